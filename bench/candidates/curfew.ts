@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, startNode, type Child } from '../machine/children.ts';
+import { SERVER_CORE } from '../machine/cores.ts';
+import type { Services } from '../machine/services.ts';
+import type { WireRequest } from '../load/wire.ts';
+import { refusesBy401, type Candidate } from './candidate.ts';
+import type { Credential } from './credential.ts';
+
+type Transport = 'bearer' | 'opaque' | 'cookie';
+
+interface SessionAnswer {
+  access_token?: string;
+  refresh_token?: string;
+  session_token?: string;
+  cookie?: { name: string; value: string };
+  csrf_token?: string;
+}
+
+export interface User {
+  id: number;
+  email: string;
+}
+
+/** How many sessions one call to the service endpoint may make. */
+const SESSIONS_PER_CALL = 1000;
+
+/** The server of this repository: one process, and what only its owner may ask of it. */
+export class Curfew {
+  readonly port: number;
+  readonly pid: number;
+  /** Sessions are spread over these, as they are in life: no user has ten thousand. */
+  users: User[] = [];
+  readonly #serviceKey: string;
+  #nextUser = 0;
+
+  private constructor(port: number, pid: number, serviceKey: string) {
+    this.port = port;
+    this.pid = pid;
+    this.#serviceKey = serviceKey;
+  }
+
+  static async start(services: Services, userCount: number): Promise<Curfew> {
+    const port = await freePort();
+    const serviceKey = randomBytes(32).toString('base64url');
+    const root = fileURLToPath(new URL('../../', import.meta.url));
+    const child = await startNode(
+      ['--conditions=curfew-source', `${root}packages/server/src/main.ts`, 'serve'],
+      {
+        core: SERVER_CORE,
+        cwd: root,
+        env: {
+          PORT: String(port),
+          HOST: '127.0.0.1',
+          DATABASE_URL: await services.makeDatabase('curfew'),
+          REDIS_URL: services.redisUrl(0),
+          CURFEW_SERVICE_KEYS: serviceKey,
+          CURFEW_DEMO_ACCOUNTS: '1',
+          LOG_LEVEL: 'warn',
+        },
+      },
+    );
+    const curfew = new Curfew(port, child.pid, serviceKey);
+    await curfew.#waitUntilReady(child);
+    await curfew.#makeUsers(userCount);
+    return curfew;
+  }
+
+  /** One way of carrying a session, as a candidate. */
+  candidate(transport: Transport): Candidate {
+    const labels = { bearer: 'JWT', opaque: 'opaque token', cookie: 'cookie' };
+    return {
+      id: `curfew-${transport === 'bearer' ? 'jwt' : transport}`,
+      label: `Curfew, ${labels[transport]}`,
+      kind: 'curfew',
+      durable: true,
+      port: this.port,
+      pid: this.pid,
+      prepare: (count) => this.#prepare(transport, count),
+      refuses: refusesBy401,
+    };
+  }
+
+  /** All the sessions of one user, for logging out all of them. */
+  async sessionsOf(user: User, count: number): Promise<Credential[]> {
+    const sessions = await this.#open(user, 'bearer', count);
+    return sessions.map((session) => this.#credential('bearer', user, session));
+  }
+
+  async refreshRequests(count: number): Promise<WireRequest[]> {
+    const opened = await this.#openForMany('bearer', count);
+    return opened.map(([, { refresh_token }]) => jsonPost('/v1/refresh', { refresh_token }));
+  }
+
+  /** A login of each user in turn. */
+  loginRequests(): WireRequest[] {
+    return this.users.map(({ email }) => jsonPost('/v1/login', { email, password: PASSWORD }));
+  }
+
+  async #prepare(transport: Transport, count: number): Promise<Credential[]> {
+    const opened = await this.#openForMany(transport, count);
+    return opened.map(([user, session]) => this.#credential(transport, user, session));
+  }
+
+  async #openForMany(transport: Transport, count: number): Promise<[User, SessionAnswer][]> {
+    const shares = [...this.#shares(count)];
+    const opened = await inParallel(shares, async ([user, share]) => {
+      const sessions = await this.#open(user, transport, share);
+      return sessions.map((session): [User, SessionAnswer] => [user, session]);
+    });
+    return opened.flat();
+  }
+
+  /** Another user for every few sessions: `count` sessions over as many users as there are, at most 1,000 each. */
+  *#shares(count: number): Generator<[User, number]> {
+    const perUser = Math.min(SESSIONS_PER_CALL, Math.max(1, Math.ceil(count / this.users.length)));
+    for (let left = count; left > 0; left -= perUser) {
+      const user = this.users[this.#nextUser++ % this.users.length] as User;
+      yield [user, Math.min(left, perUser)];
+    }
+  }
+
+  async #open(user: User, transport: Transport, count: number): Promise<SessionAnswer[]> {
+    const opened: SessionAnswer[] = [];
+    while (opened.length < count) {
+      const { sessions } = await this.#askAsOwner<{ sessions: SessionAnswer[] }>('/v1/admin/sessions', {
+        user_id: user.id,
+        transport,
+        count: Math.min(SESSIONS_PER_CALL, count - opened.length),
+      });
+      opened.push(...sessions);
+    }
+    return opened;
+  }
+
+  #credential(transport: Transport, user: User, session: SessionAnswer): Credential {
+    const check = (headers: Record<string, string>): WireRequest => ({
+      method: 'GET',
+      path: '/v1/check',
+      headers,
+    });
+    if (transport === 'opaque') {
+      const token = needed(session.session_token);
+      const query = `userId=${user.id}&sessionId=${encodeURIComponent(token)}`;
+      return {
+        check: check({ Authorization: `Bearer ${token}` }),
+        logout: { method: 'POST', path: `/api/auth/logout?${query}` },
+      };
+    }
+    if (transport === 'cookie') {
+      const { name, value } = needed(session.cookie);
+      const headers = { Cookie: `${name}=${value}` };
+      const proof = {
+        'X-CSRF-Token': needed(session.csrf_token),
+        Origin: `http://127.0.0.1:${this.port}`,
+        'Sec-Fetch-Site': 'same-origin',
+      };
+      return { check: check(headers), logout: logout({ ...headers, ...proof }, 'this') };
+    }
+    const headers = { Authorization: `Bearer ${needed(session.access_token)}` };
+    return { check: check(headers), logout: logout(headers, 'this') };
+  }
+
+  async #makeUsers(count: number): Promise<void> {
+    const run = randomBytes(4).toString('hex');
+    // A few at a time: each costs a password hash.
+    while (this.users.length < count) {
+      const from = this.users.length;
+      const made = await Promise.all(
+        Array.from({ length: Math.min(4, count - from) }, async (_, i) => {
+          const email = `bench-${run}-${from + i}@example.com`;
+          const account = { email, password: PASSWORD, name: `Bench ${from + i}` };
+          const { user } = await this.#askAsOwner<{ user: { id: number } }>('/v1/admin/users', account);
+          return { id: user.id, email };
+        }),
+      );
+      this.users.push(...made);
+    }
+  }
+
+  async #askAsOwner<Result>(path: string, body: object): Promise<Result> {
+    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${this.#serviceKey}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as Result;
+  }
+
+  async #waitUntilReady(child: Child): Promise<void> {
+    const deadline = Date.now() + 30_000;
+    while (Date.now() < deadline && child.process.exitCode === null) {
+      const ready = await fetch(`http://127.0.0.1:${this.port}/readyz`).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+      if (ready) return;
+      await sleep(50);
+    }
+    throw new Error(`the server did not get ready: ${child.complaints()}`);
+  }
+}
+
+/** The server opens the sessions of one call in small batches; a few calls at once keep it busy. */
+const CALLS_AT_ONCE = 4;
+
+/** Results in the order of the items. */
+export async function inParallel<Item, Result>(
+  items: Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let i = 0; i < items.length; i += CALLS_AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(i, i + CALLS_AT_ONCE).map(work))));
+  }
+  return results;
+}
+
+const PASSWORD = 'a long passphrase of the benchmark';
+
+/** Ends the session that the headers carry, or all of its user. */
+export function logout(headers: Record<string, string>, scope: 'this' | 'all'): WireRequest {
+  const { body } = jsonPost('', { scope });
+  return {
+    method: 'POST',
+    path: '/v1/logout',
+    headers: { ...headers, 'Content-Type': 'application/json' },
+    body: body as string,
+  };
+}
+
+function jsonPost(path: string, body: object): WireRequest {
+  return {
+    method: 'POST',
+    path,
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  };
+}
+
+function needed<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new Error('an opened session lacks a field that its transport must have');
+  return value;
+}

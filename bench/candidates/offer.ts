@@ -1,0 +1,34 @@
+import type { Credential } from './credential.ts';
+
+/**
+ * The child's side of `Candidate.prepare`: sessions made through the library's own internals, over the process
+ * channel, because a login over HTTP each (and a password hash each) would take longer than what is measured.
+ */
+export function offerCredentials(make: (count: number) => Promise<Credential[]>): void {
+  process.on('message', (message: { prepare: number }) => {
+    make(message.prepare).then(
+      (result) => process.send?.({ result }),
+      (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
+    );
+  });
+  // No orphan: when the benchmark is gone, its servers go too.
+  process.on('disconnect', () => process.exit());
+  process.send?.({ ready: true });
+}
+
+/** `count` credentials, a few dozen being made at a time. */
+export async function makeMany(count: number, makeOne: () => Promise<Credential>): Promise<Credential[]> {
+  const made: Credential[] = [];
+  while (made.length < count) {
+    const batch = Math.min(50, count - made.length);
+    made.push(...(await Promise.all(Array.from({ length: batch }, makeOne))));
+  }
+  return made;
+}
+
+/** What every server of the benchmark is told by its environment. */
+export function setting(name: 'PORT' | 'DATABASE_URL' | 'REDIS_URL'): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set`);
+  return value;
+}

@@ -1,0 +1,61 @@
+/** One measured thing: the median over the rounds of each of its values. */
+export interface Figure {
+  id: string;
+  label: string;
+  kind: 'floor' | 'curfew' | 'peer';
+  durable?: boolean;
+  /** Medians over the rounds, by name; empty when the figure is void. */
+  values: Record<string, number>;
+  /** Ratios of those medians to a floor's, by the name of the ratio. */
+  ratios: Record<string, number>;
+  rounds: Record<string, number>[];
+  /** Rounds during which other processes or the hypervisor took part of the machine, repeated or not. */
+  disturbedRounds: number;
+  /** Why the figure counts for nothing: any answer outside 2xx, any session accepted after its logout. */
+  void?: string[];
+}
+
+export interface Column {
+  value: string;
+  title: string;
+  digits: number;
+}
+
+export interface RatioColumn {
+  title: string;
+  value: string;
+  /** The figure to divide by, and its value when that has another name. */
+  to: string;
+  toValue?: string;
+  /** Leave the floors out, where the ratio would mean nothing for them. */
+  onlyCurfew?: boolean;
+}
+
+export interface Section {
+  id: string;
+  title: string;
+  /** How it was loaded, in one sentence. */
+  method: string;
+  columns: Column[];
+  ratios: RatioColumn[];
+  figures: Figure[];
+}
+
+export function withRatios(section: Section): Section {
+  for (const figure of section.figures) {
+    for (const { title, value, to, toValue, onlyCurfew } of section.ratios) {
+      if (onlyCurfew === true && figure.kind !== 'curfew') continue;
+      const mine = figure.values[value];
+      const floor = section.figures.find(({ id }) => id === to)?.values[toValue ?? value];
+      if (mine !== undefined && floor !== undefined && floor > 0) figure.ratios[title] = mine / floor;
+    }
+  }
+  return section;
+}
+
+export function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+}

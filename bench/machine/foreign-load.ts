@@ -1,0 +1,84 @@
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** Clock ticks of /proc are hundredths of a second on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+interface Reading {
+  at: number;
+  busy: number;
+  stolen: number;
+  ours: number;
+}
+
+export interface ForeignLoad {
+  /** Share of one core that processes outside this run used, and that the hypervisor took away. */
+  foreign: number;
+  stolen: number;
+}
+
+/**
+ * How much of the machine somebody else used during a round. `roots` are the processes whose whole trees belong to
+ * this run: the benchmark itself, and PostgreSQL and Redis, which need not be its children.
+ */
+export function watchForeignLoad(roots: number[]): () => ForeignLoad | undefined {
+  const before = read(roots);
+  return () => {
+    const after = read(roots);
+    if (before === undefined || after === undefined) return undefined;
+    const seconds = (after.at - before.at) / 1000;
+    const share = (ticks: number): number => Math.max(0, ticks / TICKS_PER_SECOND / seconds);
+    return {
+      foreign: share(after.busy - before.busy - (after.ours - before.ours)),
+      stolen: share(after.stolen - before.stolen),
+    };
+  };
+}
+
+function read(roots: number[]): Reading | undefined {
+  try {
+    const line = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0] ?? '';
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, stolen = 0] = line
+      .split(/\s+/)
+      .slice(1)
+      .map(Number);
+    const busy = user + nice + system + irq + softirq;
+    return { at: performance.now(), busy, stolen, ours: ticksOfTrees(new Set(roots)) };
+  } catch {
+    return undefined; // not Linux: nothing is known, and nothing is claimed
+  }
+}
+
+function ticksOfTrees(roots: Set<number>): number {
+  const processes = new Map<number, { parent: number; ticks: number }>();
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    try {
+      // The command name stands in brackets and may hold spaces; what counts comes after it.
+      const text = readFileSync(`/proc/${name}/stat`, 'latin1');
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+      // state ppid … utime stime cutime cstime at 11 to 14; children that ended count with their parent.
+      const ticks = [11, 12, 13, 14].reduce((sum, i) => sum + Number(fields[i]), 0);
+      processes.set(pid, { parent: Number(fields[1]), ticks });
+    } catch {
+      // ended in between
+    }
+  }
+  const isOurs = (pid: number): boolean => {
+    for (let at = pid; at > 1; at = processes.get(at)?.parent ?? 0) if (roots.has(at)) return true;
+    return false;
+  };
+  let sum = 0;
+  for (const [pid, { ticks }] of processes) if (isOurs(pid)) sum += ticks;
+  return sum;
+}
+
+/** Resident memory of one process in MB, if this system tells. */
+export function residentMegabytes(pid: number): number | undefined {
+  try {
+    const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+    return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / 1024);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { createDatabase, startPostgres, withClient } from '../../packages/server/test/services/postgres.ts';
+import { startRedis } from '../../packages/server/test/services/redis.ts';
+
+/** The real PostgreSQL and Redis that every candidate uses. */
+export interface Services {
+  /** A database of its own for each candidate, so that none pays for the rows of another. */
+  makeDatabase(name: string): Promise<string>;
+  redisUrl(database: number): string;
+  /** Written out before a round that counts commits, so that no round pays for the rows of the one before. */
+  checkpoint(): Promise<void>;
+  /** The processes whose trees belong to this run, wherever they were started. */
+  pids: number[];
+  facts: ServiceFacts;
+  stop(): Promise<void>;
+}
+
+export interface ServiceFacts {
+  postgres: string;
+  redis: string;
+  fsync: string;
+  synchronousCommit: string;
+  /** Set when the data lie where fsync means nothing. */
+  diskWarning?: string;
+}
+
+const TMPFS = 0x01021994;
+
+/**
+ * `BENCH_DATABASE_URL` and `BENCH_REDIS_URL` name servers that run already (a superuser's address); otherwise both
+ * are started here. They may use every core: it is the server before them that is measured on one.
+ */
+export async function startServices(): Promise<Services> {
+  const givenPostgres = process.env['BENCH_DATABASE_URL'];
+  const givenRedis = process.env['BENCH_REDIS_URL'];
+  const postgres =
+    givenPostgres === undefined
+      ? await startPostgres({ durable: true, settings: { shared_buffers: '256MB', max_wal_size: '4GB' } })
+      : { url: givenPostgres, dir: undefined, stop: async () => {} };
+  const redis = givenRedis === undefined ? await startRedis() : { url: givenRedis, stop: async () => {} };
+
+  const admin = new pg.Pool({ connectionString: postgres.url, max: 1 });
+  admin.on('error', () => {});
+  const stop = async (): Promise<void> => {
+    await admin.end();
+    await Promise.all([postgres.stop(), redis.stop()]);
+  };
+  try {
+    const { rows } = await admin.query<{ version: string; fsync: string; commit: string; backend: number }>(
+      `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+              current_setting('synchronous_commit') AS commit, pg_backend_pid() AS backend`,
+    );
+    const settings = rows[0];
+    if (settings === undefined || settings.fsync !== 'on' || settings.commit !== 'on') {
+      throw new Error(
+        'PostgreSQL must run with fsync and synchronous_commit on: a logout that is not durable is no logout',
+      );
+    }
+    const redisFacts = await redisInfo(redis.url);
+    const diskWarning = await warnOfTmpfs(postgres.dir);
+    return {
+      makeDatabase: (name) => createDatabase(postgres.url, undefined, `bench_${name}`),
+      redisUrl: (database) => `${redis.url.replace(/\/\d*$/, '')}/${database}`,
+      checkpoint: () => withClient(postgres.url, async (client) => void (await client.query('CHECKPOINT'))),
+      pids: [await parentOf(settings.backend), redisFacts.pid].filter((pid) => pid > 1),
+      facts: {
+        postgres: settings.version,
+        redis: redisFacts.version,
+        fsync: settings.fsync,
+        synchronousCommit: settings.commit,
+        ...(diskWarning === undefined ? {} : { diskWarning }),
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** In memory-backed file systems fsync returns at once, and every durable figure would be too good. */
+async function warnOfTmpfs(dir: string | undefined): Promise<string | undefined> {
+  if (dir === undefined) return undefined;
+  const { type } = await statfs(dir);
+  return type === TMPFS ? 'the temporary directory is in memory: set TMPDIR to a disk' : undefined;
+}
+
+async function redisInfo(url: string): Promise<{ version: string; pid: number }> {
+  const redis = new Redis(url);
+  try {
+    const info = await redis.info('server');
+    const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+    return { version: field('valkey_version') || field('redis_version'), pid: Number(field('process_id')) };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** The postmaster, from the process that serves our connection; 0 where /proc does not exist. */
+async function parentOf(pid: number): Promise<number> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util';
+
+export const SECTION_IDS = [
+  'check',
+  'first-sight',
+  'logout',
+  'logout-all',
+  'login',
+  'refresh',
+  'overload',
+] as const;
+export type SectionId = (typeof SECTION_IDS)[number];
+
+export interface Options {
+  quick: boolean;
+  sections: SectionId[];
+  peers: boolean;
+  curfew: boolean;
+  rounds: number;
+  /** What repeating disturbed rounds may cost in all, so that the run ends in bounded time. */
+  repeatSeconds: number;
+  /** Work that a candidate does after its answers must not fall into the round of the next one. */
+  settleMs: number;
+  /** Users over which sessions are spread; one each for the watched logouts of a round. */
+  users: number;
+  /** Whole seconds, because wrk counts in them. The first must outlast the compiler: peers double in it. */
+  warmUpSeconds: number;
+  rewarmSeconds: number;
+  checkSeconds: number;
+  singleUseSeconds: number;
+  loginSeconds: number;
+  overloadSeconds: number;
+  /** Samples per round of a logout watched from outside, and of one that ends 1,000 sessions. */
+  effectSamples: number;
+  thousandSamples: number;
+}
+
+export const USAGE = `npm run bench -- [--quick] [--only ${SECTION_IDS.join(',')}] [--no-peers] [--no-curfew]`;
+
+export function readOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      'no-peers': { type: 'boolean', default: false },
+      'no-curfew': { type: 'boolean', default: false },
+    },
+  });
+  const wanted = values.only?.split(',');
+  const unknown = wanted?.find((name) => !SECTION_IDS.includes(name as SectionId));
+  if (unknown !== undefined) throw new Error(`--only: no section "${unknown}". ${USAGE}`);
+  const quick = values.quick;
+  return {
+    quick,
+    // The first sights take long to prepare: in a quick run only on request.
+    sections: SECTION_IDS.filter((id) => wanted?.includes(id) ?? !(quick && id === 'first-sight')),
+    peers: !values['no-peers'],
+    curfew: !values['no-curfew'],
+    rounds: 3,
+    repeatSeconds: quick ? 10 : 60,
+    settleMs: quick ? 100 : 250,
+    users: quick ? 30 : 100,
+    warmUpSeconds: quick ? 2 : 5,
+    rewarmSeconds: quick ? 0 : 1,
+    checkSeconds: quick ? 1 : 4,
+    singleUseSeconds: quick ? 0.5 : 2.5,
+    loginSeconds: quick ? 1 : 4,
+    overloadSeconds: quick ? 1.5 : 6,
+    effectSamples: quick ? 30 : 100,
+    thousandSamples: quick ? 5 : 30,
+  };
+}
+
+/** Only an undivided full run is good enough to be shown to readers. */
+export function isPublishable(options: Options): boolean {
+  return !options.quick && options.peers && options.curfew && options.sections.length === SECTION_IDS.length;
+}

@@ -1,0 +1,59 @@
+import type { Section } from '../figure.ts';
+
+export interface Aim {
+  text: string;
+  /** Undefined when a figure that it needs was not measured, or is void. */
+  reached?: number;
+  wanted: number;
+  atMost: boolean;
+}
+
+/** What this server set out to reach, each from the figures of this run alone. */
+export function judgeAims(sections: Section[]): Aim[] {
+  const value = (section: string, id: string, name: string): number | undefined =>
+    sections.find((one) => one.id === section)?.figures.find((figure) => figure.id === id)?.values[name];
+  const ratio = (mine: number | undefined, other: number | undefined): { reached?: number } =>
+    mine === undefined || other === undefined || other === 0 ? {} : { reached: mine / other };
+
+  const checks = sections.find(({ id }) => id === 'check')?.figures ?? [];
+  const best = (kind: string): number | undefined => {
+    const rates = checks
+      .filter((figure) => figure.kind === kind)
+      .map((figure) => figure.values['perSecond'] ?? 0);
+    return rates.length === 0 ? undefined : Math.max(...rates);
+  };
+  return [
+    {
+      text: 'check with a JWT ÷ bare node:http',
+      ...ratio(value('check', 'curfew-jwt', 'perSecond'), value('check', 'floor-http', 'perSecond')),
+      wanted: 0.8,
+      atMost: false,
+    },
+    {
+      text: 'check with a JWT ÷ the fastest peer',
+      ...ratio(value('check', 'curfew-jwt', 'perSecond'), best('peer')),
+      wanted: 3,
+      atMost: false,
+    },
+    {
+      text: 'durable logout of one (JWT) ÷ one UPDATE over HTTP',
+      ...ratio(value('logout', 'curfew-jwt', 'perSecond'), value('logout', 'floor-update', 'perSecond')),
+      wanted: 0.6,
+      atMost: false,
+    },
+    {
+      text: 'logout of all with 1,000 sessions takes effect ÷ logout of one (p50)',
+      ...ratio(
+        value('logout-all', 'curfew-all-1000', 'effectP50'),
+        value('logout-all', 'curfew-this-1', 'effectP50'),
+      ),
+      wanted: 2,
+      atMost: true,
+    },
+  ];
+}
+
+export function isReached(aim: Aim): boolean | undefined {
+  if (aim.reached === undefined) return undefined;
+  return aim.atMost ? aim.reached <= aim.wanted : aim.reached >= aim.wanted;
+}

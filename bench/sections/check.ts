@@ -1,0 +1,68 @@
+import type { Bench } from '../bench.ts';
+import { isAccepted, proveLogout, type Candidate } from '../candidates/candidate.ts';
+import type { Credential } from '../candidates/credential.ts';
+import { withRatios, type Section } from '../figure.ts';
+import type { LoadFigures } from '../load/figures.ts';
+import { toWire } from '../load/wire.ts';
+import { hasWrk, runWrk } from '../load/wrk.ts';
+import { residentMegabytes } from '../machine/foreign-load.ts';
+import { measureInRounds, type Entry } from '../rounds.ts';
+import { describeErrors } from './error-text.ts';
+
+const CREDENTIALS = 1000;
+const CONNECTIONS = 32;
+
+/** (a) "Is this session alive?" with many sessions in turn, as a reverse proxy or a back end would ask. */
+export async function measureChecks(bench: Bench): Promise<Section> {
+  const candidates = [bench.floors.http, ...bench.ours, ...bench.peers];
+  return withRatios({
+    id: 'check',
+    title: 'Is this session alive?',
+    method: `${hasWrk ? 'wrk' : 'The Node generator'}, ${CONNECTIONS} connections, ${CREDENTIALS} valid credentials in turn.`,
+    columns: [
+      { value: 'perSecond', title: 'per s', digits: 0 },
+      { value: 'p50', title: 'p50 ms', digits: 2 },
+      { value: 'p99', title: 'p99 ms', digits: 2 },
+      { value: 'rssMegabytes', title: 'RSS MB', digits: 0 },
+    ],
+    ratios: [{ title: '÷ node:http', value: 'perSecond', to: 'floor-http' }],
+    figures: await measureInRounds(
+      bench,
+      candidates.map((candidate) => checkEntry(bench, candidate)),
+    ),
+  });
+}
+
+function checkEntry(bench: Bench, candidate: Candidate): Entry {
+  let kept: Credential[] | undefined;
+  return {
+    id: candidate.id,
+    label: candidate.label,
+    kind: candidate.kind,
+    measure: async (timed, round) => {
+      if (round === 0 && candidate.kind !== 'floor') await proveLogout(candidate);
+      // Curfew's are made anew each round, because its access tokens live for minutes; the others live longer.
+      if (kept === undefined || candidate.kind === 'curfew') kept = await candidate.prepare(CREDENTIALS);
+      const requests = kept.map(({ check }) => toWire(check, candidate.port));
+      const warmUpSeconds = round === 0 ? bench.options.warmUpSeconds : bench.options.rewarmSeconds;
+      if (warmUpSeconds > 0) await load(bench, candidate.port, requests, warmUpSeconds);
+      const { perSecond, p50, p99, errors } = await timed(() =>
+        load(bench, candidate.port, requests, bench.options.checkSeconds),
+      );
+      const problems = describeErrors(errors);
+      // wrk does not see the difference between 200 and a redirect, or a "no" in a body: one look afterwards.
+      const last = kept.at(-1);
+      if (last !== undefined && !(await isAccepted(candidate, last)))
+        problems.push('a live session is refused');
+      return {
+        values: { perSecond, p50, p99, rssMegabytes: residentMegabytes(candidate.pid) ?? 0 },
+        problems,
+      };
+    },
+  };
+}
+
+function load(bench: Bench, port: number, requests: string[], seconds: number): Promise<LoadFigures> {
+  const plan = { port, connections: CONNECTIONS, seconds, requests };
+  return hasWrk ? runWrk(plan) : bench.generator.closedLoop({ ...plan, repeat: true });
+}

@@ -1,0 +1,57 @@
+import type { Remembered } from '../cluster/memory.ts';
+import type { LiveSession } from '../domain/session.ts';
+import type { Credential } from '../domain/tokens.ts';
+import { findSession, findSessionOfToken } from '../store/sessions.ts';
+import type { World } from './world.ts';
+
+/**
+ * The live session that a credential opens, or null. From memory while this node is fresh, from the database
+ * otherwise; a database that does not answer is a fault that is thrown, never a yes.
+ * @param use whether this counts as activity; asking how a session stands does not
+ */
+export async function authenticate(
+  world: World,
+  credential: Credential,
+  use: boolean,
+): Promise<LiveSession | null> {
+  return (await authenticateRemembered(world, credential, use))?.session ?? null;
+}
+
+/** The same, with the memory's own record, on which a checker can keep a prepared answer. */
+export async function authenticateRemembered(
+  world: World,
+  credential: Credential,
+  use: boolean,
+): Promise<Remembered | null> {
+  const { memory, system } = world;
+  const recalled = memory.recall(credential.text, use);
+  if (recalled) return recalled;
+  const mark = memory.mark;
+  const askedAtMs = system.monotonicMs();
+  const found = await ask(world, credential);
+  if (!found) return null;
+  if (use) memory.use(found.session);
+  return memory.remember(credential.text, found.session, found.expiresAtMs, mark, askedAtMs);
+}
+
+async function ask(
+  world: World,
+  credential: Credential,
+): Promise<{ session: LiveSession; expiresAtMs: number } | null> {
+  const { database, system, keys, config } = world;
+  if (credential.kind === 'jwt') {
+    const claims = await keys.verify(credential.text);
+    if (!claims) return null;
+    const session = await findSession(database, system.now(), claims.sid);
+    if (!session) return null;
+    // The signature says that we wrote this; the row must still agree with it, and the audience be its application's.
+    const agrees =
+      String(session.userId) === claims.sub &&
+      session.born === claims.born &&
+      session.clientId === claims.client_id &&
+      config.applications.get(session.clientId)?.audience === claims.aud;
+    return agrees ? { session, expiresAtMs: claims.exp * 1000 } : null;
+  }
+  const found = await findSessionOfToken(database, system.now(), credential);
+  return found ? { session: found.session, expiresAtMs: found.expiresAt.getTime() } : null;
+}

@@ -1,0 +1,189 @@
+import type { EndReason, Role } from '../domain/session.ts';
+import { append } from '../store/log.ts';
+import { type CutTarget, cut, type Ending } from '../store/revoke.ts';
+import type { Act } from '../store/sessions.ts';
+import type { Queryable } from '../store/statement.ts';
+import {
+  deleteUser,
+  findPassword,
+  insertUser,
+  type NewUser,
+  type UserChange,
+  type UserRecord,
+  updateUser,
+} from '../store/users.ts';
+import { isUniqueViolation } from '../store/database.ts';
+import { settle } from './settle.ts';
+import { actOf, type Origin, type World } from './world.ts';
+
+/** Who changes a user, and the session that is to survive the change when it is the user's own. */
+export interface Changer {
+  actor: string;
+  sid: string | null;
+  userId: number | null;
+}
+
+/** Creates a user; null when the address is taken. */
+export async function createUser(
+  world: World,
+  user: { email: string; name: string; password: string | null; role: Role; workspace: string },
+  changer: Changer,
+  origin: Origin,
+): Promise<UserRecord | null> {
+  const { database, system } = world;
+  const passwordHash = user.password === null ? null : await system.passwords.hash(user.password);
+  const record: NewUser = { ...user, passwordHash };
+  const act = actOf(world, origin, changer.actor);
+  try {
+    return await database.transaction(async (on) => {
+      const made = await insertUser(on, record, act.at);
+      await append(on, { type: 'user_created', userId: made.id, details: { role: made.role } }, act);
+      return made;
+    });
+  } catch (error) {
+    if (isUniqueViolation(error)) return null;
+    throw error;
+  }
+}
+
+/**
+ * Changes a user and ends what the change ends, in one transaction: disabling ends every session, a role or a password
+ * the others. Null when there is no such user.
+ *
+ * The row is locked first and the cut's position drawn after, so that a login that runs at the same time comes wholly
+ * before the change, and is ended, or wholly after it, and sees it.
+ */
+export async function changeUser(
+  world: World,
+  userId: number,
+  change: {
+    name?: string | undefined;
+    workspace?: string | undefined;
+    role?: Role | undefined;
+    disabled?: boolean | undefined;
+  },
+  changer: Changer,
+  origin: Origin,
+): Promise<UserRecord | null> {
+  return applyChange(world, userId, change, changer, origin, (before, after) => {
+    if (after.disabled_at !== null && !before.disabled) return 'user_disabled';
+    return after.role === before.role ? null : 'role_changed';
+  });
+}
+
+/** An administrator's or operator's reset. Null when there is no such user. */
+export async function resetPassword(
+  world: World,
+  userId: number,
+  password: string,
+  changer: Changer,
+  origin: Origin,
+): Promise<UserRecord | null> {
+  const passwordHash = await world.system.passwords.hash(password);
+  return applyChange(world, userId, { passwordHash }, changer, origin, () => 'password_reset');
+}
+
+/** The user's own change, with the current password. */
+export async function changePassword(
+  world: World,
+  session: { userId: number; sid: string },
+  current: string,
+  next: string,
+  origin: Origin,
+): Promise<'changed' | 'wrong_password'> {
+  const { system, database } = world;
+  const stored = await findPassword(database, session.userId);
+  if (!(await system.passwords.verify(stored?.passwordHash ?? null, current)) || !stored)
+    return 'wrong_password';
+  const passwordHash = await system.passwords.hash(next);
+  const changer = { actor: `user:${session.userId}`, sid: session.sid, userId: session.userId };
+  const change: UserChange = { passwordHash, ifCredentialVersion: stored.credentialVersion };
+  const changed = await applyChange(world, session.userId, change, changer, origin, () => 'password_changed');
+  // Somebody else changed it in between: what was proved is the current password no longer.
+  return changed ? 'changed' : 'wrong_password';
+}
+
+/** Deletes a user and ends every session. False when there is none. */
+export async function removeUser(
+  world: World,
+  userId: number,
+  changer: Changer,
+  origin: Origin,
+): Promise<boolean> {
+  const act = actOf(world, origin, changer.actor);
+  const ending = await world.database.transaction(async (on) => {
+    if (!(await deleteUser(on, userId, act.at))) return null;
+    return cut(on, { scope: 'user', userId }, act, 'user_deleted');
+  });
+  if (!ending) return false;
+  await settle(world, ending, 'replicas');
+  return true;
+}
+
+async function applyChange(
+  world: World,
+  userId: number,
+  change: UserChange,
+  changer: Changer,
+  origin: Origin,
+  reasonOf: (before: { role: Role; disabled: boolean }, after: UserRecord) => EndReason | null,
+): Promise<UserRecord | null> {
+  const act = actOf(world, origin, changer.actor);
+  const outcome = await world.database.transaction(async (on) => {
+    const row = await updateUser(on, userId, change, act.at);
+    if (!row) return null;
+    const { role_before, disabled_before, ...user } = row;
+    const reason = reasonOf({ role: role_before, disabled: disabled_before }, user);
+    const ending = reason ? await endForChange(on, userId, reason, changer, act) : null;
+    const position = ending?.event.position ?? (await appendChange(on, userId, change, act));
+    return { user, ending, position };
+  });
+  if (!outcome) return null;
+  if (outcome.ending) await settle(world, outcome.ending, 'replicas');
+  else await settleChange(world, userId, outcome.position, act);
+  return outcome.user;
+}
+
+function endForChange(
+  on: Queryable,
+  userId: number,
+  reason: EndReason,
+  changer: Changer,
+  act: Act,
+): Promise<Ending> {
+  const spared = reason !== 'user_disabled' && changer.userId === userId ? changer.sid : null;
+  const target: CutTarget =
+    spared === null ? { scope: 'user', userId } : { scope: 'others', userId, exceptSession: spared };
+  return cut(on, target, act, reason);
+}
+
+function appendChange(on: Queryable, userId: number, change: UserChange, act: Act): Promise<number> {
+  const fields = Object.entries(change)
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name);
+  return append(on, { type: 'user_changed', userId, details: { fields } }, act);
+}
+
+/** A change that ends nothing still makes what is remembered of the user old. */
+async function settleChange(world: World, userId: number, position: number, act: Act): Promise<void> {
+  const event = {
+    position,
+    at: act.at,
+    type: 'user_changed' as const,
+    scope: null,
+    reason: null,
+    user_id: userId,
+    user_ids: null,
+    session_ids: null,
+    client_id: null,
+    device_id: null,
+    except_session: null,
+    actor: act.actor,
+    contract: act.contract,
+    ip_address: act.ipAddress,
+    user_agent: act.userAgent,
+    request_id: act.requestId,
+    details: null,
+  };
+  await settle(world, { event, ended: [], more: false }, 'replicas');
+}

@@ -1,0 +1,24 @@
+import { insertUser, hasUsers } from '../store/users.ts';
+import type { World } from './world.ts';
+
+export const DEMO_PASSWORD = 'password123';
+export const DEMO_ADMIN = 'admin@example.com';
+export const DEMO_USER = 'test@example.com';
+
+/** Two processes that start on one empty database wait for each other on it. */
+const LOCK = 7_236_401_578;
+
+/** The accounts that the documents of the four contracts use: user 1, an administrator, and user 2. */
+export async function createDemoAccounts(world: World): Promise<void> {
+  const { database, system } = world;
+  if (await hasUsers(database)) return;
+  const passwordHash = await system.passwords.hash(DEMO_PASSWORD);
+  await database.transaction(async (on) => {
+    await on.query({ text: 'select pg_advisory_xact_lock($1)', values: [LOCK] });
+    if (await hasUsers(on)) return;
+    const now = system.now();
+    const common = { passwordHash, workspace: 'main' };
+    await insertUser(on, { ...common, email: DEMO_ADMIN, name: 'Demo Administrator', role: 'admin' }, now);
+    await insertUser(on, { ...common, email: DEMO_USER, name: 'Demo User', role: 'user' }, now);
+  });
+}

@@ -1,0 +1,38 @@
+import { countLiveSessions } from '../store/sessions.ts';
+import { type CutTarget, cut, endSessions } from '../store/revoke.ts';
+import { type Settled, settle, type Wait } from './settle.ts';
+import { actOf, type Origin, type World } from './world.ts';
+
+/** What an administrator can end. */
+export type AdminTarget = CutTarget | { scope: 'sessions'; sids: string[] };
+
+export type AdminEnding =
+  | ({ outcome: 'ended' } & Settled)
+  /** Ending everyone needs the number of sessions that it ends. Nothing was ended. */
+  | { outcome: 'confirmation_required'; count: number };
+
+/** Between counting and confirming people log in and out: a twentieth may have changed, on a small site nothing. */
+const DRIFT = 20;
+
+/** Ends sessions on behalf of an administrator, a service or an operator. */
+export async function endByAdministrator(
+  world: World,
+  target: AdminTarget,
+  request: { actor: string; confirm: number | null; wait: Wait },
+  origin: Origin,
+): Promise<AdminEnding> {
+  const { database } = world;
+  const act = actOf(world, origin, request.actor);
+  if (target.scope === 'everyone') {
+    const count = await countLiveSessions(database, act.at);
+    if (request.confirm === null || Math.abs(count - request.confirm) > Math.floor(count / DRIFT))
+      return { outcome: 'confirmation_required', count };
+  }
+  const ending =
+    target.scope === 'sessions'
+      ? await endSessions(database, target.sids, null, act, 'admin_logout')
+      : await cut(database, target, act, 'admin_logout');
+  if (!ending)
+    return { outcome: 'ended', ended: 0, more: false, confirmed: true, acknowledged: 0, waitedOut: 0 };
+  return { outcome: 'ended', ...(await settle(world, ending, request.wait)) };
+}

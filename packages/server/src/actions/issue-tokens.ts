@@ -1,0 +1,124 @@
+import { accessLifeSeconds, type Contract, type LiveSession } from '../domain/session.ts';
+import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tokens.ts';
+import type { Application } from '../config.ts';
+import type { World } from './world.ts';
+
+/** The credentials that a session is opened with. */
+export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';
+
+/** What the caller is given, once. */
+export interface IssuedTokens {
+  /** An access token: a JWT, or contract 003's `<id>|<secret>`. */
+  access?: { text: string; expiresInSeconds: number };
+  refresh?: string;
+  session?: string;
+  cookie?: string;
+}
+
+/** The credentials of each API family. */
+export const GRANT_OF_CONTRACT: Record<Contract, Grant> = {
+  v1: 'bearer',
+  envelope: 'bearer',
+  token: 'opaque',
+  'session-id': 'session',
+  cookie: 'cookie',
+};
+
+const KINDS: Record<Grant, TokenKind[]> = {
+  bearer: ['refresh'],
+  opaque: ['access', 'refresh'],
+  session: ['session'],
+  cookie: ['cookie'],
+};
+
+export interface PreparedTokens {
+  secrets: Map<TokenKind, string>;
+  rows: { hash: Buffer; kind: TokenKind; expiresAt: Date }[];
+}
+
+/** New secrets for a grant, and the rows that will stand for them. */
+export function prepareTokens(
+  world: World,
+  grant: Grant,
+  application: Application,
+  expiresAt: Date,
+): PreparedTokens {
+  const now = world.system.now();
+  const secrets = new Map(KINDS[grant].map((kind) => [kind, newSecret(kind, world.system.randomBytes)]));
+  const accessUntil = new Date(
+    Math.min(now.getTime() + application.opaqueAccessSeconds * 1000, expiresAt.getTime()),
+  );
+  return {
+    secrets,
+    rows: [...secrets].map(([kind, secret]) => ({
+      kind,
+      hash: hashSecret(secret),
+      expiresAt: kind === 'access' ? accessUntil : expiresAt,
+    })),
+  };
+}
+
+/** The texts that the caller is given. A JWT is signed here, and remembered: this node has just vouched for it. */
+export async function issueTokens(
+  world: World,
+  grant: Grant,
+  prepared: PreparedTokens,
+  session: LiveSession,
+  accessId: number | null,
+): Promise<IssuedTokens> {
+  const { secrets } = prepared;
+  const issued: IssuedTokens = {};
+  const refresh = secrets.get('refresh');
+  if (refresh !== undefined) issued.refresh = refresh;
+  const cookie = secrets.get('cookie');
+  if (cookie !== undefined) issued.cookie = cookie;
+  const sessionToken = secrets.get('session');
+  if (sessionToken !== undefined) issued.session = sessionToken;
+  const access = secrets.get('access');
+  if (access !== undefined && accessId !== null)
+    issued.access = { text: accessText(accessId, access), expiresInSeconds: opaqueLife(world, session) };
+  if (grant === 'bearer')
+    issued.access = await signFor(world, session, world.system.now(), world.system.uuid());
+  return issued;
+}
+
+function opaqueLife(world: World, session: LiveSession): number {
+  const application = applicationOf(world, session.clientId);
+  const left = Math.floor((session.expiresAt.getTime() - world.system.now().getTime()) / 1000);
+  return Math.max(1, Math.min(application.opaqueAccessSeconds, left));
+}
+
+/** The application of a session; one that was taken out of the settings keeps the default's lifetimes. */
+export function applicationOf(world: World, clientId: string): Application {
+  const { applications } = world.config;
+  const application = applications.get(clientId) ?? applications.get('default');
+  if (!application) throw new Error('there is no default application');
+  return application;
+}
+
+/** Signs an access token of a session, as of an instant. The same instant and `jti` give the same claims. */
+export async function signFor(
+  world: World,
+  session: LiveSession,
+  at: Date,
+  jti: string,
+): Promise<{ text: string; expiresInSeconds: number }> {
+  const application = applicationOf(world, session.clientId);
+  const life = accessLifeSeconds(at, application.accessTokenSeconds, session);
+  const iat = Math.floor(at.getTime() / 1000);
+  const text = await world.keys.sign(
+    {
+      iss: world.config.issuer,
+      aud: application.audience,
+      sub: String(session.userId),
+      sid: session.sid,
+      client_id: session.clientId,
+      born: session.born,
+      iat,
+      exp: iat + life,
+      jti,
+    },
+    application.algorithm,
+  );
+  return { text, expiresInSeconds: life };
+}

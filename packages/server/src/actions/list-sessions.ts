@@ -1,0 +1,69 @@
+import { describeUserAgent } from '../domain/device.ts';
+import { listSessionsOfUser, pageOfSessions, type SessionSummary } from '../store/sessions.ts';
+import type { World } from './world.ts';
+
+/** A session as it is shown to its owner and to an administrator. Instants are ISO 8601 UTC. */
+export interface SessionView {
+  id: string;
+  user_id: number;
+  client_id: string;
+  contract: string;
+  device: { id: string; name: string; browser: string | null; system: string | null };
+  ip_address: string | null;
+  created_at: string;
+  last_seen_at: string;
+  expires_at: string;
+  idle_expires_at: string;
+}
+
+/** More than a person can look through. */
+const OWN_LIMIT = 200;
+
+/** "My devices": the user's live sessions, newest first. */
+export async function listOwnSessions(world: World, userId: number): Promise<SessionView[]> {
+  const rows = await listSessionsOfUser(world.database, world.system.now(), userId, OWN_LIMIT);
+  return rows.map(viewOf);
+}
+
+/** Sessions for the administration, newest first, with how each one ended. */
+export async function listSessions(
+  world: World,
+  filter: { userId: number | null; clientId: string | null; before: string | null; ended: boolean },
+  limit: number,
+): Promise<(SessionView & { active: boolean; email: string; ended: Ended | null })[]> {
+  const rows = await pageOfSessions(world.database, world.system.now(), filter, limit);
+  return rows.map((row) => ({
+    ...viewOf(row),
+    email: row.email,
+    active: row.open,
+    ended:
+      row.ended_at === null
+        ? null
+        : {
+            at: row.ended_at.toISOString(),
+            by: row.ended_by ?? 'system',
+            reason: row.ended_reason ?? 'logout',
+          },
+  }));
+}
+
+interface Ended {
+  at: string;
+  by: string;
+  reason: string;
+}
+
+function viewOf(row: SessionSummary): SessionView {
+  return {
+    id: row.id,
+    user_id: row.user_id,
+    client_id: row.client_id,
+    contract: row.contract,
+    device: { id: row.device_id, name: row.device_name, ...describeUserAgent(row.user_agent) },
+    ip_address: row.ip_address,
+    created_at: row.created_at.toISOString(),
+    last_seen_at: row.last_seen_at.toISOString(),
+    expires_at: row.expires_at.toISOString(),
+    idle_expires_at: row.idle_expires_at.toISOString(),
+  };
+}

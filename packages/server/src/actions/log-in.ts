@@ -1,0 +1,71 @@
+import { isIPv6 } from 'node:net';
+import type { Contract } from '../domain/session.ts';
+import { findCredentials, findUser } from '../store/users.ts';
+import { countAttempt, forgiveAttempt, type LoginAttempt, uncountAttempt } from '../store/limits.ts';
+import { Overloaded } from '../system/passwords.ts';
+import { userFacts } from './user-facts.ts';
+import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
+import { type Origin, userActor, type World } from './world.ts';
+
+export type LoginOutcome =
+  | ({ outcome: 'started' } & StartedSession)
+  /** Unknown, wrong, disabled, without a password: one answer, one cost. */
+  | { outcome: 'invalid_credentials' }
+  | { outcome: 'rate_limited'; retryAfterSeconds: number };
+
+export interface LoginInput {
+  email: string;
+  password: string;
+  contract: Contract;
+  clientId: string;
+  device: DeviceInput;
+}
+
+/** E-mail address and password in, a new session out. */
+export async function logIn(world: World, input: LoginInput, origin: Origin): Promise<LoginOutcome> {
+  const { database, system, config } = world;
+  const attempt: LoginAttempt = { email: input.email, source: sourceOf(origin.ipAddress) };
+  const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
+  if (wait !== null) return { outcome: 'rate_limited', retryAfterSeconds: wait };
+
+  const credentials = await findCredentials(database, input.email);
+  let matches: boolean;
+  try {
+    matches = await system.passwords.verify(credentials?.passwordHash ?? null, input.password);
+  } catch (error) {
+    if (error instanceof Overloaded) await uncountAttempt(database, attempt);
+    throw error;
+  }
+  if (!credentials || !matches || credentials.disabled) return { outcome: 'invalid_credentials' };
+  const user = await findUser(database, credentials.id);
+  if (!user) return { outcome: 'invalid_credentials' };
+  const started = await startSession(
+    world,
+    { user: userFacts(user), credentialVersion: credentials.credentialVersion, actor: userActor(user.id) },
+    input,
+    origin,
+  );
+  if (!started) return { outcome: 'invalid_credentials' };
+  await forgiveAttempt(database, attempt, system.now());
+  return { outcome: 'started', ...started };
+}
+
+/** What the limits count by: the address, and of IPv6 the /64, which one subscriber has whole. */
+export function sourceOf(ipAddress: string | null): string {
+  if (ipAddress === null) return '';
+  if (!isIPv6(ipAddress)) return ipAddress;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ipAddress);
+  if (mapped?.[1] !== undefined) return mapped[1];
+  const [head = '', tail] = ipAddress.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const groups = [
+    ...left,
+    ...Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0'),
+    ...right,
+  ];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}

@@ -1,0 +1,100 @@
+import { judgeRefresh } from '../domain/rotation.ts';
+import type { LiveSession } from '../domain/session.ts';
+import { accessText, type Credential, hashSecret, parseOpaque, successorSecret } from '../domain/tokens.ts';
+import { findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
+import { endSessions } from '../store/revoke.ts';
+import { applicationOf, type IssuedTokens, signFor } from './issue-tokens.ts';
+import { settle } from './settle.ts';
+import { actOf, type Origin, type World } from './world.ts';
+
+const NONCE_BYTES = 32;
+
+/** Between two looks a token can only become spent, so this is more than enough. */
+const ATTEMPTS = 3;
+
+/**
+ * A refresh token in, its successor and an access token out; null when it opens nothing. Used again within the grace it
+ * gives the same successor, on whichever node; used again later, the session ends.
+ */
+export async function refresh(
+  world: World,
+  text: string,
+  origin: Origin,
+): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
+  const token = parseOpaque('refresh', text);
+  if (token?.kind !== 'refresh') return null;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const rotated = await spend(world, token);
+    if (rotated) return rotated;
+    const found = await findRefreshToken(world.database, world.system.now(), token.hash);
+    const judged = judgeRefresh(found?.record ?? null, world.system.now(), world.config.graceSeconds);
+    if (judged.verdict === 'retry') continue;
+    if (!found?.session || judged.verdict === 'refuse') return null;
+    if (judged.verdict === 'again')
+      return {
+        session: found.session,
+        tokens: await successors(world, token.text, judged.nonce, judged.spentAt, found.session, null),
+      };
+    await endReplayed(world, found.session, origin);
+    return null;
+  }
+  return null;
+}
+
+async function spend(
+  world: World,
+  token: Credential & { hash: Buffer },
+): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
+  const now = world.system.now();
+  const nonce = world.system.randomBytes(NONCE_BYTES);
+  const rotated = await rotate(world.database, now, token.hash, {
+    nonce,
+    refreshHash: hashSecret(successorSecret(token.text, nonce, 'refresh')),
+    accessHash: hashSecret(successorSecret(token.text, nonce, 'access')),
+    accessSeconds: new Map(
+      [...world.config.applications].map(([clientId, application]) => [
+        clientId,
+        application.opaqueAccessSeconds,
+      ]),
+    ),
+  });
+  if (!rotated) return null;
+  const { session, accessId } = rotated;
+  return { session, tokens: await successors(world, token.text, nonce, now, session, accessId) };
+}
+
+/** What follows from a spent token and its nonce: the same texts whoever computes them, and whenever. */
+async function successors(
+  world: World,
+  spent: string,
+  nonce: Buffer,
+  spentAt: Date,
+  session: LiveSession,
+  accessId: number | null,
+): Promise<IssuedTokens> {
+  const refreshText = successorSecret(spent, nonce, 'refresh');
+  if (session.contract !== 'token') {
+    const jti = successorSecret(spent, nonce, 'jti');
+    const access = await signFor(world, session, spentAt, jti);
+    return { access, refresh: refreshText };
+  }
+  const secret = successorSecret(spent, nonce, 'access');
+  const id = accessId ?? (await findAccessTokenId(world.database, hashSecret(secret)));
+  if (id === null) throw new Error('the successor of a refresh token has no access token');
+  const life = applicationOf(world, session.clientId).opaqueAccessSeconds;
+  const goneSeconds = Math.floor((world.system.now().getTime() - spentAt.getTime()) / 1000);
+  return {
+    access: { text: accessText(id, secret), expiresInSeconds: Math.max(1, life - goneSeconds) },
+    refresh: refreshText,
+  };
+}
+
+async function endReplayed(world: World, session: LiveSession, origin: Origin): Promise<void> {
+  const act = actOf(world, origin, 'system');
+  const ending = await endSessions(world.database, [session.sid], session.userId, act, 'refresh_replay');
+  world.system.log.warn(
+    { sid: session.sid, user_id: session.userId, ip_address: origin.ipAddress },
+    'a spent refresh token was used again: its session was ended',
+  );
+  if (ending) await settle(world, ending, 'replicas');
+}

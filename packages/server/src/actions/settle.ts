@@ -1,0 +1,32 @@
+import type { Propagation } from '../cluster/nodes.ts';
+import type { Ending } from '../store/revoke.ts';
+import type { World } from './world.ts';
+
+/** Whether the caller waits until the ending is true everywhere, or only until it is committed. */
+export type Wait = 'replicas' | 'none';
+
+/** What the caller of a logout is told. */
+export interface Settled extends Propagation {
+  /** Sessions that were ended; at least this many when `more` is true. */
+  ended: number;
+  more: boolean;
+  /** True when no node accepts any credential of an ended session any more. */
+  confirmed: boolean;
+}
+
+/**
+ * What follows every ending, after its commit: this process's memory at once, the other nodes, and the readers of the
+ * log, which nobody waits for.
+ */
+export async function settle(world: World, ending: Ending, wait: Wait): Promise<Settled> {
+  world.memory.apply(ending.event);
+  const { audit, marker, evictor } = world.readers;
+  for (const reader of [audit, evictor, ending.more ? marker : null]) reader?.soon();
+  const confirming = world.nodes.confirm();
+  const facts = { ended: ending.ended.length, more: ending.more };
+  if (wait === 'none') {
+    confirming.catch(() => undefined);
+    return { ...facts, confirmed: false, acknowledged: 0, waitedOut: 0 };
+  }
+  return { ...facts, confirmed: true, ...(await confirming) };
+}

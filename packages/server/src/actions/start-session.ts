@@ -1,0 +1,76 @@
+import { type Contract, idleExpiry, type LiveSession, type UserFacts } from '../domain/session.ts';
+import { insertNewSession } from '../store/sessions.ts';
+import {
+  applicationOf,
+  GRANT_OF_CONTRACT,
+  type Grant,
+  type IssuedTokens,
+  issueTokens,
+  prepareTokens,
+} from './issue-tokens.ts';
+import { actOf, type Origin, type World } from './world.ts';
+
+/** What a client says of the device it runs on. */
+export interface DeviceInput {
+  id?: string | undefined;
+  name?: string | undefined;
+}
+
+export interface StartedSession {
+  session: LiveSession;
+  tokens: IssuedTokens;
+}
+
+/**
+ * Opens a session for a user who has been authenticated, here or elsewhere. Always a new one: no identifier that a
+ * client brings is ever taken over (session fixation).
+ * Null when the user is gone or disabled, or the password has changed since it was proved.
+ */
+export async function startSession(
+  world: World,
+  subject: { user: UserFacts; credentialVersion: number | null; actor: string },
+  how: { contract: Contract; clientId: string; device: DeviceInput; grant?: Grant },
+  origin: Origin,
+): Promise<StartedSession | null> {
+  const { system, memory } = world;
+  const application = applicationOf(world, how.clientId);
+  const grant = how.grant ?? GRANT_OF_CONTRACT[how.contract];
+  const now = system.now();
+  const expiresAt = new Date(now.getTime() + application.absoluteSeconds * 1000);
+  const idleExpiresAt = idleExpiry(now, application.idleSeconds, expiresAt);
+  const prepared = prepareTokens(world, grant, application, expiresAt);
+  const facts = {
+    sid: system.uuid(),
+    userId: subject.user.id,
+    clientId: how.clientId,
+    deviceId: how.device.id ?? system.uuid(),
+    deviceName: how.device.name ?? '',
+    contract: how.contract,
+    idleSeconds: application.idleSeconds,
+    idleExpiresAt,
+    expiresAt,
+  };
+  const mark = memory.mark;
+  const askedAtMs = system.monotonicMs();
+  const inserted = await insertNewSession(
+    world.database,
+    { ...facts, credentialVersion: subject.credentialVersion, tokens: prepared.rows },
+    actOf(world, origin, subject.actor),
+  );
+  if (!inserted) return null;
+  const session: LiveSession = { ...facts, born: inserted.born, createdAt: now, user: subject.user };
+  const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId);
+  // The database has just said that the session is open: its access tokens need not be looked up for the first check.
+  if (tokens.access)
+    memory.remember(
+      tokens.access.text,
+      session,
+      now.getTime() + tokens.access.expiresInSeconds * 1000,
+      mark,
+      askedAtMs,
+    );
+  for (const text of [tokens.session, tokens.cookie])
+    if (text !== undefined) memory.remember(text, session, expiresAt.getTime(), mark, askedAtMs);
+  world.readers.audit.soon();
+  return { session, tokens };
+}

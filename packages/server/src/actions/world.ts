@@ -1,0 +1,37 @@
+import type { RedisCopies } from '../cache/redis.ts';
+import type { SessionMemory } from '../cluster/memory.ts';
+import type { Nodes } from '../cluster/nodes.ts';
+import type { Reader } from '../cluster/readers.ts';
+import type { Config } from '../config.ts';
+import type { KeyRing } from '../keys/ring.ts';
+import type { Database } from '../store/database.ts';
+import type { Act } from '../store/sessions.ts';
+import type { System } from '../system/system.ts';
+
+/** Everything an action works with; built once by the authority and handed forward. */
+export interface World {
+  readonly config: Config;
+  readonly system: System;
+  readonly database: Database;
+  readonly keys: KeyRing;
+  readonly memory: SessionMemory;
+  readonly nodes: Nodes;
+  readonly redis: RedisCopies | null;
+  readonly readers: { audit: Reader; marker: Reader; evictor: Reader | null };
+}
+
+/** Where a request came from, as the log keeps it. */
+export interface Origin {
+  contract: string;
+  /** The client's address; null when it is not known. */
+  ipAddress: string | null;
+  userAgent: string;
+  requestId: string | null;
+}
+
+/** What the log says of who does something: the origin, now, and the actor. */
+export function actOf(world: World, origin: Origin, actor: string): Act {
+  return { ...origin, userAgent: origin.userAgent.slice(0, 512), at: world.system.now(), actor };
+}
+
+export const userActor = (userId: number): string => `user:${userId}`;

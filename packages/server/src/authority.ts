@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { createEvictor } from './cache/evictor.ts';
+import { openRedis, type RedisCopies } from './cache/redis.ts';
+import { auditPass } from './cluster/audit.ts';
+import { startHousekeeping } from './cluster/housekeeping.ts';
+import { markerPass } from './cluster/marker.ts';
+import { SessionMemory } from './cluster/memory.ts';
+import { joinNodes, type Nodes, soleNode } from './cluster/nodes.ts';
+import { createReader, type Reader } from './cluster/readers.ts';
+import { type Config, type Environment, readConfig } from './config.ts';
+import { createDemoAccounts } from './actions/demo-accounts.ts';
+import type { World } from './actions/world.ts';
+import { createApp } from './http/app.ts';
+import { createQuickCheck } from './http/check.ts';
+import type { Connection } from './http/environment.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createNodeListener } from './http/node.ts';
+import { openKeyRing } from './keys/ring.ts';
+import type { Database } from './store/database.ts';
+import { openEmbedded } from './store/embedded.ts';
+import { migrate } from './store/migrate.ts';
+import { openPostgres } from './store/postgres.ts';
+import { createLog } from './system/log.ts';
+import { createPasswordHasher } from './system/passwords.ts';
+import { realSystem } from './system/real.ts';
+import type { System } from './system/system.ts';
+
+/** Credentials that one process remembers; some 500 bytes each. */
+const MEMORY_CAPACITY = 200_000;
+const KEYS_REFRESH_MS = 60_000;
+const FLUSH_AT_MOST_MS = 5000;
+
+export interface AuthorityOptions {
+  /**
+   * The settings of docs/settings.md by their names, as strings: `{ DATABASE_URL: 'postgres://…' }`. The environment
+   * of the process is not read; pass `process.env` to have it so.
+   */
+  settings?: Environment;
+  /** A pino logger; without one, JSON lines on standard output. */
+  log?: Logger;
+  /** A clock, randomness and password hashing of one's own, for tests. */
+  system?: Partial<System>;
+}
+
+/** A running authority. */
+export interface Authority {
+  /**
+   * Answers a request (WHATWG fetch). `connection.address` is the client's address where the host knows it.
+   */
+  readonly fetch: (request: Request, connection?: Connection) => Promise<Response>;
+  /** The same for node:http, quicker: `http.createServer(authority.listener)`. */
+  readonly listener: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Writes back what is pending, signs off, closes the database. */
+  readonly close: () => Promise<void>;
+  readonly config: Config;
+}
+
+/** What a command works with, without HTTP. */
+export interface OpenWorld {
+  world: World;
+  close: () => Promise<void>;
+}
+
+/**
+ * Builds the authority: database (embedded or PostgreSQL), migrations, keys, caches, nodes, HTTP.
+ * @throws ConfigError, DirectoryInUse, SchemaMismatch, WrongKey, or the database's own error
+ * @example
+ * const authority = await createAuthority({ settings: { DATABASE_URL: 'postgres://localhost/curfew' } });
+ * export default { fetch: authority.fetch };
+ */
+export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
+  const config = readConfig(options.settings ?? {});
+  const { world, close } = await openWorld(config, options);
+  if (config.demoAccounts) await createDemoAccounts(world);
+  const metrics = createMetrics(world);
+  const app = createApp(world, metrics);
+  const fetch = async (request: Request, connection: Connection = {}): Promise<Response> =>
+    app.fetch(request, connection);
+  const quickCheck = createQuickCheck(world);
+  const listener = createNodeListener(fetch, (req, res) => {
+    const answered = quickCheck(req, res);
+    if (answered) metrics.quickCheck();
+    return answered;
+  });
+  return { fetch, listener, close, config };
+}
+
+/** Everything below HTTP, built top to bottom. */
+export async function openWorld(config: Config, options: AuthorityOptions = {}): Promise<OpenWorld> {
+  const log = options.log ?? createLog(config.logLevel);
+  const system: System = { ...realSystem(log, createPasswordHasher(config.hashing)), ...options.system };
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const database = await openDatabase(config, log);
+    closers.push(() => database.close());
+    const applied = await migrate(database);
+    if (applied.length > 0) log.info({ applied }, 'the schema was migrated');
+    const world = await buildWorld(config, system, database, closers);
+    return { world, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function buildWorld(
+  config: Config,
+  system: System,
+  database: Database,
+  closers: (() => Promise<void>)[],
+): Promise<World> {
+  const { log } = system;
+  const applications = [...config.applications.values()];
+  const keys = await openKeyRing({
+    database,
+    system,
+    encryptionKey: config.encryptionKey ?? embeddedKey(config),
+    issuer: config.issuer,
+    audiences: [...new Set(applications.map((application) => application.audience))],
+    algorithms: [...new Set(applications.map((application) => application.algorithm))],
+    rotationDays: config.keys.rotationDays,
+    publishSeconds: config.keys.publishSeconds,
+    keepSeconds: Math.max(...applications.map((application) => application.accessTokenSeconds)) + 60,
+  });
+  if (!config.encryptionKey && config.database.kind === 'postgres')
+    log.warn('CURFEW_KEY is not set: the signing keys lie in the database in the clear');
+  const keysTimer = setInterval(() => {
+    keys.refresh().catch((err: unknown) => log.warn({ err }, 'the signing keys could not be read again'));
+  }, KEYS_REFRESH_MS).unref();
+  closers.push(async () => clearInterval(keysTimer));
+
+  let nodes: Nodes | undefined;
+  const memory = new SessionMemory(system, MEMORY_CAPACITY, () => nodes?.isFresh() ?? false);
+  nodes = database.sole
+    ? soleNode()
+    : await joinNodes({
+        database,
+        system,
+        leaseMs: config.leaseMs,
+        onEnding: (event) => memory.apply(event),
+        onGap: () => memory.forget(),
+      });
+  const joined = nodes;
+  closers.push(() => joined.close());
+
+  const { redis, evictor } = openCopies(config, system, database, closers);
+  const audit = createReader({ name: 'audit', system, pass: auditPass(database) });
+  const marker = createReader({ name: 'marker', system, pass: markerPass(database) });
+  for (const reader of [audit, marker]) closers.push(() => reader.close());
+
+  const idleMs = Math.min(...applications.map((application) => application.idleSeconds)) * 1000;
+  const housekeeping = startHousekeeping({
+    database,
+    system,
+    memory,
+    flushMs: Math.min(FLUSH_AT_MOST_MS, idleMs / 4),
+    retentionDays: config.retentionDays,
+  });
+  closers.push(() => housekeeping.close());
+  return {
+    config,
+    system,
+    database,
+    keys,
+    memory,
+    nodes: joined,
+    redis,
+    readers: { audit, marker, evictor },
+  };
+}
+
+function openCopies(
+  config: Config,
+  system: System,
+  database: Database,
+  closers: (() => Promise<void>)[],
+): { redis: RedisCopies | null; evictor: Reader | null } {
+  if (config.redisUrl === null) return { redis: null, evictor: null };
+  let reader: Reader | undefined;
+  const redis = openRedis(config.redisUrl, system.log, () => {
+    evictor.redisReturned();
+    reader?.soon();
+  });
+  const evictor = createEvictor({
+    database,
+    system,
+    redis,
+    templates: config.cache.keys,
+    cacheSeconds: config.cache.seconds,
+  });
+  reader = createReader({ name: 'evictor', system, pass: () => evictor.pass() });
+  const made = reader;
+  closers.push(() => redis.close());
+  closers.push(() => made.close());
+  return { redis, evictor: reader };
+}
+
+function openDatabase(config: Config, log: Logger): Promise<Database> | Database {
+  if (config.database.kind === 'embedded') return openEmbedded(config.database.directory);
+  const { url, pool, statementNames } = config.database;
+  return openPostgres({ url, pool, statementNames, log });
+}
+
+/** The embedded database has its key in a file beside it, so that not even a trial keeps signing keys in the clear. */
+function embeddedKey(config: Config): string | null {
+  if (config.database.kind !== 'embedded') return null;
+  const file = join(config.database.directory, 'curfew.key');
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  mkdirSync(config.database.directory, { recursive: true, mode: 0o700 });
+  const key = randomBytes(32).toString('base64');
+  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  return key;
+}

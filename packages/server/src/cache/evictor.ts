@@ -1,0 +1,95 @@
+import { endingsPass } from '../cluster/readers.ts';
+import type { Database } from '../store/database.ts';
+import { type LogEvent, usersOfClient, usersEndedSince } from '../store/log.ts';
+import type { System } from '../system/system.ts';
+import type { RedisCopies } from './redis.ts';
+
+/** Keys removed with one command. */
+const BATCH = 500;
+
+/**
+ * The reader of the log that evicts contract 001's keys. Its cursor is durable: what was ended while Redis was away is
+ * evicted when it is back.
+ */
+export function createEvictor(options: {
+  database: Database;
+  system: System;
+  redis: RedisCopies;
+  templates: readonly string[];
+  cacheSeconds: number;
+}): Evictor {
+  const { database, system, redis, templates } = options;
+  let returned = true;
+
+  async function evictUsers(userIds: readonly number[]): Promise<void> {
+    for (let i = 0; i < userIds.length; i += BATCH) {
+      const keys = userIds
+        .slice(i, i + BATCH)
+        .flatMap((id) => templates.map((template) => keyOf(template, id)));
+      if (keys.length > 0) await redis.remove(keys);
+    }
+  }
+
+  async function deal(events: LogEvent[]): Promise<void> {
+    for (const event of events) {
+      if (event.scope === 'everyone') {
+        for (const template of templates) await redis.removeMatching(patternOf(template));
+      } else if (event.scope === 'client') {
+        await evictUsers(await usersOfClient(database, event.client_id ?? '', event.position));
+      } else {
+        await evictUsers(event.user_ids ?? (event.user_id === null ? [] : [event.user_id]));
+      }
+    }
+  }
+
+  /**
+   * Redis may have come back from an old snapshot, with keys that were evicted long ago. What is older than a key's
+   * life is gone by itself; the rest is evicted again.
+   */
+  async function evictAgain(): Promise<void> {
+    const since = new Date(system.now().getTime() - (options.cacheSeconds + 60) * 1000);
+    const again = await usersEndedSince(database, since);
+    if (again.everyone) for (const template of templates) await redis.removeMatching(patternOf(template));
+    await evictUsers(again.userIds);
+    for (const client of again.clients)
+      await evictUsers(await usersOfClient(database, client.clientId, client.position));
+  }
+
+  const pass = endingsPass(database, 'evictor', deal);
+  return {
+    redisReturned: () => {
+      returned = true;
+    },
+    async pass() {
+      // Redis is away: nothing to do until it is back, and it says so itself.
+      if (!redis.healthy) return;
+      try {
+        if (returned) {
+          returned = false;
+          await evictAgain();
+        }
+        await pass();
+      } catch (error) {
+        returned = true;
+        // That Redis went away was said once, where it happened; the cursor has not moved.
+        if (redis.healthy) throw error;
+      }
+    },
+  };
+}
+
+/** One pass of the evictor, and the news that Redis answers again. */
+export interface Evictor {
+  pass(): Promise<void>;
+  redisReturned(): void;
+}
+
+const keyOf = (template: string, userId: number): string => template.replaceAll('{user_id}', String(userId));
+
+/** The template as a glob; characters that mean something to Redis are escaped. */
+function patternOf(template: string): string {
+  return template
+    .split('{user_id}')
+    .map((part) => part.replace(/[\\*?[\]]/g, '\\$&'))
+    .join('*');
+}

@@ -1,0 +1,103 @@
+import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+
+/** A Redis that did not answer in this time is treated as absent: it must not hold up a logout (contract 001). */
+const COMMAND_TIMEOUT_MS = 150;
+/** After a failure nobody waits for Redis again for this long. */
+const REST_MS = 1000;
+
+/** Redis as a place for copies: every call may fail, and nothing depends on it. */
+export interface RedisCopies {
+  /** Whether it answered last time; while not, calls fail at once. */
+  readonly healthy: boolean;
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, seconds: number): Promise<void>;
+  remove(keys: string[]): Promise<void>;
+  /** Removes every key that matches the glob pattern. */
+  removeMatching(pattern: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export class RedisUnavailable extends Error {
+  override name = 'RedisUnavailable';
+}
+
+/**
+ * @param onReturn called each time Redis answers after it did not, at the start too: what it holds may be old
+ */
+export function openRedis(url: string, log: Logger, onReturn: () => void): RedisCopies {
+  const redis = new Redis(url, {
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: 1000,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    retryStrategy: (times) => Math.min(100 * times, 1000),
+  });
+  let healthy = false;
+  let warned = false;
+  let failedAtMs = Number.NEGATIVE_INFINITY;
+  let closed = false;
+
+  const failed = (err: unknown): void => {
+    healthy = false;
+    failedAtMs = performance.now();
+    if (warned || closed) return;
+    warned = true;
+    log.warn(
+      { err },
+      'Redis does not answer: logouts go on without it, cached profiles are read from the database',
+    );
+  };
+  const answered = (): void => {
+    if (healthy) return;
+    healthy = true;
+    if (warned) log.info('Redis answers again');
+    warned = false;
+    onReturn();
+  };
+  redis.on('error', failed);
+  redis.on('close', () => failed(new RedisUnavailable('the connection was closed')));
+
+  // A Redis that accepts and never answers emits nothing: asking it now and then is the only way to know.
+  const probe = (): Promise<void> => redis.ping().then(answered, (err: unknown) => failed(err));
+  redis.on('ready', () => void probe());
+  const timer = setInterval(() => {
+    if (!healthy && redis.status === 'ready') void probe();
+  }, REST_MS).unref();
+
+  async function ask<T>(work: () => Promise<T>): Promise<T> {
+    if (!healthy && performance.now() - failedAtMs < REST_MS)
+      throw new RedisUnavailable('Redis does not answer');
+    try {
+      const answer = await work();
+      answered();
+      return answer;
+    } catch (err) {
+      failed(err);
+      throw err;
+    }
+  }
+
+  return {
+    get healthy() {
+      return healthy;
+    },
+    get: (key) => ask(() => redis.get(key)),
+    set: (key, value, seconds) => ask(async () => void (await redis.set(key, value, 'EX', seconds))),
+    remove: (keys) => ask(async () => void (await redis.del(...keys))),
+    removeMatching: (pattern) =>
+      ask(async () => {
+        let cursor = '0';
+        do {
+          const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 500);
+          if (keys.length > 0) await redis.del(...keys);
+          cursor = next;
+        } while (cursor !== '0');
+      }),
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      redis.disconnect();
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
+import { type Authority, createAuthority } from '../authority.ts';
+import { type Environment, readConfig } from '../config.ts';
+import { createLog } from '../system/log.ts';
+
+/** How long requests may go on after SIGTERM. */
+const DRAIN_MS = 10_000;
+
+/**
+ * The server process: listens, serves, and on SIGTERM or SIGINT drains and ends.
+ * @returns the exit code
+ */
+export async function serve(environment: Environment): Promise<number> {
+  const config = readConfig(environment);
+  const log = createLog(config.logLevel);
+  // The commands of this machine come in by it while the server has the embedded database.
+  const operatorKey = randomBytes(32).toString('base64url');
+  const embedded = config.database.kind === 'embedded' ? config.database.directory : null;
+  const settings =
+    embedded === null
+      ? environment
+      : { ...environment, CURFEW_SERVICE_KEYS: [...config.serviceKeys, operatorKey].join(',') };
+
+  const authority = await createAuthority({ settings, log });
+  const server = createServer(
+    { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
+    authority.listener,
+  );
+  try {
+    await listen(server, config.port, config.host);
+  } catch (error) {
+    await authority.close();
+    throw error;
+  }
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : config.port;
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  if (embedded !== null) announce(embedded, url, operatorKey);
+  if (!config.production) process.stdout.write(banner(authority, url));
+  log.info({ url, database: config.database.kind, redis: config.redisUrl !== null }, 'listening');
+
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+  log.info({ signal }, 'draining');
+  await drain(server);
+  if (embedded !== null) rmSync(join(embedded, 'server.json'), { force: true });
+  await authority.close();
+  log.info('stopped');
+  return 0;
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Stops accepting, lets requests finish, and closes what is left after a while. */
+async function drain(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await closed;
+  clearTimeout(timer);
+}
+
+/** Tells the other commands on this machine where the server is, and gives them a key of this run. */
+function announce(directory: string, url: string, key: string): void {
+  writeFileSync(join(directory, 'server.json'), JSON.stringify({ url, key, pid: process.pid }), {
+    mode: 0o600,
+  });
+}
+
+function banner(authority: Authority, url: string): string {
+  const { config } = authority;
+  const { database } = config;
+  const lines = [
+    '',
+    'Curfew, a session authority. When logout answers, it is true everywhere.',
+    '',
+    `  Listening   ${url}`,
+    `  API page    ${url}/docs`,
+    database.kind === 'embedded'
+      ? `  Database    embedded, in ${database.directory}: for trial and development (a power cut can undo a commit)`
+      : '  Database    PostgreSQL',
+    `  Redis       ${config.redisUrl === null ? 'none' : 'yes'}`,
+  ];
+  if (config.demoAccounts)
+    lines.push(
+      '',
+      'Demonstration accounts (password for both: ' + DEMO_PASSWORD + ')',
+      `  ${DEMO_ADMIN}   administrator, user 1`,
+      `  ${DEMO_USER}    user 2`,
+      '',
+      'Try one line per contract:',
+      ...curlLines(url),
+    );
+  return `${lines.join('\n')}\n\n`;
+}
+
+/** One line per contract; a test runs each. */
+export function curlLines(url: string): string[] {
+  const login = (path: string, body: object): string =>
+    `curl -s -X POST ${url}${path} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`;
+  return [
+    login('/auth/login', { email: DEMO_USER, password: DEMO_PASSWORD }),
+    login('/api/auth/login', { username: DEMO_ADMIN, password: DEMO_PASSWORD }),
+    login('/api/v1/auth/login', { email: DEMO_USER, password: DEMO_PASSWORD }),
+    `${login('/auth/login', { email: DEMO_USER, password: DEMO_PASSWORD, transport: 'cookie' })} -i`,
+  ].map((line) => `  ${line}`);
+}

@@ -1,0 +1,58 @@
+import { sweepLimits } from '../store/limits.ts';
+import type { Database } from '../store/database.ts';
+import { markExpired, purgeSessions, saveActivity } from '../store/sessions.ts';
+import type { System } from '../system/system.ts';
+import type { SessionMemory } from './memory.ts';
+
+const BATCH = 500;
+const ACTIVITY_BATCH = 5000;
+const SWEEP_MS = 60_000;
+
+/** Work that nobody waits for: writing activity back in batches, marking what ran out, purging what is old. */
+export interface Housekeeping {
+  flushActivity(): Promise<void>;
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function startHousekeeping(options: {
+  database: Database;
+  system: System;
+  memory: SessionMemory;
+  /** How often activity is written: well below the shortest idle lifetime. */
+  flushMs: number;
+  retentionDays: number;
+}): Housekeeping {
+  const { database, system, memory } = options;
+
+  async function flushActivity(): Promise<void> {
+    const activity = memory.takeActivity();
+    for (let i = 0; i < activity.length; i += ACTIVITY_BATCH)
+      await saveActivity(database, activity.slice(i, i + ACTIVITY_BATCH));
+  }
+
+  async function sweep(): Promise<void> {
+    const now = system.now();
+    while ((await markExpired(database, now, BATCH)) === BATCH);
+    const keepFrom = new Date(now.getTime() - options.retentionDays * 86_400_000);
+    while ((await purgeSessions(database, keepFrom, BATCH)) === BATCH);
+    await sweepLimits(database, now);
+  }
+
+  const every = (ms: number, what: string, work: () => Promise<void>): NodeJS.Timeout =>
+    setInterval(() => {
+      work().catch((err: unknown) => system.log.warn({ err }, `${what} failed; it will be tried again`));
+    }, ms).unref();
+  const timers = [
+    every(options.flushMs, 'writing activity', flushActivity),
+    every(SWEEP_MS, 'sweeping', sweep),
+  ];
+  return {
+    flushActivity,
+    sweep,
+    async close() {
+      for (const timer of timers) clearInterval(timer);
+      await flushActivity();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import type { Database } from '../store/database.ts';
+import type { LogEvent } from '../store/log.ts';
+import { markEnded } from '../store/revoke.ts';
+import { endingsPass } from './readers.ts';
+
+const BATCH = 500;
+
+/**
+ * Marks the rows that a cut has ended, for whoever reads the table (contract 001 names `is_active`). Liveness does not
+ * wait for it: the view sees the cut.
+ */
+export function markerPass(database: Database): () => Promise<void> {
+  return endingsPass(database, 'marker', async (events) => {
+    for (const event of events)
+      if (isCutEvent(event)) while ((await markEnded(database, event, BATCH)) === BATCH);
+  });
+}
+
+function isCutEvent(event: LogEvent): boolean {
+  return event.type === 'sessions_ended' && event.scope !== 'sessions';
+}

@@ -1,0 +1,90 @@
+import { type LogEvent, moveReader, readCursor, readEndings } from '../store/log.ts';
+import type { Database } from '../store/database.ts';
+import type { System } from '../system/system.ts';
+import { coalesced } from './nodes.ts';
+
+/** A reader of the log: something that follows what ended, and is never called from the logout itself. */
+export interface Reader {
+  /** Reads what is new now. Resolves when everything committed before the call has been dealt with. */
+  catchUp(): Promise<void>;
+  /** Reads what is new in a moment, together with whatever else comes in until then. Nobody waits for it. */
+  soon(): void;
+  close(): Promise<void>;
+}
+
+const RETRY_MS = [250, 1000, 5000, 30_000] as const;
+/** Rings come from this process; what others committed and did not live to deal with is found by looking. */
+const LOOK_MS = 5000;
+/** How long news are gathered: under load one pass serves many logouts. */
+const GATHER_MS = 50;
+
+/**
+ * Runs one pass after another: on `catchUp`, and from time to time. A pass that fails is logged and tried again, later
+ * and later, from where the reader stood; it holds up nobody else.
+ */
+export function createReader(options: { name: string; system: System; pass: () => Promise<void> }): Reader {
+  const { name, system } = options;
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let gathering: NodeJS.Timeout | undefined;
+  let closed = false;
+  let last: Promise<void> = Promise.resolve();
+
+  const run = coalesced(async () => {
+    clearTimeout(timer);
+    if (closed) return;
+    try {
+      await options.pass();
+      failures = 0;
+    } catch (err) {
+      if (!closed) system.log.error({ err, reader: name }, 'a reader of the log failed; it will try again');
+      failures++;
+      throw err;
+    } finally {
+      const wait = failures === 0 ? LOOK_MS : RETRY_MS[Math.min(failures, RETRY_MS.length) - 1];
+      if (!closed) timer = setTimeout(() => void catchUp().catch(() => undefined), wait).unref();
+    }
+  });
+  const catchUp = (): Promise<void> => {
+    last = run();
+    return last;
+  };
+  catchUp().catch(() => undefined);
+  return {
+    catchUp,
+    soon() {
+      gathering ??= setTimeout(() => {
+        gathering = undefined;
+        catchUp().catch(() => undefined);
+      }, GATHER_MS).unref();
+    },
+    async close() {
+      // What has been gathered is dealt with before the end.
+      if (gathering) {
+        clearTimeout(gathering);
+        await catchUp().catch(() => undefined);
+      }
+      closed = true;
+      clearTimeout(timer);
+      await last.catch(() => undefined);
+    },
+  };
+}
+
+/** A pass that hands each new ending to `deal` and then moves the reader's durable cursor. At least once each. */
+export function endingsPass(
+  database: Database,
+  name: string,
+  deal: (events: LogEvent[]) => Promise<void>,
+): () => Promise<void> {
+  /** Positions dealt with above the cursor: what is given again needs no second deal in this process. */
+  let dealt = new Set<number>();
+  return async () => {
+    const cursor = await readCursor(database, name);
+    const news = await readEndings(database, cursor);
+    const fresh = news.events.filter((event) => !dealt.has(event.position));
+    if (fresh.length > 0) await deal(fresh);
+    if (news.cursor !== cursor) await moveReader(database, name, news.cursor);
+    dealt = new Set(news.events.map((event) => event.position));
+  };
+}

@@ -1,0 +1,477 @@
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '@curfew/protocol/claims';
+import { z } from 'zod';
+import type { Lifetimes } from './domain/session.ts';
+
+/** An unsafe or unreadable setting: its sentence says what would be safe. The start stops on it. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly setting: string;
+  constructor(setting: string, sentence: string) {
+    super(`${setting}: ${sentence}`);
+    this.setting = setting;
+  }
+}
+
+const seconds = (fallback: number) => z.coerce.number().int().min(1).max(31_622_400).default(fallback);
+const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true');
+const list = z
+  .string()
+  .default('')
+  .transform((value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  );
+
+const applicationSchema = z.strictObject({
+  name: z.string().max(100).optional(),
+  idleSeconds: z.number().int().min(1).max(31_622_400).optional(),
+  absoluteSeconds: z.number().int().min(1).max(31_622_400).optional(),
+  accessTokenSeconds: z.number().int().min(1).max(86_400).optional(),
+  opaqueAccessSeconds: z.number().int().min(1).max(31_622_400).optional(),
+  audience: z.string().min(1).optional(),
+  algorithm: z.enum(SIGNING_ALGORITHMS).optional(),
+});
+
+/**
+ * Every setting: its form, its default and its reason. `docs/settings.md` is written from this table.
+ */
+export const SETTINGS = {
+  HOST: {
+    form: z.string().min(1).default('127.0.0.1'),
+    about:
+      'Address to listen on. Loopback unless set: a session authority does not open itself to a network unasked.',
+  },
+  PORT: {
+    form: z.coerce.number().int().min(0).max(65_535).default(8000),
+    about: 'Port to listen on; 0 takes a free one.',
+  },
+  DATABASE_URL: {
+    form: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+      .optional(),
+    about: 'PostgreSQL 15 to 18. Not set: an embedded database in CURFEW_DATA, for trial and development.',
+  },
+  CURFEW_DATABASE_POOL: {
+    form: z.coerce.number().int().min(2).max(200).default(10),
+    about: 'Connections of one process to PostgreSQL, beside one that listens.',
+  },
+  CURFEW_STATEMENT_NAMES: {
+    form: flag.default(true),
+    about: 'Prepared statements have names. Set to 0 behind a PgBouncer older than 1.21 in transaction mode.',
+  },
+  REDIS_URL: {
+    form: z
+      .string()
+      .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
+      .optional(),
+    about:
+      'Redis or Valkey for the cached keys of contract 001. Only ever a copy: losing it cannot un-revoke anything.',
+  },
+  CURFEW_DATA: {
+    form: z.string().min(1).default('./curfew-data'),
+    about: 'Directory of the embedded database. One process at a time; a second one is refused.',
+  },
+  CURFEW_ALLOW_EMBEDDED: {
+    form: flag.default(false),
+    about:
+      'Allow the embedded database under NODE_ENV=production. It never calls fsync: a power cut can undo a logout.',
+  },
+  CURFEW_DEMO_ACCOUNTS: {
+    form: flag.optional(),
+    about:
+      'Create admin@example.com (administrator) and test@example.com, both with the password password123, in an empty database. On with the embedded database outside production, else off.',
+  },
+  CURFEW_KEY: {
+    form: z
+      .string()
+      .min(32, 'must have at least 32 characters of randomness (openssl rand -base64 32)')
+      .optional(),
+    about:
+      'Encrypts the signing keys in the database (AES-256-GCM). Required in production. The embedded database makes its own, in CURFEW_DATA/curfew.key.',
+  },
+  CURFEW_ISSUER: {
+    form: z.url({ protocol: /^https?$/ }).optional(),
+    about:
+      'The public address of this authority, the `iss` of its tokens and the origin it trusts. Default: http://localhost:PORT. Required in production.',
+  },
+  CURFEW_AUDIENCE: {
+    form: z.string().min(1).optional(),
+    about: 'The `aud` of access tokens unless an application has its own. Default: the issuer.',
+  },
+  CURFEW_SERVICE_KEYS: {
+    form: list.refine(
+      (keys) => keys.every((key) => key.length >= 32),
+      'each key must have at least 32 characters',
+    ),
+    about:
+      'Secrets of back ends, comma-separated: they may open sessions for users who logged in elsewhere and call the administration.',
+  },
+  CURFEW_APPLICATIONS: {
+    form: z
+      .string()
+      .default('{}')
+      .transform((text, context) => {
+        try {
+          return JSON.parse(text) as unknown;
+        } catch {
+          context.addIssue({ code: 'custom', message: 'must be JSON' });
+          return z.NEVER;
+        }
+      })
+      .pipe(z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i), applicationSchema)),
+    about:
+      'Applications (client_id) as JSON: {"shop":{"idleSeconds":1800,"absoluteSeconds":43200,"accessTokenSeconds":300,"opaqueAccessSeconds":3600,"audience":"https://shop.example","algorithm":"ES256"}}. "default", "envelope", "session-id", "token" and "cookie" exist already and can be changed here.',
+  },
+  CURFEW_IDLE_SECONDS: {
+    form: seconds(7 * 86_400),
+    about:
+      'A session unused for this long is over. NIST SP 800-63B-4 sets no idle limit at AAL1; take 3600 or less at AAL2.',
+  },
+  CURFEW_ABSOLUTE_SECONDS: {
+    form: seconds(30 * 86_400),
+    about:
+      'A session is over this long after its login, however much it is used. 30 days at AAL1, 86400 or less at AAL2.',
+  },
+  CURFEW_ACCESS_TOKEN_SECONDS: {
+    form: seconds(300),
+    about:
+      'Life of an access JWT. Our own checks see a logout at once; this bounds a third party that checks with the public keys alone.',
+  },
+  CURFEW_OPAQUE_ACCESS_SECONDS: {
+    form: seconds(3600),
+    about: 'Life of an opaque access token (contract 003).',
+  },
+  CURFEW_REFRESH_GRACE_SECONDS: {
+    form: z.coerce.number().int().min(0).max(60).default(10),
+    about:
+      'For this long a spent refresh token gives the same successor again (two tabs, a lost answer). Later use is replay and ends the session.',
+  },
+  CURFEW_LEASE_MS: {
+    form: z.coerce.number().int().min(200).max(60_000).default(1000),
+    about:
+      'A node answers checks from memory only while its last complete read of the log is younger than this; the longest that a logout waits for a node that is cut off.',
+  },
+  CURFEW_KEY_ROTATION_DAYS: {
+    form: z.coerce.number().int().min(0).max(3650).default(90),
+    about: 'Signing keys rotate by themselves at this age; 0 leaves it to `curfew keys rotate`.',
+  },
+  CURFEW_KEY_PUBLISH_SECONDS: {
+    form: z.coerce.number().int().min(0).max(86_400).default(600),
+    about:
+      'A new signing key is published this long before it signs; longer than a verifier caches the key set (300 s).',
+  },
+  CURFEW_COOKIE_NAME: {
+    form: z
+      .string()
+      .regex(/^[a-z0-9_-]{1,40}$/i)
+      .default('curfew_session'),
+    about: 'Name of the session cookie, without the __Host- prefix that it gets over HTTPS.',
+  },
+  CURFEW_COOKIE_DOMAIN: {
+    form: z
+      .string()
+      .regex(/^[a-z0-9.-]+$/i)
+      .optional(),
+    about:
+      'Share the cookie with the subdomains of this domain. The prefix is then __Secure-, because __Host- forbids a domain.',
+  },
+  CURFEW_COOKIE_ALSO_CLEAR: {
+    form: list.refine(
+      (items) => items.every((item) => /^[a-z0-9.-]*(\/[^\s;,]*)?$/i.test(item)),
+      'each item is a domain, a path, or both: example.com, /app, example.com/app',
+    ),
+    about:
+      'More places to delete the cookie from at logout, left over from earlier setups: example.com/app, /old.',
+  },
+  CURFEW_CLEAR_SITE_DATA: {
+    form: list.refine(
+      (items) => items.every((item) => ['cache', 'cookies', 'storage'].includes(item)),
+      'takes cache, cookies, storage',
+    ),
+    about: 'Send Clear-Site-Data at a cookie logout. Off: "cookies" reaches the whole registrable domain.',
+  },
+  CURFEW_TRUSTED_ORIGINS: {
+    form: list.refine(
+      (items) => items.every((item) => URL.canParse(item) && new URL(item).origin === item),
+      'each item is an origin: https://app.example.com, no path',
+    ),
+    about: 'Origins beside the issuer from which a page may send requests with the cookie.',
+  },
+  CURFEW_TRUSTED_PROXIES: {
+    form: list.refine(
+      (items) => items.every(isCidr),
+      'each item is an address or a network: 10.0.0.0/8, 127.0.0.1',
+    ),
+    about: 'Proxies whose X-Forwarded-For is believed. None unless set: anybody can send that header.',
+  },
+  CURFEW_CACHE_KEYS: {
+    form: z
+      .string()
+      .default('user:{user_id},user_profile:{user_id},user_workspace:{user_id}')
+      .transform((value) => value.split(',').map((item) => item.trim()))
+      .refine(
+        (items) => items.every((item) => item.includes('{user_id}')),
+        'each template contains {user_id}',
+      ),
+    about: 'Redis keys that a logout evicts (contract 001). A host application can add its own.',
+  },
+  CURFEW_CACHE_SECONDS: { form: seconds(300), about: 'Life of the cached keys of contract 001.' },
+  CURFEW_HASH_CONCURRENCY: {
+    form: z.coerce.number().int().min(1).max(64).optional(),
+    about:
+      'Password hashes at a time. Default: one less than the processors, at least 1: a flood of logins leaves room for logout.',
+  },
+  CURFEW_HASH_QUEUE: {
+    form: z.coerce.number().int().min(0).max(10_000).default(64),
+    about: 'Logins that may wait for a hash; one more is answered 503 with Retry-After.',
+  },
+  CURFEW_LOGIN_FAILURES_PAIR: {
+    form: z.coerce.number().int().min(1).default(10),
+    about: 'Failed logins to one account from one address within the window, before a pause.',
+  },
+  CURFEW_LOGIN_FAILURES_ADDRESS: {
+    form: z.coerce.number().int().min(1).default(100),
+    about: 'Failed logins from one address (IPv6: one /64) within the window, before a pause.',
+  },
+  CURFEW_LOGIN_FAILURES_ACCOUNT: {
+    form: z.coerce.number().int().min(1).default(200),
+    about:
+      'Failed logins to one account from all addresses within the window. Addresses from which the account logged in before are not held up by it.',
+  },
+  CURFEW_LOGIN_WINDOW_SECONDS: {
+    form: seconds(900),
+    about: 'The window of the three limits above, and so the longest pause. Nobody is locked out for longer.',
+  },
+  CURFEW_PASSWORD_MIN_LENGTH: {
+    form: z.coerce.number().int().min(8).max(64).default(8),
+    about:
+      'Shortest new password. NIST SP 800-63B-4: at least 8, and 15 where the password is the only factor.',
+  },
+  CURFEW_RETENTION_DAYS: {
+    form: z.coerce.number().int().min(1).max(36_500).default(90),
+    about: 'Ended sessions are kept this long for the history, then purged. The log is never purged.',
+  },
+  LOG_LEVEL: {
+    form: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    about: 'What the server writes to standard output, as JSON lines.',
+  },
+  NODE_ENV: {
+    form: z.string().optional(),
+    about:
+      '"production" refuses what is only safe for trial: the embedded database, demonstration accounts, a missing CURFEW_KEY or CURFEW_ISSUER.',
+  },
+} as const satisfies Record<string, { form: z.ZodType; about: string }>;
+
+export interface Application extends Lifetimes {
+  clientId: string;
+  name: string;
+  audience: string;
+  algorithm: SigningAlgorithm;
+}
+
+/** The settings, parsed and judged: read-only from here on. */
+export interface Config {
+  production: boolean;
+  host: string;
+  port: number;
+  database:
+    | { kind: 'postgres'; url: string; pool: number; statementNames: boolean }
+    | { kind: 'embedded'; directory: string };
+  redisUrl: string | null;
+  demoAccounts: boolean;
+  encryptionKey: string | null;
+  issuer: string;
+  serviceKeys: readonly string[];
+  applications: ReadonlyMap<string, Application>;
+  graceSeconds: number;
+  leaseMs: number;
+  keys: { rotationDays: number; publishSeconds: number };
+  cookie: {
+    name: string;
+    /** Names that an earlier setup may have used in the places of `alsoClear`. */
+    earlierNames: readonly string[];
+    secure: boolean;
+    domain: string | null;
+    alsoClear: readonly { domain: string | null; path: string }[];
+    clearSiteData: readonly string[];
+  };
+  trustedOrigins: ReadonlySet<string>;
+  trustedProxies: readonly string[];
+  cache: { keys: readonly string[]; seconds: number };
+  hashing: { concurrency: number; queue: number };
+  loginLimits: { pair: number; address: number; account: number; windowSeconds: number };
+  passwordMinLength: number;
+  retentionDays: number;
+  logLevel: string;
+}
+
+const BUILT_IN_APPLICATIONS = ['default', 'envelope', 'session-id', 'token', 'cookie'] as const;
+
+export type Environment = Record<string, string | undefined>;
+
+/**
+ * Parses and judges the settings.
+ * @throws ConfigError whose sentence says what would be safe
+ */
+export function readConfig(environment: Environment): Config {
+  const values = parseSettings(environment);
+  const production = values.NODE_ENV === 'production';
+  const issuer = (values.CURFEW_ISSUER ?? `http://localhost:${values.PORT}`).replace(/\/$/, '');
+  const embedded = values.DATABASE_URL === undefined;
+
+  if (production) {
+    if (embedded && !values.CURFEW_ALLOW_EMBEDDED)
+      throw new ConfigError(
+        'DATABASE_URL',
+        'the embedded database can lose a logout in a power cut. Set DATABASE_URL to a PostgreSQL, or CURFEW_ALLOW_EMBEDDED=1 if you accept that.',
+      );
+    if (values.CURFEW_KEY === undefined)
+      throw new ConfigError(
+        'CURFEW_KEY',
+        'is required in production. Set it to the output of: openssl rand -base64 32',
+      );
+    if (values.CURFEW_ISSUER === undefined)
+      throw new ConfigError(
+        'CURFEW_ISSUER',
+        'is required in production: the public https:// address of this authority.',
+      );
+    if (new URL(issuer).protocol !== 'https:' && !isLoopback(new URL(issuer).hostname))
+      throw new ConfigError(
+        'CURFEW_ISSUER',
+        'must be https:// in production: cookies and tokens travel to it.',
+      );
+  }
+
+  const cookieDomain = values.CURFEW_COOKIE_DOMAIN ?? null;
+  const secure = new URL(issuer).protocol === 'https:';
+  if (!secure && !isLoopback(new URL(issuer).hostname))
+    throw new ConfigError('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
+
+  return {
+    production,
+    host: values.HOST,
+    port: values.PORT,
+    database:
+      values.DATABASE_URL === undefined
+        ? { kind: 'embedded', directory: values.CURFEW_DATA }
+        : {
+            kind: 'postgres',
+            url: values.DATABASE_URL,
+            pool: values.CURFEW_DATABASE_POOL,
+            statementNames: values.CURFEW_STATEMENT_NAMES,
+          },
+    redisUrl: values.REDIS_URL ?? null,
+    demoAccounts: values.CURFEW_DEMO_ACCOUNTS ?? (embedded && !production),
+    encryptionKey: values.CURFEW_KEY ?? null,
+    issuer,
+    serviceKeys: values.CURFEW_SERVICE_KEYS,
+    applications: applications(values, issuer),
+    graceSeconds: values.CURFEW_REFRESH_GRACE_SECONDS,
+    leaseMs: values.CURFEW_LEASE_MS,
+    keys: {
+      rotationDays: values.CURFEW_KEY_ROTATION_DAYS,
+      publishSeconds: values.CURFEW_KEY_PUBLISH_SECONDS,
+    },
+    cookie: {
+      name: (secure ? (cookieDomain ? '__Secure-' : '__Host-') : '') + values.CURFEW_COOKIE_NAME,
+      earlierNames: [...(secure ? [`__Secure-${values.CURFEW_COOKIE_NAME}`] : []), values.CURFEW_COOKIE_NAME],
+      secure,
+      domain: cookieDomain,
+      alsoClear: values.CURFEW_COOKIE_ALSO_CLEAR.map(place),
+      clearSiteData: values.CURFEW_CLEAR_SITE_DATA,
+    },
+    trustedOrigins: new Set([...ownOrigins(issuer, values.PORT), ...values.CURFEW_TRUSTED_ORIGINS]),
+    trustedProxies: values.CURFEW_TRUSTED_PROXIES,
+    cache: { keys: values.CURFEW_CACHE_KEYS, seconds: values.CURFEW_CACHE_SECONDS },
+    hashing: {
+      concurrency: values.CURFEW_HASH_CONCURRENCY ?? Math.max(1, availableParallelism() - 1),
+      queue: values.CURFEW_HASH_QUEUE,
+    },
+    loginLimits: {
+      pair: values.CURFEW_LOGIN_FAILURES_PAIR,
+      address: values.CURFEW_LOGIN_FAILURES_ADDRESS,
+      account: values.CURFEW_LOGIN_FAILURES_ACCOUNT,
+      windowSeconds: values.CURFEW_LOGIN_WINDOW_SECONDS,
+    },
+    passwordMinLength: values.CURFEW_PASSWORD_MIN_LENGTH,
+    retentionDays: values.CURFEW_RETENTION_DAYS,
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+type Values = { [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['form']> };
+
+function parseSettings(environment: Environment): Values {
+  const values: Record<string, unknown> = {};
+  for (const [name, { form }] of Object.entries(SETTINGS)) {
+    // An empty variable is what a compose file passes for one that is not set.
+    const given = environment[name] === '' ? undefined : environment[name];
+    const parsed = form.safeParse(given);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      const where = issue?.path.length ? ` (at ${issue.path.join('.')})` : '';
+      throw new ConfigError(name, `${issue?.message ?? 'cannot be read'}${where}.`);
+    }
+    values[name] = parsed.data;
+  }
+  for (const name of Object.keys(environment))
+    if (name.startsWith('CURFEW_') && !(name in SETTINGS))
+      throw new ConfigError(name, 'there is no such setting; docs/settings.md lists them all.');
+  return values as Values;
+}
+
+function applications(values: Values, issuer: string): Map<string, Application> {
+  const given = values.CURFEW_APPLICATIONS;
+  const result = new Map<string, Application>();
+  for (const clientId of new Set([...BUILT_IN_APPLICATIONS, ...Object.keys(given)])) {
+    const own = given[clientId] ?? {};
+    const application: Application = {
+      clientId,
+      name: own.name ?? clientId,
+      idleSeconds: own.idleSeconds ?? values.CURFEW_IDLE_SECONDS,
+      absoluteSeconds: own.absoluteSeconds ?? values.CURFEW_ABSOLUTE_SECONDS,
+      accessTokenSeconds: own.accessTokenSeconds ?? values.CURFEW_ACCESS_TOKEN_SECONDS,
+      opaqueAccessSeconds: own.opaqueAccessSeconds ?? values.CURFEW_OPAQUE_ACCESS_SECONDS,
+      audience: own.audience ?? values.CURFEW_AUDIENCE ?? issuer,
+      algorithm: own.algorithm ?? 'EdDSA',
+    };
+    if (application.idleSeconds > application.absoluteSeconds)
+      throw new ConfigError(
+        own.idleSeconds === undefined && own.absoluteSeconds === undefined
+          ? 'CURFEW_IDLE_SECONDS'
+          : 'CURFEW_APPLICATIONS',
+        `the idle lifetime of "${clientId}" (${application.idleSeconds} s) is longer than its absolute one (${application.absoluteSeconds} s).`,
+      );
+    result.set(clientId, application);
+  }
+  return result;
+}
+
+/** In development the same loopback server is known by two names. */
+function ownOrigins(issuer: string, port: number): string[] {
+  const { origin, hostname } = new URL(issuer);
+  return isLoopback(hostname) ? [origin, `http://localhost:${port}`, `http://127.0.0.1:${port}`] : [origin];
+}
+
+function place(item: string): { domain: string | null; path: string } {
+  const slash = item.indexOf('/');
+  return slash < 0
+    ? { domain: item, path: '/' }
+    : { domain: slash === 0 ? null : item.slice(0, slash), path: item.slice(slash) };
+}
+
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+function isCidr(item: string): boolean {
+  const [address = '', bits, ...rest] = item.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}

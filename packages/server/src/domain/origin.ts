@@ -1,0 +1,16 @@
+/**
+ * Whether a request with a cookie that changes something comes from a trusted page (OWASP CSRF Cheat Sheet, "Fetch
+ * Metadata" with its mandatory fallback). Browsers cannot be made to lie about these headers; what sends neither
+ * is refused.
+ */
+export function isTrustedOrigin(
+  headers: { secFetchSite: string | null; origin: string | null },
+  trustedOrigins: ReadonlySet<string>,
+): boolean {
+  // A page of a listed origin may be cross-site (another host of ours), so the list is asked first.
+  if (headers.origin !== null && trustedOrigins.has(headers.origin)) return true;
+  if (headers.secFetchSite === 'same-origin') return true;
+  // "none" is the user's own doing: an address typed, a bookmark. No page can cause it.
+  if (headers.secFetchSite === 'none' && headers.origin === null) return true;
+  return false;
+}

@@ -1,0 +1,75 @@
+import type { SessionFacts } from '@curfew/protocol/cuts';
+
+/*
+ * Glossary.
+ *   session   one login of one user with one application on one device; named by its `sid`
+ *   subject   the user a session belongs to
+ *   token     an opaque credential of a session: access, session, cookie, refresh
+ *   revoke    end a session (or all of a scope) for good; "log out" is what its owner calls it
+ *   refresh   give a refresh token and get its successor; the token given is spent ("rotated")
+ *   cut       ends every session of a key born below a position
+ *   open      ended by no row and no cut; a session is *alive* when it is open and neither lifetime has run out
+ */
+
+export type Role = 'user' | 'admin';
+export type Contract = 'v1' | 'envelope' | 'session-id' | 'token' | 'cookie';
+
+/** Who a request speaks for, once its credential has been judged: an open session and its user. */
+export interface LiveSession extends SessionFacts {
+  contract: Contract;
+  deviceName: string;
+  createdAt: Date;
+  expiresAt: Date;
+  idleSeconds: number;
+  idleExpiresAt: Date;
+  user: UserFacts;
+}
+
+/** What a profile shows. */
+export interface UserFacts {
+  id: number;
+  email: string;
+  name: string;
+  role: Role;
+  workspace: string;
+  profileVersion: number;
+}
+
+/** Why a session ended; one word per cause, as `reason` in the log. */
+export const END_REASONS = [
+  'logout',
+  'admin_logout',
+  'refresh_replay',
+  'user_disabled',
+  'user_deleted',
+  'password_changed',
+  'password_reset',
+  'role_changed',
+  'replaced_by_login',
+  'idle_timeout',
+  'absolute_timeout',
+] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
+/** The lifetimes of an application's sessions and tokens, in seconds. */
+export interface Lifetimes {
+  idleSeconds: number;
+  absoluteSeconds: number;
+  accessTokenSeconds: number;
+  opaqueAccessSeconds: number;
+}
+
+/** When a session that begins or is used at `now` runs out. Idle never reaches beyond absolute. */
+export function idleExpiry(now: Date, idleSeconds: number, expiresAt: Date): Date {
+  return new Date(Math.min(now.getTime() + idleSeconds * 1000, expiresAt.getTime()));
+}
+
+/** The life left to an access token issued at `now`, in whole seconds: never beyond its session. */
+export function accessLifeSeconds(
+  now: Date,
+  seconds: number,
+  session: { idleSeconds: number; expiresAt: Date },
+): number {
+  const left = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000);
+  return Math.max(1, Math.min(seconds, session.idleSeconds, left));
+}

@@ -1,0 +1,276 @@
+import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
+import { type AdminTarget, endByAdministrator } from '../actions/end-sessions.ts';
+import { exportEvents } from '../actions/export-events.ts';
+import { listSessions } from '../actions/list-sessions.ts';
+import { startSession } from '../actions/start-session.ts';
+import { userFacts } from '../actions/user-facts.ts';
+import { actOf, type World } from '../actions/world.ts';
+import type { LiveSession } from '../domain/session.ts';
+import { csrfToken } from '../domain/tokens.ts';
+import { readEvents } from '../store/log.ts';
+import { findUser, pageOfUsers, type UserRecord } from '../store/users.ts';
+import { readBody, readParameters } from './body.ts';
+import { administrator, originOf, serviceCaller } from './callers.ts';
+import * as contract from './contract/admin.ts';
+import type { Call } from './environment.ts';
+import { issuedBody } from './issued.ts';
+import { refuse, refuseInput, settledBody, userBody } from './respond.ts';
+import { type Router, serveRow } from './serve-row.ts';
+import { onFault, onLogoutFault, passwordFault } from './v1.ts';
+
+/* The administration: for administrators' sessions and for service keys. */
+
+interface Administrator {
+  actor: string;
+  session: LiveSession | null;
+}
+const changerOf = ({ actor, session }: Administrator) => ({
+  actor,
+  sid: session?.sid ?? null,
+  userId: session?.userId ?? null,
+});
+
+function accountBody(user: UserRecord) {
+  return {
+    ...userBody(userFacts(user)),
+    created_at: user.created_at.toISOString(),
+    disabled_at: user.disabled_at?.toISOString() ?? null,
+  };
+}
+
+type Row = Parameters<typeof serveRow>[1];
+
+export function serveAdmin(router: Router): void {
+  /** A row that only an administrator may call. */
+  const serve = (
+    row: Row,
+    handler: (c: Call, admin: Administrator, world: World) => Promise<Response>,
+    faults = onFault,
+  ): void => {
+    const changes = row.method !== 'get';
+    serveRow(
+      router,
+      row,
+      async (c) => {
+        const admin = await administrator(c, changes);
+        return admin.kind === 'refused' ? refuse(c, admin.code) : handler(c, admin, c.get('world'));
+      },
+      faults,
+    );
+  };
+
+  serve(contract.users, async (c, _admin, { database }) => {
+    const input = readParameters(contract.users.request.query, c.req.query());
+    if (!input.ok) return refuseInput(c, input.fault);
+    const { query, after, limit } = input.value;
+    const users = await pageOfUsers(database, query ?? null, after, limit);
+    return c.json({
+      users: users.map(accountBody),
+      next: users.length === limit ? (users.at(-1)?.id ?? null) : null,
+    });
+  });
+
+  serve(contract.createUser, async (c, admin, world) => {
+    const input = await readBody(c, contract.createUser);
+    if (!input.ok) return refuseInput(c, input.fault);
+    const { password = null, ...user } = input.value;
+    const fault = password === null ? null : passwordFault(world.config.passwordMinLength, password);
+    if (fault) return refuseInput(c, { field: 'password', message: fault, kind: 'malformed' });
+    const made = await createUser(world, { ...user, password }, changerOf(admin), originOf(c, 'v1'));
+    return made ? c.json({ user: accountBody(made) }, 201) : refuse(c, 'conflict', { field: 'email' });
+  });
+
+  serve(contract.user, async (c, _admin, { database }) => {
+    const input = readParameters(contract.user.request.params, c.req.param());
+    if (!input.ok) return refuseInput(c, input.fault);
+    const user = await findUser(database, input.value.id);
+    return user ? c.json({ user: accountBody(user) }) : refuse(c, 'not_found');
+  });
+
+  serve(contract.changeUser, async (c, admin, world) => {
+    const params = readParameters(contract.changeUser.request.params, c.req.param());
+    if (!params.ok) return refuseInput(c, params.fault);
+    const input = await readBody(c, contract.changeUser);
+    if (!input.ok) return refuseInput(c, input.fault);
+    const user = await changeUser(world, params.value.id, input.value, changerOf(admin), originOf(c, 'v1'));
+    return user ? c.json({ user: accountBody(user) }) : refuse(c, 'not_found');
+  });
+
+  serve(contract.deleteUser, async (c, admin, world) => {
+    const params = readParameters(contract.deleteUser.request.params, c.req.param());
+    if (!params.ok) return refuseInput(c, params.fault);
+    const removed = await removeUser(world, params.value.id, changerOf(admin), originOf(c, 'v1'));
+    return removed ? c.body(null, 204) : refuse(c, 'not_found');
+  });
+
+  serve(contract.resetPassword, async (c, admin, world) => {
+    const params = readParameters(contract.resetPassword.request.params, c.req.param());
+    if (!params.ok) return refuseInput(c, params.fault);
+    const input = await readBody(c, contract.resetPassword);
+    if (!input.ok) return refuseInput(c, input.fault);
+    const given = input.value.password;
+    const fault = given === undefined ? null : passwordFault(world.config.passwordMinLength, given);
+    if (fault) return refuseInput(c, { field: 'password', message: fault, kind: 'malformed' });
+    const password = given ?? world.system.randomBytes(15).toString('base64url');
+    const user = await resetPassword(world, params.value.id, password, changerOf(admin), originOf(c, 'v1'));
+    if (!user) return refuse(c, 'not_found');
+    return c.json(given === undefined ? { password } : {});
+  });
+
+  serve(contract.sessions, async (c, _admin, world) => {
+    const input = readParameters(contract.sessions.request.query, c.req.query());
+    if (!input.ok) return refuseInput(c, input.fault);
+    const { user_id, client_id, ended, before, limit } = input.value;
+    const sessions = await listSessions(
+      world,
+      {
+        userId: user_id ?? null,
+        clientId: client_id ?? null,
+        before: before ?? null,
+        ended: ended === 'true',
+      },
+      limit,
+    );
+    return c.json({ sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null });
+  });
+
+  serveRow(router, contract.startSession, startForService, onFault);
+
+  serve(
+    contract.logout,
+    async (c, admin, world) => {
+      const input = await readBody(c, contract.logout);
+      if (!input.ok) return refuseInput(c, input.fault);
+      const { value } = input;
+      const ending = await endByAdministrator(
+        world,
+        targetOf(value),
+        {
+          actor: admin.actor,
+          confirm: value.scope === 'everyone' ? (value.confirm ?? null) : null,
+          wait: value.wait ?? 'replicas',
+        },
+        originOf(c, 'v1'),
+      );
+      if (ending.outcome === 'confirmation_required')
+        return refuse(c, 'confirmation_required', { count: ending.count });
+      return c.json(settledBody(c, ending));
+    },
+    onLogoutFault,
+  );
+
+  serve(contract.events, async (c, _admin, world) => {
+    const input = readParameters(contract.events.request.query, c.req.query());
+    if (!input.ok) return refuseInput(c, input.fault);
+    const { type, reason, user_id, before, after, limit, format } = input.value;
+    const filter = { type: type ?? null, reason: reason ?? null, userId: user_id ?? null };
+    if (format !== 'json') {
+      const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl';
+      return c.body(exportEvents(world, filter, after ?? 0, format), 200, {
+        'content-type': mediaType,
+        'content-disposition': `attachment; filename="curfew-events.${format}"`,
+      });
+    }
+    const events = await readEvents(
+      world.database,
+      filter,
+      { before: before ?? null, after: after ?? null },
+      limit,
+    );
+    return c.json({ events, next: events.length === limit ? (events.at(-1)?.position ?? null) : null });
+  });
+
+  serve(contract.keys, async (c, _admin, world) => c.json({ keys: world.keys.list() }));
+
+  serve(contract.rotateKeys, async (c, admin, world) =>
+    c.json({ keys: await world.keys.rotate(actOf(world, originOf(c, 'v1'), admin.actor)) }),
+  );
+}
+
+type LogoutInput = Extract<
+  Awaited<
+    ReturnType<
+      typeof readBody<(typeof contract.logout)['request']['body']['content']['application/json']['schema']>
+    >
+  >,
+  { ok: true }
+>['value'];
+
+function targetOf(input: LogoutInput): AdminTarget {
+  switch (input.scope) {
+    case 'sessions':
+      return { scope: 'sessions', sids: input.sessions };
+    case 'user':
+      return { scope: 'user', userId: input.user_id };
+    case 'users':
+      return { scope: 'users', userIds: [...new Set(input.user_ids)] };
+    case 'device':
+      return { scope: 'device', userId: input.user_id, deviceId: input.device_id };
+    case 'application':
+      return { scope: 'client', clientId: input.client_id };
+    case 'everyone':
+      return { scope: 'everyone' };
+  }
+}
+
+/** How many sessions of one request are opened at a time. */
+const AT_A_TIME = 8;
+
+/** Bring your own login: a service vouches for a user. */
+async function startForService(c: Call): Promise<Response> {
+  const caller = serviceCaller(c);
+  if (caller.kind === 'refused') return refuse(c, caller.code);
+  const input = await readBody(c, contract.startSession);
+  if (!input.ok) return refuseInput(c, input.fault);
+  const world = c.get('world');
+  const { user_id, transport, client_id, device = {}, count } = input.value;
+  if (!world.config.applications.has(client_id))
+    return refuseInput(c, {
+      field: 'client_id',
+      message: 'is not the name of an application',
+      kind: 'malformed',
+    });
+  const user = await findUser(world.database, user_id);
+  if (!user || user.disabled_at) return refuse(c, 'not_found', { field: 'user_id' });
+  const how = (
+    {
+      bearer: { contract: 'v1' },
+      opaque: { contract: 'session-id' },
+      cookie: { contract: 'cookie' },
+    } as const
+  )[transport];
+
+  const startOne = async (): Promise<Record<string, unknown> | null> => {
+    const subject = { user: userFacts(user), credentialVersion: null, actor: 'service' };
+    const started = await startSession(
+      world,
+      subject,
+      { ...how, clientId: client_id, device },
+      originOf(c, 'v1'),
+    );
+    if (!started) return null;
+    const { cookie } = started.tokens;
+    return cookie === undefined
+      ? issuedBody(started)
+      : {
+          ...issuedBody(started),
+          cookie: { name: world.config.cookie.name, value: cookie },
+          csrf_token: csrfToken(cookie),
+        };
+  };
+  if (count === undefined) {
+    const one = await startOne();
+    return one ? c.json(one) : refuse(c, 'not_found', { field: 'user_id' });
+  }
+  const sessions: Record<string, unknown>[] = [];
+  while (sessions.length < count) {
+    const batch = await Promise.all(
+      Array.from({ length: Math.min(AT_A_TIME, count - sessions.length) }, startOne),
+    );
+    for (const one of batch) {
+      if (!one) return refuse(c, 'not_found', { field: 'user_id' });
+      sessions.push(one);
+    }
+  }
+  return c.json({ sessions });
+}

@@ -1,0 +1,111 @@
+import { cors } from 'hono/cors';
+import { routePath } from 'hono/route';
+import type { World } from '../actions/world.ts';
+import { createAddressReader } from './address.ts';
+import { serveAdmin } from './admin.ts';
+import { serveEnvelope } from './envelope.ts';
+import type { Call } from './environment.ts';
+import { SECURITY_HEADERS, STRICT_TRANSPORT } from './headers.ts';
+import type { Metrics } from './metrics.ts';
+import { registerSecurity } from './openapi.ts';
+import { serveOperator } from './operator.ts';
+import { faultOf, refuse } from './respond.ts';
+import { createRouter, type Router } from './serve-row.ts';
+import { serveSessionId } from './session-id.ts';
+import { serveToken } from './token.ts';
+import { serveV1 } from './v1.ts';
+
+/** Longer than any address of ours with its parameters. */
+const MAX_URL_LENGTH = 8192;
+
+/** The whole HTTP side: what every request meets, then the families' rows. */
+export function createApp(world: World, metrics: Metrics): Router {
+  const router = createRouter();
+  const { config, system } = world;
+  const addressOf = createAddressReader(config.trustedProxies);
+  const securityHeaders = config.cookie.secure ? [...SECURITY_HEADERS, STRICT_TRANSPORT] : SECURITY_HEADERS;
+  // Unique without a random number per request: the process, and a count.
+  const process = system.randomBytes(4).toString('hex');
+  let count = 0;
+
+  router.use(async (c, next) => {
+    const startedMs = system.monotonicMs();
+    c.set('world', world);
+    c.set('startedMs', startedMs);
+    c.set('requestId', `${process}-${(++count).toString(36)}`);
+    c.set(
+      'ipAddress',
+      addressOf(
+        c.env?.incoming?.socket.remoteAddress ?? c.env?.address,
+        c.req.header('x-forwarded-for') ?? null,
+      ),
+    );
+    if (c.req.url.length > MAX_URL_LENGTH) c.res = refuse(c, 'url_too_long');
+    else await next();
+    const { headers, status } = c.res;
+    for (const [name, value] of securityHeaders) if (!headers.has(name)) headers.set(name, value);
+    headers.set('X-Request-Id', c.get('requestId'));
+    const ms = system.monotonicMs() - startedMs;
+    const route = routePath(c, -1);
+    metrics.request(c.req.method, route, status, ms / 1000);
+    // The path, never the query: contract 002 has its session token there.
+    system.log.info(
+      {
+        request_id: c.get('requestId'),
+        method: c.req.method,
+        path: c.req.path,
+        status,
+        ms: Math.round(ms * 100) / 100,
+        ip_address: c.get('ipAddress'),
+      },
+      'request',
+    );
+  });
+
+  const crossOrigin = cors({
+    origin: (origin) => (config.trustedOrigins.has(origin) ? origin : null),
+    credentials: true,
+    allowHeaders: ['Authorization', 'Content-Type', 'X-CSRF-Token'],
+    allowMethods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    exposeHeaders: ['Curfew-Propagation', 'Retry-After', 'X-Request-Id'],
+    maxAge: 600,
+  });
+  router.use((c, next) =>
+    config.trustedOrigins.has(c.req.header('origin') ?? '') ? crossOrigin(c, next) : next(),
+  );
+
+  registerSecurity(router, config.cookie.name);
+  serveV1(router);
+  serveAdmin(router);
+  serveEnvelope(router);
+  serveSessionId(router);
+  serveToken(router);
+  serveOperator(router, world, metrics);
+
+  router.notFound((c) => {
+    const allowed = methodsAt(router, c.req.path);
+    return allowed.length > 0
+      ? refuse(c as Call, 'method_not_allowed', {}, { allow: allowed.join(', ') })
+      : refuse(c as Call, 'not_found');
+  });
+  // The last resort: nothing that gets here may say more than that it happened.
+  router.onError((error, c) => {
+    faultOf(c as Call, error);
+    return refuse(c as Call, 'internal');
+  });
+  return router;
+}
+
+/** The methods that an address answers to. */
+function methodsAt(router: Router, path: string): string[] {
+  const segments = path.split('/');
+  return router.routes
+    .filter((route) => route.method !== 'ALL')
+    .filter((route) => {
+      const own = route.path.split('/');
+      return (
+        own.length === segments.length && own.every((part, i) => part.startsWith(':') || part === segments[i])
+      );
+    })
+    .map((route) => route.method);
+}

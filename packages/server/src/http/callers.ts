@@ -1,0 +1,106 @@
+import { timingSafeEqual } from 'node:crypto';
+import { authenticate } from '../actions/authenticate.ts';
+import { type Origin, userActor, type World } from '../actions/world.ts';
+import { isTrustedOrigin } from '../domain/origin.ts';
+import type { LiveSession } from '../domain/session.ts';
+import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
+import { type Presented, readCredential } from './credentials.ts';
+import type { Call } from './environment.ts';
+
+/** Who calls with a live session, and how the request came to say so. */
+export interface SessionCaller {
+  kind: 'session';
+  session: LiveSession;
+  credential: Credential;
+  via: 'header' | 'cookie';
+}
+
+/** A back end with a service key. */
+export interface ServiceCaller {
+  kind: 'service';
+}
+
+export type Refusal = { kind: 'refused'; code: 'not_authenticated' | 'csrf_failed' | 'forbidden' };
+
+export const presented = (c: Call): Presented =>
+  readCredential(c.req.header('authorization'), c.req.header('cookie'), c.get('world').config.cookie.name);
+
+export function originOf(c: Call, contract: string): Origin {
+  return {
+    contract,
+    ipAddress: c.get('ipAddress'),
+    userAgent: c.req.header('user-agent') ?? '',
+    requestId: c.get('requestId'),
+  };
+}
+
+/** The live session of a request, by any credential of ours. @param use whether this is activity */
+export async function sessionCaller(
+  c: Call,
+  use: boolean,
+  from: Presented = presented(c),
+): Promise<SessionCaller | Refusal> {
+  if (from.via === 'none' || from.credential === null) return { kind: 'refused', code: 'not_authenticated' };
+  const session = await authenticate(c.get('world'), from.credential, use);
+  if (!session) return { kind: 'refused', code: 'not_authenticated' };
+  return { kind: 'session', session, credential: from.credential, via: from.via };
+}
+
+/** The same for a request that changes something: with a cookie it must come from a page of ours and say so. */
+export async function sessionCallerToChange(
+  c: Call,
+  from: Presented = presented(c),
+): Promise<SessionCaller | Refusal> {
+  const caller = await sessionCaller(c, true, from);
+  if (caller.kind === 'refused' || passesCsrf(c, caller)) return caller;
+  return { kind: 'refused', code: 'csrf_failed' };
+}
+
+/** A page cannot make a browser send our Authorization header, so only a cookie can be abused (OWASP CSRF CS). */
+export function passesCsrf(c: Call, caller: SessionCaller): boolean {
+  if (caller.via !== 'cookie') return true;
+  const given = c.req.header('x-csrf-token') ?? '';
+  return fromTrustedOrigin(c) && sameSecret(given, csrfToken(caller.credential.text));
+}
+
+export function fromTrustedOrigin(c: Call): boolean {
+  return isTrustedOrigin(
+    { secFetchSite: c.req.header('sec-fetch-site') ?? null, origin: c.req.header('origin') ?? null },
+    c.get('world').config.trustedOrigins,
+  );
+}
+
+/** A login is refused from another site's page; a program sends neither header and has no page. */
+export function isForeignPage(c: Call): boolean {
+  const says = c.req.header('sec-fetch-site') !== undefined || c.req.header('origin') !== undefined;
+  return says && !fromTrustedOrigin(c);
+}
+
+/** A service key in the Authorization header. */
+export function serviceCaller(c: Call): ServiceCaller | Refusal {
+  const from = presented(c);
+  const ok = from.via === 'header' && isServiceKey(c.get('world'), from.text);
+  return ok ? { kind: 'service' } : { kind: 'refused', code: 'not_authenticated' };
+}
+
+function isServiceKey(world: World, text: string): boolean {
+  // All of them are compared, so that the time says nothing about which one came close.
+  return world.config.serviceKeys.reduce((found, key) => sameSecret(text, key) || found, false);
+}
+
+function sameSecret(a: string, b: string): boolean {
+  return timingSafeEqual(hashSecret(a), hashSecret(b));
+}
+
+/** An administrator's session, or a service key. */
+export async function administrator(
+  c: Call,
+  changes: boolean,
+): Promise<{ kind: 'administrator'; actor: string; session: LiveSession | null } | Refusal> {
+  const service = serviceCaller(c);
+  if (service.kind === 'service') return { kind: 'administrator', actor: 'service', session: null };
+  const caller = changes ? await sessionCallerToChange(c) : await sessionCaller(c, true);
+  if (caller.kind === 'refused') return caller;
+  if (caller.session.user.role !== 'admin') return { kind: 'refused', code: 'forbidden' };
+  return { kind: 'administrator', actor: userActor(caller.session.userId), session: caller.session };
+}

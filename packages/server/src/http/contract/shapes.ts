@@ -1,0 +1,121 @@
+import { z } from '@hono/zod-openapi';
+
+/** Shapes that several rows share. Instants are ISO 8601 in UTC. */
+
+export const email = z
+  .string()
+  .max(254)
+  .regex(/^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$/, 'must be an e-mail address');
+/** Long enough for any passphrase, short enough that hashing it is no attack. */
+export const password = z.string().min(1, 'must not be empty').max(1024);
+export const userId = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+export const sid = z.uuid();
+export const clientId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'must be the name of an application');
+
+export const device = z
+  .object({
+    id: z
+      .string()
+      .regex(/^[\w.:-]{1,128}$/, 'takes letters, digits and . _ : -')
+      .optional()
+      .describe(
+        'Kept by the client, the same for each login on this device. Made by the server when not given.',
+      ),
+    name: z.string().max(100).optional().describe('What the owner calls it.'),
+  })
+  .openapi('DeviceInput');
+
+export const user = z
+  .object({
+    id: userId,
+    email: z.string(),
+    name: z.string(),
+    role: z.enum(['user', 'admin']),
+    workspace: z.string(),
+  })
+  .openapi('User');
+export const USER = { id: 2, email: 'test@example.com', name: 'Test', role: 'user', workspace: 'main' };
+
+export const session = z
+  .object({
+    id: sid.describe('The public name of the session (`sid`), never a credential.'),
+    user_id: userId,
+    client_id: z.string(),
+    device_id: z.string(),
+    created_at: z.string(),
+    expires_at: z.string().describe('The absolute end.'),
+    idle_expires_at: z.string().describe('The end if it is not used until then.'),
+  })
+  .openapi('Session');
+export const SID = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
+export const SESSION_EXAMPLE = {
+  id: SID,
+  user_id: 2,
+  client_id: 'default',
+  device_id: 'laptop-1',
+  created_at: '2026-11-20T12:00:00.000Z',
+  expires_at: '2026-12-20T12:00:00.000Z',
+  idle_expires_at: '2026-11-27T12:00:00.000Z',
+};
+
+export const sessionView = z
+  .object({
+    id: sid,
+    user_id: userId,
+    client_id: z.string(),
+    contract: z.string(),
+    device: z.object({
+      id: z.string(),
+      name: z.string(),
+      browser: z.string().nullable(),
+      system: z.string().nullable(),
+    }),
+    ip_address: z.string().nullable(),
+    created_at: z.string(),
+    last_seen_at: z.string(),
+    expires_at: z.string(),
+    idle_expires_at: z.string(),
+  })
+  .openapi('SessionView');
+export const VIEW_EXAMPLE = {
+  id: SID,
+  user_id: 2,
+  client_id: 'default',
+  contract: 'v1',
+  device: { id: 'laptop-1', name: 'Work laptop', browser: 'Firefox', system: 'Windows' },
+  ip_address: '192.0.2.7',
+  created_at: '2026-11-20T12:00:00.000Z',
+  last_seen_at: '2026-11-20T12:34:56.000Z',
+  expires_at: '2026-12-20T12:00:00.000Z',
+  idle_expires_at: '2026-11-27T12:34:56.000Z',
+};
+
+/** What a logout answers. */
+export const ended = z
+  .object({
+    ended: z.number().int().describe('Sessions ended; when `more` is true, at least this many.'),
+    more: z
+      .boolean()
+      .describe('More sessions than were counted are over; their rows are marked in the background.'),
+    confirmed: z.boolean().describe('No node accepts a credential of an ended session any more.'),
+    ms: z.number().describe('Milliseconds from the request to this answer.'),
+    acknowledged: z.number().int().describe('Other nodes that acknowledged.'),
+    waitedOut: z.number().int().describe('Other nodes whose lease had to run out.'),
+  })
+  .openapi('Ended');
+export const ENDED_EXAMPLE = {
+  ended: 3,
+  more: false,
+  confirmed: true,
+  ms: 1.9,
+  acknowledged: 2,
+  waitedOut: 0,
+};
+
+export const JWT_EXAMPLE = 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6IuKApiJ9.…';
+export const wait = z
+  .enum(['replicas', 'none'])
+  .optional()
+  .describe('"replicas" (default) answers when it is true everywhere, "none" after the commit.');

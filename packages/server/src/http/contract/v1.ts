@@ -1,0 +1,206 @@
+import { z } from '@hono/zod-openapi';
+import { body, json, problems, row, SESSION } from './row.ts';
+import * as shape from './shapes.ts';
+
+const issued = z
+  .object({
+    session: shape.session,
+    user: shape.user,
+    access_token: z.string().optional(),
+    refresh_token: z.string().optional(),
+    session_token: z.string().optional(),
+    token_type: z.literal('Bearer').optional(),
+    expires_in: z.number().int().optional().describe('Life of the access token in seconds.'),
+    csrf_token: z.string().optional().describe('With transport "cookie": to send in X-CSRF-Token.'),
+  })
+  .openapi('Issued');
+export const ISSUED_EXAMPLE = {
+  session: shape.SESSION_EXAMPLE,
+  user: shape.USER,
+  access_token: shape.JWT_EXAMPLE,
+  refresh_token: 'rt_…',
+  token_type: 'Bearer',
+  expires_in: 300,
+};
+export const issuedSchema = issued;
+
+export const login = row({
+  method: 'post',
+  path: '/v1/login',
+  tags: ['Sessions'],
+  summary: 'Log in',
+  description: 'E-mail address and password in, a new session out: tokens, or a cookie and its CSRF token.',
+  request: {
+    body: body(
+      z.object({
+        email: shape.email,
+        password: shape.password,
+        transport: z.enum(['bearer', 'cookie']).default('bearer'),
+        client_id: shape.clientId.default('default').describe('The application that logs in.'),
+        device: shape.device.optional(),
+      }),
+      { email: 'test@example.com', password: 'password123' },
+    ),
+  },
+  responses: {
+    200: json('Logged in.', issued, ISSUED_EXAMPLE),
+    ...problems(
+      'invalid_request',
+      'invalid_credentials',
+      'csrf_failed',
+      'too_large',
+      'unsupported_media_type',
+      'rate_limited',
+      'overloaded',
+      'unavailable',
+    ),
+  },
+});
+
+export const refresh = row({
+  method: 'post',
+  path: '/v1/refresh',
+  tags: ['Sessions'],
+  summary: 'Refresh',
+  description:
+    'A refresh token in, its successor out; the one given is spent. Within the grace (10 s) a second use gives the same successor; a later one ends the session.',
+  request: { body: body(z.object({ refresh_token: z.string().min(1).max(512) }), { refresh_token: 'rt_…' }) },
+  responses: {
+    200: json('The successor.', issued, ISSUED_EXAMPLE),
+    ...problems('invalid_request', 'not_authenticated', 'too_large', 'unsupported_media_type', 'unavailable'),
+  },
+});
+
+export const session = row({
+  method: 'get',
+  path: '/v1/session',
+  tags: ['Sessions'],
+  summary: 'How this session stands',
+  description: 'Asking does not count as using it.',
+  security: SESSION,
+  responses: {
+    200: json(
+      'The session and its user; with a cookie, the CSRF token again.',
+      z.object({ session: shape.session, user: shape.user, csrf_token: z.string().optional() }),
+      { session: shape.SESSION_EXAMPLE, user: shape.USER },
+    ),
+    ...problems('not_authenticated', 'unavailable'),
+  },
+});
+
+export const sessions = row({
+  method: 'get',
+  path: '/v1/sessions',
+  tags: ['Sessions'],
+  summary: 'My devices',
+  security: SESSION,
+  responses: {
+    200: json(
+      "The user's live sessions, newest first, 200 at most.",
+      z.object({ sessions: z.array(shape.sessionView.extend({ current: z.boolean() })) }),
+      { sessions: [{ ...shape.VIEW_EXAMPLE, current: true }] },
+    ),
+    ...problems('not_authenticated', 'unavailable'),
+  },
+});
+
+export const logout = row({
+  method: 'post',
+  path: '/v1/logout',
+  tags: ['Sessions'],
+  summary: 'Log out',
+  description:
+    'Without a body, this session. Answers when no node accepts any credential of an ended session.',
+  security: SESSION,
+  request: {
+    body: body(
+      z.object({
+        scope: z.enum(['this', 'others', 'all', 'selected', 'device']).default('this'),
+        sessions: z.array(shape.sid).min(1).max(1000).optional().describe('With scope "selected".'),
+        device: z
+          .string()
+          .min(1)
+          .max(128)
+          .optional()
+          .describe('With scope "device"; default: the one that asks.'),
+        wait: shape.wait,
+      }),
+      { scope: 'all' },
+      false,
+    ),
+  },
+  responses: {
+    200: json('Logged out.', shape.ended, shape.ENDED_EXAMPLE),
+    ...problems(
+      'invalid_request',
+      'not_authenticated',
+      'csrf_failed',
+      'too_large',
+      'unsupported_media_type',
+      'not_logged_out',
+    ),
+  },
+});
+
+export const endOne = row({
+  method: 'delete',
+  path: '/v1/sessions/{id}',
+  tags: ['Sessions'],
+  summary: 'End one of my sessions',
+  security: SESSION,
+  request: { params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }) },
+  responses: {
+    200: json('Ended.', shape.ended, { ...shape.ENDED_EXAMPLE, ended: 1 }),
+    ...problems('invalid_request', 'not_authenticated', 'csrf_failed', 'not_found', 'not_logged_out'),
+  },
+});
+
+export const password = row({
+  method: 'post',
+  path: '/v1/password',
+  tags: ['Sessions'],
+  summary: 'Change my password',
+  description: 'Ends the other sessions. A wrong current password counts as a failed login.',
+  security: SESSION,
+  request: {
+    body: body(z.object({ current_password: shape.password, new_password: shape.password }), {
+      current_password: 'password123',
+      new_password: 'correct horse battery staple',
+    }),
+  },
+  responses: {
+    204: { description: 'Changed; the other sessions are over.' },
+    ...problems(
+      'invalid_request',
+      'not_authenticated',
+      'invalid_credentials',
+      'csrf_failed',
+      'too_large',
+      'unsupported_media_type',
+      'rate_limited',
+      'overloaded',
+      'unavailable',
+    ),
+  },
+});
+
+const identity = z.object({
+  'curfew-subject': z.string().describe("The user's id."),
+  'curfew-session': z.string().describe('The `sid`.'),
+  'curfew-client': z.string(),
+  'curfew-role': z.string(),
+});
+
+export const check = row({
+  method: 'get',
+  path: '/v1/check',
+  tags: ['Sessions'],
+  summary: 'Is this session alive?',
+  description:
+    'For a proxy (forward-auth: nginx auth_request, Traefik forwardAuth, Caddy forward_auth) or a back end. Takes a JWT, an opaque token or the cookie. Counts as using the session. Answers from memory while this node is fresh.',
+  security: SESSION,
+  responses: {
+    200: { description: 'Alive; the headers say who.', headers: identity },
+    ...problems('not_authenticated', 'unavailable'),
+  },
+});

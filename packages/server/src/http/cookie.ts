@@ -1,0 +1,101 @@
+import { authenticate } from '../actions/authenticate.ts';
+import type { LoginOutcome } from '../actions/log-in.ts';
+import { logOut } from '../actions/log-out.ts';
+import { endSessions } from '../store/revoke.ts';
+import { settle } from '../actions/settle.ts';
+import { actOf, userActor, type World } from '../actions/world.ts';
+import { originOf, isForeignPage, presented, sessionCallerToChange } from './callers.ts';
+import { clearCookies, setCookie } from './cookies.ts';
+import type { Presented } from './credentials.ts';
+import type { Call } from './environment.ts';
+import { propagationHeader } from './respond.ts';
+
+/*
+ * Contract 004: the session in a cookie. It shares /auth/login and /auth/logout with contract 001.
+ */
+
+export function cookieDetail(
+  c: Call,
+  status: 400 | 401 | 403 | 500,
+  code: string,
+  message: string,
+): Response {
+  return c.json({ detail: { error_code: code, message } }, status);
+}
+
+/**
+ * Logs in and sets the cookie. A login from another site's page is refused: it would put the visitor into somebody
+ * else's account (login CSRF). A session that the browser had before is ended, never taken over.
+ */
+export async function startCookieSession(
+  c: Call,
+  start: () => Promise<LoginOutcome>,
+): Promise<LoginOutcome | { outcome: 'foreign_page' }> {
+  if (isForeignPage(c)) return { outcome: 'foreign_page' };
+  const started = await start();
+  if (started.outcome !== 'started') return started;
+  await endEarlier(c);
+  const { config } = c.get('world');
+  if (started.tokens.cookie !== undefined)
+    c.header('set-cookie', setCookie(config.cookie, started.tokens.cookie));
+  return started;
+}
+
+async function endEarlier(c: Call): Promise<void> {
+  const world = c.get('world');
+  const before = presented(c);
+  if (before.via !== 'cookie' || !before.credential) return;
+  const earlier = await authenticate(world, before.credential, false);
+  if (!earlier) return;
+  const act = actOf(world, originOf(c, 'cookie'), userActor(earlier.userId));
+  const ending = await endSessions(world.database, [earlier.sid], earlier.userId, act, 'replaced_by_login');
+  if (ending) await settle(world, ending, 'replicas');
+}
+
+const SCOPES = ['this', 'all', 'others'] as const;
+
+/** `POST /auth/logout` with the cookie. A failure is thrown to the shared path's answer. */
+export async function logOutCookie(c: Call, from: Presented): Promise<Response> {
+  const world = c.get('world');
+  const caller = await sessionCallerToChange(c, from);
+  if (caller.kind === 'refused') {
+    return caller.code === 'csrf_failed'
+      ? cookieDetail(
+          c,
+          403,
+          'CSRF_FAILED',
+          'The request must come from a trusted origin and carry X-CSRF-Token',
+        )
+      : cookieDetail(c, 401, 'NOT_AUTHENTICATED', 'Not authenticated');
+  }
+  const scopes = c.req.queries('scope') ?? ['this'];
+  const scope = SCOPES.find((name) => scopes.length === 1 && name === scopes[0]);
+  if (!scope) return cookieDetail(c, 400, 'INVALID_SCOPE', 'scope must be this, all or others');
+
+  const settled = await logOut(world, caller.session, { scope }, originOf(c, 'cookie'));
+  await audited(world);
+  if (scope !== 'others') clearFromBrowser(c);
+  return c.json({ message: 'Logout successful' }, 200, propagationHeader(c, settled));
+}
+
+/** Deletes the cookie wherever it may lie. */
+export function clearFromBrowser(c: Call): void {
+  const { cookie } = c.get('world').config;
+  for (const deletion of clearCookies(cookie)) c.header('set-cookie', deletion, { append: true });
+  if (cookie.clearSiteData.length > 0)
+    c.header('clear-site-data', cookie.clearSiteData.map((what) => `"${what}"`).join(', '));
+}
+
+/** How long the answer waits for its row in `logs`; the row comes in any case, from the log. */
+const AUDIT_WAIT_MS = 200;
+
+/** Contract 004: the row is there when the answer is. If it cannot be written the session has ended all the same. */
+async function audited(world: World): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, AUDIT_WAIT_MS);
+  });
+  // The reader has said in the system log what failed, and tries again.
+  await Promise.race([world.readers.audit.catchUp().catch(() => undefined), timeout]);
+  clearTimeout(timer);
+}

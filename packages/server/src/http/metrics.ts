@@ -1,0 +1,77 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { World } from '../actions/world.ts';
+
+/** What Prometheus is told. No label ever holds a user, a session or a path with an id in it. */
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+  request(method: string, route: string, status: number, seconds: number): void;
+  /** A check that memory answered before the router. */
+  quickCheck(): void;
+}
+
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+export function createMetrics(world: World): Metrics {
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  const registers = [register];
+  const requests = new Histogram({
+    name: 'curfew_request_seconds',
+    help: 'Time to answer a request',
+    labelNames: ['method', 'route', 'status'],
+    buckets: BUCKETS,
+    registers,
+  });
+  let quickChecks = 0;
+  let reported = 0;
+  new Counter({
+    name: 'curfew_quick_checks_total',
+    help: 'Checks that memory answered before the router',
+    registers,
+    collect() {
+      this.inc(quickChecks - reported);
+      reported = quickChecks;
+    },
+  });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge(
+    'curfew_password_hashes_running',
+    'Password hashes under way',
+    () => world.system.passwords.load().running,
+  );
+  gauge(
+    'curfew_password_hashes_waiting',
+    'Logins that wait for a hash',
+    () => world.system.passwords.load().waiting,
+  );
+  gauge('curfew_remembered_credentials', 'Credentials in memory', () => world.memory.size);
+  gauge('curfew_nodes', 'Nodes on this database', () => world.nodes.state().nodes);
+  gauge(
+    'curfew_log_age_seconds',
+    'Age of what this node knows of the log',
+    () => world.nodes.state().ageMs / 1000,
+  );
+  gauge('curfew_fresh', '1 while memory may answer checks', () => (world.nodes.isFresh() ? 1 : 0));
+  gauge('curfew_redis_up', '1 while Redis answers, 0 while not, -1 without Redis', () =>
+    world.redis ? Number(world.redis.healthy) : -1,
+  );
+  return {
+    contentType: register.contentType,
+    text: () => register.metrics(),
+    request: (method, route, status, seconds) =>
+      requests.observe({ method, route, status: String(status) }, seconds),
+    quickCheck: () => {
+      quickChecks++;
+    },
+  };
+}

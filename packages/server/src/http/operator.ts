@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import type { World } from '../actions/world.ts';
+import { readNodes } from '../store/nodes.ts';
+import { serviceCaller } from './callers.ts';
+import * as contract from './contract/operator.ts';
+import type { Call } from './environment.ts';
+import type { Metrics } from './metrics.ts';
+import { describeApi } from './openapi.ts';
+import { refuse } from './respond.ts';
+import { type Router, serveRow } from './serve-row.ts';
+import { onFault } from './v1.ts';
+
+/* What the operator and other programs ask: health, metrics, keys, the description of the API. */
+
+const ASSETS = new URL('../../assets/swagger-ui/', import.meta.url);
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Curfew API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="api"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`;
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true, validatorUrl: null });\n`;
+/** Everything from this server. Swagger UI sets style attributes and has its icons in data: URLs. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const FILES: Record<string, { type: string; text: () => string | Buffer }> = {
+  '/docs/start.js': { type: 'text/javascript; charset=utf-8', text: () => START },
+  '/docs/swagger-ui.css': {
+    type: 'text/css; charset=utf-8',
+    text: () => readFileSync(new URL('swagger-ui.css', ASSETS)),
+  },
+  '/docs/swagger-ui-bundle.js': {
+    type: 'text/javascript; charset=utf-8',
+    text: () => readFileSync(new URL('swagger-ui-bundle.js', ASSETS)),
+  },
+};
+
+export function serveOperator(router: Router, world: World, metrics: Metrics): void {
+  serveRow(router, contract.health, (c) => c.json({ status: 'ok' }), onFault);
+
+  serveRow(
+    router,
+    contract.ready,
+    async (c) => {
+      const nodes = await readNodes(world.database);
+      const redis = world.redis ? (world.redis.healthy ? 'up' : 'down') : 'off';
+      return c.json({ status: 'ready', redis, nodes: Math.max(1, nodes.length) });
+    },
+    onFault,
+  );
+
+  serveRow(
+    router,
+    contract.metrics,
+    async (c) => {
+      const here = c.get('ipAddress');
+      // Through a proxy on this machine everybody would look local.
+      const local = (here === '127.0.0.1' || here === '::1') && c.req.header('x-forwarded-for') === undefined;
+      if (!local && serviceCaller(c).kind !== 'service') return refuse(c, 'forbidden');
+      return c.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
+    },
+    onFault,
+  );
+
+  serveRow(
+    router,
+    contract.jwks,
+    // The one answer that may be cached: shorter than a new key is published before it signs.
+    (c) => c.json(world.keys.publish(), 200, { 'cache-control': 'public, max-age=300' }),
+    onFault,
+  );
+
+  serveRow(router, contract.openapi, (c) => c.json(describeApi(router, world.config.issuer)), onFault);
+
+  serveRow(router, contract.docs, (c) => page(c), onFault);
+  for (const [path, { type, text }] of Object.entries(FILES))
+    router.get(path, (c) => {
+      try {
+        return c.body(new Uint8Array(Buffer.from(text())), 200, { 'content-type': type });
+      } catch {
+        // Installed without the assets: the description itself is at /openapi.json.
+        return refuse(c, 'not_found');
+      }
+    });
+}
+
+function page(c: Call): Response {
+  return c.html(PAGE, 200, { 'content-security-policy': PAGE_POLICY });
+}

@@ -1,0 +1,82 @@
+import { type ProblemCode, PROBLEMS, type Problem, problem } from '@curfew/protocol/errors';
+import type { Settled } from '../actions/settle.ts';
+import type { LiveSession, UserFacts } from '../domain/session.ts';
+import { Overloaded } from '../system/passwords.ts';
+import { BodyTooLarge, type InputFault } from './body.ts';
+import type { Call } from './environment.ts';
+
+/** A problem answer (RFC 9457). */
+export function refuse(
+  c: Call,
+  code: ProblemCode,
+  more: Pick<Problem, 'detail' | 'field' | 'count'> = {},
+  headers: Record<string, string> = {},
+): Response {
+  return c.body(JSON.stringify(problem(code, more)), PROBLEMS[code].status, {
+    'content-type': 'application/problem+json',
+    ...(code === 'not_authenticated' ? { 'www-authenticate': 'Bearer' } : {}),
+    ...headers,
+  });
+}
+
+/** A bad input, with the field's name. */
+export function refuseInput(c: Call, fault: InputFault): Response {
+  if (fault.kind === 'media_type') return refuse(c, 'unsupported_media_type', { detail: fault.message });
+  return refuse(c, 'invalid_request', {
+    detail: fault.field === null ? fault.message : `${fault.field}: ${fault.message}`,
+    ...(fault.field === null ? {} : { field: fault.field }),
+  });
+}
+
+/** What went wrong, in the one word that every API family translates into its own. */
+export type Fault = 'too_large' | 'overloaded' | 'failed';
+
+/** Sorts an exception. One that is our own failure is written to the system log here, and nowhere said to the caller. */
+export function faultOf(c: Call, error: unknown): Fault {
+  if (error instanceof BodyTooLarge) return 'too_large';
+  if (error instanceof Overloaded) return 'overloaded';
+  c.get('world').system.log.error(
+    { err: error, request_id: c.get('requestId'), method: c.req.method, path: c.req.path },
+    'a request failed',
+  );
+  return 'failed';
+}
+
+/** Seconds after which a caller may try again. */
+export const RETRY_AFTER = { 'retry-after': '1' } as const;
+
+/** A user as every family shows it. */
+export function userBody(user: UserFacts): Omit<UserFacts, 'profileVersion'> {
+  const { id, email, name, role, workspace } = user;
+  return { id, email, name, role, workspace };
+}
+
+export function sessionBody(session: LiveSession): Record<string, string | number> {
+  return {
+    id: session.sid,
+    user_id: session.userId,
+    client_id: session.clientId,
+    device_id: session.deviceId,
+    created_at: session.createdAt.toISOString(),
+    expires_at: session.expiresAt.toISOString(),
+    idle_expires_at: session.idleExpiresAt.toISOString(),
+  };
+}
+
+export function elapsedMs(c: Call): number {
+  return Math.round((c.get('world').system.monotonicMs() - c.get('startedMs')) * 100) / 100;
+}
+
+/** What a logout did, for `/v1`. */
+export function settledBody(c: Call, settled: Settled): Record<string, number | boolean> {
+  const { ended, more, confirmed, acknowledged, waitedOut } = settled;
+  return { ended, more, confirmed, ms: elapsedMs(c), acknowledged, waitedOut };
+}
+
+/** The same for the four contracts, whose bodies may not change. */
+export function propagationHeader(c: Call, settled: Settled): Record<string, string> {
+  const { confirmed, acknowledged, waitedOut } = settled;
+  return {
+    'curfew-propagation': `confirmed=${confirmed ? '?1' : '?0'}, ms=${elapsedMs(c)}, acknowledged=${acknowledged}, waited-out=${waitedOut}`,
+  };
+}

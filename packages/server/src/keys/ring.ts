@@ -1,0 +1,210 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { AccessTokenClaims, SigningAlgorithm } from '@curfew/protocol/claims';
+import { calculateJwkThumbprint, type CryptoKey, importJWK, importPKCS8, type JWK } from 'jose';
+import { publishedKeys, signingKey } from '../domain/keys.ts';
+import type { Database } from '../store/database.ts';
+import { deleteKeys, insertKey, type KeyRow, lockSigningKeys, readKeys } from '../store/keys.ts';
+import { type Act } from '../store/sessions.ts';
+import { append } from '../store/log.ts';
+import type { System } from '../system/system.ts';
+import { canonicalKeyId, signAccessToken, verifyAccessToken } from './access-token.ts';
+import { seal, unseal, WrongKey } from './seal.ts';
+
+interface LoadedKey {
+  kid: string;
+  alg: SigningAlgorithm;
+  createdAt: Date;
+  signsFrom: Date;
+  jwk: JWK;
+  publicKey: CryptoKey;
+  privateKey: CryptoKey;
+}
+
+/** A key as the administration sees it. */
+export interface KeySummary {
+  kid: string;
+  alg: SigningAlgorithm;
+  created_at: string;
+  signs_from: string;
+  state: 'published' | 'signing' | 'kept' | 'retired';
+}
+
+/** The signing keys: in the database, sealed; loaded here; the same on every node. */
+export interface KeyRing {
+  sign(claims: AccessTokenClaims, algorithm: SigningAlgorithm): Promise<string>;
+  verify(text: string): Promise<AccessTokenClaims | null>;
+  /** The public key set, RFC 7517. */
+  publish(): { keys: JWK[] };
+  list(): KeySummary[];
+  /** Makes a new key per algorithm in use; it is published now and signs later. */
+  rotate(act: Act): Promise<KeySummary[]>;
+  /** Loads what other nodes have made, rotates what is old, removes what is long retired. */
+  refresh(): Promise<void>;
+}
+
+export interface KeyRingOptions {
+  database: Database;
+  system: System;
+  encryptionKey: string | null;
+  issuer: string;
+  audiences: string[];
+  algorithms: SigningAlgorithm[];
+  rotationDays: number;
+  publishSeconds: number;
+  /** Longer than any access token lives. */
+  keepSeconds: number;
+}
+
+/** An unknown key id may be another node's newest: look again, but not for every forged token. */
+const RELOAD_AT_MOST_EVERY_MS = 1000;
+
+/** @throws WrongKey when the database's keys were sealed under another CURFEW_KEY */
+export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
+  const { database, system } = options;
+  let keys: LoadedKey[] = [];
+  let loadedAtMs = Number.NEGATIVE_INFINITY;
+
+  async function load(): Promise<void> {
+    loadedAtMs = system.monotonicMs();
+    const rows = await readKeys(database);
+    const known = new Map(keys.map((key) => [key.kid, key]));
+    keys = await Promise.all(
+      rows.map(async (row) => known.get(row.kid) ?? openKey(row, options.encryptionKey)),
+    );
+  }
+
+  async function make(alg: SigningAlgorithm, signsFrom: Date): Promise<KeyRow> {
+    const pair = generateKeyPair(alg);
+    const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK;
+    const kid = await calculateJwkThumbprint(jwk);
+    const pkcs8 = pair.privateKey.export({ format: 'der', type: 'pkcs8' });
+    const sealed = options.encryptionKey !== null;
+    return {
+      kid,
+      alg,
+      public_jwk: { ...jwk, kid, alg, use: 'sig' },
+      private_key: sealed ? seal(pkcs8, options.encryptionKey ?? '', kid, system.randomBytes) : pkcs8,
+      sealed,
+      created_at: system.now(),
+      signs_from: signsFrom,
+    };
+  }
+
+  const keep = (): LoadedKey[] => publishedKeys(keys, system.now(), options.keepSeconds);
+
+  async function rotate(act: Act, algorithms: SigningAlgorithm[]): Promise<void> {
+    const signsFrom = new Date(act.at.getTime() + options.publishSeconds * 1000);
+    const made = await Promise.all(algorithms.map((alg) => make(alg, signsFrom)));
+    await database.transaction(async (on) => {
+      await lockSigningKeys(on);
+      for (const key of made) await insertKey(on, key, false);
+      await append(
+        on,
+        { type: 'keys_rotated', userId: null, details: { kids: made.map((key) => key.kid) } },
+        act,
+      );
+    });
+    await load();
+  }
+
+  await load();
+  for (const alg of options.algorithms) {
+    if (keys.some((key) => key.alg === alg)) continue;
+    // The first key has nothing to be published before.
+    await insertKey(database, await make(alg, system.now()), true);
+  }
+  await load();
+
+  const summarize = (key: LoadedKey): KeySummary => {
+    const now = system.now();
+    const state =
+      key.signsFrom > now
+        ? 'published'
+        : signingKey(keys, key.alg, now) === key
+          ? 'signing'
+          : keep().includes(key)
+            ? 'kept'
+            : 'retired';
+    return {
+      kid: key.kid,
+      alg: key.alg,
+      created_at: key.createdAt.toISOString(),
+      signs_from: key.signsFrom.toISOString(),
+      state,
+    };
+  };
+
+  return {
+    async sign(claims, algorithm) {
+      const key = signingKey(keys, algorithm, system.now());
+      if (!key) throw new Error(`there is no signing key for ${algorithm}`);
+      return signAccessToken(claims, key);
+    },
+    async verify(text) {
+      const kid = canonicalKeyId(text);
+      if (kid === null) return null;
+      const find = (): LoadedKey | undefined => keep().find((key) => key.kid === kid);
+      let key = find();
+      if (!key && system.monotonicMs() - loadedAtMs > RELOAD_AT_MOST_EVERY_MS) {
+        await load();
+        key = find();
+      }
+      if (!key) return null;
+      const { issuer, audiences } = options;
+      return verifyAccessToken(text, key, { issuer, audiences, now: system.now() });
+    },
+    publish: () => ({ keys: keep().map((key) => key.jwk) }),
+    list: () => keys.map(summarize),
+    async rotate(act) {
+      await rotate(act, options.algorithms);
+      return keys.map(summarize);
+    },
+    async refresh() {
+      await load();
+      const now = system.now();
+      const retired = keys.filter((key) => !keep().includes(key)).map((key) => key.kid);
+      if (retired.length > 0) await deleteKeys(database, retired);
+      if (options.rotationDays === 0) return;
+      const oldest = new Date(now.getTime() - options.rotationDays * 86_400_000);
+      const due = options.algorithms.filter((alg) =>
+        keys.every((key) => key.alg !== alg || key.createdAt < oldest),
+      );
+      if (due.length > 0)
+        await rotate(
+          { at: now, actor: 'system', contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
+          due,
+        );
+    },
+  };
+}
+
+async function openKey(row: KeyRow, secret: string | null): Promise<LoadedKey> {
+  if (row.sealed && secret === null)
+    throw new WrongKey(
+      'the signing keys in the database are sealed: set CURFEW_KEY to the key they were sealed under',
+    );
+  const der = row.sealed ? unseal(row.private_key, secret ?? '', row.kid) : row.private_key;
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  const pem = key.export({ format: 'pem', type: 'pkcs8' }) as string;
+  const publicJwk = createPublicKey(key).export({ format: 'jwk' }) as JWK;
+  return {
+    kid: row.kid,
+    alg: row.alg,
+    createdAt: row.created_at,
+    signsFrom: row.signs_from,
+    jwk: row.public_jwk as JWK,
+    privateKey: await importPKCS8(pem, row.alg),
+    publicKey: (await importJWK(publicJwk, row.alg)) as CryptoKey,
+  };
+}
+
+function generateKeyPair(alg: SigningAlgorithm): { publicKey: KeyObject; privateKey: KeyObject } {
+  switch (alg) {
+    case 'EdDSA':
+      return generateKeyPairSync('ed25519');
+    case 'ES256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    case 'RS256':
+      return generateKeyPairSync('rsa', { modulusLength: 2048 });
+  }
+}

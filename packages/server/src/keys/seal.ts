@@ -1,0 +1,40 @@
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+
+/** The database's keys were sealed under another CURFEW_KEY. */
+export class WrongKey extends Error {
+  override name = 'WrongKey';
+}
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+const sealingKey = (secret: string): Buffer =>
+  Buffer.from(hkdfSync('sha256', secret, '', 'curfew signing keys', 32));
+
+/** AES-256-GCM; the key's id is bound in, so that a sealed key cannot be put under another name. */
+export function seal(
+  plain: Buffer,
+  secret: string,
+  kid: string,
+  randomBytes: (length: number) => Buffer,
+): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', sealingKey(secret), nonce).setAAD(Buffer.from(kid));
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** @throws WrongKey */
+export function unseal(sealed: Buffer, secret: string, kid: string): Buffer {
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  const tag = sealed.subarray(sealed.length - TAG_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', sealingKey(secret), nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(kid)).setAuthTag(tag);
+  try {
+    return Buffer.concat([
+      decipher.update(sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES)),
+      decipher.final(),
+    ]);
+  } catch {
+    throw new WrongKey('the signing keys in the database were sealed under another CURFEW_KEY');
+  }
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(`Curfew needs Node 22.18 or newer; this is ${process.versions.node}.\n`);
+  process.exit(1);
+}
+// After the look at the version: an older Node fails on the imports, with a less helpful sentence.
+const { runCommand } = await import('./cli/command.ts');
+process.exitCode = await runCommand(process.argv.slice(2), process.env);
+export {};

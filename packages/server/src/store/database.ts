@@ -1,0 +1,26 @@
+import type { Queryable } from './statement.ts';
+
+/** The database, PostgreSQL or embedded: the same SQL through the same driver. */
+export interface Database extends Queryable {
+  /** True when no other process can write here (the embedded database): then memory needs no lease. */
+  readonly sole: boolean;
+  readonly description: string;
+  /** Runs the work on one connection inside one transaction; rolls back when it throws. */
+  transaction<T>(work: (on: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Hears what other processes ring. Rings can be lost; `onGap` says that some may have been.
+   * @returns stops listening
+   */
+  listen(channel: string, onRing: (payload: string) => void, onGap: () => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+/** The database failed or did not answer. What was asked may or may not have happened. */
+export class DatabaseError extends Error {
+  override name = 'DatabaseError';
+}
+
+/** SQLSTATE 23505: a unique index refused a row. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '23505';
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Database } from './database.ts';
+
+/** The database was made by a newer program, or its history is not ours. */
+export class SchemaMismatch extends Error {
+  override name = 'SchemaMismatch';
+}
+
+/** Any number that only migrations take: two starters wait for each other on it. */
+const LOCK = 7_236_401_577;
+const DIRECTORY = new URL('../../db/migrations/', import.meta.url);
+
+interface Migration {
+  number: number;
+  name: string;
+  sql: string;
+  checksum: string;
+}
+
+function ownMigrations(): Migration[] {
+  return readdirSync(DIRECTORY)
+    .filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name))
+    .sort()
+    .map((name) => {
+      const sql = readFileSync(new URL(name, DIRECTORY), 'utf8');
+      return {
+        number: Number(name.slice(0, 4)),
+        name,
+        sql,
+        checksum: createHash('sha256').update(sql).digest('hex'),
+      };
+    });
+}
+
+/**
+ * Brings the schema up to this program's, one transaction in all, under a lock. Running it again does nothing.
+ * @returns the names of the migrations that were applied
+ * @throws SchemaMismatch when the schema is newer than this program, or a migration that was applied reads differently
+ */
+export async function migrate(database: Database): Promise<string[]> {
+  const own = ownMigrations();
+  return database.transaction(async (on) => {
+    const run = (text: string, values: unknown[] = []) => on.query({ text, values });
+    await run('select pg_advisory_xact_lock($1)', [LOCK]);
+    await run(`create table if not exists schema_migrations (
+      number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
+    const { rows } = await run('select number, name, checksum from schema_migrations order by number');
+    const applied = rows as { number: number; name: string; checksum: string }[];
+
+    for (const there of applied) {
+      const known = own.find((migration) => migration.number === there.number);
+      if (!known)
+        throw new SchemaMismatch(
+          `the database has migration ${there.name}, which this program does not know: it was made by a newer Curfew. Run that version, or a newer one.`,
+        );
+      if (known.checksum !== there.checksum)
+        throw new SchemaMismatch(`migration ${there.name} in the database is not the one in this program.`);
+    }
+
+    const missing = own.filter((migration) => !applied.some((there) => there.number === migration.number));
+    for (const { number, name, sql, checksum } of missing) {
+      // Without values the driver takes the simple protocol, which runs a file of many statements.
+      await on.query({ text: sql } as { text: string; values: unknown[] });
+      await run('insert into schema_migrations (number, name, checksum) values ($1, $2, $3)', [
+        number,
+        name,
+        checksum,
+      ]);
+    }
+    return missing.map((migration) => migration.name);
+  });
+}

@@ -1,0 +1,51 @@
+import { type Queryable, statement } from './statement.ts';
+
+const register = statement<[id: string, now: Date], never>(
+  'register_node',
+  `insert into nodes (id, started_at) values ($1, $2) on conflict (id) do nothing`,
+);
+
+/** Registers a node. From the commit on every logout waits for it. */
+export async function registerNode(on: Queryable, id: string, now: Date): Promise<void> {
+  await register.run(on, id, now);
+}
+
+const beat = statement<[id: string], { beat: number }>(
+  'beat_node',
+  `update nodes set beat = beat + 1 where id = $1 returning beat`,
+);
+
+/** Says that the node lives. False when it is registered no longer. */
+export async function beatNode(on: Queryable, id: string): Promise<boolean> {
+  return (await beat.run(on, id)).length > 0;
+}
+
+const remove = statement<[id: string], never>('remove_node', `delete from nodes where id = $1`);
+
+/** Takes a node out that answers from memory no longer. */
+export async function removeNode(on: Queryable, id: string): Promise<void> {
+  await remove.run(on, id);
+}
+
+const removeSilent = statement<[id: string, beat: number], { id: string }>(
+  'remove_silent_node',
+  `delete from nodes where id = $1 and beat = $2 returning id`,
+);
+
+/** Takes a node out whose beat still is what it was when it was last seen to move. */
+export async function removeSilentNode(on: Queryable, id: string, seenBeat: number): Promise<boolean> {
+  return (await removeSilent.run(on, id, seenBeat)).length > 0;
+}
+
+const all = statement<[], { id: string; beat: number }>('all_nodes', `select id, beat from nodes`);
+
+export function readNodes(on: Queryable): Promise<{ id: string; beat: number }[]> {
+  return all.run(on);
+}
+
+const ring = statement<[channel: string, payload: string], never>('ring', `select pg_notify($1, $2)`);
+
+/** Rings the other processes. */
+export async function ringNodes(on: Queryable, channel: string, payload: string): Promise<void> {
+  await ring.run(on, channel, payload);
+}

@@ -1,0 +1,312 @@
+import { clientKey, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
+import type { EndReason } from '../domain/session.ts';
+import type { EndScope, LogEvent } from './log.ts';
+import type { Act } from './sessions.ts';
+import { type Queryable, type Statement, statement } from './statement.ts';
+
+/** Up to this many rows are marked in the statement that ends them; beyond, the cut has ended them already. */
+export const MARKED_AT_ONCE = 100;
+
+/** What an ending did: its event for the readers in this process, and whom it ended. */
+export interface Ending {
+  event: LogEvent;
+  /** The sessions whose rows were marked at once. */
+  ended: string[];
+  /** True when more sessions than those are over by the cut; their rows are marked in the background. */
+  more: boolean;
+}
+
+type ActValues = [
+  at: Date,
+  reason: string,
+  actor: string,
+  contract: string,
+  ipAddress: string | null,
+  userAgent: string,
+  requestId: string | null,
+];
+
+function actValues(act: Act, reason: EndReason): ActValues {
+  return [act.at, reason, act.actor, act.contract, act.ipAddress, act.userAgent, act.requestId];
+}
+
+const MARK = `set is_active = false, ended_at = $1, ended_by = $3, ended_reason = $2`;
+const APPEND = `insert into events (at, type, reason, actor, contract, ip_address, user_agent, request_id, scope, user_id,
+  user_ids, session_ids`;
+const APPENDED = `$1, 'sessions_ended', $2, $3, $4, $5, $6, $7`;
+
+interface EndedRow {
+  position: number;
+  id: string;
+  user_id: number;
+}
+
+function endNamed(
+  name: string,
+  target: string,
+): Statement<[...ActValues, unknown, userId: number | null], EndedRow> {
+  return statement(
+    name,
+    `with ended as (
+       update open_sessions s ${MARK}
+       where ${target} and ($9::bigint is null or s.user_id = $9) and s.expires_at > $1 and s.idle_expires_at > $1
+       returning s.id, s.user_id
+     ), event as (
+       ${APPEND})
+       select ${APPENDED}, 'sessions', case when count(distinct user_id) = 1 then min(user_id) end,
+         array_agg(distinct user_id), array_agg(id)
+       from ended having count(*) > 0
+       returning position
+     )
+     select event.position, ended.id, ended.user_id from ended, event`,
+  );
+}
+
+const endById = endNamed('end_sessions_by_id', 's.id = any($8::uuid[])');
+const endByToken = endNamed(
+  'end_session_by_token',
+  `s.id = (select t.session_id from tokens t where t.hash = $8::bytea and t.kind = 'session' and t.expires_at > $1)`,
+);
+
+function namedEnding(rows: EndedRow[], act: Act, reason: EndReason): Ending | null {
+  const [first] = rows;
+  if (!first) return null;
+  const users = [...new Set(rows.map((row) => row.user_id))];
+  return {
+    event: eventOf(act, reason, 'sessions', {
+      position: first.position,
+      user_id: users.length === 1 ? first.user_id : null,
+      user_ids: users,
+      session_ids: rows.map((row) => row.id),
+    }),
+    ended: rows.map((row) => row.id),
+    more: false,
+  };
+}
+
+/**
+ * Ends the named sessions, of one user where one is given, and appends the event, in one statement. Those that are over
+ * already, or another's, are left out; null when that leaves none, and then nothing is written.
+ */
+export async function endSessions(
+  on: Queryable,
+  sids: readonly string[],
+  userId: number | null,
+  act: Act,
+  reason: EndReason,
+): Promise<Ending | null> {
+  return namedEnding(await endById.run(on, ...actValues(act, reason), sids, userId), act, reason);
+}
+
+/** Contract 002: ends the session that the token opens if it is the user's. Null for unknown, over, or another's. */
+export async function endSessionOfToken(
+  on: Queryable,
+  hash: Buffer,
+  userId: number,
+  act: Act,
+  reason: EndReason,
+): Promise<Ending | null> {
+  return namedEnding(await endByToken.run(on, ...actValues(act, reason), hash, userId), act, reason);
+}
+
+type CutValues = [
+  ...ActValues,
+  keys: string[],
+  exceptSession: string | null,
+  scope: string,
+  userId: number | null,
+  userIds: number[] | null,
+  clientId: string | null,
+  deviceId: string | null,
+];
+
+/*
+ * The cut takes effect whatever the number of sessions: one row per key, one event. The merge on conflict is mergeCuts
+ * of the protocol. Rows are marked in the same statement when they are at most a hundred; a row that somebody else has
+ * locked is skipped, never waited for, since the cut has ended it.
+ */
+function cutStatement(
+  name: string,
+  target: string,
+): Statement<CutValues, { position: number; ids: string[]; found: number }> {
+  return statement(
+    name,
+    `with decided as materialized (select nextval('positions') as position),
+     cut as (
+       insert into cuts as c (key, position, base, except_session)
+       select k.key, position, case when $9::uuid is null then position else 0 end, $9::uuid
+       from decided, unnest($8::text[]) as k (key) order by k.key
+       on conflict (key) do update set
+         position = greatest(c.position, excluded.position),
+         except_session = case when excluded.position >= c.position then excluded.except_session else c.except_session end,
+         base = greatest(c.base, excluded.base,
+           case when c.except_session is distinct from excluded.except_session
+             then least(c.position, excluded.position) else 0 end)
+     ),
+     few as (
+       select s.id from open_sessions s, decided
+       where ${target} and s.is_active and s.born < decided.position and s.id is distinct from $9::uuid
+         and s.expires_at > $1 and s.idle_expires_at > $1
+       limit ${MARKED_AT_ONCE + 1}
+     ),
+     locked as (
+       select s.id from user_sessions s
+       where s.id in (select id from few) and s.is_active and (select count(*) from few) <= ${MARKED_AT_ONCE}
+       order by s.id for update skip locked
+     ),
+     marked as (
+       update user_sessions s ${MARK} where s.id in (select id from locked) returning s.id
+     ),
+     event as (
+       ${APPEND}, position, except_session, client_id, device_id)
+       select ${APPENDED}, $10, $11::bigint, $12::bigint[], (select array_agg(id) from marked), position, $9::uuid, $13, $14
+       from decided
+     )
+     select position, coalesce((select array_agg(id) from marked), '{}') as ids, (select count(*) from few) as found
+     from decided`,
+  );
+}
+
+const CUTS = {
+  user: cutStatement('cut_user', 's.user_id = $11'),
+  others: cutStatement('cut_others', 's.user_id = $11'),
+  device: cutStatement('cut_device', 's.user_id = $11 and s.device_id = $14'),
+  users: cutStatement('cut_users', 's.user_id = any($12)'),
+  client: cutStatement('cut_client', 's.client_id = $13'),
+  everyone: cutStatement('cut_everyone', 'true'),
+} as const;
+
+/** Whom a cut ends. `others` and a user's change spare one session: the one that asked. */
+export type CutTarget =
+  | { scope: 'user'; userId: number }
+  | { scope: 'others'; userId: number; exceptSession: string }
+  | { scope: 'device'; userId: number; deviceId: string }
+  | { scope: 'users'; userIds: number[] }
+  | { scope: 'client'; clientId: string }
+  | { scope: 'everyone' };
+
+function keysOfTarget(target: CutTarget): string[] {
+  switch (target.scope) {
+    case 'user':
+    case 'others':
+      return [userKey(target.userId)];
+    case 'device':
+      return [deviceKey(target.userId, target.deviceId)];
+    case 'users':
+      return target.userIds.map(userKey);
+    case 'client':
+      return [clientKey(target.clientId)];
+    case 'everyone':
+      return [EVERYONE_KEY];
+  }
+}
+
+/** Ends a scope by a cut and appends its event, in one statement. O(1) to take effect however many sessions it ends. */
+export async function cut(on: Queryable, target: CutTarget, act: Act, reason: EndReason): Promise<Ending> {
+  const exceptSession = target.scope === 'others' ? target.exceptSession : null;
+  const userId = 'userId' in target ? target.userId : null;
+  const userIds = target.scope === 'users' ? target.userIds : null;
+  const clientId = target.scope === 'client' ? target.clientId : null;
+  const deviceId = target.scope === 'device' ? target.deviceId : null;
+  const [row] = await CUTS[target.scope].run(
+    on,
+    ...actValues(act, reason),
+    keysOfTarget(target),
+    exceptSession,
+    target.scope,
+    userId,
+    userIds,
+    clientId,
+    deviceId,
+  );
+  if (!row) throw new Error('the cut was not written');
+  return {
+    event: eventOf(act, reason, target.scope, {
+      position: row.position,
+      user_id: userId,
+      user_ids: userIds,
+      client_id: clientId,
+      device_id: deviceId,
+      except_session: exceptSession,
+    }),
+    ended: row.ids,
+    more: row.found > row.ids.length,
+  };
+}
+
+function eventOf(
+  act: Act,
+  reason: EndReason,
+  scope: EndScope,
+  facts: Pick<LogEvent, 'position'> & Partial<LogEvent>,
+): LogEvent {
+  return {
+    at: act.at,
+    type: 'sessions_ended',
+    scope,
+    reason,
+    user_id: null,
+    user_ids: null,
+    session_ids: null,
+    client_id: null,
+    device_id: null,
+    except_session: null,
+    actor: act.actor,
+    contract: act.contract,
+    ip_address: act.ipAddress,
+    user_agent: act.userAgent,
+    request_id: act.requestId,
+    details: null,
+    ...facts,
+  };
+}
+
+const MARK_AS_EVENT = `update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4`;
+
+function markStatement(
+  name: string,
+  target: string,
+): Statement<
+  [
+    position: number,
+    at: Date,
+    actor: string,
+    reason: string,
+    exceptSession: string | null,
+    who: unknown,
+    device: string | null,
+    limit: number,
+  ],
+  { id: string }
+> {
+  return statement(
+    name,
+    `${MARK_AS_EVENT}
+     where s.id in (select s.id from user_sessions s where ${target} and s.is_active and s.born < $1
+       and s.id is distinct from $5::uuid and ($7::text is null or s.device_id = $7)
+       limit $8 for update skip locked)
+     returning s.id`,
+  );
+}
+
+const MARKS = {
+  users: markStatement('mark_cut_users', 's.user_id = any($6::bigint[])'),
+  client: markStatement('mark_cut_client', 's.client_id = $6::text'),
+  everyone: markStatement('mark_cut_everyone', '$6::text is null'),
+} as const;
+
+/** Marks up to `limit` rows that a cut's event has ended. Returns how many. */
+export async function markEnded(on: Queryable, event: LogEvent, limit: number): Promise<number> {
+  const common = [
+    event.position,
+    event.at,
+    event.actor,
+    event.reason ?? 'logout',
+    event.except_session,
+  ] as const;
+  if (event.scope === 'everyone') return (await MARKS.everyone.run(on, ...common, null, null, limit)).length;
+  if (event.scope === 'client')
+    return (await MARKS.client.run(on, ...common, event.client_id, null, limit)).length;
+  const users = event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
+  return (await MARKS.users.run(on, ...common, users, event.device_id, limit)).length;
+}

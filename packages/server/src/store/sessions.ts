@@ -1,0 +1,317 @@
+import type { Contract, EndReason, LiveSession, Role } from '../domain/session.ts';
+import type { TokenKind } from '../domain/tokens.ts';
+import { type Queryable, statement } from './statement.ts';
+
+/** Who did it and from where, as the log keeps it. */
+export interface Act {
+  at: Date;
+  /** 'user:<id>', 'service', 'operator' or 'system'. */
+  actor: string;
+  contract: string;
+  ipAddress: string | null;
+  userAgent: string;
+  requestId: string | null;
+}
+
+/** A live session with its user, as the statements select it. */
+export interface SessionRow {
+  id: string;
+  user_id: number;
+  client_id: string;
+  device_id: string;
+  device_name: string;
+  contract: Contract;
+  born: number;
+  created_at: Date;
+  expires_at: Date;
+  idle_seconds: number;
+  idle_expires_at: Date;
+  email: string;
+  name: string;
+  role: Role;
+  workspace: string;
+  profile_version: number;
+}
+
+export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract, s.born, s.created_at,
+  s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
+/** Alive: open, neither lifetime over, and its user neither disabled nor deleted. `$1` is now. */
+export const ALIVE: string = `s.expires_at > $1 and s.idle_expires_at > $1 and u.disabled_at is null and u.deleted_at is null`;
+
+const sessionOfToken = statement<
+  [now: Date, hash: Buffer, kind: TokenKind],
+  SessionRow & { token_id: number; token_expires_at: Date }
+>(
+  'session_of_token',
+  `select t.id as token_id, t.expires_at as token_expires_at, ${LIVE_COLUMNS}
+   from tokens t join open_sessions s on s.id = t.session_id join users u on u.id = s.user_id
+   where t.hash = $2 and t.kind = $3 and t.expires_at > $1 and t.spent_at is null and ${ALIVE}`,
+);
+
+const sessionOfId = statement<[now: Date, sid: string], SessionRow>(
+  'session_of_id',
+  `select ${LIVE_COLUMNS} from open_sessions s join users u on u.id = s.user_id where s.id = $2 and ${ALIVE}`,
+);
+
+export function live(row: SessionRow): LiveSession {
+  return {
+    sid: row.id,
+    userId: row.user_id,
+    clientId: row.client_id,
+    deviceId: row.device_id,
+    deviceName: row.device_name,
+    contract: row.contract,
+    born: row.born,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    idleSeconds: row.idle_seconds,
+    idleExpiresAt: row.idle_expires_at,
+    user: {
+      id: row.user_id,
+      email: row.email,
+      name: row.name,
+      role: row.role,
+      workspace: row.workspace,
+      profileVersion: row.profile_version,
+    },
+  };
+}
+
+/** The live session that an opaque token opens, or null: unknown, spent, run out, ended, disabled look the same. */
+export async function findSessionOfToken(
+  on: Queryable,
+  now: Date,
+  token: { hash: Buffer; kind: TokenKind; id?: number },
+): Promise<{ session: LiveSession; expiresAt: Date } | null> {
+  const [row] = await sessionOfToken.run(on, now, token.hash, token.kind);
+  if (!row || (token.id !== undefined && token.id !== row.token_id)) return null;
+  return { session: live(row), expiresAt: row.token_expires_at };
+}
+
+/** The live session of that id, or null. */
+export async function findSession(on: Queryable, now: Date, sid: string): Promise<LiveSession | null> {
+  const [row] = await sessionOfId.run(on, now, sid);
+  return row ? live(row) : null;
+}
+
+export interface NewSession {
+  sid: string;
+  userId: number;
+  /** The password that was proved; null where a service key vouches for the user. */
+  credentialVersion: number | null;
+  clientId: string;
+  deviceId: string;
+  deviceName: string;
+  contract: Contract;
+  idleSeconds: number;
+  idleExpiresAt: Date;
+  expiresAt: Date;
+  tokens: { hash: Buffer; kind: TokenKind; expiresAt: Date }[];
+}
+
+/*
+ * The user's row is locked (FOR SHARE) before the position is drawn: a password change, a disabling or a deletion that
+ * runs at the same time either comes first, and this login finds no row, or comes second and draws a higher position,
+ * and its cut ends this session.
+ */
+const insertSession = statement<
+  [
+    now: Date,
+    sid: string,
+    userId: number,
+    credentialVersion: number | null,
+    clientId: string,
+    deviceId: string,
+    deviceName: string,
+    userAgent: string,
+    ipAddress: string | null,
+    contract: string,
+    idleSeconds: number,
+    idleExpiresAt: Date,
+    expiresAt: Date,
+    hashes: Buffer[],
+    kinds: string[],
+    tokenExpiries: Date[],
+    actor: string,
+    requestId: string | null,
+  ],
+  { born: number; access_id: number | null }
+>(
+  'insert_session',
+  `with subject as (
+     select id from users
+     where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
+     for share
+   ), session as (
+     insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
+       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at)
+     select $2, id, $5, $6, $7, $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13 from subject
+     returning id, user_id, born
+   ), token as (
+     insert into tokens (hash, session_id, kind, created_at, expires_at)
+     select t.hash, session.id, t.kind, $1, t.expires_at
+     from session, unnest($14::bytea[], $15::text[], $16::timestamptz[]) as t (hash, kind, expires_at)
+     returning id, kind
+   ), event as (
+     insert into events (position, at, type, user_id, session_ids, client_id, device_id, actor, contract, ip_address,
+       user_agent, request_id)
+     select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18 from session
+   )
+   select born, (select id from token where kind = 'access') as access_id from session`,
+);
+
+/**
+ * Opens a session with its tokens and appends its event, in one statement. Null when the user is gone or disabled, or
+ * the password has changed since it was proved.
+ */
+export async function insertNewSession(
+  on: Queryable,
+  session: NewSession,
+  act: Act,
+): Promise<{ born: number; accessId: number | null } | null> {
+  const [row] = await insertSession.run(
+    on,
+    act.at,
+    session.sid,
+    session.userId,
+    session.credentialVersion,
+    session.clientId,
+    session.deviceId,
+    session.deviceName,
+    act.userAgent,
+    act.ipAddress,
+    session.contract,
+    session.idleSeconds,
+    session.idleExpiresAt,
+    session.expiresAt,
+    session.tokens.map((token) => token.hash),
+    session.tokens.map((token) => token.kind),
+    session.tokens.map((token) => token.expiresAt),
+    act.actor,
+    act.requestId,
+  );
+  return row ? { born: row.born, accessId: row.access_id } : null;
+}
+
+/** What "my devices" and the administration show of a session. */
+export interface SessionSummary {
+  id: string;
+  user_id: number;
+  email: string;
+  client_id: string;
+  device_id: string;
+  device_name: string;
+  contract: Contract;
+  user_agent: string;
+  ip_address: string | null;
+  created_at: Date;
+  last_seen_at: Date;
+  expires_at: Date;
+  idle_expires_at: Date;
+  open: boolean;
+  ended_at: Date | null;
+  ended_by: string | null;
+  ended_reason: EndReason | null;
+}
+
+const SUMMARY = `s.id, s.user_id, u.email, s.client_id, s.device_id, s.device_name, s.contract, s.user_agent, s.ip_address,
+  s.created_at, s.last_seen_at, s.expires_at, s.idle_expires_at, s.ended_at, s.ended_by, s.ended_reason`;
+
+const sessionsOfUser = statement<[now: Date, userId: number, limit: number], SessionSummary>(
+  'sessions_of_user',
+  `select ${SUMMARY}, true as open from open_sessions s join users u on u.id = s.user_id
+   where s.user_id = $2 and ${ALIVE} order by s.created_at desc, s.id desc limit $3`,
+);
+
+/** The user's live sessions, newest first. */
+export function listSessionsOfUser(
+  on: Queryable,
+  now: Date,
+  userId: number,
+  limit: number,
+): Promise<SessionSummary[]> {
+  return sessionsOfUser.run(on, now, userId, limit);
+}
+
+const sessionPage = statement<
+  [
+    now: Date,
+    userId: number | null,
+    clientId: string | null,
+    before: string | null,
+    ended: boolean,
+    limit: number,
+  ],
+  SessionSummary
+>(
+  'session_page',
+  `select ${SUMMARY}, (o.id is not null and ${ALIVE}) as open
+   from user_sessions s join users u on u.id = s.user_id left join open_sessions o on o.id = s.id
+   where ($2::bigint is null or s.user_id = $2) and ($3::text is null or s.client_id = $3)
+     and ($4::uuid is null or s.id < $4) and ($5 or (o.id is not null and ${ALIVE}))
+   order by s.id desc limit $6`,
+);
+
+/** Sessions for the administration, newest first, from the one after `before`; ended ones too when asked. */
+export function pageOfSessions(
+  on: Queryable,
+  now: Date,
+  filter: { userId: number | null; clientId: string | null; before: string | null; ended: boolean },
+  limit: number,
+): Promise<SessionSummary[]> {
+  return sessionPage.run(on, now, filter.userId, filter.clientId, filter.before, filter.ended, limit);
+}
+
+const recordActivity = statement<[sids: string[], seen: Date[]], never>(
+  'record_activity',
+  `update user_sessions s
+   set last_seen_at = greatest(s.last_seen_at, a.seen),
+       idle_expires_at = greatest(s.idle_expires_at,
+         least(s.expires_at, a.seen + make_interval(secs => s.idle_seconds)))
+   from unnest($1::uuid[], $2::timestamptz[]) as a (id, seen)
+   where s.id = a.id and s.is_active`,
+);
+
+/** Writes when sessions were last used, many at once. Never brings an ended one back: it touches no other column. */
+export async function saveActivity(on: Queryable, activity: { sid: string; seen: Date }[]): Promise<void> {
+  await recordActivity.run(
+    on,
+    activity.map((one) => one.sid),
+    activity.map((one) => one.seen),
+  );
+}
+
+const expireBatch = statement<[now: Date, limit: number], { id: string }>(
+  'expire_sessions',
+  `update user_sessions set is_active = false, ended_at = least(idle_expires_at, expires_at), ended_by = 'system',
+     ended_reason = case when expires_at <= $1 then 'absolute_timeout' else 'idle_timeout' end
+   where id in (select id from user_sessions where is_active and (idle_expires_at <= $1 or expires_at <= $1)
+     order by idle_expires_at limit $2 for update skip locked)
+   returning id`,
+);
+
+/** Marks rows whose lifetime is over. They are over anyway: this is for the reader of the table. */
+export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number> {
+  return (await expireBatch.run(on, now, limit)).length;
+}
+
+const purgeBatch = statement<[before: Date, limit: number], { id: string }>(
+  'purge_sessions',
+  `delete from user_sessions where id in (select id from user_sessions where expires_at < $1 limit $2) returning id`,
+);
+
+/** Deletes sessions, with their tokens, that ran out before the instant. */
+export async function purgeSessions(on: Queryable, before: Date, limit: number): Promise<number> {
+  return (await purgeBatch.run(on, before, limit)).length;
+}
+
+const countOpen = statement<[now: Date], { count: number }>(
+  'count_live_sessions',
+  `select count(*) as count from open_sessions s join users u on u.id = s.user_id where ${ALIVE}`,
+);
+
+/** How many sessions are alive, all in all. */
+export async function countLiveSessions(on: Queryable, now: Date): Promise<number> {
+  const [row] = await countOpen.run(on, now);
+  return row?.count ?? 0;
+}

@@ -1,0 +1,189 @@
+import type { Role } from '../domain/session.ts';
+import { type Queryable, statement } from './statement.ts';
+
+/** A user as the administration sees it. */
+export interface UserRecord {
+  id: number;
+  email: string;
+  name: string;
+  role: Role;
+  workspace: string;
+  created_at: Date;
+  disabled_at: Date | null;
+  profile_version: number;
+}
+
+const COLUMNS = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
+
+const credentials = statement<
+  [email: string],
+  { id: number; password_hash: string | null; credential_version: number; disabled_at: Date | null }
+>(
+  'credentials_of_email',
+  `select id, password_hash, credential_version, disabled_at from users where lower(email) = lower($1) and deleted_at is null`,
+);
+
+/** What a login needs to know of an account; null when there is none. */
+export async function findCredentials(
+  on: Queryable,
+  email: string,
+): Promise<{ id: number; passwordHash: string | null; credentialVersion: number; disabled: boolean } | null> {
+  const [row] = await credentials.run(on, email);
+  if (!row) return null;
+  return {
+    id: row.id,
+    passwordHash: row.password_hash,
+    credentialVersion: row.credential_version,
+    disabled: row.disabled_at !== null,
+  };
+}
+
+const passwordOf = statement<[id: number], { password_hash: string | null; credential_version: number }>(
+  'password_of_user',
+  `select password_hash, credential_version from users where id = $1 and deleted_at is null`,
+);
+
+/** A user's password hash, for somebody who is logged in and proves it again. */
+export async function findPassword(
+  on: Queryable,
+  userId: number,
+): Promise<{ passwordHash: string | null; credentialVersion: number } | null> {
+  const [row] = await passwordOf.run(on, userId);
+  return row ? { passwordHash: row.password_hash, credentialVersion: row.credential_version } : null;
+}
+
+const insert = statement<
+  [email: string, name: string, passwordHash: string | null, role: string, workspace: string, now: Date],
+  UserRecord
+>(
+  'insert_user',
+  `insert into users (email, name, password_hash, role, workspace, created_at) values ($1, $2, $3, $4, $5, $6)
+   returning ${COLUMNS}`,
+);
+
+export interface NewUser {
+  email: string;
+  name: string;
+  passwordHash: string | null;
+  role: Role;
+  workspace: string;
+}
+
+/** @throws a unique violation when the address is taken */
+export async function insertUser(on: Queryable, user: NewUser, now: Date): Promise<UserRecord> {
+  const [row] = await insert.run(
+    on,
+    user.email,
+    user.name,
+    user.passwordHash,
+    user.role,
+    user.workspace,
+    now,
+  );
+  if (!row) throw new Error('the user was not inserted');
+  return row;
+}
+
+const byId = statement<[id: number], UserRecord>(
+  'user_by_id',
+  `select ${COLUMNS} from users where id = $1 and deleted_at is null`,
+);
+
+export async function findUser(on: Queryable, id: number): Promise<UserRecord | null> {
+  return (await byId.run(on, id))[0] ?? null;
+}
+
+const page = statement<[pattern: string | null, after: number, limit: number], UserRecord>(
+  'page_of_users',
+  `select ${COLUMNS} from users
+   where deleted_at is null and id > $2
+     and ($1::text is null or lower(email) like lower($1) or lower(name) like lower($1))
+   order by id limit $3`,
+);
+
+/** Users whose address or name contains the text, by id, from the one after `after`. */
+export function pageOfUsers(
+  on: Queryable,
+  text: string | null,
+  after: number,
+  limit: number,
+): Promise<UserRecord[]> {
+  const pattern = text === null ? null : `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+  return page.run(on, pattern, after, limit);
+}
+
+const update = statement<
+  [
+    id: number,
+    name: string | null,
+    role: string | null,
+    workspace: string | null,
+    disabled: boolean | null,
+    now: Date,
+    passwordHash: string | null,
+    ifVersion: number | null,
+  ],
+  UserRecord & { role_before: Role; disabled_before: boolean }
+>(
+  'update_user',
+  `with before as (select id, role, disabled_at from users where id = $1 and deleted_at is null for no key update)
+   update users u set
+     name = coalesce($2, u.name), role = coalesce($3, u.role), workspace = coalesce($4, u.workspace),
+     disabled_at = case when $5::boolean is null then u.disabled_at when $5 then coalesce(u.disabled_at, $6::timestamptz) else null end,
+     password_hash = coalesce($7::text, u.password_hash),
+     credential_version = u.credential_version + case when $7::text is null then 0 else 1 end,
+     profile_version = u.profile_version + 1
+   from before where u.id = before.id and ($8::bigint is null or u.credential_version = $8)
+   returning u.id, u.email, u.name, u.role, u.workspace, u.created_at, u.disabled_at, u.profile_version,
+     before.role as role_before, before.disabled_at is not null as disabled_before`,
+);
+
+export interface UserChange {
+  name?: string | undefined;
+  role?: Role | undefined;
+  workspace?: string | undefined;
+  disabled?: boolean | undefined;
+  passwordHash?: string | undefined;
+  /** The change goes through only while this is the credential version. */
+  ifCredentialVersion?: number | undefined;
+}
+
+/** Changes a user and locks the row to the end of the transaction; null when there is none, or the version has moved. */
+export async function updateUser(
+  on: Queryable,
+  id: number,
+  change: UserChange,
+  now: Date,
+): Promise<(UserRecord & { role_before: Role; disabled_before: boolean }) | null> {
+  const rows = await update.run(
+    on,
+    id,
+    change.name ?? null,
+    change.role ?? null,
+    change.workspace ?? null,
+    change.disabled ?? null,
+    now,
+    change.passwordHash ?? null,
+    change.ifCredentialVersion ?? null,
+  );
+  return rows[0] ?? null;
+}
+
+const remove = statement<[id: number, now: Date], { id: number }>(
+  'delete_user',
+  `update users set deleted_at = $2, email = 'deleted:' || id, name = '', workspace = '', password_hash = null,
+     credential_version = credential_version + 1, profile_version = profile_version + 1
+   where id = $1 and deleted_at is null returning id`,
+);
+
+/** Deletes a person: the row stays without name, address and password. False when there is none. */
+export async function deleteUser(on: Queryable, id: number, now: Date): Promise<boolean> {
+  return (await remove.run(on, id, now)).length > 0;
+}
+
+const any = statement<[], { any: boolean }>('any_user', `select exists (select 1 from users) as any`);
+
+/** Whether the database has any user at all, deleted ones included. */
+export async function hasUsers(on: Queryable): Promise<boolean> {
+  return (await any.run(on))[0]?.any ?? false;
+}

@@ -1,0 +1,52 @@
+import pino, { type DestinationStream, type Logger } from 'pino';
+
+/**
+ * Paths that can hold a secret in what we log. The second line of defence: the first is that no call logs a body,
+ * a header or a query in the first place.
+ */
+const SECRET_PATHS = [
+  'password',
+  'current_password',
+  'new_password',
+  'access_token',
+  'refresh_token',
+  'session_token',
+  'sessionToken',
+  'csrf_token',
+  'authorization',
+  'cookie',
+  'sessionId',
+].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+
+/** Text in error messages that looks like one of our credentials: JWT, `sess_…`, `<id>|<secret>`, `rt_…`, `cs_…`. */
+const CREDENTIALS =
+  /eyJ[\w-]+\.[\w-]+\.[\w-]*|(?:sess|rt|cs|svc)_[\w-]{16,}|\b\d+(?:\||%7C)[\w-]{16,}|(?<=\/\/[^/\s:@]*:)[^@\s/]+(?=@)/gi;
+
+/** The text without anything that could be used as a credential. */
+export function redact(text: string): string {
+  return text.replace(CREDENTIALS, '[redacted]');
+}
+
+export function createLog(level: string, destination?: DestinationStream): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_PATHS, censor: '[redacted]' },
+      serializers: {
+        err: (err: unknown) =>
+          err instanceof Error
+            ? {
+                name: err.name,
+                message: redact(err.message),
+                ...('code' in err ? { code: err.code } : {}),
+                stack: redact(err.stack ?? ''),
+              }
+            : { message: redact(String(err)) },
+      },
+    },
+    destination ?? pino.destination({ dest: 1, sync: false }),
+  );
+}

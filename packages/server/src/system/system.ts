@@ -1,0 +1,16 @@
+import type { Logger } from 'pino';
+import type { PasswordHasher } from './passwords.ts';
+
+/** What the outside world gives the authority. Everything below takes it as an argument, so that a test can give another. */
+export interface System {
+  /** The wall clock: now, as an instant. Used for expiry and for what people read, never to order events. */
+  readonly now: () => Date;
+  /** A monotonic clock in milliseconds. Used for durations: leases, waits. */
+  readonly monotonicMs: () => number;
+  /** Cryptographically strong random bytes. */
+  readonly randomBytes: (length: number) => Buffer;
+  /** A UUID version 7. */
+  readonly uuid: () => string;
+  passwords: PasswordHasher;
+  log: Logger;
+}

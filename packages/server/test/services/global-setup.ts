@@ -1,0 +1,79 @@
+/** Starts the services that all test files share, once per run, and says where they are. */
+import { randomBytes } from 'node:crypto';
+import type { TestProject } from 'vitest/node';
+import { findPostgres, startPostgres, withClient } from './postgres.ts';
+import { findRedis, startRedis } from './redis.ts';
+import { requireService } from './require.ts';
+import { sweepScratch } from './scratch.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Superuser address of the shared PostgreSQL, which does not sync to disk. */
+    postgresUrl: string | undefined;
+    /** Address of the shared Redis. */
+    redisUrl: string | undefined;
+    /** How the names of this run's databases begin. */
+    databasePrefix: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  sweepScratch();
+  const databasePrefix = `curfew_test_${randomBytes(4).toString('hex')}`;
+  const external = { postgres: process.env['TEST_DATABASE_URL'], redis: process.env['TEST_REDIS_URL'] };
+
+  const mayStartPostgres = external.postgres === undefined && findPostgres() !== undefined;
+  const mayStartRedis = external.redis === undefined && findRedis() !== undefined;
+  const started = await Promise.allSettled([
+    mayStartPostgres ? startPostgres() : undefined,
+    mayStartRedis ? startRedis() : undefined,
+  ]);
+  const servers = started.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
+  const stopAll = async (): Promise<void> => {
+    await Promise.all(servers.map(async (server) => server?.stop()));
+  };
+  const [postgres, redis] = servers;
+  const postgresUrl = external.postgres ?? postgres?.url;
+
+  try {
+    const failure = started.find((result) => result.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
+    project.provide('databasePrefix', databasePrefix);
+    project.provide(
+      'postgresUrl',
+      requireService(
+        'PostgreSQL',
+        postgresUrl,
+        'install the optional dependencies or PostgreSQL 15+, or set TEST_DATABASE_URL; all store tests need it.',
+      ),
+    );
+    project.provide(
+      'redisUrl',
+      requireService(
+        'Redis',
+        external.redis ?? redis?.url,
+        'install redis-server or valkey, or set TEST_REDIS_URL; the cache tests need it.',
+      ),
+    );
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+
+  return async () => {
+    // A server that is not ours must not keep our databases.
+    if (external.postgres !== undefined) await dropDatabases(external.postgres, databasePrefix);
+    await stopAll();
+  };
+}
+
+async function dropDatabases(adminUrl: string, prefix: string): Promise<void> {
+  await withClient(adminUrl, async (client) => {
+    const found = await client.query<{ datname: string }>(
+      'SELECT datname FROM pg_database WHERE starts_with(datname, $1)',
+      [prefix],
+    );
+    for (const { datname } of found.rows)
+      await client.query(`DROP DATABASE IF EXISTS "${datname}" WITH (FORCE)`);
+  });
+}

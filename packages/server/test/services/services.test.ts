@@ -1,0 +1,108 @@
+import { Redis } from 'ioredis';
+import { afterAll, describe, expect, inject, test } from 'vitest';
+import { freshDatabase, hasPostgres } from './fresh-database.ts';
+import { findPostgres, type PostgresServer, startPostgres, withClient } from './postgres.ts';
+import { findRedis, type RedisServer, startRedis } from './redis.ts';
+import { requireService } from './require.ts';
+
+const rows = async (url: string, sql: string): Promise<unknown[]> =>
+  (await withClient(url, (client) => client.query(sql))).rows;
+
+describe.skipIf(!hasPostgres())('shared PostgreSQL', () => {
+  test('gives every caller a database of its own', async () => {
+    const [one, other] = await Promise.all([freshDatabase(), freshDatabase()]);
+    await rows(one, 'CREATE TABLE mark (n int)');
+    expect(await rows(other, "SELECT to_regclass('mark') AS mark")).toEqual([{ mark: null }]);
+  });
+
+  test('prepares a template once, however many ask at the same time', async () => {
+    let prepared = 0;
+    const template = {
+      name: 'services',
+      prepare: async (url: string) => {
+        prepared += 1;
+        await rows(url, 'CREATE TABLE mark AS SELECT 7 AS n');
+      },
+    };
+    const urls = await Promise.all([1, 2, 3].map(() => freshDatabase(template)));
+    expect(new Set(urls).size).toBe(3);
+    for (const url of urls) expect(await rows(url, 'SELECT n FROM mark')).toEqual([{ n: 7 }]);
+    expect(prepared).toBe(1);
+  });
+
+  test('builds a template again after a failed attempt', async () => {
+    const failing = { name: 'failing', prepare: () => Promise.reject(new Error('half-way')) };
+    await expect(freshDatabase(failing)).rejects.toThrow('half-way');
+    const url = await freshDatabase({ ...failing, prepare: () => Promise.resolve() });
+    expect(await rows(url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+  });
+});
+
+describe.skipIf(findPostgres() === undefined)('private PostgreSQL', () => {
+  let server: PostgresServer | undefined;
+  afterAll(() => server?.stop());
+
+  test('syncs to disk, and what it acknowledged outlives kill and restart', async () => {
+    server = await startPostgres({ durable: true });
+    expect(await rows(server.url, 'SHOW fsync')).toEqual([{ fsync: 'on' }]);
+    await rows(server.url, 'CREATE TABLE mark (n int)');
+    await rows(server.url, 'INSERT INTO mark VALUES (1)');
+
+    const { url } = server;
+    const open = withClient(url, (client) => client.query('SELECT pg_sleep(60)')).catch(
+      (error: Error) => error,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await server.kill();
+    expect(await open).toBeInstanceOf(Error);
+    await expect(rows(url, 'SELECT 1')).rejects.toThrow('ECONNREFUSED');
+
+    await server.restart();
+    expect(await rows(url, 'SELECT n FROM mark')).toEqual([{ n: 1 }]);
+    await server.restart();
+    expect(await rows(url, 'SELECT n FROM mark')).toEqual([{ n: 1 }]);
+  });
+});
+
+describe.skipIf(inject('redisUrl') === undefined)('shared Redis', () => {
+  test('keeps a value', async () => {
+    const client = new Redis(inject('redisUrl') as string);
+    await client.set('services-test', 'here', 'EX', 60);
+    expect(await client.getdel('services-test')).toBe('here');
+    client.disconnect();
+  });
+});
+
+describe.skipIf(findRedis() === undefined)('private Redis', () => {
+  let server: RedisServer | undefined;
+  afterAll(() => server?.stop());
+
+  test.each([
+    { save: true, survives: 'here' },
+    { save: false, survives: null },
+  ])('save: $save', async ({ save, survives }) => {
+    await server?.stop();
+    server = await startRedis({ save });
+    const client = new Redis(server.url, { retryStrategy: () => 20 });
+    client.on('error', () => {});
+    await client.set('mark', 'here');
+    await server.kill();
+    await server.restart();
+    expect(await client.get('mark')).toBe(survives);
+    client.disconnect();
+  });
+});
+
+describe('requireService', () => {
+  test('fails where nothing may be missing', () => {
+    const before = process.env['REQUIRE_SERVICES'];
+    process.env['REQUIRE_SERVICES'] = '1';
+    try {
+      expect(() => requireService('Abacus', undefined, 'buy one')).toThrow('Abacus not found: buy one');
+      expect(requireService('Abacus', 'wood', 'buy one')).toBe('wood');
+    } finally {
+      if (before === undefined) delete process.env['REQUIRE_SERVICES'];
+      else process.env['REQUIRE_SERVICES'] = before;
+    }
+  });
+});

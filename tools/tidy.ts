@@ -1,0 +1,121 @@
+/** The rules of the house that neither compiler nor linter knows. See "Layout" in CONTRIBUTING.md. */
+import { posix } from 'node:path';
+
+export interface SourceFile {
+  /** From the repository's root, with `/`. */
+  path: string;
+  source: string;
+}
+
+/** The rooms of `packages/server/src`, from top to bottom. A file imports from its own level and from those below. */
+const ladder = [
+  ['main.ts', 'cli'],
+  ['authority.ts', 'index.ts'],
+  ['http'],
+  ['actions'],
+  ['cluster', 'cache', 'keys'],
+  ['store'],
+  ['config.ts', 'system'],
+  ['domain'],
+];
+
+/** Who may look at the environment or end the process. */
+const processRooms = ['main.ts', 'cli', 'config.ts'];
+
+/** What the domain may import besides itself: computation only, nothing that reads a clock, a socket or a disk. */
+/** Beside the protocol, only what computes and neither waits nor looks at the world. */
+const domainMayImport = ['@curfew/protocol', 'node:crypto', 'bowser'];
+
+const vagueNames = /^(utils?|helpers?|core|common|lib|misc|shared)$/;
+
+/** Answers the faults found in the sources below `packages/<name>/src`, given with each package's `package.json`. */
+export function findFaults(files: SourceFile[]): string[] {
+  const faults: string[] = [];
+  const sources = files.flatMap((file) => {
+    const match = /^(packages\/[^/]+)\/src\/(.+\.tsx?)$/.exec(file.path);
+    return match === null ? [] : [{ ...file, home: match[1] as string, inner: match[2] as string }];
+  });
+  const edges = new Map(sources.map((file) => [file.path, [] as string[]]));
+
+  for (const { path, source, home, inner } of sources) {
+    const fault = (text: string): number => faults.push(`${path}: ${text}`);
+    const code = withoutComments(source);
+    const room = inner.split('/')[0] as string;
+
+    for (const segment of inner.split('/')) {
+      if (vagueNames.test(segment.split('.')[0] as string)) fault(`"${segment}" does not say what is inside`);
+    }
+    if (/^\s*export\s*\*/m.test(code)) fault('`export *` hides what is public');
+    if (/\bprocess\s*(\.|\[')(env|exit)\b|'node:process'/.test(code) && !processRooms.includes(room)) {
+      fault(`only ${processRooms.join(', ')} may use process.env and process.exit`);
+    }
+    if (home === 'packages/server' && level(room) < 0) fault(`"${room}" has no place on the ladder`);
+
+    for (const target of importsOf(code)) {
+      if (!target.startsWith('.')) {
+        checkBare(target, home, room, files, fault);
+        continue;
+      }
+      const resolved = posix.join(posix.dirname(path), target);
+      if (!resolved.startsWith(`${home}/src/`)) fault(`imports ${target}, outside its package`);
+      edges.get(path)?.push(resolved);
+      const below = resolved.slice(`${home}/src/`.length).split('/')[0] as string;
+      if (home === 'packages/server' && level(below) < level(room)) fault(`imports ${target}, up the ladder`);
+    }
+  }
+  return [...faults, ...findCycles(edges)];
+}
+
+function level(room: string): number {
+  return ladder.findIndex((rooms) => rooms.includes(room));
+}
+
+function checkBare(
+  target: string,
+  home: string,
+  room: string,
+  files: SourceFile[],
+  fault: (text: string) => void,
+): void {
+  const name = target
+    .split('/')
+    .slice(0, target.startsWith('@') ? 2 : 1)
+    .join('/');
+  if (home === 'packages/protocol') return fault(`imports ${target}, but the protocol stands alone`);
+  if (home === 'packages/server' && room === 'domain' && !domainMayImport.includes(name)) {
+    return fault(`imports ${target}, but the domain knows only itself and ${domainMayImport.join(', ')}`);
+  }
+  if (target.startsWith('node:')) return;
+  const manifest = files.find((file) => file.path === `${home}/package.json`);
+  const { dependencies, peerDependencies } = JSON.parse(manifest?.source ?? '{}') as Record<string, object>;
+  if (!(name in { ...dependencies, ...peerDependencies }))
+    fault(`imports ${name}, which package.json does not name`);
+}
+
+/** Comments at the start of a line only: `'/*'` is also how routes are written. */
+function withoutComments(source: string): string {
+  return source.replace(/^\s*\/\*[\s\S]*?\*\//gm, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+function importsOf(code: string): string[] {
+  const patterns = [
+    /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
+    /^\s*import\s*['"]([^'"]+)['"]/gm,
+    /\bimport\(\s*['"]([^'"]+)['"]/g,
+  ];
+  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] as string));
+}
+
+function findCycles(edges: Map<string, string[]>): string[] {
+  const faults: string[] = [];
+  const finished = new Set<string>();
+  const visit = (path: string, trail: string[]): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) faults.push(`import cycle: ${[...trail.slice(start), path].join(' -> ')}`);
+    if (start >= 0 || finished.has(path)) return;
+    for (const next of edges.get(path) ?? []) visit(next, [...trail, path]);
+    finished.add(path);
+  };
+  for (const path of edges.keys()) visit(path, []);
+  return faults;
+}
