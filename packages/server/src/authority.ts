@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { createEvictor } from './cache/evictor.ts';
+import { createEvictor, type Evictor } from './cache/evictor.ts';
 import { openRedis, type RedisCopies } from './cache/redis.ts';
 import { auditPass } from './cluster/audit.ts';
 import { startHousekeeping } from './cluster/housekeeping.ts';
@@ -137,6 +137,7 @@ async function buildWorld(
   closers.push(async () => clearInterval(keysTimer));
 
   let nodes: Nodes | undefined;
+  let evictor: Evictor | undefined;
   const memory = new SessionMemory(system, MEMORY_CAPACITY, () => nodes?.isFresh() ?? false);
   nodes = database.sole
     ? soleNode()
@@ -144,13 +145,18 @@ async function buildWorld(
         database,
         system,
         leaseMs: config.leaseMs,
-        onEnding: (event) => memory.apply(event),
+        onEnding: (event) => {
+          memory.apply(event);
+          // A failure is said by the connection, and the durable reader tries again.
+          evictor?.evict(event).catch(() => undefined);
+        },
         onGap: () => memory.forget(),
       });
   const joined = nodes;
   closers.push(() => joined.close());
 
-  const { redis, evictor } = openCopies(config, system, database, closers);
+  const copies = openCopies(config, system, database, closers);
+  evictor = copies?.evictor;
   const audit = createReader({ name: 'audit', system, pass: auditPass(database) });
   const marker = createReader({ name: 'marker', system, pass: markerPass(database) });
   for (const reader of [audit, marker]) closers.push(() => reader.close());
@@ -171,23 +177,21 @@ async function buildWorld(
     keys,
     memory,
     nodes: joined,
-    redis,
-    readers: { audit, marker, evictor },
+    redis: copies?.redis ?? null,
+    readers: { audit, marker, evictor: copies?.reader ?? null },
   };
 }
 
+/** Redis, the evictor of the cached keys, and the reader of the log that drives it; null without Redis. */
 function openCopies(
   config: Config,
   system: System,
   database: Database,
   closers: (() => Promise<void>)[],
-): { redis: RedisCopies | null; evictor: Reader | null } {
-  if (config.redisUrl === null) return { redis: null, evictor: null };
-  let reader: Reader | undefined;
-  const redis = openRedis(config.redisUrl, system.log, () => {
-    evictor.redisReturned();
-    reader?.soon();
-  });
+): { redis: RedisCopies; evictor: Evictor; reader: Reader } | null {
+  if (config.redisUrl === null) return null;
+  let onReturn = (): void => undefined;
+  const redis = openRedis(config.redisUrl, system.log, () => onReturn());
   const evictor = createEvictor({
     database,
     system,
@@ -195,11 +199,14 @@ function openCopies(
     templates: config.cache.keys,
     cacheSeconds: config.cache.seconds,
   });
-  reader = createReader({ name: 'evictor', system, pass: () => evictor.pass() });
-  const made = reader;
+  const reader = createReader({ name: 'evictor', system, pass: () => evictor.pass() });
+  onReturn = () => {
+    evictor.redisReturned();
+    reader.soon();
+  };
   closers.push(() => redis.close());
-  closers.push(() => made.close());
-  return { redis, evictor: reader };
+  closers.push(() => reader.close());
+  return { redis, evictor, reader };
 }
 
 function openDatabase(config: Config, log: Logger): Promise<Database> | Database {

@@ -4,6 +4,7 @@ import { type Authority, createAuthority } from '../src/authority.ts';
 import type { Environment } from '../src/config.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { openPostgres } from '../src/store/postgres.ts';
+import { createLog } from '../src/system/log.ts';
 import type { System } from '../src/system/system.ts';
 import { freshDatabase, hasPostgres } from './services/fresh-database.ts';
 import { makeScratch } from './services/scratch.ts';
@@ -11,10 +12,10 @@ import { makeScratch } from './services/scratch.ts';
 /** A log that says nothing. */
 export const silent: Logger = pino({ level: 'silent' });
 
-/** A log that keeps its lines. */
+/** The server's own log, with its redaction, that keeps its lines. */
 export function recordingLog(): { log: Logger; lines: string[]; text: () => string } {
   const lines: string[] = [];
-  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+  const log = createLog('trace', { write: (line: string) => void lines.push(line) });
   return { log, lines, text: () => lines.join('') };
 }
 

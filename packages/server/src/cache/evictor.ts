@@ -60,6 +60,9 @@ export function createEvictor(options: {
     redisReturned: () => {
       returned = true;
     },
+    async evict(event) {
+      if (redis.healthy) await deal([event]);
+    },
     async pass() {
       // Redis is away: nothing to do until it is back, and it says so itself.
       if (!redis.healthy) return;
@@ -82,6 +85,11 @@ export function createEvictor(options: {
 export interface Evictor {
   pass(): Promise<void>;
   redisReturned(): void;
+  /**
+   * Evicts for an ending that another node has committed, when this one learns of it: a copy that this node has written
+   * meanwhile may have come after the other's eviction.
+   */
+  evict(event: LogEvent): Promise<void>;
 }
 
 const keyOf = (template: string, userId: number): string => template.replaceAll('{user_id}', String(userId));

@@ -1,4 +1,5 @@
 import type { LiveSession } from '../domain/session.ts';
+import type { SessionMemory } from '../cluster/memory.ts';
 import type { RedisCopies } from './redis.ts';
 
 /** The cached copies of contract 001, by what they hold. The keys' names are the contract's. */
@@ -15,24 +16,45 @@ interface Copy<T> {
   value: T;
 }
 
+/** Where the copies are, and who knows what has ended meanwhile. */
+export interface Copies {
+  redis: RedisCopies | null;
+  memory: SessionMemory;
+  seconds: number;
+}
+
 /** Reads through the cache; without Redis, or with one that does not answer, from the database. */
 export async function readThrough<T>(
-  redis: RedisCopies | null,
+  { redis, memory, seconds }: Copies,
   kind: CopyKind,
   session: LiveSession,
-  seconds: number,
   load: () => Promise<T>,
 ): Promise<T> {
   if (!redis) return load();
   const key = `${kind}:${session.userId}`;
+  const mark = memory.mark;
   const cached = await redis.get(key).catch(() => null);
   const copy = cached === null ? null : parseCopy<T>(cached);
   if (copy && copy.born >= session.born && copy.version === session.user.profileVersion) return copy.value;
   const value = await load();
   const fresh: Copy<T> = { born: session.born, version: session.user.profileVersion, value };
-  // Not waited for, and its failure was logged where it happened: the answer does not depend on the copy.
-  void redis.set(key, JSON.stringify(fresh), seconds).catch(() => undefined);
+  // Not waited for, and a failure is said where it happens: the answer does not depend on the copy.
+  keep(redis, key, JSON.stringify(fresh), seconds, () => memory.isOutdated(session, mark)).catch(
+    () => undefined,
+  );
   return value;
+}
+
+/** A logout may evict between the reading and the writing: then the copy came too late, and goes again. */
+async function keep(
+  redis: RedisCopies,
+  key: string,
+  text: string,
+  seconds: number,
+  isOutdated: () => boolean,
+): Promise<void> {
+  await redis.set(key, text, seconds);
+  if (isOutdated()) await redis.remove([key]);
 }
 
 function parseCopy<T>(text: string): Copy<T> | null {

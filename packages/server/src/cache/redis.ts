@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 
 /** A Redis that did not answer in this time is treated as absent: it must not hold up a logout (contract 001). */
 const COMMAND_TIMEOUT_MS = 150;
-/** After a failure nobody waits for Redis again for this long. */
-const REST_MS = 1000;
+/** While it is away one question a second finds out whether it is back; nobody else waits for it. */
+const PROBE_MS = 1000;
 
 /** Redis as a place for copies: every call may fail, and nothing depends on it. */
 export interface RedisCopies {
@@ -35,12 +35,10 @@ export function openRedis(url: string, log: Logger, onReturn: () => void): Redis
   });
   let healthy = false;
   let warned = false;
-  let failedAtMs = Number.NEGATIVE_INFINITY;
   let closed = false;
 
   const failed = (err: unknown): void => {
     healthy = false;
-    failedAtMs = performance.now();
     if (warned || closed) return;
     warned = true;
     log.warn(
@@ -58,20 +56,17 @@ export function openRedis(url: string, log: Logger, onReturn: () => void): Redis
   redis.on('error', failed);
   redis.on('close', () => failed(new RedisUnavailable('the connection was closed')));
 
-  // A Redis that accepts and never answers emits nothing: asking it now and then is the only way to know.
+  // A Redis that accepts and never answers emits nothing: only asking it tells.
   const probe = (): Promise<void> => redis.ping().then(answered, (err: unknown) => failed(err));
   redis.on('ready', () => void probe());
   const timer = setInterval(() => {
     if (!healthy && redis.status === 'ready') void probe();
-  }, REST_MS).unref();
+  }, PROBE_MS).unref();
 
   async function ask<T>(work: () => Promise<T>): Promise<T> {
-    if (!healthy && performance.now() - failedAtMs < REST_MS)
-      throw new RedisUnavailable('Redis does not answer');
+    if (!healthy) throw new RedisUnavailable('Redis does not answer');
     try {
-      const answer = await work();
-      answered();
-      return answer;
+      return await work();
     } catch (err) {
       failed(err);
       throw err;

@@ -111,6 +111,11 @@ export class SessionMemory {
     this.#ended.add(event);
   }
 
+  /** Whether an ending that this process knows of says that the session is over, or its user has changed since. */
+  isOutdated(session: LiveSession, mark: number): boolean {
+    return this.#ended.has(session) || this.#ended.changedSince(mark, session.userId);
+  }
+
   /** Forgets every session: after a time in which endings may have been missed. */
   forget(): void {
     this.#byText.clear();

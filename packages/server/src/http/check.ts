@@ -38,14 +38,18 @@ export function createQuickCheck(world: World): (req: IncomingMessage, res: Serv
 
 /**
  * The text that memory knows a credential by. Only a text that was parsed and judged once is in memory, so here it need
- * not be parsed again. The cookie header goes through the full reading: two cookies must be seen as two.
+ * not be parsed again; but memory holds cookies too, and a cookie's value is no bearer token. The cookie header goes
+ * through the full reading: two cookies must be seen as two.
  */
 function quickText(
   authorization: string | undefined,
   cookie: string | undefined,
   cookieName: string,
 ): string | null {
-  if (authorization !== undefined) return authorization.startsWith('Bearer ') ? authorization.slice(7) : null;
+  if (authorization !== undefined)
+    return authorization.startsWith('Bearer ') && !authorization.startsWith('cs_', 7)
+      ? authorization.slice(7)
+      : null;
   if (cookie === undefined) return null;
   const from = readCredential(undefined, cookie, cookieName);
   return from.via === 'cookie' && from.credential ? from.credential.text : null;

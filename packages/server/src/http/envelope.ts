@@ -135,14 +135,15 @@ export function serveEnvelope(router: Router): void {
     async (c) => {
       const caller = await sessionCaller(c, true);
       if (caller.kind === 'refused') return notAuthenticated(c);
-      const { redis, config, database } = c.get('world');
+      const { redis, memory, config, database } = c.get('world');
+      const copies = { redis, memory, seconds: config.cache.seconds };
       const { session } = caller;
       const load = async () => {
         const user = await findUser(database, session.userId);
         return user ? userBody(userFacts(user)) : null;
       };
-      const user = await readThrough(redis, 'user', session, config.cache.seconds, load);
-      const data = await readThrough(redis, 'user_profile', session, config.cache.seconds, async () => user);
+      const user = await readThrough(copies, 'user', session, load);
+      const data = await readThrough(copies, 'user_profile', session, async () => user);
       return data ? answer(c, 200, { message: 'Profile retrieved', data }) : notAuthenticated(c);
     },
     onFault,
@@ -154,9 +155,10 @@ export function serveEnvelope(router: Router): void {
     async (c) => {
       const caller = await sessionCaller(c, true);
       if (caller.kind === 'refused') return notAuthenticated(c);
-      const { redis, config, database } = c.get('world');
+      const { redis, memory, config, database } = c.get('world');
+      const copies = { redis, memory, seconds: config.cache.seconds };
       const { session } = caller;
-      const data = await readThrough(redis, 'user_workspace', session, config.cache.seconds, async () => ({
+      const data = await readThrough(copies, 'user_workspace', session, async () => ({
         user_id: session.userId,
         workspace: (await findUser(database, session.userId))?.workspace ?? '',
       }));

@@ -1,0 +1,243 @@
+/**
+ * Contract 001 and Redis: the cached keys are gone when a logout has answered; and a Redis that is absent, refuses,
+ * hangs, is flushed or comes back with old data holds up no logout and serves nothing of a session that is over.
+ */
+import { createServer, type Server } from 'node:net';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { findRedis, type RedisServer, startRedis } from '../services/redis.ts';
+import { requireService } from '../services/require.ts';
+import { freePort } from '../services/scratch.ts';
+import { backends, openAuthority, PASSWORD, recordingLog, type TestAuthority } from '../support.ts';
+
+const present = requireService('Redis', findRedis(), 'install redis-server') !== undefined;
+const KEYS = ['user:2', 'user_profile:2', 'user_workspace:2'];
+/** What the issue allows a logout to take longer without Redis, and room for a busy machine. */
+const ALLOWED_MS = 250;
+const ROOM_MS = 250;
+
+async function until(what: () => Promise<boolean> | boolean, ms = 10_000): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await what())) {
+    if (Date.now() > end) throw new Error('it did not come to that');
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+}
+
+async function logIn({ call }: TestAuthority): Promise<string> {
+  const answer = await call('POST', '/auth/login', {
+    body: { email: 'test@example.com', password: PASSWORD },
+  });
+  expect(answer.status).toBe(200);
+  return answer.json.data.access_token;
+}
+
+const profile = ({ call }: TestAuthority, bearer: string) => call('GET', '/auth/profile', { bearer });
+
+async function timedLogout({ call }: TestAuthority, bearer: string): Promise<number> {
+  const started = performance.now();
+  const answer = await call('POST', '/auth/logout', { bearer });
+  const ms = performance.now() - started;
+  expect(answer.text).toBe(
+    '{"success":true,"message":"Logout successful","data":null,"code":null,"field":null}',
+  );
+  return ms;
+}
+
+const warnings = (lines: string[]): string[] => lines.filter((line) => /"level":"(warn|error)"/.test(line));
+
+describe.runIf(present)('Redis in trouble', () => {
+  let redis: RedisServer;
+  let direct: Redis;
+  let on: TestAuthority;
+  let log: ReturnType<typeof recordingLog>;
+
+  beforeEach(async () => {
+    redis = await startRedis({ save: true });
+    direct = new Redis(redis.url, { retryStrategy: () => 100 });
+    direct.on('error', () => undefined);
+    log = recordingLog();
+    on = await openAuthority(
+      backends().at(-1) ?? 'embedded',
+      { REDIS_URL: redis.url, CURFEW_KEY: 'k'.repeat(32) },
+      { log: log.log },
+    );
+    await until(async () => (await on.call('GET', '/readyz')).json.redis === 'up');
+  });
+  afterEach(async () => {
+    await on.close();
+    direct.disconnect();
+    await redis.stop();
+  });
+
+  /** Reads that fill the caches, until the keys are there. */
+  async function fill(bearer: string): Promise<void> {
+    await profile(on, bearer);
+    await on.call('GET', '/auth/workspace', { bearer });
+    await until(async () => (await direct.exists(...KEYS)) === KEYS.length);
+  }
+
+  test('reads fill the three keys with a life, and a logout through 001 evicts them before it answers', async () => {
+    const bearer = await logIn(on);
+    await fill(bearer);
+    for (const key of KEYS) expect(await direct.ttl(key)).toBeGreaterThan(0);
+    await direct.set('user:20', 'somebody else');
+    await timedLogout(on, bearer);
+    expect(await direct.exists(...KEYS)).toBe(0);
+    expect(await direct.get('user:20')).toBe('somebody else');
+    expect((await profile(on, bearer)).status).toBe(401);
+  });
+
+  test.each([
+    ['003', async (l: string) => on.call('POST', '/api/v1/auth/logout', { bearer: l })],
+    ['v1', async (l: string) => on.call('POST', '/v1/logout', { bearer: l, body: { scope: 'all' } })],
+  ])('a logout through %s evicts them as well', async (_name, logOut) => {
+    const bearer = await logIn(on);
+    await fill(bearer);
+    expect((await logOut(bearer)).status).toBe(200);
+    await until(async () => (await direct.exists(...KEYS)) === 0);
+  });
+
+  test('ending everyone, and an application, evicts their users', async () => {
+    const bearer = await logIn(on);
+    await fill(bearer);
+    const admin = await on.call('POST', '/v1/login', {
+      body: { email: 'admin@example.com', password: PASSWORD },
+    });
+    const end = (body: object) =>
+      on.call('POST', '/v1/admin/logout', { bearer: admin.json.access_token, body });
+    expect((await end({ scope: 'application', client_id: 'envelope' })).status).toBe(200);
+    await until(async () => (await direct.exists(...KEYS)) === 0);
+    await fill(await logIn(on));
+    expect((await end({ scope: 'everyone', confirm: 2 })).status).toBe(200);
+    await until(async () => (await direct.exists(...KEYS)) === 0);
+  });
+
+  test('killed: the logout goes on, in time, with one warning; the keys go when it is back', async () => {
+    const [first, second] = [await logIn(on), await logIn(on)];
+    const without = await timedLogout(on, await logIn(on));
+    const bearer = await logIn(on);
+    await fill(bearer);
+    expect([first, second]).toHaveLength(2);
+    await redis.kill();
+    const ms = await timedLogout(on, bearer);
+    expect(ms).toBeLessThan(without + ALLOWED_MS + ROOM_MS);
+    expect((await profile(on, bearer)).status).toBe(401);
+    await timedLogout(on, await logIn(on));
+    await timedLogout(on, await logIn(on));
+    expect(warnings(log.lines)).toHaveLength(1);
+    expect(warnings(log.lines)[0]).toContain('Redis does not answer');
+
+    await redis.restart();
+    // It was saved with the keys in it.
+    await until(async () => (await direct.exists(...KEYS)) === 0);
+  });
+
+  test('hanging (accepts, never answers): the logout goes on, in time, with one warning', async () => {
+    const without = await timedLogout(on, await logIn(on));
+    const bearer = await logIn(on);
+    await fill(bearer);
+    redis.pause();
+    try {
+      const ms = await timedLogout(on, bearer);
+      expect(ms).toBeLessThan(without + ALLOWED_MS + ROOM_MS);
+      for (let i = 0; i < 3; i++) await timedLogout(on, await logIn(on));
+      expect(warnings(log.lines)).toHaveLength(1);
+    } finally {
+      redis.resume();
+    }
+    await until(async () => (await direct.exists(...KEYS)) === 0);
+  });
+
+  test('flushed: nothing depends on it', async () => {
+    const bearer = await logIn(on);
+    await fill(bearer);
+    await direct.flushall();
+    expect((await profile(on, bearer)).json.data.email).toBe('test@example.com');
+    await timedLogout(on, bearer);
+    await direct.flushall();
+    expect((await profile(on, bearer)).status).toBe(401);
+    expect(warnings(log.lines)).toEqual([]);
+  });
+
+  test('back with old data: not served to a later session, and evicted again', async () => {
+    const bearer = await logIn(on);
+    await fill(bearer);
+    const old = await direct.get('user_profile:2');
+    if (old === null) throw new Error('the profile was not cached');
+    // The directory as it is now, with the keys in it: what an old snapshot would bring back.
+    const files = readdirSync(redis.dir, { recursive: true, encoding: 'utf8' })
+      .map((name) => join(redis.dir, name))
+      .filter((path) => statSync(path).isFile());
+    const snapshot = files.map((path) => [path, readFileSync(path)] as const);
+    await timedLogout(on, bearer);
+    expect(await direct.exists(...KEYS)).toBe(0);
+
+    // First without any eviction: a copy of the session that is over, put there by hand, is not served to a new one.
+    const next = await logIn(on);
+    const forged = JSON.parse(old) as { value: { name: string } };
+    forged.value.name = 'Somebody of the past';
+    await direct.set('user_profile:2', JSON.stringify(forged));
+    expect((await profile(on, next)).json.data.name).toBe('Demo User');
+
+    await redis.kill();
+    for (const [path, content] of snapshot) writeFileSync(path, content);
+    await until(() => log.text().includes('Redis does not answer'));
+    await redis.restart();
+    await until(() => log.text().includes('Redis answers again'));
+    await until(async () => (await direct.exists(...KEYS)) === 0);
+  });
+
+  test('a copy of before a change of the user is not served after it', async () => {
+    const bearer = await logIn(on);
+    await fill(bearer);
+    const old = await direct.get('user_profile:2');
+    const admin = await on.call('POST', '/v1/login', {
+      body: { email: 'admin@example.com', password: PASSWORD },
+    });
+    const change = await on.call('PATCH', '/v1/admin/users/2', {
+      bearer: admin.json.access_token,
+      body: { name: 'A New Name' },
+    });
+    expect(change.status).toBe(200);
+    await direct.set('user_profile:2', old ?? '');
+    expect((await profile(on, bearer)).json.data.name).toBe('A New Name');
+  });
+});
+
+describe('without Redis from the start', () => {
+  let silentServer: Server | undefined;
+  afterEach(() => silentServer?.close());
+
+  test('refusing connections: the server starts, logouts go on, one warning', async () => {
+    const log = recordingLog();
+    const settings = { REDIS_URL: `redis://127.0.0.1:${await freePort()}` };
+    const on = await openAuthority('embedded', settings, { log: log.log });
+    const bearer = await logIn(on);
+    expect((await profile(on, bearer)).status).toBe(200);
+    await timedLogout(on, bearer);
+    await new Promise((wake) => setTimeout(wake, 1500));
+    expect(warnings(log.lines)).toHaveLength(1);
+    expect((await on.call('GET', '/readyz')).json).toMatchObject({ status: 'ready', redis: 'down' });
+    await on.close();
+  });
+
+  test('accepting connections and never answering: the same', async () => {
+    silentServer = createServer(() => undefined);
+    const port = await new Promise<number>((resolve) => {
+      silentServer?.listen(0, '127.0.0.1', () => {
+        const address = silentServer?.address();
+        resolve(typeof address === 'object' && address ? address.port : 0);
+      });
+    });
+    const log = recordingLog();
+    const on = await openAuthority('embedded', { REDIS_URL: `redis://127.0.0.1:${port}` }, { log: log.log });
+    const bearer = await logIn(on);
+    expect(await timedLogout(on, bearer)).toBeLessThan(ALLOWED_MS + ROOM_MS);
+    await new Promise((wake) => setTimeout(wake, 1500));
+    expect(warnings(log.lines).length).toBeLessThanOrEqual(1);
+    await on.close();
+  });
+});
