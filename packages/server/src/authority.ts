@@ -12,6 +12,7 @@ import { SessionMemory } from './cluster/memory.ts';
 import { joinNodes, type Nodes, soleNode } from './cluster/nodes.ts';
 import { createReader, type Reader } from './cluster/readers.ts';
 import { type Config, type Environment, readConfig } from './config.ts';
+import { createEndOne } from './actions/end-one.ts';
 import { createDemoAccounts } from './actions/demo-accounts.ts';
 import type { World } from './actions/world.ts';
 import { createApp } from './http/app.ts';
@@ -42,6 +43,11 @@ export interface AuthorityOptions {
   settings?: Environment;
   /** A pino logger; without one, JSON lines on standard output. */
   log?: Logger;
+  /**
+   * True when the process is the authority's alone: the HTTP adapter may then replace the global Request and Response
+   * by lighter ones.
+   */
+  ownProcess?: boolean;
   /** A clock, randomness and password hashing of one's own, for tests. */
   system?: Partial<System>;
 }
@@ -81,11 +87,15 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   const fetch = async (request: Request, connection: Connection = {}): Promise<Response> =>
     app.fetch(request, connection);
   const quickCheck = createQuickCheck(world);
-  const listener = createNodeListener(fetch, (req, res) => {
-    const answered = quickCheck(req, res);
-    if (answered) metrics.quickCheck();
-    return answered;
-  });
+  const listener = createNodeListener(
+    fetch,
+    (req, res) => {
+      const answered = quickCheck(req, res);
+      if (answered) metrics.quickCheck();
+      return answered;
+    },
+    options.ownProcess ?? false,
+  );
   return { fetch, listener, close, config };
 }
 
@@ -178,6 +188,7 @@ async function buildWorld(
     memory,
     nodes: joined,
     redis: copies?.redis ?? null,
+    endOne: createEndOne(database),
     readers: { audit, marker, evictor: copies?.reader ?? null },
   };
 }
@@ -209,7 +220,8 @@ function openCopies(
   return { redis, evictor, reader };
 }
 
-function openDatabase(config: Config, log: Logger): Promise<Database> | Database {
+/** The database of the settings, as it is: nothing is migrated. */
+export function openDatabase(config: Config, log: Logger): Promise<Database> | Database {
   if (config.database.kind === 'embedded') return openEmbedded(config.database.directory);
   const { url, pool, statementNames } = config.database;
   return openPostgres({ url, pool, statementNames, log });

@@ -267,6 +267,27 @@ export const SETTINGS = {
   },
 } as const satisfies Record<string, { form: z.ZodType; about: string }>;
 
+/**
+ * Settings of the commands alone: where to reach a server that runs elsewhere. The server takes no notice of them.
+ * `docs/cli.md` is written from this table.
+ */
+export const COMMAND_SETTINGS = {
+  CURFEW_URL: {
+    form: z
+      .url({ protocol: /^https?$/ })
+      .refine(
+        (value) => new URL(value).protocol === 'https:' || isLoopback(new URL(value).hostname),
+        'plain http is for loopback only: the service key travels to it. Set an https:// address',
+      )
+      .optional(),
+    about: 'The address of a running server that the command talks to, as --url. Needs CURFEW_SERVICE_KEY.',
+  },
+  CURFEW_SERVICE_KEY: {
+    form: z.string().min(32, 'must be one of the CURFEW_SERVICE_KEYS of that server').optional(),
+    about: 'One of the CURFEW_SERVICE_KEYS of that server. There is no option for it: arguments can be seen.',
+  },
+} as const satisfies Record<string, { form: z.ZodType; about: string }>;
+
 export interface Application extends Lifetimes {
   clientId: string;
   name: string;
@@ -319,39 +340,57 @@ export type Environment = Record<string, string | undefined>;
  * @throws ConfigError whose sentence says what would be safe
  */
 export function readConfig(environment: Environment): Config {
-  const values = parseSettings(environment);
-  const production = values.NODE_ENV === 'production';
-  const issuer = (values.CURFEW_ISSUER ?? `http://localhost:${values.PORT}`).replace(/\/$/, '');
-  const embedded = values.DATABASE_URL === undefined;
+  const { config, faults } = inspectSettings(environment);
+  if (faults[0]) throw faults[0];
+  return config;
+}
 
-  if (production) {
-    if (embedded && !values.CURFEW_ALLOW_EMBEDDED)
-      throw new ConfigError(
+/**
+ * The same with every fault and not only the first, at most one for each setting. The configuration is what it would
+ * be if the settings at fault were not set: good for looking further, not for running.
+ */
+export function inspectSettings(environment: Environment): { config: Config; faults: ConfigError[] } {
+  const found: ConfigError[] = [];
+  const report = (setting: string, sentence: string): void => {
+    // What follows from a fault is none of its own: a key that is too short is not missing as well.
+    if (!found.some((fault) => fault.setting === setting)) found.push(new ConfigError(setting, sentence));
+  };
+  const values = parseSettings(environment, report);
+  judge(values, report);
+  return { config: configOf(values, applications(values, issuerOf(values), report)), faults: found };
+}
+
+type Report = (setting: string, sentence: string) => void;
+
+const issuerOf = (values: Values): string =>
+  (values.CURFEW_ISSUER ?? `http://localhost:${values.PORT}`).replace(/\/$/, '');
+
+/** What cannot be said of one setting alone: the rules of production, and what goes together. */
+function judge(values: Values, report: Report): void {
+  const issuer = new URL(issuerOf(values));
+  const overNetwork = issuer.protocol !== 'https:' && !isLoopback(issuer.hostname);
+  if (values.NODE_ENV === 'production') {
+    if (values.DATABASE_URL === undefined && !values.CURFEW_ALLOW_EMBEDDED)
+      report(
         'DATABASE_URL',
         'the embedded database can lose a logout in a power cut. Set DATABASE_URL to a PostgreSQL, or CURFEW_ALLOW_EMBEDDED=1 if you accept that.',
       );
     if (values.CURFEW_KEY === undefined)
-      throw new ConfigError(
-        'CURFEW_KEY',
-        'is required in production. Set it to the output of: openssl rand -base64 32',
-      );
+      report('CURFEW_KEY', 'is required in production. Set it to the output of: openssl rand -base64 32');
     if (values.CURFEW_ISSUER === undefined)
-      throw new ConfigError(
-        'CURFEW_ISSUER',
-        'is required in production: the public https:// address of this authority.',
-      );
-    if (new URL(issuer).protocol !== 'https:' && !isLoopback(new URL(issuer).hostname))
-      throw new ConfigError(
-        'CURFEW_ISSUER',
-        'must be https:// in production: cookies and tokens travel to it.',
-      );
+      report('CURFEW_ISSUER', 'is required in production: the public https:// address of this authority.');
+    if (overNetwork)
+      report('CURFEW_ISSUER', 'must be https:// in production: cookies and tokens travel to it.');
   }
+  if (overNetwork) report('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
+}
 
+function configOf(values: Values, applicationsByName: Map<string, Application>): Config {
+  const production = values.NODE_ENV === 'production';
+  const issuer = issuerOf(values);
+  const embedded = values.DATABASE_URL === undefined;
   const cookieDomain = values.CURFEW_COOKIE_DOMAIN ?? null;
   const secure = new URL(issuer).protocol === 'https:';
-  if (!secure && !isLoopback(new URL(issuer).hostname))
-    throw new ConfigError('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
-
   return {
     production,
     host: values.HOST,
@@ -370,7 +409,7 @@ export function readConfig(environment: Environment): Config {
     encryptionKey: values.CURFEW_KEY ?? null,
     issuer,
     serviceKeys: values.CURFEW_SERVICE_KEYS,
-    applications: applications(values, issuer),
+    applications: applicationsByName,
     graceSeconds: values.CURFEW_REFRESH_GRACE_SECONDS,
     leaseMs: values.CURFEW_LEASE_MS,
     keys: {
@@ -406,26 +445,51 @@ export function readConfig(environment: Environment): Config {
 
 type Values = { [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['form']> };
 
-function parseSettings(environment: Environment): Values {
+function parseSettings(environment: Environment, report: Report): Values {
   const values: Record<string, unknown> = {};
   for (const [name, { form }] of Object.entries(SETTINGS)) {
-    // An empty variable is what a compose file passes for one that is not set.
-    const given = environment[name] === '' ? undefined : environment[name];
-    const parsed = form.safeParse(given);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      const where = issue?.path.length ? ` (at ${issue.path.join('.')})` : '';
-      throw new ConfigError(name, `${issue?.message ?? 'cannot be read'}${where}.`);
+    const parsed = parseSetting(form, environment[name]);
+    if (parsed.ok) values[name] = parsed.value;
+    else {
+      report(name, parsed.sentence);
+      values[name] = form.parse(undefined);
     }
-    values[name] = parsed.data;
   }
   for (const name of Object.keys(environment))
-    if (name.startsWith('CURFEW_') && !(name in SETTINGS))
-      throw new ConfigError(name, 'there is no such setting; docs/settings.md lists them all.');
+    if (name.startsWith('CURFEW_') && !(name in SETTINGS) && !(name in COMMAND_SETTINGS))
+      report(name, 'there is no such setting; docs/settings.md lists them all.');
   return values as Values;
 }
 
-function applications(values: Values, issuer: string): Map<string, Application> {
+function parseSetting(
+  form: z.ZodType,
+  text: string | undefined,
+): { ok: true; value: unknown } | { ok: false; sentence: string } {
+  // An empty variable is what a compose file passes for one that is not set.
+  const parsed = form.safeParse(text === '' ? undefined : text);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.length ? ` (at ${issue.path.join('.')})` : '';
+  return { ok: false, sentence: `${issue?.message ?? 'cannot be read'}${where}.` };
+}
+
+/**
+ * The settings of the commands alone.
+ * @throws ConfigError
+ */
+export function readCommandSettings(environment: Environment): {
+  url: string | null;
+  serviceKey: string | null;
+} {
+  const read = (name: keyof typeof COMMAND_SETTINGS): string | null => {
+    const parsed = parseSetting(COMMAND_SETTINGS[name].form, environment[name]);
+    if (!parsed.ok) throw new ConfigError(name, parsed.sentence);
+    return (parsed.value as string | undefined) ?? null;
+  };
+  return { url: read('CURFEW_URL'), serviceKey: read('CURFEW_SERVICE_KEY') };
+}
+
+function applications(values: Values, issuer: string, report: Report): Map<string, Application> {
   const given = values.CURFEW_APPLICATIONS;
   const result = new Map<string, Application>();
   for (const clientId of new Set([...BUILT_IN_APPLICATIONS, ...Object.keys(given)])) {
@@ -441,7 +505,7 @@ function applications(values: Values, issuer: string): Map<string, Application> 
       algorithm: own.algorithm ?? 'EdDSA',
     };
     if (application.idleSeconds > application.absoluteSeconds)
-      throw new ConfigError(
+      report(
         own.idleSeconds === undefined && own.absoluteSeconds === undefined
           ? 'CURFEW_IDLE_SECONDS'
           : 'CURFEW_APPLICATIONS',

@@ -1,7 +1,13 @@
 import { isIPv6 } from 'node:net';
 import type { Contract } from '../domain/session.ts';
 import { findCredentials, findUser } from '../store/users.ts';
-import { countAttempt, forgiveAttempt, type LoginAttempt, uncountAttempt } from '../store/limits.ts';
+import {
+  countAttempt,
+  countFailedAttempt,
+  forgiveAttempt,
+  type LoginAttempt,
+  uncountAttempt,
+} from '../store/limits.ts';
 import { Overloaded } from '../system/passwords.ts';
 import { userFacts } from './user-facts.ts';
 import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
@@ -25,6 +31,8 @@ export interface LoginInput {
 export async function logIn(world: World, input: LoginInput, origin: Origin): Promise<LoginOutcome> {
   const { database, system, config } = world;
   const attempt: LoginAttempt = { email: input.email, source: sourceOf(origin.ipAddress) };
+  // Shed before the database is asked: a flood of logins must not take its connections from logouts.
+  if (system.passwords.load().waiting >= config.hashing.queue) throw new Overloaded('too many logins wait');
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
   if (wait !== null) return { outcome: 'rate_limited', retryAfterSeconds: wait };
 
@@ -36,7 +44,10 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     if (error instanceof Overloaded) await uncountAttempt(database, attempt);
     throw error;
   }
-  if (!credentials || !matches || credentials.disabled) return { outcome: 'invalid_credentials' };
+  if (!credentials || !matches || credentials.disabled) {
+    await countFailedAttempt(database, attempt, config.loginLimits, system.now());
+    return { outcome: 'invalid_credentials' };
+  }
   const user = await findUser(database, credentials.id);
   if (!user) return { outcome: 'invalid_credentials' };
   const started = await startSession(

@@ -1,6 +1,6 @@
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
-import { cut, type Ending, endSessionOfToken, endSessions } from '../store/revoke.ts';
+import { cut, type Ending, endSessions } from '../store/revoke.ts';
 import { type Settled, settle, type Wait } from './settle.ts';
 import { actOf, type Origin, userActor, type World } from './world.ts';
 
@@ -42,7 +42,7 @@ function endOwn(
   const act = actOf(world, origin, userActor(userId));
   switch (target.scope) {
     case 'this':
-      return endSessions(database, [sid], userId, act, 'logout');
+      return world.endOne({ sid, tokenHash: null, userId, act, reason: 'logout' });
     case 'selected':
       return endSessions(database, target.sessions, userId, act, 'logout');
     case 'all':
@@ -67,6 +67,6 @@ export async function logOutByToken(
   origin: Origin,
 ): Promise<Settled | null> {
   const act = actOf(world, origin, userActor(userId));
-  const ending = await endSessionOfToken(world.database, credential.hash, userId, act, 'logout');
+  const ending = await world.endOne({ sid: null, tokenHash: credential.hash, userId, act, reason: 'logout' });
   return ending ? settle(world, ending, 'replicas') : null;
 }

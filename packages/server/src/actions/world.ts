@@ -7,6 +7,7 @@ import type { KeyRing } from '../keys/ring.ts';
 import type { Database } from '../store/database.ts';
 import type { Act } from '../store/sessions.ts';
 import type { System } from '../system/system.ts';
+import type { EndOne } from './end-one.ts';
 
 /** Everything an action works with; built once by the authority and handed forward. */
 export interface World {
@@ -17,6 +18,8 @@ export interface World {
   readonly memory: SessionMemory;
   readonly nodes: Nodes;
   readonly redis: RedisCopies | null;
+  /** Ends a single session, sharing a commit with others that arrive at the same time. */
+  readonly endOne: EndOne;
   readonly readers: { audit: Reader; marker: Reader; evictor: Reader | null };
 }
 

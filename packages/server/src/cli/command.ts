@@ -1,24 +1,102 @@
-import { ConfigError, type Environment } from '../config.ts';
-import { DirectoryInUse } from '../store/embedded.ts';
-import { SchemaMismatch } from '../store/migrate.ts';
-import { WrongKey } from '../keys/seal.ts';
-import { redact } from '../system/log.ts';
-import { serve } from './serve.ts';
+import { parseArgs } from 'node:util';
+import type { Environment } from '../config.ts';
+import { COMMANDS } from './commands.ts';
+import { type Command, CommandLine, EXIT, optionsOf, UsageError } from './declare.ts';
+import { explain } from './explain.ts';
+import { renderHelp, renderOverview, usageOf } from './help.ts';
+import { processTerminal } from './terminal.ts';
 
+/**
+ * Runs the command that the arguments name.
+ * @returns the exit code
+ */
 export async function runCommand(args: string[], environment: Environment): Promise<number> {
+  // Whoever reads our output may stop reading (`| head`): that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);
+  });
   try {
-    if (args[0] === 'serve') return await serve(environment);
-    process.stderr.write('usage: curfew serve\n');
-    return 2;
+    return await dispatch(args, environment);
   } catch (error) {
-    const expected =
-      error instanceof ConfigError ||
-      error instanceof DirectoryInUse ||
-      error instanceof SchemaMismatch ||
-      error instanceof WrongKey;
-    const text =
-      error instanceof Error ? (expected ? error.message : `${error.name}: ${error.message}`) : String(error);
-    process.stderr.write(`curfew: ${redact(text)}\n`);
-    return 1;
+    const { code, sentence } = explain(error);
+    process.stderr.write(`curfew: ${sentence}\n`);
+    return code;
   }
+}
+
+async function dispatch(args: string[], environment: Environment): Promise<number> {
+  const [first] = args;
+  if (first === undefined) {
+    process.stderr.write(`${renderOverview(COMMANDS)}\n`);
+    return EXIT.usage;
+  }
+  if (first === 'help' || first === '--help' || first === '-h') return showHelp(args.slice(1));
+  if (first === '--version') return dispatch(['version', ...args.slice(1)], environment);
+
+  const command = findCommand(args);
+  if (!command) return unknown(args);
+  const rest = args.slice(command.words.split(' ').length);
+  if (rest.some((arg) => arg === '--help' || arg === '-h')) return showHelp(command.words.split(' '));
+  return command.run(parse(command, rest, environment));
+}
+
+function findCommand(args: string[]): Command | undefined {
+  return COMMANDS.find(({ words }) => words.split(' ').every((word, index) => args[index] === word));
+}
+
+const belowWord = (word: string | undefined): Command[] =>
+  COMMANDS.filter(({ words }) => words.startsWith(`${word} `));
+
+function showHelp(about: string[]): number {
+  const words = about.filter((word) => !word.startsWith('-'));
+  const command = findCommand(words);
+  const below = belowWord(words[0]);
+  if (words.length > 0 && !command && below.length === 0) return unknown(words);
+  const text = command ? renderHelp(command) : renderOverview(below.length > 0 ? below : COMMANDS);
+  process.stdout.write(`${text}\n`);
+  return EXIT.done;
+}
+
+/** @throws UsageError */
+function unknown(args: string[]): number {
+  const below = belowWord(args[0]);
+  if (below.length === 0) throw new UsageError(`there is no command ${args[0]}. See: curfew help`);
+  if (args[1] === '--help' || args[1] === '-h') return showHelp(args.slice(0, 1));
+  const known = below.map(({ words }) => words).join(', ');
+  throw new UsageError(`there are ${known}. See: curfew help ${args[0]}`);
+}
+
+/** @throws UsageError */
+function parse(command: Command, args: string[], environment: Environment): CommandLine {
+  const options = optionsOf(command);
+  const see = `See: curfew ${command.words} --help`;
+  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  try {
+    parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: Object.fromEntries(
+        Object.entries(options).map(([name, { value }]) => [
+          name,
+          { type: value === undefined ? 'boolean' : 'string' } as const,
+        ]),
+      ),
+    });
+  } catch (error) {
+    // Its first sentence names the option; what follows is advice that does not fit here.
+    const said = error instanceof Error ? (error.message.split(/\.\s/, 1)[0] ?? '') : String(error);
+    throw new UsageError(`${said.charAt(0).toLowerCase()}${said.slice(1).replace(/\.$/, '')}. ${see}`);
+  }
+  const { positionals: operands } = parsed;
+  const wanted = command.operands ?? [];
+  const most = wanted.some(({ many }) => many) ? Number.POSITIVE_INFINITY : wanted.length;
+  // What is too much is not repeated: it may be a password that somebody thought would go there.
+  if (operands.length < wanted.length || operands.length > most)
+    throw new UsageError(`usage: ${usageOf(command)}`);
+  return new CommandLine({
+    environment,
+    operands,
+    values: parsed.values as Record<string, string | boolean | undefined>,
+    terminal: processTerminal(parsed.values['json'] === true),
+  });
 }

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
 import { type Authority, createAuthority } from '../authority.ts';
 import { type Environment, readConfig } from '../config.ts';
 import { createLog } from '../system/log.ts';
+import { announce, withdraw } from './announcement.ts';
 
 /** How long requests may go on after SIGTERM. */
 const DRAIN_MS = 10_000;
@@ -14,7 +13,7 @@ const DRAIN_MS = 10_000;
  * The server process: listens, serves, and on SIGTERM or SIGINT drains and ends.
  * @returns the exit code
  */
-export async function serve(environment: Environment): Promise<number> {
+export async function serve(environment: Environment, options: { banner: boolean }): Promise<number> {
   const config = readConfig(environment);
   const log = createLog(config.logLevel);
   // The commands of this machine come in by it while the server has the embedded database.
@@ -25,7 +24,7 @@ export async function serve(environment: Environment): Promise<number> {
       ? environment
       : { ...environment, CURFEW_SERVICE_KEYS: [...config.serviceKeys, operatorKey].join(',') };
 
-  const authority = await createAuthority({ settings, log });
+  const authority = await createAuthority({ settings, log, ownProcess: true });
   const server = createServer(
     { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
     authority.listener,
@@ -38,9 +37,10 @@ export async function serve(environment: Environment): Promise<number> {
   }
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : config.port;
-  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
-  if (embedded !== null) announce(embedded, url, operatorKey);
-  if (!config.production) process.stdout.write(banner(authority, url));
+  const url = addressOf(config.host, port);
+  if (embedded !== null)
+    announce(embedded, { url: addressOf(reachable(config.host), port), key: operatorKey, pid: process.pid });
+  if (options.banner && !config.production) process.stdout.write(banner(authority, url));
   log.info({ url, database: config.database.kind, redis: config.redisUrl !== null }, 'listening');
 
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
@@ -49,7 +49,7 @@ export async function serve(environment: Environment): Promise<number> {
   });
   log.info({ signal }, 'draining');
   await drain(server);
-  if (embedded !== null) rmSync(join(embedded, 'server.json'), { force: true });
+  if (embedded !== null) withdraw(embedded);
   await authority.close();
   log.info('stopped');
   return 0;
@@ -76,11 +76,12 @@ async function drain(server: Server): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Tells the other commands on this machine where the server is, and gives them a key of this run. */
-function announce(directory: string, url: string, key: string): void {
-  writeFileSync(join(directory, 'server.json'), JSON.stringify({ url, key, pid: process.pid }), {
-    mode: 0o600,
-  });
+const addressOf = (host: string, port: number): string =>
+  `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+/** Where this machine reaches a server that listens on all addresses. */
+function reachable(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }
 
 function banner(authority: Authority, url: string): string {

@@ -100,7 +100,9 @@ export async function joinNodes(options: {
     options.onGap();
     const sentMs = system.monotonicMs();
     await registerNode(database, id, system.now());
-    cursor = await logHorizon(database);
+    // The first time there is nothing in memory that history could concern. Later it goes on from where it stood, so
+    // that what was loaded before and is still on its way here is judged by everything that ended meanwhile.
+    if (cursor === '') cursor = await logHorizon(database);
     beatSentMs = sentMs;
     registered = true;
   }

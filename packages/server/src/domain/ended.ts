@@ -17,6 +17,7 @@ export interface Ended {
   position: number;
   type: string;
   scope: string | null;
+  reason: string | null;
   user_id: number | null;
   user_ids: number[] | null;
   session_ids: string[] | null;
@@ -28,7 +29,7 @@ export interface Ended {
 interface Generation {
   cuts: Map<string, Cut>;
   sids: Set<string>;
-  /** User → the count of events applied when the user was last named by one. */
+  /** User → the count of events applied when the user was last changed by one. */
   users: Map<number, number>;
 }
 
@@ -52,7 +53,9 @@ export class EndedSet {
   add(event: Ended): void {
     this.#applied++;
     const users = event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
-    for (const userId of users) this.#young.users.set(userId, this.#applied);
+    // An ending alone changes nothing that is shown of the user, so their other sessions stay as they were loaded.
+    if (event.type === 'user_changed' || event.reason === 'role_changed')
+      for (const userId of users) this.#young.users.set(userId, this.#applied);
     if (event.type !== 'sessions_ended') return;
     for (const sid of event.session_ids ?? []) this.#young.sids.add(sid);
     const { position } = event;
@@ -87,7 +90,7 @@ export class EndedSet {
     return inGeneration(this.#young, session) || inGeneration(this.#old, session);
   }
 
-  /** Whether the user has been named by an event after the mark, so that what was loaded before may be out of date. */
+  /** Whether an event after the mark has changed the user, so that what was loaded before may be out of date. */
   changedSince(mark: number, userId: number): boolean {
     return (this.#young.users.get(userId) ?? this.#old.users.get(userId) ?? 0) > mark;
   }

@@ -30,7 +30,8 @@ const changerOf = ({ actor, session }: Administrator) => ({
   userId: session?.userId ?? null,
 });
 
-function accountBody(user: UserRecord) {
+/** A user as the administration shows it. */
+export function accountBody(user: UserRecord) {
   return {
     ...userBody(userFacts(user)),
     created_at: user.created_at.toISOString(),

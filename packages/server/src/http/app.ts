@@ -13,6 +13,7 @@ import { faultOf, refuse } from './respond.ts';
 import { createRouter, type Router } from './serve-row.ts';
 import { serveSessionId } from './session-id.ts';
 import { serveToken } from './token.ts';
+import { redact } from '../system/log.ts';
 import { serveV1 } from './v1.ts';
 
 /** Longer than any address of ours with its parameters. */
@@ -24,6 +25,10 @@ export function createApp(world: World, metrics: Metrics): Router {
   const { config, system } = world;
   const addressOf = createAddressReader(config.trustedProxies);
   const securityHeaders = config.cookie.secure ? [...SECURITY_HEADERS, STRICT_TRANSPORT] : SECURITY_HEADERS;
+  if (!config.cookie.secure)
+    system.log.info(
+      'plain HTTP on loopback, for development: the session cookie has no __Host- prefix and no Secure',
+    );
   // Unique without a random number per request: the process, and a count.
   const process = system.randomBytes(4).toString('hex');
   let count = 0;
@@ -48,12 +53,12 @@ export function createApp(world: World, metrics: Metrics): Router {
     const ms = system.monotonicMs() - startedMs;
     const route = routePath(c, -1);
     metrics.request(c.req.method, route, status, ms / 1000);
-    // The path, never the query: contract 002 has its session token there.
+    // The path, never the query: contract 002 has its session token there. A client may put one into the path by mistake.
     system.log.info(
       {
         request_id: c.get('requestId'),
         method: c.req.method,
-        path: c.req.path,
+        path: redact(c.req.path),
         status,
         ms: Math.round(ms * 100) / 100,
         ip_address: c.get('ipAddress'),

@@ -84,12 +84,16 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 
 /** The body as text, read no further than the limit, whatever Content-Length says. */
 async function readText(c: Call): Promise<string> {
-  const declared = Number(c.req.header('content-length') ?? 0);
-  if (declared > BODY_LIMIT_BYTES) throw new BodyTooLarge();
+  const length = c.req.header('content-length');
+  if (length !== undefined) {
+    if (Number(length) > BODY_LIMIT_BYTES) throw new BodyTooLarge();
+    // The connection gives no more than the length that was declared, so the body can be taken at once.
+    return length === '0' ? '' : c.req.text();
+  }
+  // Over HTTP/1.1 a body has a length or is chunked (RFC 9112 section 6.3); from a host's own Request it may have neither.
+  if (c.env.incoming && c.req.header('transfer-encoding') === undefined) return '';
   const stream = c.req.raw.body;
   if (!stream) return '';
-  // With a length that is known to be small the whole body can be taken at once.
-  if (declared > 0) return c.req.text();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {

@@ -11,11 +11,18 @@ export function clearCookies(cookie: Config['cookie']): string[] {
     `${name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; ${attributes(cookie, domain, path)}`;
   return [
     clear(cookie.name, cookie.domain, '/'),
-    // __Host- is bound to no domain and the path /, so elsewhere the cookie had another name.
     ...cookie.alsoClear.flatMap(({ domain, path }) =>
-      cookie.earlierNames.map((name) => clear(name, domain, path)),
+      earlierNames(cookie, domain, path).map((name) => clear(name, domain, path)),
     ),
   ];
+}
+
+/** __Host- is bound to no domain and the path /: there the cookie may have had that name, elsewhere only the others. */
+function earlierNames(cookie: Config['cookie'], domain: string | null, path: string): readonly string[] {
+  const [plain = ''] = cookie.earlierNames.slice(-1);
+  const host = `__Host-${plain}`;
+  const possible = cookie.secure && domain === null && path === '/' && cookie.name !== host;
+  return possible ? [host, ...cookie.earlierNames] : cookie.earlierNames;
 }
 
 function attributes(cookie: Config['cookie'], domain: string | null, path: string): string {

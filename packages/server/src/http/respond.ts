@@ -1,6 +1,7 @@
 import { type ProblemCode, PROBLEMS, type Problem, problem } from '@curfew/protocol/errors';
 import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
+import { redact } from '../system/log.ts';
 import { Overloaded } from '../system/passwords.ts';
 import { BodyTooLarge, type InputFault } from './body.ts';
 import type { Call } from './environment.ts';
@@ -36,7 +37,7 @@ export function faultOf(c: Call, error: unknown): Fault {
   if (error instanceof BodyTooLarge) return 'too_large';
   if (error instanceof Overloaded) return 'overloaded';
   c.get('world').system.log.error(
-    { err: error, request_id: c.get('requestId'), method: c.req.method, path: c.req.path },
+    { err: error, request_id: c.get('requestId'), method: c.req.method, path: redact(c.req.path) },
     'a request failed',
   );
   return 'failed';

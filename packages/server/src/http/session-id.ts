@@ -10,6 +10,7 @@ import type { Call } from './environment.ts';
 import { required } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
 import { type Router, serveRow } from './serve-row.ts';
+import { redact } from '../system/log.ts';
 
 /* Contract 002. The session token travels in the query of its logout: nothing here may log or repeat the query. */
 
@@ -20,7 +21,7 @@ function error(
   headers: Record<string, string> = {},
 ): Response {
   const timestamp = c.get('world').system.now().toISOString();
-  return c.json({ error: text, path: c.req.path, timestamp }, status, headers);
+  return c.json({ error: text, path: redact(c.req.path), timestamp }, status, headers);
 }
 
 function onFault(c: Call, fault: Fault): Response {

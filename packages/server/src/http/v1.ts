@@ -5,7 +5,7 @@ import { logIn, sourceOf } from '../actions/log-in.ts';
 import { type LogoutScope, logOut } from '../actions/log-out.ts';
 import { refresh } from '../actions/refresh.ts';
 import { csrfToken } from '../domain/tokens.ts';
-import { countAttempt, forgiveAttempt } from '../store/limits.ts';
+import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
 import { readBody, readParameters } from './body.ts';
 import { originOf, presented, sessionCaller, sessionCallerToChange } from './callers.ts';
 import { identityHeaders } from './check.ts';
@@ -15,6 +15,7 @@ import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
 import {
   type Fault,
+  faultOf,
   RETRY_AFTER,
   refuse,
   refuseInput,
@@ -188,8 +189,10 @@ export function serveV1(router: Router): void {
       if (wait !== null) return refuse(c, 'rate_limited', {}, { 'retry-after': String(wait) });
       const { current_password: current, new_password: next } = input.value;
       const outcome = await changePassword(world, session, current, next, origin);
-      if (outcome === 'wrong_password')
+      if (outcome === 'wrong_password') {
+        await countFailedAttempt(world.database, attempt, world.config.loginLimits, world.system.now());
         return refuse(c, 'invalid_credentials', { field: 'current_password' });
+      }
       await forgiveAttempt(world.database, attempt, world.system.now());
       return c.body(null, 204);
     },
@@ -208,8 +211,8 @@ export function serveV1(router: Router): void {
   router.all(contract.check.path, async (c) => {
     try {
       return await check(c);
-    } catch {
-      return refuse(c, 'unavailable', {}, RETRY_AFTER);
+    } catch (error) {
+      return onFault(c, faultOf(c, error));
     }
   });
 }

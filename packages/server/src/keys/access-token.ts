@@ -6,6 +6,9 @@ import type { SigningAlgorithm } from '@curfew/protocol/claims';
 const MAX_LENGTH = 4096;
 const SHAPE = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
 
+/** What the database can compare with a session's id at all. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** The order of P-256, and half of it: of the twins (r, s) and (r, n - s) only the lower one is canonical. */
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
@@ -26,10 +29,12 @@ export function canonicalKeyId(text: string): string | null {
   const parts = SHAPE.exec(text);
   if (!parts) return null;
   // Base64url has unused bits: of several spellings of the same bytes only ours is accepted (RFC 8725bis section 3.14).
-  for (const part of parts.slice(1)) if (base64url.encode(base64url.decode(part)) !== part) return null;
+  // Buffer reads any text, also one of a length that no bytes have, where a strict decoder throws.
+  for (const part of parts.slice(1))
+    if (Buffer.from(part, 'base64url').toString('base64url') !== part) return null;
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder().decode(base64url.decode(parts[1] ?? '')));
+    header = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString());
   } catch {
     return null;
   }
@@ -69,7 +74,8 @@ function isClaims(payload: unknown): payload is AccessTokenClaims {
   const claims = payload as Record<string, unknown>;
   return (
     ['iss', 'aud', 'sub', 'sid', 'client_id', 'jti'].every((name) => typeof claims[name] === 'string') &&
-    ['born', 'iat', 'exp'].every((name) => Number.isSafeInteger(claims[name]))
+    ['born', 'iat', 'exp'].every((name) => Number.isSafeInteger(claims[name])) &&
+    UUID.test(String(claims['sid']))
   );
 }
 

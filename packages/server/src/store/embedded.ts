@@ -28,6 +28,8 @@ export async function openEmbedded(directory: string): Promise<Database> {
       // Half the memory of the default (measured), and more than the trial needs.
       postgresqlconf: 'shared_buffers = 16MB\n',
     });
+    // The one session of this database; see postgres.ts.
+    await engine.exec('set plan_cache_mode = force_generic_plan; set enable_seqscan = off;');
   } catch (error) {
     unlock();
     throw error;

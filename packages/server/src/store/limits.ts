@@ -1,21 +1,31 @@
 import { hash } from 'node:crypto';
 import { type Queryable, statement } from './statement.ts';
 
-/*
- * Attempts are counted before the password is looked at and given back when it was right, so that a thousand at once
- * cannot all pass on the count of zero.
- */
-const countAttempts = statement<
-  [keys: Buffer[], now: Date, windowSeconds: number],
-  { key: Buffer; failures: number; window_ends: Date }
->(
-  'count_login_attempts',
-  `insert into login_limits as l (key, failures, window_ends)
+const count = `insert into login_limits as l (key, failures, window_ends)
    select k.key, 1, $2::timestamptz + make_interval(secs => $3) from unnest($1::bytea[]) as k (key) order by k.key
    on conflict (key) do update set
      failures = case when l.window_ends <= $2 then 1 else l.failures + 1 end,
      window_ends = case when l.window_ends <= $2 then excluded.window_ends else l.window_ends end
-   returning key, failures, window_ends`,
+   returning key, failures, window_ends`;
+
+/*
+ * For an account, attempts are counted before the password is looked at and given back when it was right, so that a
+ * hundred at once cannot all pass on the count of zero. For an address only failures count: behind one address there
+ * may be a whole office, and what it has under way is bounded by the queue for hashing.
+ */
+const countAttempts = statement<
+  [keys: Buffer[], now: Date, windowSeconds: number, address: Buffer],
+  { key: Buffer; failures: number; window_ends: Date }
+>(
+  'count_login_attempts',
+  `with counted as (${count})
+   select key, failures, window_ends from counted
+   union all select key, failures + 1, window_ends from login_limits where key = $4 and window_ends > $2`,
+);
+
+const countFailure = statement<[keys: Buffer[], now: Date, windowSeconds: number], never>(
+  'count_login_failure',
+  count,
 );
 
 const giveBack = statement<[keys: Buffer[]], never>(
@@ -71,8 +81,8 @@ function keys(attempt: LoginAttempt): { pair: Buffer; address: Buffer; account: 
 
 /** Where no address is known (a host that passes none) everybody would share one: only the account is counted. */
 function countedKeys(attempt: LoginAttempt): Buffer[] {
-  const { pair, address, account } = keys(attempt);
-  return attempt.source === '' ? [account] : [pair, address, account];
+  const { pair, account } = keys(attempt);
+  return attempt.source === '' ? [account] : [pair, account];
 }
 
 /**
@@ -86,7 +96,7 @@ export async function countAttempt(
   now: Date,
 ): Promise<number | null> {
   const key = keys(attempt);
-  const counted = await countAttempts.run(on, countedKeys(attempt), now, limits.windowSeconds);
+  const counted = await countAttempts.run(on, countedKeys(attempt), now, limits.windowSeconds, key.address);
   const over = (which: Buffer, limit: number): Date | null => {
     const row = counted.find((one) => one.key.equals(which));
     return row && row.failures > limit ? row.window_ends : null;
@@ -102,8 +112,18 @@ export async function countAttempt(
 /** The password was right: the attempt is given back, and the source is familiar from now on. */
 export async function forgiveAttempt(on: Queryable, attempt: LoginAttempt, now: Date): Promise<void> {
   const key = keys(attempt);
-  await giveBack.run(on, [key.address, key.account]);
+  await giveBack.run(on, [key.account]);
   await rememberPair.run(on, key.familiar, new Date(now.getTime() + FAMILIAR_SECONDS * 1000), key.pair);
+}
+
+/** The password was wrong, or there is no such account. */
+export async function countFailedAttempt(
+  on: Queryable,
+  attempt: LoginAttempt,
+  limits: LoginLimits,
+  now: Date,
+): Promise<void> {
+  if (attempt.source !== '') await countFailure.run(on, [keys(attempt).address], now, limits.windowSeconds);
 }
 
 /** An attempt that never came to look at the password (overload) does not count. */

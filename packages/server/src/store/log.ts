@@ -1,5 +1,5 @@
 import type { EndReason } from '../domain/session.ts';
-import { type Queryable, statement } from './statement.ts';
+import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
 /** How far a scope reaches: named sessions, one user but for one session, or a cut's key. */
 export type EndScope = 'sessions' | 'others' | 'user' | 'users' | 'device' | 'client' | 'everyone';
@@ -65,23 +65,25 @@ export async function logHorizon(on: Queryable): Promise<string> {
   return row.horizon;
 }
 
-const pageOfEvents = statement<
-  [
-    before: number | null,
-    after: number | null,
-    type: string | null,
-    reason: string | null,
-    userId: number | null,
-    limit: number,
-  ],
-  LogEvent
->(
-  'page_of_events',
-  `select ${COLUMNS} from events e
-   where ($1::bigint is null or e.position < $1) and ($2::bigint is null or e.position > $2)
-     and ($3::text is null or e.type = $3) and ($4::text is null or e.reason = $4)
-     and ($5::bigint is null or e.user_id = $5 or $5 = any(e.user_ids))
-   order by case when $2::bigint is null then -e.position else e.position end limit $6`,
+const CONDITIONS = [
+  'e.type = $?',
+  'e.reason = $?',
+  '(e.user_id = $? or e.user_ids @> array[$?]::bigint[])',
+  'e.position < $?',
+  'e.position > $?',
+];
+const newestEvents = statementWithFilters<LogEvent>(
+  'newest_events',
+  1,
+  (conditions) =>
+    `select ${COLUMNS} from events e where true ${conditions} order by e.position desc limit $1`,
+  CONDITIONS,
+);
+const oldestEvents = statementWithFilters<LogEvent>(
+  'oldest_events',
+  1,
+  (conditions) => `select ${COLUMNS} from events e where true ${conditions} order by e.position limit $1`,
+  CONDITIONS,
 );
 
 export interface EventFilter {
@@ -97,7 +99,8 @@ export function readEvents(
   from: { before: number | null; after: number | null },
   limit: number,
 ): Promise<LogEvent[]> {
-  return pageOfEvents.run(on, from.before, from.after, filter.type, filter.reason, filter.userId, limit);
+  const page = from.after === null ? newestEvents : oldestEvents;
+  return page.run(on, [limit], [filter.type, filter.reason, filter.userId, from.before, from.after]);
 }
 
 const appendEvent = statement<

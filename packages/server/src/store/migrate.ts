@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Database } from './database.ts';
+import type { Queryable } from './statement.ts';
 
 /** The database was made by a newer program, or its history is not ours. */
 export class SchemaMismatch extends Error {
@@ -33,33 +34,59 @@ function ownMigrations(): Migration[] {
     });
 }
 
+interface Applied {
+  number: number;
+  name: string;
+  checksum: string;
+}
+
+/** Compares the program's migrations with those of the database, and answers the ones that are missing there. */
+function missingFrom(own: Migration[], applied: Applied[]): Migration[] {
+  for (const there of applied) {
+    const known = own.find((migration) => migration.number === there.number);
+    if (!known)
+      throw new SchemaMismatch(
+        `the database has migration ${there.name}, which this program does not know: it was made by a newer Curfew. Run that version, or a newer one.`,
+      );
+    if (known.checksum !== there.checksum)
+      throw new SchemaMismatch(`migration ${there.name} in the database is not the one in this program.`);
+  }
+  return own.filter((migration) => !applied.some((there) => there.number === migration.number));
+}
+
+const APPLIED = 'select number, name, checksum from schema_migrations order by number';
+
+/**
+ * The names of the migrations that the database lacks, all of them when it is empty. Changes nothing.
+ * @throws SchemaMismatch as `migrate`
+ */
+export async function missingMigrations(on: Queryable): Promise<string[]> {
+  const run = (text: string) => on.query({ text, values: [] });
+  const { rows } = await run(`select to_regclass('schema_migrations') is not null as there`);
+  const there = (rows as { there: boolean }[])[0]?.there ?? false;
+  const applied = there ? ((await run(APPLIED)).rows as Applied[]) : [];
+  return missingFrom(ownMigrations(), applied).map((migration) => migration.name);
+}
+
 /**
  * Brings the schema up to this program's, one transaction in all, under a lock. Running it again does nothing.
+ * @param onMigration hears each name before it is applied
  * @returns the names of the migrations that were applied
  * @throws SchemaMismatch when the schema is newer than this program, or a migration that was applied reads differently
  */
-export async function migrate(database: Database): Promise<string[]> {
+export async function migrate(
+  database: Database,
+  onMigration: (name: string) => void = () => undefined,
+): Promise<string[]> {
   const own = ownMigrations();
   return database.transaction(async (on) => {
     const run = (text: string, values: unknown[] = []) => on.query({ text, values });
     await run('select pg_advisory_xact_lock($1)', [LOCK]);
     await run(`create table if not exists schema_migrations (
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
-    const { rows } = await run('select number, name, checksum from schema_migrations order by number');
-    const applied = rows as { number: number; name: string; checksum: string }[];
-
-    for (const there of applied) {
-      const known = own.find((migration) => migration.number === there.number);
-      if (!known)
-        throw new SchemaMismatch(
-          `the database has migration ${there.name}, which this program does not know: it was made by a newer Curfew. Run that version, or a newer one.`,
-        );
-      if (known.checksum !== there.checksum)
-        throw new SchemaMismatch(`migration ${there.name} in the database is not the one in this program.`);
-    }
-
-    const missing = own.filter((migration) => !applied.some((there) => there.number === migration.number));
+    const missing = missingFrom(own, (await run(APPLIED)).rows as Applied[]);
     for (const { number, name, sql, checksum } of missing) {
+      onMigration(name);
       // Without values the driver takes the simple protocol, which runs a file of many statements.
       await on.query({ text: sql } as { text: string; values: unknown[] });
       await run('insert into schema_migrations (number, name, checksum) values ($1, $2, $3)', [

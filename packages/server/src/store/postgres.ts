@@ -41,6 +41,9 @@ export function openPostgres(options: PostgresOptions): Database {
     types: numericBigints,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: 'curfew',
+    // Planning costs more than running most of our statements, and their best plan depends neither on the values nor
+    // on how many rows there were when they were first prepared: by the index. Nor is any long enough to be compiled.
+    options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off',
     keepAlive: true,
   };
   const pool = new pg.Pool({

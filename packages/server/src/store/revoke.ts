@@ -63,10 +63,78 @@ function endNamed(
 }
 
 const endById = endNamed('end_sessions_by_id', 's.id = any($8::uuid[])');
-const endByToken = endNamed(
-  'end_session_by_token',
-  `s.id = (select t.session_id from tokens t where t.hash = $8::bytea and t.kind = 'session' and t.expires_at > $1)`,
+
+/** One session to end: by its id, or by contract 002's token, and only if it is the user's. */
+export interface OneEnding {
+  sid: string | null;
+  tokenHash: Buffer | null;
+  userId: number;
+  act: Act;
+  reason: EndReason;
+}
+
+/*
+ * Logouts of single sessions that arrive together share one statement and so one commit; each has its own event.
+ * A session that is named twice is ended once.
+ */
+const endEach = statement<
+  [
+    sids: (string | null)[],
+    hashes: (Buffer | null)[],
+    userIds: number[],
+    at: Date[],
+    reasons: string[],
+    actors: string[],
+    contracts: string[],
+    ipAddresses: (string | null)[],
+    userAgents: string[],
+    requestIds: (string | null)[],
+  ],
+  { nth: number; position: number; id: string }
+>(
+  'end_each_session',
+  `with asked as materialized (
+     select a.*, coalesce(a.sid, (select t.session_id from tokens t
+       where t.hash = a.hash and t.kind = 'session' and t.expires_at > a.at)) as id
+     from unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[],
+       $9::text[], $10::text[]) with ordinality
+       as a (sid, hash, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, nth)
+   ), ended as (
+     update open_sessions s set is_active = false, ended_at = a.at, ended_by = a.actor, ended_reason = a.reason
+     from asked a
+     where s.id = a.id and s.user_id = a.user_id and s.expires_at > a.at and s.idle_expires_at > a.at
+     returning s.id, a.nth, nextval('positions') as position
+   ), event as (
+     insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, scope, user_id,
+       user_ids, session_ids)
+     select e.position, a.at, 'sessions_ended', a.reason, a.actor, a.contract, a.ip_address, a.user_agent, a.request_id,
+       'sessions', a.user_id, array[a.user_id], array[e.id]
+     from ended e join asked a on a.nth = e.nth
+   )
+   select nth, position, id from ended`,
 );
+
+/** Ends single sessions, many at once. Null for each that is unknown, over, or another's. */
+export async function endEachSession(on: Queryable, asked: readonly OneEnding[]): Promise<(Ending | null)[]> {
+  const rows = await endEach.run(
+    on,
+    asked.map((one) => one.sid),
+    asked.map((one) => one.tokenHash),
+    asked.map((one) => one.userId),
+    asked.map((one) => one.act.at),
+    asked.map((one) => one.reason),
+    asked.map((one) => one.act.actor),
+    asked.map((one) => one.act.contract),
+    asked.map((one) => one.act.ipAddress),
+    asked.map((one) => one.act.userAgent),
+    asked.map((one) => one.act.requestId),
+  );
+  const byOrder = new Map(rows.map((row) => [row.nth, row]));
+  return asked.map(({ userId, act, reason }, i) => {
+    const row = byOrder.get(i + 1);
+    return row ? namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason) : null;
+  });
+}
 
 function namedEnding(rows: EndedRow[], act: Act, reason: EndReason): Ending | null {
   const [first] = rows;
@@ -98,17 +166,6 @@ export async function endSessions(
   return namedEnding(await endById.run(on, ...actValues(act, reason), sids, userId), act, reason);
 }
 
-/** Contract 002: ends the session that the token opens if it is the user's. Null for unknown, over, or another's. */
-export async function endSessionOfToken(
-  on: Queryable,
-  hash: Buffer,
-  userId: number,
-  act: Act,
-  reason: EndReason,
-): Promise<Ending | null> {
-  return namedEnding(await endByToken.run(on, ...actValues(act, reason), hash, userId), act, reason);
-}
-
 type CutValues = [
   ...ActValues,
   keys: string[],
@@ -123,12 +180,12 @@ type CutValues = [
 /*
  * The cut takes effect whatever the number of sessions: one row per key, one event. The merge on conflict is mergeCuts
  * of the protocol. Rows are marked in the same statement when they are at most a hundred; a row that somebody else has
- * locked is skipped, never waited for, since the cut has ended it.
+ * locked is skipped, never waited for, since the cut has ended it. Beyond a hundred no row is looked at.
  */
 function cutStatement(
   name: string,
   target: string,
-): Statement<CutValues, { position: number; ids: string[]; found: number }> {
+): Statement<CutValues, { position: number; ids: string[]; more: boolean }> {
   return statement(
     name,
     `with decided as materialized (select nextval('positions') as position),
@@ -143,15 +200,22 @@ function cutStatement(
            case when c.except_session is distinct from excluded.except_session
              then least(c.position, excluded.position) else 0 end)
      ),
-     few as (
-       select s.id from open_sessions s, decided
+     candidates as materialized (
+       select s.id from user_sessions s, decided
        where ${target} and s.is_active and s.born < decided.position and s.id is distinct from $9::uuid
-         and s.expires_at > $1 and s.idle_expires_at > $1
        limit ${MARKED_AT_ONCE + 1}
+     ),
+     few as materialized (
+       -- "offset 0" keeps the planner at one look by the index for each candidate.
+       select s.id from candidates c, lateral (
+         select s.id from open_sessions s
+         where s.id = c.id and s.expires_at > $1 and s.idle_expires_at > $1 offset 0
+       ) s
+       where (select count(*) from candidates) <= ${MARKED_AT_ONCE}
      ),
      locked as (
        select s.id from user_sessions s
-       where s.id in (select id from few) and s.is_active and (select count(*) from few) <= ${MARKED_AT_ONCE}
+       where s.id in (select id from few) and s.is_active
        order by s.id for update skip locked
      ),
      marked as (
@@ -162,7 +226,7 @@ function cutStatement(
        select ${APPENDED}, $10, $11::bigint, $12::bigint[], (select array_agg(id) from marked), position, $9::uuid, $13, $14
        from decided
      )
-     select position, coalesce((select array_agg(id) from marked), '{}') as ids, (select count(*) from few) as found
+     select position, coalesce((select array_agg(id) from marked), '{}') as ids, (select count(*) from candidates) > ${MARKED_AT_ONCE} as more
      from decided`,
   );
 }
@@ -185,7 +249,8 @@ export type CutTarget =
   | { scope: 'client'; clientId: string }
   | { scope: 'everyone' };
 
-function keysOfTarget(target: CutTarget): string[] {
+/** The keys under which a target's cuts stand. */
+export function keysOfTarget(target: CutTarget): string[] {
   switch (target.scope) {
     case 'user':
     case 'others':
@@ -230,7 +295,7 @@ export async function cut(on: Queryable, target: CutTarget, act: Act, reason: En
       except_session: exceptSession,
     }),
     ended: row.ids,
-    more: row.found > row.ids.length,
+    more: row.more,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Contract, EndReason, LiveSession, Role } from '../domain/session.ts';
 import type { TokenKind } from '../domain/tokens.ts';
-import { type Queryable, statement } from './statement.ts';
+import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
 /** Who did it and from where, as the log keeps it. */
 export interface Act {
@@ -233,23 +233,13 @@ export function listSessionsOfUser(
   return sessionsOfUser.run(on, now, userId, limit);
 }
 
-const sessionPage = statement<
-  [
-    now: Date,
-    userId: number | null,
-    clientId: string | null,
-    before: string | null,
-    ended: boolean,
-    limit: number,
-  ],
-  SessionSummary
->(
+const sessionPage = statementWithFilters<SessionSummary>(
   'session_page',
-  `select ${SUMMARY}, (o.id is not null and ${ALIVE}) as open
+  2,
+  (conditions) => `select ${SUMMARY}, (o.id is not null and ${ALIVE}) as open
    from user_sessions s join users u on u.id = s.user_id left join open_sessions o on o.id = s.id
-   where ($2::bigint is null or s.user_id = $2) and ($3::text is null or s.client_id = $3)
-     and ($4::uuid is null or s.id < $4) and ($5 or (o.id is not null and ${ALIVE}))
-   order by s.id desc limit $6`,
+   where true ${conditions} order by s.id desc limit $2`,
+  ['s.user_id = $?', 's.client_id = $?', 's.id < $?::uuid', `(o.id is not null and ${ALIVE}) = $?::boolean`],
 );
 
 /** Sessions for the administration, newest first, from the one after `before`; ended ones too when asked. */
@@ -259,7 +249,8 @@ export function pageOfSessions(
   filter: { userId: number | null; clientId: string | null; before: string | null; ended: boolean },
   limit: number,
 ): Promise<SessionSummary[]> {
-  return sessionPage.run(on, now, filter.userId, filter.clientId, filter.before, filter.ended, limit);
+  const alive = filter.ended ? null : true;
+  return sessionPage.run(on, [now, limit], [filter.userId, filter.clientId, filter.before, alive]);
 }
 
 const recordActivity = statement<[sids: string[], seen: Date[]], never>(
@@ -285,12 +276,12 @@ const expireBatch = statement<[now: Date, limit: number], { id: string }>(
   'expire_sessions',
   `update user_sessions set is_active = false, ended_at = least(idle_expires_at, expires_at), ended_by = 'system',
      ended_reason = case when expires_at <= $1 then 'absolute_timeout' else 'idle_timeout' end
-   where id in (select id from user_sessions where is_active and (idle_expires_at <= $1 or expires_at <= $1)
+   where id in (select id from user_sessions where is_active and idle_expires_at <= $1
      order by idle_expires_at limit $2 for update skip locked)
    returning id`,
 );
 
-/** Marks rows whose lifetime is over. They are over anyway: this is for the reader of the table. */
+/** Marks rows whose lifetime is over (the idle end never lies beyond the absolute one). They are over anyway: this is for the reader of the table. */
 export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number> {
   return (await expireBatch.run(on, now, limit)).length;
 }

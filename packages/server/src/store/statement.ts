@@ -32,3 +32,31 @@ export function statement<Values extends unknown[], Row>(name: string, text: str
   all.push(made as Statement<never, unknown>);
   return made;
 }
+
+/**
+ * A statement with conditions that are there or not: one plain statement for each combination, so that each has its own
+ * plan. The first values are those of the text itself; a condition writes its own value as `$?`.
+ */
+export function statementWithFilters<Row>(
+  name: string,
+  ownValues: number,
+  text: (conditions: string) => string,
+  conditions: readonly string[],
+): { run(on: Queryable, values: unknown[], filters: readonly unknown[]): Promise<Row[]> } {
+  const combinations = Array.from({ length: 2 ** conditions.length }, (_, bits) => {
+    const chosen = conditions.filter((_condition, i) => bits & (1 << i));
+    const written = chosen.map(
+      (condition, i) => `and ${condition.replaceAll('$?', `$${ownValues + i + 1}`)}`,
+    );
+    return statement<unknown[], Row>(`${name}_${bits}`, text(written.join(' ')));
+  });
+  return {
+    run(on, values, filters) {
+      const given = filters.map((value) => value !== null);
+      const bits = given.reduce((sum, is, i) => sum + (is ? 1 << i : 0), 0);
+      const chosen = combinations[bits];
+      if (!chosen) throw new Error(`${name} takes ${conditions.length} filters`);
+      return chosen.run(on, ...values, ...filters.filter((_, i) => given[i]));
+    },
+  };
+}

@@ -1,5 +1,5 @@
 import type { Role } from '../domain/session.ts';
-import { type Queryable, statement } from './statement.ts';
+import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
 /** A user as the administration sees it. */
 export interface UserRecord {
@@ -93,12 +93,12 @@ export async function findUser(on: Queryable, id: number): Promise<UserRecord | 
   return (await byId.run(on, id))[0] ?? null;
 }
 
-const page = statement<[pattern: string | null, after: number, limit: number], UserRecord>(
+const page = statementWithFilters<UserRecord>(
   'page_of_users',
-  `select ${COLUMNS} from users
-   where deleted_at is null and id > $2
-     and ($1::text is null or lower(email) like lower($1) or lower(name) like lower($1))
-   order by id limit $3`,
+  2,
+  (conditions) =>
+    `select ${COLUMNS} from users where deleted_at is null and id > $1 ${conditions} order by id limit $2`,
+  ['(lower(email) like lower($?) or lower(name) like lower($?))'],
 );
 
 /** Users whose address or name contains the text, by id, from the one after `after`. */
@@ -109,7 +109,7 @@ export function pageOfUsers(
   limit: number,
 ): Promise<UserRecord[]> {
   const pattern = text === null ? null : `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-  return page.run(on, pattern, after, limit);
+  return page.run(on, [after, limit], [pattern]);
 }
 
 const update = statement<

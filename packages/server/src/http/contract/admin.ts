@@ -29,7 +29,7 @@ export const users = row({
   security: ADMINISTRATOR,
   request: {
     query: z.object({
-      query: z.string().max(200).optional().describe('Any part of the name or the address.'),
+      query: shape.text(200).optional().describe('Any part of the name or the address.'),
       after: z.coerce.number().int().min(0).default(0).describe('Go on after this id.'),
       limit,
     }),
@@ -53,10 +53,10 @@ export const createUser = row({
     body: body(
       z.object({
         email: shape.email,
-        name: z.string().max(200).default(''),
+        name: shape.text(200).default(''),
         password: shape.password.optional().describe('Leave out for somebody who logs in elsewhere.'),
         role: role.default('user'),
-        workspace: z.string().max(200).default(''),
+        workspace: shape.text(200).default(''),
       }),
       { email: 'ada@example.com', name: 'Ada', password: 'correct horse battery staple' },
     ),
@@ -92,8 +92,8 @@ export const changeUser = row({
     body: body(
       z
         .object({
-          name: z.string().max(200).optional(),
-          workspace: z.string().max(200).optional(),
+          name: shape.text(200).optional(),
+          workspace: shape.text(200).optional(),
           role: role.optional(),
           disabled: z.boolean().optional(),
         })
@@ -236,7 +236,7 @@ export const logout = row({
         z.object({
           scope: z.literal('device'),
           user_id: shape.userId,
-          device_id: z.string().min(1).max(128),
+          device_id: shape.text(128).min(1),
           wait: shape.wait,
         }),
         z.object({ scope: z.literal('application'), client_id: shape.clientId, wait: shape.wait }),
@@ -316,8 +316,8 @@ export const events = row({
   security: ADMINISTRATOR,
   request: {
     query: z.object({
-      type: z.string().max(50).optional(),
-      reason: z.string().max(50).optional(),
+      type: shape.text(50).optional(),
+      reason: shape.text(50).optional(),
       user_id: id.optional(),
       before: z.coerce.number().int().optional(),
       after: z.coerce.number().int().optional(),

@@ -2,17 +2,24 @@ import { z } from '@hono/zod-openapi';
 
 /** Shapes that several rows share. Instants are ISO 8601 in UTC. */
 
-export const email = z
-  .string()
-  .max(254)
-  .regex(/^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$/, 'must be an e-mail address');
+/** A text as people write it. NUL is the one character that PostgreSQL cannot keep. */
+export const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((value) => !value.includes('\0'), 'must not contain NUL');
+
+export const email = text(254).regex(
+  /^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$/,
+  'must be an e-mail address',
+);
 /** Long enough for any passphrase, short enough that hashing it is no attack. */
 export const password = z.string().min(1, 'must not be empty').max(1024);
 export const userId = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 export const sid = z.uuid();
 export const clientId = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'must be the name of an application');
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the name of an application');
 
 export const device = z
   .object({
@@ -23,7 +30,7 @@ export const device = z
       .describe(
         'Kept by the client, the same for each login on this device. Made by the server when not given.',
       ),
-    name: z.string().max(100).optional().describe('What the owner calls it.'),
+    name: text(100).optional().describe('What the owner calls it.'),
   })
   .openapi('DeviceInput');
 

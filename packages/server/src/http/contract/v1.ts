@@ -117,10 +117,9 @@ export const logout = row({
       z.object({
         scope: z.enum(['this', 'others', 'all', 'selected', 'device']).default('this'),
         sessions: z.array(shape.sid).min(1).max(1000).optional().describe('With scope "selected".'),
-        device: z
-          .string()
+        device: shape
+          .text(128)
           .min(1)
-          .max(128)
           .optional()
           .describe('With scope "device"; default: the one that asks.'),
         wait: shape.wait,

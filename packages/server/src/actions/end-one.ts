@@ -1,0 +1,64 @@
+import type { Database } from '../store/database.ts';
+import { endEachSession, type Ending, type OneEnding } from '../store/revoke.ts';
+
+/** More at once gain nothing, and one statement should stay short. */
+const BATCH = 500;
+/** Statements at a time: when one has to wait for a row that somebody has locked, the others go on. */
+const AT_A_TIME = 3;
+
+/** Ends one session; see `createEndOne`. Null when it is unknown, over, or another's. */
+export type EndOne = (one: OneEnding) => Promise<Ending | null>;
+
+interface Waiting {
+  one: OneEnding;
+  resolve: (ending: Ending | null) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Gathers the logouts of single sessions that arrive while others are under way, and gives them to the next statement:
+ * they share its commit. A lone logout waits for nobody.
+ */
+export function createEndOne(database: Database): EndOne {
+  let waiting: Waiting[] = [];
+  let running = 0;
+
+  async function run(): Promise<void> {
+    running++;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, BATCH);
+      waiting = waiting.slice(BATCH);
+      await endTogether(database, batch);
+    }
+    running--;
+  }
+
+  return (one) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ one, resolve, reject });
+      if (running < AT_A_TIME) void run();
+    });
+}
+
+/** Never throws: whoever asked is told. */
+async function endTogether(database: Database, batch: Waiting[]): Promise<void> {
+  try {
+    const endings = await endEachSession(
+      database,
+      batch.map(({ one }) => one),
+    );
+    batch.forEach(({ resolve }, i) => resolve(endings[i] ?? null));
+  } catch (error) {
+    // A locked row of one must not be the failure of all: the statement did nothing, so each may try by itself.
+    if (batch.length > 1 && isLockTrouble(error))
+      await Promise.all(batch.map((one) => endTogether(database, [one])));
+    else for (const { reject } of batch) reject(error);
+  }
+}
+
+/** Deadlock, lock not available, statement timeout. */
+function isLockTrouble(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && ['40P01', '55P03', '57014'].includes(String(error.code))
+  );
+}

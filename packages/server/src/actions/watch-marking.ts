@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CutTarget } from '../store/revoke.ts';
+import { countUnmarked } from '../store/marking.ts';
+import type { World } from './world.ts';
+
+const LOOK_MS = 200;
+/** Rows that stay unmarked this long are locked or left to another process, which goes on with them by itself. */
+const STANDSTILL_MS = 10_000;
+
+/**
+ * Marks the rows of a cut that has just been made, and says how many are left until none is. The sessions are over
+ * already: this is for whoever reads the table.
+ */
+export async function watchMarking(
+  world: World,
+  target: CutTarget,
+  onLeft: (left: number) => void,
+): Promise<void> {
+  const { database, system, readers } = world;
+  let left = await countUnmarked(database, target);
+  let movedMs = system.monotonicMs();
+  onLeft(left);
+  let marking = true;
+  const work = readers.marker.catchUp().finally(() => (marking = false));
+  // Awaited at the end; until then a failure must not count as unhandled.
+  work.catch(() => undefined);
+  while (left > 0 && (marking || system.monotonicMs() - movedMs < STANDSTILL_MS)) {
+    await sleep(LOOK_MS);
+    const now = await countUnmarked(database, target);
+    if (now !== left) {
+      left = now;
+      movedMs = system.monotonicMs();
+      onLeft(left);
+    }
+  }
+  await work;
+}

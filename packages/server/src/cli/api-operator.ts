@@ -1,0 +1,193 @@
+import { type Problem, PROBLEMS } from '@curfew/protocol/errors';
+import { z } from 'zod';
+import type { AdminTarget } from '../actions/end-sessions.ts';
+import { Failed, Refused } from './declare.ts';
+import { accountSchema, endedSchema, keySchema, type Operator, sessionSchema } from './operator.ts';
+import { programVersion } from './version.ts';
+
+/** Above what a logout can take: the lease, which may be a minute, and one commit. */
+const TIMEOUT_MS = 90_000;
+
+/** An answer of the server: 2xx with its body, or a problem. */
+type Reply = { ok: true; body: unknown } | { ok: false; status: number; problem: Partial<Problem> };
+
+/** Works through a running server, with a service key of it. */
+export function apiOperator(url: string, serviceKey: string): Operator {
+  const call = (method: string, path: string, body?: unknown): Promise<Reply> =>
+    request(url, serviceKey, method, path, body);
+
+  return {
+    async users({ query, after, limit }) {
+      const reply = await call('GET', `/v1/admin/users?${parameters({ query, after, limit })}`);
+      return read(reply, z.object({ users: z.array(accountSchema), next: z.number().nullable() }));
+    },
+    async userById(id) {
+      return accountOf(await call('GET', `/v1/admin/users/${id}`));
+    },
+    async userByEmail(email) {
+      // The search finds any part of the name or the address; the address itself is among what it finds.
+      for (let after: number | null = 0; after !== null; ) {
+        const page: Awaited<ReturnType<Operator['users']>> = await this.users({
+          query: email.slice(0, 200),
+          after,
+          limit: 1000,
+        });
+        const found = page.users.find((user) => user.email.toLowerCase() === email.toLowerCase());
+        if (found) return found;
+        after = page.next;
+      }
+      return null;
+    },
+    async addUser({ password, ...user }) {
+      const body = password === null ? user : { ...user, password };
+      const reply = await call('POST', '/v1/admin/users', body);
+      return isProblem(reply, 'conflict') ? null : accountOf(reply);
+    },
+    async changeUser(id, change) {
+      return accountOf(await call('PATCH', `/v1/admin/users/${id}`, change));
+    },
+    async deleteUser(id) {
+      return found(await call('DELETE', `/v1/admin/users/${id}`));
+    },
+    async setPassword(id, password) {
+      return found(await call('POST', `/v1/admin/users/${id}/password`, { password }));
+    },
+    async sessions({ userId, clientId, before, ended }, limit) {
+      const query = parameters({ user_id: userId, client_id: clientId, before, ended, limit });
+      const schema = z.object({ sessions: z.array(sessionSchema), next: z.string().nullable() });
+      return read(await call('GET', `/v1/admin/sessions?${query}`), schema);
+    },
+    async end(target, { confirm, wait }) {
+      const body = { ...bodyOf(target), wait, ...(confirm === null ? {} : { confirm }) };
+      const reply = await call('POST', '/v1/admin/logout', body);
+      if (!reply.ok && reply.problem.code === 'confirmation_required')
+        return { outcome: 'confirmation_required', count: reply.problem.count ?? 0 };
+      return { outcome: 'ended', result: read(reply, endedSchema) };
+    },
+    watchMarking: async () => false,
+    keys: async () => read(await call('GET', '/v1/admin/keys'), keysSchema).keys,
+    rotateKeys: async () => read(await call('POST', '/v1/admin/keys/rotate'), keysSchema).keys,
+    close: async () => undefined,
+  };
+}
+
+const keysSchema = z.object({ keys: z.array(keySchema) });
+
+/** Whether a server answers there that knows the key. */
+export async function answersTo(url: string, serviceKey: string, timeoutMs: number): Promise<boolean> {
+  try {
+    return (await request(url, serviceKey, 'GET', '/v1/admin/keys', undefined, timeoutMs)).ok;
+  } catch {
+    // Nobody there, or somebody who does not speak HTTP: no.
+    return false;
+  }
+}
+
+async function request(
+  url: string,
+  serviceKey: string,
+  method: string,
+  path: string,
+  body: unknown,
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<Reply> {
+  const base = url.replace(/\/$/, '');
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${base}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${serviceKey}`,
+        'user-agent': `curfew/${programVersion()}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      // A key is for this server alone, wherever it points.
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw new Failed(`the server at ${base} cannot be reached: ${reasonOf(error)}.`);
+  }
+  const parsed = parseJson(text);
+  if (response.ok) return { ok: true, body: parsed };
+  return { ok: false, status: response.status, problem: (parsed ?? {}) as Partial<Problem> };
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'no answer';
+  if (error.name === 'TimeoutError') return 'no answer in time';
+  const { cause } = error;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  if (code === 'ECONNREFUSED') return 'nothing listens there';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'there is no host of that name';
+  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
+}
+
+const isProblem = (reply: Reply, code: keyof typeof PROBLEMS): boolean =>
+  !reply.ok && reply.problem.code === code;
+
+/** The body of a good answer. @throws Refused or Failed with the server's sentence otherwise */
+function read<S extends z.ZodType>(reply: Reply, schema: S): z.infer<S> {
+  if (!reply.ok) throw refusalOf(reply.status, reply.problem);
+  const parsed = schema.safeParse(reply.body);
+  if (!parsed.success)
+    throw new Failed('the server answers in another form than this version knows. Is it a Curfew?');
+  return parsed.data;
+}
+
+function accountOf(reply: Reply) {
+  return isProblem(reply, 'not_found') ? null : read(reply, z.object({ user: accountSchema })).user;
+}
+
+function found(reply: Reply): boolean {
+  if (isProblem(reply, 'not_found')) return false;
+  read(reply, z.unknown());
+  return true;
+}
+
+function refusalOf(status: number, { code, title, detail, field }: Partial<Problem>): Error {
+  if (code === 'not_authenticated') return new Failed('the server does not know this CURFEW_SERVICE_KEY.');
+  if (code === undefined) return new Failed(`the server answered ${status}. Is it a Curfew?`);
+  const sentence = detail ?? title ?? code;
+  if (code === 'invalid_request')
+    return new Refused(
+      field === 'password' ? sentence.replace(/^password:/, 'the password') + '.' : `${sentence}.`,
+    );
+  return status < 500 ? new Refused(sentence) : new Failed(sentence);
+}
+
+function bodyOf(target: AdminTarget): Record<string, unknown> {
+  switch (target.scope) {
+    case 'sessions':
+      return { scope: 'sessions', sessions: target.sids };
+    case 'user':
+      return { scope: 'user', user_id: target.userId };
+    case 'users':
+      return { scope: 'users', user_ids: target.userIds };
+    case 'device':
+      return { scope: 'device', user_id: target.userId, device_id: target.deviceId };
+    case 'client':
+      return { scope: 'application', client_id: target.clientId };
+    case 'everyone':
+      return { scope: 'everyone' };
+    case 'others':
+      throw new Error('an operator has no session to spare');
+  }
+}
+
+function parameters(values: Record<string, string | number | boolean | null>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== null) query.set(name, String(value));
+  return query.toString();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

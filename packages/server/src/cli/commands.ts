@@ -1,0 +1,21 @@
+import type { Command } from './declare.ts';
+import { doctorCommands } from './doctor.ts';
+import { keyCommands } from './keys.ts';
+import { logoutCommands } from './logout.ts';
+import { migrateCommands } from './migrate.ts';
+import { sessionCommands } from './sessions.ts';
+import { serveCommand } from './serve-command.ts';
+import { userCommands } from './user.ts';
+import { versionCommand } from './version-command.ts';
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  serveCommand,
+  ...migrateCommands,
+  ...doctorCommands,
+  ...userCommands,
+  ...sessionCommands,
+  ...logoutCommands,
+  ...keyCommands,
+  versionCommand,
+];

@@ -1,0 +1,121 @@
+import type { Environment } from '../config.ts';
+import type { Terminal } from './terminal.ts';
+
+/** How a command ends, for scripts. */
+export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
+
+export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
+  done: 'done',
+  failed: 'failed: something did not work, and the sentence on standard error says what',
+  usage: 'not understood: an unknown command, option or argument',
+  refused: 'refused: there is no such user or session, it is taken, too short, or was not confirmed',
+};
+
+/** The command line is not one that the command understands. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** Understood, and not done: nothing of that name, or not confirmed. */
+export class Refused extends Error {
+  override name = 'Refused';
+}
+
+/** Something that can be expected to go wrong went wrong; the sentence is enough. */
+export class Failed extends Error {
+  override name = 'Failed';
+}
+
+export interface Option {
+  /** What stands for the value in the help; an option without it is a switch. */
+  value?: string;
+  about: string;
+}
+
+export interface Operand {
+  name: string;
+  about: string;
+  /** One or more of them. */
+  many?: boolean;
+}
+
+/** A command as it is written, described and run. Help and docs/cli.md come out of this. */
+export interface Command {
+  /** The words that call it: `user add`. */
+  words: string;
+  summary: string;
+  /** Paragraphs. */
+  description?: string[];
+  operands?: Operand[];
+  options?: Record<string, Option>;
+  /** Works on the running server or the database, whichever there is; takes --url. */
+  anywhere?: boolean;
+  examples: string[];
+  run(line: CommandLine): Promise<number>;
+}
+
+export const JSON_OPTION: Option = {
+  about: 'Answer in JSON on standard output. Everything else goes to standard error.',
+};
+export const HELP_OPTION: Option = { about: 'Show this help.' };
+export const URL_OPTION: Option = {
+  value: 'ADDRESS',
+  about:
+    'Talk to the server at this address, with CURFEW_SERVICE_KEY from the environment. Or set CURFEW_URL.',
+};
+
+/** Every option of a command, the common ones last. */
+export function optionsOf(command: Command): Record<string, Option> {
+  return {
+    ...command.options,
+    ...(command.anywhere ? { url: URL_OPTION } : {}),
+    json: JSON_OPTION,
+    help: HELP_OPTION,
+  };
+}
+
+/** What was given to a command. */
+export class CommandLine {
+  readonly environment: Environment;
+  readonly terminal: Terminal;
+  readonly operands: string[];
+  readonly #values: Record<string, string | boolean | undefined>;
+
+  constructor(given: {
+    environment: Environment;
+    terminal: Terminal;
+    operands: string[];
+    values: Record<string, string | boolean | undefined>;
+  }) {
+    this.environment = given.environment;
+    this.terminal = given.terminal;
+    this.operands = given.operands;
+    this.#values = given.values;
+  }
+
+  /** The one operand of a command that has one. */
+  get operand(): string {
+    return this.operands[0] ?? '';
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** @throws UsageError when the value is not a whole number in the range */
+  whole(name: string, min: number, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new UsageError(
+        `--${name} takes a whole number ${max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`}.`,
+      );
+    return value;
+  }
+}

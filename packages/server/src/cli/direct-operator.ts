@@ -1,0 +1,88 @@
+import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
+import { endByAdministrator } from '../actions/end-sessions.ts';
+import { listSessions } from '../actions/list-sessions.ts';
+import { watchMarking } from '../actions/watch-marking.ts';
+import { actOf, type Origin } from '../actions/world.ts';
+import { type OpenWorld, openWorld } from '../authority.ts';
+import type { Config } from '../config.ts';
+import { accountBody } from '../http/admin.ts';
+import { passwordFault } from '../http/v1.ts';
+import { findCredentials, findUser, pageOfUsers } from '../store/users.ts';
+import { Refused } from './declare.ts';
+import { operatorLog } from './operator-log.ts';
+import type { Operator } from './operator.ts';
+import { programVersion } from './version.ts';
+
+/**
+ * Works on the database itself, as a node beside the others: a logout from here takes the same path and waits for them.
+ */
+export async function openDirectOperator(config: Config, explicitLevel: boolean): Promise<Operator> {
+  return directOperator(await openWorld(config, { log: operatorLog(config, explicitLevel) }));
+}
+
+function directOperator({ world, close }: OpenWorld): Operator {
+  const { config, database, system, keys } = world;
+  const changer = { actor: 'operator', sid: null, userId: null };
+  const origin: Origin = {
+    contract: 'cli',
+    ipAddress: null,
+    userAgent: `curfew/${programVersion()}`,
+    requestId: null,
+  };
+  const judgePassword = (password: string | null): void => {
+    const fault = password === null ? null : passwordFault(config.passwordMinLength, password);
+    if (fault) throw new Refused(`the password ${fault}.`);
+  };
+
+  return {
+    async users({ query, after, limit }) {
+      const users = await pageOfUsers(database, query, after, limit);
+      return {
+        users: users.map(accountBody),
+        next: users.length === limit ? (users.at(-1)?.id ?? null) : null,
+      };
+    },
+    async userById(id) {
+      const user = await findUser(database, id);
+      return user && accountBody(user);
+    },
+    async userByEmail(email) {
+      const found = await findCredentials(database, email);
+      const user = found && (await findUser(database, found.id));
+      return user && accountBody(user);
+    },
+    async addUser(user) {
+      judgePassword(user.password);
+      const made = await createUser(world, user, changer, origin);
+      return made && accountBody(made);
+    },
+    async changeUser(id, change) {
+      const user = await changeUser(world, id, change, changer, origin);
+      return user && accountBody(user);
+    },
+    deleteUser: (id) => removeUser(world, id, changer, origin),
+    async setPassword(id, password) {
+      judgePassword(password);
+      return (await resetPassword(world, id, password, changer, origin)) !== null;
+    },
+    async sessions(filter, limit) {
+      const sessions = await listSessions(world, filter, limit);
+      return { sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null };
+    },
+    async end(target, how) {
+      const begunMs = system.monotonicMs();
+      const ending = await endByAdministrator(world, target, { actor: changer.actor, ...how }, origin);
+      if (ending.outcome === 'confirmation_required') return ending;
+      const { ended, more, confirmed, acknowledged, waitedOut } = ending;
+      const ms = Math.round((system.monotonicMs() - begunMs) * 100) / 100;
+      return { outcome: 'ended', result: { ended, more, confirmed, ms, acknowledged, waitedOut } };
+    },
+    async watchMarking(target, onLeft) {
+      if (target.scope !== 'sessions') await watchMarking(world, target, onLeft);
+      return true;
+    },
+    keys: async () => keys.list(),
+    rotateKeys: () => keys.rotate(actOf(world, origin, changer.actor)),
+    close,
+  };
+}

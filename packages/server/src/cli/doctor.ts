@@ -1,0 +1,36 @@
+import { type Command, EXIT } from './declare.ts';
+import { Findings } from './doctor/findings.ts';
+import { counted } from './terminal.ts';
+
+const doctor: Command = {
+  words: 'doctor',
+  summary: 'Say what is wrong with a configuration',
+  description: [
+    'Looks at every setting, the rules of production, PostgreSQL (reachable, version, schema, durability), Redis, the directory of the embedded database and who has it open, whether CURFEW_KEY opens the signing keys, the clock, and the port. Says everything it finds, not only the first, and changes nothing.',
+    'Exit code 0 when a server can run with it, 1 when there is a problem. A warning alone is no problem.',
+  ],
+  anywhere: true,
+  examples: ['curfew doctor', 'NODE_ENV=production curfew doctor --json'],
+  async run(line) {
+    // Only now: the clients of PostgreSQL and Redis take as long to load as all the rest.
+    const { look } = await import('./doctor/look.ts');
+    const findings = new Findings();
+    await look(line, findings);
+    const { problems } = findings;
+    line.terminal.answer({ ok: problems === 0, findings: findings.all }, report(findings));
+    return problems === 0 ? EXIT.done : EXIT.failed;
+  },
+};
+
+export const doctorCommands: Command[] = [doctor];
+
+function report(findings: Findings): string {
+  const widest = Math.max(...findings.all.map(({ about }) => about.length));
+  const lines = findings.all.map(
+    ({ state, about, sentence }) => `${state.padEnd(7)}  ${about.padEnd(widest)}  ${sentence}`,
+  );
+  const { problems } = findings;
+  return [...lines, '', problems === 0 ? 'No problem found.' : `${counted(problems, 'problem')} found.`].join(
+    '\n',
+  );
+}

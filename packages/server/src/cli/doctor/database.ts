@@ -1,0 +1,113 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../../config.ts';
+import { unseal, WrongKey } from '../../keys/seal.ts';
+import type { Database } from '../../store/database.ts';
+import { readKeys } from '../../store/keys.ts';
+import { missingMigrations } from '../../store/migrate.ts';
+import { counted } from '../terminal.ts';
+import type { Findings } from './findings.ts';
+
+/** A clock that is off by more makes sessions run out too early or too late. */
+const CLOCK_WARNING_MS = 2000;
+const CLOCK_PROBLEM_MS = 60_000;
+
+/** The state of the schema, the keys in it and the clock, on either database. Changes nothing. */
+export async function checkDatabase(config: Config, database: Database, findings: Findings): Promise<void> {
+  let missing: string[] | undefined;
+  await findings.look('schema', async () => {
+    missing = await missingMigrations(database);
+    if (missing.length === 0) findings.ok('schema', 'up to date.');
+    else
+      findings.warning(
+        'schema',
+        `${counted(missing.length, 'migration')} to apply: ${missing.join(', ')}. The server does it when it starts, or: curfew migrate.`,
+      );
+  });
+  // Without the schema there is nothing more to look at; with a newer one it may look otherwise.
+  if (missing?.length !== 0) return;
+  await findings.look('signing keys', () => checkKeys(config, database, findings));
+  await findings.look('clock', () => checkClock(database, findings));
+}
+
+async function checkKeys(config: Config, database: Database, findings: Findings): Promise<void> {
+  const keys = await readKeys(database);
+  if (keys.length === 0) {
+    findings.ok('signing keys', 'none yet; the server makes them when it starts.');
+    return;
+  }
+  const secret = config.encryptionKey ?? fileKey(config);
+  const sealed = keys.filter((key) => key.sealed);
+  if (sealed.length > 0 && secret === null) {
+    findings.problem(
+      'CURFEW_KEY',
+      'the signing keys in the database are sealed. Set it to the key they were sealed under.',
+    );
+    return;
+  }
+  try {
+    for (const key of sealed) unseal(key.private_key, secret ?? '', key.kid);
+  } catch (error) {
+    if (!(error instanceof WrongKey)) throw error;
+    findings.problem(
+      'CURFEW_KEY',
+      'does not open the signing keys in the database: they were sealed under another one.',
+    );
+    return;
+  }
+  const clear = keys.length - sealed.length;
+  if (clear > 0 && secret !== null)
+    findings.warning(
+      'signing keys',
+      `${clear} of ${keys.length} were made before CURFEW_KEY was set and lie in the clear. Replace them: curfew keys rotate.`,
+    );
+  else
+    findings.ok(
+      'signing keys',
+      sealed.length > 0
+        ? `CURFEW_KEY opens ${counted(sealed.length, 'key')}.`
+        : `${counted(clear, 'key')}, in the clear.`,
+    );
+}
+
+/** The embedded database's own key, where there is one. */
+function fileKey(config: Config): string | null {
+  if (config.database.kind !== 'embedded') return null;
+  const file = join(config.database.directory, 'curfew.key');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
+}
+
+async function checkClock(database: Database, findings: Findings): Promise<void> {
+  const askedMs = Date.now();
+  const { rows } = await database.query({
+    text: 'select clock_timestamp() as now, (select at from events order by position desc limit 1) as newest',
+    values: [],
+  });
+  const [row] = rows as { now: Date; newest: Date | null }[];
+  if (!row) return;
+  // The database read its clock somewhere between the question and the answer.
+  const offMs = row.now.getTime() - (askedMs + Date.now()) / 2;
+  const verdict = judgeClock(offMs, row.newest === null ? null : Date.now() - row.newest.getTime());
+  findings[verdict.state]('clock', verdict.sentence);
+}
+
+/**
+ * @param offMs how far the database's clock is before ours
+ * @param sinceNewestMs how long ago, by our clock, the newest entry of the log was written
+ */
+export function judgeClock(
+  offMs: number,
+  sinceNewestMs: number | null,
+): { state: 'ok' | 'warning' | 'problem'; sentence: string } {
+  const off = Math.abs(offMs);
+  const says = `this machine's clock is ${Math.round(off / 100) / 10} s ${offMs > 0 ? 'behind' : 'ahead of'} the database's`;
+  const advice = 'Let both keep time with NTP: sessions run out by this clock.';
+  if (off > CLOCK_PROBLEM_MS) return { state: 'problem', sentence: `${says}. ${advice}` };
+  if (sinceNewestMs !== null && sinceNewestMs < -CLOCK_PROBLEM_MS)
+    return {
+      state: 'problem',
+      sentence: `the newest entry of the log lies ${Math.round(-sinceNewestMs / 1000)} s in the future: a clock was put back. ${advice}`,
+    };
+  if (off > CLOCK_WARNING_MS) return { state: 'warning', sentence: `${says}. ${advice}` };
+  return { state: 'ok', sentence: `agrees with the database's to ${Math.max(1, Math.round(off))} ms.` };
+}

@@ -1,0 +1,72 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Config } from '../../config.ts';
+import { DirectoryInUse, openEmbedded } from '../../store/embedded.ts';
+import { readAnnouncement } from '../announcement.ts';
+import { answersTo } from '../api-operator.ts';
+import { checkDatabase } from './database.ts';
+import type { Findings } from './findings.ts';
+
+const PING_MS = 3000;
+
+/** The embedded database's directory: whether it can be written, who has it open, and what is in it. */
+export async function checkDirectory(config: Config, directory: string, findings: Findings): Promise<void> {
+  const unwritable = unwritablePart(directory);
+  if (unwritable !== null) {
+    findings.problem('CURFEW_DATA', `${unwritable} cannot be written by this user.`);
+    return;
+  }
+  if (!existsSync(join(directory, 'database'))) {
+    findings.ok('CURFEW_DATA', `there is no database in ${directory} yet; the server makes one.`);
+    return;
+  }
+  // Windows has no such bits.
+  if (process.platform !== 'win32' && (statSync(directory).mode & 0o077) !== 0)
+    findings.warning('CURFEW_DATA', `other users can look into ${directory}. Close it: chmod 700.`);
+  await findings.look('CURFEW_DATA', async () => {
+    try {
+      const database = await openEmbedded(directory);
+      try {
+        findings.ok('CURFEW_DATA', `${directory} is free: no server has it open.`);
+        await checkDatabase(config, database, findings);
+      } finally {
+        await database.close();
+      }
+    } catch (error) {
+      if (!(error instanceof DirectoryInUse)) throw error;
+      await checkHolder(directory, findings);
+    }
+  });
+}
+
+async function checkHolder(directory: string, findings: Findings): Promise<void> {
+  const announced = readAnnouncement(directory);
+  if (!announced)
+    findings.warning(
+      'CURFEW_DATA',
+      `${directory} is in use by a process that does not say where it is: one that starts, or another command.`,
+    );
+  else if (await answersTo(announced.url, announced.key, PING_MS))
+    findings.ok(
+      'CURFEW_DATA',
+      `${directory} is in use by the server at ${announced.url}, process ${announced.pid}, which answers.`,
+    );
+  else
+    findings.problem(
+      'CURFEW_DATA',
+      `${directory} is in use by process ${announced.pid}, whose server at ${announced.url} does not answer.`,
+    );
+}
+
+/** The directory, or the nearest one above it that exists, when it cannot be written. */
+function unwritablePart(directory: string): string | null {
+  let part = resolve(directory);
+  while (!existsSync(part) && dirname(part) !== part) part = dirname(part);
+  try {
+    accessSync(part, constants.W_OK | constants.X_OK);
+    return null;
+  } catch {
+    // Which of the reasons it is makes no difference to what is to be done.
+    return part;
+  }
+}

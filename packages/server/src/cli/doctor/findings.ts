@@ -1,0 +1,44 @@
+import { redact } from '../../system/log.ts';
+import { explain } from '../explain.ts';
+
+/** What the doctor says of one thing. Only a problem makes the configuration unfit. */
+export interface Finding {
+  state: 'ok' | 'warning' | 'problem';
+  /** A setting, or what was looked at. */
+  about: string;
+  sentence: string;
+}
+
+/** Collects findings; none of them holds a secret. */
+export class Findings {
+  readonly all: Finding[] = [];
+
+  ok(about: string, sentence: string): void {
+    this.#add('ok', about, sentence);
+  }
+
+  warning(about: string, sentence: string): void {
+    this.#add('warning', about, sentence);
+  }
+
+  problem(about: string, sentence: string): void {
+    this.#add('problem', about, sentence);
+  }
+
+  /** Looks at something; a failure to do so is a problem of it. */
+  async look(about: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.problem(about, explain(error).sentence);
+    }
+  }
+
+  get problems(): number {
+    return this.all.filter(({ state }) => state === 'problem').length;
+  }
+
+  #add(state: Finding['state'], about: string, sentence: string): void {
+    this.all.push({ state, about, sentence: redact(sentence) });
+  }
+}

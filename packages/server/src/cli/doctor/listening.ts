@@ -1,0 +1,40 @@
+import { createServer } from 'node:net';
+import type { Config } from '../../config.ts';
+import { explain } from '../explain.ts';
+import type { Findings } from './findings.ts';
+
+const PING_MS = 3000;
+
+/** Whether the server could listen where it is told to, or one does already. */
+export async function checkListening(config: Config, findings: Findings): Promise<void> {
+  const { host, port } = config;
+  if (port === 0) {
+    findings.ok('PORT', 'a free one is taken at the start.');
+    return;
+  }
+  const failure = await tryToListen(host, port);
+  if (failure === null) findings.ok('PORT', `${port} is free on ${host}.`);
+  else if ('code' in failure && failure.code === 'EADDRINUSE' && (await isCurfew(host, port)))
+    findings.ok('PORT', `${port} is taken by a Curfew server, which answers.`);
+  else findings.problem('PORT', explain(failure).sentence);
+}
+
+function tryToListen(host: string, port: number): Promise<Error | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', resolve);
+    server.listen(port, host, () => server.close(() => resolve(null)));
+  });
+}
+
+async function isCurfew(host: string, port: number): Promise<boolean> {
+  const name =
+    host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host === '::' ? '::1' : host}]` : host;
+  try {
+    const response = await fetch(`http://${name}:${port}/healthz`, { signal: AbortSignal.timeout(PING_MS) });
+    return response.ok && ((await response.json()) as { status?: unknown }).status === 'ok';
+  } catch {
+    // It does not speak HTTP, or not in time: then it is something else.
+    return false;
+  }
+}

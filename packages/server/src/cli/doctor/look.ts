@@ -1,0 +1,33 @@
+import { apiOperator } from '../api-operator.ts';
+import type { CommandLine } from '../declare.ts';
+import { remoteServer } from '../reach.ts';
+import { checkDirectory } from './directory.ts';
+import type { Findings } from './findings.ts';
+import { checkListening } from './listening.ts';
+import { checkPostgres } from './postgres.ts';
+import { checkRedis } from './redis.ts';
+import { checkSettings } from './settings.ts';
+
+/** Looks at everything that there is to look at. */
+export async function look(line: CommandLine, findings: Findings): Promise<void> {
+  const remote = line.text('url') ?? line.environment['CURFEW_URL'] ?? '';
+  if (remote !== '') await findings.look('CURFEW_URL', () => checkRemote(line, findings));
+  // A server elsewhere that was asked about by an option: its settings are not here to be looked at.
+  if (line.text('url') !== undefined) return;
+  const { config, bad } = checkSettings(line.environment, findings);
+  const { database, redisUrl } = config;
+  // What could not be read has been said already, and what would stand in for it is not what was meant.
+  if (!bad.has('DATABASE_URL'))
+    await (database.kind === 'postgres'
+      ? checkPostgres(config, database, findings)
+      : checkDirectory(config, database.directory, findings));
+  if (redisUrl !== null) await checkRedis(redisUrl, findings);
+  if (!bad.has('HOST') && !bad.has('PORT')) await checkListening(config, findings);
+}
+
+async function checkRemote(line: CommandLine, findings: Findings): Promise<void> {
+  const remote = remoteServer(line);
+  if (!remote) return;
+  await apiOperator(remote.url, remote.serviceKey).keys();
+  findings.ok('CURFEW_URL', `the server at ${remote.url} answers and knows the key.`);
+}

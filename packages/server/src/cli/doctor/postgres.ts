@@ -1,0 +1,78 @@
+import type { Config } from '../../config.ts';
+import { openPostgres } from '../../store/postgres.ts';
+import { operatorLog } from '../operator-log.ts';
+import { checkDatabase } from './database.ts';
+import type { Findings } from './findings.ts';
+
+const OLDEST = 15;
+const NEWEST = 18;
+
+interface Facts {
+  version: string;
+  schema: string | null;
+  may_create: boolean;
+  replica: boolean;
+  fsync: string;
+  synchronous: string;
+  connections: string;
+}
+
+/** Whether PostgreSQL answers, is one that we know, and will keep what it has said. */
+export async function checkPostgres(
+  config: Config,
+  postgres: Extract<Config['database'], { kind: 'postgres' }>,
+  findings: Findings,
+): Promise<void> {
+  const { url, statementNames } = postgres;
+  await findings.look('DATABASE_URL', async () => {
+    const database = openPostgres({ url, pool: 2, statementNames, log: operatorLog(config, false) });
+    try {
+      const { rows } = await database.query({
+        text: `select current_setting('server_version_num') as version, current_schema() as schema,
+          coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create,
+          pg_is_in_recovery() as replica, current_setting('fsync') as fsync,
+          current_setting('synchronous_commit') as synchronous, current_setting('max_connections') as connections`,
+        values: [],
+      });
+      const facts = (rows as Facts[])[0];
+      if (!facts) throw new Error('PostgreSQL gave no answer');
+      judge(facts, database.description, postgres.pool, findings);
+      await checkDatabase(config, database, findings);
+    } finally {
+      await database.close();
+    }
+  });
+}
+
+function judge(facts: Facts, description: string, pool: number, findings: Findings): void {
+  const verdict = judgeVersion(Number(facts.version));
+  findings[verdict.state]('DATABASE_URL', `${description} answers. ${verdict.sentence}`);
+  if (facts.replica) findings.problem('DATABASE_URL', 'is a read-only standby. Point it to the primary.');
+  else if (!facts.may_create)
+    findings.warning(
+      'DATABASE_URL',
+      `this user may not create tables in ${facts.schema ?? 'any schema'}: migrations will fail. Make it the owner of the database.`,
+    );
+  if (facts.fsync === 'off' || facts.synchronous === 'off')
+    findings.warning(
+      'DATABASE_URL',
+      `PostgreSQL runs with ${facts.fsync === 'off' ? 'fsync' : 'synchronous_commit'} off: a power cut can undo a logout that was answered.`,
+    );
+  // One process: the pool and the connection that listens.
+  if (Number(facts.connections) < pool + 1)
+    findings.warning(
+      'CURFEW_DATABASE_POOL',
+      `one process takes ${pool + 1} connections and PostgreSQL allows ${facts.connections} in all.`,
+    );
+}
+
+/** @param number as `server_version_num` has it: 170002 is 17.2 */
+export function judgeVersion(number: number): { state: 'ok' | 'warning' | 'problem'; sentence: string } {
+  const major = Math.floor(number / 10_000);
+  const version = `It is version ${major}.${number % 10_000}`;
+  if (major < OLDEST)
+    return { state: 'problem', sentence: `${version}, and too old: ${OLDEST} to ${NEWEST} are supported.` };
+  if (major > NEWEST)
+    return { state: 'warning', sentence: `${version}, newer than what was tested (${OLDEST} to ${NEWEST}).` };
+  return { state: 'ok', sentence: `${version}.` };
+}

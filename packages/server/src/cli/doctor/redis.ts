@@ -1,0 +1,31 @@
+import { Redis } from 'ioredis';
+import type { Findings } from './findings.ts';
+
+const WAIT_MS = 2000;
+
+/** Whether Redis answers. Logouts go on without it, but whoever sets it expects it to be there. */
+export async function checkRedis(url: string, findings: Findings): Promise<void> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: WAIT_MS,
+    commandTimeout: WAIT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  let failure: Error | undefined;
+  // Of what goes wrong this is the cause; what `connect` throws is only that the connection is closed.
+  redis.on('error', (error: Error) => (failure = error));
+  try {
+    await redis.connect();
+    const version = /^(?:valkey|redis)_version:(\S+)/m.exec(await redis.info('server'))?.[1];
+    findings.ok('REDIS_URL', `answers${version === undefined ? '' : `, version ${version}`}.`);
+  } catch (error) {
+    const why = failure ?? (error instanceof Error ? error : new Error(String(error)));
+    findings.problem(
+      'REDIS_URL',
+      `Redis does not answer (${why.message}). Logouts go on without it; cached profiles are read from the database.`,
+    );
+  } finally {
+    redis.disconnect();
+  }
+}

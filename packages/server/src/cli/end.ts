@@ -1,0 +1,67 @@
+import type { AdminTarget } from '../actions/end-sessions.ts';
+import { type CommandLine, type Option, Refused } from './declare.ts';
+import type { Ended, Operator } from './operator.ts';
+import { counted } from './terminal.ts';
+
+export const NO_WAIT: Option = {
+  about: 'Answer after the commit, not when every process has heard of it (at most a lease later).',
+};
+
+/**
+ * Ends sessions, says what ended, and then shows how rows are marked where there were many.
+ * @throws Refused when everyone's are to be ended and the number was not confirmed
+ */
+export async function endAndReport(
+  line: CommandLine,
+  operator: Operator,
+  target: AdminTarget,
+  confirm: number | null = null,
+): Promise<Ended> {
+  const wait = line.flag('no-wait') ? 'none' : 'replicas';
+  const ending = await operator.end(target, { confirm, wait });
+  if (ending.outcome === 'confirmation_required') {
+    line.terminal.answer(ending, `${counted(ending.count, 'session')} would end.`);
+    throw new Refused(
+      `nothing was ended. To end them, repeat with --confirm ${ending.count}, or with --yes.`,
+    );
+  }
+  line.terminal.answer(ending.result, sentence(ending.result));
+  if (ending.result.more) await showMarking(line, operator, target);
+  return ending.result;
+}
+
+export function sentence({ ended, more, confirmed, ms, acknowledged, waitedOut }: Ended): string {
+  const what = more
+    ? 'Ended: more sessions than are marked at once.'
+    : ended === 0
+      ? 'There was no session to end.'
+      : `Ended ${counted(ended, 'session')}.`;
+  if (!confirmed) return `${what} Committed in ${ms} ms, without waiting for the other nodes.`;
+  const others =
+    acknowledged + waitedOut === 0
+      ? ''
+      : ` ${counted(acknowledged, 'other node')} acknowledged, ${waitedOut} waited out.`;
+  return `${what} True everywhere after ${ms} ms.${others}`;
+}
+
+/** The sessions are over; this is for whoever reads the table. A failure here is not one of the logout. */
+async function showMarking(line: CommandLine, operator: Operator, target: AdminTarget): Promise<void> {
+  const progress = line.terminal.progress();
+  let all: number | undefined;
+  let left = 0;
+  const marked = (): string => `Marking rows: ${(all ?? 0) - left} of ${all ?? 0}`;
+  try {
+    const here = await operator.watchMarking(target, (now) => {
+      all ??= now;
+      left = now;
+      progress.show(marked());
+    });
+    if (!here) line.terminal.note('The server marks their rows in the background.');
+    else if (left === 0) progress.end(marked());
+    else progress.end(`${marked()}; the servers go on with the rest`);
+  } catch {
+    // The marker has a durable cursor: the next process that runs goes on from there.
+    progress.end();
+    line.terminal.note('Marking their rows was interrupted; the next process that runs goes on with it.');
+  }
+}

@@ -1,0 +1,56 @@
+import { ConfigError } from '../config.ts';
+import { WrongKey } from '../keys/seal.ts';
+import { DirectoryInUse } from '../store/embedded.ts';
+import { SchemaMismatch } from '../store/migrate.ts';
+import { redact } from '../system/log.ts';
+import { EXIT, Failed, Refused, UsageError } from './declare.ts';
+
+const OWN = [ConfigError, DirectoryInUse, SchemaMismatch, WrongKey, Failed];
+
+/** What a failure is called in one sentence, without a stack and without a secret, and the exit code for it. */
+export function explain(error: unknown): { code: number; sentence: string } {
+  const code =
+    error instanceof UsageError ? EXIT.usage : error instanceof Refused ? EXIT.refused : EXIT.failed;
+  return { code, sentence: redact(sentenceOf(error)).replaceAll(/\s*\n\s*/g, ' ') };
+}
+
+function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof UsageError || error instanceof Refused) return error.message;
+  if (OWN.some((kind) => error instanceof kind)) return error.message;
+  // Of several attempts (a host with two addresses) the first says enough.
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return sentenceOf(error.errors[0]);
+  return sentenceOfCode(error) ?? `${error.name}: ${error.message}`;
+}
+
+/** What the operating system and PostgreSQL say by their codes. */
+function sentenceOfCode(error: Error): string | null {
+  const facts = error as Error & { code?: string; address?: string; port?: number; syscall?: string };
+  const place = facts.port === undefined ? facts.address : `${facts.address ?? ''}:${facts.port}`;
+  switch (facts.code) {
+    case 'EADDRINUSE':
+      return `${place} is taken by another program. Stop it, or set PORT to a free port.`;
+    case 'EADDRNOTAVAIL':
+      return `${facts.address} is no address of this machine. Set HOST to one, or to 0.0.0.0 for all of them.`;
+    case 'EACCES':
+    case 'EPERM':
+      return facts.syscall === 'listen'
+        ? `${place} may not be listened on by this user. Set PORT to 1024 or above.`
+        : error.message;
+    case 'ECONNREFUSED':
+      return `nothing listens at ${place}: is the database running?`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the name of the host cannot be resolved (${error.message}).`;
+    case '28P01':
+    case '28000':
+    case '3D000':
+    case '42501':
+    case '53300':
+      return `PostgreSQL refuses: ${error.message}.`;
+    default:
+      return /timeout|terminated/i.test(error.message) && facts.code === undefined
+        ? `the database does not answer (${error.message}).`
+        : null;
+  }
+}

@@ -1,0 +1,115 @@
+import { clientId as clientIdShape } from '../http/contract/shapes.ts';
+import type { AdminTarget } from '../actions/end-sessions.ts';
+import { type Command, type CommandLine, EXIT, Refused, UsageError } from './declare.ts';
+import { endAndReport, NO_WAIT } from './end.ts';
+import { findUser } from './find-user.ts';
+import type { Operator } from './operator.ts';
+import { withOperator } from './reach.ts';
+import { counted } from './terminal.ts';
+
+const MOST_USERS = 10_000;
+
+const logout: Command = {
+  words: 'logout',
+  summary: 'End all sessions of a user, a device, an application, a list of users, or everyone',
+  description: [
+    'One of --user, --users, --app and --everyone. Takes effect at once however many sessions there are, and answers when no process of the authority accepts a credential of an ended session any more.',
+    '--everyone counts first. On a terminal it asks for the number; elsewhere it ends nothing (exit code 3) until the number is confirmed with --confirm, where a twentieth of drift is allowed for, or with --yes.',
+  ],
+  anywhere: true,
+  options: {
+    user: { value: 'USER', about: 'Every session of this user, by number or by e-mail address.' },
+    device: { value: 'DEVICE', about: 'With --user: only those on this device (device_id).' },
+    users: {
+      value: 'LIST',
+      about: 'Every session of these users, separated by commas; - reads them from standard input.',
+    },
+    app: { value: 'APPLICATION', about: 'Every session with this application (client_id).' },
+    everyone: { about: 'Every session there is.' },
+    confirm: { value: 'N', about: 'With --everyone: go ahead if about so many sessions end.' },
+    yes: { about: 'With --everyone: go ahead however many there are.' },
+    'no-wait': NO_WAIT,
+  },
+  examples: [
+    'curfew logout --user ada@example.com',
+    'curfew logout --user 2 --device laptop-1',
+    'curfew logout --app shop',
+    'curfew logout --everyone',
+  ],
+  async run(line) {
+    const given = ['user', 'users', 'app', 'everyone'].filter(
+      (name) => line.text(name) !== undefined || line.flag(name),
+    );
+    if (given.length !== 1) throw new UsageError('say whom: one of --user, --users, --app and --everyone.');
+    if (line.text('device') !== undefined && given[0] !== 'user')
+      throw new UsageError('--device goes with --user: a device is one of a user.');
+    const confirm = line.whole('confirm', 0);
+    if (given[0] !== 'everyone' && (confirm !== undefined || line.flag('yes')))
+      throw new UsageError('--confirm and --yes go with --everyone.');
+    const listed = await readList(line);
+    return withOperator(line, async (operator) => {
+      const target = await targetOf(line, operator, listed);
+      const number = target.scope === 'everyone' ? await confirmedNumber(line, operator, confirm) : null;
+      await endAndReport(line, operator, target, number);
+      return EXIT.done;
+    });
+  },
+};
+
+export const logoutCommands: Command[] = [logout];
+
+async function targetOf(line: CommandLine, operator: Operator, listed: string[]): Promise<AdminTarget> {
+  const [user, app, device] = [line.text('user'), line.text('app'), line.text('device')];
+  if (line.flag('everyone')) return { scope: 'everyone' };
+  if (app !== undefined) {
+    if (!clientIdShape.safeParse(app).success)
+      throw new UsageError(`${app} is not the name of an application.`);
+    return { scope: 'client', clientId: app };
+  }
+  if (user !== undefined) {
+    const { id } = await findUser(operator, user);
+    if (device === undefined) return { scope: 'user', userId: id };
+    if (device === '' || device.length > 128) throw new UsageError('--device takes the id of a device.');
+    return { scope: 'device', userId: id, deviceId: device };
+  }
+  const ids = new Set<number>();
+  // All of them are found before any is logged out: a slip in the list must not leave half of it done.
+  for (const one of listed) ids.add((await findUser(operator, one)).id);
+  return { scope: 'users', userIds: [...ids] };
+}
+
+async function readList(line: CommandLine): Promise<string[]> {
+  const given = line.text('users');
+  if (given === undefined) return [];
+  const text = given === '-' ? await readInput() : given;
+  const users = text.split(/[\s,]+/).filter((item) => item !== '');
+  if (users.length === 0) throw new UsageError('--users is empty.');
+  if (users.length > MOST_USERS) throw new UsageError(`at most ${MOST_USERS} users at a time.`);
+  return users;
+}
+
+async function readInput(): Promise<string> {
+  let text = '';
+  for await (const chunk of process.stdin) text += String(chunk);
+  return text;
+}
+
+/** The number to confirm with, or null to be told it. */
+async function confirmedNumber(
+  line: CommandLine,
+  operator: Operator,
+  given: number | undefined,
+): Promise<number | null> {
+  if (given !== undefined) return given;
+  const { terminal } = line;
+  const yes = line.flag('yes');
+  if (!yes && !terminal.interactive) return null;
+  const counting = await operator.end({ scope: 'everyone' }, { confirm: null, wait: 'replicas' });
+  if (counting.outcome === 'ended') throw new Error('everyone was logged out without a confirmation');
+  if (yes) return counting.count;
+  const typed = await terminal.ask(
+    `This ends ${counted(counting.count, 'session')}, of everyone. Type the number to go ahead: `,
+  );
+  if (typed !== String(counting.count)) throw new Refused('not confirmed. Nothing was ended.');
+  return counting.count;
+}

@@ -1,0 +1,33 @@
+import { readConfig } from '../config.ts';
+import { migrate } from '../store/migrate.ts';
+import { type Command, EXIT } from './declare.ts';
+import { operatorLog } from './operator-log.ts';
+import { counted } from './terminal.ts';
+
+const command: Command = {
+  words: 'migrate',
+  summary: 'Bring the database up to this version',
+  description: [
+    'A server does the same when it starts; this does it before, and says what it did. Several at once wait for each other. Refuses a database that a newer version has migrated.',
+  ],
+  examples: ['curfew migrate', 'DATABASE_URL=postgres://localhost/curfew curfew migrate'],
+  async run(line) {
+    const config = readConfig(line.environment);
+    const { openDatabase } = await import('../authority.ts');
+    const database = await openDatabase(config, operatorLog(config, false));
+    try {
+      const applied = await migrate(database, (name) => line.terminal.note(`Applying ${name}`));
+      line.terminal.answer(
+        { applied },
+        applied.length === 0
+          ? 'The schema is up to date.'
+          : `Applied ${counted(applied.length, 'migration')}. The schema is up to date.`,
+      );
+      return EXIT.done;
+    } finally {
+      await database.close();
+    }
+  },
+};
+
+export const migrateCommands: Command[] = [command];

@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { COMMAND_SETTINGS, type Config, ConfigError, readCommandSettings, readConfig } from '../config.ts';
+import { DirectoryInUse } from '../store/embedded.ts';
+import { readAnnouncement } from './announcement.ts';
+import { answersTo, apiOperator } from './api-operator.ts';
+import { type CommandLine, Failed, UsageError } from './declare.ts';
+import type { Operator } from './operator.ts';
+
+/** A server that starts has the directory some seconds before it says where it is; another command has it as long. */
+const PATIENCE_MS = 8000;
+const LOOK_MS = 200;
+const PING_MS = 3000;
+
+/** Opens what the command works on, does the work and closes it. */
+export async function withOperator(
+  line: CommandLine,
+  work: (operator: Operator) => Promise<number>,
+): Promise<number> {
+  const operator = await openOperator(line);
+  try {
+    return await work(operator);
+  } finally {
+    await operator.close();
+  }
+}
+
+/**
+ * The server that is named, else PostgreSQL itself, else the server that has the embedded database, else the embedded
+ * database itself.
+ */
+async function openOperator(line: CommandLine): Promise<Operator> {
+  const remote = remoteServer(line);
+  if (remote) return apiOperator(remote.url, remote.serviceKey);
+  const config = readConfig(line.environment);
+  return config.database.kind === 'postgres'
+    ? openDirect(config, line)
+    : openEmbeddedOrServer(config, config.database.directory, line);
+}
+
+/** The server that --url or CURFEW_URL names. */
+export function remoteServer(line: CommandLine): { url: string; serviceKey: string } | null {
+  const { url: fromEnvironment, serviceKey } = readCommandSettings(line.environment);
+  const url = line.text('url') ?? fromEnvironment;
+  if (url === null) return null;
+  const parsed = COMMAND_SETTINGS.CURFEW_URL.form.safeParse(url);
+  if (!parsed.success) throw new UsageError(`--url: ${parsed.error.issues[0]?.message ?? 'is no address'}.`);
+  if (serviceKey === null)
+    throw new ConfigError(
+      'CURFEW_SERVICE_KEY',
+      `is needed to talk to a server by its address: one of the CURFEW_SERVICE_KEYS of that server.`,
+    );
+  return { url, serviceKey };
+}
+
+async function openDirect(config: Config, line: CommandLine): Promise<Operator> {
+  // Only now: a command that talks to a server needs neither database nor HTTP.
+  const { openDirectOperator } = await import('./direct-operator.ts');
+  const level = line.environment['LOG_LEVEL'];
+  return openDirectOperator(config, level !== undefined && level !== '');
+}
+
+async function openEmbeddedOrServer(config: Config, directory: string, line: CommandLine): Promise<Operator> {
+  if (!existsSync(join(directory, 'database')))
+    throw new Failed(
+      `there is no database in ${directory} yet. Run the command where the server runs, set CURFEW_DATA or DATABASE_URL, or make one: curfew migrate.`,
+    );
+  const patientUntil = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const announced = readAnnouncement(directory);
+    if (announced && (await answersTo(announced.url, announced.key, PING_MS)))
+      return apiOperator(announced.url, announced.key);
+    try {
+      return await openDirect(config, line);
+    } catch (error) {
+      if (!(error instanceof DirectoryInUse) || performance.now() > patientUntil) throw error;
+      await sleep(LOOK_MS);
+    }
+  }
+}

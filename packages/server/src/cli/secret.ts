@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import type { ReadStream } from 'node:tty';
+import { Refused, UsageError } from './declare.ts';
+
+/** Longer than any passphrase that the server takes. */
+const MAX_BYTES = 8192;
+
+/** 120 bits, as the server makes them. */
+export function generatePassword(): string {
+  return randomBytes(15).toString('base64url');
+}
+
+/**
+ * A new password that no argument and no history has seen: asked for twice without echo on a terminal, else the first
+ * line of standard input.
+ */
+export async function readNewPassword(): Promise<string> {
+  if (!process.stdin.isTTY) return readPiped(process.stdin);
+  const [first = '', again = ''] = await askHidden(
+    ['New password: ', 'Once more: '],
+    process.stdin,
+    process.stderr,
+  );
+  if (first !== again) throw new Refused('the two passwords are not the same. Nothing was changed.');
+  return first;
+}
+
+async function readPiped(input: AsyncIterable<unknown>): Promise<string> {
+  let text = '';
+  for await (const chunk of input) {
+    text += String(chunk);
+    if (text.length > MAX_BYTES) throw new UsageError('the password on standard input is too long.');
+  }
+  const password = text.split(/\r?\n/, 1)[0] ?? '';
+  if (password === '')
+    throw new UsageError('there is no password on standard input. Pipe one in, or use --generate.');
+  return password;
+}
+
+/** Asks the questions one after another and shows nothing of the answers. */
+export async function askHidden(
+  questions: string[],
+  input: Pick<ReadStream, 'setRawMode' | 'setEncoding' | 'on' | 'off' | 'resume' | 'pause'>,
+  output: { write(text: string): unknown },
+): Promise<string[]> {
+  const answers: string[] = [];
+  let typed: string[] = [];
+  input.setRawMode(true);
+  input.setEncoding('utf8');
+  output.write(questions[0] ?? '');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const onEnd = (): void => {
+        input.off('data', onData);
+        reject(new Refused('not confirmed. Nothing was changed.'));
+      };
+      const onData = (chunk: string | Buffer): void => {
+        for (const char of String(chunk)) {
+          if (char === '\r' || char === '\n') {
+            answers.push(typed.join(''));
+            typed = [];
+            output.write('\n');
+            if (answers.length === questions.length) {
+              input.off('data', onData);
+              input.off('end', onEnd);
+              resolve();
+              return;
+            }
+            output.write(questions[answers.length] ?? '');
+          } else if (char === '\u0003' || char === '\u0004') {
+            output.write('\n');
+            input.off('end', onEnd);
+            onEnd();
+            return;
+          } else if (char === '\u007f' || char === '\b') typed.pop();
+          else if (char === '\u0015') typed = [];
+          else if (char >= ' ') typed.push(char);
+        }
+      };
+      input.on('data', onData);
+      input.on('end', onEnd);
+      input.resume();
+    });
+  } finally {
+    input.setRawMode(false);
+    input.pause();
+  }
+  return answers;
+}

@@ -1,0 +1,103 @@
+import { sid as sidShape } from '../http/contract/shapes.ts';
+import { type Command, EXIT, Refused, UsageError } from './declare.ts';
+import { endAndReport, NO_WAIT } from './end.ts';
+import { findUser } from './find-user.ts';
+import type { Session } from './operator.ts';
+import { withOperator } from './reach.ts';
+import { table } from './terminal.ts';
+
+const list: Command = {
+  words: 'sessions list',
+  summary: 'Sessions, the newest first',
+  anywhere: true,
+  options: {
+    user: { value: 'USER', about: 'Only those of this user, by number or by e-mail address.' },
+    app: { value: 'APPLICATION', about: 'Only those of this application (client_id).' },
+    ended: { about: 'Ended ones too, with how they ended.' },
+    limit: { value: 'N', about: 'At most so many, 100 unless given, up to 1000.' },
+    before: { value: 'SESSION', about: 'Go on before this session.' },
+  },
+  examples: ['curfew sessions list --user ada@example.com', 'curfew sessions list --ended --json'],
+  run: (line) =>
+    withOperator(line, async (operator) => {
+      const of = line.text('user');
+      const before = line.text('before');
+      const filter = {
+        userId: of === undefined ? null : (await findUser(operator, of)).id,
+        clientId: line.text('app') ?? null,
+        before: before === undefined ? null : requireSid(before),
+        ended: line.flag('ended'),
+      };
+      const { sessions, next } = await operator.sessions(filter, line.whole('limit', 1, 1000) ?? 100);
+      line.terminal.answer({ sessions, next }, sessionTable(sessions, filter.ended));
+      if (next !== null) line.terminal.note(`There are more: --before ${next}`);
+      return EXIT.done;
+    }),
+};
+
+const end: Command = {
+  words: 'sessions end',
+  summary: 'End sessions by their ids',
+  description: [
+    'Answers when no process of the authority accepts a credential of theirs any more. Exit code 3 when none of them was alive.',
+  ],
+  anywhere: true,
+  operands: [{ name: 'SESSION', about: 'The id of a session, as `sessions list` shows it.', many: true }],
+  options: { 'no-wait': NO_WAIT },
+  examples: ['curfew sessions end 019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60'],
+  run: (line) => {
+    const sids = line.operands.map(requireSid);
+    if (sids.length > 1000) throw new UsageError('at most 1000 sessions at a time.');
+    return withOperator(line, async (operator) => {
+      const result = await endAndReport(line, operator, { scope: 'sessions', sids });
+      if (result.ended === 0)
+        throw new Refused(sids.length === 1 ? 'that session is not alive.' : 'none of them is alive.');
+      return EXIT.done;
+    });
+  },
+};
+
+export const sessionCommands: Command[] = [list, end];
+
+function requireSid(text: string): string {
+  if (!sidShape.safeParse(text).success) throw new UsageError(`${text} is not the id of a session.`);
+  return text;
+}
+
+function sessionTable(sessions: Session[], ended: boolean): string {
+  const minute = (instant: string): string => instant.slice(0, 16).replace('T', ' ');
+  return table(
+    [
+      'SESSION',
+      'USER',
+      'E-MAIL',
+      'APPLICATION',
+      'DEVICE',
+      'FROM',
+      'SINCE (UTC)',
+      'SEEN (UTC)',
+      ...(ended ? ['STATE'] : []),
+    ],
+    sessions.map((session) => [
+      session.id,
+      String(session.user_id),
+      session.email,
+      session.client_id,
+      deviceOf(session),
+      session.ip_address ?? '',
+      minute(session.created_at),
+      minute(session.last_seen_at),
+      ...(ended ? [stateOf(session)] : []),
+    ]),
+  );
+}
+
+function deviceOf({ device }: Session): string {
+  const facts = [device.browser, device.system].filter((fact) => fact !== null).join(', ');
+  return [device.name, facts, device.id].find((text) => text !== '') ?? '';
+}
+
+function stateOf({ active, ended }: Session): string {
+  if (active) return 'alive';
+  return ended === null ? 'over' : `${ended.reason} by ${ended.by}, ${ended.at}`;
+}

@@ -1,0 +1,212 @@
+import type { Role } from '../domain/session.ts';
+import { type Command, type CommandLine, EXIT, type Option, Refused, UsageError } from './declare.ts';
+import { findUser, requireEmail, USER_OPERAND } from './find-user.ts';
+import type { Account, Operator } from './operator.ts';
+import { withOperator } from './reach.ts';
+import { generatePassword, readNewPassword } from './secret.ts';
+import { plain, table } from './terminal.ts';
+
+const GENERATE: Option = { about: 'Make a random password and show it, this once.' };
+const PASSWORD_TEXT =
+  'The password is asked for without echo, or read from standard input: the first line. There is no option for it, because arguments can be seen by others and stay in the history.';
+
+const list: Command = {
+  words: 'user list',
+  summary: 'Find users',
+  anywhere: true,
+  options: {
+    query: { value: 'TEXT', about: 'Only those with this text in the name or the address.' },
+    limit: { value: 'N', about: 'At most so many, 100 unless given, up to 1000.' },
+    after: { value: 'ID', about: 'Go on after the user of this number.' },
+  },
+  examples: ['curfew user list', 'curfew user list --query example.com --json'],
+  run: (line) =>
+    withOperator(line, async (operator) => {
+      const { users, next } = await operator.users({
+        query: line.text('query') ?? null,
+        after: line.whole('after', 0) ?? 0,
+        limit: line.whole('limit', 1, 1000) ?? 100,
+      });
+      line.terminal.answer({ users, next }, userTable(users));
+      if (next !== null) line.terminal.note(`There are more: --after ${next}`);
+      return EXIT.done;
+    }),
+};
+
+const add: Command = {
+  words: 'user add',
+  summary: 'Create a user',
+  description: [PASSWORD_TEXT],
+  anywhere: true,
+  operands: [{ name: 'EMAIL', about: 'The e-mail address that the user logs in with.' }],
+  options: {
+    name: { value: 'NAME', about: 'What the user is called.' },
+    role: { value: 'ROLE', about: 'user or admin; user unless given.' },
+    workspace: { value: 'NAME', about: 'The workspace of the user.' },
+    generate: GENERATE,
+    'no-password': { about: 'None: for somebody who logs in elsewhere.' },
+  },
+  examples: [
+    'curfew user add ada@example.com --name Ada --role admin',
+    'curfew user add ada@example.com --generate --json',
+  ],
+  async run(line) {
+    const email = requireEmail(line.operand);
+    const role = readRole(line.text('role') ?? 'user');
+    const chosen = line.flag('no-password') ? null : await choosePassword(line);
+    return withOperator(line, async (operator) => {
+      const user = await operator.addUser({
+        email,
+        role,
+        name: line.text('name') ?? '',
+        workspace: line.text('workspace') ?? '',
+        password: chosen?.password ?? null,
+      });
+      if (!user) throw new Refused(`there is a user ${email} already.`);
+      const { shown } = chosen ?? {};
+      line.terminal.answer(
+        shown === undefined ? { user } : { user, password: shown },
+        [`Created ${describe(user)}.`, ...(shown === undefined ? [] : [`Password: ${shown}`])].join('\n'),
+      );
+      return EXIT.done;
+    });
+  },
+};
+
+const disable = switchCommand({
+  words: 'user disable',
+  summary: 'Disable a user and end every session',
+  disabled: true,
+  said: 'Disabled',
+});
+const enable = switchCommand({
+  words: 'user enable',
+  summary: 'Let a disabled user log in again',
+  disabled: false,
+  said: 'Enabled',
+});
+
+const remove: Command = {
+  words: 'user delete',
+  summary: 'Delete a user and end every session',
+  description: [
+    'Erases name, address and password. The number is never given out again, and the log keeps its entries. This cannot be undone, so it asks; without a terminal it needs --yes.',
+  ],
+  anywhere: true,
+  operands: [USER_OPERAND],
+  options: { yes: { about: 'Do not ask.' } },
+  examples: ['curfew user delete ada@example.com --yes'],
+  run: (line) =>
+    withOperator(line, async (operator) => {
+      const user = await findUser(operator, line.operand);
+      await confirmDeletion(line, user);
+      if (!(await operator.deleteUser(user.id))) throw new Refused(`there is no user ${line.operand}.`);
+      line.terminal.answer({ deleted: { id: user.id, email: user.email } }, `Deleted ${describe(user)}.`);
+      return EXIT.done;
+    }),
+};
+
+const password: Command = {
+  words: 'user password',
+  summary: 'Set a new password and end every session of the user',
+  description: [PASSWORD_TEXT],
+  anywhere: true,
+  operands: [USER_OPERAND],
+  options: { generate: GENERATE },
+  examples: ['curfew user password ada@example.com', 'curfew user password 2 --generate'],
+  async run(line) {
+    const chosen = await choosePassword(line);
+    return withOperator(line, async (operator) => {
+      const user = await findUser(operator, line.operand);
+      if (!(await operator.setPassword(user.id, chosen.password)))
+        throw new Refused(`there is no user ${line.operand}.`);
+      const { shown } = chosen;
+      line.terminal.answer(
+        shown === undefined ? { user } : { user, password: shown },
+        [
+          `Set the password of ${describe(user)}. Every session has ended.`,
+          ...(shown === undefined ? [] : [`Password: ${shown}`]),
+        ].join('\n'),
+      );
+      return EXIT.done;
+    });
+  },
+};
+
+const role: Command = {
+  words: 'user role',
+  summary: 'Give a user another role and end every session',
+  anywhere: true,
+  operands: [USER_OPERAND, { name: 'ROLE', about: 'user or admin.' }],
+  examples: ['curfew user role ada@example.com admin'],
+  async run(line) {
+    const to = readRole(line.operands[1] ?? '');
+    return change(line, (operator, id) => operator.changeUser(id, { role: to }), `Role ${to} for`);
+  },
+};
+
+export const userCommands: Command[] = [list, add, disable, enable, remove, password, role];
+
+function switchCommand(given: { words: string; summary: string; disabled: boolean; said: string }): Command {
+  const { words, summary, disabled, said } = given;
+  return {
+    words,
+    summary,
+    anywhere: true,
+    operands: [USER_OPERAND],
+    examples: [`curfew ${words} ada@example.com`],
+    run: (line) => change(line, (operator, id) => operator.changeUser(id, { disabled }), said),
+  };
+}
+
+function change(
+  line: CommandLine,
+  make: (operator: Operator, id: number) => Promise<Account | null>,
+  said: string,
+): Promise<number> {
+  return withOperator(line, async (operator) => {
+    const { id } = await findUser(operator, line.operand);
+    const user = await make(operator, id);
+    if (!user) throw new Refused(`there is no user ${line.operand}.`);
+    line.terminal.answer({ user }, `${said} ${describe(user)}.`);
+    return EXIT.done;
+  });
+}
+
+async function choosePassword(line: CommandLine): Promise<{ password: string; shown?: string }> {
+  if (!line.flag('generate')) return { password: await readNewPassword() };
+  const made = generatePassword();
+  return { password: made, shown: made };
+}
+
+async function confirmDeletion(line: CommandLine, user: Account): Promise<void> {
+  if (line.flag('yes')) return;
+  const { terminal } = line;
+  if (!terminal.interactive)
+    throw new Refused(`${user.email} would be deleted for good. Nothing was changed; repeat with --yes.`);
+  const typed = await terminal.ask(
+    `Delete ${describe(user)} for good? Type the e-mail address to go ahead: `,
+  );
+  if (typed !== user.email) throw new Refused('not confirmed. Nothing was changed.');
+}
+
+function readRole(text: string): Role {
+  if (text !== 'user' && text !== 'admin') throw new UsageError('a role is user or admin.');
+  return text;
+}
+
+const describe = (user: Account): string => plain(`user ${user.id}, ${user.email}`);
+
+function userTable(users: Account[]): string {
+  return table(
+    ['ID', 'E-MAIL', 'NAME', 'ROLE', 'WORKSPACE', 'STATE'],
+    users.map((user) => [
+      String(user.id),
+      user.email,
+      user.name,
+      user.role,
+      user.workspace,
+      user.disabled_at === null ? 'enabled' : `disabled since ${user.disabled_at}`,
+    ]),
+  );
+}
