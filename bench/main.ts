@@ -10,6 +10,7 @@ import { canPin } from './machine/cores.ts';
 import { startServices, type Services } from './machine/services.ts';
 import { readOptions, type Options, type SectionId } from './options.ts';
 import { judgeAims } from './report/aims.ts';
+import { drawChart } from './chart.ts';
 import { gatherResults, writeResults } from './report/results.ts';
 import { formatAims, formatSection } from './report/table.ts';
 import { measureChecks } from './sections/check.ts';
@@ -96,7 +97,7 @@ async function run(options: Options): Promise<void> {
     aims,
   );
   process.stdout.write(`\n${sections.map(formatSection).join('\n')}\n${formatAims(aims)}\n`);
-  const written = await writeResults(results, options);
+  const written = await writeResults(results, drawChart(results), options);
   say(`written: ${written.join(', ')} (${results.seconds} s)`);
   if (sections.some(({ figures }) => figures.some((figure) => figure.void !== undefined)))
     process.exitCode = 1;

@@ -2,7 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem, type } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { drawChart } from '../chart.ts';
 import type { Section } from '../figure.ts';
 import { hasWrk } from '../load/wrk.ts';
 import { canPin } from '../machine/cores.ts';
@@ -50,12 +49,12 @@ export function gatherResults(
 }
 
 /** Answers the paths written. A quick or partial run stays beside the published one and never replaces it. */
-export async function writeResults(results: Results, options: Options): Promise<string[]> {
+export async function writeResults(results: Results, drawing: string, options: Options): Promise<string[]> {
   const publish = isPublishable(options);
   const json = publish ? 'bench/results/latest.json' : 'bench/results/partial.json';
   const chart = publish ? 'docs/pictures/bench.svg' : 'bench/results/partial.svg';
   await write(json, `${JSON.stringify(results, null, 2)}\n`);
-  await write(chart, drawChart(results));
+  await write(chart, drawing);
   return [json, chart];
 }
 
