@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
+import type { Logger } from 'pino';
 import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
 import { type Authority, createAuthority } from '../authority.ts';
 import { type Environment, readConfig } from '../config.ts';
@@ -8,6 +9,7 @@ import { announce, withdraw } from './announcement.ts';
 
 /** How long requests may go on after SIGTERM. */
 const DRAIN_MS = 10_000;
+const IDLE_MS = 50;
 
 /**
  * The server process: listens, serves, and on SIGTERM or SIGINT drains and ends.
@@ -48,7 +50,7 @@ export async function serve(environment: Environment, options: { banner: boolean
     process.once('SIGINT', resolve);
   });
   log.info({ signal }, 'draining');
-  await drain(server);
+  await drain(server, log);
   if (embedded !== null) withdraw(embedded);
   await authority.close();
   log.info('stopped');
@@ -66,14 +68,19 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 }
 
 /** Stops accepting, lets requests finish, and closes what is left after a while. */
-async function drain(server: Server): Promise<void> {
+async function drain(server: Server, log: Logger): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  // A connection that is kept alive becomes idle when its request is answered, and nobody closes it then but us.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
+  const late = setTimeout(() => {
+    log.warn('requests that did not finish were cut off');
+    server.closeAllConnections();
+  }, DRAIN_MS);
   await closed;
-  clearTimeout(timer);
+  clearInterval(idle);
+  clearTimeout(late);
 }
 
 const addressOf = (host: string, port: number): string =>

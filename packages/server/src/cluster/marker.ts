@@ -11,8 +11,7 @@ const BATCH = 500;
  */
 export function markerPass(database: Database): () => Promise<void> {
   return endingsPass(database, 'marker', async (events) => {
-    for (const event of events)
-      if (isCutEvent(event)) while ((await markEnded(database, event, BATCH)) === BATCH);
+    for (const event of events) if (isCutEvent(event)) await markEnded(database, event, BATCH);
   });
 }
 

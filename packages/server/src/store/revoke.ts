@@ -326,52 +326,83 @@ function eventOf(
   };
 }
 
-const MARK_AS_EVENT = `update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4`;
+type MarkValues = [
+  position: number,
+  at: Date,
+  actor: string,
+  reason: string,
+  exceptSession: string | null,
+  who: unknown,
+  device: string | null,
+  limit: number,
+  after: string,
+];
 
+/*
+ * Goes through the rows in the order of an index, each time on from where it stood: rows that are marked leave the
+ * index's beginning full of entries that lead nowhere, and starting there again would walk over all of them.
+ */
 function markStatement(
   name: string,
   target: string,
-): Statement<
-  [
-    position: number,
-    at: Date,
-    actor: string,
-    reason: string,
-    exceptSession: string | null,
-    who: unknown,
-    device: string | null,
-    limit: number,
-  ],
-  { id: string }
-> {
+  by: string,
+): Statement<MarkValues, { last: string; marked: number }> {
   return statement(
     name,
-    `${MARK_AS_EVENT}
-     where s.id in (select s.id from user_sessions s where ${target} and s.is_active and s.born < $1
-       and s.id is distinct from $5::uuid and ($7::text is null or s.device_id = $7)
-       limit $8 for update skip locked)
-     returning s.id`,
+    `with batch as (
+       select s.id, ${by} as place from user_sessions s
+       where ${target} and s.is_active and s.born < $1 and s.id is distinct from $5::uuid
+         and ($7::text is null or s.device_id = $7) and ${by} > $9
+       order by ${by} limit $8 for update skip locked
+     ), marked as (
+       update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4
+       from batch where s.id = batch.id returning batch.place
+     )
+     select place::text as last, (count(*) over ())::int as marked from marked order by place desc limit 1`,
   );
 }
 
 const MARKS = {
-  users: markStatement('mark_cut_users', 's.user_id = any($6::bigint[])'),
-  client: markStatement('mark_cut_client', 's.client_id = $6::text'),
-  everyone: markStatement('mark_cut_everyone', '$6::text is null'),
+  user: { statement: markStatement('mark_cut_user', 's.user_id = $6::bigint', 's.born'), first: '-1' },
+  client: { statement: markStatement('mark_cut_client', 's.client_id = $6::text', 's.born'), first: '-1' },
+  everyone: {
+    statement: markStatement('mark_cut_everyone', '$6::text is null', 's.id'),
+    first: '00000000-0000-0000-0000-000000000000',
+  },
 } as const;
 
-/** Marks up to `limit` rows that a cut's event has ended. Returns how many. */
-export async function markEnded(on: Queryable, event: LogEvent, limit: number): Promise<number> {
-  const common = [
-    event.position,
-    event.at,
-    event.actor,
-    event.reason ?? 'logout',
-    event.except_session,
-  ] as const;
-  if (event.scope === 'everyone') return (await MARKS.everyone.run(on, ...common, null, null, limit)).length;
-  if (event.scope === 'client')
-    return (await MARKS.client.run(on, ...common, event.client_id, null, limit)).length;
-  const users = event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
-  return (await MARKS.users.run(on, ...common, users, event.device_id, limit)).length;
+/** Marks every row that a cut's event has ended, so many at a time. A row that somebody has locked is left out. */
+export async function markEnded(on: Queryable, event: LogEvent, atATime: number): Promise<void> {
+  if (event.scope === 'everyone') return markAll(on, event, 'everyone', null, atATime);
+  if (event.scope === 'client') return markAll(on, event, 'client', event.client_id, atATime);
+  for (const userId of event.user_ids ?? (event.user_id === null ? [] : [event.user_id]))
+    await markAll(on, event, 'user', userId, atATime);
+}
+
+async function markAll(
+  on: Queryable,
+  event: LogEvent,
+  by: keyof typeof MARKS,
+  who: unknown,
+  atATime: number,
+): Promise<void> {
+  const { statement: mark, first } = MARKS[by];
+  const { position, at, actor, reason, except_session, device_id } = event;
+  let after: string = first;
+  for (;;) {
+    const [batch] = await mark.run(
+      on,
+      position,
+      at,
+      actor,
+      reason ?? 'logout',
+      except_session,
+      who,
+      device_id,
+      atATime,
+      after,
+    );
+    if (!batch || batch.marked < atATime) return;
+    after = batch.last;
+  }
 }

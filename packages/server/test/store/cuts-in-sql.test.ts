@@ -1,0 +1,205 @@
+/** The cuts of the store against the algebra of the protocol: the rows that are written, and the view that reads them. */
+import {
+  type Cut,
+  cutAll,
+  cutOthers,
+  isCut,
+  keysOf,
+  mergeCuts,
+  type SessionFacts,
+} from '@curfew/protocol/cuts';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/store/database.ts';
+import { openEmbedded } from '../../src/store/embedded.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { type CutTarget, cut, keysOfTarget } from '../../src/store/revoke.ts';
+import type { Act } from '../../src/store/sessions.ts';
+import type { Queryable } from '../../src/store/statement.ts';
+import { freshDatabase } from '../services/fresh-database.ts';
+import { makeScratch } from '../services/scratch.ts';
+import { backends, migrated, silent } from '../support.ts';
+
+const ACT: Act = {
+  at: new Date(),
+  actor: 'operator',
+  contract: 'v1',
+  ipAddress: null,
+  userAgent: '',
+  requestId: null,
+};
+
+const sidOf = (n: number): string => `019a9f2c-5f6e-7c3a-9d52-00000000000${n}`;
+const users = [1, 2];
+const clients = ['shop', 'app'];
+const devices = ['phone', '1:phone'];
+
+const target: fc.Arbitrary<CutTarget> = fc.oneof(
+  { weight: 2, arbitrary: fc.constantFrom(...users).map((userId) => ({ scope: 'user' as const, userId })) },
+  {
+    weight: 6,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...users), fc.integer({ min: 0, max: 5 }))
+      .map(([userId, n]) => ({ scope: 'others' as const, userId, exceptSession: sidOf(n) })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...users), fc.constantFrom(...devices))
+      .map(([userId, deviceId]) => ({ scope: 'device' as const, userId, deviceId })),
+  },
+  { weight: 1, arbitrary: fc.constant({ scope: 'users' as const, userIds: users }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...clients).map((clientId) => ({ scope: 'client' as const, clientId })),
+  },
+  { weight: 1, arbitrary: fc.constant({ scope: 'everyone' as const }) },
+);
+
+interface Run {
+  /** Cuts, each with the position it was decided at, in the order in which they commit. */
+  cuts: { target: CutTarget; position: number }[];
+  sessions: SessionFacts[];
+}
+
+/** Positions are drawn before transactions commit: any order is possible, and two never have the same. */
+const run: fc.Arbitrary<Run> = fc
+  .tuple(
+    fc.array(target, { minLength: 1, maxLength: 8 }),
+    fc.array(
+      fc.record({
+        userId: fc.constantFrom(...users),
+        clientId: fc.constantFrom(...clients),
+        deviceId: fc.constantFrom(...devices),
+      }),
+      { minLength: 6, maxLength: 6 },
+    ),
+  )
+  .chain(([targets, facts]) =>
+    fc
+      .shuffledSubarray(
+        Array.from({ length: targets.length + facts.length }, (_, i) => i + 1),
+        { minLength: targets.length + facts.length },
+      )
+      .map((positions) => ({
+        cuts: targets.map((one, i) => ({ target: one, position: positions[i] ?? 0 })),
+        sessions: facts.map((one, i) => ({
+          ...one,
+          sid: sidOf(i),
+          born: positions[targets.length + i] ?? 0,
+        })),
+      })),
+  );
+
+function cutOf({ target: one, position }: Run['cuts'][number]): Cut {
+  return one.scope === 'others' ? cutOthers(position, one.exceptSession) : cutAll(position);
+}
+
+/** What the rows must be: the merges of the protocol, in the order of the commits. */
+function merged(cuts: Run['cuts']): Map<string, Cut> {
+  const byKey = new Map<string, Cut>();
+  for (const one of cuts)
+    for (const key of keysOfTarget(one.target)) {
+      const there = byKey.get(key);
+      byKey.set(key, there ? mergeCuts(there, cutOf(one)) : cutOf(one));
+    }
+  return byKey;
+}
+
+describe.each(backends())('cuts, %s', (backend) => {
+  let database: Database;
+  beforeAll(async () => {
+    database =
+      backend === 'postgres'
+        ? openPostgres({ url: await freshDatabase(migrated), pool: 2, statementNames: true, log: silent })
+        : await openEmbedded(makeScratch('cuts'));
+    await migrate(database);
+    await database.query({
+      text: `insert into users (id, email, created_at) select n, 'user-' || n, now() from unnest($1::bigint[]) as n`,
+      values: [users],
+    });
+  });
+  afterAll(() => database.close());
+
+  async function start(on: Queryable, sessions: SessionFacts[]): Promise<void> {
+    await on.query({
+      text: `with a as (delete from cuts), b as (delete from events) delete from user_sessions`,
+      values: [],
+    });
+    await on.query({
+      text: `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+          idle_seconds, idle_expires_at, expires_at)
+        select s.id, s.user_id, s.client_id, s.device_id, 'v1', s.born, now(), now(), 3600, now() + interval '1 day', now() + interval '1 day'
+        from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) as s (id, user_id, client_id, device_id, born)`,
+      values: [
+        sessions.map((one) => one.sid),
+        sessions.map((one) => one.userId),
+        sessions.map((one) => one.clientId),
+        sessions.map((one) => one.deviceId),
+        sessions.map((one) => one.born),
+      ],
+    });
+  }
+
+  /** The statement of the program, with a position that the test has drawn. */
+  const decidedAt = (on: Queryable, position: number): Queryable => ({
+    query: ({ text, values }) => {
+      const placed = text.replace(
+        `select nextval('positions') as position`,
+        `select ${position}::bigint as position`,
+      );
+      if (placed === text) throw new Error('the statement draws its position in another way');
+      return on.query({ text: placed, values });
+    },
+  });
+
+  test('rows and view say what the algebra says, in whatever order the cuts commit', async () => {
+    await fc.assert(
+      fc.asyncProperty(run, async ({ cuts, sessions }) => {
+        await start(database, sessions);
+        for (const one of cuts) await cut(decidedAt(database, one.position), one.target, ACT, 'logout');
+
+        const expected = merged(cuts);
+        const rows = await database.query({
+          text: 'select key, position, base, except_session from cuts',
+          values: [],
+        });
+        expect(
+          new Map(
+            rows.rows.map(({ key, except_session, ...row }) => [
+              key,
+              { ...row, exceptSession: except_session },
+            ]),
+          ),
+        ).toEqual(expected);
+
+        const isOver = (one: SessionFacts): boolean =>
+          keysOf(one).some((key) => {
+            const there = expected.get(key);
+            return there !== undefined && isCut(there, one);
+          });
+        const open = async (): Promise<string[]> =>
+          (await database.query({ text: 'select id from open_sessions order by id', values: [] })).rows.map(
+            (row: { id: string }) => row.id,
+          );
+        const living = sessions.filter((one) => !isOver(one)).map((one) => one.sid);
+        expect(await open()).toEqual(living);
+        // Rows were marked as well, and never one that lives.
+        const active = await database.query({
+          text: 'select id from user_sessions where is_active order by id',
+          values: [],
+        });
+        expect(active.rows.map((row: { id: string }) => row.id)).toEqual(living);
+        // The view says the same by the cuts alone, as it must where rows are too many to be marked.
+        await database.query({ text: 'update user_sessions set is_active = true', values: [] });
+        expect(await open()).toEqual(living);
+        // And the other way round the order of the cuts does not matter to the sessions.
+        const turned = merged([...cuts].reverse());
+        for (const one of sessions)
+          expect(keysOf(one).some((key) => isCut(turned.get(key) ?? cutAll(0), one))).toBe(isOver(one));
+      }),
+      { numRuns: backend === 'postgres' ? 300 : 60 },
+    );
+  });
+});

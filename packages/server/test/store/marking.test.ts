@@ -1,0 +1,104 @@
+/** Rows that a cut has ended say so afterwards: all of them, in batches, and no others. */
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { openEmbedded } from '../../src/store/embedded.ts';
+import type { Database } from '../../src/store/database.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { type CutTarget, cut, markEnded } from '../../src/store/revoke.ts';
+import { freshDatabase } from '../services/fresh-database.ts';
+import { makeScratch } from '../services/scratch.ts';
+import { backends, migrated, silent } from '../support.ts';
+
+const EACH = 130;
+const now = new Date();
+const act = { at: now, actor: 'user:1', contract: 'v1', ipAddress: null, userAgent: '', requestId: null };
+
+describe.each(backends())('marking, %s', (backend) => {
+  let database: Database;
+  const query = async (text: string, values: unknown[] = []) => (await database.query({ text, values })).rows;
+
+  beforeEach(async () => {
+    if (!database) {
+      database =
+        backend === 'embedded'
+          ? await openEmbedded(makeScratch('marking'))
+          : openPostgres({ url: await freshDatabase(migrated), pool: 4, statementNames: true, log: silent });
+      await migrate(database);
+      await query(
+        `insert into users (email, created_at) select 'u' || i || '@example.com', now() from generate_series(1, 3) i`,
+      );
+    }
+    await query('truncate user_sessions, cuts, tokens');
+    await query(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at)
+       select gen_random_uuid(), 1 + i % 3, case when i % 2 = 0 then 'even' else 'odd' end, 'd' || i % 5, 'v1',
+         nextval('positions'), now(), now(), 600, now() + interval '1 hour', now() + interval '1 day'
+       from generate_series(0, $1::int - 1) i`,
+      [3 * EACH],
+    );
+  });
+  afterAll(() => database?.close());
+
+  const count = async (where: string): Promise<number> =>
+    (await query(`select count(*) as count from user_sessions where ${where}`))[0].count;
+
+  const targets: [string, CutTarget, string][] = [
+    ['a user', { scope: 'user', userId: 2 }, 'user_id = 2'],
+    ['a list of users', { scope: 'users', userIds: [1, 3] }, 'user_id in (1, 3)'],
+    ['an application', { scope: 'client', clientId: 'odd' }, `client_id = 'odd'`],
+    ['everyone', { scope: 'everyone' }, 'true'],
+  ];
+  test.each(targets)(
+    '%s, more than a hundred: over at once, marked in batches, no others',
+    async (_name, target, whom) => {
+      const born = await query(`select max(born) as last from user_sessions`);
+      const ending = await cut(database, target, act, 'admin_logout');
+      expect(ending).toMatchObject({ ended: [], more: true });
+      expect(ending.event.position).toBeGreaterThan(born[0].last);
+      expect(await query(`select 1 from open_sessions where ${whom}`)).toEqual([]);
+      expect(await count(`${whom} and is_active`)).toBe(await count(whom));
+
+      await markEnded(database, ending.event, 50);
+      expect(await count(`${whom} and is_active`)).toBe(0);
+      expect(await count(`not (${whom}) and not is_active`)).toBe(0);
+      expect(await count(`not is_active and ended_reason = 'admin_logout' and ended_by = 'user:1'`)).toBe(
+        await count(whom),
+      );
+    },
+  );
+
+  test('others: the one that asked is neither ended nor marked', async () => {
+    const [spared] = await query('select id from user_sessions where user_id = 1 order by born limit 1');
+    const ending = await cut(
+      database,
+      { scope: 'others', userId: 1, exceptSession: spared.id },
+      act,
+      'logout',
+    );
+    await markEnded(database, ending.event, 50);
+    expect(await query('select id from user_sessions where user_id = 1 and is_active')).toEqual([spared]);
+    expect(await query('select id from open_sessions where user_id = 1')).toEqual([spared]);
+  });
+
+  test('a device of one user: marked at once, being few', async () => {
+    const ending = await cut(database, { scope: 'device', userId: 1, deviceId: 'd0' }, act, 'logout');
+    const whom = `user_id = 1 and device_id = 'd0'`;
+    expect(ending.ended).toHaveLength(await count(whom));
+    expect(await count(`not (${whom}) and not is_active`)).toBe(0);
+    expect(await count(`${whom} and is_active`)).toBe(0);
+  });
+
+  test('a session that began after the cut is spared by the marking that comes later', async () => {
+    const ending = await cut(database, { scope: 'user', userId: 2 }, act, 'logout');
+    const [later] = await query(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at)
+       values (gen_random_uuid(), 2, 'odd', 'd', 'v1', nextval('positions'), now(), now(), 600,
+         now() + interval '1 hour', now() + interval '1 day') returning id`,
+    );
+    await markEnded(database, ending.event, 50);
+    expect(await query('select id from user_sessions where user_id = 2 and is_active')).toEqual([later]);
+    expect(await query('select id from open_sessions where user_id = 2')).toEqual([later]);
+  });
+});
