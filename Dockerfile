@@ -19,7 +19,8 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 CURFEW_DATA=/data
 WORKDIR /curfew
 COPY --from=dependencies /curfew ./
 COPY --from=build /curfew/packages packages
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data && chown node:node /data \
+  && chmod +x packages/server/dist/main.js && ln -s /curfew/packages/server/dist/main.js /usr/local/bin/curfew
 USER node
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort, makeScratch } from '../packages/server/test/services/scratch.ts';
+
+interface Example {
+  url: string;
+  child: ChildProcess;
+  output: () => string;
+}
+
+/** Starts an example as its first line says, on a free port and an empty data directory. */
+async function start(file: string): Promise<Example> {
+  const port = await freePort();
+  const child = spawn(process.execPath, ['--conditions=curfew-source', join(import.meta.dirname, file)], {
+    env: { PATH: process.env['PATH'], PORT: String(port), CURFEW_DATA: makeScratch('example') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await new Promise<void>((ready, fail) => {
+    child.once('exit', (code) => fail(new Error(`${file} ended with ${code}\n${output}`)));
+    createInterface(child.stdout).on('line', (line) => {
+      output += `${line}\n`;
+      if (line.startsWith('listening on ')) ready();
+    });
+  });
+  return { url: `http://127.0.0.1:${port}`, child, output: () => output };
+}
+
+describe.each(['express.ts', 'fastify.ts', 'hono.ts', 'fetch.ts'])('examples/%s', (file) => {
+  let example: Example;
+  beforeAll(async () => {
+    example = await start(file);
+  }, 60_000);
+  afterAll(() => {
+    example?.child.kill('SIGKILL');
+  });
+
+  const ask = (path: string, token?: string, body?: object): Promise<Response> =>
+    fetch(example.url + path, {
+      method: body ? 'POST' : 'GET',
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body ? { 'content-type': 'application/json' } : {}),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+  const credentials = { email: 'test@example.com', password: 'password123' };
+  async function login(): Promise<string> {
+    const answer = await ask('/v1/login', undefined, credentials);
+    expect(answer.status).toBe(200);
+    return ((await answer.json()) as { access_token: string }).access_token;
+  }
+
+  test('has fewer than 40 lines', () => {
+    const lines = readFileSync(join(import.meta.dirname, file), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(lines.length).toBeLessThan(40);
+  });
+
+  test('logs in, checks, logs out and refuses', async () => {
+    const token = await login();
+    expect((await ask('/v1/check', token)).headers.get('curfew-subject')).toBe('2');
+    const hello = await ask('/hello', token);
+    expect([hello.status, await hello.json()]).toEqual([200, { hello: '2' }]);
+
+    const logout = await ask('/v1/logout', token, { scope: 'all' });
+    expect(await logout.json()).toMatchObject({ confirmed: true });
+    expect((await ask('/v1/check', token)).status).toBe(401);
+    expect((await ask('/hello', token)).status).toBe(401);
+  });
+
+  test('serves the other contracts and the page of the API', async () => {
+    const answer = await ask('/auth/login', undefined, credentials);
+    const { data } = (await answer.json()) as { data: { access_token: string } };
+    expect((await ask('/auth/profile', data.access_token)).status).toBe(200);
+    expect((await ask('/api/v1/auth/status', data.access_token)).status).toBe(200);
+    expect((await ask('/api/users/2', data.access_token)).status).toBe(200);
+    expect((await ask('/auth/logout', data.access_token, {})).status).toBe(200);
+    expect((await ask('/auth/profile', data.access_token)).status).toBe(401);
+    for (const path of ['/docs', '/openapi.json', '/.well-known/jwks.json'])
+      expect([path, (await ask(path)).status]).toEqual([path, 200]);
+  });
+
+  test('tells the authority the address of the client', async () => {
+    const token = await login();
+    const answer = await ask('/v1/sessions', token);
+    const { sessions } = (await answer.json()) as { sessions: { ip_address: string; current: boolean }[] };
+    expect(sessions.find((session) => session.current)?.ip_address).toBe('127.0.0.1');
+  });
+
+  test('keeps what is not the authority’s to itself', async () => {
+    expect((await ask('/hello')).status).toBe(401);
+    const unknown = await ask('/v1x');
+    expect(unknown.status).toBe(404);
+    // The authority would have put this on its own 404.
+    expect(unknown.headers.get('x-request-id')).toBeNull();
+  });
+
+  test('stops when it is told to', async () => {
+    const exit = once(example.child, 'exit');
+    example.child.kill('SIGTERM');
+    expect(await exit).toEqual([0, null]);
+    expect(example.output()).not.toContain('"level":"error"');
+  });
+});

@@ -1,0 +1,15 @@
+/** Writes the pages that come out of the code: `npm run docs`. A test fails when they differ. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writtenPages } from './docs/pages.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'curfew-docs-'));
+try {
+  for (const [path, text] of Object.entries(await writtenPages(scratch))) {
+    writeFileSync(join(import.meta.dirname, '..', path), text);
+    console.log(path);
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}

@@ -1,0 +1,65 @@
+import { SETTINGS } from '../../packages/server/src/config.ts';
+
+/** What JSON Schema says of a setting's form. */
+interface Form {
+  type?: string;
+  enum?: string[];
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+}
+
+const GROUPS: [title: string, names: RegExp][] = [
+  ['The process', /^(HOST|PORT|NODE_ENV|LOG_LEVEL)$/],
+  ['Data', /^(DATABASE_URL|REDIS_URL|CURFEW_(DATABASE|STATEMENT|DATA|ALLOW|DEMO|CACHE|RETENTION).*)$/],
+  ['Who it is, and who may call', /^CURFEW_(ISSUER|AUDIENCE|KEY|SERVICE_KEYS|APPLICATIONS|TRUSTED_.*)$/],
+  ['Lifetimes and keys', /^CURFEW_(IDLE|ABSOLUTE|ACCESS|OPAQUE|REFRESH|LEASE|KEY)_.*$/],
+  ['The cookie', /^CURFEW_(COOKIE_.*|CLEAR_SITE_DATA)$/],
+  ['Passwords and logins', /^CURFEW_(HASH|LOGIN|PASSWORD)_.*$/],
+];
+
+/** `docs/settings.md`, from the table of settings. */
+export function settingsPage(): string {
+  const left = new Set(Object.keys(SETTINGS));
+  const sections = GROUPS.map(([title, names]) => {
+    const mine = [...left].filter((name) => names.test(name));
+    for (const name of mine) left.delete(name);
+    return [`## ${title}`, '', ...mine.map(entry)].join('\n');
+  });
+  if (left.size > 0) throw new Error(`no group of settings takes ${[...left].join(', ')}`);
+  return [
+    '# Settings',
+    '',
+    '<!-- Written by `npm run docs` from packages/server/src/config.ts. -->',
+    '',
+    'Environment variables; or, for `createAuthority({ settings })`, strings by the same names. They are read once, at',
+    'the start. A value that cannot be read or would be unsafe stops the start with a sentence that says what would be',
+    'safe, and so does a `CURFEW_…` that is not listed here. An empty variable counts as not set. `curfew doctor` looks',
+    'at all of them and says what is wrong.',
+    '',
+    ...sections,
+  ].join('\n');
+}
+
+function entry(name: string): string {
+  const { form, about } = SETTINGS[name as keyof typeof SETTINGS];
+  const read = form.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as Form & { default?: unknown };
+  const facts = [formOf(read), `default ${defaultOf(read.default, form.safeParse(undefined).data)}`];
+  return `### \`${name}\`\n\n${facts.join('; ')}.\n\n${about}\n`;
+}
+
+function formOf({ type, enum: values, minimum, maximum, minLength }: Form): string {
+  if (values) return `One of ${values.map((value) => `\`${value}\``).join(', ')}`;
+  if (type !== 'integer')
+    return minLength !== undefined && minLength > 1 ? `Text of at least ${minLength} characters` : 'Text';
+  if (maximum === undefined || maximum === Number.MAX_SAFE_INTEGER) return `A whole number from ${minimum}`;
+  return `A whole number from ${minimum} to ${maximum}`;
+}
+
+/** The default as it would be written: what the form takes, or what an absent value comes to. */
+function defaultOf(written: unknown, parsed: unknown): string {
+  const value = written ?? parsed;
+  if (value === true || value === false) return value ? '`1`' : '`0`';
+  if (typeof value !== 'string' && typeof value !== 'number') return 'not set';
+  return value === '' ? 'not set' : `\`${value}\``;
+}

@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
+import { requireService } from '../packages/server/test/services/require.ts';
+import { freePort, makeScratch } from '../packages/server/test/services/scratch.ts';
+import { compare, runBlocks, type ShellBlock, shellBlocks } from './docs/shell-blocks.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const main = join(root, 'packages/server/src/main.ts');
+const NODE = [process.execPath, '--conditions=curfew-source', main] as const;
+const SERVICE_KEY = 'svc_of_the_guides_0123456789abcdefghijklmn';
+
+const hasCurl = spawnSync('curl', ['--version']).status === 0 ? true : undefined;
+const canRun = requireService('curl', hasCurl, 'the pages are not tried out; install it') === true;
+
+const pages = ['README.md', ...readdirSync(join(root, 'docs/guides')).map((name) => `docs/guides/${name}`)];
+const runnable = pages
+  .map((page): [string, ShellBlock[]] => [page, shellBlocks(read(page))])
+  .filter(([, blocks]) => blocks.length > 0);
+
+/** In a checkout `curfew` is `npm run curfew --`; npm itself would only cost time here. */
+const prelude = `curfew() { ${NODE.map((part) => `'${part}'`).join(' ')} "$@"; }`;
+
+describe.skipIf(!canRun)('what the pages tell to do', () => {
+  let server: ChildProcess;
+  let environment: Record<string, string | undefined>;
+  let port: number;
+
+  beforeAll(async () => {
+    port = await freePort();
+    environment = {
+      PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+      CURFEW_DATA: makeScratch('guides'),
+      PORT: String(port),
+    };
+    server = spawn(NODE[0], [...NODE.slice(1), 'serve'], {
+      env: { ...environment, CURFEW_SERVICE_KEYS: SERVICE_KEY },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise<void>((ready, fail) => {
+      server.once('exit', (code) => fail(new Error(`the server ended with ${code}`)));
+      createInterface({ input: server.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+        if (line.includes('"msg":"listening"')) ready();
+      });
+    });
+  }, 60_000);
+  afterAll(() => {
+    server?.kill('SIGKILL');
+  });
+
+  const tryOut = async (blocks: ShellBlock[], env: Record<string, string | undefined>): Promise<void> => {
+    const here = blocks.map((block) => ({
+      ...block,
+      script: block.script.replaceAll('localhost:8000', `localhost:${port}`),
+    }));
+    const printed = await runBlocks(here, { cwd: makeScratch('guide'), env, prelude });
+    here.forEach((block, i) => expect(compare(block, printed[i] ?? '')).toBeNull());
+  };
+
+  test.each(runnable)('%s', { timeout: 60_000 }, async (_page, blocks) => {
+    const plain = blocks.filter(({ needs }) => needs === '');
+    await tryOut(plain, { ...environment, SERVICE_KEY });
+    const onPostgres = blocks.filter(({ needs }) => needs === 'postgres');
+    expect(plain.length + onPostgres.length).toBe(blocks.length);
+    if (onPostgres.length > 0 && hasPostgres())
+      await tryOut(onPostgres, { ...environment, DATABASE_URL: await freshDatabase(), SERVICE_KEY });
+  });
+});
+
+describe('the comparison', () => {
+  const block = (kind: 'json' | 'text', text: string): ShellBlock => ({
+    line: 1,
+    needs: '',
+    script: '',
+    prints: { kind, text },
+  });
+  test.each<[string, ShellBlock, string, boolean]>([
+    ['other values', block('json', '{"a":1,"b":["x"]}'), '{"a":2,"b":["y","z"]}', true],
+    ['a missing key', block('json', '{"a":1,"b":2}'), '{"a":1}', false],
+    ['another kind', block('json', '{"a":1}'), '{"a":"1"}', false],
+    ['another truth', block('json', '{"a":true}'), '{"a":false}', false],
+    ['no JSON', block('json', '{"a":1}'), 'oops', false],
+    ['other numbers', block('text', 'HTTP/1.1 200 OK'), 'HTTP/1.1 401 OK\r\n', true],
+    ['an ellipsis', block('text', 'sid … end'), 'sid 0a-1b end', true],
+    ['other words', block('text', 'HTTP/1.1 200 OK'), 'HTTP/1.1 401 Unauthorized', false],
+    ['more lines', block('text', 'a'), 'a\nb', false],
+  ])('judges %s', (_, said, printed, same) => {
+    expect(compare(said, printed) === null).toBe(same);
+  });
+
+  test('a block that fails is a failure', async () => {
+    const blocks = shellBlocks('```sh run\necho one\n```\n\n```text\none\n```\n\n```sh run\nfalse\n```\n');
+    expect(blocks.map(({ line }) => line)).toEqual([1, 9]);
+    await expect(runBlocks(blocks, { cwd: root, env: process.env, prelude: '' })).rejects.toThrow('line 9');
+  });
+});
+
+test('every link to a file of the repository leads to one', () => {
+  const documents = [
+    ...readdirSync(root).filter((name) => name.endsWith('.md')),
+    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join('docs', name)),
+    ...readdirSync(join(root, 'packages')).map((name) => join('packages', name, 'README.md')),
+  ];
+  const broken = documents.flatMap((path) =>
+    [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
+      .map((match) => join(root, dirname(path), match[1] as string))
+      .filter((target) => !existsSync(target))
+      .map((target) => `${path}: ${relative(root, target)}`),
+  );
+  expect(broken).toEqual([]);
+});
