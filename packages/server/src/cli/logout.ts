@@ -1,8 +1,7 @@
-import { clientId as clientIdShape } from '../http/contract/shapes.ts';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { type Command, type CommandLine, EXIT, Refused, UsageError } from './declare.ts';
 import { endAndReport, NO_WAIT } from './end.ts';
-import { findUser } from './find-user.ts';
+import { findUser, requireApplication } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { counted } from './terminal.ts';
@@ -61,11 +60,7 @@ export const logoutCommands: Command[] = [logout];
 async function targetOf(line: CommandLine, operator: Operator, listed: string[]): Promise<AdminTarget> {
   const [user, app, device] = [line.text('user'), line.text('app'), line.text('device')];
   if (line.flag('everyone')) return { scope: 'everyone' };
-  if (app !== undefined) {
-    if (!clientIdShape.safeParse(app).success)
-      throw new UsageError(`${app} is not the name of an application.`);
-    return { scope: 'client', clientId: app };
-  }
+  if (app !== undefined) return { scope: 'client', clientId: requireApplication(app) };
   if (user !== undefined) {
     const { id } = await findUser(operator, user);
     if (device === undefined) return { scope: 'user', userId: id };

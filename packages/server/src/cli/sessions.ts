@@ -1,7 +1,7 @@
 import { sid as sidShape } from '../http/contract/shapes.ts';
 import { type Command, EXIT, Refused, UsageError } from './declare.ts';
 import { endAndReport, NO_WAIT } from './end.ts';
-import { findUser } from './find-user.ts';
+import { findUser, requireApplication } from './arguments.ts';
 import type { Session } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { table } from './terminal.ts';
@@ -18,21 +18,24 @@ const list: Command = {
     before: { value: 'SESSION', about: 'Go on before this session.' },
   },
   examples: ['curfew sessions list --user ada@example.com', 'curfew sessions list --ended --json'],
-  run: (line) =>
-    withOperator(line, async (operator) => {
-      const of = line.text('user');
-      const before = line.text('before');
-      const filter = {
-        userId: of === undefined ? null : (await findUser(operator, of)).id,
-        clientId: line.text('app') ?? null,
-        before: before === undefined ? null : requireSid(before),
-        ended: line.flag('ended'),
-      };
-      const { sessions, next } = await operator.sessions(filter, line.whole('limit', 1, 1000) ?? 100);
+  async run(line) {
+    const of = line.text('user');
+    const app = line.text('app');
+    const before = line.text('before');
+    const limit = line.whole('limit', 1, 1000) ?? 100;
+    const filter = {
+      clientId: app === undefined ? null : requireApplication(app),
+      before: before === undefined ? null : requireSid(before),
+      ended: line.flag('ended'),
+    };
+    return withOperator(line, async (operator) => {
+      const userId = of === undefined ? null : (await findUser(operator, of)).id;
+      const { sessions, next } = await operator.sessions({ ...filter, userId }, limit);
       line.terminal.answer({ sessions, next }, sessionTable(sessions, filter.ended));
       if (next !== null) line.terminal.note(`There are more: --before ${next}`);
       return EXIT.done;
-    }),
+    });
+  },
 };
 
 const end: Command = {

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 
 const PLAIN_PROGRESS_MS = 1000;
 
@@ -14,6 +14,7 @@ export interface Terminal {
   progress(): Progress;
   /** Whether somebody can be asked. */
   readonly interactive: boolean;
+  /** What is answered; an empty text when nothing is. */
   ask(question: string): Promise<string>;
 }
 
@@ -35,14 +36,20 @@ export function processTerminal(json: boolean): Terminal {
     },
     progress: () => (stderr.isTTY ? changingLine(stderr) : plainLines(stderr)),
     interactive: stdin.isTTY && stderr.isTTY,
-    async ask(question) {
-      const lines = createInterface({ input: stdin, output: stderr });
-      try {
-        return (await lines.question(question)).trim();
-      } finally {
-        lines.close();
-      }
-    },
+    ask: (question) =>
+      new Promise((resolve) => {
+        const lines = createInterface({ input: stdin, output: stderr });
+        let answer: string | undefined;
+        // Ctrl-C, or the end of the input, is an answer too: nothing.
+        lines.once('close', () => {
+          if (answer === undefined) stderr.write('\n');
+          resolve(answer ?? '');
+        });
+        lines.question(question, (given) => {
+          answer = given.trim();
+          lines.close();
+        });
+      }),
   };
 }
 

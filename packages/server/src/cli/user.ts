@@ -1,6 +1,6 @@
 import type { Role } from '../domain/session.ts';
 import { type Command, type CommandLine, EXIT, type Option, Refused, UsageError } from './declare.ts';
-import { findUser, requireEmail, USER_OPERAND } from './find-user.ts';
+import { findUser, requireEmail, USER_OPERAND } from './arguments.ts';
 import type { Account, Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { generatePassword, readNewPassword } from './secret.ts';
@@ -20,17 +20,19 @@ const list: Command = {
     after: { value: 'ID', about: 'Go on after the user of this number.' },
   },
   examples: ['curfew user list', 'curfew user list --query example.com --json'],
-  run: (line) =>
-    withOperator(line, async (operator) => {
-      const { users, next } = await operator.users({
-        query: line.text('query') ?? null,
-        after: line.whole('after', 0) ?? 0,
-        limit: line.whole('limit', 1, 1000) ?? 100,
-      });
+  async run(line) {
+    const filter = {
+      query: line.text('query') ?? null,
+      after: line.whole('after', 0) ?? 0,
+      limit: line.whole('limit', 1, 1000) ?? 100,
+    };
+    return withOperator(line, async (operator) => {
+      const { users, next } = await operator.users(filter);
       line.terminal.answer({ users, next }, userTable(users));
       if (next !== null) line.terminal.note(`There are more: --after ${next}`);
       return EXIT.done;
-    }),
+    });
+  },
 };
 
 const add: Command = {

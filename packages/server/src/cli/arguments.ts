@@ -1,4 +1,4 @@
-import { email as emailShape } from '../http/contract/shapes.ts';
+import { clientId as clientIdShape, email as emailShape } from '../http/contract/shapes.ts';
 import { type Operand, Refused, UsageError } from './declare.ts';
 import type { Account, Operator } from './operator.ts';
 
@@ -17,6 +17,13 @@ export async function findUser(operator: Operator, reference: string): Promise<A
 /** @throws UsageError when it is no e-mail address */
 export function requireEmail(text: string): string {
   if (!emailShape.safeParse(text).success) throw new UsageError(`${text} is not an e-mail address.`);
+  return text;
+}
+
+/** @throws UsageError when it cannot be the name of an application */
+export function requireApplication(text: string): string {
+  if (!clientIdShape.safeParse(text).success)
+    throw new UsageError(`${text} is not the name of an application.`);
   return text;
 }
 

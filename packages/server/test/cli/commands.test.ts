@@ -1,0 +1,224 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Environment } from '../../src/config.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { makeScratch } from '../services/scratch.ts';
+import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
+import { type Outcome, run, serve, type ServerProcess } from './processes.ts';
+
+/*
+ * Every command, both ways: on PostgreSQL itself, beside a server that is another node, and through the server that has
+ * the embedded database. The same expectations for both.
+ */
+const WAYS = [
+  { way: 'on PostgreSQL itself', direct: true },
+  { way: 'through the server with the embedded database', direct: false },
+].filter(({ direct }) => !direct || hasPostgres());
+
+describe.each(WAYS)('$way', ({ direct }) => {
+  let server: ServerProcess;
+  let place: Environment;
+  const cf = (args: string[], input = ''): Promise<Outcome> => run(args, place, input);
+
+  beforeAll(async () => {
+    place = direct ? { DATABASE_URL: await freshDatabase(migrated) } : { CURFEW_DATA: makeScratch('data') };
+    server = await serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
+  });
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+  });
+
+  const logIn = async (email: string, password = PASSWORD, device = 'laptop-1'): Promise<string> => {
+    const answer = await server.call('POST', '/v1/login', {
+      body: { email, password, device: { id: device } },
+    });
+    expect(answer.status).toBe(200);
+    return answer.json.access_token as string;
+  };
+  const isAlive = async (token: string): Promise<boolean> =>
+    (await server.call('GET', '/v1/check', { bearer: token })).status === 200;
+  const newest = async (): Promise<{ actor: string; reason: string; type: string }> =>
+    (await server.call('GET', '/v1/admin/events?limit=1', { bearer: SERVICE_KEY })).json.events[0];
+  const actor = direct ? 'operator' : 'service';
+
+  test('user add, and who did it', async () => {
+    const added = await cf(
+      ['user', 'add', 'ada@example.com', '--name', 'Ada', '--json'],
+      'correct horse\nnot this line\n',
+    );
+    expect(added).toMatchObject({ code: 0, err: '' });
+    expect(added.json.user).toMatchObject({ id: 3, email: 'ada@example.com', name: 'Ada', role: 'user' });
+    expect(added.out).not.toContain('correct horse');
+    expect(await newest()).toMatchObject({ type: 'user_created', actor });
+    await logIn('ada@example.com', 'correct horse');
+  });
+
+  test('user add refuses what is taken or too short', async () => {
+    const taken = await cf(['user', 'add', 'ADA@example.com'], 'correct horse\n');
+    expect(taken).toMatchObject({ code: 3, out: '' });
+    expect(taken.err).toBe('curfew: there is a user ADA@example.com already.\n');
+    const short = await cf(['user', 'add', 'new@example.com'], 'short\n');
+    expect(short).toMatchObject({
+      code: 3,
+      out: '',
+      err: 'curfew: the password must have at least 8 characters.\n',
+    });
+  });
+
+  test('user add --generate shows the password once, user password sets another', async () => {
+    const added = await cf(['user', 'add', 'bob@example.com', '--generate']);
+    expect(added.code).toBe(0);
+    const made = /^Password: (\S{20})$/m.exec(added.out)?.[1] ?? '';
+    const token = await logIn('bob@example.com', made);
+    const set = await cf(['user', 'password', 'bob@example.com'], 'another password\n');
+    expect(set).toMatchObject({ code: 0, err: '' });
+    expect(set.out).not.toContain('another password');
+    expect(await isAlive(token)).toBe(false);
+    expect(await newest()).toMatchObject({ reason: 'password_reset', actor });
+    await logIn('bob@example.com', 'another password');
+    expect((await cf(['user', 'password', '4711', '--generate'])).code).toBe(3);
+  });
+
+  test('user list', async () => {
+    const found = await cf(['user', 'list', '--query', 'ada@', '--json']);
+    expect(found.json).toMatchObject({ users: [{ id: 3, email: 'ada@example.com' }], next: null });
+    const page = await cf(['user', 'list', '--limit', '1']);
+    expect(page.code).toBe(0);
+    expect(page.out).toMatch(/^ID +E-MAIL +NAME +ROLE +WORKSPACE +STATE\n1 +admin@example\.com .*enabled\n$/);
+    expect(page.err).toBe('There are more: --after 1\n');
+  });
+
+  test('user role, disable and enable end sessions', async () => {
+    let token = await logIn('test@example.com');
+    const role = await cf(['user', 'role', '2', 'admin', '--json']);
+    expect(role.json.user).toMatchObject({ id: 2, role: 'admin' });
+    expect(await isAlive(token)).toBe(false);
+    expect(await newest()).toMatchObject({ reason: 'role_changed', actor });
+
+    token = await logIn('test@example.com');
+    const disabled = await cf(['user', 'disable', 'Test@example.com']);
+    expect(disabled).toMatchObject({ code: 0, out: 'Disabled user 2, test@example.com.\n', err: '' });
+    expect(await isAlive(token)).toBe(false);
+    expect((await cf(['user', 'list', '--query', 'test@'])).out).toContain('disabled since ');
+    const refused = await server.call('POST', '/v1/login', {
+      body: { email: 'test@example.com', password: PASSWORD },
+    });
+    expect(refused.status).toBe(401);
+    expect((await cf(['user', 'enable', '2', '--json'])).json.user.disabled_at).toBeNull();
+    await logIn('test@example.com');
+    expect((await cf(['user', 'disable', 'nobody@example.com'])).code).toBe(3);
+  });
+
+  test('sessions list and end', async () => {
+    const token = await logIn('ada@example.com', 'correct horse', 'phone');
+    const listed = await cf(['sessions', 'list', '--user', 'ada@example.com', '--json']);
+    expect(listed.code).toBe(0);
+    const [session] = listed.json.sessions;
+    expect(session).toMatchObject({ user_id: 3, active: true, ended: null, device: { id: 'phone' } });
+    const shown = await cf(['sessions', 'list', '--user', '3', '--app', 'default']);
+    expect(shown.out).toContain(session.id);
+    expect((await cf(['sessions', 'list', '--app', 'other', '--json'])).json.sessions).toEqual([]);
+
+    const ended = await cf(['sessions', 'end', session.id, '--json']);
+    expect(ended).toMatchObject({ code: 0, err: '' });
+    expect(ended.json).toMatchObject({
+      ended: 1,
+      confirmed: true,
+      waitedOut: 0,
+      acknowledged: direct ? 1 : 0,
+    });
+    expect(await isAlive(token)).toBe(false);
+    expect(await newest()).toMatchObject({ reason: 'admin_logout', actor });
+    expect((await cf(['sessions', 'end', session.id])).code).toBe(3);
+    const history = await cf(['sessions', 'list', '--user', '3', '--ended']);
+    expect(history.out).toContain(`admin_logout by ${actor}`);
+  });
+
+  test('logout of a user, a device, a list of users, an application', async () => {
+    const ada = await logIn('ada@example.com', 'correct horse', 'phone');
+    const tablet = await logIn('ada@example.com', 'correct horse', 'tablet');
+    const test1 = await logIn('test@example.com');
+    const device = await cf(['logout', '--user', 'ada@example.com', '--device', 'phone']);
+    expect(device.code).toBe(0);
+    expect(device.out).toMatch(/^Ended 1 session\. True everywhere after [\d.]+ ms\./);
+    expect([await isAlive(ada), await isAlive(tablet)]).toEqual([false, true]);
+
+    const user = await cf(['logout', '--user', '3', '--no-wait', '--json']);
+    expect(user.json).toMatchObject({ confirmed: false });
+    if (!direct) expect(await isAlive(tablet)).toBe(false);
+    expect(await isAlive(test1)).toBe(true);
+
+    const again = await logIn('ada@example.com', 'correct horse');
+    const slip = await cf(['logout', '--users', 'ada@example.com,nobody@example.com']);
+    expect(slip).toMatchObject({ code: 3, err: 'curfew: there is no user nobody@example.com.\n' });
+    expect(await isAlive(again)).toBe(true);
+    const users = await cf(['logout', '--users', '-', '--json'], 'ada@example.com\n2\n');
+    expect(users.json).toMatchObject({ confirmed: true });
+    expect([await isAlive(again), await isAlive(test1)]).toEqual([false, false]);
+
+    const admin = await logIn('admin@example.com');
+    expect((await cf(['logout', '--app', 'other', '--json'])).json.ended).toBe(0);
+    expect(await isAlive(admin)).toBe(true);
+    expect((await cf(['logout', '--app', 'default'])).code).toBe(0);
+    expect(await isAlive(admin)).toBe(false);
+  });
+
+  test('logout of many says how their rows are marked', async () => {
+    await server.call('POST', '/v1/admin/sessions', {
+      bearer: SERVICE_KEY,
+      body: { user_id: 2, client_id: 'default', count: 250 },
+    });
+    const ended = await cf(['logout', '--app', 'default', '--json']);
+    expect(ended.json).toMatchObject({ more: true, confirmed: true });
+    expect(ended.err).toMatch(
+      direct ? /Marking rows: (\d+) of \1\n$/ : /^The server marks their rows in the background\.\n$/,
+    );
+  });
+
+  test('logout of everyone counts first', async () => {
+    const tokens = [await logIn('admin@example.com'), await logIn('test@example.com')];
+    const { code, json, err } = await cf(['logout', '--everyone', '--json']);
+    expect({ code, json }).toEqual({
+      code: 3,
+      json: { outcome: 'confirmation_required', count: json.count },
+    });
+    expect(json.count).toBeGreaterThanOrEqual(2);
+    expect(err).toContain(`--confirm ${json.count}`);
+    const off = await cf(['logout', '--everyone', '--confirm', String(json.count + 1)]);
+    expect(off).toMatchObject({ code: 3, out: `${json.count} sessions would end.\n` });
+    for (const token of tokens) expect(await isAlive(token)).toBe(true);
+
+    const ended = await cf(['logout', '--everyone', '--confirm', String(json.count), '--json']);
+    expect(ended).toMatchObject({ code: 0, json: { ended: json.count, confirmed: true } });
+    for (const token of tokens) expect(await isAlive(token)).toBe(false);
+
+    const later = await logIn('admin@example.com');
+    expect((await cf(['logout', '--everyone', '--yes'])).code).toBe(0);
+    expect(await isAlive(later)).toBe(false);
+  });
+
+  test('keys list and rotate', async () => {
+    const before = (await cf(['keys', 'list', '--json'])).json.keys;
+    expect(before).toMatchObject([{ alg: 'EdDSA', state: 'signing' }]);
+    const token = await logIn('admin@example.com');
+    const rotated = await cf(['keys', 'rotate']);
+    expect(rotated.code).toBe(0);
+    expect(rotated.out).toContain('published');
+    expect((await cf(['keys', 'list', '--json'])).json.keys).toMatchObject([
+      before[0],
+      { state: 'published' },
+    ]);
+    expect(await isAlive(token)).toBe(true);
+    expect(await newest()).toMatchObject({ type: 'keys_rotated', actor });
+  });
+
+  test('user delete asks', async () => {
+    const token = await logIn('ada@example.com', 'correct horse');
+    const asked = await cf(['user', 'delete', 'ada@example.com']);
+    expect(asked).toMatchObject({ code: 3, out: '' });
+    expect(await isAlive(token)).toBe(true);
+    const deleted = await cf(['user', 'delete', 'ada@example.com', '--yes', '--json']);
+    expect(deleted).toMatchObject({ code: 0, json: { deleted: { id: 3 } } });
+    expect(await isAlive(token)).toBe(false);
+    expect((await cf(['user', 'delete', '3', '--yes'])).code).toBe(3);
+  });
+});

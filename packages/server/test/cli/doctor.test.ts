@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { inject, describe, expect, test } from 'vitest';
+import { judgeClock } from '../../src/cli/doctor/database.ts';
+import { judgeVersion } from '../../src/cli/doctor/postgres.ts';
+import type { Environment } from '../../src/config.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
+import { makeScratch } from '../services/scratch.ts';
+import { migrated, SERVICE_KEY } from '../support.ts';
+import { run, serve } from './processes.ts';
+
+interface Finding {
+  state: string;
+  about: string;
+  sentence: string;
+}
+
+async function examine(
+  environment: Environment,
+): Promise<{ code: number | null; ok: boolean; problems: Finding[]; of: (about: string) => Finding[] }> {
+  const { code, json } = await run(['doctor', '--json'], { PORT: '0', ...environment });
+  const findings = json.findings as Finding[];
+  return {
+    code,
+    ok: json.ok,
+    problems: findings.filter(({ state }) => state === 'problem'),
+    of: (about) => findings.filter((finding) => finding.about === about),
+  };
+}
+
+test('says everything that is wrong at once, and no secret', async () => {
+  const bad = {
+    NODE_ENV: 'production',
+    PORT: '99999',
+    CURFEW_KEY: 'too short',
+    CURFEW_LEASE: '5',
+    CURFEW_COOKIE_DOMAIN: 'a b',
+    CURFEW_APPLICATIONS: '{"shop":{"idleSeconds":99999999}}',
+    DATABASE_URL: 'postgres://me:hunter22222@127.0.0.1:1/none',
+    REDIS_URL: 'redis://:hunter33333@127.0.0.1:1',
+  };
+  const { code, json, out, err } = await run(['doctor', '--json'], bad);
+  expect({ code, err, ok: json.ok }).toEqual({ code: 1, err: '', ok: false });
+  const problems = (json.findings as Finding[]).filter(({ state }) => state === 'problem');
+  // One for each setting: the key is too short, and not missing as well.
+  expect(problems.map(({ about }) => about).sort()).toEqual([
+    'CURFEW_APPLICATIONS',
+    'CURFEW_COOKIE_DOMAIN',
+    'CURFEW_ISSUER',
+    'CURFEW_KEY',
+    'CURFEW_LEASE',
+    'DATABASE_URL',
+    'PORT',
+    'REDIS_URL',
+  ]);
+  expect(out).not.toMatch(/hunter|too short/);
+  const text = await run(['doctor'], bad);
+  expect(text.code).toBe(1);
+  expect(text.out).toMatch(/^problem {2}DATABASE_URL +nothing listens at 127\.0\.0\.1:1/m);
+  expect(text.out).toMatch(/\n8 problems found\.\n$/);
+});
+
+test('the embedded database: before its first start, free, in use, another key', async () => {
+  const CURFEW_DATA = makeScratch('data');
+  const before = await examine({ CURFEW_DATA });
+  expect(before).toMatchObject({ code: 0, ok: true });
+  expect(before.of('CURFEW_DATA')[0]?.sentence).toContain('there is no database in');
+
+  const server = await serve({ CURFEW_DATA });
+  const during = await examine({ CURFEW_DATA, PORT: new URL(server.url).port });
+  expect(during.code).toBe(0);
+  expect(during.of('CURFEW_DATA')).toMatchObject([{ state: 'ok' }]);
+  expect(during.of('CURFEW_DATA')[0]?.sentence).toContain(`in use by the server at ${server.url}, process`);
+  expect(during.of('PORT')[0]?.sentence).toMatch(/is taken by a Curfew server, which answers\.$/);
+  await server.stop();
+
+  const after = await examine({ CURFEW_DATA, CURFEW_KEY: 'another key'.repeat(4) });
+  expect(after.of('CURFEW_DATA')[0]?.sentence).toContain('is free');
+  expect(after.of('schema')).toMatchObject([{ state: 'ok' }]);
+  expect(after.problems).toMatchObject([{ about: 'CURFEW_KEY' }]);
+  expect(after.code).toBe(1);
+}, 60_000);
+
+describe.skipIf(!hasPostgres())('PostgreSQL', () => {
+  test('empty, migrated, of a newer program', async () => {
+    const DATABASE_URL = await freshDatabase();
+    const empty = await examine({ DATABASE_URL });
+    expect(empty.code).toBe(0);
+    expect(empty.of('DATABASE_URL')[0]?.sentence).toMatch(/answers\. It is version \d\d\.\d+\.$/);
+    expect(empty.of('schema')).toMatchObject([{ state: 'warning' }]);
+    expect(empty.of('schema')[0]?.sentence).toContain('0001-first.sql');
+    await withClient(DATABASE_URL, async (client) => {
+      expect((await client.query(`select to_regclass('users') as there`)).rows).toEqual([{ there: null }]);
+    });
+
+    const full = await freshDatabase(migrated);
+    const redis = inject('redisUrl');
+    const good = await examine({ DATABASE_URL: full, ...(redis === undefined ? {} : { REDIS_URL: redis }) });
+    expect(good.problems).toEqual([]);
+    expect(good.of('clock')).toMatchObject([{ state: 'ok' }]);
+    if (redis !== undefined) expect(good.of('REDIS_URL')).toMatchObject([{ state: 'ok' }]);
+
+    await withClient(full, (client) =>
+      client.query(
+        `insert into schema_migrations (number, name, checksum) values (9999, '9999-later.sql', '')`,
+      ),
+    );
+    const newer = await examine({ DATABASE_URL: full });
+    expect(newer.problems).toMatchObject([{ about: 'schema' }]);
+    expect(newer.problems[0]?.sentence).toContain('made by a newer Curfew');
+  });
+
+  test('keys in the clear, sealed, and sealed under another key', async () => {
+    const DATABASE_URL = await freshDatabase(migrated);
+    const [CURFEW_KEY, other] = ['a'.repeat(32), 'b'.repeat(32)];
+    expect((await run(['keys', 'list'], { DATABASE_URL })).code).toBe(0);
+    const clear = await examine({ DATABASE_URL });
+    expect(clear.of('CURFEW_KEY')).toMatchObject([{ state: 'warning' }]);
+    const late = await examine({ DATABASE_URL, CURFEW_KEY });
+    expect(late.of('signing keys')).toMatchObject([{ state: 'warning' }]);
+    await withClient(DATABASE_URL, (client) => client.query('delete from signing_keys'));
+    expect((await run(['keys', 'list'], { DATABASE_URL, CURFEW_KEY })).code).toBe(0);
+    expect((await examine({ DATABASE_URL, CURFEW_KEY })).of('signing keys')).toMatchObject([
+      { state: 'ok', sentence: 'CURFEW_KEY opens 1 key.' },
+    ]);
+    expect((await examine({ DATABASE_URL, CURFEW_KEY: other })).problems).toMatchObject([
+      { about: 'CURFEW_KEY' },
+    ]);
+    expect((await examine({ DATABASE_URL })).problems).toMatchObject([{ about: 'CURFEW_KEY' }]);
+  });
+});
+
+test('a port that something else has, and a server elsewhere that does not answer', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const found = await examine({
+    CURFEW_DATA: makeScratch('data'),
+    PORT: String((other.address() as AddressInfo).port),
+    CURFEW_URL: 'http://127.0.0.1:1',
+    CURFEW_SERVICE_KEY: SERVICE_KEY,
+  });
+  other.close();
+  expect(found.problems).toMatchObject([{ about: 'CURFEW_URL' }, { about: 'PORT' }]);
+  expect(found.problems[1]?.sentence).toContain('taken by another program');
+});
+
+test('versions of PostgreSQL', () => {
+  expect([140_012, 150_000, 180_004, 190_000].map((number) => judgeVersion(number).state)).toEqual([
+    'problem',
+    'ok',
+    'ok',
+    'warning',
+  ]);
+});
+
+test('clocks', () => {
+  const states = [
+    [0, null],
+    [-1999, 5000],
+    [2001, 5000],
+    [-61_000, null],
+    [0, -61_000],
+  ].map(([off = 0, since = null]) => judgeClock(off ?? 0, since).state);
+  expect(states).toEqual(['ok', 'ok', 'warning', 'problem', 'problem']);
+  expect(judgeClock(61_000, null).sentence).toContain('61 s behind');
+});
