@@ -186,7 +186,7 @@ export const SETTINGS = {
       'each item is a domain, a path, or both: example.com, /app, example.com/app',
     ),
     about:
-      'More places to delete the cookie from at logout, left over from earlier setups: example.com/app, /old.',
+      'More places to delete the cookie from, at login and at logout, left over from earlier setups: example.com/app, /old.',
   },
   CURFEW_CLEAR_SITE_DATA: {
     form: list.refine(

@@ -1,6 +1,6 @@
 import { countLiveSessions } from '../store/sessions.ts';
 import { type CutTarget, cut, endSessions } from '../store/revoke.ts';
-import { type Settled, settle, type Wait } from './settle.ts';
+import { type Settled, settle, settleNothing, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 /** What an administrator can end. */
@@ -32,7 +32,6 @@ export async function endByAdministrator(
     target.scope === 'sessions'
       ? await endSessions(database, target.sids, null, act, 'admin_logout')
       : await cut(database, target, act, 'admin_logout');
-  if (!ending)
-    return { outcome: 'ended', ended: 0, more: false, confirmed: true, acknowledged: 0, waitedOut: 0 };
+  if (!ending) return { outcome: 'ended', ...(await settleNothing(world, request.wait)) };
   return { outcome: 'ended', ...(await settle(world, ending, request.wait)) };
 }

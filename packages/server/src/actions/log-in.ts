@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { Contract } from '../domain/session.ts';
-import { findCredentials, findUser } from '../store/users.ts';
+import { findCredentials } from '../store/users.ts';
 import {
   countAttempt,
   countFailedAttempt,
@@ -9,7 +9,6 @@ import {
   uncountAttempt,
 } from '../store/limits.ts';
 import { Overloaded } from '../system/passwords.ts';
-import { userFacts } from './user-facts.ts';
 import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
 import { type Origin, userActor, type World } from './world.ts';
 
@@ -48,11 +47,13 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     await countFailedAttempt(database, attempt, config.loginLimits, system.now());
     return { outcome: 'invalid_credentials' };
   }
-  const user = await findUser(database, credentials.id);
-  if (!user) return { outcome: 'invalid_credentials' };
   const started = await startSession(
     world,
-    { user: userFacts(user), credentialVersion: credentials.credentialVersion, actor: userActor(user.id) },
+    {
+      userId: credentials.id,
+      credentialVersion: credentials.credentialVersion,
+      actor: userActor(credentials.id),
+    },
     input,
     origin,
   );

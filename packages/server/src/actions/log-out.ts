@@ -1,7 +1,7 @@
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { cut, type Ending, endSessions } from '../store/revoke.ts';
-import { type Settled, settle, type Wait } from './settle.ts';
+import { type Settled, settle, settleNothing, type Wait } from './settle.ts';
 import { actOf, type Origin, userActor, type World } from './world.ts';
 
 /** What a logged-in user can end: all of it their own. */
@@ -12,8 +12,6 @@ export type LogoutScope =
   | { scope: 'selected'; sessions: string[] }
   /** The sessions on one device; without a name, on the device that asks. */
   | { scope: 'device'; device?: string | undefined };
-
-const NOTHING: Settled = { ended: 0, more: false, confirmed: true, acknowledged: 0, waitedOut: 0 };
 
 /**
  * Ends sessions of the user who asks. Answers after the commit, and with `wait: "replicas"` when it is true everywhere.
@@ -27,8 +25,7 @@ export async function logOut(
   wait: Wait = 'replicas',
 ): Promise<Settled> {
   const ending = await endOwn(world, session, target, origin);
-  // Nothing was left to end: somebody else was faster. It is over either way.
-  return ending ? settle(world, ending, wait) : NOTHING;
+  return ending ? settle(world, ending, wait) : settleNothing(world, wait);
 }
 
 function endOwn(

@@ -30,3 +30,14 @@ export async function settle(world: World, ending: Ending, wait: Wait): Promise<
   }
   return { ...facts, confirmed: true, ...(await confirming) };
 }
+
+/**
+ * What follows an ending that found nothing left to end. Somebody else was faster, at this node or at another, and may
+ * not be through with telling everybody: what is said here has to be true everywhere all the same.
+ */
+export async function settleNothing(world: World, wait: Wait): Promise<Settled> {
+  const nothing = { ended: 0, more: false };
+  if (wait === 'none') return { ...nothing, confirmed: false, acknowledged: 0, waitedOut: 0 };
+  const [propagation] = await Promise.all([world.nodes.confirm(), world.nodes.catchUp()]);
+  return { ...nothing, confirmed: true, ...propagation };
+}

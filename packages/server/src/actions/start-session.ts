@@ -1,4 +1,4 @@
-import { type Contract, idleExpiry, type LiveSession, type UserFacts } from '../domain/session.ts';
+import { type Contract, idleExpiry, type LiveSession } from '../domain/session.ts';
 import { insertNewSession } from '../store/sessions.ts';
 import {
   applicationOf,
@@ -28,7 +28,7 @@ export interface StartedSession {
  */
 export async function startSession(
   world: World,
-  subject: { user: UserFacts; credentialVersion: number | null; actor: string },
+  subject: { userId: number; credentialVersion: number | null; actor: string },
   how: { contract: Contract; clientId: string; device: DeviceInput; grant?: Grant },
   origin: Origin,
 ): Promise<StartedSession | null> {
@@ -41,7 +41,7 @@ export async function startSession(
   const prepared = prepareTokens(world, grant, application, expiresAt);
   const facts = {
     sid: system.uuid(),
-    userId: subject.user.id,
+    userId: subject.userId,
     clientId: how.clientId,
     deviceId: how.device.id ?? system.uuid(),
     deviceName: how.device.name ?? '',
@@ -58,7 +58,7 @@ export async function startSession(
     actOf(world, origin, subject.actor),
   );
   if (!inserted) return null;
-  const session: LiveSession = { ...facts, born: inserted.born, createdAt: now, user: subject.user };
+  const session: LiveSession = { ...facts, born: inserted.born, createdAt: now, user: inserted.user };
   const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId);
   // The database has just said that the session is open: its access tokens need not be looked up for the first check.
   if (tokens.access)

@@ -27,8 +27,15 @@ export function startHousekeeping(options: {
 
   async function flushActivity(): Promise<void> {
     const activity = memory.takeActivity();
-    for (let i = 0; i < activity.length; i += ACTIVITY_BATCH)
-      await saveActivity(database, activity.slice(i, i + ACTIVITY_BATCH));
+    for (let i = 0; i < activity.length; i += ACTIVITY_BATCH) {
+      try {
+        await saveActivity(database, activity.slice(i, i + ACTIVITY_BATCH));
+      } catch (error) {
+        // Thrown away, a session in use would run out as idle.
+        memory.giveBackActivity(activity.slice(i));
+        throw error;
+      }
+    }
   }
 
   async function sweep(): Promise<void> {

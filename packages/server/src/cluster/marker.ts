@@ -10,9 +10,11 @@ const BATCH = 500;
  * wait for it: the view sees the cut.
  */
 export function markerPass(database: Database): () => Promise<void> {
-  return endingsPass(database, 'marker', async (events) => {
+  const mark = async (events: LogEvent[]): Promise<void> => {
     for (const event of events) if (isCutEvent(event)) await markEnded(database, event, BATCH);
-  });
+  };
+  // A login that was born below the cut can commit its row after it: it is found on the next look.
+  return endingsPass(database, 'marker', mark, true);
 }
 
 function isCutEvent(event: LogEvent): boolean {

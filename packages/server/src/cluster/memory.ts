@@ -31,6 +31,8 @@ export class SessionMemory {
   readonly #capacity: number;
   readonly #isFresh: () => boolean;
   #agedAtMs: number;
+  /** What was asked before it is not believed, even when the answer comes later. */
+  #forgotAtMs = Number.NEGATIVE_INFINITY;
   /** Sessions used since the last flush: sid → milliseconds since 1970. */
   #used = new Map<string, number>();
 
@@ -56,6 +58,7 @@ export class SessionMemory {
       !this.#ended.changedSince(known.mark, known.session.userId) &&
       nowMs < known.expiresAtMs &&
       nowMs < known.idleUntilMs &&
+      known.loadedAtMs > this.#forgotAtMs &&
       this.#system.monotonicMs() - known.loadedAtMs < BELIEVED_MS;
     if (!believed) {
       this.#byText.delete(text);
@@ -119,6 +122,7 @@ export class SessionMemory {
   /** Forgets every session: after a time in which endings may have been missed. */
   forget(): void {
     this.#byText.clear();
+    this.#forgotAtMs = this.#system.monotonicMs();
   }
 
   /** Hands over which sessions were used since the last call. */
@@ -126,6 +130,12 @@ export class SessionMemory {
     const used = this.#used;
     this.#used = new Map();
     return [...used].map(([sid, ms]) => ({ sid, seen: new Date(ms) }));
+  }
+
+  /** Takes back what could not be written. */
+  giveBackActivity(activity: readonly { sid: string; seen: Date }[]): void {
+    for (const { sid, seen } of activity)
+      this.#used.set(sid, Math.max(seen.getTime(), this.#used.get(sid) ?? 0));
   }
 
   get size(): number {

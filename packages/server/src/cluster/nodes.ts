@@ -27,6 +27,8 @@ export interface Nodes {
   isFresh(): boolean;
   /** Waits until no other node answers for whom a committed event has ended. Call it after the commit. */
   confirm(): Promise<Propagation>;
+  /** Reads the log: afterwards this node's own memory holds every ending committed before the call. */
+  catchUp(): Promise<void>;
   /** Age in milliseconds of what this node knows, and how many nodes there are, for metrics. */
   state(): { ageMs: number; nodes: number };
   close(): Promise<void>;
@@ -37,6 +39,7 @@ export function soleNode(): Nodes {
   return {
     isFresh: () => true,
     confirm: async () => ({ acknowledged: 0, waitedOut: 0 }),
+    catchUp: async () => undefined,
     state: () => ({ ageMs: 0, nodes: 1 }),
     close: async () => undefined,
   };
@@ -96,13 +99,13 @@ export async function joinNodes(options: {
   };
 
   async function register(): Promise<void> {
-    // Registered, and that is committed, before anything is loaded that memory will answer with.
-    options.onGap();
     const sentMs = system.monotonicMs();
     await registerNode(database, id, system.now());
     // The first time there is nothing in memory that history could concern. Later it goes on from where it stood, so
     // that what was loaded before and is still on its way here is judged by everything that ended meanwhile.
     if (cursor === '') cursor = await logHorizon(database);
+    // What was asked before this was asked when nobody waited for this node, and its ending may lie below the cursor.
+    options.onGap();
     beatSentMs = sentMs;
     registered = true;
   }
@@ -202,6 +205,7 @@ export async function joinNodes(options: {
 
   return {
     isFresh,
+    catchUp: read,
     async confirm() {
       const committedMs = system.monotonicMs();
       const untilMs = committedMs + leaseMs + marginMs;

@@ -76,6 +76,8 @@ export function endingsPass(
   database: Database,
   name: string,
   deal: (events: LogEvent[]) => Promise<void>,
+  /** Deals with an event again for as long as transactions are open that began before its end. */
+  again = false,
 ): () => Promise<void> {
   /** Positions dealt with above the cursor: what is given again needs no second deal in this process. */
   let dealt = new Set<number>();
@@ -85,6 +87,6 @@ export function endingsPass(
     const fresh = news.events.filter((event) => !dealt.has(event.position));
     if (fresh.length > 0) await deal(fresh);
     if (news.cursor !== cursor) await moveReader(database, name, news.cursor);
-    dealt = new Set(news.events.map((event) => event.position));
+    if (!again) dealt = new Set(news.events.map((event) => event.position));
   };
 }

@@ -242,7 +242,7 @@ async function startForService(c: Call): Promise<Response> {
   )[transport];
 
   const startOne = async (): Promise<Record<string, unknown> | null> => {
-    const subject = { user: userFacts(user), credentialVersion: null, actor: 'service' };
+    const subject = { userId: user.id, credentialVersion: null, actor: 'service' };
     const started = await startSession(
       world,
       subject,

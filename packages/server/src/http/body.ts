@@ -85,13 +85,14 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 /** The body as text, read no further than the limit, whatever Content-Length says. */
 async function readText(c: Call): Promise<string> {
   const length = c.req.header('content-length');
-  if (length !== undefined) {
-    if (Number(length) > BODY_LIMIT_BYTES) throw new BodyTooLarge();
-    // The connection gives no more than the length that was declared, so the body can be taken at once.
-    return length === '0' ? '' : c.req.text();
+  if (length !== undefined && Number(length) > BODY_LIMIT_BYTES) throw new BodyTooLarge();
+  if (c.env.incoming) {
+    // node:http gives no more than the length that was declared, so the body can be taken at once.
+    if (length !== undefined) return length === '0' ? '' : c.req.text();
+    // Over HTTP/1.1 a body has a length or is chunked (RFC 9112 section 6.3).
+    if (c.req.header('transfer-encoding') === undefined) return '';
   }
-  // Over HTTP/1.1 a body has a length or is chunked (RFC 9112 section 6.3); from a host's own Request it may have neither.
-  if (c.env.incoming && c.req.header('transfer-encoding') === undefined) return '';
+  // From a host's own Request there may be neither, and a length is only what somebody says.
   const stream = c.req.raw.body;
   if (!stream) return '';
   const chunks: Uint8Array[] = [];

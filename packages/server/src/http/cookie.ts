@@ -5,7 +5,7 @@ import { endSessions } from '../store/revoke.ts';
 import { settle } from '../actions/settle.ts';
 import { actOf, userActor, type World } from '../actions/world.ts';
 import { originOf, isForeignPage, presented, sessionCallerToChange } from './callers.ts';
-import { clearCookies, setCookie } from './cookies.ts';
+import { clearCookies, clearElsewhere, setCookie } from './cookies.ts';
 import type { Presented } from './credentials.ts';
 import type { Call } from './environment.ts';
 import { propagationHeader } from './respond.ts';
@@ -36,8 +36,10 @@ export async function startCookieSession(
   if (started.outcome !== 'started') return started;
   await endEarlier(c);
   const { config } = c.get('world');
-  if (started.tokens.cookie !== undefined)
+  if (started.tokens.cookie !== undefined) {
     c.header('set-cookie', setCookie(config.cookie, started.tokens.cookie));
+    for (const deletion of clearElsewhere(config.cookie)) c.header('set-cookie', deletion, { append: true });
+  }
   return started;
 }
 

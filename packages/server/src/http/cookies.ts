@@ -7,22 +7,30 @@ export function setCookie(cookie: Config['cookie'], value: string): string {
 
 /** Deletions, with the attributes it was set with, from every domain and path that it may have been set for. */
 export function clearCookies(cookie: Config['cookie']): string[] {
-  const clear = (name: string, domain: string | null, path: string): string =>
-    `${name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; ${attributes(cookie, domain, path)}`;
-  return [
-    clear(cookie.name, cookie.domain, '/'),
-    ...cookie.alsoClear.flatMap(({ domain, path }) =>
-      earlierNames(cookie, domain, path).map((name) => clear(name, domain, path)),
-    ),
-  ];
+  return [deletion(cookie, cookie.name, cookie.domain, '/'), ...clearElsewhere(cookie)];
+}
+
+/**
+ * Deletions from the places of earlier setups. A login sends them too: a leftover of the cookie's own name would come
+ * along as a second cookie, and two are refused.
+ */
+export function clearElsewhere(cookie: Config['cookie']): string[] {
+  return cookie.alsoClear.flatMap(({ domain, path }) =>
+    earlierNames(cookie, domain, path)
+      .filter((name) => name !== cookie.name || domain !== cookie.domain || path !== '/')
+      .map((name) => deletion(cookie, name, domain, path)),
+  );
 }
 
 /** __Host- is bound to no domain and the path /: there the cookie may have had that name, elsewhere only the others. */
 function earlierNames(cookie: Config['cookie'], domain: string | null, path: string): readonly string[] {
   const [plain = ''] = cookie.earlierNames.slice(-1);
-  const host = `__Host-${plain}`;
-  const possible = cookie.secure && domain === null && path === '/' && cookie.name !== host;
-  return possible ? [host, ...cookie.earlierNames] : cookie.earlierNames;
+  const possible = cookie.secure && domain === null && path === '/';
+  return possible ? [`__Host-${plain}`, ...cookie.earlierNames] : cookie.earlierNames;
+}
+
+function deletion(cookie: Config['cookie'], name: string, domain: string | null, path: string): string {
+  return `${name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; ${attributes(cookie, domain, path)}`;
 }
 
 function attributes(cookie: Config['cookie'], domain: string | null, path: string): string {

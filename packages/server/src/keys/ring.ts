@@ -110,8 +110,12 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   await load();
   for (const alg of options.algorithms) {
     if (keys.some((key) => key.alg === alg)) continue;
-    // The first key has nothing to be published before.
-    await insertKey(database, await make(alg, system.now()), true);
+    // The first key has nothing to be published before. Of nodes that start together one makes it, the others wait.
+    const first = await make(alg, system.now());
+    await database.transaction(async (on) => {
+      await lockSigningKeys(on);
+      await insertKey(on, first, true);
+    });
   }
   await load();
 

@@ -104,19 +104,28 @@ async function listenForRings(
 
   const connect = async (): Promise<void> => {
     const next = new pg.Client(settings);
-    let lost = false;
+    let listening = false;
     const onLost = (err?: Error): void => {
-      if (lost) return;
-      lost = true;
-      if (closed) return;
+      // An attempt that fails is seen here and by who waits for it: only one of the two may try again, or the attempts
+      // double with each failure and take every connection of a database that comes back.
+      if (!listening || closed) return;
+      listening = false;
       log.warn({ err }, 'the listening connection to the database was lost; reading the log by polling');
       reconnectSoon();
     };
     next.on('error', onLost);
     next.on('end', () => onLost());
     next.on('notification', (message) => onRing(message.payload ?? ''));
-    await next.connect();
-    await next.query(`listen ${pg.escapeIdentifier(channel)}`);
+    try {
+      await next.connect();
+      await next.query(`listen ${pg.escapeIdentifier(channel)}`);
+    } catch (error) {
+      // Not waited for: a connection that is half open may take its time, and its failure has been reported.
+      next.end().catch(() => undefined);
+      throw error;
+    }
+    if (closed) return next.end();
+    listening = true;
     client = next;
     onGap();
   };

@@ -7,6 +7,9 @@ import { type Queryable, type Statement, statement } from './statement.ts';
 /** Up to this many rows are marked in the statement that ends them; beyond, the cut has ended them already. */
 export const MARKED_AT_ONCE = 100;
 
+/** Longer than activity waits to be written back. */
+const ACTIVITY_LAG = '10 seconds';
+
 /** What an ending did: its event for the readers in this process, and whom it ended. */
 export interface Ending {
   event: LogEvent;
@@ -47,10 +50,15 @@ function endNamed(
 ): Statement<[...ActValues, unknown, userId: number | null], EndedRow> {
   return statement(
     name,
-    `with ended as (
-       update open_sessions s ${MARK}
-       where ${target} and ($9::bigint is null or s.user_id = $9) and s.expires_at > $1 and s.idle_expires_at > $1
-       returning s.id, s.user_id
+    // The row's idle_expires_at is behind by what has not been written back (see saveActivity): a session that memory
+    // knows to be in use must not be left out for it.
+    // Locked by id, so that two lists in different orders do not wait for each other.
+    `with locked as (
+       select s.id from open_sessions s
+       where ${target} and ($9::bigint is null or s.user_id = $9) and s.expires_at > $1
+       order by s.id for no key update of s
+     ), ended as (
+       update open_sessions s ${MARK} where s.id in (select id from locked) returning s.id, s.user_id
      ), event as (
        ${APPEND})
        select ${APPENDED}, 'sessions', case when count(distinct user_id) = 1 then min(user_id) end,
@@ -75,7 +83,9 @@ export interface OneEnding {
 
 /*
  * Logouts of single sessions that arrive together share one statement and so one commit; each has its own event.
- * A session that is named twice is ended once.
+ * A session that is named twice is ended once. One that is named by its id was asked for with a credential that has just
+ * been found alive, so its idle_expires_at, which is written back late, has no say; a token is judged here, and given
+ * the time that the writing takes.
  */
 const endEach = statement<
   [
@@ -102,7 +112,8 @@ const endEach = statement<
    ), ended as (
      update open_sessions s set is_active = false, ended_at = a.at, ended_by = a.actor, ended_reason = a.reason
      from asked a
-     where s.id = a.id and s.user_id = a.user_id and s.expires_at > a.at and s.idle_expires_at > a.at
+     where s.id = a.id and s.user_id = a.user_id and s.expires_at > a.at
+       and (a.sid is not null or s.idle_expires_at > a.at - interval '${ACTIVITY_LAG}')
      returning s.id, a.nth, nextval('positions') as position
    ), event as (
      insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, scope, user_id,

@@ -1,4 +1,4 @@
-import type { Contract, EndReason, LiveSession, Role } from '../domain/session.ts';
+import type { Contract, EndReason, LiveSession, Role, UserFacts } from '../domain/session.ts';
 import type { TokenKind } from '../domain/tokens.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
@@ -66,14 +66,20 @@ export function live(row: SessionRow): LiveSession {
     expiresAt: row.expires_at,
     idleSeconds: row.idle_seconds,
     idleExpiresAt: row.idle_expires_at,
-    user: {
-      id: row.user_id,
-      email: row.email,
-      name: row.name,
-      role: row.role,
-      workspace: row.workspace,
-      profileVersion: row.profile_version,
-    },
+    user: factsOf(row),
+  };
+}
+
+function factsOf(
+  row: Pick<SessionRow, 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'>,
+): UserFacts {
+  return {
+    id: row.user_id,
+    email: row.email,
+    name: row.name,
+    role: row.role,
+    workspace: row.workspace,
+    profileVersion: row.profile_version,
   };
 }
 
@@ -135,11 +141,13 @@ const insertSession = statement<
     actor: string,
     requestId: string | null,
   ],
-  { born: number; access_id: number | null }
+  Pick<SessionRow, 'born' | 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'> & {
+    access_id: number | null;
+  }
 >(
   'insert_session',
   `with subject as (
-     select id from users
+     select id, email, name, role, workspace, profile_version from users
      where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
      for share
    ), session as (
@@ -157,18 +165,21 @@ const insertSession = statement<
        user_agent, request_id)
      select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18 from session
    )
-   select born, (select id from token where kind = 'access') as access_id from session`,
+   select session.born, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
+     subject.profile_version, (select id from token where kind = 'access') as access_id
+   from session join subject on subject.id = session.user_id`,
 );
 
 /**
- * Opens a session with its tokens and appends its event, in one statement. Null when the user is gone or disabled, or
+ * Opens a session with its tokens and appends its event, in one statement. Answers the user as they were under the
+ * lock: what was read of them earlier may be from before a change whose event has been dealt with already. Null when the user is gone or disabled, or
  * the password has changed since it was proved.
  */
 export async function insertNewSession(
   on: Queryable,
   session: NewSession,
   act: Act,
-): Promise<{ born: number; accessId: number | null } | null> {
+): Promise<{ born: number; user: UserFacts; accessId: number | null } | null> {
   const [row] = await insertSession.run(
     on,
     act.at,
@@ -190,7 +201,7 @@ export async function insertNewSession(
     act.actor,
     act.requestId,
   );
-  return row ? { born: row.born, accessId: row.access_id } : null;
+  return row ? { born: row.born, user: factsOf(row), accessId: row.access_id } : null;
 }
 
 /** What "my devices" and the administration show of a session. */
@@ -255,12 +266,16 @@ export function pageOfSessions(
 
 const recordActivity = statement<[sids: string[], seen: Date[]], never>(
   'record_activity',
-  `update user_sessions s
-   set last_seen_at = greatest(s.last_seen_at, a.seen),
+  // Rows are locked by id, as in revoke.ts: two that take the same ones in different orders would wait for each other.
+  `with locked as (
+     select s.id, a.seen from user_sessions s join unnest($1::uuid[], $2::timestamptz[]) as a (id, seen) on a.id = s.id
+     where s.is_active order by s.id for no key update of s
+   )
+   update user_sessions s
+   set last_seen_at = greatest(s.last_seen_at, locked.seen),
        idle_expires_at = greatest(s.idle_expires_at,
-         least(s.expires_at, a.seen + make_interval(secs => s.idle_seconds)))
-   from unnest($1::uuid[], $2::timestamptz[]) as a (id, seen)
-   where s.id = a.id and s.is_active`,
+         least(s.expires_at, locked.seen + make_interval(secs => s.idle_seconds)))
+   from locked where s.id = locked.id and s.is_active`,
 );
 
 /** Writes when sessions were last used, many at once. Never brings an ended one back: it touches no other column. */

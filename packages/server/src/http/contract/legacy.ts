@@ -181,7 +181,7 @@ export const sharedLogout = row({
     403: cookieRefusal(
       'Without the CSRF token, or from another site.',
       'CSRF_FAILED',
-      'The CSRF token is missing or wrong',
+      'The request must come from a trusted origin and carry X-CSRF-Token',
     ),
     500: cookieRefusal('Cookie: not logged out.', 'LOGOUT_FAILED', 'Not logged out, try again'),
     503: refusal('Bearer: not logged out.', 'Not logged out, try again', 'LOGOUT_FAILED'),
@@ -214,7 +214,7 @@ export const sessionIdLogin = row({
       }),
       { success: true, data: { userId: 1, sessionToken: 'sess_…', expiresAt: '2026-12-20T12:00:00.000Z' } },
     ),
-    400: plain('A field is missing or malformed.', 'username and password are required', '/api/auth/login'),
+    400: plain('A field is missing or malformed.', 'username: is required', '/api/auth/login'),
     401: plain('Wrong.', 'Invalid username or password', '/api/auth/login'),
     413: plain('The body is too large.', 'The request is too large', '/api/auth/login'),
     429: plain('Too many failed logins.', 'Too many failed logins, try again later', '/api/auth/login'),

@@ -1,0 +1,213 @@
+/**
+ * What the server has acknowledged, kept by its clients, outside the process that is killed. Each client has users of
+ * its own and does one thing after the other, so that after every answer it is known which sessions live.
+ */
+import { expect } from 'vitest';
+import { SERVICE_KEY, type Answer } from '../support.ts';
+import type { ServerChild } from './server-child.ts';
+
+/** In or out by an answer; unsure when the server died, or failed, over an ending that named it. */
+type State = 'in' | 'out' | 'unsure';
+
+interface Entry {
+  sid: string;
+  userId: number;
+  bearer: string;
+  refresh: string | undefined;
+  state: State;
+}
+
+/** An ending whose answer never came: it has happened whole, or not at all. */
+interface Unsure {
+  what: string;
+  entries: Entry[];
+}
+
+export interface Ledger {
+  entries: Entry[];
+  unsure: Unsure[];
+  /** Answers of a kind that nobody expected. */
+  surprises: string[];
+  logouts: number;
+  /** Answers of any kind. */
+  answers: number;
+  /** Endings that were answered with an error: status and text. */
+  failures: { contract: string; status: number; text: string }[];
+}
+
+export const emptyLedger = (): Ledger => ({
+  entries: [],
+  unsure: [],
+  surprises: [],
+  logouts: 0,
+  answers: 0,
+  failures: [],
+});
+
+const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
+
+export interface Client {
+  /** Works until told to stop, or until the server is gone. */
+  work: (server: ServerChild, until: () => boolean) => Promise<void>;
+}
+
+/** @param onFault what to do when the server cannot be reached: end (it was killed) or go on (its database was) */
+export function createClient(ledger: Ledger, userId: number, onFault: 'end' | 'go on'): Client {
+  const mine: Entry[] = [];
+  const living = (): Entry[] => mine.filter((entry) => entry.state === 'in');
+
+  async function open(server: ServerChild): Promise<void> {
+    const transport = Math.random() < 0.6 ? 'bearer' : 'opaque';
+    const answer = await server.call('POST', '/v1/admin/sessions', {
+      bearer: SERVICE_KEY,
+      body: { user_id: userId, transport, count: 3 },
+    });
+    if (answer.status === 503) return;
+    if (answer.status !== 200) {
+      ledger.surprises.push(`opening: ${answer.status} ${answer.text}`);
+      return;
+    }
+    for (const one of answer.json.sessions) {
+      const entry: Entry = {
+        sid: one.session.id,
+        userId,
+        bearer: one.access_token ?? one.session_token,
+        refresh: one.refresh_token,
+        state: 'in',
+      };
+      mine.push(entry);
+      ledger.entries.push(entry);
+    }
+  }
+
+  async function end(contract: string, ended: Entry[], ask: () => Promise<Answer>): Promise<void> {
+    for (const entry of ended) entry.state = 'unsure';
+    const unsure: Unsure = { what: contract, entries: ended };
+    ledger.unsure.push(unsure);
+    const answer = await ask();
+    if (answer.status === 200) {
+      for (const entry of ended) entry.state = 'out';
+      ledger.unsure.splice(ledger.unsure.indexOf(unsure), 1);
+      ledger.logouts++;
+    } else {
+      ledger.failures.push({ contract, status: answer.status, text: answer.text });
+    }
+  }
+
+  async function logOut(server: ServerChild): Promise<void> {
+    const all = living();
+    const one = pick(all);
+    if (!one) return;
+    const { bearer } = one;
+    const opaque = bearer.startsWith('sess_');
+    switch (Math.floor(Math.random() * 6)) {
+      case 0:
+        return end('all', all, () => server.call('POST', '/v1/logout', { bearer, body: { scope: 'all' } }));
+      case 1:
+        return end(
+          'others',
+          all.filter((entry) => entry !== one),
+          () => server.call('POST', '/v1/logout', { bearer, body: { scope: 'others' } }),
+        );
+      case 2: {
+        const some = all.filter((entry) => entry === one || Math.random() < 0.5);
+        return end('selected', some, () =>
+          server.call('POST', '/v1/admin/logout', {
+            bearer: SERVICE_KEY,
+            body: { scope: 'sessions', sessions: some.map((entry) => entry.sid) },
+          }),
+        );
+      }
+      case 3:
+        if (!opaque) return end('001', all, () => server.call('POST', '/auth/logout', { bearer }));
+        return end('002', [one], () =>
+          server.call('POST', `/api/auth/logout?userId=${userId}&sessionId=${bearer}`),
+        );
+      case 4:
+        return end('003', all, () => server.call('POST', '/api/v1/auth/logout', { bearer }));
+      default:
+        return end('this', [one], () => server.call('POST', '/v1/logout', { bearer }));
+    }
+  }
+
+  async function refresh(server: ServerChild): Promise<void> {
+    const one = pick(living().filter((entry) => entry.refresh !== undefined));
+    if (!one) return;
+    const before = one.refresh;
+    // Should the answer be lost, it can be asked for once more: within the grace the successor is given again.
+    const answer = await server.call('POST', '/v1/refresh', { body: { refresh_token: before } });
+    if (answer.status === 200) {
+      one.bearer = answer.json.access_token;
+      one.refresh = answer.json.refresh_token;
+    } else if (answer.status !== 503) {
+      ledger.surprises.push(`refreshing: ${answer.status} ${answer.text}`);
+    }
+  }
+
+  return {
+    async work(server, until) {
+      while (!until()) {
+        const dice = Math.random();
+        try {
+          if (dice < 0.4 || living().length === 0) await open(server);
+          else if (dice < 0.55) await refresh(server);
+          else await logOut(server);
+          ledger.answers++;
+        } catch (error) {
+          // The connection broke: nothing was answered.
+          if (onFault === 'end') return;
+          ledger.surprises.push(`the server did not answer: ${String(error)}`);
+          return;
+        }
+      }
+    },
+  };
+}
+
+/**
+ * Presents every credential of the entries and compares. What was unsure is settled by it: an ending is found whole or
+ * not at all, and from now on it stays as it was found.
+ */
+export async function replay(ledger: Ledger, server: ServerChild, entries: readonly Entry[]): Promise<void> {
+  const found = new Map<Entry, boolean>();
+  const wrong: string[] = [];
+  const queue = [...new Set([...entries, ...ledger.unsure.flatMap((one) => one.entries)])];
+  const worker = async (): Promise<void> => {
+    for (let entry = queue.pop(); entry; entry = queue.pop()) {
+      const { status } = await server.call('GET', '/v1/check', { bearer: entry.bearer });
+      if (status !== 200 && status !== 401) wrong.push(`${entry.sid}: the check answered ${status}`);
+      found.set(entry, status === 200);
+      if (entry.state === 'in' && status !== 200) wrong.push(`${entry.sid}: logged in, and is gone`);
+      if (entry.state === 'out' && status !== 401) wrong.push(`${entry.sid}: logged out, and is back`);
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, worker));
+  for (const { what, entries: named } of ledger.unsure) {
+    const alive = named.filter((entry) => found.get(entry) === true).length;
+    if (alive !== 0 && alive !== named.length)
+      wrong.push(`an unanswered logout (${what}) ended ${named.length - alive} of ${named.length}`);
+    for (const entry of named) entry.state = found.get(entry) ? 'in' : 'out';
+  }
+  ledger.unsure.length = 0;
+  expect(wrong).toEqual([]);
+  expect(ledger.surprises).toEqual([]);
+}
+
+/** Presents the refresh tokens of sessions that are out: none gives a successor. */
+export async function replayRefreshTokens(server: ServerChild, entries: readonly Entry[]): Promise<void> {
+  const wrong: string[] = [];
+  for (const entry of entries) {
+    if (entry.refresh === undefined || entry.state === 'unsure') continue;
+    const { status } = await server.call('POST', '/v1/refresh', { body: { refresh_token: entry.refresh } });
+    if ((status === 200) !== (entry.state === 'in'))
+      wrong.push(`${entry.sid}: ${entry.state}, and ${status}`);
+  }
+  expect(wrong).toEqual([]);
+}
+
+/** A user without a password, made by the service. */
+export async function makeUser(server: ServerChild, email: string): Promise<number> {
+  const made = await server.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body: { email } });
+  if (made.status !== 201) throw new Error(`no user: ${made.status} ${made.text}`);
+  return made.json.user.id;
+}

@@ -1,0 +1,171 @@
+import { type Cut, cutAll, cutOthers, isCut, keysOf, type SessionFacts } from '@curfew/protocol/cuts';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EndedSet, type Ended } from '../../src/domain/ended.ts';
+
+const nothing: Ended = {
+  position: 0,
+  type: 'sessions_ended',
+  scope: null,
+  reason: 'logout',
+  user_id: null,
+  user_ids: null,
+  session_ids: null,
+  client_id: null,
+  device_id: null,
+  except_session: null,
+};
+const session = (more: Partial<SessionFacts> = {}): SessionFacts => ({
+  sid: 'a',
+  userId: 1,
+  clientId: 'shop',
+  deviceId: 'phone',
+  born: 5,
+  ...more,
+});
+
+describe('the set of endings', () => {
+  test.each<[string, Partial<Ended>, SessionFacts[], SessionFacts[]]>([
+    [
+      'sessions',
+      { scope: 'sessions', session_ids: ['a', 'b'], user_ids: [1] },
+      [session(), session({ sid: 'b', userId: 2 })],
+      [session({ sid: 'c' })],
+    ],
+    [
+      'a user',
+      { scope: 'user', user_id: 1 },
+      [session(), session({ sid: 'b', clientId: 'app', deviceId: 'x' })],
+      [session({ userId: 2 }), session({ born: 10 }), session({ born: 11 })],
+    ],
+    [
+      'users',
+      { scope: 'users', user_ids: [1, 3] },
+      [session(), session({ userId: 3 })],
+      [session({ userId: 2 })],
+    ],
+    [
+      'the others',
+      { scope: 'others', user_id: 1, except_session: 'a' },
+      [session({ sid: 'b' })],
+      [session(), session({ sid: 'b', userId: 2 }), session({ sid: 'b', born: 12 })],
+    ],
+    [
+      'a device',
+      { scope: 'device', user_id: 1, device_id: 'phone' },
+      [session(), session({ sid: 'b' })],
+      [session({ deviceId: 'laptop' }), session({ userId: 2 })],
+    ],
+    [
+      'an application',
+      { scope: 'client', client_id: 'shop' },
+      [session(), session({ userId: 9 })],
+      [session({ clientId: 'app' }), session({ born: 10 })],
+    ],
+    [
+      'everyone',
+      { scope: 'everyone' },
+      [session(), session({ userId: 9, clientId: 'x' })],
+      [session({ born: 10 })],
+    ],
+    ['nobody: a user who changed', { type: 'user_changed', user_id: 1 }, [], [session()]],
+  ])('%s', (_name, event, over, alive) => {
+    const set = new EndedSet();
+    for (const one of [...over, ...alive]) expect(set.has(one)).toBe(false);
+    set.add({ ...nothing, position: 10, ...event });
+    for (const one of over) expect([one, set.has(one)]).toEqual([one, true]);
+    for (const one of alive) expect([one, set.has(one)]).toEqual([one, false]);
+  });
+
+  test('says who was changed after a mark', () => {
+    const set = new EndedSet();
+    const mark = set.mark;
+    set.add({ ...nothing, type: 'user_changed', position: 3, user_id: 1 });
+    expect([set.changedSince(mark, 1), set.changedSince(set.mark, 1), set.changedSince(mark, 2)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    const later = set.mark;
+    set.add({
+      ...nothing,
+      position: 4,
+      scope: 'others',
+      reason: 'role_changed',
+      user_id: 2,
+      except_session: 'a',
+    });
+    expect([set.changedSince(later, 2), set.changedSince(later, 1)]).toEqual([true, false]);
+  });
+
+  test('forgets what is two generations old, and nothing before', () => {
+    const set = new EndedSet();
+    set.add({ ...nothing, position: 10, scope: 'user', user_id: 1 });
+    set.add({ ...nothing, position: 11, scope: 'sessions', user_ids: [2], session_ids: ['b'] });
+    set.add({ ...nothing, position: 12, type: 'user_changed', user_id: 3 });
+    const known = (): boolean[] => [
+      set.has(session()),
+      set.has(session({ sid: 'b', userId: 2 })),
+      set.changedSince(0, 3),
+    ];
+    expect(known()).toEqual([true, true, true]);
+    set.age();
+    expect(known()).toEqual([true, true, true]);
+    set.age();
+    expect(known()).toEqual([false, false, false]);
+  });
+
+  const event: fc.Arbitrary<Ended> = fc
+    .tuple(
+      fc.integer({ min: 1, max: 12 }),
+      fc.constantFrom('sessions', 'user', 'others', 'device', 'client', 'everyone'),
+      fc.integer({ min: 1, max: 2 }),
+      fc.constantFrom('a', 'b'),
+      fc.constantFrom('phone', 'laptop'),
+    )
+    .map(([position, scope, user, sid, device]) => ({
+      ...nothing,
+      position,
+      scope,
+      ...(scope === 'sessions' ? { session_ids: [sid], user_ids: [user] } : {}),
+      ...(scope === 'user' || scope === 'others' || scope === 'device' ? { user_id: user } : {}),
+      ...(scope === 'others' ? { except_session: sid } : {}),
+      ...(scope === 'device' ? { device_id: device } : {}),
+      ...(scope === 'client' ? { client_id: 'shop' } : {}),
+    }));
+  const sessions = ['a', 'b'].flatMap((sid) =>
+    [1, 2].flatMap((userId) =>
+      ['phone', 'laptop'].flatMap((deviceId) =>
+        [0, 3, 6, 9, 12].map((born) => session({ sid, userId, deviceId, born })),
+      ),
+    ),
+  );
+  const saysOver = (one: Ended, of: SessionFacts): boolean => {
+    const cut: Cut =
+      one.scope === 'others' ? cutOthers(one.position, one.except_session ?? '') : cutAll(one.position);
+    const key = {
+      user: `user:${one.user_id}`,
+      others: `user:${one.user_id}`,
+      device: `device:${one.user_id}:${one.device_id}`,
+      client: 'client:shop',
+      everyone: 'everyone',
+    }[one.scope ?? ''];
+    if (one.scope === 'sessions') return one.session_ids?.includes(of.sid) === true;
+    return key !== undefined && keysOf(of).includes(key) && isCut(cut, of);
+  };
+
+  test('holds exactly what the events say, in any order, twice or once', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 8 }), (events) => {
+        const [once, turned] = [new EndedSet(), new EndedSet()];
+        for (const one of events) once.add(one);
+        for (const one of [...events, ...events].reverse()) turned.add(one);
+        for (const one of sessions) {
+          const over = events.some((that) => saysOver(that, one));
+          expect([one, once.has(one), turned.has(one)]).toEqual([one, over, over]);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

@@ -1,0 +1,361 @@
+/** Bad input is answered with 400 and the name of the field, for every row that takes any, and nothing happens. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Caller, openAuthority, PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import { described, ROWS, rowOf } from './described.ts';
+import { alive, cheap, type OpenSession, opened } from './logins.ts';
+
+const SID = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
+const CREDENTIALS = { email: 'test@example.com', password: PASSWORD };
+
+/** Who asks, what, and which field is at fault; null where it is the body as a whole. */
+type Case = [
+  who: 'nobody' | 'user' | 'service',
+  method: string,
+  path: string,
+  body: unknown,
+  field: string | null,
+];
+
+const wholeBody = (who: Case[0], method: string, path: string): Case[] =>
+  ['{', '[]', 'null', '"text"', '7', 'undefined', '{"a":1}}', '\0'].map((body) => [
+    who,
+    method,
+    path,
+    body,
+    null,
+  ]);
+
+const CASES: Case[] = [
+  ...wholeBody('nobody', 'POST', '/v1/login'),
+  ['nobody', 'POST', '/v1/login', {}, 'email'],
+  ['nobody', 'POST', '/v1/login', { email: 'x', password: 'y' }, 'email'],
+  ['nobody', 'POST', '/v1/login', { email: 'a b@example.com', password: 'y' }, 'email'],
+  ['nobody', 'POST', '/v1/login', { email: 'a\0@example.com', password: 'y' }, 'email'],
+  ['nobody', 'POST', '/v1/login', { email: ['test@example.com'], password: 'y' }, 'email'],
+  ['nobody', 'POST', '/v1/login', { email: CREDENTIALS.email }, 'password'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, password: '' }, 'password'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, password: 'x'.repeat(1025) }, 'password'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, transport: 'carrier' }, 'transport'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, client_id: 'nothing' }, 'client_id'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, client_id: '../x' }, 'client_id'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, client_id: '__proto__' }, 'client_id'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, device: 'laptop' }, 'device'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, device: { id: '' } }, 'device.id'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, device: { id: 'a b' } }, 'device.id'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, device: { id: 'x'.repeat(129) } }, 'device.id'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, device: { name: 'x'.repeat(101) } }, 'device.name'],
+  ['nobody', 'POST', '/v1/login', { ...CREDENTIALS, device: { name: 'a\0b' } }, 'device.name'],
+  ...wholeBody('nobody', 'POST', '/v1/refresh'),
+  ['nobody', 'POST', '/v1/refresh', {}, 'refresh_token'],
+  ['nobody', 'POST', '/v1/refresh', { refresh_token: '' }, 'refresh_token'],
+  ['nobody', 'POST', '/v1/refresh', { refresh_token: 5 }, 'refresh_token'],
+  ['nobody', 'POST', '/v1/refresh', { refresh_token: 'x'.repeat(513) }, 'refresh_token'],
+  ...wholeBody('user', 'POST', '/v1/logout'),
+  ['user', 'POST', '/v1/logout', { scope: 'everyone' }, 'scope'],
+  ['user', 'POST', '/v1/logout', { scope: null }, 'scope'],
+  ['user', 'POST', '/v1/logout', { scope: 'selected' }, 'sessions'],
+  ['user', 'POST', '/v1/logout', { scope: 'selected', sessions: [] }, 'sessions'],
+  ['user', 'POST', '/v1/logout', { scope: 'selected', sessions: SID }, 'sessions'],
+  ['user', 'POST', '/v1/logout', { scope: 'selected', sessions: [SID, 'x'] }, 'sessions.1'],
+  [
+    'user',
+    'POST',
+    '/v1/logout',
+    { scope: 'selected', sessions: Array.from({ length: 1001 }, () => SID) },
+    'sessions',
+  ],
+  ['user', 'POST', '/v1/logout', { scope: 'device', device: '' }, 'device'],
+  ['user', 'POST', '/v1/logout', { scope: 'device', device: 'x'.repeat(129) }, 'device'],
+  ['user', 'POST', '/v1/logout', { scope: 'device', device: 'a\0b' }, 'device'],
+  ['user', 'POST', '/v1/logout', { wait: 'forever' }, 'wait'],
+  ['user', 'DELETE', '/v1/sessions/x', undefined, 'id'],
+  ['user', 'DELETE', `/v1/sessions/${SID}0`, undefined, 'id'],
+  ['user', 'DELETE', `/v1/sessions/%00`, undefined, 'id'],
+  ...wholeBody('user', 'POST', '/v1/password'),
+  ['user', 'POST', '/v1/password', { new_password: 'long enough' }, 'current_password'],
+  ['user', 'POST', '/v1/password', { current_password: 'x' }, 'new_password'],
+  ['user', 'POST', '/v1/password', { current_password: PASSWORD, new_password: 'short' }, 'new_password'],
+  [
+    'user',
+    'POST',
+    '/v1/password',
+    { current_password: PASSWORD, new_password: 'x'.repeat(1025) },
+    'new_password',
+  ],
+  ['service', 'GET', '/v1/admin/users?limit=0', undefined, 'limit'],
+  ['service', 'GET', '/v1/admin/users?limit=1001', undefined, 'limit'],
+  ['service', 'GET', '/v1/admin/users?limit=ten', undefined, 'limit'],
+  ['service', 'GET', '/v1/admin/users?limit=1.5', undefined, 'limit'],
+  ['service', 'GET', '/v1/admin/users?after=-1', undefined, 'after'],
+  ['service', 'GET', '/v1/admin/users?after=1e300', undefined, 'after'],
+  ['service', 'GET', `/v1/admin/users?query=${'x'.repeat(201)}`, undefined, 'query'],
+  ['service', 'GET', '/v1/admin/users?query=a%00b', undefined, 'query'],
+  ...wholeBody('service', 'POST', '/v1/admin/users'),
+  ['service', 'POST', '/v1/admin/users', {}, 'email'],
+  ['service', 'POST', '/v1/admin/users', { email: 'x' }, 'email'],
+  ['service', 'POST', '/v1/admin/users', { email: 'a@b.cc', name: 'x'.repeat(201) }, 'name'],
+  ['service', 'POST', '/v1/admin/users', { email: 'a@b.cc', name: '\0' }, 'name'],
+  ['service', 'POST', '/v1/admin/users', { email: 'a@b.cc', workspace: '\0' }, 'workspace'],
+  ['service', 'POST', '/v1/admin/users', { email: 'a@b.cc', role: 'root' }, 'role'],
+  ['service', 'POST', '/v1/admin/users', { email: 'a@b.cc', password: 'short' }, 'password'],
+  ['service', 'POST', '/v1/admin/users', { email: 'a@b.cc', password: null }, 'password'],
+  ['service', 'GET', '/v1/admin/users/0', undefined, 'id'],
+  ['service', 'GET', '/v1/admin/users/x', undefined, 'id'],
+  ['service', 'GET', '/v1/admin/users/9007199254740993', undefined, 'id'],
+  ...wholeBody('service', 'PATCH', '/v1/admin/users/2'),
+  ['service', 'PATCH', '/v1/admin/users/-1', { name: 'x' }, 'id'],
+  ['service', 'PATCH', '/v1/admin/users/2', {}, null],
+  ['service', 'PATCH', '/v1/admin/users/2', { other: 1 }, null],
+  ['service', 'PATCH', '/v1/admin/users/2', { role: 'root' }, 'role'],
+  ['service', 'PATCH', '/v1/admin/users/2', { disabled: 'yes' }, 'disabled'],
+  ['service', 'PATCH', '/v1/admin/users/2', { name: 7 }, 'name'],
+  ['service', 'PATCH', '/v1/admin/users/2', { workspace: 'x\0' }, 'workspace'],
+  ['service', 'DELETE', '/v1/admin/users/x', undefined, 'id'],
+  ...wholeBody('service', 'POST', '/v1/admin/users/2/password'),
+  ['service', 'POST', '/v1/admin/users/x/password', {}, 'id'],
+  ['service', 'POST', '/v1/admin/users/2/password', { password: 'short' }, 'password'],
+  ['service', 'POST', '/v1/admin/users/2/password', { password: 7 }, 'password'],
+  ['service', 'GET', '/v1/admin/sessions?user_id=0', undefined, 'user_id'],
+  ['service', 'GET', '/v1/admin/sessions?client_id=%20', undefined, 'client_id'],
+  ['service', 'GET', '/v1/admin/sessions?ended=maybe', undefined, 'ended'],
+  ['service', 'GET', '/v1/admin/sessions?before=x', undefined, 'before'],
+  ['service', 'GET', '/v1/admin/sessions?limit=-5', undefined, 'limit'],
+  ...wholeBody('service', 'POST', '/v1/admin/sessions'),
+  ['service', 'POST', '/v1/admin/sessions', {}, 'user_id'],
+  ['service', 'POST', '/v1/admin/sessions', { user_id: '2' }, 'user_id'],
+  ['service', 'POST', '/v1/admin/sessions', { user_id: 2.5 }, 'user_id'],
+  ['service', 'POST', '/v1/admin/sessions', { user_id: 2, transport: 'x' }, 'transport'],
+  ['service', 'POST', '/v1/admin/sessions', { user_id: 2, client_id: 'nothing' }, 'client_id'],
+  ['service', 'POST', '/v1/admin/sessions', { user_id: 2, device: { id: '\0' } }, 'device.id'],
+  ['service', 'POST', '/v1/admin/sessions', { user_id: 2, count: 0 }, 'count'],
+  ['service', 'POST', '/v1/admin/sessions', { user_id: 2, count: 1001 }, 'count'],
+  ...wholeBody('service', 'POST', '/v1/admin/logout'),
+  ['service', 'POST', '/v1/admin/logout', {}, 'scope'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'world' }, 'scope'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'user' }, 'user_id'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'users', user_ids: [] }, 'user_ids'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'users', user_ids: [1, 'x'] }, 'user_ids.1'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'sessions', sessions: ['x'] }, 'sessions.0'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'device', user_id: 2 }, 'device_id'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'device', user_id: 2, device_id: '\0' }, 'device_id'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'device', device_id: 'x' }, 'user_id'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'application', client_id: '' }, 'client_id'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'everyone', confirm: -1 }, 'confirm'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'everyone', confirm: '2' }, 'confirm'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'user', user_id: 2, wait: 1 }, 'wait'],
+  ['service', 'GET', '/v1/admin/events?format=xml', undefined, 'format'],
+  ['service', 'GET', '/v1/admin/events?before=x', undefined, 'before'],
+  ['service', 'GET', '/v1/admin/events?after=1e30', undefined, 'after'],
+  ['service', 'GET', '/v1/admin/events?user_id=me', undefined, 'user_id'],
+  ['service', 'GET', '/v1/admin/events?type=%00', undefined, 'type'],
+  ['service', 'GET', '/v1/admin/events?reason=%00', undefined, 'reason'],
+];
+
+describe('bad input', () => {
+  let on: TestAuthority;
+  let call: Caller;
+  let user: OpenSession;
+  beforeAll(async () => {
+    on = await openAuthority(
+      'embedded',
+      {
+        CURFEW_LOGIN_FAILURES_PAIR: '1000000',
+        CURFEW_LOGIN_FAILURES_ADDRESS: '1000000',
+        CURFEW_LOGIN_FAILURES_ACCOUNT: '1000000',
+      },
+      { system: { passwords: cheap } },
+    );
+    call = described(on.call);
+    user = await opened(call, 2);
+  });
+  afterAll(() => on.close());
+
+  test.each(
+    CASES.map(
+      (one) =>
+        [`${one[1]} ${one[2].slice(0, 60)} ${JSON.stringify(one[3] ?? '').slice(0, 60)}`, one] as const,
+    ),
+  )('%s', async (_name, [who, method, path, body, field]) => {
+    const bearer = { nobody: undefined, user: user.bearer, service: SERVICE_KEY }[who];
+    const before = await newestPosition();
+    const { status, json, headers } = await call(method, path, {
+      ...(bearer === undefined ? {} : { bearer }),
+      ...(body === undefined ? {} : { body }),
+    });
+    expect([status, json.field ?? null]).toEqual([400, field]);
+    expect(json).toMatchObject({
+      type: 'urn:curfew:problem:invalid_request',
+      code: 'invalid_request',
+      status: 400,
+      detail: expect.any(String),
+    });
+    if (field !== null) expect(json.detail.startsWith(`${field}: `)).toBe(true);
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(await newestPosition()).toBe(before);
+    expect(await alive(call, [user])).toEqual([true]);
+  });
+
+  async function newestPosition(): Promise<number> {
+    const { json } = await call('GET', '/v1/admin/events?limit=1', { bearer: SERVICE_KEY });
+    return json.events[0].position;
+  }
+
+  test('every row of /v1 that takes input is in the table', () => {
+    const covered = new Set(CASES.map(([, method, path]) => rowOf(method, path)?.name));
+    const taking = ROWS.filter(
+      (row) => row.path.startsWith('/v1') && 'request' in row && row.name !== 'check',
+    );
+    expect(taking.map((row) => row.name).filter((name) => !covered.has(name))).toEqual([]);
+    expect(taking.length).toBeGreaterThan(12);
+  });
+
+  test('rubbish of every kind in every field of every row is never our failure', async () => {
+    const rubbish: unknown[] = [
+      '',
+      '\0',
+      '\u{1F512}',
+      '\ud800',
+      'x'.repeat(5000),
+      "' or 1=1 --",
+      '{{7*7}}',
+      '../../etc/passwd',
+      '-1',
+      '1e999',
+      0,
+      -1,
+      1.5,
+      1e308,
+      Number.MAX_SAFE_INTEGER + 1,
+      true,
+      null,
+      [],
+      [[]],
+      {},
+      { toString: 1 },
+      ['a', 1],
+    ];
+    const faults: string[] = [];
+    for (const row of ROWS) {
+      const example = row.request?.body?.content['application/json']?.example as
+        | Record<string, unknown>
+        | undefined;
+      if (!example || row.name === 'rotateKeys') continue;
+      const fields = [
+        ...Object.keys(example),
+        'device',
+        'sessions',
+        'user_ids',
+        'count',
+        'client_id',
+        'transport',
+        '__proto__',
+        'constructor',
+      ];
+      for (const field of fields)
+        for (const value of rubbish) {
+          // A login costs a hash, also one that is refused: rubbish in a field beside the credentials need not be right.
+          const body = {
+            ...example,
+            ...(field === 'device' || field === 'client_id' ? { password: '' } : {}),
+            [field]: value,
+          };
+          const bearer = row.path.startsWith('/v1/admin') ? SERVICE_KEY : user.bearer;
+          // What would end the session of this test has its own tests.
+          if (row.path.endsWith('/logout'))
+            Object.assign(body, {
+              scope: row.path.includes('admin') ? 'device' : 'device',
+              device: 'nowhere',
+              user_id: 4711,
+              device_id: 'nowhere',
+              [field]: value,
+            });
+          if (row.path.endsWith('/logout') && field === 'scope') continue;
+          const answer = await on.call(row.method.toUpperCase(), row.path.replace('{id}', '4711'), {
+            bearer,
+            body: JSON.stringify(body),
+          });
+          if (answer.status >= 500)
+            faults.push(`${row.path} ${field} ${JSON.stringify(value).slice(0, 40)}: ${answer.status}`);
+        }
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test('rubbish in paths and queries neither', async () => {
+    const pieces = [
+      '%00',
+      '%ff',
+      '%',
+      '%2e%2e',
+      "'",
+      '\u{1F512}',
+      '%0d%0aSet-Cookie:x=1',
+      '9'.repeat(400),
+      '-0',
+      '[]',
+      '__proto__',
+      '%F0%9F%94',
+    ];
+    const paths = ['/v1/sessions/X', '/v1/admin/users/X', '/api/users/X', '/X', '/v1/X', '/docs/X'];
+    const queries = [
+      '/v1/admin/users?query=X',
+      '/v1/admin/events?type=X',
+      '/v1/admin/events?reason=X',
+      '/v1/admin/sessions?client_id=X',
+      '/api/auth/logout?userId=X&sessionId=X',
+      '/api/auth/logout?userId=2&sessionId=X',
+      '/auth/logout?scope=X',
+      '/v1/admin/users?X=X',
+      '/v1/session?X',
+    ];
+    const faults: string[] = [];
+    for (const place of [...paths, ...queries])
+      for (const piece of pieces)
+        for (const method of ['GET', 'POST', 'DELETE', 'PATCH']) {
+          const path = place.replaceAll('X', piece);
+          const answer = await on.call(method, path, {
+            bearer: SERVICE_KEY,
+            ...(method === 'GET' ? {} : { body: '{}' }),
+          });
+          if (answer.status >= 500) faults.push(`${method} ${path}: ${answer.status}`);
+        }
+    expect(faults).toEqual([]);
+  });
+
+  test('strange credentials neither', async () => {
+    const texts = [
+      '\u00ff',
+      '%00',
+      '"',
+      '{}',
+      'Bearer Bearer x',
+      'x'.repeat(9000),
+      'eyJ.eyJ.eyJ',
+      'sess_\u00e9',
+      '1|\u00e9',
+      ';',
+      ',',
+      '=',
+    ];
+    for (const text of texts)
+      for (const headers of [
+        { authorization: `Bearer ${text}` },
+        { authorization: text },
+        { cookie: `curfew_session=${text}` },
+        { cookie: text },
+      ] as Record<string, string>[])
+        for (const [method, path] of [
+          ['GET', '/v1/session'],
+          ['POST', '/auth/logout'],
+          ['GET', '/v1/admin/users'],
+          ['GET', '/v1/check'],
+        ] as const) {
+          const { status } = await on.call(method, path, { headers });
+          expect([Object.entries(headers).flat(), path, status]).toEqual([
+            Object.entries(headers).flat(),
+            path,
+            401,
+          ]);
+        }
+  });
+});

@@ -1,0 +1,347 @@
+/** In a real browser: the API page, the cookie jar after a logout, and pages of other sites. */
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium } from '../services/chromium.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { openAuthority, PASSWORD, type TestAuthority } from '../support.ts';
+import { selfSigned } from './certificate.ts';
+import { ADMIN, USER } from './logins.ts';
+
+const program = findChromium();
+const ID = 'id.example.test';
+
+interface Site {
+  /** The authority's own origin. */
+  origin: string;
+  port: number;
+  on: TestAuthority;
+  close: () => Promise<void>;
+}
+
+/** An authority behind TLS, or on loopback without; beside it pages of the test under /test, for whatever host is asked. */
+async function openSite(secure: boolean, settings: Record<string, string> = {}): Promise<Site> {
+  let listener: RequestListener = (_req, res) => void res.end();
+  const answer = (req: IncomingMessage, res: ServerResponse): void => {
+    if (!req.url?.startsWith('/test')) return listener(req, res);
+    const { searchParams } = new URL(req.url, 'http://here');
+    res.setHeader('content-type', 'text/html');
+    for (const cookie of searchParams.getAll('cookie')) res.appendHeader('set-cookie', cookie);
+    res.end('<!doctype html><title>test</title>');
+  };
+  const server: Server = secure ? createHttpsServer(selfSigned(ID), answer) : createHttpServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const origin = secure ? `https://${ID}:${port}` : `http://localhost:${port}`;
+  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
+    CURFEW_ISSUER: origin,
+    PORT: String(port),
+    ...settings,
+  });
+  listener = on.authority.listener;
+  return {
+    origin,
+    port,
+    on,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await on.close();
+    },
+  };
+}
+
+describe.skipIf(program === undefined)('in a browser', () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: program as string,
+      args: [
+        '--no-sandbox',
+        '--disable-dev-shm-usage',
+        '--host-resolver-rules=MAP *.test 127.0.0.1',
+        '--disable-component-update',
+      ],
+    });
+  });
+  afterAll(() => browser?.close());
+
+  async function fresh(): Promise<void> {
+    await context?.close();
+    context = await browser.newContext({ ignoreHTTPSErrors: true });
+    page = await context.newPage();
+  }
+
+  interface Answered {
+    status: number;
+    json: Record<string, unknown>;
+  }
+  /** A request as a page of ours makes it. */
+  const ask = (
+    method: string,
+    path: string,
+    body?: object,
+    headers: Record<string, string> = {},
+  ): Promise<Answered> =>
+    page.evaluate(
+      async ([how, where, what, more]) => {
+        const response = await fetch(where, {
+          method: how,
+          headers: { ...(what === null ? {} : { 'content-type': 'application/json' }), ...more },
+          body: what,
+        });
+        return { status: response.status, json: (await response.json()) as Record<string, unknown> };
+      },
+      [method, path, body === undefined ? null : JSON.stringify(body), headers] as const,
+    );
+  const logIn = async (email = USER): Promise<string> => {
+    const { status, json } = await ask('POST', '/auth/login', {
+      email,
+      password: PASSWORD,
+      transport: 'cookie',
+    });
+    expect(status).toBe(200);
+    return (json['data'] as { csrf_token: string }).csrf_token;
+  };
+  const jar = async (): Promise<string[]> =>
+    (await context.cookies()).map(({ name, domain, path }) => `${name} ${domain}${path}`).sort();
+
+  describe('the API page', () => {
+    let site: Site;
+    beforeAll(async () => {
+      site = await openSite(false);
+    });
+    afterAll(() => site.close());
+
+    test('opens without an error or an outside request, and an operation can be tried', async () => {
+      await fresh();
+      const errors: string[] = [];
+      const outside: string[] = [];
+      page.on('console', (message) => void (message.type() === 'error' && errors.push(message.text())));
+      page.on('pageerror', (error) => errors.push(String(error)));
+      page.on('request', (request) => {
+        const url = new URL(request.url());
+        if (url.protocol.startsWith('http') && url.origin !== site.origin) outside.push(request.url());
+      });
+      await page.goto(`${site.origin}/docs`);
+      const operations = page.locator('.opblock');
+      await operations.first().waitFor();
+      expect(await operations.count()).toBeGreaterThan(30);
+
+      const health = page.locator('.opblock', { has: page.locator('[data-path="/healthz"]') });
+      await health.locator('.opblock-summary').click();
+      await health.getByRole('button', { name: 'Try it out' }).click();
+      await health.getByRole('button', { name: 'Execute' }).click();
+      const live = health.locator('.live-responses-table');
+      await live.waitFor();
+      expect(await live.locator('.response-col_status').last().textContent()).toContain('200');
+      expect(await live.textContent()).toContain('"status": "ok"');
+
+      // With a body: the example is filled in, and sent as it stands it logs in.
+      const login = page.locator('.opblock', { has: page.locator('[data-path="/v1/login"]') });
+      await login.locator('.opblock-summary').click();
+      await login.getByRole('button', { name: 'Try it out' }).click();
+      await login.getByRole('button', { name: 'Execute' }).click();
+      await login.locator('.live-responses-table').waitFor();
+      expect(await login.locator('.live-responses-table').textContent()).toContain('access_token');
+
+      expect(errors).toEqual([]);
+      expect(outside).toEqual([]);
+    });
+  });
+
+  describe('the cookie is gone from the jar after a logout', () => {
+    const secure = '; Secure; HttpOnly; SameSite=Lax';
+    const setups: [string, boolean, Record<string, string>, string, string[]][] = [
+      ['on loopback', false, {}, 'curfew_session localhost/', []],
+      ['of one host', true, {}, `__Host-curfew_session ${ID}/`, []],
+      [
+        'of a domain',
+        true,
+        { CURFEW_COOKIE_DOMAIN: 'example.test' },
+        '__Secure-curfew_session .example.test/',
+        [],
+      ],
+      [
+        'that was of a host and of paths before it was of a domain',
+        true,
+        { CURFEW_COOKIE_DOMAIN: 'example.test', CURFEW_COOKIE_ALSO_CLEAR: '/,/auth,example.test/app' },
+        '__Secure-curfew_session .example.test/',
+        [
+          `__Host-curfew_session=old; Path=/${secure}`,
+          `curfew_session=old; Path=/${secure}`,
+          `__Secure-curfew_session=old; Path=/auth${secure}`,
+          `curfew_session=old; Domain=example.test; Path=/app${secure}`,
+        ],
+      ],
+      [
+        'that was of a domain before it was of the host',
+        true,
+        { CURFEW_COOKIE_ALSO_CLEAR: 'example.test' },
+        `__Host-curfew_session ${ID}/`,
+        [
+          `__Secure-curfew_session=old; Domain=example.test; Path=/${secure}`,
+          `curfew_session=old; Domain=example.test; Path=/${secure}`,
+        ],
+      ],
+      [
+        'with Clear-Site-Data',
+        true,
+        { CURFEW_CLEAR_SITE_DATA: 'cookies,storage' },
+        `__Host-curfew_session ${ID}/`,
+        ['other=1; Path=/; Secure'],
+      ],
+    ];
+    test.each(setups)('%s', async (_name, tls, settings, cookie, leftovers) => {
+      const site = await openSite(tls, settings);
+      try {
+        await fresh();
+        await page.goto(
+          `${site.origin}/test?${new URLSearchParams(leftovers.map((one): [string, string] => ['cookie', one])).toString()}`,
+        );
+        const left = await jar();
+        expect(left).toHaveLength(leftovers.length);
+        const csrf = await logIn();
+        // The login has swept the leftovers out already: one of the cookie's own name would have been a second one.
+        await expect
+          .poll(jar)
+          .toEqual([cookie, ...(settings['CURFEW_COOKIE_ALSO_CLEAR'] ? [] : left)].sort());
+        await page.evaluate(() => localStorage.setItem('left', 'here'));
+        // No script can read it.
+        expect(await page.evaluate('document.cookie')).not.toContain('curfew_session');
+        expect((await ask('GET', '/auth/profile')).status).toBe(200);
+        const out = await ask('POST', '/auth/logout', undefined, { 'x-csrf-token': csrf });
+        expect(out).toEqual({ status: 200, json: { message: 'Logout successful' } });
+        await expect.poll(jar).toEqual([]);
+        expect((await ask('GET', '/auth/profile')).status).toBe(401);
+        const cleared = settings['CURFEW_CLEAR_SITE_DATA'] !== undefined;
+        await expect
+          .poll(() => page.evaluate(() => localStorage.getItem('left')))
+          .toBe(cleared ? null : 'here');
+      } finally {
+        await site.close();
+      }
+    });
+  });
+
+  describe('a page of another site', () => {
+    let site: Site;
+    beforeAll(async () => {
+      site = await openSite(true, { CURFEW_COOKIE_DOMAIN: 'example.test' });
+    });
+    afterAll(() => site.close());
+
+    /** Sends a form from a page of the host, as a click there would. @returns the status of what came back */
+    async function submit(
+      host: string,
+      path: string,
+      fields: Record<string, string>,
+      type: string,
+    ): Promise<number> {
+      await page.goto(`https://${host}:${site.port}/test`);
+      const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;');
+      const inputs = Object.entries(fields).map(
+        ([name, value]) => `<input type="hidden" name="${escaped(name)}" value="${escaped(value)}">`,
+      );
+      // Written into the page as it is: the form is the other site's own.
+      await page.setContent(
+        `<form method="post" action="${site.origin}${path}" enctype="${type}">${inputs.join('')}<button>Win</button></form>`,
+      );
+      const answered = page.waitForNavigation();
+      await page.getByRole('button').click();
+      const response = await answered;
+      expect(response?.url()).toBe(site.origin + path);
+      return response?.status() ?? 0;
+    }
+    const home = (): Promise<unknown> => page.goto(`${site.origin}/test`);
+    const TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'];
+
+    // evil.test is another site: the cookie does not even come along. app.example.test is the same site: it does.
+    test.each([
+      ['evil.test', 401],
+      ['app.example.test', 403],
+    ])('cannot log out: %s', async (host, expected) => {
+      await fresh();
+      await home();
+      const csrf = await logIn();
+      for (const type of TYPES)
+        for (const path of ['/auth/logout', '/auth/logout?scope=all', '/v1/logout'])
+          expect([type, path, await submit(host, path, { 'x-csrf-token': csrf }, type)]).toEqual([
+            type,
+            path,
+            expected,
+          ]);
+      await page.goto(`https://${host}:${site.port}/test`);
+      // With a script, as far as the browser lets it: the answer cannot be read, and nothing has happened.
+      const script = await page.evaluate(
+        async ([url, token]) => {
+          const tries: RequestInit[] = [
+            { method: 'POST', mode: 'no-cors', credentials: 'include' },
+            { method: 'POST', mode: 'cors', credentials: 'include', headers: { 'x-csrf-token': token } },
+          ];
+          const ends = [];
+          for (const one of tries)
+            ends.push(
+              await fetch(url, one).then(
+                (response) => response.type,
+                () => 'blocked',
+              ),
+            );
+          return ends;
+        },
+        [`${site.origin}/auth/logout`, csrf] as const,
+      );
+      expect(script).toEqual([expect.stringMatching(/^(opaque|blocked)$/), 'blocked']);
+      await home();
+      expect((await ask('GET', '/auth/profile')).status).toBe(200);
+      expect((await ask('POST', '/auth/logout', undefined, { 'x-csrf-token': csrf })).status).toBe(200);
+    });
+
+    test.each(['evil.test', 'app.example.test'])('cannot log in: %s', async (host) => {
+      await fresh();
+      await home();
+      // A form can be made to send JSON, but not to call it so.
+      const body = JSON.stringify({ email: ADMIN, password: PASSWORD, transport: 'cookie', ignore: '' });
+      const [name = '', rest = ''] = body.split('"ignore":"');
+      for (const path of ['/auth/login', '/v1/login']) {
+        expect(
+          await submit(host, path, { [`${name}"ignore":"`]: rest }, 'text/plain'),
+        ).toBeGreaterThanOrEqual(400);
+        expect(
+          await submit(
+            host,
+            path,
+            { email: ADMIN, password: PASSWORD, transport: 'cookie' },
+            'application/x-www-form-urlencoded',
+          ),
+        ).toBeGreaterThanOrEqual(400);
+      }
+      await page.goto(`https://${host}:${site.port}/test`);
+      const script = await page.evaluate(
+        ([url, json]) =>
+          fetch(url, {
+            method: 'POST',
+            credentials: 'include',
+            headers: { 'content-type': 'application/json' },
+            body: json,
+          }).then(
+            (response) => String(response.status),
+            () => 'blocked',
+          ),
+        [`${site.origin}/auth/login`, body] as const,
+      );
+      expect(script).toBe('blocked');
+      expect(await jar()).toEqual([]);
+    });
+  });
+});

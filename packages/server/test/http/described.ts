@@ -1,0 +1,66 @@
+/** Holds every answer of a test against the contract: its status is described, its body is of the described shape. */
+import { expect } from 'vitest';
+import * as admin from '../../src/http/contract/admin.ts';
+import * as legacy from '../../src/http/contract/legacy.ts';
+import * as operator from '../../src/http/contract/operator.ts';
+import type { Answer as DescribedAnswer } from '../../src/http/contract/row.ts';
+import * as v1 from '../../src/http/contract/v1.ts';
+import { SECURITY_HEADERS } from '../../src/http/headers.ts';
+import type { Caller } from '../support.ts';
+
+export interface DescribedRow {
+  name: string;
+  method: string;
+  path: string;
+  responses: Record<string, DescribedAnswer>;
+  request?: { body?: { content: Record<string, { example?: unknown }>; required?: boolean } };
+}
+
+/** Every row of the contract. */
+export const ROWS: DescribedRow[] = [v1, admin, legacy, operator].flatMap((family) =>
+  Object.entries(family)
+    .filter(([, value]) => typeof value === 'object' && 'responses' in value)
+    .map(([name, value]) => ({ name, ...(value as unknown as Omit<DescribedRow, 'name'>) })),
+);
+
+/** The row that a request falls to. */
+export function rowOf(method: string, path: string): DescribedRow | undefined {
+  const segments = (path.split('?')[0] ?? '').split('/');
+  return ROWS.find((row) => {
+    const own = row.path.split('/');
+    return (
+      row.method.toUpperCase() === method &&
+      own.length === segments.length &&
+      own.every((part, i) => part.startsWith('{') || part === segments[i])
+    );
+  });
+}
+
+/** The security headers that every answer carries; JWKS alone may be cached, and only pages have another policy. */
+export function expectSecurityHeaders(headers: Headers, path: string): void {
+  for (const [name, value] of SECURITY_HEADERS) {
+    if (name === 'Cache-Control' && path.startsWith('/.well-known/')) continue;
+    if (name === 'Content-Security-Policy' && path.startsWith('/docs')) continue;
+    expect([path, name, headers.get(name)]).toEqual([path, name, value]);
+  }
+}
+
+/** The same caller; each answer must be one that the description promises. */
+export function described(call: Caller): Caller {
+  return async (method, path, options) => {
+    const answer = await call(method, path, options);
+    expectSecurityHeaders(answer.headers, path);
+    const row = rowOf(method, path);
+    if (!row) return answer;
+    const where = `${method} ${row.path} ${answer.status}`;
+    const promised = row.responses[answer.status];
+    expect([where, promised !== undefined || answer.status === 414]).toEqual([where, true]);
+    const mediaType = answer.headers.get('content-type')?.split(';')[0];
+    if (!promised?.content || mediaType === undefined) return answer;
+    const schema = promised.content[mediaType]?.schema;
+    expect([where, mediaType, schema !== undefined]).toEqual([where, mediaType, true]);
+    if (schema && mediaType.endsWith('json'))
+      expect([where, schema.safeParse(answer.json).error?.message]).toEqual([where, undefined]);
+    return answer;
+  };
+}

@@ -1,0 +1,421 @@
+/** `/v1/admin`: every scope ends the right sessions and no others; every change to a user ends theirs. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  backends,
+  type Caller,
+  openAuthority,
+  PASSWORD,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
+import { described } from './described.ts';
+import { ADMIN, alive, newUser, type OpenSession, opened, v1Login } from './logins.ts';
+
+describe.each(backends())('the administration, %s', (backend) => {
+  let on: TestAuthority;
+  let call: Caller;
+  let admin: OpenSession;
+  let ada: { id: number; email: string };
+  let bob: { id: number; email: string };
+  beforeAll(async () => {
+    on = await openAuthority(backend, { CURFEW_APPLICATIONS: '{"shop":{}}' });
+    call = described(on.call);
+    [ada, bob] = [await newUser(call), await newUser(call)];
+  });
+  afterAll(() => on.close());
+
+  /** Ada on two devices and in the shop, Bob in the shop, and the administrator. */
+  let sessions: OpenSession[];
+  async function setUp(): Promise<void> {
+    const { json } = await call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'everyone' },
+    });
+    await call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'everyone', confirm: json.count },
+    });
+    // However the test before left her.
+    await call('PATCH', `/v1/admin/users/${ada.id}`, {
+      bearer: SERVICE_KEY,
+      body: { disabled: false, role: 'user' },
+    });
+    admin = await v1Login(call, ADMIN);
+    sessions = [
+      await opened(call, ada.id, { device: { id: 'laptop' } }),
+      await opened(call, ada.id, { device: { id: 'phone' } }),
+      await opened(call, ada.id, { device: { id: 'phone' }, client_id: 'shop' }),
+      await opened(call, bob.id, { device: { id: 'phone' }, client_id: 'shop' }),
+      admin,
+    ];
+  }
+  const logOut = (body: object, bearer = admin.bearer) => call('POST', '/v1/admin/logout', { bearer, body });
+  const living = (): Promise<boolean[]> => alive(call, sessions);
+  const newest = async (query = ''): Promise<Record<string, unknown>> =>
+    (await call('GET', `/v1/admin/events?limit=1${query}`, { bearer: SERVICE_KEY })).json.events[0];
+
+  const scopes: [string, () => object, boolean[], object][] = [
+    [
+      'sessions',
+      () => ({ scope: 'sessions', sessions: [sessions[1]?.sid, sessions[3]?.sid] }),
+      [true, false, true, false, true],
+      { scope: 'sessions' },
+    ],
+    [
+      'user',
+      () => ({ scope: 'user', user_id: ada.id }),
+      [false, false, false, true, true],
+      { scope: 'user', user_id: null },
+    ],
+    [
+      'users',
+      () => ({ scope: 'users', user_ids: [ada.id, bob.id, ada.id] }),
+      [false, false, false, false, true],
+      { scope: 'users' },
+    ],
+    [
+      'device',
+      () => ({ scope: 'device', user_id: ada.id, device_id: 'phone' }),
+      [true, false, false, true, true],
+      { scope: 'device', device_id: 'phone' },
+    ],
+    [
+      'application',
+      () => ({ scope: 'application', client_id: 'shop' }),
+      [true, true, false, false, true],
+      { scope: 'client', client_id: 'shop' },
+    ],
+  ];
+  test.each(scopes)('ends by %s', async (_name, body, expected, event) => {
+    await setUp();
+    const { status, json } = await logOut(body());
+    expect([status, json]).toMatchObject([
+      200,
+      { ended: expected.filter((one) => !one).length, more: false, confirmed: true },
+    ]);
+    expect(await living()).toEqual(expected);
+    expect(await newest()).toMatchObject({
+      type: 'sessions_ended',
+      reason: 'admin_logout',
+      actor: 'user:1',
+      ...event,
+      ...('user_id' in event ? { user_id: ada.id } : {}),
+    });
+  });
+
+  test('by a user, an application or a device that there is not: nothing ends', async () => {
+    await setUp();
+    for (const body of [
+      { scope: 'user', user_id: 4711 },
+      { scope: 'application', client_id: 'nothing' },
+      { scope: 'device', user_id: bob.id, device_id: 'laptop' },
+      { scope: 'sessions', sessions: ['019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60'] },
+    ])
+      expect((await logOut(body)).json).toMatchObject({ ended: 0 });
+    expect(await living()).toEqual([true, true, true, true, true]);
+  });
+
+  test('everyone: counted first, a wrong count refused, then ended', async () => {
+    await setUp();
+    const counted = await logOut({ scope: 'everyone' });
+    expect([counted.status, counted.json]).toEqual([
+      409,
+      expect.objectContaining({ code: 'confirmation_required', count: 5 }),
+    ]);
+    for (const confirm of [0, 4, 6, 500]) {
+      const refused = await logOut({ scope: 'everyone', confirm });
+      expect([confirm, refused.status, refused.json.count]).toEqual([confirm, 409, 5]);
+    }
+    expect(await living()).toEqual([true, true, true, true, true]);
+    const done = await logOut({ scope: 'everyone', confirm: 5 });
+    expect([done.status, done.json]).toMatchObject([200, { ended: 5 }]);
+    expect(await living()).toEqual([false, false, false, false, false]);
+    expect(await newest()).toMatchObject({ scope: 'everyone', reason: 'admin_logout', actor: 'user:1' });
+    // Who logs in afterwards is in.
+    expect(await alive(call, [await opened(call, ada.id)])).toEqual([true]);
+  });
+
+  test('a twentieth of drift is allowed for', async () => {
+    await setUp();
+    await call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: bob.id, count: 95 } });
+    expect((await logOut({ scope: 'everyone', confirm: 94 })).status).toBe(409);
+    expect((await logOut({ scope: 'everyone', confirm: 106 })).status).toBe(409);
+    expect((await logOut({ scope: 'everyone', confirm: 95 })).status).toBe(200);
+  });
+
+  test('a service key is an administrator without a session', async () => {
+    await setUp();
+    expect((await logOut({ scope: 'user', user_id: bob.id }, SERVICE_KEY)).json).toMatchObject({ ended: 1 });
+    expect(await living()).toEqual([true, true, true, false, true]);
+    expect(await newest()).toMatchObject({ actor: 'service' });
+  });
+
+  describe('what ends with a change to the user', () => {
+    const path = (more = ''): string => `/v1/admin/users/${ada.id}${more}`;
+    const change = (body: object) => call('PATCH', path(), { bearer: admin.bearer, body });
+
+    test.each<[string, () => Promise<{ status: number }>, string | null]>([
+      ['disabling', () => change({ disabled: true }), 'user_disabled'],
+      ['enabling who is enabled', () => change({ disabled: false }), null],
+      ['a role', () => change({ role: 'admin' }), 'role_changed'],
+      ['the same role', () => change({ role: 'user' }), null],
+      ['a role and disabling at once', () => change({ role: 'admin', disabled: true }), 'user_disabled'],
+      ['a name', () => change({ name: 'Ada', workspace: 'lab' }), null],
+      [
+        'a reset',
+        () => call('POST', path('/password'), { bearer: admin.bearer, body: { password: PASSWORD } }),
+        'password_reset',
+      ],
+    ])('%s', async (_name, act, reason) => {
+      await setUp();
+      const { status } = await act();
+      expect(status).toBe(200);
+      const over = reason !== null;
+      expect(await living()).toEqual([!over, !over, !over, true, true]);
+      expect(await newest(`&user_id=${ada.id}`)).toMatchObject(
+        over ? { type: 'sessions_ended', reason, scope: 'user', actor: 'user:1' } : { type: 'user_changed' },
+      );
+      if (reason === 'user_disabled') {
+        await expect(opened(call, ada.id)).rejects.toThrow('404');
+        const login = await call('POST', '/v1/login', { body: { email: ada.email, password: PASSWORD } });
+        expect([login.status, login.json.code]).toEqual([401, 'invalid_credentials']);
+        // Disabled twice is disabled; and enabled again, nobody comes back.
+        for (const disabled of [true, false]) {
+          await change({ disabled });
+          expect(await newest(`&user_id=${ada.id}`)).toMatchObject({ type: 'user_changed' });
+          expect(await living()).toEqual([false, false, false, true, true]);
+        }
+      }
+    });
+
+    test('an own role or password spares the session that asks, and no other', async () => {
+      await setUp();
+      const [asking, other] = [await v1Login(call, ADMIN), await v1Login(call, ADMIN)];
+      const self = '/v1/admin/users/1';
+      await call('POST', `${self}/password`, { bearer: asking.bearer, body: { password: PASSWORD } });
+      expect(await alive(call, [asking, other, admin])).toEqual([true, false, false]);
+      expect(await newest('&user_id=1')).toMatchObject({
+        reason: 'password_reset',
+        scope: 'others',
+        except_session: asking.sid,
+      });
+      expect((await call('PATCH', self, { bearer: asking.bearer, body: { role: 'user' } })).status).toBe(200);
+      // No administrator any more, at once; but still in.
+      expect((await call('GET', '/v1/admin/users', { bearer: asking.bearer })).status).toBe(403);
+      expect(await alive(call, [asking])).toEqual([true]);
+      await call('PATCH', self, { bearer: SERVICE_KEY, body: { role: 'admin' } });
+      expect(await alive(call, [asking])).toEqual([false]);
+    });
+
+    test('a new role is seen at once by the sessions it spares, and the old one is gone from the rest', async () => {
+      await setUp();
+      const user = await v1Login(call, ada.email);
+      expect((await call('GET', '/v1/admin/users', { bearer: user.bearer })).status).toBe(403);
+      await change({ role: 'admin' });
+      expect(await alive(call, [user])).toEqual([false]);
+      const promoted = await v1Login(call, ada.email);
+      expect((await call('GET', '/v1/admin/users', { bearer: promoted.bearer })).status).toBe(200);
+      expect((await call('GET', '/v1/check', { bearer: promoted.bearer })).headers.get('curfew-role')).toBe(
+        'admin',
+      );
+      await change({ role: 'user' });
+    });
+
+    test('the own password: with the current one, ends the others, keeps this one', async () => {
+      await setUp();
+      const [asking, other] = [await v1Login(call, bob.email), await v1Login(call, bob.email)];
+      const next = 'another password';
+      const ask = (current_password: string, new_password: string) =>
+        call('POST', '/v1/password', { bearer: asking.bearer, body: { current_password, new_password } });
+      const wrong = await ask('not it', next);
+      expect([wrong.status, wrong.json]).toMatchObject([
+        401,
+        { code: 'invalid_credentials', field: 'current_password' },
+      ]);
+      const short = await ask(PASSWORD, '🔒🔒🔒🔒🔒🔒🔒');
+      expect([short.status, short.json.field]).toEqual([400, 'new_password']);
+      expect(await alive(call, [asking, other])).toEqual([true, true]);
+      expect((await ask(PASSWORD, next)).status).toBe(204);
+      expect(await alive(call, [asking, other, ...sessions.slice(3, 4)])).toEqual([true, false, false]);
+      expect(await newest(`&user_id=${bob.id}`)).toMatchObject({
+        reason: 'password_changed',
+        scope: 'others',
+        actor: `user:${bob.id}`,
+      });
+      expect(
+        (await call('POST', '/v1/login', { body: { email: bob.email, password: PASSWORD } })).status,
+      ).toBe(401);
+      expect((await call('POST', '/v1/login', { body: { email: bob.email, password: next } })).status).toBe(
+        200,
+      );
+      await call('POST', `/v1/admin/users/${bob.id}/password`, {
+        bearer: SERVICE_KEY,
+        body: { password: PASSWORD },
+      });
+    });
+
+    test('a reset without a password makes one up, once', async () => {
+      await setUp();
+      const { json } = await call('POST', path('/password'), { bearer: SERVICE_KEY });
+      expect(json.password).toMatch(/^[\w-]{20}$/);
+      expect(await living()).toEqual([false, false, false, true, true]);
+      expect(
+        (await call('POST', '/v1/login', { body: { email: ada.email, password: json.password } })).status,
+      ).toBe(200);
+      expect(
+        (await call('POST', path('/password'), { bearer: SERVICE_KEY, body: { password: PASSWORD } })).json,
+      ).toEqual({});
+    });
+
+    test('deletion ends everything and erases the person; the address is free, the id is not', async () => {
+      await setUp();
+      const gone = await newUser(call, { name: 'Grace', workspace: 'lab' });
+      const session = await v1Login(call, gone.email);
+      expect((await call('DELETE', `/v1/admin/users/${gone.id}`, { bearer: admin.bearer })).status).toBe(204);
+      expect(await alive(call, [session])).toEqual([false]);
+      expect(await newest(`&user_id=${gone.id}`)).toMatchObject({
+        reason: 'user_deleted',
+        scope: 'user',
+        actor: 'user:1',
+      });
+      expect((await call('GET', `/v1/admin/users/${gone.id}`, { bearer: SERVICE_KEY })).status).toBe(404);
+      for (const [method, more] of [
+        ['DELETE', ''],
+        ['PATCH', ''],
+        ['POST', '/password'],
+      ] as const)
+        expect(
+          (
+            await call(method, `/v1/admin/users/${gone.id}${more}`, {
+              bearer: SERVICE_KEY,
+              ...(method === 'PATCH' ? { body: { name: 'x' } } : {}),
+            })
+          ).status,
+        ).toBe(404);
+      const again = await call('POST', '/v1/admin/users', {
+        bearer: SERVICE_KEY,
+        body: { email: gone.email, password: PASSWORD },
+      });
+      expect([again.status, again.json.user.id === gone.id]).toEqual([201, false]);
+    });
+  });
+
+  test('an address is given once, whatever its case', async () => {
+    const taken = await call('POST', '/v1/admin/users', {
+      bearer: SERVICE_KEY,
+      body: { email: ada.email.toUpperCase() },
+    });
+    expect([taken.status, taken.json]).toMatchObject([409, { code: 'conflict', field: 'email' }]);
+  });
+
+  test('users are found by a part of the name or the address, page by page', async () => {
+    const query = async (text: string): Promise<{ users: { id: number }[]; next: number | null }> =>
+      (await call('GET', `/v1/admin/users?${text}`, { bearer: SERVICE_KEY })).json;
+    await newUser(call, { name: '100% Ünique_Name' });
+    for (const part of ['query=%25%20%C3%9Cnique_', 'query=NAME', 'query=%C3%9CNIQUE_n'])
+      expect([part, (await query(part)).users.length]).toEqual([part, 1]);
+    expect((await query('query=100%25')).users).toHaveLength(1);
+    // What would be a wildcard is a character.
+    expect((await query('query=1%25%25')).users).toHaveLength(0);
+    const first = await query('limit=2');
+    expect(first.users.map((one) => one.id)).toEqual([1, 2]);
+    const second = await query(`limit=2&after=${first.next}`);
+    expect(second.users.every((one) => one.id > 2)).toBe(true);
+  });
+
+  describe('who may', () => {
+    const rows: [string, string, object?][] = [
+      ['GET', '/v1/admin/users'],
+      ['POST', '/v1/admin/users', { email: 'eve@example.com' }],
+      ['GET', '/v1/admin/users/1'],
+      ['PATCH', '/v1/admin/users/1', { role: 'user' }],
+      ['DELETE', '/v1/admin/users/1'],
+      ['POST', '/v1/admin/users/1/password', {}],
+      ['GET', '/v1/admin/sessions'],
+      ['POST', '/v1/admin/sessions', { user_id: 1 }],
+      ['POST', '/v1/admin/logout', { scope: 'user', user_id: 1 }],
+      ['GET', '/v1/admin/events'],
+      ['GET', '/v1/admin/keys'],
+      ['POST', '/v1/admin/keys/rotate'],
+    ];
+    test.each(rows)('%s %s: no user, nobody, no almost-key', async (method, path, body) => {
+      const user = await opened(call, ada.id);
+      const keep = await v1Login(call, ADMIN);
+      const ask = async (bearer?: string) => {
+        const { status, json } = await call(method, path, {
+          ...(bearer === undefined ? {} : { bearer }),
+          ...(body ? { body } : {}),
+        });
+        return [status, json.code];
+      };
+      const forService = path === '/v1/admin/sessions' && method === 'POST';
+      expect(await ask(user.bearer)).toEqual(forService ? [401, 'not_authenticated'] : [403, 'forbidden']);
+      for (const bearer of [
+        undefined,
+        '',
+        'x',
+        SERVICE_KEY.slice(0, -1),
+        `${SERVICE_KEY}x`,
+        SERVICE_KEY.toUpperCase(),
+        `${SERVICE_KEY},`,
+      ])
+        expect([bearer, ...(await ask(bearer))]).toEqual([bearer, 401, 'not_authenticated']);
+      // To vouch for a user is the service's alone: not even an administrator's session may.
+      if (forService) expect(await ask(keep.bearer)).toEqual([401, 'not_authenticated']);
+      expect(await alive(call, [keep])).toEqual([true]);
+    });
+  });
+
+  test('a service opens sessions of every kind', async () => {
+    const open = (more: object) =>
+      call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: ada.id, ...more } });
+    const bearer = (await open({ device: { id: 'tv', name: 'Television' } })).json;
+    expect((await call('GET', '/v1/session', { bearer: bearer.access_token })).json.session).toMatchObject({
+      device_id: 'tv',
+      user_id: ada.id,
+    });
+    const opaque = (await open({ transport: 'opaque' })).json;
+    expect((await call('GET', `/api/users/${ada.id}`, { bearer: opaque.session_token })).status).toBe(200);
+    const cookie = (await open({ transport: 'cookie' })).json;
+    expect(cookie.cookie.name).toBe('curfew_session');
+    expect(
+      (await call('POST', '/auth/logout', { cookie: cookie.cookie.value, csrf: cookie.csrf_token })).status,
+    ).toBe(200);
+    expect((await open({ client_id: 'nothing' })).json).toMatchObject({
+      code: 'invalid_request',
+      field: 'client_id',
+    });
+    expect((await open({ user_id: 4711 })).json).toMatchObject({ code: 'not_found', field: 'user_id' });
+    expect((await newest(`&user_id=${ada.id}&type=session_started`))['actor']).toBe('service');
+  });
+
+  test('the log: filtered, paged both ways', async () => {
+    const page = async (
+      query: string,
+    ): Promise<{ events: { position: number; type: string }[]; next: number | null }> =>
+      (await call('GET', `/v1/admin/events?${query}`, { bearer: SERVICE_KEY })).json;
+    const newestFirst = await page('limit=5');
+    const positions = newestFirst.events.map((event) => event.position);
+    expect(positions).toEqual([...positions].sort((a, b) => b - a));
+    const older = await page(`limit=5&before=${newestFirst.next}`);
+    expect(Math.max(...older.events.map((event) => event.position))).toBeLessThan(Math.min(...positions));
+    const oldest = await page('limit=5&after=0');
+    expect(oldest.events.map((event) => event.position)).toEqual(
+      oldest.events.map((event) => event.position).sort((a, b) => a - b),
+    );
+    for (const event of (await page('type=session_started')).events)
+      expect(event.type).toBe('session_started');
+    const csv = await call('GET', `/v1/admin/events?format=csv&user_id=${ada.id}`, { bearer: SERVICE_KEY });
+    expect(csv.text.split('\r\n')[0]).toContain('position,at,type,scope,reason');
+    expect(csv.headers.get('content-disposition')).toContain('curfew-events.csv');
+    const lines = await call('GET', `/v1/admin/events?format=jsonl&user_id=${ada.id}`, {
+      bearer: SERVICE_KEY,
+    });
+    expect(
+      lines.text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).position).length,
+    ).toBe(csv.text.trim().split('\r\n').length - 1);
+  });
+});

@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type Answer,
+  backends,
+  type Caller,
+  openAuthority,
+  PASSWORD,
+  type TestAuthority,
+} from '../support.ts';
+import { described } from './described.ts';
+import { cheap, newUser, v1Login } from './logins.ts';
+
+const WINDOW = 900;
+const LIMITS = {
+  CURFEW_LOGIN_FAILURES_PAIR: '3',
+  CURFEW_LOGIN_FAILURES_ADDRESS: '8',
+  CURFEW_LOGIN_FAILURES_ACCOUNT: '10',
+  CURFEW_LOGIN_WINDOW_SECONDS: String(WINDOW),
+};
+
+describe.each(backends())('limits on failed logins, %s', (backend) => {
+  let on: TestAuthority;
+  let call: Caller;
+  let ahead = 0;
+  let addresses = 0;
+  beforeAll(async () => {
+    on = await openAuthority(backend, LIMITS, {
+      system: { now: () => new Date(Date.now() + ahead * 1000), passwords: cheap },
+    });
+    call = described(on.call);
+  });
+  afterAll(() => on.close());
+
+  /** An address that nobody had before. */
+  const newAddress = (): string => `198.51.${100 + (++addresses >> 8)}.${addresses & 255}`;
+  const login = (email: string, password: string, address: string): Promise<Answer> =>
+    call('POST', '/v1/login', { body: { email, password }, address });
+  const statuses = async (count: number, email: string, address: () => string): Promise<number[]> => {
+    const list: number[] = [];
+    for (let i = 0; i < count; i++) list.push((await login(email, 'wrong', address())).status);
+    return list;
+  };
+
+  test('one account from one address: a pause, which ends, and even the right password has to wait', async () => {
+    const { email } = await newUser(call);
+    const here = newAddress();
+    expect(await statuses(4, email, () => here)).toEqual([401, 401, 401, 429]);
+    const paused = await login(email, PASSWORD, here);
+    expect([paused.status, paused.json['code']]).toEqual([429, 'rate_limited']);
+    const wait = Number(paused.headers.get('retry-after'));
+    expect(wait).toBeGreaterThan(WINDOW - 60);
+    expect(wait).toBeLessThanOrEqual(WINDOW);
+    // Trying on does not make it longer.
+    ahead += WINDOW - 60;
+    expect((await login(email, 'wrong', here)).status).toBe(429);
+    ahead += 61;
+    expect((await login(email, PASSWORD, here)).status).toBe(200);
+  });
+
+  test('from elsewhere, and into another account from here, nothing is held up', async () => {
+    const [{ email }, other] = [await newUser(call), await newUser(call)];
+    const here = newAddress();
+    await statuses(4, email, () => here);
+    expect((await login(other.email, PASSWORD, here)).status).toBe(200);
+    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+  });
+
+  test('spelling the address in another case is the same account', async () => {
+    const { email } = await newUser(call);
+    const here = newAddress();
+    await statuses(3, email.toUpperCase(), () => here);
+    expect((await login(email, 'wrong', here)).status).toBe(429);
+  });
+
+  test('through the four contracts it is one count', async () => {
+    const { email } = await newUser(call);
+    const address = newAddress();
+    const tries: [string, object][] = [
+      ['/v1/login', { email }],
+      ['/auth/login', { email }],
+      ['/api/auth/login', { username: email }],
+      ['/api/v1/auth/login', { email }],
+      ['/v1/login', { email }],
+    ];
+    const list = [];
+    for (const [path, body] of tries)
+      list.push((await call('POST', path, { body: { ...body, password: 'wrong' }, address })).status);
+    expect(list).toEqual([401, 401, 401, 429, 429]);
+  });
+
+  test('one address, many accounts', async () => {
+    const here = newAddress();
+    const list = [];
+    for (let i = 0; i < 10; i++) list.push((await login(`nobody-${i}@example.com`, 'wrong', here)).status);
+    expect(list).toEqual([401, 401, 401, 401, 401, 401, 401, 401, 429, 429]);
+    const { email } = await newUser(call);
+    expect((await login(email, PASSWORD, here)).status).toBe(429);
+    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+  });
+
+  test('IPv6 counts by /64', async () => {
+    const { email } = await newUser(call);
+    const net = `2001:db8:0:${(++addresses).toString(16)}`;
+    expect((await login(email, 'wrong', `${net}::1`)).status).toBe(401);
+    expect((await login(email, 'wrong', `${net}::2`)).status).toBe(401);
+    expect((await login(email, 'wrong', `${net}:ffff::3`)).status).toBe(401);
+    expect((await login(email, 'wrong', `${net}:ffff:ffff:ffff:ffff`)).status).toBe(429);
+    expect((await login(email, PASSWORD, `2001:db8:1:${addresses.toString(16)}::1`)).status).toBe(200);
+  });
+
+  test('one account from everywhere: strangers are held up, the owner at a familiar address is not', async () => {
+    const { email } = await newUser(call);
+    const home = newAddress();
+    expect((await login(email, PASSWORD, home)).status).toBe(200);
+    const hammered = await statuses(14, email, newAddress);
+    expect(hammered.filter((status) => status === 401)).toHaveLength(10);
+    expect(hammered.slice(10)).toEqual([429, 429, 429, 429]);
+    expect((await login(email, PASSWORD, newAddress())).status).toBe(429);
+    // The owner, at home, over and over, while it goes on.
+    for (let i = 0; i < 3; i++) {
+      await statuses(2, email, newAddress);
+      expect((await login(email, PASSWORD, home)).status).toBe(200);
+    }
+    // Abroad the owner waits, and no longer than the window.
+    ahead += WINDOW + 1;
+    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+  });
+
+  test('unknown, disabled, deleted and passwordless accounts answer as a known one does, to the byte', async () => {
+    const known = await newUser(call);
+    const disabled = await newUser(call);
+    const deleted = await newUser(call);
+    const passwordless = await newUser(call, { password: undefined });
+    const admin = (await v1Login(call, 'admin@example.com')).bearer;
+    await call('PATCH', `/v1/admin/users/${disabled.id}`, { bearer: admin, body: { disabled: true } });
+    await call('DELETE', `/v1/admin/users/${deleted.id}`, { bearer: admin });
+    const transcript = async (email: string, password: string): Promise<unknown[]> => {
+      const address = newAddress();
+      const list: unknown[] = [];
+      for (let i = 0; i < 5; i++) {
+        const { status, text, headers } = await login(email, password, address);
+        const shown = [...headers].filter(([name]) => name !== 'x-request-id' && name !== 'retry-after');
+        list.push([status, text, shown, headers.has('retry-after')]);
+      }
+      return list;
+    };
+    const expected = await transcript(known.email, 'wrong');
+    expect(expected.map((one) => (one as [number])[0])).toEqual([401, 401, 401, 429, 429]);
+    expect(await transcript('nobody@nowhere.example', 'wrong')).toEqual(expected);
+    for (const { email } of [disabled, deleted, passwordless])
+      expect(await transcript(email, PASSWORD)).toEqual(expected);
+  });
+
+  test('many at once cannot all pass on the count of zero', async () => {
+    const { email } = await newUser(call);
+    const here = newAddress();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => login(email, 'wrong', here)));
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(3);
+  });
+
+  test('a login that goes right forgets the failures before it', async () => {
+    const { email } = await newUser(call);
+    const here = newAddress();
+    for (let i = 0; i < 3; i++) {
+      expect(await statuses(2, email, () => here)).toEqual([401, 401]);
+      expect((await login(email, PASSWORD, here)).status).toBe(200);
+    }
+  });
+
+  test('guessing the current password counts as guessing at the login', async () => {
+    const { email } = await newUser(call);
+    const address = newAddress();
+    const { json } = await call('POST', '/v1/login', { body: { email, password: PASSWORD }, address });
+    const guess = () =>
+      call('POST', '/v1/password', {
+        bearer: json.access_token,
+        address,
+        body: { current_password: 'wrong', new_password: 'another password' },
+      });
+    const list = [];
+    for (let i = 0; i < 5; i++) list.push((await guess()).status);
+    expect(list).toEqual([401, 401, 401, 429, 429]);
+    expect((await call('GET', '/v1/session', { bearer: json.access_token })).status).toBe(200);
+  });
+
+  test('nothing that is not a login is ever limited', async () => {
+    const { email } = await newUser(call);
+    const address = newAddress();
+    const { json } = await call('POST', '/v1/login', { body: { email, password: PASSWORD }, address });
+    await statuses(6, email, () => address);
+    const { access_token: bearer, refresh_token } = json;
+    for (let i = 0; i < 20; i++) {
+      expect((await call('GET', '/v1/check', { bearer, address })).status).toBe(200);
+      expect((await call('POST', '/v1/refresh', { body: { refresh_token: 'rt_no' }, address })).status).toBe(
+        401,
+      );
+    }
+    expect((await call('POST', '/v1/refresh', { body: { refresh_token }, address })).status).toBe(200);
+    expect((await call('POST', '/v1/logout', { bearer, address })).status).toBe(200);
+  });
+});

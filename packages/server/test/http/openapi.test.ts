@@ -1,0 +1,195 @@
+/** The description of the API: OpenAPI 3.1, whole, with examples that are true, and a page that loads nothing from elsewhere. */
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openAuthority, type TestAuthority } from '../support.ts';
+import { ROWS } from './described.ts';
+
+// biome-ignore lint: a document of many shapes
+type Document = any;
+
+let on: TestAuthority;
+let api: Document;
+beforeAll(async () => {
+  on = await openAuthority('embedded');
+  const { status, json, headers } = await on.call('GET', '/openapi.json');
+  expect([status, headers.get('content-type')]).toEqual([200, 'application/json']);
+  api = json;
+});
+afterAll(() => on.close());
+
+const METHODS = ['get', 'post', 'patch', 'delete'];
+const operations = (): [string, Document][] =>
+  Object.entries<Document>(api.paths).flatMap(([path, item]) =>
+    Object.entries<Document>(item).map(([method, operation]): [string, Document] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
+  );
+
+test('it is OpenAPI 3.1 and names this server', () => {
+  expect(api.openapi).toBe('3.1.0');
+  expect(api.info).toMatchObject({
+    title: 'Curfew',
+    version: expect.any(String),
+    license: { name: 'Apache-2.0' },
+  });
+  expect(api.servers[0].url).toBe('/');
+  expect(Object.keys(api).sort()).toEqual(
+    ['components', 'info', 'openapi', 'paths', 'servers', 'tags', 'webhooks'].filter((name) => name in api),
+  );
+});
+
+test('every row of the contract is an operation, and every operation a row', () => {
+  expect(
+    operations()
+      .map(([name]) => name)
+      .sort(),
+  ).toEqual(ROWS.map((row) => `${row.method.toUpperCase()} ${row.path}`).sort());
+  expect(ROWS.length).toBeGreaterThan(30);
+});
+
+test('every operation is whole', () => {
+  const tags = api.tags.map((tag: { name: string }) => tag.name);
+  const schemes = Object.keys(api.components.securitySchemes);
+  for (const [name, operation] of operations()) {
+    const [method = '', path = ''] = name.split(' ');
+    expect(METHODS, name).toContain(method.toLowerCase());
+    expect(operation.summary, name).toMatch(/\S/);
+    for (const tag of operation.tags) expect(tags, name).toContain(tag);
+    for (const requirement of operation.security ?? [])
+      for (const [scheme, scopes] of Object.entries(requirement)) {
+        expect(schemes, name).toContain(scheme);
+        expect(scopes).toEqual([]);
+      }
+    // The parameters of the path are exactly those in its template, required, with a schema and an example.
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+    const parameters: Document[] = operation.parameters ?? [];
+    expect(
+      parameters.filter((one) => one.in === 'path').map((one) => one.name),
+      name,
+    ).toEqual(inPath);
+    for (const one of parameters) {
+      expect(['path', 'query', 'header', 'cookie'], name).toContain(one.in);
+      expect(one.schema ?? one.content, `${name} ${one.name}`).toBeTypeOf('object');
+      if (one.in === 'path') expect(one.required, name).toBe(true);
+    }
+    if (operation.requestBody) {
+      const content = operation.requestBody.content['application/json'];
+      expect(content.schema, name).toBeTypeOf('object');
+      expect(content.example, name).toBeTypeOf('object');
+    }
+    const statuses = Object.keys(operation.responses);
+    expect(
+      statuses.some((status) => status.startsWith('2')),
+      name,
+    ).toBe(true);
+    for (const [status, response] of Object.entries<Document>(operation.responses)) {
+      expect(status, name).toMatch(/^[2-5]\d\d$/);
+      expect(response.description, `${name} ${status}`).toMatch(/\S/);
+      for (const [type, content] of Object.entries<Document>(response.content ?? {})) {
+        expect(content.schema, `${name} ${status} ${type}`).toBeTypeOf('object');
+        expect(
+          'example' in content || Object.keys(content.examples ?? {}).length > 0,
+          `${name} ${status} ${type}`,
+        ).toBe(true);
+      }
+    }
+    // What every request can meet, and what asks for a session.
+    const failing = statuses.filter((status) => status.startsWith('5'));
+    if (
+      !path.startsWith('/docs') &&
+      !['/healthz', '/openapi.json', '/.well-known/jwks.json', '/metrics'].includes(path)
+    )
+      expect(failing.length, name).toBeGreaterThan(0);
+    if (operation.security && path !== '/metrics') expect(statuses, name).toContain('401');
+    if (operation.requestBody) expect(statuses, name).toContain('413');
+  }
+});
+
+test('every reference leads somewhere, and no two operations have one id', () => {
+  const references: string[] = [];
+  const walk = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === '$ref') references.push(String(inner));
+      walk(inner);
+    }
+  };
+  walk(api);
+  expect(references.length).toBeGreaterThan(20);
+  for (const reference of new Set(references)) {
+    expect(reference).toMatch(/^#\//);
+    const found = reference
+      .slice(2)
+      .split('/')
+      .reduce<Document>((at, key) => at?.[key], api);
+    expect(found, reference).toBeTypeOf('object');
+  }
+  // 3.0's spellings mean nothing in 3.1.
+  expect(JSON.stringify(api.components.schemas)).not.toMatch(/"nullable":|"exclusiveMinimum":true/);
+});
+
+test('every example is one that its own schema takes', () => {
+  let count = 0;
+  for (const row of ROWS) {
+    for (const [status, response] of Object.entries(row.responses)) {
+      for (const [type, content] of Object.entries(response.content ?? {})) {
+        if (!type.endsWith('json')) continue;
+        const examples = [
+          content.example,
+          ...Object.values(content.examples ?? {}).map((one) => one.value),
+        ].filter((one) => one !== undefined);
+        for (const example of examples) {
+          count++;
+          expect([row.path, status, content.schema.safeParse(example).error?.message]).toEqual([
+            row.path,
+            status,
+            undefined,
+          ]);
+        }
+      }
+    }
+  }
+  expect(count).toBeGreaterThan(100);
+});
+
+test('an example of a request can be sent as it stands', async () => {
+  const login = ROWS.filter((row) => row.path.endsWith('/login'));
+  expect(login).toHaveLength(4);
+  for (const row of login) {
+    const body = row.request?.body?.content['application/json']?.example;
+    expect([row.path, (await on.call('POST', row.path, { body })).status]).toEqual([row.path, 200]);
+  }
+});
+
+describe('the page', () => {
+  test('loads only from this server', async () => {
+    const { status, text, headers } = await on.call('GET', '/docs');
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=UTF-8']);
+    const addresses = [...text.matchAll(/(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)/gi)].map(
+      (match) => match[1] ?? '',
+    );
+    expect(addresses.length).toBeGreaterThan(2);
+    for (const address of addresses) expect(address).toMatch(/^(\/(?!\/)|data:,$)/);
+    expect(text).not.toMatch(/https?:|url\(|@import|<iframe|<base|<style|<script>[^<]/i);
+    const policy = headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("script-src 'self';");
+    expect(policy).toContain("connect-src 'self'");
+    expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
+  });
+
+  // `npm ci` fetches them into place; a program that was installed without has the description alone.
+  const assets = existsSync(new URL('../../assets/swagger-ui/swagger-ui-bundle.js', import.meta.url));
+  test.runIf(assets)('and what it loads is there', async () => {
+    const { text } = await on.call('GET', '/docs');
+    for (const [, address = ''] of text.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+      const { status, headers } = await on.call('GET', address);
+      expect([address, status, headers.get('x-content-type-options')]).toEqual([address, 200, 'nosniff']);
+      expect(headers.get('content-type')).toMatch(/^text\/(css|javascript); charset=utf-8$/);
+    }
+    const { text: start } = await on.call('GET', '/docs/start.js');
+    expect(start).toContain("'/openapi.json'");
+    expect(start).toContain('validatorUrl: null');
+  });
+});

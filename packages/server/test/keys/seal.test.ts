@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { seal, unseal, WrongKey } from '../../src/keys/seal.ts';
+
+const SECRET = 'a secret of the tests';
+const PLAIN = Buffer.from('what nobody may read');
+
+test('what was sealed opens again, and never looks the same twice', () => {
+  const [a, b] = [1, 2].map(() => seal(PLAIN, SECRET, 'kid', randomBytes));
+  expect(a?.equals(b ?? PLAIN)).toBe(false);
+  expect(a?.includes(PLAIN)).toBe(false);
+  for (const sealed of [a, b]) expect(unseal(sealed ?? PLAIN, SECRET, 'kid').equals(PLAIN)).toBe(true);
+});
+
+test('another secret, another name, or a bit that was turned: refused', () => {
+  const sealed = seal(PLAIN, SECRET, 'kid', randomBytes);
+  expect(() => unseal(sealed, `${SECRET} `, 'kid')).toThrow(WrongKey);
+  expect(() => unseal(sealed, SECRET, 'dik')).toThrow(WrongKey);
+  for (let i = 0; i < sealed.length; i++) {
+    const turned = Buffer.from(sealed);
+    turned[i] = (turned[i] ?? 0) ^ 1;
+    expect(() => unseal(turned, SECRET, 'kid')).toThrow(WrongKey);
+  }
+});
+
+test.each([0, 1, 12, 27, 28])('%i bytes are no sealed key', (length) => {
+  expect(() => unseal(Buffer.alloc(length), SECRET, 'kid')).toThrow(WrongKey);
+});

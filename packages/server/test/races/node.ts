@@ -1,0 +1,189 @@
+/** Nodes of the authority with their inside at hand: what a race has to look at. */
+import { createServer, type Server } from 'node:http';
+import { Agent, request } from 'node:http';
+import type { Logger } from 'pino';
+import { openWorld } from '../../src/authority.ts';
+import type { World } from '../../src/actions/world.ts';
+import { type Environment, readConfig } from '../../src/config.ts';
+import { createApp } from '../../src/http/app.ts';
+import { createQuickCheck } from '../../src/http/check.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import { createNodeListener } from '../../src/http/node.ts';
+import { insertUser } from '../../src/store/users.ts';
+import type { PasswordHasher } from '../../src/system/passwords.ts';
+import type { System } from '../../src/system/system.ts';
+import { freshDatabase } from '../services/fresh-database.ts';
+import { makeScratch } from '../services/scratch.ts';
+import { type Backend, type Caller, callerOf, migrated, recordingLog, SERVICE_KEY } from '../support.ts';
+
+/** A clock that stands until it is moved. */
+export interface Clock {
+  now: () => Date;
+  advance: (seconds: number) => void;
+}
+
+export function standingClock(): Clock {
+  let ms = Date.now();
+  return {
+    now: () => new Date(ms),
+    advance: (seconds) => {
+      ms += seconds * 1000;
+    },
+  };
+}
+
+/** Passwords that cost no processor, and take as long as they are told: races are about what happens meanwhile. */
+export function quickPasswords(delayMs: () => number = () => 0): PasswordHasher {
+  const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
+  return {
+    hash: async (password) => `quick:${password}`,
+    async verify(stored, password) {
+      const ms = delayMs();
+      if (ms > 0) await pause(ms);
+      return stored === `quick:${password}`;
+    },
+    load: () => ({ running: 0, waiting: 0 }),
+  };
+}
+
+export interface Node {
+  world: World;
+  call: Caller;
+  /** What the system log said, line by line. */
+  lines: string[];
+  /** Listens on a free port of the loopback interface and answers its address. */
+  listen: () => Promise<string>;
+  close: () => Promise<void>;
+}
+
+export async function openNode(settings: Environment, system: Partial<System> = {}): Promise<Node> {
+  const { log, lines }: { log: Logger; lines: string[] } = recordingLog();
+  const all = { CURFEW_SERVICE_KEYS: SERVICE_KEY, ...settings };
+  const { world, close } = await openWorld(readConfig(all), {
+    log,
+    system: { passwords: quickPasswords(), ...system },
+  });
+  const app = createApp(world, createMetrics(world));
+  const fetch = async (asked: Request, connection = {}): Promise<Response> => app.fetch(asked, connection);
+  const listener = createNodeListener(fetch, createQuickCheck(world));
+  const servers: Server[] = [];
+  return {
+    world,
+    call: callerOf(fetch),
+    lines,
+    async listen() {
+      const server = createServer(listener);
+      servers.push(server);
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const address = server.address();
+      if (typeof address !== 'object' || address === null) throw new Error('the node has no port');
+      return `http://127.0.0.1:${address.port}`;
+    },
+    async close() {
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
+      await close();
+    },
+  };
+}
+
+export interface Place {
+  settings: Environment;
+  /** Two on PostgreSQL, one on the embedded database, which has no room for a second. */
+  nodes: Node[];
+  clock: Clock;
+  /** The nodes in turn. */
+  at: (i: number) => Node;
+  rows: <T = Record<string, unknown>>(text: string, ...values: unknown[]) => Promise<T[]>;
+  /** A new user with the password "secret". */
+  user: (role?: 'user' | 'admin') => Promise<{ id: number; email: string }>;
+  close: () => Promise<void>;
+}
+
+/** Opens the nodes of one database, with a clock that the test moves. */
+export async function openPlace(
+  backend: Backend,
+  settings: Environment = {},
+  system: Partial<System> = {},
+): Promise<Place> {
+  const clock = standingClock();
+  const where =
+    backend === 'embedded'
+      ? { CURFEW_DATA: makeScratch('races') }
+      : { DATABASE_URL: await freshDatabase(migrated) };
+  const all = { ...where, ...settings };
+  const nodes = [await openNode(all, { now: clock.now, ...system })];
+  if (backend === 'postgres') nodes.push(await openNode(all, { now: clock.now, ...system }));
+  const [first] = nodes;
+  if (!first) throw new Error('there is no node');
+  let users = 0;
+  return {
+    settings: all,
+    nodes,
+    clock,
+    at: (i) => nodes[i % nodes.length] ?? first,
+    rows: async <T>(text: string, ...values: unknown[]) =>
+      (await first.world.database.query({ text, values })).rows as T[],
+    async user(role = 'user') {
+      const email = `user${++users}@example.com`;
+      const passwordHash = 'quick:secret';
+      const made = await insertUser(
+        first.world.database,
+        { email, name: '', workspace: '', role, passwordHash },
+        clock.now(),
+      );
+      return { id: made.id, email };
+    },
+    async close() {
+      for (const node of nodes) await node.close();
+    },
+  };
+}
+
+/** Repeats `work` for 0, 1, … up to the count, one after the other. */
+export async function repeat(count: number, work: (round: number) => Promise<void>): Promise<void> {
+  for (let round = 0; round < count; round++) await work(round);
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
+
+/** Lets everything else in this process have its turn. */
+export const nextTurn = (): Promise<void> => new Promise((turn) => setImmediate(turn));
+
+/** Asks again until the answer is yes, for what is done in the background. */
+export async function until(what: string, yes: () => Promise<boolean>, milliseconds = 15_000): Promise<void> {
+  const deadline = performance.now() + milliseconds;
+  while (!(await yes())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
+    await pause(20);
+  }
+}
+
+export interface Checker {
+  check: (bearer: string) => Promise<number>;
+  close: () => void;
+}
+
+/** Asks `/v1/check` over connections that stay open, as a proxy does. */
+export function checkerOf(url: string, connections = 8): Checker {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  return {
+    check: (bearer) =>
+      new Promise((resolve, reject) => {
+        const asked = request(
+          `${url}/v1/check`,
+          { agent, headers: { authorization: `Bearer ${bearer}` } },
+          (answer) => {
+            answer.resume();
+            answer.on('end', () => resolve(answer.statusCode ?? 0));
+            answer.on('error', reject);
+          },
+        );
+        asked.on('error', reject);
+        asked.end();
+      }),
+    close: () => agent.destroy(),
+  };
+}

@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
+import { migrated } from '../support.ts';
+import { insertUser } from '../../src/store/users.ts';
+import { openNode, repeat } from './node.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+function migrateIn(url: string): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--conditions=curfew-source', MAIN, 'migrate'], {
+      env: { PATH: process.env['PATH'], DATABASE_URL: url },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output }));
+  });
+}
+
+describe.runIf(hasPostgres())('several at once on an empty database', () => {
+  test('four processes migrate: each ends well, and each migration is applied once', async () => {
+    const url = await freshDatabase();
+    const ended = await Promise.all([migrateIn(url), migrateIn(url), migrateIn(url), migrateIn(url)]);
+    expect(ended.map(({ code, output }) => [code, code === 0 ? '' : output])).toEqual(
+      ended.map(() => [0, '']),
+    );
+    const { rows } = await withClient(url, (client) =>
+      client.query('select number from schema_migrations order by number'),
+    );
+    const numbers = rows.map((row: { number: number }) => row.number);
+    expect(numbers.length).toBeGreaterThan(0);
+    expect(new Set(numbers).size).toBe(numbers.length);
+  });
+
+  test('nodes that start together make one first key, and take each other’s tokens at once', async () => {
+    await repeat(4, async () => {
+      const settings = { DATABASE_URL: await freshDatabase(migrated) };
+      const nodes = await Promise.all([openNode(settings), openNode(settings), openNode(settings)]);
+      const [first] = nodes;
+      if (!first) throw new Error('no node');
+      const { database, system } = first.world;
+      const { rows } = await database.query({ text: 'select kid from signing_keys', values: [] });
+      expect(rows.length).toBe(1);
+      const user = { email: 'a@example.com', name: '', workspace: '', role: 'user' } as const;
+      await insertUser(database, { ...user, passwordHash: 'quick:secret' }, system.now());
+      for (const node of nodes) {
+        const login = await node.call('POST', '/v1/login', {
+          body: { email: 'a@example.com', password: 'secret' },
+        });
+        expect(login.status).toBe(200);
+        for (const other of nodes)
+          expect((await other.call('GET', '/v1/check', { bearer: login.json.access_token })).status).toBe(
+            200,
+          );
+      }
+      await Promise.all(nodes.map((node) => node.close()));
+    });
+  });
+});
