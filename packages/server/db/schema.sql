@@ -27,7 +27,9 @@ create table users (
   -- A deleted user keeps the row, without the person: the id is never given out again, and the log stays readable.
   deleted_at         timestamptz
 );
-create unique index users_email on users (lower(email)) where deleted_at is null;
+-- Case is folded for ASCII alone, here as in the program: how a locale folds the rest differs from place to place, and
+-- the limits of logins must count by the very address that finds the account.
+create unique index users_email on users (lower(email collate "C")) where deleted_at is null;
 
 create table user_sessions (
   -- UUID version 7; the public name of the session, never a credential.

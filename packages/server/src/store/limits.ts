@@ -70,7 +70,8 @@ export interface LoginLimits {
 const FAMILIAR_SECONDS = 90 * 86_400;
 
 function keys(attempt: LoginAttempt): { pair: Buffer; address: Buffer; account: Buffer; familiar: Buffer } {
-  const email = attempt.email.toLowerCase();
+  // As the index of users folds case: ASCII alone.
+  const email = attempt.email.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return {
     pair: keyOf('pair', email, attempt.source),
     address: keyOf('address', attempt.source),

@@ -20,7 +20,7 @@ const credentials = statement<
   { id: number; password_hash: string | null; credential_version: number; disabled_at: Date | null }
 >(
   'credentials_of_email',
-  `select id, password_hash, credential_version, disabled_at from users where lower(email) = lower($1) and deleted_at is null`,
+  `select id, password_hash, credential_version, disabled_at from users where lower(email collate "C") = lower($1 collate "C") and deleted_at is null`,
 );
 
 /** What a login needs to know of an account; null when there is none. */

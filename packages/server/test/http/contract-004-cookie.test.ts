@@ -14,7 +14,7 @@ import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { migrated, recordingLog, reopenAuthority } from '../support.ts';
 import { described } from './described.ts';
-import { ADMIN, alive, cookieLogin, USER, v1Login } from './logins.ts';
+import { ADMIN, alive, cheap, cookieLogin, USER, v1Login } from './logins.ts';
 
 const DONE = '{"message":"Logout successful"}';
 const NOBODY = '{"detail":{"error_code":"NOT_AUTHENTICATED","message":"Not authenticated"}}';
@@ -28,7 +28,11 @@ describe.each(backends())('contract 004, cookie, %s', (backend) => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(backend, { CURFEW_TRUSTED_ORIGINS: 'https://app.example.net' });
+    on = await openAuthority(
+      backend,
+      { CURFEW_TRUSTED_ORIGINS: 'https://app.example.net' },
+      { system: { passwords: cheap } },
+    );
     call = described(on.call);
   });
   afterAll(() => on.close());

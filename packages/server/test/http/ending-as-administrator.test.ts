@@ -9,7 +9,7 @@ import {
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { ADMIN, alive, newUser, type OpenSession, opened, v1Login } from './logins.ts';
+import { ADMIN, alive, cheap, newUser, type OpenSession, opened, v1Login } from './logins.ts';
 
 describe.each(backends())('the administration, %s', (backend) => {
   let on: TestAuthority;
@@ -18,7 +18,11 @@ describe.each(backends())('the administration, %s', (backend) => {
   let ada: { id: number; email: string };
   let bob: { id: number; email: string };
   beforeAll(async () => {
-    on = await openAuthority(backend, { CURFEW_APPLICATIONS: '{"shop":{}}' });
+    on = await openAuthority(
+      backend,
+      { CURFEW_APPLICATIONS: '{"shop":{}}' },
+      { system: { passwords: cheap } },
+    );
     call = described(on.call);
     [ada, bob] = [await newUser(call), await newUser(call)];
   });

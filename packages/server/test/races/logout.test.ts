@@ -40,8 +40,7 @@ describe.each(backends())('logout, %s', (backend) => {
        order by position`,
       userId,
     );
-  const statuses = (answers: Answer[]): number[] =>
-    [...new Set(answers.map((answer) => answer.status))];
+  const statuses = (answers: Answer[]): number[] => [...new Set(answers.map((answer) => answer.status))];
   const deadEverywhere = async (sessions: Session[]): Promise<void> => {
     for (const node of on.nodes)
       for (const { bearer } of sessions)
