@@ -73,20 +73,24 @@ async function successors(
   accessId: number | null,
 ): Promise<IssuedTokens> {
   const refreshText = successorSecret(spent, nonce, 'refresh');
+  // Given again, it has been running since it was first given.
+  const goneSeconds = Math.floor((world.system.now().getTime() - spentAt.getTime()) / 1000);
+  const left = (lifeSeconds: number): number => Math.max(1, lifeSeconds - goneSeconds);
   if (session.contract !== 'token') {
     const jti = successorSecret(spent, nonce, 'jti');
     const access = await signFor(world, session, spentAt, jti);
-    return { access, refresh: refreshText };
+    return {
+      access: { text: access.text, expiresInSeconds: left(access.expiresInSeconds) },
+      refresh: refreshText,
+    };
   }
   const secret = successorSecret(spent, nonce, 'access');
   const id = accessId ?? (await findAccessTokenId(world.database, hashSecret(secret)));
   if (id === null) throw new Error('the successor of a refresh token has no access token');
-  const life = applicationOf(world, session.clientId).opaqueAccessSeconds;
-  const goneSeconds = Math.floor((world.system.now().getTime() - spentAt.getTime()) / 1000);
-  return {
-    access: { text: accessText(id, secret), expiresInSeconds: Math.max(1, life - goneSeconds) },
-    refresh: refreshText,
-  };
+  // As the row has it: never beyond the session.
+  const sessionSeconds = Math.floor((session.expiresAt.getTime() - spentAt.getTime()) / 1000);
+  const life = Math.min(applicationOf(world, session.clientId).opaqueAccessSeconds, sessionSeconds);
+  return { access: { text: accessText(id, secret), expiresInSeconds: left(life) }, refresh: refreshText };
 }
 
 async function endReplayed(world: World, session: LiveSession, origin: Origin): Promise<void> {

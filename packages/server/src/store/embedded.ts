@@ -1,8 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { PGlite } from '@electric-sql/pglite';
-import { createPgConfig } from '@electric-sql/pglite/node-postgres';
+import type { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import type { Database } from './database.ts';
 import { numericBigints } from './postgres.ts';
@@ -21,9 +20,14 @@ export class DirectoryInUse extends Error {
 export async function openEmbedded(directory: string): Promise<Database> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
+  // Loaded only where it is used: whoever has a PostgreSQL starts without it.
+  const [{ PGlite: Engine }, { createPgConfig }] = await Promise.all([
+    import('@electric-sql/pglite'),
+    import('@electric-sql/pglite/node-postgres'),
+  ]);
   let engine: PGlite;
   try {
-    engine = await PGlite.create({
+    engine = await Engine.create({
       dataDir: join(directory, 'database'),
       // Half the memory of the default (measured), and more than the trial needs.
       postgresqlconf: 'shared_buffers = 16MB\n',

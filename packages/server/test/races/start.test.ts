@@ -3,9 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
-import { migrated } from '../support.ts';
+import { ISSUER, migrated, silent } from '../support.ts';
+import { openKeyRing } from '../../src/keys/ring.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { realSystem } from '../../src/system/real.ts';
 import { insertUser } from '../../src/store/users.ts';
-import { openNode, repeat } from './node.ts';
+import { openNode, quickPasswords, repeat } from './node.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -38,8 +41,40 @@ describe.runIf(hasPostgres())('several at once on an empty database', () => {
     expect(new Set(numbers).size).toBe(numbers.length);
   });
 
-  test('nodes that start together make one first key, and take each other’s tokens at once', async () => {
+  test('nodes that open the key ring at the same moment make one first key of each algorithm', async () => {
+    const system = realSystem(silent, quickPasswords());
     await repeat(4, async () => {
+      const url = await freshDatabase(migrated);
+      const databases = Array.from({ length: 4 }, () =>
+        openPostgres({ url, pool: 2, statementNames: true, log: silent }),
+      );
+      // Connected before they start, so that they do start together.
+      for (const database of databases) await database.query({ text: 'select 1', values: [] });
+      await Promise.all(
+        databases.map((database) =>
+          openKeyRing({
+            database,
+            system,
+            encryptionKey: null,
+            issuer: ISSUER,
+            audiences: [ISSUER],
+            algorithms: ['EdDSA', 'ES256'],
+            rotationDays: 0,
+            publishSeconds: 0,
+            keepSeconds: 60,
+          }),
+        ),
+      );
+      const { rows } = await withClient(url, (client) =>
+        client.query('select alg from signing_keys order by alg'),
+      );
+      expect(rows.map((row: { alg: string }) => row.alg)).toEqual(['ES256', 'EdDSA'].toSorted());
+      for (const database of databases) await database.close();
+    });
+  });
+
+  test('nodes that start together take each other’s tokens at once', async () => {
+    await repeat(2, async () => {
       const settings = { DATABASE_URL: await freshDatabase(migrated) };
       const nodes = await Promise.all([openNode(settings), openNode(settings), openNode(settings)]);
       const [first] = nodes;
