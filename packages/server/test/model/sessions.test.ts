@@ -1,0 +1,76 @@
+/**
+ * Random commands over users, devices, applications, families and scopes, played on the server and on a reference that
+ * is written from the documents: no wrong session is ended, and none is spared. On the embedded database, and on two
+ * nodes of one PostgreSQL that are asked by turns.
+ *
+ * A failure prints its seed, its path and the shortest commands that were found to show it. `MODEL_SEED` and
+ * `MODEL_PATH` play it again; `MODEL_RUNS` says how many plays there are.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { backends } from '../support.ts';
+import { commands } from './commands.ts';
+import { Play } from './play.ts';
+import { compareRecords } from './records.ts';
+import { GRACE_SECONDS, openStage, type Stage } from './stage.ts';
+
+const { MODEL_SEED, MODEL_PATH, MODEL_RUNS, MODEL_TALLY } = process.env;
+const RUNS = Number(MODEL_RUNS ?? 20);
+/** Finding the shortest commands takes many plays; what was found until then is reported. */
+const LIMIT_MS = 90_000 + RUNS * 4000;
+
+describe.each(backends())('the model, %s', (backend) => {
+  let stage: Stage;
+  const tally = new Map<string, number>();
+  beforeAll(async () => {
+    stage = await openStage(backend);
+  });
+  afterAll(async () => {
+    await stage.close();
+    if (MODEL_TALLY) console.table([...tally].toSorted(([a], [b]) => a.localeCompare(b)));
+  });
+
+  test(
+    'no wrong session ended, none spared',
+    async () => {
+      let plays = 0;
+      await fc.assert(
+        fc.asyncProperty(commands, async (list) => {
+          const play = await Play.begin(stage);
+          for (const command of list) await play.run(command);
+          await finish(play);
+          plays++;
+          for (const [what, count] of play.tally) tally.set(what, (tally.get(what) ?? 0) + count);
+        }),
+        {
+          numRuns: RUNS,
+          interruptAfterTimeLimit: LIMIT_MS,
+          ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
+          ...(MODEL_PATH === undefined ? {} : { path: MODEL_PATH }),
+        },
+      );
+      expect(plays).toBeGreaterThan(0);
+    },
+    LIMIT_MS + 60_000,
+  );
+});
+
+/**
+ * Looks at everything once more, uses every refresh token there ever was, again at the end of the grace and half of
+ * them after it, and reads the tables.
+ */
+async function finish(play: Play): Promise<void> {
+  const { reference } = play;
+  const look = () => play.run({ do: 'look', dice: reference.credentials.length, at: 0 });
+  const wait = (seconds: number) => play.run({ do: 'wait', seconds, calm: false, at: 0 });
+  await look();
+  const tokens = [...reference.refreshTokens];
+  for (const [i, token] of tokens.entries()) await play.spend(token, i);
+  await wait(GRACE_SECONDS);
+  for (const [i, token] of tokens.entries()) await play.spend(token, i + 1);
+  await wait(1);
+  for (const [i, token] of tokens.entries()) if (i % 2 === 0) await play.spend(token, i);
+  await look();
+  await play.compareIdleEnds();
+  await compareRecords(play);
+}
