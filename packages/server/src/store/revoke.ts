@@ -58,7 +58,7 @@ function endNamed(
        where ${target} and ($9::bigint is null or s.user_id = $9) and s.expires_at > $1
        order by s.id for no key update of s
      ), ended as (
-       update open_sessions s ${MARK} where s.id in (select id from locked) returning s.id, s.user_id
+       update user_sessions s ${MARK} from locked where s.id = locked.id returning s.id, s.user_id
      ), event as (
        ${APPEND})
        select ${APPENDED}, 'sessions', case when count(distinct user_id) = 1 then min(user_id) end,
@@ -109,11 +109,16 @@ const endEach = statement<
      from unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[],
        $9::text[], $10::text[]) with ordinality
        as a (sid, hash, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, nth)
-   ), ended as (
-     update open_sessions s set is_active = false, ended_at = a.at, ended_by = a.actor, ended_reason = a.reason
-     from asked a
-     where s.id = a.id and s.user_id = a.user_id and s.expires_at > a.at
+   ), locked as (
+     -- By id, as everybody locks them, so that nobody waits in a circle.
+     select s.id, a.nth from asked a join open_sessions s on s.id = a.id
+     where s.user_id = a.user_id and s.expires_at > a.at
        and (a.sid is not null or s.idle_expires_at > a.at - interval '${ACTIVITY_LAG}')
+     order by s.id for no key update of s
+   ), ended as (
+     update user_sessions s set is_active = false, ended_at = a.at, ended_by = a.actor, ended_reason = a.reason
+     from locked l join asked a on a.nth = l.nth
+     where s.id = l.id
      returning s.id, a.nth, nextval('positions') as position
    ), event as (
      insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, scope, user_id,
