@@ -1,7 +1,30 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Workspace packages are tested from their sources, without a build.
 const source = 'curfew-source';
+
+/** The longest files, longest first: begun last, one of them would run alone while the other worker has nothing left. */
+const LONGEST = [
+  'crash/killed-embedded',
+  'crash/killed-postgres',
+  'cli/commands',
+  'races/two-nodes',
+  'model/sessions',
+  'cli/serve',
+  'http/browser',
+  'examples/examples',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = (file: TestSpecification): number => {
+      const at = LONGEST.findIndex((name) => file.moduleId.includes(name));
+      return at < 0 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   resolve: { conditions: [source] },
@@ -17,6 +40,7 @@ export default defineConfig({
     pool: 'forks',
     execArgv: [`--conditions=${source}`],
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

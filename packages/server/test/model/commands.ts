@@ -78,6 +78,8 @@ export type Command = {
   | { do: 'change password'; who: Choice; forged: boolean; wrong: boolean }
   /** `calm`: goes on when every node trusts its memory again. */
   | { do: 'wait'; seconds: number; calm: boolean }
+  /** Shows a credential a second before one of its ends and at that end. */
+  | { do: 'edge'; who: Choice; end: 'own' | 'idle' | 'absolute' }
   /** Checks every credential there is; `dice` says where and how. */
   | { do: 'look'; dice: number }
 );
@@ -186,7 +188,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   {
-    weight: 5,
+    weight: 4,
     arbitrary: fc.record({
       at,
       do: fc.constant('crowd'),
@@ -238,6 +240,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({ at, do: fc.constant('change password'), who: choice, forged, wrong: rarely(4) }),
   },
   { weight: 40, arbitrary: fc.record({ at, do: fc.constant('wait'), seconds, calm: fc.boolean() }) },
+  {
+    weight: 24,
+    arbitrary: fc.record({
+      at,
+      do: fc.constant('edge'),
+      who: choice,
+      end: fc.constantFrom('own', 'own', 'idle', 'absolute'),
+    }),
+  },
   { weight: 50, arbitrary: fc.record({ at, do: fc.constant('look'), dice: fc.nat() }) },
 );
 

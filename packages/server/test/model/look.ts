@@ -15,6 +15,15 @@ interface Way {
 const isUser = (said: unknown, { user }: Session): void =>
   expect(said).toMatchObject({ id: user.id, email: user.email, name: user.name, role: user.role });
 
+/** Where asking changes nothing. */
+const STATUS: Way = {
+  path: () => '/v1/session',
+  use: false,
+  says({ json }, session) {
+    expect(json['session']).toMatchObject({ id: session.sid, client_id: session.app });
+    isUser(json['user'], session);
+  },
+};
 const CHECK: Way = {
   path: () => '/v1/check',
   use: true,
@@ -36,14 +45,7 @@ const CHECK: Way = {
 const WAYS: Way[] = [
   CHECK,
   CHECK,
-  {
-    path: () => '/v1/session',
-    use: false,
-    says({ json }, session) {
-      expect(json['session']).toMatchObject({ id: session.sid, client_id: session.app });
-      isUser(json['user'], session);
-    },
-  },
+  STATUS,
   {
     path: () => '/auth/profile',
     use: true,
@@ -94,13 +96,32 @@ export async function checkCredentials(
       continue;
     }
     const ways = credential.kind === 'cookie' ? WAYS : HEADER_WAYS;
-    const way = ways[next(ways.length)] as Way;
-    const path = way.path(credential.session);
-    const answer: Answer = await stage.node(at).call('GET', path, shown(credential));
-    const session = reference.open(credential, way.use);
-    expect(answer.status, describe(reference, credential, path)).toBe(session ? 200 : 401);
-    if (session) way.says(answer, session);
+    await checkBy(ways[next(ways.length)] as Way, stage, reference, credential, at);
   }
+}
+
+/** Once, at a node, without using the session. */
+export async function checkQuietly(
+  stage: Stage,
+  reference: Reference,
+  credential: Credential,
+  at: number,
+): Promise<void> {
+  await checkBy(STATUS, stage, reference, credential, at);
+}
+
+async function checkBy(
+  way: Way,
+  stage: Stage,
+  reference: Reference,
+  credential: Credential,
+  at: number,
+): Promise<void> {
+  const path = way.path(credential.session);
+  const answer: Answer = await stage.node(at).call('GET', path, shown(credential));
+  const session = reference.open(credential, way.use);
+  expect(answer.status, describe(reference, credential, path)).toBe(session ? 200 : 401);
+  if (session) way.says(answer, session);
 }
 
 /** "My devices" shows the user's live sessions, whichever of them asks. */

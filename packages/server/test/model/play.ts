@@ -11,7 +11,7 @@ import {
   type OwnLogout,
   USERS,
 } from './commands.ts';
-import { checkCredentials, checkEveryCredential } from './look.ts';
+import { checkCredentials, checkEveryCredential, checkQuietly } from './look.ts';
 import {
   type Credential,
   type Grant,
@@ -139,6 +139,8 @@ export class Play {
         return this.#changePassword(command);
       case 'wait':
         return this.#wait(command);
+      case 'edge':
+        return this.#edge(command);
       case 'look':
         return checkEveryCredential(this.stage, this.reference, command.dice);
     }
@@ -570,10 +572,29 @@ export class Play {
   }
 
   async #wait({ seconds, calm }: Of<'wait'>): Promise<void> {
+    await this.#advance(seconds);
+    if (calm) await this.stage.calm();
+  }
+
+  async #advance(seconds: number): Promise<void> {
     await this.compareIdleEnds();
     this.stage.advance(seconds);
     this.reference.now = this.stage.now();
-    if (calm) await this.stage.calm();
+  }
+
+  /** What is remembered of a credential a second before its end must not carry it beyond. */
+  async #edge({ who, end }: Of<'edge'>): Promise<void> {
+    const { stage, reference } = this;
+    const credential = this.#credential(who, null);
+    if (!credential) return;
+    const { session, expiresAt } = credential;
+    const endsAt = { own: expiresAt, idle: session.idleEndsAt, absolute: session.endsAt }[end];
+    const seconds = (endsAt - reference.now) / 1000 - 1;
+    if (seconds > 0) await this.#advance(seconds);
+    await stage.calm();
+    for (const at of [0, 1]) await checkQuietly(stage, reference, credential, at);
+    await this.#advance(1);
+    for (const at of [0, 1]) await checkQuietly(stage, reference, credential, at);
   }
 
   /** Writes down when sessions were used: their rows then say what the reference says. */

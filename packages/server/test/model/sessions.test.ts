@@ -15,7 +15,7 @@ import { compareRecords } from './records.ts';
 import { GRACE_SECONDS, openStage, type Stage } from './stage.ts';
 
 const { MODEL_SEED, MODEL_PATH, MODEL_RUNS, MODEL_TALLY } = process.env;
-const RUNS = Number(MODEL_RUNS ?? 20);
+const RUNS = Number(MODEL_RUNS ?? 12);
 /** Finding the shortest commands takes many plays; what was found until then is reported. */
 const LIMIT_MS = 90_000 + RUNS * 4000;
 
