@@ -1,5 +1,6 @@
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
+import { authenticate } from './authenticate.ts';
 import { cut, type Ending, endSessions } from '../store/revoke.ts';
 import { type Settled, settle, settleNothing, type Wait } from './settle.ts';
 import { actOf, type Origin, userActor, type World } from './world.ts';
@@ -39,7 +40,7 @@ function endOwn(
   const act = actOf(world, origin, userActor(userId));
   switch (target.scope) {
     case 'this':
-      return world.endOne({ sid, tokenHash: null, userId, act, reason: 'logout' });
+      return world.endOne({ sid, userId, act, reason: 'logout' });
     case 'selected':
       return endSessions(database, target.sessions, userId, act, 'logout');
     case 'all':
@@ -59,11 +60,13 @@ function endOwn(
 /** Contract 002: ends the session that a token opens, if it is the user's that is named. Null: there is none. */
 export async function logOutByToken(
   world: World,
-  credential: Credential & { hash: Buffer },
+  credential: Credential,
   userId: number,
   origin: Origin,
 ): Promise<Settled | null> {
+  const session = await authenticate(world, credential, false);
+  if (session?.userId !== userId) return null;
   const act = actOf(world, origin, userActor(userId));
-  const ending = await world.endOne({ sid: null, tokenHash: credential.hash, userId, act, reason: 'logout' });
+  const ending = await world.endOne({ sid: session.sid, userId, act, reason: 'logout' });
   return ending ? settle(world, ending, 'replicas') : null;
 }

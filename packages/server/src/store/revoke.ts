@@ -7,9 +7,6 @@ import { type Queryable, type Statement, statement } from './statement.ts';
 /** Up to this many rows are marked in the statement that ends them; beyond, the cut has ended them already. */
 export const MARKED_AT_ONCE = 100;
 
-/** Longer than activity waits to be written back. */
-const ACTIVITY_LAG = '10 seconds';
-
 /** What an ending did: its event for the readers in this process, and whom it ended. */
 export interface Ending {
   event: LogEvent;
@@ -72,10 +69,9 @@ function endNamed(
 
 const endById = endNamed('end_sessions_by_id', 's.id = any($8::uuid[])');
 
-/** One session to end: by its id, or by contract 002's token, and only if it is the user's. */
+/** One session to end, and only if it is the user's. */
 export interface OneEnding {
-  sid: string | null;
-  tokenHash: Buffer | null;
+  sid: string;
   userId: number;
   act: Act;
   reason: EndReason;
@@ -83,14 +79,12 @@ export interface OneEnding {
 
 /*
  * Logouts of single sessions that arrive together share one statement and so one commit; each has its own event.
- * A session that is named twice is ended once. One that is named by its id was asked for with a credential that has just
- * been found alive, so its idle_expires_at, which is written back late, has no say; a token is judged here, and given
- * the time that the writing takes.
+ * A session that is named twice is ended once. Each was asked for with a credential that has just been found alive, so
+ * the row's idle_expires_at, which is written back late, has no say.
  */
 const endEach = statement<
   [
-    sids: (string | null)[],
-    hashes: (Buffer | null)[],
+    sids: string[],
     userIds: number[],
     at: Date[],
     reasons: string[],
@@ -104,16 +98,13 @@ const endEach = statement<
 >(
   'end_each_session',
   `with asked as materialized (
-     select a.*, coalesce(a.sid, (select t.session_id from tokens t
-       where t.hash = a.hash and t.kind = 'session' and t.expires_at > a.at)) as id
-     from unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[],
-       $9::text[], $10::text[]) with ordinality
-       as a (sid, hash, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, nth)
+     select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+       $8::text[], $9::text[]) with ordinality
+       as a (id, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, nth)
    ), locked as (
      -- By id, as everybody locks them, so that nobody waits in a circle.
      select s.id, a.nth from asked a join open_sessions s on s.id = a.id
      where s.user_id = a.user_id and s.expires_at > a.at
-       and (a.sid is not null or s.idle_expires_at > a.at - interval '${ACTIVITY_LAG}')
      order by s.id for no key update of s
    ), ended as (
      update user_sessions s set is_active = false, ended_at = a.at, ended_by = a.actor, ended_reason = a.reason
@@ -135,7 +126,6 @@ export async function endEachSession(on: Queryable, asked: readonly OneEnding[])
   const rows = await endEach.run(
     on,
     asked.map((one) => one.sid),
-    asked.map((one) => one.tokenHash),
     asked.map((one) => one.userId),
     asked.map((one) => one.act.at),
     asked.map((one) => one.reason),
@@ -242,7 +232,8 @@ function cutStatement(
        select ${APPENDED}, $10, $11::bigint, $12::bigint[], (select array_agg(id) from marked), position, $9::uuid, $13, $14
        from decided
      )
-     select position, coalesce((select array_agg(id) from marked), '{}') as ids, (select count(*) from candidates) > ${MARKED_AT_ONCE} as more
+     select position, coalesce((select array_agg(id) from marked), '{}') as ids, (select count(*) from candidates) > ${MARKED_AT_ONCE}
+       or (select count(*) from marked) < (select count(*) from few) as more
      from decided`,
   );
 }
