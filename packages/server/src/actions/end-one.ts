@@ -3,8 +3,10 @@ import { endEachSession, type Ending, type OneEnding } from '../store/revoke.ts'
 
 /** More at once gain nothing, and one statement should stay short. */
 const BATCH = 500;
-/** Statements at a time: when one has to wait for a row that somebody has locked, the others go on. */
+/** Usually one statement at a time, which gathers the most. */
 const AT_A_TIME = 3;
+/** When it takes longer than this, it waits for a row that somebody has locked: then another goes past it. */
+const PATIENCE_MS = 25;
 
 /** Ends one session; see `createEndOne`. Null when it is unknown, over, or another's. */
 export type EndOne = (one: OneEnding) => Promise<Ending | null>;
@@ -17,11 +19,12 @@ interface Waiting {
 
 /**
  * Gathers the logouts of single sessions that arrive while others are under way, and gives them to the next statement:
- * they share its commit. A lone logout waits for nobody.
+ * they share its commit. A lone logout waits for nobody, and nobody waits long for one that is held up.
  */
 export function createEndOne(database: Database): EndOne {
   let waiting: Waiting[] = [];
   let running = 0;
+  let past: NodeJS.Timeout | undefined;
 
   async function run(): Promise<void> {
     running++;
@@ -36,7 +39,12 @@ export function createEndOne(database: Database): EndOne {
   return (one) =>
     new Promise((resolve, reject) => {
       waiting.push({ one, resolve, reject });
-      if (running < AT_A_TIME) void run();
+      if (running === 0) void run();
+      else
+        past ??= setTimeout(() => {
+          past = undefined;
+          if (waiting.length > 0 && running < AT_A_TIME) void run();
+        }, PATIENCE_MS);
     });
 }
 

@@ -16,7 +16,7 @@ const RETRY_MS = [250, 1000, 5000, 30_000] as const;
 /** Rings come from this process; what others committed and did not live to deal with is found by looking. */
 const LOOK_MS = 5000;
 /** How long news are gathered: under load one pass serves many logouts. */
-const GATHER_MS = 50;
+const GATHER_MS = 200;
 
 /**
  * Runs one pass after another: on `catchUp`, and from time to time. A pass that fails is logged and tried again, later
