@@ -39,7 +39,8 @@ export default defineConfig({
     globalSetup: ['packages/server/test/services/global-setup.ts'],
     pool: 'forks',
     execArgv: [`--conditions=${source}`],
-    maxWorkers: 2,
+    // One more than the processors: many tests wait for processes, disks and leases.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 30_000,

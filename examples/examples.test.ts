@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, makeScratch } from '../packages/server/test/services/scratch.ts';
+import { freePort, makeScratch, scratchRoot } from '../packages/server/test/services/scratch.ts';
 
 interface Example {
   url: string;
@@ -16,7 +16,13 @@ interface Example {
 async function start(file: string): Promise<Example> {
   const port = await freePort();
   const child = spawn(process.execPath, ['--conditions=curfew-source', join(import.meta.dirname, file)], {
-    env: { PATH: process.env['PATH'], PORT: String(port), CURFEW_DATA: makeScratch('example') },
+    env: {
+      PATH: process.env['PATH'],
+      PORT: String(port),
+      CURFEW_DATA: makeScratch('example'),
+      // Compiled once for all of them.
+      NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

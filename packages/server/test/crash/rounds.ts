@@ -7,7 +7,7 @@ const CLIENTS = 5;
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
 /** Old sessions that are presented after each round; after the last one all are. */
-const SAMPLE = 60;
+const SAMPLE = 30;
 
 /** How many times the server is killed: 50 as the promise says, fewer by CRASH_ROUNDS. */
 export const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 50);
