@@ -33,7 +33,9 @@ export async function openEmbedded(directory: string): Promise<Database> {
       postgresqlconf: 'shared_buffers = 16MB\n',
     });
     // The one session of this database; see postgres.ts.
-    await engine.exec('set plan_cache_mode = force_generic_plan; set enable_seqscan = off;');
+    await engine.exec(
+      'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set join_collapse_limit = 1;',
+    );
   } catch (error) {
     unlock();
     throw error;

@@ -42,8 +42,10 @@ export function openPostgres(options: PostgresOptions): Database {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: 'curfew',
     // Planning costs more than running most of our statements, and their best plan depends neither on the values nor
-    // on how many rows there were when they were first prepared: by the index. Nor is any long enough to be compiled.
-    options: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off',
+    // on how many rows there were when they were first prepared: by the index, in the order in which the joins are
+    // written. Nor is any long enough to be compiled.
+    options:
+      '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c join_collapse_limit=1 -c jit=off',
     keepAlive: true,
   };
   const pool = new pg.Pool({
