@@ -39,10 +39,9 @@ export default defineConfig({
     globalSetup: ['packages/server/test/services/global-setup.ts'],
     pool: 'forks',
     execArgv: [`--conditions=${source}`],
-    // One more than the processors: many tests wait for processes, disks and leases.
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
-    hookTimeout: 30_000,
+    hookTimeout: 90_000,
   },
 });
