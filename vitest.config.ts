@@ -39,7 +39,7 @@ export default defineConfig({
     globalSetup: ['packages/server/test/services/global-setup.ts'],
     pool: 'forks',
     execArgv: [`--conditions=${source}`],
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 90_000,

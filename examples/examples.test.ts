@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, makeScratch, scratchRoot } from '../packages/server/test/services/scratch.ts';
+import { freshData } from '../packages/server/test/services/embedded-data.ts';
+import { freePort, scratchRoot } from '../packages/server/test/services/scratch.ts';
 
 interface Example {
   url: string;
@@ -19,7 +20,7 @@ async function start(file: string): Promise<Example> {
     env: {
       PATH: process.env['PATH'],
       PORT: String(port),
-      CURFEW_DATA: makeScratch('example'),
+      CURFEW_DATA: freshData('example'),
       // Compiled once for all of them.
       NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
     },

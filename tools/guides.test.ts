@@ -85,6 +85,7 @@ describe('the comparison', () => {
     ['another truth', block('json', '{"a":true}'), '{"a":false}', false],
     ['no JSON', block('json', '{"a":1}'), 'oops', false],
     ['other numbers', block('text', 'HTTP/1.1 200 OK'), 'HTTP/1.1 401 OK\r\n', true],
+    ['a number without its fraction', block('text', 'after 12.34 ms.'), 'after 10 ms.', true],
     ['an ellipsis', block('text', 'sid … end'), 'sid 0a-1b end', true],
     ['other words', block('text', 'HTTP/1.1 200 OK'), 'HTTP/1.1 401 Unauthorized', false],
     ['more lines', block('text', 'a'), 'a\nb', false],

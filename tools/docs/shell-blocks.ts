@@ -98,7 +98,7 @@ function sameLines(said: string, printed: string): boolean {
       .map((line) => line.trimEnd());
   const patterns = lines(said).map((line) => {
     const literal = line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-    return new RegExp(`^${literal.replace(/\d+/g, '\\d+').replaceAll('…', '.*')}$`);
+    return new RegExp(`^${literal.replace(/\d+(\\\.\d+)?/g, '\\d+(\\.\\d+)?').replaceAll('…', '.*')}$`);
   });
   const actual = lines(printed);
   return actual.length === patterns.length && patterns.every((pattern, i) => pattern.test(actual[i] ?? ''));

@@ -7,7 +7,7 @@ import { openPostgres } from '../src/store/postgres.ts';
 import { createLog } from '../src/system/log.ts';
 import type { System } from '../src/system/system.ts';
 import { freshDatabase, hasPostgres } from './services/fresh-database.ts';
-import { makeScratch } from './services/scratch.ts';
+import { freshData } from './services/embedded-data.ts';
 
 /** A log that says nothing. */
 export const silent: Logger = pino({ level: 'silent' });
@@ -81,7 +81,7 @@ export async function openAuthority(
 ): Promise<TestAuthority> {
   const place =
     backend === 'embedded'
-      ? { CURFEW_DATA: makeScratch('authority') }
+      ? { CURFEW_DATA: freshData('authority') }
       : { DATABASE_URL: await freshDatabase(migrated) };
   return reopenAuthority({ ...place, ...settings }, more);
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Environment } from '../../src/config.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
+import { freshData } from '../services/embedded-data.ts';
 import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
 import { type Outcome, run, serve, type ServerProcess } from './processes.ts';
 
@@ -20,7 +20,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
   const cf = (args: string[], input = ''): Promise<Outcome> => run(args, place, input);
 
   beforeAll(async () => {
-    place = direct ? { DATABASE_URL: await freshDatabase(migrated) } : { CURFEW_DATA: makeScratch('data') };
+    place = direct ? { DATABASE_URL: await freshDatabase(migrated) } : { CURFEW_DATA: freshData('data') };
     server = await serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
   });
   afterAll(async () => {

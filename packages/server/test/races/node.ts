@@ -13,7 +13,7 @@ import { insertUser } from '../../src/store/users.ts';
 import type { PasswordHasher } from '../../src/system/passwords.ts';
 import type { System } from '../../src/system/system.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
+import { freshData } from '../services/embedded-data.ts';
 import { type Backend, type Caller, callerOf, migrated, recordingLog, SERVICE_KEY } from '../support.ts';
 
 /** A clock that stands until it is moved. */
@@ -111,7 +111,7 @@ export async function openPlace(
   const clock = standingClock();
   const where =
     backend === 'embedded'
-      ? { CURFEW_DATA: makeScratch('races') }
+      ? { CURFEW_DATA: freshData('races') }
       : { DATABASE_URL: await freshDatabase(migrated) };
   const all = { ...where, ...settings };
   const nodes = [await openNode(all, { now: clock.now, ...system })];

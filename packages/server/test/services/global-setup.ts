@@ -1,6 +1,7 @@
 /** Starts the services that all test files share, once per run, and says where they are. */
 import { randomBytes } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
+import { makeEmbeddedTemplate } from './embedded-template.ts';
 import { findPostgres, startPostgres, withClient } from './postgres.ts';
 import { findRedis, startRedis } from './redis.ts';
 import { requireService } from './require.ts';
@@ -12,6 +13,8 @@ declare module 'vitest' {
     postgresUrl: string | undefined;
     /** Address of the shared Redis. */
     redisUrl: string | undefined;
+    /** A data directory of the embedded database, migrated and empty, to be copied. */
+    embeddedData: string;
     /** How the names of this run's databases begin. */
     databasePrefix: string;
   }
@@ -24,6 +27,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   const mayStartPostgres = external.postgres === undefined && findPostgres() !== undefined;
   const mayStartRedis = external.redis === undefined && findRedis() !== undefined;
+  // Held until the services have started: a failure here must stop them too.
+  const embedded = makeEmbeddedTemplate();
+  embedded.catch(() => undefined);
   const started = await Promise.allSettled([
     mayStartPostgres ? startPostgres() : undefined,
     mayStartRedis ? startRedis() : undefined,
@@ -38,6 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     const failure = started.find((result) => result.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
+    project.provide('embeddedData', await embedded);
     project.provide('databasePrefix', databasePrefix);
     project.provide(
       'postgresUrl',
