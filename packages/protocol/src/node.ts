@@ -1,0 +1,374 @@
+import type { Clock } from './clock.ts';
+import type { Ending } from './endings.ts';
+import { Freshness, marginMs } from './freshness.ts';
+import { type Feed, Publisher, type Tally } from './publisher.ts';
+import { Replica, type Verdict, type Watched } from './replica.ts';
+
+/** What nodes say to each other over the doorbell: "there is something new", "I have it". Any of it may be lost. */
+export type Ring =
+  | { ring: number; from: string }
+  /** `over`: of the sender's verifiers, those that are missing have lost their lease. */
+  | ({ ack: number; from: string; to: string; over: boolean } & Tally);
+
+/** What a logout is told of the propagation of its event. */
+export interface Propagation {
+  /** Other replicas, nodes and verifiers, that said they hold it. */
+  acknowledged: number;
+  /** Replicas that did not say so, and that have stopped trusting their memory by now. */
+  waitedOut: number;
+}
+
+export type Done<T> = (error: unknown, answer?: T) => void;
+
+/** What a node asks of the database. Every answer is of one snapshot that was taken after the asking. */
+export interface NodeDatabase {
+  /** Enters the node into the registry. Answers after the commit. */
+  register(id: string, done: Done<void>): void;
+  /** Raises the node's beat. False when it is not in the registry. */
+  beat(id: string, done: Done<boolean>): void;
+  nodes(done: Done<readonly { id: string; beat: number }[]>): void;
+  /** Takes a node out whose beat still is what it was. */
+  takeOut(id: string, beat: number, done: Done<boolean>): void;
+  /**
+   * Every ending at or above the cursor that is committed, and the cursor to go on from: below it every transaction is over, so
+   * nothing can appear there any more. Without a cursor, everything that can still matter to anybody.
+   */
+  readLog(cursor: string | null, done: Done<{ endings: readonly Ending[]; cursor: string }>): void;
+}
+
+/** What the outside gives a node. */
+export interface NodeWorld extends Clock {
+  database: NodeDatabase;
+  ring(message: Ring): void;
+  /** An ending is in the replica now; told once for each, as far as that can be known. */
+  onEnding(ending: Ending): void;
+  /** This node was taken out of the registry: what it was told by the database before this counts for nothing. */
+  onGap(): void;
+  onTrouble(what: 'log' | 'registry' | 'taken-out' | 'silent', detail: unknown): void;
+}
+
+/**
+ * A node trusts itself for this many leases after the last beat that it sent. A verifier of it may trust itself for one more.
+ */
+const BEAT_TRUSTED = 3;
+/** It is taken out by the others when its beat has not moved for this many. */
+const SILENT = 5;
+
+interface Confirmation {
+  /** Acknowledgements of this ring, or a later one, count. */
+  ring: number;
+  /** What each other node has said, if anything; null while the registry is being read. */
+  others: Map<string, (Tally & { over: boolean }) | null> | null;
+  settle(): void;
+}
+
+/**
+ * One process of the authority. It registers, follows the log, and answers from memory while it is fresh; it keeps its
+ * verifiers fresh; and it tells a logout when its event is true everywhere (docs/guarantee.md).
+ */
+export class Node {
+  readonly id: string;
+  readonly replica: Replica;
+  readonly publisher: Publisher;
+  readonly #world: NodeWorld;
+  readonly #leaseMs: number;
+  readonly #waitMs: number;
+  #freshness: Freshness;
+  readonly #confirmations = new Set<Confirmation>();
+  readonly #beats = new Map<string, { beat: number; movedMs: number }>();
+  readonly #read: (done: Done<void>) => void;
+  readonly #readRegistry: (done: Done<readonly string[]>) => void;
+  #registered = false;
+  #beatSentMs = Number.NEGATIVE_INFINITY;
+  #cursor: string | null = null;
+  /** Positions that the last read gave, and a later one may give again. */
+  #given = new Set<number>();
+  /** Positions that this process has committed since the last read was asked for. */
+  #own = new Set<number>();
+  #lastRing = 0;
+  readonly #stops: (() => void)[] = [];
+  #retiring = false;
+  #closed = false;
+
+  constructor(id: string, world: NodeWorld, options: { leaseMs: number; keepMs: number }) {
+    this.id = id;
+    this.#world = world;
+    this.#leaseMs = options.leaseMs;
+    this.#waitMs = options.leaseMs + marginMs(options.leaseMs);
+    this.#freshness = new Freshness(options.leaseMs);
+    this.replica = new Replica(options.keepMs, world.now().monotonicMs);
+    this.publisher = new Publisher(world, this.#waitMs);
+    this.#read = shared((done) => this.#readNow(done));
+    this.#readRegistry = shared((done) =>
+      world.database.nodes((error, nodes) =>
+        done(
+          error,
+          nodes?.map((node) => node.id).filter((other) => other !== id),
+        ),
+      ),
+    );
+  }
+
+  /** Registers and reads. Answers when the node is fresh for the first time, or with what failed. */
+  start(done: Done<void>): void {
+    this.#read((error) => {
+      if (!error) {
+        this.#stops.push(
+          this.#world.every(this.#leaseMs / 4, () =>
+            this.catchUp((failed) => failed && this.#trouble('log', failed)),
+          ),
+          this.#world.every(this.#leaseMs, () => this.#beat()),
+        );
+      }
+      done(error);
+    });
+  }
+
+  /**
+   * Ends the node: no verifier is renewed any more, and it answers when none trusts itself by this node's word. Until then
+   * other nodes go on waiting for it; take it out of the registry after this.
+   */
+  close(done: () => void): void {
+    this.#retiring = true;
+    this.publisher.whenNoneTrusts(() => {
+      this.#closed = true;
+      for (const stop of this.#stops) stop();
+      done();
+    });
+  }
+
+  /** A verifier asks for a renewal. It gets none while this node cannot vouch for anything. */
+  renew(feed: Feed, n: number): void {
+    const ageMs = this.ageMs();
+    if (ageMs < this.#leaseMs && !this.#retiring) this.publisher.renew(feed, n, ageMs);
+  }
+
+  /** What this node's memory says of a session that it was told of. */
+  judge(session: Watched): Verdict {
+    if (this.replica.ends(session)) return 'ended';
+    // The clock comes last: whoever was suspended in the line above finds the lease over here.
+    return this.isFresh() ? 'alive' : 'unsure';
+  }
+
+  /** Whether the replica may answer; see Freshness. Look here last. */
+  isFresh(): boolean {
+    return this.ageMs() < this.#leaseMs;
+  }
+
+  /** How old this node's knowledge is; infinite when it may not be trusted at all. */
+  ageMs(): number {
+    const now = this.#world.now();
+    const trusted =
+      this.#registered &&
+      !this.#closed &&
+      now.monotonicMs - this.#beatSentMs < BEAT_TRUSTED * this.#leaseMs &&
+      this.#freshness.isFresh(now);
+    return trusted ? this.#freshness.ageMs(now) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Other nodes that were seen at the last look. */
+  get others(): number {
+    return this.#beats.size;
+  }
+
+  /** Reads the log. When it answers, everything committed before the call is in the replica, and sent to the verifiers. */
+  catchUp(done: Done<void>): void {
+    this.#read(done);
+  }
+
+  /** Takes in an ending that this process has committed itself, before the log is read again. */
+  committed(ending: Ending): void {
+    if (this.#given.has(ending.position)) return;
+    this.#own.add(ending.position);
+    this.#takeIn(ending);
+  }
+
+  /**
+   * Call it after the commit, and after `committed`. Answers when no other replica accepts a credential of an ended session any
+   * more: when all have said that they hold the ending, or when none that has not can trust its memory. Never later than the
+   * lease and its margin, whatever is down.
+   */
+  confirm(done: (propagation: Propagation) => void): void {
+    let waiting = true;
+    const answer = (): void => {
+      if (!waiting) return;
+      waiting = false;
+      stopDeadline();
+      this.#confirmations.delete(confirmation);
+      const { acknowledged, missing } = verifiers();
+      const standing = { acknowledged, waitedOut: missing };
+      for (const other of confirmation.others?.values() ?? []) {
+        standing.acknowledged += other ? other.acknowledged + 1 : 0;
+        standing.waitedOut += other ? other.missing : 1;
+      }
+      if (confirmation.others === null) standing.waitedOut += this.#beats.size;
+      done(standing);
+    };
+    let verifiersDone = false;
+    const confirmation: Confirmation = {
+      ring: ++this.#lastRing,
+      others: null,
+      settle: () => {
+        if (!verifiersDone || confirmation.others === null) return;
+        for (const other of confirmation.others.values()) if (!other?.over) return;
+        answer();
+      },
+    };
+    this.#confirmations.add(confirmation);
+    // One millisecond more: a timer may come early by its own rounding, the end of a lease may not.
+    const stopDeadline = this.#world.after(this.#waitMs + 1, answer);
+    const verifiers = this.publisher.waitForAll(() => {
+      verifiersDone = true;
+      confirmation.settle();
+    });
+    // Whoever is not in the registry now registered later, and is told only what is true after this commit.
+    this.#readRegistry((error, ids) => {
+      if (error || ids === undefined) return this.#trouble('registry', error);
+      confirmation.others = new Map(ids.map((id) => [id, null]));
+      if (ids.length > 0) this.#world.ring({ ring: confirmation.ring, from: this.id });
+      confirmation.settle();
+    });
+  }
+
+  /** A ring was heard. */
+  heard(message: Ring): void {
+    if (message.from === this.id || this.#closed) return;
+    if ('ring' in message) {
+      // The read begins after the ring was heard, and so after the commit that it was rung for.
+      this.#read((error) => {
+        if (error) return this.#trouble('log', error);
+        this.#acknowledge(message.ring, message.from);
+      });
+      return;
+    }
+    if (message.to !== this.id) return;
+    for (const confirmation of this.#confirmations) {
+      if (message.ack < confirmation.ring || !confirmation.others?.has(message.from)) continue;
+      const { over, acknowledged, missing } = message;
+      // An early word that comes late takes nothing back.
+      if (confirmation.others.get(message.from)?.over) continue;
+      confirmation.others.set(message.from, { over, acknowledged, missing });
+      confirmation.settle();
+    }
+  }
+
+  /** Says to another node that this one holds what it rang for: at once for itself, and again when its verifiers do. */
+  #acknowledge(ring: number, to: string): void {
+    let over = false;
+    const say = (tally: Tally): void => this.#world.ring({ ack: ring, from: this.id, to, over, ...tally });
+    const standing = this.publisher.waitForAll((tally) => {
+      over = true;
+      say(tally);
+    });
+    if (!over) say(standing());
+  }
+
+  #readNow(done: Done<void>): void {
+    if (!this.#registered) {
+      this.#register((error) => (error ? done(error) : this.#readNow(done)));
+      return;
+    }
+    const asked = this.#world.now();
+    // What was committed here before the asking is given by this read at the latest, and never after it anew.
+    const own = this.#own;
+    this.#own = new Set();
+    this.#world.database.readLog(this.#cursor, (error, news) => {
+      if (error || news === undefined || this.#closed) {
+        for (const position of own) this.#own.add(position);
+        return done(error ?? new Error('the log cannot be read'));
+      }
+      const given = new Set<number>();
+      for (const ending of news.endings) {
+        const { position } = ending;
+        given.add(position);
+        if (!this.#given.has(position) && !own.has(position) && !this.#own.has(position))
+          this.#takeIn(ending);
+      }
+      this.#given = given;
+      this.#cursor = news.cursor;
+      this.#freshness.prove(asked, 0);
+      done(null);
+    });
+  }
+
+  #takeIn(ending: Ending): void {
+    this.replica.apply(ending, this.#world.now().monotonicMs);
+    this.publisher.publish(ending);
+    this.#world.onEnding(ending);
+  }
+
+  #register(done: Done<void>): void {
+    const sentMs = this.#world.now().monotonicMs;
+    this.#world.database.register(this.id, (error) => {
+      if (error) return done(error);
+      if (this.#closed) return done(new Error('this node is closed'));
+      this.#world.onGap();
+      this.#beatSentMs = sentMs;
+      // What was read before the registration was read when no logout waited for this node.
+      this.#freshness = new Freshness(this.#leaseMs);
+      this.#registered = true;
+      done(null);
+    });
+  }
+
+  #beat(): void {
+    const sentMs = this.#world.now().monotonicMs;
+    this.#world.database.beat(this.id, (error, there) => {
+      if (error) return this.#trouble('registry', error);
+      if (there) {
+        this.#beatSentMs = Math.max(this.#beatSentMs, sentMs);
+        this.#takeOutSilent();
+        return;
+      }
+      if (!this.#registered) return;
+      // The next read registers anew.
+      this.#registered = false;
+      this.#world.onGap();
+      this.#trouble('taken-out', this.id);
+    });
+  }
+
+  #takeOutSilent(): void {
+    const nowMs = this.#world.now().monotonicMs;
+    this.#world.database.nodes((error, nodes) => {
+      if (error || nodes === undefined) return this.#trouble('registry', error);
+      for (const known of this.#beats.keys())
+        if (!nodes.some((node) => node.id === known)) this.#beats.delete(known);
+      for (const { id, beat } of nodes) {
+        if (id === this.id) continue;
+        const seen = this.#beats.get(id);
+        if (!seen || seen.beat !== beat) this.#beats.set(id, { beat, movedMs: nowMs });
+        else if (nowMs - seen.movedMs > SILENT * this.#leaseMs)
+          this.#world.database.takeOut(id, beat, (failed, gone) => {
+            if (failed || !gone) return;
+            this.#beats.delete(id);
+            this.#trouble('silent', id);
+          });
+      }
+    });
+  }
+
+  #trouble(what: Parameters<NodeWorld['onTrouble']>[0], detail: unknown): void {
+    if (!this.#closed) this.#world.onTrouble(what, detail);
+  }
+}
+
+/** Work of which one run serves everybody who asked before it began; whoever asks during a run gets the next one. */
+function shared<T>(work: (done: Done<T>) => void): (done: Done<T>) => void {
+  let running = false;
+  let asking: Done<T>[] = [];
+  const run = (): void => {
+    const served = asking;
+    asking = [];
+    running = true;
+    work((error, answer) => {
+      running = false;
+      for (const done of served) done(error, answer);
+      if (asking.length > 0 && !running) run();
+    });
+  };
+  return (done) => {
+    asking.push(done);
+    if (!running) run();
+  };
+}

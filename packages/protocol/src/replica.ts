@@ -1,0 +1,117 @@
+import { type Cut, isCut, keysOf, mergeCuts, type SessionFacts } from './cuts.ts';
+import { EndedIds, sessionKey, type SessionKey } from './ended-ids.ts';
+import type { Ending, KeyedCut } from './endings.ts';
+
+/** A session as a checker keeps it: what it is looked up by is worked out once, not at each check. */
+export interface Watched {
+  readonly facts: SessionFacts;
+  readonly id: SessionKey;
+  readonly keys: readonly string[];
+}
+
+/** @throws Error when the `sid` is no UUID */
+export function watch(facts: SessionFacts): Watched {
+  return { facts, id: sessionKey(facts.sid), keys: keysOf(facts) };
+}
+
+/**
+ * What a holder of a replica says of a session. `ended` is certain. `unsure`: it cannot prove that it is fresh, so the
+ * authority must be asked, or the request refused.
+ */
+export type Verdict = 'alive' | 'ended' | 'unsure';
+
+/** A piece of a replica, to fill another one from. */
+export type Part = { cuts: KeyedCut[] } | { ids: SessionKey[] };
+
+interface HeldCut {
+  cut: Cut;
+  /** When it was last heard of, on the holder's monotonic clock. */
+  heardMs: number;
+}
+
+/**
+ * The cuts and ended ids that still matter, in memory: a set that only grows, but for what is so old that no credential
+ * it could match can still be valid. The order in which endings arrive does not matter; only that none is missing.
+ *
+ * `keepMs` is longer than any credential lives that is judged by this replica alone. Each entry stays for at least that long
+ * after it was last heard of, measured on the holder's own clock, so no two clocks need to agree.
+ */
+export class Replica {
+  readonly #keepMs: number;
+  readonly #ids = new EndedIds();
+  /** Least recently heard of first. */
+  readonly #cuts = new Map<string, HeldCut>();
+  #sweptMs: number;
+
+  constructor(keepMs: number, nowMs: number) {
+    this.#keepMs = keepMs;
+    this.#sweptMs = nowMs;
+  }
+
+  /** Takes an ending in: from here on its sessions are over. */
+  apply(ending: Pick<Ending, 'ids' | 'cuts'>, nowMs: number): void {
+    this.forget(nowMs);
+    for (const sid of ending.ids) this.#ids.add(sessionKey(sid));
+    for (const cut of ending.cuts) this.#cut(cut, nowMs);
+  }
+
+  /** Takes a piece of another replica in. */
+  fill(part: Part, nowMs: number): void {
+    this.forget(nowMs);
+    if ('ids' in part) for (const id of part.ids) this.#ids.add(id);
+    else for (const cut of part.cuts) this.#cut(cut, nowMs);
+  }
+
+  #cut({ key, position, base, exceptSession }: KeyedCut, nowMs: number): void {
+    const there = this.#cuts.get(key)?.cut;
+    const cut = { position, base, exceptSession };
+    this.#cuts.delete(key);
+    this.#cuts.set(key, { cut: there ? mergeCuts(there, cut) : cut, heardMs: nowMs });
+  }
+
+  /** Whether an ending taken in says that the session is over. */
+  ends({ facts, id, keys }: Watched): boolean {
+    if (this.#ids.has(id)) return true;
+    if (this.#cuts.size === 0) return false;
+    for (const key of keys) {
+      const held = this.#cuts.get(key);
+      if (held && isCut(held.cut, facts)) return true;
+    }
+    return false;
+  }
+
+  /** Lets go of what is old. Cheap, and called before anything new comes in. */
+  forget(nowMs: number): void {
+    const stepMs = this.#keepMs / EndedIds.sweeps;
+    // After two full rounds nothing is left that was there before.
+    const due = Math.min(Math.floor((nowMs - this.#sweptMs) / stepMs), 2 * EndedIds.sweeps);
+    if (due <= 0) return;
+    for (let i = 0; i < due; i++) this.#ids.sweep();
+    this.#sweptMs = due === 2 * EndedIds.sweeps ? nowMs : this.#sweptMs + due * stepMs;
+    for (const [key, { heardMs }] of this.#cuts) {
+      if (nowMs - heardMs <= this.#keepMs) break;
+      this.#cuts.delete(key);
+    }
+  }
+
+  /** Everything in it, in pieces, for another replica. What comes in meanwhile may be missing: send that besides. */
+  *parts(): Generator<Part> {
+    let cuts: KeyedCut[] = [];
+    for (const [key, { cut }] of this.#cuts) {
+      cuts.push({ key, ...cut });
+      if (cuts.length === PART) {
+        yield { cuts };
+        cuts = [];
+      }
+    }
+    if (cuts.length > 0) yield { cuts };
+    for (const ids of this.#ids.chunks()) yield { ids };
+  }
+
+  /** Ended ids, cuts, and the bytes of the ids' tables. */
+  size(): { ids: number; cuts: number; bytes: number } {
+    return { ids: this.#ids.size, cuts: this.#cuts.size, bytes: this.#ids.bytes };
+  }
+}
+
+const PART = 1000;

@@ -1,0 +1,171 @@
+import type { Ending } from './endings.ts';
+import type { NodeMessage, VerifierMessage, Welcome } from './feed.ts';
+import { FEED_VERSION } from './feed.ts';
+import type { Instant } from './clock.ts';
+import { Freshness } from './freshness.ts';
+import { Replica, type Verdict, type Watched } from './replica.ts';
+
+/** What the outside gives a subscriber. */
+export interface SubscriberWorld {
+  now(): Instant;
+  /** Sends to the node that it is connected to, if it still is. */
+  send(message: VerifierMessage): void;
+  /** Gives the connection up; another one follows. */
+  reconnect(why: string): void;
+  /** An ending was taken in: what was cached of its sessions and users is over. */
+  onEnding(ending: Omit<Ending, 'position'>): void;
+}
+
+/** Renewals that may be under way at once; one that is overtaken by so many is lost. */
+const RENEWALS = 16;
+
+/**
+ * A verifier's replica and its lease, kept by a feed. It may answer while it is fresh: what it holds is complete as of
+ * an instant that lies less than the lease back. Nothing here knows what a socket or a timer is.
+ */
+export class Subscriber {
+  readonly #world: SubscriberWorld;
+  readonly #id: string;
+  #replica: Replica | null = null;
+  #freshness: Freshness | null = null;
+  #welcome: Welcome | null = null;
+  /** Of this connection: the number that the snapshot is complete up to, once it is there. */
+  #snapshot: number | null = null;
+  /** Of this connection: the first and the last ending; between them none is missing. */
+  #first: number | null = null;
+  #last: number | null = null;
+  /** Pieces of the snapshot that have come. */
+  #parts = 0;
+  #renewal = 0;
+  readonly #renewals = new Map<number, Instant>();
+  #authority: { nowMs: number; heardMs: number } | null = null;
+  #answeredMs = Number.NEGATIVE_INFINITY;
+
+  constructor(id: string, world: SubscriberWorld) {
+    this.#id = id;
+    this.#world = world;
+  }
+
+  /** The node's terms; null before the first connection. */
+  get terms(): Welcome | null {
+    return this.#welcome;
+  }
+
+  /** A connection is open. What is held stays: it only grows, and what was proven for it stays proven. */
+  connected(): void {
+    this.#snapshot = null;
+    this.#first = null;
+    this.#last = null;
+    this.#parts = 0;
+    // An answer to what was asked on an earlier connection would speak of that connection's numbers.
+    this.#renewals.clear();
+    this.#answeredMs = this.#world.now().monotonicMs;
+    this.#world.send({ t: 'hello', v: FEED_VERSION, replica: this.#id });
+  }
+
+  /** Call it four times in a lease while connected. */
+  tick(): void {
+    const now = this.#world.now();
+    this.#replica?.forget(now.monotonicMs);
+    if (this.#welcome && now.monotonicMs - this.#answeredMs > 3 * this.#welcome.lease)
+      return this.#world.reconnect('the node is silent');
+    this.#renew();
+  }
+
+  received(message: NodeMessage): void {
+    const { monotonicMs } = this.#world.now();
+    this.#answeredMs = monotonicMs;
+    switch (message.t) {
+      case 'welcome':
+        return this.#welcomed(message, monotonicMs);
+      case 'cuts':
+      case 'ids':
+        this.#parts++;
+        return this.#replica?.fill(message, monotonicMs);
+      case 'ending':
+        return this.#ended(message, monotonicMs);
+      case 'snapshot':
+        if (message.parts !== this.#parts) return this.#world.reconnect('a piece of the snapshot is missing');
+        if (this.#first !== null && this.#first > message.seq + 1)
+          return this.#world.reconnect('endings are missing after the snapshot');
+        this.#snapshot = message.seq;
+        this.#last ??= message.seq;
+        this.#world.send({ t: 'ack', seq: this.#last });
+        return this.#renew();
+      case 'renewed':
+        return this.#renewed(message);
+      case 'keys':
+    }
+  }
+
+  #welcomed(welcome: Welcome, nowMs: number): void {
+    if (welcome.v !== FEED_VERSION) return this.#world.reconnect('the node speaks another version');
+    const before = this.#welcome;
+    this.#welcome = welcome;
+    if (before && before.lease === welcome.lease && before.keep === welcome.keep) return;
+    // Other terms than before: what was held was held by those, so it begins anew.
+    this.#replica = new Replica(welcome.keep, nowMs);
+    this.#freshness = new Freshness(welcome.lease);
+  }
+
+  #ended({ seq, ids, cuts, changed }: NodeMessage & { t: 'ending' }, nowMs: number): void {
+    if (!this.#replica) return this.#world.reconnect('endings came before the terms');
+    this.#replica.apply({ ids, cuts }, nowMs);
+    this.#world.onEnding({ ids, cuts, changed });
+    if (this.#last !== null && seq <= this.#last) return;
+    if (this.#last !== null && seq > this.#last + 1) return this.#world.reconnect('an ending is missing');
+    this.#first ??= seq;
+    this.#last = seq;
+    if (this.#snapshot !== null) this.#world.send({ t: 'ack', seq });
+  }
+
+  #renew(): void {
+    if (this.#snapshot === null) return;
+    const n = ++this.#renewal;
+    this.#renewals.set(n, this.#world.now());
+    this.#renewals.delete(n - RENEWALS);
+    this.#world.send({ t: 'renew', n });
+  }
+
+  #renewed({ n, age, seq, now }: NodeMessage & { t: 'renewed' }): void {
+    const asked = this.#renewals.get(n);
+    if (!asked || this.#last === null) return;
+    this.#renewals.delete(n);
+    if (this.#last < seq) return this.#world.reconnect('an ending is missing');
+    this.#freshness?.prove(asked, age);
+    this.#authority = { nowMs: now, heardMs: this.#world.now().monotonicMs };
+  }
+
+  /**
+   * The authority's clock, in milliseconds since 1970, by which it dates tokens: as it was when it was last heard, and what has
+   * passed here since. Null before it was heard. This process's own wall clock may stand anywhere.
+   */
+  authorityNowMs(): number | null {
+    if (!this.#authority) return null;
+    return this.#authority.nowMs + this.#world.now().monotonicMs - this.#authority.heardMs;
+  }
+
+  /**
+   * Whether the session may be taken for alive here and now. `ended` is certain; `unsure` means that the replica
+   * cannot answer: ask the authority, or refuse.
+   */
+  judge(session: Watched): Verdict {
+    if (!this.#replica || !this.#freshness) return 'unsure';
+    if (this.#replica.ends(session)) return 'ended';
+    // The clock comes last: whoever was suspended in the line above finds the lease over here.
+    return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';
+  }
+
+  /** How old the knowledge is, in milliseconds; infinite before the first proof. */
+  ageMs(): number {
+    return this.#freshness?.ageMs(this.#world.now()) ?? Number.POSITIVE_INFINITY;
+  }
+
+  isFresh(): boolean {
+    return this.#freshness?.isFresh(this.#world.now()) ?? false;
+  }
+
+  size(): { ids: number; cuts: number; bytes: number } {
+    return this.#replica?.size() ?? { ids: 0, cuts: 0, bytes: 0 };
+  }
+}
