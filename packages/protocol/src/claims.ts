@@ -10,6 +10,8 @@ export interface AccessTokenClaims {
   /** The session's public id, a UUID. Whatever is revoked is keyed on it, never on a token's text. */
   sid: string;
   client_id: string;
+  /** The device's id: a logout of one device ends by it what was born below its cut. */
+  device_id: string;
   born: number;
   iat: number;
   exp: number;

@@ -26,16 +26,15 @@ export class Freshness {
 
   /** Look here after the look into the replica: a process that was suspended between the two finds its lease over. */
   isFresh(now: Instant): boolean {
-    return (
-      now.monotonicMs - this.#asOfMs < this.#leaseMs &&
-      // A monotonic clock may stand still while the machine sleeps. The wall clock can only refuse.
-      Math.abs(now.wallMs - this.#asOfWallMs) < this.#leaseMs
-    );
+    return this.ageMs(now) < this.#leaseMs;
   }
 
-  /** Milliseconds since the instant f; infinite before the first proof. */
+  /**
+   * Milliseconds since the instant f; infinite before the first proof. A monotonic clock may stand still while the machine
+   * sleeps, so the wall clock is looked at as well; it can only make older.
+   */
   ageMs(now: Instant): number {
-    return now.monotonicMs - this.#asOfMs;
+    return Math.max(now.monotonicMs - this.#asOfMs, Math.abs(now.wallMs - this.#asOfWallMs));
   }
 }
 

@@ -62,7 +62,7 @@ export class Memory<T> {
       nowMs < known.expiresAtMs &&
       known.askedMs > this.#forgotMs &&
       this.#monotonicMs() - known.askedMs < known.believedMs &&
-      !this.#changedSince(known.mark, known.session.facts.userId);
+      !this.changedSince(known.mark, known.session.facts.userId);
     if (!believed) {
       this.#known.delete(key);
       return null;
@@ -96,7 +96,7 @@ export class Memory<T> {
   }
 
   /** Whether the user was changed after the mark. */
-  #changedSince(mark: number, userId: number): boolean {
+  changedSince(mark: number, userId: number): boolean {
     return this.#changed.size > 0 && (this.#changed.get(userId)?.count ?? 0) > mark;
   }
 

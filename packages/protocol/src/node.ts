@@ -22,7 +22,10 @@ export type Done<T> = (error: unknown, answer?: T) => void;
 
 /** What a node asks of the database. Every answer is of one snapshot that was taken after the asking. */
 export interface NodeDatabase {
-  /** Enters the node into the registry. Answers after the commit. */
+  /**
+   * Enters the node into the registry, with a beat that no node has had before, even if it is there already: whoever is
+   * about to take it out by an older beat does not. Answers after the commit.
+   */
   register(id: string, done: Done<void>): void;
   /** Raises the node's beat. False when it is not in the registry. */
   beat(id: string, done: Done<boolean>): void;
@@ -40,6 +43,8 @@ export interface NodeDatabase {
 export interface NodeWorld extends Clock {
   database: NodeDatabase;
   ring(message: Ring): void;
+  /** The clock by which the authority dates tokens, in milliseconds since 1970. */
+  authorityNowMs(): number;
   /** An ending is in the replica now; told once for each, as far as that can be known. */
   onEnding(ending: Ending): void;
   /** This node was taken out of the registry: what it was told by the database before this counts for nothing. */
@@ -69,17 +74,22 @@ interface Confirmation {
 export class Node {
   readonly id: string;
   readonly replica: Replica;
+  /** For how long an entry stays in the replica at least. */
+  readonly keepMs: number;
   readonly publisher: Publisher;
   readonly #world: NodeWorld;
   readonly #leaseMs: number;
   readonly #waitMs: number;
+  readonly #sole: boolean;
   #freshness: Freshness;
   readonly #confirmations = new Set<Confirmation>();
   readonly #beats = new Map<string, { beat: number; movedMs: number }>();
   readonly #read: (done: Done<void>) => void;
   readonly #readRegistry: (done: Done<readonly string[]>) => void;
+  #others = 0;
   #registered = false;
-  #beatSentMs = Number.NEGATIVE_INFINITY;
+  /** As of when this node was surely registered: when the last beat was sent that was answered. */
+  #beaten: Freshness;
   #cursor: string | null = null;
   /** Positions that the last read gave, and a later one may give again. */
   #given = new Set<number>();
@@ -90,12 +100,19 @@ export class Node {
   #retiring = false;
   #closed = false;
 
-  constructor(id: string, world: NodeWorld, options: { leaseMs: number; keepMs: number }) {
+  /**
+   * @param options.keepMs longer than any credential lives that is judged by a replica alone
+   * @param options.sole nobody but this process writes to the database, and it takes in what it commits: it is always fresh
+   */
+  constructor(id: string, world: NodeWorld, options: { leaseMs: number; keepMs: number; sole?: boolean }) {
     this.id = id;
     this.#world = world;
+    this.keepMs = options.keepMs;
     this.#leaseMs = options.leaseMs;
     this.#waitMs = options.leaseMs + marginMs(options.leaseMs);
+    this.#sole = options.sole ?? false;
     this.#freshness = new Freshness(options.leaseMs);
+    this.#beaten = new Freshness(BEAT_TRUSTED * options.leaseMs);
     this.replica = new Replica(options.keepMs, world.now().monotonicMs);
     this.publisher = new Publisher(world, this.#waitMs);
     this.#read = shared((done) => this.#readNow(done));
@@ -112,7 +129,7 @@ export class Node {
   /** Registers and reads. Answers when the node is fresh for the first time, or with what failed. */
   start(done: Done<void>): void {
     this.#read((error) => {
-      if (!error) {
+      if (!error && !this.#sole) {
         this.#stops.push(
           this.#world.every(this.#leaseMs / 4, () =>
             this.catchUp((failed) => failed && this.#trouble('log', failed)),
@@ -140,7 +157,8 @@ export class Node {
   /** A verifier asks for a renewal. It gets none while this node cannot vouch for anything. */
   renew(feed: Feed, n: number): void {
     const ageMs = this.ageMs();
-    if (ageMs < this.#leaseMs && !this.#retiring) this.publisher.renew(feed, n, ageMs);
+    if (ageMs < this.#leaseMs && !this.#retiring)
+      this.publisher.renew(feed, n, ageMs, this.#world.authorityNowMs());
   }
 
   /** What this node's memory says of a session that it was told of. */
@@ -157,18 +175,19 @@ export class Node {
 
   /** How old this node's knowledge is; infinite when it may not be trusted at all. */
   ageMs(): number {
+    if (this.#sole) return this.#registered && !this.#closed ? 0 : Number.POSITIVE_INFINITY;
     const now = this.#world.now();
     const trusted =
       this.#registered &&
       !this.#closed &&
-      now.monotonicMs - this.#beatSentMs < BEAT_TRUSTED * this.#leaseMs &&
+      this.#beaten.isFresh(now) &&
       this.#freshness.isFresh(now);
     return trusted ? this.#freshness.ageMs(now) : Number.POSITIVE_INFINITY;
   }
 
   /** Other nodes that were seen at the last look. */
   get others(): number {
-    return this.#beats.size;
+    return this.#others;
   }
 
   /** Reads the log. When it answers, everything committed before the call is in the replica, and sent to the verifiers. */
@@ -179,7 +198,8 @@ export class Node {
   /** Takes in an ending that this process has committed itself, before the log is read again. */
   committed(ending: Ending): void {
     if (this.#given.has(ending.position)) return;
-    this.#own.add(ending.position);
+    // A sole node reads no log: nothing is given again.
+    if (!this.#sole) this.#own.add(ending.position);
     this.#takeIn(ending);
   }
 
@@ -201,7 +221,7 @@ export class Node {
         standing.acknowledged += other ? other.acknowledged + 1 : 0;
         standing.waitedOut += other ? other.missing : 1;
       }
-      if (confirmation.others === null) standing.waitedOut += this.#beats.size;
+      if (confirmation.others === null) standing.waitedOut += this.#others;
       done(standing);
     };
     let verifiersDone = false;
@@ -224,9 +244,31 @@ export class Node {
     // Whoever is not in the registry now registered later, and is told only what is true after this commit.
     this.#readRegistry((error, ids) => {
       if (error || ids === undefined) return this.#trouble('registry', error);
+      this.#others = ids.length;
       confirmation.others = new Map(ids.map((id) => [id, null]));
       if (ids.length > 0) this.#world.ring({ ring: confirmation.ring, from: this.id });
       confirmation.settle();
+    });
+  }
+
+  /**
+   * The same for an ending that somebody else has committed before now, and that may not be in memory here yet: it is read
+   * first, so that the verifiers are waited for that do not have it. Never later than `confirm` either.
+   */
+  confirmEarlier(done: (propagation: Propagation) => void): void {
+    let waiting = true;
+    const answer = (propagation: Propagation): void => {
+      if (!waiting) return;
+      waiting = false;
+      stopDeadline();
+      done(propagation);
+    };
+    const stopDeadline = this.#world.after(this.#waitMs + 1, () =>
+      answer({ acknowledged: 0, waitedOut: this.#others + this.publisher.size }),
+    );
+    this.catchUp((error) => {
+      if (error) this.#trouble('log', error);
+      else this.confirm(answer);
     });
   }
 
@@ -298,12 +340,13 @@ export class Node {
   }
 
   #register(done: Done<void>): void {
-    const sentMs = this.#world.now().monotonicMs;
+    const sent = this.#world.now();
     this.#world.database.register(this.id, (error) => {
       if (error) return done(error);
       if (this.#closed) return done(new Error('this node is closed'));
       this.#world.onGap();
-      this.#beatSentMs = sentMs;
+      this.#beaten = new Freshness(BEAT_TRUSTED * this.#leaseMs);
+      this.#beaten.prove(sent, 0);
       // What was read before the registration was read when no logout waited for this node.
       this.#freshness = new Freshness(this.#leaseMs);
       this.#registered = true;
@@ -312,11 +355,11 @@ export class Node {
   }
 
   #beat(): void {
-    const sentMs = this.#world.now().monotonicMs;
+    const sent = this.#world.now();
     this.#world.database.beat(this.id, (error, there) => {
       if (error) return this.#trouble('registry', error);
       if (there) {
-        this.#beatSentMs = Math.max(this.#beatSentMs, sentMs);
+        this.#beaten.prove(sent, 0);
         this.#takeOutSilent();
         return;
       }
@@ -329,16 +372,19 @@ export class Node {
   }
 
   #takeOutSilent(): void {
-    const nowMs = this.#world.now().monotonicMs;
+    const askedMs = this.#world.now().monotonicMs;
     this.#world.database.nodes((error, nodes) => {
       if (error || nodes === undefined) return this.#trouble('registry', error);
+      // A beat that moved may have been sent as late as now; one that has not moved had not when this was asked.
+      const movedMs = this.#world.now().monotonicMs;
+      this.#others = nodes.filter((node) => node.id !== this.id).length;
       for (const known of this.#beats.keys())
         if (!nodes.some((node) => node.id === known)) this.#beats.delete(known);
       for (const { id, beat } of nodes) {
         if (id === this.id) continue;
         const seen = this.#beats.get(id);
-        if (!seen || seen.beat !== beat) this.#beats.set(id, { beat, movedMs: nowMs });
-        else if (nowMs - seen.movedMs > SILENT * this.#leaseMs)
+        if (!seen || seen.beat !== beat) this.#beats.set(id, { beat, movedMs });
+        else if (askedMs - seen.movedMs > SILENT * this.#leaseMs)
           this.#world.database.takeOut(id, beat, (failed, gone) => {
             if (failed || !gone) return;
             this.#beats.delete(id);

@@ -87,11 +87,11 @@ export class Publisher {
    * holds everything up to the number that stands in the answer.
    * @param ageMs the age of what this node knows
    */
-  renew(feed: Feed, n: number, ageMs: number): void {
-    const { monotonicMs, wallMs } = this.#clock.now();
+  renew(feed: Feed, n: number, ageMs: number, authorityNowMs: number): void {
+    const { monotonicMs } = this.#clock.now();
     if (!this.#feeds.has(feed)) return;
     feed.trustsUntilMs = Math.max(feed.trustsUntilMs, monotonicMs - ageMs + this.#trustMs);
-    feed.send({ t: 'renewed', n, age: ageMs, seq: this.#seq, now: wallMs });
+    feed.send({ t: 'renewed', n, age: ageMs, seq: this.#seq, now: authorityNowMs });
   }
 
   /** Answers when no verifier can trust its memory any more by what it was told here. */

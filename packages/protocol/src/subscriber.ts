@@ -29,6 +29,8 @@ export class Subscriber {
   #replica: Replica | null = null;
   #freshness: Freshness | null = null;
   #welcome: Welcome | null = null;
+  /** Of this connection: its terms have come, and what follows is held by them. */
+  #welcomed = false;
   /** Of this connection: the number that the snapshot is complete up to, once it is there. */
   #snapshot: number | null = null;
   /** Of this connection: the first and the last ending; between them none is missing. */
@@ -53,6 +55,7 @@ export class Subscriber {
 
   /** A connection is open. What is held stays: it only grows, and what was proven for it stays proven. */
   connected(): void {
+    this.#welcomed = false;
     this.#snapshot = null;
     this.#first = null;
     this.#last = null;
@@ -77,15 +80,16 @@ export class Subscriber {
     this.#answeredMs = monotonicMs;
     switch (message.t) {
       case 'welcome':
-        return this.#welcomed(message, monotonicMs);
+        return this.#agree(message, monotonicMs);
       case 'cuts':
       case 'ids':
+        if (!this.#welcomed) return this.#world.reconnect('the snapshot came before the terms');
         this.#parts++;
         return this.#replica?.fill(message, monotonicMs);
       case 'ending':
         return this.#ended(message, monotonicMs);
       case 'snapshot':
-        if (message.parts !== this.#parts) return this.#world.reconnect('a piece of the snapshot is missing');
+        if (!this.#welcomed || message.parts !== this.#parts) return this.#world.reconnect('a piece of the snapshot is missing');
         if (this.#first !== null && this.#first > message.seq + 1)
           return this.#world.reconnect('endings are missing after the snapshot');
         this.#snapshot = message.seq;
@@ -98,10 +102,11 @@ export class Subscriber {
     }
   }
 
-  #welcomed(welcome: Welcome, nowMs: number): void {
+  #agree(welcome: Welcome, nowMs: number): void {
     if (welcome.v !== FEED_VERSION) return this.#world.reconnect('the node speaks another version');
     const before = this.#welcome;
     this.#welcome = welcome;
+    this.#welcomed = true;
     if (before && before.lease === welcome.lease && before.keep === welcome.keep) return;
     // Other terms than before: what was held was held by those, so it begins anew.
     this.#replica = new Replica(welcome.keep, nowMs);
@@ -109,7 +114,7 @@ export class Subscriber {
   }
 
   #ended({ seq, ids, cuts, changed }: NodeMessage & { t: 'ending' }, nowMs: number): void {
-    if (!this.#replica) return this.#world.reconnect('endings came before the terms');
+    if (!this.#replica || !this.#welcomed) return this.#world.reconnect('endings came before the terms');
     this.#replica.apply({ ids, cuts }, nowMs);
     this.#world.onEnding({ ids, cuts, changed });
     if (this.#last !== null && seq <= this.#last) return;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createEvictor, type Evictor } from './cache/evictor.ts';
@@ -8,16 +9,18 @@ import { openRedis, type RedisCopies } from './cache/redis.ts';
 import { auditPass } from './cluster/audit.ts';
 import { startHousekeeping } from './cluster/housekeeping.ts';
 import { markerPass } from './cluster/marker.ts';
-import { SessionMemory } from './cluster/memory.ts';
-import { joinNodes, type Nodes, soleNode } from './cluster/nodes.ts';
+import { BELIEVED_MS, SessionMemory } from './cluster/memory.ts';
+import { joinNodes, type Nodes } from './cluster/nodes.ts';
+import { openDoorbell } from './cluster/doorbell.ts';
 import { createReader, type Reader } from './cluster/readers.ts';
 import { type Config, type Environment, readConfig } from './config.ts';
 import { createEndOne } from './actions/end-one.ts';
 import { createDemoAccounts } from './actions/demo-accounts.ts';
-import type { World } from './actions/world.ts';
+import { tokenLifeSeconds, type World } from './actions/world.ts';
 import { createApp } from './http/app.ts';
 import { createQuickCheck } from './http/check.ts';
 import type { Connection } from './http/environment.ts';
+import { createFeeds } from './http/feed.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createNodeListener } from './http/node.ts';
 import { openKeyRing } from './keys/ring.ts';
@@ -34,6 +37,8 @@ import type { System } from './system/system.ts';
 const MEMORY_CAPACITY = 200_000;
 const KEYS_REFRESH_MS = 60_000;
 const FLUSH_AT_MOST_MS = 5000;
+/** How far the clocks by which two nodes date tokens may stand apart, together with what a checker allows. */
+const CLOCKS_APART_MS = 60_000;
 
 export interface AuthorityOptions {
   /**
@@ -60,6 +65,13 @@ export interface Authority {
   readonly fetch: (request: Request, connection?: Connection) => Promise<Response>;
   /** The same for node:http, quicker: `http.createServer(authority.listener)`. */
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void;
+  /**
+   * Answers a request to open a WebSocket, `GET /v1/feed`: `server.on('upgrade', authority.upgrade)`. Back ends with
+   * the verifier need it.
+   */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Closes the WebSockets, so that a server that is to stop can: each would keep it open. */
+  readonly hangUp: () => void;
   /** Writes back what is pending, signs off, closes the database. */
   readonly close: () => Promise<void>;
   readonly config: Config;
@@ -96,7 +108,19 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
     },
     options.ownProcess ?? false,
   );
-  return { fetch, listener, close, config };
+  const feeds = createFeeds(world);
+  const hangUp = (): void => feeds.close();
+  return {
+    fetch,
+    listener,
+    upgrade: (request, socket, head) => feeds.upgrade(request, socket, head),
+    hangUp,
+    close: () => {
+      hangUp();
+      return close();
+    },
+    config,
+  };
 }
 
 /** Everything below HTTP, built top to bottom. */
@@ -137,7 +161,7 @@ async function buildWorld(
     algorithms: [...new Set(applications.map((application) => application.algorithm))],
     rotationDays: config.keys.rotationDays,
     publishSeconds: config.keys.publishSeconds,
-    keepSeconds: Math.max(...applications.map((application) => application.accessTokenSeconds)) + 60,
+    keepSeconds: tokenLifeSeconds(config) + 60,
   });
   if (!config.encryptionKey && config.database.kind === 'postgres')
     log.warn('CURFEW_KEY is not set: the signing keys lie in the database in the clear');
@@ -148,20 +172,23 @@ async function buildWorld(
 
   let nodes: Nodes | undefined;
   let evictor: Evictor | undefined;
-  const memory = new SessionMemory(system, MEMORY_CAPACITY, () => nodes?.isFresh() ?? false);
-  nodes = database.sole
-    ? soleNode()
-    : await joinNodes({
-        database,
-        system,
-        leaseMs: config.leaseMs,
-        onEnding: (event) => {
-          memory.apply(event);
-          // A failure is said by the connection, and the durable reader tries again.
-          evictor?.evict(event).catch(() => undefined);
-        },
-        onGap: () => memory.forget(),
-      });
+  const memory = new SessionMemory(system, MEMORY_CAPACITY, {
+    judge: (session) => nodes?.judge(session) ?? 'unsure',
+    ends: (session) => nodes?.ends(session) ?? false,
+  });
+  nodes = await joinNodes({
+    database,
+    system,
+    leaseMs: config.leaseMs,
+    keepMs: Math.max(tokenLifeSeconds(config) * 1000 + CLOCKS_APART_MS, 2 * BELIEVED_MS),
+    doorbell: openDoorbell(database, config.redisUrl, () => nodes?.node.others ?? 0, system.log),
+    onEnding: (ending, event) => {
+      memory.change(ending.changed);
+      // A failure is said by the connection, and the durable reader tries again.
+      if (event) evictor?.evict(event).catch(() => undefined);
+    },
+    onGap: () => memory.forget(),
+  });
   const joined = nodes;
   closers.push(() => joined.close());
 

@@ -30,7 +30,7 @@ export async function authenticateRemembered(
   const askedAtMs = system.monotonicMs();
   const found = await ask(world, credential);
   if (!found) return null;
-  if (use) memory.use(found.session);
+  if (use) memory.use(found.session.sid);
   return memory.remember(credential.text, found.session, found.expiresAtMs, mark, askedAtMs);
 }
 

@@ -58,13 +58,17 @@ export function prepareTokens(
   };
 }
 
-/** The texts that the caller is given. A JWT is signed here, and remembered: this node has just vouched for it. */
+/**
+ * The texts that the caller is given. A JWT is dated by the instant at which the database was asked, not by the one of its signing:
+ * a process that is held up in between must not give a session that has ended meanwhile a token with a whole life ahead.
+ */
 export async function issueTokens(
   world: World,
   grant: Grant,
   prepared: PreparedTokens,
   session: LiveSession,
   accessId: number | null,
+  at: Date,
 ): Promise<IssuedTokens> {
   const { secrets } = prepared;
   const issued: IssuedTokens = {};
@@ -77,8 +81,7 @@ export async function issueTokens(
   const access = secrets.get('access');
   if (access !== undefined && accessId !== null)
     issued.access = { text: accessText(accessId, access), expiresInSeconds: opaqueLife(world, session) };
-  if (grant === 'bearer')
-    issued.access = await signFor(world, session, world.system.now(), world.system.uuid());
+  if (grant === 'bearer') issued.access = await signFor(world, session, at, world.system.uuid());
   return issued;
 }
 
@@ -113,6 +116,7 @@ export async function signFor(
       sub: String(session.userId),
       sid: session.sid,
       client_id: session.clientId,
+      device_id: session.deviceId,
       born: session.born,
       iat,
       exp: iat + life,

@@ -1,4 +1,4 @@
-import type { Propagation } from '../cluster/nodes.ts';
+import type { Propagation } from '@curfew/protocol/node';
 import type { Ending } from '../store/revoke.ts';
 import type { World } from './world.ts';
 
@@ -19,7 +19,7 @@ export interface Settled extends Propagation {
  * log, which nobody waits for.
  */
 export async function settle(world: World, ending: Ending, wait: Wait): Promise<Settled> {
-  world.memory.apply(ending.event);
+  world.nodes.committed(ending.event);
   const { audit, marker, evictor } = world.readers;
   for (const reader of [audit, evictor, ending.more ? marker : null]) reader?.soon();
   const confirming = world.nodes.confirm();
@@ -38,6 +38,5 @@ export async function settle(world: World, ending: Ending, wait: Wait): Promise<
 export async function settleNothing(world: World, wait: Wait): Promise<Settled> {
   const nothing = { ended: 0, more: false };
   if (wait === 'none') return { ...nothing, confirmed: false, acknowledged: 0, waitedOut: 0 };
-  const [propagation] = await Promise.all([world.nodes.confirm(), world.nodes.catchUp()]);
-  return { ...nothing, confirmed: true, ...propagation };
+  return { ...nothing, confirmed: true, ...(await world.nodes.confirmEarlier()) };
 }

@@ -59,7 +59,7 @@ export async function startSession(
   );
   if (!inserted) return null;
   const session: LiveSession = { ...facts, born: inserted.born, createdAt: now, user: inserted.user };
-  const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId);
+  const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId, now);
   // The database has just said that the session is open: its access tokens need not be looked up for the first check.
   if (tokens.access)
     memory.remember(

@@ -37,4 +37,8 @@ export function actOf(world: World, origin: Origin, actor: string): Act {
   return { ...origin, userAgent: origin.userAgent.slice(0, 512), at: world.system.now(), actor };
 }
 
+/** The longest life of an access token, of any application. */
+export const tokenLifeSeconds = (config: Config): number =>
+  Math.max(...[...config.applications.values()].map((application) => application.accessTokenSeconds));
+
 export const userActor = (userId: number): string => `user:${userId}`;

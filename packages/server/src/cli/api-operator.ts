@@ -2,7 +2,14 @@ import { type Problem, PROBLEMS } from '@curfew/protocol/errors';
 import { z } from 'zod';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { Failed, Refused } from './declare.ts';
-import { accountSchema, endedSchema, keySchema, type Operator, sessionSchema } from './operator.ts';
+import {
+  accountSchema,
+  endedSchema,
+  keySchema,
+  loggedEventSchema,
+  type Operator,
+  sessionSchema,
+} from './operator.ts';
 import { programVersion } from './version.ts';
 
 /** Above what a logout can take: the lease, which may be a minute, and one commit. */
@@ -65,6 +72,10 @@ export function apiOperator(url: string, serviceKey: string): Operator {
       return { outcome: 'ended', result: read(reply, endedSchema) };
     },
     watchMarking: async () => false,
+    async events(after, limit) {
+      const schema = z.object({ events: z.array(loggedEventSchema) });
+      return read(await call('GET', `/v1/admin/events?${parameters({ after, limit })}`), schema).events;
+    },
     keys: async () => read(await call('GET', '/v1/admin/keys'), keysSchema).keys,
     rotateKeys: async () => read(await call('POST', '/v1/admin/keys/rotate'), keysSchema).keys,
     close: async () => undefined,

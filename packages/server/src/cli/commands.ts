@@ -3,10 +3,12 @@ import { doctorCommands } from './doctor.ts';
 import { keyCommands } from './keys.ts';
 import { logoutCommands } from './logout.ts';
 import { migrateCommands } from './migrate.ts';
+import { proveCommands } from './prove.ts';
 import { sessionCommands } from './sessions.ts';
 import { serveCommand } from './serve-command.ts';
 import { userCommands } from './user.ts';
 import { versionCommand } from './version-command.ts';
+import { watchCommands } from './watch.ts';
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -16,6 +18,8 @@ export const COMMANDS: readonly Command[] = [
   ...userCommands,
   ...sessionCommands,
   ...logoutCommands,
+  ...proveCommands,
+  ...watchCommands,
   ...keyCommands,
   versionCommand,
 ];

@@ -7,6 +7,7 @@ import { type OpenWorld, openWorld } from '../authority.ts';
 import type { Config } from '../config.ts';
 import { accountBody } from '../http/admin.ts';
 import { passwordFault } from '../http/v1.ts';
+import { readEvents } from '../store/log.ts';
 import { findCredentials, findUser, pageOfUsers } from '../store/users.ts';
 import { Refused } from './declare.ts';
 import { operatorLog } from './operator-log.ts';
@@ -80,6 +81,11 @@ function directOperator({ world, close }: OpenWorld): Operator {
     async watchMarking(target, onLeft) {
       if (target.scope !== 'sessions') await watchMarking(world, target, onLeft);
       return true;
+    },
+    async events(after, limit) {
+      const everything = { type: null, reason: null, userId: null };
+      const events = await readEvents(database, everything, { before: null, after }, limit);
+      return events.map((event) => ({ ...event, at: event.at.toISOString() }));
     },
     keys: async () => keys.list(),
     rotateKeys: () => keys.rotate(actOf(world, origin, changer.actor)),

@@ -60,6 +60,23 @@ export const keySchema = z.object({
 });
 export type Key = z.infer<typeof keySchema>;
 
+export const loggedEventSchema = z.object({
+  position: z.number(),
+  at: z.string(),
+  type: z.string(),
+  scope: z.string().nullable(),
+  reason: z.string().nullable(),
+  user_id: z.number().nullable(),
+  user_ids: z.array(z.number()).nullable(),
+  session_ids: z.array(z.string()).nullable(),
+  client_id: z.string().nullable(),
+  device_id: z.string().nullable(),
+  actor: z.string(),
+  contract: z.string().nullable(),
+  ip_address: z.string().nullable(),
+});
+export type LoggedEvent = z.infer<typeof loggedEventSchema>;
+
 export interface NewAccount {
   email: string;
   name: string;
@@ -96,6 +113,8 @@ export interface Operator {
    * Watches the rows of what was just ended being marked, where this process does it. False where the server does.
    */
   watchMarking(target: AdminTarget, onLeft: (left: number) => void): Promise<boolean>;
+  /** The oldest events after a position, or, without one, the newest: newest first. */
+  events(after: number | null, limit: number): Promise<LoggedEvent[]>;
   keys(): Promise<Key[]>;
   rotateKeys(): Promise<Key[]>;
   close(): Promise<void>;

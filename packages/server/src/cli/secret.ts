@@ -25,6 +25,13 @@ export async function readNewPassword(): Promise<string> {
   return first;
 }
 
+/** A password that is there already: asked for once without echo, else the first line of standard input. */
+export async function readPassword(): Promise<string> {
+  if (!process.stdin.isTTY) return readPiped(process.stdin);
+  const [given = ''] = await askHidden(['Password: '], process.stdin, process.stderr);
+  return given;
+}
+
 async function readPiped(input: AsyncIterable<unknown>): Promise<string> {
   let text = '';
   for await (const chunk of input) {

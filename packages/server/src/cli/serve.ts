@@ -31,6 +31,7 @@ export async function serve(environment: Environment, options: { banner: boolean
     { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
     authority.listener,
   );
+  server.on('upgrade', authority.upgrade);
   try {
     await listen(server, config.port, config.host);
   } catch (error) {
@@ -50,7 +51,9 @@ export async function serve(environment: Environment, options: { banner: boolean
     process.once('SIGINT', resolve);
   });
   log.info({ signal }, 'draining');
-  await drain(server, log);
+  const drained = drain(server, log);
+  authority.hangUp();
+  await drained;
   if (embedded !== null) withdraw(embedded);
   await authority.close();
   log.info('stopped');

@@ -1,247 +1,110 @@
+import type { Ending } from '@curfew/protocol/endings';
+import { type Done, Node, type NodeDatabase, type Propagation } from '@curfew/protocol/node';
+import type { Watched } from '@curfew/protocol/replica';
 import type { Logger } from 'pino';
+import { endingOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
-import { type LogEvent, logHorizon, readEndings } from '../store/log.ts';
-import {
-  beatNode,
-  readNodes,
-  registerNode,
-  removeNode,
-  removeSilentNode,
-  ringNodes,
-} from '../store/nodes.ts';
+import { type LogEvent, readEndings, readRecentEndings } from '../store/log.ts';
+import { beatNode, readNodes, registerNode, removeNode, removeSilentNode } from '../store/nodes.ts';
 import type { System } from '../system/system.ts';
+import type { Doorbell } from './doorbell.ts';
+import type { Judge } from './memory.ts';
 
-const CHANNEL = 'curfew_nodes';
+/** Events are dated by the clock of the node that wrote them: so far back is looked beyond what must be known. */
+const CLOCKS_APART_MS = 120_000;
 
-/** What a logout learned of the other processes. */
-export interface Propagation {
-  /** Other nodes that said they hold the event. */
-  acknowledged: number;
-  /** Other nodes that did not say so within the lease, and that have stopped trusting their memory by now. */
-  waitedOut: number;
-}
-
-/** The processes of the authority on one database, and this one's place among them. */
-export interface Nodes {
-  /** Whether this node's memory may answer: it holds every ending that was committed a lease ago. */
-  isFresh(): boolean;
-  /** Waits until no other node answers for whom a committed event has ended. Call it after the commit. */
+/** This process among the processes of the authority on one database; see docs/guarantee.md and docs/decisions/0005. */
+export interface Nodes extends Judge {
+  /** The protocol's own node: its replica, and the verifiers that follow it. */
+  readonly node: Node;
+  /** Takes in what this process has just committed. */
+  committed(event: LogEvent): void;
+  /** Waits until no other replica accepts a credential of an ended session. Call it after the commit. */
   confirm(): Promise<Propagation>;
-  /** Reads the log: afterwards this node's own memory holds every ending committed before the call. */
-  catchUp(): Promise<void>;
+  /** The same for what somebody else has committed before the call. */
+  confirmEarlier(): Promise<Propagation>;
   /** Age in milliseconds of what this node knows, and how many nodes there are, for metrics. */
   state(): { ageMs: number; nodes: number };
   close(): Promise<void>;
 }
 
-/** The embedded database: this process is the only one that writes, so memory is fresh by itself. */
-export function soleNode(): Nodes {
-  return {
-    isFresh: () => true,
-    confirm: async () => ({ acknowledged: 0, waitedOut: 0 }),
-    catchUp: async () => undefined,
-    state: () => ({ ageMs: 0, nodes: 1 }),
-    close: async () => undefined,
-  };
-}
-
-/** Says "there is something new", or "I have it"; never anything that decides. */
-type Ring = { ring: number; from: string } | { ack: number; to: string; from: string };
-
-interface Waiting {
-  /** Acknowledgements of this ring or a later one count. */
-  ring: number;
-  missing: Set<string>;
-  done: () => void;
-}
-
-/**
- * Registers this process as a node and follows the log. The rule (docs/decisions/0005): a node answers from memory at
- * `t` only while its last complete read of the log was sent after `t - lease`; a logout that committed at `c` answers
- * when every other registered node has acknowledged, or when the lease and a margin have passed since `c`.
- *
- * A node is taken out by the others after a silence of five leases, and trusts itself for at most three leases after
- * the last beat that it sent, so that it never answers unregistered.
- */
+/** Registers this process as a node and follows the log. */
 export async function joinNodes(options: {
   database: Database;
   system: System;
   leaseMs: number;
-  /** Applies an ending to this process's memory. */
-  onEnding: (event: LogEvent) => void;
+  /** Longer than any credential lives that is judged by a replica alone. */
+  keepMs: number;
+  doorbell: Doorbell;
+  /** An ending is known here now; `event` when it was read from the log and not committed by this process. */
+  onEnding: (ending: Ending, event: LogEvent | undefined) => void;
   /** Endings may have been missed: nothing remembered can be believed. */
   onGap: () => void;
 }): Promise<Nodes> {
-  const { database, system, leaseMs } = options;
-  const log: Logger = system.log.child({ part: 'nodes' });
-  const id = system.uuid();
-  /** Clocks of two machines may run apart by a hundredth or so; five is plenty. */
-  const marginMs = Math.max(20, leaseMs * 0.05);
-
-  let cursor = '';
-  // The freshness: when the last complete read was sent, on the monotonic clock, and on the wall clock because a
-  // monotonic clock may stand still while the machine sleeps.
-  let readSentMs = Number.NEGATIVE_INFINITY;
-  let readSentWallMs = 0;
-  let beatSentMs = Number.NEGATIVE_INFINITY;
-  let registered = false;
-  let closed = false;
-  let others = 0;
-
-  const isFresh = (): boolean => {
-    const nowMs = system.monotonicMs();
-    return (
-      registered &&
-      nowMs - readSentMs < leaseMs &&
-      nowMs - beatSentMs < 3 * leaseMs &&
-      Math.abs(system.now().getTime() - readSentWallMs) < leaseMs
-    );
+  const { database, system, doorbell } = options;
+  const log = system.log.child({ part: 'nodes' });
+  const events = new WeakMap<Ending, LogEvent>();
+  const read = (event: LogEvent): Ending => {
+    const ending = endingOf(event);
+    events.set(ending, event);
+    return ending;
   };
+  const historyMs = options.keepMs + CLOCKS_APART_MS;
+  const troubles = reportOnce(log);
 
-  async function register(): Promise<void> {
-    const sentMs = system.monotonicMs();
-    await registerNode(database, id, system.now());
-    // The first time there is nothing in memory that history could concern. Later it goes on from where it stood, so
-    // that what was loaded before and is still on its way here is judged by everything that ended meanwhile.
-    if (cursor === '') cursor = await logHorizon(database);
-    // What was asked before this was asked when nobody waited for this node, and its ending may lie below the cursor.
-    options.onGap();
-    beatSentMs = sentMs;
-    registered = true;
-  }
+  const node = new Node(
+    system.uuid(),
+    {
+      now: () => ({ monotonicMs: system.monotonicMs(), wallMs: system.now().getTime() }),
+      authorityNowMs: () => system.now().getTime(),
+      after: (ms, work) => {
+        const timer = setTimeout(work, ms);
+        return () => clearTimeout(timer);
+      },
+      every: (ms, work) => {
+        const timer = setInterval(work, ms).unref();
+        return () => clearInterval(timer);
+      },
+      database: nodeDatabase(database, system, {
+        read,
+        since: () => new Date(system.now().getTime() - historyMs),
+      }),
+      ring: (message) => {
+        doorbell
+          .ring(message)
+          .catch((err: unknown) => log.warn({ err }, 'the other nodes could not be rung'));
+      },
+      onEnding: (ending) => options.onEnding(ending, events.get(ending)),
+      onGap: options.onGap,
+      onTrouble: troubles,
+    },
+    { leaseMs: options.leaseMs, keepMs: options.keepMs, sole: database.sole },
+  );
 
-  const read = coalesced(async () => {
-    if (!registered) await register();
-    const sentMs = system.monotonicMs();
-    const sentWallMs = system.now().getTime();
-    const news = await readEndings(database, cursor);
-    for (const event of news.events) options.onEnding(event);
-    cursor = news.cursor;
-    readSentMs = sentMs;
-    readSentWallMs = sentWallMs;
-  });
-
-  async function beat(): Promise<void> {
-    const sentMs = system.monotonicMs();
-    if (await beatNode(database, id)) {
-      beatSentMs = sentMs;
-    } else {
-      registered = false;
-      options.onGap();
-      log.warn('this node was taken out as silent; it registers anew');
-    }
-  }
-
-  // When each other node's beat was last seen to move.
-  const beats = new Map<string, { beat: number; movedMs: number }>();
-  async function takeOutSilent(): Promise<void> {
-    const nowMs = system.monotonicMs();
-    const nodes = await readNodes(database);
-    for (const node of nodes) {
-      const seen = beats.get(node.id);
-      if (node.id === id) continue;
-      if (!seen || seen.beat !== node.beat) beats.set(node.id, { beat: node.beat, movedMs: nowMs });
-      else if (nowMs - seen.movedMs > 5 * leaseMs && (await removeSilentNode(database, node.id, node.beat))) {
-        beats.delete(node.id);
-        log.warn({ node: node.id }, 'a node has fallen silent and was taken out');
-      }
-    }
-    for (const known of beats.keys()) if (!nodes.some((node) => node.id === known)) beats.delete(known);
-    others = beats.size;
-  }
-
-  /** Who is registered, by a read that begins after this call. Many callers share one read. */
-  const registry = coalesced(async () => {
-    const nodes = await readNodes(database);
-    return nodes.filter((node) => node.id !== id).map((node) => node.id);
-  });
-
-  let lastRing = 0;
-  const waiting = new Set<Waiting>();
-  const send = (ring: Ring): Promise<void> => ringNodes(database, CHANNEL, JSON.stringify(ring));
-  const ringOnce = coalesced(() => send({ ring: lastRing, from: id }));
-
-  function onRing(payload: string): void {
-    const message = parseRing(payload);
-    if (!message || message.from === id) return;
-    if ('ring' in message) {
-      // The read begins after the ring was heard, and so after the commit that it was rung for.
-      read()
-        .then(() => send({ ack: message.ring, to: message.from, from: id }))
-        .catch((err: unknown) => log.warn({ err }, 'a ring could not be answered'));
-      return;
-    }
-    if (message.to !== id) return;
-    for (const one of waiting) {
-      if (message.ack < one.ring) continue;
-      one.missing.delete(message.from);
-      if (one.missing.size === 0) one.done();
-    }
-  }
-
-  await register();
-  await read();
-  const stopListening = await database.listen(CHANNEL, onRing, () => void read().catch(() => undefined));
-
-  let failing = false;
-  const every = (ms: number, work: () => Promise<unknown>): NodeJS.Timeout =>
-    setInterval(() => {
-      work().then(
-        () => (failing = false),
-        (err: unknown) => {
-          if (!failing && !closed)
-            log.warn({ err }, 'the log cannot be read: checks ask the database until it can');
-          failing = true;
-        },
-      );
-    }, ms).unref();
-  const timers = [
-    every(leaseMs / 4, read),
-    every(leaseMs, async () => {
-      await beat();
-      await takeOutSilent();
-    }),
-  ];
+  const promised = (work: (done: Done<void>) => void): Promise<void> =>
+    new Promise((resolve, reject) => {
+      work((error) => (error ? reject(error as Error) : resolve()));
+    });
+  await promised((done) => node.start(done));
+  const stopListening = await doorbell.listen(
+    (message) => node.heard(message),
+    // What was rung in between was not heard; a failure is said by the node.
+    () => node.catchUp(() => undefined),
+  );
 
   return {
-    isFresh,
-    catchUp: read,
-    async confirm() {
-      const committedMs = system.monotonicMs();
-      const untilMs = committedMs + leaseMs + marginMs;
-      let missing: Set<string>;
-      try {
-        missing = new Set(await registry());
-      } catch (err) {
-        // It cannot be known who is there. After the lease nobody trusts what they knew before.
-        log.warn({ err }, 'the registry of nodes cannot be read: waiting the lease out');
-        await sleep(untilMs - system.monotonicMs());
-        return { acknowledged: 0, waitedOut: others };
-      }
-      if (missing.size === 0) return { acknowledged: 0, waitedOut: 0 };
-      const all = missing.size;
-      const ring = ++lastRing;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(finish, Math.max(0, untilMs - system.monotonicMs()));
-        const one: Waiting = { ring, missing, done: finish };
-        function finish(): void {
-          clearTimeout(timer);
-          waiting.delete(one);
-          resolve();
-        }
-        waiting.add(one);
-        ringOnce().catch((err: unknown) => log.warn({ err }, 'the other nodes could not be rung'));
-      });
-      return { acknowledged: all - missing.size, waitedOut: missing.size };
-    },
-    state: () => ({ ageMs: system.monotonicMs() - readSentMs, nodes: others + 1 }),
+    node,
+    judge: (session) => node.judge(session),
+    ends: (session: Watched) => node.replica.ends(session),
+    committed: (event) => node.committed(endingOf(event)),
+    confirm: () => new Promise((resolve) => node.confirm(resolve)),
+    confirmEarlier: () => new Promise((resolve) => node.confirmEarlier(resolve)),
+    state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1 }),
     async close() {
-      closed = true;
-      registered = false;
-      for (const timer of timers) clearInterval(timer);
+      await new Promise<void>((resolve) => node.close(resolve));
       await stopListening();
       try {
-        await removeNode(database, id);
+        await removeNode(database, node.id);
       } catch (err) {
         log.warn(
           { err },
@@ -252,37 +115,52 @@ export async function joinNodes(options: {
   };
 }
 
-function parseRing(payload: string): Ring | null {
-  try {
-    return JSON.parse(payload) as Ring;
-  } catch {
-    return null;
-  }
+/** What the protocol asks of the database, by our statements. */
+function nodeDatabase(
+  database: Database,
+  system: System,
+  how: { read: (event: LogEvent) => Ending; since: () => Date },
+): NodeDatabase {
+  const answer = <T>(asked: Promise<T>, done: Done<T>): void => {
+    asked
+      .then(
+        (value) => done(null, value),
+        (error: unknown) => done(error),
+      )
+      // The node's own fault: said, not thrown into nowhere.
+      .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
+  };
+  const readLog = async (cursor: string | null) => {
+    if (database.sole && cursor !== null) return { endings: [], cursor };
+    const { events, cursor: next } = await (cursor === null
+      ? readRecentEndings(database, how.since())
+      : readEndings(database, cursor));
+    return { endings: events.map((event) => how.read(event)), cursor: next };
+  };
+  return {
+    register: (id, done) => answer(registerNode(database, id, system.now()), done),
+    beat: (id, done) => answer(beatNode(database, id), done),
+    nodes: (done) => answer(database.sole ? Promise.resolve([]) : readNodes(database), done),
+    takeOut: (id, beat, done) => answer(removeSilentNode(database, id, beat), done),
+    readLog: (cursor, done) => answer(readLog(cursor), done),
+  };
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, Math.max(0, ms)));
+const TROUBLES = {
+  log: 'the log cannot be read: checks ask the database until it can',
+  registry: 'the registry of nodes cannot be read: a logout waits the lease out',
+  'taken-out': 'this node was taken out as silent; it registers anew',
+  silent: 'a node has fallen silent and was taken out',
+} as const;
+const AGAIN_MS = 10_000;
 
-/**
- * Work of which one run serves everybody who asked before it began: whoever asks during a run gets the next one.
- */
-export function coalesced<T>(work: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined;
-  let next: Promise<T> | undefined;
-  const start = (): Promise<T> => {
-    const run = work().finally(() => {
-      if (running === run) running = undefined;
-    });
-    running = run;
-    return run;
-  };
-  return () => {
-    if (!running) return start();
-    next ??= running
-      .catch(() => undefined)
-      .then(() => {
-        next = undefined;
-        return start();
-      });
-    return next;
+/** Each kind of trouble at most once in ten seconds: a database that is away would fill the log. */
+function reportOnce(log: Logger): (what: keyof typeof TROUBLES, detail: unknown) => void {
+  const said = new Map<string, number>();
+  return (what, detail) => {
+    const now = performance.now();
+    if (now - (said.get(what) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
+    said.set(what, now);
+    log.warn(detail instanceof Error ? { err: detail } : { node: detail }, TROUBLES[what]);
   };
 }

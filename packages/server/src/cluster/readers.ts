@@ -1,7 +1,7 @@
 import { type LogEvent, moveReader, readCursor, readEndings } from '../store/log.ts';
 import type { Database } from '../store/database.ts';
 import type { System } from '../system/system.ts';
-import { coalesced } from './nodes.ts';
+import { coalesced } from './coalesced.ts';
 
 /** A reader of the log: something that follows what ended, and is never called from the logout itself. */
 export interface Reader {

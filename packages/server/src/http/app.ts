@@ -8,6 +8,7 @@ import type { Call } from './environment.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from './headers.ts';
 import type { Metrics } from './metrics.ts';
 import { registerSecurity } from './openapi.ts';
+import { serveOauth } from './oauth.ts';
 import { serveOperator } from './operator.ts';
 import { faultOf, refuse } from './respond.ts';
 import { createRouter, type Router } from './serve-row.ts';
@@ -85,6 +86,7 @@ export function createApp(world: World, metrics: Metrics): Router {
   serveEnvelope(router);
   serveSessionId(router);
   serveToken(router);
+  serveOauth(router);
   serveOperator(router, world, metrics);
 
   router.notFound((c) => {

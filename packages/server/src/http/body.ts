@@ -43,12 +43,32 @@ export async function readBody<S extends z.ZodType>(c: Call, row: BodyRow<S>): P
   return validate(content['application/json'].schema, parsed);
 }
 
-function mediaType(): Input<never> {
+interface FormRow<S extends z.ZodType> {
+  request: { body: { content: { 'application/x-www-form-urlencoded': { schema: S } } } };
+}
+
+/** The same for a form, which RFC 7662 and RFC 7009 ask for. Never for a row that a cookie could speak for. */
+export async function readForm<S extends z.ZodType>(c: Call, row: FormRow<S>): Promise<Input<z.output<S>>> {
+  const text = await readText(c);
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
+    return mediaType('application/x-www-form-urlencoded');
+  const fields = new URLSearchParams(text);
+  // RFC 6749 section 3.2: parameters must not be given more than once.
+  for (const name of new Set(fields.keys()))
+    if (fields.getAll(name).length > 1)
+      return { ok: false, fault: { field: name, message: 'is given more than once', kind: 'malformed' } };
+  return validate(
+    row.request.body.content['application/x-www-form-urlencoded'].schema,
+    Object.fromEntries(fields),
+  );
+}
+
+function mediaType(type = 'application/json'): Input<never> {
   return {
     ok: false,
     fault: {
       field: null,
-      message: 'The body must be sent as Content-Type: application/json',
+      message: `The body must be sent as Content-Type: ${type}`,
       kind: 'media_type',
     },
   };

@@ -61,7 +61,7 @@ export function createMetrics(world: World): Metrics {
     'Age of what this node knows of the log',
     () => world.nodes.state().ageMs / 1000,
   );
-  gauge('curfew_fresh', '1 while memory may answer checks', () => (world.nodes.isFresh() ? 1 : 0));
+  gauge('curfew_fresh', '1 while memory may answer checks', () => (world.nodes.node.isFresh() ? 1 : 0));
   gauge('curfew_redis_up', '1 while Redis answers, 0 while not, -1 without Redis', () =>
     world.redis ? Number(world.redis.healthy) : -1,
   );

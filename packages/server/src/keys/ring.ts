@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { canonicalKeyId } from '@curfew/protocol/access-token';
 import type { AccessTokenClaims, SigningAlgorithm } from '@curfew/protocol/claims';
 import { calculateJwkThumbprint, type CryptoKey, importJWK, importPKCS8, type JWK } from 'jose';
 import { publishedKeys, signingKey } from '../domain/keys.ts';
@@ -7,7 +8,7 @@ import { deleteKeys, insertKey, type KeyRow, lockSigningKeys, readKeys } from '.
 import { type Act } from '../store/sessions.ts';
 import { append } from '../store/log.ts';
 import type { System } from '../system/system.ts';
-import { canonicalKeyId, signAccessToken, verifyAccessToken } from './access-token.ts';
+import { signAccessToken, verifyAccessToken } from './access-token.ts';
 import { seal, unseal, WrongKey } from './seal.ts';
 
 interface LoadedKey {

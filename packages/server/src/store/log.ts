@@ -45,12 +45,35 @@ export async function readEndings(
   on: Queryable,
   cursor: string,
 ): Promise<{ cursor: string; events: LogEvent[] }> {
-  const rows = await endingsSince.run(on, cursor);
-  const horizon = rows[0]?.horizon ?? cursor;
+  return pageOf(await endingsSince.run(on, cursor));
+}
+
+function pageOf(rows: ({ horizon: string } & (LogEvent | { position: null }))[]): {
+  cursor: string;
+  events: LogEvent[];
+} {
+  const [first] = rows;
+  if (!first) throw new Error('the database gave no snapshot');
   return {
-    cursor: horizon,
+    cursor: first.horizon,
     events: rows.filter((row): row is LogEvent & { horizon: string } => row.position !== null),
   };
+}
+
+const recentEndings = statement<[since: Date], { horizon: string } & (LogEvent | { position: null })>(
+  'recent_endings',
+  `with horizon as (select pg_snapshot_xmin(pg_current_snapshot())::text as horizon)
+   select horizon.horizon, ${COLUMNS}
+   from horizon left join events e on e.at >= $1 and e.type <> 'session_started'
+   order by e.position`,
+);
+
+/** The same since an instant, for a reader that begins now and must know what happened lately. */
+export async function readRecentEndings(
+  on: Queryable,
+  since: Date,
+): Promise<{ cursor: string; events: LogEvent[] }> {
+  return pageOf(await recentEndings.run(on, since));
 }
 
 const horizonNow = statement<[], { horizon: string }>(
@@ -214,7 +237,7 @@ const endedSince = statement<
   { scope: string | null; client_id: string | null; position: number; user_ids: number[] | null }
 >(
   'users_ended_since',
-  `select scope, client_id, position, coalesce(user_ids, array[user_id]) as user_ids from events
+  `select scope, client_id, position, coalesce(user_ids, array_remove(array[user_id], null)) as user_ids from events
    where type <> 'session_started' and at >= $1 and (user_id is not null or user_ids is not null
      or scope in ('client', 'everyone'))`,
 );
@@ -226,7 +249,7 @@ export async function usersEndedSince(
 ): Promise<{ everyone: boolean; clients: { clientId: string; position: number }[]; userIds: number[] }> {
   const rows = await endedSince.run(on, since);
   const userIds = new Set<number>();
-  for (const row of rows) for (const id of row.user_ids ?? []) if (id !== null) userIds.add(id);
+  for (const row of rows) for (const id of row.user_ids ?? []) userIds.add(id);
   return {
     everyone: rows.some((row) => row.scope === 'everyone'),
     clients: rows

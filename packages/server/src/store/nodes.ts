@@ -1,8 +1,11 @@
 import { type Queryable, statement } from './statement.ts';
 
+// Every beat is a position of its own: whoever still means to take an earlier registration out must not hit this one.
+// A registration whose answer was lost is repeated later, and counts from then.
 const register = statement<[id: string, now: Date], never>(
   'register_node',
-  `insert into nodes (id, started_at) values ($1, $2) on conflict (id) do nothing`,
+  `insert into nodes (id, started_at, beat) values ($1, $2, nextval('positions'))
+   on conflict (id) do update set beat = excluded.beat`,
 );
 
 /** Registers a node. From the commit on every logout waits for it. */
@@ -12,7 +15,7 @@ export async function registerNode(on: Queryable, id: string, now: Date): Promis
 
 const beat = statement<[id: string], { beat: number }>(
   'beat_node',
-  `update nodes set beat = beat + 1 where id = $1 returning beat`,
+  `update nodes set beat = nextval('positions') where id = $1 returning beat`,
 );
 
 /** Says that the node lives. False when it is registered no longer. */

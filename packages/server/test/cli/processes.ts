@@ -24,6 +24,7 @@ export interface Outcome {
   code: number | null;
   out: string;
   err: string;
+  /** The answer with --json; `watch` writes a line for each event. */
   // biome-ignore lint: answers have many shapes
   json: any;
 }
@@ -50,7 +51,12 @@ export async function run(args: string[], environment: Environment = {}, input =
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(input);
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, out, err, json: args.includes('--json') && out !== '' ? JSON.parse(out) : undefined };
+  return {
+    code,
+    out,
+    err,
+    json: args.includes('--json') && out !== '' && args[0] !== 'watch' ? JSON.parse(out) : undefined,
+  };
 }
 
 export interface ServerProcess {

@@ -49,7 +49,7 @@ const CASES: Case[] = [
   ['nobody', 'POST', '/v1/refresh', {}, 'refresh_token'],
   ['nobody', 'POST', '/v1/refresh', { refresh_token: '' }, 'refresh_token'],
   ['nobody', 'POST', '/v1/refresh', { refresh_token: 5 }, 'refresh_token'],
-  ['nobody', 'POST', '/v1/refresh', { refresh_token: 'x'.repeat(513) }, 'refresh_token'],
+  ['nobody', 'POST', '/v1/refresh', { refresh_token: 'x'.repeat(2049) }, 'refresh_token'],
   ...wholeBody('user', 'POST', '/v1/logout'),
   ['user', 'POST', '/v1/logout', { scope: 'everyone' }, 'scope'],
   ['user', 'POST', '/v1/logout', { scope: null }, 'scope'],

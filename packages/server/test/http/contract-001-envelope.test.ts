@@ -171,7 +171,7 @@ describe.each(backends())('contract 001, envelope, %s', (backend) => {
     ['without the token', {}],
     ['with an empty token', { refresh_token: '' }],
     ['with a number', { refresh_token: 5 }],
-    ['with a token of more than 512 characters', { refresh_token: 'r'.repeat(513) }],
+    ['with a token of more than 2048 characters', { refresh_token: 'r'.repeat(2049) }],
   ])('refresh %s: 400 with the field', async (_name, body) => {
     const { status, json } = await call('POST', '/auth/refresh', { body });
     expect([status, json.code, json.field, json.data, json.success]).toEqual([

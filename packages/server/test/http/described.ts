@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import * as admin from '../../src/http/contract/admin.ts';
 import * as legacy from '../../src/http/contract/legacy.ts';
+import * as oauth from '../../src/http/contract/oauth.ts';
 import * as operator from '../../src/http/contract/operator.ts';
 import type { Answer as DescribedAnswer } from '../../src/http/contract/row.ts';
 import * as v1 from '../../src/http/contract/v1.ts';
@@ -17,7 +18,7 @@ export interface DescribedRow {
 }
 
 /** Every row of the contract. */
-export const ROWS: DescribedRow[] = [v1, admin, legacy, operator].flatMap((family) =>
+export const ROWS: DescribedRow[] = [v1, admin, legacy, oauth, operator].flatMap((family) =>
   Object.entries(family)
     .filter(([, value]) => typeof value === 'object' && 'responses' in value)
     .map(([name, value]) => ({ name, ...(value as unknown as Omit<DescribedRow, 'name'>) })),

@@ -74,7 +74,8 @@ test('every operation is whole', () => {
       if (one.in === 'path') expect(one.required, name).toBe(true);
     }
     if (operation.requestBody) {
-      const content = operation.requestBody.content['application/json'];
+      const content = (operation.requestBody.content['application/json'] ??
+        operation.requestBody.content['application/x-www-form-urlencoded']) as Document;
       expect(content.schema, name).toBeTypeOf('object');
       expect(content.example, name).toBeTypeOf('object');
     }

@@ -135,6 +135,7 @@ describe.each(ALGORITHMS)('application %s, %s', (clientId, alg) => {
       sub: '2',
       sid: expect.any(String),
       client_id: clientId,
+      device_id: expect.any(String),
       born: expect.any(Number),
       iat: expect.any(Number),
       exp: Number(claims['iat']) + 300,

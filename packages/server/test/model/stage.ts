@@ -79,7 +79,8 @@ export async function openStage(backend: Backend): Promise<Stage> {
     async flushActivity() {
       for (const [i, node] of nodes.entries()) await saveActivity(node.world.database, activity[i]?.() ?? []);
     },
-    calm: () => until('every node is fresh', async () => nodes.every(({ world }) => world.nodes.isFresh())),
+    calm: () =>
+      until('every node is fresh', async () => nodes.every(({ world }) => world.nodes.node.isFresh())),
     async clear() {
       await rows('update user_sessions set is_active = false where is_active');
       for (const take of activity) take();

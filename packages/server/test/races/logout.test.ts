@@ -161,10 +161,10 @@ describe.each(backends())('logout, %s', (backend) => {
       const node = on.at(0);
       const check = async (): Promise<number> => (await node.call('GET', '/v1/check', { bearer })).status;
       on.clock.advance(week - 3);
-      await until('this node is fresh', async () => node.world.nodes.isFresh());
+      await until('this node is fresh', async () => node.world.nodes.node.isFresh());
       expect(await check()).toBe(200);
       on.clock.advance(5);
-      await until('this node is fresh', async () => node.world.nodes.isFresh());
+      await until('this node is fresh', async () => node.world.nodes.node.isFresh());
       // Either its activity has just been written, or memory alone knows of it.
       expect(await check()).toBe(200);
       const out =

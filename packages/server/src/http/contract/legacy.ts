@@ -102,7 +102,9 @@ export const envelopeRefresh = row({
   path: '/auth/refresh',
   tags: ['Contract 001: envelope'],
   summary: 'Refresh',
-  request: { body: body(z.object({ refresh_token: z.string().min(1).max(512) }), { refresh_token: 'rt_…' }) },
+  request: {
+    body: body(z.object({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
+  },
   responses: {
     200: json('The successor.', envelope(envelopeTokens), done('Token refreshed', ENVELOPE_TOKENS)),
     400: refusal(
@@ -309,7 +311,9 @@ export const tokenRefresh = row({
   path: '/api/v1/auth/refresh',
   tags: ['Contract 003: token'],
   summary: 'Refresh',
-  request: { body: body(z.object({ refresh_token: z.string().min(1).max(512) }), { refresh_token: 'rt_…' }) },
+  request: {
+    body: body(z.object({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
+  },
   responses: {
     200: json('The successor.', tokens, TOKENS),
     401: UNAUTHENTICATED,

@@ -64,7 +64,9 @@ export const refresh = row({
   summary: 'Refresh',
   description:
     'A refresh token in, its successor out; the one given is spent. Within the grace (10 s) a second use gives the same successor; a later one ends the session.',
-  request: { body: body(z.object({ refresh_token: z.string().min(1).max(512) }), { refresh_token: 'rt_…' }) },
+  request: {
+    body: body(z.object({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
+  },
   responses: {
     200: json('The successor.', issued, ISSUED_EXAMPLE),
     ...problems('invalid_request', 'not_authenticated', 'too_large', 'unsupported_media_type', 'unavailable'),

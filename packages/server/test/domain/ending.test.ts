@@ -1,7 +1,24 @@
 import { type Cut, cutAll, cutOthers, isCut, keysOf, type SessionFacts } from '@curfew/protocol/cuts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EndedSet, type Ended } from '../../src/domain/ended.ts';
+import { Replica, watch } from '@curfew/protocol/replica';
+import { type Ended, endingOf } from '../../src/domain/ending.ts';
+
+const A = '01890f3c-7c1e-7a52-9d0e-3b1f5c2a7e90';
+const B = '01890f3c-7c1e-7a53-8d0e-4b1f5c2a7e91';
+const C = '01890f3c-7c1e-7a54-ad0e-5b1f5c2a7e92';
+const KEEP_MS = 1000;
+
+/** A replica that is fed with events of the log. */
+class Fed {
+  readonly replica = new Replica(KEEP_MS, 0);
+  add(event: Ended, atMs = 0): void {
+    this.replica.apply(endingOf(event), atMs);
+  }
+  has(session: SessionFacts): boolean {
+    return this.replica.ends(watch(session));
+  }
+}
 
 const nothing: Ended = {
   position: 0,
@@ -16,7 +33,7 @@ const nothing: Ended = {
   except_session: null,
 };
 const session = (more: Partial<SessionFacts> = {}): SessionFacts => ({
-  sid: 'a',
+  sid: A,
   userId: 1,
   clientId: 'shop',
   deviceId: 'phone',
@@ -28,14 +45,14 @@ describe('the set of endings', () => {
   test.each<[string, Partial<Ended>, SessionFacts[], SessionFacts[]]>([
     [
       'sessions',
-      { scope: 'sessions', session_ids: ['a', 'b'], user_ids: [1] },
-      [session(), session({ sid: 'b', userId: 2 })],
-      [session({ sid: 'c' })],
+      { scope: 'sessions', session_ids: [A, B], user_ids: [1] },
+      [session(), session({ sid: B, userId: 2 })],
+      [session({ sid: C })],
     ],
     [
       'a user',
       { scope: 'user', user_id: 1 },
-      [session(), session({ sid: 'b', clientId: 'app', deviceId: 'x' })],
+      [session(), session({ sid: B, clientId: 'app', deviceId: 'x' })],
       [session({ userId: 2 }), session({ born: 10 }), session({ born: 11 })],
     ],
     [
@@ -46,14 +63,14 @@ describe('the set of endings', () => {
     ],
     [
       'the others',
-      { scope: 'others', user_id: 1, except_session: 'a' },
-      [session({ sid: 'b' })],
-      [session(), session({ sid: 'b', userId: 2 }), session({ sid: 'b', born: 12 })],
+      { scope: 'others', user_id: 1, except_session: A },
+      [session({ sid: B })],
+      [session(), session({ sid: B, userId: 2 }), session({ sid: B, born: 12 })],
     ],
     [
       'a device',
       { scope: 'device', user_id: 1, device_id: 'phone' },
-      [session(), session({ sid: 'b' })],
+      [session(), session({ sid: B })],
       [session({ deviceId: 'laptop' }), session({ userId: 2 })],
     ],
     [
@@ -70,49 +87,31 @@ describe('the set of endings', () => {
     ],
     ['nobody: a user who changed', { type: 'user_changed', user_id: 1 }, [], [session()]],
   ])('%s', (_name, event, over, alive) => {
-    const set = new EndedSet();
+    const set = new Fed();
     for (const one of [...over, ...alive]) expect(set.has(one)).toBe(false);
     set.add({ ...nothing, position: 10, ...event });
     for (const one of over) expect([one, set.has(one)]).toEqual([one, true]);
     for (const one of alive) expect([one, set.has(one)]).toEqual([one, false]);
   });
 
-  test('says who was changed after a mark', () => {
-    const set = new EndedSet();
-    const mark = set.mark;
-    set.add({ ...nothing, type: 'user_changed', position: 3, user_id: 1 });
-    expect([set.changedSince(mark, 1), set.changedSince(set.mark, 1), set.changedSince(mark, 2)]).toEqual([
-      true,
-      false,
-      false,
-    ]);
-    const later = set.mark;
-    set.add({
-      ...nothing,
-      position: 4,
-      scope: 'others',
-      reason: 'role_changed',
-      user_id: 2,
-      except_session: 'a',
-    });
-    expect([set.changedSince(later, 2), set.changedSince(later, 1)]).toEqual([true, false]);
+  test('says whose facts have changed', () => {
+    const changed = endingOf({ ...nothing, type: 'user_changed', position: 3, user_id: 1 });
+    expect(changed).toEqual({ position: 3, ids: [], cuts: [], changed: [1] });
+    const role = { ...nothing, position: 4, scope: 'others', reason: 'role_changed', user_id: 2 };
+    expect(endingOf({ ...role, except_session: A }).changed).toEqual([2]);
+    expect(endingOf({ ...role, except_session: A, reason: 'logout' }).changed).toEqual([]);
   });
 
-  test('forgets what is two generations old, and nothing before', () => {
-    const set = new EndedSet();
+  test('forgets after a time, and nothing before it', () => {
+    const set = new Fed();
     set.add({ ...nothing, position: 10, scope: 'user', user_id: 1 });
-    set.add({ ...nothing, position: 11, scope: 'sessions', user_ids: [2], session_ids: ['b'] });
-    set.add({ ...nothing, position: 12, type: 'user_changed', user_id: 3 });
-    const known = (): boolean[] => [
-      set.has(session()),
-      set.has(session({ sid: 'b', userId: 2 })),
-      set.changedSince(0, 3),
-    ];
-    expect(known()).toEqual([true, true, true]);
-    set.age();
-    expect(known()).toEqual([true, true, true]);
-    set.age();
-    expect(known()).toEqual([false, false, false]);
+    set.add({ ...nothing, position: 11, scope: 'sessions', user_ids: [2], session_ids: [B] });
+    const known = (): boolean[] => [set.has(session()), set.has(session({ sid: B, userId: 2 }))];
+    expect(known()).toEqual([true, true]);
+    set.replica.forget(KEEP_MS);
+    expect(known()).toEqual([true, true]);
+    set.replica.forget(2 * KEEP_MS + 1);
+    expect(known()).toEqual([false, false]);
   });
 
   const event: fc.Arbitrary<Ended> = fc
@@ -120,7 +119,7 @@ describe('the set of endings', () => {
       fc.integer({ min: 1, max: 12 }),
       fc.constantFrom('sessions', 'user', 'others', 'device', 'client', 'everyone'),
       fc.integer({ min: 1, max: 2 }),
-      fc.constantFrom('a', 'b'),
+      fc.constantFrom(A, B),
       fc.constantFrom('phone', 'laptop'),
     )
     .map(([position, scope, user, sid, device]) => ({
@@ -133,7 +132,7 @@ describe('the set of endings', () => {
       ...(scope === 'device' ? { device_id: device } : {}),
       ...(scope === 'client' ? { client_id: 'shop' } : {}),
     }));
-  const sessions = ['a', 'b'].flatMap((sid) =>
+  const sessions = [A, B].flatMap((sid) =>
     [1, 2].flatMap((userId) =>
       ['phone', 'laptop'].flatMap((deviceId) =>
         [0, 3, 6, 9, 12].map((born) => session({ sid, userId, deviceId, born })),
@@ -143,13 +142,14 @@ describe('the set of endings', () => {
   const saysOver = (one: Ended, of: SessionFacts): boolean => {
     const cut: Cut =
       one.scope === 'others' ? cutOthers(one.position, one.except_session ?? '') : cutAll(one.position);
-    const key = {
+    const keys: Record<string, string> = {
       user: `user:${one.user_id}`,
       others: `user:${one.user_id}`,
       device: `device:${one.user_id}:${one.device_id}`,
       client: 'client:shop',
       everyone: 'everyone',
-    }[one.scope ?? ''];
+    };
+    const key = keys[one.scope ?? ''];
     if (one.scope === 'sessions') return one.session_ids?.includes(of.sid) === true;
     return key !== undefined && keysOf(of).includes(key) && isCut(cut, of);
   };
@@ -157,7 +157,7 @@ describe('the set of endings', () => {
   test('holds exactly what the events say, in any order, twice or once', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 8 }), (events) => {
-        const [once, turned] = [new EndedSet(), new EndedSet()];
+        const [once, turned] = [new Fed(), new Fed()];
         for (const one of events) once.add(one);
         for (const one of [...events, ...events].reverse()) turned.add(one);
         for (const one of sessions) {

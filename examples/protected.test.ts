@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { opened } from '../packages/server/test/http/logins.ts';
+import { freePort, scratchRoot } from '../packages/server/test/services/scratch.ts';
+import { ISSUER, SERVICE_KEY } from '../packages/server/test/support.ts';
+import { openStage, type Stage } from '../packages/verifier/test/door.ts';
+
+const files = ['protected-express.ts', 'protected-fastify.ts', 'protected-hono.ts', 'protected-fetch.ts'];
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+/** Starts an example as its first line says, on a free port. */
+async function start(file: string): Promise<{ url: string; child: ChildProcess; output: () => string }> {
+  const port = await freePort();
+  const child = spawn(process.execPath, ['--conditions=curfew-source', join(import.meta.dirname, file)], {
+    env: {
+      PATH: process.env['PATH'],
+      PORT: String(port),
+      AUTHORITY: stage.door.url,
+      SERVICE_KEY,
+      AUDIENCE: ISSUER,
+      NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await new Promise<void>((ready, fail) => {
+    child.once('exit', (code) => fail(new Error(`${file} ended with ${code}\n${output}`)));
+    createInterface(child.stdout).on('line', (line) => {
+      if (line.startsWith('listening on ')) ready();
+    });
+  });
+  return { url: `http://127.0.0.1:${port}`, child, output: () => output };
+}
+
+describe.each(files)('examples/%s', (file) => {
+  let example: Awaited<ReturnType<typeof start>>;
+  beforeAll(async () => {
+    example = await start(file);
+  }, 60_000);
+  afterAll(() => void example?.child.kill('SIGKILL'));
+
+  const ask = (path: string, token?: string, method = 'GET'): Promise<Response> =>
+    fetch(example.url + path, {
+      method,
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    });
+
+  test('has fewer than 40 lines', () => {
+    const lines = readFileSync(join(import.meta.dirname, file), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(lines.length).toBeLessThan(40);
+  });
+
+  test('lets a live session in, and nobody from the answer of its logout on', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const hello = await ask('/hello', bearer);
+    expect([hello.status, await hello.json()]).toEqual([200, { hello: '2' }]);
+    const paid = await ask('/payments', bearer, 'POST');
+    expect([paid.status, await paid.json()]).toEqual([201, { paid_by: '2' }]);
+    const { json } = await stage.call('POST', '/v1/logout', { bearer, body: { scope: 'all' } });
+    expect(json).toMatchObject({ confirmed: true });
+    expect((await ask('/hello', bearer)).status).toBe(401);
+    expect((await ask('/payments', bearer, 'POST')).status).toBe(401);
+    expect((await ask('/hello')).status).toBe(401);
+    expect(await (await ask('/metrics')).text()).toContain('curfew_verifier_fresh 1');
+    expect((await ask('/nothing', bearer)).status).toBe(file.includes('express') ? 401 : 404);
+  });
+
+  test('stops when it is told to', async () => {
+    const exit = once(example.child, 'exit');
+    example.child.kill('SIGTERM');
+    expect(await exit).toEqual([0, null]);
+    expect(example.output()).toBe('');
+  });
+});

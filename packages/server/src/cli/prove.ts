@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readConfig } from '../config.ts';
+import { readAnnouncement } from './announcement.ts';
+import { findUser } from './arguments.ts';
+import { apiOperator } from './api-operator.ts';
+import { type Command, type CommandLine, EXIT, Failed, UsageError } from './declare.ts';
+import { CONTRACTS, type Held, logIn, type User } from './prove/logins.ts';
+import { press } from './prove/press.ts';
+import { type Proof, renderReport, reportOf } from './prove/report.ts';
+import { Requests } from './prove/requests.ts';
+import { backEndSurface, nodeSurfaces, replicaSurface, type Surface } from './prove/surfaces.ts';
+import type { Operator } from './operator.ts';
+import { remoteServer } from './reach.ts';
+import { readPassword } from './secret.ts';
+
+const DEFAULT_ROUNDS = 5;
+/** How long every surface is pressed before a logout, and after its answer. */
+const BEFORE_MS = 30;
+const AFTER_MS = 150;
+
+const prove: Command = {
+  words: 'prove',
+  summary: 'Log out, and show that it is true everywhere when it answers',
+  description: [
+    'Logs a throw-away user in through every contract, checks the credentials everywhere, logs each out through its own contract, and goes on checking everywhere from the moment of the answer. Prints, for each place, the checks that began after the answer and how many of those were accepted. Ends with exit code 1 if any was.',
+    'Everywhere is: each node, asked as a back end asks and as a proxy asks; a replica of each node, in this process; and each address that --back-end names. Name further nodes with --node: they do not know each other’s addresses.',
+    'Needs a running server: the one with the embedded database here, or --url and CURFEW_SERVICE_KEY.',
+  ],
+  options: {
+    url: {
+      value: 'ADDRESS',
+      about: 'A node, with CURFEW_SERVICE_KEY from the environment. Or set CURFEW_URL.',
+    },
+    node: { value: 'LIST', about: 'More nodes, separated by commas. Logins and logouts go to each in turn.' },
+    'back-end': {
+      value: 'LIST',
+      about: 'Addresses that a verifier protects, separated by commas: 2xx is an accept, 401 a refusal.',
+    },
+    user: {
+      value: 'USER',
+      about:
+        'Log this user in, with the password from standard input, instead of a throw-away one. Logs them out everywhere!',
+    },
+    rounds: {
+      value: 'N',
+      about: `Rounds of one logout per contract, two of them at once ended by the last. Default: ${DEFAULT_ROUNDS}.`,
+    },
+  },
+  examples: [
+    'curfew prove',
+    'curfew prove --url https://a.auth.example --node https://b.auth.example --back-end https://api.example/me',
+    'curfew prove --rounds 50 --json',
+  ],
+  async run(line) {
+    const rounds = line.whole('rounds', 1, 10_000) ?? DEFAULT_ROUNDS;
+    const { url, serviceKey } = serverOf(line);
+    const nodes = [url, ...listOf(line, 'node')];
+    const operator = apiOperator(url, serviceKey);
+    const requests = new Requests();
+    const surfaces: Surface[] = [];
+    try {
+      const user = await userOf(line, operator);
+      try {
+        const proofs = await proveAll(line, {
+          requests,
+          nodes,
+          serviceKey,
+          surfaces,
+          user: user.who,
+          rounds,
+        });
+        const report = reportOf(proofs);
+        line.terminal.answer(report, renderReport(report));
+        return report.late === 0 && report.unconfirmed === 0 ? EXIT.done : EXIT.failed;
+      } finally {
+        if (user.made) await operator.deleteUser(user.who.id);
+      }
+    } finally {
+      for (const surface of surfaces) await surface.close();
+      requests.close();
+      await operator.close();
+    }
+  },
+};
+
+export const proveCommands: Command[] = [prove];
+
+/** The server that is named, else the one that has the embedded database. */
+function serverOf(line: CommandLine): { url: string; serviceKey: string } {
+  const remote = remoteServer(line);
+  if (remote) return remote;
+  const { database } = readConfig(line.environment);
+  const announced = database.kind === 'embedded' ? readAnnouncement(database.directory) : null;
+  if (!announced)
+    throw new Failed('there is no running server here. Start one (curfew serve), or name one with --url.');
+  return { url: announced.url, serviceKey: announced.key };
+}
+
+function listOf(line: CommandLine, name: string): string[] {
+  const list = (line.text(name) ?? '').split(',').filter((item) => item !== '');
+  for (const item of list) if (!URL.canParse(item)) throw new UsageError(`--${name}: ${item} is no address.`);
+  return list;
+}
+
+async function userOf(line: CommandLine, operator: Operator): Promise<{ who: User; made: boolean }> {
+  const named = line.text('user');
+  if (named !== undefined) {
+    const { id, email } = await findUser(operator, named);
+    return { who: { id, email, password: await readPassword() }, made: false };
+  }
+  const email = `prove-${randomBytes(8).toString('hex')}@curfew.invalid`;
+  const password = randomBytes(24).toString('base64url');
+  const made = await operator.addUser({ email, name: 'curfew prove', role: 'user', workspace: '', password });
+  if (!made) throw new Failed('the throw-away user could not be made');
+  return { who: { id: made.id, email, password }, made: true };
+}
+
+interface Proving {
+  requests: Requests;
+  nodes: string[];
+  serviceKey: string;
+  surfaces: Surface[];
+  user: User;
+  rounds: number;
+}
+
+async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
+  const { requests, nodes, serviceKey, surfaces, user, rounds } = how;
+  const [first = ''] = nodes;
+  const { origin, cookieName, audiences } = await termsOf(requests, first, user);
+  for (const node of nodes) {
+    surfaces.push(...nodeSurfaces(requests, node, serviceKey, cookieName));
+    surfaces.push(await replicaSurface(node, serviceKey, audiences));
+  }
+  for (const url of listOf(line, 'back-end')) surfaces.push(backEndSurface(requests, url, cookieName));
+
+  const progress = line.terminal.progress();
+  const proofs: Proof[] = [];
+  for (let round = 0; round < rounds; round++) {
+    progress.show(`round ${round + 1} of ${rounds}, ${surfaces.length} places`);
+    const node = nodes[round % nodes.length] ?? first;
+    // What ends one session comes first; 001 and 003 end all of them, and take turns at being the last.
+    const order = round % 2 === 0 ? CONTRACTS : [...CONTRACTS.slice(0, 3), '001' as const, '003' as const];
+    const open: Held[] = [];
+    for (const contract of order) open.push(await logIn(requests, node, contract, user, origin));
+    await expectAccepted(surfaces, open);
+    while (open.length > 0) {
+      const [ended] = open;
+      if (ended === undefined) break;
+      const others = open.slice(1);
+      const proof = await proveOne(surfaces, ended, others);
+      proofs.push(proof.proof);
+      open.splice(0, proof.endsAll ? open.length : 1);
+    }
+  }
+  progress.end();
+  return proofs;
+}
+
+/** Before anything is logged out everything must be accepted everywhere, or a refusal would prove nothing. */
+async function expectAccepted(surfaces: readonly Surface[], open: readonly Held[]): Promise<void> {
+  for (const surface of surfaces)
+    for (const held of open)
+      if (!(await surface.accepts(held)))
+        throw new Failed(`${surface.name} refuses a live session of contract ${held.contract}`);
+}
+
+async function proveOne(
+  surfaces: readonly Surface[],
+  ended: Held,
+  others: readonly Held[],
+): Promise<{ proof: Proof; endsAll: boolean }> {
+  const pressed = surfaces.map((surface) => press(surface, ended));
+  await sleep(BEFORE_MS);
+  const startMs = performance.now();
+  const { endsAll, reply } = await ended.logOut();
+  const answeredMs = performance.now();
+  if (reply.status !== 200)
+    throw new Failed(`the logout of contract ${ended.contract} was answered with ${reply.status}`);
+  // Whatever else ends with it is looked at once, at once.
+  const along = endsAll
+    ? await Promise.all(
+        surfaces.map(async (surface) => {
+          const yes = await Promise.all(others.map((held) => surface.accepts(held)));
+          return yes.filter(Boolean).length;
+        }),
+      )
+    : surfaces.map(() => 0);
+  await sleep(AFTER_MS);
+  const results = await Promise.all(pressed.map((one) => one.stop(answeredMs)));
+  return {
+    endsAll,
+    proof: {
+      contract: ended.contract,
+      ms: answeredMs - startMs,
+      ...propagationOf(reply.headers['curfew-propagation'], reply.text),
+      surfaces: results.map((result, i) => ({
+        ...result,
+        checks: result.checks + (endsAll ? others.length : 0),
+        late: result.late + (along[i] ?? 0),
+      })),
+    },
+  };
+}
+
+/** The header of the four contracts, or the body of `/v1/logout`. */
+function propagationOf(
+  header: string | string[] | undefined,
+  body: string,
+): { confirmed: boolean; acknowledged: number; waitedOut: number } {
+  if (typeof header === 'string') {
+    const member = (name: string): string => new RegExp(`${name}=([^,]+)`).exec(header)?.[1] ?? '';
+    return {
+      confirmed: member('confirmed') === '?1',
+      acknowledged: Number(member('acknowledged')),
+      waitedOut: Number(member('waited-out')),
+    };
+  }
+  const { confirmed, acknowledged, waitedOut } = JSON.parse(body) as Record<string, unknown>;
+  return { confirmed: confirmed === true, acknowledged: Number(acknowledged), waitedOut: Number(waitedOut) };
+}
+
+/** What one login tells of the authority: its origin, its cookie's name, and whom its tokens are meant for. */
+async function termsOf(
+  requests: Requests,
+  node: string,
+  user: User,
+): Promise<{ origin: string; cookieName: string; audiences: string[] }> {
+  const claims: { iss: string; aud: string }[] = [];
+  for (const contract of ['v1', '001'] as const) {
+    const held = await logIn(requests, node, contract, user, node);
+    claims.push(JSON.parse(Buffer.from(held.text.split('.')[1] ?? '', 'base64url').toString()));
+    await held.logOut();
+  }
+  const origin = new URL(claims[0]?.iss ?? node).origin;
+  const reply = await requests.send(
+    'POST',
+    new URL('/auth/login', node),
+    { 'content-type': 'application/json', origin },
+    JSON.stringify({ email: user.email, password: user.password, transport: 'cookie' }),
+  );
+  const set = (reply.headers['set-cookie'] ?? []).map((one) => one.split(';')[0] ?? '');
+  const cookieName = set.find((pair) => !pair.endsWith('='))?.split('=')[0] ?? 'curfew_session';
+  return { origin, cookieName, audiences: [...new Set(claims.map(({ aud }) => aud))] };
+}

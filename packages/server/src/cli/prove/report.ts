@@ -1,0 +1,85 @@
+import { table } from '../terminal.ts';
+import type { Pressed } from './press.ts';
+
+/** One logout, and what every surface did about it. */
+export interface Proof {
+  contract: string;
+  /** Milliseconds from sending the logout to its answer. */
+  ms: number;
+  confirmed: boolean;
+  acknowledged: number;
+  waitedOut: number;
+  surfaces: Pressed[];
+}
+
+export interface Report {
+  logouts: number;
+  unconfirmed: number;
+  late: number;
+  checks: number;
+  /** Milliseconds from a logout's start to its answer. */
+  answer: Percentiles;
+  acknowledged: number;
+  waited_out: number;
+  surfaces: { surface: string; checks: number; late: number; last_accept: Percentiles | null }[];
+}
+
+interface Percentiles {
+  p50: number;
+  p99: number;
+}
+
+export function reportOf(proofs: readonly Proof[]): Report {
+  const names = proofs[0]?.surfaces.map(({ surface }) => surface) ?? [];
+  const surfaces = names.map((surface) => {
+    const here = proofs.flatMap((proof) => proof.surfaces.filter((one) => one.surface === surface));
+    const last = here.flatMap(({ lastAcceptMs }) => (lastAcceptMs === null ? [] : [lastAcceptMs]));
+    return {
+      surface,
+      checks: sum(here.map(({ checks }) => checks)),
+      late: sum(here.map(({ late }) => late)),
+      last_accept: last.length > 0 ? percentiles(last) : null,
+    };
+  });
+  return {
+    logouts: proofs.length,
+    unconfirmed: proofs.filter(({ confirmed }) => !confirmed).length,
+    late: sum(surfaces.map(({ late }) => late)),
+    checks: sum(surfaces.map(({ checks }) => checks)),
+    answer: percentiles(proofs.map(({ ms }) => ms)),
+    acknowledged: Math.max(0, ...proofs.map(({ acknowledged }) => acknowledged)),
+    waited_out: sum(proofs.map(({ waitedOut }) => waitedOut)),
+    surfaces,
+  };
+}
+
+export function renderReport(report: Report): string {
+  const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(2));
+  const rows = report.surfaces.map(({ surface, checks, late, last_accept: last }) => [
+    surface,
+    String(checks),
+    String(late),
+    ms(last?.p50),
+    ms(last?.p99),
+  ]);
+  const verdict =
+    report.late === 0 && report.unconfirmed === 0
+      ? `True everywhere: ${report.logouts} logouts, ${report.checks} checks after their answers, none accepted.`
+      : `NOT true everywhere: ${report.late} of ${report.checks} checks after the answer were accepted, ${report.unconfirmed} of ${report.logouts} logouts were not confirmed.`;
+  return [
+    table(['SURFACE', 'CHECKS AFTER', 'LATE ACCEPTS', 'LAST ACCEPT p50 ms', 'p99 ms'], rows),
+    '',
+    `Logout to its answer: p50 ${ms(report.answer.p50)} ms, p99 ${ms(report.answer.p99)} ms. Other replicas that acknowledged: ${report.acknowledged}; waited out: ${report.waited_out}.`,
+    'Last accept: from the answer to the end of the last check that was accepted; below zero is before the answer.',
+    verdict,
+  ].join('\n');
+}
+
+function percentiles(values: readonly number[]): Percentiles {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+  return { p50: at(0.5), p99: at(0.99) };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

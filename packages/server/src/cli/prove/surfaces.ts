@@ -1,0 +1,99 @@
+import { createVerifier, type Verifier } from '@curfew/verifier';
+import { Failed } from '../declare.ts';
+import type { Held } from './logins.ts';
+import type { Requests } from './requests.ts';
+
+/** A place that accepts credentials: a node, a replica, a proxy's check, a back end. */
+export interface Surface {
+  name: string;
+  /** Whether the credential is accepted, now. */
+  accepts(held: Held): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+const READY_MS = 10_000;
+const nothingToClose = (): Promise<void> => Promise.resolve();
+
+/** What a node says itself, over HTTP: to a back end that asks, and to a proxy. */
+export function nodeSurfaces(
+  requests: Requests,
+  node: string,
+  serviceKey: string,
+  cookieName: string,
+): Surface[] {
+  const { host } = new URL(node);
+  return [
+    {
+      name: `introspection at ${host}`,
+      async accepts(held) {
+        const reply = await requests.send(
+          'POST',
+          new URL('/oauth/introspect', node),
+          {
+            authorization: `Bearer ${serviceKey}`,
+            'content-type': 'application/x-www-form-urlencoded',
+          },
+          new URLSearchParams({ token: held.text }).toString(),
+        );
+        if (reply.status !== 200) throw new Failed(`${host} answered an introspection with ${reply.status}`);
+        return (JSON.parse(reply.text) as { active: boolean }).active;
+      },
+      close: nothingToClose,
+    },
+    {
+      name: `proxy check at ${host}`,
+      accepts: async (held) =>
+        accepted(
+          (await requests.send('GET', new URL('/v1/check', node), headersOf(held, cookieName))).status,
+        ),
+      close: nothingToClose,
+    },
+  ];
+}
+
+/** A back end that somebody protects: its address answers with 2xx to a live session and 401 to another. */
+export function backEndSurface(requests: Requests, url: string, cookieName: string): Surface {
+  const { host } = new URL(url);
+  return {
+    name: `back end at ${host}`,
+    accepts: async (held) => accepted((await requests.send('GET', url, headersOf(held, cookieName))).status),
+    close: nothingToClose,
+  };
+}
+
+/** A verifier in this process that follows the node: it answers from memory, or refuses. */
+export async function replicaSurface(
+  node: string,
+  serviceKey: string,
+  audiences: readonly string[],
+): Promise<Surface> {
+  const { host } = new URL(node);
+  const verifier: Verifier = createVerifier({
+    authority: node,
+    serviceKey,
+    audience: audiences,
+    log: () => undefined,
+  });
+  if (!(await verifier.ready(READY_MS))) {
+    await verifier.close();
+    throw new Failed(`a verifier did not become fresh at ${node} within ten seconds`);
+  }
+  return {
+    name: `replica of ${host}`,
+    accepts: async (held) => (await verifier.verify(held.text)).ok,
+    close: () => verifier.close(),
+  };
+}
+
+function headersOf(held: Held, cookieName: string): Record<string, string> {
+  return held.via === 'cookie'
+    ? { cookie: `${cookieName}=${held.text}` }
+    : { authorization: `Bearer ${held.text}` };
+}
+
+/** @throws Failed for an answer that is neither yes nor no */
+function accepted(status: number): boolean {
+  if (status >= 200 && status < 300) return true;
+  if (status === 401 || status === 403 || status === 503) return false;
+  throw new Failed(`a check was answered with ${status}`);
+}

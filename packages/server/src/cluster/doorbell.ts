@@ -1,0 +1,120 @@
+import type { Ring } from '@curfew/protocol/node';
+import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { Database } from '../store/database.ts';
+import { ringNodes } from '../store/nodes.ts';
+import { coalesced } from './coalesced.ts';
+
+const CHANNEL = 'curfew_nodes';
+/** A Redis that has not taken a ring in this time is passed over. */
+const RING_TIMEOUT_MS = 150;
+
+/** Says "there is something new" and "I have it" to the other nodes. Any ring may be lost: that costs time, never truth. */
+export interface Doorbell {
+  ring(message: Ring): Promise<void>;
+  /** @param onGap rings may have been missed */
+  listen(onRing: (message: Ring) => void, onGap: () => void): Promise<() => Promise<void>>;
+}
+
+/** By NOTIFY; with Redis by its publishing, which is quicker, as long as that reaches everybody who is to hear. */
+export function openDoorbell(
+  database: Database,
+  redisUrl: string | null,
+  others: () => number,
+  log: Logger,
+): Doorbell {
+  const byRedis = redisUrl === null || database.sole ? null : openRedisBell(redisUrl, log);
+  const ringNow = async (message: Ring): Promise<void> => {
+    const text = JSON.stringify(message);
+    const heardBy = byRedis ? await byRedis.ring(text) : 0;
+    // This process hears itself too. Whoever does not listen to Redis now hears the database.
+    if (heardBy < others() + 1) await ringNodes(database, CHANNEL, text);
+  };
+  // While one is under way the newest of each kind waits: a ring, or an acknowledgement, stands for those before it.
+  const newest = new Map<string, Ring>();
+  const ringNewest = coalesced(async () => {
+    const messages = [...newest.values()];
+    newest.clear();
+    await Promise.all(messages.map(ringNow));
+  });
+  return {
+    ring(message) {
+      newest.set('ring' in message ? 'ring' : `${message.to} ${message.over}`, message);
+      return ringNewest();
+    },
+    async listen(onRing, onGap) {
+      const onText = (text: string): void => {
+        const message = parseRing(text);
+        if (message) onRing(message);
+      };
+      const stopDatabase = await database.listen(CHANNEL, onText, onGap);
+      const stopRedis = byRedis?.listen(onText, onGap);
+      return async () => {
+        stopRedis?.();
+        await stopDatabase();
+      };
+    },
+  };
+}
+
+interface RedisBell {
+  /** @returns how many processes heard it */
+  ring(text: string): Promise<number>;
+  listen(onRing: (text: string) => void, onGap: () => void): () => void;
+}
+
+function openRedisBell(url: string, log: Logger): RedisBell {
+  const options = {
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    connectTimeout: 1000,
+    retryStrategy: (times: number) => Math.min(100 * times, 1000),
+  };
+  const speaking = new Redis(url, { ...options, commandTimeout: RING_TIMEOUT_MS });
+  const listening = new Redis(url, options);
+  let warned = false;
+  const failed = (err: unknown): void => {
+    // That Redis is away is warned of once, where its copies are.
+    if (!warned) log.info({ err }, 'nodes ring each other by the database');
+    warned = true;
+  };
+  // A connection that hangs would hold up every ring for the time limit: after one that did, none is tried for a while.
+  let passOverUntilMs = 0;
+  speaking.on('error', failed);
+  listening.on('error', failed);
+  return {
+    async ring(text) {
+      if (speaking.status !== 'ready' || performance.now() < passOverUntilMs) return 0;
+      try {
+        const heardBy = await speaking.publish(CHANNEL, text);
+        warned = false;
+        return heardBy;
+      } catch (err) {
+        passOverUntilMs = performance.now() + 1000;
+        failed(err);
+        return 0;
+      }
+    },
+    listen(onRing, onGap) {
+      listening.on('message', (_channel, text) => onRing(text));
+      listening.on('ready', () => {
+        // A failure is an error of the connection, and said there.
+        listening.subscribe(CHANNEL).then(onGap, () => undefined);
+      });
+      if (listening.status === 'ready') listening.subscribe(CHANNEL).catch(() => undefined);
+      return () => {
+        speaking.disconnect();
+        listening.disconnect();
+      };
+    },
+  };
+}
+
+function parseRing(payload: string): Ring | null {
+  try {
+    const ring: unknown = JSON.parse(payload);
+    return typeof ring === 'object' && ring !== null ? (ring as Ring) : null;
+  } catch {
+    return null;
+  }
+}

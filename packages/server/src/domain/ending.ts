@@ -1,0 +1,57 @@
+import {
+  type Cut,
+  clientKey,
+  cutAll,
+  cutOthers,
+  deviceKey,
+  EVERYONE_KEY,
+  userKey,
+} from '@curfew/protocol/cuts';
+import type { Ending, KeyedCut } from '@curfew/protocol/endings';
+
+/** What an event of the log says about who is over; a part of its row. */
+export interface Ended {
+  position: number;
+  type: string;
+  scope: string | null;
+  reason: string | null;
+  user_id: number | null;
+  user_ids: number[] | null;
+  session_ids: string[] | null;
+  client_id: string | null;
+  device_id: string | null;
+  except_session: string | null;
+}
+
+/** An event of the log as every checker takes it in: by ids, or by the cuts that stand for its scope. */
+export function endingOf(event: Ended): Ending {
+  const { position } = event;
+  const users = event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
+  // An ending alone changes nothing that is shown of the user, so their other sessions stay as they were loaded.
+  const changed = event.type === 'user_changed' || event.reason === 'role_changed' ? users : [];
+  if (event.type !== 'sessions_ended') return { position, ids: [], cuts: [], changed };
+  if (event.scope === 'sessions') return { position, ids: event.session_ids ?? [], cuts: [], changed };
+  return { position, ids: [], cuts: cutsOf(event, users), changed };
+}
+
+function cutsOf(event: Ended, users: readonly number[]): KeyedCut[] {
+  const all = cutAll(event.position);
+  const under = (key: string, cut: Cut = all): KeyedCut => ({ key, ...cut });
+  switch (event.scope) {
+    case 'user':
+    case 'users':
+      return users.map((userId) => under(userKey(userId)));
+    case 'others':
+      return users.map((userId) =>
+        under(userKey(userId), cutOthers(event.position, event.except_session ?? '')),
+      );
+    case 'device':
+      return users.map((userId) => under(deviceKey(userId, event.device_id ?? '')));
+    case 'client':
+      return [under(clientKey(event.client_id ?? ''))];
+    case 'everyone':
+      return [under(EVERYONE_KEY)];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,196 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import {
+  decodeVerifierMessage,
+  encodeNodeMessage,
+  FEED_CLOSED,
+  FEED_VERSION,
+  type NodeMessage,
+  partMessage,
+  type VerifierMessage,
+} from '@curfew/protocol/feed';
+import type { Feed } from '@curfew/protocol/publisher';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { tokenLifeSeconds, type World } from '../actions/world.ts';
+import { isServiceKey } from './callers.ts';
+import { readCredential } from './credentials.ts';
+
+/** What a verifier says is short; batches of activity are the longest. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** A verifier that has left so much unread cannot keep up: it is dropped and waited out, and begins anew. */
+const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
+/** Between pieces of a snapshot no more than this is left unread. */
+const SNAPSHOT_UNREAD_BYTES = 512 * 1024;
+const HELLO_MS = 5000;
+/** A verifier renews four times in a lease. One that is silent for so many leases is gone. */
+const SILENT_LEASES = 5;
+/** The longest ago that a verifier's word of a session's use is believed. */
+const USED_AGO_MS = 600_000;
+
+/** The verifiers that are connected to this process. */
+export interface Feeds {
+  /** Answers `GET /v1/feed` with `Upgrade: websocket`. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes every feed: the node is going away. */
+  close(): void;
+}
+
+export function createFeeds(world: World): Feeds {
+  const { config, system } = world;
+  const log = system.log.child({ part: 'feed' });
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    perMessageDeflate: false,
+  });
+  const stops = new Set<() => void>();
+
+  return {
+    upgrade(request, socket, head) {
+      const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+      if (path !== '/v1/feed') return refuseUpgrade(socket, 404, 'Not Found');
+      const from = readCredential(request.headers.authorization, undefined, config.cookie.name);
+      if (from.via !== 'header' || !isServiceKey(world, from.text))
+        return refuseUpgrade(socket, 401, 'Unauthorized');
+      server.handleUpgrade(request, socket, head, (ws) => {
+        const stop = serveFeed(world, ws, request.socket.remoteAddress ?? null);
+        stops.add(stop);
+        ws.once('close', () => stops.delete(stop));
+      });
+    },
+    close() {
+      for (const stop of stops) stop();
+      server.close();
+      log.debug('feeds closed');
+    },
+  };
+}
+
+/** An answer to a request that asked for a WebSocket and gets none. */
+function refuseUpgrade(socket: Duplex, status: number, text: string): void {
+  socket.on('error', () => socket.destroy());
+  const challenge = status === 401 ? 'WWW-Authenticate: Bearer\r\n' : '';
+  socket.end(
+    `HTTP/1.1 ${status} ${text}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n`,
+  );
+}
+
+/** One verifier's connection, from its hello to its end. @returns closes it because the node goes away */
+function serveFeed(world: World, ws: WebSocket, address: string | null): () => void {
+  const { config, system, keys } = world;
+  const { node } = world.nodes;
+  const log = system.log.child({ part: 'feed', ip_address: address });
+  let feed: Feed | null = null;
+  let heardMs = system.monotonicMs();
+  let shownKeys = '';
+
+  /** Every verifier is given the same message object, so it is written out once. */
+  const send = (message: NodeMessage): void => {
+    if (ws.readyState !== ws.OPEN) return;
+    ws.send(written(message));
+    if (ws.bufferedAmount > MAX_UNREAD_BYTES) {
+      log.warn({ unread: ws.bufferedAmount }, 'a verifier does not keep up and is dropped');
+      // A closing handshake would stand behind everything that is not read.
+      ws.terminate();
+    }
+  };
+  const showKeys = (): void => {
+    const published = keys.publish().keys as unknown as Record<string, unknown>[];
+    const text = JSON.stringify(published);
+    if (text === shownKeys) return;
+    shownKeys = text;
+    send({ t: 'keys', keys: published });
+  };
+  const close = (code: number, why: string): void => ws.close(code, why);
+
+  async function begin(): Promise<void> {
+    send({
+      t: 'welcome',
+      v: FEED_VERSION,
+      node: node.id,
+      lease: config.leaseMs,
+      keep: node.keepMs,
+      tokenLife: tokenLifeSeconds(config) * 1000,
+      issuer: config.issuer,
+    });
+    showKeys();
+    // First every ending from now on, then what there is: so none falls between the two.
+    const joined = node.publisher.join(send);
+    feed = joined;
+    const { seq } = node.publisher;
+    let parts = 0;
+    for (const part of node.replica.parts()) {
+      send(partMessage(part));
+      parts++;
+      while (ws.bufferedAmount > SNAPSHOT_UNREAD_BYTES && ws.readyState === ws.OPEN) await pause(5);
+      if (ws.readyState !== ws.OPEN) return;
+    }
+    send({ t: 'snapshot', seq, parts });
+  }
+
+  function hear(message: VerifierMessage): void {
+    heardMs = system.monotonicMs();
+    if (message.t === 'hello') {
+      if (feed !== null) return close(FEED_CLOSED.protocol, 'hello was said already');
+      if (message.v !== FEED_VERSION)
+        return close(FEED_CLOSED.version, `this node speaks version ${FEED_VERSION}`);
+      clearTimeout(helloTimer);
+      begin().catch((err: unknown) => {
+        log.error({ err }, 'a snapshot failed');
+        ws.terminate();
+      });
+      return;
+    }
+    if (feed === null) return close(FEED_CLOSED.protocol, 'hello comes first');
+    switch (message.t) {
+      case 'renew':
+        showKeys();
+        return node.renew(feed, message.n);
+      case 'ack':
+        return node.publisher.acknowledge(feed, message.seq);
+      case 'used': {
+        const nowMs = system.now().getTime();
+        for (const [sid, agoMs] of message.sessions)
+          if (UUID.test(sid)) world.memory.use(sid, nowMs - Math.min(Math.max(agoMs, 0), USED_AGO_MS));
+      }
+    }
+  }
+
+  const helloTimer = setTimeout(() => close(FEED_CLOSED.protocol, 'no hello'), HELLO_MS).unref();
+  // A connection that is half open says nothing and does not end.
+  const watch = setInterval(() => {
+    if (system.monotonicMs() - heardMs > Math.max(SILENT_LEASES * config.leaseMs, HELLO_MS)) ws.terminate();
+  }, config.leaseMs).unref();
+  // One Buffer a message, as is this library's default.
+  ws.on('message', (data: Buffer, isBinary) => {
+    try {
+      if (isBinary) throw new Error('a verifier sends text');
+      hear(decodeVerifierMessage(data.toString()));
+    } catch (err) {
+      log.warn({ err }, 'a verifier sent what is no message');
+      close(FEED_CLOSED.protocol, 'not understood');
+    }
+  });
+  ws.on('error', (err) => log.debug({ err }, 'a feed broke'));
+  ws.on('close', () => {
+    clearTimeout(helloTimer);
+    clearInterval(watch);
+    if (feed) node.publisher.leave(feed);
+  });
+  return () => close(FEED_CLOSED.restart, 'this node is going away');
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
+
+const texts = new WeakMap<NodeMessage, string | Uint8Array>();
+
+function written(message: NodeMessage): string | Uint8Array {
+  let text = texts.get(message);
+  if (text === undefined) {
+    text = encodeNodeMessage(message);
+    texts.set(message, text);
+  }
+  return text;
+}

@@ -1,0 +1,48 @@
+import { authenticateRemembered } from '../actions/authenticate.ts';
+import type { Remembered } from '../cluster/memory.ts';
+import { parseBearer, parseOpaque } from '../domain/tokens.ts';
+import { readForm } from './body.ts';
+import { serviceCaller } from './callers.ts';
+import * as contract from './contract/oauth.ts';
+import { refuse, refuseInput } from './respond.ts';
+import { type Router, serveRow } from './serve-row.ts';
+import { onFault } from './v1.ts';
+
+/* The standard's own endpoints. */
+
+export function serveOauth(router: Router): void {
+  serveRow(
+    router,
+    contract.introspect,
+    async (c) => {
+      if (serviceCaller(c).kind !== 'service') return refuse(c, 'not_authenticated');
+      const input = await readForm(c, contract.introspect);
+      if (!input.ok) return refuseInput(c, input.fault);
+      const { token } = input.value;
+      // A back end passes on what it was given, in a header or in a cookie.
+      const credential = parseBearer(token) ?? parseOpaque('cookie', token);
+      const known = credential ? await authenticateRemembered(c.get('world'), credential, true) : null;
+      return c.json(known ? activeBody(known, c.get('world').config.issuer) : { active: false });
+    },
+    onFault,
+  );
+}
+
+const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
+
+function activeBody({ session, idleUntilMs, expiresAtMs }: Remembered, iss: string): Record<string, unknown> {
+  return {
+    active: true,
+    sid: session.sid,
+    sub: String(session.userId),
+    client_id: session.clientId,
+    device_id: session.deviceId,
+    born: session.born,
+    iat: seconds(session.createdAt),
+    exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),
+    iss,
+    token_type: 'Bearer',
+    username: session.user.email,
+    role: session.user.role,
+  };
+}

@@ -1,0 +1,124 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Environment } from '../../src/config.ts';
+import { freshData } from '../services/embedded-data.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
+import { run, serve, type ServerProcess } from './processes.ts';
+
+/* `curfew prove` and `curfew watch`, on running servers. */
+
+let servers: ServerProcess[];
+let place: Environment;
+let remote: Environment;
+
+beforeAll(async () => {
+  place = hasPostgres()
+    ? { DATABASE_URL: await freshDatabase(migrated) }
+    : { CURFEW_DATA: freshData('prove') };
+  const start = () => serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
+  servers = hasPostgres() ? [await start(), await start()] : [await start()];
+  remote = { CURFEW_URL: servers[0]?.url ?? '', CURFEW_SERVICE_KEY: SERVICE_KEY };
+});
+afterAll(async () => {
+  for (const server of servers) expect(await server.stop()).toBe(0);
+});
+
+/** A back end that asks the authority, and believes what it was told for a while: what this product is against. */
+async function forgetful(believesMs: number): Promise<{ server: Server; url: string }> {
+  const believed = new Map<string, number>();
+  const server = createServer((request, response) => {
+    const { authorization = '', cookie = '' } = request.headers;
+    const credential = authorization || cookie;
+    if ((believed.get(credential) ?? 0) > Date.now()) return void response.writeHead(200).end();
+    const ask = fetch(`${servers[0]?.url}/v1/check`, {
+      headers: authorization === '' ? { cookie } : { authorization },
+    });
+    ask.then(
+      ({ status }) => {
+        if (status === 200) believed.set(credential, Date.now() + believesMs);
+        response.writeHead(status).end();
+      },
+      () => response.writeHead(503).end(),
+    );
+  });
+  await new Promise<void>((ready) => {
+    server.listen(0, '127.0.0.1', ready);
+  });
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+}
+
+describe('prove', () => {
+  test('every contract, every node and their replicas: no late accept', async () => {
+    const others = servers.slice(1).map(({ url }) => url);
+    const nodes = others.length > 0 ? ['--node', others.join(',')] : [];
+    const proof = await run(['prove', '--rounds', '2', '--json', ...nodes], remote);
+    expect([proof.code, proof.json.late, proof.json.unconfirmed]).toEqual([0, 0, 0]);
+    expect(proof.json.logouts).toBe(8);
+    expect(proof.json.surfaces).toHaveLength(3 * servers.length);
+    for (const surface of proof.json.surfaces) expect(surface.checks).toBeGreaterThan(8);
+    // The replicas in the proving process, and the other node.
+    expect(proof.json.acknowledged).toBe(2 * servers.length - 1);
+    // The throw-away user is gone.
+    const users = await run(['user', 'list', '--json'], remote);
+    expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
+  });
+
+  test('a back end that believes what it was told a moment ago is found out', async () => {
+    const { server, url } = await forgetful(100);
+    try {
+      const proof = await run(['prove', '--rounds', '1', '--back-end', url], remote);
+      expect([proof.code, proof.out]).toEqual([1, expect.stringContaining('NOT true everywhere')]);
+    } finally {
+      server.close();
+    }
+  });
+
+  test('one that believes nothing is not', async () => {
+    const { server, url } = await forgetful(0);
+    try {
+      const proof = await run(['prove', '--rounds', '1', '--back-end', url], remote);
+      expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('True everywhere')]);
+    } finally {
+      server.close();
+    }
+  });
+
+  test('without a server, and with an address that is none', async () => {
+    const nowhere = await run(['prove'], { CURFEW_DATA: '/nowhere' });
+    expect([nowhere.code, nowhere.err]).toEqual([1, expect.stringContaining('no running server')]);
+    expect(await run(['prove', '--node', 'what?'], remote)).toMatchObject({ code: 2 });
+  });
+});
+
+describe('watch', () => {
+  test('shows what was, and what happens, each once', async () => {
+    const body = { email: 'test@example.com', password: PASSWORD };
+    expect((await servers[0]?.call('POST', '/v1/login', { body }))?.status).toBe(200);
+    const watching = run(['watch', '--last', '1', '--for', '4', '--json'], remote);
+    await new Promise((wake) => setTimeout(wake, 1500));
+    expect((await run(['logout', '--user', '2', '--json'], remote)).code).toBe(0);
+    await run(['user', 'role', '2', 'admin'], remote);
+    await run(['user', 'role', '2', 'user'], remote);
+    const { code, out } = await watching;
+    const events = out
+      .trim()
+      .split('\n')
+      .map((text) => JSON.parse(text) as { position: number; reason: string | null });
+    expect(code).toBe(0);
+    expect(events.slice(1).map(({ reason }) => reason)).toEqual([
+      'admin_logout',
+      'role_changed',
+      'role_changed',
+    ]);
+    expect(new Set(events.map(({ position }) => position)).size).toBe(events.length);
+  });
+
+  test('writes a line for a person', async () => {
+    const { code, out } = await run(['watch', '--last', '3', '--for', '1'], remote);
+    expect(code).toBe(0);
+    expect(out.trim().split('\n')).toHaveLength(3);
+    expect(out).toContain('sessions ended  user 2');
+  });
+});

@@ -1,0 +1,76 @@
+import { isCut } from '@curfew/protocol/cuts';
+import type { Ending } from '@curfew/protocol/endings';
+import type { Watched } from '@curfew/protocol/replica';
+
+/** `ended`: it is over. `lost`: it can no longer be told, because what ended meanwhile is no longer remembered. */
+export type EndedWhy = 'ended' | 'lost';
+
+interface Watch {
+  session: Watched;
+  tell: (why: EndedWhy) => void;
+}
+
+/** Who wants to know when which session ends. A watch is told once. */
+export class EndedWatches {
+  readonly #bySid = new Map<string, Set<Watch>>();
+  readonly #byKey = new Map<string, Set<Watch>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @returns a function that calls it off; it says whether there still was something to call off */
+  add(session: Watched, tell: (why: EndedWhy) => void): () => boolean {
+    const watch = { session, tell };
+    this.#size++;
+    put(this.#bySid, session.facts.sid, watch);
+    for (const key of session.keys) put(this.#byKey, key, watch);
+    return () => this.#remove(watch);
+  }
+
+  #remove(watch: Watch): boolean {
+    const { facts, keys } = watch.session;
+    if (!take(this.#bySid, facts.sid, watch)) return false;
+    this.#size--;
+    for (const key of keys) take(this.#byKey, key, watch);
+    return true;
+  }
+
+  #tell(watch: Watch, why: EndedWhy): void {
+    if (this.#remove(watch)) watch.tell(why);
+  }
+
+  /** Tells those whose session the ending ends. */
+  apply({ ids, cuts }: Pick<Ending, 'ids' | 'cuts'>): void {
+    if (this.#size === 0) return;
+    for (const sid of ids)
+      for (const watch of Array.from(this.#bySid.get(sid) ?? [])) this.#tell(watch, 'ended');
+    for (const cut of cuts)
+      for (const watch of Array.from(this.#byKey.get(cut.key) ?? []))
+        if (isCut(cut, watch.session.facts)) this.#tell(watch, 'ended');
+  }
+
+  /** Looks at all of them: after endings came as a snapshot, which tells of none by itself. */
+  review(judge: (session: Watched) => EndedWhy | null): void {
+    // Of a copy: whoever is told may watch anew at once.
+    for (const watches of Array.from(this.#bySid.values()))
+      for (const watch of Array.from(watches)) {
+        const why = judge(watch.session);
+        if (why !== null) this.#tell(watch, why);
+      }
+  }
+}
+
+function put(map: Map<string, Set<Watch>>, key: string, watch: Watch): void {
+  const there = map.get(key);
+  if (there) there.add(watch);
+  else map.set(key, new Set([watch]));
+}
+
+function take(map: Map<string, Set<Watch>>, key: string, watch: Watch): boolean {
+  const there = map.get(key);
+  const taken = there?.delete(watch) ?? false;
+  if (there?.size === 0) map.delete(key);
+  return taken;
+}

@@ -1,0 +1,210 @@
+import type { Clock } from '@curfew/protocol/clock';
+import {
+  decodeNodeMessage,
+  FEED_CLOSED,
+  type NodeMessage,
+  type VerifierMessage,
+} from '@curfew/protocol/feed';
+import { Subscriber } from '@curfew/protocol/subscriber';
+import { WebSocket } from 'ws';
+import type { Log } from './options.ts';
+
+/** What a feed tells of what it hears. */
+export interface FeedListener {
+  onEnding(ending: NodeMessage & { t: 'ending' }): void;
+  /** Endings of the time before have arrived, which were not told of one by one. */
+  onSnapshot(): void;
+  onKeys(keys: readonly Record<string, unknown>[]): void;
+  /** Told after every message and every tick: how fresh it is may have changed. */
+  onFreshness(): void;
+}
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5000;
+/** For the WebSocket to open, and for the node's terms after that. Silence later is found by the subscriber. */
+const OPENING_MS = 5000;
+/** For the other end to answer the goodbye. */
+const CLOSING_MS = 1000;
+/** Before a node has said how long its lease is. */
+const TICK_MS = 250;
+/** Far above the largest piece that a node sends. */
+const LARGEST_MESSAGE = 8 * 1024 * 1024;
+/** More than that is waiting to be sent: the other end does not read. Activity is not added to it. */
+const BACKLOG = 64 * 1024;
+
+/** The connection to one node of the authority, made anew for as long as it is not closed. The subscriber does the thinking. */
+export class Feed {
+  readonly subscriber: Subscriber;
+  readonly #urls: readonly URL[];
+  readonly #serviceKey: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #listener: FeedListener;
+  #socket: WebSocket | null = null;
+  #at = 0;
+  #failures = 0;
+  #connections = 0;
+  #openedMs = 0;
+  #welcomed = false;
+  #stopTimer: () => void = () => undefined;
+  #stopTick: () => void = () => undefined;
+  /** What is wrong was said; it is said again when it is something else. */
+  #trouble: string | null = null;
+  #closed = false;
+
+  constructor(
+    authorities: readonly URL[],
+    serviceKey: string,
+    clock: Clock,
+    log: Log,
+    listener: FeedListener,
+  ) {
+    this.#urls = authorities.map((url) => {
+      const feed = new URL('v1/feed', url);
+      feed.protocol = feed.protocol === 'https:' ? 'wss:' : 'ws:';
+      return feed;
+    });
+    this.#serviceKey = serviceKey;
+    this.#clock = clock;
+    this.#log = log;
+    this.#listener = listener;
+    // Nodes that restart together must not all send everybody to the first address.
+    this.#at = Math.floor(Math.random() * this.#urls.length);
+    this.subscriber = new Subscriber(globalThis.crypto.randomUUID(), {
+      now: () => clock.now(),
+      send: (message) => this.send(message),
+      reconnect: (why) => this.#lost(why),
+      onEnding: (ending) => listener.onEnding({ t: 'ending', seq: 0, ...ending }),
+    });
+    this.#connect();
+    this.#tick();
+  }
+
+  /** The node at the other end; null while there is none. */
+  get node(): string | null {
+    return this.#welcomed ? (this.subscriber.terms?.node ?? null) : null;
+  }
+
+  /** Connections that were opened, the first one included. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Whether what need not be sent can be sent now. */
+  get isIdle(): boolean {
+    return this.#welcomed && (this.#socket?.bufferedAmount ?? Number.POSITIVE_INFINITY) < BACKLOG;
+  }
+
+  send(message: VerifierMessage): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopTimer();
+    this.#stopTick();
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#welcomed = false;
+    if (!socket || socket.readyState === WebSocket.CLOSED) return;
+    const over = new Promise((resolve) => socket.once('close', resolve));
+    // Something that does not answer must not keep the process.
+    const timer = setTimeout(() => socket.terminate(), CLOSING_MS);
+    socket.close(1000);
+    await over;
+    clearTimeout(timer);
+  }
+
+  #connect(): void {
+    const url = this.#urls[this.#at] as URL;
+    const socket = new WebSocket(url, {
+      headers: { authorization: `Bearer ${this.#serviceKey}` },
+      handshakeTimeout: OPENING_MS,
+      maxPayload: LARGEST_MESSAGE,
+      perMessageDeflate: false,
+    });
+    this.#socket = socket;
+    // Events of a connection that was given up are nobody's.
+    const current = (): boolean => this.#socket === socket;
+    socket.on('open', () => {
+      if (!current()) return;
+      this.#connections++;
+      this.#openedMs = this.#clock.now().monotonicMs;
+      this.subscriber.connected();
+    });
+    socket.on('message', (data, isBinary) => {
+      if (current()) this.#received(data as Buffer, isBinary);
+    });
+    socket.on('unexpected-response', (_request, response) => {
+      response.resume();
+      const hint = response.statusCode === 401 ? ' (is the service key one of CURFEW_SERVICE_KEYS?)' : '';
+      if (current()) this.#lost(`the authority answered ${response.statusCode}${hint}`);
+    });
+    socket.on('error', (error) => {
+      if (current()) this.#lost(error.message);
+    });
+    socket.on('close', (code) => {
+      if (current()) this.#lost(code === FEED_CLOSED.restart ? 'the node restarts' : `closed with ${code}`);
+    });
+  }
+
+  #received(data: Buffer, isBinary: boolean): void {
+    let message: NodeMessage;
+    try {
+      message = decodeNodeMessage(isBinary ? data : data.toString());
+      // What cannot be taken in whole is not acknowledged; the next connection's snapshot has it.
+      this.subscriber.received(message);
+    } catch (error) {
+      return this.#lost(`a message cannot be understood: ${String(error)}`);
+    }
+    switch (message.t) {
+      case 'welcome':
+        this.#welcomed = this.#socket !== null;
+        break;
+      case 'snapshot':
+        this.#listener.onSnapshot();
+        break;
+      case 'keys':
+        this.#listener.onKeys(message.keys);
+        break;
+      case 'renewed':
+        this.#failures = 0;
+        if (this.#trouble !== null)
+          this.#log('info', 'connected to the authority again', { node: this.node });
+        this.#trouble = null;
+        break;
+      default:
+    }
+    this.#listener.onFreshness();
+  }
+
+  #tick(): void {
+    const { terms } = this.subscriber;
+    this.#stopTick = this.#clock.after(terms ? terms.lease / 4 : TICK_MS, () => {
+      if (this.#welcomed) this.subscriber.tick();
+      else if (
+        this.#socket?.readyState === WebSocket.OPEN &&
+        this.#clock.now().monotonicMs - this.#openedMs > OPENING_MS
+      )
+        this.#lost('the node is silent');
+      this.#listener.onFreshness();
+      if (!this.#closed) this.#tick();
+    });
+  }
+
+  /** Gives the connection up, and makes another one after a while, to the next address. */
+  #lost(why: string): void {
+    const socket = this.#socket;
+    if (!socket || this.#closed) return;
+    this.#socket = null;
+    this.#welcomed = false;
+    // Not close(): that would wait for an answer of the other end, which may not be there.
+    socket.terminate();
+    if (this.#trouble !== why) this.#log('warn', `no connection to the authority: ${why}`);
+    this.#trouble = why;
+    this.#at = (this.#at + 1) % this.#urls.length;
+    const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures++, 10));
+    // Any time up to the whole: those that a node lost together do not come together.
+    this.#stopTimer = this.#clock.after(Math.random() * most, () => this.#connect());
+  }
+}

@@ -1,0 +1,98 @@
+import { problem, type ProblemCode } from '@curfew/protocol/errors';
+import type { OnStale } from './options.ts';
+import { readPresented } from './presented.ts';
+import type { Reason, Session } from './verified.ts';
+import type { Verifier } from './verifier.ts';
+
+export interface GuardOptions {
+  /** What this route does while the verifier is stale. The verifier's own setting without it. */
+  onStale?: OnStale;
+  /** The name of the session cookie, or false to accept none. Without it the authority's default name. */
+  cookie?: string | false;
+  /** Origins whose pages may send the cookie with a request that changes something. The own origin always may. */
+  trustedOrigins?: readonly string[];
+}
+
+/** What a guard needs of a request, whatever framework it is of. */
+export interface GuardedRequest {
+  method: string;
+  /** Each Authorization header that came. */
+  authorization: readonly string[];
+  cookie: string | null | undefined;
+  origin: string | null | undefined;
+  secFetchSite: string | null | undefined;
+}
+
+/** What a guard answers when it lets nobody through. */
+export interface Refusal {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+}
+
+export type Admission = { session: Session } | { refusal: Refusal };
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+/** Makes what all guards are made of: it looks at a request, and says whose it is, or how it is refused. */
+export function createGuard(
+  verifier: Verifier,
+  options: GuardOptions = {},
+): (request: GuardedRequest) => Promise<Admission> {
+  const cookieName = options.cookie === false ? null : (options.cookie ?? verifier.cookieName);
+  const trustedOrigins = new Set(options.trustedOrigins);
+  const check = options.onStale === undefined ? {} : { onStale: options.onStale };
+  return async (request) => {
+    const presented = readPresented(request.authorization, request.cookie, cookieName);
+    if (presented.via === 'none') return { refusal: refusalOf('no_credential') };
+    if (presented.text === null) return { refusal: refusalOf('not_canonical') };
+    const fromPage = presented.via === 'cookie' && !SAFE.has(request.method.toUpperCase());
+    if (fromPage && !isTrustedOrigin(request, trustedOrigins)) return { refusal: FOREIGN_PAGE };
+    const verified = await verifier.verify(presented.text, check);
+    return verified.ok ? { session: verified.session } : { refusal: refusalOf(verified.reason) };
+  };
+}
+
+/**
+ * Whether a request with a cookie that changes something comes from a trusted page (OWASP CSRF Cheat Sheet, "Fetch
+ * Metadata" with its mandatory fallback): the authority's own rule. What says nothing is refused.
+ */
+function isTrustedOrigin(request: GuardedRequest, trustedOrigins: ReadonlySet<string>): boolean {
+  const { origin, secFetchSite } = request;
+  if (origin != null && trustedOrigins.has(origin)) return true;
+  if (secFetchSite === 'same-origin') return true;
+  // "none" is the user's own doing: an address typed, a bookmark. No page can cause it.
+  return secFetchSite === 'none' && origin == null;
+}
+
+function makeRefusal(code: ProblemCode, detail: string, headers: Record<string, string>): Refusal {
+  const body = problem(code, { detail });
+  return {
+    status: body.status,
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
+    body: JSON.stringify(body),
+  };
+}
+
+const FOREIGN_PAGE = makeRefusal(
+  'csrf_failed',
+  'A request with the cookie that changes something must come from a page of this origin, or of a trusted one.',
+  {},
+);
+const NO_CREDENTIAL = makeRefusal('not_authenticated', 'The request carries no credential.', {
+  'www-authenticate': 'Bearer',
+});
+/** One for all: whoever tries credentials out must not learn which of them once was good (RFC 6750 section 3.1). */
+const BAD_CREDENTIAL = makeRefusal('not_authenticated', 'The credential opens no live session.', {
+  'www-authenticate': 'Bearer error="invalid_token"',
+});
+const CANNOT_TELL = makeRefusal(
+  'unavailable',
+  'Whether the session is alive cannot be told here at the moment.',
+  { 'retry-after': '1' },
+);
+
+function refusalOf(reason: Reason): Refusal {
+  if (reason === 'stale' || reason === 'unavailable') return CANNOT_TELL;
+  return reason === 'no_credential' ? NO_CREDENTIAL : BAD_CREDENTIAL;
+}

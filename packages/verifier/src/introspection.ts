@@ -1,0 +1,139 @@
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Clock } from '@curfew/protocol/clock';
+import { type Watched, watch } from '@curfew/protocol/replica';
+import type { Log } from './options.ts';
+import { userIdOf } from './verified.ts';
+
+/** What the authority says of a credential (RFC 7662). `unavailable`: nothing, or nothing in time. */
+export type Said =
+  | { says: 'active'; session: Watched; expiresAtMs: number; issuer: string; audience: string | null }
+  | { says: 'inactive' }
+  | { says: 'unavailable' };
+
+/** Requests at once; the others wait for one of these, within their own time. */
+const CONNECTIONS = 64;
+const LONGEST_BODY = 16_384;
+
+/** Asks the authority about credentials. */
+export class Introspection {
+  readonly #endpoints: readonly URL[];
+  readonly #serviceKey: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #agents: { http: HttpAgent; https: HttpsAgent };
+  /** The endpoint that answered last. */
+  #at = 0;
+  #troubled = false;
+
+  constructor(authorities: readonly URL[], serviceKey: string, clock: Clock, log: Log) {
+    this.#endpoints = authorities.map((url) => new URL('oauth/introspect', url));
+    this.#serviceKey = serviceKey;
+    this.#clock = clock;
+    this.#log = log;
+    const options = { keepAlive: true, maxSockets: CONNECTIONS, maxFreeSockets: 8 };
+    this.#agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
+  }
+
+  /** Asks, at one endpoint after the other, until the time is over. Never throws. */
+  async ask(credential: string, limitMs: number): Promise<Said> {
+    const untilMs = this.#clock.now().monotonicMs + limitMs;
+    let why: unknown;
+    // Once more than there are endpoints: a connection that was kept may have been closed at the other end.
+    for (let attempt = 0; attempt <= this.#endpoints.length; attempt++) {
+      const leftMs = untilMs - this.#clock.now().monotonicMs;
+      if (leftMs <= 0) break;
+      try {
+        const said = readAnswer(await this.#post(credential, leftMs));
+        this.#wellAgain();
+        return said;
+      } catch (error) {
+        why = error;
+        this.#at = (this.#at + 1) % this.#endpoints.length;
+      }
+    }
+    if (!this.#troubled) {
+      this.#troubled = true;
+      this.#log('warn', 'the authority cannot be asked; what needs it is refused', { error: why });
+    }
+    return { says: 'unavailable' };
+  }
+
+  #wellAgain(): void {
+    if (this.#troubled) this.#log('info', 'the authority answers again');
+    this.#troubled = false;
+  }
+
+  #post(credential: string, limitMs: number): Promise<unknown> {
+    const url = this.#endpoints[this.#at] as URL;
+    const secure = url.protocol === 'https:';
+    const body = `token=${encodeURIComponent(credential)}`;
+    return new Promise((resolve, reject) => {
+      const request = (secure ? httpsRequest : httpRequest)(url, {
+        method: 'POST',
+        agent: secure ? this.#agents.https : this.#agents.http,
+        headers: {
+          authorization: `Bearer ${this.#serviceKey}`,
+          'content-type': 'application/x-www-form-urlencoded',
+          'content-length': Buffer.byteLength(body),
+          accept: 'application/json',
+        },
+      });
+      const stop = this.#clock.after(limitMs, () => request.destroy(new Error('no answer in time')));
+      request.once('close', stop);
+      request.once('error', reject);
+      request.once('response', (response) => void readJson(response).then(resolve, reject));
+      request.end(body);
+    });
+  }
+
+  close(): void {
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+  }
+}
+
+async function readJson(response: IncomingMessage): Promise<unknown> {
+  if (response.statusCode !== 200) {
+    response.resume();
+    const hint = response.statusCode === 401 ? ' (is the service key one of CURFEW_SERVICE_KEYS?)' : '';
+    throw new Error(`the authority answered ${response.statusCode}${hint}`);
+  }
+  let text = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response) {
+    text += chunk as string;
+    if (text.length > LONGEST_BODY) {
+      response.destroy();
+      throw new Error('the answer of the authority is too long');
+    }
+  }
+  return JSON.parse(text);
+}
+
+/** @throws Error when it is no answer of ours */
+function readAnswer(body: unknown): Said {
+  const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  if (answer['active'] === false) return { says: 'inactive' };
+  const { sid, client_id: clientId, device_id: deviceId, born, exp, iss: issuer, aud } = answer;
+  const userId = userIdOf(answer['sub']);
+  const fits =
+    answer['active'] === true &&
+    typeof sid === 'string' &&
+    userId !== null &&
+    typeof clientId === 'string' &&
+    typeof deviceId === 'string' &&
+    typeof born === 'number' &&
+    Number.isSafeInteger(born) &&
+    typeof exp === 'number' &&
+    Number.isFinite(exp) &&
+    typeof issuer === 'string';
+  if (!fits) throw new Error('the answer of the authority cannot be understood');
+  return {
+    says: 'active',
+    session: watch({ sid, userId, clientId, deviceId, born }),
+    expiresAtMs: exp * 1000,
+    issuer,
+    audience: typeof aud === 'string' ? aud : null,
+  };
+}

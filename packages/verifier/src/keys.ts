@@ -1,0 +1,54 @@
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '@curfew/protocol/claims';
+import { type CryptoKey, importJWK } from 'jose';
+import type { Log } from './options.ts';
+
+export interface PublicKey {
+  alg: SigningAlgorithm;
+  publicKey: CryptoKey;
+}
+
+/** The keys that tokens may be signed with, as the authority last named them. One key has one algorithm. */
+export class Keys {
+  readonly #log: Log;
+  #byId = new Map<string, PublicKey>();
+  #named = 0;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  find(kid: string): PublicKey | undefined {
+    return this.#byId.get(kid);
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /**
+   * Takes a new set over.
+   * @returns whether a key is gone that was there before: what it has signed is not to be believed any more
+   */
+  async replace(jwks: readonly Record<string, unknown>[]): Promise<boolean> {
+    const turn = ++this.#named;
+    const read = await Promise.all(jwks.map((jwk) => this.#read(jwk)));
+    // A younger set was named while this one was read.
+    if (turn !== this.#named) return false;
+    const before = this.#byId;
+    this.#byId = new Map(read.filter((one) => one !== null));
+    return [...before.keys()].some((kid) => !this.#byId.has(kid));
+  }
+
+  async #read(jwk: Record<string, unknown>): Promise<[string, PublicKey] | null> {
+    const { kid } = jwk;
+    const alg = SIGNING_ALGORITHMS.find((one) => one === jwk['alg']);
+    // An algorithm of a newer authority: its tokens are asked about.
+    if (typeof kid !== 'string' || !alg || 'd' in jwk) return null;
+    try {
+      return [kid, { alg, publicKey: (await importJWK(jwk, alg)) as CryptoKey }];
+    } catch (error) {
+      this.#log('error', 'a signing key cannot be read; its tokens are asked about', { kid, error });
+      return null;
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** What is counted, and what is measured at the moment of asking. */
+export interface Figures {
+  fresh: boolean;
+  ageMs: number;
+  connected: boolean;
+  connections: number;
+  replica: { ids: number; cuts: number; bytes: number };
+  credentials: number;
+  keys: number;
+  /** Checks that were answered yes, by who said so. */
+  accepted: { memory: number; authority: number };
+  /** Checks that were answered no, by reason. */
+  refused: ReadonlyMap<string, number>;
+  /** Questions to the authority, by how they ended. */
+  asked: ReadonlyMap<string, number>;
+}
+
+/** The figures as Prometheus reads them (text format 0.0.4). */
+export function metricsText(figures: Figures): string {
+  const lines: string[] = [];
+  const metric = (
+    name: string,
+    type: 'gauge' | 'counter',
+    help: string,
+    values: Iterable<readonly [labels: string, value: number]>,
+  ): void => {
+    lines.push(`# HELP curfew_verifier_${name} ${help}`, `# TYPE curfew_verifier_${name} ${type}`);
+    for (const [labels, value] of values)
+      lines.push(`curfew_verifier_${name}${labels} ${value === Number.POSITIVE_INFINITY ? '+Inf' : value}`);
+  };
+  const one = (value: number): [string, number][] => [['', value]];
+  const by = (label: string, values: Iterable<readonly [string, number]>): [string, number][] =>
+    [...values].map(([name, value]) => [`{${label}="${name}"}`, value]);
+
+  metric('fresh', 'gauge', 'Whether checks are answered from memory.', one(Number(figures.fresh)));
+  metric('age_seconds', 'gauge', 'How old the knowledge is.', one(figures.ageMs / 1000));
+  metric(
+    'connected',
+    'gauge',
+    'Whether a node of the authority is connected.',
+    one(Number(figures.connected)),
+  );
+  metric('connections_total', 'counter', 'Connections opened.', one(figures.connections));
+  metric('replica_ended_ids', 'gauge', 'Ended sessions kept.', one(figures.replica.ids));
+  metric('replica_cuts', 'gauge', 'Cuts kept.', one(figures.replica.cuts));
+  metric('replica_bytes', 'gauge', 'Memory of the ended sessions.', one(figures.replica.bytes));
+  metric('credentials', 'gauge', 'Credentials kept.', one(figures.credentials));
+  metric('keys', 'gauge', 'Signing keys known.', one(figures.keys));
+  metric('accepted_total', 'counter', 'Checks answered yes.', by('by', Object.entries(figures.accepted)));
+  metric('refused_total', 'counter', 'Checks answered no.', by('reason', figures.refused));
+  metric('asked_total', 'counter', 'Questions to the authority.', by('says', figures.asked));
+  return `${lines.join('\n')}\n`;
+}

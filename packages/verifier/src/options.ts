@@ -1,0 +1,74 @@
+/** What a verifier does with a credential that it knows, while it cannot prove that it is fresh. Never: trust it. */
+export type OnStale = 'ask' | 'refuse';
+
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  details?: Record<string, unknown>,
+) => void;
+
+export interface VerifierOptions {
+  /** The authority's address, or those of several of its nodes. */
+  authority: string | readonly string[];
+  /** One of the authority's service keys (CURFEW_SERVICE_KEYS). */
+  serviceKey: string;
+  /** Whom tokens must be meant for: this back end's audience. */
+  audience: string | readonly string[];
+  /** `ask` the authority (default), or `refuse`. A check and a route can say otherwise. */
+  onStale?: OnStale;
+  /** How many credentials are kept, at some 500 bytes each. */
+  capacity?: number;
+  /** Told when the connection is lost and found. Warnings and errors go to the console without it. */
+  log?: Log;
+}
+
+export interface Settings {
+  authorities: readonly URL[];
+  serviceKey: string;
+  audiences: readonly string[];
+  onStale: OnStale;
+  capacity: number;
+  log: Log;
+}
+
+/** @throws TypeError when something is not what it must be */
+export function readOptions(options: VerifierOptions): Settings {
+  const authorities = listOf(options.authority).map(addressOf);
+  if (authorities.length === 0) throw new TypeError('authority: name at least one address');
+  if (typeof options.serviceKey !== 'string' || !/^[\x21-\x7e]+$/.test(options.serviceKey))
+    throw new TypeError('serviceKey: one of the keys in CURFEW_SERVICE_KEYS');
+  const audiences = listOf(options.audience);
+  if (audiences.length === 0 || audiences.some((one) => typeof one !== 'string' || one === ''))
+    throw new TypeError('audience: whom tokens must be meant for, or any token would do');
+  const onStale = options.onStale ?? 'ask';
+  if (onStale !== 'ask' && onStale !== 'refuse') throw new TypeError('onStale: "ask" or "refuse"');
+  const capacity = options.capacity ?? 100_000;
+  if (!Number.isSafeInteger(capacity) || capacity < 1)
+    throw new TypeError('capacity: a whole number above 0');
+  const log = options.log ?? toConsole;
+  const open = authorities.find((url) => url.protocol === 'http:' && !LOOPBACK.test(url.hostname));
+  if (open) log('warn', `the service key travels unencrypted to ${open.origin}: use https`);
+  return { authorities, serviceKey: options.serviceKey, audiences, onStale, capacity, log };
+}
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+function listOf(one: string | readonly string[]): readonly string[] {
+  return Array.isArray(one) ? one : [one as string];
+}
+
+function addressOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new TypeError(`authority: ${JSON.stringify(text)} is no http(s) address`);
+  // What stands in an address gets into logs; the key has an option of its own.
+  if (url.username || url.password) throw new TypeError('authority: an address without user and password');
+  url.search = '';
+  url.hash = '';
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
+}
+
+const toConsole: Log = (level, message, details) => {
+  if (level !== 'info') console.warn(`curfew verifier: ${message}`, details ?? '');
+};

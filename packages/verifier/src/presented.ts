@@ -1,0 +1,40 @@
+import { credentialKind } from '@curfew/protocol/credential-kind';
+
+/** What a request brought to say who it is. `text` is null where it is none that could be ours, or not clearly one. */
+export type Presented = { via: 'none' } | { via: 'header' | 'cookie'; text: string | null };
+
+/**
+ * Reads a request's credential, as the authority does: a request with an Authorization header is judged by the header alone;
+ * of two headers, or two cookies of the name, neither is picked.
+ * @param cookieName null where no cookie is accepted
+ */
+export function readPresented(
+  authorization: readonly string[],
+  cookies: string | null | undefined,
+  cookieName: string | null,
+): Presented {
+  const [first] = authorization;
+  if (first !== undefined) {
+    const text = authorization.length === 1 ? bearerText(first) : null;
+    // A cookie's value in a header would go round what protects cookies from other sites' pages.
+    return { via: 'header', text: text !== null && credentialKind(text) === 'cookie' ? null : text };
+  }
+  if (cookieName === null || !cookies?.includes(cookieName)) return { via: 'none' };
+  const prefix = `${cookieName}=`;
+  const values = cookies
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(prefix))
+    .map((pair) => pair.slice(prefix.length));
+  const [value] = values;
+  if (value === undefined) return { via: 'none' };
+  // Somebody has planted one (cookie tossing).
+  return { via: 'cookie', text: values.length === 1 && credentialKind(value) === 'cookie' ? value : null };
+}
+
+/** The text after `Bearer` (RFC 6750; the scheme's case does not matter), or null. */
+function bearerText(authorization: string): string | null {
+  if (authorization.slice(0, 7).toLowerCase() !== 'bearer ') return null;
+  const text = authorization.slice(7);
+  return text === '' || text.includes(' ') ? null : text;
+}

@@ -1,0 +1,56 @@
+import {
+  canonicalKeyId,
+  claimsNotYetVerified,
+  judgeAccessToken,
+  type Judged,
+} from '@curfew/protocol/access-token';
+import type { SessionFacts } from '@curfew/protocol/cuts';
+import { jwtVerify } from 'jose';
+import type { Keys } from './keys.ts';
+import { type Refused, refused, userIdOf } from './verified.ts';
+
+/** What a token is judged by, besides its own text. */
+export interface TokenTerms {
+  issuer: string;
+  /** The longest that a token may live and still be judged here: what ended is not remembered for longer. */
+  tokenLifeMs: number;
+  /** The authority's clock. */
+  nowMs: number;
+}
+
+/** What a signature proves. Whether the session is alive it does not say. */
+export interface Proven {
+  facts: SessionFacts;
+  expiresAtMs: number;
+}
+
+/** Judges the text of a JWT. `ask`: it cannot be judged here, but the authority may know it. */
+export async function judgeToken(
+  text: string,
+  keys: Keys,
+  audiences: readonly string[],
+  terms: TokenTerms | null,
+): Promise<Proven | Refused | 'ask'> {
+  const kid = canonicalKeyId(text);
+  if (kid === null) return refused('not_canonical');
+  // The authority answers for every audience, so what is meant for another one must not get as far as asking.
+  const said = claimsNotYetVerified(text);
+  if (!said || !audiences.includes(said.aud)) return refused('not_ours');
+  const key = keys.find(kid);
+  if (!key || !terms) return 'ask';
+
+  const now = new Date(terms.nowMs);
+  const judged = await judgeAccessToken(text, key, { issuer: terms.issuer, audiences, now }, jwtVerify);
+  if (!judged.ok) return refused(REASONS[judged.wrong]);
+  const { sub, sid, client_id: clientId, device_id: deviceId, born, iat, exp } = judged.claims;
+  const userId = userIdOf(sub);
+  if (userId === null) return refused('not_ours');
+  if ((exp - iat) * 1000 > terms.tokenLifeMs) return 'ask';
+  return { facts: { sid, userId, clientId, deviceId, born }, expiresAtMs: exp * 1000 };
+}
+
+const REASONS = {
+  signature: 'bad_signature',
+  claims: 'not_ours',
+  expired: 'expired',
+} as const satisfies Record<Extract<Judged, { ok: false }>['wrong'], Refused['reason']>;

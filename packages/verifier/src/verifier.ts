@@ -1,0 +1,405 @@
+import type { Clock } from '@curfew/protocol/clock';
+import { credentialKind } from '@curfew/protocol/credential-kind';
+import { Memory } from '@curfew/protocol/memory';
+import { type Watched, watch } from '@curfew/protocol/replica';
+import { Activity, type Used } from './activity.ts';
+import { systemClock } from './clock.ts';
+import { EndedWatches, type EndedWhy } from './ended-watch.ts';
+import { Feed } from './feed.ts';
+import { Flights } from './flights.ts';
+import { Introspection, type Said } from './introspection.ts';
+import { Keys } from './keys.ts';
+import { metricsText } from './metrics.ts';
+import { type OnStale, readOptions, type Settings, type VerifierOptions } from './options.ts';
+import { judgeToken, type Proven } from './token.ts';
+import {
+  type Accepted,
+  factsOfSession,
+  type Reason,
+  type Refused,
+  refused,
+  type Session,
+  sessionOfFacts,
+  type Verified,
+} from './verified.ts';
+
+export interface Freshness {
+  /** `fresh`: checks are answered from memory. `stale`: they are asked, or refused. */
+  readonly state: 'fresh' | 'stale';
+  /** How old the knowledge is; infinite before the first connection. */
+  readonly ageMs: number;
+  /** How old it may become; null before the first connection. */
+  readonly leaseMs: number | null;
+  /** The node of the authority that is connected. */
+  readonly node: string | null;
+  readonly replica: { readonly ids: number; readonly cuts: number; readonly bytes: number };
+}
+
+export interface CheckOptions {
+  onStale?: OnStale;
+}
+
+export interface VerifierEvents {
+  fresh: () => void;
+  stale: () => void;
+  /** An ending arrived: single sessions by their ids, and cuts by their keys. */
+  ended: (ending: { ids: readonly string[]; cuts: readonly { key: string; position: number }[] }) => void;
+}
+
+/** Answers whether the session of a credential is alive. */
+export interface Verifier {
+  /**
+   * Checks a credential: an access token, an opaque token or a session cookie's value. Never throws for a bad one, and
+   * never says yes by guess.
+   */
+  verify(credential: string | null | undefined, options?: CheckOptions): Promise<Verified>;
+  /** The same when memory can say it at once; null when `verify` must be asked. For loops that must not wait. */
+  verifyNow(credential: string | null | undefined, options?: CheckOptions): Verified | null;
+  readonly freshness: Freshness;
+  /** @returns a function that calls it off */
+  on<Name extends keyof VerifierEvents>(event: Name, listener: VerifierEvents[Name]): () => void;
+  /**
+   * Tells, once, when the session is logged out, soon after the logout, or at once when it is over already: to close its
+   * sockets. A session that merely expires is not told of: see `expiresAt`.
+   * @returns a function that calls it off
+   */
+  onEnded(session: Session, callback: (why: EndedWhy) => void): () => void;
+  /** Waits for the first time of being fresh. False when that takes too long; checks are asked or refused until then. */
+  ready(timeoutMs?: number): Promise<boolean>;
+  /** The figures, as Prometheus reads them. */
+  metrics(): string;
+  /** Ends it. Checks are refused from here on. */
+  close(): Promise<void>;
+  /** The name that the authority gives its session cookie, unless it was configured otherwise there. */
+  readonly cookieName: string;
+}
+
+/** What an answer of the authority is believed for, behind the replica: it knows of logouts, not of idle limits. */
+const BELIEVED_MS = 60_000;
+/** For asking before a node has said how long its lease is. */
+const ASSUMED_LEASE_MS = 1000;
+/** Different credentials that are asked about at once; more are refused as unavailable. */
+const MOST_ASKED = 1024;
+/** Different tokens whose signatures are computed at once; more are refused as unavailable. */
+const MOST_COMPUTED = 4096;
+const ACTIVITY_MS = 5000;
+
+interface Entry extends Used {
+  readonly accepted: Accepted;
+}
+
+/** An answer of the authority, with what is needed to judge how old it is. */
+interface Answer {
+  said: Said;
+  askedMs: number;
+}
+
+/**
+ * Connects to the authority and follows it.
+ *
+ * ```ts
+ * const verifier = createVerifier({ authority: 'https://auth.example', serviceKey, audience: 'https://api.example' });
+ * const verified = await verifier.verify(token);
+ * ```
+ * @throws TypeError when an option is not what it must be
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  return new FeedVerifier(readOptions(options), systemClock);
+}
+
+class FeedVerifier implements Verifier {
+  readonly cookieName: string;
+  readonly #settings: Settings;
+  readonly #clock: Clock;
+  readonly #feed: Feed;
+  readonly #memory: Memory<Entry>;
+  readonly #keys: Keys;
+  readonly #introspection: Introspection;
+  readonly #activity = new Activity();
+  readonly #watches = new EndedWatches();
+  readonly #asks = new Flights<Answer>(MOST_ASKED);
+  readonly #computations = new Flights<Proven | Refused | 'ask'>(MOST_COMPUTED);
+  readonly #listeners = { fresh: new Set<() => void>(), stale: new Set<() => void>(), ended: new Set() } as {
+    [Name in keyof VerifierEvents]: Set<VerifierEvents[Name]>;
+  };
+  readonly #accepted = { memory: 0, authority: 0 };
+  readonly #refused = new Map<Reason, number>();
+  readonly #asked = new Map<Said['says'], number>();
+  readonly #stopActivity: () => void;
+  #wasFresh = false;
+  #freshMs = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  constructor(settings: Settings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+    const { authorities, serviceKey, log, capacity } = settings;
+    this.cookieName = authorities[0]?.protocol === 'https:' ? '__Host-curfew_session' : 'curfew_session';
+    this.#keys = new Keys(log);
+    this.#introspection = new Introspection(authorities, serviceKey, clock, log);
+    this.#feed = new Feed(authorities, serviceKey, clock, log, {
+      onEnding: ({ ids, cuts, changed }) => {
+        this.#memory.change(changed, BELIEVED_MS);
+        this.#watches.apply({ ids, cuts });
+        this.#emit('ended', { ids, cuts });
+      },
+      onSnapshot: () => this.#review(false),
+      onKeys: (keys) => void this.#takeKeys(keys),
+      onFreshness: () => this.#lookAtFreshness(),
+    });
+    const { subscriber } = this.#feed;
+    this.#memory = new Memory<Entry>({
+      capacity,
+      judge: (session) => subscriber.judge(session),
+      monotonicMs: () => clock.now().monotonicMs,
+    });
+    this.#stopActivity = clock.every(ACTIVITY_MS, () => this.#tellActivity());
+  }
+
+  verify(credential: string | null | undefined, options?: CheckOptions): Promise<Verified> {
+    const now = this.verifyNow(credential, options);
+    return now ? Promise.resolve(now) : this.#verify(credential as string, this.#onStale(options));
+  }
+
+  verifyNow(credential: string | null | undefined, options?: CheckOptions): Verified | null {
+    if (this.#closed) return this.#refuse('unavailable');
+    if (typeof credential !== 'string' || credential === '') return this.#refuse('no_credential');
+    const nowMs = this.#feed.subscriber.authorityNowMs();
+    if (nowMs === null) return null;
+    // The memory asks the replica last, and the replica looks at the clock last.
+    const known = this.#memory.recall(credential, nowMs);
+    if (known === null) return null;
+    if (known === 'ended') return this.#refuse('ended');
+    if (known === 'unsure') return this.#onStale(options) === 'refuse' ? this.#refuse('stale') : null;
+    this.#accepted.memory++;
+    this.#activity.use(known.value, nowMs);
+    return known.value.accepted;
+  }
+
+  #onStale(options: CheckOptions | undefined): OnStale {
+    return options?.onStale ?? this.#settings.onStale;
+  }
+
+  #refuse(reason: Reason): Refused {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+    return refused(reason);
+  }
+
+  async #verify(text: string, onStale: OnStale): Promise<Verified> {
+    const startedMs = this.#clock.now().monotonicMs;
+    const kind = credentialKind(text);
+    // A refresh token opens nothing but /v1/refresh.
+    if (kind === null || kind === 'refresh') return this.#refuse('not_canonical');
+    if (kind === 'jwt') {
+      const proven = await this.#computations.join(text, () => this.#compute(text));
+      if (proven === null) return this.#refuse('unavailable');
+      if (proven !== 'ask') {
+        if ('ok' in proven) return this.#refuse(proven.reason);
+        const now = this.verifyNow(text, { onStale });
+        if (now) return now;
+      }
+    }
+    return this.#ask(text, startedMs, onStale);
+  }
+
+  /** Judges a token's text and keeps what its signature proves. */
+  async #compute(text: string): Promise<Proven | Refused | 'ask'> {
+    const { subscriber } = this.#feed;
+    const nowMs = subscriber.authorityNowMs();
+    const { terms } = subscriber;
+    const { mark } = this.#memory;
+    const askedMs = this.#clock.now().monotonicMs;
+    const proven = await judgeToken(
+      text,
+      this.#keys,
+      this.#settings.audiences,
+      terms && nowMs !== null ? { issuer: terms.issuer, tokenLifeMs: terms.tokenLife, nowMs } : null,
+    );
+    if (proven !== 'ask' && !('ok' in proven))
+      this.#remember(text, watch(proven.facts), proven.expiresAtMs, {
+        askedMs,
+        mark,
+        believedMs: Number.POSITIVE_INFINITY,
+      });
+    return proven;
+  }
+
+  #remember(
+    text: string,
+    session: Watched,
+    expiresAtMs: number,
+    how: { askedMs: number; mark: number; believedMs: number },
+  ): void {
+    const accepted = Object.freeze({
+      ok: true,
+      session: sessionOfFacts(session.facts, expiresAtMs),
+      by: 'memory',
+    } as const);
+    const value = { accepted, sid: session.facts.sid, usedMs: 0, listed: false };
+    this.#memory.remember({ text, session, value, expiresAtMs, ...how });
+  }
+
+  /** Asks the authority, and puts its answer behind the replica like everything else. */
+  async #ask(text: string, startedMs: number, onStale: OnStale): Promise<Verified> {
+    const { subscriber } = this.#feed;
+    if (onStale === 'refuse' && !subscriber.isFresh()) return this.#refuse('stale');
+    for (;;) {
+      const answer = await this.#asks.join(text, () => this.#askNow(text));
+      if (answer === null || this.#closed) return this.#refuse('unavailable');
+      const { said, askedMs } = answer;
+      if (said.says === 'unavailable') return this.#refuse('unavailable');
+      if (said.says === 'inactive') return this.#refuse('unknown');
+      const verdict = subscriber.judge(said.session);
+      if (verdict === 'ended') return this.#refuse('ended');
+      if (verdict === 'unsure') {
+        if (onStale === 'refuse') return this.#refuse('stale');
+        // Somebody else's question, put before this check began: its answer may be older than a logout that was confirmed
+        // before. Without a replica to tell, ask anew.
+        if (askedMs < startedMs) continue;
+      }
+      // An answer that was under way for long, or lay here while this process was suspended, is an answer of the past.
+      if (this.#clock.now().monotonicMs - askedMs >= this.#leaseMs()) return this.#refuse('unavailable');
+      this.#accepted.authority++;
+      const session = sessionOfFacts(said.session.facts, said.expiresAtMs);
+      return Object.freeze({ ok: true, session, by: 'authority' } as const);
+    }
+  }
+
+  async #askNow(text: string): Promise<Answer> {
+    const { mark } = this.#memory;
+    const askedMs = this.#clock.now().monotonicMs;
+    let said = await this.#introspection.ask(text, this.#leaseMs());
+    const { terms } = this.#feed.subscriber;
+    if (said.says === 'active') {
+      const elsewhere = said.audience !== null && !this.#settings.audiences.includes(said.audience);
+      if (elsewhere || (terms && terms.issuer !== said.issuer)) said = { says: 'inactive' };
+    }
+    this.#asked.set(said.says, (this.#asked.get(said.says) ?? 0) + 1);
+    if (said.says === 'active')
+      this.#remember(text, said.session, said.expiresAtMs, {
+        askedMs,
+        mark,
+        // Never for longer than endings are remembered.
+        believedMs: Math.min(BELIEVED_MS, terms?.keep ?? 0),
+      });
+    return { said, askedMs };
+  }
+
+  #leaseMs(): number {
+    return this.#feed.subscriber.terms?.lease ?? ASSUMED_LEASE_MS;
+  }
+
+  async #takeKeys(keys: readonly Record<string, unknown>[]): Promise<void> {
+    const gone = await this.#keys.replace(keys);
+    if (gone) this.#memory.forget();
+  }
+
+  #tellActivity(): void {
+    const nowMs = this.#feed.subscriber.authorityNowMs();
+    if (nowMs === null || !this.#feed.isIdle) return;
+    for (const sessions of this.#activity.take(nowMs)) this.#feed.send({ t: 'used', sessions });
+  }
+
+  get freshness(): Freshness {
+    const { subscriber, node } = this.#feed;
+    return {
+      state: !this.#closed && subscriber.isFresh() ? 'fresh' : 'stale',
+      ageMs: subscriber.ageMs(),
+      leaseMs: subscriber.terms?.lease ?? null,
+      node,
+      replica: subscriber.size(),
+    };
+  }
+
+  #lookAtFreshness(): void {
+    const { subscriber } = this.#feed;
+    const isFresh = subscriber.isFresh();
+    const nowMs = this.#clock.now().monotonicMs;
+    // A snapshot holds what ended within `keep`: after a longer gap it cannot vouch for anybody.
+    if (isFresh && nowMs - this.#freshMs >= (subscriber.terms?.keep ?? 0)) this.#review(true);
+    if (isFresh) this.#freshMs = nowMs;
+    if (isFresh === this.#wasFresh) return;
+    this.#wasFresh = isFresh;
+    this.#emit(isFresh ? 'fresh' : 'stale');
+  }
+
+  /** Tells those whose session is over, or whose session nothing can be said of, if so it is. */
+  #review(lost: boolean): void {
+    this.#watches.review((session) => {
+      const verdict = this.#feed.subscriber.judge(session);
+      return verdict === 'ended' ? 'ended' : lost ? 'lost' : null;
+    });
+  }
+
+  on<Name extends keyof VerifierEvents>(event: Name, listener: VerifierEvents[Name]): () => void {
+    const listeners: Set<VerifierEvents[Name]> = this.#listeners[event];
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  #emit<Name extends keyof VerifierEvents>(event: Name, ...told: Parameters<VerifierEvents[Name]>): void {
+    for (const listener of this.#listeners[event])
+      this.#tell(`a listener of "${event}" failed`, () => (listener as (...all: unknown[]) => void)(...told));
+  }
+
+  /** Calls what belongs to the application: its faults are not ours. */
+  #tell(what: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#settings.log('error', what, { error });
+    }
+  }
+
+  onEnded(session: Session, callback: (why: EndedWhy) => void): () => void {
+    const watched = watch(factsOfSession(session));
+    const tell = (why: EndedWhy): void => this.#tell('a callback of onEnded failed', () => callback(why));
+    const callOff = this.#watches.add(watched, tell);
+    // Not before this function has answered: the caller has nothing to call off yet.
+    queueMicrotask(() => {
+      if (this.#feed.subscriber.judge(watched) === 'ended' && callOff()) tell('ended');
+    });
+    return () => void callOff();
+  }
+
+  async ready(timeoutMs = 10_000): Promise<boolean> {
+    if (this.freshness.state === 'fresh') return true;
+    return new Promise((resolve) => {
+      const answer = (fresh: boolean): void => {
+        stopListening();
+        clearTimeout(timer);
+        resolve(fresh);
+      };
+      const stopListening = this.on('fresh', () => answer(true));
+      // Keeps the process alive, unlike the others: somebody waits.
+      const timer = setTimeout(() => answer(false), timeoutMs);
+    });
+  }
+
+  metrics(): string {
+    const { state, ageMs, node, replica } = this.freshness;
+    return metricsText({
+      fresh: state === 'fresh',
+      ageMs,
+      connected: node !== null,
+      connections: this.#feed.connections,
+      replica,
+      credentials: this.#memory.size,
+      keys: this.#keys.size,
+      accepted: this.#accepted,
+      refused: this.#refused,
+      asked: this.#asked,
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#tellActivity();
+    this.#closed = true;
+    this.#stopActivity();
+    this.#introspection.close();
+    this.#memory.forget();
+    if (this.#wasFresh) this.#emit('stale');
+    await this.#feed.close();
+  }
+}

@@ -1,0 +1,209 @@
+/** The guards, each in front of a real application of its framework, over the wire. */
+import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import express from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cookieLogin, opened } from '../../server/test/http/logins.ts';
+import { curfew as expressGuard, sessionOf } from '../src/express.ts';
+import { curfew as fastifyGuard, sessionOf as sessionOfFastify } from '../src/fastify.ts';
+import { curfew as fetchGuard } from '../src/fetch.ts';
+import { curfew as honoGuard, type SessionVariables } from '../src/hono.ts';
+import type { Verifier } from '../src/index.ts';
+import { openStage, type Stage } from './door.ts';
+
+const TRUSTED = 'https://shop.example';
+const options = { trustedOrigins: [TRUSTED] };
+
+let stage: Stage;
+let verifier: Verifier;
+beforeAll(async () => {
+  stage = await openStage();
+  verifier = await stage.connect();
+});
+afterAll(() => stage.close());
+
+/** Each answers `{hello, named}` to any method at /, and refuses at once when stale at /strict. */
+const applications: Record<string, () => RequestListener | Promise<RequestListener>> = {
+  express() {
+    const app = express();
+    app.all('/', expressGuard(verifier, options), (req, res) => {
+      res.json({ hello: sessionOf(req).subject, named: 'session' in req });
+    });
+    app.all('/strict', expressGuard(verifier, { onStale: 'refuse', cookie: false }), (_req, res) => {
+      res.json({});
+    });
+    return app;
+  },
+  async fastify() {
+    const app = fastify();
+    app.all('/', { onRequest: fastifyGuard(verifier, options) }, (request) => ({
+      hello: sessionOfFastify(request).subject,
+      named: 'session' in request,
+    }));
+    const strict = fastifyGuard(verifier, { onStale: 'refuse', cookie: false });
+    app.all('/strict', { onRequest: strict }, () => ({}));
+    await app.ready();
+    return (req, res) => app.routing(req, res);
+  },
+  hono() {
+    const app = new Hono<{ Variables: SessionVariables }>();
+    app.all('/', honoGuard(verifier, options), (c) =>
+      c.json({ hello: c.get('session').subject, named: true }),
+    );
+    app.all('/strict', honoGuard(verifier, { onStale: 'refuse', cookie: false }), (c) => c.json({}));
+    const listener = getRequestListener(app.fetch);
+    return (req, res) => void listener(req, res);
+  },
+  fetch() {
+    const open = fetchGuard(
+      verifier,
+      options,
+    )((_request, session) => Response.json({ hello: session.subject, named: true }));
+    const strict = fetchGuard(verifier, { onStale: 'refuse', cookie: false })(() => Response.json({}));
+    const listener = getRequestListener((request) =>
+      new URL(request.url).pathname === '/strict' ? strict(request) : open(request),
+    );
+    return (req, res) => void listener(req, res);
+  },
+};
+
+describe.each(Object.keys(applications))('%s', (name) => {
+  let server: Server;
+  let url: string;
+  beforeAll(async () => {
+    server = createServer(await applications[name]?.());
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => void server.close());
+
+  const ask = (headers: Record<string, string>, method = 'GET', path = '/'): Promise<Response> =>
+    fetch(url + path, { method, headers });
+  const statusOf = async (...how: Parameters<typeof ask>): Promise<number> => (await ask(...how)).status;
+
+  test('lets a live session through, and nobody after its logout', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const answer = await ask({ authorization: `Bearer ${bearer}` });
+    expect([answer.status, await answer.json()]).toEqual([200, { hello: '2', named: true }]);
+    await stage.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
+    const refusal = await ask({ authorization: `Bearer ${bearer}` });
+    expect(refusal.status).toBe(401);
+    expect(refusal.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    expect(refusal.headers.get('cache-control')).toBe('no-store');
+    expect(refusal.headers.get('content-type')).toContain('application/problem+json');
+    expect(await refusal.json()).toMatchObject({ status: 401, code: 'not_authenticated' });
+  });
+
+  test('asks for a credential where there is none', async () => {
+    const refusal = await ask({});
+    expect([refusal.status, refusal.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    const head = await ask({}, 'HEAD');
+    expect([head.status, await head.text()]).toEqual([401, '']);
+  });
+
+  test('takes the cookie, from its own pages and from trusted ones', async () => {
+    const { cookie } = await cookieLogin(stage.call);
+    const own = `theme=dark; curfew_session=${cookie}`;
+    expect(await statusOf({ cookie: own })).toBe(200);
+    const posts: [number, Record<string, string>][] = [
+      [200, { 'sec-fetch-site': 'same-origin', origin: url }],
+      [200, { origin: TRUSTED, 'sec-fetch-site': 'cross-site' }],
+      [200, { 'sec-fetch-site': 'none' }],
+      [403, { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }],
+      [403, { 'sec-fetch-site': 'same-site', origin: 'https://sibling.example' }],
+      [403, { origin: `${TRUSTED}.evil.example` }],
+      [403, { origin: 'null' }],
+      [403, {}],
+    ];
+    for (const [status, headers] of posts)
+      expect([headers, await postRaw(url, { cookie: own, ...headers })]).toEqual([headers, status]);
+    // A bearer token is put there by a program, never by a browser on its own.
+    const { bearer } = await opened(stage.call, 2);
+    expect(await postRaw(url, { authorization: `Bearer ${bearer}`, origin: 'https://evil.example' })).toBe(
+      200,
+    );
+    expect(await statusOf({ cookie: own }, 'GET', '/strict')).toBe(401);
+  });
+
+  test('picks none of two', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const { cookie } = await cookieLogin(stage.call);
+    const good = `Bearer ${bearer}`;
+    expect(await getRaw(url, ['Authorization', good])).toBe(200);
+    expect(await getRaw(url, ['authorization', good, 'AUTHORIZATION', good])).toBe(401);
+    expect(await getRaw(url, ['Authorization', good, 'Authorization', 'Bearer x'])).toBe(401);
+    const [a, b] = [`curfew_session=${cookie}`, `curfew_session=${cookie.slice(0, -1)}A`];
+    for (const both of [`${a}; ${b}`, `${b}; ${a}`, `${a};${a}`])
+      expect(await statusOf({ cookie: both })).toBe(401);
+    // A header decides, as at the authority: good or bad.
+    expect(await statusOf({ authorization: good, cookie: 'curfew_session=x' })).toBe(200);
+    expect(await statusOf({ authorization: 'Bearer x', cookie: a })).toBe(401);
+  });
+
+  test('a credential in the wrong place, or of the wrong kind', async () => {
+    const { bearer, refresh } = await opened(stage.call, 2);
+    const { cookie } = await cookieLogin(stage.call);
+    for (const authorization of [
+      `Bearer ${cookie}`,
+      `Bearer ${refresh}`,
+      bearer,
+      `Basic ${bearer}`,
+      `Bearer  ${bearer}`,
+    ])
+      expect([authorization, await statusOf({ authorization })]).toEqual([authorization, 401]);
+    for (const value of [bearer, `${cookie}x`, ''])
+      expect(await statusOf({ cookie: `curfew_session=${value}` })).toBe(401);
+    expect(await statusOf({ cookie: `xcurfew_session=${cookie}; curfew_session2=${cookie}` })).toBe(401);
+  });
+
+  test('when stale, asks on one route and refuses on the other; says so when it cannot tell', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const headers = { authorization: `bearer ${bearer}` };
+    expect(await statusOf(headers)).toBe(200);
+    stage.door.onUpgrade = (socket) => {
+      socket.destroy();
+      return true;
+    };
+    stage.door.cut();
+    try {
+      await expect.poll(() => verifier.freshness.state, { timeout: 10_000 }).toBe('stale');
+      expect(await statusOf(headers)).toBe(200);
+      stage.door.onQuestion = (_req, res) => void res.writeHead(500).end();
+      for (const path of ['/', '/strict']) {
+        const answer = await ask(headers, 'GET', path);
+        expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+        expect(await answer.json()).toMatchObject({ status: 503, code: 'unavailable' });
+      }
+      stage.door.onQuestion = null;
+      expect(await statusOf(headers, 'GET', '/strict')).toBe(503);
+    } finally {
+      stage.door.onQuestion = null;
+      stage.door.onUpgrade = null;
+      await expect.poll(() => verifier.freshness.state, { timeout: 20_000 }).toBe('fresh');
+    }
+  });
+});
+
+test('sessionOf refuses what no guard let through', () => {
+  expect(() => sessionOf({ session: { subject: '1' } })).toThrow('curfew(verifier)');
+});
+
+// fetch() sets Sec-Fetch-* and Origin as it likes, and merges headers of one name.
+const postRaw = (url: string, headers: Record<string, string>): Promise<number> =>
+  raw(url, 'POST', Object.entries(headers).flat());
+const getRaw = (url: string, headers: string[]): Promise<number> => raw(url, 'GET', headers);
+
+function raw(url: string, method: string, headers: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const host = ['Host', new URL(url).host, ...(method === 'POST' ? ['Content-Length', '0'] : [])];
+    const request = httpRequest(url, { method, headers: [...host, ...headers], agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.once('error', reject);
+    request.end();
+  });
+}

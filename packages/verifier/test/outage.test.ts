@@ -1,0 +1,230 @@
+/** What a verifier says when it cannot know: connections cut and muted, an authority that is gone, a process that was paused. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
+import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
+import { createVerifier, type Verifier } from '../src/index.ts';
+import { LEASE_MS, openStage, type Stage } from './door.ts';
+
+let stage: Stage;
+let verifier: Verifier;
+let aheadMs = 0;
+beforeAll(async () => {
+  stage = await openStage({}, { now: () => new Date(Date.now() + aheadMs) });
+});
+afterAll(() => stage.close());
+beforeEach(async () => {
+  verifier = await stage.connect();
+});
+afterEach(async () => {
+  stage.door.onQuestion = null;
+  stage.door.onUpgrade = null;
+  await stage.door.shut();
+  await stage.door.open();
+  await verifier.close();
+});
+
+const logOut = async (bearer: string): Promise<{ acknowledged: number; waited_out: number; ms: number }> => {
+  const { status, json } = await stage.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
+  expect([status, json.confirmed]).toEqual([200, true]);
+  return json;
+};
+const becomes = (state: 'fresh' | 'stale', one = verifier): Promise<void> =>
+  expect.poll(() => one.freshness.state, { timeout: 20_000, interval: 10 }).toBe(state);
+/** The feed is gone, the rest of the authority is there. */
+const loseFeed = async (): Promise<void> => {
+  stage.door.onUpgrade = (socket) => {
+    socket.destroy();
+    return true;
+  };
+  stage.door.cut();
+  await becomes('stale');
+};
+
+describe('the authority is gone', () => {
+  test('memory answers for the lease, then everything is refused, until it is back', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const opaque = await sessionTokenLogin(stage.call);
+    for (const one of [bearer, opaque]) expect(await verifier.verify(one)).toMatchObject({ ok: true });
+    const events: string[] = [];
+    verifier.on('stale', () => events.push('stale'));
+    verifier.on('fresh', () => events.push('fresh'));
+    await stage.door.shut();
+    await becomes('stale');
+    for (const one of [bearer, opaque]) {
+      expect(verifier.verifyNow(one)).toBeNull();
+      expect(verifier.verifyNow(one, { onStale: 'refuse' })).toEqual({ ok: false, reason: 'stale' });
+      expect(await verifier.verify(one)).toEqual({ ok: false, reason: 'unavailable' });
+      expect(await verifier.verify(one, { onStale: 'refuse' })).toEqual({ ok: false, reason: 'stale' });
+    }
+    // Nothing of this kind was seen before: refused all the same.
+    const unseen = (await opened(stage.call, 2)).bearer;
+    expect(await verifier.verify(unseen)).toEqual({ ok: false, reason: 'unavailable' });
+    expect(verifier.freshness).toMatchObject({ state: 'stale', node: null });
+    expect(verifier.freshness.ageMs).toBeGreaterThanOrEqual(LEASE_MS);
+    expect(events).toEqual(['stale']);
+
+    await stage.door.open();
+    await becomes('fresh');
+    expect(events).toEqual(['stale', 'fresh']);
+    for (const one of [bearer, opaque, unseen])
+      expect(await verifier.verify(one)).toMatchObject({ ok: true, by: 'memory' });
+  });
+
+  test('what ended meanwhile is over when it is back', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const verified = await verifier.verify(bearer);
+    if (!verified.ok) throw new Error(verified.reason);
+    const told: string[] = [];
+    verifier.onEnded(verified.session, (why) => told.push(why));
+    await stage.door.shut();
+    await logOut(bearer);
+    expect(told).toEqual([]);
+    await stage.door.open();
+    await becomes('fresh');
+    expect(verifier.verifyNow(bearer)).toEqual({ ok: false, reason: 'ended' });
+    expect(told).toEqual(['ended']);
+  });
+});
+
+describe('the feed is gone', () => {
+  test('the authority is asked, for a token as well, and knows what this process does not', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    expect(await verifier.verify(bearer)).toMatchObject({ by: 'memory' });
+    await loseFeed();
+    expect(await verifier.verify(bearer)).toMatchObject({ ok: true, by: 'authority' });
+    expect(await verifier.verify(bearer, { onStale: 'refuse' })).toEqual({ ok: false, reason: 'stale' });
+    await logOut(bearer);
+    expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'unknown' });
+  });
+
+  test('a check that began after a logout does not take an answer from before it', async () => {
+    const credential = await sessionTokenLogin(stage.call);
+    await loseFeed();
+    const { text } = await stage.call('POST', '/oauth/introspect', {
+      bearer: SERVICE_KEY,
+      body: `token=${credential}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expect(text).toContain('"active":true');
+    const held = new Promise<() => void>((resolve) => {
+      stage.door.onQuestion = (_req, res, pass) => {
+        stage.door.onQuestion = null;
+        if (stage.door.asked === before + 1) resolve(() => void res.writeHead(200).end(text));
+        else pass();
+      };
+    });
+    const before = stage.door.asked;
+    const early = verifier.verify(credential);
+    const release = await held;
+    const { status } = await stage.call('POST', '/auth/logout', { bearer: credential });
+    expect(status).toBe(200);
+    const late = verifier.verify(credential);
+    release();
+    // The early one was under way when the session ended; either answer is right for it.
+    await early;
+    expect(await late).toEqual({ ok: false, reason: 'unknown' });
+    expect(stage.door.asked).toBe(before + 2);
+  });
+
+  test('a short cut that never made it stale tells what ended in it', async () => {
+    const { bearer, sid } = await opened(stage.call, 2);
+    const verified = await verifier.verify(bearer);
+    if (!verified.ok) throw new Error(verified.reason);
+    const told: string[] = [];
+    verifier.onEnded(verified.session, (why) => told.push(why));
+    stage.door.mute();
+    await stage.call('DELETE', `/v1/sessions/${sid}`, { bearer, body: { wait: 'none' } });
+    stage.door.cut();
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual(['ended']);
+  });
+
+  test('one that is open and says nothing is given up, and the logout does not wait for it for longer than the lease', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    expect(await verifier.verify(bearer)).toMatchObject({ by: 'memory' });
+    const { feeds } = stage.door;
+    stage.door.mute();
+    await logOut(bearer);
+    // The logout has been confirmed: memory must not say yes for one more check.
+    expect(verifier.verifyNow(bearer)?.ok ?? false).toBe(false);
+    await expect.poll(() => stage.door.feeds, { timeout: 20_000 }).toBeGreaterThan(feeds);
+    await becomes('fresh');
+    expect(verifier.verifyNow(bearer)).toEqual({ ok: false, reason: 'ended' });
+  });
+});
+
+test('a process that was paused for longer than the lease does not trust its memory when it wakes', async () => {
+  const child = fork(join(import.meta.dirname, 'paused-process.ts'), [stage.door.url, SERVICE_KEY, ISSUER], {
+    execArgv: ['--conditions=curfew-source'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  try {
+    expect(await once(child, 'message')).toEqual(['ready', undefined]);
+    const ask = async (credential: string): Promise<unknown> => {
+      const answer = once(child, 'message');
+      child.send(credential);
+      return ((await answer) as [unknown])[0];
+    };
+    const { bearer } = await opened(stage.call, 2);
+    expect(await ask(bearer)).toMatchObject({ ok: true, by: 'memory' });
+    child.kill('SIGSTOP');
+    // It will hear nothing of the logout when it wakes.
+    stage.door.mute();
+    await logOut(bearer);
+    const first = once(child, 'message');
+    child.send(bearer);
+    child.kill('SIGCONT');
+    expect((await first)[0]).toEqual({ ok: false, reason: 'stale' });
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+test('of several addresses those are used that answer', async () => {
+  const one = await stage.connect({
+    authority: ['http://127.0.0.1:1', stage.door.url, 'http://127.0.0.1:2'],
+  });
+  const opaque = await sessionTokenLogin(stage.call);
+  expect(await one.verify(opaque)).toMatchObject({ ok: true, by: 'authority' });
+  const { bearer } = await opened(stage.call, 2);
+  expect(await one.verify(bearer)).toMatchObject({ ok: true, by: 'memory' });
+});
+
+test('a wrong service key opens nothing, and is said once', async () => {
+  const said: string[] = [];
+  const wrong = createVerifier({
+    authority: stage.door.url,
+    serviceKey: `${SERVICE_KEY}x`,
+    audience: ISSUER,
+    log: (level, message) => said.push(`${level}: ${message}`),
+  });
+  try {
+    expect(await wrong.ready(1000)).toBe(false);
+    const { bearer } = await opened(stage.call, 2);
+    for (const credential of [bearer, await sessionTokenLogin(stage.call)]) {
+      expect(await wrong.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
+      expect(await wrong.verify(credential, { onStale: 'refuse' })).toEqual({ ok: false, reason: 'stale' });
+    }
+    expect(said.filter((line) => line.includes('CURFEW_SERVICE_KEYS'))).toHaveLength(1);
+    expect(said.join()).not.toContain(SERVICE_KEY);
+  } finally {
+    await wrong.close();
+  }
+});
+
+test('an access token runs out when the authority’s clock says so', async () => {
+  const { bearer } = await opened(stage.call, 2);
+  expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
+  try {
+    aheadMs = 301_000;
+    await expect.poll(() => verifier.verifyNow(bearer), { timeout: 10_000 }).toBeNull();
+    await becomes('fresh');
+    expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'expired' });
+    const { bearer: second } = await opened(stage.call, 2);
+    expect(await verifier.verify(second)).toMatchObject({ ok: true, by: 'memory' });
+  } finally {
+    aheadMs = 0;
+  }
+});

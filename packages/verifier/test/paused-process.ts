@@ -1,0 +1,13 @@
+/** A back end in a process of its own, which its parent pauses. Says what memory answers, at once. */
+import { createVerifier } from '../src/index.ts';
+
+const [authority = '', serviceKey = '', audience = ''] = process.argv.slice(2);
+const verifier = createVerifier({ authority, serviceKey, audience, log: () => undefined });
+process.on('message', (credential: string) => {
+  const now = verifier.verifyNow(credential, { onStale: 'refuse' });
+  if (now) process.send?.(now);
+  else void verifier.verify(credential, { onStale: 'refuse' }).then((verified) => process.send?.(verified));
+});
+process.once('disconnect', () => process.exit());
+await verifier.ready(30_000);
+process.send?.('ready');

@@ -1,0 +1,162 @@
+/** The parts that can be looked at alone. */
+import { cutAll, cutOthers } from '@curfew/protocol/cuts';
+import { credentialKind } from '@curfew/protocol/credential-kind';
+import { watch } from '@curfew/protocol/replica';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { newSecret, parseBearer, parseOpaque } from '../../server/src/domain/tokens.ts';
+import { Activity } from '../src/activity.ts';
+import { EndedWatches } from '../src/ended-watch.ts';
+import { Flights } from '../src/flights.ts';
+import { createVerifier } from '../src/index.ts';
+import { readOptions } from '../src/options.ts';
+
+describe('options', () => {
+  const good = { authority: 'https://auth.example', serviceKey: 'key', audience: 'api' };
+  test.each([
+    ['authority', { authority: [] }],
+    ['authority', { authority: 'auth.example' }],
+    ['authority', { authority: 'ftp://auth.example' }],
+    ['authority', { authority: 'https://me:secret@auth.example' }],
+    ['serviceKey', { serviceKey: '' }],
+    ['serviceKey', { serviceKey: 'a\r\nb' }],
+    ['audience', { audience: '' }],
+    ['audience', { audience: [] }],
+    ['capacity', { capacity: 0 }],
+    ['onStale', { onStale: 'trust' as 'ask' }],
+  ])('%s: %o is refused with a sentence', (name, bad) => {
+    expect(() => createVerifier({ ...good, ...bad })).toThrow(name);
+    expect(() => createVerifier({ ...good, ...bad })).not.toThrow('secret');
+  });
+
+  test('a key that would travel unencrypted is warned of', () => {
+    const said: string[] = [];
+    const log = (_level: string, message: string): unknown => said.push(message);
+    for (const authority of [
+      'https://auth.example',
+      'http://127.0.0.1:8000',
+      'http://localhost',
+      'http://[::1]:1',
+    ])
+      readOptions({ ...good, authority, log });
+    expect(said).toEqual([]);
+    readOptions({ ...good, authority: 'http://auth.example', log });
+    expect(said).toHaveLength(1);
+  });
+});
+
+test('credentials have the shapes that the authority gives and accepts', () => {
+  const random = (length: number): Buffer => Buffer.from(crypto.getRandomValues(new Uint8Array(length)));
+  for (const kind of ['session', 'cookie', 'refresh'] as const) {
+    const text = newSecret(kind, random);
+    expect(credentialKind(text)).toBe(kind);
+  }
+  expect(credentialKind(`12|${newSecret('access', random)}`)).toBe('access');
+  const secret = fc.stringMatching(/^[A-Za-z0-9_-]{42}[A-Za-z0-9_|-]{1,2}$/);
+  const prefix = fc.constantFrom(
+    'sess_',
+    'cs_',
+    'rt_',
+    '1|',
+    '0|',
+    '9999999999999999|',
+    '10000000000000000|',
+    'x',
+    '',
+  );
+  fc.assert(
+    fc.property(prefix, secret, (start, end) => {
+      const text = start + end;
+      const theirs =
+        parseBearer(text) ??
+        (['cookie', 'refresh'] as const).map((kind) => parseOpaque(kind, text)).find((one) => one !== null);
+      expect(credentialKind(text)).toBe(theirs?.kind ?? null);
+    }),
+  );
+});
+
+describe('flights', () => {
+  test('are shared, bounded, and gone when they are over', async () => {
+    const flights = new Flights<number>(2);
+    let begun = 0;
+    const finish: (() => void)[] = [];
+    const work = (): Promise<number> => {
+      const turn = ++begun;
+      return new Promise((resolve) => finish.push(() => resolve(turn)));
+    };
+    const [a, b, c] = [flights.join('a', work), flights.join('a', work), flights.join('b', work)];
+    expect(flights.join('c', work)).toBeNull();
+    expect([begun, flights.size]).toEqual([2, 2]);
+    finish[0]?.();
+    // Whoever goes on after it can begin anew at once.
+    expect(await Promise.all([a, b])).toEqual([1, 1]);
+    const again = flights.join('a', work);
+    finish[2]?.();
+    expect(await again).toBe(3);
+    finish[1]?.();
+    expect(await c).toBe(2);
+  });
+
+  test('that fail are gone as well', async () => {
+    const flights = new Flights<number>(1);
+    await expect(flights.join('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(flights.size).toBe(0);
+  });
+});
+
+describe('watches', () => {
+  const session = (born: number, more: object = {}) =>
+    watch({ sid: crypto.randomUUID(), userId: 7, clientId: 'shop', deviceId: 'd', born, ...more });
+
+  test('are told by id, by user, by client, by device, by everyone, and only then', () => {
+    const watches = new EndedWatches();
+    const told: string[] = [];
+    const one = session(10);
+    const add = (): void => void watches.add(one, (why) => told.push(why));
+    const keys = ['user:7', 'client:shop', 'device:7:d', 'everyone'];
+    for (const key of keys) {
+      add();
+      watches.apply({ ids: [], cuts: [{ key: `${key}x`, ...cutAll(11) }] });
+      watches.apply({ ids: [crypto.randomUUID()], cuts: [{ key, ...cutAll(10) }] });
+      watches.apply({ ids: [], cuts: [{ key, ...cutOthers(11, one.facts.sid) }] });
+      expect(told).toEqual([]);
+      watches.apply({ ids: [], cuts: [{ key, ...cutAll(11) }] });
+      expect(told.splice(0)).toEqual(['ended']);
+      watches.apply({ ids: [one.facts.sid], cuts: [{ key, ...cutAll(12) }] });
+      expect([told, watches.size]).toEqual([[], 0]);
+    }
+  });
+
+  test('who watches anew when told is not told for ever', () => {
+    const watches = new EndedWatches();
+    const one = session(10);
+    let told = 0;
+    const again = (): void => {
+      told++;
+      watches.add(one, again);
+    };
+    watches.add(one, again);
+    watches.apply({ ids: [one.facts.sid], cuts: [] });
+    expect(told).toBe(1);
+    watches.review(() => 'lost');
+    expect([told, watches.size]).toEqual([2, 1]);
+  });
+
+  test('called off, nothing is kept', () => {
+    const watches = new EndedWatches();
+    const stop = watches.add(session(1), () => undefined);
+    expect([watches.size, stop(), stop(), watches.size]).toEqual([1, true, false, 0]);
+  });
+});
+
+test('activity is told once for each credential, in pieces, with how long ago', () => {
+  const activity = new Activity();
+  const all = Array.from({ length: 1200 }, (_, i) => ({ sid: `s${i}`, usedMs: 0, listed: false }));
+  for (let round = 1; round <= 3; round++) for (const one of all) activity.use(one, round * 1000);
+  const pieces = [...activity.take(3500)];
+  expect(pieces.map((piece) => piece.length)).toEqual([500, 500, 200]);
+  expect(pieces[0]?.[0]).toEqual(['s0', 500]);
+  expect([...activity.take(4000)]).toEqual([]);
+  activity.use(all[0] as (typeof all)[0], 5000);
+  expect([...activity.take(4000)]).toEqual([[['s0', 0]]]);
+});

@@ -1,0 +1,384 @@
+/** What a connected verifier says of every kind of credential, against a real authority. */
+import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  cookieLogin,
+  newUser,
+  opened,
+  sessionTokenLogin,
+  tokenLogin,
+} from '../../server/test/http/logins.ts';
+import { SERVICE_KEY } from '../../server/test/support.ts';
+import type { Verifier } from '../src/index.ts';
+import { LEASE_MS, openStage, type Stage } from './door.ts';
+
+const APPLICATIONS = {
+  curve: { algorithm: 'ES256' },
+  rivest: { algorithm: 'RS256' },
+  elsewhere: { audience: 'https://elsewhere.example' },
+};
+
+let stage: Stage;
+let verifier: Verifier;
+beforeAll(async () => {
+  stage = await openStage({ CURFEW_APPLICATIONS: JSON.stringify(APPLICATIONS) });
+  verifier = await stage.connect();
+});
+afterAll(() => stage.close());
+const realNow = Date.now;
+afterEach(() => {
+  Date.now = realNow;
+  stage.door.onQuestion = null;
+});
+
+const logOut = async (bearer: string, body: object = {}): Promise<void> => {
+  const { status, json } = await stage.call('POST', '/v1/logout', {
+    bearer,
+    body: { scope: 'this', ...body },
+  });
+  expect([status, json.confirmed]).toEqual([200, true]);
+};
+const endOf = async (body: object): Promise<void> => {
+  const { status, text } = await stage.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
+  expect([status, text]).toEqual([200, expect.any(String)]);
+};
+
+describe('a token', () => {
+  test.each(['default', 'curve', 'rivest'])('of %s is judged here, without a question', async (client_id) => {
+    const { bearer, sid } = await opened(stage.call, 2, { client_id });
+    const before = stage.door.asked;
+    expect(verifier.verifyNow(bearer)).toBeNull();
+    const verified = await verifier.verify(bearer);
+    expect(verified).toEqual({
+      ok: true,
+      by: 'memory',
+      session: {
+        sid,
+        subject: '2',
+        clientId: client_id,
+        deviceId: expect.any(String),
+        born: expect.any(Number),
+        expiresAt: expect.any(Date),
+      },
+    });
+    expect(verifier.verifyNow(bearer)).toBe(await verifier.verify(bearer));
+    expect(stage.door.asked).toBe(before);
+
+    await logOut(bearer);
+    expect(verifier.verifyNow(bearer)).toMatchObject({ ok: false, reason: 'ended' });
+    expect(await verifier.verify(bearer)).toMatchObject({ ok: false, reason: 'ended' });
+    expect(stage.door.asked).toBe(before);
+  });
+
+  test('seen for the first time after its session ended is refused here', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    await logOut(bearer);
+    const before = stage.door.asked;
+    expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'ended' });
+    expect(stage.door.asked).toBe(before);
+  });
+
+  test('of many checks at once costs one signature', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const checks = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(bearer)));
+    // Each computation would have remembered an object of its own.
+    expect(new Set(checks).size).toBe(1);
+    expect(checks[0]).toMatchObject({ ok: true, by: 'memory' });
+  });
+
+  test('has one spelling, also after it was accepted', async () => {
+    const { bearer } = await opened(stage.call, 2, { client_id: 'curve' });
+    expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
+    const before = stage.door.asked;
+    const dot = bearer.lastIndexOf('.');
+    const signature = Buffer.from(bearer.slice(dot + 1), 'base64url');
+    const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+    const s = BigInt(`0x${signature.subarray(32).toString('hex')}`);
+    const twin = Buffer.from((order - s).toString(16).padStart(64, '0'), 'hex');
+    const spellings = {
+      bad_signature: [
+        `${bearer.slice(0, dot)}.${Buffer.concat([signature.subarray(0, 32), twin]).toString('base64url')}`,
+      ],
+      not_canonical: [
+        `${bearer}=`,
+        ` ${bearer}`,
+        `${bearer}\n`,
+        bearer.replace('.', '..'),
+        unusedBit(bearer),
+      ],
+    };
+    for (const [reason, texts] of Object.entries(spellings))
+      for (const text of texts) expect(await verifier.verify(text)).toEqual({ ok: false, reason });
+    expect(stage.door.asked).toBe(before);
+  });
+
+  test('for another audience is refused, and not asked about either', async () => {
+    const { bearer } = await opened(stage.call, 2, { client_id: 'elsewhere' });
+    const before = stage.door.asked;
+    expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'not_ours' });
+    expect(stage.door.asked).toBe(before);
+    const there = await stage.connect({ audience: ['https://elsewhere.example', 'https://other.example'] });
+    expect(await there.verify(bearer)).toMatchObject({ ok: true, by: 'memory' });
+  });
+
+  test('that somebody else signed is refused', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const [head = '', claims = ''] = bearer.split('.');
+    const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as { kid: string };
+    const said = JSON.parse(Buffer.from(claims, 'base64url').toString()) as Record<string, unknown>;
+    const stranger = generateKeyPairSync('ed25519').privateKey;
+    const forge = (more: object, key = stranger): Promise<string> =>
+      new SignJWT(said)
+        .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: header.kid, ...more })
+        .sign(key);
+    const before = stage.door.asked;
+    expect(await verifier.verify(await forge({}))).toEqual({ ok: false, reason: 'bad_signature' });
+    // The key's own algorithm counts, whatever the header says.
+    const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    expect(await verifier.verify(await forge({ alg: 'ES256' }, curve))).toMatchObject({
+      reason: 'bad_signature',
+    });
+    for (const more of [{ typ: 'JWT' }, { jwk: {} }, { crit: ['exp'], exp: 1 }])
+      expect(
+        await verifier.verify(
+          await forgeRaw({ alg: 'EdDSA', typ: 'at+jwt', kid: header.kid, ...more }, said),
+        ),
+      ).toEqual({
+        ok: false,
+        reason: 'not_canonical',
+      });
+    expect(stage.door.asked).toBe(before);
+    // A key that was not named yet may be the authority's newest: it is asked, and knows better.
+    expect(await verifier.verify(await forge({ kid: 'another' }))).toEqual({ ok: false, reason: 'unknown' });
+    expect(stage.door.asked).toBe(before + 1);
+  });
+
+  test('runs out by the authority’s clock, wherever this machine’s clock stands', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const shift = async (ms: number): Promise<void> => {
+      Date.now = () => realNow() + ms;
+      // A lease that this jump has broken is renewed.
+      await expect.poll(() => verifier.freshness.state, { timeout: 10_000 }).toBe('fresh');
+    };
+    await shift(3_600_000);
+    expect(await verifier.verify(bearer)).toMatchObject({ ok: true, by: 'memory' });
+    const { bearer: second } = await opened(stage.call, 2);
+    await shift(-3_600_000);
+    expect(await verifier.verify(second)).toMatchObject({ ok: true, by: 'memory' });
+    await shift(0);
+  });
+
+  test.each([
+    ['the user', { scope: 'user' }],
+    ['the device', { scope: 'device' }],
+  ])('ends with %s', async (_name, { scope }) => {
+    const user = await newUser(stage.call);
+    const [device, other] = [randomUUID(), randomUUID()];
+    const here = await opened(stage.call, user.id, { device: { id: device } });
+    const there = await opened(stage.call, user.id, { device: { id: other } });
+    for (const { bearer } of [here, there]) expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
+    if (scope === 'user') await endOf({ scope: 'users', user_ids: [user.id] });
+    else await logOut(here.bearer, { scope: 'device', device_id: device });
+    expect(verifier.verifyNow(here.bearer)).toMatchObject({ ok: false, reason: 'ended' });
+    expect(verifier.verifyNow(there.bearer)?.ok).toBe(scope !== 'user');
+    // Born after the cut: alive.
+    const again = await opened(stage.call, user.id, { device: { id: device } });
+    expect(await verifier.verify(again.bearer)).toMatchObject({ ok: true, by: 'memory' });
+  });
+});
+
+describe('an opaque credential', () => {
+  const kinds = [
+    ['a session token', () => sessionTokenLogin(stage.call)],
+    ['an access token of contract 003', async () => (await tokenLogin(stage.call)).bearer],
+    ['a cookie', async () => (await cookieLogin(stage.call)).cookie],
+  ] as const;
+
+  test.each(kinds)('%s is asked about once, and ends at once', async (_name, logIn) => {
+    const credential = await logIn();
+    const before = stage.door.asked;
+    const first = await verifier.verify(credential);
+    expect(first).toMatchObject({ ok: true, by: 'authority', session: { subject: '2' } });
+    const second = verifier.verifyNow(credential);
+    expect(second).toEqual({ ...first, by: 'memory' });
+    expect(stage.door.asked).toBe(before + 1);
+    if (!first.ok) throw new Error('not reached');
+    const { status } = await stage.call('DELETE', `/v1/sessions/${first.session.sid}`, {
+      bearer: (await opened(stage.call, 2)).bearer,
+    });
+    expect(status).toBe(200);
+    expect(verifier.verifyNow(credential)).toMatchObject({ ok: false, reason: 'ended' });
+    expect(stage.door.asked).toBe(before + 1);
+    // Forgotten here, and unknown there.
+    expect(await verifier.verify(credential)).toMatchObject({ ok: false, reason: 'unknown' });
+  });
+
+  test('many checks at once share one question', async () => {
+    const credential = await sessionTokenLogin(stage.call);
+    const before = stage.door.asked;
+    const checks = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(credential)));
+    expect(checks.every((one) => one.ok)).toBe(true);
+    expect(stage.door.asked).toBe(before + 1);
+  });
+
+  test('that ends while the answer is under way is refused', async () => {
+    const credential = await sessionTokenLogin(stage.call);
+    // The authority has said yes; the answer lies on the way while the session ends.
+    const { text } = await stage.call('POST', '/oauth/introspect', {
+      bearer: SERVICE_KEY,
+      body: `token=${credential}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expect(text).toContain('"active":true');
+    const held = new Promise<() => void>((resolve) => {
+      stage.door.onQuestion = (_req, res) => resolve(() => void res.writeHead(200).end(text));
+    });
+    const check = verifier.verify(credential);
+    const release = await held;
+    const { bearer } = await opened(stage.call, 2);
+    await logOut(bearer, { scope: 'all' });
+    release();
+    expect(await check).toEqual({ ok: false, reason: 'ended' });
+  });
+
+  test('well-formed and unknown, or not well-formed', async () => {
+    expect(await verifier.verify(`sess_${'A'.repeat(43)}`)).toEqual({ ok: false, reason: 'unknown' });
+    const before = stage.door.asked;
+    const { refresh } = await opened(stage.call, 2);
+    for (const text of [`sess_${'A'.repeat(42)}B`, 'x', `0|${'A'.repeat(43)}`, refresh, '|', '__proto__'])
+      expect([text, await verifier.verify(text)]).toEqual([text, { ok: false, reason: 'not_canonical' }]);
+    for (const nothing of ['', null, undefined])
+      expect(await verifier.verify(nothing)).toEqual({ ok: false, reason: 'no_credential' });
+    expect(stage.door.asked).toBe(before);
+  });
+});
+
+describe('an answer that cannot be trusted', () => {
+  const answer = (status: number, body: string) => (): void => {
+    stage.door.onQuestion = (_req, res) => void res.writeHead(status).end(body);
+  };
+  test.each([
+    ['an error', answer(500, '{"active":true}')],
+    ['no JSON', answer(200, 'active')],
+    ['a yes without a session', answer(200, '{"active":true}')],
+    ['a yes that is none', answer(200, '{"active":"true"}')],
+    ['a redirect', answer(302, '')],
+    ['one that is too long', answer(200, JSON.stringify({ active: true, x: 'x'.repeat(100_000) }))],
+    ['none at all', () => void (stage.door.onQuestion = () => undefined)],
+  ])('%s', async (_name, arrange) => {
+    const credential = await sessionTokenLogin(stage.call);
+    arrange();
+    expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
+    stage.door.onQuestion = null;
+    expect(await verifier.verify(credential)).toMatchObject({ ok: true });
+  });
+
+  test('one that is older than the lease when it comes', async () => {
+    const credential = await sessionTokenLogin(stage.call);
+    stage.door.onQuestion = (_req, _res, pass) => void setTimeout(pass, LEASE_MS * 1.5);
+    expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
+  });
+});
+
+describe('onEnded', () => {
+  const sessionOf = async (credential: string) => {
+    const verified = await verifier.verify(credential);
+    if (!verified.ok) throw new Error(verified.reason);
+    return verified.session;
+  };
+
+  test('is told once of the session’s end, by its id or by a cut, before the logout is confirmed', async () => {
+    const user = await newUser(stage.call);
+    const [a, b, c] = await Promise.all([1, 2, 3].map(() => opened(stage.call, user.id)));
+    const told: string[] = [];
+    for (const [name, one] of Object.entries({ a, b, c })) {
+      const stop = verifier.onEnded(await sessionOf(one?.bearer ?? ''), (why) => told.push(`${name} ${why}`));
+      if (name === 'c') stop();
+    }
+    await logOut(a?.bearer ?? '');
+    expect(told).toEqual(['a ended']);
+    await logOut(b?.bearer ?? '', { scope: 'all' });
+    expect(told).toEqual(['a ended', 'b ended']);
+  });
+
+  test('is told at once of what is over already', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    const session = await sessionOf(bearer);
+    await logOut(bearer);
+    const why = await new Promise((resolve) => verifier.onEnded(session, resolve));
+    expect(why).toBe('ended');
+  });
+
+  test('a callback that fails harms nobody', async () => {
+    const { bearer } = await opened(stage.call, 2);
+    verifier.onEnded(await sessionOf(bearer), () => {
+      throw new Error('not ours');
+    });
+    let told = false;
+    verifier.onEnded(await sessionOf(bearer), () => (told = true));
+    await logOut(bearer);
+    expect(told).toBe(true);
+  });
+});
+
+test('keys that the authority makes anew come over the feed', async () => {
+  const keys = (): string => /curfew_verifier_keys (\d+)/.exec(verifier.metrics())?.[1] ?? '';
+  const before = Number(keys());
+  await stage.call('POST', '/v1/admin/keys/rotate', { bearer: SERVICE_KEY });
+  await expect.poll(() => Number(keys()), { timeout: 10_000 }).toBeGreaterThan(before);
+  const { bearer } = await opened(stage.call, 2);
+  expect(await verifier.verify(bearer)).toMatchObject({ ok: true, by: 'memory' });
+});
+
+test('what was used is told to the authority', async () => {
+  const quick = await stage.connect();
+  const { bearer } = await opened(stage.call, 2);
+  await quick.verify(bearer);
+  // Closing tells what was not told yet.
+  await quick.close();
+  expect(await quick.verify(bearer)).toEqual({ ok: false, reason: 'unavailable' });
+});
+
+test('memory is bounded', async () => {
+  const small = await stage.connect({ capacity: 3 });
+  const sessions = await Promise.all(Array.from({ length: 8 }, () => opened(stage.call, 2)));
+  for (const { bearer } of sessions) expect(await small.verify(bearer)).toMatchObject({ ok: true });
+  expect(small.metrics()).toContain('curfew_verifier_credentials 3\n');
+});
+
+test('metrics count what happened', async () => {
+  const other = await stage.connect();
+  const { bearer } = await opened(stage.call, 2);
+  for (let i = 0; i < 3; i++) await other.verify(bearer);
+  await other.verify('x');
+  await other.verify(await sessionTokenLogin(stage.call));
+  const text = other.metrics();
+  for (const line of [
+    'curfew_verifier_fresh 1',
+    'curfew_verifier_connected 1',
+    'curfew_verifier_connections_total 1',
+    'curfew_verifier_accepted_total{by="memory"} 3',
+    'curfew_verifier_accepted_total{by="authority"} 1',
+    'curfew_verifier_refused_total{reason="not_canonical"} 1',
+    'curfew_verifier_asked_total{says="active"} 1',
+  ])
+    expect(text).toContain(`${line}\n`);
+  expect(other.freshness).toMatchObject({ state: 'fresh', leaseMs: LEASE_MS, node: expect.any(String) });
+  expect(other.freshness.ageMs).toBeLessThan(LEASE_MS);
+});
+
+function unusedBit(token: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1) ?? '') ^ 1];
+}
+
+/** Signed by a key of nobody, with a header that jose itself would not write. */
+async function forgeRaw(header: object, claims: object): Promise<string> {
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const text = `${encode(header)}.${encode(claims)}`;
+  const key = createPrivateKey(
+    generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  );
+  return `${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`;
+}

@@ -1,0 +1,17 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { inWords, nothingYet, runSeeds, type Tally } from './seeds.ts';
+
+const STRETCH = 2000;
+
+/** Runs many seeds, and notes after each stretch where it stands, so that it can be ended and gone on with at any time. */
+export function campaign(file: string, from: number, count: number, print: (line: string) => void): boolean {
+  const tally = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Tally) : nothingYet(from);
+  while (tally.seeds < count) {
+    runSeeds(tally.from + tally.seeds, Math.min(STRETCH, count - tally.seeds), false, tally);
+    writeFileSync(`${file}.new`, `${JSON.stringify(tally, null, 2)}\n`);
+    renameSync(`${file}.new`, file);
+  }
+  print(inWords(tally));
+  for (const { seed, message } of tally.broken) print(`seed ${seed}: ${message}`);
+  return tally.broken.length === 0;
+}

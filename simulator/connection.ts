@@ -1,0 +1,139 @@
+import {
+  decodeNodeMessage,
+  decodeVerifierMessage,
+  encodeNodeMessage,
+  type NodeMessage,
+  type VerifierMessage,
+} from '@curfew/protocol/feed';
+import type { Feed } from '@curfew/protocol/publisher';
+import type { NodeProcess } from './node-process.ts';
+import type { Process } from './process.ts';
+import type { Simulation } from './simulation.ts';
+import type { VerifierProcess } from './verifier-process.ts';
+import { Broken } from './world.ts';
+
+interface Direction {
+  /** In order: nothing arrives before this. */
+  lastMs: number;
+  /** Nothing gets through before this. */
+  cutUntilMs: number;
+  sent: number;
+}
+
+/** One WebSocket, with its two ends, each of which may think that it is open while it is not. */
+export class Connection {
+  readonly node: NodeProcess;
+  readonly verifier: VerifierProcess;
+  nodeOpen = true;
+  verifierOpen = true;
+  feed: Feed | null = null;
+  /** Acknowledgements have been looked at up to this number. */
+  #seenSeq = 0;
+  readonly #sim: Simulation;
+  readonly #toNode: Direction = { lastMs: 0, cutUntilMs: 0, sent: 0 };
+  readonly #toVerifier: Direction = { lastMs: 0, cutUntilMs: 0, sent: 0 };
+
+  constructor(sim: Simulation, node: NodeProcess, verifier: VerifierProcess) {
+    this.#sim = sim;
+    this.node = node;
+    this.verifier = verifier;
+    node.connections.add(this);
+  }
+
+  toNode(message: VerifierMessage): void {
+    if (!this.verifierOpen) return;
+    if (message.t === 'ack') this.#acknowledges(message.seq);
+    const arrived = this.#sim.plan.has('codec') ? decodeVerifierMessage(JSON.stringify(message)) : message;
+    this.#send(this.#toNode, this.node.process, () => {
+      if (this.nodeOpen) this.node.hears(this, arrived);
+    });
+  }
+
+  /** Whoever acknowledges has it. */
+  #acknowledges(seq: number): void {
+    const { published, name } = this.node;
+    while (this.#seenSeq < Math.min(seq, published.length - 1)) {
+      const ending = published[++this.#seenSeq];
+      if (ending && !this.#sim.isOld(ending) && !this.verifier.holds(ending))
+        throw new Broken(
+          'told',
+          `${this.verifier.name} acknowledges ${seq} of ${name} and does not hold ${ending.position}`,
+        );
+    }
+  }
+
+  toVerifier(message: NodeMessage): void {
+    if (!this.nodeOpen) return;
+    const arrived = this.#sim.plan.has('codec') ? decodeNodeMessage(encodeNodeMessage(message)) : message;
+    this.#send(this.#toVerifier, this.verifier.process, () => {
+      if (this.verifierOpen) this.verifier.hears(this, arrived);
+    });
+  }
+
+  #send(direction: Direction, to: Process, arrive: () => void): void {
+    const { world, plan } = this.#sim;
+    const { random, nowMs } = world;
+    const early = nowMs < plan.healMs;
+    let delayMs = random.between(0.1, 1);
+    if (early && plan.has('feed-delays') && random.chance(0.08))
+      delayMs = random.between(0, 1.5) * plan.leaseMs;
+    let atMs = Math.max(nowMs + delayMs, direction.cutUntilMs);
+    const disorder = early && plan.has('feed-disorder');
+    if (!disorder || random.chance(0.7)) atMs = Math.max(atMs, direction.lastMs);
+    direction.lastMs = Math.max(direction.lastMs, atMs);
+    world.after(atMs - nowMs, () => to.deliver(arrive));
+    if (disorder && random.chance(0.2))
+      world.after(atMs - nowMs + random.between(0, 0.5) * plan.leaseMs, () => to.deliver(arrive));
+  }
+
+  /** Packets are lost for a while, one way or both. TCP sends them again: all of it arrives, late. */
+  cut(ms: number, toNode: boolean, toVerifier: boolean): void {
+    const untilMs = this.#sim.world.nowMs + ms;
+    if (toNode) this.#toNode.cutUntilMs = untilMs;
+    if (toVerifier) this.#toVerifier.cutUntilMs = untilMs;
+  }
+
+  /** One end gives it up, and the other hears of it: soon, or, with half-open connections, late. */
+  end(by: 'node' | 'verifier', silent = false): void {
+    const { world, plan } = this.#sim;
+    const late = silent || (world.nowMs < plan.healMs && plan.has('half-open') && world.random.chance(0.4));
+    const hearsMs = late ? world.random.between(0.2, 4) * plan.leaseMs : world.random.between(0.1, 2);
+    if (by === 'node') {
+      if (this.nodeOpen) {
+        this.nodeOpen = false;
+        this.node.lost(this);
+      }
+      const cutMs = Math.max(hearsMs, this.#toVerifier.lastMs - world.nowMs);
+      world.after(cutMs, () => this.verifier.process.deliver(() => this.closeAtVerifier()));
+    } else {
+      this.verifierOpen = false;
+      const cutMs = Math.max(hearsMs, this.#toNode.lastMs - world.nowMs);
+      world.after(cutMs, () => this.node.process.deliver(() => this.#closeAtNode()));
+    }
+  }
+
+  /** It breaks in the middle: both ends hear of it, each in its time. */
+  breakOff(): void {
+    const { world, plan } = this.#sim;
+    const soonMs = (): number =>
+      plan.has('half-open') && world.random.chance(0.4)
+        ? world.random.between(0, 4) * plan.leaseMs
+        : world.random.between(0, 3);
+    // From here on nothing gets through.
+    this.cut(1e12, true, true);
+    world.after(soonMs(), () => this.node.process.deliver(() => this.#closeAtNode()));
+    world.after(soonMs(), () => this.verifier.process.deliver(() => this.closeAtVerifier()));
+  }
+
+  #closeAtNode(): void {
+    if (!this.nodeOpen) return;
+    this.nodeOpen = false;
+    this.node.lost(this);
+  }
+
+  closeAtVerifier(): void {
+    if (!this.verifierOpen) return;
+    this.verifierOpen = false;
+    this.verifier.lost(this);
+  }
+}

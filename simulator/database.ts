@@ -1,0 +1,339 @@
+import {
+  type Cut,
+  clientKey,
+  cutAll,
+  cutOthers,
+  deviceKey,
+  EVERYONE_KEY,
+  isCut,
+  keysOf,
+  mergeCuts,
+  userKey,
+} from '@curfew/protocol/cuts';
+import type { Ending, KeyedCut } from '@curfew/protocol/endings';
+import type { Done, NodeDatabase } from '@curfew/protocol/node';
+import { watch } from '@curfew/protocol/replica';
+import type { Plan } from './plan.ts';
+import type { Process } from './process.ts';
+import { type Decision, type Scope, type Session, type Truth, describe, nameOf, probesOf } from './truth.ts';
+import type { World } from './world.ts';
+
+export type Statement =
+  | 'register'
+  | 'beat'
+  | 'nodes'
+  | 'take-out'
+  | 'log'
+  | 'check'
+  | 'refresh'
+  | 'login'
+  | 'end';
+
+interface Transaction {
+  xid: number;
+  done: boolean;
+}
+
+/** A model of PostgreSQL as far as the guarantee leans on it: snapshots, transaction numbers, late commits, answers that get lost. */
+export class Database {
+  /** Until then nobody is answered. */
+  downUntilMs = 0;
+  /** Statements of one kind that fail for one process until an instant. */
+  broken: { process: Process; kind: Statement; untilMs: number } | null = null;
+  readonly #world: World;
+  readonly #plan: Plan;
+  readonly #truth: Truth;
+  #position = 1;
+  #nextXid = 1;
+  /** Transactions under way that have a number. */
+  readonly #open = new Set<number>();
+  /** Committed endings, in the order of their commits. */
+  readonly #log: { xid: number; ending: Ending; atMs: number }[] = [];
+  readonly #cuts = new Map<string, Cut>();
+  readonly #nodes = new Map<string, { beat: number }>();
+  /** Raised whenever all connections break. */
+  #era = 0;
+
+  constructor(world: World, plan: Plan, truth: Truth) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#truth = truth;
+  }
+
+  /** All connections break, and nobody gets new ones for a while. @param crash transactions under way are lost */
+  fail(ms: number, crash: boolean): void {
+    this.#world.note(
+      'database',
+      () => `${crash ? 'fails over' : 'breaks all connections'} for ${ms.toFixed(0)} ms`,
+    );
+    this.#era++;
+    this.downUntilMs = this.#world.nowMs + ms;
+    if (crash) this.#crashes = this.#era;
+  }
+  #crashes = 0;
+
+  #latencyMs(): number {
+    const { random, nowMs } = this.#world;
+    const slow = nowMs < this.#plan.healMs && this.#plan.has('slow-database') && random.chance(0.1);
+    return slow ? random.between(0, 1.7) * this.#plan.leaseMs : random.between(0.1, 1.5);
+  }
+
+  #goesWrong(fault: 'failing-statements' | 'lost-answers'): boolean {
+    const { random, nowMs } = this.#world;
+    return nowMs < this.#plan.healMs && this.#plan.has(fault) && random.chance(0.04);
+  }
+
+  /** Whether a statement that a process sends now gets nowhere. */
+  #unheard(from: Process, kind: Statement): boolean {
+    const { nowMs } = this.#world;
+    if (nowMs < this.downUntilMs || nowMs < from.cutOffUntilMs) return true;
+    return this.broken?.process === from && this.broken.kind === kind && nowMs < this.broken.untilMs;
+  }
+
+  #fail<T>(from: Process, kind: Statement, done: Done<T>): void {
+    const { random, nowMs } = this.#world;
+    // Refused at once, or never answered, until the client gives up.
+    const afterMs = nowMs < this.#plan.healMs && random.chance(0.4) ? 1.3 * this.#plan.leaseMs : 0.5;
+    this.#world.after(afterMs, () =>
+      from.deliver(() => {
+        this.#world.note(from.name, () => `is told that ${kind} has failed`);
+        done(new Error(`${kind} has failed`));
+      }),
+    );
+  }
+
+  /** One statement that reads: `evaluate` sees one snapshot, taken after the asking. */
+  read<T>(from: Process, kind: Statement, evaluate: () => T, done: Done<T>): void {
+    const era = this.#era;
+    if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
+    this.#world.after(this.#latencyMs(), () => {
+      if (this.#era !== era || this.#goesWrong('failing-statements')) return this.#fail(from, kind, done);
+      this.#answer(from, kind, era, evaluate(), done);
+    });
+  }
+
+  #answer<T>(from: Process, kind: Statement, era: number, answer: T, done: Done<T>): void {
+    if (this.#goesWrong('lost-answers')) return this.#fail(from, kind, done);
+    this.#world.after(this.#latencyMs(), () => {
+      if (this.#era !== era || this.#unheard(from, kind)) this.#fail(from, kind, done);
+      else from.deliver(() => done(null, answer));
+    });
+  }
+
+  /** One statement that writes: what it draws, it draws early; what it changes is there for others with its commit, maybe late. */
+  write<B, T>(
+    from: Process,
+    kind: Statement,
+    begin: () => B,
+    commit: (begun: B, xid: number) => T,
+    done: Done<T>,
+  ): void {
+    const era = this.#era;
+    const { random } = this.#world;
+    if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
+    this.#world.after(this.#latencyMs(), () => {
+      if (this.#era !== era) return this.#fail(from, kind, done);
+      const begun = begin();
+      const number = (): void => {
+        const transaction: Transaction = { xid: this.#nextXid++, done: false };
+        this.#open.add(transaction.xid);
+        this.#world.after(this.#commitMs(), () => {
+          this.#open.delete(transaction.xid);
+          if (this.#crashes > era || this.#goesWrong('failing-statements')) {
+            this.#world.note('database', () => `rolls back ${kind} of ${from.name}`);
+            return this.#fail(from, kind, done);
+          }
+          this.#answer(from, kind, era, commit(begun, transaction.xid), done);
+        });
+      };
+      // A position is drawn before the transaction has its number, or together with it.
+      if (this.#plan.has('late-commits') && random.chance(0.3)) this.#world.after(this.#commitMs(), number);
+      else number();
+    });
+  }
+
+  #commitMs(): number {
+    const { random, nowMs } = this.#world;
+    const late = nowMs < this.#plan.healMs && this.#plan.has('late-commits') && random.chance(0.25);
+    return late ? random.between(0, 2) * this.#plan.leaseMs : random.between(0.1, 1);
+  }
+
+  draw(): number {
+    return this.#position++;
+  }
+
+  /** Whether the session lives, to a statement that looks now. */
+  isAlive(session: Session): boolean {
+    return session.there && !session.marked && !this.#isCut(session);
+  }
+
+  #isCut({ facts }: Session): boolean {
+    return keysOf(facts).some((key) => {
+      const cut = this.#cuts.get(key);
+      return cut !== undefined && isCut(cut, facts);
+    });
+  }
+
+  login(from: Process, make: (born: number) => Session, done: Done<Session>): void {
+    this.write(
+      from,
+      'login',
+      () => {
+        const session = make(this.draw());
+        this.#truth.sessions.push(session);
+        return session;
+      },
+      (session) => {
+        session.there = true;
+        this.#world.note('database', () => `commits the login of ${nameOf(session)}`);
+        return session;
+      },
+      done,
+    );
+  }
+
+  check(from: Process, session: Session, done: Done<boolean>): void {
+    this.read(from, 'check', () => this.isAlive(session), done);
+  }
+
+  /** True when a new token was written: to a session that lives, in the same statement. */
+  refresh(from: Process, session: Session, done: Done<boolean>): void {
+    this.write(
+      from,
+      'refresh',
+      () => null,
+      () => this.isAlive(session),
+      done,
+    );
+  }
+
+  /** Ends what the scope says. Null when there was nothing left to end: of a single session only. */
+  end(from: Process, scope: Scope, by: Session, done: Done<Decision | null>): void {
+    this.write(
+      from,
+      'end',
+      () => this.draw(),
+      (position, xid) => {
+        if (scope === 'session' && !this.isAlive(by)) return null;
+        const ending: Ending = { position, ids: [], cuts: [], changed: [], ...endingOf(scope, by, position) };
+        const decision: Decision = {
+          scope,
+          by,
+          position,
+          ending,
+          committedMs: null,
+          confirmed: false,
+          probes: probesOf(ending),
+        };
+        if (scope === 'session') by.marked = true;
+        for (const { key, ...cut } of ending.cuts) {
+          const there = this.#cuts.get(key);
+          this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);
+        }
+        this.#log.push({ xid, ending, atMs: this.#world.nowMs });
+        this.#truth.decisions.push(decision);
+        this.#truth.committed(decision);
+        this.#world.note('database', () => `commits ${describe(decision)}`);
+        return decision;
+      },
+      done,
+    );
+  }
+
+  forNode(from: Process): NodeDatabase {
+    return {
+      register: (id, done) =>
+        this.write(
+          from,
+          'register',
+          () => null,
+          () => {
+            // A beat that was never there before: whoever takes out by an older one does not meet this one.
+            this.#nodes.set(id, { beat: this.draw() * 1000 });
+          },
+          done,
+        ),
+      beat: (id, done) =>
+        this.write(
+          from,
+          'beat',
+          () => null,
+          () => {
+            const node = this.#nodes.get(id);
+            if (node) node.beat++;
+            return node !== undefined;
+          },
+          done,
+        ),
+      nodes: (done) =>
+        this.read(from, 'nodes', () => [...this.#nodes].map(([id, { beat }]) => ({ id, beat })), done),
+      takeOut: (id, beat, done) =>
+        this.write(
+          from,
+          'take-out',
+          () => null,
+          () => {
+            const there = this.#nodes.get(id)?.beat === beat && this.#nodes.delete(id);
+            if (there) this.#world.note('database', () => `takes ${id} out`);
+            return there;
+          },
+          done,
+        ),
+      readLog: (cursor, done) => this.read(from, 'log', () => this.#readLog(cursor), done),
+    };
+  }
+
+  /** A node that has closed in good order takes itself out. */
+  remove(from: Process, id: string, done: Done<void>): void {
+    this.write(
+      from,
+      'take-out',
+      () => null,
+      () => void this.#nodes.delete(id),
+      done,
+    );
+  }
+
+  #readLog(cursor: string | null): { endings: Ending[]; cursor: string } {
+    const sinceXid = cursor === null ? 0 : Number(cursor);
+    const sinceMs = cursor === null ? this.#world.nowMs - 1.1 * this.#plan.keepMs : Number.NEGATIVE_INFINITY;
+    const endings: Ending[] = [];
+    for (const { xid, ending, atMs } of this.#log)
+      if (xid >= sinceXid && atMs >= sinceMs) endings.push(ending);
+    let horizon = this.#nextXid;
+    for (const xid of this.#open) horizon = Math.min(horizon, xid);
+    return { endings, cursor: String(horizon) };
+  }
+}
+
+function endingOf(
+  scope: Scope,
+  { facts }: Session,
+  position: number,
+): { ids: string[] } | { cuts: KeyedCut[] } {
+  const cut = (key: string, one: Cut): { cuts: KeyedCut[] } => ({ cuts: [{ key, ...one }] });
+  switch (scope) {
+    case 'session':
+      return { ids: [facts.sid] };
+    case 'user':
+      return cut(userKey(facts.userId), cutAll(position));
+    case 'others':
+      return cut(userKey(facts.userId), cutOthers(position, facts.sid));
+    case 'device':
+      return cut(deviceKey(facts.userId, facts.deviceId), cutAll(position));
+    case 'client':
+      return cut(clientKey(facts.clientId), cutAll(position));
+    case 'everyone':
+      return cut(EVERYONE_KEY, cutAll(position));
+  }
+}
+
+export const sessionOf = (facts: Session['facts'], kind: Session['kind']): Session => ({
+  facts,
+  watched: watch(facts),
+  kind,
+  there: false,
+  marked: false,
+  over: false,
+  confirmedMs: Number.POSITIVE_INFINITY,
+});

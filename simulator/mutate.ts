@@ -1,0 +1,29 @@
+import { registerHooks } from 'node:module';
+import { MUTATIONS, type Mutation } from './mutations.ts';
+
+/** From here on the mutation's file is loaded as it has it. Import what is mutated after this. */
+export function mutate(name: string): Mutation {
+  const mutation = MUTATIONS.find((one) => one.name === name);
+  if (!mutation) throw new Error(`there is no mutation "${name}"`);
+  const target = new URL(`../${mutation.file}`, import.meta.url).href;
+  registerHooks({
+    load(url, context, nextLoad) {
+      const loaded = nextLoad(url, context);
+      if (url !== target) return loaded;
+      return { ...loaded, source: mutated(mutation, String(loaded.source)) };
+    },
+  });
+  return mutation;
+}
+
+/** @throws Error when a text is not there exactly once: then the source has changed, and the mutation has to follow */
+export function mutated({ name, file, edits }: Mutation, source: string): string {
+  let changed = source;
+  for (const [text, replacement] of edits) {
+    const pieces = changed.split(text);
+    if (pieces.length !== 2)
+      throw new Error(`${name}: a text of it occurs ${pieces.length - 1} times in ${file}`);
+    changed = pieces.join(replacement);
+  }
+  return changed;
+}

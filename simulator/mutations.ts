@@ -1,0 +1,571 @@
+/**
+ * The check is checked: each numbered point of docs/guarantee.md, broken on purpose. A mutation replaces one text in one source
+ * file while it is loaded (see mutate.ts); production code knows nothing of it. What the guarantee leaves to the database or to
+ * the node's HTTP side is broken in the simulator's model of it, and says so by its file.
+ */
+export interface Mutation {
+  readonly name: string;
+  /** The point of docs/guarantee.md that it breaks. */
+  readonly point: number;
+  /** What is wrong then, in a few words. */
+  readonly wrong: string;
+  /** From the repository's root. */
+  readonly file: string;
+  /** What is replaced by what. Each text occurs exactly once in the file. */
+  readonly edits: readonly (readonly [text: string, replacement: string])[];
+}
+
+const protocol = (name: string): string => `packages/protocol/src/${name}.ts`;
+const model = (name: string): string => `simulator/${name}.ts`;
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'fresh-from-answer',
+    point: 1,
+    wrong: "A verifier's freshness begins when the renewal is answered, not when it was asked for.",
+    file: protocol('subscriber'),
+    edits: [['this.#freshness?.prove(asked, age);', 'this.#freshness?.prove(this.#world.now(), age);']],
+  },
+  {
+    name: 'age-ignored',
+    point: 1,
+    wrong: 'A verifier leaves out how old the knowledge of its node is.',
+    file: protocol('subscriber'),
+    edits: [['this.#freshness?.prove(asked, age);', 'this.#freshness?.prove(asked, 0);']],
+  },
+  {
+    name: 'clock-before-lookup',
+    point: 1,
+    wrong: 'A verifier looks at the clock before it looks into the replica.',
+    file: protocol('subscriber'),
+    edits: [
+      [
+        `    if (this.#replica.ends(session)) return 'ended';
+    // The clock comes last: whoever was suspended in the line above finds the lease over here.
+    return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';`,
+        `    const fresh = this.#freshness.isFresh(this.#world.now());
+    if (this.#replica.ends(session)) return 'ended';
+    return fresh ? 'alive' : 'unsure';`,
+      ],
+    ],
+  },
+  {
+    name: 'clock-before-lookup-node',
+    point: 1,
+    wrong: 'A node looks at the clock before it looks into the replica.',
+    file: protocol('node'),
+    edits: [
+      [
+        `    if (this.replica.ends(session)) return 'ended';
+    // The clock comes last: whoever was suspended in the line above finds the lease over here.
+    return this.isFresh() ? 'alive' : 'unsure';`,
+        `    const fresh = this.isFresh();
+    if (this.replica.ends(session)) return 'ended';
+    return fresh ? 'alive' : 'unsure';`,
+      ],
+    ],
+  },
+  {
+    name: 'read-dated-by-answer',
+    point: 1,
+    wrong: 'A node is fresh as of the answer of its read, not as of the asking.',
+    file: protocol('node'),
+    edits: [['this.#freshness.prove(asked, 0);', 'this.#freshness.prove(this.#world.now(), 0);']],
+  },
+  {
+    name: 'sleep-unnoticed',
+    point: 1,
+    wrong: 'Only the monotonic clock is looked at, which stands still while a machine sleeps.',
+    file: protocol('freshness'),
+    edits: [
+      [
+        'return Math.max(now.monotonicMs - this.#asOfMs, Math.abs(now.wallMs - this.#asOfWallMs));',
+        'return this.#asOfWallMs > 0 ? now.monotonicMs - this.#asOfMs : Number.POSITIVE_INFINITY;',
+      ],
+    ],
+  },
+  {
+    name: 'wall-clock-only',
+    point: 1,
+    wrong: 'Only the wall clock is looked at, which may be moved.',
+    file: protocol('freshness'),
+    edits: [
+      [
+        'return Math.max(now.monotonicMs - this.#asOfMs, Math.abs(now.wallMs - this.#asOfWallMs));',
+        'return Number.isFinite(this.#asOfMs) ? now.wallMs - this.#asOfWallMs : Number.POSITIVE_INFINITY;',
+      ],
+    ],
+  },
+  {
+    name: 'no-margin',
+    point: 1,
+    wrong: 'Nothing is added to the lease for clocks that run apart.',
+    file: protocol('freshness'),
+    edits: [['Math.max(20, leaseMs * 0.05)', 'leaseMs * 0']],
+  },
+  {
+    name: 'stepped-over',
+    point: 2,
+    wrong: 'The log is read on from the newest transaction, past those that are still under way.',
+    file: model('database'),
+    edits: [['for (const xid of this.#open) horizon = Math.min(horizon, xid);', '']],
+  },
+  {
+    name: 'read-by-position',
+    point: 2,
+    wrong: 'The log is read on from the highest position that was seen.',
+    file: model('database'),
+    edits: [
+      [
+        `    for (const { xid, ending, atMs } of this.#log)
+      if (xid >= sinceXid && atMs >= sinceMs) endings.push(ending);
+    let horizon = this.#nextXid;
+    for (const xid of this.#open) horizon = Math.min(horizon, xid);
+    return { endings, cursor: String(horizon) };`,
+        `    let highest = sinceXid;
+    for (const { ending, atMs } of this.#log)
+      if (ending.position > sinceXid && atMs >= sinceMs) {
+        endings.push(ending);
+        highest = Math.max(highest, ending.position);
+      }
+    return { endings, cursor: String(highest) };`,
+      ],
+    ],
+  },
+  {
+    name: 'trusts-before-registration',
+    point: 3,
+    wrong: 'A node reads while its registration is still on its way, and believes what it read.',
+    file: protocol('node'),
+    edits: [
+      [
+        `      this.#register((error) => (error ? done(error) : this.#readNow(done)));
+      return;`,
+        '      this.#register(() => undefined);',
+      ],
+    ],
+  },
+  {
+    name: 'old-freshness-after-registration',
+    point: 3,
+    wrong: 'A node that was taken out and registers anew goes on believing what it read before.',
+    file: protocol('node'),
+    edits: [
+      [
+        `      this.#freshness = new Freshness(this.#leaseMs);
+      this.#registered = true;`,
+        '      this.#registered = true;',
+      ],
+    ],
+  },
+  {
+    name: 'registry-read-before-commit',
+    point: 3,
+    wrong:
+      'A read of the registry, or the log, that was sent before the commit serves whoever asks after it.',
+    file: protocol('node'),
+    edits: [
+      [
+        `    const served = asking;
+    asking = [];
+    running = true;
+    work((error, answer) => {
+      running = false;`,
+        `    running = true;
+    work((error, answer) => {
+      running = false;
+      const served = asking;
+      asking = [];`,
+      ],
+    ],
+  },
+  {
+    name: 'departed-forgotten',
+    point: 4,
+    wrong: 'A verifier whose connection has ended is not waited for.',
+    file: protocol('publisher'),
+    edits: [['if (this.#feeds.delete(feed)) this.#departed.add(feed);', 'this.#feeds.delete(feed);']],
+  },
+  {
+    name: 'closes-at-once',
+    point: 4,
+    wrong: 'A node that closes does not wait until its verifiers trust themselves no more.',
+    file: protocol('node'),
+    edits: [[`    this.publisher.whenNoneTrusts(() => {`, `    ((closed: () => void) => closed())(() => {`]],
+  },
+  {
+    name: 'renews-while-closing',
+    point: 4,
+    wrong: 'A node that closes goes on renewing its verifiers.',
+    file: protocol('node'),
+    edits: [['if (ageMs < this.#leaseMs && !this.#retiring)', 'if (ageMs < this.#leaseMs)']],
+  },
+  {
+    name: 'silence-too-short',
+    point: 4,
+    wrong: 'A silent node is taken out while it may still answer from memory.',
+    file: protocol('node'),
+    edits: [['const SILENT = 5;', 'const SILENT = 2;']],
+  },
+  {
+    name: 'beat-trusted-too-long',
+    point: 4,
+    wrong: 'A node whose beats get nowhere trusts its registration for too long.',
+    file: protocol('node'),
+    edits: [['const BEAT_TRUSTED = 3;', 'const BEAT_TRUSTED = 9;']],
+  },
+  {
+    name: 'beat-dated-by-answer',
+    point: 4,
+    wrong: "A node's beat counts from its answer, not from when it was sent.",
+    file: protocol('node'),
+    edits: [
+      [
+        '        this.#beaten.prove(sent, 0);\n        this.#takeOutSilent();',
+        '        this.#beaten.prove(this.#world.now(), 0);\n        this.#takeOutSilent();',
+      ],
+    ],
+  },
+  {
+    name: 'moved-dated-by-asking',
+    point: 4,
+    wrong: "Another node's beat is said to have moved when the registry was asked, not when it answered.",
+    file: protocol('node'),
+    edits: [['const movedMs = this.#world.now().monotonicMs;', 'const movedMs = askedMs;']],
+  },
+  {
+    name: 'beat-begins-anew',
+    point: 4,
+    wrong: 'A node that registers again keeps a beat that others have seen stand still.',
+    file: model('database'),
+    edits: [
+      [
+        'this.#nodes.set(id, { beat: this.draw() * 1000 });',
+        'if (!this.#nodes.has(id)) this.#nodes.set(id, { beat: 0 });',
+      ],
+    ],
+  },
+  {
+    name: 'begins-at-the-present',
+    point: 5,
+    wrong: 'A node that starts reads the log from now on, without what was before.',
+    file: model('database'),
+    edits: [
+      [
+        'const sinceXid = cursor === null ? 0 : Number(cursor);',
+        'const sinceXid = cursor === null ? this.#nextXid : Number(cursor);',
+      ],
+    ],
+  },
+  {
+    name: 'snapshot-then-stream',
+    point: 5,
+    wrong: 'The stream begins after the snapshot, numbered as if nothing had come in between.',
+    file: model('node-process'),
+    edits: [
+      [
+        `const feed = publisher.join((out) => connection.toVerifier(out));`,
+        `let whole = false;
+        const feed = publisher.join((out) => {
+          if (whole || out.t !== 'ending') connection.toVerifier(out);
+        });
+        connection.begun = () => {
+          whole = true;
+        };`,
+      ],
+      [
+        `    connection.toVerifier({ t: 'snapshot', seq, parts: count });`,
+        `    connection.begun();
+    connection.toVerifier({ t: 'snapshot', seq: this.node.publisher.seq, parts: count });`,
+      ],
+    ],
+  },
+  {
+    name: 'snapshot-kept',
+    point: 5,
+    wrong: 'After a reconnection the snapshot of the earlier connection counts on.',
+    file: protocol('subscriber'),
+    edits: [
+      [
+        `    this.#snapshot = null;
+    this.#first = null;
+    this.#last = null;`,
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'pieces-not-counted',
+    point: 5,
+    wrong: 'A snapshot is believed to be whole, however many of its pieces have come.',
+    file: protocol('subscriber'),
+    edits: [['if (!this.#welcomed || message.parts !== this.#parts)', 'if (!this.#welcomed)']],
+  },
+  {
+    name: 'renewed-beyond-the-stream',
+    point: 5,
+    wrong: 'A renewal counts although endings that it speaks for have not come.',
+    file: protocol('subscriber'),
+    edits: [["if (this.#last < seq) return this.#world.reconnect('an ending is missing');", '']],
+  },
+  {
+    name: 'older-renewals',
+    point: 5,
+    wrong: 'A renewal is answered by a node that is not fresh itself.',
+    file: protocol('node'),
+    edits: [['if (ageMs < this.#leaseMs && !this.#retiring)', 'if (!this.#retiring)']],
+  },
+  {
+    name: 'exception-forgives',
+    point: 6,
+    wrong: '"Log out the others" after "log out all" brings the spared session back.',
+    file: protocol('cuts'),
+    edits: [
+      [
+        'base: Math.max(low.base, high.base, differ ? low.position : 0),',
+        'base: differ ? 0 : Math.max(low.base, high.base),',
+      ],
+    ],
+  },
+  {
+    name: 'last-cut-counts',
+    point: 6,
+    wrong: 'Of two cuts under a key the one that arrives last counts, and not both.',
+    file: protocol('replica'),
+    edits: [
+      ['cut: there ? mergeCuts(there, cut) : cut, heardMs: nowMs', 'cut: there ? cut : cut, heardMs: nowMs'],
+    ],
+  },
+  {
+    name: 'late-row-lives',
+    point: 6,
+    wrong: 'A session whose row commits after the cut lives, though it was born below it.',
+    file: model('database'),
+    edits: [
+      [
+        `return session.there && !session.marked && !this.#isCut(session);`,
+        `return session.there && !session.marked;`,
+      ],
+      [
+        `if (scope === 'session') by.marked = true;`,
+        `for (const one of this.#truth.sessions) if (one.there && covers(decision, one)) one.marked = true;`,
+      ],
+      [`type Truth, describe,`, `type Truth, covers, describe,`],
+    ],
+  },
+  {
+    name: 'cut-reaches-too-far',
+    point: 6,
+    wrong: 'A cut ends a session that was born above it.',
+    file: protocol('cuts'),
+    edits: [['return session.born < cut.base ||', 'return session.born < cut.base + 3 ||']],
+  },
+  {
+    name: 'refresh-revives',
+    point: 7,
+    wrong: 'A refresh is answered without a look at whether the session has ended.',
+    file: model('database'),
+    edits: [
+      [
+        `      'refresh',
+      () => null,
+      () => this.isAlive(session),`,
+        `      'refresh',
+      () => null,
+      () => session.there,`,
+      ],
+    ],
+  },
+  {
+    name: 'memory-without-judge',
+    point: 8,
+    wrong: 'A remembered credential is accepted without asking the replica.',
+    file: protocol('memory'),
+    edits: [[`const verdict = this.#judge(known.session);`, `const verdict = 'alive' as Verdict;`]],
+  },
+  {
+    name: 'unsure-is-yes',
+    point: 8,
+    wrong: 'A remembered credential is accepted while the replica cannot prove that it is fresh.',
+    file: protocol('memory'),
+    edits: [["if (verdict === 'alive') return known;", "if (verdict !== 'ended') return known;"]],
+  },
+  {
+    name: 'old-answers-believed',
+    point: 8,
+    wrong: 'A verifier takes an answer that is older than the lease.',
+    file: model('verifier-process'),
+    edits: [
+      [
+        "if (answer !== 'yes' || old) return done(answer === 'yes' ? 'fault' : answer);",
+        "if (answer !== 'yes') return done(old ? 'fault' : answer);",
+      ],
+    ],
+  },
+  {
+    name: 'any-spelling',
+    point: 9,
+    wrong: 'A token is accepted in another spelling than the canonical one.',
+    file: model('credentials'),
+    edits: [['if (signed !== right) return null;', '']],
+  },
+  {
+    name: 'ids-by-time',
+    point: 9,
+    wrong: "What is revoked is keyed on a part of the session's id, its time.",
+    file: protocol('ended-ids'),
+    edits: [
+      [`return { a, b: (b & 0x3fffffff) | (timeLow << 30), c };`, `return { a: timeLow, b: 1, c: 1 };`],
+    ],
+  },
+  {
+    name: 'logout-swallows-error',
+    point: 10,
+    wrong: 'A logout that the database did not take is answered as one that was.',
+    file: model('node-process'),
+    edits: [
+      [
+        `if (error || decision === undefined) return done(error);`,
+        `if (error || decision === undefined) return truth.toldNothing(this, by, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });`,
+      ],
+    ],
+  },
+  {
+    name: 'check-swallows-error',
+    point: 10,
+    wrong: 'A check that the database did not answer is a yes.',
+    file: model('node-process'),
+    edits: [["if (error) return done('fault');", 'if (error) alive = true;']],
+  },
+  {
+    name: 'failed-read-is-fresh',
+    point: 10,
+    wrong: 'A read of the log that failed makes fresh.',
+    file: protocol('node'),
+    edits: [
+      [
+        '        for (const position of own) this.#own.add(position);',
+        '        for (const position of own) this.#own.add(position);\n        this.#freshness.prove(asked, 0);',
+      ],
+    ],
+  },
+  {
+    name: 'unread-registry-is-empty',
+    point: 10,
+    wrong: 'A registry that cannot be read is taken for an empty one.',
+    file: protocol('node'),
+    edits: [
+      [
+        "      if (error || ids === undefined) return this.#trouble('registry', error);\n      this.#others",
+        "      if (error || ids === undefined) {\n        this.#trouble('registry', error);\n        ids = [];\n      }\n      this.#others",
+      ],
+    ],
+  },
+  {
+    name: 'success-before-commit',
+    point: 10,
+    wrong: 'A logout is answered when its statement was sent.',
+    file: model('node-process'),
+    edits: [
+      [
+        `    database.end(this.process, scope, by, (error, decision) => {`,
+        `    truth.toldNothing(this, by, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });
+    database.end(this.process, scope, by, (error, decision) => {`,
+      ],
+    ],
+  },
+  {
+    name: 'ack-before-snapshot',
+    point: 11,
+    wrong: 'A verifier acknowledges numbers before it holds the snapshot.',
+    file: protocol('subscriber'),
+    edits: [
+      [
+        "if (this.#snapshot !== null) this.#world.send({ t: 'ack', seq });",
+        "this.#world.send({ t: 'ack', seq });",
+      ],
+    ],
+  },
+  {
+    name: 'ack-without-reading',
+    point: 11,
+    wrong: 'A node acknowledges a ring without having read the log.',
+    file: protocol('node'),
+    edits: [
+      [
+        `        if (error) return this.#trouble('log', error);
+        this.#acknowledge(message.ring, message.from);
+      });`,
+        `        if (error) return this.#trouble('log', error);
+      });
+      this.#acknowledge(message.ring, message.from);`,
+      ],
+    ],
+  },
+  {
+    name: 'ack-for-verifiers',
+    point: 11,
+    wrong: 'A node says that its verifiers are through when it is.',
+    file: protocol('node'),
+    edits: [
+      [
+        'if (!over) say(standing());',
+        `if (!over) {
+      over = true;
+      say(standing());
+    }`,
+      ],
+    ],
+  },
+  {
+    name: 'earlier-acks-count',
+    point: 11,
+    wrong: 'An acknowledgement of an earlier ring counts.',
+    file: protocol('node'),
+    edits: [
+      [
+        'if (message.ack < confirmation.ring || !confirmation.others?.has(message.from)) continue;',
+        'if (!confirmation.others?.has(message.from)) continue;',
+      ],
+    ],
+  },
+  {
+    name: 'missing-counted-as-acknowledged',
+    point: 11,
+    wrong: 'Verifiers that were waited out are reported as having acknowledged.',
+    file: protocol('publisher'),
+    edits: [
+      [
+        '({ acknowledged: wait.acknowledged, missing: wait.missing.size })',
+        '({ acknowledged: wait.acknowledged + wait.missing.size, missing: 0 })',
+      ],
+    ],
+  },
+  {
+    name: 'confirms-before-reading',
+    point: 11,
+    wrong: 'A logout that found nothing to end asks who acknowledged before the ending is known here.',
+    file: protocol('node'),
+    edits: [
+      [
+        `    this.catchUp((error) => {
+      if (error) this.#trouble('log', error);
+      else this.confirm(answer);
+    });`,
+        `    this.confirm((propagation) => this.catchUp(() => answer(propagation)));`,
+      ],
+    ],
+  },
+  {
+    name: 'no-deadline',
+    point: 11,
+    wrong: 'An answer waits until all have acknowledged, however long that takes.',
+    file: protocol('node'),
+    edits: [
+      [
+        'const stopDeadline = this.#world.after(this.#waitMs + 1, answer);',
+        'const stopDeadline = this.#world.after(20 * this.#waitMs + 1, answer);',
+      ],
+    ],
+  },
+];

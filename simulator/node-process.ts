@@ -1,0 +1,242 @@
+import { Memory } from '@curfew/protocol/memory';
+import { Node, type NodeWorld, type Ring } from '@curfew/protocol/node';
+import { FEED_VERSION, partMessage, type VerifierMessage } from '@curfew/protocol/feed';
+import type { Ending } from '@curfew/protocol/endings';
+import type { Part, Verdict, Watched } from '@curfew/protocol/replica';
+import type { Connection } from './connection.ts';
+import { readToken } from './credentials.ts';
+import { Process } from './process.ts';
+import type { Simulation } from './simulation.ts';
+import { type Check, type Decision, nameOf, probesOf, type Scope, type Session } from './truth.ts';
+import { Broken } from './world.ts';
+
+/** What a check comes to. `fault`: nobody could say, which is a refusal. */
+export type Answer = 'yes' | 'over' | 'no' | 'fault';
+
+/** One life of a node. A restart is another one, with empty memory and another id. */
+export class NodeProcess {
+  readonly name: string;
+  readonly process: Process;
+  readonly node: Node;
+  readonly memory: Memory<Session>;
+  readonly feeds = 1;
+  readonly connections: Set<Connection> = new Set();
+  /** What was published to the verifiers, by number. */
+  readonly published: (Ending | null)[] = [null];
+  /** Endings that a confirmation was asked for here, in that order, and how many of them each ring speaks for. */
+  readonly asked: Decision[] = [];
+  readonly rung: Map<number, number> = new Map();
+  readonly #sim: Simulation;
+  /** When the reads of the log that are under way were sent, and the newest that was answered. */
+  #readMs = Number.NEGATIVE_INFINITY;
+  retiring = false;
+
+  constructor(sim: Simulation, name: string) {
+    this.#sim = sim;
+    this.name = name;
+    const { world, plan, database } = sim;
+    this.process = new Process(name, world, plan);
+    const db = database.forNode(this.process);
+    const nodeWorld: NodeWorld = {
+      now: () => this.process.now(),
+      after: (ms, work) => this.process.after(ms, work),
+      every: (ms, work) => this.process.every(ms, work),
+      authorityNowMs: () => sim.authorityNowMs(this.process),
+      database: {
+        ...db,
+        readLog: (cursor, done) => {
+          const sentMs = world.nowMs;
+          db.readLog(cursor, (error, answer) => {
+            if (!error) this.#readMs = Math.max(this.#readMs, sentMs);
+            done(error, answer);
+          });
+        },
+      },
+      ring: (message) => sim.doorbell.ring(this, message),
+      onEnding: (ending) => {
+        if (this.node.publisher.seq === this.published.length) this.published.push(ending);
+        this.memory.change(ending.changed, plan.believedMs);
+        world.note(name, () => `takes in the ending ${ending.position}`);
+      },
+      onGap: () => this.memory.forget(),
+      onTrouble: (what) => world.note(name, () => `has trouble: ${what}`),
+    };
+    this.node = new Node(name, nodeWorld, { leaseMs: plan.leaseMs, keepMs: plan.keepMs });
+    this.memory = new Memory({
+      capacity: 50,
+      judge: (session) => this.node.judge(session),
+      monotonicMs: () => this.process.now().monotonicMs,
+    });
+    this.#start();
+  }
+
+  #start(): void {
+    this.node.start((error) => {
+      if (error) this.process.after(this.#sim.plan.leaseMs / 4, () => this.#start());
+      else this.#sim.world.note(this.name, () => 'has started');
+    });
+  }
+
+  judge(session: Watched): Verdict {
+    return this.node.judge(session);
+  }
+
+  holds(ending: Ending): boolean {
+    return Process.observe(() => probesOf(ending).every((probe) => this.node.replica.ends(probe)));
+  }
+
+  /** A credential is checked here. */
+  check(text: string, check: Check, done: (answer: Answer) => void): void {
+    const { world, truth, plan, database } = this.#sim;
+    const { process, memory } = this;
+    const known = process.check(() => memory.recall(text, this.#sim.authorityNowMs(process)));
+    if (process.dead) return;
+    if (known === 'ended') {
+      truth.refused(check);
+      return done('over');
+    }
+    if (known !== null && known !== 'unsure') {
+      if (world.nowMs - this.#readMs > plan.leaseMs * 1.011)
+        throw new Broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
+      truth.accepted(check, true);
+      return done('yes');
+    }
+    const { mark } = memory;
+    const askedMs = process.now().monotonicMs;
+    const expiresAtMs = this.#expiry(text, check.session);
+    if (expiresAtMs === null || expiresAtMs <= this.#sim.authorityNowMs(process)) return done('no');
+    database.check(process, check.session, (error, alive) => {
+      if (error) return done('fault');
+      if (!alive) return done('no');
+      const { session } = check;
+      const { believedMs } = plan;
+      memory.remember({
+        text,
+        session: session.watched,
+        value: session,
+        expiresAtMs,
+        askedMs,
+        believedMs,
+        mark,
+      });
+      truth.accepted(check, false);
+      done('yes');
+    });
+  }
+
+  #expiry(text: string, session: Session): number | null {
+    if (session.kind === 'opaque') return Number.POSITIVE_INFINITY;
+    return readToken(text)?.expiresAtMs ?? null;
+  }
+
+  /** A logout arrives here. */
+  end(scope: Scope, by: Session, done: (error: unknown) => void): void {
+    const { world, truth, database } = this.#sim;
+    world.note(this.name, () => `is asked to end ${scope} by ${nameOf(by)}`);
+    database.end(this.process, scope, by, (error, decision) => {
+      // A store that does not answer: not logged out, try again.
+      if (error || decision === undefined) return done(error);
+      const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
+      this.#sim.promise(this, learned);
+      if (decision === null) {
+        this.node.confirmEarlier(() => {
+          truth.toldNothing(this, by, learned);
+          this.#sim.kept(learned);
+          done(null);
+        });
+        return;
+      }
+      this.node.committed(decision.ending);
+      this.asked.push(decision);
+      this.node.confirm((propagation) => {
+        truth.told(this, decision, learned, propagation);
+        this.#sim.kept(learned);
+        this.#sim.hunt(decision);
+        done(null);
+      });
+    });
+  }
+
+  /** A ring is on its way out: what is said with it has to be true. */
+  says(ring: Ring, to: NodeProcess | undefined): void {
+    if ('ring' in ring) this.rung.set(ring.ring, this.asked.length);
+    else if (to) {
+      const spokenFor = to.rung.get(ring.ack) ?? 0;
+      for (const decision of to.asked.slice(0, spokenFor))
+        if (!this.#sim.isOld(decision.ending) && !this.holds(decision.ending))
+          throw new Broken('told', `${this.name} acknowledges what it does not hold`);
+    }
+  }
+
+  /** A verifier's message arrives. */
+  hears(connection: Connection, message: VerifierMessage): void {
+    const { world, plan } = this.#sim;
+    const { publisher } = this.node;
+    switch (message.t) {
+      case 'hello': {
+        if (connection.feed) return;
+        const feed = publisher.join((out) => connection.toVerifier(out));
+        connection.feed = feed;
+        const { leaseMs, keepMs, tokenLifeMs } = plan;
+        connection.toVerifier({
+          t: 'welcome',
+          v: FEED_VERSION,
+          node: this.name,
+          lease: leaseMs,
+          keep: keepMs,
+          tokenLife: tokenLifeMs,
+          issuer: 'simulator',
+        });
+        this.#sendSnapshot(connection, publisher.seq, this.node.replica.parts(), 0);
+        return;
+      }
+      case 'renew':
+        if (connection.feed) this.node.renew(connection.feed, message.n);
+        return;
+      case 'ack':
+        if (connection.feed) publisher.acknowledge(connection.feed, message.seq);
+        return;
+      case 'used':
+        world.note(this.name, () => 'hears of activity');
+    }
+  }
+
+  /** In pieces: between two of them anything can happen. */
+  #sendSnapshot(connection: Connection, seq: number, parts: Iterator<Part>, sent: number): void {
+    if (!connection.nodeOpen) return;
+    const { world, plan } = this.#sim;
+    let count = sent;
+    for (;;) {
+      const { value, done } = parts.next();
+      if (done) break;
+      connection.toVerifier(partMessage(value));
+      count++;
+      if (plan.has('slow-snapshots') && world.random.chance(0.5)) {
+        world.after(world.random.between(0, 0.1 * plan.leaseMs), () =>
+          this.process.deliver(() => this.#sendSnapshot(connection, seq, parts, count)),
+        );
+        return;
+      }
+    }
+    connection.toVerifier({ t: 'snapshot', seq, parts: count });
+  }
+
+  /** The connection is over, as far as this end knows. */
+  lost(connection: Connection): void {
+    this.connections.delete(connection);
+    if (connection.feed) this.node.publisher.leave(connection.feed);
+  }
+
+  /** In good order: verifiers are sent away, waited for, and the row is taken out at the end. */
+  close(): void {
+    if (this.retiring || this.process.dead) return;
+    const { world, database } = this.#sim;
+    this.retiring = true;
+    world.note(this.name, () => 'closes');
+    if (world.random.chance(0.5)) for (const connection of this.connections) connection.end('node');
+    this.node.close(() => {
+      for (const connection of this.connections) connection.end('node');
+      database.remove(this.process, this.name, () => this.process.kill());
+    });
+  }
+}

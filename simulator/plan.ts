@@ -1,0 +1,84 @@
+import { marginMs } from '@curfew/protocol/freshness';
+import { Random } from './random.ts';
+
+/** Everything that can go wrong. Each seed has some of it. */
+export const FAULTS = [
+  'drift',
+  'wall-jumps',
+  'authority-jumps',
+  'pauses',
+  'stops',
+  'sleeps',
+  'crashes',
+  'closings',
+  'ring-loss',
+  'ring-duplicates',
+  'ring-delays',
+  'partitions',
+  'slow-database',
+  'late-commits',
+  'failing-statements',
+  'lost-answers',
+  'outages',
+  'cut-offs',
+  'feed-breaks',
+  'half-open',
+  'feed-delays',
+  'feed-disorder',
+  'slow-snapshots',
+  'answers-lost',
+  'expiry',
+  'codec',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** In few seeds: rare in life. */
+const RARE: ReadonlySet<Fault> = new Set(['feed-disorder', 'expiry', 'authority-jumps']);
+
+/** What a seed decides before anything happens. */
+export interface Plan {
+  readonly seed: number;
+  readonly leaseMs: number;
+  readonly waitMs: number;
+  readonly keepMs: number;
+  readonly tokenLifeMs: number;
+  /** For how long an answer about an opaque credential is believed behind the judge. */
+  readonly believedMs: number;
+  readonly nodes: number;
+  readonly verifiers: number;
+  /** From this instant on nothing goes wrong any more. */
+  readonly healMs: number;
+  readonly endMs: number;
+  readonly faults: readonly Fault[];
+  has(fault: Fault): boolean;
+}
+
+export function makePlan(seed: number, without: readonly Fault[]): Plan {
+  const random = new Random(seed ^ 0x5bd1e995);
+  const calm = random.chance(0.03);
+  const share = random.between(0.15, 0.7);
+  const faults = new Set<Fault>();
+  for (const fault of FAULTS)
+    if (random.chance(RARE.has(fault) ? 0.08 : share) && !calm && !without.includes(fault)) faults.add(fault);
+  const leaseMs = random.pick([150, 400, 1000, 1000, 3000]);
+  const expiry = faults.has('expiry');
+  // A clock that dates tokens and goes back by hours lets them live for hours more: endings have to be kept as long.
+  if (expiry) faults.delete('authority-jumps');
+  const tokenLifeMs = expiry ? random.between(2, 5) * leaseMs : 3_600_000;
+  const healMs = random.between(4, 10) * leaseMs;
+  return {
+    seed,
+    leaseMs,
+    waitMs: leaseMs + marginMs(leaseMs),
+    // What a verifier thinks that the authority's clock says is behind by less than a lease; see `authorityNowMs`.
+    keepMs: expiry ? tokenLifeMs * 1.03 + 2 * leaseMs + 100 : 86_400_000,
+    tokenLifeMs,
+    believedMs: Math.min(60_000, tokenLifeMs),
+    nodes: random.pick([1, 2, 2, 3]),
+    verifiers: random.pick([0, 1, 2, 2, 3]),
+    healMs,
+    endMs: healMs + 7 * leaseMs,
+    faults: [...faults],
+    has: (fault) => faults.has(fault),
+  };
+}

@@ -1,0 +1,473 @@
+import { type Credential, signToken, twinOf } from './credentials.ts';
+import { Database, sessionOf, type Statement } from './database.ts';
+import { Doorbell } from './doorbell.ts';
+import { type Answer, NodeProcess } from './node-process.ts';
+import { type Fault, makePlan, type Plan } from './plan.ts';
+import { mayChangeClocks, type Process } from './process.ts';
+import {
+  type Check,
+  covers,
+  type Decision,
+  latestAnswerMs,
+  nameOf,
+  type Scope,
+  type Session,
+  Truth,
+} from './truth.ts';
+import { VerifierProcess } from './verifier-process.ts';
+import { Broken, World } from './world.ts';
+
+/** What a run came to. */
+export interface Outcome {
+  readonly seed: number;
+  readonly broken: Broken | null;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly checks: number;
+  readonly confirmations: number;
+  readonly faults: readonly Fault[];
+  readonly history: readonly string[];
+}
+
+interface Held {
+  readonly credential: Credential;
+  readonly session: Session;
+  readonly twin: boolean;
+}
+
+interface Learned {
+  atMs: number;
+  suspendedMs: number;
+}
+
+const SCOPES: readonly Scope[] = [
+  'session',
+  'session',
+  'session',
+  'user',
+  'others',
+  'device',
+  'client',
+  'everyone',
+];
+
+/** Everything that happens under one seed. */
+export class Simulation {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly truth: Truth;
+  readonly database: Database;
+  readonly doorbell: Doorbell;
+  readonly #credentials: Held[] = [];
+  /** Credentials of sessions that somebody has asked to end, to be tried again and again. */
+  readonly #suspects: Held[] = [];
+  readonly #promised = new Map<Learned, NodeProcess>();
+  /** By how much the clock that dates tokens was moved. */
+  #authorityMs = 0;
+  #named = 0;
+
+  constructor(seed: number, options: { without?: readonly Fault[]; history?: boolean } = {}) {
+    this.world = new World(seed, options.history ?? false);
+    this.plan = makePlan(seed, options.without ?? []);
+    this.truth = new Truth(this.world, this.plan);
+    this.database = new Database(this.world, this.plan, this.truth);
+    this.doorbell = new Doorbell(this);
+  }
+
+  run(): Outcome {
+    const { plan, world } = this;
+    let broken: Broken | null = null;
+    try {
+      for (let i = 0; i < plan.nodes; i++) this.#startNode();
+      for (let i = 0; i < plan.verifiers; i++) this.#startVerifier();
+      this.#clients();
+      this.#incidents();
+      this.#sweeps();
+      world.after(plan.healMs, () => this.#heal());
+      world.run(plan.endMs);
+      this.#finish();
+    } catch (error) {
+      if (!(error instanceof Broken)) throw error;
+      broken = error;
+    }
+    return {
+      seed: plan.seed,
+      broken,
+      steps: world.steps,
+      simulatedMs: world.nowMs,
+      checks: this.truth.checks,
+      confirmations: this.truth.confirmations,
+      faults: plan.faults,
+      history: world.history ?? [],
+    };
+  }
+
+  // The processes.
+
+  #startNode(): void {
+    this.truth.nodes.push(new NodeProcess(this, `node-${++this.#named}`));
+  }
+
+  #startVerifier(): void {
+    this.truth.verifiers.push(new VerifierProcess(this, `verifier-${++this.#named}`));
+  }
+
+  get #liveNodes(): NodeProcess[] {
+    return this.truth.nodes.filter((node) => !node.process.dead);
+  }
+
+  get #liveVerifiers(): VerifierProcess[] {
+    return this.truth.verifiers.filter((verifier) => !verifier.process.dead);
+  }
+
+  anyNode(): NodeProcess | null {
+    const nodes = this.#liveNodes.filter((node) => !node.retiring);
+    return nodes.length > 0 ? this.world.random.pick(nodes) : null;
+  }
+
+  authorityNowMs(process: Process): number {
+    return Math.floor(1.7e12 + this.world.nowMs + this.#authorityMs) + (process.name.length % 3);
+  }
+
+  isOld(ending: { position: number }): boolean {
+    return this.truth.isOld(ending);
+  }
+
+  /** A logout's event is committed and known: an answer is owed. */
+  promise(node: NodeProcess, learned: Learned): void {
+    this.#promised.set(learned, node);
+  }
+
+  kept(learned: Learned): void {
+    this.#promised.delete(learned);
+  }
+
+  /** A verifier asks a node over the network. */
+  askNode(from: VerifierProcess, text: string, check: Check, done: (answer: Answer) => void): void {
+    const { world, plan } = this;
+    const { random } = world;
+    const node = this.anyNode();
+    let waiting = true;
+    const answer = (value: Answer): void => {
+      if (waiting) done(value);
+      waiting = false;
+    };
+    from.process.after(2 * plan.leaseMs, () => answer('fault'));
+    if (!node) return;
+    const delayMs = (): number => {
+      const late = world.nowMs < plan.healMs && plan.has('feed-delays') && random.chance(0.1);
+      return late ? random.between(0, 1.5) * plan.leaseMs : random.between(0.1, 1);
+    };
+    const lost = (): boolean => world.nowMs < plan.healMs && plan.has('answers-lost') && random.chance(0.1);
+    if (lost()) return;
+    world.after(delayMs(), () =>
+      node.process.deliver(() =>
+        node.check(text, { ...check, at: node.name }, (value) => {
+          if (!lost()) world.after(delayMs(), () => from.process.deliver(() => answer(value)));
+        }),
+      ),
+    );
+  }
+
+  // What clients do.
+
+  #clients(): void {
+    const { world, plan } = this;
+    const again = (): void => {
+      world.after(world.random.between(0, 0.14) * plan.leaseMs, () => {
+        if (world.nowMs > plan.endMs - 2 * plan.leaseMs) return;
+        again();
+        this.#act();
+      });
+    };
+    for (let i = 0; i < 4; i++) this.#logIn();
+    again();
+  }
+
+  #act(): void {
+    const { random } = this.world;
+    const what = random.part();
+    if (what < 0.09 || this.#credentials.length === 0) return this.#logIn();
+    if (what < 0.15) return this.#refresh();
+    if (what < 0.27) return this.#logOut();
+    const lately = this.#suspects.length > 0 && random.chance(0.4);
+    this.#check(lately ? random.pick(this.#suspects) : random.pick(this.#credentials));
+  }
+
+  #logIn(): void {
+    const { world } = this;
+    const { random } = world;
+    const node = this.anyNode();
+    if (!node) return;
+    const kind = random.chance(0.6) ? 'jwt' : 'opaque';
+    node.process.deliver(() => {
+      const issuedMs = this.authorityNowMs(node.process);
+      this.database.login(
+        node.process,
+        (born) =>
+          sessionOf(
+            {
+              sid: random.uuid(1.7e12 + world.nowMs),
+              userId: 1 + random.below(3),
+              clientId: random.pick(['shop', 'mail']),
+              deviceId: random.pick(['phone', 'desk']),
+              born,
+            },
+            kind,
+          ),
+        (error, session) => {
+          if (!error && session) this.#hand(session, issuedMs);
+        },
+      );
+    });
+  }
+
+  /** A client gets a credential. */
+  #hand(session: Session, issuedMs: number): void {
+    const { facts, kind } = session;
+    if (kind === 'opaque') {
+      const known = this.#credentials.some((one) => one.session === session);
+      if (!known)
+        this.#credentials.push({ credential: { text: `opaque-${facts.sid}`, kind }, session, twin: false });
+      return;
+    }
+    const text = signToken({ facts, issuedMs, expiresAtMs: Math.floor(issuedMs + this.plan.tokenLifeMs) });
+    this.#credentials.push({ credential: { text, kind }, session, twin: false });
+    if (this.world.random.chance(0.1))
+      this.#credentials.push({ credential: { text: twinOf(text), kind }, session, twin: true });
+  }
+
+  #refresh(): void {
+    const node = this.anyNode();
+    if (!node) return;
+    const { session } = this.world.random.pick(this.#credentials);
+    node.process.deliver(() => {
+      const issuedMs = this.authorityNowMs(node.process);
+      const beganMs = this.world.nowMs;
+      this.database.refresh(node.process, session, (error, alive) => {
+        if (error || !alive) return;
+        this.world.note(node.name, () => `gives new credentials to ${nameOf(session)}`);
+        if (session.confirmedMs <= beganMs)
+          throw new Broken('G1', `${node.name} refreshes ${nameOf(session)}, whose end was confirmed`);
+        this.#hand(session, issuedMs);
+      });
+    });
+  }
+
+  #logOut(): void {
+    const { random } = this.world;
+    const node = this.anyNode();
+    if (!node) return;
+    const scope = random.pick(SCOPES);
+    const again = this.#suspects.length > 0 && random.chance(0.15);
+    const { session } = random.pick(again ? this.#suspects : this.#credentials);
+    this.#suspect(session, scope);
+    const times = random.chance(0.1) ? 2 : 1;
+    for (let i = 0; i < times; i++) {
+      const at = i === 0 ? node : (this.anyNode() ?? node);
+      at.process.deliver(() => at.end(scope, session, () => undefined));
+    }
+  }
+
+  #suspect(by: Session, scope: Scope): void {
+    const all = { scope, by, position: Number.POSITIVE_INFINITY };
+    for (const held of this.#credentials)
+      if (covers(all, held.session) && !this.#suspects.includes(held)) this.#suspects.push(held);
+    if (this.#suspects.length > 40) this.#suspects.splice(0, this.#suspects.length - 40);
+  }
+
+  #check(held: Held): void {
+    const { random } = this.world;
+    const places = [...this.#liveNodes, ...this.#liveVerifiers];
+    if (places.length > 0) this.#checkAt(random.pick(places), held);
+  }
+
+  #checkAt(
+    place: NodeProcess | VerifierProcess,
+    { credential, session, twin }: Held,
+    done?: (answer: Answer) => void,
+  ): void {
+    place.process.deliver(() => {
+      const check = { at: place.name, session, canonical: !twin, beganMs: this.world.nowMs };
+      place.check(credential.text, check, done ?? (() => undefined));
+    });
+  }
+
+  /** A logout has been answered: whoever has a credential of its sessions tries it, everywhere. */
+  hunt(decision: Decision): void {
+    const { world, plan } = this;
+    const hunted = this.#credentials.filter(({ session }) => covers(decision, session)).slice(-3);
+    for (const held of hunted) {
+      // An event of its own: a check can be held up, and the node that is answering now is not.
+      world.after(0, () => this.#check(held));
+      world.after(world.random.between(0, 0.3) * plan.leaseMs, () => this.#check(held));
+    }
+  }
+
+  // What goes wrong.
+
+  #incidents(): void {
+    const { world, plan } = this;
+    const again = (): void => {
+      world.after(world.random.between(0.05, 1.2) * plan.leaseMs, () => {
+        if (world.nowMs >= plan.healMs) return;
+        again();
+        this.#incident();
+      });
+    };
+    again();
+  }
+
+  #incident(): void {
+    const { world, plan } = this;
+    const { random } = world;
+    const lease = plan.leaseMs;
+    const untilHeal = (ms: number): number => Math.max(0, Math.min(ms, plan.healMs - world.nowMs));
+    const processes = [...this.#liveNodes, ...this.#liveVerifiers];
+    if (processes.length === 0) return;
+    const { process } = random.pick(processes);
+    const [one, other] = [this.anyNode(), this.anyNode()];
+    const fault = plan.faults.length > 0 ? random.pick(plan.faults) : null;
+    switch (fault) {
+      case 'stops':
+      case 'sleeps': {
+        if (fault === 'sleeps' && !mayChangeClocks(process)) return;
+        if (!process.suspend(fault === 'sleeps')) return;
+        world.after(untilHeal(random.between(0.05, random.chance(0.3) ? 7 : 2) * lease), () =>
+          process.resume(),
+        );
+        return;
+      }
+      case 'wall-jumps':
+        if (mayChangeClocks(process))
+          process.jump(random.between(-1, 1) * random.pick([100, lease, 7_200_000]));
+        return;
+      case 'authority-jumps':
+        this.#authorityMs += random.between(-7_200_000, 7_200_000);
+        return;
+      case 'crashes':
+        return this.#crash();
+      case 'closings':
+        return this.#close();
+      case 'partitions': {
+        if (!one || !other || one === other) return;
+        const untilMs = world.nowMs + untilHeal(random.between(0, 3) * lease);
+        this.doorbell.cuts.set(`${one.name}>${other.name}`, untilMs);
+        if (random.chance(0.5)) this.doorbell.cuts.set(`${other.name}>${one.name}`, untilMs);
+        return;
+      }
+      case 'outages':
+        return this.database.fail(untilHeal(random.between(0, 2) * lease), random.chance(0.5));
+      case 'cut-offs':
+        if (!one) return;
+        if (random.chance(0.4))
+          one.process.cutOffUntilMs = world.nowMs + untilHeal(random.between(0, 8) * lease);
+        else {
+          const kind = random.pick<Statement>([
+            'beat',
+            'beat',
+            'log',
+            'nodes',
+            'register',
+            'check',
+            'take-out',
+          ]);
+          const untilMs = world.nowMs + untilHeal(random.between(0, 8) * lease);
+          this.database.broken = { process: one.process, kind, untilMs };
+        }
+        return;
+      case 'feed-breaks':
+      case 'half-open': {
+        const connections = this.#liveVerifiers.flatMap(({ connection }) => (connection ? [connection] : []));
+        if (connections.length === 0) return;
+        const connection = random.pick(connections);
+        world.note('network', () => `troubles ${connection.node.name} and ${connection.verifier.name}`);
+        if (random.chance(0.4)) return connection.breakOff();
+        const way = random.below(3);
+        return connection.cut(untilHeal(random.between(0, 3) * lease), way !== 0, way !== 1);
+      }
+      default:
+    }
+  }
+
+  #crash(): void {
+    const { world, plan } = this;
+    const { random } = world;
+    const restartMs = Math.min(random.between(0, 3) * plan.leaseMs, Math.max(0, plan.healMs - world.nowMs));
+    if (random.chance(0.6)) {
+      const node = this.anyNode();
+      if (!node) return;
+      node.process.kill();
+      for (const connection of node.connections) connection.end('node');
+      world.after(restartMs, () => this.#startNode());
+    } else if (this.#liveVerifiers.length > 0) {
+      const verifier = random.pick(this.#liveVerifiers);
+      verifier.process.kill();
+      verifier.connection?.end('verifier');
+      world.after(restartMs, () => this.#startVerifier());
+    }
+  }
+
+  #close(): void {
+    const { world, plan } = this;
+    const node = this.anyNode();
+    if (!node) return;
+    node.process.deliver(() => node.close());
+    const restartMs = Math.min(
+      world.random.between(0, 2) * plan.leaseMs,
+      Math.max(0, plan.healMs - world.nowMs),
+    );
+    world.after(restartMs, () => this.#startNode());
+  }
+
+  /** From time to time everybody's memory is looked at. */
+  #sweeps(): void {
+    this.world.after(0.5 * this.plan.leaseMs, () => {
+      this.truth.sweepAll();
+      this.#sweeps();
+    });
+  }
+
+  /** From here on nothing goes wrong. */
+  #heal(): void {
+    const { world } = this;
+    world.note('world', () => 'heals');
+    for (const { process } of [...this.#liveNodes, ...this.#liveVerifiers]) process.resume();
+    if (!this.anyNode()) this.#startNode();
+  }
+
+  /** In the end everybody is fresh again, whoever lives is let in, and every answer that was owed has been given. */
+  #finish(): void {
+    const { world, plan } = this;
+    for (const [{ atMs, suspendedMs }, node] of this.#promised) {
+      const waitedMs = world.nowMs - atMs - (node.process.suspendedMs - suspendedMs);
+      if (!node.process.dead && !node.retiring && waitedMs > latestAnswerMs(plan))
+        throw new Broken('G2', `${node.name} has not answered after ${waitedMs.toFixed(0)} ms`);
+    }
+    const nodes = this.#liveNodes.filter((node) => !node.retiring);
+    for (const node of nodes)
+      if (!node.node.isFresh()) throw new Broken('healing', `${node.name} is not fresh in the end`);
+    for (const verifier of this.#liveVerifiers)
+      if (!verifier.subscriber.isFresh())
+        throw new Broken('healing', `${verifier.name} is not fresh in the end`);
+    const places = [...nodes, ...this.#liveVerifiers];
+    const seen = new Set<Session>();
+    for (const held of [...this.#credentials].reverse()) {
+      const { session, twin } = held;
+      if (seen.has(session)) continue;
+      seen.add(session);
+      const right = !twin && this.database.isAlive(session);
+      // What has run out is refused, alive or not; so is what was dated by a clock that has been moved since.
+      const mayRunOut = session.kind === 'jwt' && (plan.has('expiry') || plan.has('authority-jumps'));
+      const place = world.random.pick(places);
+      this.#checkAt(place, held, (answer) => {
+        if ((answer === 'yes') === right || (right && mayRunOut)) return;
+        throw new Broken(
+          'healing',
+          `${place.name} answers ${answer} to ${nameOf(session)}, ${right ? 'which lives' : ''}`,
+        );
+      });
+    }
+    world.run(world.nowMs + plan.leaseMs);
+  }
+}

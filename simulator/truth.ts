@@ -1,0 +1,234 @@
+import type { SessionFacts } from '@curfew/protocol/cuts';
+import type { Ending } from '@curfew/protocol/endings';
+import type { Propagation } from '@curfew/protocol/node';
+import { watch, type Watched } from '@curfew/protocol/replica';
+import type { NodeProcess } from './node-process.ts';
+import { LATEST_TIMER_MS, Process } from './process.ts';
+import type { VerifierProcess } from './verifier-process.ts';
+import { Broken, type World } from './world.ts';
+import type { Plan } from './plan.ts';
+
+/** A session as it really stands, whoever knows of it. */
+export interface Session {
+  readonly facts: SessionFacts;
+  readonly watched: Watched;
+  readonly kind: 'jwt' | 'opaque';
+  /** Its row is committed. */
+  there: boolean;
+  /** Its row is marked as ended. */
+  marked: boolean;
+  /** A committed ending covers it. */
+  over: boolean;
+  /** Since when somebody has been told that its end is true everywhere. */
+  confirmedMs: number;
+}
+
+export type Scope = 'session' | 'user' | 'others' | 'device' | 'client' | 'everyone';
+
+/** An ending as it was decided, in words of its own: the cuts of the protocol are judged by this, not by themselves. */
+export interface Decision {
+  readonly scope: Scope;
+  readonly by: Session;
+  readonly position: number;
+  readonly ending: Ending;
+  committedMs: number | null;
+  confirmed: boolean;
+  /** Sessions made up to ask a replica whether it holds the ending. */
+  readonly probes: readonly Watched[];
+}
+
+const NOBODY = '00000000-0000-7000-8000-000000000000';
+
+export function covers(decision: Pick<Decision, 'scope' | 'by' | 'position'>, { facts }: Session): boolean {
+  const { facts: by } = decision.by;
+  const below = facts.born < decision.position;
+  switch (decision.scope) {
+    case 'session':
+      return facts.sid === by.sid;
+    case 'user':
+      return below && facts.userId === by.userId;
+    case 'others':
+      return below && facts.userId === by.userId && facts.sid !== by.sid;
+    case 'device':
+      return below && facts.userId === by.userId && facts.deviceId === by.deviceId;
+    case 'client':
+      return below && facts.clientId === by.clientId;
+    case 'everyone':
+      return below;
+  }
+}
+
+/** Sessions that nobody has, which the ending ends and no other does, as far as one can tell them apart. */
+export function probesOf(ending: Ending): Watched[] {
+  const nobody = { sid: NOBODY, userId: -1, clientId: '', deviceId: '', born: ending.position - 1 };
+  const facts = [
+    ...ending.ids.map((sid) => ({ ...nobody, sid })),
+    ...ending.cuts.map(({ key }) => {
+      const [kind, first = '', second = ''] = key.split(':');
+      switch (kind) {
+        case 'user':
+          return { ...nobody, userId: Number(first) };
+        case 'device':
+          return { ...nobody, userId: Number(first), deviceId: second };
+        case 'client':
+          return { ...nobody, clientId: first };
+        default:
+          return nobody;
+      }
+    }),
+  ];
+  return facts.map(watch);
+}
+
+/** One check, from its beginning. */
+export interface Check {
+  readonly at: string;
+  readonly session: Session;
+  readonly canonical: boolean;
+  readonly beganMs: number;
+}
+
+/** What really is, and what must never be. */
+export class Truth {
+  readonly sessions: Session[] = [];
+  readonly decisions: Decision[] = [];
+  readonly #confirmed: Decision[] = [];
+  readonly #committedMs = new Map<number, number>();
+  readonly nodes: NodeProcess[] = [];
+  readonly verifiers: VerifierProcess[] = [];
+  readonly #world: World;
+  readonly #plan: Plan;
+  checks = 0;
+  confirmations = 0;
+
+  constructor(world: World, plan: Plan) {
+    this.#world = world;
+    this.#plan = plan;
+  }
+
+  committed(decision: Decision): void {
+    decision.committedMs = this.#world.nowMs;
+    this.#committedMs.set(decision.position, this.#world.nowMs);
+    for (const session of this.sessions) if (covers(decision, session)) session.over = true;
+  }
+
+  /** A check was answered with yes. @param memory whether nobody was asked: then the instant of the answer counts */
+  accepted(check: Check, memory: boolean): void {
+    this.checks++;
+    const { session } = check;
+    this.#world.note(check.at, () => `accepts ${nameOf(session)}${memory ? '' : ', having asked'}`);
+    if (!check.canonical)
+      throw new Broken('canonical', `${check.at} accepts another spelling of ${nameOf(session)}`);
+    const sinceMs = memory ? this.#world.nowMs : check.beganMs;
+    if (session.confirmedMs <= sinceMs)
+      throw new Broken(
+        'G1',
+        `${check.at} accepts ${nameOf(session)}, whose end was confirmed at ${session.confirmedMs.toFixed(2)}`,
+      );
+  }
+
+  /** A check was answered with "this session is over". */
+  refused(check: Check): void {
+    this.checks++;
+    this.#world.note(check.at, () => `says that ${nameOf(check.session)} is over`);
+    if (!check.session.over)
+      throw new Broken('wrong end', `${check.at} says that ${nameOf(check.session)} is over`);
+  }
+
+  /** A logout was answered. */
+  told(
+    by: NodeProcess,
+    decision: Decision,
+    learned: { atMs: number; suspendedMs: number },
+    propagation: Propagation,
+  ): void {
+    this.#world.note(by.name, () => `confirms ${describe(decision)}: ${JSON.stringify(propagation)}`);
+    if (decision.committedMs === null)
+      throw new Broken('loud failure', `${by.name} confirms what was never committed: ${describe(decision)}`);
+    this.#inTime(by, learned);
+    for (const session of this.sessions)
+      if (covers(decision, session)) session.confirmedMs = Math.min(session.confirmedMs, this.#world.nowMs);
+    this.#holders(by, decision, propagation);
+    if (!decision.confirmed) {
+      decision.confirmed = true;
+      this.#confirmed.push(decision);
+    }
+    this.confirmations++;
+    this.sweep(decision);
+  }
+
+  /** A logout that found its session ended already was answered. */
+  toldNothing(by: NodeProcess, session: Session, learned: { atMs: number; suspendedMs: number }): void {
+    this.#world.note(by.name, () => `confirms that ${nameOf(session)} was over already`);
+    this.#inTime(by, learned);
+    if (!session.over)
+      throw new Broken('loud failure', `${by.name} confirms the end of ${nameOf(session)}, which lives`);
+    session.confirmedMs = Math.min(session.confirmedMs, this.#world.nowMs);
+    this.confirmations++;
+    const first = this.decisions.find((one) => covers(one, session));
+    if (first && !this.isOld(first))
+      for (const process of this.#all()) this.#never(process, session.watched, nameOf(session));
+  }
+
+  #inTime(by: NodeProcess, learned: { atMs: number; suspendedMs: number }): void {
+    const tookMs = this.#world.nowMs - learned.atMs - (by.process.suspendedMs - learned.suspendedMs);
+    const boundMs = latestAnswerMs(this.#plan);
+    if (tookMs > boundMs)
+      throw new Broken(
+        'G2',
+        `${by.name} answers after ${tookMs.toFixed(1)} ms; ${boundMs.toFixed(1)} are promised`,
+      );
+  }
+
+  /** Whoever is said to have acknowledged has it. */
+  #holders(by: NodeProcess, decision: Decision, { acknowledged, waitedOut }: Propagation): void {
+    if (this.isOld(decision)) return;
+    let holders = 0;
+    for (const process of this.#all())
+      if (process !== by && process.holds(decision.ending)) holders += process.feeds;
+    if (acknowledged > holders)
+      throw new Broken(
+        'told',
+        `${acknowledged} are said to have acknowledged, ${holders} hold ${describe(decision)}`,
+      );
+    if (waitedOut < 0) throw new Broken('told', 'fewer than none were waited out');
+  }
+
+  /** Entries may be gone that no credential can need. */
+  isOld({ position }: { position: number }): boolean {
+    const committedMs = this.#committedMs.get(position) ?? 0;
+    return this.#world.nowMs - committedMs > this.#plan.keepMs * 0.9;
+  }
+
+  *#all(): Generator<NodeProcess | VerifierProcess> {
+    yield* this.nodes;
+    yield* this.verifiers;
+  }
+
+  /** Nobody's memory says yes to what was confirmed to be over: asked of all, without waiting for a check to come along. */
+  sweep(decision: Decision): void {
+    if (this.isOld(decision)) return;
+    for (const process of this.#all())
+      for (const probe of decision.probes) this.#never(process, probe, describe(decision));
+  }
+
+  sweepAll(): void {
+    for (const decision of this.#confirmed) this.sweep(decision);
+  }
+
+  #never(process: NodeProcess | VerifierProcess, watched: Watched, what: string): void {
+    if (process.process.dead) return;
+    if (Process.observe(() => process.judge(watched)) === 'alive')
+      throw new Broken('G1', `${process.name} would accept what was confirmed to be over: ${what}`);
+  }
+}
+
+/** G2, as a duration of the world's time: lease, margin, a millisecond of rounding, the drift, a timer that is late. */
+export const latestAnswerMs = (plan: Plan): number => (plan.waitMs + 1) * 1.011 + LATEST_TIMER_MS + 0.1;
+
+export const nameOf = ({ facts, kind }: Session): string =>
+  `${kind} ${facts.sid.slice(-6)} (user ${facts.userId}, born ${facts.born})`;
+
+export function describe({ scope, by, position }: Pick<Decision, 'scope' | 'by' | 'position'>): string {
+  return `the end of ${scope} by ${nameOf(by)} at ${position}`;
+}

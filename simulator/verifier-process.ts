@@ -1,0 +1,176 @@
+import type { Ending } from '@curfew/protocol/endings';
+import type { NodeMessage } from '@curfew/protocol/feed';
+import { Memory } from '@curfew/protocol/memory';
+import { type Verdict, type Watched, watch } from '@curfew/protocol/replica';
+import { Subscriber } from '@curfew/protocol/subscriber';
+import { Connection } from './connection.ts';
+import { type Claims, readToken } from './credentials.ts';
+import type { Answer } from './node-process.ts';
+import { Process } from './process.ts';
+import type { Simulation } from './simulation.ts';
+import { type Check, probesOf } from './truth.ts';
+import { Broken } from './world.ts';
+
+/** One life of a service that uses the verifier. */
+export class VerifierProcess {
+  readonly name: string;
+  readonly process: Process;
+  readonly subscriber: Subscriber;
+  readonly memory: Memory<null>;
+  /** Connections that it has had: at each of their nodes it may have acknowledged. */
+  feeds = 0;
+  readonly #sim: Simulation;
+  #connection: Connection | null = null;
+  /** When renewals were asked for, and the newest one that was answered. */
+  readonly #askedMs = new Map<number, number>();
+  #provenMs = Number.NEGATIVE_INFINITY;
+
+  constructor(sim: Simulation, name: string) {
+    this.#sim = sim;
+    this.name = name;
+    const { world, plan } = sim;
+    this.process = new Process(name, world, plan);
+    this.subscriber = new Subscriber(name, {
+      now: () => this.process.now(),
+      send: (message) => {
+        if (message.t === 'renew') this.#askedMs.set(message.n, world.nowMs);
+        this.#connection?.toNode(message);
+      },
+      reconnect: (why) => {
+        world.note(name, () => `gives its connection up: ${why}`);
+        this.#connection?.end('verifier');
+        this.#again();
+      },
+      onEnding: ({ changed }) => this.memory.change(changed, plan.believedMs),
+    });
+    this.memory = new Memory({
+      capacity: 50,
+      judge: (session) => this.subscriber.judge(session),
+      monotonicMs: () => this.process.now().monotonicMs,
+    });
+    this.process.every(plan.leaseMs / 4, () => {
+      if (this.#connection) this.subscriber.tick();
+    });
+    this.#again();
+  }
+
+  /** Connects, to any node. */
+  #again(): void {
+    this.#connection = null;
+    this.process.after(this.#sim.world.random.between(0.5, 0.2 * this.#sim.plan.leaseMs), () => {
+      if (this.#connection) return;
+      const node = this.#sim.anyNode();
+      if (!node) return this.#again();
+      this.feeds++;
+      this.#connection = new Connection(this.#sim, node, this);
+      this.#sim.world.note(this.name, () => `connects to ${node.name}`);
+      this.subscriber.connected();
+    });
+  }
+
+  get connection(): Connection | null {
+    return this.#connection;
+  }
+
+  lost(connection: Connection): void {
+    if (connection === this.#connection) this.#again();
+  }
+
+  hears(connection: Connection, message: NodeMessage): void {
+    if (connection !== this.#connection) return;
+    if (message.t === 'renewed') {
+      const askedMs = this.#askedMs.get(message.n);
+      if (askedMs !== undefined) this.#provenMs = Math.max(this.#provenMs, askedMs - message.age);
+    }
+    this.subscriber.received(message);
+  }
+
+  judge(session: Watched): Verdict {
+    return this.subscriber.judge(session);
+  }
+
+  holds(ending: Ending): boolean {
+    return Process.observe(() => probesOf(ending).every((probe) => this.subscriber.judge(probe) === 'ended'));
+  }
+
+  check(text: string, check: Check, done: (answer: Answer) => void): void {
+    const { truth, world } = this.#sim;
+    const { process } = this;
+    const jwt = check.session.kind === 'jwt';
+    const fresh = Process.observe(() => this.subscriber.isFresh());
+    const suspendedMs = process.suspendedMs;
+    const verdict = process.check(() => this.#judgeHere(text, jwt));
+    if (process.dead) return;
+    switch (verdict) {
+      case 'alive':
+        if (world.nowMs - this.#provenMs > this.#sim.plan.leaseMs * 1.011)
+          throw new Broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
+        truth.accepted(check, true);
+        return done('yes');
+      case 'ended':
+        truth.refused(check);
+        return done('over');
+      case 'bad':
+        return done('no');
+      case 'unsure':
+        if (jwt && fresh && suspendedMs === process.suspendedMs)
+          throw new Broken('G3', `${this.name} is fresh and asks about a JWT`);
+        return this.#ask(text, check, done);
+    }
+  }
+
+  /** What this process can say by itself. */
+  #judgeHere(text: string, jwt: boolean): Verdict | 'bad' {
+    const { memory, subscriber } = this;
+    const nowMs = subscriber.authorityNowMs();
+    if (nowMs === null) return 'unsure';
+    const known = memory.recall(text, nowMs);
+    if (known === 'ended' || known === 'unsure') return known;
+    if (known !== null) return 'alive';
+    if (!jwt) return 'unsure';
+    const claims = readToken(text);
+    if (claims === null || claims.expiresAtMs <= nowMs) return 'bad';
+    return this.#judgeToken(text, claims);
+  }
+
+  #judgeToken(text: string, { facts, expiresAtMs }: Claims): Verdict {
+    const session = watch(facts);
+    const { mark } = this.memory;
+    const askedMs = this.process.now().monotonicMs;
+    const verdict = this.subscriber.judge(session);
+    const believedMs = Number.POSITIVE_INFINITY;
+    if (verdict === 'alive')
+      this.memory.remember({ text, session, value: null, expiresAtMs, askedMs, believedMs, mark });
+    return verdict;
+  }
+
+  #ask(text: string, check: Check, done: (answer: Answer) => void): void {
+    const { truth, plan } = this.#sim;
+    const { mark } = this.memory;
+    const asked = this.process.now();
+    this.#sim.askNode(this, text, check, (answer) => {
+      const now = this.process.now();
+      // An answer that took longer than the lease is of a past that counts no more.
+      const old =
+        now.monotonicMs - asked.monotonicMs >= plan.leaseMs ||
+        Math.abs(now.wallMs - asked.wallMs) >= plan.leaseMs;
+      if (answer !== 'yes' || old) return done(answer === 'yes' ? 'fault' : answer);
+      const session = check.session.watched;
+      if (this.subscriber.judge(session) === 'ended') {
+        truth.refused(check);
+        return done('over');
+      }
+      this.memory.remember({
+        text,
+        session,
+        value: null,
+        expiresAtMs: readToken(text)?.expiresAtMs ?? Number.POSITIVE_INFINITY,
+        askedMs: asked.monotonicMs,
+        believedMs: plan.believedMs,
+        mark,
+      });
+      truth.accepted(check, false);
+      done('yes');
+    });
+  }
+}
