@@ -35,6 +35,9 @@ export type Fault = (typeof FAULTS)[number];
 /** In few seeds: rare in life. */
 const RARE: ReadonlySet<Fault> = new Set(['feed-disorder', 'expiry', 'authority-jumps']);
 
+/** What a seed about the registry has in any case. */
+const REGISTRY: ReadonlySet<Fault> = new Set(['cut-offs', 'slow-database']);
+
 /** What a seed decides before anything happens. */
 export interface Plan {
   readonly seed: number;
@@ -50,22 +53,27 @@ export interface Plan {
   readonly healMs: number;
   readonly endMs: number;
   readonly faults: readonly Fault[];
+  /** Mostly about the registry: nodes that are cut off from it for long, and come back. */
+  readonly registry: boolean;
   has(fault: Fault): boolean;
 }
 
 export function makePlan(seed: number, without: readonly Fault[]): Plan {
   const random = new Random(seed ^ 0x5bd1e995);
   const calm = random.chance(0.03);
+  const registry = random.chance(0.1);
   const share = random.between(0.15, 0.7);
   const faults = new Set<Fault>();
   for (const fault of FAULTS)
-    if (random.chance(RARE.has(fault) ? 0.08 : share) && !calm && !without.includes(fault)) faults.add(fault);
+    if ((random.chance(RARE.has(fault) ? 0.08 : share) && !calm) || (registry && REGISTRY.has(fault)))
+      faults.add(fault);
+  for (const fault of without) faults.delete(fault);
   const leaseMs = random.pick([150, 400, 1000, 1000, 3000]);
   const expiry = faults.has('expiry');
   // A clock that dates tokens and goes back by hours lets them live for hours more: endings have to be kept as long.
   if (expiry) faults.delete('authority-jumps');
   const tokenLifeMs = expiry ? random.between(2, 5) * leaseMs : 3_600_000;
-  const healMs = random.between(4, 10) * leaseMs;
+  const healMs = (registry ? random.between(10, 18) : random.between(4, 10)) * leaseMs;
   return {
     seed,
     leaseMs,
@@ -74,11 +82,12 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
     keepMs: expiry ? tokenLifeMs * 1.03 + 2 * leaseMs + 100 : 86_400_000,
     tokenLifeMs,
     believedMs: Math.min(60_000, tokenLifeMs),
-    nodes: random.pick([1, 2, 2, 3]),
+    nodes: registry ? random.pick([2, 3]) : random.pick([1, 2, 2, 3]),
     verifiers: random.pick([0, 1, 2, 2, 3]),
     healMs,
     endMs: healMs + 7 * leaseMs,
     faults: [...faults],
+    registry,
     has: (fault) => faults.has(fault),
   };
 }

@@ -22,7 +22,10 @@ export async function writeTable(print: (line: string) => void): Promise<boolean
     const { broken, seeds } = await runInChild(1, BUDGET, name);
     const [found] = broken;
     if (!found) all = false;
-    const where = file.replace('packages/protocol/src/', '').replace('simulator/', 'model: ').replace('.ts', '');
+    const where = file
+      .replace('packages/protocol/src/', '')
+      .replace('simulator/', 'model: ')
+      .replace('.ts', '');
     rows.push(
       `| ${point} | \`${name}\` | ${wrong} | ${where} | ${found ? seeds.toLocaleString('en') : 'not found'} | ${found?.invariant ?? ''} |`,
     );
@@ -31,8 +34,10 @@ export async function writeTable(print: (line: string) => void): Promise<boolean
   const page = readFileSync(PAGE, 'utf8');
   const [before, rest] = page.split(BEGIN);
   const after = rest?.split(END)[1];
-  if (before === undefined || after === undefined) throw new Error(`docs/mutations.md lacks ${BEGIN} or ${END}`);
-  const head = '| Point | Mutation | What is wrong then | Where | Seeds needed | Found by |\n|---|---|---|---|---|---|';
+  if (before === undefined || after === undefined)
+    throw new Error(`docs/mutations.md lacks ${BEGIN} or ${END}`);
+  const head =
+    '| Point | Mutation | What is wrong then | Where | Seeds needed | Found by |\n|---|---|---|---|---|---|';
   writeFileSync(PAGE, `${before}${BEGIN}\n${head}\n${rows.join('\n')}\n${END}${after}`);
   return all;
 }

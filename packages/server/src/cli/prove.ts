@@ -176,6 +176,7 @@ async function proveOne(
   const startMs = performance.now();
   const { endsAll, reply } = await ended.logOut();
   const answeredMs = performance.now();
+  for (const one of pressed) one.answered(answeredMs);
   if (reply.status !== 200)
     throw new Failed(`the logout of contract ${ended.contract} was answered with ${reply.status}`);
   // Whatever else ends with it is looked at once, at once.
@@ -188,7 +189,7 @@ async function proveOne(
       )
     : surfaces.map(() => 0);
   await sleep(AFTER_MS);
-  const results = await Promise.all(pressed.map((one) => one.stop(answeredMs)));
+  const results = await Promise.all(pressed.map((one) => one.stop()));
   return {
     endsAll,
     proof: {

@@ -24,11 +24,15 @@ export function openDoorbell(
   log: Logger,
 ): Doorbell {
   const byRedis = redisUrl === null || database.sole ? null : openRedisBell(redisUrl, log);
+  /** Who has last rung by the database: there, and not by Redis, they are heard. */
+  const byDatabase = new Set<string>();
   const ringNow = async (message: Ring): Promise<void> => {
     const text = JSON.stringify(message);
-    const heardBy = byRedis ? await byRedis.ring(text) : 0;
+    const tryRedis = byRedis && !('ack' in message && byDatabase.has(message.to));
+    const heardBy = tryRedis ? await byRedis.ring(text) : 0;
     // This process hears itself too. Whoever does not listen to Redis now hears the database.
-    if (heardBy < others() + 1) await ringNodes(database, CHANNEL, text);
+    const wanted = 'ack' in message ? 1 : others() + 1;
+    if (heardBy < wanted) await ringNodes(database, CHANNEL, text);
   };
   // While one is under way the newest of each kind waits: a ring, or an acknowledgement, stands for those before it.
   const newest = new Map<string, Ring>();
@@ -43,12 +47,15 @@ export function openDoorbell(
       return ringNewest();
     },
     async listen(onRing, onGap) {
-      const onText = (text: string): void => {
+      const onText = (text: string, viaDatabase: boolean): void => {
         const message = parseRing(text);
-        if (message) onRing(message);
+        if (!message) return;
+        if ('ring' in message && viaDatabase) byDatabase.add(message.from);
+        else if ('ring' in message) byDatabase.delete(message.from);
+        onRing(message);
       };
-      const stopDatabase = await database.listen(CHANNEL, onText, onGap);
-      const stopRedis = byRedis?.listen(onText, onGap);
+      const stopDatabase = await database.listen(CHANNEL, (text) => onText(text, true), onGap);
+      const stopRedis = byRedis?.listen((text) => onText(text, false), onGap);
       return async () => {
         stopRedis?.();
         await stopDatabase();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Held } from './logins.ts';
 import type { Surface } from './surfaces.ts';
 
@@ -12,38 +13,58 @@ export interface Pressed {
   lastAcceptMs: number | null;
 }
 
-/** Checks that are under way at once, at each surface. */
+/** Checks that are under way at once, at each surface, from the answer on. */
 const AT_ONCE = 4;
+/** Before it there is one at a time, and a pause after each: the logout itself is not to be held up by its proof. */
+const PAUSE_MS = 5;
 
-/**
- * Presses the credential against a surface until told to stop: `answered` is set to the instant of the logout's answer
- * when it is there.
- */
-export function press(surface: Surface, held: Held): { stop(answeredMs: number): Promise<Pressed> } {
+/** A surface under checks of one credential: gently until the answer is there, then as hard as it goes. */
+export interface Pressing {
+  answered(atMs: number): void;
+  stop(): Promise<Pressed>;
+}
+
+export function press(surface: Surface, held: Held): Pressing {
   const accepts: { beganMs: number; endedMs: number }[] = [];
-  const began: number[] = [];
+  let checks = 0;
+  let answeredMs = Number.POSITIVE_INFINITY;
   let pressing = true;
+  const check = async (): Promise<void> => {
+    const beganMs = performance.now();
+    const yes = await surface.accepts(held);
+    if (beganMs >= answeredMs) checks++;
+    if (yes) accepts.push({ beganMs, endedMs: performance.now() });
+  };
   const worker = async (): Promise<void> => {
     while (pressing) {
-      const beganMs = performance.now();
-      const yes = await surface.accepts(held);
-      began.push(beganMs);
-      if (yes) accepts.push({ beganMs, endedMs: performance.now() });
+      await check();
+      if (answeredMs === Number.POSITIVE_INFINITY) await sleep(PAUSE_MS);
       // A replica answers without waiting for anything: others get their turn here.
-      await new Promise((next) => setImmediate(next));
+      else await new Promise((next) => setImmediate(next));
     }
   };
-  const work = Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const workers = [worker()];
+  const all = async (): Promise<void> => {
+    for (const one of workers) await one;
+  };
   // A failure is told when the work is asked for.
-  work.catch(() => undefined);
+  for (const one of workers) one.catch(() => undefined);
   return {
-    async stop(answeredMs) {
+    answered(atMs) {
+      answeredMs = atMs;
+      for (let i = 1; i < AT_ONCE; i++) {
+        const more = worker();
+        more.catch(() => undefined);
+        workers.push(more);
+      }
+    },
+    async stop() {
       pressing = false;
-      await work;
+      await all();
       const lastMs = Math.max(...accepts.map(({ endedMs }) => endedMs));
       return {
         surface: surface.name,
-        checks: began.filter((beganMs) => beganMs >= answeredMs).length,
+        checks,
         late: accepts.filter(({ beganMs }) => beganMs >= answeredMs).length,
         lastAcceptMs: accepts.length > 0 ? lastMs - answeredMs : null,
       };

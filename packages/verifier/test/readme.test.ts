@@ -1,0 +1,45 @@
+/** The program in the README, run as it stands there but for the address and the key. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { opened } from '../../server/test/http/logins.ts';
+import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
+import { openStage, type Stage } from './door.ts';
+
+const package_ = join(import.meta.dirname, '..');
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+test('says who is alive, and who is not any more', async () => {
+  const readme = readFileSync(join(package_, 'README.md'), 'utf8');
+  const block = /^```ts run\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? '';
+  const program = block
+    .replace(`authority: '${ISSUER}'`, `authority: '${stage.door.url}'`)
+    .replace('one of the keys in CURFEW_SERVICE_KEYS', SERVICE_KEY);
+  expect(program).toContain(stage.door.url);
+  expect(program).toContain(SERVICE_KEY);
+  // Inside the package, so that its imports are found.
+  const directory = join(package_, 'node_modules', '.cache', `readme-${process.pid}`);
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, 'program.mjs');
+  writeFileSync(file, program);
+  const run = async (...credential: string[]): Promise<string> => {
+    const args = ['--conditions=curfew-source', file, ...credential];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
+    return stdout + stderr;
+  };
+  try {
+    const { bearer } = await opened(stage.call, 2);
+    expect(await run(bearer)).toBe('alive: user 2\n');
+    await stage.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
+    expect(await run(bearer)).toBe('refused: ended\n');
+    expect(await run()).toBe('refused: no_credential\n');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
