@@ -44,7 +44,7 @@ export class Connection {
     if (!this.verifierOpen) return;
     if (message.t === 'ack') this.#acknowledges(message.seq);
     const arrived = this.#sim.plan.has('codec') ? decodeVerifierMessage(JSON.stringify(message)) : message;
-    this.#send(this.#toNode, this.node.process, () => {
+    this.#send(this.#toNode, this.node.process, true, () => {
       if (this.nodeOpen) this.node.hears(this, arrived);
     });
   }
@@ -65,12 +65,14 @@ export class Connection {
   toVerifier(message: NodeMessage): void {
     if (!this.nodeOpen) return;
     const arrived = this.#sim.plan.has('codec') ? decodeNodeMessage(encodeNodeMessage(message)) : message;
-    this.#send(this.#toVerifier, this.verifier.process, () => {
+    const numbered = message.t === 'ending' || message.t === 'renewed';
+    this.#send(this.#toVerifier, this.verifier.process, numbered, () => {
       if (this.verifierOpen) this.verifier.hears(this, arrived);
     });
   }
 
-  #send(direction: Direction, to: Process, arrive: () => void): void {
+  /** @param numbered whether it carries a number of its own, by which a second one is told from the first */
+  #send(direction: Direction, to: Process, numbered: boolean, arrive: () => void): void {
     const { world, plan } = this.#sim;
     const { random, nowMs } = world;
     const early = nowMs < plan.healMs;
@@ -82,7 +84,7 @@ export class Connection {
     if (!disorder || random.chance(0.7)) atMs = Math.max(atMs, direction.lastMs);
     direction.lastMs = Math.max(direction.lastMs, atMs);
     world.after(atMs - nowMs, () => to.deliver(arrive));
-    if (disorder && random.chance(0.2))
+    if (disorder && numbered && random.chance(0.2))
       world.after(atMs - nowMs + random.between(0, 0.5) * plan.leaseMs, () => to.deliver(arrive));
   }
 

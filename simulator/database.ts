@@ -29,6 +29,14 @@ export type Statement =
   | 'login'
   | 'end';
 
+export interface Trouble {
+  readonly process: Process;
+  readonly kind: Statement;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly slow: boolean;
+}
+
 interface Transaction {
   xid: number;
   done: boolean;
@@ -38,8 +46,8 @@ interface Transaction {
 export class Database {
   /** Until then nobody is answered. */
   downUntilMs = 0;
-  /** Statements of one kind that fail for one process until an instant. */
-  broken: { process: Process; kind: Statement; untilMs: number } | null = null;
+  /** Statements of one kind that fail for one process, or are slow, for a while. */
+  readonly troubles: Trouble[] = [];
   readonly #world: World;
   readonly #plan: Plan;
   readonly #truth: Truth;
@@ -72,8 +80,9 @@ export class Database {
   }
   #crashes = 0;
 
-  #latencyMs(): number {
+  #latencyMs(from: Process, kind: Statement): number {
     const { random, nowMs } = this.#world;
+    if (this.#isTroubled(from, kind, true)) return random.between(0, 2.5) * this.#plan.leaseMs;
     const slow = nowMs < this.#plan.healMs && this.#plan.has('slow-database') && random.chance(0.1);
     return slow ? random.between(0, 1.7) * this.#plan.leaseMs : random.between(0.1, 1.5);
   }
@@ -87,7 +96,15 @@ export class Database {
   #unheard(from: Process, kind: Statement): boolean {
     const { nowMs } = this.#world;
     if (nowMs < this.downUntilMs || nowMs < from.cutOffUntilMs) return true;
-    return this.broken?.process === from && this.broken.kind === kind && nowMs < this.broken.untilMs;
+    return this.#isTroubled(from, kind, false);
+  }
+
+  #isTroubled(from: Process, kind: Statement, slow: boolean): boolean {
+    const { nowMs } = this.#world;
+    for (const one of this.troubles)
+      if (one.process === from && one.kind === kind && one.slow === slow)
+        if (nowMs >= one.fromMs && nowMs < one.untilMs) return true;
+    return false;
   }
 
   #fail<T>(from: Process, kind: Statement, done: Done<T>): void {
@@ -106,7 +123,7 @@ export class Database {
   read<T>(from: Process, kind: Statement, evaluate: () => T, done: Done<T>): void {
     const era = this.#era;
     if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(), () => {
+    this.#world.after(this.#latencyMs(from, kind), () => {
       if (this.#era !== era || this.#goesWrong('failing-statements')) return this.#fail(from, kind, done);
       this.#answer(from, kind, era, evaluate(), done);
     });
@@ -114,7 +131,7 @@ export class Database {
 
   #answer<T>(from: Process, kind: Statement, era: number, answer: T, done: Done<T>): void {
     if (this.#goesWrong('lost-answers')) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(), () => {
+    this.#world.after(this.#latencyMs(from, kind), () => {
       if (this.#era !== era || this.#unheard(from, kind)) this.#fail(from, kind, done);
       else from.deliver(() => done(null, answer));
     });
@@ -131,7 +148,7 @@ export class Database {
     const era = this.#era;
     const { random } = this.#world;
     if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(), () => {
+    this.#world.after(this.#latencyMs(from, kind), () => {
       if (this.#era !== era) return this.#fail(from, kind, done);
       const begun = begin();
       const number = (): void => {

@@ -139,9 +139,12 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('node'),
     edits: [
       [
-        `      this.#register((error) => (error ? done(error) : this.#readNow(done)));
-      return;`,
+        '      this.#register((error) => (error ? done(error) : this.#readNow(done)));\n      return;',
         '      this.#register(() => undefined);',
+      ],
+      [
+        '      this.#freshness = new Freshness(this.#leaseMs);\n      this.#registered',
+        '      this.#registered',
       ],
     ],
   },
@@ -285,14 +288,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 5,
     wrong: 'After a reconnection the snapshot of the earlier connection counts on.',
     file: protocol('subscriber'),
-    edits: [
-      [
-        `    this.#snapshot = null;
-    this.#first = null;
-    this.#last = null;`,
-        '',
-      ],
-    ],
+    edits: [['    this.#snapshot = null;\n    this.#first = null;', '    this.#first = null;']],
   },
   {
     name: 'pieces-not-counted',
@@ -398,7 +394,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       [
         "if (answer !== 'yes' || old) return done(answer === 'yes' ? 'fault' : answer);",
-        "if (answer !== 'yes') return done(old ? 'fault' : answer);",
+        "if (answer !== 'yes') return done(answer);",
       ],
     ],
   },

@@ -62,7 +62,7 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
   const random = new Random(seed ^ 0x5bd1e995);
   const calm = random.chance(0.03);
   const registry = random.chance(0.1);
-  const share = random.between(0.15, 0.7);
+  const share = registry ? random.between(0, 0.3) : random.between(0.15, 0.7);
   const faults = new Set<Fault>();
   for (const fault of FAULTS)
     if ((random.chance(RARE.has(fault) ? 0.08 : share) && !calm) || (registry && REGISTRY.has(fault)))

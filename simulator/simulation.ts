@@ -82,6 +82,7 @@ export class Simulation {
       for (let i = 0; i < plan.verifiers; i++) this.#startVerifier();
       this.#clients();
       this.#incidents();
+      this.#registryTrouble();
       this.#sweeps();
       world.after(plan.healMs, () => this.#heal());
       world.run(plan.endMs);
@@ -359,22 +360,7 @@ export class Simulation {
       case 'outages':
         return this.database.fail(untilHeal(random.between(0, 2) * lease), random.chance(0.5));
       case 'cut-offs':
-        if (!one) return;
-        if (random.chance(0.4))
-          one.process.cutOffUntilMs = world.nowMs + untilHeal(random.between(0, 8) * lease);
-        else {
-          const kind = random.pick<Statement>([
-            'beat',
-            'beat',
-            'log',
-            'nodes',
-            'register',
-            'check',
-            'take-out',
-          ]);
-          const untilMs = world.nowMs + untilHeal(random.between(0, 8) * lease);
-          this.database.broken = { process: one.process, kind, untilMs };
-        }
+        if (one) this.#cutOff(one);
         return;
       case 'feed-breaks':
       case 'half-open': {
@@ -388,6 +374,49 @@ export class Simulation {
       }
       default:
     }
+  }
+
+  #cutOff(node: NodeProcess): void {
+    const { world, plan, database } = this;
+    const { random } = world;
+    const untilMs = Math.min(world.nowMs + random.between(0, 9) * plan.leaseMs, plan.healMs);
+    if (random.chance(0.4)) {
+      node.process.cutOffUntilMs = untilMs;
+      return;
+    }
+    const kind = random.pick<Statement>(['beat', 'beat', 'beat', 'log', 'nodes', 'register']);
+    database.troubles.push({ process: node.process, kind, fromMs: world.nowMs, untilMs, slow: false });
+  }
+
+  /** A node's beats get nowhere, while it reads the log as ever; and around that the database is slow. */
+  #registryTrouble(): void {
+    const { world, plan, database } = this;
+    const { random } = world;
+    if (!plan.registry || !plan.has('cut-offs')) return;
+    const lease = plan.leaseMs;
+    world.after(random.between(0.5, 4) * lease, () => {
+      const node = this.anyNode();
+      if (!node) return;
+      const { process } = node;
+      const fromMs = world.nowMs + 1.2 * lease;
+      const untilMs = Math.min(fromMs + random.between(4, 7.5) * lease, plan.healMs);
+      database.troubles.push({ process, kind: 'beat', fromMs, untilMs, slow: false });
+      if (random.chance(0.5)) {
+        const { nowMs } = world;
+        database.troubles.push({ process, kind: 'beat', fromMs: nowMs, untilMs: fromMs, slow: true });
+      } else
+        for (const other of this.#liveNodes)
+          if (other !== node)
+            database.troubles.push({
+              process: other.process,
+              kind: 'nodes',
+              fromMs: world.nowMs,
+              untilMs: fromMs,
+              slow: true,
+            });
+      const laterMs = Math.min(untilMs + 2.5 * lease, plan.healMs);
+      database.troubles.push({ process, kind: 'log', fromMs: untilMs, untilMs: laterMs, slow: true });
+    });
   }
 
   #crash(): void {

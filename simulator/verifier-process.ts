@@ -145,9 +145,10 @@ export class VerifierProcess {
   }
 
   #ask(text: string, check: Check, done: (answer: Answer) => void): void {
-    const { truth, plan } = this.#sim;
+    const { truth, plan, world } = this.#sim;
     const { mark } = this.memory;
     const asked = this.process.now();
+    const askedMs = world.nowMs;
     this.#sim.askNode(this, text, check, (answer) => {
       const now = this.process.now();
       // An answer that took longer than the lease is of a past that counts no more.
@@ -169,6 +170,8 @@ export class VerifierProcess {
         believedMs: plan.believedMs,
         mark,
       });
+      if (world.nowMs - askedMs > plan.leaseMs * 1.011)
+        throw new Broken('G3', `${this.name} believes an answer that is older than the lease`);
       truth.accepted(check, false);
       done('yes');
     });

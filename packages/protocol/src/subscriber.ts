@@ -138,12 +138,13 @@ export class Subscriber {
     this.#renewals.delete(n);
     if (this.#last < seq) return this.#world.reconnect('an ending is missing');
     this.#freshness?.prove(asked, age);
-    this.#authority = { nowMs: now, heardMs: this.#world.now().monotonicMs };
+    // Dated by the asking it is ahead by the way there and back at most: a token runs out that much early, never late.
+    this.#authority = { nowMs: now, heardMs: asked.monotonicMs };
   }
 
   /**
-   * The authority's clock, in milliseconds since 1970, by which it dates tokens: as it was when it was last heard, and what has
-   * passed here since. Null before it was heard. This process's own wall clock may stand anywhere.
+   * The authority's clock, in milliseconds since 1970, by which it dates tokens: as a node said last, and what has passed
+   * here since it was asked. Null before it was heard. This process's own wall clock may stand anywhere.
    */
   authorityNowMs(): number | null {
     if (!this.#authority) return null;

@@ -32,6 +32,12 @@ const LARGEST_MESSAGE = 8 * 1024 * 1024;
 /** More than that is waiting to be sent: the other end does not read. Activity is not added to it. */
 const BACKLOG = 64 * 1024;
 
+const CLOSED = new Map<number, string>([
+  [FEED_CLOSED.restart, 'the node restarts'],
+  [FEED_CLOSED.slow, 'this process does not keep up with the feed'],
+  [FEED_CLOSED.version, 'authority and verifier speak different versions of the feed: update one of them'],
+]);
+
 /** The connection to one node of the authority, made anew for as long as it is not closed. The subscriber does the thinking. */
 export class Feed {
   readonly subscriber: Subscriber;
@@ -144,7 +150,7 @@ export class Feed {
       if (current()) this.#lost(error.message);
     });
     socket.on('close', (code) => {
-      if (current()) this.#lost(code === FEED_CLOSED.restart ? 'the node restarts' : `closed with ${code}`);
+      if (current()) this.#lost(CLOSED.get(code) ?? `closed with ${code}`);
     });
   }
 

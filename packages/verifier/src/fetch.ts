@@ -43,6 +43,7 @@ export function fetchGuard(
       cookie: headers.get('cookie'),
       origin: headers.get('origin'),
       secFetchSite: headers.get('sec-fetch-site'),
+      upgrades: headers.has('upgrade'),
     });
   };
 }

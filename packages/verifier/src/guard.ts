@@ -9,7 +9,10 @@ export interface GuardOptions {
   onStale?: OnStale;
   /** The name of the session cookie, or false to accept none. Without it the authority's default name. */
   cookie?: string | false;
-  /** Origins whose pages may send the cookie with a request that changes something. The own origin always may. */
+  /**
+   * Origins whose pages may send the cookie with a request that changes something, or opens a WebSocket. The own origin may
+   * without being named, by browsers that send Sec-Fetch-Site (all since 2023, over https).
+   */
   trustedOrigins?: readonly string[];
 }
 
@@ -21,6 +24,8 @@ export interface GuardedRequest {
   cookie: string | null | undefined;
   origin: string | null | undefined;
   secFetchSite: string | null | undefined;
+  /** Whether it asks for another protocol: the handshake of a WebSocket is a GET that any page can send. */
+  upgrades: boolean;
 }
 
 /** What a guard answers when it lets nobody through. */
@@ -46,8 +51,9 @@ export function createGuard(
     const presented = readPresented(request.authorization, request.cookie, cookieName);
     if (presented.via === 'none') return { refusal: refusalOf('no_credential') };
     if (presented.text === null) return { refusal: refusalOf('not_canonical') };
-    const fromPage = presented.via === 'cookie' && !SAFE.has(request.method.toUpperCase());
-    if (fromPage && !isTrustedOrigin(request, trustedOrigins)) return { refusal: FOREIGN_PAGE };
+    const changes = request.upgrades || !SAFE.has(request.method.toUpperCase());
+    if (presented.via === 'cookie' && changes && !isTrustedOrigin(request, trustedOrigins))
+      return { refusal: FOREIGN_PAGE };
     const verified = await verifier.verify(presented.text, check);
     return verified.ok ? { session: verified.session } : { refusal: refusalOf(verified.reason) };
   };

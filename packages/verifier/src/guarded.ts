@@ -20,6 +20,7 @@ export function readRequest(request: IncomingMessage): GuardedRequest {
     cookie: headers.cookie,
     origin: headers.origin,
     secFetchSite: Array.isArray(site) ? site.join() : site,
+    upgrades: headers.upgrade !== undefined,
   };
 }
 

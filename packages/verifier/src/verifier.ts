@@ -127,12 +127,14 @@ class FeedVerifier implements Verifier {
   readonly #asked = new Map<Said['says'], number>();
   readonly #stopActivity: () => void;
   #wasFresh = false;
-  #freshMs = Number.NEGATIVE_INFINITY;
+  /** When it was fresh last, or was made. */
+  #freshMs: number;
   #closed = false;
 
   constructor(settings: Settings, clock: Clock) {
     this.#settings = settings;
     this.#clock = clock;
+    this.#freshMs = clock.now().monotonicMs;
     const { authorities, serviceKey, log, capacity } = settings;
     this.cookieName = authorities[0]?.protocol === 'https:' ? '__Host-curfew_session' : 'curfew_session';
     this.#keys = new Keys(log);

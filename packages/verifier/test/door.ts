@@ -86,7 +86,7 @@ export interface Stage extends TestAuthority {
 }
 
 /** Long enough that a busy machine does not lose it, short enough to wait for. */
-export const LEASE_MS = 600;
+export const LEASE_MS = 1000;
 
 export async function openStage(
   settings: Record<string, string> = {},

@@ -128,6 +128,15 @@ describe.each(Object.keys(applications))('%s', (name) => {
     expect(await statusOf({ cookie: own }, 'GET', '/strict')).toBe(401);
   });
 
+  test('the handshake of a WebSocket is no harmless GET', async () => {
+    const { cookie } = await cookieLogin(stage.call);
+    // An upgrade in earnest would never get to the application: no server of these takes any.
+    const shake = (origin: string): Promise<number> =>
+      getRaw(url, ['Cookie', `curfew_session=${cookie}`, 'Origin', origin, 'Upgrade', 'websocket']);
+    expect(await shake('https://evil.example')).toBe(403);
+    expect(await shake(TRUSTED)).toBe(200);
+  });
+
   test('picks none of two', async () => {
     const { bearer } = await opened(stage.call, 2);
     const { cookie } = await cookieLogin(stage.call);

@@ -23,10 +23,14 @@ export interface Nodes extends Judge {
   confirm(): Promise<Propagation>;
   /** The same for what somebody else has committed before the call. */
   confirmEarlier(): Promise<Propagation>;
-  /** Age in milliseconds of what this node knows, and how many nodes there are, for metrics. */
-  state(): { ageMs: number; nodes: number };
+  /** Told of each confirmation: how long it took after the commit, and how it went. */
+  onConfirmed(listener: ConfirmedListener): void;
+  /** Age in milliseconds of what this node knows, and how many nodes and verifiers of this node there are, for metrics. */
+  state(): { ageMs: number; nodes: number; verifiers: number };
   close(): Promise<void>;
 }
+
+type ConfirmedListener = (ms: number, propagation: Propagation) => void;
 
 /** Registers this process as a node and follows the log. */
 export async function joinNodes(options: {
@@ -86,6 +90,14 @@ export async function joinNodes(options: {
       work((error) => (error ? reject(error as Error) : resolve()));
     });
   await promised((done) => node.start(done));
+  const listeners = new Set<ConfirmedListener>();
+  const timed = async (ask: (done: (propagation: Propagation) => void) => void): Promise<Propagation> => {
+    const beganMs = system.monotonicMs();
+    const propagation = await new Promise<Propagation>(ask);
+    const ms = system.monotonicMs() - beganMs;
+    for (const listener of listeners) listener(ms, propagation);
+    return propagation;
+  };
   const stopListening = await doorbell.listen(
     (message) => node.heard(message),
     // What was rung in between was not heard; a failure is said by the node.
@@ -97,9 +109,12 @@ export async function joinNodes(options: {
     judge: (session) => node.judge(session),
     ends: (session: Watched) => node.replica.ends(session),
     committed: (event) => node.committed(endingOf(event)),
-    confirm: () => new Promise((resolve) => node.confirm(resolve)),
-    confirmEarlier: () => new Promise((resolve) => node.confirmEarlier(resolve)),
-    state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1 }),
+    confirm: () => timed((done) => node.confirm(done)),
+    confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
+    onConfirmed(listener) {
+      listeners.add(listener);
+    },
+    state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1, verifiers: node.publisher.size }),
     async close() {
       await new Promise<void>((resolve) => node.close(resolve));
       await stopListening();

@@ -56,6 +56,22 @@ export function createMetrics(world: World): Metrics {
   );
   gauge('curfew_remembered_credentials', 'Credentials in memory', () => world.memory.size);
   gauge('curfew_nodes', 'Nodes on this database', () => world.nodes.state().nodes);
+  gauge('curfew_verifiers', 'Verifiers that follow this node', () => world.nodes.state().verifiers);
+  const confirmations = new Histogram({
+    name: 'curfew_confirmation_seconds',
+    help: 'Time from the commit of a logout until it is true everywhere',
+    buckets: BUCKETS,
+    registers,
+  });
+  const waitedOut = new Counter({
+    name: 'curfew_waited_out_total',
+    help: 'Replicas that did not acknowledge a logout and whose lease had to run out',
+    registers,
+  });
+  world.nodes.onConfirmed((ms, propagation) => {
+    confirmations.observe(ms / 1000);
+    waitedOut.inc(propagation.waitedOut);
+  });
   gauge(
     'curfew_log_age_seconds',
     'Age of what this node knows of the log',

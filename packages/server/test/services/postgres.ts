@@ -54,9 +54,12 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-/** The directory with `initdb` and `postgres`, or nothing when this machine has none. */
+/**
+ * The directory with `initdb` and `postgres`, or nothing when this machine has none. TEST_POSTGRES_BIN names another one:
+ * `npm run test:postgres` tries the tests on older versions by it.
+ */
 export function findPostgres(): string | undefined {
-  return embeddedBinaries() ?? systemBinaries();
+  return process.env['TEST_POSTGRES_BIN'] ?? embeddedBinaries() ?? systemBinaries();
 }
 
 /** Starts a PostgreSQL of one's own. */

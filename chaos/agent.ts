@@ -1,0 +1,126 @@
+import { createConnection } from 'node:net';
+import type { Cast } from './cast/cast.ts';
+import type { Weather } from './cast/link.ts';
+import { now, type Recorder } from './recorder.ts';
+import { type Episode, episodes, type Fault } from './schedule.ts';
+
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
+
+/** Brings the faults about, one episode after the other, and heals them. */
+export class Agent {
+  readonly #cast: Cast;
+  readonly #recorder: Recorder;
+  #faults = 0;
+
+  constructor(cast: Cast, recorder: Recorder) {
+    this.#cast = cast;
+    this.#recorder = recorder;
+  }
+
+  /** Goes on for so long; everything is healed when it ends. */
+  async work(seed: number, seconds: number): Promise<void> {
+    const untilMs = performance.now() + seconds * 1000;
+    for (const episode of episodes(seed, this.#cast.stage)) {
+      if (performance.now() > untilMs) return;
+      await this.#play(episode);
+      await pause(Math.min(episode.quietMs, Math.max(0, untilMs - performance.now())));
+    }
+  }
+
+  async #play({ faults }: Episode): Promise<void> {
+    await Promise.all(
+      faults.map(async (fault) => {
+        await pause(fault.afterMs);
+        const n = ++this.#faults;
+        this.#recorder.write({ t: 'fault', n, kind: fault.kind, on: fault.on, at: now() });
+        await this.#bring(fault);
+        this.#recorder.write({ t: 'healed', n, at: now() });
+      }),
+    );
+  }
+
+  #bring(fault: Fault): Promise<void> {
+    const { kind, on, forMs, slowMs } = fault;
+    const { postgres, redis } = this.#cast;
+    switch (kind) {
+      case 'cut':
+        return this.#weather(fault, { kind: 'cut' });
+      case 'hole':
+        return this.#weather(fault, { kind: 'hole', up: true, down: true });
+      case 'hole-up':
+        return this.#weather(fault, { kind: 'hole', up: true, down: false });
+      case 'hole-down':
+        return this.#weather(fault, { kind: 'hole', up: false, down: true });
+      case 'slow':
+        return this.#weather(fault, { kind: 'slow', ms: slowMs });
+      case 'stop-node':
+      case 'stop-back-end':
+        return this.#stop(fault);
+      case 'kill-node':
+      case 'kill-back-end':
+        return this.#each(on, async (name) => {
+          const role = this.#cast.role(name);
+          await role.kill();
+          await pause(forMs);
+          await role.start();
+        });
+      case 'restart-node':
+        return this.#each(on, async (name) => {
+          const role = this.#cast.role(name);
+          await role.end(() => role.signal('SIGTERM'), 20_000);
+          await role.start();
+        });
+      case 'flush-redis':
+        return flush(redis.port);
+      case 'kill-redis':
+        return during(forMs, () => redis.kill(), () => redis.restart());
+      case 'pause-redis':
+        redis.pause();
+        return during(forMs, undefined, () => redis.resume());
+      case 'restart-postgres':
+        return postgres.restart();
+      case 'kill-postgres':
+        return during(forMs, () => postgres.kill(), () => postgres.restart());
+    }
+  }
+
+  async #each(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
+    await Promise.all(names.map(work));
+  }
+
+  async #weather({ on, forMs, reset }: Fault, weather: Weather): Promise<void> {
+    const links = on.flatMap((name) => this.#cast.links.get(name) ?? []);
+    for (const link of links) link.set(weather);
+    await pause(forMs);
+    for (const link of links) link.set({ kind: 'open' }, reset);
+  }
+
+  /** Suspends processes, lets them come to for a moment, and suspends them again. */
+  async #stop({ on, forMs, times }: Fault): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      for (const name of on) this.#cast.role(name).signal('SIGSTOP');
+      await pause(forMs);
+      for (const name of on) this.#cast.role(name).signal('SIGCONT');
+      if (i < times - 1) await pause(20 + 200 * i);
+    }
+  }
+}
+
+async function during(
+  ms: number,
+  begin: (() => Promise<void>) | undefined,
+  end: () => Promise<void> | void,
+): Promise<void> {
+  await begin?.();
+  await pause(ms);
+  await end();
+}
+
+/** Empties Redis. */
+function flush(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(port, '127.0.0.1', () => socket.write('FLUSHALL\r\n'));
+    socket.once('data', () => socket.end(resolve));
+    socket.once('error', reject);
+  });
+}

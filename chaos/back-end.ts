@@ -1,0 +1,155 @@
+/** A back end with verifiers, which check what they are told of, all the time. A process of the chaos test; main.ts starts it. */
+import { createVerifier, type Verified, type Verifier } from '@curfew/verifier';
+import type { BackEndSettings, FromBackEnd, Presented, ToBackEnd } from './cast/messages.ts';
+import { now, Recorder } from './recorder.ts';
+
+/** Between two checks of one worker. */
+const EVERY_MS = 4;
+const WORKERS = 2;
+/** Between two checks of a session that is being logged out. */
+const PRESS_MS = 5;
+const PRESS_ON_MS = 150;
+const PRESS_MOST_MS = 15_000;
+const RECENT = 60;
+const AT_LAST = 8;
+
+const settings = JSON.parse(process.argv[2] ?? '') as BackEndSettings;
+const recorder = new Recorder(settings.file, settings.who);
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
+const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
+const tell = (message: FromBackEnd): void => void process.send?.(message);
+
+const all: Presented[] = [];
+const bySession = new Map<number, Presented[]>();
+/** Logouts under way: the sessions, and when pressing them ends. */
+const pressed = new Map<number, { list: number[]; untilMs: number }>();
+let resting = false;
+
+class Surface {
+  readonly #name: string;
+  readonly #verifier: Verifier;
+  /** The fault on purpose. */
+  readonly #believed = new Map<string, number>();
+
+  constructor(name: string, verifier: Verifier) {
+    this.#name = name;
+    this.#verifier = verifier;
+  }
+
+  async check(presented: Presented): Promise<void> {
+    const b = now();
+    const verified = this.#believes(presented) ?? (await this.#verifier.verify(presented.text));
+    this.#record(presented, b, verified);
+  }
+
+  /** The same without waiting for anything, when memory can say it. */
+  checkNow(presented: Presented): void {
+    const b = now();
+    const verified = this.#verifier.verifyNow(presented.text);
+    if (verified) this.#record(presented, b, verified);
+  }
+
+  #record({ s, sid, kind, text }: Presented, b: number, verified: Verified): void {
+    const e = now();
+    const wrong = verified.ok && sid !== null && verified.session.sid !== sid;
+    const o = wrong ? 'wrong' : verified.ok ? verified.by : verified.reason;
+    recorder.write({ t: 'c', b, e, w: this.#name, s, k: kind, o });
+    if (settings.believesMs > 0 && verified.ok && !this.#believed.has(text))
+      this.#believed.set(text, performance.now() + settings.believesMs);
+  }
+
+  #believes({ text, sid }: Presented): Verified | undefined {
+    const until = this.#believed.get(text);
+    if (until === undefined) return undefined;
+    if (performance.now() < until)
+      return { ok: true, session: { sid }, by: 'memory' } as unknown as Verified;
+    this.#believed.delete(text);
+    return undefined;
+  }
+
+  close(): Promise<void> {
+    return this.#verifier.close();
+  }
+}
+
+const surfaces = settings.verifiers.map(({ name, authority, onStale }) => {
+  const verifier = createVerifier({
+    authority,
+    serviceKey: settings.serviceKey,
+    audience: settings.audience,
+    onStale,
+    log: (level, message, details) =>
+      process.stdout.write(`${now()} ${name} ${level} ${message} ${JSON.stringify(details ?? {})}\n`),
+  });
+  return new Surface(`${name}#${process.pid}`, verifier);
+});
+
+async function work(surface: Surface): Promise<void> {
+  for (let turn = 0; !resting; turn++) {
+    // Mostly young ones; old ones too, above all such as are long over.
+    const presented = Math.random() < 0.6 ? pick(all.slice(-RECENT)) : pick(all);
+    if (presented && turn % 4 === 0) surface.checkNow(presented);
+    else if (presented) await surface.check(presented);
+    await pause(EVERY_MS);
+  }
+}
+
+async function press(id: number, surface: Surface): Promise<void> {
+  for (let logout = pressed.get(id); logout && !resting; logout = pressed.get(id)) {
+    if (performance.now() > logout.untilMs) break;
+    for (const s of logout.list) {
+      const presented = pick(bySession.get(s) ?? []);
+      if (presented) await surface.check(presented);
+    }
+    await pause(PRESS_MS);
+  }
+  pressed.delete(id);
+}
+
+async function lookAtAll(surface: Surface): Promise<void> {
+  const queue = Array.from(bySession.values());
+  const worker = async (): Promise<void> => {
+    for (let list = queue.pop(); list; list = queue.pop()) {
+      const last = list.at(-1);
+      if (last) await surface.check(last);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_LAST }, worker));
+}
+
+function hear(message: ToBackEnd): void {
+  switch (message.t) {
+    case 'credentials':
+      for (const presented of message.list) {
+        all.push(presented);
+        const list = bySession.get(presented.s);
+        if (list) list.push(presented);
+        else bySession.set(presented.s, [presented]);
+      }
+      return;
+    case 'press':
+      pressed.set(message.id, { list: message.list, untilMs: performance.now() + PRESS_MOST_MS });
+      for (const surface of surfaces) void press(message.id, surface);
+      return;
+    case 'release': {
+      const logout = pressed.get(message.id);
+      if (logout) logout.untilMs = performance.now() + PRESS_ON_MS;
+      return;
+    }
+    case 'rest':
+      resting = true;
+      return;
+    case 'last look':
+      void Promise.all(surfaces.map(lookAtAll)).then(() => tell({ t: 'looked' }));
+      return;
+    case 'end':
+      recorder.close();
+      void Promise.all(surfaces.map((surface) => surface.close())).then(() => process.exit(0));
+  }
+}
+
+process.on('message', (message) => hear(message as ToBackEnd));
+// Whoever started this process is gone.
+process.on('disconnect', () => process.exit(1));
+for (const surface of surfaces) for (let i = 0; i < WORKERS; i++) void work(surface);
+tell({ t: 'ready' });

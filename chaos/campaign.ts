@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeScratch } from '../packages/server/test/services/scratch.ts';
+import { Agent } from './agent.ts';
+import { Cast } from './cast/cast.ts';
+import type { Mark } from './lines.ts';
+import type { Options } from './options.ts';
+import { now, Recorder } from './recorder.ts';
+
+/** Load on a calm day, before the faults and after them. */
+const CALM_MS = 3000;
+const HEALING_MS = 4000;
+
+const CHECKER = fileURLToPath(new URL('./checker.ts', import.meta.url));
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
+
+export interface Verdict {
+  /** Nothing was wrong, and there was enough of everything to say so. */
+  passed: boolean;
+  /** What the checker printed. */
+  report: string;
+  /** Where the history is. */
+  directory: string;
+}
+
+/** Plays it through, and has the history judged. */
+export async function runCampaign(options: Options): Promise<Verdict> {
+  const directory = makeScratch('chaos');
+  await play(options, directory);
+  const { code, output } = await judge(directory, options);
+  return { passed: code === 0, report: output, directory };
+}
+
+async function play(options: Options, directory: string): Promise<void> {
+  const { seed, seconds, leaseMs, believesMs } = options;
+  const recorder = new Recorder(join(directory, 'agent.jsonl'), 'agent');
+  const mark = (what: Mark): void => recorder.write({ t: 'mark', what, at: now() });
+  const cast = await Cast.start({ directory, leaseMs, seed, believesMs });
+  try {
+    mark('load begins');
+    cast.begin();
+    await pause(CALM_MS);
+    await new Agent(cast, recorder).work(seed, seconds);
+    mark('faults end');
+    await pause(HEALING_MS);
+    await cast.rest();
+    mark('load ends');
+    await pause(CALM_MS);
+    mark('last look begins');
+    await cast.lastLook();
+    mark('last look ends');
+  } finally {
+    recorder.close();
+    await cast.stop();
+  }
+}
+
+/** The checker is a program of its own, which shares no code with what it judges. */
+function judge(directory: string, { seconds, leaseMs }: Options): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [CHECKER, directory, String(leaseMs), String(seconds)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'] },
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? 1, output }));
+  });
+}

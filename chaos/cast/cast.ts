@@ -1,0 +1,305 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type PostgresServer, startPostgres } from '../../packages/server/test/services/postgres.ts';
+import { type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
+import { freePort, scratchRoot } from '../../packages/server/test/services/scratch.ts';
+import type { Stage } from '../schedule.ts';
+import { Link } from './link.ts';
+import type {
+  BackEndSettings,
+  ClientsSettings,
+  FromBackEnd,
+  FromClients,
+  Presented,
+  ToBackEnd,
+  ToClients,
+} from './messages.ts';
+import { Program } from './program.ts';
+import { Role } from './role.ts';
+
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const SERVER = path('../../packages/server/src/main.ts');
+const BACK_END = path('../back-end.ts');
+const CLIENTS = path('../clients.ts');
+/** What tokens say they were issued by: the nodes' own addresses are nobody's business. */
+const ISSUER = 'http://localhost:8000';
+
+const NODES = ['node1', 'node2', 'node3'] as const;
+/** Which verifier lives where, and which nodes it knows. */
+const BACK_ENDS = [
+  {
+    name: 'back-end1',
+    verifiers: [
+      { name: 'v1', nodes: ['node1'], onStale: 'ask' },
+      { name: 'v2', nodes: ['node2', 'node3'], onStale: 'ask' },
+    ],
+  },
+  {
+    name: 'back-end2',
+    verifiers: [
+      { name: 'v3', nodes: ['node3'], onStale: 'ask' },
+      { name: 'v4', nodes: ['node1', 'node2', 'node3'], onStale: 'refuse' },
+    ],
+  },
+] as const;
+
+export interface CastOptions {
+  /** Where histories and logs go. */
+  directory: string;
+  leaseMs: number;
+  seed: number;
+  /** See BackEndSettings. */
+  believesMs: number;
+}
+
+/** Everybody who plays: the database, Redis, three nodes, two back ends with two verifiers each, and the clients. */
+export class Cast {
+  readonly stage: Stage;
+  readonly postgres: PostgresServer;
+  readonly redis: RedisServer;
+  readonly links: Map<string, Link> = new Map();
+  readonly roles: Map<string, Role> = new Map();
+  readonly #options: CastOptions;
+  readonly #serviceKey = `svc_${randomBytes(24).toString('base64url')}`;
+  readonly #ports: Map<string, number>;
+  readonly #credentials: Presented[] = [];
+  #clients: Program | null = null;
+  readonly #heard: { from: string; t: string; resolve: () => void }[] = [];
+
+  private constructor(
+    options: CastOptions,
+    postgres: PostgresServer,
+    redis: RedisServer,
+    ports: Map<string, number>,
+  ) {
+    this.#options = options;
+    this.postgres = postgres;
+    this.redis = redis;
+    this.#ports = ports;
+    const links = { postgres: [] as string[], redis: [] as string[], feed: [] as string[] };
+    const link = (of: keyof typeof links, name: string, port: number): void => {
+      links[of].push(name);
+      this.links.set(name, new Link(name, port));
+    };
+    for (const node of NODES) {
+      link('postgres', `${node}-postgres`, postgres.port);
+      link('redis', `${node}-redis`, redis.port);
+    }
+    for (const { verifiers } of BACK_ENDS)
+      for (const { name, nodes } of verifiers)
+        for (const node of nodes) link('feed', `${name}-${node}`, this.#port(node));
+    this.stage = {
+      nodes: NODES,
+      backEnds: BACK_ENDS.map(({ name }) => name),
+      links,
+      leaseMs: options.leaseMs,
+    };
+  }
+
+  /** Starts everybody. Whoever fails takes those with him that have started. */
+  static async start(options: CastOptions): Promise<Cast> {
+    const postgres = await startPostgres({ durable: true });
+    let redis: RedisServer | undefined;
+    try {
+      redis = await startRedis();
+      const ports = new Map<string, number>();
+      for (const node of NODES) ports.set(node, await freePort());
+      const cast = new Cast(options, postgres, redis, ports);
+      try {
+        await cast.#enter();
+        return cast;
+      } catch (error) {
+        await cast.stop();
+        throw error;
+      }
+    } catch (error) {
+      await redis?.stop();
+      await postgres.stop();
+      throw error;
+    }
+  }
+
+  #port(node: string): number {
+    return this.#ports.get(node) ?? 0;
+  }
+
+  async #enter(): Promise<void> {
+    for (const link of this.links.values()) await link.open();
+    const { directory } = this.#options;
+    for (const node of NODES)
+      this.roles.set(
+        node,
+        new Role(node, () => ({
+          name: node,
+          args: ['--disable-warning=ExperimentalWarning', SERVER, 'serve'],
+          env: this.#nodeSettings(node),
+          logFile: join(directory, `${node}.log`),
+          ipc: false,
+          ready: 'Listening   http',
+        })),
+      );
+    for (const backEnd of BACK_ENDS) this.roles.set(backEnd.name, this.#backEnd(backEnd));
+    // The first node makes the schema; the others would only wait for it.
+    for (const node of NODES) await this.role(node).start();
+    await Promise.all(BACK_ENDS.map(({ name }) => this.role(name).start()));
+    await this.#startClients();
+  }
+
+  #nodeSettings(node: string): Record<string, string> {
+    return {
+      PORT: String(this.#port(node)),
+      DATABASE_URL: `postgres://postgres@127.0.0.1:${this.#linkPort(`${node}-postgres`)}/postgres`,
+      REDIS_URL: `redis://127.0.0.1:${this.#linkPort(`${node}-redis`)}`,
+      CURFEW_LEASE_MS: String(this.#options.leaseMs),
+      CURFEW_ISSUER: ISSUER,
+      CURFEW_SERVICE_KEYS: this.#serviceKey,
+      CURFEW_APPLICATIONS: JSON.stringify({ kiosk: {} }),
+      // Tokens outlive the test: only a logout ends a session here.
+      CURFEW_ACCESS_TOKEN_SECONDS: '7200',
+      CURFEW_DEMO_ACCOUNTS: '0',
+      LOG_LEVEL: 'warn',
+      // What was compiled once is kept: a start takes half as long.
+      NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
+    };
+  }
+
+  #linkPort(name: string): number {
+    const link = this.links.get(name);
+    if (!link) throw new Error(`there is no link ${name}`);
+    return link.port;
+  }
+
+  #backEnd({ name, verifiers }: (typeof BACK_ENDS)[number]): Role {
+    const { directory, believesMs } = this.#options;
+    return new Role(
+      name,
+      (life) => {
+        const settings: BackEndSettings = {
+          who: name,
+          file: join(directory, `${name}.${life}.jsonl`),
+          serviceKey: this.#serviceKey,
+          audience: ISSUER,
+          verifiers: verifiers.map((one) => ({
+            name: one.name,
+            onStale: one.onStale,
+            authority: one.nodes.map((node) => `http://127.0.0.1:${this.#linkPort(`${one.name}-${node}`)}`),
+          })),
+          believesMs,
+        };
+        return {
+          name,
+          args: [BACK_END, JSON.stringify(settings)],
+          env: { NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled') },
+          logFile: join(directory, `${name}.log`),
+          ipc: true,
+          onMessage: (message) => this.#hear(name, (message as FromBackEnd).t),
+        };
+      },
+      (program) => program.send({ t: 'credentials', list: this.#credentials } satisfies ToBackEnd),
+    );
+  }
+
+  async #startClients(): Promise<void> {
+    const { directory, seed } = this.#options;
+    const settings: ClientsSettings = {
+      file: join(directory, 'clients.jsonl'),
+      serviceKey: this.#serviceKey,
+      issuer: ISSUER,
+      nodes: NODES.map((name) => ({ name, url: `http://127.0.0.1:${this.#port(name)}` })),
+      seed,
+    };
+    this.#clients = new Program({
+      name: 'clients',
+      args: [CLIENTS, JSON.stringify(settings)],
+      env: {},
+      logFile: join(directory, 'clients.log'),
+      ipc: true,
+      onMessage: (message) => this.#fromClients(message as FromClients),
+    });
+    await this.#clients.ready;
+  }
+
+  #fromClients(message: FromClients): void {
+    switch (message.t) {
+      case 'credentials':
+        this.#credentials.push(...message.list);
+        return this.#toBackEnds(message);
+      case 'press':
+      case 'release':
+        return this.#toBackEnds(message);
+      default:
+        this.#hear('clients', message.t);
+    }
+  }
+
+  #toBackEnds(message: ToBackEnd): void {
+    for (const { name } of BACK_ENDS) this.role(name).send(message);
+  }
+
+  role(name: string): Role {
+    const role = this.roles.get(name);
+    if (!role) throw new Error(`there is no ${name}`);
+    return role;
+  }
+
+  #hear(from: string, t: string): void {
+    for (const one of this.#heard) if (one.from === from && one.t === t) one.resolve();
+  }
+
+  /** Waits for a message; a process that ends instead is a failure. */
+  async #answer(from: string, t: string, ask: () => void): Promise<void> {
+    const heard = new Promise<void>((resolve) => this.#heard.push({ from, t, resolve }));
+    ask();
+    const late = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error(`${from} did not come to "${t}"`)), 120_000).unref();
+    });
+    await Promise.race([heard, late]);
+  }
+
+  #tellClients(message: ToClients): void {
+    if (this.#clients === null || this.#clients.hasEnded) throw new Error('the clients have ended');
+    this.#clients.send(message);
+  }
+
+  begin(): void {
+    this.#tellClients({ t: 'begin' });
+  }
+
+  /** Lets the load end, and what is under way be answered. */
+  async rest(): Promise<void> {
+    await this.#answer('clients', 'rested', () => this.#tellClients({ t: 'rest' }));
+    this.#toBackEnds({ t: 'rest' });
+  }
+
+  /** Every session is checked once more, by every verifier and at one node. */
+  async lastLook(): Promise<void> {
+    await Promise.all([
+      this.#answer('clients', 'looked', () => this.#tellClients({ t: 'last look' })),
+      ...BACK_ENDS.map(({ name }) =>
+        this.#answer(name, 'looked', () => this.role(name).send({ t: 'last look' } satisfies ToBackEnd)),
+      ),
+    ]);
+  }
+
+  /** Ends everybody; whatever has not started is passed over. */
+  async stop(): Promise<void> {
+    for (const role of this.roles.values()) role.signal('SIGCONT');
+    const clients = this.#clients;
+    if (clients && !clients.hasEnded) {
+      clients.send({ t: 'end' } satisfies ToClients);
+      const timer = setTimeout(() => clients.signal('SIGKILL'), 5000);
+      await clients.ended;
+      clearTimeout(timer);
+    }
+    await Promise.all(
+      BACK_ENDS.map(({ name }) => {
+        const role = this.roles.get(name);
+        return role?.end(() => role.send({ t: 'end' } satisfies ToBackEnd), 5000);
+      }),
+    );
+    await Promise.all(NODES.map((name) => this.roles.get(name)?.kill()));
+    for (const link of this.links.values()) link.close();
+    await Promise.all([this.redis.stop(), this.postgres.stop()]);
+  }
+}

@@ -1,0 +1,191 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** How a link behaves: it passes on, is cut, swallows what goes up or down (until it passes on again), or takes its time. */
+export type Weather =
+  | { kind: 'open' }
+  | { kind: 'cut' }
+  | { kind: 'hole'; up: boolean; down: boolean }
+  | { kind: 'slow'; ms: number };
+
+/** More than that is left unread, and waits in the sender's own buffers. */
+const MOST_WAITING = 256 * 1024;
+
+/**
+ * A connection between two of the cast, through a port of our own, so that it can be cut, held up in one direction or both, and
+ * slowed down. What a hole has swallowed comes out when it closes, as late as TCP would send it again.
+ */
+export class Link {
+  readonly name: string;
+  readonly #target: number;
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  #weather: Weather = { kind: 'open' };
+
+  constructor(name: string, target: number) {
+    this.name = name;
+    this.#target = target;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(0, '127.0.0.1', resolve);
+    });
+  }
+
+  /** @param reset what waited in a hole is thrown away with its connection, as when TCP has given up */
+  set(weather: Weather, reset = false): void {
+    this.#weather = weather;
+    for (const pair of this.#pairs) {
+      if (weather.kind === 'cut' || reset) pair.reset();
+      else pair.look();
+    }
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const pair of this.#pairs) pair.reset();
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#weather.kind === 'cut') {
+      socket.on('error', () => undefined);
+      socket.resetAndDestroy();
+      return;
+    }
+    const pair = new Pair(
+      socket,
+      this.#target,
+      () => this.#weather,
+      () => this.#pairs.delete(pair),
+    );
+    this.#pairs.add(pair);
+    pair.look();
+  }
+}
+
+/** One connection: the near socket, the far one once the way is open, and what is under way in each direction. */
+class Pair {
+  readonly #near: Socket;
+  readonly #port: number;
+  readonly #weather: () => Weather;
+  readonly #over: () => void;
+  #far: Socket | null = null;
+  readonly #up: Way;
+  #down: Way | null = null;
+
+  constructor(near: Socket, port: number, weather: () => Weather, over: () => void) {
+    this.#near = near;
+    this.#port = port;
+    this.#weather = weather;
+    this.#over = over;
+    this.#up = new Way(near, () => this.#passes('up'), this.#delayMs);
+  }
+
+  readonly #delayMs = (): number => {
+    const weather = this.#weather();
+    return weather.kind === 'slow' ? weather.ms * (0.5 + Math.random()) : 0;
+  };
+
+  #passes(way: 'up' | 'down'): boolean {
+    const weather = this.#weather();
+    return weather.kind !== 'hole' || !weather[way];
+  }
+
+  /** The weather may have changed. */
+  look(): void {
+    // A connection is made by a packet in each direction.
+    if (this.#far === null && this.#passes('up') && this.#passes('down')) this.#connect();
+    this.#up.pump();
+    this.#down?.pump();
+  }
+
+  #connect(): void {
+    const far = connect({ port: this.#port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    this.#far = far;
+    this.#up.to(far);
+    this.#down = new Way(far, () => this.#passes('down'), this.#delayMs);
+    this.#down.to(this.#near);
+    let closed = 0;
+    for (const socket of [this.#near, far]) socket.once('close', () => ++closed === 2 && this.#over());
+  }
+
+  reset(): void {
+    this.#up.stop();
+    this.#down?.stop();
+    this.#near.resetAndDestroy();
+    this.#far?.resetAndDestroy();
+    if (this.#far === null) this.#over();
+  }
+}
+
+/** A piece that is under way; null: the end; 'broken': the connection broke at the sender's side. */
+type Piece = Buffer | null | 'broken';
+
+/** One direction of a connection: what came in first goes out first, when it is due and the way is free. */
+class Way {
+  readonly #from: Socket;
+  readonly #isFree: () => boolean;
+  readonly #delayMs: () => number;
+  #to: Socket | null = null;
+  #pieces: { piece: Piece; dueMs: number }[] = [];
+  #bytes = 0;
+  #dueMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(from: Socket, isFree: () => boolean, delayMs: () => number) {
+    this.#from = from;
+    this.#isFree = isFree;
+    this.#delayMs = delayMs;
+    // Seen as the close that follows.
+    from.on('error', () => undefined);
+    from.on('data', (chunk: Buffer) => this.#take(chunk));
+    from.on('end', () => this.#take(null));
+    from.on('close', (failed) => failed && this.#take('broken'));
+  }
+
+  to(socket: Socket): void {
+    this.#to = socket;
+    socket.on('drain', () => this.pump());
+  }
+
+  #take(piece: Piece): void {
+    this.#dueMs = Math.max(this.#dueMs, performance.now() + this.#delayMs());
+    this.#pieces.push({ piece, dueMs: this.#dueMs });
+    if (piece instanceof Buffer) this.#bytes += piece.length;
+    if (this.#bytes > MOST_WAITING) this.#from.pause();
+    this.pump();
+  }
+
+  pump(): void {
+    const to = this.#to;
+    if (to === null || !this.#isFree()) return;
+    for (let head = this.#pieces[0]; head !== undefined; head = this.#pieces[0]) {
+      const waitMs = head.dueMs - performance.now();
+      if (waitMs > 0) {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.pump(), waitMs);
+        return;
+      }
+      if (to.writableLength > MOST_WAITING) return;
+      this.#pieces.shift();
+      if (head.piece === null) to.end();
+      else if (head.piece === 'broken') to.resetAndDestroy();
+      else {
+        this.#bytes -= head.piece.length;
+        if (to.writable) to.write(head.piece);
+      }
+    }
+    if (this.#from.isPaused()) this.#from.resume();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#pieces = [];
+  }
+}

@@ -1,0 +1,46 @@
+import type { Kind } from '../load/session.ts';
+
+/** What a back end is told of: a credential that its verifiers are to check from now on. */
+export interface Presented {
+  s: number;
+  sid: string | null;
+  kind: Kind;
+  text: string;
+}
+
+export type ToBackEnd =
+  | { t: 'credentials'; list: Presented[] }
+  /** These sessions are being logged out: check them all the time, until told to stop. */
+  | { t: 'press'; id: number; list: number[] }
+  | { t: 'release'; id: number }
+  | { t: 'rest' }
+  | { t: 'last look' }
+  | { t: 'end' };
+
+export type FromBackEnd = { t: 'ready' } | { t: 'looked' };
+
+export type ToClients = { t: 'begin' } | { t: 'rest' } | { t: 'last look' } | { t: 'end' };
+
+export type FromClients =
+  | { t: 'ready' }
+  | { t: 'rested' }
+  | { t: 'looked' }
+  | Extract<ToBackEnd, { t: 'credentials' | 'press' | 'release' }>;
+
+export interface BackEndSettings {
+  who: string;
+  file: string;
+  serviceKey: string;
+  audience: string;
+  verifiers: { name: string; authority: string[]; onStale: 'ask' | 'refuse' }[];
+  /** A fault on purpose: a yes is believed for so many milliseconds without asking the verifier again. */
+  believesMs: number;
+}
+
+export interface ClientsSettings {
+  file: string;
+  serviceKey: string;
+  issuer: string;
+  nodes: { name: string; url: string }[];
+  seed: number;
+}

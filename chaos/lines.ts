@@ -1,0 +1,80 @@
+/**
+ * The lines of a history. Every process writes its own file, one line of JSON for each thing it did. Instants are microseconds
+ * of CLOCK_MONOTONIC, which on Linux is one clock for all processes of a machine.
+ */
+export type Line =
+  | { t: 'process'; who: string; pid: number; at: number }
+  | { t: 'mark'; what: Mark; at: number }
+  | { t: 'fault'; n: number; kind: string; on: readonly string[]; at: number }
+  /** The fault is over, and what was killed serves again. */
+  | { t: 'healed'; n: number; at: number }
+  | LoginLine
+  /** `status` 0: no answer came. */
+  | { t: 'refresh'; s: number; node: string; sent: number; got: number; status: number }
+  | LogoutLine
+  | AnswerLine
+  | CheckLine;
+
+export type Mark = 'load begins' | 'faults end' | 'load ends' | 'last look begins' | 'last look ends';
+
+/** A session was opened, and its client was told. */
+export interface LoginLine {
+  t: 'login';
+  /** Its number in this history. */
+  s: number;
+  sid: string | null;
+  user: number;
+  client: string;
+  device: string | null;
+  /** By which family it was opened. */
+  via: string;
+  sent: number;
+  got: number;
+}
+
+/** What a logout was asked to end. */
+export type Cover =
+  | { s: readonly number[] }
+  | { user: number; except?: number; device?: string }
+  | { users: readonly number[] }
+  | { client: string }
+  | { everyone: true };
+
+export interface LogoutLine {
+  t: 'logout';
+  id: number;
+  scope: string;
+  cover: Cover;
+  node: string;
+  sent: number;
+}
+
+export interface AnswerLine {
+  t: 'answer';
+  id: number;
+  at: number;
+  /** 0: no answer came. */
+  status: number;
+  confirmed: boolean;
+  /** The server's own account. */
+  ms: number | null;
+  acknowledged: number;
+  waitedOut: number;
+}
+
+/** One check, from just before it was asked for until just after it was answered. Most lines are these, so they are short. */
+export interface CheckLine {
+  t: 'c';
+  b: number;
+  e: number;
+  /** Who answered: a verifier of one life of its process, or a node. */
+  w: string;
+  s: number;
+  /** The kind of credential. */
+  k: string;
+  /**
+   * `memory`, `authority` (a verifier's yes, and whose), `yes` (a node's), `wrong` (a yes that names another session), `no` (a
+   * node's), and the verifier's reasons for a no.
+   */
+  o: string;
+}

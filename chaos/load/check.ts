@@ -1,0 +1,55 @@
+import { now } from '../recorder.ts';
+import { credentialHeaders, type Session } from './session.ts';
+import { pause, type World } from './world.ts';
+
+type Node = World['settings']['nodes'][number];
+
+const EVERY_MS = 25;
+const PRESS_MS = 15;
+const RECENT = 60;
+const AT_LAST = 8;
+
+async function check(world: World, node: Node, session: Session): Promise<void> {
+  const headers = credentialHeaders(session, world.settings.issuer);
+  // A page's origin would only bring it more headers.
+  delete headers['origin'];
+  const b = now();
+  const reply = await world.requests.send('GET', `${node.url}/v1/check`, headers);
+  const e = now();
+  const says = reply.headers['curfew-session'];
+  const wrong = reply.status === 200 && session.sid !== null && says !== session.sid;
+  const o = wrong ? 'wrong' : reply.status === 200 ? 'yes' : reply.status === 401 ? 'no' : 'unavailable';
+  world.recorder.write({ t: 'c', b, e, w: node.name, s: session.s, k: session.kind, o });
+}
+
+/** Checks at a node until told to rest: young sessions above all, old ones too. */
+export async function checkAll(world: World, node: Node): Promise<void> {
+  const { random, sessions } = world;
+  while (!world.resting) {
+    const list = random.chance(0.6) ? sessions.slice(-RECENT) : sessions;
+    if (list.length > 0) await check(world, node, random.pick(list));
+    await pause(EVERY_MS);
+  }
+}
+
+/** Checks at a node what is being logged out. */
+export async function checkPressed(world: World, node: Node): Promise<void> {
+  while (!world.resting) {
+    for (const [id, { list, untilMs }] of world.pressed) {
+      if (performance.now() > untilMs) world.pressed.delete(id);
+      else if (list.length > 0) await check(world, node, world.random.pick(list));
+    }
+    await pause(PRESS_MS);
+  }
+}
+
+/** Every session once more, each at one node. */
+export async function lastLook(world: World): Promise<void> {
+  const queue = world.sessions.slice();
+  const { nodes } = world.settings;
+  const worker = async (): Promise<void> => {
+    for (let session = queue.pop(); session; session = queue.pop())
+      await check(world, world.random.pick(nodes), session);
+  };
+  await Promise.all(Array.from({ length: AT_LAST }, worker));
+}

@@ -1,0 +1,249 @@
+/** What a node can say that the real one says rarely or never: the feed as a script, over a real WebSocket. */
+import { randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import {
+  encodeNodeMessage,
+  FEED_VERSION,
+  type NodeMessage,
+  type VerifierMessage,
+} from '@curfew/protocol/feed';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createVerifier, type Verifier } from '../src/index.ts';
+
+const ISSUER = 'https://auth.example';
+const AUDIENCE = 'https://api.example';
+
+interface Key {
+  jwk: JWK & Record<string, unknown>;
+  privateKey: CryptoKey;
+}
+const makeKey = async (kid: string): Promise<Key> => {
+  const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
+  return { jwk: { ...(await exportJWK(publicKey)), kid, alg: 'EdDSA' }, privateKey };
+};
+const nowSeconds = (): number => Math.floor(Date.now() / 1000);
+const makeToken = (key: Key, more: object = {}): Promise<string> =>
+  new SignJWT({
+    iss: ISSUER,
+    aud: AUDIENCE,
+    sub: '2',
+    sid: randomUUID(),
+    client_id: 'default',
+    device_id: 'd',
+    born: 1,
+    iat: nowSeconds(),
+    exp: nowSeconds() + 300,
+    jti: randomUUID(),
+    ...more,
+  })
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: key.jwk.kid as string })
+    .sign(key.privateKey);
+
+const terms = {
+  v: FEED_VERSION,
+  node: 'n',
+  lease: 5000,
+  keep: 360_000,
+  tokenLife: 300_000,
+  issuer: ISSUER,
+} as const;
+
+let server: Server;
+let verifier: Verifier;
+let asked: number;
+let answer: object;
+let connections: WebSocket[];
+let heard: VerifierMessage[];
+let said: string[];
+/** What is sent when a verifier has said hello. */
+let greeting: (NodeMessage | string)[];
+let key: Key;
+
+const send = (...messages: (NodeMessage | string)[]): void => {
+  for (const one of messages)
+    connections.at(-1)?.send(typeof one === 'string' ? one : encodeNodeMessage(one));
+};
+const keysOf = (...keys: Key[]): NodeMessage => ({ t: 'keys', keys: keys.map((one) => one.jwk) });
+
+beforeEach(async () => {
+  key ??= await makeKey('k1');
+  [asked, connections, heard, said] = [0, [], [], []];
+  greeting = [{ t: 'welcome', ...terms }, keysOf(key), { t: 'snapshot', seq: 0, parts: 0 }];
+  answer = { active: false };
+  server = createServer((_req, res) => {
+    asked++;
+    res.end(JSON.stringify(answer));
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket) => {
+    connections.push(socket);
+    socket.on('message', (data) => {
+      const message = JSON.parse(String(data)) as VerifierMessage;
+      heard.push(message);
+      if (message.t === 'hello') send(...greeting);
+      if (message.t === 'renew') send({ t: 'renewed', n: message.n, age: 0, seq: 0, now: Date.now() });
+    });
+  });
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  verifier = createVerifier({
+    authority: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    serviceKey: 'key',
+    audience: AUDIENCE,
+    log: (_level, message) => said.push(message),
+  });
+});
+afterEach(async () => {
+  await verifier.close();
+  server.closeAllConnections();
+  await new Promise((over) => server.close(over));
+});
+
+const keyCount = (count: number): Promise<void> =>
+  expect.poll(() => verifier.metrics(), { timeout: 10_000 }).toContain(`curfew_verifier_keys ${count}\n`);
+
+test('a token that lives for longer than ended sessions are remembered is asked about', async () => {
+  expect(await verifier.ready()).toBe(true);
+  await keyCount(1);
+  expect(await verifier.verify(await makeToken(key))).toMatchObject({ ok: true, by: 'memory' });
+  expect(asked).toBe(0);
+  const long = await makeToken(key, { exp: nowSeconds() + 400, iat: nowSeconds() - 1 });
+  expect(await verifier.verify(long)).toEqual({ ok: false, reason: 'unknown' });
+  expect(asked).toBe(1);
+});
+
+test.each([
+  ['another issuer', { iss: 'https://elsewhere.example' }],
+  ['several audiences', { aud: [AUDIENCE] }],
+  ['no subject of ours', { sub: 'me' }],
+  ['no session', { sid: undefined }],
+  ['a session that is no UUID', { sid: 'X' }],
+  ['no device', { device_id: undefined }],
+  ['an end that is no whole second', { exp: nowSeconds() + 100.5 }],
+  ['a place that is no number', { born: '1' }],
+])('a token with %s is refused, however well it is signed', async (_name, more) => {
+  await verifier.ready();
+  await keyCount(1);
+  expect(await verifier.verify(await makeToken(key, more))).toEqual({ ok: false, reason: 'not_ours' });
+  expect(asked).toBe(0);
+});
+
+test('what a key has signed that is gone is not believed any more', async () => {
+  await verifier.ready();
+  await keyCount(1);
+  const token = await makeToken(key);
+  expect(await verifier.verify(token)).toMatchObject({ ok: true, by: 'memory' });
+  const second = await makeKey('k2');
+  send(keysOf(key, second));
+  await keyCount(2);
+  expect(verifier.verifyNow(token)).toMatchObject({ ok: true });
+  send(keysOf(second));
+  await keyCount(1);
+  expect(verifier.verifyNow(token)).toBeNull();
+  expect(await verifier.verify(token)).toEqual({ ok: false, reason: 'unknown' });
+  expect(await verifier.verify(await makeToken(second))).toMatchObject({ ok: true, by: 'memory' });
+});
+
+test('a key that cannot be read, or is private, is not used', async () => {
+  await verifier.ready();
+  const secret = await exportJWK(key.privateKey);
+  send({
+    t: 'keys',
+    keys: [
+      key.jwk,
+      { kty: 'OKP', kid: 'x', alg: 'EdDSA' },
+      { ...secret, kid: 'y', alg: 'EdDSA' },
+      { kid: 'z', alg: 'none' },
+    ],
+  });
+  await expect.poll(() => said.join(), { timeout: 10_000 }).toContain('cannot be read');
+  await keyCount(1);
+});
+
+test('an answer of the authority is believed for a minute', async () => {
+  await verifier.ready();
+  const [exp, iat] = [nowSeconds() + 3600, nowSeconds()];
+  const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1 };
+  answer = { active: true, ...facts, exp, iat, iss: ISSUER };
+  const credential = `sess_${'E'.repeat(43)}`;
+  expect(await verifier.verify(credential)).toMatchObject({ by: 'authority' });
+  const now = performance.now.bind(performance);
+  try {
+    for (const [laterMs, questions] of [
+      [0, 1],
+      [58_000, 1],
+      [61_000, 2],
+    ] as const) {
+      performance.now = () => now() + laterMs;
+      await expect.poll(() => verifier.freshness.state, { timeout: 20_000 }).toBe('fresh');
+      expect(await verifier.verify(credential)).toMatchObject({ ok: true });
+      expect([laterMs, asked]).toEqual([laterMs, questions]);
+    }
+  } finally {
+    performance.now = now;
+  }
+});
+
+test.each([
+  ['no JSON', '{'],
+  ['a message without a name', '{}'],
+  ['a cut short ending', '{"t":"ending","seq":1}'],
+  ['a session id that is none', '{"t":"ending","seq":1,"ids":["x"],"cuts":[],"changed":[]}'],
+  ['a piece of ids that is none', new Uint8Array(13)],
+  ['an ending too far', '{"t":"ending","seq":7,"ids":[],"cuts":[],"changed":[]}'],
+])('%s: the connection is made anew, and it lives on', async (_name, bad) => {
+  await verifier.ready();
+  connections[0]?.send(bad);
+  await expect.poll(() => connections.length, { timeout: 10_000 }).toBe(2);
+  expect(await verifier.ready()).toBe(true);
+  await keyCount(1);
+  expect(await verifier.verify(await makeToken(key))).toMatchObject({ ok: true, by: 'memory' });
+});
+
+test('without the whole snapshot there is no yes from memory', async () => {
+  greeting[2] = { t: 'snapshot', seq: 0, parts: 1 };
+  expect(await verifier.ready(500)).toBe(false);
+  expect(await verifier.verify(await makeToken(key))).toEqual({ ok: false, reason: 'unknown' });
+  expect(said.join()).toContain('a piece of the snapshot is missing');
+});
+
+test('a node of another version is not followed', async () => {
+  greeting[0] = { t: 'welcome', ...terms, v: 2 as typeof FEED_VERSION };
+  expect(await verifier.ready(500)).toBe(false);
+  expect(verifier.freshness.state).toBe('stale');
+  expect(said.join()).toContain('version');
+});
+
+test('after an outage longer than ended sessions are remembered, watchers hear that nothing is known', async () => {
+  greeting[0] = { t: 'welcome', ...terms, lease: 200, keep: 1000 };
+  await verifier.ready();
+  await keyCount(1);
+  await expect
+    .poll(async () => (await verifier.verify(await makeToken(key))).ok, { timeout: 10_000 })
+    .toBe(true);
+  const verified = await verifier.verify(await makeToken(key));
+  if (!verified.ok) throw new Error(verified.reason);
+  const told: string[] = [];
+  verifier.onEnded(verified.session, (why) => told.push(why));
+  const lost = greeting;
+  greeting = [];
+  connections.at(-1)?.terminate();
+  await new Promise((wake) => setTimeout(wake, 1300));
+  expect(told).toEqual([]);
+  greeting = lost;
+  for (const one of connections) one.terminate();
+  await expect.poll(() => told, { timeout: 20_000 }).toEqual(['lost']);
+});
+
+test('it acknowledges what it holds, and asks for renewals four times in a lease', async () => {
+  await verifier.ready();
+  send({ t: 'ending', seq: 1, ids: [randomUUID()], cuts: [], changed: [] });
+  await expect
+    .poll(() => heard.some((one) => one.t === 'ack' && one.seq === 1), { timeout: 10_000 })
+    .toBe(true);
+  const renewals = (): number => heard.filter((one) => one.t === 'renew').length;
+  const before = renewals();
+  await expect.poll(() => renewals() - before, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+});
