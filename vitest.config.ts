@@ -6,6 +6,8 @@ const source = 'curfew-source';
 
 /** The longest files, longest first: begun last, one of them would run alone while the other worker has nothing left. */
 const LONGEST = [
+  'simulator/simulator',
+  'chaos/chaos',
   'crash/killed-embedded',
   'crash/killed-postgres',
   'cli/commands',
@@ -35,7 +37,14 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'tools/**/*.test.ts', 'examples/**/*.test.ts'],
+    include: [
+      'packages/*/test/**/*.test.ts',
+      'tools/**/*.test.ts',
+      'examples/**/*.test.ts',
+      'simulator/*.test.ts',
+      'chaos/**/*.test.ts',
+      'bench/fan-out/*.test.ts',
+    ],
     globalSetup: ['packages/server/test/services/global-setup.ts'],
     pool: 'forks',
     execArgv: [`--conditions=${source}`],

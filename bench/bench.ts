@@ -16,7 +16,7 @@ export interface Bench {
   peers: Candidate[];
   generator: Generator;
   /** Process trees that belong to this run; what else uses the machine is foreign. */
-  pids: number[];
+  readonly pids: number[];
   /** Seconds that are left for repeating disturbed rounds. */
   repeatSecondsLeft: number;
   say(line: string): void;

@@ -29,6 +29,8 @@ export interface RatioColumn {
   toValue?: string;
   /** Leave the floors out, where the ratio would mean nothing for them. */
   onlyCurfew?: boolean;
+  /** The figures that it means something for, when that is not all of them. */
+  only?: RegExp;
 }
 
 export interface Section {
@@ -43,8 +45,9 @@ export interface Section {
 
 export function withRatios(section: Section): Section {
   for (const figure of section.figures) {
-    for (const { title, value, to, toValue, onlyCurfew } of section.ratios) {
+    for (const { title, value, to, toValue, onlyCurfew, only } of section.ratios) {
       if (onlyCurfew === true && figure.kind !== 'curfew') continue;
+      if (only?.test(figure.id) === false) continue;
       const mine = figure.values[value];
       const floor = section.figures.find(({ id }) => id === to)?.values[toValue ?? value];
       if (mine !== undefined && floor !== undefined && floor > 0) figure.ratios[title] = mine / floor;

@@ -15,20 +15,28 @@ import { gatherResults, writeResults } from './report/results.ts';
 import { formatAims, formatSection } from './report/table.ts';
 import { measureChecks } from './sections/check.ts';
 import { measureFirstSights } from './sections/first-sight.ts';
+import { measureIdleFeeds } from './sections/idle-feeds.ts';
+import { measureListening } from './sections/listening.ts';
+import { measureLocalChecks } from './sections/local.ts';
 import { measureLogins } from './sections/login.ts';
 import { measureLogoutAll } from './sections/logout-all.ts';
 import { measureLogouts } from './sections/logout.ts';
 import { measureOverload } from './sections/overload.ts';
+import { measurePropagation } from './sections/propagation.ts';
 import { measureRefreshes } from './sections/refresh.ts';
 
 const SECTIONS: Record<SectionId, (bench: Bench) => Promise<Section>> = {
   check: measureChecks,
+  local: measureLocalChecks,
   'first-sight': measureFirstSights,
   logout: measureLogouts,
   'logout-all': measureLogoutAll,
   login: measureLogins,
   refresh: measureRefreshes,
   overload: measureOverload,
+  propagation: measurePropagation,
+  listening: measureListening,
+  'idle-feeds': measureIdleFeeds,
 };
 
 let stopServices: () => Promise<void> = async () => {};
@@ -50,7 +58,9 @@ async function startBench(options: Options, services: Services): Promise<Bench> 
         : (['bearer', 'opaque', 'cookie'] as const).map((way) => curfew.candidate(way)),
     peers,
     generator: await Generator.start(),
-    pids: [process.pid, ...services.pids],
+    get pids() {
+      return [process.pid, ...services.pids];
+    },
     repeatSecondsLeft: options.repeatSeconds,
     say,
   };

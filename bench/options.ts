@@ -2,12 +2,16 @@ import { parseArgs } from 'node:util';
 
 export const SECTION_IDS = [
   'check',
+  'local',
   'first-sight',
   'logout',
   'logout-all',
   'login',
   'refresh',
   'overload',
+  'propagation',
+  'listening',
+  'idle-feeds',
 ] as const;
 export type SectionId = (typeof SECTION_IDS)[number];
 
@@ -33,6 +37,14 @@ export interface Options {
   /** Samples per round of a logout watched from outside, and of one that ends 1,000 sessions. */
   effectSamples: number;
   thousandSamples: number;
+  /** Checks in the verifier's own process. */
+  localSeconds: number;
+  coldTokens: number;
+  /** Ended ids in the replica that is measured by itself. */
+  replicaEntries: number;
+  /** Logouts per round whose propagation is waited for, and half as many whose is not. */
+  propagationSamples: number;
+  idleSeconds: number;
 }
 
 export const USAGE = `npm run bench -- [--quick] [--only ${SECTION_IDS.join(',')}] [--no-peers] [--no-curfew]`;
@@ -69,6 +81,11 @@ export function readOptions(args: string[]): Options {
     overloadSeconds: quick ? 1.5 : 6,
     effectSamples: quick ? 30 : 100,
     thousandSamples: quick ? 5 : 30,
+    localSeconds: quick ? 0.3 : 1,
+    coldTokens: quick ? 1000 : 5000,
+    replicaEntries: quick ? 1_000_000 : 10_000_000,
+    propagationSamples: quick ? 40 : 200,
+    idleSeconds: quick ? 4 : 20,
   };
 }
 

@@ -73,14 +73,22 @@ export class Agent {
       case 'flush-redis':
         return flush(redis.port);
       case 'kill-redis':
-        return during(forMs, () => redis.kill(), () => redis.restart());
+        return during(
+          forMs,
+          () => redis.kill(),
+          () => redis.restart(),
+        );
       case 'pause-redis':
         redis.pause();
         return during(forMs, undefined, () => redis.resume());
       case 'restart-postgres':
         return postgres.restart();
       case 'kill-postgres':
-        return during(forMs, () => postgres.kill(), () => postgres.restart());
+        return during(
+          forMs,
+          () => postgres.kill(),
+          () => postgres.restart(),
+        );
     }
   }
 

@@ -61,8 +61,7 @@ class Surface {
   #believes({ text, sid }: Presented): Verified | undefined {
     const until = this.#believed.get(text);
     if (until === undefined) return undefined;
-    if (performance.now() < until)
-      return { ok: true, session: { sid }, by: 'memory' } as unknown as Verified;
+    if (performance.now() < until) return { ok: true, session: { sid }, by: 'memory' } as unknown as Verified;
     this.#believed.delete(text);
     return undefined;
   }

@@ -82,7 +82,7 @@ export class Database {
 
   #latencyMs(from: Process, kind: Statement): number {
     const { random, nowMs } = this.#world;
-    if (this.#isTroubled(from, kind, true)) return random.between(0, 2.5) * this.#plan.leaseMs;
+    if (this.#isTroubled(from, kind, true)) return random.between(0, 4) * this.#plan.leaseMs;
     const slow = nowMs < this.#plan.healMs && this.#plan.has('slow-database') && random.chance(0.1);
     return slow ? random.between(0, 1.7) * this.#plan.leaseMs : random.between(0.1, 1.5);
   }
@@ -132,7 +132,8 @@ export class Database {
   #answer<T>(from: Process, kind: Statement, era: number, answer: T, done: Done<T>): void {
     if (this.#goesWrong('lost-answers')) return this.#fail(from, kind, done);
     this.#world.after(this.#latencyMs(from, kind), () => {
-      if (this.#era !== era || this.#unheard(from, kind)) this.#fail(from, kind, done);
+      // A statement that was heard is answered, unless the connection breaks.
+      if (this.#era !== era || this.#world.nowMs < from.cutOffUntilMs) this.#fail(from, kind, done);
       else from.deliver(() => done(null, answer));
     });
   }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { MUTATIONS, type Mutation } from './mutations.ts';
 
@@ -10,7 +11,7 @@ export function mutate(name: string): Mutation {
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
       if (url !== target) return loaded;
-      return { ...loaded, source: mutated(mutation, String(loaded.source)) };
+      return { ...loaded, source: mutated(mutation, readFileSync(new URL(target), 'utf8')) };
     },
   });
   return mutation;

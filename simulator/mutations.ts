@@ -85,6 +85,23 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'age-by-one-clock',
+    point: 1,
+    wrong:
+      'A node that slept for less than a lease tells its verifiers an age by its monotonic clock, which stood still.',
+    file: protocol('freshness'),
+    edits: [
+      [
+        'return this.ageMs(now) < this.#leaseMs;',
+        'return this.ageMs(now) < this.#leaseMs && Math.abs(now.wallMs - this.#asOfWallMs) < this.#leaseMs;',
+      ],
+      [
+        'return Math.max(now.monotonicMs - this.#asOfMs, Math.abs(now.wallMs - this.#asOfWallMs));',
+        'return now.monotonicMs - this.#asOfMs;',
+      ],
+    ],
+  },
+  {
     name: 'wall-clock-only',
     point: 1,
     wrong: 'Only the wall clock is looked at, which may be moved.',
@@ -296,6 +313,16 @@ export const MUTATIONS: readonly Mutation[] = [
     wrong: 'A snapshot is believed to be whole, however many of its pieces have come.',
     file: protocol('subscriber'),
     edits: [['if (!this.#welcomed || message.parts !== this.#parts)', 'if (!this.#welcomed)']],
+  },
+  {
+    name: 'pieces-before-the-terms',
+    point: 5,
+    wrong: 'Pieces of a snapshot that come before the terms are counted, and not held.',
+    file: protocol('subscriber'),
+    edits: [
+      ["if (!this.#welcomed) return this.#world.reconnect('the snapshot came before the terms');", ''],
+      ['if (!this.#welcomed || message.parts !== this.#parts)', 'if (message.parts !== this.#parts)'],
+    ],
   },
   {
     name: 'renewed-beyond-the-stream',

@@ -73,7 +73,7 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
   // A clock that dates tokens and goes back by hours lets them live for hours more: endings have to be kept as long.
   if (expiry) faults.delete('authority-jumps');
   const tokenLifeMs = expiry ? random.between(2, 5) * leaseMs : 3_600_000;
-  const healMs = (registry ? random.between(10, 18) : random.between(4, 10)) * leaseMs;
+  const healMs = (registry ? random.between(14, 20) : random.between(4, 10)) * leaseMs;
   return {
     seed,
     leaseMs,

@@ -1,5 +1,5 @@
 import type { Clock, Instant } from '@curfew/protocol/clock';
-import { Replica } from '@curfew/protocol/replica';
+import { Replica, type Watched } from '@curfew/protocol/replica';
 import type { Plan } from './plan.ts';
 import type { World } from './world.ts';
 
@@ -7,10 +7,13 @@ import type { World } from './world.ts';
 let checking: Process | null = null;
 
 // A process can be held up between any two of its steps: here, before it looks into its replica.
-const ends = Replica.prototype.ends;
-Replica.prototype.ends = function (this: Replica, watched) {
+const looked = Object.getOwnPropertyDescriptor(Replica.prototype, 'ends')?.value as (
+  this: Replica,
+  session: Watched,
+) => boolean;
+Replica.prototype.ends = function (this: Replica, session: Watched): boolean {
   checking?.holdUp();
-  return ends.call(this, watched);
+  return looked.call(this, session);
 };
 
 /**
@@ -146,24 +149,12 @@ export class Process implements Clock {
 
   /** Runs a check from memory, in the middle of which the process may be held up. */
   check<T>(work: () => T): T {
-    const before = checking;
-    checking = this;
-    try {
-      return work();
-    } finally {
-      checking = before;
-    }
+    return during(this, work);
   }
 
   /** Looks at something without being held up: for the invariants. */
   static observe<T>(work: () => T): T {
-    const before = checking;
-    checking = null;
-    try {
-      return work();
-    } finally {
-      checking = before;
-    }
+    return during(null, work);
   }
 
   holdUp(): void {
@@ -172,13 +163,20 @@ export class Process implements Clock {
     const untilMs = world.nowMs + world.random.between(0.05, 2.5) * plan.leaseMs;
     if (untilMs >= plan.healMs) return;
     this.suspend(plan.has('sleeps') && mayChangeClocks(this) && world.random.chance(0.3));
-    const before = checking;
-    checking = null;
     world.depth++;
-    world.run(untilMs);
+    during(null, () => world.run(untilMs));
     world.depth--;
-    checking = before;
     this.resume();
+  }
+}
+
+function during<T>(who: Process | null, work: () => T): T {
+  const before = checking;
+  checking = who;
+  try {
+    return work();
+  } finally {
+    checking = before;
   }
 }
 

@@ -394,12 +394,12 @@ export class Simulation {
     const { random } = world;
     if (!plan.registry || !plan.has('cut-offs')) return;
     const lease = plan.leaseMs;
-    world.after(random.between(0.5, 4) * lease, () => {
+    world.after(random.between(0.3, 2) * lease, () => {
       const node = this.anyNode();
       if (!node) return;
       const { process } = node;
-      const fromMs = world.nowMs + 1.2 * lease;
-      const untilMs = Math.min(fromMs + random.between(4, 7.5) * lease, plan.healMs);
+      const fromMs = world.nowMs + 3 * lease;
+      const untilMs = Math.min(fromMs + random.between(5, 12) * lease, plan.healMs);
       database.troubles.push({ process, kind: 'beat', fromMs, untilMs, slow: false });
       if (random.chance(0.5)) {
         const { nowMs } = world;
@@ -414,8 +414,14 @@ export class Simulation {
               untilMs: fromMs,
               slow: true,
             });
-      const laterMs = Math.min(untilMs + 2.5 * lease, plan.healMs);
-      database.troubles.push({ process, kind: 'log', fromMs: untilMs, untilMs: laterMs, slow: true });
+      const againMs = untilMs + random.between(0, 1.5) * lease;
+      database.troubles.push({
+        process,
+        kind: 'log',
+        fromMs: againMs,
+        untilMs: Math.min(againMs + lease, plan.healMs),
+        slow: true,
+      });
     });
   }
 

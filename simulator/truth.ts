@@ -37,7 +37,7 @@ export interface Decision {
   readonly probes: readonly Watched[];
 }
 
-const NOBODY = '00000000-0000-7000-8000-000000000000';
+const NOBODY = 'ffffffff-ffff-7fff-bfff-ffffffffffff';
 
 export function covers(decision: Pick<Decision, 'scope' | 'by' | 'position'>, { facts }: Session): boolean {
   const { facts: by } = decision.by;

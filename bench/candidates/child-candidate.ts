@@ -13,6 +13,7 @@ export interface ChildServer {
   script: string;
   env: Record<string, string>;
   refuses?: Candidate['refuses'];
+  acceptsLateMs?: number;
 }
 
 /** A floor or a peer: a server of this folder that makes its credentials itself, asked over the process channel. */
@@ -29,6 +30,7 @@ export async function startChildServer(server: ChildServer): Promise<Candidate> 
     label: server.label,
     kind: server.kind,
     durable: server.durable,
+    ...(server.acceptsLateMs === undefined ? {} : { acceptsLateMs: server.acceptsLateMs }),
     port,
     pid: child.pid,
     prepare: (count) => request<Credential[]>(child, { prepare: count }),

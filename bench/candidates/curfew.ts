@@ -30,20 +30,38 @@ const SESSIONS_PER_CALL = 1000;
 export class Curfew {
   readonly port: number;
   readonly pid: number;
+  /** Of its own: how a verifier asks, and who its tokens are from and for. */
+  readonly serviceKey: string;
+  readonly issuer: string;
+  readonly stop: () => Promise<void>;
   /** Sessions are spread over these, as they are in life: no user has ten thousand. */
   users: User[] = [];
-  readonly #serviceKey: string;
   #nextUser = 0;
 
-  private constructor(port: number, pid: number, serviceKey: string) {
+  private constructor(port: number, child: Child, serviceKey: string, issuer: string) {
     this.port = port;
-    this.pid = pid;
-    this.#serviceKey = serviceKey;
+    this.pid = child.pid;
+    this.stop = () => child.stop();
+    this.serviceKey = serviceKey;
+    this.issuer = issuer;
   }
 
   static async start(services: Services, userCount: number): Promise<Curfew> {
+    const databaseUrl = await services.makeDatabase('curfew');
+    return Curfew.startNode({ databaseUrl, redisUrl: services.redisUrl(0), users: userCount });
+  }
+
+  /** One process of an authority. Given another one, it is a further node of the same. */
+  static async startNode(plan: {
+    databaseUrl: string;
+    redisUrl: string | undefined;
+    users: number;
+    beside?: Curfew;
+  }): Promise<Curfew> {
+    const { databaseUrl, redisUrl, users, beside } = plan;
     const port = await freePort();
-    const serviceKey = randomBytes(32).toString('base64url');
+    const serviceKey = beside?.serviceKey ?? randomBytes(32).toString('base64url');
+    const issuer = beside?.issuer ?? `http://localhost:${port}`;
     const root = fileURLToPath(new URL('../../', import.meta.url));
     const child = await startNode(
       ['--conditions=curfew-source', `${root}packages/server/src/main.ts`, 'serve'],
@@ -53,17 +71,19 @@ export class Curfew {
         env: {
           PORT: String(port),
           HOST: '127.0.0.1',
-          DATABASE_URL: await services.makeDatabase('curfew'),
-          REDIS_URL: services.redisUrl(0),
+          DATABASE_URL: databaseUrl,
+          // Empty is as good as unset, whatever the environment of the benchmark holds.
+          REDIS_URL: redisUrl ?? '',
           CURFEW_SERVICE_KEYS: serviceKey,
+          CURFEW_ISSUER: issuer,
           CURFEW_DEMO_ACCOUNTS: '1',
           LOG_LEVEL: 'warn',
         },
       },
     );
-    const curfew = new Curfew(port, child.pid, serviceKey);
+    const curfew = new Curfew(port, child, serviceKey, issuer);
     await curfew.#waitUntilReady(child);
-    await curfew.#makeUsers(userCount);
+    await curfew.#makeUsers(users);
     return curfew;
   }
 
@@ -96,6 +116,23 @@ export class Curfew {
   /** A login of each user in turn. */
   loginRequests(): WireRequest[] {
     return this.users.map(({ email }) => jsonPost('/v1/login', { email, password: PASSWORD }));
+  }
+
+  /** The text of a credential that somebody gets who logs in through a contract. */
+  async logInThrough(contract: ContractName): Promise<string> {
+    const { path, body, textOf } = CONTRACTS[contract];
+    const { email } = this.users[0] as User;
+    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json',
+        Origin: `http://127.0.0.1:${this.port}`,
+        'Sec-Fetch-Site': 'same-origin',
+      },
+      body: JSON.stringify(body(email)),
+    });
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return needed(textOf((await response.json()) as ContractAnswer, response.headers.getSetCookie()));
   }
 
   async #prepare(transport: Transport, count: number): Promise<Credential[]> {
@@ -182,7 +219,7 @@ export class Curfew {
   async #askAsOwner<Result>(path: string, body: object): Promise<Result> {
     const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
       method: 'POST',
-      headers: { Authorization: `Bearer ${this.#serviceKey}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${this.serviceKey}`, 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
@@ -218,11 +255,55 @@ export async function inParallel<Item, Result>(
   return results;
 }
 
+interface ContractAnswer {
+  access_token?: string;
+  data?: { access_token?: string; sessionToken?: string };
+}
+
+export const CONTRACT_NAMES = ['001', '002', '003', '004'] as const;
+export type ContractName = (typeof CONTRACT_NAMES)[number];
+
+/** How each contract logs in, and where its answer carries the credential. */
+const CONTRACTS: Record<
+  ContractName,
+  {
+    path: string;
+    body(email: string): object;
+    textOf(answer: ContractAnswer, cookies: string[]): string | undefined;
+  }
+> = {
+  '001': {
+    path: '/auth/login',
+    body: (email) => ({ email, password: PASSWORD }),
+    textOf: ({ data }) => data?.access_token,
+  },
+  '002': {
+    path: '/api/auth/login',
+    body: (email) => ({ username: email, password: PASSWORD }),
+    textOf: ({ data }) => data?.sessionToken,
+  },
+  '003': {
+    path: '/api/v1/auth/login',
+    body: (email) => ({ email, password: PASSWORD }),
+    textOf: ({ access_token: text }) => text,
+  },
+  '004': {
+    path: '/auth/login',
+    body: (email) => ({ email, password: PASSWORD, transport: 'cookie' }),
+    textOf: (_answer, cookies) =>
+      cookies.map((line) => /=(cs_[^;]+)/.exec(line)?.[1]).find((value) => value !== undefined),
+  },
+};
+
 const PASSWORD = 'a long passphrase of the benchmark';
 
 /** Ends the session that the headers carry, or all of its user. */
-export function logout(headers: Record<string, string>, scope: 'this' | 'all'): WireRequest {
-  const { body } = jsonPost('', { scope });
+export function logout(
+  headers: Record<string, string>,
+  scope: 'this' | 'all',
+  wait?: 'replicas' | 'none',
+): WireRequest {
+  const { body } = jsonPost('', wait === undefined ? { scope } : { scope, wait });
   return {
     method: 'POST',
     path: '/v1/logout',

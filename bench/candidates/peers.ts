@@ -7,6 +7,9 @@ import type { Services } from '../machine/services.ts';
 import type { Candidate } from './candidate.ts';
 import { startChildServer } from './child-candidate.ts';
 
+/** The shorter of the two cookie caches that are tried: one whose end can be waited for. */
+const COOKIE_CACHE_SECONDS = 10;
+
 const folder = fileURLToPath(new URL('../peers/', import.meta.url));
 
 /**
@@ -78,5 +81,20 @@ export async function startPeers(services: Services): Promise<Candidate[]> {
       script: 'peers/better-auth.ts',
       env: { DATABASE_URL: await services.makeDatabase('better_auth') },
     }),
+    // As its documentation has it: five minutes. And once more with ten seconds, for how long it accepts what was logged out.
+    ...[300, COOKIE_CACHE_SECONDS].map(async (seconds) =>
+      startChildServer({
+        id: `better-auth-cookie-cache-${seconds}`,
+        label: `Better Auth, cookie cache of ${seconds} s`,
+        kind: 'peer',
+        durable: true,
+        script: 'peers/better-auth.ts',
+        env: {
+          DATABASE_URL: await services.makeDatabase(`better_auth_cache_${seconds}`),
+          CACHE_SECONDS: String(seconds),
+        },
+        acceptsLateMs: seconds * 1000,
+      }),
+    ),
   ]);
 }

@@ -82,3 +82,14 @@ export function residentMegabytes(pid: number): number | undefined {
     return undefined;
   }
 }
+
+/** Processor time that a process has used up to now, its ended children not counted; 0 where nothing tells. */
+export function cpuSeconds(pid: number): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  } catch {
+    return 0; // not Linux, or gone
+  }
+}

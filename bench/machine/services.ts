@@ -2,13 +2,18 @@ import { readFile, statfs } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { createDatabase, startPostgres, withClient } from '../../packages/server/test/services/postgres.ts';
-import { startRedis } from '../../packages/server/test/services/redis.ts';
+import { findRedis, startRedis } from '../../packages/server/test/services/redis.ts';
 
 /** The real PostgreSQL and Redis that every candidate uses. */
 export interface Services {
   /** A database of its own for each candidate, so that none pays for the rows of another. */
   makeDatabase(name: string): Promise<string>;
   redisUrl(database: number): string;
+  /**
+   * A Redis for one authority alone: what is published in one is heard in all its databases. Where none can be started,
+   * a database of the given one.
+   */
+  ownRedis(database: number): Promise<string>;
   /** Written out before a round that counts commits, so that no round pays for the rows of the one before. */
   checkpoint(): Promise<void>;
   /** The processes whose trees belong to this run, wherever they were started. */
@@ -43,9 +48,11 @@ export async function startServices(): Promise<Services> {
 
   const admin = new pg.Pool({ connectionString: postgres.url, max: 1 });
   admin.on('error', () => {});
+  const pids: number[] = [];
+  const own: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     await admin.end();
-    await Promise.all([postgres.stop(), redis.stop()]);
+    await Promise.all([postgres.stop(), redis.stop(), ...own.map((stopOne) => stopOne())]);
   };
   try {
     const { rows } = await admin.query<{ version: string; fsync: string; commit: string; backend: number }>(
@@ -60,11 +67,21 @@ export async function startServices(): Promise<Services> {
     }
     const redisFacts = await redisInfo(redis.url);
     const diskWarning = await warnOfTmpfs(postgres.dir);
+    pids.push(...[await parentOf(settings.backend), redisFacts.pid].filter((pid) => pid > 1));
+    const redisUrl = (database: number): string => `${redis.url.replace(/\/\d*$/, '')}/${database}`;
     return {
       makeDatabase: (name) => createDatabase(postgres.url, undefined, `bench_${name}`),
-      redisUrl: (database) => `${redis.url.replace(/\/\d*$/, '')}/${database}`,
+      redisUrl,
+      ownRedis: async (database) => {
+        if (findRedis() === undefined) return redisUrl(database);
+        const another = await startRedis();
+        own.push(() => another.stop());
+        const { pid } = await redisInfo(another.url);
+        if (pid > 1) pids.push(pid);
+        return another.url;
+      },
       checkpoint: () => withClient(postgres.url, async (client) => void (await client.query('CHECKPOINT'))),
-      pids: [await parentOf(settings.backend), redisFacts.pid].filter((pid) => pid > 1),
+      pids,
       facts: {
         postgres: settings.version,
         redis: redisFacts.version,

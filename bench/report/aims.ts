@@ -50,6 +50,59 @@ export function judgeAims(sections: Section[]): Aim[] {
       wanted: 2,
       atMost: true,
     },
+    {
+      text: 'hot check in the own process (1,000 JWTs) ÷ the fastest peer over the network',
+      ...ratio(value('local', 'now-jwt-1000', 'perSecond'), best('peer')),
+      wanted: 50,
+      atMost: false,
+    },
+    {
+      text: 'hot checks in the own process, one JWT, millions a second',
+      ...ratio(value('local', 'now-jwt-1', 'perSecond'), 1e6),
+      wanted: 1,
+      atMost: false,
+    },
+    {
+      text: 'bytes for each ended id in the replica',
+      ...ratio(value('local', 'replica', 'bytesEach'), 1),
+      wanted: 24,
+      atMost: true,
+    },
+    {
+      text: 'lookups in the replica, millions a second',
+      ...ratio(value('local', 'replica', 'perSecond'), 1e6),
+      wanted: 8,
+      atMost: false,
+    },
+    ...propagationAims(value),
+    {
+      text: 'confirmed logouts with 8 verifiers listening ÷ one UPDATE over HTTP',
+      ...ratio(
+        value('listening', 'curfew-jwt-8', 'perSecond'),
+        value('listening', 'floor-update', 'perSecond'),
+      ),
+      wanted: 1.3,
+      atMost: false,
+    },
+  ];
+}
+
+/** One node and Redis: what a first installation has. */
+function propagationAims(value: (section: string, id: string, name: string) => number | undefined): Aim[] {
+  const aim = (verifiers: number, name: string, text: string, wanted: number): Aim => {
+    const reached = value('propagation', `redis-1-${verifiers}`, name);
+    return {
+      text: `confirmed logout with ${verifiers} verifiers, ${text} in ms`,
+      ...(reached === undefined ? {} : { reached }),
+      wanted,
+      atMost: true,
+    };
+  };
+  return [
+    aim(8, 'confirmedP50', 'p50', 2),
+    aim(8, 'confirmedP99', 'p99', 10),
+    aim(100, 'confirmedP50', 'p50', 10),
+    aim(100, 'confirmedP99', 'p99', 50),
   ];
 }
 

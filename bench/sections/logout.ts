@@ -9,7 +9,10 @@ const CONNECTIONS = 32;
 export async function measureLogouts(bench: Bench): Promise<Section> {
   const { http, update } = bench.floors;
   // Rolling is about writing a session back after a request that keeps it; a logout does not.
-  const peers = bench.peers.filter(({ id }) => id !== 'fastify-session-no-rolling');
+  // And what goes on accepting after a logout would be void here.
+  const peers = bench.peers.filter(
+    ({ id, acceptsLateMs }) => id !== 'fastify-session-no-rolling' && acceptsLateMs === undefined,
+  );
   const load = { connections: CONNECTIONS, seconds: bench.options.singleUseSeconds };
   const entries = [http, update, ...bench.ours, ...peers].map((candidate) =>
     logoutEntry(bench, candidate, load),

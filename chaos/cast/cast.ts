@@ -299,7 +299,9 @@ export class Cast {
       }),
     );
     await Promise.all(NODES.map((name) => this.roles.get(name)?.kill()));
+
     for (const link of this.links.values()) link.close();
+
     await Promise.all([this.redis.stop(), this.postgres.stop()]);
   }
 }

@@ -49,13 +49,13 @@ export class Link {
 
   close(): void {
     this.#server.close();
-    for (const pair of this.#pairs) pair.reset();
+    for (const pair of this.#pairs) pair.destroy();
   }
 
   #accept(socket: Socket): void {
     if (this.#weather.kind === 'cut') {
       socket.on('error', () => undefined);
-      socket.resetAndDestroy();
+      reset(socket);
       return;
     }
     const pair = new Pair(
@@ -116,12 +116,30 @@ class Pair {
   }
 
   reset(): void {
+    this.#stop();
+    for (const socket of [this.#near, this.#far]) if (socket) reset(socket);
+  }
+
+  destroy(): void {
+    this.#stop();
+    this.#near.destroy();
+    this.#far?.destroy();
+  }
+
+  #stop(): void {
     this.#up.stop();
     this.#down?.stop();
-    this.#near.resetAndDestroy();
-    this.#far?.resetAndDestroy();
     if (this.#far === null) this.#over();
   }
+}
+
+/**
+ * Ends a connection as one that broke. One that has said goodbye already is only let go: Node 24 never comes to its end when it
+ * resets a socket that is being shut down.
+ */
+function reset(socket: Socket): void {
+  if (socket.writableEnded || socket.destroyed) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** A piece that is under way; null: the end; 'broken': the connection broke at the sender's side. */
@@ -175,7 +193,7 @@ class Way {
       if (to.writableLength > MOST_WAITING) return;
       this.#pieces.shift();
       if (head.piece === null) to.end();
-      else if (head.piece === 'broken') to.resetAndDestroy();
+      else if (head.piece === 'broken') reset(to);
       else {
         this.#bytes -= head.piece.length;
         if (to.writable) to.write(head.piece);

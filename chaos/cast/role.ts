@@ -9,11 +9,7 @@ export class Role {
   #program: Program | null = null;
 
   /** @param onStart called when a life is ready */
-  constructor(
-    name: string,
-    start: (life: number) => ProgramOptions,
-    onStart?: (program: Program) => void,
-  ) {
+  constructor(name: string, start: (life: number) => ProgramOptions, onStart?: (program: Program) => void) {
     this.name = name;
     this.#start = start;
     this.#onStart = onStart;

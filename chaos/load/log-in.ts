@@ -25,7 +25,8 @@ export async function openSession(world: World): Promise<void> {
   if (reply.status !== 200) return;
   const json = JSON.parse(reply.text) as Issued;
   const facts = { user, client, device, via: `service, ${transport}`, sid: json.session.id };
-  if (json.cookie) add(world, sent, { ...facts, kind: 'cookie', text: json.cookie.value, csrf: json.csrf_token });
+  if (json.cookie)
+    add(world, sent, { ...facts, kind: 'cookie', text: json.cookie.value, csrf: json.csrf_token });
   else if (json.session_token) add(world, sent, { ...facts, kind: 'session', text: json.session_token });
   else if (json.access_token)
     add(world, sent, { ...facts, kind: 'jwt', text: json.access_token, refresh: json.refresh_token });

@@ -17,7 +17,11 @@ export interface Logout {
 type Make = (world: World) => Logout | null;
 
 const own =
-  (scope: string, body: object, reach: (session: Session, world: World) => { cover: Cover; ends: Session[] }): Make =>
+  (
+    scope: string,
+    body: object,
+    reach: (session: Session, world: World) => { cover: Cover; ends: Session[] },
+  ): Make =>
   (world) => {
     const session = caller(world);
     if (!session) return null;
@@ -109,7 +113,8 @@ const cookie: Make = (world) => {
   const session = caller(world, ({ kind }) => kind === 'cookie');
   if (!session) return null;
   const scope = world.random.pick(['this', 'this', 'others', 'all'] as const);
-  const reach = scope === 'this' ? one(session) : scope === 'all' ? all(session, world) : others(session, world);
+  const reach =
+    scope === 'this' ? one(session) : scope === 'all' ? all(session, world) : others(session, world);
   const headers = credentialHeaders(session, world.settings.issuer);
   const path = `/auth/logout${scope === 'this' ? '' : `?scope=${scope}`}`;
   return { scope: `004, ${scope}`, ...reach, method: 'POST', path, headers };

@@ -28,7 +28,9 @@ export class Requests {
           let text = '';
           response.setEncoding('utf8');
           response.on('data', (chunk: string) => (text += chunk));
-          response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+          response.on('end', () =>
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
+          );
           response.on('error', (error) => none(error.message));
         },
       );
@@ -38,12 +40,7 @@ export class Requests {
     });
   }
 
-  json(
-    method: string,
-    url: string,
-    headers: Record<string, string>,
-    body?: object,
-  ): Promise<Reply> {
+  json(method: string, url: string, headers: Record<string, string>, body?: object): Promise<Reply> {
     return body === undefined
       ? this.send(method, url, headers)
       : this.send(method, url, { 'content-type': 'application/json', ...headers }, JSON.stringify(body));

@@ -3,12 +3,14 @@ import { renderCommandReference } from '../../packages/server/src/cli/reference.
 import { createLog } from '../../packages/server/src/system/log.ts';
 import { readmeWithFigures } from './benchmark-block.ts';
 import { type Description, httpPage } from './http-page.ts';
+import { scalePage } from './scale-block.ts';
 import { settingsPage } from './settings-page.ts';
 
 /** The pages that come out of the code, by their paths from the repository's root. */
 export async function writtenPages(scratch: string): Promise<Record<string, string>> {
   return {
     'README.md': readmeWithFigures(),
+    'docs/scale.md': scalePage(),
     'docs/settings.md': settingsPage(),
     'docs/cli.md': renderCommandReference(),
     'docs/http.md': httpPage(await describe(scratch)),

@@ -62,9 +62,9 @@ interface Table {
 }
 
 export class EndedIds {
-  readonly #tables: (Table | undefined)[] = Array.from({ length: TABLES }, () => undefined);
+  readonly #tables: (Table | undefined)[] = Array.from({ length: TABLES });
   // The tables' words and sizes once more, side by side: a look goes to memory as few times as it can.
-  readonly #words: Int32Array[] = Array.from({ length: TABLES }, () => NONE);
+  readonly #words: Int32Array[] = Array.from<Int32Array>({ length: TABLES }).fill(NONE);
   readonly #slots = new Int32Array(TABLES).fill(1);
   #size = 0;
   #sweeping = 0;

@@ -178,10 +178,7 @@ export class Node {
     if (this.#sole) return this.#registered && !this.#closed ? 0 : Number.POSITIVE_INFINITY;
     const now = this.#world.now();
     const trusted =
-      this.#registered &&
-      !this.#closed &&
-      this.#beaten.isFresh(now) &&
-      this.#freshness.isFresh(now);
+      this.#registered && !this.#closed && this.#beaten.isFresh(now) && this.#freshness.isFresh(now);
     return trusted ? this.#freshness.ageMs(now) : Number.POSITIVE_INFINITY;
   }
 

@@ -89,7 +89,8 @@ export class Subscriber {
       case 'ending':
         return this.#ended(message, monotonicMs);
       case 'snapshot':
-        if (!this.#welcomed || message.parts !== this.#parts) return this.#world.reconnect('a piece of the snapshot is missing');
+        if (!this.#welcomed || message.parts !== this.#parts)
+          return this.#world.reconnect('a piece of the snapshot is missing');
         if (this.#first !== null && this.#first > message.seq + 1)
           return this.#world.reconnect('endings are missing after the snapshot');
         this.#snapshot = message.seq;

@@ -10,7 +10,7 @@ import { auditPass } from './cluster/audit.ts';
 import { startHousekeeping } from './cluster/housekeeping.ts';
 import { markerPass } from './cluster/marker.ts';
 import { BELIEVED_MS, SessionMemory } from './cluster/memory.ts';
-import { joinNodes, type Nodes } from './cluster/nodes.ts';
+import { alignClock, joinNodes, type Nodes } from './cluster/nodes.ts';
 import { openDoorbell } from './cluster/doorbell.ts';
 import { createReader, type Reader } from './cluster/readers.ts';
 import { type Config, type Environment, readConfig } from './config.ts';
@@ -136,6 +136,7 @@ export async function openWorld(config: Config, options: AuthorityOptions = {}):
     closers.push(() => database.close());
     const applied = await migrate(database);
     if (applied.length > 0) log.info({ applied }, 'the schema was migrated');
+    await alignClock(database, system);
     const world = await buildWorld(config, system, database, closers);
     return { world, close: closeAll };
   } catch (error) {

@@ -15,6 +15,9 @@ export type Said =
 const CONNECTIONS = 64;
 const LONGEST_BODY = 16_384;
 
+/** A connection was kept that the other end had closed: no fault of anybody. */
+class KeptTooLong extends Error {}
+
 /** Asks the authority about credentials. */
 export class Introspection {
   readonly #endpoints: readonly URL[];
@@ -39,17 +42,22 @@ export class Introspection {
   async ask(credential: string, limitMs: number): Promise<Said> {
     const untilMs = this.#clock.now().monotonicMs + limitMs;
     let why: unknown;
-    // Once more than there are endpoints: a connection that was kept may have been closed at the other end.
-    for (let attempt = 0; attempt <= this.#endpoints.length; attempt++) {
+    let again = true;
+    for (let left = this.#endpoints.length; left > 0; left--) {
       const leftMs = untilMs - this.#clock.now().monotonicMs;
       if (leftMs <= 0) break;
+      const at = this.#at;
       try {
-        const said = readAnswer(await this.#post(credential, leftMs));
+        // One that does not answer must leave time for the next.
+        const said = readAnswer(await this.#post(at, credential, left > 1 ? leftMs / 2 : leftMs));
         this.#wellAgain();
         return said;
       } catch (error) {
         why = error;
-        this.#at = (this.#at + 1) % this.#endpoints.length;
+        if (again && error instanceof KeptTooLong) {
+          again = false;
+          left++;
+        } else if (this.#at === at) this.#at = (at + 1) % this.#endpoints.length;
       }
     }
     if (!this.#troubled) {
@@ -64,8 +72,8 @@ export class Introspection {
     this.#troubled = false;
   }
 
-  #post(credential: string, limitMs: number): Promise<unknown> {
-    const url = this.#endpoints[this.#at] as URL;
+  #post(at: number, credential: string, limitMs: number): Promise<unknown> {
+    const url = this.#endpoints[at] as URL;
     const secure = url.protocol === 'https:';
     const body = `token=${encodeURIComponent(credential)}`;
     return new Promise((resolve, reject) => {
@@ -81,7 +89,9 @@ export class Introspection {
       });
       const stop = this.#clock.after(limitMs, () => request.destroy(new Error('no answer in time')));
       request.once('close', stop);
-      request.once('error', reject);
+      request.once('error', (error: NodeJS.ErrnoException) =>
+        reject(request.reusedSocket && error.code === 'ECONNRESET' ? new KeptTooLong() : error),
+      );
       request.once('response', (response) => void readJson(response).then(resolve, reject));
       request.end(body);
     });

@@ -16,7 +16,7 @@ export interface VerifierOptions {
   audience: string | readonly string[];
   /** `ask` the authority (default), or `refuse`. A check and a route can say otherwise. */
   onStale?: OnStale;
-  /** How many credentials are kept, at some 500 bytes each. */
+  /** How many credentials are kept, at about 2 kB each; 50,000 unless set. */
   capacity?: number;
   /** Told when the connection is lost and found. Warnings and errors go to the console without it. */
   log?: Log;
@@ -42,7 +42,7 @@ export function readOptions(options: VerifierOptions): Settings {
     throw new TypeError('audience: whom tokens must be meant for, or any token would do');
   const onStale = options.onStale ?? 'ask';
   if (onStale !== 'ask' && onStale !== 'refuse') throw new TypeError('onStale: "ask" or "refuse"');
-  const capacity = options.capacity ?? 100_000;
+  const capacity = options.capacity ?? 50_000;
   if (!Number.isSafeInteger(capacity) || capacity < 1)
     throw new TypeError('capacity: a whole number above 0');
   const log = options.log ?? toConsole;

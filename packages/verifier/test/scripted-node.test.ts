@@ -81,7 +81,7 @@ beforeEach(async () => {
   sockets.on('connection', (socket) => {
     connections.push(socket);
     socket.on('message', (data) => {
-      const message = JSON.parse(String(data)) as VerifierMessage;
+      const message = JSON.parse((data as Buffer).toString()) as VerifierMessage;
       heard.push(message);
       if (message.t === 'hello') send(...greeting);
       if (message.t === 'renew') send({ t: 'renewed', n: message.n, age: 0, seq: 0, now: Date.now() });

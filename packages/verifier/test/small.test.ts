@@ -8,7 +8,7 @@ import { newSecret, parseBearer, parseOpaque } from '../../server/src/domain/tok
 import { Activity } from '../src/activity.ts';
 import { EndedWatches } from '../src/ended-watch.ts';
 import { Flights } from '../src/flights.ts';
-import { createVerifier } from '../src/index.ts';
+import { createVerifier, type Refused, type Verified } from '../src/index.ts';
 import { readOptions } from '../src/options.ts';
 
 describe('options', () => {
@@ -159,4 +159,16 @@ test('activity is told once for each credential, in pieces, with how long ago', 
   expect([...activity.take(4000)]).toEqual([]);
   activity.use(all[0] as (typeof all)[0], 5000);
   expect([...activity.take(4000)]).toEqual([[['s0', 0]]]);
+});
+
+test('there is a session only behind ok: the compiler says so', () => {
+  const subjectOf = (verified: Verified): string => {
+    // @ts-expect-error a refusal has none
+    void verified.session;
+    // @ts-expect-error and a yes has no reason
+    void verified.reason;
+    return verified.ok ? verified.session.subject : verified.reason;
+  };
+  const refusal: Refused = { ok: false, reason: 'stale' };
+  expect(subjectOf(refusal)).toBe('stale');
 });

@@ -74,6 +74,8 @@ function openRedisBell(url: string, log: Logger): RedisBell {
   const options = {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
+    // It is done here, each time that the connection is ready: a failure of its own would be nobody's.
+    autoResubscribe: false,
     connectTimeout: 1000,
     retryStrategy: (times: number) => Math.min(100 * times, 1000),
   };

@@ -5,7 +5,14 @@ import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
 import { type LogEvent, readEndings, readRecentEndings } from '../store/log.ts';
-import { beatNode, readNodes, registerNode, removeNode, removeSilentNode } from '../store/nodes.ts';
+import {
+  beatNode,
+  readClock,
+  readNodes,
+  registerNode,
+  removeNode,
+  removeSilentNode,
+} from '../store/nodes.ts';
 import type { System } from '../system/system.ts';
 import type { Doorbell } from './doorbell.ts';
 import type { Judge } from './memory.ts';
@@ -59,7 +66,7 @@ export async function joinNodes(options: {
   const node = new Node(
     system.uuid(),
     {
-      now: () => ({ monotonicMs: system.monotonicMs(), wallMs: system.now().getTime() }),
+      now: () => ({ monotonicMs: system.monotonicMs(), wallMs: system.wallMs() }),
       authorityNowMs: () => system.now().getTime(),
       after: (ms, work) => {
         const timer = setTimeout(work, ms);
@@ -152,12 +159,52 @@ function nodeDatabase(
       : readEndings(database, cursor));
     return { endings: events.map((event) => how.read(event)), cursor: next };
   };
+  const setClock = clockSetter(database, system);
+  const register = async (id: string): Promise<void> => {
+    const askedMs = system.monotonicMs();
+    setClock(await registerNode(database, id, system.now()), askedMs);
+  };
+  const beat = async (id: string): Promise<boolean> => {
+    const askedMs = system.monotonicMs();
+    const now = await beatNode(database, id);
+    if (now) setClock(now, askedMs);
+    return now !== null;
+  };
   return {
-    register: (id, done) => answer(registerNode(database, id, system.now()), done),
-    beat: (id, done) => answer(beatNode(database, id), done),
+    register: (id, done) => answer(register(id), done),
+    beat: (id, done) => answer(beat(id), done),
     nodes: (done) => answer(database.sole ? Promise.resolve([]) : readNodes(database), done),
     takeOut: (id, beat, done) => answer(removeSilentNode(database, id, beat), done),
     readLog: (cursor, done) => answer(readLog(cursor), done),
+  };
+}
+
+/** Sets this process's clock by the database's, before anything is dated. */
+export async function alignClock(database: Database, system: System): Promise<void> {
+  const askedMs = system.monotonicMs();
+  clockSetter(database, system)(await readClock(database), askedMs);
+}
+
+/** An answer that took longer says too little of when the database's clock was looked at. */
+const QUICK_MS = 500;
+/** Beyond this somebody should look after the machine's clock. */
+const FAR_OFF_MS = 5000;
+
+/** Keeps this process's clock by the database's, so that all nodes date alike whatever their machines say. */
+function clockSetter(database: Database, system: System): (now: Date, askedMs: number) => void {
+  let warned = false;
+  return (now, askedMs) => {
+    const nowMs = system.monotonicMs();
+    // Of the embedded database it is the same clock.
+    if (database.sole || nowMs - askedMs > QUICK_MS) return;
+    system.setNow(now.getTime(), (askedMs + nowMs) / 2);
+    const offMs = system.wallMs() - now.getTime();
+    if (Math.abs(offMs) > FAR_OFF_MS && !warned)
+      system.log.warn(
+        { seconds: Math.round(offMs / 1000) },
+        "this machine's clock is off from the database's, which counts",
+      );
+    warned = Math.abs(offMs) > FAR_OFF_MS;
   };
 }
 

@@ -1,5 +1,6 @@
 import { authenticateRemembered } from '../actions/authenticate.ts';
 import type { Remembered } from '../cluster/memory.ts';
+import type { Config } from '../config.ts';
 import { parseBearer, parseOpaque } from '../domain/tokens.ts';
 import { readForm } from './body.ts';
 import { serviceCaller } from './callers.ts';
@@ -22,7 +23,7 @@ export function serveOauth(router: Router): void {
       // A back end passes on what it was given, in a header or in a cookie.
       const credential = parseBearer(token) ?? parseOpaque('cookie', token);
       const known = credential ? await authenticateRemembered(c.get('world'), credential, true) : null;
-      return c.json(known ? activeBody(known, c.get('world').config.issuer) : { active: false });
+      return c.json(known ? activeBody(known, c.get('world').config) : { active: false });
     },
     onFault,
   );
@@ -30,7 +31,10 @@ export function serveOauth(router: Router): void {
 
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
 
-function activeBody({ session, idleUntilMs, expiresAtMs }: Remembered, iss: string): Record<string, unknown> {
+function activeBody(
+  { session, idleUntilMs, expiresAtMs }: Remembered,
+  config: Config,
+): Record<string, unknown> {
   return {
     active: true,
     sid: session.sid,
@@ -40,7 +44,9 @@ function activeBody({ session, idleUntilMs, expiresAtMs }: Remembered, iss: stri
     born: session.born,
     iat: seconds(session.createdAt),
     exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),
-    iss,
+    iss: config.issuer,
+    // An application that was taken out of the settings keeps the default's terms.
+    aud: (config.applications.get(session.clientId) ?? config.applications.get('default'))?.audience,
     token_type: 'Bearer',
     username: session.user.email,
     role: session.user.role,

@@ -2,25 +2,28 @@ import { type Queryable, statement } from './statement.ts';
 
 // Every beat is a position of its own: whoever still means to take an earlier registration out must not hit this one.
 // A registration whose answer was lost is repeated later, and counts from then.
-const register = statement<[id: string, now: Date], never>(
+const register = statement<[id: string, now: Date], { now: Date }>(
   'register_node',
   `insert into nodes (id, started_at, beat) values ($1, $2, nextval('positions'))
-   on conflict (id) do update set beat = excluded.beat`,
+   on conflict (id) do update set beat = excluded.beat
+   returning clock_timestamp() as now`,
 );
 
-/** Registers a node. From the commit on every logout waits for it. */
-export async function registerNode(on: Queryable, id: string, now: Date): Promise<void> {
-  await register.run(on, id, now);
+/** Registers a node. From the commit on every logout waits for it. Answers the database's clock. */
+export async function registerNode(on: Queryable, id: string, now: Date): Promise<Date> {
+  const [row] = await register.run(on, id, now);
+  if (!row) throw new Error('the node was not registered');
+  return row.now;
 }
 
-const beat = statement<[id: string], { beat: number }>(
+const beat = statement<[id: string], { now: Date }>(
   'beat_node',
-  `update nodes set beat = nextval('positions') where id = $1 returning beat`,
+  `update nodes set beat = nextval('positions') where id = $1 returning clock_timestamp() as now`,
 );
 
-/** Says that the node lives. False when it is registered no longer. */
-export async function beatNode(on: Queryable, id: string): Promise<boolean> {
-  return (await beat.run(on, id)).length > 0;
+/** Says that the node lives. Answers the database's clock, or null when the node is registered no longer. */
+export async function beatNode(on: Queryable, id: string): Promise<Date | null> {
+  return (await beat.run(on, id))[0]?.now ?? null;
 }
 
 const remove = statement<[id: string], never>('remove_node', `delete from nodes where id = $1`);
@@ -51,4 +54,13 @@ const ring = statement<[channel: string, payload: string], never>('ring', `selec
 /** Rings the other processes. */
 export async function ringNodes(on: Queryable, channel: string, payload: string): Promise<void> {
   await ring.run(on, channel, payload);
+}
+
+const clock = statement<[], { now: Date }>('database_clock', `select clock_timestamp() as now`);
+
+/** The database's clock. */
+export async function readClock(on: Queryable): Promise<Date> {
+  const [row] = await clock.run(on);
+  if (!row) throw new Error('the database gave no time');
+  return row.now;
 }

@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
+import { createSharedClock } from './clock.ts';
 import type { PasswordHasher } from './passwords.ts';
 import type { System } from './system.ts';
 
 /** The real outside world. */
 export function realSystem(log: Logger, passwords: PasswordHasher): System {
+  const monotonicMs = (): number => performance.now();
+  const clock = createSharedClock(() => Date.now(), monotonicMs);
   return {
-    now: () => new Date(),
-    monotonicMs: () => performance.now(),
+    now: () => clock.now(),
+    setNow: (ms, atMonotonicMs) => clock.set(ms, atMonotonicMs),
+    wallMs: () => Date.now(),
+    monotonicMs,
     randomBytes,
     uuid: uuidv7,
     passwords,

@@ -3,8 +3,12 @@ import type { PasswordHasher } from './passwords.ts';
 
 /** What the outside world gives the authority. Everything below takes it as an argument, so that a test can give another. */
 export interface System {
-  /** The wall clock: now, as an instant. Used for expiry and for what people read, never to order events. */
+  /** Now, as an instant. Used for expiry and for what people read, never to order events. */
   readonly now: () => Date;
+  /** Sets what `now` goes by: the database said `ms` at that moment of the monotonic clock. */
+  readonly setNow: (ms: number, atMonotonicMs: number) => void;
+  /** This machine's own wall clock, wherever it stands: only to notice that the monotonic one stood still. */
+  readonly wallMs: () => number;
   /** A monotonic clock in milliseconds. Used for durations: leases, waits. */
   readonly monotonicMs: () => number;
   /** Cryptographically strong random bytes. */

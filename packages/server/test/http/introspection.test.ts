@@ -48,6 +48,7 @@ describe('introspection', () => {
           iat: expect.any(Number),
           exp: expect.any(Number),
           iss: ISSUER,
+          aud: ISSUER,
           token_type: 'Bearer',
           username: user.email,
           role: 'user',

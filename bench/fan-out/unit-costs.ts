@@ -1,0 +1,74 @@
+/** What one of each thing costs, as the benchmark measured it. The simulation and docs/scale.md know no other figures. */
+export interface UnitCosts {
+  /** A node's processor time for a logout while nobody listens: request, statement, commit, answer. */
+  logoutMicros: number;
+  /** A node's processor time for one verifier and one ending: sent, and its acknowledgement taken in. */
+  endingMicros: number;
+  /** A node's processor time for one renewal of one verifier's lease. */
+  renewalMicros: number;
+  /** A verifier's processor time for one ending: taken in, acknowledged. */
+  verifierMicros: number;
+  /** From a logout's request to its answer without waiting for anybody: mostly the commit. */
+  commitMs: number;
+  /** One way between two processes of one machine, with what the operating system does on it. */
+  hopMs: number;
+  /** What other nodes add: the ring, their reading of the log, their word that they have it. */
+  ringMs: number;
+  /** Bytes for an ended id in a replica. */
+  endedIdBytes: number;
+  /** A node's memory for a connected verifier. */
+  feedKilobytes: number;
+  /** Checks a second: over HTTP at a node's one core, and in a verifier's process. */
+  checksPerSecond: number;
+  localChecksPerSecond: number;
+  /** Logouts and password hashes a second on one core. */
+  logoutsPerSecond: number;
+  loginsPerSecond: number;
+}
+
+/** As much of the benchmark's results as is needed here. */
+export interface MeasuredResults {
+  sections: { id: string; figures: { id: string; values: Record<string, number> }[] }[];
+}
+
+/** Below these a difference of two measurements is noise; nothing is free. */
+const LEAST_MICROS = 1;
+const LEAST_MS = 0.02;
+
+/** The unit costs of a run, or undefined when a figure that they need was not measured in it. */
+export function unitCosts(results: MeasuredResults): UnitCosts | undefined {
+  let complete = true;
+  const value = (section: string, figure: string, name: string): number => {
+    const found = results.sections.find(({ id }) => id === section)?.figures.find(({ id }) => id === figure)
+      ?.values[name];
+    if (found === undefined) complete = false;
+    return found ?? 0;
+  };
+  const logoutMicros = value('listening', 'curfew-jwt-0', 'nodeMicros');
+  const endingMicros = Math.max(
+    LEAST_MICROS,
+    (value('listening', 'curfew-jwt-100', 'nodeMicros') - logoutMicros) / 100,
+  );
+  const verifierMicros = value('listening', 'curfew-jwt-100', 'verifierMicros');
+  // Percent of a core, over a thousand verifiers that renew four times a second each.
+  const idle = value('idle-feeds', 'idle-1000', 'cpuPercent') - value('idle-feeds', 'idle-0', 'cpuPercent');
+  const idleMemory =
+    value('idle-feeds', 'idle-1000', 'rssMegabytes') - value('idle-feeds', 'idle-0', 'rssMegabytes');
+  const alone = value('propagation', 'redis-1-1', 'propagationP50');
+  const costs: UnitCosts = {
+    logoutMicros,
+    endingMicros,
+    renewalMicros: Math.max(LEAST_MICROS, (idle * 10_000) / 4000),
+    verifierMicros,
+    commitMs: value('propagation', 'redis-1-1', 'committedP50'),
+    hopMs: Math.max(LEAST_MS, (alone - (endingMicros + verifierMicros) / 1000) / 2),
+    ringMs: Math.max(LEAST_MS, value('propagation', 'redis-3-1', 'propagationP50') - alone),
+    endedIdBytes: value('local', 'replica', 'bytesEach'),
+    feedKilobytes: Math.max(1, idleMemory),
+    checksPerSecond: value('check', 'curfew-jwt', 'perSecond'),
+    localChecksPerSecond: value('local', 'now-jwt-1000', 'perSecond'),
+    logoutsPerSecond: value('logout', 'curfew-jwt', 'perSecond'),
+    loginsPerSecond: value('login', 'curfew-login', 'perSecond'),
+  };
+  return complete ? costs : undefined;
+}

@@ -1,0 +1,112 @@
+import type { Bench } from '../bench.ts';
+import { Curfew, logout } from '../candidates/curfew.ts';
+import { withRatios, type Figure, type Section } from '../figure.ts';
+import { toWire } from '../load/wire.ts';
+import { measureInRounds, type Entry } from '../rounds.ts';
+import { Crowd } from '../verifiers/crowd.ts';
+import type { LogoutSample } from '../verifiers/logouts.ts';
+import { textOf } from './local.ts';
+
+const NODES = [1, 3];
+const VERIFIERS = [1, 8, 10, 100];
+const DOORBELLS = ['Redis', 'NOTIFY'] as const;
+/** A modest rate: what is asked is how long one takes, not how many there can be. */
+const EVERY_MS = 10;
+const USERS = 20;
+/** Verifiers in the client's own process that are asked in the turn of the answer. */
+const WATCHERS = 3;
+/** Credentials that verifiers of the other processes are asked about afterwards. */
+const SAMPLED = 10;
+const WARM_UP_LOGOUTS = 30;
+
+/** (g) How long a logout takes until it is true in every node and every verifier. */
+export async function measurePropagation(bench: Bench): Promise<Section> {
+  const figures: Figure[] = [];
+  if (bench.curfew !== undefined)
+    for (const doorbell of DOORBELLS)
+      for (const nodes of NODES) figures.push(...(await measureCluster(bench, doorbell, nodes)));
+  return withRatios({
+    id: 'propagation',
+    title: 'A logout, until it is true everywhere',
+    method: `One logout at a time, one every ${EVERY_MS} ms, every third of them with wait "none": it answers after the commit. All nodes on one core, client and verifiers (real ones, each with a connection) on the other. On each confirmed answer, in the same turn, ${WATCHERS} verifiers must refuse.`,
+    columns: [
+      { value: 'confirmedP50', title: 'confirmed p50 ms', digits: 2 },
+      { value: 'confirmedP99', title: 'p99 ms', digits: 2 },
+      { value: 'serverP50', title: 'by its own clock p50', digits: 2 },
+      { value: 'committedP50', title: 'committed p50 ms', digits: 2 },
+      { value: 'committedP99', title: 'p99 ms', digits: 2 },
+      { value: 'propagationP50', title: 'commit to last acknowledgement', digits: 2 },
+      { value: 'waitedOut', title: 'waited out', digits: 0 },
+    ],
+    ratios: [],
+    figures,
+  });
+}
+
+async function measureCluster(
+  bench: Bench,
+  doorbell: (typeof DOORBELLS)[number],
+  count: number,
+): Promise<Figure[]> {
+  const { services } = bench;
+  const databaseUrl = await services.makeDatabase(`propagation_${doorbell.toLowerCase()}_${count}`);
+  const redisUrl = doorbell === 'Redis' ? await services.ownRedis(6) : undefined;
+  const first = await Curfew.startNode({ databaseUrl, redisUrl, users: USERS });
+  const nodes = [first];
+  while (nodes.length < count)
+    nodes.push(await Curfew.startNode({ databaseUrl, redisUrl, users: 0, beside: first }));
+  try {
+    const entries = VERIFIERS.map((verifiers) => propagationEntry(bench, doorbell, nodes, verifiers));
+    return await measureInRounds(bench, entries);
+  } finally {
+    await Promise.all(nodes.map((node) => node.stop()));
+  }
+}
+
+function propagationEntry(bench: Bench, doorbell: string, nodes: Curfew[], verifiers: number): Entry {
+  const [first] = nodes as [Curfew];
+  const nodesText = nodes.length === 1 ? '1 node' : `${nodes.length} nodes`;
+  const verifiersText = verifiers === 1 ? '1 verifier' : `${verifiers} verifiers`;
+  return {
+    id: `${doorbell.toLowerCase()}-${nodes.length}-${verifiers}`,
+    label: `${doorbell}, ${nodesText}, ${verifiersText}`,
+    kind: 'curfew',
+    durable: true,
+    measure: async (timed, round) => {
+      const crowd = await Crowd.start(verifiers);
+      try {
+        await crowd.open(nodes, verifiers);
+        // Verifiers and the other nodes.
+        const replicas = verifiers + nodes.length - 1;
+        const plan = { port: first.port, everyMs: EVERY_MS, watchers: WATCHERS, replicas };
+        const warmUp = await makeSamples(first, round === 0 ? 3 * WARM_UP_LOGOUTS : WARM_UP_LOGOUTS);
+        await crowd.logouts({ ...plan, samples: warmUp });
+        const samples = await makeSamples(first, Math.ceil(bench.options.propagationSamples * 1.5));
+        await bench.services.checkpoint();
+        const { problems, ...values } = await timed(() => crowd.logouts({ ...plan, samples }));
+        const ended = samples.filter((_, i) => i % Math.ceil(samples.length / SAMPLED) === 0);
+        const late = await crowd.accepted(
+          ended.map(({ text }) => text),
+          2,
+        );
+        if (late > 0) problems.push(`${late} logged-out credentials were accepted by other processes`);
+        return {
+          values: { ...values, propagationP50: values.confirmedP50 - values.committedP50 },
+          problems,
+        };
+      } finally {
+        await crowd.close();
+        await crowd.stop();
+      }
+    },
+  };
+}
+
+async function makeSamples(curfew: Curfew, count: number): Promise<LogoutSample[]> {
+  const credentials = await curfew.candidate('bearer').prepare(count);
+  return credentials.map((credential, i) => {
+    const wait = i % 3 === 2 ? 'none' : 'replicas';
+    const headers = credential.check.headers ?? {};
+    return { logout: toWire(logout(headers, 'this', wait), curfew.port), text: textOf(credential), wait };
+  });
+}

@@ -1,0 +1,88 @@
+import { EndedIds, type SessionKey } from '@curfew/protocol/ended-ids';
+import { median } from '../figure.ts';
+
+/** The memory of ended sessions by itself, in a process of its own: its figures are of the table and of nothing else. */
+export interface ReplicaFigures {
+  entries: number;
+  bytesEach: number;
+  /** What the process grew by. */
+  residentBytesEach: number;
+  hitsPerSecond: number;
+  missesPerSecond: number;
+  addsPerSecond: number;
+  problems: string[];
+}
+
+/** Keys are looked up in an order that no cache of the processor can follow. */
+const LOOKED_UP = 500_000;
+
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    // xorshift32
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state | 0;
+  };
+}
+
+function key(next: () => number): SessionKey {
+  return { a: next() & 0x7fffffff, b: next(), c: next() };
+}
+
+function measure(entries: number): ReplicaFigures {
+  const ids = new EndedIds();
+  const next = random(0x2545f491);
+  const there: SessionKey[] = [];
+  const step = Math.max(1, Math.floor(entries / LOOKED_UP));
+  const before = process.memoryUsage().rss;
+  const start = performance.now();
+  for (let i = 0; i < entries; i += 1) {
+    const one = key(next);
+    ids.add(one);
+    if (i % step === 0) there.push(one);
+  }
+  const addMs = performance.now() - start;
+  globalThis.gc?.();
+  const resident = process.memoryUsage().rss - before;
+  const elsewhere = random(0x1b873593);
+  const absent = Array.from({ length: LOOKED_UP }, () => key(elsewhere));
+  shuffle(there, next);
+  const problems: string[] = [];
+  const lookUp = (keys: SessionKey[], expected: boolean): number => {
+    const passes: number[] = [];
+    for (let pass = 0; pass < 6; pass += 1) {
+      let found = 0;
+      const from = performance.now();
+      for (const one of keys) if (ids.has(one)) found += 1;
+      const perSecond = keys.length / ((performance.now() - from) / 1000);
+      if (found !== (expected ? keys.length : 0)) problems.push(`${found} of ${keys.length} found`);
+      // The first pass is the compiler's.
+      if (pass > 0) passes.push(perSecond);
+    }
+    return median(passes);
+  };
+  return {
+    entries: ids.size,
+    bytesEach: ids.bytes / ids.size,
+    residentBytesEach: resident / ids.size,
+    hitsPerSecond: lookUp(there, true),
+    missesPerSecond: lookUp(absent, false),
+    addsPerSecond: entries / (addMs / 1000),
+    problems,
+  };
+}
+
+function shuffle(keys: SessionKey[], next: () => number): void {
+  for (let i = keys.length - 1; i > 0; i -= 1) {
+    const j = (next() >>> 0) % (i + 1);
+    const held = keys[i] as SessionKey;
+    keys[i] = keys[j] as SessionKey;
+    keys[j] = held;
+  }
+}
+
+process.on('message', ({ entries }: { entries: number }) => process.send?.({ result: measure(entries) }));
+process.on('disconnect', () => process.exit());
+process.send?.({ ready: true });

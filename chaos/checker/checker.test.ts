@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'vitest';
+import type { AnswerLine, CheckLine, Cover, Line } from '../lines.ts';
+import { add, emptyHistory } from './history.ts';
+import { judge } from './judge.ts';
+
+/* The checker on small histories: a sound one, and one for each thing that it has to find. Milliseconds here. */
+
+const LEASE = 700;
+const us = (ms: number): number => ms * 1000;
+
+const login = (s: number, more: Partial<Extract<Line, { t: 'login' }>> = {}): Line => ({
+  ...{ t: 'login', s, sid: null, user: 1, client: 'default', device: 'laptop', via: 'v1' },
+  ...{ sent: us(10), got: us(20) },
+  ...more,
+});
+const logout = (id: number, cover: Cover, sentMs: number): Line => ({
+  ...{ t: 'logout', id, scope: 'any', cover, node: 'node1', sent: us(sentMs) },
+});
+const answer = (id: number, atMs: number, more: Partial<AnswerLine> = {}): Line => ({
+  ...{ t: 'answer', id, at: us(atMs), status: 200, confirmed: true, ms: 5, acknowledged: 6, waitedOut: 0 },
+  ...more,
+});
+const check = (s: number, fromMs: number, toMs: number, o: string, w = 'v1'): CheckLine => ({
+  ...{ t: 'c', b: us(fromMs), e: us(toMs), w, s, k: 'jwt', o },
+});
+const lastLook = (atMs: number): Line => ({ t: 'mark', what: 'last look begins', at: us(atMs) });
+const fault = (n: number, kind: string, on: string[], fromMs: number, toMs: number): Line[] => [
+  { t: 'fault', n, kind, on, at: us(fromMs) },
+  { t: 'healed', n, at: us(toMs) },
+];
+
+function judged(...lines: Line[]) {
+  const history = emptyHistory();
+  for (const line of lines) add(history, line);
+  return judge(history, LEASE);
+}
+const rules = (...lines: Line[]): string[] => judged(...lines).violations.map(({ rule }) => rule);
+
+describe('accepts', () => {
+  const ended = [login(1), logout(1, { s: [1] }, 100), answer(1, 110)];
+
+  test('before the answer, and across it: in order', () => {
+    const { violations, straddling } = judged(
+      ...ended,
+      check(1, 50, 51, 'memory'),
+      check(1, 105, 106, 'yes', 'node2'),
+      check(1, 109, 113, 'memory'),
+      check(1, 111, 112, 'ended'),
+    );
+    expect([violations, straddling]).toEqual([[], { count: 1, fromMemory: 1, longestMs: 3 }]);
+  });
+
+  test.each(['memory', 'authority', 'yes'])('begun after the answer (%s): late', (o) => {
+    const { violations } = judged(...ended, check(1, 111, 112, o));
+    expect(violations.map(({ rule }) => rule)).toEqual(['G1']);
+    expect(violations[0]?.proof.map(({ t }) => t)).toEqual(['login', 'logout', 'answer', 'c']);
+  });
+
+  test('of a logout that was not waited for: late when the lease has run out, and not before', () => {
+    const lines = [login(1), logout(1, { s: [1] }, 100), answer(1, 110, { confirmed: false })];
+    expect(rules(...lines, check(1, 111, 112, 'memory'), check(1, 844, 846, 'memory'))).toEqual([]);
+    expect(rules(...lines, check(1, 846, 847, 'memory'))).toEqual(['G1']);
+  });
+
+  test.each<[string, Cover, number]>([
+    ['a user', { user: 1 }, 1],
+    ['the others', { user: 1, except: 2 }, 1],
+    ['a device', { user: 1, device: 'laptop' }, 1],
+    ['users', { users: [3, 1] }, 1],
+    ['an application', { client: 'default' }, 1],
+    ['everyone', { everyone: true }, 1],
+    ['another user', { user: 2 }, 0],
+    ['all but this one', { user: 1, except: 1 }, 0],
+    ['another device', { user: 1, device: 'phone' }, 0],
+    ['the same device of another user', { user: 2, device: 'laptop' }, 0],
+    ['another application', { client: 'kiosk' }, 0],
+    ['another session', { s: [2] }, 0],
+  ])('a logout of %s', (_, cover, late) => {
+    expect(rules(login(1), logout(1, cover, 100), answer(1, 110), check(1, 120, 121, 'memory'))).toHaveLength(
+      late,
+    );
+  });
+
+  test('of a session that was opened while or after everything was logged out', () => {
+    const cut = [logout(1, { user: 1 }, 100), answer(1, 110)];
+    const during = login(1, { sent: us(95), got: us(105) });
+    const after = login(2, { sent: us(111), got: us(115) });
+    expect(rules(during, after, ...cut, check(1, 120, 121, 'yes'), check(2, 120, 121, 'yes'))).toEqual([]);
+    // The one may have been born below the cut; the other not.
+    expect(rules(during, ...cut, check(1, 120, 121, 'ended'))).toEqual([]);
+    expect(rules(after, ...cut, check(2, 120, 121, 'ended'))).toEqual(['wrong end']);
+  });
+
+  test('after somebody found it over: back, when a lease has passed, or at once at the same verifier', () => {
+    const lost = [login(1), logout(1, { s: [1] }, 100), answer(1, 9000, { status: 0, confirmed: false })];
+    const found = check(1, 200, 210, 'ended', 'v1');
+    expect(rules(...lost, found, check(1, 220, 221, 'memory', 'v2'))).toEqual([]);
+    expect(rules(...lost, found, check(1, 960, 961, 'memory', 'v2'))).toEqual(['came back']);
+    expect(rules(...lost, found, check(1, 211, 212, 'memory', 'v1'))).toEqual(['came back']);
+  });
+
+  test('as another session', () => {
+    expect(rules(login(1), check(1, 50, 51, 'wrong'))).toEqual(['wrong session']);
+  });
+});
+
+describe('refusals', () => {
+  test.each(['ended', 'unknown', 'no'])('%s of a session that nobody logged out', (o) => {
+    expect(rules(login(1), check(1, 50, 51, o))).toEqual(['wrong end']);
+    expect(rules(login(1), logout(1, { s: [1] }, 100), answer(1, 110), check(1, 50, 51, o))).toEqual([
+      'wrong end',
+    ]);
+    expect(rules(login(1), logout(1, { s: [1] }, 49), answer(1, 110), check(1, 50, 51, o))).toEqual([]);
+  });
+
+  test('of a logout that was refused itself', () => {
+    const refused = answer(1, 110, { status: 401, confirmed: false });
+    expect(rules(login(1), logout(1, { user: 1 }, 100), refused, check(1, 120, 121, 'no'))).toEqual([
+      'wrong end',
+    ]);
+  });
+
+  test('for what a credential of ours never is', () => {
+    expect(rules(login(1), check(1, 50, 51, 'bad_signature'))).toEqual(['credential']);
+    expect(rules(login(1), check(1, 50, 51, 'stale'), check(1, 50, 51, 'unavailable'))).toEqual([]);
+  });
+});
+
+describe('refreshes', () => {
+  const refresh = (sentMs: number, status: number): Line => ({
+    ...{ t: 'refresh', s: 1, node: 'node1', sent: us(sentMs), got: us(sentMs + 5), status },
+  });
+  const ended = [login(1), logout(1, { s: [1] }, 100), answer(1, 110, { confirmed: false })];
+
+  test('after the logout was answered', () => {
+    expect(rules(...ended, refresh(105, 200), refresh(111, 401))).toEqual([]);
+    expect(rules(...ended, refresh(111, 200))).toEqual(['refresh']);
+  });
+
+  test('refused to a session that lives', () => {
+    expect(rules(...ended, refresh(50, 401))).toEqual(['wrong end']);
+  });
+});
+
+describe('the last look', () => {
+  const failed = [
+    logout(1, { user: 1 }, 100),
+    answer(1, 110, { status: 503, confirmed: false }),
+    lastLook(5000),
+  ];
+  const two = [login(1), login(2)];
+
+  test('a failed logout has happened whole or not at all', () => {
+    const look = (first: string, second: string): string[] =>
+      rules(...two, ...failed, check(1, 5001, 5002, first), check(2, 5001, 5002, second));
+    expect(look('yes', 'memory')).toEqual([]);
+    expect(look('no', 'ended')).toEqual([]);
+    expect(look('yes', 'ended')).toEqual(['half']);
+    // What something else may have ended says nothing.
+    const other = [logout(2, { s: [2] }, 90), answer(2, 95)];
+    expect(
+      rules(...two, ...failed, ...other, check(1, 5001, 5002, 'yes'), check(2, 5001, 5002, 'no')),
+    ).toEqual([]);
+  });
+
+  test('everybody says the same, and can say it', () => {
+    expect(
+      rules(...two.slice(0, 1), ...failed, check(1, 5001, 5002, 'yes'), check(1, 5001, 5002, 'no')),
+    ).toEqual(['agreement']);
+    expect(
+      rules(login(1), lastLook(5000), check(1, 5001, 5002, 'yes'), check(1, 5001, 5002, 'stale', 'v2')),
+    ).toEqual(['healing']);
+    expect(rules(login(1), lastLook(5000))).toEqual(['history']);
+  });
+});
+
+describe('the time that a logout takes', () => {
+  const slow = (ms: number): Line[] => [
+    login(1),
+    logout(1, { s: [1] }, 20_000),
+    answer(1, 20_000 + ms, { ms }),
+  ];
+
+  test('beyond the lease, the margin and a commit: only with a fault in its way', () => {
+    expect(rules(...slow(5700))).toEqual([]);
+    expect(rules(...slow(5800))).toEqual(['G2']);
+    expect(rules(...slow(5800), ...fault(1, 'kill-postgres', ['postgres'], 19_000, 20_500))).toEqual([]);
+    expect(rules(...slow(5800), ...fault(1, 'hole', ['node1-postgres'], 14_000, 15_000))).toEqual([]);
+    expect(rules(...slow(5800), ...fault(1, 'hole', ['node2-postgres'], 19_000, 25_500))).toEqual(['G2']);
+  });
+
+  test('calm is what is far from every fault', () => {
+    expect(judged(...slow(5)).speed.calm.count).toBe(1);
+    const { speed } = judged(...slow(5), ...fault(1, 'slow', ['v1-node1'], 15_000, 17_500));
+    expect([speed.calm.count, speed.faults.count]).toEqual([0, 1]);
+  });
+});

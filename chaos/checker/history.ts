@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AnswerLine, CheckLine, Line, LoginLine, LogoutLine, Mark } from '../lines.ts';
+
+export type FaultLine = Extract<Line, { t: 'fault' }>;
+export type RefreshLine = Extract<Line, { t: 'refresh' }>;
+
+/** What all processes recorded, in no order but that of each file. */
+export interface History {
+  logins: LoginLine[];
+  refreshes: RefreshLine[];
+  logouts: LogoutLine[];
+  answers: Map<number, AnswerLine>;
+  checks: CheckLine[];
+  faults: FaultLine[];
+  /** By the fault's number, when it was over. */
+  healed: Map<number, number>;
+  marks: Map<Mark, number>;
+}
+
+export function emptyHistory(): History {
+  return {
+    logins: [],
+    refreshes: [],
+    logouts: [],
+    answers: new Map(),
+    checks: [],
+    faults: [],
+    healed: new Map(),
+    marks: new Map(),
+  };
+}
+
+/** Reads every file of a directory. A process that was killed may have left half a line at its end, and nowhere else. */
+export function readHistory(directory: string): History {
+  const history = emptyHistory();
+  for (const name of readdirSync(directory)) {
+    if (!name.endsWith('.jsonl')) continue;
+    const lines = readFileSync(join(directory, name), 'utf8').split('\n');
+    // After the last line's end there is nothing, or the half one.
+    lines.pop();
+    for (const line of lines) add(history, JSON.parse(line) as Line);
+  }
+  return history;
+}
+
+export function add(history: History, line: Line): void {
+  switch (line.t) {
+    case 'c':
+      history.checks.push(line);
+      return;
+    case 'login':
+      history.logins.push(line);
+      return;
+    case 'refresh':
+      history.refreshes.push(line);
+      return;
+    case 'logout':
+      history.logouts.push(line);
+      return;
+    case 'answer':
+      history.answers.set(line.id, line);
+      return;
+    case 'fault':
+      history.faults.push(line);
+      return;
+    case 'healed':
+      history.healed.set(line.n, line.at);
+      return;
+    case 'mark':
+      history.marks.set(line.what, line.at);
+      return;
+    case 'process':
+  }
+}

@@ -1,0 +1,215 @@
+import type { CheckLine, Line, LogoutLine } from '../lines.ts';
+import { type Fate, fates, isIn } from './coverage.ts';
+import type { History } from './history.ts';
+import { type Speed, speedOf } from './speed.ts';
+
+export interface Violation {
+  rule: string;
+  what: string;
+  /** The lines of the history that prove it. */
+  proof: Line[];
+}
+
+export interface Judgement {
+  violations: Violation[];
+  fates: Map<number, Fate>;
+  speed: Speed;
+  /**
+   * Checks that were accepted, that began before the answer of the logout and ended after it: how many, and the longest time from
+   * the answer to their end. None of them is late, for they began before; a checker that notes its answer late makes some.
+   */
+  straddling: { count: number; fromMemory: number; longestMs: number };
+  /** Checks of a session that began within 50 ms after the answer of the logout that ended it. */
+  soonAfter: number;
+  /** What the last look found. */
+  last: { alive: number; over: number };
+}
+
+const YES = new Set(['memory', 'authority', 'yes']);
+/** The session is over, somebody says who knows. */
+const OVER = new Set(['ended', 'unknown', 'no']);
+/** Nobody could say. */
+const UNSURE = new Set(['stale', 'unavailable']);
+const SOON_US = 50_000;
+
+export function judge(history: History, leaseMs: number): Judgement {
+  // A lease, and the margin that is added for clocks that run apart.
+  const waitUs = (leaseMs + Math.max(20, leaseMs * 0.05)) * 1000;
+  const judgement: Judgement = {
+    violations: [],
+    fates: fates(history, waitUs),
+    speed: speedOf(history, waitUs / 1000),
+    straddling: { count: 0, fromMemory: 0, longestMs: 0 },
+    soonAfter: 0,
+    last: { alive: 0, over: 0 },
+  };
+  judgeChecks(history, judgement, waitUs);
+  judgeReturns(history, judgement, waitUs);
+  judgeRefreshes(history, judgement);
+  judgeLastLook(history, judgement);
+  for (const slow of judgement.speed.tooSlow)
+    judgement.violations.push({
+      rule: 'G2',
+      what: 'a logout took longer than the lease, one commit and five seconds, with nothing in its way',
+      proof: slow,
+    });
+  return judgement;
+}
+
+/** Each check by itself: nobody accepts what is over, nobody refuses what is not. */
+function judgeChecks(history: History, judgement: Judgement, waitUs: number): void {
+  const { violations, straddling } = judgement;
+  for (const check of history.checks) {
+    const fate = judgement.fates.get(check.s);
+    const rule = (name: string, what: string, more: (Line | null | undefined)[] = []): void => {
+      violations.push({ rule: name, what, proof: proofOf(fate, check, more) });
+    };
+    if (!fate) {
+      // The line of its login was written before anybody was told of it.
+      rule('history', 'a check of a session that nobody opened');
+      continue;
+    }
+    const { goneAt, goneBy, possibleFrom } = fate;
+    const { b, e, o } = check;
+    if (b > goneAt && b - goneAt < SOON_US) judgement.soonAfter++;
+    if (YES.has(o)) {
+      if (b > goneAt) {
+        const ms = ((b - goneAt) / 1000).toFixed(1);
+        const how = goneBy?.confirmed ? 'its logout was confirmed' : `its logout, and ${waitUs / 1000} ms`;
+        rule('G1', `accepted in a check that began ${ms} ms after ${how}`, coverProof(fate, goneBy?.id));
+      } else if (goneBy?.confirmed && e > goneAt) {
+        straddling.count++;
+        if (o === 'memory') straddling.fromMemory++;
+        straddling.longestMs = Math.max(straddling.longestMs, (e - goneAt) / 1000);
+      }
+    } else if (OVER.has(o)) {
+      if (e < possibleFrom)
+        rule('wrong end', `refused as "${o}" though no logout that could reach it had been sent`);
+    } else if (o === 'wrong') rule('wrong session', 'accepted as another session');
+    else if (!UNSURE.has(o)) rule('credential', `refused as "${o}": its credential is as it was issued`);
+  }
+}
+
+/** What was seen to be over stays over: at the same checker at once, everywhere within the lease. */
+function judgeReturns(history: History, judgement: Judgement, waitUs: number): void {
+  const everywhere = new Map<number, CheckLine>();
+  const here = new Map<string, CheckLine>();
+  const keep = <K>(map: Map<K, CheckLine>, key: K, check: CheckLine): void => {
+    const known = map.get(key);
+    if (!known || check.e < known.e) map.set(key, check);
+  };
+  for (const check of history.checks) {
+    if (!OVER.has(check.o)) continue;
+    keep(everywhere, check.s, check);
+    if (check.o === 'ended') keep(here, `${check.w} ${check.s}`, check);
+  }
+  for (const check of history.checks) {
+    if (!YES.has(check.o)) continue;
+    const fate = judgement.fates.get(check.s);
+    const seen = everywhere.get(check.s);
+    const seenHere = here.get(`${check.w} ${check.s}`);
+    if (seen && check.b > seen.e + waitUs)
+      judgement.violations.push({
+        rule: 'came back',
+        what: 'accepted more than a lease after somebody had found it over',
+        proof: proofOf(fate, check, [seen]),
+      });
+    else if (seenHere && check.b > seenHere.e)
+      judgement.violations.push({
+        rule: 'came back',
+        what: 'accepted by a verifier that had said that it is over for certain',
+        proof: proofOf(fate, check, [seenHere]),
+      });
+  }
+}
+
+/** A refresh cannot bring back what has ended, and is not refused to what has not. */
+function judgeRefreshes(history: History, judgement: Judgement): void {
+  for (const refresh of history.refreshes) {
+    const fate = judgement.fates.get(refresh.s);
+    if (!fate) continue;
+    if (refresh.status === 200 && refresh.sent > fate.committedAt)
+      judgement.violations.push({
+        rule: 'refresh',
+        what: 'refreshed after its logout was answered',
+        proof: proofOf(fate, refresh, coverProof(fate, fate.goneBy?.id)),
+      });
+    if (refresh.status === 401 && refresh.got < fate.possibleFrom)
+      judgement.violations.push({
+        rule: 'wrong end',
+        what: 'a refresh was refused though no logout that could reach it had been sent',
+        proof: proofOf(fate, refresh, []),
+      });
+  }
+}
+
+/** When all is healed and quiet, everybody says the same, and each logout has happened whole or not at all. */
+function judgeLastLook(history: History, judgement: Judgement): void {
+  const from = history.marks.get('last look begins');
+  if (from === undefined) return;
+  const found = new Map<number, CheckLine>();
+  for (const check of history.checks) {
+    if (check.b < from) continue;
+    const fate = judgement.fates.get(check.s);
+    if (UNSURE.has(check.o)) {
+      judgement.violations.push({
+        rule: 'healing',
+        what: 'nobody could say of a session how it stands, though all was healed',
+        proof: [check],
+      });
+      continue;
+    }
+    const known = found.get(check.s);
+    if (known && YES.has(known.o) !== YES.has(check.o))
+      judgement.violations.push({
+        rule: 'agreement',
+        what: 'two say different things of a session, long after everything',
+        proof: proofOf(fate, check, [known]),
+      });
+    found.set(check.s, check);
+  }
+  for (const [s, { login }] of judgement.fates) {
+    const check = found.get(s);
+    if (!check)
+      judgement.violations.push({ rule: 'history', what: 'a session was not looked at', proof: [login] });
+    else if (YES.has(check.o)) judgement.last.alive++;
+    else judgement.last.over++;
+  }
+  for (const logout of history.logouts) judgeWhole(history, judgement, logout, found);
+}
+
+/** A logout that failed, or was not answered, may have happened: to all that it named, or to none. */
+function judgeWhole(
+  history: History,
+  judgement: Judgement,
+  logout: LogoutLine,
+  found: Map<number, CheckLine>,
+): void {
+  const answer = history.answers.get(logout.id);
+  if (answer && answer.status !== 0 && answer.status < 500) return;
+  const alive: CheckLine[] = [];
+  const over: CheckLine[] = [];
+  for (const { login, possible } of judgement.fates.values()) {
+    // Only those that nothing else can have ended, and that were there when it was sent.
+    if (possible.length !== 1 || possible[0] !== logout || login.got > logout.sent) continue;
+    if (!isIn(logout.cover, login)) continue;
+    const check = found.get(login.s);
+    if (check) (YES.has(check.o) ? alive : over).push(check);
+  }
+  const [one, other] = [alive[0], over[0]];
+  if (one && other)
+    judgement.violations.push({
+      rule: 'half',
+      what: `a logout that was not answered with success ended ${over.length} of ${alive.length + over.length}`,
+      proof: [logout, ...(answer ? [answer] : []), one, other],
+    });
+}
+
+function proofOf(fate: Fate | undefined, line: Line, more: readonly (Line | null | undefined)[]): Line[] {
+  return [fate?.login, ...more, line].filter((one) => one !== null && one !== undefined);
+}
+
+/** The logout that ended a session, and its answer. */
+function coverProof(fate: Fate, id: number | undefined): (Line | null | undefined)[] {
+  return [fate.possible.find((logout) => logout.id === id), fate.goneBy];
+}

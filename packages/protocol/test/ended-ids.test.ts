@@ -1,0 +1,113 @@
+import { EndedIds, sessionKey } from '@curfew/protocol/ended-ids';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { sidOf } from './sessions.ts';
+
+test('it holds what a Set holds, whatever comes', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 2000 }), (numbers) => {
+      const ids = new EndedIds();
+      const set = new Set<number>();
+      for (const n of numbers) {
+        ids.add(sessionKey(sidOf(n)));
+        set.add(n);
+      }
+      expect(ids.size).toBe(set.size);
+      for (let n = 0; n < 3000; n += 7) expect(ids.has(sessionKey(sidOf(n)))).toBe(set.has(n));
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('random ids in one table, so that they meet in its slots', () => {
+  const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+  const few = fc.integer({ min: -2, max: 2 });
+  const key = fc.record({
+    a: fc.oneof(word, few).map((a) => a & 0x7fffffff),
+    b: fc.oneof(word, few),
+    // The lowest ten bits choose the table.
+    c: fc.oneof(word, few).map((c) => c & ~1023),
+  });
+  fc.assert(
+    fc.property(fc.array(key, { maxLength: 400 }), fc.array(key, { maxLength: 50 }), (added, others) => {
+      const ids = new EndedIds();
+      const name = (one: { a: number; b: number; c: number }): string => `${one.a},${one.b},${one.c}`;
+      // The key of zeros alone is the empty slot; no UUID has it, for its version is not 0.
+      const real = added.filter((one) => name(one) !== '0,0,0');
+      const set = new Set(real.map(name));
+      for (const one of real) ids.add(one);
+      for (const one of [...real, ...others.filter((other) => name(other) !== '0,0,0')])
+        expect(ids.has(one)).toBe(set.has(name(one)));
+      const listed = [...ids.chunks()].flat().map(name);
+      expect(listed.toSorted()).toEqual([...set].toSorted());
+    }),
+  );
+});
+
+test('a key stays for a full round of sweeps after it came last, and is gone after two', () => {
+  const rounds = fc.array(
+    fc.record({ n: fc.integer({ min: 0, max: 200 }), sweeps: fc.integer({ min: 0, max: 700 }) }),
+    { minLength: 1, maxLength: 20 },
+  );
+  fc.assert(
+    fc.property(rounds, (steps) => {
+      const ids = new EndedIds();
+      const last = new Map<number, number>();
+      let swept = 0;
+      for (const { n, sweeps } of steps) {
+        ids.add(sessionKey(sidOf(n)));
+        last.set(n, swept);
+        for (let i = 0; i < sweeps; i++) ids.sweep();
+        swept += sweeps;
+        for (const [one, at] of last) {
+          const there = ids.has(sessionKey(sidOf(one)));
+          if (swept - at < EndedIds.sweeps) expect(there).toBe(true);
+          if (swept - at >= 2 * EndedIds.sweeps) expect(there).toBe(false);
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('at most 24 bytes an id, also while it grows and after sweeps', () => {
+  const ids = new EndedIds();
+  const key = (): { a: number; b: number; c: number } => ({
+    a: Math.floor(Math.random() * 2 ** 31),
+    b: Math.floor(Math.random() * 2 ** 32) | 0,
+    c: Math.floor(Math.random() * 2 ** 32) | 0,
+  });
+  for (let n = 1; n <= 150_000; n++) {
+    ids.add(key());
+    if (n >= 50_000 && n % 12_500 === 0) expect(ids.bytes / ids.size).toBeLessThan(24);
+  }
+  for (let i = 0; i < EndedIds.sweeps; i++) ids.sweep();
+  for (let n = 0; n < 80_000; n++) ids.add(key());
+  for (let i = 0; i < EndedIds.sweeps; i++) ids.sweep();
+  // What came before the first round is gone, what came after it is not.
+  expect(ids.size).toBe(80_000);
+  expect(ids.bytes / ids.size).toBeLessThan(24);
+  for (let i = 0; i < EndedIds.sweeps; i++) ids.sweep();
+  expect(ids.size).toBe(0);
+  expect(ids.bytes).toBeLessThan(100_000);
+});
+
+test('ids are told apart by every random bit, and by the end of their time', () => {
+  const sid = '01890a5d-ac96-774b-bcce-b302099a8057';
+  const ids = new EndedIds();
+  ids.add(sessionKey(sid));
+  expect(ids.has(sessionKey(sid.toUpperCase()))).toBe(true);
+  for (let at = 7; at < 36; at++) {
+    // The version, and the character of the variant, whose other two bits count.
+    if (sid[at] === '-' || at === 14) continue;
+    const digit = Number.parseInt(sid[at] as string, 16);
+    const other = at === 19 || at === 7 ? (digit ^ 1) : (digit + 1) % 16;
+    const changed = sid.slice(0, at) + other.toString(16) + sid.slice(at + 1);
+    expect(ids.has(sessionKey(changed)), changed).toBe(false);
+  }
+});
+
+test('what is no UUID is refused', () => {
+  for (const text of ['', 'x', `${'0'.repeat(35)}g`, '01890a5d-ac96-774b-bcce-b302099a805', '01890a5d-ac96-774b-bcce-b302099a80zz'])
+    expect(() => sessionKey(text), text).toThrow();
+});

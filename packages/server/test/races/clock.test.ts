@@ -1,0 +1,55 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createSharedClock } from '../../src/system/clock.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { migrated, SERVICE_KEY } from '../support.ts';
+import { openNode, until } from './node.ts';
+
+/* Nodes date tokens by the database's clock: what a machine's own says must not make one outlive what is remembered. */
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+test('the shared clock follows the machine until it is set, and the monotonic clock afterwards', () => {
+  let [wallMs, monotonicMs] = [1_000_000, 50];
+  const clock = createSharedClock(
+    () => wallMs,
+    () => monotonicMs,
+  );
+  expect(clock.now().getTime()).toBe(1_000_000);
+  clock.set(5_000_000, 40);
+  expect(clock.now().getTime()).toBe(5_000_010);
+  wallMs += 3_600_000;
+  monotonicMs += 5;
+  expect(clock.now().getTime()).toBe(5_000_015);
+});
+
+describe.skipIf(!hasPostgres())('a machine whose clock is an hour ahead', () => {
+  test('dates its tokens as the database does, also when the clock jumps while it runs', async () => {
+    const realNow = Date.now;
+    const off = { ms: 3_600_000 };
+    vi.spyOn(Date, 'now').mockImplementation(() => realNow() + off.ms);
+    const node = await openNode({ DATABASE_URL: await freshDatabase(migrated), CURFEW_LEASE_MS: '400' });
+    try {
+      const body = { email: 'ada@example.com' };
+      const made = await node.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body });
+      const dated = async (): Promise<number> => {
+        const opened = await node.call('POST', '/v1/admin/sessions', {
+          bearer: SERVICE_KEY,
+          body: { user_id: made.json.user.id },
+        });
+        expect([opened.status, opened.status === 200 ? '' : node.lines.slice(-3)]).toEqual([200, '']);
+        const [, claims = ''] = opened.json.access_token.split('.');
+        const { iat } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { iat: number };
+        return Math.abs(iat - realNow() / 1000);
+      };
+      expect(await dated()).toBeLessThan(60);
+      expect(node.lines.join('')).toContain("clock is off from the database's");
+      for (off.ms of [-7_200_000, 0, 86_400_000]) expect(await dated()).toBeLessThan(60);
+      // The jumps have made its memory doubt itself; with the next reads of the log it is fresh again.
+      await until('the node is fresh', async () => node.world.nodes.node.isFresh());
+    } finally {
+      await node.close();
+    }
+  });
+});

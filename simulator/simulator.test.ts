@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { runInChild } from './child.ts';
+import { mutated } from './mutate.ts';
+import { MUTATIONS } from './mutations.ts';
+import { BUDGET, knownSeeds } from './table.ts';
+
+// The runs are processes of their own: that is where a mutation can be loaded.
+const SEEDS = 10_000;
+/** Seconds on one core of a two-core machine. Measured as time on the processor: others work here at the same time. */
+const MOST_SECONDS = 60;
+
+test(`the guarantee holds under ${SEEDS} seeds`, async () => {
+  const tally = await runInChild(1, SEEDS);
+  expect(tally.broken).toEqual([]);
+  expect(tally.seeds).toBe(SEEDS);
+  // Something happens in them: a simulation in which nobody does anything proves nothing.
+  expect(tally.checks / SEEDS).toBeGreaterThan(30);
+  expect(tally.confirmations / SEEDS).toBeGreaterThan(8);
+  expect(tally.cpuMs / 1000).toBeLessThan(MOST_SECONDS);
+}, 300_000);
+
+describe('mutations', () => {
+  test('each point of the guarantee has one, and each fits the sources', () => {
+    expect([...new Set(MUTATIONS.map(({ point }) => point))]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length);
+    for (const mutation of MUTATIONS) {
+      const source = readFileSync(new URL(`../${mutation.file}`, import.meta.url), 'utf8');
+      expect(mutated(mutation, source)).not.toBe(source);
+    }
+  });
+
+  // From the seed on that found it when the table was written, so that it is quick, and to the end of the budget.
+  test('each is found within the budget', async () => {
+    const known = knownSeeds();
+    for (const { name } of MUTATIONS) {
+      const from = known.get(name);
+      expect(from, `${name} is not in docs/mutations.md: npm run simulate -- --table`).toBeDefined();
+      const { broken } = await runInChild(from as number, BUDGET - (from as number) + 1, name);
+      expect(broken, `nothing notices ${name}`).toHaveLength(1);
+    }
+  }, 300_000);
+
+  test('the unbroken protocol passes the very seeds that find them', async () => {
+    for (const seed of new Set(knownSeeds().values())) expect((await runInChild(seed, 1)).broken).toEqual([]);
+  }, 120_000);
+});
