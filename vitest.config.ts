@@ -11,11 +11,13 @@ const LONGEST = [
   'crash/killed-embedded',
   'crash/killed-postgres',
   'cli/commands',
+  'verifier/test/outage',
   'races/two-nodes',
   'model/sessions',
   'cli/serve',
   'http/browser',
-  'examples/examples',
+  'examples/',
+  'cli/prove',
 ];
 
 class LongestFirst extends BaseSequencer {

@@ -9,14 +9,35 @@ const ROW = 24;
 const BAR = 14;
 const MARGIN = 24;
 
+interface Panel {
+  section: string;
+  heading: string;
+  /** What the bars are compared to; absent where the section has no floor. */
+  ratio?: string;
+  /** What the bars show; how many a second, unless said. */
+  value?: string;
+  only?: RegExp;
+}
+
 /** Which section becomes a group of bars, and what its bars are compared to. */
-const PANELS = [
+const PANELS: Panel[] = [
   {
     section: 'check',
     heading: 'Is this session alive? Answers per second on one core',
     ratio: '÷ node:http',
   },
+  {
+    section: 'local',
+    heading: 'The same in the own process, by the verifier: checks per second on one core',
+    ratio: '÷ a Map',
+    only: /^(floor-map|now-jwt|verify-jwt|now-opaque|now-cookie)/,
+  },
   { section: 'logout', heading: 'Logout of one session, per second on one core', ratio: '÷ one UPDATE' },
+  {
+    section: 'propagation',
+    heading: 'A logout until it is true everywhere: milliseconds, p50',
+    value: 'confirmedP50',
+  },
 ];
 
 /**
@@ -26,17 +47,17 @@ const PANELS = [
 export function drawChart(results: Results): string {
   let y = MARGIN + 6;
   const parts: string[] = [];
-  for (const { section, heading, ratio } of PANELS) {
-    const found = results.sections.find(({ id }) => id === section);
+  for (const panelOf of PANELS) {
+    const found = results.sections.find(({ id }) => id === panelOf.section);
     if (found === undefined) continue;
-    const panel = drawPanel(found, heading, ratio, y);
+    const panel = drawPanel(found, panelOf, y);
     parts.push(panel.svg);
     y = panel.bottom + 22;
   }
   const height = y + 34;
   const { machine, services } = results;
   const footer = [
-    'Bars: per second. Beside them the ratio to the floor (dashed) that was measured in the same run.',
+    'Beside the bars the ratio to the floor (dashed) that was measured in the same run.',
     `Medians of three rounds, ${results.at.slice(0, 10)}, Node ${machine.node.slice(1)}, PostgreSQL ${services.postgres} with fsync, Redis ${services.redis}.`,
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title">
@@ -60,21 +81,26 @@ ${footer.map((line, i) => `<text class="quiet" x="${MARGIN}" y="${height - 28 + 
 
 function drawPanel(
   section: Section,
-  heading: string,
-  ratio: string,
+  { heading, ratio, value = 'perSecond', only }: Panel,
   top: number,
 ): { svg: string; bottom: number } {
   const floor = section.ratios.find(({ title }) => title === ratio)?.to;
-  const rate = (figure: Figure): number => figure.values['perSecond'] ?? 0;
+  const rate = (figure: Figure): number => figure.values[value] ?? 0;
+  const isRate = value === 'perSecond';
   // The logout panel is about its own floor: a bare answer beside it would press all other bars flat.
   const figures = section.figures
-    .filter((figure) => figure.void === undefined && (figure.kind !== 'floor' || figure.id === floor))
-    .sort((a, b) => Number(b.kind === 'floor') - Number(a.kind === 'floor') || rate(b) - rate(a));
+    .filter((figure) => figure.values[value] !== undefined && only?.test(figure.id) !== false)
+    .filter((figure) => figure.void === undefined && (figure.kind !== 'floor' || figure.id === floor));
+  // What is not a rate keeps the order of its section, which is one of growing numbers.
+  if (isRate)
+    figures.sort((a, b) => Number(b.kind === 'floor') - Number(a.kind === 'floor') || rate(b) - rate(a));
   const most = Math.max(1, ...figures.map(rate));
   let y = top + 14;
   const rows = figures.map((figure) => {
     y += ROW;
-    return drawBar(figure, rate(figure), rate(figure) / most, formatRatio(figure.ratios[ratio]), y);
+    const number = isRate ? Math.round(rate(figure)).toLocaleString('en') : rate(figure).toFixed(1);
+    const ratioText = ratio === undefined ? '' : `  ·  ${formatRatio(figure.ratios[ratio])}`;
+    return drawBar(figure, number + ratioText, rate(figure) / most, y);
   });
   return {
     svg: `<text class="heading" x="${MARGIN}" y="${top + 8}">${escapeText(heading)}</text>\n${rows.join('\n')}`,
@@ -82,12 +108,11 @@ function drawPanel(
   };
 }
 
-function drawBar(figure: Figure, perSecond: number, share: number, ratio: string, y: number): string {
+function drawBar(figure: Figure, number: string, share: number, y: number): string {
   const length = Math.max(1, Math.round(share * BAR_WIDTH));
   const strong = figure.kind === 'curfew' ? ' class="strong"' : '';
   const left = MARGIN + LABEL_WIDTH;
   const lost = figure.durable === false ? '<tspan class="quiet" dx="8">not durable</tspan>' : '';
-  const number = `${Math.round(perSecond).toLocaleString('en')}  ·  ${ratio}`;
   return `<text${strong} x="${left - 10}" y="${y + BAR - 2}" text-anchor="end">${escapeText(shorten(figure.label))}</text>
 <rect class="${figure.kind}" x="${left}" y="${y}" width="${length}" height="${BAR}" rx="2"/>
 <text class="number" x="${left + length + 8}" y="${y + BAR - 2}">${escapeText(number)}${lost}</text>`;

@@ -2,8 +2,10 @@ import { createConnection } from 'node:net';
 import type { Cast } from './cast/cast.ts';
 import type { Weather } from './cast/link.ts';
 import { now, type Recorder } from './recorder.ts';
-import { type Episode, episodes, type Fault } from './schedule.ts';
+import { type Episode, episodes, type Fault, FAULTS } from './schedule.ts';
 
+/** A run of so many seconds has every kind of fault. */
+const ALL_KINDS_SECONDS = 50;
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
 /** Brings the faults about, one episode after the other, and heals them. */
@@ -17,12 +19,18 @@ export class Agent {
     this.#recorder = recorder;
   }
 
-  /** Goes on for so long; everything is healed when it ends. */
+  /**
+   * Goes on for so long, and in a run of any length until every kind of fault has come up, which on a busy machine may take longer.
+   * Everything is healed when it ends.
+   */
   async work(seed: number, seconds: number): Promise<void> {
     const untilMs = performance.now() + seconds * 1000;
+    const kinds = new Set<string>();
     for (const episode of episodes(seed, this.#cast.stage)) {
-      if (performance.now() > untilMs) return;
+      if (performance.now() > untilMs && (seconds < ALL_KINDS_SECONDS || kinds.size === FAULTS.length))
+        return;
       await this.#play(episode);
+      for (const { kind } of episode.faults) kinds.add(kind);
       await pause(Math.min(episode.quietMs, Math.max(0, untilMs - performance.now())));
     }
   }

@@ -9,9 +9,12 @@ const WORKERS = 2;
 /** Between two checks of a session that is being logged out. */
 const PRESS_MS = 5;
 const PRESS_ON_MS = 150;
-const PRESS_MOST_MS = 15_000;
+const PRESS_MOST_MS = 20_000;
 const RECENT = 60;
-const AT_LAST = 8;
+const AT_LAST = 4;
+/** At the last look a check that cannot be decided is done again, for so long: this machine may have much else to do. */
+const LAST_MS = 30_000;
+const AGAIN_MS = 200;
 
 const settings = JSON.parse(process.argv[2] ?? '') as BackEndSettings;
 const recorder = new Recorder(settings.file, settings.who);
@@ -36,10 +39,12 @@ class Surface {
     this.#verifier = verifier;
   }
 
-  async check(presented: Presented): Promise<void> {
+  /** @returns whether there was a yes or a no to it */
+  async check(presented: Presented): Promise<boolean> {
     const b = now();
     const verified = this.#believes(presented) ?? (await this.#verifier.verify(presented.text));
     this.#record(presented, b, verified);
+    return verified.ok || (verified.reason !== 'stale' && verified.reason !== 'unavailable');
   }
 
   /** The same without waiting for anything, when memory can say it. */
@@ -107,10 +112,11 @@ async function press(id: number, surface: Surface): Promise<void> {
 
 async function lookAtAll(surface: Surface): Promise<void> {
   const queue = Array.from(bySession.values());
+  const untilMs = performance.now() + LAST_MS;
   const worker = async (): Promise<void> => {
     for (let list = queue.pop(); list; list = queue.pop()) {
       const last = list.at(-1);
-      if (last) await surface.check(last);
+      while (last && !(await surface.check(last)) && performance.now() < untilMs) await pause(AGAIN_MS);
     }
   };
   await Promise.all(Array.from({ length: AT_LAST }, worker));

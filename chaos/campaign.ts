@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeScratch } from '../packages/server/test/services/scratch.ts';
+import { sweepScratch } from '../packages/server/test/services/scratch.ts';
 import { Agent } from './agent.ts';
 import { Cast } from './cast/cast.ts';
 import type { Mark } from './lines.ts';
@@ -9,9 +11,10 @@ import type { Options } from './options.ts';
 import { now, Recorder } from './recorder.ts';
 
 /** Load on a calm day, before the faults and after them. */
-const CALM_MS = 3000;
-const HEALING_MS = 4000;
+const CALM_MS = 2000;
+const HEALING_MS = 3000;
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const CHECKER = fileURLToPath(new URL('./checker.ts', import.meta.url));
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
@@ -26,7 +29,9 @@ export interface Verdict {
 
 /** Plays it through, and has the history judged. */
 export async function runCampaign(options: Options): Promise<Verdict> {
-  const directory = makeScratch('chaos');
+  // Servers of a run that was broken off before they were ready.
+  sweepScratch();
+  const directory = mkdtempSync(join(tmpdir(), 'curfew-chaos-'));
   await play(options, directory);
   const { code, output } = await judge(directory, options);
   return { passed: code === 0, report: output, directory };
@@ -36,8 +41,15 @@ async function play(options: Options, directory: string): Promise<void> {
   const { seed, seconds, leaseMs, believesMs } = options;
   const recorder = new Recorder(join(directory, 'agent.jsonl'), 'agent');
   const mark = (what: Mark): void => recorder.write({ t: 'mark', what, at: now() });
-  const cast = await Cast.start({ directory, leaseMs, seed, believesMs });
+  let cast: Cast | undefined;
+  // Whoever breaks it off leaves nobody behind: on exit cast/program.ts ends what has begun to start.
+  const breakOff = (): void => {
+    if (cast) void cast.stop().finally(() => process.exit(1));
+    else process.exit(1);
+  };
+  for (const name of SIGNALS) process.once(name, breakOff);
   try {
+    cast = await Cast.start({ directory, leaseMs, seed, believesMs });
     mark('load begins');
     cast.begin();
     await pause(CALM_MS);
@@ -51,8 +63,9 @@ async function play(options: Options, directory: string): Promise<void> {
     await cast.lastLook();
     mark('last look ends');
   } finally {
+    for (const name of SIGNALS) process.off(name, breakOff);
     recorder.close();
-    await cast.stop();
+    await cast?.stop();
   }
 }
 

@@ -13,8 +13,6 @@ async function main(): Promise<number> {
     print(`${(error as Error).message}\n\n${USAGE}`);
     return 2;
   }
-  // Processes are ended on the way out; see cast/program.ts.
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1));
   print(`seed ${options.seed}, lease ${options.leaseMs} ms, ${options.seconds} s of faults`);
   const { passed, report, directory } = await runCampaign(options);
   print(report);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Tally } from './seeds.ts';
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+export const MAIN: string = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 /** Runs seeds in a process of its own, where a mutation can be loaded. */
 export function runInChild(from: number, count: number, mutation?: string): Promise<Tally> {
@@ -17,7 +17,11 @@ export function runInChild(from: number, count: number, mutation?: string): Prom
     child.on('error', reject);
     child.on('close', () => {
       try {
-        resolve(JSON.parse(out) as Tally);
+        const tally = JSON.parse(out) as Tally;
+        const thrown = tally.broken.find(({ invariant }) => invariant === 'thrown');
+        // Code that cannot run proves nothing, of a mutation least of all.
+        if (thrown) reject(new Error(`seed ${thrown.seed}, ${mutation ?? 'no mutation'}: ${thrown.message}`));
+        resolve(tally);
       } catch {
         // Nothing that can be read: what it complained of says more.
         reject(new Error(`seeds ${from} and on, ${mutation ?? 'no mutation'}: ${complaint}`));

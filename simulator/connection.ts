@@ -53,12 +53,12 @@ export class Connection {
   #acknowledges(seq: number): void {
     const { published, name } = this.node;
     while (this.#seenSeq < Math.min(seq, published.length - 1)) {
-      const ending = published[++this.#seenSeq];
-      if (ending && !this.#sim.isOld(ending) && !this.verifier.holds(ending))
-        throw new Broken(
-          'told',
-          `${this.verifier.name} acknowledges ${seq} of ${name} and does not hold ${ending.position}`,
-        );
+      for (const ending of published[++this.#seenSeq] ?? [])
+        if (!this.#sim.isOld(ending) && !this.verifier.holds(ending))
+          throw new Broken(
+            'told',
+            `${this.verifier.name} acknowledges ${seq} of ${name} and does not hold ${ending.position}`,
+          );
     }
   }
 

@@ -80,9 +80,9 @@ export class Database {
   }
   #crashes = 0;
 
-  #latencyMs(from: Process, kind: Statement): number {
+  #latencyMs(slowed: boolean): number {
     const { random, nowMs } = this.#world;
-    if (this.#isTroubled(from, kind, true)) return random.between(0, 4) * this.#plan.leaseMs;
+    if (slowed && nowMs < this.#plan.healMs) return random.between(0, 4) * this.#plan.leaseMs;
     const slow = nowMs < this.#plan.healMs && this.#plan.has('slow-database') && random.chance(0.1);
     return slow ? random.between(0, 1.7) * this.#plan.leaseMs : random.between(0.1, 1.5);
   }
@@ -122,16 +122,17 @@ export class Database {
   /** One statement that reads: `evaluate` sees one snapshot, taken after the asking. */
   read<T>(from: Process, kind: Statement, evaluate: () => T, done: Done<T>): void {
     const era = this.#era;
+    const slowed = this.#isTroubled(from, kind, true);
     if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(from, kind), () => {
+    this.#world.after(this.#latencyMs(slowed), () => {
       if (this.#era !== era || this.#goesWrong('failing-statements')) return this.#fail(from, kind, done);
-      this.#answer(from, kind, era, evaluate(), done);
+      this.#answer(from, kind, era, slowed, evaluate(), done);
     });
   }
 
-  #answer<T>(from: Process, kind: Statement, era: number, answer: T, done: Done<T>): void {
+  #answer<T>(from: Process, kind: Statement, era: number, slowed: boolean, answer: T, done: Done<T>): void {
     if (this.#goesWrong('lost-answers')) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(from, kind), () => {
+    this.#world.after(this.#latencyMs(slowed), () => {
       // A statement that was heard is answered, unless the connection breaks.
       if (this.#era !== era || this.#world.nowMs < from.cutOffUntilMs) this.#fail(from, kind, done);
       else from.deliver(() => done(null, answer));
@@ -147,9 +148,10 @@ export class Database {
     done: Done<T>,
   ): void {
     const era = this.#era;
+    const slowed = this.#isTroubled(from, kind, true);
     const { random } = this.#world;
     if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(from, kind), () => {
+    this.#world.after(this.#latencyMs(slowed), () => {
       if (this.#era !== era) return this.#fail(from, kind, done);
       const begun = begin();
       const number = (): void => {
@@ -161,7 +163,7 @@ export class Database {
             this.#world.note('database', () => `rolls back ${kind} of ${from.name}`);
             return this.#fail(from, kind, done);
           }
-          this.#answer(from, kind, era, commit(begun, transaction.xid), done);
+          this.#answer(from, kind, era, slowed, commit(begun, transaction.xid), done);
         });
       };
       // A position is drawn before the transaction has its number, or together with it.

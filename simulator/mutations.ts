@@ -247,13 +247,6 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: 'moved-dated-by-asking',
-    point: 4,
-    wrong: "Another node's beat is said to have moved when the registry was asked, not when it answered.",
-    file: protocol('node'),
-    edits: [['const movedMs = this.#world.now().monotonicMs;', 'const movedMs = askedMs;']],
-  },
-  {
     name: 'beat-begins-anew',
     point: 4,
     wrong: 'A node that registers again keeps a beat that others have seen stand still.',

@@ -22,7 +22,7 @@ export class NodeProcess {
   readonly feeds = 1;
   readonly connections: Set<Connection> = new Set();
   /** What was published to the verifiers, by number. */
-  readonly published: (Ending | null)[] = [null];
+  readonly published: (readonly Ending[])[] = [[]];
   /** Endings that a confirmation was asked for here, in that order, and how many of them each ring speaks for. */
   readonly asked: Decision[] = [];
   readonly rung: Map<number, number> = new Map();
@@ -54,7 +54,8 @@ export class NodeProcess {
       },
       ring: (message) => sim.doorbell.ring(this, message),
       onEnding: (ending) => {
-        if (this.node.publisher.seq === this.published.length) this.published.push(ending);
+        const { seq } = this.node.publisher;
+        this.published[seq] = [...(this.published[seq] ?? []), ending];
         this.memory.change(ending.changed, plan.believedMs);
         world.note(name, () => `takes in the ending ${ending.position}`);
       },

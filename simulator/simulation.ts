@@ -88,8 +88,8 @@ export class Simulation {
       world.run(plan.endMs);
       this.#finish();
     } catch (error) {
-      if (!(error instanceof Broken)) throw error;
-      broken = error;
+      // A fault that is thrown is a fault of this seed like any other.
+      broken = error instanceof Broken ? error : new Broken('thrown', String((error as Error).stack));
     }
     return {
       seed: plan.seed,

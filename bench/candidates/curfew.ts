@@ -268,8 +268,8 @@ const CONTRACTS: Record<
   ContractName,
   {
     path: string;
-    body(email: string): object;
-    textOf(answer: ContractAnswer, cookies: string[]): string | undefined;
+    body: (email: string) => object;
+    textOf: (answer: ContractAnswer, cookies: string[]) => string | undefined;
   }
 > = {
   '001': {

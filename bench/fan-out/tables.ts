@@ -76,6 +76,7 @@ export function unitCostTable(costs: UnitCosts): string[] {
     ['checks over HTTP, one core', `${count(costs.checksPerSecond)} per s`],
     ["checks in a verifier's process, one core", `${count(costs.localChecksPerSecond)} per s`],
     ['logouts, one core for the node', `${count(costs.logoutsPerSecond)} per s`],
+    ['refreshes, one core for the node', `${count(costs.refreshesPerSecond)} per s`],
     ['logins with a password, one core', `${count(costs.loginsPerSecond)} per s`],
   ];
   return [
@@ -101,11 +102,12 @@ export const ASSUMED = {
 /** From a thousand users to a hundred million, by multiplication. */
 export function growthTable(costs: UnitCosts): string[] {
   return [
-    '| users | sessions | in `user_sessions` | logins per s | refreshes per s | logouts per s | cores for logins | for logouts | ended ids in a replica |',
-    '| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    '| users | sessions | in `user_sessions` | logins per s | refreshes per s | logouts per s | cores for logins | for refreshes | for logouts | ended ids in a replica |',
+    '| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...[1e4, 1e5, 1e6, 1e7, 1e8].map((users) => {
       const peak = (perDay: number): number => (users * perDay * ASSUMED.peak) / 86_400;
       const logins = peak(ASSUMED.loginsPerUserAndDay);
+      const refreshes = peak(ASSUMED.refreshesPerUserAndDay);
       const logouts = peak(ASSUMED.logoutsPerUserAndDay);
       const ended = logouts * ASSUMED.keepSeconds;
       const cells = [
@@ -113,9 +115,10 @@ export function growthTable(costs: UnitCosts): string[] {
         count(users * ASSUMED.sessionsPerUser),
         bytes(users * ASSUMED.sessionsPerUser * ASSUMED.sessionBytes),
         rate(logins),
-        rate(peak(ASSUMED.refreshesPerUserAndDay)),
+        rate(refreshes),
         rate(logouts),
         rate(logins / costs.loginsPerSecond),
+        rate(refreshes / costs.refreshesPerSecond),
         rate((logouts * costs.logoutMicros) / 1e6),
         `${count(ended)}, ${bytes(ended * costs.endedIdBytes)}`,
       ];
@@ -131,5 +134,5 @@ const rate = (value: number): string => (value < 10 ? Number(value.toPrecision(2
 
 function bytes(value: number): string {
   if (value >= 1e9) return `${count(value / 1e9)} GB`;
-  return value >= 1e6 ? `${count(value / 1e6)} MB` : `${count(value / 1e3)} kB`;
+  return value >= 1e6 ? `${count(value / 1e6)} MB` : `${(value / 1e3).toFixed(value < 1e4 ? 1 : 0)} kB`;
 }

@@ -21,9 +21,10 @@ export interface UnitCosts {
   /** Checks a second: over HTTP at a node's one core, and in a verifier's process. */
   checksPerSecond: number;
   localChecksPerSecond: number;
-  /** Logouts and password hashes a second on one core. */
+  /** Logouts, logins with a password and refreshes a second, the node on one core. */
   logoutsPerSecond: number;
   loginsPerSecond: number;
+  refreshesPerSecond: number;
 }
 
 /** As much of the benchmark's results as is needed here. */
@@ -69,6 +70,7 @@ export function unitCosts(results: MeasuredResults): UnitCosts | undefined {
     localChecksPerSecond: value('local', 'now-jwt-1000', 'perSecond'),
     logoutsPerSecond: value('logout', 'curfew-jwt', 'perSecond'),
     loginsPerSecond: value('login', 'curfew-login', 'perSecond'),
+    refreshesPerSecond: value('refresh', 'curfew-refresh', 'perSecond'),
   };
   return complete ? costs : undefined;
 }

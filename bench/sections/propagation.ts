@@ -9,6 +9,7 @@ import { textOf } from './local.ts';
 
 const NODES = [1, 3];
 const VERIFIERS = [1, 8, 10, 100];
+const VERIFIERS_QUICK = [8, 100];
 const DOORBELLS = ['Redis', 'NOTIFY'] as const;
 /** A modest rate: what is asked is how long one takes, not how many there can be. */
 const EVERY_MS = 10;
@@ -56,7 +57,8 @@ async function measureCluster(
   while (nodes.length < count)
     nodes.push(await Curfew.startNode({ databaseUrl, redisUrl, users: 0, beside: first }));
   try {
-    const entries = VERIFIERS.map((verifiers) => propagationEntry(bench, doorbell, nodes, verifiers));
+    const counts = bench.options.quick ? VERIFIERS_QUICK : VERIFIERS;
+    const entries = counts.map((verifiers) => propagationEntry(bench, doorbell, nodes, verifiers));
     return await measureInRounds(bench, entries);
   } finally {
     await Promise.all(nodes.map((node) => node.stop()));

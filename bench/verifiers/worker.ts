@@ -59,7 +59,7 @@ async function open({
   verifiers = Array.from({ length: count }, (_, i) =>
     createVerifier({ authority: authorities[i % authorities.length] as string, serviceKey, audience }),
   );
-  const ready = await Promise.all(verifiers.map((verifier) => verifier.ready(30_000)));
+  const ready = await Promise.all(verifiers.map((verifier) => verifier.ready(60_000)));
   return { ready: ready.filter(Boolean).length };
 }
 
@@ -110,7 +110,7 @@ async function hot({ texts, way, seconds }: HotPlan): Promise<HotResult> {
     if (verified === null) result.unsure += 1;
     else if (!verified.ok) result.refused += 1;
   };
-  const headers: string[] = new Array<string>(BATCH).fill('');
+  const headers = Array.from({ length: BATCH }, () => '');
   const run = async (untilMs: number): Promise<void> => {
     while (spentMs < untilMs) {
       for (let i = 0; i < BATCH; i += 1)

@@ -293,12 +293,12 @@ export class Cast {
       clearTimeout(timer);
     }
     await Promise.all(
-      BACK_ENDS.map(({ name }) => {
+      BACK_ENDS.map(async ({ name }) => {
         const role = this.roles.get(name);
-        return role?.end(() => role.send({ t: 'end' } satisfies ToBackEnd), 5000);
+        await role?.end(() => role.send({ t: 'end' } satisfies ToBackEnd), 5000);
       }),
     );
-    await Promise.all(NODES.map((name) => this.roles.get(name)?.kill()));
+    await Promise.all(NODES.map(async (name) => this.roles.get(name)?.kill()));
 
     for (const link of this.links.values()) link.close();
 

@@ -9,19 +9,44 @@ const LEASE = 700;
 const us = (ms: number): number => ms * 1000;
 
 const login = (s: number, more: Partial<Extract<Line, { t: 'login' }>> = {}): Line => ({
-  ...{ t: 'login', s, sid: null, user: 1, client: 'default', device: 'laptop', via: 'v1' },
-  ...{ sent: us(10), got: us(20) },
+  t: 'login',
+  s,
+  sid: null,
+  user: 1,
+  client: 'default',
+  device: 'laptop',
+  via: 'v1',
+  sent: us(10),
+  got: us(20),
   ...more,
 });
 const logout = (id: number, cover: Cover, sentMs: number): Line => ({
-  ...{ t: 'logout', id, scope: 'any', cover, node: 'node1', sent: us(sentMs) },
+  t: 'logout',
+  id,
+  scope: 'any',
+  cover,
+  node: 'node1',
+  sent: us(sentMs),
 });
 const answer = (id: number, atMs: number, more: Partial<AnswerLine> = {}): Line => ({
-  ...{ t: 'answer', id, at: us(atMs), status: 200, confirmed: true, ms: 5, acknowledged: 6, waitedOut: 0 },
+  t: 'answer',
+  id,
+  at: us(atMs),
+  status: 200,
+  confirmed: true,
+  ms: 5,
+  acknowledged: 6,
+  waitedOut: 0,
   ...more,
 });
 const check = (s: number, fromMs: number, toMs: number, o: string, w = 'v1'): CheckLine => ({
-  ...{ t: 'c', b: us(fromMs), e: us(toMs), w, s, k: 'jwt', o },
+  t: 'c',
+  b: us(fromMs),
+  e: us(toMs),
+  w,
+  s,
+  k: 'jwt',
+  o,
 });
 const lastLook = (atMs: number): Line => ({ t: 'mark', what: 'last look begins', at: us(atMs) });
 const fault = (n: number, kind: string, on: string[], fromMs: number, toMs: number): Line[] => [
@@ -92,7 +117,7 @@ describe('accepts', () => {
   });
 
   test('after somebody found it over: back, when a lease has passed, or at once at the same verifier', () => {
-    const lost = [login(1), logout(1, { s: [1] }, 100), answer(1, 9000, { status: 0, confirmed: false })];
+    const lost = [login(1), logout(1, { s: [1] }, 100), answer(1, 5000, { status: 0, confirmed: false })];
     const found = check(1, 200, 210, 'ended', 'v1');
     expect(rules(...lost, found, check(1, 220, 221, 'memory', 'v2'))).toEqual([]);
     expect(rules(...lost, found, check(1, 960, 961, 'memory', 'v2'))).toEqual(['came back']);
@@ -128,7 +153,12 @@ describe('refusals', () => {
 
 describe('refreshes', () => {
   const refresh = (sentMs: number, status: number): Line => ({
-    ...{ t: 'refresh', s: 1, node: 'node1', sent: us(sentMs), got: us(sentMs + 5), status },
+    t: 'refresh',
+    s: 1,
+    node: 'node1',
+    sent: us(sentMs),
+    got: us(sentMs + 5),
+    status,
   });
   const ended = [login(1), logout(1, { s: [1] }, 100), answer(1, 110, { confirmed: false })];
 
@@ -170,6 +200,15 @@ describe('the last look', () => {
     expect(
       rules(login(1), lastLook(5000), check(1, 5001, 5002, 'yes'), check(1, 5001, 5002, 'stale', 'v2')),
     ).toEqual(['healing']);
+    // Asked again, it can.
+    expect(
+      rules(
+        login(1),
+        lastLook(5000),
+        check(1, 5001, 5002, 'unavailable', 'v2'),
+        check(1, 5201, 5202, 'yes', 'v2'),
+      ),
+    ).toEqual([]);
     expect(rules(login(1), lastLook(5000))).toEqual(['history']);
   });
 });
@@ -184,8 +223,12 @@ describe('the time that a logout takes', () => {
   test('beyond the lease, the margin and a commit: only with a fault in its way', () => {
     expect(rules(...slow(5700))).toEqual([]);
     expect(rules(...slow(5800))).toEqual(['G2']);
+    const lost = answer(1, 30_000, { status: 0, confirmed: false, ms: null });
+    expect(rules(login(1), logout(1, { s: [1] }, 20_000), lost)).toEqual(['G2']);
     expect(rules(...slow(5800), ...fault(1, 'kill-postgres', ['postgres'], 19_000, 20_500))).toEqual([]);
-    expect(rules(...slow(5800), ...fault(1, 'hole', ['node1-postgres'], 14_000, 15_000))).toEqual([]);
+    expect(rules(...slow(11_000), ...fault(1, 'stop-node', ['node1'], 25_500, 25_600))).toEqual([]);
+    expect(rules(...slow(11_000), ...fault(1, 'stop-node', ['node1'], 20_100, 21_000))).toEqual(['G2']);
+    expect(rules(...slow(5800), ...fault(1, 'hole', ['node1-postgres'], 14_000, 15_000))).toEqual(['G2']);
     expect(rules(...slow(5800), ...fault(1, 'hole', ['node2-postgres'], 19_000, 25_500))).toEqual(['G2']);
   });
 

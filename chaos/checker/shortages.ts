@@ -46,7 +46,7 @@ export function shortages(history: History, judgement: Judgement, seconds: numbe
   atLeast(5 * seconds, 'accepts at nodes', checks('yes'));
   atLeast(20 * seconds, 'refusals', checks('ended', 'unknown', 'no'));
   atLeast(seconds, 'checks that could not be decided', checks('stale', 'unavailable'));
-  atLeast(10 * confirmed.length, 'checks within 50 ms after the answer', judgement.soonAfter);
+  atLeast(5 * confirmed.length, 'checks within 50 ms after the answer', judgement.soonAfter);
   if (!history.marks.has('last look ends')) missing.push('the last look: it did not come to its end');
   for (const kind of ['jwt', 'access', 'session', 'cookie'])
     atLeast(seconds / 10, `checks of kind ${kind}`, history.checks.filter(({ k }) => k === kind).length);

@@ -1,4 +1,4 @@
-import type { Line } from '../lines.ts';
+import type { AnswerLine, Line, LogoutLine } from '../lines.ts';
 import type { History } from './history.ts';
 
 /** How long confirmed logouts took, in milliseconds. */
@@ -17,7 +17,7 @@ export interface Speed {
   /** By the clients' account. */
   calmForClients: Times;
   faultsForClients: Times;
-  /** Of those that took longer than the lease, its margin and what a commit may take: those that nothing excuses. */
+  /** Of those that took longer than the lease, its margin and what a commit may take, answered or not: what nothing excuses. */
   tooSlow: Line[][];
   /** ... and how many there were that a fault excuses: the database was away from the node, or the node itself stood still. */
   excused: number;
@@ -26,12 +26,10 @@ export interface Speed {
   calmWaitedOut: number;
 }
 
-/** A statement is given up after five seconds. */
+/** A statement is given up after five seconds, and so is a transaction that holds a lock and does nothing. */
 const COMMIT_MS = 5000;
 /** So long before a logout everything has to have been well for it to count as calm. */
 const CALM_BEFORE_US = 3_000_000;
-/** What a fault leaves behind: pools that reconnect, statements that have to run into their limit. */
-const AFTERMATH_US = 8_000_000;
 
 export function speedOf(history: History, waitMs: number): Speed {
   const calm: number[] = [];
@@ -41,20 +39,21 @@ export function speedOf(history: History, waitMs: number): Speed {
   const speed = { tooSlow: [] as Line[][], excused: 0, calmAcknowledged: 0, calmWaitedOut: 0 };
   for (const logout of history.logouts) {
     const answer = history.answers.get(logout.id);
-    if (!answer?.confirmed || answer.ms === null) continue;
+    if (!answer) continue;
     const clientMs = (answer.at - logout.sent) / 1000;
-    const isCalm = !overlaps(history, logout.sent - CALM_BEFORE_US, answer.at, 0, () => true);
+    // One that was given up, or failed in the end, took that long too.
+    if (clientMs > waitMs + COMMIT_MS) {
+      if (undisturbedMs(history, logout, answer) > waitMs + COMMIT_MS) speed.tooSlow.push([logout, answer]);
+      else speed.excused++;
+    }
+    if (!answer.confirmed || answer.ms === null) continue;
+    const isCalm = !isDisturbed(history, logout.sent - CALM_BEFORE_US, answer.at);
     (isCalm ? calm : faults).push(answer.ms);
     (isCalm ? calmForClients : faultsForClients).push(clientMs);
     if (isCalm) {
       speed.calmAcknowledged += answer.acknowledged;
       speed.calmWaitedOut += answer.waitedOut;
     }
-    if (answer.ms <= waitMs + COMMIT_MS) continue;
-    const inTheWay = (names: readonly string[]): boolean =>
-      names.some((name) => name === 'postgres' || name === logout.node || name === `${logout.node}-postgres`);
-    if (overlaps(history, logout.sent, answer.at, AFTERMATH_US, inTheWay)) speed.excused++;
-    else speed.tooSlow.push([logout, answer]);
   }
   return {
     ...speed,
@@ -65,17 +64,26 @@ export function speedOf(history: History, waitMs: number): Speed {
   };
 }
 
-/** Whether a fault of that kind fell into a span of time. */
-function overlaps(
-  history: History,
-  from: number,
-  to: number,
-  after: number,
-  counts: (on: readonly string[]) => boolean,
-): boolean {
+/** The longest time, of that which a logout took, in which the node had its database and was itself not stopped. */
+function undisturbedMs(history: History, logout: LogoutLine, answer: AnswerLine): number {
+  const inTheWay = [logout.node, `${logout.node}-postgres`, 'postgres'];
+  const spans = history.faults
+    .filter(({ on }) => on.some((name) => inTheWay.includes(name)))
+    .map(({ n, at }) => ({ from: at, to: history.healed.get(n) ?? Number.POSITIVE_INFINITY }))
+    .toSorted((a, b) => a.from - b.from);
+  let longest = 0;
+  let since = logout.sent;
+  for (const { from, to } of spans) {
+    longest = Math.max(longest, Math.min(from, answer.at) - since);
+    since = Math.max(since, to);
+  }
+  return Math.max(longest, answer.at - since) / 1000;
+}
+
+/** Whether any fault fell into a span of time. */
+function isDisturbed(history: History, from: number, to: number): boolean {
   return history.faults.some(
-    ({ n, at, on }) =>
-      counts(on) && at <= to && (history.healed.get(n) ?? Number.POSITIVE_INFINITY) + after >= from,
+    ({ n, at }) => at <= to && (history.healed.get(n) ?? Number.POSITIVE_INFINITY) >= from,
   );
 }
 

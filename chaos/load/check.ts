@@ -7,9 +7,13 @@ type Node = World['settings']['nodes'][number];
 const EVERY_MS = 25;
 const PRESS_MS = 15;
 const RECENT = 60;
-const AT_LAST = 8;
+const AT_LAST = 4;
+/** At the last look a check that cannot be decided is done again, for so long: this machine may have much else to do. */
+const LAST_MS = 30_000;
+const AGAIN_MS = 200;
 
-async function check(world: World, node: Node, session: Session): Promise<void> {
+/** @returns whether there was a yes or a no to it */
+async function check(world: World, node: Node, session: Session): Promise<boolean> {
   const headers = credentialHeaders(session, world.settings.issuer);
   // A page's origin would only bring it more headers.
   delete headers['origin'];
@@ -20,6 +24,7 @@ async function check(world: World, node: Node, session: Session): Promise<void> 
   const wrong = reply.status === 200 && session.sid !== null && says !== session.sid;
   const o = wrong ? 'wrong' : reply.status === 200 ? 'yes' : reply.status === 401 ? 'no' : 'unavailable';
   world.recorder.write({ t: 'c', b, e, w: node.name, s: session.s, k: session.kind, o });
+  return o !== 'unavailable';
 }
 
 /** Checks at a node until told to rest: young sessions above all, old ones too. */
@@ -47,9 +52,12 @@ export async function checkPressed(world: World, node: Node): Promise<void> {
 export async function lastLook(world: World): Promise<void> {
   const queue = world.sessions.slice();
   const { nodes } = world.settings;
+  const untilMs = performance.now() + LAST_MS;
   const worker = async (): Promise<void> => {
-    for (let session = queue.pop(); session; session = queue.pop())
-      await check(world, world.random.pick(nodes), session);
+    for (let session = queue.pop(); session; session = queue.pop()) {
+      const node = world.random.pick(nodes);
+      while (!(await check(world, node, session)) && performance.now() < untilMs) await pause(AGAIN_MS);
+    }
   };
   await Promise.all(Array.from({ length: AT_LAST }, worker));
 }

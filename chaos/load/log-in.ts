@@ -58,7 +58,15 @@ function add(world: World, sent: number, opened: Opened): void {
   const s = world.sessions.length + 1;
   world.recorder.write({ t: 'login', s, sid, user, client, device, via, sent, got: now() });
   const session: Session = {
-    ...{ s, sid, user, client, device, via, kind, text, over: false },
+    s,
+    sid,
+    user,
+    client,
+    device,
+    via,
+    kind,
+    text,
+    over: false,
     csrf: csrf ?? null,
     refresh: refresh ?? null,
   };
@@ -81,8 +89,14 @@ export async function logIn(world: World): Promise<void> {
       if (reply.status !== 200) return;
       const json = JSON.parse(reply.text) as Issued;
       return add(world, sent, {
-        ...{ user: id, client: 'default', device, via: 'v1', sid: json.session.id, kind: 'jwt' },
-        ...{ text: json.access_token ?? '', refresh: json.refresh_token },
+        user: id,
+        client: 'default',
+        device,
+        via: 'v1',
+        sid: json.session.id,
+        kind: 'jwt',
+        text: json.access_token ?? '',
+        refresh: json.refresh_token,
       });
     }
     case '001': {
@@ -90,8 +104,14 @@ export async function logIn(world: World): Promise<void> {
       if (reply.status !== 200) return;
       const { data } = JSON.parse(reply.text) as { data: { access_token: string; refresh_token: string } };
       return add(world, sent, {
-        ...{ user: id, client: 'envelope', device: null, via: '001', sid: sidOf(data.access_token) },
-        ...{ kind: 'jwt', text: data.access_token, refresh: data.refresh_token },
+        user: id,
+        client: 'envelope',
+        device: null,
+        via: '001',
+        sid: sidOf(data.access_token),
+        kind: 'jwt',
+        text: data.access_token,
+        refresh: data.refresh_token,
       });
     }
     case '002': {
@@ -99,8 +119,13 @@ export async function logIn(world: World): Promise<void> {
       if (reply.status !== 200) return;
       const { data } = JSON.parse(reply.text) as { data: { sessionToken: string } };
       return add(world, sent, {
-        ...{ user: id, client: 'session-id', device: null, via: '002', sid: null },
-        ...{ kind: 'session', text: data.sessionToken },
+        user: id,
+        client: 'session-id',
+        device: null,
+        via: '002',
+        sid: null,
+        kind: 'session',
+        text: data.sessionToken,
       });
     }
     case '003': {
@@ -108,8 +133,13 @@ export async function logIn(world: World): Promise<void> {
       if (reply.status !== 200) return;
       const json = JSON.parse(reply.text) as { access_token: string };
       return add(world, sent, {
-        ...{ user: id, client: 'token', device: null, via: '003', sid: null },
-        ...{ kind: 'access', text: json.access_token },
+        user: id,
+        client: 'token',
+        device: null,
+        via: '003',
+        sid: null,
+        kind: 'access',
+        text: json.access_token,
       });
     }
     case '004': {
@@ -118,8 +148,14 @@ export async function logIn(world: World): Promise<void> {
       const { data } = JSON.parse(reply.text) as { data: { csrf_token: string } };
       const line = reply.headers['set-cookie']?.find((one) => one.startsWith('curfew_session='));
       return add(world, sent, {
-        ...{ user: id, client: 'cookie', device: null, via: '004', sid: null },
-        ...{ kind: 'cookie', text: line?.split(/[=;]/)[1] ?? '', csrf: data.csrf_token },
+        user: id,
+        client: 'cookie',
+        device: null,
+        via: '004',
+        sid: null,
+        kind: 'cookie',
+        text: line?.split(/[=;]/)[1] ?? '',
+        csrf: data.csrf_token,
       });
     }
   }

@@ -71,7 +71,10 @@ const device: Make = (world) => {
   return {
     scope: 'device',
     ...onDevice(world, session.user, session.device),
-    ...{ method: 'POST', path: '/v1/logout', headers, body: { scope: 'device', ...named } },
+    method: 'POST',
+    path: '/v1/logout',
+    headers,
+    body: { scope: 'device', ...named },
   };
 };
 
@@ -99,7 +102,13 @@ const sessionId: Make = (world) => {
   const session = caller(world, ({ kind }) => kind === 'session');
   if (!session) return null;
   const query = new URLSearchParams({ userId: String(session.user), sessionId: session.text });
-  return { scope: '002', ...one(session), method: 'POST', path: `/api/auth/logout?${query}`, headers: {} };
+  return {
+    scope: '002',
+    ...one(session),
+    method: 'POST',
+    path: `/api/auth/logout?${query.toString()}`,
+    headers: {},
+  };
 };
 
 const token: Make = (world) => {

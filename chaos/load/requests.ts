@@ -7,7 +7,8 @@ export interface Reply {
   text: string;
 }
 
-const TIMEOUT_MS = 10_000;
+/** Well beyond what a logout may take. */
+const TIMEOUT_MS = 15_000;
 
 /** Requests over kept connections. Nothing is ever sent twice: a logout that was not answered stays unanswered. */
 export class Requests {
@@ -34,7 +35,7 @@ export class Requests {
           response.on('error', (error) => none(error.message));
         },
       );
-      asked.on('timeout', () => asked.destroy(new Error('no answer within ten seconds')));
+      asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
       asked.on('error', (error) => none(error.message));
       asked.end(body);
     });

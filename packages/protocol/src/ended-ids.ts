@@ -52,6 +52,8 @@ const PERIOD = 1 << 31;
 const KEY = ~PERIOD;
 /** A table that holds nothing. */
 const NONE = new Int32Array(WORDS);
+const NO_TABLES: readonly undefined[] = Array.from({ length: TABLES }, () => undefined);
+const NO_WORDS: readonly Int32Array[] = Array.from({ length: TABLES }, () => NONE);
 
 /** One table. `period` is the bit that keys are given now: 0 or PERIOD. */
 interface Table {
@@ -62,9 +64,9 @@ interface Table {
 }
 
 export class EndedIds {
-  readonly #tables: (Table | undefined)[] = Array.from({ length: TABLES });
+  readonly #tables: (Table | undefined)[] = NO_TABLES.slice();
   // The tables' words and sizes once more, side by side: a look goes to memory as few times as it can.
-  readonly #words: Int32Array[] = Array.from<Int32Array>({ length: TABLES }).fill(NONE);
+  readonly #words: Int32Array[] = NO_WORDS.slice();
   readonly #slots = new Int32Array(TABLES).fill(1);
   #size = 0;
   #sweeping = 0;

@@ -25,7 +25,7 @@ export const PROBLEMS = {
   internal: { status: 500, title: 'Something failed on our side.' },
   overloaded: { status: 503, title: 'Too many logins at once. Try again in a moment.' },
   not_logged_out: { status: 503, title: 'Not logged out, try again: the database did not answer.' },
-  unavailable: { status: 503, title: 'The database did not answer. Try again.' },
+  unavailable: { status: 503, title: 'This cannot be told at the moment. Try again.' },
 } as const;
 
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -192,12 +192,15 @@ export class Node {
     this.#read(done);
   }
 
-  /** Takes in an ending that this process has committed itself, before the log is read again. */
-  committed(ending: Ending): void {
-    if (this.#given.has(ending.position)) return;
+  /**
+   * Takes in endings that this process has committed itself, before the log is read again. What was committed together is
+   * given together: it goes to the verifiers as one message.
+   */
+  committed(...endings: readonly Ending[]): void {
+    const news = endings.filter(({ position }) => !this.#given.has(position));
     // A sole node reads no log: nothing is given again.
-    if (!this.#sole) this.#own.add(ending.position);
-    this.#takeIn(ending);
+    if (!this.#sole) for (const { position } of news) this.#own.add(position);
+    this.#takeIn(news);
   }
 
   /**
@@ -316,24 +319,24 @@ export class Node {
         for (const position of own) this.#own.add(position);
         return done(error ?? new Error('the log cannot be read'));
       }
-      const given = new Set<number>();
-      for (const ending of news.endings) {
-        const { position } = ending;
-        given.add(position);
-        if (!this.#given.has(position) && !own.has(position) && !this.#own.has(position))
-          this.#takeIn(ending);
-      }
-      this.#given = given;
+      const before = this.#given;
+      this.#given = new Set(news.endings.map(({ position }) => position));
+      this.#takeIn(
+        news.endings.filter(
+          ({ position }) => !before.has(position) && !own.has(position) && !this.#own.has(position),
+        ),
+      );
       this.#cursor = news.cursor;
       this.#freshness.prove(asked, 0);
       done(null);
     });
   }
 
-  #takeIn(ending: Ending): void {
-    this.replica.apply(ending, this.#world.now().monotonicMs);
-    this.publisher.publish(ending);
-    this.#world.onEnding(ending);
+  #takeIn(endings: readonly Ending[]): void {
+    const nowMs = this.#world.now().monotonicMs;
+    for (const ending of endings) this.replica.apply(ending, nowMs);
+    this.publisher.publish(endings);
+    for (const ending of endings) this.#world.onEnding(ending);
   }
 
   #register(done: Done<void>): void {

@@ -69,9 +69,19 @@ export class Publisher {
   /** The connection has ended. The verifier may not know, and is waited for until its lease is over. */
   leave(feed: Feed): void {
     if (this.#feeds.delete(feed)) this.#departed.add(feed);
+    this.#forgetDeparted(this.#clock.now().monotonicMs);
   }
 
-  publish({ ids, cuts, changed }: Ending): void {
+  /** Whoever cannot trust its memory any more is waited for no longer. */
+  #forgetDeparted(nowMs: number): void {
+    for (const feed of this.#departed) if (feed.trustsUntilMs <= nowMs) this.#departed.delete(feed);
+  }
+
+  /** Sends what has ended, as one message under one number. */
+  publish(endings: readonly Ending[]): void {
+    const ids = endings.flatMap((ending) => ending.ids);
+    const cuts = endings.flatMap((ending) => ending.cuts);
+    const changed = endings.flatMap((ending) => ending.changed);
     if (ids.length + cuts.length + changed.length === 0) return;
     this.#seq++;
     this.broadcast({ t: 'ending', seq: this.#seq, cuts, ids, changed });
@@ -126,7 +136,7 @@ export class Publisher {
     const missing = new Set<Feed>();
     let untilMs = nowMs;
     let acknowledged = 0;
-    for (const feed of this.#departed) if (feed.trustsUntilMs <= nowMs) this.#departed.delete(feed);
+    this.#forgetDeparted(nowMs);
     for (const feeds of [this.#feeds, this.#departed])
       for (const feed of feeds)
         if (feed.acknowledged >= seq) acknowledged += feeds === this.#feeds ? 1 : 0;

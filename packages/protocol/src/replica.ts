@@ -105,7 +105,14 @@ export class Replica {
       }
     }
     if (cuts.length > 0) yield { cuts };
-    for (const ids of this.#ids.chunks()) yield { ids };
+    let ids: SessionKey[] = [];
+    for (const some of this.#ids.chunks()) {
+      ids = ids.concat(some);
+      if (ids.length < PART) continue;
+      yield { ids };
+      ids = [];
+    }
+    if (ids.length > 0) yield { ids };
   }
 
   /** Ended ids, cuts, and the bytes of the ids' tables. */
@@ -114,4 +121,5 @@ export class Replica {
   }
 }
 
-const PART = 1000;
+/** Cuts, or ids, in a piece: some tens of kilobytes, and about a millisecond. */
+const PART = 2000;

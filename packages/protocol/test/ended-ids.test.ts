@@ -101,13 +101,19 @@ test('ids are told apart by every random bit, and by the end of their time', () 
     // The version, and the character of the variant, whose other two bits count.
     if (sid[at] === '-' || at === 14) continue;
     const digit = Number.parseInt(sid[at] as string, 16);
-    const other = at === 19 || at === 7 ? (digit ^ 1) : (digit + 1) % 16;
+    const other = at === 19 || at === 7 ? digit ^ 1 : (digit + 1) % 16;
     const changed = sid.slice(0, at) + other.toString(16) + sid.slice(at + 1);
     expect(ids.has(sessionKey(changed)), changed).toBe(false);
   }
 });
 
 test('what is no UUID is refused', () => {
-  for (const text of ['', 'x', `${'0'.repeat(35)}g`, '01890a5d-ac96-774b-bcce-b302099a805', '01890a5d-ac96-774b-bcce-b302099a80zz'])
+  for (const text of [
+    '',
+    'x',
+    `${'0'.repeat(35)}g`,
+    '01890a5d-ac96-774b-bcce-b302099a805',
+    '01890a5d-ac96-774b-bcce-b302099a80zz',
+  ])
     expect(() => sessionKey(text), text).toThrow();
 });

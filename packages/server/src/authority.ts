@@ -25,6 +25,7 @@ import { createMetrics } from './http/metrics.ts';
 import { createNodeListener } from './http/node.ts';
 import { openKeyRing } from './keys/ring.ts';
 import type { Database } from './store/database.ts';
+import { readIdentity } from './store/nodes.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 import { openPostgres } from './store/postgres.ts';
@@ -182,7 +183,13 @@ async function buildWorld(
     system,
     leaseMs: config.leaseMs,
     keepMs: Math.max(tokenLifeSeconds(config) * 1000 + CLOCKS_APART_MS, 2 * BELIEVED_MS),
-    doorbell: openDoorbell(database, config.redisUrl, () => nodes?.node.others ?? 0, system.log),
+    doorbell: openDoorbell(
+      database,
+      config.redisUrl,
+      config.redisUrl === null || database.sole ? '' : await readIdentity(database),
+      () => nodes?.node.others ?? 0,
+      system.log,
+    ),
     onEnding: (ending, event) => {
       memory.change(ending.changed);
       // A failure is said by the connection, and the durable reader tries again.
@@ -216,7 +223,7 @@ async function buildWorld(
     memory,
     nodes: joined,
     redis: copies?.redis ?? null,
-    endOne: createEndOne(database),
+    endOne: createEndOne(database, joined),
     readers: { audit, marker, evictor: copies?.reader ?? null },
   };
 }

@@ -1,6 +1,6 @@
 /** The guards, each in front of a real application of its framework, over the wire. */
-import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import express from 'express';
 import fastify from 'fastify';
@@ -200,19 +200,21 @@ test('sessionOf refuses what no guard let through', () => {
   expect(() => sessionOf({ session: { subject: '1' } })).toThrow('curfew(verifier)');
 });
 
-// fetch() sets Sec-Fetch-* and Origin as it likes, and merges headers of one name.
+// Line by line: fetch() sets Sec-Fetch-* and Origin as it likes, and both it and node:http join headers of one name.
 const postRaw = (url: string, headers: Record<string, string>): Promise<number> =>
-  raw(url, 'POST', Object.entries(headers).flat());
+  raw(url, 'POST', ['Content-Length', '0', ...Object.entries(headers).flat()]);
 const getRaw = (url: string, headers: string[]): Promise<number> => raw(url, 'GET', headers);
 
+/** Sends a request as it is written and answers the status. */
 function raw(url: string, method: string, headers: string[]): Promise<number> {
+  const { hostname, port, host } = new URL(url);
+  const lines = [`${method} / HTTP/1.1`, `Host: ${host}`, 'Connection: close'];
+  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
   return new Promise((resolve, reject) => {
-    const host = ['Host', new URL(url).host, ...(method === 'POST' ? ['Content-Length', '0'] : [])];
-    const request = httpRequest(url, { method, headers: [...host, ...headers], agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
-    request.once('error', reject);
-    request.end();
+    const socket = connect(Number(port), hostname, () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
+    let text = '';
+    socket.on('data', (chunk) => (text += chunk.toString()));
+    socket.once('error', reject);
+    socket.once('close', () => resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1])));
   });
 }

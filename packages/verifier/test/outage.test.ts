@@ -1,10 +1,10 @@
 /** What a verifier says when it cannot know: connections cut and muted, an authority that is gone, a process that was paused. */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
 import { createVerifier, type Verifier } from '../src/index.ts';
@@ -207,38 +207,63 @@ describe('the feed is gone', () => {
   });
 });
 
-test('a process that was paused for longer than the lease does not trust its memory when it wakes', async () => {
-  const child = fork(join(import.meta.dirname, 'paused-process.ts'), [stage.door.url, SERVICE_KEY, ISSUER], {
+/** Another process that verifies. @returns with a way to ask it, without a word to the authority while it is stale */
+async function startBackEnd(
+  aheadMs = 0,
+): Promise<{ child: ChildProcess; ask: (text: string) => Promise<unknown> }> {
+  const args = [stage.door.url, SERVICE_KEY, ISSUER, String(aheadMs)];
+  const child = fork(join(import.meta.dirname, 'back-end.ts'), args, {
     execArgv: ['--conditions=curfew-source'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  try {
-    expect(await once(child, 'message')).toEqual(['ready', undefined]);
-    const ask = async (credential: string): Promise<unknown> => {
+  expect(await once(child, 'message')).toEqual(['ready', undefined]);
+  return {
+    child,
+    async ask(text) {
       const answer = once(child, 'message');
-      child.send(credential);
+      child.send(text);
       return ((await answer) as [unknown])[0];
-    };
+    },
+  };
+}
+
+test('a process that was paused for longer than the lease does not trust its memory when it wakes', async () => {
+  const { child, ask } = await startBackEnd();
+  try {
     const { bearer } = await opened(stage.call, 2);
-    expect(await ask(bearer)).toMatchObject({ ok: true, by: 'memory' });
+    await expect.poll(() => ask(bearer), { timeout: 10_000 }).toMatchObject({ ok: true, by: 'memory' });
     child.kill('SIGSTOP');
     // It will hear nothing of the logout when it wakes.
     stage.door.mute();
     await logOut(bearer);
-    const first = once(child, 'message');
-    child.send(bearer);
+    const first = ask(bearer);
     child.kill('SIGCONT');
-    expect((await first)[0]).toEqual({ ok: false, reason: 'stale' });
+    expect(await first).toEqual({ ok: false, reason: 'stale' });
   } finally {
     child.kill('SIGKILL');
   }
 });
+
+test.each([3_600_000, -3_600_000])(
+  'a machine whose clock is wrong by %i ms judges tokens rightly',
+  async (aheadMs) => {
+    const { child, ask } = await startBackEnd(aheadMs);
+    try {
+      const { bearer } = await opened(stage.call, 2);
+      await expect.poll(() => ask(bearer), { timeout: 10_000 }).toMatchObject({ ok: true, by: 'memory' });
+    } finally {
+      child.kill('SIGKILL');
+    }
+  },
+);
 
 test('of several addresses those are used that answer', async () => {
   // One that refuses, and one that takes everything and says nothing.
   const mute = createServer(() => undefined);
   await new Promise<void>((ready) => mute.listen(0, '127.0.0.1', ready));
   const { port } = mute.address() as AddressInfo;
+  // The feed begins at the second, questions begin at the first.
+  const random = vi.spyOn(Math, 'random').mockReturnValue(0.4);
   try {
     const one = await stage.connect({
       authority: [`http://127.0.0.1:${port}`, 'http://127.0.0.1:1', stage.door.url],
@@ -251,6 +276,7 @@ test('of several addresses those are used that answer', async () => {
         by: 'authority',
       });
   } finally {
+    random.mockRestore();
     mute.closeAllConnections();
     mute.close();
   }

@@ -118,6 +118,7 @@ test.each([
   ['another issuer', { iss: 'https://elsewhere.example' }],
   ['several audiences', { aud: [AUDIENCE] }],
   ['no subject of ours', { sub: 'me' }],
+  ['another spelling of a subject', { sub: '1e3' }],
   ['no session', { sid: undefined }],
   ['a session that is no UUID', { sid: 'X' }],
   ['no device', { device_id: undefined }],

@@ -1,3 +1,5 @@
+import type { Propagation } from '@curfew/protocol/node';
+import type { Nodes } from '../cluster/nodes.ts';
 import type { Database } from '../store/database.ts';
 import { endEachSession, type Ending, type OneEnding } from '../store/revoke.ts';
 
@@ -9,11 +11,17 @@ const AT_A_TIME = 3;
 const PATIENCE_MS = 25;
 
 /** Ends one session; see `createEndOne`. Null when it is unknown, over, or another's. */
-export type EndOne = (one: OneEnding) => Promise<Ending | null>;
+export type EndOne = (one: OneEnding) => Promise<Told | null>;
+
+/** An ending, and the confirmation that it shares with those that were committed with it. */
+export interface Told {
+  ending: Ending;
+  confirming: Promise<Propagation>;
+}
 
 interface Waiting {
   one: OneEnding;
-  resolve: (ending: Ending | null) => void;
+  resolve: (told: Told | null) => void;
   reject: (error: unknown) => void;
 }
 
@@ -21,7 +29,7 @@ interface Waiting {
  * Gathers the logouts of single sessions that arrive while others are under way, and gives them to the next statement:
  * they share its commit. A lone logout waits for nobody, and nobody waits long for one that is held up.
  */
-export function createEndOne(database: Database): EndOne {
+export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' | 'confirm'>): EndOne {
   let waiting: Waiting[] = [];
   let running = 0;
   let past: NodeJS.Timeout | undefined;
@@ -31,7 +39,7 @@ export function createEndOne(database: Database): EndOne {
     while (waiting.length > 0) {
       const batch = waiting.slice(0, BATCH);
       waiting = waiting.slice(BATCH);
-      await endTogether(database, batch);
+      await endTogether(database, nodes, batch);
     }
     running--;
   }
@@ -49,17 +57,28 @@ export function createEndOne(database: Database): EndOne {
 }
 
 /** Never throws: whoever asked is told. */
-async function endTogether(database: Database, batch: Waiting[]): Promise<void> {
+async function endTogether(
+  database: Database,
+  nodes: Pick<Nodes, 'committed' | 'confirm'>,
+  batch: Waiting[],
+): Promise<void> {
   try {
     const endings = await endEachSession(
       database,
       batch.map(({ one }) => one),
     );
-    batch.forEach(({ resolve }, i) => resolve(endings[i] ?? null));
+    const events = endings.flatMap((ending) => (ending ? [ending.event] : []));
+    // One message to every replica, and one wait for all of them.
+    nodes.committed(...events);
+    const confirming = events.length > 0 ? nodes.confirm() : null;
+    batch.forEach(({ resolve }, i) => {
+      const ending = endings[i];
+      resolve(ending && confirming ? { ending, confirming } : null);
+    });
   } catch (error) {
     // A locked row of one must not be the failure of all: the statement did nothing, so each may try by itself.
     if (batch.length > 1 && isLockTrouble(error))
-      await Promise.all(batch.map((one) => endTogether(database, [one])));
+      await Promise.all(batch.map((one) => endTogether(database, nodes, [one])));
     else for (const { reject } of batch) reject(error);
   }
 }

@@ -2,7 +2,8 @@ import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { authenticate } from './authenticate.ts';
 import { cut, type Ending, endSessions } from '../store/revoke.ts';
-import { type Settled, settle, settleNothing, type Wait } from './settle.ts';
+import type { Act } from '../store/sessions.ts';
+import { type Settled, settle, settleNothing, settleTold, type Wait } from './settle.ts';
 import { actOf, type Origin, userActor, type World } from './world.ts';
 
 /** What a logged-in user can end: all of it their own. */
@@ -25,22 +26,33 @@ export async function logOut(
   origin: Origin,
   wait: Wait = 'replicas',
 ): Promise<Settled> {
-  const ending = await endOwn(world, session, target, origin);
+  const act = actOf(world, origin, userActor(session.userId));
+  if (target.scope === 'this')
+    return (await endThis(world, session, act, wait)) ?? settleNothing(world, wait);
+  const ending = await endOwn(world, session, target, act);
   return ending ? settle(world, ending, wait) : settleNothing(world, wait);
+}
+
+/** Ends one session, sharing commit and confirmation with others that end now. Null: it was not open. */
+async function endThis(
+  world: World,
+  { sid, userId }: { sid: string; userId: number },
+  act: Act,
+  wait: Wait,
+): Promise<Settled | null> {
+  const told = await world.endOne({ sid, userId, act, reason: 'logout' });
+  return told && settleTold(world, told.ending, wait, told.confirming);
 }
 
 function endOwn(
   world: World,
   session: LiveSession,
-  target: LogoutScope,
-  origin: Origin,
+  target: Exclude<LogoutScope, { scope: 'this' }>,
+  act: Act,
 ): Promise<Ending | null> {
   const { database } = world;
   const { userId, sid } = session;
-  const act = actOf(world, origin, userActor(userId));
   switch (target.scope) {
-    case 'this':
-      return world.endOne({ sid, userId, act, reason: 'logout' });
     case 'selected':
       return endSessions(database, target.sessions, userId, act, 'logout');
     case 'all':
@@ -66,7 +78,5 @@ export async function logOutByToken(
 ): Promise<Settled | null> {
   const session = await authenticate(world, credential, false);
   if (session?.userId !== userId) return null;
-  const act = actOf(world, origin, userActor(userId));
-  const ending = await world.endOne({ sid: session.sid, userId, act, reason: 'logout' });
-  return ending ? settle(world, ending, 'replicas') : null;
+  return endThis(world, session, actOf(world, origin, userActor(userId)), 'replicas');
 }

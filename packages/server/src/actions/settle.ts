@@ -20,9 +20,18 @@ export interface Settled extends Propagation {
  */
 export async function settle(world: World, ending: Ending, wait: Wait): Promise<Settled> {
   world.nodes.committed(ending.event);
+  return settleTold(world, ending, wait, world.nodes.confirm());
+}
+
+/** The same for an ending that the nodes have been told of already, together with others. */
+export async function settleTold(
+  world: World,
+  ending: Ending,
+  wait: Wait,
+  confirming: Promise<Propagation>,
+): Promise<Settled> {
   const { audit, marker, evictor } = world.readers;
   for (const reader of [audit, evictor, ending.more ? marker : null]) reader?.soon();
-  const confirming = world.nodes.confirm();
   const facts = { ended: ending.ended.length, more: ending.more };
   if (wait === 'none') {
     confirming.catch(() => undefined);

@@ -5,6 +5,7 @@ import type { Database } from '../store/database.ts';
 import { ringNodes } from '../store/nodes.ts';
 import { coalesced } from './coalesced.ts';
 
+/** In the database, where each has its own channels. */
 const CHANNEL = 'curfew_nodes';
 /** A Redis that has not taken a ring in this time is passed over. */
 const RING_TIMEOUT_MS = 150;
@@ -20,10 +21,13 @@ export interface Doorbell {
 export function openDoorbell(
   database: Database,
   redisUrl: string | null,
+  /** Tells this database from others whose nodes use the same Redis, which has one room for all channels. */
+  databaseName: string,
   others: () => number,
   log: Logger,
 ): Doorbell {
-  const byRedis = redisUrl === null || database.sole ? null : openRedisBell(redisUrl, log);
+  const byRedis =
+    redisUrl === null || database.sole ? null : openRedisBell(redisUrl, `${CHANNEL}:${databaseName}`, log);
   /** Who has last rung by the database: there, and not by Redis, they are heard. */
   const byDatabase = new Set<string>();
   const ringNow = async (message: Ring): Promise<void> => {
@@ -70,7 +74,7 @@ interface RedisBell {
   listen(onRing: (text: string) => void, onGap: () => void): () => void;
 }
 
-function openRedisBell(url: string, log: Logger): RedisBell {
+function openRedisBell(url: string, channel: string, log: Logger): RedisBell {
   const options = {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
@@ -95,7 +99,7 @@ function openRedisBell(url: string, log: Logger): RedisBell {
     async ring(text) {
       if (speaking.status !== 'ready' || performance.now() < passOverUntilMs) return 0;
       try {
-        const heardBy = await speaking.publish(CHANNEL, text);
+        const heardBy = await speaking.publish(channel, text);
         warned = false;
         return heardBy;
       } catch (err) {
@@ -108,9 +112,9 @@ function openRedisBell(url: string, log: Logger): RedisBell {
       listening.on('message', (_channel, text) => onRing(text));
       listening.on('ready', () => {
         // A failure is an error of the connection, and said there.
-        listening.subscribe(CHANNEL).then(onGap, () => undefined);
+        listening.subscribe(channel).then(onGap, () => undefined);
       });
-      if (listening.status === 'ready') listening.subscribe(CHANNEL).catch(() => undefined);
+      if (listening.status === 'ready') listening.subscribe(channel).catch(() => undefined);
       return () => {
         speaking.disconnect();
         listening.disconnect();

@@ -24,8 +24,8 @@ const CLOCKS_APART_MS = 120_000;
 export interface Nodes extends Judge {
   /** The protocol's own node: its replica, and the verifiers that follow it. */
   readonly node: Node;
-  /** Takes in what this process has just committed. */
-  committed(event: LogEvent): void;
+  /** Takes in what this process has just committed, together. */
+  committed(...events: LogEvent[]): void;
   /** Waits until no other replica accepts a credential of an ended session. Call it after the commit. */
   confirm(): Promise<Propagation>;
   /** The same for what somebody else has committed before the call. */
@@ -115,7 +115,7 @@ export async function joinNodes(options: {
     node,
     judge: (session) => node.judge(session),
     ends: (session: Watched) => node.replica.ends(session),
-    committed: (event) => node.committed(endingOf(event)),
+    committed: (...events) => node.committed(...events.map(endingOf)),
     confirm: () => timed((done) => node.confirm(done)),
     confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
     onConfirmed(listener) {

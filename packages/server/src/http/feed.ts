@@ -47,8 +47,8 @@ export function createFeeds(world: World): Feeds {
 
   return {
     upgrade(request, socket, head) {
-      const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-      if (path !== '/v1/feed') return refuseUpgrade(socket, 404, 'Not Found');
+      // Not parsed as an address: what stands there may be none.
+      if (request.url?.split('?', 1)[0] !== '/v1/feed') return refuseUpgrade(socket, 404, 'Not Found');
       const from = readCredential(request.headers.authorization, undefined, config.cookie.name);
       if (from.via !== 'header' || !isServiceKey(world, from.text))
         return refuseUpgrade(socket, 401, 'Unauthorized');
@@ -122,6 +122,8 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     for (const part of node.replica.parts()) {
       send(partMessage(part));
       parts++;
+      // Others want their renewals meanwhile.
+      await new Promise((next) => setImmediate(next));
       while (ws.bufferedAmount > SNAPSHOT_UNREAD_BYTES && ws.readyState === ws.OPEN) await pause(5);
       if (ws.readyState !== ws.OPEN) return;
     }

@@ -64,3 +64,16 @@ export async function readClock(on: Queryable): Promise<Date> {
   if (!row) throw new Error('the database gave no time');
   return row.now;
 }
+
+const identity = statement<[], { name: string }>(
+  'database_identity',
+  `select (select system_identifier from pg_control_system()) || '.' || oid as name
+   from pg_database where datname = current_database()`,
+);
+
+/** A name that no other database has: of the cluster, and in it. */
+export async function readIdentity(on: Queryable): Promise<string> {
+  const [row] = await identity.run(on);
+  if (!row) throw new Error('the database gave no name');
+  return row.name;
+}

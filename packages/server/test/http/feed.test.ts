@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { decodeNodeMessage, FEED_CLOSED, type NodeMessage } from '@curfew/protocol/feed';
 import { watch } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
@@ -51,6 +51,22 @@ function refusal(url: string, options: object = { headers }, first?: string): Pr
     ws.on('open', () => first !== undefined && ws.send(first));
     ws.on('close', resolve);
     ws.on('error', reject);
+  });
+}
+
+/** The first line of the answer to a request for a WebSocket at any address. */
+function rawUpgrade(url: string, target: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () =>
+      socket.write(
+        `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+      ),
+    );
+    socket.once('data', (data: Buffer) => {
+      resolve(data.toString().split('\r\n', 1)[0] ?? '');
+      socket.destroy();
+    });
+    socket.once('error', reject);
   });
 }
 
@@ -109,6 +125,9 @@ describe.each(backends())('the feed, %s', (backend) => {
     expect(await refusal(url, {})).toBe(401);
     expect(await refusal(url, { headers: { authorization: `Bearer ${SERVICE_KEY}x` } })).toBe(401);
     expect(await refusal(`${url}s`)).toBe(404);
+    // An address that is none must not end the process.
+    expect(await rawUpgrade(url, '//')).toBe('HTTP/1.1 404 Not Found');
+    expect(await rawUpgrade(url, 'http://[')).toBe('HTTP/1.1 404 Not Found');
     expect(await refusal(url, undefined, 'what?')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"ack","seq":1}')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"hello","v":99,"replica":"x"}')).toBe(FEED_CLOSED.version);

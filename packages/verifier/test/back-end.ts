@@ -1,7 +1,9 @@
-/** A back end in a process of its own, which its parent pauses. Says what memory answers, at once. */
+/** A back end in a process of its own, to be paused, with a clock of its own. Says what memory answers, at once. */
 import { createVerifier } from '../src/index.ts';
 
-const [authority = '', serviceKey = '', audience = ''] = process.argv.slice(2);
+const [authority = '', serviceKey = '', audience = '', aheadMs = '0'] = process.argv.slice(2);
+const wallMs = Date.now;
+Date.now = () => wallMs() + Number(aheadMs);
 const verifier = createVerifier({ authority, serviceKey, audience, log: () => undefined });
 process.on('message', (credential: string) => {
   const now = verifier.verifyNow(credential, { onStale: 'refuse' });

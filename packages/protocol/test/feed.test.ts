@@ -1,0 +1,96 @@
+import { cutOthers, userKey } from '@curfew/protocol/cuts';
+import { sessionKey } from '@curfew/protocol/ended-ids';
+import {
+  decodeNodeMessage,
+  decodeVerifierMessage,
+  encodeNodeMessage,
+  FEED_VERSION,
+  type NodeMessage,
+  partMessage,
+  type VerifierMessage,
+} from '@curfew/protocol/feed';
+import { Replica } from '@curfew/protocol/replica';
+import { describe, expect, test } from 'vitest';
+import { session, sidOf } from './sessions.ts';
+
+const cut = { key: userKey(7), ...cutOthers(9, sidOf(1)) };
+const toVerifier: NodeMessage[] = [
+  {
+    t: 'welcome',
+    v: FEED_VERSION,
+    node: 'n',
+    lease: 1000,
+    keep: 9000,
+    tokenLife: 300,
+    issuer: 'https://auth.example',
+  },
+  { t: 'cuts', cuts: [cut] },
+  { t: 'ids', ids: [sessionKey(sidOf(1)), { a: 0x7fffffff, b: -1, c: -(2 ** 31) }, { a: 0, b: 0, c: 1 }] },
+  { t: 'ids', ids: [] },
+  { t: 'snapshot', seq: 4, parts: 3 },
+  { t: 'ending', seq: 5, ids: [sidOf(1)], cuts: [cut], changed: [7] },
+  { t: 'renewed', n: 1, age: 12.5, seq: 5, now: 1.7e12 },
+  { t: 'keys', keys: [{ kid: 'k', alg: 'EdDSA' }] },
+];
+const toNode: VerifierMessage[] = [
+  { t: 'hello', v: FEED_VERSION, replica: 'r' },
+  { t: 'renew', n: 3 },
+  { t: 'ack', seq: 0 },
+  { t: 'used', sessions: [[sidOf(1), 250]] },
+];
+
+describe('the codec of the feed', () => {
+  test.each(toVerifier)('$t arrives as it was sent', (message) => {
+    const sent = encodeNodeMessage(message);
+    expect(decodeNodeMessage(sent)).toEqual(message);
+    if (typeof sent === 'string') return;
+    expect(message.t).toBe('ids');
+    // Wherever in a larger buffer the bytes lie.
+    const larger = new Uint8Array(sent.length + 7);
+    larger.set(sent, 5);
+    expect(decodeNodeMessage(larger.subarray(5, 5 + sent.length))).toEqual(message);
+  });
+
+  test.each(toNode)('$t of a verifier arrives as it was sent', (message) => {
+    expect(decodeVerifierMessage(JSON.stringify(message))).toEqual(message);
+  });
+
+  test.each([
+    '',
+    'null',
+    '7',
+    '[]',
+    '{}',
+    '{"t":1}',
+    '{"t":"other"}',
+    '{"t":"hello","v":"1","replica":"r"}',
+    '{"t":"hello","v":1}',
+    '{"t":"renew"}',
+    '{"t":"renew","n":null}',
+    '{"t":"ack","seq":"5"}',
+    '{"t":"used","sessions":{}}',
+    '{"t":"used","sessions":[["a"]]}',
+    '{"t":"used","sessions":[[1,2]]}',
+  ])('%s is no message of a verifier', (text) => {
+    expect(() => decodeVerifierMessage(text)).toThrow();
+  });
+
+  test('half an id is no piece of a snapshot', () => {
+    expect(() => decodeNodeMessage(new Uint8Array(13))).toThrow('12 bytes');
+    expect(() => decodeNodeMessage('nothing')).toThrow();
+    expect(() => decodeNodeMessage('{"u":1}')).toThrow();
+  });
+
+  test('a replica crosses the wire whole', () => {
+    const [from, to] = [new Replica(1e6, 0), new Replica(1e6, 0)];
+    for (let n = 0; n < 500; n++) from.apply({ ids: [sidOf(2 * n)], cuts: [] }, 0);
+    from.apply({ ids: [], cuts: [cut] }, 0);
+    for (const part of from.parts()) {
+      const message = decodeNodeMessage(encodeNodeMessage(partMessage(part)));
+      if (message.t === 'ids' || message.t === 'cuts') to.fill(message, 0);
+    }
+    for (let n = 0; n < 1000; n++) expect(to.ends(session({ sid: sidOf(n), userId: 1 }))).toBe(n % 2 === 0);
+    expect(to.ends(session({ sid: sidOf(3), born: 8 }))).toBe(true);
+    expect(to.ends(session({ sid: sidOf(1), born: 8 }))).toBe(false);
+  });
+});

@@ -1,0 +1,467 @@
+import type { Ending } from '@curfew/protocol/endings';
+import type { NodeMessage } from '@curfew/protocol/feed';
+import { type Done, Node, type NodeDatabase, type Propagation, type Ring } from '@curfew/protocol/node';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { HandClock } from './hand-clock.ts';
+import { session, sidOf } from './sessions.ts';
+
+const LEASE = 1000;
+/** Lease, margin, and a millisecond of rounding. */
+const LONGEST = 1051;
+
+interface Asked {
+  what: keyof NodeDatabase;
+  id: string | null;
+  answer: (value: unknown) => void;
+  fail: () => void;
+}
+
+/** A database that answers when it is told to. */
+class HandDatabase implements NodeDatabase {
+  readonly asked: Asked[] = [];
+
+  #ask<T>(what: keyof NodeDatabase, id: string | null, done: Done<T>): void {
+    const leave = (): void => void this.asked.splice(this.asked.indexOf(one), 1);
+    const one: Asked = {
+      what,
+      id,
+      answer: (value) => {
+        leave();
+        done(null, value as T);
+      },
+      fail: () => {
+        leave();
+        done(new Error('away'));
+      },
+    };
+    this.asked.push(one);
+  }
+
+  register(id: string, done: Done<void>): void {
+    this.#ask('register', id, done);
+  }
+  beat(id: string, done: Done<boolean>): void {
+    this.#ask('beat', id, done);
+  }
+  nodes(done: Done<readonly { id: string; beat: number }[]>): void {
+    this.#ask('nodes', null, done);
+  }
+  takeOut(id: string, _beat: number, done: Done<boolean>): void {
+    this.#ask('takeOut', id, done);
+  }
+  readLog(cursor: string | null, done: Done<{ endings: readonly Ending[]; cursor: string }>): void {
+    this.#ask('readLog', cursor, done);
+  }
+
+  /** The oldest question of the kind. */
+  get(what: keyof NodeDatabase): Asked {
+    const one = this.asked.find((asked) => asked.what === what);
+    if (!one) throw new Error(`nobody asks for ${what}`);
+    return one;
+  }
+
+  has(what: keyof NodeDatabase): boolean {
+    return this.asked.some((asked) => asked.what === what);
+  }
+}
+
+let clock: HandClock;
+let database: HandDatabase;
+let rings: Ring[];
+let heard: number[];
+let gaps: number;
+let node: Node;
+
+beforeEach(() => {
+  clock = new HandClock();
+  database = new HandDatabase();
+  rings = [];
+  heard = [];
+  gaps = 0;
+  node = new Node(
+    'me',
+    {
+      now: () => clock.now(),
+      after: (ms, work) => clock.after(ms, work),
+      every: (ms, work) => clock.every(ms, work),
+      authorityNowMs: () => clock.wallMs,
+      database,
+      ring: (message) => rings.push(message),
+      onEnding: ({ position }) => heard.push(position),
+      onGap: () => gaps++,
+      onTrouble: () => undefined,
+    },
+    { leaseMs: LEASE, keepMs: 1e6 },
+  );
+});
+
+const endingOf = (position: number, n = position): Ending => ({
+  position,
+  ids: [sidOf(n)],
+  cuts: [],
+  changed: [],
+});
+const read = (endings: Ending[] = [], cursor = '1'): void =>
+  database.get('readLog').answer({ endings, cursor });
+
+function started(): void {
+  node.start(() => undefined);
+  database.get('register').answer(undefined);
+  read();
+}
+
+/** Time passes, and the database answers at once: nothing new, and the beat arrived. */
+function live(ms: number, beats = true): void {
+  for (let i = 0; i < ms; i += 50) {
+    clock.pass(50);
+    while (database.has('readLog')) read();
+    while (database.has('nodes')) database.get('nodes').answer([]);
+    while (beats && database.has('beat')) database.get('beat').answer(true);
+  }
+}
+
+describe('being fresh', () => {
+  test('it registers before it reads, and is fresh as of the asking', () => {
+    let answered = false;
+    node.start(() => {
+      answered = true;
+    });
+    expect(database.asked.map(({ what }) => what)).toEqual(['register']);
+    database.get('register').answer(undefined);
+    expect(database.get('readLog').id).toBeNull();
+    clock.pass(300);
+    expect([node.isFresh(), answered]).toEqual([false, false]);
+    read([endingOf(5)], '17');
+    expect([node.ageMs(), answered]).toEqual([300, true]);
+    expect(heard).toEqual([5]);
+    expect(node.judge(session({ sid: sidOf(5) }))).toBe('ended');
+    expect(node.judge(session())).toBe('alive');
+    clock.pass(250);
+    expect(database.get('readLog').id).toBe('17');
+    clock.pass(450);
+    expect(node.judge(session())).toBe('unsure');
+    expect(node.judge(session({ sid: sidOf(5) }))).toBe('ended');
+  });
+
+  test('whoever is suspended during the look into the replica finds the lease over', () => {
+    started();
+    const { facts, id, keys } = session();
+    const held = {
+      facts,
+      id,
+      get keys() {
+        clock.monotonicMs += LEASE;
+        return keys;
+      },
+    };
+    expect(node.judge(held)).toBe('unsure');
+  });
+
+  test('a read that fails proves nothing, and what was committed meanwhile is told once', () => {
+    started();
+    clock.pass(250);
+    node.committed(endingOf(9));
+    database.get('readLog').fail();
+    expect(node.ageMs()).toBe(250);
+    clock.pass(250);
+    read([endingOf(9)]);
+    expect(node.ageMs()).toBe(0);
+    clock.pass(250);
+    read([endingOf(9), endingOf(8)]);
+    expect(heard).toEqual([9, 8]);
+    node.committed(endingOf(8));
+    expect(heard).toEqual([9, 8]);
+  });
+
+  test('it trusts its registration for three leases after the last beat that it sent', () => {
+    started();
+    live(3 * LEASE - 50, false);
+    expect(node.isFresh()).toBe(true);
+    live(50, false);
+    expect(node.isFresh()).toBe(false);
+    database.get('beat').answer(true);
+    // It was sent two leases ago.
+    live(900, false);
+    expect(node.isFresh()).toBe(true);
+    live(100, false);
+    expect(node.isFresh()).toBe(false);
+  });
+
+  test('nor is it trusted after a sleep, in which the monotonic clock stood still', () => {
+    started();
+    live(LEASE);
+    clock.sleep(3 * LEASE);
+    clock.pass(250);
+    while (database.has('readLog')) read();
+    expect(node.isFresh()).toBe(false);
+    live(LEASE);
+    expect(node.isFresh()).toBe(true);
+  });
+
+  test('taken out, it forgets, registers anew, and believes nothing that it read before', () => {
+    started();
+    live(950);
+    clock.pass(50);
+    database.get('beat').answer(false);
+    expect([gaps, node.isFresh()]).toEqual([2, false]);
+    while (database.has('readLog')) read();
+    clock.pass(250);
+    database.get('register').answer(undefined);
+    expect([gaps, node.isFresh()]).toEqual([3, false]);
+    read();
+    expect(node.isFresh()).toBe(true);
+  });
+
+  test('verifiers are told its age by the clock that went further, and nothing while it is stale', () => {
+    started();
+    const ages: number[] = [];
+    const feed = node.publisher.join((message) => message.t === 'renewed' && ages.push(message.age));
+    clock.pass(100);
+    clock.sleep(300);
+    node.renew(feed, 1);
+    expect(ages).toEqual([400]);
+    clock.sleep(600);
+    node.renew(feed, 2);
+    expect(ages).toEqual([400]);
+  });
+});
+
+describe('confirming', () => {
+  let told: Propagation | null;
+  const confirm = (): void => {
+    told = null;
+    node.confirm((propagation) => {
+      told = propagation;
+    });
+  };
+  const registry = (...ids: string[]): void =>
+    database.get('nodes').answer([{ id: 'me', beat: 1 }, ...ids.map((id) => ({ id, beat: 1 }))]);
+
+  beforeEach(() => {
+    started();
+    node.committed(endingOf(1));
+  });
+
+  test('alone, it is answered when the registry has been read', () => {
+    confirm();
+    expect(told).toBeNull();
+    registry();
+    expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
+    expect(rings).toEqual([]);
+  });
+
+  test('others are rung, and have to say that they and their verifiers are through', () => {
+    confirm();
+    registry('one', 'two');
+    expect(rings).toEqual([{ ring: 1, from: 'me' }]);
+    node.heard({ ack: 1, from: 'one', to: 'me', over: false, acknowledged: 1, missing: 1 });
+    node.heard({ ack: 1, from: 'two', to: 'me', over: true, acknowledged: 0, missing: 0 });
+    // Not for this one, of an earlier ring, or of somebody who is not asked.
+    node.heard({ ack: 1, from: 'one', to: 'you', over: true, acknowledged: 9, missing: 0 });
+    node.heard({ ack: 0, from: 'one', to: 'me', over: true, acknowledged: 9, missing: 0 });
+    node.heard({ ack: 1, from: 'three', to: 'me', over: true, acknowledged: 9, missing: 0 });
+    expect(told).toBeNull();
+    node.heard({ ack: 1, from: 'one', to: 'me', over: true, acknowledged: 1, missing: 1 });
+    expect(told).toEqual({ acknowledged: 3, waitedOut: 1 });
+  });
+
+  test('an early word that comes late takes nothing back', () => {
+    confirm();
+    registry('one', 'two');
+    node.heard({ ack: 1, from: 'one', to: 'me', over: true, acknowledged: 2, missing: 0 });
+    node.heard({ ack: 1, from: 'one', to: 'me', over: false, acknowledged: 0, missing: 2 });
+    node.heard({ ack: 1, from: 'two', to: 'me', over: true, acknowledged: 0, missing: 0 });
+    expect(told).toEqual({ acknowledged: 4, waitedOut: 0 });
+  });
+
+  test.each([
+    ['a node that says nothing', () => registry('one')],
+    ['a registry that cannot be read', () => database.get('nodes').fail()],
+    ['a registry that does not answer', () => undefined],
+  ])('the lease and its margin end the wait for %s', (_, what) => {
+    confirm();
+    what();
+    clock.pass(LONGEST - 1);
+    expect(told).toBeNull();
+    clock.pass(1);
+    expect(told).not.toBeNull();
+  });
+
+  test('a read of the registry that was under way before the commit serves nobody who asks after it', () => {
+    confirm();
+    const early = database.get('nodes');
+    let later: Propagation | null = null;
+    node.confirm((propagation) => {
+      later = propagation;
+    });
+    early.answer([]);
+    expect([told, later]).toEqual([{ acknowledged: 0, waitedOut: 0 }, null]);
+    registry('one');
+    expect(later).toBeNull();
+  });
+
+  test('own verifiers are waited for', () => {
+    const feed = node.publisher.join(() => undefined);
+    node.renew(feed, 1);
+    node.committed(endingOf(2));
+    confirm();
+    registry();
+    expect(told).toBeNull();
+    node.publisher.acknowledge(feed, 2);
+    expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
+  });
+
+  test('what was committed, or read, together goes to the verifiers as one message', () => {
+    const messages: NodeMessage[] = [];
+    node.publisher.join((message) => messages.push(message));
+    node.committed(endingOf(2), endingOf(3));
+    clock.pass(250);
+    read([endingOf(1), endingOf(2), endingOf(3), endingOf(4), endingOf(5)]);
+    node.committed(endingOf(5), endingOf(6));
+    const ids = (...of: number[]): string[] => of.map((n) => sidOf(n));
+    expect(messages).toMatchObject([
+      { t: 'ending', seq: 2, ids: ids(2, 3) },
+      { t: 'ending', seq: 3, ids: ids(4, 5) },
+      { t: 'ending', seq: 4, ids: ids(6) },
+    ]);
+    expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('what somebody else has committed is read before it is asked who holds it', () => {
+    const feed = node.publisher.join(() => undefined);
+    node.renew(feed, 1);
+    node.publisher.acknowledge(feed, 1);
+    told = null;
+    node.confirmEarlier((propagation) => {
+      told = propagation;
+    });
+    read([endingOf(2)]);
+    registry();
+    expect(told).toBeNull();
+    node.publisher.acknowledge(feed, 2);
+    expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
+  });
+
+  test('or the lease is waited out, when it cannot be read', () => {
+    told = null;
+    node.confirmEarlier((propagation) => {
+      told = propagation;
+    });
+    clock.pass(LONGEST - 1);
+    expect(told).toBeNull();
+    clock.pass(1);
+    expect(told).not.toBeNull();
+  });
+});
+
+describe('the other nodes', () => {
+  beforeEach(started);
+
+  test('a ring is acknowledged after a read that began after it', () => {
+    clock.pass(250);
+    node.heard({ ring: 4, from: 'one' });
+    // The read that was under way may have missed what it was rung for.
+    read();
+    expect(rings).toEqual([]);
+    read([endingOf(3)]);
+    expect(rings).toEqual([{ ack: 4, from: 'me', to: 'one', over: true, acknowledged: 0, missing: 0 }]);
+    node.heard({ ring: 5, from: 'one' });
+    database.get('readLog').fail();
+    expect(rings).toHaveLength(1);
+    node.heard({ ring: 6, from: 'me' });
+    expect(database.has('readLog')).toBe(false);
+  });
+
+  test('it is said twice when verifiers are still to be waited for', () => {
+    const feed = node.publisher.join(() => undefined);
+    node.renew(feed, 1);
+    node.heard({ ring: 4, from: 'one' });
+    read([endingOf(3)]);
+    expect(rings).toEqual([{ ack: 4, from: 'me', to: 'one', over: false, acknowledged: 0, missing: 1 }]);
+    node.publisher.acknowledge(feed, 1);
+    expect(rings[1]).toEqual({ ack: 4, from: 'me', to: 'one', over: true, acknowledged: 1, missing: 0 });
+  });
+
+  /** Beats once, with what the registry says then, and how late it says it. */
+  function beat(other: number | null, lateMs = 0): void {
+    while (!database.has('beat')) {
+      clock.pass(50);
+      while (database.has('readLog')) read();
+    }
+    database.get('beat').answer(true);
+    clock.pass(lateMs);
+    while (database.has('readLog')) read();
+    database.get('nodes').answer(other === null ? [] : [{ id: 'one', beat: other }]);
+  }
+
+  test('a beat that has not moved for more than five leases is taken out', () => {
+    beat(1);
+    for (let i = 0; i < 5; i++) beat(1);
+    expect(database.has('takeOut')).toBe(false);
+    beat(1);
+    expect(database.get('takeOut').id).toBe('one');
+    database.get('takeOut').answer(true);
+    expect(node.others).toBe(1);
+    beat(null);
+    expect(node.others).toBe(0);
+  });
+
+  test('a beat that moves is not, and one that was first seen late counts from then', () => {
+    for (let i = 0; i < 12; i++) beat(i);
+    expect(database.has('takeOut')).toBe(false);
+    // The registry was asked, and answered 900 ms later: the beat in it may have been sent as late as that.
+    beat(50, 900);
+    for (let i = 0; i < 5; i++) beat(50);
+    expect(database.has('takeOut')).toBe(false);
+    beat(50);
+    expect(database.has('takeOut')).toBe(true);
+  });
+});
+
+test('closing: no renewals any more, and the answer when no verifier trusts itself', () => {
+  started();
+  const messages: string[] = [];
+  const feed = node.publisher.join((message) => messages.push(message.t));
+  node.renew(feed, 1);
+  let closed = false;
+  node.close(() => {
+    closed = true;
+  });
+  node.renew(feed, 2);
+  expect(messages).toEqual(['renewed']);
+  live(LEASE);
+  expect([closed, node.isFresh()]).toEqual([false, true]);
+  live(100);
+  expect([closed, node.isFresh()]).toEqual([true, false]);
+  node.heard({ ring: 1, from: 'one' });
+  clock.pass(10 * LEASE);
+  expect(database.has('readLog')).toBe(false);
+});
+
+test('a sole node reads once, and is fresh for as long as it lives', () => {
+  const sole = new Node(
+    'sole',
+    {
+      now: () => clock.now(),
+      after: (ms, work) => clock.after(ms, work),
+      every: (ms, work) => clock.every(ms, work),
+      authorityNowMs: () => clock.wallMs,
+      database,
+      ring: () => undefined,
+      onEnding: () => undefined,
+      onGap: () => undefined,
+      onTrouble: () => undefined,
+    },
+    { leaseMs: LEASE, keepMs: 1e6, sole: true },
+  );
+  expect(sole.isFresh()).toBe(false);
+  sole.start(() => undefined);
+  database.get('register').answer(undefined);
+  read([endingOf(1)]);
+  clock.pass(100 * LEASE);
+  clock.sleep(100 * LEASE);
+  expect(sole.isFresh()).toBe(true);
+  expect(database.asked).toEqual([]);
+  sole.committed(endingOf(2));
+  expect([1, 2, 3].map((n) => sole.judge(session({ sid: sidOf(n) })))).toEqual(['ended', 'ended', 'alive']);
+});

@@ -1,0 +1,137 @@
+import type { NodeMessage } from '@curfew/protocol/feed';
+import { Publisher, type Tally } from '@curfew/protocol/publisher';
+import { beforeEach, expect, test } from 'vitest';
+import { HandClock } from './hand-clock.ts';
+import { sidOf } from './sessions.ts';
+
+const TRUST = 1050;
+
+let clock: HandClock;
+let publisher: Publisher;
+let sent: NodeMessage[];
+let over: Tally | null;
+
+beforeEach(() => {
+  clock = new HandClock();
+  publisher = new Publisher(clock, TRUST);
+  sent = [];
+  over = null;
+});
+
+const join = () => publisher.join((message) => sent.push(message));
+const end = (): void => publisher.publish([{ position: 1, ids: [sidOf(1)], cuts: [], changed: [] }]);
+const wait = () =>
+  publisher.waitForAll((tally) => {
+    over = tally;
+  });
+
+test('without verifiers, or when all hold it, there is nothing to wait for', () => {
+  end();
+  wait();
+  expect(over).toEqual({ acknowledged: 0, missing: 0 });
+  const feed = join();
+  publisher.renew(feed, 1, 0, 0);
+  end();
+  publisher.acknowledge(feed, 2);
+  over = null;
+  wait();
+  expect(over).toEqual({ acknowledged: 1, missing: 0 });
+});
+
+test('endings are numbered, and what nobody needs is not sent', () => {
+  join();
+  end();
+  publisher.publish([{ position: 2, ids: [], cuts: [], changed: [] }]);
+  publisher.publish([{ position: 3, ids: [], cuts: [], changed: [7] }]);
+  expect(sent.map((message) => (message.t === 'ending' ? message.seq : null))).toEqual([1, 2]);
+  expect(publisher.seq).toBe(2);
+});
+
+test('a verifier that trusts itself is waited for until it holds the ending', () => {
+  const [one, other] = [join(), join()];
+  publisher.renew(one, 1, 0, 0);
+  publisher.renew(other, 1, 0, 0);
+  end();
+  const standing = wait();
+  publisher.acknowledge(one, 1);
+  expect([over, standing()]).toEqual([null, { acknowledged: 1, missing: 1 }]);
+  // An older number, and the same again, are nothing new.
+  publisher.acknowledge(one, 1);
+  publisher.acknowledge(other, 0);
+  expect(over).toBeNull();
+  publisher.acknowledge(other, 1);
+  expect(over).toEqual({ acknowledged: 2, missing: 0 });
+});
+
+test('or until it cannot trust itself any more, by the age it was told', () => {
+  const feed = join();
+  publisher.renew(feed, 1, 400, 0);
+  end();
+  wait();
+  clock.pass(TRUST - 400);
+  expect(over).toBeNull();
+  clock.pass(2);
+  expect(over).toEqual({ acknowledged: 0, missing: 1 });
+  // What it was told later speaks for this ending as well: no wait gets longer by it.
+  publisher.renew(feed, 2, 0, 0);
+  end();
+  over = null;
+  wait();
+  expect(over).toBeNull();
+  clock.pass(TRUST + 1);
+  expect(over).not.toBeNull();
+});
+
+test('a renewal during the wait does not make it longer', () => {
+  const feed = join();
+  publisher.renew(feed, 1, 0, 0);
+  end();
+  wait();
+  clock.pass(1000);
+  publisher.renew(feed, 2, 0, 0);
+  clock.pass(51);
+  expect(over).toEqual({ acknowledged: 0, missing: 1 });
+});
+
+test('who has departed is waited for as well, and is not renewed', () => {
+  const feed = join();
+  publisher.renew(feed, 1, 0, 0);
+  publisher.leave(feed);
+  expect(publisher.size).toBe(0);
+  const before = sent.length;
+  publisher.renew(feed, 2, 0, 0);
+  expect(sent).toHaveLength(before);
+  end();
+  expect(sent).toHaveLength(before);
+  wait();
+  clock.pass(TRUST - 1);
+  expect(over).toBeNull();
+  clock.pass(3);
+  expect(over).toEqual({ acknowledged: 0, missing: 1 });
+  over = null;
+  wait();
+  expect(over).toEqual({ acknowledged: 0, missing: 0 });
+});
+
+test('a verifier that has never been renewed trusts nothing and is not waited for', () => {
+  join();
+  end();
+  wait();
+  expect(over).toEqual({ acknowledged: 0, missing: 0 });
+});
+
+test('closing waits for the last one', () => {
+  const [one, other] = [join(), join()];
+  publisher.renew(one, 1, 0, 0);
+  clock.pass(500);
+  publisher.renew(other, 1, 0, 0);
+  publisher.leave(other);
+  let free = false;
+  publisher.whenNoneTrusts(() => {
+    free = true;
+  });
+  clock.pass(TRUST);
+  expect(free).toBe(false);
+  clock.pass(1);
+  expect(free).toBe(true);
+});

@@ -1,0 +1,93 @@
+import { cutAll, cutOthers, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
+import { EndedIds } from '@curfew/protocol/ended-ids';
+import type { KeyedCut } from '@curfew/protocol/endings';
+import { Replica } from '@curfew/protocol/replica';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { session, sidOf } from './sessions.ts';
+
+const KEEP = 1024;
+const cuts = (...list: KeyedCut[]): { ids: string[]; cuts: KeyedCut[] } => ({ ids: [], cuts: list });
+
+test('ids and cuts end what they name', () => {
+  const replica = new Replica(KEEP, 0);
+  const one = session({ born: 10 });
+  const other = session({ sid: sidOf(2), born: 20, deviceId: 'desk' });
+  expect(replica.ends(one)).toBe(false);
+  replica.apply({ ids: [sidOf(2)], cuts: [] }, 0);
+  expect([replica.ends(one), replica.ends(other)]).toEqual([false, true]);
+  replica.apply(cuts({ key: deviceKey(7, 'phone'), ...cutAll(11) }), 0);
+  expect(replica.ends(one)).toBe(true);
+  expect(replica.ends(session({ sid: sidOf(3), born: 11 }))).toBe(false);
+  expect(replica.ends(session({ sid: sidOf(3), born: 10, userId: 8 }))).toBe(false);
+  replica.apply(cuts({ key: EVERYONE_KEY, ...cutAll(12) }), 0);
+  expect(replica.ends(session({ sid: sidOf(3), born: 11, userId: 8 }))).toBe(true);
+});
+
+test('in any order, once or twice, and by way of another replica: the same', () => {
+  const cut = fc.record({
+    key: fc.constantFrom(userKey(7), EVERYONE_KEY),
+    cut: fc.oneof(
+      fc.nat(20).map(cutAll),
+      fc.tuple(fc.nat(20), fc.constantFrom(sidOf(1), sidOf(2))).map(([at, sid]) => cutOthers(at, sid)),
+    ),
+  });
+  const ending = fc.oneof(
+    cut.map((one) => cuts({ key: one.key, ...one.cut })),
+    fc.constantFrom(sidOf(3), sidOf(4)).map((sid) => ({ ids: [sid], cuts: [] })),
+  );
+  const seen = (replica: Replica): boolean[] =>
+    [1, 2, 3, 4].flatMap((n) => [5, 15].map((born) => replica.ends(session({ sid: sidOf(n), born }))));
+  fc.assert(
+    fc.property(fc.array(ending, { maxLength: 8 }), fc.infiniteStream(fc.nat()), (endings, random) => {
+      const [first, second, third] = [new Replica(KEEP, 0), new Replica(KEEP, 0), new Replica(KEEP, 0)];
+      for (const one of endings) first.apply(one, 0);
+      const shuffled = [...endings, ...endings].sort(() => ((random.next().value as number) % 3) - 1);
+      for (const one of shuffled) second.apply(one, 0);
+      for (const part of first.parts()) third.fill(part, 0);
+      expect(seen(second)).toEqual(seen(first));
+      expect(seen(third)).toEqual(seen(first));
+    }),
+  );
+});
+
+test('an entry stays for as long as it must after it was last heard of, and not for ever', () => {
+  const replica = new Replica(KEEP, 0);
+  replica.apply({ ids: [sidOf(2)], cuts: [{ key: userKey(7), ...cutAll(11) }] }, 500);
+  const one = session({ sid: sidOf(1), born: 10 });
+  const other = session({ sid: sidOf(2), born: 99, userId: 8 });
+  for (let now = 500; now <= 500 + KEEP; now += 7) {
+    replica.forget(now);
+    expect([replica.ends(one), replica.ends(other)]).toEqual([true, true]);
+  }
+  // Heard of again: it stays for as long again.
+  replica.apply({ ids: [sidOf(2)], cuts: [{ key: userKey(7), ...cutAll(5) }] }, 500 + KEEP);
+  replica.forget(500 + 2 * KEEP);
+  expect([replica.ends(one), replica.ends(other)]).toEqual([true, true]);
+  replica.forget(600 + 4 * KEEP);
+  expect([replica.ends(one), replica.ends(other)]).toEqual([false, false]);
+  expect(replica.size()).toMatchObject({ ids: 0, cuts: 0 });
+});
+
+test('after a long time without a call everything old goes at once', () => {
+  const replica = new Replica(KEEP, 0);
+  for (let n = 0; n < 100; n++) replica.apply({ ids: [sidOf(n)], cuts: [] }, 0);
+  replica.forget(1e9);
+  expect(replica.size().ids).toBe(0);
+  replica.apply({ ids: [sidOf(5)], cuts: [] }, 1e9);
+  replica.forget(1e9 + KEEP - 1);
+  expect(replica.size().ids).toBe(1);
+  expect(EndedIds.sweeps).toBe(1024);
+});
+
+test('pieces are bounded', () => {
+  const replica = new Replica(KEEP, 0);
+  for (let user = 0; user < 2500; user++) replica.apply(cuts({ key: userKey(user), ...cutAll(1) }), 0);
+  for (let n = 0; n < 5000; n++) replica.apply({ ids: [sidOf(n)], cuts: [] }, 0);
+  const sizes = [...replica.parts()].map((part) => ('cuts' in part ? part.cuts.length : part.ids.length));
+  expect(sizes.reduce((sum, size) => sum + size)).toBe(7500);
+  expect(sizes.slice(0, 2)).toEqual([2000, 500]);
+  // Ids come a table at a time, a few more or less.
+  expect(sizes).toHaveLength(5);
+  expect(Math.max(...sizes)).toBeLessThan(2100);
+});

@@ -1,0 +1,227 @@
+import { cutAll, userKey } from '@curfew/protocol/cuts';
+import { sessionKey } from '@curfew/protocol/ended-ids';
+import { FEED_VERSION, type VerifierMessage, type Welcome } from '@curfew/protocol/feed';
+import { Subscriber } from '@curfew/protocol/subscriber';
+import { beforeEach, expect, test } from 'vitest';
+import { HandClock } from './hand-clock.ts';
+import { session, sidOf } from './sessions.ts';
+
+const LEASE = 1000;
+const welcome: Welcome = {
+  t: 'welcome',
+  v: FEED_VERSION,
+  node: 'node',
+  lease: LEASE,
+  keep: 1e6,
+  tokenLife: 300_000,
+  issuer: 'https://auth.example',
+};
+
+let clock: HandClock;
+let sent: VerifierMessage[];
+let gaveUp: string[];
+let endings: number;
+let subscriber: Subscriber;
+
+beforeEach(() => {
+  clock = new HandClock();
+  sent = [];
+  gaveUp = [];
+  endings = 0;
+  subscriber = new Subscriber('verifier', {
+    now: () => clock.now(),
+    send: (message) => sent.push(message),
+    reconnect: (why) => gaveUp.push(why),
+    onEnding: () => endings++,
+  });
+});
+
+const ending = (seq: number, n: number): void =>
+  subscriber.received({ t: 'ending', seq, ids: [sidOf(n)], cuts: [], changed: [] });
+const renewals = (): number[] => sent.flatMap((message) => (message.t === 'renew' ? [message.n] : []));
+const acks = (): number[] => sent.flatMap((message) => (message.t === 'ack' ? [message.seq] : []));
+
+/** A connection with a snapshot of two pieces, the newest number in it being `seq`. */
+function connect(seq = 3): void {
+  subscriber.connected();
+  subscriber.received(welcome);
+  subscriber.received({ t: 'cuts', cuts: [{ key: userKey(9), ...cutAll(5) }] });
+  subscriber.received({ t: 'ids', ids: [sessionKey(sidOf(50))] });
+  subscriber.received({ t: 'snapshot', seq, parts: 2 });
+}
+
+const renewed = (n: number, seq: number, age = 0): void =>
+  subscriber.received({ t: 'renewed', n, age, seq, now: 1.7e12 });
+
+test('it says hello, and is fresh once a renewal is answered that was asked for after the snapshot', () => {
+  expect(subscriber.judge(session())).toBe('unsure');
+  connect();
+  expect(sent[0]).toEqual({ t: 'hello', v: FEED_VERSION, replica: 'verifier' });
+  expect(acks()).toEqual([3]);
+  expect(subscriber.isFresh()).toBe(false);
+  renewed(1, 3);
+  expect(subscriber.isFresh()).toBe(true);
+  expect(subscriber.judge(session())).toBe('alive');
+  expect(subscriber.judge(session({ sid: sidOf(50) }))).toBe('ended');
+  expect(subscriber.judge(session({ userId: 9, born: 4 }))).toBe('ended');
+  expect(gaveUp).toEqual([]);
+});
+
+test('freshness counts from the asking, less the age that the node reports', () => {
+  connect();
+  clock.pass(300);
+  renewed(1, 3, 200);
+  expect(subscriber.ageMs()).toBe(500);
+  clock.pass(499);
+  expect(subscriber.judge(session())).toBe('alive');
+  clock.pass(1);
+  expect(subscriber.judge(session())).toBe('unsure');
+  // What is over stays over, fresh or not.
+  expect(subscriber.judge(session({ sid: sidOf(50) }))).toBe('ended');
+});
+
+test('a machine that slept finds its lease over', () => {
+  connect();
+  renewed(1, 3);
+  clock.sleep(LEASE);
+  expect(subscriber.judge(session())).toBe('unsure');
+});
+
+test('whoever is suspended during the look into the replica finds the lease over', () => {
+  connect();
+  renewed(1, 3);
+  const { facts, id, keys } = session();
+  const held = {
+    facts,
+    id,
+    get keys() {
+      clock.pass(LEASE);
+      return keys;
+    },
+  };
+  expect(subscriber.judge(held)).toBe('unsure');
+});
+
+test('endings are taken in and acknowledged; twice is as good as once', () => {
+  connect();
+  ending(4, 1);
+  expect(acks()).toEqual([3, 4]);
+  expect(endings).toBe(1);
+  ending(4, 1);
+  expect(acks()).toEqual([3, 4]);
+  renewed(1, 4);
+  expect(subscriber.judge(session())).toBe('ended');
+  expect(gaveUp).toEqual([]);
+});
+
+test('nothing is acknowledged before the snapshot is there', () => {
+  subscriber.connected();
+  subscriber.received(welcome);
+  ending(4, 1);
+  expect(acks()).toEqual([]);
+  subscriber.received({ t: 'snapshot', seq: 3, parts: 0 });
+  expect(acks()).toEqual([4]);
+});
+
+test('a gap is noticed wherever it is', () => {
+  connect();
+  ending(5, 1);
+  expect(gaveUp).toEqual(['an ending is missing']);
+
+  connect();
+  renewed(renewals().at(-1) as number, 4);
+  expect(gaveUp[1]).toBe('an ending is missing');
+  expect(subscriber.isFresh()).toBe(false);
+
+  subscriber.connected();
+  subscriber.received(welcome);
+  ending(6, 1);
+  subscriber.received({ t: 'snapshot', seq: 4, parts: 0 });
+  expect(gaveUp[2]).toBe('endings are missing after the snapshot');
+
+  subscriber.connected();
+  subscriber.received(welcome);
+  subscriber.received({ t: 'snapshot', seq: 4, parts: 1 });
+  expect(gaveUp[3]).toBe('a piece of the snapshot is missing');
+  expect(renewals()).toHaveLength(2);
+});
+
+test('what comes before the terms is not counted', () => {
+  connect();
+  subscriber.connected();
+  subscriber.received({ t: 'ids', ids: [] });
+  expect(gaveUp).toEqual(['the snapshot came before the terms']);
+  subscriber.connected();
+  ending(4, 1);
+  expect(gaveUp[1]).toBe('endings came before the terms');
+});
+
+test('after a reconnection what was proven stays, and what was asked before counts no more', () => {
+  connect();
+  renewed(1, 3);
+  subscriber.tick();
+  const asked = renewals().at(-1) as number;
+  clock.pass(600);
+  subscriber.connected();
+  expect(subscriber.judge(session())).toBe('alive');
+  subscriber.received(welcome);
+  renewed(asked, 0);
+  clock.pass(400);
+  expect(subscriber.judge(session())).toBe('unsure');
+  expect(subscriber.judge(session({ sid: sidOf(50) }))).toBe('ended');
+  // The numbers are another node's: lower ones are no gap, and of the earlier ones none says anything.
+  const before = acks().length;
+  ending(2, 2);
+  expect(acks()).toHaveLength(before);
+  subscriber.tick();
+  expect(renewals().at(-1)).toBe(asked);
+  subscriber.received({ t: 'snapshot', seq: 1, parts: 0 });
+  expect(acks().slice(before)).toEqual([2]);
+  renewed(renewals().at(-1) as number, 2);
+  expect(subscriber.isFresh()).toBe(true);
+  expect(gaveUp).toEqual([]);
+});
+
+test('other terms begin anew', () => {
+  connect();
+  renewed(1, 3);
+  subscriber.connected();
+  subscriber.received({ ...welcome, lease: 500 });
+  expect(subscriber.isFresh()).toBe(false);
+  expect(subscriber.judge(session())).toBe('unsure');
+  expect(subscriber.size()).toEqual({ ids: 0, cuts: 0, bytes: expect.any(Number) as number });
+});
+
+test('another version is refused', () => {
+  subscriber.connected();
+  subscriber.received({ ...welcome, v: 2 as never });
+  expect(gaveUp).toEqual(['the node speaks another version']);
+});
+
+test('a renewal is answered once, and a lost one is forgotten', () => {
+  connect();
+  for (let i = 0; i < 20; i++) subscriber.tick();
+  renewed(1, 3);
+  expect(subscriber.isFresh()).toBe(false);
+  renewed(21, 3);
+  expect(subscriber.isFresh()).toBe(true);
+});
+
+test('a silent node is left', () => {
+  connect();
+  clock.pass(3 * LEASE);
+  subscriber.tick();
+  expect(gaveUp).toEqual([]);
+  clock.pass(1);
+  subscriber.tick();
+  expect(gaveUp).toEqual(['the node is silent']);
+});
+
+test("the authority's clock goes on here, whatever the wall clock says", () => {
+  expect(subscriber.authorityNowMs()).toBeNull();
+  connect();
+  renewed(1, 3);
+  clock.wallMs -= 7_200_000;
+  clock.pass(250);
+  expect(subscriber.authorityNowMs()).toBe(1.7e12 + 250);
+});
