@@ -5,14 +5,14 @@ import { curfew } from '@curfew/verifier/express';
 
 const [authority, serviceKey, audience] = process.argv.slice(2);
 const verifier = createVerifier({ authority, serviceKey, audience });
-process.on('message', async (credential) => {
+async function check(credential) {
   process.send(await verifier.verify(credential));
-  if (credential === null) {
-    await verifier.close();
-    // Nothing of the verifier keeps the process from here on.
-    process.disconnect();
-  }
-});
+  if (credential !== null) return;
+  await verifier.close();
+  // Nothing of the verifier keeps the process from here on.
+  process.disconnect();
+}
+process.on('message', (credential) => void check(credential));
 const required = createRequire(import.meta.url)('@curfew/verifier');
 process.send({
   node: process.versions.node,
