@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { writePart } from './page.ts';
 import { inWords, nothingYet, runSeeds, type Tally } from './seeds.ts';
 
 const STRETCH = 2000;
@@ -14,4 +15,12 @@ export function campaign(file: string, from: number, count: number, print: (line
   print(inWords(tally));
   for (const { seed, message } of tally.broken) print(`seed ${seed}: ${message}`);
   return tally.broken.length === 0;
+}
+
+/** Writes the figures of a campaign, ended or not, into docs/mutations.md. */
+export function noteCampaign(file: string): void {
+  const tally = JSON.parse(readFileSync(file, 'utf8')) as Tally;
+  const failed = tally.broken.map(({ seed, message }) => `\n- seed ${seed}: ${message}`).join('');
+  const days = (tally.simulatedMs / 86_400_000).toFixed(0);
+  writePart('campaign', `${inWords(tally)}. ${days} days were simulated.${failed}`);
 }

@@ -10,6 +10,7 @@ const HELP = `npm run simulate -- [options]
   --without A,B    ... without these kinds of faults
   --mutation NAME  with a fault put into the source, until it is found (see mutations.ts)
   --campaign FILE  run --seeds N and note in FILE where it stands; again, it goes on from there
+  --note FILE      write the figures of that campaign, as far as it is, into docs/mutations.md
   --table          run every mutation, and write docs/mutations.md
   --json           print the result as JSON
 `;
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     without: { type: 'string' },
     mutation: { type: 'string' },
     campaign: { type: 'string' },
+    note: { type: 'string' },
     table: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -39,6 +41,11 @@ async function main(): Promise<boolean> {
     return true;
   }
   if (values.mutation !== undefined) mutate(values.mutation);
+  if (values.note !== undefined) {
+    const { noteCampaign } = await import('./campaign.ts');
+    noteCampaign(values.note);
+    return true;
+  }
   if (values.table) {
     const { writeTable } = await import('./table.ts');
     return writeTable(print);

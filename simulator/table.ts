@@ -1,16 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { runInChild } from './child.ts';
 import { MUTATIONS } from './mutations.ts';
+import { readPage, writePart } from './page.ts';
 
 /** Seeds within which every mutation has to be found. */
 export const BUDGET = 10_000;
 
-const PAGE = new URL('../docs/mutations.md', import.meta.url);
-const [BEGIN, END] = ['<!-- mutations -->', '<!-- end of mutations -->'];
-
 /** The seeds that found each mutation, as the page has them. */
 export function knownSeeds(): Map<string, number> {
-  const rows = readFileSync(PAGE, 'utf8').matchAll(/^\| \d+ \| `([a-z-]+)` \|.*\| ([\d,]+) \| [^|]+ \|$/gm);
+  const rows = readPage().matchAll(/^\| \d+ \| `([a-z-]+)` \|.*\| ([\d,]+) \| [^|]+ \|$/gm);
   return new Map([...rows].map(([, name = '', seeds = '']) => [name, Number(seeds.replace(',', ''))]));
 }
 
@@ -31,13 +28,8 @@ export async function writeTable(print: (line: string) => void): Promise<boolean
     );
     print(`${name}: ${found ? `seed ${found.seed}, ${found.message}` : `NOT FOUND in ${seeds}`}`);
   }
-  const page = readFileSync(PAGE, 'utf8');
-  const [before, rest] = page.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (before === undefined || after === undefined)
-    throw new Error(`docs/mutations.md lacks ${BEGIN} or ${END}`);
   const head =
     '| Point | Mutation | What is wrong then | Where | Seeds needed | Found by |\n|---|---|---|---|---|---|';
-  writeFileSync(PAGE, `${before}${BEGIN}\n${head}\n${rows.join('\n')}\n${END}${after}`);
+  writePart('mutations', [head, ...rows].join('\n'));
   return all;
 }

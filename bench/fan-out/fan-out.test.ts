@@ -5,6 +5,7 @@ import { unitCosts, type UnitCosts } from './unit-costs.ts';
 const COSTS: UnitCosts = {
   logoutMicros: 200,
   endingMicros: 20,
+  sharedEndingMicros: 5,
   renewalMicros: 30,
   verifierMicros: 50,
   commitMs: 1,
@@ -125,11 +126,14 @@ test('unit costs are differences of what was measured, and incomplete results gi
       section('login', { 'curfew-login': { perSecond: 60 } }),
       section('listening', {
         'curfew-jwt-0': { nodeMicros: 200 },
-        'curfew-jwt-100': { nodeMicros: 2200, verifierMicros: 50 },
+        'curfew-jwt-100': { nodeMicros: 700 },
       }),
       section('propagation', {
         'redis-1-1': { propagationP50: 0.27, committedP50: 1 },
         'redis-3-1': { propagationP50: 0.77 },
+        // 92 verifiers more: 20 and 50 µs each, and 0.04 renewals of 30 µs in ten milliseconds.
+        'redis-1-8': { nodeMicros: 500, crowdMicros: 1000 },
+        'redis-1-100': { nodeMicros: 500 + 92 * 21.2, crowdMicros: 1000 + 92 * 51.2, tookMs: 10 },
       }),
       section('idle-feeds', {
         'idle-0': { cpuPercent: 1, rssMegabytes: 100 },

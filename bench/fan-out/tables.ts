@@ -63,6 +63,7 @@ export function unitCostTable(costs: UnitCosts): string[] {
   const rows: [string, string][] = [
     ['a logout, at its node', `${costs.logoutMicros.toFixed(0)} µs of a core`],
     ['an ending for one verifier, at its node', `${costs.endingMicros.toFixed(1)} µs of a core`],
+    ['the same, where 32 clients log out at once', `${costs.sharedEndingMicros.toFixed(1)} µs of a core`],
     ['an ending, at a verifier', `${costs.verifierMicros.toFixed(1)} µs of a core`],
     ['a renewal for one verifier, at its node', `${costs.renewalMicros.toFixed(1)} µs of a core`],
     [

@@ -2,6 +2,7 @@ import type { Bench } from '../bench.ts';
 import { Curfew, logout } from '../candidates/curfew.ts';
 import { withRatios, type Figure, type Section } from '../figure.ts';
 import { toWire } from '../load/wire.ts';
+import { cpuSeconds } from '../machine/foreign-load.ts';
 import { measureInRounds, type Entry } from '../rounds.ts';
 import { Crowd } from '../verifiers/crowd.ts';
 import type { LogoutSample } from '../verifiers/logouts.ts';
@@ -85,7 +86,15 @@ function propagationEntry(bench: Bench, doorbell: string, nodes: Curfew[], verif
         await crowd.logouts({ ...plan, samples: warmUp });
         const samples = await makeSamples(first, Math.ceil(bench.options.propagationSamples * 1.5));
         await bench.services.checkpoint();
+        const theirs = (await crowd.state()).cpuSeconds;
+        const ours = sumOf(nodes.map(({ pid }) => cpuSeconds(pid)));
+        const start = performance.now();
         const { problems, ...values } = await timed(() => crowd.logouts({ ...plan, samples }));
+        const each = {
+          tookMs: (performance.now() - start) / samples.length,
+          nodeMicros: ((sumOf(nodes.map(({ pid }) => cpuSeconds(pid))) - ours) / samples.length) * 1e6,
+          crowdMicros: (((await crowd.state()).cpuSeconds - theirs) / samples.length) * 1e6,
+        };
         const ended = samples.filter((_, i) => i % Math.ceil(samples.length / SAMPLED) === 0);
         const late = await crowd.accepted(
           ended.map(({ text }) => text),
@@ -93,7 +102,7 @@ function propagationEntry(bench: Bench, doorbell: string, nodes: Curfew[], verif
         );
         if (late > 0) problems.push(`${late} logged-out credentials were accepted by other processes`);
         return {
-          values: { ...values, propagationP50: values.confirmedP50 - values.committedP50 },
+          values: { ...values, ...each, propagationP50: values.confirmedP50 - values.committedP50 },
           problems,
         };
       } finally {
@@ -103,6 +112,8 @@ function propagationEntry(bench: Bench, doorbell: string, nodes: Curfew[], verif
     },
   };
 }
+
+const sumOf = (values: number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 async function makeSamples(curfew: Curfew, count: number): Promise<LogoutSample[]> {
   const credentials = await curfew.candidate('bearer').prepare(count);

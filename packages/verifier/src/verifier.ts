@@ -1,4 +1,4 @@
-import type { Clock } from '@curfew/protocol/clock';
+import type { Clock, Instant } from '@curfew/protocol/clock';
 import { credentialKind } from '@curfew/protocol/credential-kind';
 import { Memory } from '@curfew/protocol/memory';
 import { type Watched, watch } from '@curfew/protocol/replica';
@@ -91,7 +91,7 @@ interface Entry extends Used {
 /** An answer of the authority, with what is needed to judge how old it is. */
 interface Answer {
   said: Said;
-  askedMs: number;
+  asked: Instant;
 }
 
 /**
@@ -248,7 +248,7 @@ class FeedVerifier implements Verifier {
     for (;;) {
       const answer = await this.#asks.join(text, () => this.#askNow(text));
       if (answer === null || this.#closed) return this.#refuse('unavailable');
-      const { said, askedMs } = answer;
+      const { said, asked } = answer;
       if (said.says === 'unavailable') return this.#refuse('unavailable');
       if (said.says === 'inactive') return this.#refuse('unknown');
       const verdict = subscriber.judge(said.session);
@@ -257,10 +257,10 @@ class FeedVerifier implements Verifier {
         if (onStale === 'refuse') return this.#refuse('stale');
         // Somebody else's question, put before this check began: its answer may be older than a logout that was confirmed
         // before. Without a replica to tell, ask anew.
-        if (askedMs < startedMs) continue;
+        if (asked.monotonicMs < startedMs) continue;
       }
       // An answer that was under way for long, or lay here while this process was suspended, is an answer of the past.
-      if (this.#clock.now().monotonicMs - askedMs >= this.#leaseMs()) return this.#refuse('unavailable');
+      if (this.#isOlderThanLease(asked)) return this.#refuse('unavailable');
       this.#accepted.authority++;
       const session = sessionOfFacts(said.session.facts, said.expiresAtMs);
       return Object.freeze({ ok: true, session, by: 'authority' } as const);
@@ -269,7 +269,7 @@ class FeedVerifier implements Verifier {
 
   async #askNow(text: string): Promise<Answer> {
     const { mark } = this.#memory;
-    const askedMs = this.#clock.now().monotonicMs;
+    const asked = this.#clock.now();
     let said = await this.#introspection.ask(text, this.#leaseMs());
     const { terms } = this.#feed.subscriber;
     if (said.says === 'active') {
@@ -279,12 +279,19 @@ class FeedVerifier implements Verifier {
     this.#asked.set(said.says, (this.#asked.get(said.says) ?? 0) + 1);
     if (said.says === 'active')
       this.#remember(text, said.session, said.expiresAtMs, {
-        askedMs,
+        askedMs: asked.monotonicMs,
         mark,
         // Never for longer than endings are remembered.
         believedMs: Math.min(BELIEVED_MS, terms?.keep ?? 0),
       });
-    return { said, askedMs };
+    return { said, asked };
+  }
+
+  /** By either clock: the monotonic one stands still while a machine sleeps. */
+  #isOlderThanLease(asked: Instant): boolean {
+    const now = this.#clock.now();
+    const leaseMs = this.#leaseMs();
+    return now.monotonicMs - asked.monotonicMs >= leaseMs || Math.abs(now.wallMs - asked.wallMs) >= leaseMs;
   }
 
   #leaseMs(): number {
