@@ -49,7 +49,7 @@ const prove: Command = {
   },
   examples: [
     'curfew prove',
-    'curfew prove --url https://a.auth.example --node https://b.auth.example --back-end https://api.example/me',
+    'curfew prove --node https://b.example.com --back-end https://api.example.com/me',
     'curfew prove --rounds 50 --json',
   ],
   async run(line) {

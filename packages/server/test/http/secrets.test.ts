@@ -253,6 +253,12 @@ describe.runIf(hasPostgres())('secrets', () => {
       await call('POST', '/v1/refresh', { body: { refresh_token: es.refresh_token } });
       await call('GET', `/api/users/${id}`, { bearer: opaque.session_token });
       await call('POST', '/v1/check', { bearer: opaque.session_token });
+      for (const text of [bearer, opaque.session_token, withCookie.cookie.value])
+        await call('POST', '/oauth/introspect', {
+          ...service,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: new URLSearchParams({ token: text }).toString(),
+        });
       await withClient(url, (client) => client.query(`alter table away rename to ${table}`));
     }
     const one = await fresh();
