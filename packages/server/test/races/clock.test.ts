@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createSharedClock } from '../../src/system/clock.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
 import { migrated, SERVICE_KEY } from '../support.ts';
 import { openNode, until } from './node.ts';
 
@@ -53,3 +54,32 @@ describe.skipIf(!hasPostgres())('a machine whose clock is an hour ahead', () => 
     }
   });
 });
+
+test.skipIf(!hasPostgres())(
+  'a token is dated by when the database was asked, however long that took: an ended session gets none with a whole life ahead',
+  async () => {
+    const url = await freshDatabase(migrated);
+    const node = await openNode({ DATABASE_URL: url });
+    try {
+      const body = { email: 'ada@example.com' };
+      const made = await node.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body });
+      const opening = await withClient(url, async (client) => {
+        await client.query('begin');
+        await client.query('lock table user_sessions');
+        const asked = node.call('POST', '/v1/admin/sessions', {
+          bearer: SERVICE_KEY,
+          body: { user_id: made.json.user.id },
+        });
+        await new Promise((wake) => setTimeout(wake, 2500));
+        await client.query('commit');
+        return { asked, releasedMs: Date.now() };
+      });
+      const { json } = await opening.asked;
+      const [, claims = ''] = json.access_token.split('.');
+      const { iat } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { iat: number };
+      expect(opening.releasedMs - iat * 1000).toBeGreaterThan(2000);
+    } finally {
+      await node.close();
+    }
+  },
+);
