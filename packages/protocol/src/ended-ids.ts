@@ -135,10 +135,14 @@ export class EndedIds {
     for (const table of this.#tables) {
       if (table === undefined) continue;
       const keys: SessionKey[] = [];
-      for (let at = 0; at < table.words.length; at += WORDS) {
-        const [a, b, c] = table.words.subarray(at, at + WORDS) as unknown as [number, number, number];
-        if (a !== 0 || b !== 0 || c !== 0) keys.push({ a: a & KEY, b, c });
-      }
+      const { words } = table;
+      for (let at = 0; at < words.length; at += WORDS)
+        if (taken(words, at))
+          keys.push({
+            a: (words[at] as number) & KEY,
+            b: words[at + 1] as number,
+            c: words[at + 2] as number,
+          });
       yield keys;
     }
   }

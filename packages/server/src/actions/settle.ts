@@ -34,6 +34,7 @@ export async function settleTold(
   for (const reader of [audit, evictor, ending.more ? marker : null]) reader?.soon();
   const facts = { ended: ending.ended.length, more: ending.more };
   if (wait === 'none') {
+    // It goes on, and is counted; the caller did not want to hear how it went.
     confirming.catch(() => undefined);
     return { ...facts, confirmed: false, acknowledged: 0, waitedOut: 0 };
   }

@@ -14,6 +14,7 @@ export function coalesced<T>(work: () => Promise<T>): () => Promise<T> {
   return () => {
     if (!running) return start();
     next ??= running
+      // Its failure is for those who asked for that run; these ask for the next one.
       .catch(() => undefined)
       .then(() => {
         next = undefined;

@@ -110,11 +110,12 @@ function openRedisBell(url: string, channel: string, log: Logger): RedisBell {
     },
     listen(onRing, onGap) {
       listening.on('message', (_channel, text) => onRing(text));
-      listening.on('ready', () => {
+      const subscribe = (): void => {
         // A failure is an error of the connection, and said there.
         listening.subscribe(channel).then(onGap, () => undefined);
-      });
-      if (listening.status === 'ready') listening.subscribe(channel).catch(() => undefined);
+      };
+      listening.on('ready', subscribe);
+      if (listening.status === 'ready') subscribe();
       return () => {
         speaking.disconnect();
         listening.disconnect();

@@ -42,20 +42,24 @@ export function createReader(options: { name: string; system: System; pass: () =
       throw err;
     } finally {
       const wait = failures === 0 ? LOOK_MS : RETRY_MS[Math.min(failures, RETRY_MS.length) - 1];
-      if (!closed) timer = setTimeout(() => void catchUp().catch(() => undefined), wait).unref();
+      if (!closed) timer = setTimeout(passUnwatched, wait).unref();
     }
   });
   const catchUp = (): Promise<void> => {
     last = run();
     return last;
   };
-  catchUp().catch(() => undefined);
+  // Of those below, nobody waits for the outcome: a failure is logged where it happens, and the pass comes again.
+  const passUnwatched = (): void => {
+    catchUp().catch(() => undefined);
+  };
+  passUnwatched();
   return {
     catchUp,
     soon() {
       gathering ??= setTimeout(() => {
         gathering = undefined;
-        catchUp().catch(() => undefined);
+        passUnwatched();
       }, GATHER_MS).unref();
     },
     async close() {

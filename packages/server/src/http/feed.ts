@@ -95,7 +95,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     }
   };
   const showKeys = (): void => {
-    const published = keys.publish().keys as unknown as Record<string, unknown>[];
+    const published = keys.publish().keys.map((key) => ({ ...key }));
     const text = JSON.stringify(published);
     if (text === shownKeys) return;
     shownKeys = text;

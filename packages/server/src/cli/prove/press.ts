@@ -43,24 +43,22 @@ export function press(surface: Surface, held: Held): Pressing {
       else await new Promise((next) => setImmediate(next));
     }
   };
-  const workers = [worker()];
-  const all = async (): Promise<void> => {
-    for (const one of workers) await one;
+  const workers: Promise<void>[] = [];
+  const begin = (): void => {
+    const work = worker();
+    // A failure is told by stop, which waits for all of them.
+    work.catch(() => undefined);
+    workers.push(work);
   };
-  // A failure is told when the work is asked for.
-  for (const one of workers) one.catch(() => undefined);
+  begin();
   return {
     answered(atMs) {
       answeredMs = atMs;
-      for (let i = 1; i < AT_ONCE; i++) {
-        const more = worker();
-        more.catch(() => undefined);
-        workers.push(more);
-      }
+      while (workers.length < AT_ONCE) begin();
     },
     async stop() {
       pressing = false;
-      await all();
+      await Promise.all(workers);
       const lastMs = Math.max(...accepts.map(({ endedMs }) => endedMs));
       return {
         surface: surface.name,
