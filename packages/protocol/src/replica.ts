@@ -105,14 +105,7 @@ export class Replica {
       }
     }
     if (cuts.length > 0) yield { cuts };
-    let ids: SessionKey[] = [];
-    for (const some of this.#ids.chunks()) {
-      ids = ids.concat(some);
-      if (ids.length < PART) continue;
-      yield { ids };
-      ids = [];
-    }
-    if (ids.length > 0) yield { ids };
+    for (const ids of this.#ids.chunks(PART)) yield { ids };
   }
 
   /** Ended ids, cuts, and the bytes of the ids' tables. */

@@ -1,5 +1,4 @@
 import { cutAll, cutOthers, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
-import { EndedIds } from '@curfew/protocol/ended-ids';
 import type { KeyedCut } from '@curfew/protocol/endings';
 import { Replica } from '@curfew/protocol/replica';
 import fc from 'fast-check';
@@ -77,7 +76,6 @@ test('after a long time without a call everything old goes at once', () => {
   replica.apply({ ids: [sidOf(5)], cuts: [] }, 1e9);
   replica.forget(1e9 + KEEP - 1);
   expect(replica.size().ids).toBe(1);
-  expect(EndedIds.sweeps).toBe(1024);
 });
 
 test('pieces are bounded', () => {
@@ -87,7 +85,5 @@ test('pieces are bounded', () => {
   const sizes = [...replica.parts()].map((part) => ('cuts' in part ? part.cuts.length : part.ids.length));
   expect(sizes.reduce((sum, size) => sum + size)).toBe(7500);
   expect(sizes.slice(0, 2)).toEqual([2000, 500]);
-  // Ids come a table at a time, a few more or less.
-  expect(sizes).toHaveLength(5);
-  expect(Math.max(...sizes)).toBeLessThan(2100);
+  expect(sizes.slice(2)).toEqual([2000, 2000, 1000]);
 });
