@@ -31,15 +31,18 @@ export function createEvictor(options: {
   }
 
   async function deal(events: LogEvent[]): Promise<void> {
+    // Many logouts of a moment are one command, and a user of several of them is in it once.
+    const users = new Set<number>();
     for (const event of events) {
       if (event.scope === 'everyone') {
         for (const template of templates) await redis.removeMatching(patternOf(template));
       } else if (event.scope === 'client') {
-        await evictUsers(await usersOfClient(database, event.client_id ?? '', event.position));
+        for (const id of await usersOfClient(database, event.client_id ?? '', event.position)) users.add(id);
       } else {
-        await evictUsers(event.user_ids ?? (event.user_id === null ? [] : [event.user_id]));
+        for (const id of event.user_ids ?? (event.user_id === null ? [] : [event.user_id])) users.add(id);
       }
     }
+    await evictUsers([...users]);
   }
 
   /**
