@@ -227,37 +227,42 @@ export class Database {
     );
   }
 
-  /** Ends what the scope says. Null when there was nothing left to end: of a single session only. */
-  end(from: Process, scope: Scope, by: Session, done: Done<Decision | null>): void {
+  /**
+   * Ends what the scope says, by each of those that ask for it, in one transaction. Null for whom there was nothing left
+   * to end: of a single session only.
+   */
+  end(from: Process, scope: Scope, by: readonly Session[], done: Done<(Decision | null)[]>): void {
     this.write(
       from,
       'end',
-      () => this.draw(),
-      (position, xid) => {
-        if (scope === 'session' && !this.isAlive(by)) return null;
-        const ending: Ending = { position, ids: [], cuts: [], changed: [], ...endingOf(scope, by, position) };
-        const decision: Decision = {
-          scope,
-          by,
-          position,
-          ending,
-          committedMs: null,
-          confirmed: false,
-          probes: probesOf(ending),
-        };
-        if (scope === 'session') by.marked = true;
-        for (const { key, ...cut } of ending.cuts) {
-          const there = this.#cuts.get(key);
-          this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);
-        }
-        this.#log.push({ xid, ending, atMs: this.#world.nowMs });
-        this.#truth.decisions.push(decision);
-        this.#truth.committed(decision);
-        this.#world.note('database', () => `commits ${describe(decision)}`);
-        return decision;
-      },
+      () => by.map(() => this.draw()),
+      (positions, xid) => by.map((one, i) => this.#end(scope, one, positions[i] as number, xid)),
       done,
     );
+  }
+
+  #end(scope: Scope, by: Session, position: number, xid: number): Decision | null {
+    if (scope === 'session' && !this.isAlive(by)) return null;
+    const ending: Ending = { position, ids: [], cuts: [], changed: [], ...endingOf(scope, by, position) };
+    const decision: Decision = {
+      scope,
+      by,
+      position,
+      ending,
+      committedMs: null,
+      confirmed: false,
+      probes: probesOf(ending),
+    };
+    if (scope === 'session') by.marked = true;
+    for (const { key, ...cut } of ending.cuts) {
+      const there = this.#cuts.get(key);
+      this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);
+    }
+    this.#log.push({ xid, ending, atMs: this.#world.nowMs });
+    this.#truth.decisions.push(decision);
+    this.#truth.committed(decision);
+    this.#world.note('database', () => `commits ${describe(decision)}`);
+    return decision;
   }
 
   forNode(from: Process): NodeDatabase {

@@ -200,6 +200,13 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'first-of-many',
+    point: 3,
+    wrong: 'Of endings that were committed together only the first goes to the verifiers.',
+    file: protocol('node'),
+    edits: [['this.publisher.publish(endings);', 'this.publisher.publish(endings.slice(0, 1));']],
+  },
+  {
     name: 'departed-forgotten',
     point: 4,
     wrong: 'A verifier whose connection has ended is not waited for.',
@@ -441,8 +448,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('node-process'),
     edits: [
       [
-        `if (error || decision === undefined) return done(error);`,
-        `if (error || decision === undefined) return truth.toldNothing(this, by, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });`,
+        `if (error || answers === undefined) return done(error);`,
+        `if (error || answers === undefined) return truth.toldNothing(this, by[0] as Session, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });`,
       ],
     ],
   },
@@ -484,9 +491,9 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('node-process'),
     edits: [
       [
-        `    database.end(this.process, scope, by, (error, decision) => {`,
-        `    truth.toldNothing(this, by, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });
-    database.end(this.process, scope, by, (error, decision) => {`,
+        `    database.end(this.process, scope, by, (error, answers) => {`,
+        `    truth.toldNothing(this, by[0] as Session, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });
+    database.end(this.process, scope, by, (error, answers) => {`,
       ],
     ],
   },

@@ -130,31 +130,36 @@ export class NodeProcess {
     return readToken(text)?.expiresAtMs ?? null;
   }
 
-  /** A logout arrives here. */
-  end(scope: Scope, by: Session, done: (error: unknown) => void): void {
+  /** Logouts arrive here, and share one statement and so one commit; mostly it is one. */
+  end(scope: Scope, by: readonly Session[], done: (error: unknown) => void): void {
     const { world, truth, database } = this.#sim;
-    world.note(this.name, () => `is asked to end ${scope} by ${nameOf(by)}`);
-    database.end(this.process, scope, by, (error, decision) => {
+    world.note(this.name, () => `is asked to end ${scope} by ${by.map(nameOf).join(' and by ')}`);
+    database.end(this.process, scope, by, (error, answers) => {
       // A store that does not answer: not logged out, try again.
-      if (error || decision === undefined) return done(error);
-      const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
-      this.#sim.promise(this, learned);
-      if (decision === null) {
+      if (error || answers === undefined) return done(error);
+      const decisions = answers.filter((decision) => decision !== null);
+      const over = by.filter((_, i) => answers[i] === null);
+      if (decisions.length > 0) {
+        const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
+        this.#sim.promise(this, learned);
+        this.node.committed(...decisions.map(({ ending }) => ending));
+        this.asked.push(...decisions);
+        this.node.confirm((propagation) => {
+          for (const decision of decisions) truth.told(this, decision, learned, propagation);
+          this.#sim.kept(learned);
+          for (const decision of decisions) this.#sim.hunt(decision);
+          done(null);
+        });
+      }
+      if (over.length > 0) {
+        const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
+        this.#sim.promise(this, learned);
         this.node.confirmEarlier(() => {
-          truth.toldNothing(this, by, learned);
+          for (const one of over) truth.toldNothing(this, one, learned);
           this.#sim.kept(learned);
           done(null);
         });
-        return;
       }
-      this.node.committed(decision.ending);
-      this.asked.push(decision);
-      this.node.confirm((propagation) => {
-        truth.told(this, decision, learned, propagation);
-        this.#sim.kept(learned);
-        this.#sim.hunt(decision);
-        done(null);
-      });
     });
   }
 

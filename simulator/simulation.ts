@@ -263,10 +263,18 @@ export class Simulation {
     const again = this.#suspects.length > 0 && random.chance(0.15);
     const { session } = random.pick(again ? this.#suspects : this.#credentials);
     this.#suspect(session, scope);
+    const by = [session];
+    // Those that come while another is under way are gathered: they share a commit, and the message to the replicas.
+    while (scope === 'session' && by.length < 3 && random.chance(0.3)) {
+      const { session: another } = random.pick(this.#credentials);
+      if (by.includes(another)) break;
+      by.push(another);
+      this.#suspect(another, scope);
+    }
     const times = random.chance(0.1) ? 2 : 1;
     for (let i = 0; i < times; i++) {
       const at = i === 0 ? node : (this.anyNode() ?? node);
-      at.process.deliver(() => at.end(scope, session, () => undefined));
+      at.process.deliver(() => at.end(scope, by, () => undefined));
     }
   }
 
