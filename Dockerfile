@@ -3,7 +3,8 @@ FROM node:24-slim AS build
 WORKDIR /curfew
 COPY package.json package-lock.json tsconfig.base.json ./
 COPY packages packages
-COPY tools/assets.ts tools/assets.ts
+COPY web web
+COPY tools/assets.ts tools/build-pages.ts tools/
 RUN npm ci --ignore-scripts && npx tsc -b packages/server && node tools/assets.ts
 
 # What runs, without development packages. Nothing of ours needs an install script.
@@ -12,6 +13,7 @@ WORKDIR /curfew
 COPY package.json package-lock.json ./
 COPY packages/protocol/package.json packages/protocol/
 COPY packages/server/package.json packages/server/
+COPY packages/verifier/package.json packages/verifier/
 RUN npm ci --omit=dev --ignore-scripts --workspace @curfew/server --workspace @curfew/protocol
 
 FROM node:24-slim

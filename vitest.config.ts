@@ -8,6 +8,7 @@ const source = 'curfew-source';
 const LONGEST = [
   'simulator/simulator',
   'chaos/chaos',
+  'client/test/storm',
   'crash/killed-embedded',
   'crash/killed-postgres',
   'cli/commands',
@@ -16,6 +17,9 @@ const LONGEST = [
   'model/sessions',
   'cli/serve',
   'http/browser',
+  'web/test/devices',
+  'web/test/look',
+  'web/test/login',
   'examples/',
   'cli/prove',
 ];
@@ -41,13 +45,14 @@ export default defineConfig({
   test: {
     include: [
       'packages/*/test/**/*.test.ts',
+      'web/test/**/*.test.ts',
       'tools/**/*.test.ts',
       'examples/**/*.test.ts',
       'simulator/*.test.ts',
       'chaos/**/*.test.ts',
       'bench/fan-out/*.test.ts',
     ],
-    globalSetup: ['packages/server/test/services/global-setup.ts'],
+    globalSetup: ['packages/server/test/services/global-setup.ts', 'web/test/global-setup.ts'],
     pool: 'forks',
     execArgv: [`--conditions=${source}`],
     maxWorkers: 3,

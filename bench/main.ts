@@ -21,6 +21,7 @@ import { measureLocalChecks } from './sections/local.ts';
 import { measureLogins } from './sections/login.ts';
 import { measureLogoutAll } from './sections/logout-all.ts';
 import { measureLogouts } from './sections/logout.ts';
+import { measureNotices } from './sections/notices.ts';
 import { measureOverload } from './sections/overload.ts';
 import { measurePropagation } from './sections/propagation.ts';
 import { measureRefreshes } from './sections/refresh.ts';
@@ -37,6 +38,7 @@ const SECTIONS: Record<SectionId, (bench: Bench) => Promise<Section>> = {
   propagation: measurePropagation,
   listening: measureListening,
   'idle-feeds': measureIdleFeeds,
+  notices: measureNotices,
 };
 
 let stopServices: () => Promise<void> = async () => {};

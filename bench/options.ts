@@ -12,6 +12,7 @@ export const SECTION_IDS = [
   'propagation',
   'listening',
   'idle-feeds',
+  'notices',
 ] as const;
 export type SectionId = (typeof SECTION_IDS)[number];
 
@@ -45,6 +46,8 @@ export interface Options {
   /** Logouts per round whose propagation is waited for, and half as many whose is not. */
   propagationSamples: number;
   idleSeconds: number;
+  /** Logouts whose notices are waited for. */
+  noticeSamples: number;
 }
 
 export const USAGE = `npm run bench -- [--quick] [--only ${SECTION_IDS.join(',')}] [--no-peers] [--no-curfew]`;
@@ -86,6 +89,7 @@ export function readOptions(args: string[]): Options {
     replicaEntries: quick ? 1_000_000 : 10_000_000,
     propagationSamples: quick ? 40 : 200,
     idleSeconds: quick ? 4 : 20,
+    noticeSamples: quick ? 300 : 1000,
   };
 }
 

@@ -1,13 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { opened } from '../packages/server/test/http/logins.ts';
-import { freePort, scratchRoot } from '../packages/server/test/services/scratch.ts';
-import { ISSUER, SERVICE_KEY } from '../packages/server/test/support.ts';
 import { openStage, type Stage } from '../packages/verifier/test/door.ts';
+import { type Example, startProtected } from './started.ts';
 
 const files = ['protected-express.ts', 'protected-fastify.ts', 'protected-hono.ts', 'protected-fetch.ts'];
 
@@ -17,35 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-/** Starts an example as its first line says, on a free port. */
-async function start(file: string): Promise<{ url: string; child: ChildProcess; output: () => string }> {
-  const port = await freePort();
-  const child = spawn(process.execPath, ['--conditions=curfew-source', join(import.meta.dirname, file)], {
-    env: {
-      PATH: process.env['PATH'],
-      PORT: String(port),
-      AUTHORITY: stage.door.url,
-      SERVICE_KEY,
-      AUDIENCE: ISSUER,
-      NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await new Promise<void>((ready, fail) => {
-    child.once('exit', (code) => fail(new Error(`${file} ended with ${code}\n${output}`)));
-    createInterface(child.stdout).on('line', (line) => {
-      if (line.startsWith('listening on ')) ready();
-    });
-  });
-  return { url: `http://127.0.0.1:${port}`, child, output: () => output };
-}
-
 describe.each(files)('examples/%s', (file) => {
-  let example: Awaited<ReturnType<typeof start>>;
+  let example: Example;
   beforeAll(async () => {
-    example = await start(file);
+    example = await startProtected(file, stage.door.url);
   }, 60_000);
   afterAll(() => void example?.child.kill('SIGKILL'));
 

@@ -55,7 +55,7 @@ export class Database {
   #nextXid = 1;
   /** Transactions under way that have a number. */
   readonly #open = new Set<number>();
-  /** Committed endings, in the order of their commits. */
+  /** Committed endings, by transaction and position. */
   readonly #log: { xid: number; ending: Ending; atMs: number }[] = [];
   readonly #cuts = new Map<string, Cut>();
   readonly #nodes = new Map<string, { beat: number }>();
@@ -258,7 +258,9 @@ export class Database {
       const there = this.#cuts.get(key);
       this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);
     }
-    this.#log.push({ xid, ending, atMs: this.#world.nowMs });
+    let at = this.#log.length;
+    while (at > 0 && (this.#log[at - 1]?.xid ?? 0) > xid) at--;
+    this.#log.splice(at, 0, { xid, ending, atMs: this.#world.nowMs });
     this.#truth.decisions.push(decision);
     this.#truth.committed(decision);
     this.#world.note('database', () => `commits ${describe(decision)}`);
@@ -319,15 +321,32 @@ export class Database {
     );
   }
 
-  #readLog(cursor: string | null): { endings: Ending[]; cursor: string } {
-    const sinceXid = cursor === null ? 0 : Number(cursor);
+  /** A cursor is a transaction and, where a page has ended, what was given of it and of those after it. */
+  #readLog(cursor: string | null): { endings: Ending[]; cursor: string; more: boolean } {
+    const [since, ...given] = cursor?.split(' ').map(Number) ?? [];
+    const sinceXid = since ?? 0;
     const sinceMs = cursor === null ? this.#world.nowMs - 1.1 * this.#plan.keepMs : Number.NEGATIVE_INFINITY;
-    const endings: Ending[] = [];
-    for (const { xid, ending, atMs } of this.#log)
-      if (xid >= sinceXid && atMs >= sinceMs) endings.push(ending);
-    let horizon = this.#nextXid;
+    let from = this.#log.length;
+    while (from > 0 && (this.#log[from - 1]?.xid ?? 0) >= sinceXid) from--;
+    const news = this.#log
+      .slice(from)
+      .filter(({ ending, atMs }) => atMs >= sinceMs && !given.includes(ending.position));
+    const page = news.slice(0, this.#plan.pageSize);
+    const more = page.length < news.length;
+    let horizon = more ? (page.at(-1)?.xid ?? sinceXid) : this.#nextXid;
     for (const xid of this.#open) horizon = Math.min(horizon, xid);
-    return { endings, cursor: String(horizon) };
+    const endings = page.map(({ ending }) => ending);
+    // As the server does it: what was given is not given again.
+    const held = this.#log
+      .slice(from)
+      .filter(({ xid }) => xid >= horizon)
+      .map(({ ending }) => ending.position)
+      .filter((position) => given.includes(position) || endings.some((one) => one.position === position));
+    return {
+      endings,
+      cursor: [horizon, ...held].join(' '),
+      more,
+    };
   }
 }
 

@@ -134,18 +134,14 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('database'),
     edits: [
       [
-        `    for (const { xid, ending, atMs } of this.#log)
-      if (xid >= sinceXid && atMs >= sinceMs) endings.push(ending);
-    let horizon = this.#nextXid;
-    for (const xid of this.#open) horizon = Math.min(horizon, xid);
-    return { endings, cursor: String(horizon) };`,
-        `    let highest = sinceXid;
-    for (const { ending, atMs } of this.#log)
-      if (ending.position > sinceXid && atMs >= sinceMs) {
-        endings.push(ending);
-        highest = Math.max(highest, ending.position);
-      }
-    return { endings, cursor: String(highest) };`,
+        `      .filter(({ ending, atMs }) => atMs >= sinceMs && !given.includes(ending.position));`,
+        `      .filter(({ ending, atMs }) => atMs >= sinceMs && ending.position > (given[0] ?? 0));`,
+      ],
+      ['const [since, ...given] = cursor?.split(', 'const [, ...given] = cursor?.split('],
+      ['const sinceXid = since ?? 0;', 'const sinceXid = 0;'],
+      [
+        `cursor: [horizon, ...held].join(' '),`,
+        `cursor: [horizon, Math.max(given[0] ?? 0, ...endings.map(({ position }) => position))].join(' '),`,
       ],
     ],
   },
@@ -196,6 +192,18 @@ export const MUTATIONS: readonly Mutation[] = [
       running = false;
       const served = asking;
       asking = [];`,
+      ],
+    ],
+  },
+  {
+    name: 'page-proves',
+    point: 1,
+    wrong: 'A page of the log makes fresh, though there is more.',
+    file: protocol('node'),
+    edits: [
+      [
+        '        for (const position of own) this.#own.add(position);\n        return this.#readNow(done);',
+        '        for (const position of own) this.#own.add(position);\n        this.#freshness.prove(asked, 0);\n        return done(null);',
       ],
     ],
   },
@@ -270,12 +278,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 5,
     wrong: 'A node that starts reads the log from now on, without what was before.',
     file: model('database'),
-    edits: [
-      [
-        'const sinceXid = cursor === null ? 0 : Number(cursor);',
-        'const sinceXid = cursor === null ? this.#nextXid : Number(cursor);',
-      ],
-    ],
+    edits: [['const sinceXid = since ?? 0;', 'const sinceXid = since ?? this.#nextXid;']],
   },
   {
     name: 'snapshot-then-stream',

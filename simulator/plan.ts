@@ -53,6 +53,8 @@ export interface Plan {
   readonly healMs: number;
   readonly endMs: number;
   readonly faults: readonly Fault[];
+  /** Endings that one read of the log gives at most. */
+  readonly pageSize: number;
   /** Mostly about the registry: nodes that are cut off from it for long, and come back. */
   readonly registry: boolean;
   has(fault: Fault): boolean;
@@ -87,6 +89,7 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
     healMs,
     endMs: healMs + 7 * leaseMs,
     faults: [...faults],
+    pageSize: random.pick([1, 2, 5, 1000]),
     registry,
     has: (fault) => faults.has(fault),
   };

@@ -1,7 +1,8 @@
 /**
- * Puts the two files of Swagger UI that the documentation page serves into `packages/server/assets/swagger-ui`.
+ * Puts what the server serves beside its API into `packages/server/assets`: the two files of Swagger UI, and the pages
+ * of `web/`, built.
  *
- * They are copied, not depended on: the package carries 12 MB of other builds, and one of its dependencies reports
+ * Swagger UI is copied, not depended on: the package carries 12 MB of other builds, and one of its dependencies reports
  * every installation to a third party. Runs after `npm install`; does nothing where development packages are left out.
  */
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { createRequire } from 'node:module';
 const server = join(import.meta.dirname, '..', 'packages', 'server');
 const target = join(server, 'assets', 'swagger-ui');
 
-const source = find();
+const source = find('swagger-ui-dist/package.json', server);
 if (source !== undefined) {
   mkdirSync(target, { recursive: true });
   for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE', 'NOTICE']) {
@@ -19,9 +20,15 @@ if (source !== undefined) {
   }
 }
 
-function find(): string | undefined {
+const web = join(import.meta.dirname, '..', 'web');
+if (existsSync(web) && find('vite/package.json', web) && find('preact/package.json', web)) {
+  const { buildPages } = await import('./build-pages.ts');
+  await buildPages();
+}
+
+function find(file: string, from: string): string | undefined {
   try {
-    return dirname(createRequire(join(server, 'package.json')).resolve('swagger-ui-dist/package.json'));
+    return dirname(createRequire(join(from, 'package.json')).resolve(file));
   } catch {
     return undefined;
   }

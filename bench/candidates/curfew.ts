@@ -135,6 +135,19 @@ export class Curfew {
     return needed(textOf((await response.json()) as ContractAnswer, response.headers.getSetCookie()));
   }
 
+  /** Logs out everybody, as an administrator does: with the count confirmed. */
+  async endEveryone(): Promise<void> {
+    const ask = (body: object): Promise<Response> =>
+      fetch(`http://127.0.0.1:${this.port}/v1/admin/logout`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${this.serviceKey}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ scope: 'everyone', ...body }),
+      });
+    const { count } = (await (await ask({})).json()) as { count: number };
+    const response = await ask({ confirm: count });
+    if (!response.ok) throw new Error(`logging everyone out answered ${response.status}`);
+  }
+
   async #prepare(transport: Transport, count: number): Promise<Credential[]> {
     const opened = await this.#openForMany(transport, count);
     return opened.map(([user, session]) => this.#credential(transport, user, session));

@@ -1,44 +1,18 @@
-import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+import { type Reply, Requests as Connections } from '../../packages/server/src/cli/prove/requests.ts';
 
-/** An answer, read to its end. `status` 0: none came. */
-export interface Reply {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
-}
+export type { Reply };
 
 /** Well beyond what a logout may take. */
 const TIMEOUT_MS = 15_000;
 
-/** Requests over kept connections. Nothing is ever sent twice: a logout that was not answered stays unanswered. */
+/** Requests whose failure is an answer too, of status 0: a logout that was not answered stays unanswered. */
 export class Requests {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  readonly #connections = new Connections({ connections: 256, timeoutMs: TIMEOUT_MS });
 
   send(method: string, url: string, headers: Record<string, string> = {}, body?: string): Promise<Reply> {
-    return new Promise((resolve) => {
-      const none = (why: string): void => resolve({ status: 0, headers: {}, text: why });
-      const asked = request(
-        url,
-        {
-          method,
-          agent: this.#agent,
-          timeout: TIMEOUT_MS,
-          headers: body === undefined ? headers : { 'content-length': Buffer.byteLength(body), ...headers },
-        },
-        (response) => {
-          let text = '';
-          response.setEncoding('utf8');
-          response.on('data', (chunk: string) => (text += chunk));
-          response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
-          );
-          response.on('error', (error) => none(error.message));
-        },
-      );
-      asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
-      asked.on('error', (error) => none(error.message));
-      asked.end(body);
-    });
+    return this.#connections
+      .send(method, url, headers, body)
+      .catch((error: unknown) => ({ status: 0, headers: {}, text: String(error) }));
   }
 
   json(method: string, url: string, headers: Record<string, string>, body?: object): Promise<Reply> {

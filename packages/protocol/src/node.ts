@@ -34,9 +34,13 @@ export interface NodeDatabase {
   takeOut(id: string, beat: number, done: Done<boolean>): void;
   /**
    * Every ending at or above the cursor that is committed, and the cursor to go on from: below it every transaction is over, so
-   * nothing can appear there any more. Without a cursor, everything that can still matter to anybody.
+   * nothing can appear there any more. Without a cursor, everything that can still matter to anybody. With `more` it was
+   * only the first of it, and the cursor leads to the rest.
    */
-  readLog(cursor: string | null, done: Done<{ endings: readonly Ending[]; cursor: string }>): void;
+  readLog(
+    cursor: string | null,
+    done: Done<{ endings: readonly Ending[]; cursor: string; more?: boolean }>,
+  ): void;
 }
 
 /** What the outside gives a node. */
@@ -187,6 +191,12 @@ export class Node {
     return this.#others;
   }
 
+  /** For how many milliseconds the beat of another node has not been seen to move; undefined when it was never looked at. */
+  stillMs(id: string): number | undefined {
+    const seen = this.#beats.get(id);
+    return seen && this.#world.now().monotonicMs - seen.movedMs;
+  }
+
   /** Reads the log. When it answers, everything committed before the call is in the replica, and sent to the verifiers. */
   catchUp(done: Done<void>): void {
     this.#read(done);
@@ -327,6 +337,11 @@ export class Node {
         ),
       );
       this.#cursor = news.cursor;
+      if (news.more) {
+        // A page proves nothing: not everything that was committed before it was asked for is in it.
+        for (const position of own) this.#own.add(position);
+        return this.#readNow(done);
+      }
       this.#freshness.prove(asked, 0);
       done(null);
     });

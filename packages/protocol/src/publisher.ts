@@ -29,6 +29,9 @@ interface Wait {
   over(): void;
 }
 
+/** Endings in one message: some hundred kilobytes at most of single logouts. */
+const TOGETHER = 2000;
+
 /**
  * The verifiers that follow one node. Endings are numbered; whoever has not acknowledged one is waited for until it
  * has, or until it cannot trust its memory any more. Nothing here knows what a socket is.
@@ -77,14 +80,17 @@ export class Publisher {
     for (const feed of this.#departed) if (feed.trustsUntilMs <= nowMs) this.#departed.delete(feed);
   }
 
-  /** Sends what has ended, as one message under one number. */
+  /** Sends what has ended, as few messages, each under a number. */
   publish(endings: readonly Ending[]): void {
-    const ids = endings.flatMap((ending) => ending.ids);
-    const cuts = endings.flatMap((ending) => ending.cuts);
-    const changed = endings.flatMap((ending) => ending.changed);
-    if (ids.length + cuts.length + changed.length === 0) return;
-    this.#seq++;
-    this.broadcast({ t: 'ending', seq: this.#seq, cuts, ids, changed });
+    for (let i = 0; i < endings.length; i += TOGETHER) {
+      const some = endings.slice(i, i + TOGETHER);
+      const ids = some.flatMap((ending) => ending.ids);
+      const cuts = some.flatMap((ending) => ending.cuts);
+      const changed = some.flatMap((ending) => ending.changed);
+      if (ids.length + cuts.length + changed.length === 0) continue;
+      this.#seq++;
+      this.broadcast({ t: 'ending', seq: this.#seq, cuts, ids, changed });
+    }
   }
 
   /** Sends something to every verifier. */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { NodeMessage } from '@curfew/protocol/feed';
 import { Publisher, type Tally } from '@curfew/protocol/publisher';
 import { beforeEach, expect, test } from 'vitest';
@@ -10,6 +12,18 @@ let clock: HandClock;
 let publisher: Publisher;
 let sent: NodeMessage[];
 let over: Tally | null;
+
+setFlagsFromString('--expose-gc');
+const gc: () => void = runInNewContext('gc');
+/** What was looked at in the present turn is held until it is over. */
+const collectGarbage = (): Promise<void> =>
+  new Promise((done) => {
+    setTimeout(() => {
+      gc();
+      done();
+    });
+  });
+const isHeld = (ref: WeakRef<object>): boolean => ref.deref() !== undefined;
 
 beforeEach(() => {
   clock = new HandClock();
@@ -111,6 +125,27 @@ test('who has departed is waited for as well, and is not renewed', () => {
   over = null;
   wait();
   expect(over).toEqual({ acknowledged: 0, missing: 0 });
+});
+
+test('who departs while it is waited for is waited out, and nothing of it is held after that', async () => {
+  const depart = (renewed: boolean): WeakRef<object> => {
+    const feed = join();
+    if (renewed) publisher.renew(feed, 1, 0, 0);
+    end();
+    wait();
+    publisher.leave(feed);
+    return new WeakRef(feed);
+  };
+  const waitedFor = depart(true);
+  clock.pass(TRUST - 1);
+  await collectGarbage();
+  expect([over, isHeld(waitedFor)]).toEqual([null, true]);
+  clock.pass(2);
+  expect(over).toEqual({ acknowledged: 0, missing: 1 });
+  // Those whose lease is over are let go of with the next departure, and who has none with its own.
+  const neverTrusted = depart(false);
+  await collectGarbage();
+  expect([isHeld(waitedFor), isHeld(neverTrusted)]).toEqual([false, false]);
 });
 
 test('a verifier that has never been renewed trusts nothing and is not waited for', () => {

@@ -53,7 +53,9 @@ create table user_sessions (
   ended_at           timestamptz,
   ended_by           text,
   ended_reason       text,
-  refresh_generation integer not null default 0
+  refresh_generation integer not null default 0,
+  -- When the password was given again; null: at the login alone.
+  authenticated_at   timestamptz
 );
 create index user_sessions_active on user_sessions (user_id, born) where is_active;
 create index user_sessions_of_client on user_sessions (client_id, born) where is_active;
@@ -105,7 +107,7 @@ create table events (
   client_id      text,
   device_id      text,
   except_session uuid,
-  -- Who did it: 'user:<id>', 'service', 'operator', 'system'.
+  -- Who did it: 'service', 'operator', 'system', or 'user:<id>/<sid>' with the session that asked (a login has none).
   actor          text not null,
   contract       text,
   ip_address     text,

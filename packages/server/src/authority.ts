@@ -7,10 +7,12 @@ import type { Logger } from 'pino';
 import { createEvictor, type Evictor } from './cache/evictor.ts';
 import { openRedis, type RedisCopies } from './cache/redis.ts';
 import { auditPass } from './cluster/audit.ts';
+import { Followers } from './cluster/followers.ts';
 import { startHousekeeping } from './cluster/housekeeping.ts';
 import { markerPass } from './cluster/marker.ts';
 import { BELIEVED_MS, SessionMemory } from './cluster/memory.ts';
 import { alignClock, joinNodes, type Nodes } from './cluster/nodes.ts';
+import { NoticeBoard } from './cluster/notice-board.ts';
 import { openDoorbell } from './cluster/doorbell.ts';
 import { createReader, type Reader } from './cluster/readers.ts';
 import { type Config, type Environment, readConfig } from './config.ts';
@@ -20,9 +22,10 @@ import { tokenLifeSeconds, type World } from './actions/world.ts';
 import { createApp } from './http/app.ts';
 import { createQuickCheck } from './http/check.ts';
 import type { Connection } from './http/environment.ts';
-import { createFeeds } from './http/feed.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createNodeListener } from './http/node.ts';
+import { OpenStreams } from './http/open-streams.ts';
+import { createUpgrades } from './http/upgrades.ts';
 import { openKeyRing } from './keys/ring.ts';
 import type { Database } from './store/database.ts';
 import { readIdentity } from './store/nodes.ts';
@@ -67,11 +70,11 @@ export interface Authority {
   /** The same for node:http, quicker: `http.createServer(authority.listener)`. */
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void;
   /**
-   * Answers a request to open a WebSocket, `GET /v1/feed`: `server.on('upgrade', authority.upgrade)`. Back ends with
-   * the verifier need it.
+   * Answers a request to open a WebSocket: `server.on('upgrade', authority.upgrade)`. Back ends with the verifier need it
+   * (`GET /v1/feed`), and devices that want to be told when their session ends (`GET /v1/notices`).
    */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** Closes the WebSockets, so that a server that is to stop can: each would keep it open. */
+  /** Closes the WebSockets and ends the streams, so that a server that is to stop can: each would keep it open. */
   readonly hangUp: () => void;
   /** Writes back what is pending, signs off, closes the database. */
   readonly close: () => Promise<void>;
@@ -96,7 +99,8 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   const { world, close } = await openWorld(config, options);
   if (config.demoAccounts) await createDemoAccounts(world);
   const metrics = createMetrics(world);
-  const app = createApp(world, metrics);
+  const streams = new OpenStreams();
+  const app = createApp(world, metrics, streams);
   const fetch = async (request: Request, connection: Connection = {}): Promise<Response> =>
     app.fetch(request, connection);
   const quickCheck = createQuickCheck(world);
@@ -109,12 +113,15 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
     },
     options.ownProcess ?? false,
   );
-  const feeds = createFeeds(world);
-  const hangUp = (): void => feeds.close();
+  const upgrades = createUpgrades(world, metrics);
+  const hangUp = (): void => {
+    upgrades.close();
+    streams.close();
+  };
   return {
     fetch,
     listener,
-    upgrade: (request, socket, head) => feeds.upgrade(request, socket, head),
+    upgrade: (request, socket, head) => upgrades.upgrade(request, socket, head),
     hangUp,
     close: () => {
       hangUp();
@@ -178,6 +185,16 @@ async function buildWorld(
     judge: (session) => nodes?.judge(session) ?? 'unsure',
     ends: (session) => nodes?.ends(session) ?? false,
   });
+  const idleMs = Math.min(...applications.map((application) => application.idleSeconds)) * 1000;
+  const flushMs = Math.min(FLUSH_AT_MOST_MS, idleMs / 4);
+  const notices = new NoticeBoard({
+    database,
+    system,
+    ends: (session) => nodes?.ends(session) ?? false,
+    hint: (userIds) => nodes?.hint(userIds),
+    flushMs,
+  });
+  closers.push(() => notices.close());
   nodes = await joinNodes({
     database,
     system,
@@ -190,11 +207,13 @@ async function buildWorld(
       () => nodes?.node.others ?? 0,
       system.log,
     ),
-    onEnding: (ending, event) => {
+    onEnding: (ending, event, own) => {
       memory.change(ending.changed);
+      notices.took(ending, event);
       // A failure is said by the connection, and the durable reader tries again.
-      if (event) evictor?.evict(event).catch(() => undefined);
+      if (!own) evictor?.evict(event).catch(() => undefined);
     },
+    onHint: (userIds) => notices.heardOf(userIds),
     onGap: () => memory.forget(),
   });
   const joined = nodes;
@@ -206,12 +225,11 @@ async function buildWorld(
   const marker = createReader({ name: 'marker', system, pass: markerPass(database) });
   for (const reader of [audit, marker]) closers.push(() => reader.close());
 
-  const idleMs = Math.min(...applications.map((application) => application.idleSeconds)) * 1000;
   const housekeeping = startHousekeeping({
     database,
     system,
     memory,
-    flushMs: Math.min(FLUSH_AT_MOST_MS, idleMs / 4),
+    flushMs,
     retentionDays: config.retentionDays,
   });
   closers.push(() => housekeeping.close());
@@ -222,6 +240,8 @@ async function buildWorld(
     keys,
     memory,
     nodes: joined,
+    followers: new Followers(),
+    notices,
     redis: copies?.redis ?? null,
     endOne: createEndOne(database, joined),
     readers: { audit, marker, evictor: copies?.reader ?? null },

@@ -195,6 +195,11 @@ export const SETTINGS = {
     ),
     about: 'Send Clear-Site-Data at a cookie logout. Off: "cookies" reaches the whole registrable domain.',
   },
+  CURFEW_PAGES: {
+    form: flag.default(true),
+    about:
+      'Serve the pages: /login, /logout, /devices, /admin and what they load from /pages. 0 leaves those addresses free; the API is the same.',
+  },
   CURFEW_TRUSTED_ORIGINS: {
     form: list.refine(
       (items) => items.every((item) => URL.canParse(item) && new URL(item).origin === item),
@@ -251,6 +256,24 @@ export const SETTINGS = {
     form: z.coerce.number().int().min(8).max(64).default(8),
     about:
       'Shortest new password. NIST SP 800-63B-4: at least 8, and 15 where the password is the only factor.',
+  },
+  CURFEW_CONFIRM_AFTER_SECONDS: {
+    form: z.coerce.number().int().min(0).max(31_622_400).default(0),
+    about:
+      'Logging out the other sessions, or all, asks for the password again when it was given longer ago than this. 0: never.',
+  },
+  CURFEW_NOTICES_PER_USER: {
+    form: z.coerce.number().int().min(1).max(10_000).default(100),
+    about: 'WebSockets for notices that one user may have open at one process; each open page has one.',
+  },
+  CURFEW_NOTICES_PER_NODE: {
+    form: z.coerce.number().int().min(0).max(1_000_000).default(20_000),
+    about: 'WebSockets for notices that one process holds; more are told to come back later.',
+  },
+  CURFEW_NOTICES_PER_SECOND: {
+    form: z.coerce.number().int().min(1).max(100_000).default(1000),
+    about:
+      'New WebSockets for notices that one process takes in a second; more are answered 503 with Retry-After.',
   },
   CURFEW_RETENTION_DAYS: {
     form: z.coerce.number().int().min(1).max(36_500).default(90),
@@ -321,12 +344,17 @@ export interface Config {
     alsoClear: readonly { domain: string | null; path: string }[];
     clearSiteData: readonly string[];
   };
+  /** Whether the pages are served. */
+  pages: boolean;
   trustedOrigins: ReadonlySet<string>;
   trustedProxies: readonly string[];
   cache: { keys: readonly string[]; seconds: number };
   hashing: { concurrency: number; queue: number };
   loginLimits: { pair: number; address: number; account: number; windowSeconds: number };
   passwordMinLength: number;
+  /** 0: never asked. */
+  confirmAfterSeconds: number;
+  notices: { perUser: number; perNode: number; perSecond: number };
   retentionDays: number;
   logLevel: string;
 }
@@ -424,6 +452,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
       alsoClear: values.CURFEW_COOKIE_ALSO_CLEAR.map(place),
       clearSiteData: values.CURFEW_CLEAR_SITE_DATA,
     },
+    pages: values.CURFEW_PAGES,
     trustedOrigins: new Set([...ownOrigins(issuer, values.PORT), ...values.CURFEW_TRUSTED_ORIGINS]),
     trustedProxies: values.CURFEW_TRUSTED_PROXIES,
     cache: { keys: values.CURFEW_CACHE_KEYS, seconds: values.CURFEW_CACHE_SECONDS },
@@ -438,6 +467,12 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
       windowSeconds: values.CURFEW_LOGIN_WINDOW_SECONDS,
     },
     passwordMinLength: values.CURFEW_PASSWORD_MIN_LENGTH,
+    confirmAfterSeconds: values.CURFEW_CONFIRM_AFTER_SECONDS,
+    notices: {
+      perUser: values.CURFEW_NOTICES_PER_USER,
+      perNode: values.CURFEW_NOTICES_PER_NODE,
+      perSecond: values.CURFEW_NOTICES_PER_SECOND,
+    },
     retentionDays: values.CURFEW_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,
   };

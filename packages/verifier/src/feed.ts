@@ -38,6 +38,11 @@ const CLOSED = new Map<number, string>([
   [FEED_CLOSED.version, 'authority and verifier speak different versions of the feed: update one of them'],
 ]);
 
+const HINTS = new Map<number, string>([
+  [401, ' (is the service key one of CURFEW_SERVICE_KEYS?)'],
+  [426, ' (does a proxy on the way pass "Upgrade" on?)'],
+]);
+
 /** The connection to one node of the authority, made anew for as long as it is not closed. The subscriber does the thinking. */
 export class Feed {
   readonly subscriber: Subscriber;
@@ -143,7 +148,7 @@ export class Feed {
     });
     socket.on('unexpected-response', (_request, response) => {
       response.resume();
-      const hint = response.statusCode === 401 ? ' (is the service key one of CURFEW_SERVICE_KEYS?)' : '';
+      const hint = HINTS.get(response.statusCode ?? 0) ?? '';
       if (current()) this.#lost(`the authority answered ${response.statusCode}${hint}`);
     });
     socket.on('error', (error) => {

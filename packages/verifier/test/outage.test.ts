@@ -282,6 +282,27 @@ test('of several addresses those are used that answer', async () => {
   }
 });
 
+test('a proxy that takes the upgrade away leaves only questions, and the verifier says what is wrong', async () => {
+  const said: string[] = [];
+  const proxy = createServer(stage.authority.listener);
+  await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready));
+  const one = createVerifier({
+    authority: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    serviceKey: SERVICE_KEY,
+    audience: ISSUER,
+    log: (_level, message) => said.push(message),
+  });
+  try {
+    const { bearer } = await opened(stage.call, 2);
+    await expect.poll(() => said.join('\n'), { timeout: 10_000 }).toMatch(/answered 426 .*proxy.*"Upgrade"/);
+    expect(await one.verify(bearer)).toMatchObject({ ok: true, by: 'authority' });
+  } finally {
+    await one.close();
+    proxy.closeAllConnections();
+    proxy.close();
+  }
+});
+
 test('a kept connection that the other end has closed costs nobody an answer', async () => {
   const [first, second, third] = await Promise.all([1, 2, 3].map(() => sessionTokenLogin(stage.call)));
   expect(await verifier.verify(first)).toMatchObject({ ok: true, by: 'authority' });

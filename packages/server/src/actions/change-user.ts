@@ -1,3 +1,4 @@
+import { userActor } from '../domain/actor.ts';
 import type { EndReason, Role } from '../domain/session.ts';
 import { append } from '../store/log.ts';
 import { type CutTarget, cut, type Ending } from '../store/revoke.ts';
@@ -96,7 +97,7 @@ export async function changePassword(
   if (!(await system.passwords.verify(stored?.passwordHash ?? null, current)) || !stored)
     return 'wrong_password';
   const passwordHash = await system.passwords.hash(next);
-  const changer = { actor: `user:${session.userId}`, sid: session.sid, userId: session.userId };
+  const changer = { actor: userActor(session.userId, session.sid), sid: session.sid, userId: session.userId };
   const change: UserChange = { passwordHash, ifCredentialVersion: stored.credentialVersion };
   const changed = await applyChange(world, session.userId, change, changer, origin, () => 'password_changed');
   // Somebody else changed it in between: what was proved is the current password no longer.

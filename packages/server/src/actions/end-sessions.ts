@@ -1,4 +1,4 @@
-import { countLiveSessions } from '../store/sessions.ts';
+import { countLiveSessions } from '../store/live-count.ts';
 import { type CutTarget, cut, endSessions } from '../store/revoke.ts';
 import { type Settled, settle, settleNothing, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';

@@ -1,4 +1,5 @@
-import { type EventFilter, type LogEvent, readEvents } from '../store/log.ts';
+import type { EventFilter } from '../store/log.ts';
+import { readLog, type ShownEvent } from './read-log.ts';
 import type { World } from './world.ts';
 
 const PAGE = 500;
@@ -21,7 +22,8 @@ const COLUMNS = [
   'user_agent',
   'request_id',
   'details',
-] as const satisfies (keyof LogEvent)[];
+  'actor_session',
+] as const satisfies (keyof ShownEvent)[];
 
 /** The log from a position on, oldest first, page by page: as much memory for a million events as for a thousand. */
 export function exportEvents(
@@ -35,7 +37,7 @@ export function exportEvents(
   let begun = false;
   return new ReadableStream({
     async pull(controller) {
-      const events = await readEvents(world.database, filter, { before: null, after: from }, PAGE);
+      const events = await readLog(world, filter, { before: null, after: from }, PAGE);
       const head = !begun && format === 'csv' ? `${COLUMNS.join(',')}\r\n` : '';
       begun = true;
       const lines = events.map((event) => (format === 'csv' ? csvLine(event) : `${JSON.stringify(event)}\n`));
@@ -48,19 +50,19 @@ export function exportEvents(
   });
 }
 
-function csvLine(event: LogEvent): string {
+function csvLine(event: ShownEvent): string {
   return `${COLUMNS.map((name) => csvField(event[name])).join(',')}\r\n`;
 }
 
 /** RFC 4180; and a text that a spreadsheet would take for a formula is made a text again. */
-function csvField(value: LogEvent[keyof LogEvent]): string {
+function csvField(value: ShownEvent[keyof ShownEvent]): string {
   if (value === null) return '';
   const text = plainText(value);
   const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-function plainText(value: NonNullable<LogEvent[keyof LogEvent]>): string {
+function plainText(value: NonNullable<ShownEvent[keyof ShownEvent]>): string {
   if (value instanceof Date) return value.toISOString();
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -1,3 +1,4 @@
+import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
 import { listSessionsOfUser, pageOfSessions, type SessionSummary } from '../store/sessions.ts';
 import type { World } from './world.ts';
@@ -41,7 +42,7 @@ export async function listSessions(
         ? null
         : {
             at: row.ended_at.toISOString(),
-            by: row.ended_by ?? 'system',
+            by: readActor(row.ended_by ?? 'system').who,
             reason: row.ended_reason ?? 'logout',
           },
   }));

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { userActor } from '../domain/actor.ts';
 import type { Contract } from '../domain/session.ts';
 import { findCredentials } from '../store/users.ts';
 import {
@@ -10,7 +11,7 @@ import {
 } from '../store/limits.ts';
 import { Overloaded } from '../system/passwords.ts';
 import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
-import { type Origin, userActor, type World } from './world.ts';
+import { type Origin, type World } from './world.ts';
 
 export type LoginOutcome =
   | ({ outcome: 'started' } & StartedSession)
@@ -52,7 +53,7 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     {
       userId: credentials.id,
       credentialVersion: credentials.credentialVersion,
-      actor: userActor(credentials.id),
+      actor: userActor(credentials.id, null),
     },
     input,
     origin,

@@ -1,10 +1,11 @@
+import { userActor } from '../domain/actor.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { authenticate } from './authenticate.ts';
 import { cut, type Ending, endSessions } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import { type Settled, settle, settleNothing, settleTold, type Wait } from './settle.ts';
-import { actOf, type Origin, userActor, type World } from './world.ts';
+import { actOf, type Origin, type World } from './world.ts';
 
 /** What a logged-in user can end: all of it their own. */
 export type LogoutScope =
@@ -26,7 +27,7 @@ export async function logOut(
   origin: Origin,
   wait: Wait = 'replicas',
 ): Promise<Settled> {
-  const act = actOf(world, origin, userActor(session.userId));
+  const act = actOf(world, origin, userActor(session.userId, session.sid));
   if (target.scope === 'this')
     return (await endThis(world, session, act, wait)) ?? settleNothing(world, wait);
   const ending = await endOwn(world, session, target, act);
@@ -78,5 +79,5 @@ export async function logOutByToken(
 ): Promise<Settled | null> {
   const session = await authenticate(world, credential, false);
   if (session?.userId !== userId) return null;
-  return endThis(world, session, actOf(world, origin, userActor(userId)), 'replicas');
+  return endThis(world, session, actOf(world, origin, userActor(userId, session.sid)), 'replicas');
 }

@@ -1,3 +1,4 @@
+import { plainName } from '../domain/plain-name.ts';
 import { type Contract, idleExpiry, type LiveSession } from '../domain/session.ts';
 import { insertNewSession } from '../store/sessions.ts';
 import {
@@ -44,7 +45,7 @@ export async function startSession(
     userId: subject.userId,
     clientId: how.clientId,
     deviceId: how.device.id ?? system.uuid(),
-    deviceName: how.device.name ?? '',
+    deviceName: plainName(how.device.name ?? ''),
     contract: how.contract,
     idleSeconds: application.idleSeconds,
     idleExpiresAt,
@@ -72,5 +73,6 @@ export async function startSession(
   for (const text of [tokens.session, tokens.cookie])
     if (text !== undefined) memory.remember(text, session, expiresAt.getTime(), mark, askedAtMs);
   world.readers.audit.soon();
+  world.notices.changed(session.userId);
   return { session, tokens };
 }

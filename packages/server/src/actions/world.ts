@@ -1,6 +1,8 @@
 import type { RedisCopies } from '../cache/redis.ts';
 import type { SessionMemory } from '../cluster/memory.ts';
+import type { Followers } from '../cluster/followers.ts';
 import type { Nodes } from '../cluster/nodes.ts';
+import type { NoticeBoard } from '../cluster/notice-board.ts';
 import type { Reader } from '../cluster/readers.ts';
 import type { Config } from '../config.ts';
 import type { KeyRing } from '../keys/ring.ts';
@@ -17,6 +19,10 @@ export interface World {
   readonly keys: KeyRing;
   readonly memory: SessionMemory;
   readonly nodes: Nodes;
+  /** The verifiers that are connected here. */
+  readonly followers: Followers;
+  /** Who listens here to which session. */
+  readonly notices: NoticeBoard;
   readonly redis: RedisCopies | null;
   /** Ends a single session, sharing a commit with others that arrive at the same time. */
   readonly endOne: EndOne;
@@ -40,5 +46,3 @@ export function actOf(world: World, origin: Origin, actor: string): Act {
 /** The longest life of an access token, of any application. */
 export const tokenLifeSeconds = (config: Config): number =>
   Math.max(...[...config.applications.values()].map((application) => application.accessTokenSeconds));
-
-export const userActor = (userId: number): string => `user:${userId}`;

@@ -1,14 +1,16 @@
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
+import { findUsers } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
+import { readLog } from '../actions/read-log.ts';
 import { watchMarking } from '../actions/watch-marking.ts';
 import { actOf, type Origin } from '../actions/world.ts';
 import { type OpenWorld, openWorld } from '../authority.ts';
 import type { Config } from '../config.ts';
 import { accountBody } from '../http/admin.ts';
 import { passwordFault } from '../http/v1.ts';
-import { readEvents } from '../store/log.ts';
-import { findCredentials, findUser, pageOfUsers } from '../store/users.ts';
+import { EVERY_EVENT } from '../store/log.ts';
+import { findCredentials, findUser } from '../store/users.ts';
 import { Refused } from './declare.ts';
 import { operatorLog } from './operator-log.ts';
 import type { Operator } from './operator.ts';
@@ -37,7 +39,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
 
   return {
     async users({ query, after, limit }) {
-      const users = await pageOfUsers(database, query, after, limit);
+      const users = await findUsers(world, query, after, limit);
       return {
         users: users.map(accountBody),
         next: users.length === limit ? (users.at(-1)?.id ?? null) : null,
@@ -83,8 +85,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
       return true;
     },
     async events(after, limit) {
-      const everything = { type: null, reason: null, userId: null };
-      const events = await readEvents(database, everything, { before: null, after }, limit);
+      const events = await readLog(world, EVERY_EVENT, { before: null, after }, limit);
       return events.map((event) => ({ ...event, at: event.at.toISOString() }));
     },
     keys: async () => keys.list(),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
 import { type Authority, createAuthority } from '../authority.ts';
@@ -10,6 +10,19 @@ import { announce, withdraw } from './announcement.ts';
 /** How long requests may go on after SIGTERM. */
 const DRAIN_MS = 10_000;
 const IDLE_MS = 50;
+
+const SERVER_OPTIONS = {
+  maxHeaderSize: 16_384,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  /**
+   * Some clients offer `Upgrade: h2c` with every request, Java's among them: those are answered as if they had not
+   * (RFC 9110, section 7.8). Node before 24.9 does not know this option and takes each for an upgrade.
+   */
+  shouldUpgradeCallback: (request: IncomingMessage): boolean =>
+    request.headers.upgrade?.toLowerCase() === 'websocket',
+};
 
 /**
  * The server process: listens, serves, and on SIGTERM or SIGINT drains and ends.
@@ -27,10 +40,7 @@ export async function serve(environment: Environment, options: { banner: boolean
       : { ...environment, CURFEW_SERVICE_KEYS: [...config.serviceKeys, operatorKey].join(',') };
 
   const authority = await createAuthority({ settings, log, ownProcess: true });
-  const server = createServer(
-    { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
-    authority.listener,
-  );
+  const server = createServer(SERVER_OPTIONS, authority.listener);
   server.on('upgrade', authority.upgrade);
   try {
     await listen(server, config.port, config.host);
@@ -102,6 +112,7 @@ function banner(authority: Authority, url: string): string {
     'Curfew, a session authority. When logout answers, it is true everywhere.',
     '',
     `  Listening   ${url}`,
+    ...(config.pages ? [`  Pages       ${url}/login`] : []),
     `  API page    ${url}/docs`,
     database.kind === 'embedded'
       ? `  Database    embedded, in ${database.directory}: for trial and development (a power cut can undo a commit)`

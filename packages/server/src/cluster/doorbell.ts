@@ -10,11 +10,23 @@ const CHANNEL = 'curfew_nodes';
 /** A Redis that has not taken a ring in this time is passed over. */
 const RING_TIMEOUT_MS = 150;
 
+/** "The lists of these users' sessions have changed", for those of them who listen at another node. */
+export interface Hint {
+  changed: number[];
+  from: string;
+}
+
 /** Says "there is something new" and "I have it" to the other nodes. Any ring may be lost: that costs time, never truth. */
 export interface Doorbell {
   ring(message: Ring): Promise<void>;
+  /** Goes past the rings: none waits for it. */
+  hint(message: Hint): Promise<void>;
   /** @param onGap rings may have been missed */
-  listen(onRing: (message: Ring) => void, onGap: () => void): Promise<() => Promise<void>>;
+  listen(
+    onRing: (message: Ring) => void,
+    onGap: () => void,
+    onHint: (message: Hint) => void,
+  ): Promise<() => Promise<void>>;
 }
 
 /** By NOTIFY; with Redis by its publishing, which is quicker, as long as that reaches everybody who is to hear. */
@@ -30,7 +42,7 @@ export function openDoorbell(
     redisUrl === null || database.sole ? null : openRedisBell(redisUrl, `${CHANNEL}:${databaseName}`, log);
   /** Who has last rung by the database: there, and not by Redis, they are heard. */
   const byDatabase = new Set<string>();
-  const ringNow = async (message: Ring): Promise<void> => {
+  const ringNow = async (message: Ring | Hint): Promise<void> => {
     const text = JSON.stringify(message);
     const tryRedis = byRedis && !('ack' in message && byDatabase.has(message.to));
     const heardBy = tryRedis ? await byRedis.ring(text) : 0;
@@ -50,10 +62,12 @@ export function openDoorbell(
       newest.set('ring' in message ? 'ring' : `${message.to} ${message.over}`, message);
       return ringNewest();
     },
-    async listen(onRing, onGap) {
+    hint: ringNow,
+    async listen(onRing, onGap, onHint) {
       const onText = (text: string, viaDatabase: boolean): void => {
         const message = parseRing(text);
         if (!message) return;
+        if ('changed' in message) return onHint(message);
         if ('ring' in message && viaDatabase) byDatabase.add(message.from);
         else if ('ring' in message) byDatabase.delete(message.from);
         onRing(message);
@@ -124,10 +138,10 @@ function openRedisBell(url: string, channel: string, log: Logger): RedisBell {
   };
 }
 
-function parseRing(payload: string): Ring | null {
+function parseRing(payload: string): Ring | Hint | null {
   try {
     const ring: unknown = JSON.parse(payload);
-    return typeof ring === 'object' && ring !== null ? (ring as Ring) : null;
+    return typeof ring === 'object' && ring !== null ? (ring as Ring | Hint) : null;
   } catch {
     return null;
   }

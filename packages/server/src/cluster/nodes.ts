@@ -4,7 +4,7 @@ import type { Watched } from '@curfew/protocol/replica';
 import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
-import { type LogEvent, readEndings, readRecentEndings } from '../store/log.ts';
+import { type LogEvent, type News, placeOf, readEndings } from '../store/log.ts';
 import {
   beatNode,
   readClock,
@@ -16,7 +16,10 @@ import {
 import type { System } from '../system/system.ts';
 import type { Doorbell } from './doorbell.ts';
 import type { Judge } from './memory.ts';
+import { PropagationHistory } from './propagation.ts';
 
+/** Events read at a time. Of a million none may hold up the checks that are asked meanwhile. */
+const PAGE = 5000;
 /** Events are dated by the clock of the node that wrote them: so far back is looked beyond what must be known. */
 const CLOCKS_APART_MS = 120_000;
 
@@ -30,10 +33,14 @@ export interface Nodes extends Judge {
   confirm(): Promise<Propagation>;
   /** The same for what somebody else has committed before the call. */
   confirmEarlier(): Promise<Propagation>;
+  /** Tells the other nodes that the lists of these users' sessions have changed. May be lost. */
+  hint(userIds: number[]): void;
   /** Told of each confirmation: how long it took after the commit, and how it went. */
   onConfirmed(listener: ConfirmedListener): void;
   /** Age in milliseconds of what this node knows, and how many nodes and verifiers of this node there are, for metrics. */
   state(): { ageMs: number; nodes: number; verifiers: number };
+  /** Lately, how long it took until logouts were true everywhere. */
+  readonly propagation: PropagationHistory;
   close(): Promise<void>;
 }
 
@@ -47,17 +54,25 @@ export async function joinNodes(options: {
   /** Longer than any credential lives that is judged by a replica alone. */
   keepMs: number;
   doorbell: Doorbell;
-  /** An ending is known here now; `event` when it was read from the log and not committed by this process. */
-  onEnding: (ending: Ending, event: LogEvent | undefined) => void;
+  /** An ending is in the replica now. `own`: this process has committed it. */
+  onEnding: (ending: Ending, event: LogEvent, own: boolean) => void;
+  /** Another node says that the lists of these users' sessions have changed. */
+  onHint: (userIds: readonly number[]) => void;
   /** Endings may have been missed: nothing remembered can be believed. */
   onGap: () => void;
 }): Promise<Nodes> {
   const { database, system, doorbell } = options;
   const log = system.log.child({ part: 'nodes' });
   const events = new WeakMap<Ending, LogEvent>();
+  const own = new WeakSet<Ending>();
   const read = (event: LogEvent): Ending => {
     const ending = endingOf(event);
     events.set(ending, event);
+    return ending;
+  };
+  const readOwn = (event: LogEvent): Ending => {
+    const ending = read(event);
+    own.add(ending);
     return ending;
   };
   const historyMs = options.keepMs + CLOCKS_APART_MS;
@@ -85,7 +100,11 @@ export async function joinNodes(options: {
           .ring(message)
           .catch((err: unknown) => log.warn({ err }, 'the other nodes could not be rung'));
       },
-      onEnding: (ending) => options.onEnding(ending, events.get(ending)),
+      onEnding: (ending) => {
+        const event = events.get(ending);
+        if (!event) throw new Error('an ending came from nowhere');
+        options.onEnding(ending, event, own.has(ending));
+      },
       onGap: options.onGap,
       onTrouble: troubles,
     },
@@ -98,6 +117,8 @@ export async function joinNodes(options: {
     });
   await promised((done) => node.start(done));
   const listeners = new Set<ConfirmedListener>();
+  const propagation = new PropagationHistory(() => system.now().getTime());
+  listeners.add((ms, how) => propagation.confirmed(ms, how));
   const timed = async (ask: (done: (propagation: Propagation) => void) => void): Promise<Propagation> => {
     const beganMs = system.monotonicMs();
     const propagation = await new Promise<Propagation>(ask);
@@ -109,18 +130,26 @@ export async function joinNodes(options: {
     (message) => node.heard(message),
     // What was rung in between was not heard; a failure is said by the node.
     () => node.catchUp(() => undefined),
+    ({ from, changed }) => from !== node.id && options.onHint(changed),
   );
 
   return {
     node,
     judge: (session) => node.judge(session),
     ends: (session: Watched) => node.replica.ends(session),
-    committed: (...events) => node.committed(...events.map(endingOf)),
+    committed: (...those) => node.committed(...those.map(readOwn)),
     confirm: () => timed((done) => node.confirm(done)),
     confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
+    hint(userIds) {
+      if (node.others === 0) return;
+      doorbell
+        .hint({ changed: userIds, from: node.id })
+        .catch((err: unknown) => log.debug({ err }, 'a hint to the other nodes was lost'));
+    },
     onConfirmed(listener) {
       listeners.add(listener);
     },
+    propagation,
     state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1, verifiers: node.publisher.size }),
     async close() {
       await new Promise<void>((resolve) => node.close(resolve));
@@ -152,12 +181,19 @@ function nodeDatabase(
       // The node's own fault: said, not thrown into nowhere.
       .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
   };
+  /** Where the last answer has led; the node knows the cursor alone. */
+  let last: Pick<News, 'place' | 'more'> | null = null;
   const readLog = async (cursor: string | null) => {
-    if (database.sole && cursor !== null) return { endings: [], cursor };
-    const { events, cursor: next } = await (cursor === null
-      ? readRecentEndings(database, how.since())
-      : readEndings(database, cursor));
-    return { endings: events.map((event) => how.read(event)), cursor: next };
+    if (last?.place.cursor !== cursor) last = null;
+    if (database.sole && last?.more === false) return { endings: [], cursor: last.place.cursor };
+    const place = last?.place ?? (await placeOf(database, how.since()));
+    const news = await readEndings(database, place, PAGE);
+    last = news;
+    return {
+      endings: news.events.map((event) => how.read(event)),
+      cursor: news.place.cursor,
+      more: news.more,
+    };
   };
   const setClock = clockSetter(database, system);
   const register = async (id: string): Promise<void> => {

@@ -1,4 +1,4 @@
-import { type LogEvent, moveReader, readCursor, readEndings } from '../store/log.ts';
+import { type LogEvent, moveReader, type Place, readCursor, readEndings } from '../store/log.ts';
 import type { Database } from '../store/database.ts';
 import type { System } from '../system/system.ts';
 import { coalesced } from './coalesced.ts';
@@ -9,12 +9,23 @@ export interface Reader {
   catchUp(): Promise<void>;
   /** Reads what is new in a moment, together with whatever else comes in until then. Nobody waits for it. */
   soon(): void;
+  /** How its passes go in this process. */
+  state(): ReaderState;
   close(): Promise<void>;
+}
+
+export interface ReaderState {
+  /** Passes that failed one after another up to now. */
+  failures: number;
+  /** When a pass was last through; null before that. */
+  lastDone: Date | null;
 }
 
 const RETRY_MS = [250, 1000, 5000, 30_000] as const;
 /** Rings come from this process; what others committed and did not live to deal with is found by looking. */
 const LOOK_MS = 5000;
+/** Events at a time: as much memory for a backlog of a million as for one of a thousand. */
+const PAGE = 5000;
 /** How long news are gathered: under load one pass serves many logouts. */
 const GATHER_MS = 200;
 
@@ -25,6 +36,7 @@ const GATHER_MS = 200;
 export function createReader(options: { name: string; system: System; pass: () => Promise<void> }): Reader {
   const { name, system } = options;
   let failures = 0;
+  let lastDone: Date | null = null;
   let timer: NodeJS.Timeout | undefined;
   let gathering: NodeJS.Timeout | undefined;
   let closed = false;
@@ -36,6 +48,7 @@ export function createReader(options: { name: string; system: System; pass: () =
     try {
       await options.pass();
       failures = 0;
+      lastDone = system.now();
     } catch (err) {
       if (!closed) system.log.error({ err, reader: name }, 'a reader of the log failed; it will try again');
       failures++;
@@ -62,6 +75,7 @@ export function createReader(options: { name: string; system: System; pass: () =
         passUnwatched();
       }, GATHER_MS).unref();
     },
+    state: () => ({ failures, lastDone }),
     async close() {
       // What has been gathered is dealt with before the end.
       if (gathering) {
@@ -84,13 +98,18 @@ export function endingsPass(
   again = false,
 ): () => Promise<void> {
   /** Positions dealt with above the cursor: what is given again needs no second deal in this process. */
-  let dealt = new Set<number>();
+  let dealt: Place['given'] = new Map();
   return async () => {
-    const cursor = await readCursor(database, name);
-    const news = await readEndings(database, cursor);
-    const fresh = news.events.filter((event) => !dealt.has(event.position));
-    if (fresh.length > 0) await deal(fresh);
-    if (news.cursor !== cursor) await moveReader(database, name, news.cursor);
-    if (!again) dealt = new Set(news.events.map((event) => event.position));
+    let cursor = await readCursor(database, name);
+    let place: Place = { cursor, given: dealt };
+    let more = true;
+    while (more) {
+      const news = await readEndings(database, place, PAGE);
+      if (news.events.length > 0) await deal(news.events);
+      ({ place, more } = news);
+      if (place.cursor !== cursor) await moveReader(database, name, place.cursor);
+      ({ cursor } = place);
+      if (!again) dealt = place.given;
+    }
   };
 }

@@ -1,5 +1,7 @@
 import type { SessionFacts } from '@curfew/protocol/cuts';
 
+export { END_REASONS, type EndReason } from '@curfew/protocol/notices';
+
 /*
  * Glossary.
  *   session   one login of one user with one application on one device; named by its `sid`
@@ -34,22 +36,6 @@ export interface UserFacts {
   workspace: string;
   profileVersion: number;
 }
-
-/** Why a session ended; one word per cause, as `reason` in the log. */
-export const END_REASONS = [
-  'logout',
-  'admin_logout',
-  'refresh_replay',
-  'user_disabled',
-  'user_deleted',
-  'password_changed',
-  'password_reset',
-  'role_changed',
-  'replaced_by_login',
-  'idle_timeout',
-  'absolute_timeout',
-] as const;
-export type EndReason = (typeof END_REASONS)[number];
 
 /** The lifetimes of an application's sessions and tokens, in seconds. */
 export interface Lifetimes {

@@ -1,29 +1,31 @@
+import { countInBackground } from '../actions/background-count.ts';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { type AdminTarget, endByAdministrator } from '../actions/end-sessions.ts';
 import { exportEvents } from '../actions/export-events.ts';
+import { findUsers, SearchStopped } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
+import { readLog } from '../actions/read-log.ts';
 import { startSession } from '../actions/start-session.ts';
+import { createSystemState } from '../actions/system-state.ts';
 import { userFacts } from '../actions/user-facts.ts';
 import { actOf, type World } from '../actions/world.ts';
-import type { LiveSession } from '../domain/session.ts';
 import { csrfToken } from '../domain/tokens.ts';
-import { readEvents } from '../store/log.ts';
-import { findUser, pageOfUsers, type UserRecord } from '../store/users.ts';
+import type { EventFilter } from '../store/log.ts';
+import { countLiveByClient } from '../store/live-count.ts';
+import { findUser, type UserRecord } from '../store/users.ts';
 import { readBody, readParameters } from './body.ts';
-import { administrator, originOf, serviceCaller } from './callers.ts';
+import { type Administrator, administrator, originOf, serviceCaller } from './callers.ts';
 import * as contract from './contract/admin.ts';
 import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
+import { streamLog } from './live-log.ts';
+import type { OpenStreams } from './open-streams.ts';
 import { refuse, refuseInput, settledBody, userBody } from './respond.ts';
 import { type Router, serveRow } from './serve-row.ts';
 import { onFault, onLogoutFault, passwordFault } from './v1.ts';
 
 /* The administration: for administrators' sessions and for service keys. */
 
-interface Administrator {
-  actor: string;
-  session: LiveSession | null;
-}
 const changerOf = ({ actor, session }: Administrator) => ({
   actor,
   sid: session?.sid ?? null,
@@ -41,7 +43,9 @@ export function accountBody(user: UserRecord) {
 
 type Row = Parameters<typeof serveRow>[1];
 
-export function serveAdmin(router: Router): void {
+export function serveAdmin(router: Router, world: World, streams: OpenStreams): void {
+  const systemState = createSystemState(world);
+  const countSessions = countInBackground(world.system, (now) => countLiveByClient(world.database, now));
   /** A row that only an administrator may call. */
   const serve = (
     row: Row,
@@ -53,22 +57,28 @@ export function serveAdmin(router: Router): void {
       router,
       row,
       async (c) => {
-        const admin = await administrator(c, changes);
+        // Looking on is no use of the session: it would never idle out under an open page.
+        const admin = await administrator(c, changes, row !== contract.state && !wantsStream(c));
         return admin.kind === 'refused' ? refuse(c, admin.code) : handler(c, admin, c.get('world'));
       },
       faults,
     );
   };
 
-  serve(contract.users, async (c, _admin, { database }) => {
+  serve(contract.users, async (c, _admin, { database, system }) => {
     const input = readParameters(contract.users.request.query, c.req.query());
     if (!input.ok) return refuseInput(c, input.fault);
     const { query, after, limit } = input.value;
-    const users = await pageOfUsers(database, query ?? null, after, limit);
-    return c.json({
-      users: users.map(accountBody),
-      next: users.length === limit ? (users.at(-1)?.id ?? null) : null,
-    });
+    try {
+      const users = await findUsers({ database, system }, query ?? null, after, limit, c.req.raw.signal);
+      return c.json({
+        users: users.map(accountBody),
+        next: users.length === limit ? (users.at(-1)?.id ?? null) : null,
+      });
+    } catch (error) {
+      if (error instanceof SearchStopped) return refuse(c, 'took_too_long');
+      throw error;
+    }
   });
 
   serve(contract.createUser, async (c, admin, world) => {
@@ -160,11 +170,30 @@ export function serveAdmin(router: Router): void {
     onLogoutFault,
   );
 
-  serve(contract.events, async (c, _admin, world) => {
+  serve(contract.state, async (c) => c.json(await systemState()));
+
+  serve(contract.applications, async (c, _admin, { config }) => {
+    const counted = countSessions();
+    const applications = [...config.applications.values()].map(({ clientId, name }) => ({
+      client_id: clientId,
+      name,
+      sessions: counted && (counted.value.get(clientId) ?? 0),
+    }));
+    return c.json({
+      applications: applications.toSorted((a, b) => a.name.localeCompare(b.name, 'en')),
+      counted_at: counted?.at.toISOString() ?? null,
+    });
+  });
+
+  serve(contract.events, async (c, admin, world) => {
     const input = readParameters(contract.events.request.query, c.req.query());
     if (!input.ok) return refuseInput(c, input.fault);
-    const { type, reason, user_id, before, after, limit, format } = input.value;
-    const filter = { type: type ?? null, reason: reason ?? null, userId: user_id ?? null };
+    const { before, after, limit, format } = input.value;
+    const filter = filterOf(input.value);
+    if (wantsStream(c)) {
+      const cursor = readCursor(c.req.header('last-event-id') ?? input.value.cursor);
+      return streamLog(c, streams, admin, filter, cursor);
+    }
     if (format !== 'json') {
       const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl';
       return c.body(exportEvents(world, filter, after ?? 0, format), 200, {
@@ -172,12 +201,7 @@ export function serveAdmin(router: Router): void {
         'content-disposition': `attachment; filename="curfew-events.${format}"`,
       });
     }
-    const events = await readEvents(
-      world.database,
-      filter,
-      { before: before ?? null, after: after ?? null },
-      limit,
-    );
+    const events = await readLog(world, filter, { before: before ?? null, after: after ?? null }, limit);
     return c.json({ events, next: events.length === limit ? (events.at(-1)?.position ?? null) : null });
   });
 
@@ -186,6 +210,29 @@ export function serveAdmin(router: Router): void {
   serve(contract.rotateKeys, async (c, admin, world) =>
     c.json({ keys: await world.keys.rotate(actOf(world, originOf(c, 'v1'), admin.actor)) }),
   );
+}
+
+const wantsStream = (c: Call): boolean => /\btext\/event-stream\b/i.test(c.req.header('accept') ?? '');
+
+type FilterInput = {
+  [Name in 'type' | 'reason' | 'actor' | 'client_id' | 'since' | 'until']?: string | undefined;
+} & { user_id?: number | undefined };
+
+function filterOf(input: FilterInput): EventFilter {
+  return {
+    type: input.type ?? null,
+    reason: input.reason ?? null,
+    userId: input.user_id ?? null,
+    actor: input.actor ?? null,
+    clientId: input.client_id ?? null,
+    since: input.since === undefined ? null : new Date(input.since),
+    until: input.until === undefined ? null : new Date(input.until),
+  };
+}
+
+/** The id of a streamed event. One that is none of ours is passed over: the stream begins now. */
+function readCursor(text: string | undefined): string | null {
+  return text !== undefined && /^\d{1,19}$/.test(text) ? text : null;
 }
 
 type LogoutInput = Extract<

@@ -7,12 +7,15 @@ import { serveEnvelope } from './envelope.ts';
 import type { Call } from './environment.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from './headers.ts';
 import type { Metrics } from './metrics.ts';
+import { OpenStreams } from './open-streams.ts';
+import { servePages } from './pages/serve.ts';
 import { registerSecurity } from './openapi.ts';
 import { serveOauth } from './oauth.ts';
 import { serveOperator } from './operator.ts';
 import { faultOf, refuse } from './respond.ts';
 import { createRouter, type Router } from './serve-row.ts';
 import { serveSessionId } from './session-id.ts';
+import { serveSockets } from './sockets.ts';
 import { serveToken } from './token.ts';
 import { redact } from '../system/log.ts';
 import { serveV1 } from './v1.ts';
@@ -21,7 +24,7 @@ import { serveV1 } from './v1.ts';
 const MAX_URL_LENGTH = 8192;
 
 /** The whole HTTP side: what every request meets, then the families' rows. */
-export function createApp(world: World, metrics: Metrics): Router {
+export function createApp(world: World, metrics: Metrics, streams: OpenStreams = new OpenStreams()): Router {
   const router = createRouter();
   const { config, system } = world;
   const addressOf = createAddressReader(config.trustedProxies);
@@ -82,12 +85,14 @@ export function createApp(world: World, metrics: Metrics): Router {
 
   registerSecurity(router, config.cookie.name);
   serveV1(router);
-  serveAdmin(router);
+  serveAdmin(router, world, streams);
   serveEnvelope(router);
   serveSessionId(router);
   serveToken(router);
   serveOauth(router);
+  serveSockets(router);
   serveOperator(router, world, metrics);
+  servePages(router, world);
 
   router.notFound((c) => {
     const allowed = methodsAt(router, c.req.path);

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { authenticate } from '../actions/authenticate.ts';
-import { type Origin, userActor, type World } from '../actions/world.ts';
+import type { Origin, World } from '../actions/world.ts';
+import { userActor } from '../domain/actor.ts';
 import { isTrustedOrigin } from '../domain/origin.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
@@ -57,9 +58,12 @@ export async function sessionCallerToChange(
 }
 
 /** A page cannot make a browser send our Authorization header, so only a cookie can be abused (OWASP CSRF CS). */
-export function passesCsrf(c: Call, caller: SessionCaller): boolean {
+export function passesCsrf(
+  c: Call,
+  caller: SessionCaller,
+  given: string = c.req.header('x-csrf-token') ?? '',
+): boolean {
   if (caller.via !== 'cookie') return true;
-  const given = c.req.header('x-csrf-token') ?? '';
   return fromTrustedOrigin(c) && sameSecret(given, csrfToken(caller.credential.text));
 }
 
@@ -92,15 +96,22 @@ function sameSecret(a: string, b: string): boolean {
   return timingSafeEqual(hashSecret(a), hashSecret(b));
 }
 
-/** An administrator's session, or a service key. */
-export async function administrator(
-  c: Call,
-  changes: boolean,
-): Promise<{ kind: 'administrator'; actor: string; session: LiveSession | null } | Refusal> {
+/** Who administers; without a session it is a service. */
+export interface Administrator {
+  kind: 'administrator';
+  actor: string;
+  session: LiveSession | null;
+  credential: Credential | null;
+}
+
+/** An administrator's session, or a service key. @param use whether this is activity; a change always is */
+export async function administrator(c: Call, changes: boolean, use = true): Promise<Administrator | Refusal> {
   const service = serviceCaller(c);
-  if (service.kind === 'service') return { kind: 'administrator', actor: 'service', session: null };
-  const caller = changes ? await sessionCallerToChange(c) : await sessionCaller(c, true);
+  if (service.kind === 'service')
+    return { kind: 'administrator', actor: 'service', session: null, credential: null };
+  const caller = changes ? await sessionCallerToChange(c) : await sessionCaller(c, use);
   if (caller.kind === 'refused') return caller;
   if (caller.session.user.role !== 'admin') return { kind: 'refused', code: 'forbidden' };
-  return { kind: 'administrator', actor: userActor(caller.session.userId), session: caller.session };
+  const { session, credential } = caller;
+  return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
 }

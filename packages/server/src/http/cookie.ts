@@ -3,7 +3,8 @@ import type { LoginOutcome } from '../actions/log-in.ts';
 import { logOut } from '../actions/log-out.ts';
 import { endSessions } from '../store/revoke.ts';
 import { settle } from '../actions/settle.ts';
-import { actOf, userActor, type World } from '../actions/world.ts';
+import { actOf, type World } from '../actions/world.ts';
+import { userActor } from '../domain/actor.ts';
 import { originOf, isForeignPage, presented, sessionCallerToChange } from './callers.ts';
 import { clearCookies, clearElsewhere, setCookie } from './cookies.ts';
 import type { Presented } from './credentials.ts';
@@ -49,7 +50,7 @@ async function endEarlier(c: Call): Promise<void> {
   if (before.via !== 'cookie' || !before.credential) return;
   const earlier = await authenticate(world, before.credential, false);
   if (!earlier) return;
-  const act = actOf(world, originOf(c, 'cookie'), userActor(earlier.userId));
+  const act = actOf(world, originOf(c, 'cookie'), userActor(earlier.userId, earlier.sid));
   const ending = await endSessions(world.database, [earlier.sid], earlier.userId, act, 'replaced_by_login');
   if (ending) await settle(world, ending, 'replicas');
 }

@@ -14,6 +14,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../actions/world.ts';
 import { isServiceKey } from './callers.ts';
 import { readCredential } from './credentials.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
 
 /** What a verifier says is short; batches of activity are the longest. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -47,11 +48,9 @@ export function createFeeds(world: World): Feeds {
 
   return {
     upgrade(request, socket, head) {
-      // Not parsed as an address: what stands there may be none.
-      if (request.url?.split('?', 1)[0] !== '/v1/feed') return refuseUpgrade(socket, 404, 'Not Found');
       const from = readCredential(request.headers.authorization, undefined, config.cookie.name);
       if (from.via !== 'header' || !isServiceKey(world, from.text))
-        return refuseUpgrade(socket, 401, 'Unauthorized');
+        return refuseUpgrade(socket, 'not_authenticated');
       server.handleUpgrade(request, socket, head, (ws) => {
         const stop = serveFeed(world, ws, request.socket.remoteAddress ?? null);
         stops.add(stop);
@@ -66,15 +65,6 @@ export function createFeeds(world: World): Feeds {
   };
 }
 
-/** An answer to a request that asked for a WebSocket and gets none. */
-function refuseUpgrade(socket: Duplex, status: number, text: string): void {
-  socket.on('error', () => socket.destroy());
-  const challenge = status === 401 ? 'WWW-Authenticate: Bearer\r\n' : '';
-  socket.end(
-    `HTTP/1.1 ${status} ${text}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n`,
-  );
-}
-
 /** One verifier's connection, from its hello to its end. @returns closes it because the node goes away */
 function serveFeed(world: World, ws: WebSocket, address: string | null): () => void {
   const { config, system, keys } = world;
@@ -83,6 +73,9 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   let feed: Feed | null = null;
   let heardMs = system.monotonicMs();
   let shownKeys = '';
+  /** As of when the verifier is fresh, by its last renewal. */
+  let freshAsOfMs: number | null = null;
+  let unfollow = (): void => undefined;
 
   /** Every verifier is given the same message object, so it is written out once. */
   const send = (message: NodeMessage): void => {
@@ -137,6 +130,14 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       if (message.v !== FEED_VERSION)
         return close(FEED_CLOSED.version, `this node speaks version ${FEED_VERSION}`);
       clearTimeout(helloTimer);
+      unfollow = world.followers.add({
+        replica: message.replica.slice(0, 100),
+        address,
+        since: system.now(),
+        ageMs: () => (freshAsOfMs === null ? null : system.monotonicMs() - freshAsOfMs),
+        unreadBytes: () => ws.bufferedAmount,
+        behind: () => (feed ? node.publisher.seq - feed.acknowledged : 0),
+      });
       begin().catch((err: unknown) => {
         log.error({ err }, 'a snapshot failed');
         ws.terminate();
@@ -145,9 +146,12 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     }
     if (feed === null) return close(FEED_CLOSED.protocol, 'hello comes first');
     switch (message.t) {
-      case 'renew':
+      case 'renew': {
         showKeys();
+        const ageMs = node.ageMs();
+        if (ageMs < config.leaseMs) freshAsOfMs = system.monotonicMs() - ageMs;
         return node.renew(feed, message.n);
+      }
       case 'ack':
         return node.publisher.acknowledge(feed, message.seq);
       case 'used': {
@@ -177,6 +181,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   ws.on('close', () => {
     clearTimeout(helloTimer);
     clearInterval(watch);
+    unfollow();
     if (feed) node.publisher.leave(feed);
   });
   return () => close(FEED_CLOSED.restart, 'this node is going away');

@@ -1,6 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { World } from '../actions/world.ts';
 
+/** Why a WebSocket for notices was closed from here, or not opened. */
+export type Dropped = 'busy' | 'rate' | 'unread' | 'silent' | 'protocol';
+
 /** What Prometheus is told. No label ever holds a user, a session or a path with an id in it. */
 export interface Metrics {
   readonly contentType: string;
@@ -8,6 +11,8 @@ export interface Metrics {
   request(method: string, route: string, status: number, seconds: number): void;
   /** A check that memory answered before the router. */
   quickCheck(): void;
+  /** A WebSocket for notices was closed from here, or not opened. */
+  noticesDropped(why: Dropped): void;
 }
 
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -73,6 +78,36 @@ export function createMetrics(world: World): Metrics {
     waitedOut.inc(propagation.waitedOut);
   });
   gauge(
+    'curfew_notice_sockets',
+    'Devices that listen at this node for notices',
+    () => world.notices.state().listeners,
+  );
+  new Counter({
+    name: 'curfew_notices_total',
+    help: 'Notices that were sent to devices',
+    labelNames: ['type'],
+    registers,
+    collect() {
+      const { ended, changed } = world.notices.state();
+      this.reset();
+      this.inc({ type: 'session.ended' }, ended);
+      this.inc({ type: 'sessions.changed' }, changed);
+    },
+  });
+  const notices = new Histogram({
+    name: 'curfew_notice_seconds',
+    help: 'Time from the logout, as the log dates it, to its notice to a device',
+    buckets: BUCKETS,
+    registers,
+  });
+  world.notices.onEnded((ms) => notices.observe(Math.max(0, ms) / 1000));
+  const dropped = new Counter({
+    name: 'curfew_notice_sockets_dropped_total',
+    help: 'WebSockets for notices that were closed from here, or not opened',
+    labelNames: ['why'],
+    registers,
+  });
+  gauge(
     'curfew_log_age_seconds',
     'Age of what this node knows of the log',
     () => world.nodes.state().ageMs / 1000,
@@ -89,5 +124,6 @@ export function createMetrics(world: World): Metrics {
     quickCheck: () => {
       quickChecks++;
     },
+    noticesDropped: (why) => dropped.inc({ why }),
   };
 }

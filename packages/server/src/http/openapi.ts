@@ -23,6 +23,7 @@ export function describeApi(router: Router, server: string): ReturnType<Router['
       { name: 'Contract 003: token' },
       { name: 'Contract 004: cookie' },
       { name: 'OAuth', description: 'The standard’s own endpoints, for back ends.' },
+      { name: 'WebSockets', description: 'Asked for with `Upgrade: websocket`.' },
       { name: 'Operation' },
     ],
   });

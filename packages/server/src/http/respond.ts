@@ -1,4 +1,4 @@
-import { type ProblemCode, PROBLEMS, type Problem, problem } from '@curfew/protocol/errors';
+import { type ProblemCode, type ProblemMore, PROBLEMS, problem } from '@curfew/protocol/errors';
 import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
 import { redact } from '../system/log.ts';
@@ -6,16 +6,22 @@ import { Overloaded } from '../system/passwords.ts';
 import { BodyTooLarge, type InputFault } from './body.ts';
 import type { Call } from './environment.ts';
 
+/** What a code always says in headers besides (RFC 9110, sections 11.6.1 and 15.5.22). */
+const CODE_HEADERS: Partial<Record<ProblemCode, Record<string, string>>> = {
+  not_authenticated: { 'www-authenticate': 'Bearer' },
+  upgrade_required: { connection: 'Upgrade', upgrade: 'websocket' },
+};
+
 /** A problem answer (RFC 9457). */
 export function refuse(
   c: Call,
   code: ProblemCode,
-  more: Pick<Problem, 'detail' | 'field' | 'count'> = {},
+  more: ProblemMore = {},
   headers: Record<string, string> = {},
 ): Response {
   return c.body(JSON.stringify(problem(code, more)), PROBLEMS[code].status, {
     'content-type': 'application/problem+json',
-    ...(code === 'not_authenticated' ? { 'www-authenticate': 'Bearer' } : {}),
+    ...CODE_HEADERS[code],
     ...headers,
   });
 }

@@ -1,10 +1,14 @@
 import { changePassword } from '../actions/change-user.ts';
 import { authenticateRemembered } from '../actions/authenticate.ts';
+import { confirmLogin, isLoginTooOld } from '../actions/confirm-login.ts';
 import { listOwnSessions } from '../actions/list-sessions.ts';
 import { logIn, sourceOf } from '../actions/log-in.ts';
 import { type LogoutScope, logOut } from '../actions/log-out.ts';
+import { nameOwnDevice } from '../actions/name-device.ts';
 import { refresh } from '../actions/refresh.ts';
-import { csrfToken } from '../domain/tokens.ts';
+import { whyEnded } from '../actions/why-ended.ts';
+import type { LiveSession } from '../domain/session.ts';
+import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
 import { readBody, readParameters } from './body.ts';
 import { originOf, presented, sessionCaller, sessionCallerToChange } from './callers.ts';
@@ -88,7 +92,8 @@ export function serveV1(router: Router): void {
       const input = await readBody(c, contract.refresh);
       if (!input.ok) return refuseInput(c, input.fault);
       const refreshed = await refresh(c.get('world'), input.value.refresh_token, originOf(c, 'v1'));
-      return refreshed ? c.json(issuedBody(refreshed)) : refuse(c, 'not_authenticated');
+      if (refreshed) return c.json(issuedBody(refreshed));
+      return refuseSayingWhy(c, parseOpaque('refresh', input.value.refresh_token));
     },
     onFault,
   );
@@ -97,8 +102,9 @@ export function serveV1(router: Router): void {
     router,
     contract.session,
     async (c) => {
-      const caller = await sessionCaller(c, false);
-      if (caller.kind === 'refused') return refuse(c, caller.code);
+      const from = presented(c);
+      const caller = await sessionCaller(c, false, from);
+      if (caller.kind === 'refused') return refuseSayingWhy(c, from.via === 'none' ? null : from.credential);
       const { session, via, credential } = caller;
       return c.json({
         session: sessionBody(session),
@@ -134,6 +140,9 @@ export function serveV1(router: Router): void {
       const { scope, sessions, device, wait = 'replicas' } = input.value;
       if (scope === 'selected' && !sessions)
         return refuseInput(c, { field: 'sessions', message: 'is required', kind: 'malformed' });
+      const reachesFurther = scope === 'others' || scope === 'all';
+      if (reachesFurther && (await isLoginTooOld(c.get('world'), caller.session)))
+        return refuse(c, 'login_too_old');
       const target: LogoutScope =
         scope === 'selected'
           ? { scope, sessions: sessions ?? [] }
@@ -172,6 +181,41 @@ export function serveV1(router: Router): void {
 
   serveRow(
     router,
+    contract.nameSession,
+    async (c) => {
+      const caller = await sessionCallerToChange(c);
+      if (caller.kind === 'refused') return refuse(c, caller.code);
+      const params = readParameters(contract.nameSession.request.params, c.req.param());
+      if (!params.ok) return refuseInput(c, params.fault);
+      const input = await readBody(c, contract.nameSession);
+      if (!input.ok) return refuseInput(c, input.fault);
+      const sid = params.value.id;
+      const name = await nameOwnDevice(c.get('world'), caller.session.userId, sid, input.value.name);
+      return name === null ? refuse(c, 'not_found') : c.json({ id: sid, name });
+    },
+    onFault,
+  );
+
+  serveRow(
+    router,
+    contract.confirm,
+    async (c) => {
+      const caller = await sessionCallerToChange(c);
+      if (caller.kind === 'refused') return refuse(c, caller.code);
+      const input = await readBody(c, contract.confirm);
+      if (!input.ok) return refuseInput(c, input.fault);
+      const { session } = caller;
+      const confirmed = await withinLoginLimits(c, session, 'password', () =>
+        confirmLogin(c.get('world'), session, input.value.password),
+      );
+      if (confirmed instanceof Response) return confirmed;
+      return confirmed === 'ended' ? refuse(c, 'not_authenticated') : c.body(null, 204);
+    },
+    onFault,
+  );
+
+  serveRow(
+    router,
     contract.password,
     async (c) => {
       const caller = await sessionCallerToChange(c);
@@ -182,18 +226,11 @@ export function serveV1(router: Router): void {
       const { session } = caller;
       const fault = passwordFault(world.config.passwordMinLength, input.value.new_password);
       if (fault) return refuseInput(c, { field: 'new_password', message: fault, kind: 'malformed' });
-      // Somebody at an unlocked screen may guess here as at the login, and is held up as there.
-      const origin = originOf(c, 'v1');
-      const attempt = { email: session.user.email, source: sourceOf(origin.ipAddress) };
-      const wait = await countAttempt(world.database, attempt, world.config.loginLimits, world.system.now());
-      if (wait !== null) return refuse(c, 'rate_limited', {}, { 'retry-after': String(wait) });
       const { current_password: current, new_password: next } = input.value;
-      const outcome = await changePassword(world, session, current, next, origin);
-      if (outcome === 'wrong_password') {
-        await countFailedAttempt(world.database, attempt, world.config.loginLimits, world.system.now());
-        return refuse(c, 'invalid_credentials', { field: 'current_password' });
-      }
-      await forgiveAttempt(world.database, attempt, world.system.now());
+      const changed = await withinLoginLimits(c, session, 'current_password', () =>
+        changePassword(world, session, current, next, originOf(c, 'v1')),
+      );
+      if (changed instanceof Response) return changed;
       return c.body(null, 204);
     },
     onFault,
@@ -215,6 +252,36 @@ export function serveV1(router: Router): void {
       return onFault(c, faultOf(c, error));
     }
   });
+}
+
+/** The refusal of a credential. Of one that we gave out it says how its session ended: only now, when it is refused. */
+async function refuseSayingWhy(c: Call, credential: Credential | null): Promise<Response> {
+  const ended = credential && (await whyEnded(c.get('world'), credential));
+  return refuse(c, 'not_authenticated', ended ? { ended } : {});
+}
+
+/**
+ * Work that proves a password again. Somebody at an unlocked screen may guess there as at the login, and is held up as
+ * there.
+ * @param field the input that has the password
+ */
+async function withinLoginLimits<T extends string>(
+  c: Call,
+  session: LiveSession,
+  field: string,
+  prove: () => Promise<T | 'wrong_password'>,
+): Promise<T | Response> {
+  const { database, config, system } = c.get('world');
+  const attempt = { email: session.user.email, source: sourceOf(c.get('ipAddress')) };
+  const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
+  if (wait !== null) return refuse(c, 'rate_limited', {}, { 'retry-after': String(wait) });
+  const outcome = await prove();
+  if (outcome === 'wrong_password') {
+    await countFailedAttempt(database, attempt, config.loginLimits, system.now());
+    return refuse(c, 'invalid_credentials', { field });
+  }
+  await forgiveAttempt(database, attempt, system.now());
+  return outcome;
 }
 
 /** What is wrong with a new password, or null. No rules of composition (NIST SP 800-63B-4 section 3.1.1.2). */

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { canonicalKeyId } from '@curfew/protocol/access-token';
+import { canonicalKeyId, claimsNotYetVerified } from '@curfew/protocol/access-token';
 import type { AccessTokenClaims, SigningAlgorithm } from '@curfew/protocol/claims';
 import { calculateJwkThumbprint, type CryptoKey, importJWK, importPKCS8, type JWK } from 'jose';
 import { publishedKeys, signingKey } from '../domain/keys.ts';
@@ -34,6 +34,8 @@ export interface KeySummary {
 export interface KeyRing {
   sign(claims: AccessTokenClaims, algorithm: SigningAlgorithm): Promise<string>;
   verify(text: string): Promise<AccessTokenClaims | null>;
+  /** The claims of a token that we signed, also when it has run out since. It opens nothing: good for saying why. */
+  verifyPast(text: string): Promise<AccessTokenClaims | null>;
   /** The public key set, RFC 7517. */
   publish(): { keys: JWK[] };
   list(): KeySummary[];
@@ -139,24 +141,30 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     };
   };
 
+  async function verifyAt(text: string, now: Date): Promise<AccessTokenClaims | null> {
+    const kid = canonicalKeyId(text);
+    if (kid === null) return null;
+    const find = (): LoadedKey | undefined => keep().find((key) => key.kid === kid);
+    let key = find();
+    if (!key && system.monotonicMs() - loadedAtMs > RELOAD_AT_MOST_EVERY_MS) {
+      await load();
+      key = find();
+    }
+    if (!key) return null;
+    const { issuer, audiences } = options;
+    return verifyAccessToken(text, key, { issuer, audiences, now });
+  }
+
   return {
     async sign(claims, algorithm) {
       const key = signingKey(keys, algorithm, system.now());
       if (!key) throw new Error(`there is no signing key for ${algorithm}`);
       return signAccessToken(claims, key);
     },
-    async verify(text) {
-      const kid = canonicalKeyId(text);
-      if (kid === null) return null;
-      const find = (): LoadedKey | undefined => keep().find((key) => key.kid === kid);
-      let key = find();
-      if (!key && system.monotonicMs() - loadedAtMs > RELOAD_AT_MOST_EVERY_MS) {
-        await load();
-        key = find();
-      }
-      if (!key) return null;
-      const { issuer, audiences } = options;
-      return verifyAccessToken(text, key, { issuer, audiences, now: system.now() });
+    verify: (text) => verifyAt(text, system.now()),
+    async verifyPast(text) {
+      const issuedAt = claimsNotYetVerified(text)?.iat;
+      return issuedAt === undefined ? null : verifyAt(text, new Date(issuedAt * 1000));
     },
     publish: () => ({ keys: keep().map((key) => key.jwk) }),
     list: () => keys.map(summarize),

@@ -1,5 +1,6 @@
+import { readActor } from '../domain/actor.ts';
 import type { EndReason } from '../domain/session.ts';
-import { type Queryable, statement, statementWithFilters } from './statement.ts';
+import { type Queryable, type Statement, statement, statementWithFilters } from './statement.ts';
 
 /** How far a scope reaches: named sessions, one user but for one session, or a cut's key. */
 export type EndScope = 'sessions' | 'others' | 'user' | 'users' | 'device' | 'client' | 'everyone';
@@ -28,52 +29,17 @@ export interface LogEvent {
 const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id, e.user_ids, e.session_ids, e.client_id,
   e.device_id, e.except_session, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
-const endingsSince = statement<[cursor: string], { horizon: string } & (LogEvent | { position: null })>(
-  'endings_since',
-  `with horizon as (select pg_snapshot_xmin(pg_current_snapshot())::text as horizon)
-   select horizon.horizon, ${COLUMNS}
-   from horizon left join events e on e.xid >= $1::text::xid8 and e.type <> 'session_started'
-   order by e.position`,
+const placeSince = statement<[since: Date], { first: string | null; horizon: string }>(
+  'place_since',
+  `select (select min(xid)::text from events where at >= $1) as first,
+     pg_snapshot_xmin(pg_current_snapshot())::text as horizon`,
 );
 
-/**
- * What has ended sessions, or changed users, since a cursor, and the cursor to go on from. Complete: every
- * transaction below the returned cursor is over and was visible here. What is above it is given again next time,
- * so that nothing that commits late is stepped over; applying an event twice does nothing.
- */
-export async function readEndings(
-  on: Queryable,
-  cursor: string,
-): Promise<{ cursor: string; events: LogEvent[] }> {
-  return pageOf(await endingsSince.run(on, cursor));
-}
-
-function pageOf(rows: ({ horizon: string } & (LogEvent | { position: null }))[]): {
-  cursor: string;
-  events: LogEvent[];
-} {
-  const [first] = rows;
-  if (!first) throw new Error('the database gave no snapshot');
-  return {
-    cursor: first.horizon,
-    events: rows.filter((row): row is LogEvent & { horizon: string } => row.position !== null),
-  };
-}
-
-const recentEndings = statement<[since: Date], { horizon: string } & (LogEvent | { position: null })>(
-  'recent_endings',
-  `with horizon as (select pg_snapshot_xmin(pg_current_snapshot())::text as horizon)
-   select horizon.horizon, ${COLUMNS}
-   from horizon left join events e on e.at >= $1 and e.type <> 'session_started'
-   order by e.position`,
-);
-
-/** The same since an instant, for a reader that begins now and must know what happened lately. */
-export async function readRecentEndings(
-  on: Queryable,
-  since: Date,
-): Promise<{ cursor: string; events: LogEvent[] }> {
-  return pageOf(await recentEndings.run(on, since));
+/** The place of a reader that begins now and must know what was dated at or after an instant. */
+export async function placeOf(on: Queryable, since: Date): Promise<Place> {
+  const [row] = await placeSince.run(on, since);
+  if (!row) throw new Error('the database gave no snapshot');
+  return { cursor: older(row.first ?? row.horizon, row.horizon), given: new Map() };
 }
 
 const horizonNow = statement<[], { horizon: string }>(
@@ -91,7 +57,14 @@ export async function logHorizon(on: Queryable): Promise<string> {
 const CONDITIONS = [
   'e.type = $?',
   'e.reason = $?',
-  '(e.user_id = $? or e.user_ids @> array[$?]::bigint[])',
+  // By the index on the user and the position: what names several users has no user of its own, and is rare.
+  `e.position in (select position from events where user_id = $?
+     union select position from events where user_id is null and user_ids @> array[$?]::bigint[])`,
+  // The actor without the session that asked; see domain/actor.ts.
+  `split_part(e.actor, '/', 1) = $?`,
+  'e.client_id = $?',
+  'e.at >= $?',
+  'e.at < $?',
   'e.position < $?',
   'e.position > $?',
 ];
@@ -109,11 +82,29 @@ const oldestEvents = statementWithFilters<LogEvent>(
   CONDITIONS,
 );
 
+/** What is wanted of the log; null for whatever it is. */
 export interface EventFilter {
   type: string | null;
   reason: string | null;
   userId: number | null;
+  /** 'user:<id>', 'service', 'operator' or 'system'. */
+  actor: string | null;
+  clientId: string | null;
+  /** From this instant on. */
+  since: Date | null;
+  /** Before this one. */
+  until: Date | null;
 }
+
+export const EVERY_EVENT: EventFilter = {
+  type: null,
+  reason: null,
+  userId: null,
+  actor: null,
+  clientId: null,
+  since: null,
+  until: null,
+};
 
 /** A page of the log: the newest before a position, or, with `after`, the oldest after it. */
 export function readEvents(
@@ -123,8 +114,99 @@ export function readEvents(
   limit: number,
 ): Promise<LogEvent[]> {
   const page = from.after === null ? newestEvents : oldestEvents;
-  return page.run(on, [limit], [filter.type, filter.reason, filter.userId, from.before, from.after]);
+  const { type, reason, userId, actor, clientId, since, until } = filter;
+  return page.run(
+    on,
+    [limit],
+    [type, reason, userId, actor, clientId, since, until, from.before, from.after],
+  );
 }
+
+/** The same for one event in hand. */
+export function passesFilter(event: LogEvent, filter: EventFilter): boolean {
+  const { type, reason, userId, actor, clientId, since, until } = filter;
+  return (
+    (type === null || event.type === type) &&
+    (reason === null || event.reason === reason) &&
+    (userId === null || event.user_id === userId || (event.user_ids ?? []).includes(userId)) &&
+    (actor === null || readActor(event.actor).who === actor) &&
+    (clientId === null || event.client_id === clientId) &&
+    (since === null || event.at >= since) &&
+    (until === null || event.at < until)
+  );
+}
+
+type NextValues = [cursor: string, given: number[], limit: number];
+type NextRow = { horizon: string } & ((LogEvent & { xid: string }) | { position: null });
+
+const next = (name: string, what: string): Statement<NextValues, NextRow> =>
+  statement(
+    name,
+    `with horizon as (select pg_snapshot_xmin(pg_current_snapshot())::text as horizon)
+     select horizon.horizon, ${COLUMNS}, e.xid::text as xid
+     from horizon left join (
+       select * from events
+       where xid >= $1::text::xid8 and ${what} and position not in (select unnest($2::bigint[]))
+       order by xid, position limit $3
+     ) e on true
+     order by e.xid, e.position`,
+  );
+const nextEvents = next('next_events', 'true');
+const nextEndings = next('next_endings', "type <> 'session_started'");
+
+/** An event, and from where a reader that has it can go on without missing one. Some may come again. */
+export interface FollowedEvent extends LogEvent {
+  cursor: string;
+}
+
+/** How far a reader has come: everything below the cursor, and these positions above it, with their transactions. */
+export interface Place {
+  cursor: string;
+  given: ReadonlyMap<number, string>;
+}
+
+/**
+ * What is in the log from a place on, in the order of the transactions, and where to go on. Complete: every transaction
+ * below the returned cursor is over and was visible here, and what commits above it, however late, is given then. With
+ * `more` there was no room for all of it, and asking again from the returned place gives the rest.
+ */
+export function readOn(on: Queryable, from: Place, limit: number): Promise<News> {
+  return readNext(on, nextEvents, from, limit);
+}
+
+/** The same of what has ended sessions, or changed users. */
+export function readEndings(on: Queryable, from: Place, limit: number): Promise<News> {
+  return readNext(on, nextEndings, from, limit);
+}
+
+/** What a reader is given. */
+export interface News {
+  events: FollowedEvent[];
+  place: Place;
+  more: boolean;
+}
+
+async function readNext(
+  on: Queryable,
+  from: Statement<NextValues, NextRow>,
+  { cursor: since, given: before }: Place,
+  limit: number,
+): Promise<News> {
+  const rows = await from.run(on, since, [...before.keys()], limit);
+  const horizon = rows[0]?.horizon;
+  if (horizon === undefined) throw new Error('the database gave no snapshot');
+  const found = rows.filter(
+    (row): row is LogEvent & { xid: string; horizon: string } => row.position !== null,
+  );
+  const more = found.length === limit;
+  const cursor = older(more ? (found.at(-1)?.xid ?? horizon) : horizon, horizon);
+  const seen = [...before, ...found.map(({ position, xid }) => [position, xid] as const)];
+  const given = new Map(seen.filter(([, xid]) => BigInt(xid) >= BigInt(cursor)));
+  const events = found.map(({ horizon: now, xid, ...event }) => ({ ...event, cursor: older(xid, now) }));
+  return { events, place: { cursor, given }, more };
+}
+
+const older = (a: string, b: string): string => (BigInt(a) < BigInt(b) ? a : b);
 
 const appendEvent = statement<
   [

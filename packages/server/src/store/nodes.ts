@@ -49,6 +49,16 @@ export function readNodes(on: Queryable): Promise<{ id: string; beat: number }[]
   return all.run(on);
 }
 
+const list = statement<[], { id: string; started_at: Date }>(
+  'list_nodes',
+  `select id, started_at from nodes order by started_at, id limit 1000`,
+);
+
+/** The nodes for showing, the oldest first. */
+export function listNodes(on: Queryable): Promise<{ id: string; started_at: Date }[]> {
+  return list.run(on);
+}
+
 const ring = statement<[channel: string, payload: string], never>('ring', `select pg_notify($1, $2)`);
 
 /** Rings the other processes. */

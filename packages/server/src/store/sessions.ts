@@ -5,7 +5,7 @@ import { type Queryable, statement, statementWithFilters } from './statement.ts'
 /** Who did it and from where, as the log keeps it. */
 export interface Act {
   at: Date;
-  /** 'user:<id>', 'service', 'operator' or 'system'. */
+  /** See domain/actor.ts. */
   actor: string;
   contract: string;
   ipAddress: string | null;
@@ -264,6 +264,52 @@ export function pageOfSessions(
   return sessionPage.run(on, [now, limit], [filter.userId, filter.clientId, filter.before, alive]);
 }
 
+const rename = statement<[now: Date, sid: string, userId: number, name: string], { id: string }>(
+  'name_device',
+  // Rows are locked by id, as in revoke.ts.
+  `with named as (
+     select s.device_id from open_sessions s join users u on u.id = s.user_id
+     where s.id = $2 and s.user_id = $3 and ${ALIVE}
+   ), locked as (
+     select s.id from user_sessions s
+     where s.user_id = $3 and s.device_id in (select device_id from named) and s.is_active
+     order by s.id for no key update of s
+   )
+   update user_sessions s set device_name = $4 from locked where s.id = locked.id returning s.id`,
+);
+
+/** Names the device of a user's live session, in all of their sessions on it. False when there is no such session. */
+export async function nameDevice(
+  on: Queryable,
+  now: Date,
+  sid: string,
+  userId: number,
+  name: string,
+): Promise<boolean> {
+  return (await rename.run(on, now, sid, userId, name)).length > 0;
+}
+
+const authenticatedAt = statement<[sid: string], { at: Date }>(
+  'authenticated_at',
+  `select coalesce(authenticated_at, created_at) as at from user_sessions where id = $1`,
+);
+
+/** When the session's user last gave the password in it. */
+export async function readAuthenticatedAt(on: Queryable, sid: string): Promise<Date | null> {
+  return (await authenticatedAt.run(on, sid))[0]?.at ?? null;
+}
+
+const confirmSession = statement<[sid: string, now: Date], { id: string }>(
+  'confirm_session',
+  `update user_sessions s set authenticated_at = $2 where s.id in (select id from open_sessions where id = $1)
+   and s.is_active returning s.id`,
+);
+
+/** Notes that the password was given again. False when the session is over. */
+export async function saveAuthenticatedAt(on: Queryable, sid: string, now: Date): Promise<boolean> {
+  return (await confirmSession.run(on, sid, now)).length > 0;
+}
+
 const recordActivity = statement<[sids: string[], seen: Date[]], never>(
   'record_activity',
   // Rows are locked by id, as in revoke.ts: two that take the same ones in different orders would wait for each other.
@@ -309,15 +355,4 @@ const purgeBatch = statement<[before: Date, limit: number], { id: string }>(
 /** Deletes sessions, with their tokens, that ran out before the instant. */
 export async function purgeSessions(on: Queryable, before: Date, limit: number): Promise<number> {
   return (await purgeBatch.run(on, before, limit)).length;
-}
-
-const countOpen = statement<[now: Date], { count: number }>(
-  'count_live_sessions',
-  `select count(*) as count from open_sessions s join users u on u.id = s.user_id where ${ALIVE}`,
-);
-
-/** How many sessions are alive, all in all. */
-export async function countLiveSessions(on: Queryable, now: Date): Promise<number> {
-  const [row] = await countOpen.run(on, now);
-  return row?.count ?? 0;
 }

@@ -35,7 +35,8 @@ export function statement<Values extends unknown[], Row>(name: string, text: str
 
 /**
  * A statement with conditions that are there or not: one plain statement for each combination, so that each has its own
- * plan. The first values are those of the text itself; a condition writes its own value as `$?`.
+ * plan. The first values are those of the text itself; a condition writes its own value as `$?`. A combination is
+ * declared when it is first asked for; none, each one alone and all together are there from the start.
  */
 export function statementWithFilters<Row>(
   name: string,
@@ -43,20 +44,26 @@ export function statementWithFilters<Row>(
   text: (conditions: string) => string,
   conditions: readonly string[],
 ): { run(on: Queryable, values: unknown[], filters: readonly unknown[]): Promise<Row[]> } {
-  const combinations = Array.from({ length: 2 ** conditions.length }, (_, bits) => {
+  const combinations = new Map<number, Statement<unknown[], Row>>();
+  const combination = (bits: number): Statement<unknown[], Row> => {
+    const known = combinations.get(bits);
+    if (known) return known;
     const chosen = conditions.filter((_condition, i) => bits & (1 << i));
     const written = chosen.map(
       (condition, i) => `and ${condition.replaceAll('$?', `$${ownValues + i + 1}`)}`,
     );
-    return statement<unknown[], Row>(`${name}_${bits}`, text(written.join(' ')));
-  });
+    const made = statement<unknown[], Row>(`${name}_${bits}`, text(written.join(' ')));
+    combinations.set(bits, made);
+    return made;
+  };
+  const all = 2 ** conditions.length - 1;
+  for (const bits of [0, ...conditions.map((_, i) => 1 << i), all]) combination(bits);
   return {
     run(on, values, filters) {
+      if (filters.length !== conditions.length) throw new Error(`${name} takes ${conditions.length} filters`);
       const given = filters.map((value) => value !== null);
       const bits = given.reduce((sum, is, i) => sum + (is ? 1 << i : 0), 0);
-      const chosen = combinations[bits];
-      if (!chosen) throw new Error(`${name} takes ${conditions.length} filters`);
-      return chosen.run(on, ...values, ...filters.filter((_, i) => given[i]));
+      return combination(bits).run(on, ...values, ...filters.filter((_, i) => given[i]));
     },
   };
 }

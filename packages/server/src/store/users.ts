@@ -1,5 +1,5 @@
 import type { Role } from '../domain/session.ts';
-import { type Queryable, statement, statementWithFilters } from './statement.ts';
+import { type Queryable, statement } from './statement.ts';
 
 /** A user as the administration sees it. */
 export interface UserRecord {
@@ -13,7 +13,8 @@ export interface UserRecord {
   profile_version: number;
 }
 
-const COLUMNS = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
+/** A user's columns as the administration sees them. */
+export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
 
 const credentials = statement<
   [email: string],
@@ -58,7 +59,7 @@ const insert = statement<
 >(
   'insert_user',
   `insert into users (email, name, password_hash, role, workspace, created_at) values ($1, $2, $3, $4, $5, $6)
-   returning ${COLUMNS}`,
+   returning ${USER_COLUMNS}`,
 );
 
 export interface NewUser {
@@ -86,30 +87,21 @@ export async function insertUser(on: Queryable, user: NewUser, now: Date): Promi
 
 const byId = statement<[id: number], UserRecord>(
   'user_by_id',
-  `select ${COLUMNS} from users where id = $1 and deleted_at is null`,
+  `select ${USER_COLUMNS} from users where id = $1 and deleted_at is null`,
 );
 
 export async function findUser(on: Queryable, id: number): Promise<UserRecord | null> {
   return (await byId.run(on, id))[0] ?? null;
 }
 
-const page = statementWithFilters<UserRecord>(
+const page = statement<[after: number, limit: number], UserRecord>(
   'page_of_users',
-  2,
-  (conditions) =>
-    `select ${COLUMNS} from users where deleted_at is null and id > $1 ${conditions} order by id limit $2`,
-  ['(lower(email) like lower($?) or lower(name) like lower($?))'],
+  `select ${USER_COLUMNS} from users where deleted_at is null and id > $1 order by id limit $2`,
 );
 
-/** Users whose address or name contains the text, by id, from the one after `after`. */
-export function pageOfUsers(
-  on: Queryable,
-  text: string | null,
-  after: number,
-  limit: number,
-): Promise<UserRecord[]> {
-  const pattern = text === null ? null : `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-  return page.run(on, [after, limit], [pattern]);
+/** Users by id, from the one after `after`. */
+export function pageOfUsers(on: Queryable, after: number, limit: number): Promise<UserRecord[]> {
+  return page.run(on, after, limit);
 }
 
 const update = statement<

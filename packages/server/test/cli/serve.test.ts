@@ -4,7 +4,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { FEED_CLOSED } from '@curfew/protocol/feed';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { curlLines } from '../../src/cli/serve.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
@@ -31,7 +33,9 @@ describe('a server on the embedded database', () => {
 
   test('says what it is, and each of its curl lines works as printed', async () => {
     const printed = server.output();
-    expect(printed).toContain(`  Listening   ${server.url}\n  API page    ${server.url}/docs\n`);
+    expect(printed).toContain(
+      `  Listening   ${server.url}\n  Pages       ${server.url}/login\n  API page    ${server.url}/docs\n`,
+    );
     expect(printed).toContain('admin@example.com   administrator, user 1');
     const lines = printed.split('\n').filter((line) => line.startsWith('  curl '));
     expect(lines).toEqual(curlLines(server.url));
@@ -93,11 +97,29 @@ describe('a server on the embedded database', () => {
     expect([await status(server, kept), await status(server, ended)]).toEqual([200, 401]);
   });
 
-  test('SIGTERM lets a request under way finish, and takes no new one', async () => {
+  // Node before 24.9 gives every upgrade to whoever takes any.
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  test.runIf(major > 24 || (major === 24 && minor >= 9))(
+    'a request that offers another protocol is answered in this one',
+    async () => {
+      const body = JSON.stringify({ email: 'test@example.com', password: PASSWORD });
+      const { socket, received } = await begin(server.url, body.length, OFFERS_HTTP_2);
+      socket.write(body);
+      expect(await received).toMatch(/^HTTP\/1\.1 200 [\s\S]*"access_token"/);
+    },
+  );
+
+  test('SIGTERM lets a request under way finish, takes no new one, and sends verifiers elsewhere', async () => {
     const body = JSON.stringify({ email: 'test@example.com', password: PASSWORD });
     const { socket, received } = await begin(server.url, body.length);
     socket.write(body.slice(0, 10));
+    const feed = new WebSocket(`${server.url.replace('http', 'ws')}/v1/feed`, {
+      headers: { authorization: `Bearer ${SERVICE_KEY}` },
+    });
+    await once(feed, 'open');
+    const feedClosed = once(feed, 'close');
     server.signal('SIGTERM');
+    expect((await feedClosed)[0]).toBe(FEED_CLOSED.restart);
     await expect.poll(() => server.output(), { timeout: 10_000 }).toContain('"msg":"draining"');
     await expect(fetch(`${server.url}/healthz`)).rejects.toThrow('fetch failed');
     socket.write(body.slice(10));
@@ -247,8 +269,16 @@ async function curl(line: string): Promise<string> {
   }
 }
 
+/** As Java's client and `curl --http2` ask. */
+const OFFERS_HTTP_2 =
+  'connection: upgrade, http2-settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n';
+
 /** The head of a login request whose body is still to come. */
-async function begin(url: string, length: number): Promise<{ socket: Socket; received: Promise<string> }> {
+async function begin(
+  url: string,
+  length: number,
+  headers = '',
+): Promise<{ socket: Socket; received: Promise<string> }> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   let text = '';
@@ -256,7 +286,7 @@ async function begin(url: string, length: number): Promise<{ socket: Socket; rec
   const received = once(socket, 'close').then(() => text);
   await once(socket, 'connect');
   socket.write(
-    `POST /v1/login HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`,
+    `POST /v1/login HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n${headers}\r\n`,
   );
   return { socket, received };
 }

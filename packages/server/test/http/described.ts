@@ -5,6 +5,7 @@ import * as legacy from '../../src/http/contract/legacy.ts';
 import * as oauth from '../../src/http/contract/oauth.ts';
 import * as operator from '../../src/http/contract/operator.ts';
 import type { Answer as DescribedAnswer } from '../../src/http/contract/row.ts';
+import * as sockets from '../../src/http/contract/sockets.ts';
 import * as v1 from '../../src/http/contract/v1.ts';
 import { SECURITY_HEADERS } from '../../src/http/headers.ts';
 import type { Caller } from '../support.ts';
@@ -18,7 +19,7 @@ export interface DescribedRow {
 }
 
 /** Every row of the contract. */
-export const ROWS: DescribedRow[] = [v1, admin, legacy, oauth, operator].flatMap((family) =>
+export const ROWS: DescribedRow[] = [v1, admin, legacy, oauth, sockets, operator].flatMap((family) =>
   Object.entries(family)
     .filter(([, value]) => typeof value === 'object' && 'responses' in value)
     .map(([name, value]) => ({ name, ...(value as unknown as Omit<DescribedRow, 'name'>) })),

@@ -1,44 +1,12 @@
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { decodeNodeMessage, FEED_CLOSED, type NodeMessage } from '@curfew/protocol/feed';
-import { watch } from '@curfew/protocol/replica';
-import { Subscriber } from '@curfew/protocol/subscriber';
-import { afterEach, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { FEED_CLOSED } from '@curfew/protocol/feed';
+import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from '../races/node.ts';
-import { backends, openAuthority, PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
-
-interface Node {
-  on: TestAuthority;
-  url: string;
-  close: () => Promise<void>;
-}
-
-const open: { close: () => Promise<void> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-async function startNode(on: TestAuthority): Promise<Node> {
-  const server: Server = createServer(on.authority.listener);
-  server.on('upgrade', on.authority.upgrade);
-  await new Promise<void>((ready) => {
-    server.listen(0, '127.0.0.1', ready);
-  });
-  const node = {
-    on,
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/feed`,
-    close: async () => {
-      on.authority.hangUp();
-      server.close();
-      await on.close();
-    },
-  };
-  open.push(node);
-  return node;
-}
-
-const headers = { authorization: `Bearer ${SERVICE_KEY}` };
+import { backends, callerOf, openAuthority, reopenAuthority, SERVICE_KEY } from '../support.ts';
+import { described } from './described.ts';
+import { follow, headers, logIn, startNode } from './following.ts';
 
 /** The status of a connection that is not upgraded, or the close code of one that is closed. */
 function refusal(url: string, options: object = { headers }, first?: string): Promise<number> {
@@ -70,56 +38,7 @@ function rawUpgrade(url: string, target: string): Promise<string> {
   });
 }
 
-/** A verifier over a real connection, as packages/verifier has it, without its comforts. */
-function follow(url: string): {
-  subscriber: Subscriber;
-  ws: WebSocket;
-  heard: NodeMessage[];
-  mute: () => void;
-} {
-  const heard: NodeMessage[] = [];
-  const ws = new WebSocket(url, { headers });
-  let muted = false;
-  const subscriber = new Subscriber('a-verifier', {
-    now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
-    send: (message) => !muted && ws.readyState === ws.OPEN && ws.send(JSON.stringify(message)),
-    reconnect: () => ws.terminate(),
-    onEnding: () => undefined,
-  });
-  ws.on('open', () => subscriber.connected());
-  ws.on('message', (data: Buffer, isBinary) => {
-    const message = decodeNodeMessage(isBinary ? data : data.toString());
-    heard.push(message);
-    if (!muted) subscriber.received(message);
-  });
-  ws.on('error', () => undefined);
-  const timer = setInterval(() => !muted && subscriber.tick(), 250);
-  open.push({
-    close: async () => {
-      clearInterval(timer);
-      ws.terminate();
-    },
-  });
-  return { subscriber, ws, heard, mute: () => (muted = true) };
-}
-
 describe.each(backends())('the feed, %s', (backend) => {
-  const logIn = async (
-    on: TestAuthority,
-  ): Promise<{ bearer: string; sid: string; seen: ReturnType<typeof watch> }> => {
-    const { json } = await on.call('POST', '/v1/login', {
-      body: { email: 'test@example.com', password: PASSWORD },
-    });
-    const [, payload = ''] = json.access_token.split('.');
-    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
-    const { sid, sub, client_id: clientId, device_id: deviceId, born } = claims;
-    return {
-      bearer: json.access_token,
-      sid,
-      seen: watch({ sid, userId: Number(sub), clientId, deviceId, born }),
-    };
-  };
-
   test('refuses whoever has no service key, another path, and what is no message', async () => {
     const { url } = await startNode(await openAuthority(backend));
     expect(await refusal(url, {})).toBe(401);
@@ -131,6 +50,21 @@ describe.each(backends())('the feed, %s', (backend) => {
     expect(await refusal(url, undefined, 'what?')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"ack","seq":1}')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"hello","v":99,"replica":"x"}')).toBe(FEED_CLOSED.version);
+  });
+
+  test('says what it is to a request that asks for no WebSocket, once it knows who asks', async () => {
+    const { on, url } = await startNode(await openAuthority(backend));
+    const call = described(callerOf((asked) => fetch(asked), url.replace('ws:', 'http:')));
+    const { bearer } = await logIn(on);
+    for (const options of [{}, { bearer: `${SERVICE_KEY}x` }, { bearer }]) {
+      const refused = await call('GET', '/v1/feed', options);
+      expect([refused.status, refused.json.code]).toEqual([401, 'not_authenticated']);
+      expect(refused.headers.get('www-authenticate')).toBe('Bearer');
+    }
+    const { status, json, headers: said } = await call('GET', '/v1/feed', { bearer: SERVICE_KEY });
+    expect([status, json.code]).toEqual([426, 'upgrade_required']);
+    expect([said.get('upgrade'), said.get('connection')]).toEqual(['websocket', 'Upgrade']);
+    expect((await call('POST', '/v1/feed', { bearer: SERVICE_KEY })).headers.get('allow')).toBe('GET');
   });
 
   test('a verifier knows what ended before it came, and a logout waits for it', async () => {
@@ -154,6 +88,23 @@ describe.each(backends())('the feed, %s', (backend) => {
     });
     expect(everybody.json).toMatchObject({ confirmed: true, acknowledged: 1 });
     expect(subscriber.judge(two.seen)).toBe('ended');
+  });
+
+  test('a node that goes away says so, and one that comes knows what ended before', async () => {
+    const first = await startNode(await openAuthority(backend));
+    const [ended, alive] = [await logIn(first.on), await logIn(first.on)];
+    await first.on.call('POST', '/v1/logout', { bearer: ended.bearer });
+    const left = follow(first.url);
+    await until('the verifier is fresh', async () => left.subscriber.isFresh());
+    const closed = once(left.ws, 'close');
+    first.on.authority.hangUp();
+    expect((await closed)[0]).toBe(FEED_CLOSED.restart);
+    await first.close();
+
+    const second = await startNode(await reopenAuthority(first.on.settings));
+    const { subscriber } = follow(second.url);
+    await until('the verifier is fresh', async () => subscriber.isFresh());
+    expect([ended, alive].map(({ seen }) => subscriber.judge(seen))).toEqual(['ended', 'alive']);
   });
 
   test('a verifier that says nothing is waited out, and has stopped trusting itself by then', async () => {

@@ -157,6 +157,8 @@ describe.runIf(hasPostgres())('secrets', () => {
         '/api/users/1',
         '/v1/admin/users',
         '/v1/admin/keys',
+        '/v1/feed',
+        '/v1/notices',
       ])
         await call('GET', path, { bearer });
       await call('GET', `/v1/session?token=${encodeURIComponent(bearer)}`, { cookie });
@@ -200,6 +202,8 @@ describe.runIf(hasPostgres())('secrets', () => {
       '/v1/admin/events',
       '/v1/admin/events?format=csv',
       '/v1/admin/events?format=jsonl',
+      '/v1/admin/state',
+      '/v1/admin/applications',
       '/v1/admin/keys',
     ])
       await call('GET', path, service);
@@ -262,7 +266,12 @@ describe.runIf(hasPostgres())('secrets', () => {
       await withClient(url, (client) => client.query(`alter table away rename to ${table}`));
     }
     const one = await fresh();
-    await call('DELETE', `/v1/sessions/${one.sid}`, { bearer: (await fresh()).bearer });
+    const other = (await fresh()).bearer;
+    await call('PATCH', `/v1/sessions/${one.sid}`, { bearer: other, body: { name: 'Phone' } });
+    await call('PATCH', `/v1/sessions/${id}`, { bearer: other, body: { name: third } });
+    for (const password of [third, wrong, third.repeat(1000)])
+      await call('POST', '/v1/session/confirm', { bearer: other, body: { password } });
+    await call('DELETE', `/v1/sessions/${one.sid}`, { bearer: other });
     for (const scope of ['others', 'device', 'this', 'all'])
       await call('POST', '/v1/logout', { bearer: (await fresh()).bearer, body: { scope } });
     await call('POST', '/auth/logout', { bearer: (await fresh()).bearer });

@@ -446,7 +446,8 @@ export class Play {
       idle.length === 0
         ? []
         : await this.stage.place.rows<{ id: string }>(
-            `select id from user_sessions where id = any($1::uuid[]) and ended_reason = $2 and ended_by = $3`,
+            `select id from user_sessions where id = any($1::uuid[]) and ended_reason = $2
+             and split_part(ended_by, '/', 1) = $3`,
             idle.map((one) => one.sid),
             reason,
             by,

@@ -11,7 +11,7 @@ export async function compareRecords({ stage, reference, startPosition }: Play):
   }
 
   const written = await rows<{ id: string; active: boolean; reason: string | null; by: string | null }>(
-    `select id, is_active as active, ended_reason as reason, ended_by as by from user_sessions
+    `select id, is_active as active, ended_reason as reason, split_part(ended_by, '/', 1) as by from user_sessions
      where id = any($1::uuid[]) order by id`,
     reference.sessions.map((one) => one.sid),
   );

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { findRedis, type RedisServer, startRedis } from '../services/redis.ts';
@@ -13,9 +14,9 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
   let redis: RedisServer;
   let databaseUrl: string;
   const nodes: Node[] = [];
-  const open = async (redisUrl?: string): Promise<Node> => {
+  const open = async (redisUrl?: string, url = databaseUrl): Promise<Node> => {
     const node = await openNode({
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: url,
       CURFEW_LEASE_MS: String(LEASE_MS),
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     });
@@ -82,6 +83,25 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
     const [here, there] = [await open(redis.url), await open()];
     expect(await rungByDatabase(() => logOutFive(here, there))).toBeGreaterThanOrEqual(5);
     expect((await logOut(here, there)).ms).toBeLessThan(LEASE_MS);
+  });
+
+  test('those of another database on the same Redis hear nothing, and are not taken for one of ours', async () => {
+    const [here, there] = [await open(redis.url), await open()];
+    const elsewhere = await freshDatabase(migrated);
+    const strangers = [await open(redis.url, elsewhere), await open(redis.url, elsewhere)] as const;
+    // Here one of two listens to Redis. Were the strangers counted, nobody would ring by the database.
+    expect(await rungByDatabase(() => logOutFive(here, there))).toBeGreaterThanOrEqual(5);
+    await until('the strangers hear each other', async () => (await logOut(...strangers)).ms < LEASE_MS / 2);
+    // Whoever heard a ring would answer it.
+    const heard: string[] = [];
+    const listening = new Redis(redis.url);
+    await listening.psubscribe('*');
+    listening.on('pmessage', (_pattern, _channel, text: string) => heard.push(text));
+    await logOutFive(...strangers);
+    listening.disconnect();
+    const ids = strangers.map(({ world }) => world.nodes.node.id);
+    expect(heard.length).toBeGreaterThan(0);
+    expect(heard.map((text) => JSON.parse(text).from).filter((from) => !ids.includes(from))).toEqual([]);
   });
 
   test('by the database when Redis is killed, hangs, and comes back', async () => {

@@ -72,7 +72,8 @@ export async function openNode(settings: Environment, system: Partial<System> = 
     call: callerOf(fetch),
     lines,
     async listen() {
-      const server = createServer(listener);
+      // A checker's connection may be idle for long on a busy machine; closed meanwhile, its next question would fail.
+      const server = createServer({ keepAliveTimeout: 0 }, listener);
       servers.push(server);
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const address = server.address();

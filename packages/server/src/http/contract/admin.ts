@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { DEGRADED_CODES } from '../../actions/system-facts.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import { ADMINISTRATOR, body, json, problems, row, SERVICE } from './row.ts';
 import * as shape from './shapes.ts';
@@ -12,6 +13,7 @@ const id = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 const idParam = z.object({ id: id.openapi({ example: 2 }) });
 const limit = z.coerce.number().int().min(1).max(1000).default(100);
 const role = z.enum(['user', 'admin']);
+const instant = z.iso.datetime({ offset: true, message: 'must be an instant, ISO 8601' });
 const REFUSALS = ['not_authenticated', 'forbidden', 'unavailable'] as const;
 const WRITE_REFUSALS = [
   ...REFUSALS,
@@ -39,7 +41,7 @@ export const users = row({
       users: [ACCOUNT],
       next: null,
     }),
-    ...problems(...REFUSALS, 'invalid_request'),
+    ...problems(...REFUSALS, 'invalid_request', 'took_too_long'),
   },
 });
 
@@ -284,6 +286,7 @@ const event = z
     user_agent: z.string().nullable(),
     request_id: z.string().nullable(),
     details: z.record(z.string(), z.unknown()).nullable(),
+    actor_session: z.string().nullable().describe('The session of the actor, where one asked.'),
   })
   .openapi('Event');
 const EVENT = {
@@ -304,6 +307,7 @@ const EVENT = {
   user_agent: 'curl/8.5.0',
   request_id: 'k3v1-12',
   details: null,
+  actor_session: shape.SID,
 };
 
 export const events = row({
@@ -312,13 +316,31 @@ export const events = row({
   tags: ['Administration'],
   summary: 'Read and export the log',
   description:
-    'JSON: a page, the newest first, or with `after` the oldest after it. `format` "jsonl" or "csv" streams everything that matches, oldest first.',
+    'JSON: a page, the newest first, or with `after` the oldest after it. `format` "jsonl" or "csv" streams everything that matches, oldest first. With `Accept: text/event-stream` it is followed as it grows, until the session that asks is over: each event has an id that `Last-Event-ID`, or `cursor`, goes on from. Nothing is left out then, however late it was committed; some events may come a second time, with the same position.',
   security: ADMINISTRATOR,
   request: {
     query: z.object({
       type: shape.text(50).optional(),
       reason: shape.text(50).optional(),
-      user_id: id.optional(),
+      user_id: id.optional().describe('Events of this user, also as one of several.'),
+      actor: z
+        .string()
+        .regex(
+          /^(user:[1-9]\d{0,15}|service|operator|system)$/,
+          'must be user:<id>, service, operator or system',
+        )
+        .optional()
+        .describe('Who did it.'),
+      client_id: shape.clientId.optional().describe('Logins with this application, and its own ending.'),
+      since: instant.optional().describe('From this instant on.'),
+      until: instant.optional().describe('Before this instant.'),
+      cursor: z
+        .string()
+        .regex(/^\d{1,19}$/, 'must be the id of a streamed event')
+        .optional()
+        .describe(
+          'Of a stream: go on after the event with this id. A browser sends Last-Event-ID by itself.',
+        ),
       before: z.coerce.number().int().optional(),
       after: z.coerce.number().int().optional(),
       limit,
@@ -338,9 +360,164 @@ export const events = row({
           schema: z.string(),
           example: 'position,at,type,…\n1042,2026-11-20T12:34:56.000Z,sessions_ended,…\n',
         },
+        'text/event-stream': {
+          schema: z.string(),
+          example: `id: 7031\ndata: ${JSON.stringify(EVENT)}\n\n`,
+        },
       },
     },
     ...problems(...REFUSALS, 'invalid_request'),
+  },
+});
+
+export const applications = row({
+  method: 'get',
+  path: '/v1/admin/applications',
+  tags: ['Administration'],
+  summary: 'Applications, and how many sessions each has',
+  security: ADMINISTRATOR,
+  responses: {
+    200: json(
+      'The applications of this node, by name.',
+      z.object({
+        applications: z.array(
+          z.object({
+            client_id: z.string(),
+            name: z.string(),
+            sessions: z.number().int().nullable().describe('Null until they have been counted.'),
+          }),
+        ),
+        counted_at: z
+          .string()
+          .nullable()
+          .describe('Now and then, because it takes a while where there are many.'),
+      }),
+      {
+        applications: [{ client_id: 'shop', name: 'The shop', sessions: 48_210 }],
+        counted_at: '2026-11-20T12:34:56.000Z',
+      },
+    ),
+    ...problems(...REFUSALS),
+  },
+});
+
+const milliseconds = z.number().nullable();
+const span = z.object({
+  at: z.string(),
+  count: z.number().int().describe('Confirmations; logouts that are committed together share one.'),
+  p50: milliseconds,
+  p99: milliseconds,
+  max: milliseconds,
+  waited_out: z.number().int().describe('Replicas that did not answer, and whose lease had to run out.'),
+});
+const systemState = z
+  .object({
+    at: z.string(),
+    node: z
+      .object({
+        id: z.string(),
+        fresh: z.boolean().describe('Its memory may answer checks.'),
+        age_ms: z.number().nullable().describe('The age of what it knows of the log.'),
+        lease_ms: z.number(),
+        remembered: z.number().int().describe('Credentials in memory.'),
+        sole: z.boolean().describe('No other process can use this database.'),
+      })
+      .describe('The one that answers.'),
+    nodes: z.array(
+      z.object({
+        id: z.string(),
+        this: z.boolean(),
+        started_at: z.string(),
+        silent: z.boolean().describe('It has not been heard of for some leases.'),
+      }),
+    ),
+    verifiers: z
+      .array(
+        z.object({
+          replica: z.string().describe('As it calls itself.'),
+          address: z.string().nullable(),
+          since: z.string(),
+          age_ms: z.number().nullable().describe('The age of what it knows, by its last renewal.'),
+          unread_bytes: z.number().int(),
+          behind: z.number().int().describe('Endings that it has not acknowledged.'),
+        }),
+      )
+      .describe('Those that are connected to this node; 500 at most.'),
+    verifier_count: z.number().int(),
+    propagation: z
+      .object({ span_ms: z.number().int(), spans: z.array(span) })
+      .describe('How long logouts at this node took until they were true everywhere; ten minutes.'),
+    readers: z
+      .array(
+        z.object({
+          name: z.enum(['audit', 'marker', 'evictor']),
+          behind: z.number().int().nullable().describe('Events; null when the database did not say.'),
+          more: z.boolean().describe('More than were counted.'),
+          oldest_ms: z.number().nullable(),
+          failures: z.number().int().describe('Passes of this node that failed one after another.'),
+          last_done: z.string().nullable(),
+        }),
+      )
+      .describe('What follows the log: the audit view, the marking of rows, the eviction of cached keys.'),
+    database: z.object({
+      kind: z.enum(['postgresql', 'embedded']),
+      answers: z.boolean(),
+      latency_ms: milliseconds,
+    }),
+    redis: z.enum(['up', 'away', 'none']),
+    notices: z.object({ listeners: z.number().int() }).describe('Devices that listen at this node.'),
+    passwords: z.object({ running: z.number().int(), waiting: z.number().int() }),
+    sessions: z
+      .object({ alive: z.number().int(), counted_at: z.string() })
+      .nullable()
+      .describe('Counted now and then; null before the first time.'),
+    marking: z
+      .array(
+        z.object({ position: z.number().int(), scope: z.string(), at: z.string(), left: z.number().int() }),
+      )
+      .describe('Cuts whose sessions are over and whose rows do not all say so yet.'),
+    degraded: z.array(
+      z.object({
+        code: z.enum(DEGRADED_CODES),
+        level: z.enum(['trouble', 'notice']),
+        facts: z.record(z.string(), z.union([z.string(), z.number()])),
+      }),
+    ),
+  })
+  .openapi('SystemState');
+const AT = '2026-11-20T12:34:56.000Z';
+const STATE_EXAMPLE = {
+  at: AT,
+  node: { id: shape.SID, fresh: true, age_ms: 120, lease_ms: 1000, remembered: 5120, sole: false },
+  nodes: [{ id: shape.SID, this: true, started_at: AT, silent: false }],
+  verifiers: [
+    { replica: 'shop-7f9c', address: '192.0.2.20', since: AT, age_ms: 180, unread_bytes: 0, behind: 0 },
+  ],
+  verifier_count: 1,
+  propagation: {
+    span_ms: 5000,
+    spans: [{ at: AT, count: 12, p50: 1.4, p99: 3.1, max: 3.4, waited_out: 0 }],
+  },
+  readers: [{ name: 'audit', behind: 0, more: false, oldest_ms: null, failures: 0, last_done: AT }],
+  database: { kind: 'postgresql', answers: true, latency_ms: 0.4 },
+  redis: 'away',
+  notices: { listeners: 310 },
+  passwords: { running: 0, waiting: 0 },
+  sessions: { alive: 48_210, counted_at: AT },
+  marking: [{ position: 1042, scope: 'everyone', at: AT, left: 12_000 }],
+  degraded: [{ code: 'redis_away', level: 'trouble', facts: {} }],
+};
+
+export const state = row({
+  method: 'get',
+  path: '/v1/admin/state',
+  tags: ['Administration'],
+  summary: 'How the system stands',
+  description: 'As the node that answers sees it, also when the database does not answer.',
+  security: ADMINISTRATOR,
+  responses: {
+    200: json('The state.', systemState, STATE_EXAMPLE),
+    ...problems(...REFUSALS),
   },
 });
 

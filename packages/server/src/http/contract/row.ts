@@ -1,5 +1,6 @@
 import { PROBLEMS, type ProblemCode, problem } from '@curfew/protocol/errors';
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
+import { ENDED_WHY_EXAMPLE, endedWhy } from './shapes.ts';
 
 /** An answer of a row: its schema is what clients are promised, its example is shown in the page. */
 export interface Answer {
@@ -25,6 +26,7 @@ const problemSchema = z
     detail: z.string().optional(),
     field: z.string().optional().describe('The input at fault.'),
     count: z.number().int().optional().describe('What would be ended.'),
+    ended: endedWhy.optional(),
   })
   .openapi('Problem');
 
@@ -49,6 +51,29 @@ export function problems(...codes: ProblemCode[]): Record<number, Answer> {
       },
     ]),
   );
+}
+
+/** The same answers, of which "not authenticated" may say how the session ended. */
+export function sayingWhy(answers: Record<number, Answer>): Record<number, Answer> {
+  const problems = answers[401]?.content?.['application/problem+json'];
+  if (!problems) throw new Error('the row has no answer 401');
+  const ended = problem('not_authenticated', { ended: ENDED_WHY_EXAMPLE });
+  const examples = { ...problems.examples, ended: { value: ended } };
+  return {
+    ...answers,
+    401: {
+      description: `${answers[401]?.description} With \`ended\`, how it ended: where the credential is one of ours.`,
+      content: { 'application/problem+json': { ...problems, examples } },
+    },
+  };
+}
+
+/**
+ * The answers of an address that is a WebSocket: the upgrade, and the problems of a request that gets none.
+ * @param description what comes over the WebSocket
+ */
+export function webSocket(description: string, ...codes: ProblemCode[]): Record<number, Answer> {
+  return { 101: { description }, ...problems(...codes, 'upgrade_required') };
 }
 
 /** A JSON body that is required, or not. */

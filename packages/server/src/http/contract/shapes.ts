@@ -1,3 +1,4 @@
+import { ENDED_BY, END_REASONS } from '@curfew/protocol/notices';
 import { z } from '@hono/zod-openapi';
 
 /** Shapes that several rows share. Instants are ISO 8601 in UTC. */
@@ -120,6 +121,25 @@ export const ENDED_EXAMPLE = {
   acknowledged: 2,
   waitedOut: 0,
 };
+
+/** How a session ended that a genuine credential belongs to. */
+export const endedWhy = z
+  .object({
+    reason: z.enum(END_REASONS),
+    by: z
+      .enum(ENDED_BY)
+      .describe('"self": this session; "other_device": another session of the same user; "system": a rule.'),
+    at: z.string(),
+  })
+  .openapi('SessionEnd')
+  .describe(
+    'How the session ended. Only for a credential that was given out here, and whose session is over.',
+  );
+export const ENDED_WHY_EXAMPLE = {
+  reason: 'logout',
+  by: 'other_device',
+  at: '2026-11-20T12:34:56.000Z',
+} as const;
 
 export const JWT_EXAMPLE = 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6IuKApiJ9.…';
 export const wait = z

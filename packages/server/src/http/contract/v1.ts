@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { body, json, problems, row, SESSION } from './row.ts';
+import { body, json, problems, row, sayingWhy, SESSION } from './row.ts';
 import * as shape from './shapes.ts';
 
 const issued = z
@@ -69,7 +69,9 @@ export const refresh = row({
   },
   responses: {
     200: json('The successor.', issued, ISSUED_EXAMPLE),
-    ...problems('invalid_request', 'not_authenticated', 'too_large', 'unsupported_media_type', 'unavailable'),
+    ...sayingWhy(
+      problems('invalid_request', 'not_authenticated', 'too_large', 'unsupported_media_type', 'unavailable'),
+    ),
   },
 });
 
@@ -86,7 +88,32 @@ export const session = row({
       z.object({ session: shape.session, user: shape.user, csrf_token: z.string().optional() }),
       { session: shape.SESSION_EXAMPLE, user: shape.USER },
     ),
-    ...problems('not_authenticated', 'unavailable'),
+    ...sayingWhy(problems('not_authenticated', 'unavailable')),
+  },
+});
+
+export const confirm = row({
+  method: 'post',
+  path: '/v1/session/confirm',
+  tags: ['Sessions'],
+  summary: 'Give the password again',
+  description:
+    'For what asks for a recent login (`login_too_old`): from here on this session counts as one that has just logged in. A wrong password counts as a failed login.',
+  security: SESSION,
+  request: { body: body(z.object({ password: shape.password }), { password: 'password123' }) },
+  responses: {
+    204: { description: 'Confirmed.' },
+    ...problems(
+      'invalid_request',
+      'not_authenticated',
+      'invalid_credentials',
+      'csrf_failed',
+      'too_large',
+      'unsupported_media_type',
+      'rate_limited',
+      'overloaded',
+      'unavailable',
+    ),
   },
 });
 
@@ -112,7 +139,7 @@ export const logout = row({
   tags: ['Sessions'],
   summary: 'Log out',
   description:
-    'Without a body, this session. Answers when no node accepts any credential of an ended session.',
+    'Without a body, this session. Answers when no node accepts any credential of an ended session. "others" and "all" may ask for a recent login (CURFEW_CONFIRM_AFTER_SECONDS).',
   security: SESSION,
   request: {
     body: body(
@@ -136,9 +163,39 @@ export const logout = row({
       'invalid_request',
       'not_authenticated',
       'csrf_failed',
+      'login_too_old',
       'too_large',
       'unsupported_media_type',
       'not_logged_out',
+    ),
+  },
+});
+
+export const nameSession = row({
+  method: 'patch',
+  path: '/v1/sessions/{id}',
+  tags: ['Sessions'],
+  summary: 'Name one of my devices',
+  description:
+    'The device of this session, in all of my sessions on it. Control characters and those that turn the direction of a text are left out; an empty name takes the name away.',
+  security: SESSION,
+  request: {
+    params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }),
+    body: body(z.object({ name: shape.text(100) }), { name: 'Work laptop' }),
+  },
+  responses: {
+    200: json('Named.', z.object({ id: shape.sid, name: z.string().describe('As it is kept.') }), {
+      id: shape.SID,
+      name: 'Work laptop',
+    }),
+    ...problems(
+      'invalid_request',
+      'not_authenticated',
+      'csrf_failed',
+      'not_found',
+      'too_large',
+      'unsupported_media_type',
+      'unavailable',
     ),
   },
 });

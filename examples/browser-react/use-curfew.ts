@@ -1,0 +1,38 @@
+import { type Client, createClient, type LoggedOut, type Session } from '@curfew/client';
+import { useSyncExternalStore } from 'react';
+
+/** What a component sees: undefined until it is known whether somebody is logged in. */
+export interface Curfew {
+  session: Session | null | undefined;
+  why: LoggedOut | null;
+}
+
+export const client: Client = createClient();
+
+let now: Curfew = { session: undefined, why: null };
+const listeners = new Set<() => void>();
+function become(next: Curfew): void {
+  now = next;
+  for (const listener of listeners) listener();
+}
+
+client.onLoggedOut((why) => become({ session: null, why }));
+const look = async (): Promise<void> => become({ session: await client.session(), why: client.endedBecause });
+// Another tab has logged in: so has this one.
+client.onSessionsChanged(() => void look().catch(reportError));
+look().catch(reportError);
+
+export async function login(email: string, password: string): Promise<void> {
+  become({ session: await client.login({ email, password }), why: null });
+}
+
+/** The session, wherever a component needs it; rendered anew when it begins or ends, in whichever tab or place. */
+export function useCurfew(): Curfew {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => now,
+  );
+}

@@ -1,0 +1,33 @@
+import { type Client, createClient, type LoggedOut, type Session } from '@curfew/client';
+import { type ShallowRef, shallowRef } from 'vue';
+
+export const client: Client = createClient();
+
+/** Undefined until it is known whether somebody is logged in. */
+const session = shallowRef<Session | null>();
+const why = shallowRef<LoggedOut | null>(null);
+
+client.onLoggedOut((reason) => {
+  session.value = null;
+  why.value = reason;
+});
+async function look(): Promise<void> {
+  session.value = await client.session();
+  why.value = client.endedBecause;
+}
+// Another tab has logged in: so has this one.
+client.onSessionsChanged(() => void look().catch(reportError));
+look().catch(reportError);
+
+async function login(email: string, password: string): Promise<void> {
+  session.value = await client.login({ email, password });
+}
+
+export interface Curfew {
+  session: Readonly<ShallowRef<Session | null | undefined>>;
+  why: Readonly<ShallowRef<LoggedOut | null>>;
+  login: typeof login;
+}
+
+/** The session, wherever a component needs it, through every login and logout, in whichever tab or place. */
+export const useCurfew = (): Curfew => ({ session, why, login });

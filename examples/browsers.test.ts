@@ -1,0 +1,188 @@
+/** The examples with pages, each in a real browser: two tabs and a second device. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { createServer as createVite } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium } from '../packages/server/test/services/chromium.ts';
+import { freshData } from '../packages/server/test/services/embedded-data.ts';
+import { freePort, makeScratch, scratchRoot } from '../packages/server/test/services/scratch.ts';
+import { openAuthority } from '../packages/server/test/support.ts';
+import { writeClientBundle } from '../tools/bundle-client.ts';
+
+interface Running {
+  origin: string;
+  stop: () => Promise<void>;
+}
+
+/** A program that is authority and pages in one. */
+async function spawned(file: string): Promise<Running> {
+  const port = await freePort();
+  const child: ChildProcess = spawn(
+    process.execPath,
+    ['--conditions=curfew-source', join(import.meta.dirname, file)],
+    {
+      env: {
+        PATH: process.env['PATH'],
+        PORT: String(port),
+        CURFEW_DATA: freshData('example'),
+        NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let output = '';
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  await new Promise<void>((ready, fail) => {
+    void ended.then((code) => fail(new Error(`${file} ended with ${code}\n${output}`)));
+    createInterface(child.stdout as NodeJS.ReadableStream).on('line', (line) => {
+      if (line.startsWith('listening on ')) ready();
+    });
+  });
+  return {
+    origin: `http://localhost:${port}`,
+    stop: async () => {
+      child.kill('SIGTERM');
+      expect(await ended, output).toBe(0);
+    },
+  };
+}
+
+/** A page that Vite serves, with the authority behind its proxy. */
+async function proxied(directory: string): Promise<Running> {
+  const on = await openAuthority('embedded');
+  const server = createServer(on.authority.listener);
+  server.on('upgrade', on.authority.upgrade);
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  process.env['AUTHORITY'] = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const root = join(import.meta.dirname, directory);
+  const vite = await createVite({
+    root,
+    configFile: join(root, 'vite.config.ts'),
+    configLoader: 'native',
+    logLevel: 'error',
+    cacheDir: makeScratch('vite'),
+    server: { host: '127.0.0.1', port: await freePort() },
+  });
+  await vite.listen();
+  return {
+    origin: `http://localhost:${vite.config.server.port}`,
+    stop: async () => {
+      await vite.close();
+      on.authority.hangUp();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await on.close();
+    },
+  };
+}
+
+const examples: [string, () => Promise<Running>][] = [
+  ['browser-plain', () => writeClientBundle().then(() => spawned('browser-plain/server.ts'))],
+  ['browser-react', () => proxied('browser-react')],
+  ['browser-vue', () => proxied('browser-vue')],
+  ['server-rendered', () => spawned('server-rendered/start.ts')],
+];
+
+const program = findChromium();
+
+describe.skipIf(program === undefined)('in a browser', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: program as string,
+      args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-component-update'],
+    });
+  });
+  afterAll(() => browser?.close());
+
+  describe.each(examples)('examples/%s', (name, start) => {
+    let example: Running;
+    const contexts: BrowserContext[] = [];
+    const errors: string[] = [];
+    beforeAll(async () => {
+      example = await start();
+    }, 60_000);
+    afterAll(async () => {
+      for (const context of contexts) await context.close();
+      await example?.stop();
+    });
+
+    async function openPage(context?: BrowserContext): Promise<Page> {
+      const where = context ?? (await browser.newContext());
+      if (!context) contexts.push(where);
+      const page = await where.newPage();
+      page.on('pageerror', (error) => errors.push(String(error)));
+      page.on('console', (message) => {
+        // That nobody is logged in is a 401, which the browser notes.
+        const expected = message.type() === 'log' || /401|\[vite\]|React DevTools/.test(message.text());
+        if (!expected && message.type() !== 'debug') errors.push(message.text());
+      });
+      await page.goto(example.origin);
+      return page;
+    }
+    async function logIn(page: Page, password = 'password123'): Promise<void> {
+      await page.getByLabel('E-mail').fill('test@example.com');
+      await page.getByLabel('Password').fill(password);
+      await page.getByRole('button', { name: 'Log in' }).click();
+    }
+    const hello = (page: Page): Promise<void> => page.getByRole('heading', { name: /^Hello / }).waitFor();
+    const said = (page: Page): Promise<string | null> => page.getByRole('status').textContent();
+    const press = (page: Page, button: string): Promise<void> =>
+      page.getByRole('button', { name: button, exact: true }).click();
+
+    test('login, and a logout that every tab and device sees without being loaded again', async () => {
+      const page = await openPage();
+      await logIn(page, 'wrong');
+      await expect.poll(() => said(page)).toBe('Wrong e-mail address or password.');
+      await logIn(page);
+      await hello(page);
+      const tab = await openPage(page.context());
+      await hello(tab);
+      const phone = await openPage();
+      await logIn(phone);
+      await hello(phone);
+
+      await press(page, 'Log out');
+      for (const one of [page, tab]) await one.getByRole('button', { name: 'Log in' }).waitFor();
+      await expect.poll(() => page.context().cookies()).toEqual([]);
+      await hello(phone);
+
+      await logIn(page);
+      await hello(page);
+      await press(page, 'Log out everywhere');
+      await expect.poll(() => said(phone)).toBe('You were logged out: logout, by other_device.');
+      expect(await phone.getByRole('heading').count()).toBe(0);
+    });
+
+    test('the back button after a logout shows nothing', async () => {
+      const page = await openPage();
+      await logIn(page);
+      await hello(page);
+      await press(page, 'Log out');
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+      await page.goto('about:blank');
+      await page.goBack();
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+      expect(await page.getByRole('heading').count()).toBe(0);
+    });
+
+    test.runIf(name === 'server-rendered')('works without JavaScript', async () => {
+      const context = await browser.newContext({ javaScriptEnabled: false });
+      contexts.push(context);
+      const page = await openPage(context);
+      await logIn(page, 'wrong');
+      expect(await said(page)).toBe('Wrong e-mail address or password.');
+      await logIn(page);
+      await hello(page);
+    });
+
+    test('nothing has gone wrong on the way', () => {
+      expect(errors).toEqual([]);
+    });
+  });
+});

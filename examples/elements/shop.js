@@ -1,0 +1,11 @@
+// What an application does with the two elements: it shows the one that fits.
+const [login] = document.getElementsByTagName('curfew-login');
+const [devices] = document.getElementsByTagName('curfew-devices');
+
+document.addEventListener('curfew-login', () => {
+  login.hidden = true;
+  devices.hidden = false;
+});
+document.addEventListener('curfew-logged-out', () => {
+  login.hidden = false;
+});

@@ -1,0 +1,93 @@
+import type { Authority } from '@curfew/server';
+import { type Context, Hono } from 'hono';
+import type { Child, FC } from 'hono/jsx';
+
+const Page: FC<{ title: string; children: Child }> = ({ title, children }) => (
+  <html lang="en">
+    <head>
+      <title>{title}</title>
+      <link rel="icon" href="data:," />
+      <script type="module" src="/browser.ts" />
+    </head>
+    <body>{children}</body>
+  </html>
+);
+
+const LoginPage: FC<{ message: string }> = ({ message }) => (
+  <Page title="Log in">
+    <form method="post" action="/login">
+      <p role="status">{message}</p>
+      <label>
+        E-mail <input name="email" type="email" autocomplete="username" required />
+      </label>
+      <label>
+        Password <input name="password" type="password" autocomplete="current-password" required />
+      </label>
+      <button>Log in</button>
+    </form>
+  </Page>
+);
+
+const HomePage: FC<{ name: string }> = ({ name }) => (
+  <Page title="Home">
+    <h1>Hello {name}</h1>
+    <button data-logout="this">Log out</button>
+    <button data-logout="all">Log out everywhere</button>
+  </Page>
+);
+
+/** What the authority says of a session, or of why it is over. */
+interface Standing {
+  user?: { name: string };
+  ended?: { reason: string; by: string };
+  title?: string;
+}
+
+/** Pages rendered here, the session in a cookie. It works without JavaScript; with it, a logout is seen at once. */
+export function createApp(authority: Authority): Hono {
+  const app = new Hono();
+
+  /** Asks the authority in this process, with what the browser sent. */
+  async function ask(c: Context, path: string, body?: object): Promise<[Response, Standing]> {
+    const headers = new Headers(body && { 'content-type': 'application/json' });
+    for (const name of ['cookie', 'origin', 'sec-fetch-site', 'user-agent']) {
+      const value = c.req.header(name);
+      if (value !== undefined) headers.set(name, value);
+    }
+    const request = new Request(new URL(path, c.req.url), {
+      headers,
+      ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
+    });
+    const response = await authority.fetch(request);
+    return [response, (await response.json()) as Standing];
+  }
+
+  app.get('/', async (c) => {
+    const [response, { user }] = await ask(c, '/v1/session');
+    if (!response.ok || !user) return c.redirect('/login', 303);
+    // Not for the back button, either.
+    c.header('cache-control', 'no-store');
+    return c.html(<HomePage name={user.name} />);
+  });
+
+  app.get('/login', async (c) => {
+    const [response, { ended }] = await ask(c, '/v1/session');
+    if (response.ok) return c.redirect('/', 303);
+    c.header('cache-control', 'no-store');
+    return c.html(
+      <LoginPage message={ended ? `You were logged out: ${ended.reason}, by ${ended.by}.` : ''} />,
+    );
+  });
+
+  app.post('/login', async (c) => {
+    const { email, password } = await c.req.parseBody();
+    const [response, { title }] = await ask(c, '/v1/login', { email, password, transport: 'cookie' });
+    if (!response.ok) return c.html(<LoginPage message={title ?? ''} />, 401);
+    for (const cookie of response.headers.getSetCookie()) c.header('set-cookie', cookie, { append: true });
+    return c.redirect('/', 303);
+  });
+
+  // The browser client talks to the authority itself.
+  app.all('/v1/*', (c) => authority.fetch(c.req.raw));
+  return app;
+}

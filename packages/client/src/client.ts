@@ -1,0 +1,339 @@
+import { createBearer } from './bearer.ts';
+import { type Carrier, type Issued, sessionOf } from './carrier.ts';
+import { createCookie } from './cookie.ts';
+import type {
+  Client,
+  ClientOptions,
+  LoggedOut,
+  LogoutOptions,
+  LogoutResult,
+  Session,
+  Told,
+} from './interface.ts';
+import { openKept } from './kept.ts';
+import { createNotices, type Notice } from './notices.ts';
+import { problemOf, ProblemError } from './problem.ts';
+import { openTabs, type Word } from './tabs.ts';
+import { createUntold, logoutRequest, OVER, toldOf } from './untold.ts';
+import { watchWaking } from './waking.ts';
+
+/** Coming back to a tab is no reason to ask again what was asked a moment ago. */
+const ASKED_LATELY_MS = 5000;
+
+const instant = (): string => new Date().toISOString();
+
+/** A client of one authority. Give every part of a page the same one. */
+export function createClient(options: ClientOptions = {}): Client {
+  const { mode = 'cookie', storage = 'memory', clientId = 'default', notices: wantsNotices = true } = options;
+  const authority = new URL(options.authority ?? location.href).origin;
+  const carriedTo = new Set([authority, ...(options.origins ?? [])]);
+  const isCookie = mode === 'cookie';
+  /** Tabs share one session, or each has its own. */
+  const isShared = isCookie || storage === 'local';
+
+  const kept = openKept(`curfew:${authority}:${clientId}:`);
+  const onLoggedOut = new Set<(why: LoggedOut) => void | Promise<void>>();
+  const onSessionsChanged = new Set<() => void>();
+  let because: LoggedOut | null = null;
+  let asking: Promise<Session | null> | undefined;
+  let askedMs = 0;
+  /** A login or logout of ours that is under way. What others say of the session in the meantime has to wait for it. */
+  let acting: Promise<unknown> = Promise.resolve();
+  let away = false;
+  /** Counts the times that a session was over. */
+  let left = 0;
+
+  const bearer = isCookie
+    ? null
+    : createBearer(authority, kept, storage, (sid, problem) => found(sid, problem.ended));
+  const carrier: Carrier = bearer ?? createCookie(ask, () => ask(true));
+  const untold = createUntold(authority, kept, bearer?.sendFor ?? null, storage === 'local');
+  const tabs = openTabs(kept, (word) => void hear(word));
+  const notices = createNotices(authority, kept, {
+    notice: (notice) => void heed(notice),
+    ask: async () => (await ask()) !== null,
+    subprotocols: carrier.subprotocols,
+  });
+  const stopWatching = watchWaking({
+    wake(slept) {
+      away = false;
+      attend();
+      if (slept) notices.restart();
+      void untold.tell();
+      if (slept || Date.now() - askedMs > ASKED_LATELY_MS) lookAfter();
+    },
+    leave() {
+      away = true;
+      attend();
+    },
+  });
+
+  /** Undefined: nobody has asked yet. */
+  let session: Session | null | undefined = carrier.known();
+  if (untold.any()) void untold.tell();
+
+  /** Keeps the socket open while somebody listens, and only then. */
+  function attend(): void {
+    const listens = wantsNotices && onLoggedOut.size + onSessionsChanged.size > 0;
+    notices.follow(listens && !away && session ? session.id : null);
+  }
+
+  function lookAfter(): void {
+    const matters = session || (session === undefined && onLoggedOut.size + onSessionsChanged.size > 0);
+    // The next occasion comes.
+    if (matters) ask().catch(() => undefined);
+  }
+
+  function changed(): void {
+    for (const listener of onSessionsChanged) listener();
+  }
+
+  /**
+   * The session is over for this page.
+   * @param say whether the other tabs are to know it from here
+   * @returns when the listeners are done. Only a logout waits for that: a listener may ask us things itself
+   */
+  function leave(why: LoggedOut, say: boolean, browser = false): Promise<unknown> {
+    const was = session;
+    left++;
+    session = null;
+    because = why;
+    carrier.giveUp(why.sessionId);
+    attend();
+    if (say) tabs.say({ t: 'out', why, user: was?.user_id ?? null, browser });
+    if (was === null) return Promise.resolve();
+    return Promise.all(
+      [...onLoggedOut].map(async (listener) => {
+        try {
+          await listener(why);
+        } catch (error) {
+          // The listener's own fault is for its owner to see, and for nobody else to suffer.
+          reportError(error);
+        }
+      }),
+    );
+  }
+
+  function found(sid: string | null, ended: ProblemError['ended']): void {
+    const said = ended ?? { reason: 'unknown', by: 'unknown' as const, at: instant() };
+    void leave({ ...said, sessionId: sid, where: 'found' }, true);
+  }
+
+  function gone(reason: string, sessionId: string): void {
+    void leave({ reason, by: 'self', at: instant(), sessionId, where: 'another tab' }, false);
+  }
+
+  /** Another tab has logged out, or logged in anew, and this one was not there to hear it. */
+  function takeNotice(): void {
+    if (session && (isCookie ? untold.any() : !carrier.known())) gone('logout', session.id);
+  }
+
+  /** What is known of the session is this from now on. */
+  function know(next: Session): Session {
+    if (session && session.id !== next.id) gone('replaced_by_login', session.id);
+    session = next;
+    because = null;
+    attend();
+    return next;
+  }
+
+  /** How the session stands, by the server's word. @param refused a request was refused, so that somebody minds */
+  function ask(refused = false): Promise<Session | null> {
+    asking ??= askNow(refused).finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  }
+
+  async function askNow(refused: boolean): Promise<Session | null> {
+    takeNotice();
+    if (isCookie && untold.any()) {
+      await untold.tell();
+      if (untold.any()) return null;
+    }
+    if (bearer && !bearer.known()) {
+      session = null;
+      return null;
+    }
+    const before = left;
+    const response = await carrier.send(new Request(`${authority}/v1/session`), 'asking');
+    askedMs = Date.now();
+    if (response.ok) {
+      const issued = (await response.json()) as Issued;
+      // Logged out while it was being asked.
+      if (before !== left) return session ?? null;
+      carrier.take(issued);
+      return know(sessionOf(issued));
+    }
+    const problem = await problemOf(response);
+    if (response.status !== 401) throw problem;
+    if (session || (refused && session === undefined)) found(session?.id ?? null, problem.ended);
+    else if (session === undefined) {
+      session = null;
+      if (problem.ended) because = { ...problem.ended, sessionId: null, where: 'found' };
+    }
+    return null;
+  }
+
+  /** What another tab says. */
+  async function hear(word: Word): Promise<void> {
+    if (word.t === 'changed') return changed();
+    await acting;
+    if (word.t === 'in') {
+      if (isShared) know(word.session);
+      return changed();
+    }
+    const { why, user, browser } = word;
+    const where = why.where === 'here' ? 'another tab' : why.where;
+    const { sessionId } = why;
+    if (session && sessionId ? session.id === sessionId : session !== null && isShared)
+      void leave({ ...why, where }, false);
+    else if (!isShared && browser && session && session.user_id === user) {
+      // A session of this tab alone, of the same user. It is told to the server by whom it belongs to.
+      setAside(session.id, { scope: 'this' });
+      void leave({ ...why, sessionId: session.id, where }, false);
+    }
+  }
+
+  /** Takes the credential out of use and notes that it is to be ended. */
+  function setAside(sid: string | null, asked: LogoutOptions): ReturnType<typeof untold.add> {
+    const telling = untold.add({ sid: sid ?? '', asked, ...carrier.giveUp(sid) });
+    // For whoever waits for it; nobody may.
+    telling.first.catch(() => undefined);
+    return telling;
+  }
+
+  /** What the server says. */
+  async function heed(notice: Notice): Promise<void> {
+    if (notice.type === 'session.ended') {
+      await acting;
+      const { session_id: sessionId, reason, by, at } = notice;
+      // By the session itself, and not in this page: then in another one of this browser.
+      if (session?.id === sessionId)
+        void leave({ reason, by, at, sessionId, where: by === 'self' ? 'another tab' : 'elsewhere' }, true);
+    } else if (notice.type === 'sessions.changed' || notice.type === 'hello') {
+      // Before the first word something may have changed that nobody was told.
+      tabs.say({ t: 'changed' });
+      changed();
+    }
+  }
+
+  /** Runs a login or logout; they do not overlap. */
+  function act<T>(work: () => Promise<T>): Promise<T> {
+    const done = acting.then(work);
+    // Whoever waits only wants to know that it is over.
+    acting = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
+  async function logIn({ email, password }: { email: string; password: string }): Promise<Session> {
+    if (untold.any()) await untold.tell();
+    const device = kept.get('device');
+    const response = await fetch(`${authority}/v1/login`, {
+      method: 'POST',
+      credentials: isCookie ? 'include' : 'omit',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        email,
+        password,
+        transport: mode,
+        client_id: clientId,
+        ...(device ? { device: { id: device } } : {}),
+      }),
+    });
+    if (!response.ok) throw await problemOf(response);
+    const issued = (await response.json()) as Issued;
+    kept.set('device', issued.session.device_id);
+    // The server ends the session that the cookie had before. That of tokens is ended from here.
+    const before = carrier.known();
+    if (isCookie) untold.drop();
+    else if (before) setAside(before.id, { scope: 'this' });
+    session = null;
+    carrier.take(issued);
+    const next = know(sessionOf(issued));
+    tabs.say({ t: 'in', session: next });
+    return next;
+  }
+
+  const covers = ({ scope = 'this', sessions, device }: LogoutOptions): boolean =>
+    scope === 'this' ||
+    scope === 'all' ||
+    (scope === 'selected' && sessions?.includes(session?.id ?? '') === true) ||
+    (scope === 'device' && (device === undefined || device === session?.device_id));
+
+  async function logOut(asked: LogoutOptions): Promise<{ result: LogoutResult; heard?: Promise<unknown> }> {
+    const isHere = covers(asked);
+    let told: Told | undefined;
+    // What reaches further may be refused (the server may want the password again): then nothing has happened.
+    if ((asked.scope ?? 'this') !== 'this') {
+      try {
+        const response = await carrier.send(logoutRequest(authority, asked), 'authority');
+        if (!response.ok) throw await problemOf(response);
+        told = toldOf((await response.json()) as Told);
+      } catch (error) {
+        if (!isHere || (error instanceof ProblemError && error.status < 500)) throw error;
+      }
+    }
+    if (!isHere || session === null) return { result: { local: true, server: 'done', ...(told ?? OVER) } };
+    const sessionId = session?.id ?? null;
+    const telling = told ? null : setAside(sessionId, { scope: 'this', ...asked });
+    const heard = leave(
+      { reason: 'logout', by: 'self', at: instant(), sessionId, where: 'here' },
+      true,
+      true,
+    );
+    told ??= (await telling?.first) ?? undefined;
+    if (told || !telling) return { result: { local: true, server: 'done', ...(told ?? OVER) }, heard };
+    return { result: { local: true, server: 'pending', told: telling.told }, heard };
+  }
+
+  function listen<T>(listeners: Set<T>, listener: T): () => void {
+    listeners.add(listener);
+    attend();
+    if (session === undefined) lookAfter();
+    return () => {
+      listeners.delete(listener);
+      attend();
+    };
+  }
+
+  return {
+    login: (credentials) => act(() => logIn(credentials)),
+    async logout(asked = {}) {
+      const { result, heard } = await act(() => logOut(asked));
+      await heard;
+      return result;
+    },
+    session: () => ask(),
+    async sessions() {
+      const response = await carrier.send(new Request(`${authority}/v1/sessions`), 'authority');
+      if (!response.ok) throw await problemOf(response);
+      return ((await response.json()) as { sessions: Awaited<ReturnType<Client['sessions']>> }).sessions;
+    },
+    async fetch(input, init) {
+      const request = new Request(input, init);
+      const { origin } = new URL(request.url);
+      takeNotice();
+      // A header of the caller's own decides; and a cookie of a session that is over is not sent on.
+      if (!carriedTo.has(origin) || request.headers.has('authorization')) return fetch(request);
+      if (isCookie && untold.any()) return fetch(new Request(request, { credentials: 'omit' }));
+      return carrier.send(request, origin === authority ? 'authority' : 'other');
+    },
+    onLoggedOut: (listener) => listen(onLoggedOut, listener),
+    onSessionsChanged: (listener) => listen(onSessionsChanged, listener),
+    get endedBecause() {
+      return because;
+    },
+    close() {
+      stopWatching();
+      notices.follow(null);
+      tabs.close();
+      untold.close();
+      onLoggedOut.clear();
+      onSessionsChanged.clear();
+    },
+  };
+}

@@ -1,0 +1,15 @@
+export { createClient } from './client.ts';
+export { ProblemError } from './problem.ts';
+export type {
+  Client,
+  ClientOptions,
+  Credentials,
+  EndedBy,
+  LoggedOut,
+  LogoutOptions,
+  LogoutResult,
+  Session,
+  SessionView,
+  Told,
+  User,
+} from './interface.ts';

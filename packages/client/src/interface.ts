@@ -1,0 +1,129 @@
+/* What an application sees of the client. Data has the spelling that it has on the wire. */
+
+export interface ClientOptions {
+  /** The authority's address. Default: the origin of the page. */
+  authority?: string | undefined;
+  /**
+   * `cookie` (default): the browser keeps the credential, and no script can read it. `bearer`: the client keeps tokens.
+   */
+  mode?: 'cookie' | 'bearer' | undefined;
+  /**
+   * With `bearer`: where tokens lie. `memory` (default): in this page alone, gone when it is. `local`: in localStorage, for all
+   * tabs and the next visit, where every script of the origin can read them.
+   */
+  storage?: 'memory' | 'local' | undefined;
+  /** The application, as CURFEW_APPLICATIONS names it. Default: `default`. */
+  clientId?: string | undefined;
+  /** Other origins to which `fetch` carries the credential. None unless named. */
+  origins?: readonly string[] | undefined;
+  /** Whether to be told over a WebSocket, while somebody listens. Default: true. */
+  notices?: boolean | undefined;
+}
+
+export interface Client {
+  /** Logs in. Throws a {@link ProblemError} that says what was wrong. */
+  login(credentials: Credentials): Promise<Session>;
+  /**
+   * Logs out, without options this session. Where it covers this session, it is over in this browser in any case, and
+   * the answer says whether the server knows. Where it does not, or the server refuses, it throws.
+   */
+  logout(options?: LogoutOptions): Promise<LogoutResult>;
+  /** Asks the server how this session stands; null when not logged in. Throws when it cannot be asked. */
+  session(): Promise<Session | null>;
+  /** My devices, newest first. */
+  sessions(): Promise<SessionView[]>;
+  /**
+   * As the global one. Carries the credential to the authority and to `origins`, and nowhere else; refreshes it once
+   * when needed and repeats the request.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /** Calls when this page's session is over, for whatever reason. @returns takes the listener off */
+  onLoggedOut(listener: (why: LoggedOut) => void | Promise<void>): () => void;
+  /** Calls when `sessions()` may answer something else than before. @returns takes the listener off */
+  onSessionsChanged(listener: () => void): () => void;
+  /** Why the last session was over; null while logged in, and where that is not known. */
+  readonly endedBecause: LoggedOut | null;
+  /** Lets go of everything: sockets, channels, timers. Logs nobody out. */
+  close(): void;
+}
+
+export interface Credentials {
+  email: string;
+  password: string;
+}
+
+export interface LogoutOptions {
+  scope?: 'this' | 'others' | 'all' | 'selected' | 'device' | undefined;
+  /** With scope `selected`. */
+  sessions?: string[] | undefined;
+  /** With scope `device`; without it, this device. */
+  device?: string | undefined;
+}
+
+/** What the server answered to a logout. */
+export interface Told {
+  /** Sessions that were ended. */
+  ended: number;
+  /** No node accepts a credential of them any more. */
+  confirmed: boolean;
+  ms: number;
+  acknowledged: number;
+  waitedOut: number;
+}
+
+/** `local`: what lay in this browser is gone. `told` is kept when the server has been told, also after a reload. */
+export type LogoutResult =
+  | ({ local: true; server: 'done' } & Told)
+  | { local: true; server: 'pending'; told: Promise<Told> };
+
+/** Who ended a session. `unknown`: nobody has said. */
+export type EndedBy = 'self' | 'other_device' | 'administrator' | 'service' | 'system' | 'unknown';
+
+export interface LoggedOut {
+  /** As the server's log names it (`logout`, `expired`, …), or `unknown`. */
+  reason: string;
+  by: EndedBy;
+  /** ISO 8601. */
+  at: string;
+  sessionId: string | null;
+  /**
+   * Where it came from: this page, another tab of this browser, word from the server, or found out later (the device
+   * was asleep, or offline).
+   */
+  where: 'here' | 'another tab' | 'elsewhere' | 'found';
+}
+
+export interface User {
+  id: number;
+  email: string;
+  name: string;
+  role: 'user' | 'admin';
+  workspace: string;
+}
+
+export interface Session {
+  /** The public name of the session, never a credential. */
+  id: string;
+  user_id: number;
+  client_id: string;
+  device_id: string;
+  created_at: string;
+  expires_at: string;
+  idle_expires_at: string;
+  user: User;
+}
+
+export interface SessionView {
+  id: string;
+  /** The one that asks. */
+  current: boolean;
+  user_id: number;
+  client_id: string;
+  contract: string;
+  device: { id: string; name: string; browser: string | null; system: string | null };
+  ip_address: string | null;
+  created_at: string;
+  last_seen_at: string;
+  expires_at: string;
+  idle_expires_at: string;
+}

@@ -1,0 +1,126 @@
+import { webLocks } from './exclusive.ts';
+import type { LoggedOut } from './interface.ts';
+import type { Kept } from './kept.ts';
+import { backoffMs } from './pause.ts';
+
+/** What `GET /v1/notices` says. What is not known here is passed over: a newer server may say more. */
+export type Notice =
+  | { type: 'hello'; session_id: string }
+  | ({ type: 'session.ended'; session_id: string } & Pick<LoggedOut, 'reason' | 'by' | 'at'>)
+  | { type: 'sessions.changed' };
+
+/** The session has ended: nothing to come back for. */
+const ENDED = 4401;
+/** We have done something that the server does not take. It would not take it again either. */
+const PROTOCOL = 1008;
+const TOO_MUCH = 1013;
+const RECONNECT_AT_MOST_MS = 30_000;
+/** A connection that lasted so long was a good one, and the next may come soon. */
+const LASTED_MS = 10_000;
+const TOO_MUCH_TRIES = 5;
+
+export interface Notices {
+  /** Follows what is said about this session; null: about none. */
+  follow(sid: string | null): void;
+  /** Begins anew: the connection may be dead without anybody having noticed. */
+  restart(): void;
+}
+
+/**
+ * One socket for all tabs with the same session, where there are Web Locks to agree by, else one for each. It comes
+ * back by itself, at random moments, so that a node that has restarted is not met by everybody at once.
+ * @param ask asks how the session stands and answers whether it is alive; throws when that cannot be told
+ */
+export function createNotices(
+  authority: string,
+  kept: Kept,
+  on: {
+    notice: (notice: Notice) => void;
+    ask: () => Promise<boolean>;
+    subprotocols: () => Promise<string[]>;
+  },
+): Notices {
+  let following: string | null = null;
+  let stop = (): void => undefined;
+
+  function start(sid: string): () => void {
+    const over = new AbortController();
+    const { signal } = over;
+    const locks = webLocks();
+    const run = (): Promise<void> =>
+      new Promise((done) => {
+        // Stopped while the lock was on its way: the browser hands it over all the same, and would for ever.
+        if (signal.aborted) return done();
+        signal.addEventListener('abort', () => done());
+        keepOpen(signal);
+      });
+    // Held as long as this tab is the one with the socket. Being stopped while waiting is no failure.
+    if (locks) locks.request(`${kept.prefix}notices:${sid}`, { signal }, run).catch(() => undefined);
+    else void run();
+    return () => over.abort();
+  }
+
+  function keepOpen(signal: AbortSignal): void {
+    let socket: WebSocket | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let tries = 0;
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      const closing = socket;
+      if (!closing) return;
+      // Closed while it opens, the browser would call it an error in front of everybody.
+      closing.onopen = () => closing.close();
+      if (closing.readyState === WebSocket.OPEN) closing.close();
+    });
+
+    const later = (): void => {
+      if (!signal.aborted) timer = setTimeout(() => void again(), backoffMs(tries++, RECONNECT_AT_MOST_MS));
+    };
+    /** A refused handshake looks like a broken line to a page, so the question is put where the answer can be read. */
+    const again = async (): Promise<void> => {
+      // Word of the network's return comes by itself.
+      if (navigator.onLine === false) return;
+      try {
+        if (await on.ask()) await connect();
+      } catch {
+        // Not to be reached either.
+        later();
+      }
+    };
+    const connect = async (): Promise<void> => {
+      const offered = await on.subprotocols();
+      if (signal.aborted) return;
+      const openedMs = Date.now();
+      socket = new WebSocket(`${authority.replace(/^http/, 'ws')}/v1/notices`, [
+        'curfew.notices.v1',
+        ...offered,
+      ]);
+      socket.onmessage = ({ data }) => {
+        if (!signal.aborted) on.notice(JSON.parse(String(data)) as Notice);
+      };
+      socket.onclose = ({ code }) => {
+        if (signal.aborted || code === PROTOCOL) return;
+        // The reason has been said before; if it got lost, it can be asked for.
+        if (code === ENDED) return void on.ask().catch(later);
+        if (code === TOO_MUCH) tries = Math.max(tries, TOO_MUCH_TRIES);
+        else if (Date.now() - openedMs > LASTED_MS) tries = 0;
+        later();
+      };
+    };
+    connect().catch(later);
+  }
+
+  return {
+    follow(sid) {
+      if (sid === following) return;
+      following = sid;
+      stop();
+      stop = sid === null ? () => undefined : start(sid);
+    },
+    restart() {
+      if (following === null) return;
+      stop();
+      stop = start(following);
+    },
+  };
+}

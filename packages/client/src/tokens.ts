@@ -1,0 +1,116 @@
+import { type Issued, sessionOf, type Tokens } from './carrier.ts';
+import { exclusively, isMarked, mark } from './exclusive.ts';
+import type { Kept } from './kept.ts';
+import { pause } from './pause.ts';
+import { type ProblemError, problemOf, refusesCredential } from './problem.ts';
+
+/** Where tokens lie. Others may write there as well. */
+export interface Holder {
+  get(): Tokens | null;
+  set(tokens: Tokens | null): void;
+}
+
+/** A tenth of its life before it runs out, so that it does not do so under way. */
+const RENEW_AT = 0.9;
+const ANSWER_MS = 4000;
+/** A refresh whose answer was lost is repeated while the server still gives the same successor for the same token. */
+const REPEAT_AFTER_MS = [200, 800];
+
+const spentName = ({ session, nth }: Tokens): string => `spent:${session.id}:${nth}`;
+
+export const tokensOf = (issued: Issued, nth = 0): Tokens => ({
+  nth,
+  access: issued.access_token ?? '',
+  refresh: issued.refresh_token ?? '',
+  untilMs: Date.now() + (issued.expires_in ?? 0) * 1000 * RENEW_AT,
+  session: sessionOf(issued),
+});
+
+/** Sends a request with a token, and once more with a new one when the first is refused. */
+export async function sendWithToken(request: Request, renewal: Renewal, holder: Holder): Promise<Response> {
+  let tokens = holder.get();
+  if (tokens && tokens.untilMs <= Date.now()) tokens = await renewal(holder, tokens);
+  if (!tokens) return fetch(request);
+  const again = request.clone();
+  const response = await fetch(bearing(request, tokens));
+  if (!(await refusesCredential(response))) return response;
+  const renewed = await renewal(holder, tokens);
+  return renewed ? fetch(bearing(again, renewed)) : response;
+}
+
+function bearing(request: Request, tokens: Tokens): Request {
+  request.headers.set('authorization', `Bearer ${tokens.access}`);
+  return request;
+}
+
+/** New tokens for those that were used; null when the session is over. */
+export type Renewal = (holder: Holder, used: Tokens) => Promise<Tokens | null>;
+
+/**
+ * One renewal at a time, of all tabs. Who comes second finds the successor where the first has put it, and does not
+ * send the spent token again: after the server's grace that would end the session.
+ */
+export function createRenewal(
+  authority: string,
+  kept: Kept,
+  onOver: (holder: Holder, used: Tokens, problem: ProblemError) => void,
+): Renewal {
+  const flights = new Map<string, Promise<Tokens | null>>();
+
+  async function renew(holder: Holder, used: Tokens): Promise<Tokens | null> {
+    let held: Tokens | null;
+    for (;;) {
+      held = holder.get();
+      if (held?.session.id !== used.session.id) return null;
+      if (held.access !== used.access) return held;
+      // What another tab has put there a moment ago may not have arrived in this one.
+      if (!(await isMarked(kept, spentName(held)))) break;
+      await pause(5);
+    }
+    if (!held.refresh) return null;
+    const response = await askForTokens(authority, held.refresh);
+    const now = holder.get();
+    if (response.status === 401) {
+      // Not the word on the session when somebody else has written a newer token in the meantime.
+      if (now && now.refresh !== held.refresh) return now;
+      onOver(holder, held, await problemOf(response));
+      return null;
+    }
+    if (!response.ok) throw await problemOf(response);
+    // Logged out while the request was under way, or overtaken: what came is of no use, or older than what there is.
+    if (now?.refresh !== held.refresh) return now;
+    const tokens = tokensOf((await response.json()) as Issued, held.nth + 1);
+    holder.set(tokens);
+    mark(kept, spentName(held));
+    return tokens;
+  }
+
+  return async (holder, used) => {
+    const name = `refresh:${used.session.id}`;
+    let flight = flights.get(name);
+    if (!flight) {
+      flight = exclusively(kept, name, () => renew(holder, used)).finally(() => flights.delete(name));
+      flights.set(name, flight);
+    }
+    return flight;
+  };
+}
+
+async function askForTokens(authority: string, refresh: string): Promise<Response> {
+  for (let nth = 0; ; nth++) {
+    const waitMs = REPEAT_AFTER_MS[nth];
+    try {
+      const response = await fetch(`${authority}/v1/refresh`, {
+        method: 'POST',
+        credentials: 'omit',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ refresh_token: refresh }),
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      if (response.status < 500 || waitMs === undefined) return response;
+    } catch (error) {
+      if (waitMs === undefined || navigator.onLine === false) throw error;
+    }
+    await pause(waitMs);
+  }
+}

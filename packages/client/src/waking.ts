@@ -1,0 +1,37 @@
+const TICK_MS = 20_000;
+/** Timers of hidden tabs may run once a minute only. A pause that is longer than that was sleep. */
+const SLEPT_MS = 90_000;
+
+/**
+ * Tells when the page may have missed something. `slept`: it was away for so long, or in such a way, that an open socket
+ * means nothing.
+ */
+export function watchWaking(on: { wake: (slept: boolean) => void; leave: () => void }): () => void {
+  if (typeof document === 'undefined') return () => undefined;
+  const stops: (() => void)[] = [];
+  const listen = (target: EventTarget, name: string, listener: (event: Event) => void): void => {
+    target.addEventListener(name, listener);
+    stops.push(() => target.removeEventListener(name, listener));
+  };
+  let seenMs = Date.now();
+  const look = (): void => {
+    const away = Date.now() - seenMs;
+    seenMs = Date.now();
+    // Backwards: the clock was set.
+    if (away > SLEPT_MS || away < -TICK_MS) on.wake(true);
+  };
+  const timer = setInterval(look, TICK_MS);
+  listen(document, 'visibilitychange', () => {
+    if (document.visibilityState !== 'visible') return;
+    look();
+    on.wake(false);
+  });
+  listen(window, 'online', () => on.wake(true));
+  // Frozen as it stands, to be shown again by the back button: a socket would forbid that.
+  listen(window, 'pagehide', on.leave);
+  listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && on.wake(true));
+  return () => {
+    clearInterval(timer);
+    for (const stop of stops) stop();
+  };
+}

@@ -1,0 +1,260 @@
+/** With the cookie, in a real browser: what an application does all day. */
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ADMIN, USER } from '../../server/test/http/logins.ts';
+import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
+import {
+  heard,
+  logIn,
+  openBrowser,
+  openStage,
+  openTab,
+  program,
+  readable,
+  sessionIn,
+  type Stage,
+  startClient,
+} from './stage.ts';
+
+describe.skipIf(program === undefined)('with the cookie', () => {
+  const launched = openBrowser();
+  let browser: Browser;
+  let stage: Stage;
+  let context: BrowserContext;
+  let page: Page;
+  beforeAll(async () => {
+    [browser, stage] = await Promise.all([launched(), openStage()]);
+  });
+  afterAll(() => stage?.close());
+  beforeEach(async () => {
+    await context?.close();
+    context = await browser.newContext();
+    page = await openTab(context, stage.origin);
+    stage.intercept = null;
+  });
+
+  test('logs in, is known after a reload, sees its devices, and is out with an empty jar', async () => {
+    expect(await sessionIn(page)).toBe(null);
+    const session = await page.evaluate(([email, password]) => window.client.login({ email, password }), [
+      USER,
+      PASSWORD,
+    ] as const);
+    expect(session).toMatchObject({ client_id: 'default', user: { email: USER } });
+    expect(await readable(page)).not.toMatch(/curfew_session|csrf|eyJ|rt_/);
+
+    await page.reload();
+    await startClient(page);
+    expect(await sessionIn(page)).toBe(session.id);
+    const sessions = await page.evaluate(() => window.client.sessions());
+    expect(sessions.find(({ current }) => current)).toMatchObject({
+      id: session.id,
+      device: { id: session.device_id, browser: expect.stringMatching(/Chrom/) as string },
+    });
+
+    const out = await page.evaluate(() => window.client.logout());
+    expect(out).toEqual({
+      local: true,
+      server: 'done',
+      ended: 1,
+      confirmed: true,
+      ms: expect.any(Number) as number,
+      acknowledged: 0,
+      waitedOut: 0,
+    });
+    await expect.poll(async () => (await context.cookies()).length).toBe(0);
+    expect(await sessionIn(page)).toBe(null);
+    expect(await heard(page)).toMatchObject([
+      { reason: 'logout', by: 'self', where: 'here', sessionId: session.id },
+    ]);
+    // The device stays the same for the next login.
+    await logIn(page);
+    expect((await page.evaluate(() => window.client.session()))?.device_id).toBe(session.device_id);
+  });
+
+  test('says what is wrong', async () => {
+    const wrong = await page.evaluate(async () => {
+      const { ProblemError } = window.curfew;
+      const failure = await window.client
+        .login({ email: 'test@example.com', password: 'no' })
+        .catch((e: unknown) => e);
+      const { name, status, code, message, field } = failure as InstanceType<typeof ProblemError>;
+      return { isProblem: failure instanceof ProblemError, name, status, code, message, field };
+    });
+    expect(wrong).toEqual({
+      isProblem: true,
+      name: 'ProblemError',
+      status: 401,
+      code: 'invalid_credentials',
+      message: 'Wrong e-mail address or password.',
+      field: null,
+    });
+    const bad = await page.evaluate(() =>
+      window.client
+        .login({ email: 'nobody', password: 'no' })
+        .catch((e: { code: string; field: string }) => [e.code, e.field]),
+    );
+    expect(bad).toEqual(['invalid_request', 'email']);
+  });
+
+  test('what changes something carries the CSRF token, also in a page that has just been loaded', async () => {
+    await logIn(page);
+    await page.reload();
+    await startClient(page, {}, false);
+    const status = await page.evaluate(
+      async () =>
+        (
+          await window.client.fetch('/v1/logout', {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: '{"scope":"others"}',
+          })
+        ).status,
+    );
+    expect(status).toBe(200);
+  });
+
+  test('a refusal that is not about the credential is not taken for one', async () => {
+    const sid = await logIn(page);
+    stage.requests.length = 0;
+    const answer = await page.evaluate(async () => {
+      const response = await window.client.fetch('/v1/password', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ current_password: 'wrong', new_password: 'correct horse battery' }),
+      });
+      return [response.status, ((await response.json()) as { code: string }).code];
+    });
+    expect(answer).toEqual([401, 'invalid_credentials']);
+    expect(stage.count('POST /v1/password')).toBe(1);
+    expect(await sessionIn(page)).toBe(sid);
+    expect(await heard(page)).toEqual([]);
+  });
+
+  test('learns from a refused request that its session is over', async () => {
+    const sid = await logIn(page);
+    await stage.on.call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'sessions', sessions: [sid], wait: 'replicas' },
+    });
+    const status = await page.evaluate(async () => (await window.client.fetch('/v1/sessions')).status);
+    expect(status).toBe(401);
+    await expect.poll(() => heard(page)).toMatchObject([{ sessionId: sid }]);
+    expect(await page.evaluate(() => window.client.endedBecause?.sessionId)).toBe(sid);
+    expect(await sessionIn(page)).toBe(null);
+  });
+
+  test('a login in another tab puts this one into the new session, and a request is never sent in the wrong one', async () => {
+    const first = await logIn(page);
+    const other = await openTab(context, stage.origin);
+    const second = await logIn(other, ADMIN);
+    await expect
+      .poll(() => heard(page))
+      .toMatchObject([{ reason: 'replaced_by_login', where: 'another tab', sessionId: first }]);
+    expect(await sessionIn(page)).toBe(second);
+
+    // The same where the tabs cannot talk: this one still thinks that it is somebody else.
+    const mute = await context.newPage();
+    await mute.addInitScript(() => Object.defineProperty(window, 'BroadcastChannel', { value: undefined }));
+    await mute.goto(stage.origin);
+    await startClient(mute, { notices: false });
+    expect(await sessionIn(mute)).toBe(second);
+    const third = await logIn(other);
+    const answers = await mute.evaluate(async () => {
+      const change = {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"scope":"all"}',
+      };
+      const response = await window.client.fetch('/v1/logout', change);
+      return [response.status, ((await response.json()) as { code: string }).code];
+    });
+    expect(answers).toEqual([403, 'csrf_failed']);
+    expect(await heard(mute)).toMatchObject([{ reason: 'replaced_by_login', sessionId: second }]);
+    expect(await sessionIn(page)).toBe(third);
+  });
+
+  test('ends the others and stays; ends all and goes', async () => {
+    const elsewhere = await browser.newContext();
+    const phone = await openTab(elsewhere, stage.origin, { notices: false });
+    await logIn(phone);
+    const sid = await logIn(page);
+    const others = await page.evaluate(() => window.client.logout({ scope: 'others' }));
+    expect(others).toMatchObject({ server: 'done', confirmed: true });
+    expect(others).toHaveProperty('ended', expect.any(Number));
+    expect(await sessionIn(phone)).toBe(null);
+    expect(await sessionIn(page)).toBe(sid);
+    expect(await heard(page)).toEqual([]);
+    await logIn(phone);
+    expect(await page.evaluate(() => window.client.logout({ scope: 'all' }))).toMatchObject({ ended: 2 });
+    expect(await sessionIn(phone)).toBe(null);
+    expect(await heard(page)).toMatchObject([{ where: 'here' }]);
+    await elsewhere.close();
+  });
+
+  test('what reaches further and is refused has not happened', async () => {
+    const sid = await logIn(page);
+    stage.intercept = (req, res) => {
+      if (req.url !== '/v1/logout') return false;
+      res.writeHead(403, { 'content-type': 'application/problem+json' });
+      res.end('{"code":"login_too_old","status":403,"title":"The password is needed again."}');
+      return true;
+    };
+    const refused = await page.evaluate(() =>
+      window.client
+        .logout({ scope: 'all' })
+        .catch((e: { code: string; status: number }) => [e.code, e.status]),
+    );
+    expect(refused).toEqual(['login_too_old', 403]);
+    expect(await sessionIn(page)).toBe(sid);
+    expect(await heard(page)).toEqual([]);
+  });
+
+  test('the credential goes to no other origin', async () => {
+    await logIn(page);
+    const seen: string[] = [];
+    // Another port is another origin of the same site, to which the browser would send the cookie if it were told to.
+    const foreign = await openStage();
+    foreign.api = (req, res) => {
+      seen.push(
+        `${req.headers.cookie ?? ''}|${req.headers.authorization ?? ''}|${String(req.headers['x-csrf-token'] ?? '')}`,
+      );
+      res.setHeader('access-control-allow-origin', stage.origin);
+      res.setHeader('access-control-allow-credentials', 'true');
+      res.end('{}');
+    };
+    try {
+      await page.evaluate((to) => window.client.fetch(`${to}/api`), foreign.origin);
+      await page.evaluate(async (to) => {
+        const named = window.curfew.createClient({ origins: [to] });
+        await named.fetch(`${to}/api`);
+        named.close();
+      }, foreign.origin);
+      expect(seen[0]).toBe('||');
+      expect(seen[1]).toMatch(/^curfew_session=[^|]+\|\|$/);
+    } finally {
+      await foreign.close();
+    }
+  });
+
+  test('with the authority on another origin', async () => {
+    const app = await openStage();
+    const id = await openStage({ CURFEW_TRUSTED_ORIGINS: app.origin });
+    const elsewhere = await browser.newContext();
+    try {
+      const tab = await openTab(elsewhere, app.origin, { authority: id.origin });
+      const sid = await logIn(tab);
+      expect(await sessionIn(tab)).toBe(sid);
+      const status = await tab.evaluate(
+        async (to) => (await window.client.fetch(`${to}/v1/sessions`)).status,
+        id.origin,
+      );
+      expect(status).toBe(200);
+      expect(await tab.evaluate(() => window.client.logout())).toMatchObject({ server: 'done', ended: 1 });
+      expect(await elsewhere.cookies()).toEqual([]);
+      expect(await sessionIn(tab)).toBe(null);
+    } finally {
+      await elsewhere.close();
+      await Promise.all([app.close(), id.close()]);
+    }
+  });
+});

@@ -1,0 +1,202 @@
+/** Word from the server: what ends on another device ends here at once, through restarts and broken lines. */
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../server/test/support.ts';
+import { backoffMs } from '../src/pause.ts';
+import {
+  heard,
+  logIn,
+  openBrowser,
+  openStage,
+  openTab,
+  program,
+  sessionIn,
+  type Stage,
+  startClient,
+} from './stage.ts';
+
+const modes = [
+  ['cookie', {}],
+  ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
+  ['tokens in memory', { mode: 'bearer', storage: 'memory' }],
+] as const;
+
+test('connections come back at random moments, within a bound that grows and has an end', () => {
+  for (const nth of [0, 1, 5, 30]) {
+    const bound = Math.min(30_000, 500 * 2 ** nth);
+    const some = Array.from({ length: 500 }, () => backoffMs(nth, 30_000));
+    expect(Math.max(...some)).toBeLessThanOrEqual(bound);
+    expect(Math.max(...some)).toBeGreaterThan(bound * 0.9);
+    // All of it is random, so that those who were cut off together do not come back together.
+    expect(Math.min(...some)).toBeLessThan(bound * 0.1);
+  }
+});
+
+describe.skipIf(program === undefined)('notices', () => {
+  const launched = openBrowser();
+  let browser: Browser;
+  let stage: Stage;
+  let context: BrowserContext;
+  beforeAll(async () => {
+    [browser, stage] = await Promise.all([launched(), openStage()]);
+  });
+  afterAll(() => stage?.close());
+  beforeEach(async () => {
+    await context?.close();
+    context = await browser.newContext();
+    await expect.poll(() => stage.sockets()).toBe(0);
+    stage.requests.length = 0;
+    stage.cut = false;
+  });
+
+  const changes = (page: Page): Promise<number> => page.evaluate(() => window.changes);
+  /** The first word has been said. */
+  const connected = (page: Page, before = 0): Promise<void> =>
+    expect.poll(() => changes(page), { timeout: 15_000 }).toBeGreaterThan(before);
+  const adminLogout = (sid: string): Promise<unknown> =>
+    stage.on.call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'sessions', sessions: [sid] },
+    });
+
+  test.each(modes)('with %s: why and by whom, and then no socket any more', async (_, options) => {
+    const page = await openTab(context, stage.origin, options);
+    const phone = await openTab(await browser.newContext(), stage.origin, { notices: false });
+    await logIn(phone);
+    const sid = await logIn(page);
+    await connected(page);
+    const before = await changes(page);
+    // Another device's login is seen as well.
+    await logIn(phone);
+    await connected(page, before);
+
+    const started = Date.now();
+    expect(await phone.evaluate(() => window.client.logout({ scope: 'others' }))).toMatchObject({
+      confirmed: true,
+    });
+    await expect.poll(() => heard(page)).toHaveLength(1);
+    const [why] = await heard(page);
+    expect(why).toMatchObject({ reason: 'logout', by: 'other_device', where: 'elsewhere', sessionId: sid });
+    expect((why?.heardMs ?? 0) - started).toBeLessThan(3000);
+    await expect.poll(() => stage.sockets()).toBe(0);
+    // What is over is not tried again, and the address has never held anything but the address.
+    const upgrades = stage.requests.filter((one) => one.startsWith('UPGRADE'));
+    expect(upgrades).toEqual(['UPGRADE /v1/notices']);
+    expect(await sessionIn(page)).toBe(null);
+    await phone.context().close();
+  });
+
+  test('five tabs have one socket, and when its tab is closed another has it; all are told', async () => {
+    const tabs = [];
+    for (let nth = 0; nth < 5; nth++) tabs.push(await openTab(context, stage.origin));
+    const sid = await logIn(tabs[0] as Page);
+    for (const tab of tabs) await connected(tab);
+    expect(stage.sockets()).toBe(1);
+    await adminLogout(sid);
+    for (const tab of tabs)
+      await expect
+        .poll(() => heard(tab))
+        .toMatchObject([{ reason: 'admin_logout', by: 'service', where: 'elsewhere', sessionId: sid }]);
+    await expect.poll(() => stage.sockets()).toBe(0);
+
+    const next = await logIn(tabs[0] as Page);
+    await expect.poll(() => stage.sockets()).toBe(1);
+    const last = tabs.pop() as Page;
+    for (const tab of tabs) await tab.close();
+    // Unless the last one had it from the beginning, somebody has taken it over.
+    await expect.poll(() => stage.sockets()).toBe(1);
+    await adminLogout(next);
+    await expect.poll(() => heard(last)).toMatchObject([{}, { where: 'elsewhere', sessionId: next }]);
+  });
+
+  test('the node is restarted under open pages', async () => {
+    const page = await openTab(context, stage.origin);
+    const sid = await logIn(page);
+    await connected(page);
+    const before = await changes(page);
+    await stage.restart();
+    await connected(page, before);
+    expect(await heard(page)).toEqual([]);
+    await adminLogout(sid);
+    await expect.poll(() => heard(page)).toMatchObject([{ where: 'elsewhere', sessionId: sid }]);
+  });
+
+  test('the line is cut, and in the meantime the session ends: it is told on return, with the reason', async () => {
+    const page = await openTab(context, stage.origin);
+    const sid = await logIn(page);
+    await connected(page);
+    stage.cut = true;
+    stage.cutSockets();
+    await adminLogout(sid);
+    await page.waitForTimeout(700);
+    expect(await heard(page)).toEqual([]);
+    stage.cut = false;
+    await expect
+      .poll(() => heard(page), { timeout: 15_000 })
+      .toMatchObject([{ reason: 'admin_logout', by: 'service', where: 'found', sessionId: sid }]);
+    expect(await page.evaluate(() => window.client.endedBecause)).toMatchObject({ reason: 'admin_logout' });
+  });
+
+  test('the network goes and comes', async () => {
+    const page = await openTab(context, stage.origin);
+    const sid = await logIn(page);
+    await connected(page);
+    const before = await changes(page);
+    await context.setOffline(true);
+    stage.cutSockets();
+    await page.waitForTimeout(300);
+    await context.setOffline(false);
+    await connected(page, before);
+    await adminLogout(sid);
+    await expect.poll(() => heard(page)).toHaveLength(1);
+  });
+
+  test('why one is on the login page: also after a reload', async () => {
+    const page = await openTab(context, stage.origin);
+    const sid = await logIn(page);
+    await page.goto('about:blank');
+    await adminLogout(sid);
+    await page.goto(stage.origin);
+    await startClient(page);
+    expect(await sessionIn(page)).toBe(null);
+    expect(await page.evaluate(() => window.client.endedBecause)).toMatchObject({
+      reason: 'admin_logout',
+      by: 'service',
+      where: 'found',
+    });
+    // Nobody was logged in in this page, so nothing is over in it.
+    expect(await heard(page)).toEqual([]);
+  });
+
+  test('there is a socket while somebody listens, and only then', async () => {
+    const page = await openTab(context, stage.origin, {}, false);
+    await logIn(page);
+    await page.waitForTimeout(300);
+    expect(stage.sockets()).toBe(0);
+    await page.evaluate(() => {
+      const off = window.client.onSessionsChanged(() => void window.changes++);
+      Object.assign(window, { off });
+    });
+    await connected(page);
+    expect(stage.sockets()).toBe(1);
+    await page.evaluate('window.off()');
+    await expect.poll(() => stage.sockets()).toBe(0);
+    await page.evaluate(() => void window.client.onLoggedOut(() => undefined));
+    await expect.poll(() => stage.sockets()).toBe(1);
+    await page.evaluate(() => window.client.close());
+    await expect.poll(() => stage.sockets()).toBe(0);
+  });
+
+  test('one’s own logout is one’s own, in this tab and in the others', async () => {
+    const page = await openTab(context, stage.origin);
+    const other = await openTab(context, stage.origin);
+    await logIn(page);
+    await connected(page);
+    await connected(other);
+    await page.evaluate(() => window.client.logout({ scope: 'all' }));
+    await expect.poll(() => heard(other)).toMatchObject([{ where: 'another tab', by: 'self' }]);
+    expect(await heard(page)).toMatchObject([{ where: 'here', by: 'self' }]);
+    await page.waitForTimeout(300);
+    expect([(await heard(page)).length, (await heard(other)).length]).toEqual([1, 1]);
+  });
+});

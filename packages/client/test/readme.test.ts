@@ -1,0 +1,33 @@
+/** The program in the README, run as it stands there in a page, and what it prints. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openBrowser, openStage, program, type Stage } from './stage.ts';
+
+describe.skipIf(program === undefined)('the README', () => {
+  const launched = openBrowser();
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await openStage();
+  });
+  afterAll(() => stage?.close());
+
+  test('says what its program prints', async () => {
+    const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+    const [, script = '', printed = ''] =
+      /^```js run\n([\s\S]*?)^```\n\n```text\n([\s\S]*?)^```$/m.exec(readme) ?? [];
+    expect(script).toContain("from '@curfew/client'");
+    stage.files['/readme.js'] = script.replace("'@curfew/client'", "'/client.js'");
+    stage.files['/readme'] =
+      '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/readme.js"></script>';
+    const page = await (await launched()).newPage();
+    const lines: string[] = [];
+    page.on('console', (message) => {
+      // The first question, whether somebody is logged in, is answered 401, and the browser notes that.
+      if (!message.text().includes('status of 401')) lines.push(message.text());
+    });
+    page.on('pageerror', (error) => lines.push(String(error)));
+    await page.goto(`${stage.origin}/readme`);
+    await expect.poll(() => lines.join('\n')).toBe(printed.trimEnd());
+  });
+});

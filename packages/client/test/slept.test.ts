@@ -1,0 +1,125 @@
+/** The tab that slept: frozen by the browser as it freezes tabs in the background, and awake again much later. */
+import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../server/test/support.ts';
+import {
+  heard,
+  logIn,
+  openBrowser,
+  openStage,
+  openTab,
+  program,
+  sessionIn,
+  type Stage,
+  startClient,
+} from './stage.ts';
+
+const LOCAL = { mode: 'bearer', storage: 'local', notices: false } as const;
+
+describe.skipIf(program === undefined)('the tab that slept', () => {
+  const launched = openBrowser();
+  let browser: Browser;
+  let stage: Stage;
+  let context: BrowserContext;
+  beforeAll(async () => {
+    [browser, stage] = await Promise.all([
+      launched(),
+      // Every token that is replayed ends its session, and none lives long enough to be good on waking.
+      openStage({ CURFEW_REFRESH_GRACE_SECONDS: '0', CURFEW_ACCESS_TOKEN_SECONDS: '1' }),
+    ]);
+  });
+  afterAll(() => stage?.close());
+  beforeEach(async () => {
+    await context?.close();
+    context = await browser.newContext();
+  });
+
+  async function freeze(page: Page): Promise<CDPSession> {
+    const session = await page.context().newCDPSession(page);
+    await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+    return session;
+  }
+  const wake = async (session: CDPSession): Promise<void> => {
+    await session.send('Page.setWebLifecycleState', { state: 'active' });
+  };
+  const becomeVisible = (page: Page): Promise<unknown> =>
+    page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+
+  test('does not end the session by an old token: the others have renewed it, and it takes theirs', async () => {
+    const sleeper = await openTab(context, stage.origin, LOCAL);
+    const awake = await openTab(context, stage.origin, LOCAL);
+    const sid = await logIn(sleeper);
+    expect(await sessionIn(sleeper)).toBe(sid);
+    const frozen = await freeze(sleeper);
+    stage.requests.length = 0;
+    for (let nth = 0; nth < 3; nth++) {
+      await awake.waitForTimeout(1100);
+      expect(await sessionIn(awake)).toBe(sid);
+    }
+    expect(stage.count('POST /v1/refresh')).toBeGreaterThanOrEqual(3);
+    await wake(frozen);
+    expect(await sessionIn(sleeper)).toBe(sid);
+    expect(await sessionIn(awake)).toBe(sid);
+    expect([await heard(sleeper), await heard(awake)]).toEqual([[], []]);
+  });
+
+  test.each([
+    ['cookie', { notices: false }],
+    ['tokens', LOCAL],
+  ] as const)('learns on waking that it was logged out in the meantime: with %s', async (_, options) => {
+    const sleeper = await openTab(context, stage.origin, options);
+    const sid = await logIn(sleeper);
+    const frozen = await freeze(sleeper);
+    await stage.on.call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'user', user_id: 2 },
+    });
+    await wake(frozen);
+    expect(await heard(sleeper)).toEqual([]);
+    // The network is back, as it is after sleep.
+    await sleeper.evaluate(() => window.dispatchEvent(new Event('online')));
+    await expect.poll(() => heard(sleeper)).toMatchObject([{ sessionId: sid, where: 'found' }]);
+  });
+
+  test('learns it when it is looked at', async () => {
+    const page = await openTab(context, stage.origin, { notices: false });
+    const sid = await logIn(page);
+    await page.clock.install();
+    await stage.on.call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'user', user_id: 2 },
+    });
+    await page.clock.fastForward(60_000);
+    await becomeVisible(page);
+    await expect.poll(() => heard(page)).toMatchObject([{ sessionId: sid, where: 'found' }]);
+  });
+
+  test('learns it from the clock alone: a lid that was closed on a page in front', async () => {
+    const page = await context.newPage();
+    await page.clock.install();
+    await page.goto(stage.origin);
+    await startClient(page, { notices: false });
+    const sid = await logIn(page);
+    await stage.on.call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'user', user_id: 2 },
+    });
+    // One tick of the timer, and the clock has gone on by an hour.
+    await page.clock.fastForward(3_600_000);
+    await expect.poll(() => heard(page)).toMatchObject([{ sessionId: sid, where: 'found' }]);
+  });
+
+  test('a tab that slept through a logout in another one of its browser', async () => {
+    const sleeper = await openTab(context, stage.origin, LOCAL);
+    const awake = await openTab(context, stage.origin, LOCAL);
+    const sid = await logIn(awake);
+    expect(await sessionIn(sleeper)).toBe(sid);
+    const frozen = await freeze(sleeper);
+    await awake.evaluate(() => window.client.logout());
+    await wake(frozen);
+    await expect
+      .poll(() => heard(sleeper))
+      .toMatchObject([{ sessionId: sid, reason: 'logout', where: 'another tab' }]);
+    expect(await sessionIn(sleeper)).toBe(null);
+  });
+});

@@ -1,0 +1,197 @@
+/** A real authority with pages beside it, and tabs of a real browser in which the built client runs. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll } from 'vitest';
+import { bundleClient } from '../../../tools/bundle-client.ts';
+import { cheap } from '../../server/test/http/logins.ts';
+import { findChromium } from '../../server/test/services/chromium.ts';
+import { hasPostgres } from '../../server/test/services/fresh-database.ts';
+import { openAuthority, PASSWORD, reopenAuthority, type TestAuthority } from '../../server/test/support.ts';
+import type { Client, ClientOptions, LoggedOut } from '../src/index.ts';
+
+export const program = findChromium();
+
+declare global {
+  /** What a page of the stage has. */
+  interface Window {
+    curfew: typeof import('../src/index.ts');
+    client: Client;
+    /** What `onLoggedOut` was given, and when by the machine's clock. */
+    heard: (LoggedOut & { heardMs: number })[];
+    changes: number;
+  }
+}
+
+export interface Stage {
+  origin: string;
+  on: TestAuthority;
+  /** Requests to the authority that came through, as `POST /v1/refresh`. */
+  requests: string[];
+  /** The application's pages and scripts, by path. */
+  files: Record<string, string>;
+  /** The application's back end, under /api. */
+  api: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Looks at each request to the authority first; answers whether it has dealt with it. */
+  intercept: ((req: IncomingMessage, res: ServerResponse) => boolean) | null;
+  /** As if the line to the authority were cut: pages still come, from a cache as it were. */
+  cut: boolean;
+  /** Ends all WebSockets without a word. */
+  cutSockets: () => void;
+  /** Sockets that are open now. */
+  sockets: () => number;
+  count: (request: string) => number;
+  /** Ends this node as a deployment does and starts the next one on the same data. */
+  restart: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+const system = { system: { passwords: cheap } };
+let bundle: Promise<string> | undefined;
+
+const HTML = `<!doctype html><link rel="icon" href="data:,"><title>page</title><script type="module" src="/page.js"></script>`;
+const SCRIPT = `import * as curfew from '/client.js'; globalThis.curfew = curfew; globalThis.heard = []; globalThis.changes = 0;`;
+
+export async function openStage(settings: Record<string, string> = {}): Promise<Stage> {
+  bundle ??= bundleClient();
+  const client = await bundle;
+  const sockets = new Set<Duplex>();
+  const server = createServer((req, res) => {
+    const path = req.url ?? '/';
+    const page = stage.files[path];
+    if (page !== undefined) {
+      // Strict, to show that the client needs nothing that a careful page forbids.
+      res.setHeader(
+        'content-security-policy',
+        `default-src 'none'; script-src 'self'; connect-src *; img-src data:`,
+      );
+      res.setHeader('content-type', path.endsWith('.js') ? 'text/javascript' : 'text/html');
+      res.end(page);
+      return;
+    }
+    if (path.startsWith('/api')) return stage.api(req, res);
+    if (stage.cut) return void req.socket.destroy();
+    stage.requests.push(`${req.method} ${path}`);
+    if (stage.intercept?.(req, res)) return;
+    stage.on.authority.listener(req, res);
+  });
+  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (stage.cut) return void socket.destroy();
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    stage.requests.push(`UPGRADE ${req.url}`);
+    stage.on.authority.upgrade(req, socket, head);
+  });
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  const { port } = server.address() as AddressInfo;
+  const origin = `http://localhost:${port}`;
+  const on = await openAuthority(
+    hasPostgres() ? 'postgres' : 'embedded',
+    { CURFEW_ISSUER: origin, PORT: String(port), ...settings },
+    system,
+  );
+  const stage: Stage = {
+    origin,
+    on,
+    requests: [],
+    files: { '/': HTML, '/page.js': SCRIPT, '/client.js': client },
+    api: (_req, res) => res.end(),
+    intercept: null,
+    cut: false,
+    cutSockets: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+    sockets: () => sockets.size,
+    restart: async () => {
+      stage.cut = true;
+      stage.on.authority.hangUp();
+      await stage.on.close();
+      stage.on = await reopenAuthority(stage.on.settings, system);
+      stage.cut = false;
+    },
+    count: (request) => stage.requests.filter((one) => one === request).length,
+    close: async () => {
+      stage.cutSockets();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await stage.on.close();
+    },
+  };
+  return stage;
+}
+
+/** One browser for a test file. */
+export function openBrowser(): () => Promise<Browser> {
+  let launched: Promise<Browser> | undefined;
+  afterAll(async () => (await launched)?.close());
+  return () =>
+    (launched ??= chromium.launch({
+      executablePath: program as string,
+      args: [
+        '--no-sandbox',
+        '--disable-dev-shm-usage',
+        '--disable-component-update',
+        // A tab in the background is to run like one in front, unless a test says otherwise.
+        '--disable-background-timer-throttling',
+        '--disable-renderer-backgrounding',
+      ],
+    }));
+}
+
+/** A page with a client in it that listens. */
+export async function openTab(
+  context: BrowserContext,
+  origin: string,
+  options: ClientOptions = {},
+  listens = true,
+): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(origin);
+  await startClient(page, options, listens);
+  return page;
+}
+
+/** The same in a page that was loaded (again). */
+export async function startClient(page: Page, options: ClientOptions = {}, listens = true): Promise<void> {
+  await page.waitForFunction(() => 'curfew' in window);
+  await page.evaluate(
+    ([given, wants]) => {
+      window.client = window.curfew.createClient(given);
+      if (!wants) return;
+      window.client.onLoggedOut((why) => void window.heard.push({ ...why, heardMs: Date.now() }));
+      window.client.onSessionsChanged(() => void window.changes++);
+    },
+    [options, listens] as const,
+  );
+}
+
+/** Browsers without what the client prefers. */
+export const withoutNewApis = (context: BrowserContext): Promise<unknown> =>
+  context.addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });
+    Object.defineProperty(window, 'BroadcastChannel', { value: undefined });
+  });
+
+export const logIn = (page: Page, email = 'test@example.com'): Promise<string> =>
+  page.evaluate(async ([who, password]) => (await window.client.login({ email: who, password })).id, [
+    email,
+    PASSWORD,
+  ] as const);
+
+export const heard = (page: Page): Promise<Window['heard']> => page.evaluate(() => window.heard);
+
+/** The session as the server tells the page, or null. */
+export const sessionIn = (page: Page): Promise<string | null> =>
+  page.evaluate(async () => (await window.client.session())?.id ?? null);
+
+/** Everything that a script of the origin can read. */
+export const readable = (page: Page): Promise<string> =>
+  page.evaluate(() =>
+    JSON.stringify([
+      Object.fromEntries(Object.entries(localStorage)),
+      Object.fromEntries(Object.entries(sessionStorage)),
+      document.cookie,
+      location.href,
+    ]),
+  );

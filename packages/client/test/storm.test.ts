@@ -1,0 +1,117 @@
+/**
+ * Ten tabs that all need a new token at the same moment, two hundred times, and nobody is logged out. The back end takes
+ * a token once from each tab, so that each request is one for which a new token is needed.
+ */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../server/test/support.ts';
+import {
+  heard,
+  logIn,
+  openBrowser,
+  openStage,
+  openTab,
+  program,
+  readable,
+  sessionIn,
+  type Stage,
+  withoutNewApis,
+} from './stage.ts';
+
+const TABS = 10;
+const OPTIONS = { mode: 'bearer', storage: 'local', notices: false } as const;
+
+interface Stormed {
+  taken: number;
+  refused: number;
+}
+
+describe.skipIf(program === undefined)('a storm of refreshes', () => {
+  const launched = openBrowser();
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launched();
+  });
+
+  /** A stage whose back end takes each token once from each tab. */
+  async function openDemanding(settings: Record<string, string>): Promise<Stage> {
+    const stage = await openStage(settings);
+    const shown = new Set<string>();
+    stage.api = (req, res) => {
+      const what = `${String(req.headers['x-tab'])} ${String(req.headers.authorization)}`;
+      const isNew = !shown.has(what);
+      shown.add(what);
+      if (!isNew || !what.includes('Bearer ')) return void res.writeHead(401).end();
+      // Signed and alive, or it is no token.
+      void stage.on
+        .call('GET', '/v1/check', { bearer: what.split('Bearer ')[1] ?? '' })
+        .then(({ status }) => res.writeHead(status).end());
+    };
+    return stage;
+  }
+
+  const storm = (tab: Page, nth: number, rounds: number): Promise<Stormed> =>
+    tab.evaluate(
+      async ([name, count]) => {
+        const result = { taken: 0, refused: 0 };
+        for (let round = 0; round < count; round++) {
+          const { status } = await window.client.fetch('/api', { headers: { 'x-tab': name } });
+          if (status === 200) result.taken++;
+          else result.refused++;
+        }
+        return result;
+      },
+      [String(nth), rounds] as const,
+    );
+
+  describe.each([
+    // Without any grace a single token that is sent twice would end the session.
+    ['Web Locks, and a server that forgives nothing', false, 200, { CURFEW_REFRESH_GRACE_SECONDS: '0' }],
+    ['a lease in localStorage', true, 10, {}],
+  ])('with %s', (_, old, rounds, settings) => {
+    let stage: Stage;
+    beforeAll(async () => {
+      stage = await openDemanding(settings);
+    });
+    afterAll(() => stage?.close());
+
+    test(`ten tabs, ${rounds} times each`, { timeout: 240_000 }, async () => {
+      const context = await browser.newContext();
+      if (old) await withoutNewApis(context);
+      const tabs = await Promise.all(
+        Array.from({ length: TABS }, () => openTab(context, stage.origin, OPTIONS)),
+      );
+      const sid = await logIn(tabs[0] as Page);
+      for (const tab of tabs) await expect.poll(() => sessionIn(tab)).toBe(sid);
+      stage.requests.length = 0;
+      const started = performance.now();
+      const results = await Promise.all(tabs.map((tab, nth) => storm(tab, nth, rounds)));
+      const ms = performance.now() - started;
+      const refreshes = stage.count('POST /v1/refresh');
+      console.log(`${TABS * rounds} new tokens needed, ${refreshes} refreshes, ${Math.round(ms)} ms`);
+      expect(results).toEqual(results.map(() => ({ taken: rounds, refused: 0 })));
+      // One for all ten when they want it at once: who comes second takes what the first one got.
+      expect(refreshes).toBeGreaterThanOrEqual(rounds - 1);
+      expect(refreshes).toBeLessThan(old ? TABS * rounds : 2 * rounds);
+      for (const tab of tabs) {
+        expect(await heard(tab)).toEqual([]);
+        expect(await sessionIn(tab)).toBe(sid);
+      }
+
+      // And a logout in the middle of it is one: no tab brings the session back.
+      const storms = tabs.slice(1).map((tab, nth) => storm(tab, nth + 1, 30));
+      await (tabs[0] as Page).waitForTimeout(100);
+      const out = await (tabs[0] as Page).evaluate(() => window.client.logout());
+      expect(out).toMatchObject({ server: 'done', ended: 1 });
+      await Promise.all(storms);
+      for (const tab of tabs) {
+        expect(await sessionIn(tab)).toBe(null);
+        expect(await heard(tab)).toHaveLength(1);
+        expect(await readable(tab)).not.toMatch(/eyJ|rt_/);
+      }
+      const { json } = await stage.on.call('GET', '/v1/admin/sessions?user_id=2', { bearer: SERVICE_KEY });
+      expect(json).toMatchObject({ sessions: [] });
+      await context.close();
+    });
+  });
+});

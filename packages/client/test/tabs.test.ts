@@ -1,0 +1,145 @@
+/** Logout in one tab is logout in all at once, with what browsers have today and without it. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  heard,
+  logIn,
+  openBrowser,
+  openStage,
+  openTab,
+  program,
+  sessionIn,
+  type Stage,
+  withoutNewApis,
+} from './stage.ts';
+
+describe.skipIf(program === undefined)('tabs', () => {
+  const launched = openBrowser();
+  let browser: Browser;
+  let stage: Stage;
+  beforeAll(async () => {
+    [browser, stage] = await Promise.all([launched(), openStage()]);
+  });
+  afterAll(() => stage?.close());
+
+  const modes = [
+    ['cookie', {}],
+    ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
+    ['tokens in memory', { mode: 'bearer', storage: 'memory' }],
+  ] as const;
+
+  describe.each([
+    ['BroadcastChannel', false],
+    ['storage events', true],
+  ])('by %s', (_, old) => {
+    test.each(modes)('with %s', async (mode, options) => {
+      const context = await browser.newContext();
+      if (old) await withoutNewApis(context);
+      const isShared = mode !== 'tokens in memory';
+      const tabs = [];
+      for (let nth = 0; nth < 4; nth++)
+        tabs.push(await openTab(context, stage.origin, { ...options, notices: false }));
+      const [one, ...others] = tabs;
+      if (!one) throw new Error('no tab');
+      const sid = await logIn(one);
+      const sids = [sid];
+      for (const tab of others) {
+        // A session of its own, or the same.
+        if (!isShared) sids.push(await logIn(tab));
+        // Another process of the browser may see what was written a moment later.
+        else await expect.poll(() => sessionIn(tab)).toBe(sid);
+      }
+      stage.requests.length = 0;
+      const out = await one.evaluate(async () => {
+        let cleared = 0;
+        window.client.onLoggedOut(async () => {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          cleared++;
+        });
+        const result = await window.client.logout();
+        return { result, cleared };
+      });
+      // A listener that takes its time is waited for.
+      expect(out).toMatchObject({ cleared: 1, result: { server: 'done', ended: 1 } });
+      const saidMs = (await heard(one))[0]?.heardMs ?? 0;
+      for (const [nth, tab] of others.entries()) {
+        await expect.poll(() => heard(tab)).toHaveLength(1);
+        const [why] = await heard(tab);
+        expect(why).toMatchObject({
+          reason: 'logout',
+          by: 'self',
+          where: 'another tab',
+          sessionId: isShared ? sid : sids[nth + 1],
+        });
+        expect(Math.abs((why?.heardMs ?? 0) - saidMs)).toBeLessThan(2000);
+        expect(await sessionIn(tab)).toBe(null);
+      }
+      // The sessions that were a tab's own are over on the server as well.
+      await expect.poll(() => stage.count('POST /v1/logout')).toBe(isShared ? 1 : 4);
+      expect(await context.cookies()).toEqual([]);
+      await context.close();
+    });
+  });
+
+  test('a question that was under way does not bring back what is over', async () => {
+    const context = await browser.newContext();
+    const page = await openTab(context, stage.origin, { notices: false }, false);
+    await logIn(page);
+    const other = await openTab(context, stage.origin, { notices: false }, false);
+    let release: (() => void) | undefined;
+    stage.intercept = (req, res) => {
+      if (req.url !== '/v1/session') return false;
+      // Answered before the logout, and on its way for long.
+      const cookie = /curfew_session=([^;]*)/.exec(req.headers.cookie ?? '')?.[1] ?? '';
+      void stage.on.call('GET', '/v1/session', { cookie }).then(({ status, text }) => {
+        release = () => res.writeHead(status, { 'content-type': 'application/json' }).end(text);
+      });
+      return true;
+    };
+    const asked = sessionIn(other);
+    await expect.poll(() => release).toBeDefined();
+    await page.evaluate(() => window.client.logout());
+    await expect.poll(() => other.evaluate(() => window.client.endedBecause?.where)).toBe('another tab');
+    release?.();
+    stage.intercept = null;
+    expect(await asked).toBe(null);
+    await context.close();
+  });
+
+  test('of two people with tokens in memory, one logs out alone', async () => {
+    const context = await browser.newContext();
+    const options = { mode: 'bearer', notices: false } as const;
+    const one = await openTab(context, stage.origin, options);
+    const other = await openTab(context, stage.origin, options);
+    await logIn(one);
+    const sid = await logIn(other, 'admin@example.com');
+    await one.evaluate(() => window.client.logout());
+    expect(await sessionIn(other)).toBe(sid);
+    expect(await heard(other)).toEqual([]);
+    await context.close();
+  });
+
+  test('a listener may log in again at once, and one that fails harms nobody', async () => {
+    const context = await browser.newContext();
+    const page = await openTab(context, stage.origin, { notices: false });
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    const sid = await logIn(page);
+    const next = await page.evaluate(
+      () =>
+        new Promise<string>((resolve) => {
+          window.client.onLoggedOut(() => {
+            throw new Error('of the listener');
+          });
+          window.client.onLoggedOut(async () => {
+            resolve((await window.client.login({ email: 'test@example.com', password: 'password123' })).id);
+          });
+          void window.client.logout();
+        }),
+    );
+    expect(next).not.toBe(sid);
+    expect(await sessionIn(page)).toBe(next);
+    expect(errors).toEqual(['of the listener']);
+    await context.close();
+  });
+});

@@ -1,0 +1,66 @@
+import { endOfUsers, hasSearchIndex, searchUsers, searchUsersByIndex } from '../store/user-search.ts';
+import { pageOfUsers, type UserRecord } from '../store/users.ts';
+import type { World } from './world.ts';
+
+/** Users looked at first: what many have is found among them. */
+const FIRST = 10_000;
+/** Then so many at a time: between two, whoever asked may have gone. */
+const CHUNK = 100_000;
+const AT_A_TIME = 2;
+const MOST_MS = 8000;
+/** Shorter, and a trigram index knows nothing. */
+const INDEXED_FROM = 3;
+
+/** A search that nobody waits for any more, or that took too long. */
+export class SearchStopped extends Error {
+  override name = 'SearchStopped';
+}
+
+/**
+ * Users whose address or name contains the text, by id, from the one after `after`.
+ * @param signal whoever asked has gone
+ * @throws SearchStopped
+ */
+export async function findUsers(
+  world: Pick<World, 'database' | 'system'>,
+  text: string | null,
+  after: number,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<UserRecord[]> {
+  const { database, system } = world;
+  if (text === null || text === '') return pageOfUsers(database, after, limit);
+  const untilMs = system.monotonicMs() + MOST_MS;
+  const goOn = (): void => {
+    if (signal?.aborted) throw new SearchStopped('nobody waits for the answer');
+    if (system.monotonicMs() >= untilMs) throw new SearchStopped('the search took too long');
+  };
+
+  let from: number | null = await endOfUsers(database, after, FIRST);
+  const found = await searchUsers(database, text, after, from, limit);
+  if (
+    from !== null &&
+    found.length < limit &&
+    text.length >= INDEXED_FROM &&
+    (await hasSearchIndex(database))
+  ) {
+    goOn();
+    return [...found, ...(await searchUsersByIndex(database, text, from, limit - found.length))];
+  }
+  const running: Promise<UserRecord[]>[] = [];
+  while (found.length < limit) {
+    goOn();
+    while (from !== null && running.length < AT_A_TIME) {
+      const upTo: number | null = await endOfUsers(database, from, CHUNK);
+      const chunk = searchUsers(database, text, from, upTo, limit);
+      // Awaited in its turn, or not at all when enough was found before.
+      chunk.catch(() => undefined);
+      running.push(chunk);
+      from = upTo;
+    }
+    const next = running.shift();
+    if (!next) break;
+    found.push(...(await next));
+  }
+  return found.slice(0, limit);
+}

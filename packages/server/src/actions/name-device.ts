@@ -1,0 +1,16 @@
+import { plainName } from '../domain/plain-name.ts';
+import { nameDevice } from '../store/sessions.ts';
+import type { World } from './world.ts';
+
+/** Names the device of one of the user's live sessions. @returns the name as it is kept; null when there is no such session */
+export async function nameOwnDevice(
+  world: World,
+  userId: number,
+  sid: string,
+  text: string,
+): Promise<string | null> {
+  const name = plainName(text);
+  if (!(await nameDevice(world.database, world.system.now(), sid, userId, name))) return null;
+  world.notices.changed(userId);
+  return name;
+}

@@ -1,0 +1,175 @@
+import { countInBackground } from './background-count.ts';
+import { coalesced } from '../cluster/coalesced.ts';
+import { listNodes, readClock } from '../store/nodes.ts';
+import { countUnmarked } from '../store/marking.ts';
+import type { CutTarget } from '../store/revoke.ts';
+import { countLiveSessions } from '../store/live-count.ts';
+import {
+  MOST_COUNTED,
+  readCutsBeingMarked,
+  readReadersBehind,
+  type ReaderBehind,
+} from '../store/standing.ts';
+import { findDegraded } from './degraded.ts';
+import type { Marking, ReaderStanding, SystemState } from './system-facts.ts';
+import type { World } from './world.ts';
+
+/** A database that has not answered in this time is shown as one that does not. */
+const DATABASE_MS = 2000;
+const MOST_VERIFIERS = 500;
+const MOST_MARKINGS = 5;
+/** Asked again sooner, the same answer is given: however many look, the work is that of one. */
+const KEPT_MS = 500;
+/** A beat that has not moved for so many leases. At five the others take the node out. */
+const SILENT_LEASES = 3;
+
+/** @returns how the system stands now */
+export function createSystemState(world: World): () => Promise<SystemState> {
+  const { system } = world;
+  const count = countInBackground(system, (now) => countLiveSessions(world.database, now));
+  let kept: { state: SystemState; atMs: number } | undefined;
+  const look = coalesced(async () => {
+    const counted = count();
+    const state = await lookAt(
+      world,
+      counted && { alive: counted.value, counted_at: counted.at.toISOString() },
+    );
+    kept = { state, atMs: system.monotonicMs() };
+    return state;
+  });
+  return async () => (kept && system.monotonicMs() - kept.atMs < KEPT_MS ? kept.state : look());
+}
+
+async function lookAt(world: World, sessions: SystemState['sessions']): Promise<SystemState> {
+  const { config, system, database, nodes, memory, followers, readers, redis } = world;
+  const { node } = nodes;
+  const { latencyMs, seen } = await askDatabase(world);
+  const ageMs = node.ageMs();
+  const followerList = followers.list();
+  const state: SystemState = {
+    at: system.now().toISOString(),
+    node: {
+      id: node.id,
+      fresh: node.isFresh(),
+      age_ms: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
+      lease_ms: config.leaseMs,
+      remembered: memory.size,
+      sole: database.sole,
+    },
+    nodes: (seen?.nodes ?? []).map((one) => ({
+      id: one.id,
+      this: one.id === node.id,
+      started_at: one.started_at.toISOString(),
+      silent: (node.stillMs(one.id) ?? 0) > SILENT_LEASES * config.leaseMs,
+    })),
+    verifiers: followerList.slice(0, MOST_VERIFIERS).map((one) => ({
+      replica: one.replica,
+      address: one.address,
+      since: one.since.toISOString(),
+      age_ms: rounded(one.ageMs()),
+      unread_bytes: one.unreadBytes(),
+      behind: one.behind(),
+    })),
+    verifier_count: followerList.length,
+    propagation: {
+      span_ms: nodes.propagation.spanMs,
+      spans: nodes.propagation.spans().map(({ atMs, waitedOut, ...span }) => ({
+        at: new Date(atMs).toISOString(),
+        ...span,
+        waited_out: waitedOut,
+      })),
+    },
+    readers: Object.entries(readers).flatMap(([name, reader]) =>
+      reader ? [standingOf(world, name, reader.state(), seen?.readers)] : [],
+    ),
+    database: {
+      kind: database.sole ? 'embedded' : 'postgresql',
+      answers: latencyMs !== null,
+      latency_ms: latencyMs,
+    },
+    redis: redis === null ? 'none' : redis.healthy ? 'up' : 'away',
+    notices: { listeners: world.notices.state().listeners },
+    passwords: system.passwords.load(),
+    sessions,
+    marking: seen?.marking ?? [],
+    degraded: [],
+  };
+  return { ...state, degraded: findDegraded(world, state) };
+}
+
+function standingOf(
+  { system }: World,
+  name: string,
+  own: { failures: number; lastDone: Date | null },
+  all: ReaderBehind[] | undefined,
+): ReaderStanding {
+  const found = all?.find((one) => one.name === name);
+  return {
+    name,
+    behind: found?.behind ?? null,
+    more: found?.behind === MOST_COUNTED,
+    oldest_ms: found?.oldest ? Math.max(0, system.now().getTime() - found.oldest.getTime()) : null,
+    failures: own.failures,
+    last_done: own.lastDone?.toISOString() ?? null,
+  };
+}
+
+interface Seen {
+  nodes: { id: string; started_at: Date }[];
+  readers: ReaderBehind[];
+  marking: Marking[];
+}
+
+/** What the database says; null for what it has not said in time. */
+async function askDatabase(world: World): Promise<{ latencyMs: number | null; seen: Seen | null }> {
+  const { database, system, readers } = world;
+  let latencyMs: number | null = null;
+  const ask = async (): Promise<Seen> => {
+    const askedMs = system.monotonicMs();
+    await readClock(database);
+    latencyMs = Math.round((system.monotonicMs() - askedMs) * 100) / 100;
+    const [nodes, behind, marking] = await Promise.all([
+      listNodes(database),
+      readReadersBehind(database, Object.keys(readers)),
+      readMarking(world),
+    ]);
+    return { nodes, readers: behind, marking };
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), DATABASE_MS);
+  });
+  try {
+    const seen = await Promise.race([ask(), tooLate]);
+    return { latencyMs, seen };
+  } catch (err) {
+    system.log.info({ err }, 'the state of the system is shown without what the database did not say');
+    return { latencyMs, seen: null };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readMarking({ database }: World): Promise<Marking[]> {
+  const cuts = await readCutsBeingMarked(database, MOST_MARKINGS);
+  const found: Marking[] = [];
+  for (const { position, at, scope, user_id, user_ids, client_id, device_id } of cuts) {
+    const target: CutTarget | null =
+      scope === 'everyone'
+        ? { scope: 'everyone' }
+        : scope === 'client' && client_id !== null
+          ? { scope: 'client', clientId: client_id }
+          : scope === 'device' && user_id !== null && device_id !== null
+            ? { scope: 'device', userId: user_id, deviceId: device_id }
+            : user_ids !== null
+              ? { scope: 'users', userIds: user_ids }
+              : user_id !== null
+                ? { scope: 'user', userId: user_id }
+                : null;
+    const left = target ? await countUnmarked(database, target) : 0;
+    if (left > 0) found.push({ position, scope: scope ?? '', at: at.toISOString(), left });
+  }
+  return found;
+}
+
+const rounded = (ms: number | null): number | null => (ms === null ? null : Math.round(ms));

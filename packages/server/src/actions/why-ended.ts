@@ -1,0 +1,36 @@
+import type { Ended } from '@curfew/protocol/notices';
+import { endOf } from '../domain/ended.ts';
+import type { Credential } from '../domain/tokens.ts';
+import { findSidOfSecret, readEnds } from '../store/ends.ts';
+import type { World } from './world.ts';
+
+/**
+ * How the session ended that a refused credential belongs to: only for a credential that we gave out, and only when its
+ * session is over. Whoever shows a secret of no session learns nothing, and a token by which nothing can be told (its
+ * signing key is gone, its session purged) is answered as one that is unknown.
+ */
+export async function whyEnded(world: World, credential: Credential): Promise<Ended | null> {
+  return (await howEnded(world, credential))?.ended ?? null;
+}
+
+/** The same with how long the session could have been idle. */
+export async function howEnded(
+  world: World,
+  credential: Credential,
+): Promise<{ ended: Ended; idleSeconds: number } | null> {
+  const { database, system, keys } = world;
+  try {
+    const sid =
+      credential.kind === 'jwt'
+        ? ((await keys.verifyPast(credential.text))?.sid ?? null)
+        : await findSidOfSecret(database, credential);
+    if (sid === null) return null;
+    const [facts] = await readEnds(database, [sid]);
+    const ended = facts ? endOf(facts, system.now()) : null;
+    return facts && ended ? { ended, idleSeconds: facts.idleSeconds } : null;
+  } catch (err) {
+    // The refusal stands by itself, and this is only its reason.
+    system.log.warn({ err }, 'why a session is over could not be looked up');
+    return null;
+  }
+}

@@ -1,0 +1,20 @@
+/*
+ * Who did something, as the log keeps it: 'service', 'operator', 'system', or 'user:<id>/<sid>', with the session that
+ * asked. A login has none yet, and is 'user:<id>'.
+ */
+
+export const userActor = (userId: number, sid: string | null): string =>
+  sid === null ? `user:${userId}` : `user:${userId}/${sid}`;
+
+export interface Actor {
+  /** 'user:<id>', 'service', 'operator' or 'system'. */
+  who: string;
+  userId: number | null;
+  /** The session that asked. */
+  sid: string | null;
+}
+
+export function readActor(actor: string): Actor {
+  const [who = '', sid = null] = actor.split('/');
+  return { who, userId: who.startsWith('user:') ? Number(who.slice(5)) : null, sid };
+}

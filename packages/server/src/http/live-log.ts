@@ -1,0 +1,134 @@
+import { authenticate } from '../actions/authenticate.ts';
+import { shown } from '../actions/read-log.ts';
+import type { World } from '../actions/world.ts';
+import type { LiveSession } from '../domain/session.ts';
+import type { Credential } from '../domain/tokens.ts';
+import { type EventFilter, logHorizon, passesFilter, type Place, readOn } from '../store/log.ts';
+import type { Call } from './environment.ts';
+import type { OpenStreams } from './open-streams.ts';
+import { refuse, RETRY_AFTER } from './respond.ts';
+
+/* The log as it grows: server-sent events (HTML Standard, section 9.2). */
+
+/** At one node. Each asks the database now and then. */
+const MOST_STREAMS = 100;
+const LOOK_MS = 300;
+const PAGE = 200;
+/** Proxies close what is silent. */
+const HEARTBEAT_MS = 15_000;
+/** What a browser waits for before it connects again. */
+const RETRY_MS = 2000;
+/** After a look that failed. */
+const AGAIN_MS = 1000;
+
+/** Who looks on: an administrator's session, or nobody's for a service key. */
+export interface Onlooker {
+  session: LiveSession | null;
+  credential: Credential | null;
+}
+
+/**
+ * Streams what is new in the log and passes the filter, until the client goes, the session ends or the node stops. It is read
+ * when the client has room for more, so what is waiting for a slow one waits in the database.
+ * @param cursor from where to go on; null: from now
+ */
+export async function streamLog(
+  c: Call,
+  streams: OpenStreams,
+  onlooker: Onlooker,
+  filter: EventFilter,
+  cursor: string | null,
+): Promise<Response> {
+  const world = c.get('world');
+  const { database, system } = world;
+  if (streams.size >= MOST_STREAMS) return refuse(c, 'unavailable', {}, RETRY_AFTER);
+  let place: Place = { cursor: cursor ?? (await logHorizon(database)), given: new Map() };
+  const encoder = new TextEncoder();
+  let stopped = false;
+  let gone = false;
+  let wake = (): void => undefined;
+  let spokeMs = Number.NEGATIVE_INFINITY;
+  const stop = (): void => {
+    stopped = true;
+    wake();
+  };
+  const leave = streams.add(stop);
+  const unlisten = onlooker.session
+    ? world.notices.listen(onlooker.session, { ended: stop, changed: () => undefined })
+    : () => undefined;
+  const over = (): void => {
+    stop();
+    leave();
+    unlisten();
+  };
+  const sleep = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      if (stopped) return resolve();
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  /** What there is to send now; an empty text when there is nothing. */
+  async function look(): Promise<string> {
+    const { events, place: next } = await readOn(database, place, PAGE);
+    // Judged after the read: nothing is shown to a session of which it is known that it is over.
+    if (!(await mayLook(world, onlooker))) {
+      stop();
+      return '';
+    }
+    const moved = next.cursor !== place.cursor;
+    place = next;
+    const passing = events.filter((event) => passesFilter(event, filter));
+    if (passing.length > 0) return passing.map(written).join('');
+    const quiet = system.monotonicMs() - spokeMs;
+    if (spokeMs < 0) return `retry: ${RETRY_MS}\nid: ${place.cursor}\n\n`;
+    // What did not pass the filter need not be read again after a new connection.
+    return quiet >= HEARTBEAT_MS || (moved && events.length > 0) ? `id: ${place.cursor}\n\n` : '';
+  }
+
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      while (!stopped) {
+        let text = '';
+        let waitMs = LOOK_MS;
+        try {
+          text = await look();
+        } catch (err) {
+          system.log.info({ err }, 'the log could not be read for somebody who follows it; it will be again');
+          waitMs = AGAIN_MS;
+        }
+        if (text !== '' && !stopped) {
+          spokeMs = system.monotonicMs();
+          controller.enqueue(encoder.encode(text));
+          return;
+        }
+        await sleep(waitMs);
+      }
+      over();
+      if (!gone) controller.close();
+    },
+    cancel() {
+      gone = true;
+      over();
+    },
+  });
+  return c.body(body, 200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    // nginx would gather what is to be seen at once.
+    'x-accel-buffering': 'no',
+  });
+}
+
+/** Asked of memory as long as that may answer. A database that does not answer is a fault: nothing is shown then. */
+async function mayLook(world: World, { credential }: Onlooker): Promise<boolean> {
+  if (credential === null) return true;
+  const session = await authenticate(world, credential, false);
+  return session?.user.role === 'admin';
+}
+
+function written({ cursor, ...event }: Parameters<typeof shown>[0] & { cursor: string }): string {
+  return `id: ${cursor}\ndata: ${JSON.stringify(shown(event))}\n\n`;
+}

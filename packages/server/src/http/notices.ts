@@ -1,0 +1,241 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type Notice, NOTICES_CLOSED, NOTICES_PROTOCOL, NOTICES_TOKEN } from '@curfew/protocol/notices';
+import { WebSocket, WebSocketServer } from 'ws';
+import { authenticate } from '../actions/authenticate.ts';
+import type { World } from '../actions/world.ts';
+import type { LiveSession } from '../domain/session.ts';
+import { type Credential, parseBearer } from '../domain/tokens.ts';
+import { readCredential } from './credentials.ts';
+import type { Dropped, Metrics } from './metrics.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
+import { RETRY_AFTER } from './respond.ts';
+
+/** A device has nothing to say. */
+const MAX_MESSAGE_BYTES = 1024;
+/** A device that has left so much unread does not read: it is dropped, and learns what it missed when it comes back. */
+const MAX_UNREAD_BYTES = 64 * 1024;
+/** How long whoever was told to close may take to say so as well. */
+const CLOSE_MS = 10_000;
+/** The same when this process ends. */
+const LAST_CLOSE_MS = 3000;
+const PING_MS = 30_000;
+/** Sockets are pinged in so many groups, one after the other, so that ten thousand are not pinged at once. */
+const PING_GROUPS = 30;
+/** Handshakes that ask the database at a time: thousands that come at once must leave it to logouts. */
+const ASKING = 4;
+const WAITING = 2000;
+
+/** The devices that listen at this process. */
+export interface Notices {
+  /** Answers `GET /v1/notices` with `Upgrade: websocket`. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes every socket: the node is going away. */
+  close(): void;
+}
+
+/** Whoever sends too long a message has broken the same rule as whoever sends any. */
+class Socket extends WebSocket {
+  /** Nothing was heard since the last ping. */
+  silent = false;
+  override close(code?: number, why?: string | Buffer): void {
+    super.close(code === TOO_LONG ? NOTICES_CLOSED.protocol : code, why);
+  }
+}
+const TOO_LONG = 1009;
+
+export function createNotices(world: World, metrics: Metrics, pingMs: number = PING_MS): Notices {
+  const { config, notices: board, system } = world;
+  const log = system.log.child({ part: 'notices' });
+  const options = {
+    noServer: true,
+    clientTracking: false,
+    WebSocket: Socket,
+    maxPayload: MAX_MESSAGE_BYTES,
+    perMessageDeflate: false,
+    closeTimeout: CLOSE_MS,
+    handleProtocols: () => NOTICES_PROTOCOL,
+  };
+  const server = new WebSocketServer<typeof Socket>(options);
+  const groups = Array.from({ length: PING_GROUPS }, () => new Set<Socket>());
+  const mayOpen = bucket(config.notices.perSecond, () => system.monotonicMs());
+  const asking = gate(ASKING, WAITING);
+  let open = 0;
+  let next = 0;
+  let closing = false;
+
+  const drop = (socket: Socket, why: Dropped, code: number): void => {
+    metrics.noticesDropped(why);
+    socket.close(code, why);
+  };
+  const say = (socket: Socket, notice: Notice): void => {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    socket.send(JSON.stringify(notice));
+    if (socket.bufferedAmount <= MAX_UNREAD_BYTES) return;
+    drop(socket, 'unread', NOTICES_CLOSED.busy);
+    // The close stands behind what is not read. It is there for whoever begins to read after all.
+    setTimeout(() => socket.terminate(), LAST_CLOSE_MS).unref();
+  };
+
+  async function answer(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const admitted = await admit(request);
+    if (socket.destroyed) return;
+    if (admitted === 'unavailable') return refuseUpgrade(socket, admitted, RETRY_AFTER);
+    if (typeof admitted === 'string') return refuseUpgrade(socket, admitted);
+    socket.off('error', ignore);
+    server.handleUpgrade(request, socket, head, (ws) => serve(ws, admitted));
+  }
+
+  async function admit(request: IncomingMessage): Promise<LiveSession | Refused> {
+    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
+    if (closing) return 'unavailable';
+    if (!offered.includes(NOTICES_PROTOCOL)) return 'invalid_request';
+    const from = presentedBy(request, offered, config.cookie.name);
+    const { origin } = request.headers;
+    // A page of anybody's can open a WebSocket to us, and its browser sends the cookie along.
+    if (origin === undefined ? from?.via === 'cookie' : !isOwnOrTrusted(origin, request.headers.host))
+      return 'forbidden';
+    if (!from?.credential) return 'not_authenticated';
+    const { credential } = from;
+    const session = await asking(() => authenticate(world, credential, false));
+    if (session === null) return 'not_authenticated';
+    if (session !== 'full' && mayOpen()) return session;
+    metrics.noticesDropped('rate');
+    return 'unavailable';
+  }
+
+  const scheme = config.cookie.secure ? 'https' : 'http';
+  const isOwnOrTrusted = (origin: string, host: string | undefined): boolean =>
+    config.trustedOrigins.has(origin) || origin === `${scheme}://${host}`;
+
+  function serve(socket: Socket, session: LiveSession): void {
+    const { sid, userId } = session;
+    socket.on('error', ignore);
+    // Opened first and refused then: only so does a browser get to see the code.
+    if (open >= config.notices.perNode || board.of(userId) >= config.notices.perUser)
+      return drop(socket, 'busy', NOTICES_CLOSED.busy);
+    const group = groups[next++ % PING_GROUPS] as Set<Socket>;
+    group.add(socket);
+    open++;
+    say(socket, { type: 'hello', session_id: sid });
+    const stop = board.listen(session, {
+      ended(ended) {
+        say(socket, { type: 'session.ended', session_id: sid, ...ended });
+        socket.close(NOTICES_CLOSED.ended, ended.reason);
+      },
+      changed: () => say(socket, CHANGED),
+    });
+    socket.on('pong', heard);
+    socket.on('message', () => {
+      if (socket.readyState === WebSocket.OPEN) drop(socket, 'protocol', NOTICES_CLOSED.protocol);
+    });
+    socket.on('close', () => {
+      stop();
+      group.delete(socket);
+      open--;
+    });
+  }
+
+  let group = 0;
+  const pings = setInterval(() => {
+    for (const socket of groups[group++ % PING_GROUPS] ?? []) {
+      if (socket.silent) {
+        metrics.noticesDropped('silent');
+        socket.terminate();
+      } else if (socket.readyState === WebSocket.OPEN) {
+        socket.silent = true;
+        socket.ping();
+      }
+    }
+  }, pingMs / PING_GROUPS).unref();
+
+  return {
+    upgrade(request, socket, head) {
+      socket.on('error', ignore);
+      answer(request, socket, head).catch((err: unknown) => {
+        log.warn({ err }, 'a session could not be looked at for its notices');
+        refuseUpgrade(socket, 'unavailable', RETRY_AFTER);
+      });
+    },
+    close() {
+      if (closing) return;
+      closing = true;
+      clearInterval(pings);
+      const sockets = groups.flatMap((those) => [...those]);
+      const closeSome = (): void => {
+        for (const socket of sockets.splice(0, 500)) socket.close(NOTICES_CLOSED.restart, 'restart');
+        if (sockets.length > 0) setImmediate(closeSome);
+      };
+      closeSome();
+      // Whoever does not answer must not keep this process.
+      setTimeout(() => {
+        for (const those of groups) for (const socket of those) socket.terminate();
+      }, LAST_CLOSE_MS).unref();
+      server.close();
+    },
+  };
+}
+
+type Refused = 'invalid_request' | 'not_authenticated' | 'forbidden' | 'unavailable';
+
+const CHANGED: Notice = { type: 'sessions.changed' };
+
+/** A socket that breaks says so by its `close`. */
+const ignore = (): void => undefined;
+
+function heard(this: WebSocket): void {
+  (this as Socket).silent = false;
+}
+
+/** The Authorization header counts, else a token that is offered as a subprotocol, else the cookie. Never the address. */
+function presentedBy(
+  request: IncomingMessage,
+  offered: readonly string[],
+  cookieName: string,
+): { via: 'header' | 'cookie'; credential: Credential | null } | null {
+  const { authorization, cookie } = request.headers;
+  const tokens = offered.filter((one) => one.startsWith(NOTICES_TOKEN));
+  if (authorization === undefined && tokens.length > 0) {
+    const [token = ''] = tokens;
+    return {
+      via: 'header',
+      credential: tokens.length > 1 ? null : parseBearer(token.slice(NOTICES_TOKEN.length)),
+    };
+  }
+  const from = readCredential(authorization, cookie, cookieName);
+  return from.via === 'none' ? null : from;
+}
+
+/** So many in a second, evenly filled up. @returns takes one; false when there is none */
+function bucket(perSecond: number, nowMs: () => number): () => boolean {
+  let left = perSecond;
+  let atMs = nowMs();
+  return () => {
+    const now = nowMs();
+    left = Math.min(perSecond, left + ((now - atMs) * perSecond) / 1000);
+    atMs = now;
+    if (left < 1) return false;
+    left--;
+    return true;
+  };
+}
+
+/** Lets so many pieces of work run at a time, and so many wait; of the next one it says that it is full. */
+function gate(atATime: number, mostWaiting: number): <T>(work: () => Promise<T>) => Promise<T | 'full'> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= atATime) {
+      if (waiting.length >= mostWaiting) return 'full';
+      // Whoever ends hands its place over.
+      await new Promise<void>((go) => waiting.push(go));
+    } else running++;
+    try {
+      return await work();
+    } finally {
+      const go = waiting.shift();
+      if (go) go();
+      else running--;
+    }
+  };
+}

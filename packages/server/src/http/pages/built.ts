@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/* What `npm run build` has made of `web/`: read once, whole, so that pages and files of one build go together. */
+
+const FOLDER = new URL('../../../assets/web/', import.meta.url);
+
+const words = <Names extends string>(...names: Names[]) =>
+  z.object(Object.fromEntries(names.map((name) => [name, z.string()])) as Record<Names, z.ZodString>);
+
+/** The parts of a language that the server writes into pages itself. */
+const textsSchema = z.object({
+  tag: z.string(),
+  name: z.string(),
+  page: words(
+    'language',
+    'theme',
+    'themeSystem',
+    'themeLight',
+    'themeDark',
+    'skip',
+    'needsScript',
+    'loading',
+    'logOut',
+    'devices',
+    'administration',
+  ),
+  login: words(
+    'title',
+    'email',
+    'password',
+    'submit',
+    'missing',
+    'wrong',
+    'tooMany',
+    'crowded',
+    'foreign',
+    'failed',
+  ),
+  ended: z.record(z.string(), z.string()),
+  logout: words('title', 'question', 'submit', 'stay', 'notYet', 'out'),
+});
+export type PageTexts = z.output<typeof textsSchema>;
+
+const filesSchema = z.object({
+  script: z.string(),
+  modules: z.array(z.string()),
+  styles: z.array(z.string()),
+});
+const builtSchema = z.object({
+  pages: z.record(z.string(), filesSchema),
+  page: filesSchema,
+  icon: z.string(),
+  /** Files whose names do not change with their content. */
+  stable: z.array(z.string()),
+  slices: z.record(z.string(), z.string()),
+  languages: z.record(z.string(), z.object({ texts: textsSchema, files: z.record(z.string(), z.string()) })),
+});
+
+/** A file as it is sent: itself, and compressed by name of the coding. */
+export interface StaticFile {
+  type: string;
+  etag: string;
+  /** Its name changes with its content, so it may be kept for ever. */
+  immutable: boolean;
+  content: Uint8Array<ArrayBuffer>;
+  coded: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+}
+
+export interface Built extends z.output<typeof builtSchema> {
+  /** By name, without any folder. */
+  content: ReadonlyMap<string, StaticFile>;
+}
+
+const TYPES: Record<string, string> = {
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml',
+};
+const CODINGS = [
+  ['br', 'br'],
+  ['gzip', 'gz'],
+] as const;
+/** What the build says of itself; it has no type above and so is not for the network. */
+const DESCRIPTION = 'pages.json';
+
+/** Reads the built pages; null when they were not built. A build that is broken is an error. */
+export function readBuilt(folder: URL = FOLDER): Built | null {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // Installed without the assets.
+    return null;
+  }
+  const read = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(new URL(name, folder)));
+  const described = builtSchema.parse(JSON.parse(Buffer.from(read(DESCRIPTION)).toString('utf8')));
+  const content = new Map<string, StaticFile>();
+  for (const name of names) {
+    const type = TYPES[name.slice(name.lastIndexOf('.') + 1)];
+    if (type === undefined) continue;
+    const bytes = read(name);
+    content.set(name, {
+      type,
+      etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
+      immutable: !described.stable.includes(name),
+      content: bytes,
+      coded: new Map(
+        CODINGS.filter(([, ending]) => names.includes(`${name}.${ending}`)).map(([coding, ending]) => [
+          coding,
+          read(`${name}.${ending}`),
+        ]),
+      ),
+    });
+  }
+  return { ...described, content };
+}

@@ -1,0 +1,164 @@
+import { z } from '@hono/zod-openapi';
+import { html } from 'hono/html';
+import { logIn } from '../../actions/log-in.ts';
+import { returnAddress } from '../../domain/return-address.ts';
+import { readForm } from '../body.ts';
+import { originOf, presented, sessionCaller } from '../callers.ts';
+import { login as contract } from '../contract/v1.ts';
+import { startCookieSession } from '../cookie.ts';
+import type { Call } from '../environment.ts';
+import { faultOf } from '../respond.ts';
+import type { Built, PageTexts } from './built.ts';
+import { compact, type Markup, type PageCall, pageCall, sendPage } from './shell.ts';
+import { whyOver } from './why-over.ts';
+
+/* The login page. The form works as it stands; the script makes it quicker. */
+
+export const AFTER_LOGIN = '/devices';
+
+const form = {
+  request: {
+    body: {
+      content: {
+        'application/x-www-form-urlencoded': {
+          schema: z.object({
+            email: z.string().default(''),
+            password: z.string().default(''),
+            next: z.string().optional(),
+          }),
+        },
+      },
+    },
+  },
+};
+
+type Fault = 'missing' | 'wrong' | 'tooMany' | 'crowded' | 'foreign' | 'failed';
+const STATUS = { missing: 400, wrong: 401, tooMany: 429, crowded: 503, foreign: 403, failed: 503 } as const;
+
+export async function showLogin(c: Call, built: Built): Promise<Response> {
+  const call = pageCall(c, built);
+  const next = nextOf(c, c.req.query('next'));
+  if (await isLoggedIn(c)) return c.redirect(next ?? AFTER_LOGIN, 303);
+  const reason = c.req.query('reason');
+  const why = (reason === undefined ? null : sentence(call.texts, reason)) ?? (await whyOver(call));
+  return send(call, { next, why, reason: reason ?? null, email: '', fault: null });
+}
+
+export async function takeLogin(c: Call, built: Built): Promise<Response> {
+  const call = pageCall(c, built);
+  const input = await readForm(c, form);
+  const { email = '', password = '', next: given } = input.ok ? input.value : {};
+  const next = nextOf(c, given);
+  const again = (fault: Fault, when = 0): Promise<Response> =>
+    send(
+      call,
+      { next, why: null, reason: null, email: shownAgain(email), fault: say(call.texts, fault, when) },
+      STATUS[fault],
+    );
+  if (email === '' || password === '') return again('missing');
+  // What the API would call malformed is nobody's address or password.
+  const credentials = contract.request.body.content['application/json'].schema.safeParse({ email, password });
+  if (!credentials.success) return again('wrong');
+  const world = c.get('world');
+  try {
+    const outcome = await startCookieSession(c, () =>
+      logIn(
+        world,
+        { email, password, contract: 'cookie', clientId: 'default', device: {} },
+        originOf(c, 'cookie'),
+      ),
+    );
+    switch (outcome.outcome) {
+      case 'foreign_page':
+        return await again('foreign');
+      case 'invalid_credentials':
+        return await again('wrong');
+      case 'rate_limited':
+        c.header('retry-after', String(outcome.retryAfterSeconds));
+        return await again('tooMany', outcome.retryAfterSeconds);
+      case 'started':
+        return c.redirect(next ?? AFTER_LOGIN, 303);
+    }
+  } catch (error) {
+    const fault = faultOf(c, error);
+    c.header('retry-after', '1');
+    return again(fault === 'overloaded' ? 'crowded' : 'failed');
+  }
+}
+
+/** Where to go afterwards, when that is a page of this origin. */
+export function nextOf(c: Call, given: string | undefined): string | null {
+  return returnAddress(given, c.get('world').config.issuer);
+}
+
+/** By the cookie alone: a page is asked for by a browser. A database that does not answer leaves the form. */
+export async function isLoggedIn(c: Call): Promise<boolean> {
+  const from = presented(c);
+  if (from.via !== 'cookie') return false;
+  try {
+    return (await sessionCaller(c, false, from)).kind === 'session';
+  } catch (error) {
+    faultOf(c, error);
+    return false;
+  }
+}
+
+/** What was typed, as far as it can be an address: HTML has no NUL, and nobody's address is longer. */
+const shownAgain = (email: string): string => email.replaceAll('\0', '').slice(0, 254);
+
+/** Only what we know is said, and in our words: an address can be made by anybody. */
+function sentence(texts: PageTexts, reason: string): string | null {
+  return Object.hasOwn(texts.ended, reason) && reason !== 'idle_after' ? (texts.ended[reason] ?? null) : null;
+}
+
+function say(texts: PageTexts, fault: Fault, seconds: number): string {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  const when = new Intl.RelativeTimeFormat(texts.tag).format(minutes, 'minute');
+  return texts.login[fault].replace('{when}', when);
+}
+
+interface LoginView {
+  next: string | null;
+  why: string | null;
+  reason: string | null;
+  email: string;
+  fault: string | null;
+}
+
+async function send(
+  call: PageCall,
+  view: LoginView,
+  status?: 400 | 401 | 403 | 429 | 503,
+): Promise<Response> {
+  const { login } = call.texts;
+  const page = {
+    script: 'login',
+    title: login.title,
+    content: await compact(markup(call.texts, view)),
+    state: { next: view.next, why: view.why, fault: view.fault, email: view.email },
+    keep: { next: view.next, reason: view.reason },
+  };
+  return sendPage(call, page, status ?? 200);
+}
+
+/** The form, element for element what `web/src/login/login-form.tsx` renders; a test compares them. */
+function markup({ login }: PageTexts, { next, why, email, fault }: LoginView): Markup {
+  const described = fault === null ? '' : html` aria-describedby="fault"`;
+  return html`<section class="card">
+    <h1>${login.title}</h1>
+    ${why === null ? '' : html`<p class="notice">${why}</p>`}
+    <form class="stack" method="post" action="/login">
+      ${fault === null ? '' : html`<p class="notice bad" id="fault" role="alert">${fault}</p>`}
+      ${next === null ? '' : html`<input type="hidden" name="next" value="${next}">`}
+      <label class="field">
+        <span>${login.email}</span>
+        <input name="email" type="email" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${described} value="${email}"${email === '' ? html` autofocus` : ''}>
+      </label>
+      <label class="field">
+        <span>${login.password}</span>
+        <input name="password" type="password" autocomplete="current-password" maxlength="1024" required${described}${email === '' ? '' : html` autofocus`}>
+      </label>
+      <button class="main" type="submit">${login.submit}</button>
+    </form>
+  </section>`;
+}

@@ -1,0 +1,99 @@
+import { z } from '@hono/zod-openapi';
+import { html } from 'hono/html';
+import { logOut } from '../../actions/log-out.ts';
+import { csrfToken } from '../../domain/tokens.ts';
+import { readForm } from '../body.ts';
+import { originOf, passesCsrf, presented, type SessionCaller, sessionCaller } from '../callers.ts';
+import { clearFromBrowser } from '../cookie.ts';
+import type { Call } from '../environment.ts';
+import { faultOf } from '../respond.ts';
+import type { Built } from './built.ts';
+import { nextOf } from './login.ts';
+import { compact, type PageCall, pageCall, sendPage } from './shell.ts';
+
+/* A page with a form, without a script: no address that is merely visited logs anybody out. */
+
+const form = {
+  request: {
+    body: {
+      content: {
+        'application/x-www-form-urlencoded': {
+          schema: z.object({ csrf: z.string().default(''), next: z.string().optional() }),
+        },
+      },
+    },
+  },
+};
+
+export async function showLogout(c: Call, built: Built): Promise<Response> {
+  const call = pageCall(c, built);
+  const next = nextOf(c, c.req.query('next'));
+  try {
+    const caller = await cookieCaller(c);
+    return await (caller ? ask(call, caller, next) : nothingToDo(call));
+  } catch (error) {
+    faultOf(c, error);
+    return notNow(call, next);
+  }
+}
+
+export async function takeLogout(c: Call, built: Built): Promise<Response> {
+  const call = pageCall(c, built);
+  let next: string | null = null;
+  try {
+    const input = await readForm(c, form);
+    next = nextOf(c, input.ok ? input.value.next : undefined);
+    const caller = await cookieCaller(c);
+    if (!caller) return await nothingToDo(call);
+    // Sent from elsewhere: the question is asked instead.
+    if (!passesCsrf(c, caller, input.ok ? input.value.csrf : '')) return await ask(call, caller, next, 403);
+    await logOut(c.get('world'), caller.session, { scope: 'this' }, originOf(c, 'cookie'));
+  } catch (error) {
+    faultOf(c, error);
+    return notNow(call, next);
+  }
+  clearFromBrowser(c);
+  const query = new URLSearchParams({ reason: 'you', ...(next === null ? {} : { next }) });
+  return c.redirect(`/login?${query.toString()}`, 303);
+}
+
+async function cookieCaller(c: Call): Promise<SessionCaller | null> {
+  const from = presented(c);
+  if (from.via !== 'cookie') return null;
+  const caller = await sessionCaller(c, false, from);
+  return caller.kind === 'session' ? caller : null;
+}
+
+async function ask(
+  call: PageCall,
+  caller: SessionCaller,
+  next: string | null,
+  status?: 403,
+): Promise<Response> {
+  const { logout, page } = call.texts;
+  const content = await compact(html`<section class="card">
+    <h1>${logout.title}</h1>
+    <p>${logout.question}</p>
+    <form class="stack" method="post" action="/logout">
+      <input type="hidden" name="csrf" value="${csrfToken(caller.credential.text)}">
+      ${next === null ? '' : html`<input type="hidden" name="next" value="${next}">`}
+      <button class="main" type="submit">${logout.submit}</button>
+      <a class="button" href="/devices">${logout.stay}</a>
+    </form>
+  </section>`);
+  return sendPage(call, { script: null, title: page.logOut, content, keep: { next } }, status ?? 200);
+}
+
+async function nothingToDo(call: PageCall): Promise<Response> {
+  const { logout, login } = call.texts;
+  const content = html`<section class="card"><h1>${logout.title}</h1><p>${logout.out}</p><a class="button main" href="/login">${login.title}</a></section>`;
+  return sendPage(call, { script: null, title: logout.title, content });
+}
+
+async function notNow(call: PageCall, next: string | null): Promise<Response> {
+  const { logout } = call.texts;
+  call.c.header('retry-after', '1');
+  const query = next === null ? '' : `?${new URLSearchParams({ next }).toString()}`;
+  const content = html`<section class="card"><h1>${logout.title}</h1><p class="notice bad" role="alert">${logout.notYet}</p><a class="button main" href="/logout${query}">${logout.submit}</a></section>`;
+  return sendPage(call, { script: null, title: logout.title, content, keep: { next } }, 503);
+}

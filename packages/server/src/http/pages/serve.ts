@@ -1,0 +1,88 @@
+import { html } from 'hono/html';
+import type { World } from '../../actions/world.ts';
+import { presented, sessionCaller } from '../callers.ts';
+import type { Call } from '../environment.ts';
+import { faultOf } from '../respond.ts';
+import type { Handler, Router } from '../serve-row.ts';
+import { onFault } from '../v1.ts';
+import { type Built, readBuilt } from './built.ts';
+import { sendFile } from './files.ts';
+import { AFTER_LOGIN, showLogin, takeLogin } from './login.ts';
+import { showLogout, takeLogout } from './logout.ts';
+import { pageCall, sendPage } from './shell.ts';
+
+/* The pages: log in, my devices, log out. They are no part of the contract, and do nothing that it does not offer. */
+
+export function servePages(router: Router, world: World): void {
+  if (!world.config.pages) return;
+  // Read when the first page is asked for: most processes of a fleet never show one.
+  let built: Built | null | undefined;
+  const withBuilt =
+    (answer: (c: Call, built: Built) => Promise<Response> | Response): Handler =>
+    async (c) => {
+      try {
+        built ??= readBuilt();
+        return built ? await answer(c, built) : notBuilt(c);
+      } catch (error) {
+        return onFault(c, faultOf(c, error));
+      }
+    };
+  router.get('/', (c) => c.redirect(AFTER_LOGIN, 303));
+  router.get('/login', withBuilt(showLogin));
+  router.post('/login', withBuilt(takeLogin));
+  router.get('/logout', withBuilt(showLogout));
+  router.post('/logout', withBuilt(takeLogout));
+  router.get(
+    '/devices',
+    withBuilt((c, files) => showApplication(c, files, 'devices')),
+  );
+  // Which of its pages it is, the script says. Who is no administrator is told so by the API.
+  for (const path of ['/admin', '/admin/*'])
+    router.get(
+      path,
+      withBuilt((c, files) => showApplication(c, files, 'administration')),
+    );
+  router.get('/pages/:file', withBuilt(sendFile));
+}
+
+/**
+ * A page that its script makes, for whoever is logged in. It holds nothing of the user: the script asks the API. Others
+ * are sent to the login, which says why if they were logged in before.
+ */
+async function showApplication(
+  c: Call,
+  built: Built,
+  script: 'devices' | 'administration',
+): Promise<Response> {
+  const call = pageCall(c, built);
+  const from = presented(c);
+  let loggedIn = true;
+  try {
+    loggedIn = from.via === 'cookie' && (await sessionCaller(c, true, from)).kind === 'session';
+  } catch (error) {
+    // The script will find out when the database answers again, and says so until then.
+    faultOf(c, error);
+  }
+  if (!loggedIn) {
+    const here = c.req.path + new URL(c.req.url).search;
+    return c.redirect(`/login?${new URLSearchParams({ next: here }).toString()}`, 303);
+  }
+  const { page } = call.texts;
+  // Shown when no script has come after a while: none is allowed, or it was lost on the way.
+  const content = html`<p class="quiet" aria-live="polite">${page.loading}</p><p class="notice late">${page.needsScript} <a href="/logout">${page.logOut}</a></p>`;
+  const state = { administration: 'administration' in built.pages };
+  return sendPage(call, {
+    script,
+    title: page[script],
+    content,
+    state,
+    width: script === 'devices' ? 'wide' : 'full',
+  });
+}
+
+function notBuilt(c: Call): Response {
+  return c.text(
+    'The pages have not been built. Run "npm run build" in the checkout of Curfew, or set CURFEW_PAGES=0 to do without them.\n',
+    503,
+  );
+}

@@ -1,0 +1,60 @@
+import type { Ended } from '@curfew/protocol/notices';
+import { howEnded } from '../../actions/why-ended.ts';
+import { presented } from '../callers.ts';
+import type { PageTexts } from './built.ts';
+import type { PageCall } from './shell.ts';
+
+/** What was done to the account or to the session, by the name of its sentence in `web/languages`. */
+const BY_REASON: Partial<Record<Ended['reason'], string>> = {
+  idle_timeout: 'idle',
+  absolute_timeout: 'expired',
+  password_changed: 'password_changed',
+  password_reset: 'password_reset',
+  role_changed: 'role_changed',
+  user_disabled: 'disabled',
+  user_deleted: 'deleted',
+  replaced_by_login: 'replaced',
+  refresh_replay: 'replay',
+};
+/** Where the reason is a logout and nothing more: whose. */
+const BY_WHOM: Record<Ended['by'], string> = {
+  self: 'you',
+  other_device: 'other_device',
+  administrator: 'administrator',
+  service: 'service',
+  system: 'unknown',
+};
+
+/** The name of the sentence for an ending; `web/src/session/ended.ts` has the same for pages that are open. */
+export function endedKey({ reason, by }: Ended): string {
+  return BY_REASON[reason] ?? BY_WHOM[by];
+}
+
+/** Why the session of the cookie that came along is over, in words; null when there is none to speak of. */
+export async function whyOver({ c, texts }: PageCall): Promise<string | null> {
+  const from = presented(c);
+  if (from.via !== 'cookie' || !from.credential) return null;
+  const known = await howEnded(c.get('world'), from.credential);
+  if (!known) return null;
+  const key = endedKey(known.ended);
+  if (key === 'idle') return idle(texts, known.idleSeconds);
+  return texts.ended[key] ?? null;
+}
+
+const UNITS = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+] as const;
+
+function idle({ tag, ended }: PageTexts, seconds: number): string | null {
+  const [unit, size] = UNITS.find(([, length]) => seconds >= length) ?? UNITS[3];
+  const format = new Intl.NumberFormat(tag, {
+    style: 'unit',
+    unit,
+    unitDisplay: 'long',
+    maximumFractionDigits: 0,
+  });
+  return ended['idle_after']?.replace('{time}', format.format(seconds / size)) ?? null;
+}

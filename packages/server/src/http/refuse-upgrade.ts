@@ -1,0 +1,20 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ProblemCode, problem } from '@curfew/protocol/errors';
+
+/** The problem that answers a request that asked for a WebSocket and gets none; the connection ends with it. */
+export function refuseUpgrade(socket: Duplex, code: ProblemCode, headers: Record<string, string> = {}): void {
+  socket.on('error', () => socket.destroy());
+  const body = JSON.stringify(problem(code));
+  const { status } = problem(code);
+  const lines = Object.entries({
+    ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+    ...headers,
+    Connection: 'close',
+    'Content-Type': 'application/problem+json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+}

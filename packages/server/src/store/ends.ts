@@ -1,0 +1,69 @@
+import type { EndFacts } from '../domain/ended.ts';
+import type { EndReason } from '../domain/session.ts';
+import type { TokenKind } from '../domain/tokens.ts';
+import { type Queryable, statement } from './statement.ts';
+
+interface EndRow {
+  id: string;
+  user_id: number;
+  expires_at: Date;
+  idle_expires_at: Date;
+  idle_seconds: number;
+  is_active: boolean;
+  ended_at: Date | null;
+  ended_by: string | null;
+  ended_reason: EndReason | null;
+  cut_at: Date | null;
+  cut_by: string | null;
+  cut_reason: EndReason | null;
+}
+
+/*
+ * A cut has ended sessions whose rows are marked a little later. Its event stands at the cut's own position; of several
+ * cuts the one that was decided first.
+ */
+const endsOf = statement<[sids: string[]], EndRow>(
+  'ends_of_sessions',
+  `select s.id, s.user_id, s.expires_at, s.idle_expires_at, s.idle_seconds, s.is_active, s.ended_at, s.ended_by, s.ended_reason,
+     cut.at as cut_at, cut.actor as cut_by, cut.reason as cut_reason
+   from unnest($1::uuid[]) as asked (id) join user_sessions s on s.id = asked.id
+   left join lateral (
+     select e.at, e.actor, e.reason
+     from unnest(array['everyone', 'user:' || s.user_id, 'client:' || s.client_id,
+         'device:' || s.user_id || ':' || s.device_id]) as own (key)
+     join cuts c on c.key = own.key
+     join events e on e.position = c.position
+     where s.is_active and (s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id))
+     order by c.position limit 1
+   ) cut on true`,
+);
+
+/** How sessions stand: one that has been purged is not among them. */
+export async function readEnds(on: Queryable, sids: readonly string[]): Promise<EndFacts[]> {
+  return (await endsOf.run(on, [...sids])).map((row) => ({
+    sid: row.id,
+    userId: row.user_id,
+    idleSeconds: row.idle_seconds,
+    idleExpiresAt: row.idle_expires_at,
+    expiresAt: row.expires_at,
+    row: row.is_active
+      ? null
+      : { at: row.ended_at ?? row.expires_at, actor: row.ended_by ?? 'system', reason: row.ended_reason },
+    cut:
+      row.cut_at === null ? null : { at: row.cut_at, actor: row.cut_by ?? 'system', reason: row.cut_reason },
+  }));
+}
+
+const sessionOfSecret = statement<[hash: Buffer, kind: TokenKind], { session_id: string; id: number }>(
+  'session_of_secret',
+  `select session_id, id from tokens where hash = $1 and kind = $2`,
+);
+
+/** The session that a secret of ours opened, whether or not it still does. Null for a secret that is none of ours. */
+export async function findSidOfSecret(
+  on: Queryable,
+  secret: { hash: Buffer; kind: TokenKind; id?: number },
+): Promise<string | null> {
+  const [row] = await sessionOfSecret.run(on, secret.hash, secret.kind);
+  return row && (secret.id === undefined || secret.id === row.id) ? row.session_id : null;
+}

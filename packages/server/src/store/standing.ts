@@ -1,0 +1,58 @@
+import type { LogEvent } from './log.ts';
+import { type Queryable, statement } from './statement.ts';
+
+/* How the database's side of the authority stands: for showing. Each look is bounded, whatever there is. */
+
+/** More than this is not counted. */
+export const MOST_COUNTED = 10_000;
+
+const behind = statement<
+  [names: string[], most: number],
+  { name: string; behind: number; oldest: Date | null }
+>(
+  'readers_behind',
+  // Below its cursor a reader has dealt with everything. The audit view has logins too, the others endings alone.
+  `select r.name, news.behind, news.oldest
+   from readers r left join lateral (
+     select count(*) as behind, min(at) as oldest from (
+       select e.at from events e
+       where e.xid >= r.cursor
+         and (e.type = 'sessions_ended' or e.type = case when r.name = 'audit' then 'session_started' else 'user_changed' end)
+       limit $2
+     ) fresh
+   ) news on true
+   where r.name = any($1::text[])`,
+);
+
+export interface ReaderBehind {
+  name: string;
+  /** Events that it has surely not dealt with are among so many; at most MOST_COUNTED. */
+  behind: number;
+  oldest: Date | null;
+}
+
+/** How far the durable readers of the log are behind it. */
+export function readReadersBehind(on: Queryable, names: readonly string[]): Promise<ReaderBehind[]> {
+  return behind.run(on, [...names], MOST_COUNTED);
+}
+
+const pending = statement<
+  [limit: number],
+  Pick<LogEvent, 'position' | 'at' | 'scope' | 'user_id' | 'user_ids' | 'client_id' | 'device_id'>
+>(
+  'cuts_being_marked',
+  `select e.position, e.at, e.scope, e.user_id, e.user_ids, e.client_id, e.device_id
+   from readers r join events e on e.xid >= r.cursor
+   where r.name = 'marker' and e.type = 'sessions_ended' and e.scope <> 'sessions'
+   order by e.position desc limit $1`,
+);
+
+/** The newest cuts whose rows may not all be marked yet. */
+export function readCutsBeingMarked(
+  on: Queryable,
+  limit: number,
+): Promise<
+  Pick<LogEvent, 'position' | 'at' | 'scope' | 'user_id' | 'user_ids' | 'client_id' | 'device_id'>[]
+> {
+  return pending.run(on, limit);
+}

@@ -1,0 +1,96 @@
+/** Logging out others and all asks for the password again, when that is set and the password was given long ago. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openPlace, type Place } from '../races/node.ts';
+import { backends, type Caller, SERVICE_KEY } from '../support.ts';
+import { described } from './described.ts';
+import { alive, opened, type OpenSession } from './logins.ts';
+
+const SECONDS = 300;
+
+describe.each(backends())('the password again, %s', (backend) => {
+  let place: Place;
+  let call: Caller;
+  beforeAll(async () => {
+    place = await openPlace(backend, {
+      CURFEW_CONFIRM_AFTER_SECONDS: String(SECONDS),
+      CURFEW_ACCESS_TOKEN_SECONDS: '86400',
+      CURFEW_LOGIN_FAILURES_PAIR: '3',
+    });
+    call = described(place.at(0).call);
+  });
+  afterAll(() => place.close());
+
+  const two = async (): Promise<{ email: string; mine: OpenSession; other: OpenSession; id: number }> => {
+    const { id, email } = await place.user();
+    return { id, email, mine: await opened(call, id), other: await opened(call, id) };
+  };
+  const logOut = (bearer: string, scope: string, at = 0) =>
+    described(place.at(at).call)('POST', '/v1/logout', { bearer, body: { scope } });
+  const confirm = (bearer: string, password: string, address = '192.0.2.1', at = 0) =>
+    described(place.at(at).call)('POST', '/v1/session/confirm', { bearer, body: { password }, address });
+
+  test.each(['others', 'all'])('%s: refused when it is long ago, and nothing ends', async (scope) => {
+    const { mine, other } = await two();
+    place.clock.advance(SECONDS + 1);
+    const { status, json } = await logOut(mine.bearer, scope);
+    expect([status, json.code]).toEqual([403, 'login_too_old']);
+    expect(await alive(call, [mine, other])).toEqual([true, true]);
+    expect((await confirm(mine.bearer, 'secret')).status).toBe(204);
+    // At another node as well: it is the session's, not this process's.
+    const done = await logOut(mine.bearer, scope, 1);
+    expect([done.status, done.json.ended]).toEqual([200, scope === 'all' ? 2 : 1]);
+    expect(await alive(call, [mine, other])).toEqual([scope === 'others', false]);
+  });
+
+  test('not within the time, and not for a session of one’s own', async () => {
+    const { mine, other } = await two();
+    place.clock.advance(SECONDS);
+    expect((await logOut(mine.bearer, 'others')).status).toBe(200);
+    expect(await alive(call, [mine, other])).toEqual([true, false]);
+    place.clock.advance(SECONDS);
+    expect((await logOut(mine.bearer, 'this')).status).toBe(200);
+  });
+
+  test('a confirmation is of one session, and runs out like a login', async () => {
+    const { mine, other } = await two();
+    place.clock.advance(SECONDS + 1);
+    expect((await confirm(mine.bearer, 'secret')).status).toBe(204);
+    expect((await logOut(other.bearer, 'others')).json.code).toBe('login_too_old');
+    place.clock.advance(SECONDS + 1);
+    expect((await logOut(mine.bearer, 'others')).json.code).toBe('login_too_old');
+  });
+
+  test('a wrong password confirms nothing, and is counted as a failed login', async () => {
+    const { email, mine } = await two();
+    place.clock.advance(SECONDS + 1);
+    const address = '198.51.100.7';
+    for (let i = 0; i < 3; i++) {
+      const { status, json } = await confirm(mine.bearer, 'guess', address);
+      expect([status, json.code, json.field]).toEqual([401, 'invalid_credentials', 'password']);
+    }
+    const held = await confirm(mine.bearer, 'secret', address);
+    expect([held.status, held.json.code]).toEqual([429, 'rate_limited']);
+    expect(Number(held.headers.get('retry-after'))).toBeGreaterThan(0);
+    const login = await call('POST', '/v1/login', { body: { email, password: 'secret' }, address });
+    expect(login.status).toBe(429);
+    expect((await logOut(mine.bearer, 'all')).json.code).toBe('login_too_old');
+    expect((await call('GET', '/v1/session', { bearer: mine.bearer })).status).toBe(200);
+  });
+
+  test('an ended session confirms nothing', async () => {
+    const { mine } = await two();
+    await logOut(mine.bearer, 'this');
+    expect((await confirm(mine.bearer, 'secret')).json.code).toBe('not_authenticated');
+  });
+
+  test('the four contracts and the administration are not asked', async () => {
+    const { id, mine } = await two();
+    place.clock.advance(SECONDS + 1);
+    expect((await call('POST', '/auth/logout', { bearer: mine.bearer })).status).toBe(200);
+    const more = await opened(call, id);
+    place.clock.advance(SECONDS + 1);
+    const body = { scope: 'user', user_id: id };
+    expect((await call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body })).json.ended).toBe(1);
+    expect(await alive(call, [more])).toEqual([false]);
+  });
+});

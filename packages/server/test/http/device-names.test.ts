@@ -1,0 +1,91 @@
+/** A device is named by its owner, for all of their sessions on it; a name is one line of plain text. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { backends, type Caller, openAuthority, type TestAuthority } from '../support.ts';
+import { described } from './described.ts';
+import { alive, cheap, cookieLogin, newUser, opened } from './logins.ts';
+
+describe.each(backends())('names of devices, %s', (backend) => {
+  let on: TestAuthority;
+  let call: Caller;
+  beforeAll(async () => {
+    on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    call = described(on.call);
+  });
+  afterAll(() => on.close());
+
+  const names = async (bearer: string): Promise<Record<string, string>> => {
+    const { json } = await call('GET', '/v1/sessions', { bearer });
+    return Object.fromEntries(
+      json.sessions.map(({ id, device }: { id: string; device: { name: string } }) => [id, device.name]),
+    );
+  };
+
+  test('every session on the device, and no other', async () => {
+    const [{ id }, stranger] = [await newUser(call), await newUser(call)];
+    const laptop = { device: { id: 'laptop' } };
+    const [one, two, phone] = [
+      await opened(call, id, laptop),
+      await opened(call, id, laptop),
+      await opened(call, id),
+    ];
+    const theirs = await opened(call, stranger.id, laptop);
+    const { status, json } = await call('PATCH', `/v1/sessions/${two.sid}`, {
+      bearer: phone.bearer,
+      body: { name: 'Work laptop' },
+    });
+    expect([status, json]).toEqual([200, { id: two.sid, name: 'Work laptop' }]);
+    expect(await names(phone.bearer)).toEqual({
+      [one.sid]: 'Work laptop',
+      [two.sid]: 'Work laptop',
+      [phone.sid]: '',
+    });
+    expect(await names(theirs.bearer)).toEqual({ [theirs.sid]: '' });
+    await call('PATCH', `/v1/sessions/${one.sid}`, { bearer: phone.bearer, body: { name: '' } });
+    expect(Object.values(await names(phone.bearer))).toEqual(['', '', '']);
+  });
+
+  test('another’s session, one that is over and one that never was are not there', async () => {
+    const [mine, theirs] = [
+      await opened(call, (await newUser(call)).id),
+      await opened(call, (await newUser(call)).id),
+    ];
+    const { id } = await newUser(call);
+    const [over, open] = [await opened(call, id), await opened(call, id)];
+    await call('POST', '/v1/logout', { bearer: over.bearer });
+    const rename = async (bearer: string, sid: string): Promise<number> =>
+      (await call('PATCH', `/v1/sessions/${sid}`, { bearer, body: { name: 'Mine' } })).status;
+    expect(await rename(mine.bearer, theirs.sid)).toBe(404);
+    expect(await rename(open.bearer, over.sid)).toBe(404);
+    expect(await rename(open.bearer, '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60')).toBe(404);
+    expect(await rename(over.bearer, over.sid)).toBe(401);
+    expect(await names(theirs.bearer)).toEqual({ [theirs.sid]: '' });
+    expect(await alive(call, [mine, theirs, open])).toEqual([true, true, true]);
+  });
+
+  test.each([
+    ['<script>alert(1)</script>', '<script>alert(1)</script>'],
+    ['\u202eeman live\u202c', 'eman live'],
+    ['\u2066a\u2069\u200e\u200f\u061cb', 'ab'],
+    ['one\r\ntwo\u2028three\u0007', 'one two three'],
+    ['  \t ', ''],
+    ['👩‍💻 điện thoại 我的手机', '👩‍💻 điện thoại 我的手机'],
+    ['half \ud83d', 'half \ufffd'],
+  ])('%j is kept as %j, named here or at the login', async (given, kept) => {
+    const { id } = await newUser(call);
+    const { bearer, sid } = await opened(call, id);
+    const { json } = await call('PATCH', `/v1/sessions/${sid}`, { bearer, body: { name: given } });
+    expect(json.name).toBe(kept);
+    expect(await names(bearer)).toEqual({ [sid]: kept });
+    const login = await opened(call, id, { device: { id: 'x', name: given } } as object);
+    expect((await names(bearer))[login.sid]).toBe(kept);
+  });
+
+  test('with a cookie it needs the CSRF token', async () => {
+    const { email } = await newUser(call);
+    const { cookie, csrf } = await cookieLogin(call, email);
+    const { json } = await call('GET', '/v1/session', { cookie });
+    const path = `/v1/sessions/${json.session.id}`;
+    expect((await call('PATCH', path, { cookie, body: { name: 'x' } })).status).toBe(403);
+    expect((await call('PATCH', path, { cookie, csrf, body: { name: 'x' } })).status).toBe(200);
+  });
+});

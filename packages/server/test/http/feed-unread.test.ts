@@ -1,0 +1,99 @@
+/** A verifier whose connection stands and that does not read: what it leaves unread may not fill the node's memory. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { FEED_VERSION } from '@curfew/protocol/feed';
+import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { until } from '../races/node.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
+import { openAuthority, SERVICE_KEY } from '../support.ts';
+import { follow, headers, logIn, startNode } from './following.ts';
+
+const LEASE_MS = 2000;
+/** Half of what may be left unread: more than the test itself holds or lets go of. */
+const SOME_BYTES = 4_000_000;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+/** Bytes that this process holds, on their way to a socket or not: texts are in the heap, the rest in buffers. */
+function held(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** One event of the log that every verifier is told of in a message of 1.5 megabytes; each time the same sessions. */
+const endManySessions = (url: string): Promise<unknown> =>
+  withClient(url, (client) =>
+    client.query(
+      `with ended as (
+         insert into events (at, type, scope, reason, actor, session_ids)
+         select now(), 'sessions_ended', 'sessions', 'logout', 'service', array_agg(md5(i::text)::uuid)
+         from generate_series(1, 40000) as i
+       )
+       select pg_notify('curfew_nodes', '{"ring":1,"from":"elsewhere"}')`,
+    ),
+  );
+
+test.runIf(hasPostgres())(
+  'is dropped when too much is unread, waited out, and forgotten',
+  {
+    timeout: 90_000,
+  },
+  async () => {
+    const { on, url } = await startNode(
+      await openAuthority('postgres', { CURFEW_LEASE_MS: String(LEASE_MS) }),
+    );
+    const service = { bearer: SERVICE_KEY };
+    const verifiers = async (): Promise<number> =>
+      Number(/^curfew_verifiers (\d+)/m.exec((await on.call('GET', '/metrics', service)).text)?.[1]);
+    const reading = follow(url);
+    await until('the one that reads is fresh', async () => reading.subscriber.isFresh());
+    let seq = 0;
+    const endMany = async (): Promise<void> => {
+      seq++;
+      await endManySessions(String(on.settings['DATABASE_URL']));
+      await until('the one that reads has heard it', async () =>
+        reading.heard.some((message) => message.t === 'ending' && message.seq === seq),
+      );
+      reading.heard.length = 0;
+    };
+    const [one, other] = [await logIn(on), await logIn(on)];
+    await endMany();
+    const beforeBytes = held();
+
+    // It has heard the node's first word and takes in no more, but goes on asking for renewals, so it is not silent.
+    const deaf = new WebSocket(url, { headers });
+    deaf.on('open', () => deaf.send(JSON.stringify({ t: 'hello', v: FEED_VERSION, replica: 'deaf' })));
+    deaf.once('message', () => deaf.pause());
+    deaf.on('error', () => undefined);
+    let asked = 0;
+    const asking = setInterval(
+      () => deaf.readyState === deaf.OPEN && deaf.send(JSON.stringify({ t: 'renew', n: ++asked })),
+      LEASE_MS / 20,
+    );
+    onTestFinished(() => {
+      clearInterval(asking);
+      deaf.terminate();
+    });
+    await until('both follow', async () => (await verifiers()) === 2 && asked > 3);
+
+    let mostBytes = 0;
+    // The system's own buffers take some of it.
+    for (let i = 0; i < 40 && (await verifiers()) === 2; i++) {
+      mostBytes = Math.max(mostBytes, held() - beforeBytes);
+      await endMany();
+    }
+    expect(await verifiers()).toBe(1);
+    expect(mostBytes).toBeGreaterThan(1.5 * SOME_BYTES);
+
+    const first = await on.call('POST', '/v1/logout', { bearer: one.bearer });
+    expect(first.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 1 });
+    const second = await on.call('POST', '/v1/logout', { bearer: other.bearer });
+    expect(second.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 0 });
+    expect(reading.subscriber.judge(other.seen)).toBe('ended');
+    await until('its memory is free', async () => held() - beforeBytes < SOME_BYTES);
+  },
+);

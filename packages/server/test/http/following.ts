@@ -1,0 +1,103 @@
+/** Verifiers that follow a node over real connections, and what they need of it. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { decodeNodeMessage, type NodeMessage } from '@curfew/protocol/feed';
+import { watch, type Watched } from '@curfew/protocol/replica';
+import { Subscriber } from '@curfew/protocol/subscriber';
+import { afterEach } from 'vitest';
+import { WebSocket } from 'ws';
+import { PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
+
+/** An authority behind a real server. */
+export interface FeedNode {
+  on: TestAuthority;
+  /** Of its feed. */
+  url: string;
+  close: () => Promise<void>;
+}
+
+const open: { close: () => Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+/** Listens on a free port, until the test is over. */
+export async function startNode(on: TestAuthority): Promise<FeedNode> {
+  const server: Server = createServer(on.authority.listener);
+  server.on('upgrade', on.authority.upgrade);
+  await new Promise<void>((ready) => {
+    server.listen(0, '127.0.0.1', ready);
+  });
+  const node = {
+    on,
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/feed`,
+    close: once(async () => {
+      on.authority.hangUp();
+      server.close();
+      await on.close();
+    }),
+  };
+  open.push(node);
+  return node;
+}
+
+/** What is closed by the test itself is not closed again after it. */
+function once(close: () => Promise<void>): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  return () => (closing ??= close());
+}
+
+/** What says that a verifier may follow. */
+export const headers = { authorization: `Bearer ${SERVICE_KEY}` };
+
+/** A verifier of the tests. */
+export interface Following {
+  subscriber: Subscriber;
+  ws: WebSocket;
+  heard: NodeMessage[];
+  /** From here on it neither takes anything in nor says anything. */
+  mute: () => void;
+}
+
+/** A verifier over a real connection, as packages/verifier has it, without its comforts. */
+export function follow(url: string): Following {
+  const heard: NodeMessage[] = [];
+  const ws = new WebSocket(url, { headers });
+  let muted = false;
+  const subscriber = new Subscriber('a-verifier', {
+    now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
+    send: (message) => !muted && ws.readyState === ws.OPEN && ws.send(JSON.stringify(message)),
+    reconnect: () => ws.terminate(),
+    onEnding: () => undefined,
+  });
+  ws.on('open', () => subscriber.connected());
+  ws.on('message', (data: Buffer, isBinary) => {
+    const message = decodeNodeMessage(isBinary ? data : data.toString());
+    heard.push(message);
+    if (!muted) subscriber.received(message);
+  });
+  ws.on('error', () => undefined);
+  const timer = setInterval(() => !muted && subscriber.tick(), 250);
+  open.push({
+    close: async () => {
+      clearInterval(timer);
+      ws.terminate();
+    },
+  });
+  return { subscriber, ws, heard, mute: () => (muted = true) };
+}
+
+/** A session as its owner has it, and as a verifier sees it. */
+export async function logIn(on: TestAuthority): Promise<{ bearer: string; sid: string; seen: Watched }> {
+  const { json } = await on.call('POST', '/v1/login', {
+    body: { email: 'test@example.com', password: PASSWORD },
+  });
+  const [, payload = ''] = json.access_token.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  const { sid, sub, client_id: clientId, device_id: deviceId, born } = claims;
+  return {
+    bearer: json.access_token,
+    sid,
+    seen: watch({ sid, userId: Number(sub), clientId, deviceId, born }),
+  };
+}

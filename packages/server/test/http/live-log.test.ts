@@ -1,0 +1,213 @@
+/** The log as server-sent events: everything once at least, in time, and only for as long as the session that asked lives. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
+import { until } from '../races/node.ts';
+import { backends, ISSUER, openAuthority, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import { ADMIN, alive, cheap, newUser, opened, v1Login } from './logins.ts';
+
+interface Streamed {
+  status: number;
+  events: { id: string; position: number; type: string; user_id: number | null; actor: string }[];
+  /** The newest id, also of messages without an event. */
+  lastId: string;
+  done: boolean;
+  close: () => Promise<void>;
+}
+
+const open: Streamed[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+
+/** Follows the log as a browser's EventSource does. */
+async function follow(
+  on: TestAuthority,
+  query = '',
+  more: { bearer?: string; from?: string } = {},
+): Promise<Streamed> {
+  const headers = new Headers({
+    accept: 'text/event-stream',
+    authorization: `Bearer ${more.bearer ?? SERVICE_KEY}`,
+  });
+  if (more.from !== undefined) headers.set('last-event-id', more.from);
+  const response = await on.authority.fetch(new Request(`${ISSUER}/v1/admin/events${query}`, { headers }));
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const streamed: Streamed = {
+    status: response.status,
+    events: [],
+    lastId: '',
+    done: false,
+    close: async () => reader?.cancel(),
+  };
+  open.push(streamed);
+  if (response.status !== 200 || !reader) return streamed;
+  expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+  const listen = async (): Promise<void> => {
+    let text = '';
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += value;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const fields = new Map(
+          text
+            .slice(0, end)
+            .split('\n')
+            .map((line) => line.split(/: (.*)/s) as [string, string]),
+        );
+        text = text.slice(end + 2);
+        streamed.lastId = fields.get('id') ?? streamed.lastId;
+        const data = fields.get('data');
+        if (data !== undefined) streamed.events.push({ id: streamed.lastId, ...JSON.parse(data) });
+      }
+    }
+    streamed.done = true;
+  };
+  void listen();
+  // It says at once from where it goes on.
+  await until('it says from where it goes on', async () => streamed.lastId !== '');
+  return streamed;
+}
+
+describe.each(backends())('the log, followed, %s', (backend) => {
+  let on: TestAuthority;
+  let user: { id: number };
+  beforeAll(async () => {
+    on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    user = await newUser(on.call);
+  });
+  afterAll(() => on.close());
+
+  test('shows what happens, and with a filter that alone', async () => {
+    const all = await follow(on);
+    const endings = await follow(on, `?type=sessions_ended&user_id=${user.id}`);
+    const { sid, bearer } = await opened(on.call, user.id);
+    await opened(on.call, 2);
+    await on.call('POST', '/v1/logout', { bearer });
+    await until('the events come', async () => all.events.length >= 3 && endings.events.length >= 1);
+    expect(all.events.map(({ type, user_id }) => [type, user_id])).toEqual([
+      ['session_started', user.id],
+      ['session_started', 2],
+      ['sessions_ended', user.id],
+    ]);
+    expect(endings.events).toEqual([
+      expect.objectContaining({
+        user_id: user.id,
+        session_ids: [sid],
+        actor: `user:${user.id}`,
+        actor_session: sid,
+      }),
+    ]);
+  });
+
+  test('goes on after an id: what happened meanwhile comes, from the header and from the address', async () => {
+    const first = await follow(on);
+    await opened(on.call, user.id);
+    await until('the events come', async () => first.events.length === 1);
+    await first.close();
+    const missed = await Promise.all([
+      opened(on.call, user.id),
+      opened(on.call, user.id),
+      opened(on.call, user.id),
+    ]);
+    const from = first.events[0]?.id ?? '';
+    const known = first.events[0]?.position ?? 0;
+    for (const again of [await follow(on, '', { from }), await follow(on, `?cursor=${from}`)])
+      await until(
+        'the events come',
+        async () => again.events.filter(({ position }) => position > known).length === missed.length,
+      );
+  });
+
+  test('is for administrators, and ends with their session', async () => {
+    const ordinary = await v1Login(on.call);
+    expect((await follow(on, '', { bearer: ordinary.bearer })).status).toBe(403);
+    expect((await follow(on, '', { bearer: 'nobody' })).status).toBe(401);
+    const admin = await v1Login(on.call, ADMIN);
+    const other = await v1Login(on.call, ADMIN);
+    const [ending, going] = [
+      await follow(on, '', { bearer: admin.bearer }),
+      await follow(on, '', { bearer: other.bearer }),
+    ];
+    await on.call('POST', '/v1/logout', { bearer: admin.bearer });
+    await until('the stream ends', async () => ending.done);
+    await opened(on.call, user.id);
+    await until('the events come', async () => going.events.length === 2);
+    // Not even its own end is shown to it any more.
+    expect(ending.events).toEqual([]);
+    expect(await alive(on.call, [admin, other])).toEqual([false, true]);
+  });
+
+  test('ends when the administrator is one no longer', async () => {
+    const { id, email } = await newUser(on.call, { role: 'admin' });
+    const { bearer } = await v1Login(on.call, email);
+    const stream = await follow(on, '', { bearer });
+    await on.call('PATCH', `/v1/admin/users/${id}`, { bearer: SERVICE_KEY, body: { role: 'user' } });
+    await until('the stream ends', async () => stream.done);
+    expect(stream.events).toEqual([]);
+  });
+
+  test('is there for so many and no more, and for another one when one has gone', async () => {
+    const streams = await Promise.all(Array.from({ length: 100 }, () => follow(on)));
+    expect(new Set(streams.map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await follow(on)).status).toBe(503);
+    await streams[0]?.close();
+    expect((await follow(on)).status).toBe(200);
+  });
+
+  test('refuses a filter that says nothing', async () => {
+    for (const query of [
+      'actor=somebody',
+      'since=yesterday',
+      'until=1',
+      'client_id=%20',
+      'cursor=x',
+      'user_id=0',
+    ])
+      expect([query, (await follow(on, `?${query}`)).status]).toEqual([query, 400]);
+  });
+});
+
+describe.runIf(hasPostgres())('the log, followed, beside open transactions', () => {
+  test('what was written early and committed late is shown, also after a new connection', async () => {
+    const on = await openAuthority('postgres', {}, { system: { passwords: cheap } });
+    try {
+      const user = await newUser(on.call);
+      const stream = await follow(on);
+      await withClient(on.settings['DATABASE_URL'] ?? '', async (late) => {
+        // Its position and its transaction come before those of the login, and its commit after it.
+        await late.query('begin');
+        const { rows } = await late.query<{ position: string }>(
+          `insert into events (at, type, actor, details) values (now(), 'keys_rotated', 'operator', '{}') returning position`,
+        );
+        await opened(on.call, user.id);
+        await until('the events come', async () => stream.events.length === 1);
+        const seen = stream.events[0];
+        expect(Number(rows[0]?.position)).toBeLessThan(seen?.position ?? 0);
+        await stream.close();
+        const again = await follow(on, '', { from: seen?.id ?? '' });
+        await opened(on.call, user.id);
+        await until('the events come', async () =>
+          again.events.some(({ position }) => position > (seen?.position ?? 0)),
+        );
+        expect(again.events.map(({ type }) => type)).not.toContain('keys_rotated');
+        await late.query('commit');
+        await until('the events come', async () => again.events.some(({ type }) => type === 'keys_rotated'));
+        // Within one connection nothing comes twice.
+        const positions = again.events.map(({ position }) => position);
+        expect(new Set(positions).size).toBe(positions.length);
+      });
+    } finally {
+      await on.close();
+    }
+  });
+
+  test('a server that stops ends the streams', async () => {
+    const on = await openAuthority('postgres', {}, { system: { passwords: cheap } });
+    const stream = await follow(on);
+    on.authority.hangUp();
+    await until('the stream ends', async () => stream.done);
+    await on.close();
+  });
+});

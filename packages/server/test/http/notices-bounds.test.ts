@@ -1,0 +1,222 @@
+/** How a socket for notices ends without a logout: lifetimes, devices that do not answer or read, too many at once. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { NoticeBoard, Recipient } from '../../src/cluster/notice-board.ts';
+import type { LiveSession } from '../../src/domain/session.ts';
+import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
+import { createNotices } from '../../src/http/notices.ts';
+import { openPlace, type Place, until } from '../races/node.ts';
+import { backends, SERVICE_KEY } from '../support.ts';
+import { newUser, opened } from './logins.ts';
+import { connect, type Device, type Door, handshake, listen, openDoor } from './notices-door.ts';
+
+const IDLE_SECONDS = 600;
+const ABSOLUTE_SECONDS = 3600;
+/** Longer than use may be under way to the database. */
+const SLACK_SECONDS = 15;
+
+describe.each(backends())('the end of a socket, %s', (backend) => {
+  let place: Place;
+  let door: Door;
+  let metrics: Metrics;
+  let stop: () => void;
+  beforeAll(async () => {
+    place = await openPlace(backend, {
+      // Use is written four times in the shortest idle life.
+      CURFEW_APPLICATIONS: '{"quick":{"idleSeconds":1}}',
+      CURFEW_IDLE_SECONDS: String(IDLE_SECONDS),
+      CURFEW_ABSOLUTE_SECONDS: String(ABSOLUTE_SECONDS),
+      CURFEW_NOTICES_PER_USER: '1000',
+      CURFEW_NOTICES_PER_NODE: '60',
+    });
+    const { world } = place.at(0);
+    metrics = createMetrics(world);
+    const notices = createNotices(world, metrics, 400);
+    stop = () => notices.close();
+    door = await openDoor(notices);
+  });
+  afterAll(async () => {
+    stop();
+    door.close();
+    await place.close();
+  });
+
+  const session = async (): ReturnType<typeof opened> => {
+    const { call } = place.at(0);
+    return opened(call, (await newUser(call, { password: undefined })).id);
+  };
+  const dropped = async (why: string): Promise<number> =>
+    Number(
+      new RegExp(`^curfew_notice_sockets_dropped_total\\{why="${why}"\\} (\\d+)$`, 'm').exec(
+        await metrics.text(),
+      )?.[1] ?? 0,
+    );
+
+  test('a session that is not used is told that it ran out; one that is used goes on to its last end', async () => {
+    const { world, call } = place.at(0);
+    const [left, used] = [await session(), await session()];
+    const [leftDevice, usedDevice] = [
+      await listen(door.url, { bearer: left.bearer }),
+      await listen(door.url, { bearer: used.bearer }),
+    ];
+    const useNow = async (): Promise<void> => {
+      world.memory.use(used.sid);
+      await until('the use is written', async () => {
+        const [row] = await place.rows<{ seen: Date }>(
+          'select last_seen_at as seen from user_sessions where id = $1',
+          used.sid,
+        );
+        return (row?.seen.getTime() ?? 0) >= place.clock.now().getTime();
+      });
+    };
+    const writes = async (): Promise<unknown> =>
+      place.rows('select xmin::text, is_active from user_sessions where id = $1', left.sid);
+    const before = await writes();
+    place.clock.advance(IDLE_SECONDS / 2);
+    await useNow();
+    place.clock.advance(IDLE_SECONDS / 2 - 1);
+    await world.notices.look();
+    expect(leftDevice.heard).toHaveLength(1);
+    // Over, but somebody may have used it elsewhere a moment ago.
+    place.clock.advance(2);
+    await world.notices.look();
+    expect(leftDevice.heard).toHaveLength(1);
+    place.clock.advance(SLACK_SECONDS);
+    await world.notices.look();
+    const notice = await leftDevice.hears('session.ended');
+    expect([notice.reason, notice.by]).toEqual(['idle_timeout', 'system']);
+    expect(await leftDevice.closed).toBe(4401);
+    expect(await writes()).toEqual(before);
+
+    for (let gone = IDLE_SECONDS + 1; gone < ABSOLUTE_SECONDS; gone += IDLE_SECONDS / 2) {
+      await useNow();
+      await world.notices.look();
+      expect(usedDevice.heard).toHaveLength(1);
+      place.clock.advance(IDLE_SECONDS / 2);
+    }
+    await world.notices.look();
+    const last = await usedDevice.hears('session.ended');
+    expect([last.reason, last.by]).toEqual(['absolute_timeout', 'system']);
+    expect((await call('GET', '/v1/session', { bearer: used.bearer })).json.ended).toMatchObject({
+      reason: 'absolute_timeout',
+      at: last.at,
+    });
+  });
+
+  test('a spent refresh token that comes back ends the session, and says so', async () => {
+    const { call } = place.at(0);
+    const { bearer, refresh } = await session();
+    const device = await listen(door.url, { bearer });
+    const body = { refresh_token: refresh };
+    expect((await call('POST', '/v1/refresh', { body })).status).toBe(200);
+    place.clock.advance(60);
+    const replayed = await call('POST', '/v1/refresh', { body });
+    expect(replayed.status).toBe(401);
+    expect(replayed.json.ended).toMatchObject({ reason: 'refresh_replay', by: 'system' });
+    const notice = await device.hears('session.ended');
+    expect([notice.reason, notice.by]).toEqual(['refresh_replay', 'system']);
+  });
+
+  test('what ended while its credential was looked at is told all the same', async () => {
+    const { world, call } = place.at(0);
+    const { bearer } = await session();
+    const remembered = world.memory.recall(bearer, false)?.session as LiveSession;
+    expect(remembered).toBeDefined();
+    await call('POST', '/v1/logout', { bearer });
+    const ended = await new Promise((told) => {
+      world.notices.listen(remembered, { ended: told, changed: () => undefined });
+    });
+    expect(ended).toMatchObject({ reason: 'logout', by: 'self' });
+  });
+
+  test('listening is not using', async () => {
+    const { world, call } = place.at(0);
+    const { bearer, sid } = await session();
+    const used = (): boolean => world.memory.takeActivity().some((one) => one.sid === sid);
+    expect(used()).toBe(false);
+    const device = await listen(door.url, { bearer });
+    expect(used()).toBe(false);
+    await call('GET', '/v1/check', { bearer });
+    expect(used()).toBe(true);
+    device.ws.terminate();
+  });
+
+  test('a device that answers no ping is let go of; one that does stays', async () => {
+    const { bearer } = await session();
+    const dumb = await listen(door.url, { bearer }, { autoPong: false });
+    const alive = await listen(door.url, { bearer });
+    const before = await dropped('silent');
+    expect(await dumb.closed).toBe(1006);
+    expect(await dropped('silent')).toBe(before + 1);
+    await new Promise((wake) => setTimeout(wake, 1000));
+    expect(alive.ws.readyState).toBe(alive.ws.OPEN);
+    alive.ws.terminate();
+  });
+
+  test('a device that does not read is let go of, and holds no more than a little', async () => {
+    const { bearer } = await session();
+    // Notices are so few that it would take a day to fill what the system holds for a socket: a board that is in a hurry.
+    const { world } = place.at(0);
+    let recipient: Recipient | undefined;
+    const hurried = {
+      of: () => 0,
+      listen: (_session: LiveSession, to: Recipient) => {
+        recipient = to;
+        return () => undefined;
+      },
+    };
+    // Pinged so seldom that its silence is not what ends it.
+    const notices = createNotices({ ...world, notices: hurried as unknown as NoticeBoard }, metrics);
+    const own = await openDoor(notices);
+    const slow = await listen(own.url, { bearer });
+    slow.ws.pause();
+    const before = await dropped('unread');
+    let told = 0;
+    await until('it is dropped', async () => {
+      for (let i = 0; i < 20_000; i++, told++) recipient?.changed();
+      return (await dropped('unread')) > before;
+    });
+    slow.ws.resume();
+    expect([1013, 1006]).toContain(await slow.closed);
+    expect(slow.heard.length).toBeLessThan(told);
+    notices.close();
+    own.close();
+  });
+
+  test('a node has room for so many, and takes so many in a second', async () => {
+    const { bearer } = await session();
+    await until('the others are gone', async () => place.at(0).world.notices.state().listeners === 0);
+    const devices: Device[] = [];
+    for (let i = 0; i < 60; i++) devices.push(await listen(door.url, { bearer }));
+    expect(await connect(door.url, { bearer }).closed).toBe(1013);
+    for (const device of devices) device.ws.terminate();
+
+    const { world } = place.at(0);
+    const { config } = world;
+    const slow = { ...world, config: { ...config, notices: { ...config.notices, perSecond: 2 } } };
+    const notices = createNotices(slow, metrics);
+    const own = await openDoor(notices);
+    const answers = await Promise.all(Array.from({ length: 60 }, () => handshake(own.url, { bearer })));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([101, 503]));
+    const [refused] = answers.filter(({ status }) => status === 503);
+    expect(refused?.headers['retry-after']).toBe('1');
+    // What is refused for another reason takes nothing of it.
+    for (let i = 0; i < 20; i++) expect((await handshake(own.url, null)).status).toBe(401);
+    await until('it takes some again', async () => (await handshake(own.url, { bearer })).status === 101);
+    notices.close();
+    own.close();
+  });
+
+  test('a database that is away is no reason to let anybody in', async () => {
+    const { bearer } = await session();
+    const node = place.at(0);
+    node.world.memory.forget();
+    await place.rows('alter view open_sessions rename to away');
+    try {
+      expect((await handshake(door.url, { bearer })).status).toBe(503);
+    } finally {
+      await place.rows('alter view away rename to open_sessions');
+    }
+    expect((await handshake(door.url, { bearer })).status).toBe(101);
+    expect((await node.call('GET', '/metrics', { bearer: SERVICE_KEY })).status).toBe(200);
+  });
+});

@@ -1,0 +1,188 @@
+/** `GET /v1/admin/state`: what an administrator sees at three in the morning, also when something is away. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { PropagationHistory } from '../../src/cluster/propagation.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
+import { until } from '../races/node.ts';
+import {
+  backends,
+  migrated,
+  openAuthority,
+  reopenAuthority,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
+import { described } from './described.ts';
+import { follow, startNode } from './following.ts';
+import { ADMIN, cheap, opened, v1Login } from './logins.ts';
+
+const open: TestAuthority[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+
+const stateOf = async (on: TestAuthority) => {
+  const { status, json } = await described(on.call)('GET', '/v1/admin/state', { bearer: SERVICE_KEY });
+  expect(status).toBe(200);
+  return json;
+};
+/** It is kept for half a second. */
+const next = (
+  on: TestAuthority,
+  what: string,
+  yes: (state: Awaited<ReturnType<typeof stateOf>>) => boolean,
+) => until(what, async () => yes(await stateOf(on)), 20_000);
+
+describe.each(backends())('the state of the system, %s', (backend) => {
+  test('node, database, readers, sessions, and how long logouts took', async () => {
+    const on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    open.push(on);
+    const { bearer } = await opened(on.call, 2);
+    await opened(on.call, 2);
+    await on.call('POST', '/v1/logout', { bearer });
+    const state = await stateOf(on);
+    expect(state.node).toMatchObject({ fresh: true, lease_ms: 1000, sole: backend === 'embedded' });
+    expect(state.nodes).toEqual([
+      { id: state.node.id, this: true, started_at: expect.any(String), silent: false },
+    ]);
+    expect(state.database).toMatchObject({
+      kind: backend === 'embedded' ? 'embedded' : 'postgresql',
+      answers: true,
+    });
+    expect(state.redis).toBe('none');
+    expect(state.readers.map(({ name }: { name: string }) => name)).toEqual(['audit', 'marker']);
+    const spans: { count: number; p50: number | null; max: number | null }[] = state.propagation.spans;
+    expect(spans.reduce((sum, { count }) => sum + count, 0)).toBe(1);
+    expect(spans.find(({ count }) => count === 1)?.max).toBeGreaterThan(0);
+    await next(on, 'the sessions are counted', ({ sessions }) => sessions?.alive === 1);
+    // A busy machine may be told to be slow; what is a choice of the setup is always told.
+    const notices = state.degraded.filter(({ level }: { level: string }) => level === 'notice');
+    expect(notices.map(({ code }: { code: string }) => code)).toEqual([
+      backend === 'embedded' ? 'embedded_database' : 'keys_in_clear',
+    ]);
+  });
+
+  test('is for administrators', async () => {
+    const on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    open.push(on);
+    const call = described(on.call);
+    expect((await call('GET', '/v1/admin/state')).status).toBe(401);
+    expect((await call('GET', '/v1/admin/state', { bearer: (await v1Login(call)).bearer })).status).toBe(403);
+    expect(
+      (await call('GET', '/v1/admin/state', { bearer: (await v1Login(call, ADMIN)).bearer })).status,
+    ).toBe(200);
+  });
+
+  test('a verifier: since when, how old what it knows is, and what it has not said', async () => {
+    const { on, url } = await startNode(await openAuthority(backend));
+    const following = follow(url);
+    await next(on, 'it has been renewed', ({ verifiers }) => typeof verifiers[0]?.age_ms === 'number');
+    const state = await stateOf(on);
+    expect(state).toMatchObject({
+      verifier_count: 1,
+      verifiers: [{ address: '127.0.0.1', since: expect.any(String), unread_bytes: 0, behind: 0 }],
+    });
+    expect(state.verifiers[0].age_ms).toBeLessThan(1000);
+    following.mute();
+    const { bearer } = await opened(on.call, 2);
+    await on.call('POST', '/v1/logout', { bearer });
+    await next(
+      on,
+      'it is stale and behind',
+      ({ verifiers }) => verifiers[0]?.age_ms > 1000 && verifiers[0].behind === 1,
+    );
+    const { degraded } = await stateOf(on);
+    expect(degraded).toContainEqual({ code: 'verifier_stale', level: 'trouble', facts: { count: 1 } });
+    expect(degraded).toContainEqual({ code: 'waited_out', level: 'trouble', facts: { count: 1 } });
+    following.ws.terminate();
+    await next(on, 'it has gone', ({ verifier_count }) => verifier_count === 0);
+  });
+});
+
+describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
+  test('rows that a great logout has not marked yet are counted down', async () => {
+    const on = await openAuthority('postgres', {}, { system: { passwords: cheap } });
+    open.push(on);
+    const url = on.settings['DATABASE_URL'] ?? '';
+    for (let i = 0; i < 3; i++)
+      await on.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: 2, count: 50 } });
+    await withClient(url, async (holder) => {
+      // Whatever somebody has locked is left out by the marking until it is free.
+      await holder.query('begin');
+      await holder.query('select 1 from user_sessions where user_id = 2 order by id limit 40 for update');
+      await on.call('POST', '/v1/admin/logout', {
+        bearer: SERVICE_KEY,
+        body: { scope: 'application', client_id: 'default' },
+      });
+      await next(on, 'all but the locked ones are marked', ({ marking }) => marking[0]?.left === 40);
+      expect((await stateOf(on)).marking).toEqual([
+        { position: expect.any(Number), scope: 'client', at: expect.any(String), left: 40 },
+      ]);
+      await holder.query('rollback');
+    });
+    await next(on, 'all are marked', ({ marking }) => marking.length === 0);
+  });
+
+  test('a database, and a Redis, that are away are said to be', async () => {
+    const url = await freshDatabase(migrated);
+    const on = await reopenAuthority(
+      { DATABASE_URL: url, REDIS_URL: 'redis://127.0.0.1:1', CURFEW_LEASE_MS: '500' },
+      { system: { passwords: cheap } },
+    );
+    open.push(on);
+    expect((await stateOf(on)).redis).toBe('away');
+    await withClient(url, (client) => client.query('alter table nodes rename to away'));
+    await next(on, 'it is fresh no longer', ({ node, nodes }) => !node.fresh && nodes.length === 0);
+    const { database, degraded } = await stateOf(on);
+    // It does answer; what it cannot say is left out.
+    expect(database.answers).toBe(true);
+    expect(degraded.map(({ code }: { code: string }) => code)).toEqual(
+      expect.arrayContaining(['not_fresh', 'redis_away']),
+    );
+    await withClient(url, (client) => client.query('alter table away rename to nodes'));
+  });
+
+  test('a node that has fallen silent is shown as one, until it is taken out', async () => {
+    const on = await openAuthority('postgres', { CURFEW_LEASE_MS: '1000' });
+    open.push(on);
+    await withClient(on.settings['DATABASE_URL'] ?? '', (client) =>
+      client.query(
+        `insert into nodes (id, started_at, beat) values ('00000000-0000-7000-8000-000000000000', now(), nextval('positions'))`,
+      ),
+    );
+    await next(on, 'it is silent', ({ nodes }) => nodes.some((node: { silent: boolean }) => node.silent));
+    expect((await stateOf(on)).degraded).toContainEqual({
+      code: 'node_silent',
+      level: 'trouble',
+      facts: { count: 1 },
+    });
+    await next(on, 'it is taken out', ({ nodes }) => nodes.length === 1);
+  });
+});
+
+test('propagation is told in spans of five seconds, ten minutes of them, whatever the clock does', () => {
+  let nowMs = 1_000_000_000_000;
+  const history = new PropagationHistory(() => nowMs);
+  for (let i = 1; i <= 100; i++) history.confirmed(i, { acknowledged: 1, waitedOut: i === 100 ? 2 : 0 });
+  const [only] = history.spans();
+  expect(only).toMatchObject({ atMs: nowMs, count: 100, max: 100, waitedOut: 2 });
+  expect(only?.p50).toBeGreaterThan(49);
+  expect(only?.p50).toBeLessThan(54);
+  expect(only?.p99).toBeGreaterThan(98);
+  expect(only?.p99).toBeLessThanOrEqual(100);
+  nowMs += 12_000;
+  expect(history.spans().map(({ atMs, count }) => [atMs - 1_000_000_000_000, count])).toEqual([
+    [0, 100],
+    [5000, 0],
+    [10_000, 0],
+  ]);
+  nowMs -= 60_000;
+  history.confirmed(0.001, { acknowledged: 0, waitedOut: 0 });
+  history.confirmed(1e9, { acknowledged: 0, waitedOut: 0 });
+  expect(history.spans().at(-1)).toMatchObject({ count: 2, p50: 0.01, max: 1e9 });
+  nowMs += 3_600_000;
+  const later = history.spans();
+  expect(later).toHaveLength(121);
+  expect(later.every(({ count, p50 }) => count === 0 && p50 === null)).toBe(true);
+  expect(later.at(-1)?.atMs).toBe(Math.floor(nowMs / 5000) * 5000);
+});

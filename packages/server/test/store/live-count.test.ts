@@ -1,0 +1,87 @@
+/** The quick count of live sessions is what the view says, session by session, also while cuts are being marked. */
+import { expect, test } from 'vitest';
+import { markerPass } from '../../src/cluster/marker.ts';
+import { countLiveByClient, countLiveSessions } from '../../src/store/live-count.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { type CutTarget, cut } from '../../src/store/revoke.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { migrated, silent } from '../support.ts';
+
+const now = new Date();
+const act = { at: now, actor: 'user:1', contract: 'v1', ipAddress: null, userAgent: '', requestId: null };
+const EACH = 250;
+
+test.runIf(hasPostgres())('after each cut, before and after its rows are marked', async () => {
+  const database = openPostgres({
+    url: await freshDatabase(migrated),
+    pool: 2,
+    statementNames: true,
+    log: silent,
+  });
+  await migrate(database);
+  const query = async (text: string, values: unknown[] = []) => (await database.query({ text, values })).rows;
+  const mark = markerPass(database);
+  await mark();
+  await query(
+    `insert into users (email, created_at) select 'u' || i || '@example.com', now() from generate_series(1, 4) i`,
+  );
+  const start = (): Promise<unknown> =>
+    query(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at)
+       select gen_random_uuid(), 1 + i % 4, case when i % 3 = 0 then 'shop' else 'desk' end, 'd:' || i % 5, 'v1',
+         nextval('positions'), now(), now(), 600, now() + make_interval(hours => i % 9 - 1), now() + interval '1 day'
+       from generate_series(1, $1::int * 4) i`,
+      [EACH],
+    );
+  const byView = async (): Promise<number> =>
+    (
+      await query(
+        `select count(*) as count from open_sessions s join users u on u.id = s.user_id
+         where s.idle_expires_at > $1 and s.expires_at > $1 and u.disabled_at is null and u.deleted_at is null`,
+        [now],
+      )
+    )[0].count;
+
+  const seen: number[] = [];
+  const agrees = async (): Promise<void> => {
+    const count = await countLiveSessions(database, now);
+    expect(count).toBe(await byView());
+    const byClient = await countLiveByClient(database, now);
+    const sum = [...byClient.values()].reduce((all, one) => all + one, 0);
+    // Those that have run out are still among them, and none that a logout has ended.
+    const [{ ranOut }] = await query(
+      `select count(*) as "ranOut" from open_sessions where idle_expires_at <= $1`,
+      [now],
+    );
+    expect([count, count + ranOut]).toContain(sum);
+    if (count > 0) expect(byClient.get('desk')).toBeGreaterThan(0);
+    seen.push(count);
+  };
+  await start();
+  await agrees();
+  const [one] = await query('select id from user_sessions where user_id = 2 order by born limit 1');
+  const targets: CutTarget[] = [
+    { scope: 'device', userId: 1, deviceId: 'd:2' },
+    { scope: 'others', userId: 2, exceptSession: one.id },
+    { scope: 'client', clientId: 'shop' },
+    { scope: 'users', userIds: [3, 4] },
+    { scope: 'user', userId: 1 },
+    { scope: 'everyone' },
+  ];
+  for (const [i, target] of targets.entries()) {
+    await cut(database, target, act, 'admin_logout');
+    await agrees();
+    // Several at a time are unmarked, too.
+    if (i % 2 === 1) {
+      await mark();
+      await agrees();
+      await start();
+      await agrees();
+    }
+  }
+  expect(new Set(seen).size).toBeGreaterThan(6);
+  expect(seen.some((count) => count === 0)).toBe(true);
+  await database.close();
+});

@@ -1,0 +1,78 @@
+/** The log in pages: each ending once, none stepped over, however late it commits and however many are in one transaction. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/store/database.ts';
+import { logHorizon, type Place, placeOf, readEndings } from '../../src/store/log.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
+import { migrated, silent } from '../support.ts';
+
+const LONG_AGO = new Date('2026-01-01T00:00:00Z');
+const LATELY = new Date('2026-01-02T00:00:00Z');
+
+describe.skipIf(!hasPostgres())('the log in pages', () => {
+  let url: string;
+  let database: Database;
+  beforeAll(async () => {
+    url = await freshDatabase(migrated);
+    database = openPostgres({ url, pool: 2, statementNames: true, log: silent });
+  });
+  afterAll(() => database.close());
+
+  const insert = `insert into events (at, type, scope, session_ids, actor)
+    select $1, 'sessions_ended', 'sessions', array[$2::uuid], 'system' from generate_series(1, $3) returning position`;
+  const append = async (at: Date, count: number): Promise<number[]> => {
+    const { rows } = await database.query({
+      text: insert,
+      values: [at, randomUUID(), count],
+    });
+    return rows.map((row) => Number(row['position']));
+  };
+
+  /** Everything from a place on, page by page. */
+  async function readAll(from: Place, limit: number): Promise<{ positions: number[]; place: Place }> {
+    const positions: number[] = [];
+    let place = from;
+    for (;;) {
+      const news = await readEndings(database, place, limit);
+      expect(news.events.length).toBeLessThanOrEqual(limit);
+      positions.push(...news.events.map((event) => event.position));
+      ({ place } = news);
+      if (!news.more) return { positions, place };
+    }
+  }
+
+  test.each([1, 3, 4, 100])('%i at a time', async (limit) => {
+    await append(LONG_AGO, 5);
+    const expected: number[] = [];
+    const place = { cursor: await logHorizon(database), given: new Map<number, string>() };
+    await withClient(url, async (slow) => {
+      await slow.query('begin');
+      // It has its transaction number, and its position, before all that follows.
+      const { rows } = await slow.query<{ position: string }>(insert, [LATELY, randomUUID(), 2]);
+      const late = rows.map((row) => Number(row.position));
+      // Each in a transaction of its own, and some together in one, more than a page has room for.
+      for (const count of [1, 1, 7, 1, 1]) expected.push(...(await append(LATELY, count)));
+      const first = await readAll(place, limit);
+      expect(first.positions.toSorted((a, b) => a - b)).toEqual(expected);
+      expect((await readAll(first.place, limit)).positions).toEqual([]);
+      await slow.query('commit');
+      const second = await readAll(first.place, limit);
+      expect(second.positions.toSorted((a, b) => a - b)).toEqual(late);
+      expect((await readAll(second.place, limit)).positions).toEqual([]);
+    });
+  });
+
+  test('a reader that begins now is given what was dated lately, and maybe some of what was before', async () => {
+    const since = new Date('2026-02-01T00:00:00Z');
+    await append(LATELY, 3);
+    const [lately] = await append(since, 1);
+    await append(LONG_AGO, 2);
+    const { positions } = await readAll(await placeOf(database, since), 2);
+    expect(positions).toContain(lately);
+    expect(positions.every((position) => position >= (lately ?? 0))).toBe(true);
+    const { positions: none } = await readAll(await placeOf(database, new Date('2027-01-01T00:00:00Z')), 2);
+    expect(none).toEqual([]);
+  });
+});

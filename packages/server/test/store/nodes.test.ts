@@ -1,0 +1,64 @@
+/** The registry of nodes: a beat stands for one moment of one node, so that nobody takes a node out by what it saw earlier. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/store/database.ts';
+import { beatNode, readNodes, registerNode, removeNode, removeSilentNode } from '../../src/store/nodes.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { migrated, silent } from '../support.ts';
+
+describe.runIf(hasPostgres())('beats', () => {
+  let database: Database;
+  beforeAll(async () => {
+    database = openPostgres({
+      url: await freshDatabase(migrated),
+      pool: 8,
+      statementNames: true,
+      log: silent,
+    });
+  });
+  afterAll(() => database.close());
+
+  const register = (id: string) => registerNode(database, id, new Date());
+  const beatOf = async (id: string): Promise<number> => {
+    const found = (await readNodes(database)).find((node) => node.id === id);
+    if (!found) throw new Error(`${id} is not registered`);
+    return found.beat;
+  };
+
+  test('no registration and no beat has one that was there before, not even after a removal', async () => {
+    const [one, other] = [crypto.randomUUID(), crypto.randomUUID()];
+    const seen: number[] = [];
+    const look = async (...ids: string[]) => {
+      for (const id of ids) seen.push(await beatOf(id));
+    };
+    const move = async (id: string) => expect(await beatNode(database, id)).toBeInstanceOf(Date);
+    for (let round = 0; round < 3; round++) {
+      await Promise.all([register(one), register(other)]);
+      await look(one, other);
+      for (let i = 0; i < 5; i++) {
+        await Promise.all([move(one), move(other)]);
+        await look(one, other);
+      }
+      // An answer that was lost: registered once more while it is there.
+      await Promise.all([register(one), register(other)]);
+      await look(one, other);
+      await removeNode(database, one);
+      expect(await removeSilentNode(database, other, await beatOf(other))).toBe(true);
+      expect(await beatNode(database, one)).toBeNull();
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  test('by a beat that has moved on, or of a registration that was before, nobody is taken out', async () => {
+    const id = crypto.randomUUID();
+    await register(id);
+    const first = await beatOf(id);
+    await beatNode(database, id);
+    const second = await beatOf(id);
+    await removeNode(database, id);
+    await register(id);
+    for (const earlier of [first, second]) expect(await removeSilentNode(database, id, earlier)).toBe(false);
+    expect(await removeSilentNode(database, id, await beatOf(id))).toBe(true);
+    expect(await readNodes(database)).toEqual([]);
+  });
+});

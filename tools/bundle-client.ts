@@ -1,0 +1,41 @@
+/** The browser client in one file, for pages without a build: `packages/client/dist/curfew-client.js`. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'vite';
+
+const home = join(import.meta.dirname, '..', 'packages', 'client');
+
+/** Bundles and shrinks it, as an application's own build would. */
+export async function bundleClient(): Promise<string> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'error',
+    root: home,
+    build: {
+      write: false,
+      target: 'es2022',
+      modulePreload: false,
+      rolldownOptions: {
+        input: join(home, 'src', 'index.ts'),
+        preserveEntrySignatures: 'strict',
+        output: { format: 'es', minify: true },
+      },
+    },
+  });
+  const [chunk, ...more] = 'output' in built ? built.output : [];
+  if (chunk?.type !== 'chunk' || more.length > 0) throw new Error('the client did not come out as one file');
+  return chunk.code;
+}
+
+/** @returns where it lies */
+export async function writeClientBundle(): Promise<string> {
+  const file = join(home, 'dist', 'curfew-client.js');
+  mkdirSync(join(home, 'dist'), { recursive: true });
+  // Others may be reading it.
+  const unfinished = `${file}.${process.pid}`;
+  writeFileSync(unfinished, await bundleClient());
+  renameSync(unfinished, file);
+  return file;
+}
+
+if (process.argv[1] === import.meta.filename) await writeClientBundle();

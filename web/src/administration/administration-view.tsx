@@ -1,0 +1,109 @@
+import { type ReadonlySignal, useSignalEffect } from '@preact/signals';
+import type { VNode } from 'preact';
+import { useRef } from 'preact/hooks';
+import { Farewell } from '../devices/farewell.tsx';
+import type { LoggedOut, Session } from '../session/client.ts';
+import { useTexts } from '../text/texts.ts';
+import type { Api } from './api.ts';
+import { ApplicationsView } from './applications-view.tsx';
+import { LogView } from './log-view.tsx';
+import { pathOf, type Route, route, type Section } from './route.ts';
+import { StateView } from './state-view.tsx';
+import { UserView } from './user-view.tsx';
+import { UsersView } from './users-view.tsx';
+
+export interface AdministrationViewProps {
+  api: Api;
+  session: ReadonlySignal<Session | null>;
+  /** The session is over: nothing else is to be shown. */
+  over: ReadonlySignal<LoggedOut | null>;
+  /** It cannot be told who is logged in. */
+  unreachable: ReadonlySignal<boolean>;
+}
+
+const SECTIONS: readonly Section[] = ['users', 'applications', 'log', 'state'];
+
+/** The administration: a page for each section, and nothing for whoever may not see it. */
+export function AdministrationView({ api, session, over, unreachable }: AdministrationViewProps): VNode {
+  const { page, administration: words } = useTexts();
+  const place = useRef<HTMLDivElement>(null);
+  const first = useRef(true);
+  // A new page begins at its top, for eyes and for screen readers.
+  useSignalEffect(() => {
+    const { value } = route;
+    if (first.current) {
+      first.current = false;
+      return;
+    }
+    scrollTo(0, 0);
+    if (value.page !== 'users') place.current?.focus();
+  });
+  if (over.value)
+    return (
+      <Farewell
+        why={over.value}
+        outcome={null}
+        idleSeconds={null}
+        login={`/login?next=${encodeURIComponent(location.pathname)}`}
+      />
+    );
+  const current = session.value;
+  if (!current)
+    return unreachable.value ? (
+      <p class="notice bad" role="alert">
+        {words.notLoaded}
+      </p>
+    ) : (
+      <p class="quiet" role="status">
+        {page.loading}
+      </p>
+    );
+  if (current.user.role !== 'admin')
+    return (
+      <section class="card refusal">
+        <h1>{words.refusedTitle}</h1>
+        <p>{words.refused}</p>
+        <a class="button main" href="/devices">
+          {page.devices}
+        </a>
+      </section>
+    );
+  return (
+    <div class="administration">
+      <nav class="sections" aria-label={words.sections}>
+        {SECTIONS.map((section) => (
+          <a
+            key={section}
+            href={pathOf(section)}
+            aria-current={sectionOf(route.value) === section ? 'page' : undefined}
+          >
+            {words[section]}
+          </a>
+        ))}
+      </nav>
+      <div class="section" ref={place} tabIndex={-1}>
+        {pageOf(route.value, api, current)}
+        {route.value.page === 'nowhere' ? <h1>{words.notFound}</h1> : null}
+      </div>
+    </div>
+  );
+}
+
+const sectionOf = (at: Route): string => (at.page === 'user' ? 'users' : at.page);
+
+function pageOf(at: Route, api: Api, session: Session): VNode | null {
+  switch (at.page) {
+    case 'users':
+      return <UsersView api={api} />;
+    case 'user':
+      return <UserView key={at.id} api={api} id={at.id} own={session.user_id === at.id} />;
+    case 'applications':
+      return <ApplicationsView api={api} />;
+    case 'log':
+      return <LogView api={api} />;
+    case 'state':
+      return <StateView api={api} />;
+    case 'nowhere':
+      return null;
+  }
+}

@@ -1,0 +1,96 @@
+import type { VNode } from 'preact';
+import { say, shown } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+import { exactly } from '../text/time.ts';
+import type { LogEvent } from './api.ts';
+import { pathOfUser } from './route.ts';
+import { actorOf, reasonOf, whatHappened } from './words.ts';
+
+export interface EventListProps {
+  events: readonly LogEvent[];
+  label: string;
+  /** Shown on this user's own page: the number need not be repeated. */
+  ofUser?: number;
+  /** Those that have come while one looked on. */
+  fresh?: ReadonlySet<number>;
+}
+
+/** Events, as a person would tell them. */
+export function EventList({ events, label, ofUser, fresh }: EventListProps): VNode {
+  return (
+    <ul class="rows events" aria-label={label}>
+      {events.map((event) => (
+        <EventRow
+          key={event.position}
+          event={event}
+          isOfUser={ofUser !== undefined}
+          isFresh={fresh?.has(event.position) ?? false}
+        />
+      ))}
+    </ul>
+  );
+}
+
+function EventRow({
+  event,
+  isOfUser,
+  isFresh,
+}: {
+  event: LogEvent;
+  isOfUser: boolean;
+  isFresh: boolean;
+}): VNode {
+  const texts = useTexts();
+  const { tag, administration } = texts;
+  const at = new Date(event.at);
+  const isEnding = event.type === 'sessions_ended';
+  const details = [
+    event.client_id,
+    event.contract,
+    event.ip_address,
+    event.user_agent,
+    event.device_id,
+  ].filter((one): one is string => one !== null && one !== '');
+  return (
+    <li class={`event${isEnding ? ' ending' : ''}${isFresh ? ' fresh' : ''}`}>
+      <p>
+        <span class="happened">{whatHappened(texts, event)}</span>
+        {event.reason === null || event.reason === 'logout' ? null : (
+          <span> · {reasonOf(texts, event.reason)}</span>
+        )}
+        {event.user_id === null || isOfUser ? null : (
+          <>
+            {' · '}
+            <a href={pathOfUser(event.user_id)}>{say(administration.actors.user, { id: event.user_id })}</a>
+          </>
+        )}
+      </p>
+      <time class="small quiet" datetime={event.at} title={exactly(tag, at)}>
+        {clock(tag, at)}
+      </time>
+      <p class="small quiet about">
+        {say(administration.actors.by, { who: actorOf(texts, event.actor) })}
+        {details.map((detail, i) => (
+          <span key={i}>
+            {' · '}
+            <bdi>{shown(detail)}</bdi>
+          </span>
+        ))}
+        {' · '}
+        <span title={administration.log}>#{event.position}</span>
+      </p>
+    </li>
+  );
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** A day and a time with seconds: in a log they matter. */
+function clock(tag: string, at: Date): string {
+  let format = formats.get(tag);
+  if (!format) {
+    format = new Intl.DateTimeFormat(tag, { dateStyle: 'short', timeStyle: 'medium' });
+    formats.set(tag, format);
+  }
+  return format.format(at);
+}

@@ -1,0 +1,101 @@
+import { useSignal } from '@preact/signals';
+import type { VNode } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { Act } from '../parts/act.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import { problemOf } from '../session/problem.ts';
+import { sayCount } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+import type { Api, Ended } from './api.ts';
+import { faultOf } from './outcome.tsx';
+
+export interface EveryoneDialogProps {
+  api: Api;
+  onEnded: (ended: Ended) => void;
+  onClose: () => void;
+}
+
+/** Counts first, wants the number typed, and takes it back when it has changed too much meanwhile. */
+export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): VNode {
+  const texts = useTexts();
+  const { tag, page, administration } = texts;
+  const words = administration.everyone;
+  const count = useSignal<number | null>(null);
+  const typed = useSignal('');
+  const fault = useSignal<string | null>(null);
+  const field = useRef<HTMLInputElement>(null);
+  const ask = async (): Promise<void> => {
+    try {
+      count.value = await api.countEveryone();
+    } catch (error) {
+      fault.value = faultOf(texts, error);
+    }
+  };
+  useEffect(() => void ask(), []);
+  useEffect(() => field.current?.focus(), [count.value]);
+  const go = async (): Promise<void> => {
+    fault.value = null;
+    // Written with the separators of any language, it is the same number.
+    if (count.value === null || typed.value.replace(/[\s.,'’\u00a0\u202f]/g, '') !== String(count.value)) {
+      fault.value = words.mismatch;
+      field.current?.focus();
+      return;
+    }
+    try {
+      const ended = await api.end({ scope: 'everyone', confirm: count.value });
+      onEnded(ended);
+      onClose();
+    } catch (error) {
+      if (problemOf(error).code !== 'confirmation_required') {
+        fault.value = faultOf(texts, error);
+        return;
+      }
+      fault.value = words.changed;
+      typed.value = '';
+      await ask();
+    }
+  };
+  return (
+    <Dialog title={words.askTitle} onClose={onClose}>
+      {fault.value === null ? null : (
+        <p class="notice bad" role="alert">
+          {fault.value}
+        </p>
+      )}
+      {count.value === null ? (
+        <p role="status">{words.counting}</p>
+      ) : (
+        <form
+          class="stack"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void go();
+          }}
+        >
+          <p class="number-to-type" role="status">
+            {sayCount(tag, words.text, count.value)}
+          </p>
+          <label class="field">
+            <span>{words.type}</span>
+            <input
+              ref={field}
+              inputMode="numeric"
+              autocomplete="off"
+              maxLength={20}
+              value={typed.value}
+              onInput={(event) => (typed.value = event.currentTarget.value)}
+            />
+          </label>
+          <div class="row">
+            <button type="button" onClick={onClose}>
+              {page.cancel}
+            </button>
+            <Act kind="bad" act={go} busy={page.loading}>
+              {words.go}
+            </Act>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,62 @@
+import { useEffect } from 'preact/hooks';
+import type { LogEvent, Query } from './api.ts';
+import { searchOf } from './api.ts';
+
+export type Standing = 'connecting' | 'live' | 'paused';
+
+export interface Listener {
+  event(event: LogEvent): void;
+  standing(standing: Standing): void;
+}
+
+/**
+ * Follows the log while somebody looks: a page in the background keeps no connection, of which a browser has few, and goes
+ * on where it stopped. Events may come twice.
+ * @returns stops
+ */
+export function followLog(query: Query, listener: Listener): () => void {
+  let source: EventSource | null = null;
+  let cursor: string | null = null;
+  const close = (): void => {
+    source?.close();
+    source = null;
+  };
+  const open = (): void => {
+    if (source) return;
+    listener.standing('connecting');
+    source = new EventSource(`/v1/admin/events${searchOf({ ...query, cursor })}`);
+    source.onopen = () => listener.standing('live');
+    source.onerror = () => listener.standing('connecting');
+    source.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
+      if (lastEventId !== '') cursor = lastEventId;
+      listener.event(JSON.parse(data) as LogEvent);
+    };
+  };
+  const look = (): void => {
+    if (document.visibilityState === 'visible') open();
+    else close();
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    close();
+  };
+}
+
+/** Does something now, and again every so often while somebody looks, one after another. */
+export function useRegularly(work: () => Promise<void>, everyMs: number, key: unknown = null): void {
+  useEffect(() => {
+    let timer: number | undefined;
+    let stopped = false;
+    const run = async (): Promise<void> => {
+      if (document.visibilityState === 'visible') await work();
+      if (!stopped) timer = window.setTimeout(() => void run(), everyMs);
+    };
+    void run();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
+  }, [key]);
+}

@@ -1,0 +1,165 @@
+import { useComputed, useSignal } from '@preact/signals';
+import type { VNode } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { Act } from '../parts/act.tsx';
+import { Said } from '../parts/said.tsx';
+import { problemOf } from '../session/problem.ts';
+import { sayCount } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+import { type Api, type LogEvent, type Query, searchOf } from './api.ts';
+import { EventList } from './event-list.tsx';
+import { followLog, type Standing } from './live.ts';
+import { FILTERS, type Filters, LogFilters, queryOf } from './log-filters.tsx';
+import { faultOf } from './outcome.tsx';
+
+const PAGE = 50;
+/** The oldest of what has come by itself go again: a page that is left open for a night must not grow. */
+const MOST = 1000;
+const SAY_MS = 3000;
+
+/** The log: filtered, as it grows, and to take away. */
+export function LogView({ api }: { api: Api }): VNode {
+  const texts = useTexts();
+  const { tag, page, administration } = texts;
+  const words = administration.events;
+  const filters = useSignal<Filters>(FILTERS);
+  const events = useSignal<LogEvent[] | null>(null);
+  const next = useSignal<number | null>(null);
+  /** Come while it was paused. */
+  const waiting = useSignal<LogEvent[]>([]);
+  const fresh = useSignal<ReadonlySet<number>>(new Set());
+  const paused = useSignal(false);
+  const standing = useSignal<Standing>('connecting');
+  const fault = useSignal<string | null>(null);
+  const arrived = useSignal(0);
+  const query = queryOf(filters.value);
+
+  const read = async (before: number | null, wanted: Query = query): Promise<void> => {
+    try {
+      const answer = await api.events({ ...wanted, limit: PAGE, before });
+      const had = before === null ? [] : (events.value ?? []);
+      events.value = merged(had, answer.events, Number.POSITIVE_INFINITY);
+      next.value = answer.next;
+      fault.value = null;
+    } catch (error) {
+      const { code } = problemOf(error);
+      fault.value =
+        code === 'invalid_request'
+          ? words.wrong
+          : code === 'took_too_long' || code === 'unavailable'
+            ? words.tooLong
+            : faultOf(texts, error);
+      events.value ??= [];
+    }
+  };
+  useEffect(() => {
+    // First it is followed, then read: nothing falls between the two, and what comes twice is shown once.
+    const stop = followLog(query, {
+      event(event) {
+        if (paused.value) {
+          waiting.value = merged(waiting.value, [event], MOST);
+          return;
+        }
+        show([event]);
+      },
+      standing: (now) => (standing.value = now),
+    });
+    events.value = null;
+    void read(null);
+    return stop;
+  }, [filters.value]);
+
+  const show = (those: LogEvent[]): void => {
+    const known = new Set(events.value?.map(({ position }) => position));
+    const news = those.filter(({ position }) => !known.has(position));
+    if (news.length === 0) return;
+    fresh.value = new Set([...[...fresh.value].slice(-MOST), ...news.map(({ position }) => position)]);
+    events.value = merged(events.value ?? [], news, Math.max(MOST, events.value?.length ?? 0));
+    arrived.value += news.length;
+  };
+  const goOn = (): void => {
+    paused.value = false;
+    show(waiting.value);
+    waiting.value = [];
+  };
+
+  // Said now and then, not for each: a busy log must not talk without end.
+  const toSay = useSignal(0);
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      toSay.value = arrived.value;
+      arrived.value = 0;
+    }, SAY_MS);
+    return () => clearTimeout(timer);
+  }, [arrived.value > 0]);
+  const said = useComputed(() => (toSay.value > 0 ? sayCount(tag, words.arrived, toSay.value) : ''));
+
+  const how = paused.value ? 'paused' : standing.value;
+  return (
+    <section class="log stack">
+      <div class="row spread">
+        <h1>{words.title}</h1>
+        <div class="row">
+          <span class={`badge live ${how}`} role="status">
+            {how === 'paused' ? words.paused : how === 'live' ? words.live : words.connecting}
+          </span>
+          <button
+            type="button"
+            aria-pressed={paused.value}
+            onClick={() => (paused.value ? goOn() : (paused.value = true))}
+          >
+            {paused.value ? words.resume : words.pause}
+          </button>
+        </div>
+      </div>
+      <LogFilters value={filters.value} onApply={(value) => (filters.value = value)} />
+      <p class="row">
+        <span class="small quiet">{words.export}:</span>
+        <a class="small" download href={`/v1/admin/events${searchOf({ ...query, format: 'csv' })}`}>
+          CSV
+        </a>
+        <a class="small" download href={`/v1/admin/events${searchOf({ ...query, format: 'jsonl' })}`}>
+          JSON Lines
+        </a>
+      </p>
+      <Said sentence={said} />
+      {fault.value === null ? null : (
+        <p class="notice bad" role="alert">
+          {fault.value}
+        </p>
+      )}
+      {waiting.value.length === 0 ? null : (
+        <p class="notice row spread">
+          <span role="status">{sayCount(tag, words.waiting, waiting.value.length)}</span>
+          <button type="button" class="plain" onClick={goOn}>
+            {words.resume}
+          </button>
+        </p>
+      )}
+      {events.value === null ? (
+        <p class="quiet" role="status">
+          {page.loading}
+        </p>
+      ) : events.value.length === 0 ? (
+        fault.value === null ? (
+          <p class="notice">{words.nothing}</p>
+        ) : null
+      ) : (
+        <EventList events={events.value} label={words.list} fresh={fresh.value} />
+      )}
+      {next.value === null ? null : (
+        <div>
+          <Act act={() => read(events.value?.at(-1)?.position ?? null)} busy={page.loading}>
+            {words.older}
+          </Act>
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** Both, each event once, the newest first, and of those so many. */
+function merged(a: readonly LogEvent[], b: readonly LogEvent[], most: number): LogEvent[] {
+  const all = new Map([...a, ...b].map((event) => [event.position, event]));
+  return [...all.values()].toSorted((x, y) => y.position - x.position).slice(0, most);
+}

@@ -1,0 +1,104 @@
+import { type Signal, useSignal } from '@preact/signals';
+import type { VNode } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { everywhere } from '../devices/outcome-notice.tsx';
+import { problemOf } from '../session/problem.ts';
+import { sayCount } from '../text/say.ts';
+import { type Texts, useTexts } from '../text/texts.ts';
+import type { Api, Ended } from './api.ts';
+
+/** What an act has done, or why it has not. */
+export interface Outcome {
+  good: boolean;
+  sentence: string;
+  ended?: Ended;
+}
+
+/** Runs an act and keeps what came of it. @returns whether it was done */
+export async function attempt(
+  texts: Texts,
+  outcome: Signal<Outcome | null>,
+  act: () => Promise<Outcome>,
+): Promise<boolean> {
+  outcome.value = null;
+  try {
+    outcome.value = await act();
+    return true;
+  } catch (error) {
+    outcome.value = { good: false, sentence: faultOf(texts, error) };
+    return false;
+  }
+}
+
+export function faultOf({ administration, login }: Texts, error: unknown): string {
+  const { code } = problemOf(error);
+  if (code === 'not_logged_out') return administration.notEnded;
+  return code === 'unreachable' ? login.unreachable : administration.failed;
+}
+
+/** What was ended, in a sentence. */
+export function endedOutcome({ tag, administration: { outcome } }: Texts, ended: Ended): Outcome {
+  const sentence = ended.more
+    ? outcome.many
+    : ended.ended === 0
+      ? outcome.nothing
+      : sayCount(tag, outcome.ended, ended.ended);
+  return { good: true, sentence, ended };
+}
+
+const LOOK_MS = 1000;
+
+/** Tells what came of an act. What goes on in the background is counted down, and nobody waits for it. */
+export function OutcomeNotice({ outcome, api }: { outcome: Outcome; api: Api }): VNode {
+  const texts = useTexts();
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => place.current?.focus(), [outcome]);
+  const { ended } = outcome;
+  return (
+    <div
+      class={outcome.good ? 'notice good' : 'notice bad'}
+      role={outcome.good ? 'status' : 'alert'}
+      tabIndex={-1}
+      ref={place}
+    >
+      <p>{outcome.sentence}</p>
+      {ended ? <p class="small">{everywhere(texts, { local: true, server: 'done', ...ended })}</p> : null}
+      {ended?.more ? <MarkingProgress api={api} key={ended.ms} /> : null}
+    </div>
+  );
+}
+
+/** How the marking of rows goes on after a great logout. */
+function MarkingProgress({ api }: { api: Api }): VNode | null {
+  const { tag, administration } = useTexts();
+  const left = useSignal<number | null>(null);
+  const most = useSignal(0);
+  useEffect(() => {
+    let timer: number | undefined;
+    let quiet = 0;
+    const look = async (): Promise<void> => {
+      try {
+        const { marking } = await api.state();
+        left.value = marking.reduce((sum, one) => sum + one.left, 0);
+        most.value = Math.max(most.value, left.value);
+        quiet = left.value === 0 ? quiet + 1 : 0;
+      } catch {
+        // Asked again in a moment. Whether the session is over is said elsewhere.
+      }
+      if (quiet < 2) timer = window.setTimeout(() => void look(), LOOK_MS);
+    };
+    void look();
+    return () => clearTimeout(timer);
+  }, []);
+  if (left.value === null) return null;
+  const words = administration.outcome;
+  const sentence = left.value === 0 ? words.marked : sayCount(tag, words.marking, left.value);
+  return (
+    <div class="marking">
+      {most.value > 0 ? (
+        <progress max={most.value} value={most.value - left.value} aria-label={sentence} />
+      ) : null}
+      <p class="small">{sentence}</p>
+    </div>
+  );
+}

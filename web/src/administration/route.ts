@@ -1,0 +1,52 @@
+import { type ReadonlySignal, signal } from '@preact/signals';
+
+export type Section = 'users' | 'applications' | 'log' | 'state';
+
+/** Which page of the administration it is. */
+export type Route =
+  | { page: 'users' | 'applications' | 'log' | 'state' }
+  | { page: 'user'; id: number }
+  | { page: 'nowhere' };
+
+const here = signal<Route>(routeOf(location.pathname));
+export const route: ReadonlySignal<Route> = here;
+
+export const pathOf = (section: Section): string => (section === 'users' ? '/admin' : `/admin/${section}`);
+export const pathOfUser = (id: number): string => `/admin/users/${id}`;
+
+export function routeOf(path: string): Route {
+  const [, , section = 'users', id, ...more] = path.replace(/\/$/, '').split('/');
+  if (section === 'users' && id !== undefined && more.length === 0 && /^[1-9]\d{0,15}$/.test(id))
+    return { page: 'user', id: Number(id) };
+  if (id !== undefined) return { page: 'nowhere' };
+  return section === 'users' || section === 'applications' || section === 'log' || section === 'state'
+    ? { page: section }
+    : { page: 'nowhere' };
+}
+
+/** Goes to another page of the administration without loading anything anew. */
+export function go(path: string): void {
+  history.pushState(null, '', path);
+  arrive();
+}
+
+function arrive(): void {
+  here.value = routeOf(location.pathname);
+}
+
+/** Links among these pages, and the browser's buttons, change the page in place. @returns stops that */
+export function followLinks(): () => void {
+  const onClick = (event: MouseEvent): void => {
+    const link = (event.target as Element | null)?.closest?.('a[href^="/admin"]');
+    const own = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+    if (!link || !own || event.defaultPrevented) return;
+    event.preventDefault();
+    go(link.getAttribute('href') ?? '/admin');
+  };
+  document.addEventListener('click', onClick);
+  window.addEventListener('popstate', arrive);
+  return () => {
+    document.removeEventListener('click', onClick);
+    window.removeEventListener('popstate', arrive);
+  };
+}

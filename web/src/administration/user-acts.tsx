@@ -1,0 +1,185 @@
+import { useSignal } from '@preact/signals';
+import type { ComponentChildren, VNode } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { Act } from '../parts/act.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import { say } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+import type { Account } from './api.ts';
+import { faultOf } from './outcome.tsx';
+
+export interface UserActsProps {
+  user: Account;
+  name: string;
+  /** @returns whether it was done; what went wrong is said elsewhere */
+  change: (change: { role?: Account['role']; disabled?: boolean }) => Promise<boolean>;
+  /** @returns the new password */
+  resetPassword: () => Promise<string>;
+}
+
+type Asked = 'disable' | 'password' | 'role';
+
+/** What can be done to an account. Each is asked about once more, for each ends sessions. */
+export function UserActs({ user, name, change, resetPassword }: UserActsProps): VNode {
+  const { page, administration } = useTexts();
+  const words = administration.user;
+  const asked = useSignal<Asked | null>(null);
+  const role = user.role === 'admin' ? 'user' : 'admin';
+  const close = (): void => {
+    asked.value = null;
+  };
+  return (
+    <div class="stack">
+      <h2 class="unseen">{words.acts}</h2>
+      <button type="button" onClick={() => (asked.value = 'password')}>
+        {words.password}
+      </button>
+      <button type="button" onClick={() => (asked.value = 'role')}>
+        {words.changeRole}
+      </button>
+      {user.disabled_at === null ? (
+        <button type="button" class="bad" onClick={() => (asked.value = 'disable')}>
+          {words.disable}
+        </button>
+      ) : (
+        <Act act={async () => void (await change({ disabled: false }))} busy={page.loading}>
+          {words.enable}
+        </Act>
+      )}
+      {asked.value === 'disable' ? (
+        <Ask
+          title={words.disableTitle}
+          text={say(words.disableText, { name })}
+          act={words.disable}
+          bad
+          go={() => change({ disabled: true })}
+          onClose={close}
+        />
+      ) : null}
+      {asked.value === 'role' ? (
+        <Ask
+          title={words.roleTitle}
+          text={say(words.roleText, {
+            name,
+            role: role === 'admin' ? words.roleAdmin : words.roleUser,
+          })}
+          act={words.changeRole}
+          go={() => change({ role })}
+          onClose={close}
+        />
+      ) : null}
+      {asked.value === 'password' ? (
+        <PasswordDialog name={name} reset={resetPassword} onClose={close} />
+      ) : null}
+    </div>
+  );
+}
+
+export interface AskProps {
+  title: string;
+  text: string;
+  /** On the button that does it. */
+  act: string;
+  bad?: boolean;
+  go: () => Promise<boolean>;
+  onClose: () => void;
+  children?: ComponentChildren;
+}
+
+/** Asks once more, does it, and goes. */
+export function Ask({ title, text, act, bad = false, go, onClose }: AskProps): VNode {
+  const { page } = useTexts();
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <p>{text}</p>
+      <div class="row">
+        <button type="button" onClick={onClose}>
+          {page.cancel}
+        </button>
+        <Act
+          kind={bad ? 'bad' : 'main'}
+          busy={page.loading}
+          act={async () => {
+            await go();
+            onClose();
+          }}
+        >
+          {act}
+        </Act>
+      </div>
+    </Dialog>
+  );
+}
+
+function PasswordDialog({
+  name,
+  reset,
+  onClose,
+}: {
+  name: string;
+  reset: () => Promise<string>;
+  onClose: () => void;
+}): VNode {
+  const texts = useTexts();
+  const { page } = texts;
+  const words = texts.administration.user;
+  const password = useSignal<string | null>(null);
+  const fault = useSignal<string | null>(null);
+  const copied = useSignal(false);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), [password.value]);
+  const go = async (): Promise<void> => {
+    fault.value = null;
+    try {
+      password.value = await reset();
+    } catch (error) {
+      fault.value = faultOf(texts, error);
+    }
+  };
+  return (
+    <Dialog title={words.passwordTitle} onClose={onClose}>
+      {fault.value === null ? null : (
+        <p class="notice bad" role="alert">
+          {fault.value}
+        </p>
+      )}
+      {password.value === null ? (
+        <>
+          <p>{say(words.passwordText, { name })}</p>
+          <div class="row">
+            <button type="button" onClick={onClose}>
+              {page.cancel}
+            </button>
+            <Act kind="main" act={go} busy={page.loading}>
+              {words.password}
+            </Act>
+          </div>
+        </>
+      ) : (
+        <>
+          <label class="field">
+            <span>{words.passwordNew}</span>
+            <input class="secret" ref={field} readOnly value={password.value} />
+          </label>
+          <div class="row">
+            <button
+              type="button"
+              onClick={() => {
+                // Not allowed everywhere; the text is selected and can be copied by hand.
+                void navigator.clipboard?.writeText(password.value ?? '').then(
+                  () => (copied.value = true),
+                  () => field.current?.select(),
+                );
+              }}
+            >
+              <span role="status">{copied.value ? words.copied : words.copy}</span>
+            </button>
+            <button type="button" class="main" onClick={onClose}>
+              {page.close}
+            </button>
+          </div>
+        </>
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,115 @@
+import { useSignal } from '@preact/signals';
+import type { VNode } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { Act } from '../parts/act.tsx';
+import { Picture } from '../parts/picture.tsx';
+import { kindOf } from '../devices/describe.ts';
+import { useTexts } from '../text/texts.ts';
+import { moment } from '../text/time.ts';
+import type { AdminSession, Api, LogEvent } from './api.ts';
+import { EventList } from './event-list.tsx';
+import { faultOf } from './outcome.tsx';
+import { SessionFacts } from './user-sessions.tsx';
+import { reasonOf } from './words.ts';
+
+const PAGE = 20;
+/** Ended ones are found among so many of the newest. */
+const LOOKED_AT = 100;
+
+/** What happened to a user, from the log, and the sessions that are over. */
+export function UserHistory({ api, id, news }: { api: Api; id: number; news: number }): VNode {
+  const texts = useTexts();
+  const { page, administration } = texts;
+  const events = useSignal<LogEvent[]>([]);
+  const next = useSignal<number | null>(null);
+  const ended = useSignal<AdminSession[] | null>(null);
+  const opened = useSignal(false);
+  const fault = useSignal<string | null>(null);
+
+  const read = async (before: number | null): Promise<void> => {
+    try {
+      const answer = await api.events({ user_id: id, limit: PAGE, before });
+      if (before === null && events.value.length > PAGE) {
+        // What was opened further down stays.
+        const had = new Set(events.value.map(({ position }) => position));
+        const fresh = answer.events.filter(({ position }) => !had.has(position));
+        events.value = [...fresh, ...events.value].toSorted((a, b) => b.position - a.position);
+      } else {
+        events.value = before === null ? answer.events : [...events.value, ...answer.events];
+        next.value = answer.next;
+      }
+      fault.value = null;
+    } catch (error) {
+      fault.value = faultOf(texts, error);
+    }
+  };
+  const readEnded = async (): Promise<void> => {
+    try {
+      const { sessions } = await api.sessions({ user_id: id, ended: 'true', limit: LOOKED_AT });
+      ended.value = sessions.filter(({ active }) => !active);
+    } catch (error) {
+      fault.value = faultOf(texts, error);
+    }
+  };
+  useEffect(() => {
+    void read(null);
+    if (opened.value) void readEnded();
+  }, [id, news]);
+
+  return (
+    <>
+      <details
+        class="ended"
+        onToggle={(event) => {
+          opened.value = event.currentTarget.open;
+          if (opened.value) void readEnded();
+        }}
+      >
+        <summary>{administration.sessions.ended}</summary>
+        {ended.value === null ? (
+          <p class="quiet">{page.loading}</p>
+        ) : ended.value.length === 0 ? (
+          <p class="quiet">{administration.none}</p>
+        ) : (
+          <ul class="rows">
+            {ended.value.map((session) => (
+              <li class="session over" key={session.id}>
+                <Picture of={kindOf({ ...session, current: false })} />
+                <div class="what">
+                  <SessionFacts session={session} />
+                  {session.ended ? (
+                    <p class="small">
+                      {reasonOf(texts, session.ended.reason)}
+                      {' · '}
+                      {moment(texts.tag, new Date(session.ended.at))}
+                    </p>
+                  ) : null}
+                </div>
+              </li>
+            ))}
+          </ul>
+        )}
+      </details>
+      <section class="stack" aria-labelledby="history">
+        <h2 id="history">{administration.sessions.history}</h2>
+        {fault.value === null ? null : (
+          <p class="notice bad" role="alert">
+            {fault.value}
+          </p>
+        )}
+        {events.value.length === 0 ? (
+          <p class="quiet">{administration.none}</p>
+        ) : (
+          <EventList events={events.value} label={administration.sessions.history} ofUser={id} />
+        )}
+        {next.value === null ? null : (
+          <div>
+            <Act act={() => read(events.value.at(-1)?.position ?? null)} busy={page.loading}>
+              {administration.events.older}
+            </Act>
+          </div>
+        )}
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,166 @@
+import { useComputed, useSignal } from '@preact/signals';
+import type { VNode } from 'preact';
+import { kindOf, nameOf } from '../devices/describe.ts';
+import { Act } from '../parts/act.tsx';
+import { Picture } from '../parts/picture.tsx';
+import { Said } from '../parts/said.tsx';
+import type { SessionView } from '../session/client.ts';
+import { say, sayCount, shown } from '../text/say.ts';
+import { type Texts, useTexts } from '../text/texts.ts';
+import { exactly, moment, relative } from '../text/time.ts';
+import type { AdminSession } from './api.ts';
+import { Ask } from './user-acts.tsx';
+
+export interface UserSessionsProps {
+  name: string;
+  sessions: AdminSession[];
+  end: (ids: string[]) => Promise<boolean>;
+  endAll: () => Promise<boolean>;
+}
+
+/** The live sessions of a user: end one, some, all. */
+export function UserSessions({ name, sessions, end, endAll }: UserSessionsProps): VNode {
+  const texts = useTexts();
+  const { tag, devices } = texts;
+  const words = texts.administration.sessions;
+  const chosen = useSignal<ReadonlySet<string>>(new Set());
+  const asks = useSignal(false);
+  // Those that have gone meanwhile are chosen no longer.
+  const live = sessions.filter(({ id }) => chosen.value.has(id)).map(({ id }) => id);
+  const count = sessions.length;
+  const sentence = count === 0 ? words.nothing : sayCount(tag, words.count, count);
+  const current = useSignal(sentence);
+  current.value = sentence;
+  const said = useComputed(() => current.value);
+  const choose = (ids: string[], on: boolean): void => {
+    const next = new Set(chosen.value);
+    for (const id of ids)
+      if (on) next.add(id);
+      else next.delete(id);
+    chosen.value = next;
+  };
+  return (
+    <section class="stack" aria-labelledby="live-sessions">
+      <div class="row spread">
+        <h2 id="live-sessions">{words.live}</h2>
+        <p class="small quiet" aria-hidden="true">
+          {sentence}
+        </p>
+      </div>
+      <Said sentence={said} />
+      {count === 0 ? (
+        <p class="notice">{words.nothing}</p>
+      ) : (
+        <>
+          <div class="row spread choices">
+            <label class="check">
+              <input
+                type="checkbox"
+                checked={live.length === count}
+                onChange={(event) =>
+                  choose(
+                    sessions.map(({ id }) => id),
+                    event.currentTarget.checked,
+                  )
+                }
+              />
+              <span>{words.all}</span>
+            </label>
+            <div class="row">
+              {live.length === 0 ? null : (
+                <Act act={async () => void (await end(live))} busy={devices.ending}>
+                  {sayCount(tag, words.endChosen, live.length)}
+                </Act>
+              )}
+              <button type="button" class="bad" onClick={() => (asks.value = true)}>
+                {words.endAll}
+              </button>
+            </div>
+          </div>
+          <ul class="rows" aria-labelledby="live-sessions">
+            {sessions.map((session) => (
+              <SessionRow
+                key={session.id}
+                session={session}
+                chosen={chosen.value.has(session.id)}
+                onChoose={(on) => choose([session.id], on)}
+                onEnd={async () => void (await end([session.id]))}
+              />
+            ))}
+          </ul>
+        </>
+      )}
+      {asks.value ? (
+        <Ask
+          title={words.endAllTitle}
+          text={say(words.endAllText, { name })}
+          act={words.endAll}
+          bad
+          go={endAll}
+          onClose={() => (asks.value = false)}
+        />
+      ) : null}
+    </section>
+  );
+}
+
+function SessionRow({
+  session,
+  chosen,
+  onChoose,
+  onEnd,
+}: {
+  session: AdminSession;
+  chosen: boolean;
+  onChoose: (on: boolean) => void;
+  onEnd: () => Promise<void>;
+}): VNode {
+  const texts = useTexts();
+  const words = texts.administration.sessions;
+  const device = deviceOf(texts, session);
+  return (
+    <li class="session">
+      <input
+        type="checkbox"
+        checked={chosen}
+        aria-label={say(words.choose, { device })}
+        onChange={(event) => onChoose(event.currentTarget.checked)}
+      />
+      <Picture of={kindOf(viewOf(session))} />
+      <SessionFacts session={session} />
+      <Act act={onEnd} busy={texts.devices.ending} label={say(words.endThat, { device })}>
+        {words.end}
+      </Act>
+    </li>
+  );
+}
+
+/** What is known of a session, in two lines. */
+export function SessionFacts({ session }: { session: AdminSession }): VNode {
+  const texts = useTexts();
+  const { tag, device: words } = texts;
+  const seen = new Date(session.last_seen_at);
+  const begun = new Date(session.created_at);
+  return (
+    <div class="what">
+      <p>
+        <bdi>{deviceOf(texts, session)}</bdi>
+      </p>
+      <p class="small quiet">
+        {say(words.loggedIn, { date: moment(tag, begun) })}
+        {' · '}
+        <time datetime={session.last_seen_at} title={exactly(tag, seen)}>
+          {say(words.lastActive, { when: relative(tag, seen, new Date()) })}
+        </time>
+        {' · '}
+        <span>{session.ip_address ?? '–'}</span>
+        {' · '}
+        <bdi>{shown(session.client_id)}</bdi>
+      </p>
+    </div>
+  );
+}
+
+export const deviceOf = (texts: Texts, session: AdminSession): string => nameOf(texts, viewOf(session));
+
+const viewOf = (session: AdminSession): SessionView => ({ ...session, current: false });

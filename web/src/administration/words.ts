@@ -1,0 +1,39 @@
+import type { Plural } from '../../languages/language.ts';
+import { say, sayCount, shown } from '../text/say.ts';
+import type { Texts } from '../text/texts.ts';
+import type { LogEvent } from './api.ts';
+
+/* The log's own words in a person's. One that is not known is shown as it is. */
+
+const known = <T>(words: Record<string, T>, key: string): T | null =>
+  Object.hasOwn(words, key) ? (words[key] ?? null) : null;
+
+export const reasonOf = ({ administration }: Texts, reason: string): string =>
+  known<string>(administration.reasons, reason) ?? shown(reason);
+
+export function actorOf({ administration: { actors } }: Texts, actor: string): string {
+  if (actor.startsWith('user:')) return say(actors.user, { id: actor.slice(5) });
+  const { service, operator, system } = actors;
+  return known({ service, operator, system }, actor) ?? shown(actor);
+}
+
+/** What happened: "Sessions ended: all of the user". */
+export function whatHappened(texts: Texts, event: LogEvent): string {
+  const { types } = texts.administration;
+  const what = known<string>(types, event.type) ?? shown(event.type);
+  const scope = event.type === 'sessions_ended' ? scopeOf(texts, event) : '';
+  return scope === '' ? what : `${what}${texts.tag.startsWith('zh') ? '：' : ': '}${scope}`;
+}
+
+function scopeOf({ tag, administration: { scopes } }: Texts, event: LogEvent): string {
+  if (event.scope === null) return '';
+  const sentence = known<string | Plural>(scopes, event.scope);
+  if (sentence === null) return shown(event.scope);
+  if (typeof sentence !== 'string')
+    return sayCount(
+      tag,
+      sentence,
+      event.scope === 'users' ? (event.user_ids?.length ?? 0) : (event.session_ids?.length ?? 1),
+    );
+  return say(sentence, { name: shown(event.client_id ?? '') });
+}

@@ -1,0 +1,43 @@
+import type { SessionView } from '../session/client.ts';
+import { say, shown } from '../text/say.ts';
+import { moment, relative } from '../text/time.ts';
+import type { Texts } from '../text/texts.ts';
+
+/** A session that was used so recently counts as being used now. */
+const NOW_MS = 90_000;
+
+/** What a device is by its make: "Firefox on Windows". */
+export function makeOf(texts: Texts, { device }: SessionView): string {
+  const browser = shown(device.browser ?? '');
+  const system = shown(device.system ?? '');
+  if (browser !== '' && system !== '') return say(texts.device.on, { browser, system });
+  return browser || system || texts.device.unknown;
+}
+
+/** What its owner calls it, else what it is. */
+export function nameOf(texts: Texts, view: SessionView): string {
+  return shown(view.device.name) || makeOf(texts, view);
+}
+
+export function activity(texts: Texts, view: SessionView, now: Date): string {
+  const seen = new Date(view.last_seen_at);
+  if (view.current || now.getTime() - seen.getTime() < NOW_MS) return texts.device.activeNow;
+  return say(texts.device.lastActive, { when: relative(texts.tag, seen, now) });
+}
+
+export function begun(texts: Texts, view: SessionView): string {
+  return say(texts.device.loggedIn, { date: moment(texts.tag, new Date(view.created_at)) });
+}
+
+/** When it ends if nobody does anything: unused, or at the latest. */
+export function endsAt(view: SessionView): Date {
+  return new Date(view.idle_expires_at < view.expires_at ? view.idle_expires_at : view.expires_at);
+}
+
+export type Kind = 'computer' | 'phone' | 'program';
+
+/** What picture to show. */
+export function kindOf({ device }: SessionView): Kind {
+  if (/android|ios|iphone|ipados|harmony/i.test(device.system ?? '')) return 'phone';
+  return device.system === null ? 'program' : 'computer';
+}

@@ -1,0 +1,165 @@
+import { computed, useSignal } from '@preact/signals';
+import type { VNode } from 'preact';
+import { useEffect, useMemo } from 'preact/hooks';
+import { Said } from '../parts/said.tsx';
+import { Act } from '../parts/act.tsx';
+import type { SessionView } from '../session/client.ts';
+import { problemOf } from '../session/problem.ts';
+import { say, sayCount } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+import { DeviceRow } from './device-row.tsx';
+import type { Devices } from './devices.ts';
+import { nameOf } from './describe.ts';
+import { EndDialog } from './end-dialog.tsx';
+import { Farewell } from './farewell.tsx';
+import { NameDialog } from './name-dialog.tsx';
+import { OutcomeNotice } from './outcome-notice.tsx';
+
+/** How often "3 minutes ago" is said anew. */
+const TICK_MS = 20_000;
+
+export interface DevicesViewProps {
+  devices: Devices;
+  /** Where to log in again; null where the page around offers that. */
+  login: string | null;
+}
+
+type Asked = { what: 'name'; view: SessionView } | { what: 'others' } | { what: 'all' };
+
+/** "My devices". */
+export function DevicesView({ devices, login }: DevicesViewProps): VNode {
+  const texts = useTexts();
+  const { tag, page, devices: words } = texts;
+  const now = useSignal(new Date());
+  const asked = useSignal<Asked | null>(null);
+  const failed = useSignal<string | null>(null);
+  const idleSeconds = useSignal<number | null>(null);
+  const said = useMemo(
+    () =>
+      computed(() => {
+        const { appeared = [], vanished = [] } = devices.change.value ?? {};
+        return [
+          ...appeared.map((view) => say(words.appeared, { device: nameOf(texts, view) })),
+          ...vanished.map((view) => say(words.vanished, { device: nameOf(texts, view) })),
+        ].join(' ');
+      }),
+    [devices, texts],
+  );
+  useEffect(() => {
+    const timer = setInterval(() => {
+      now.value = new Date();
+    }, TICK_MS);
+    return () => clearInterval(timer);
+  }, []);
+
+  const why = devices.over.value;
+  const list = devices.list.value;
+  const problem = devices.problem.value;
+  const { session } = devices;
+  useEffect(() => {
+    // The session was used by asking for the list, so what is left until it idles out is its whole idle lifetime.
+    const current = session.value;
+    if (current) idleSeconds.value = idleOf(current.idle_expires_at, now.value);
+  }, [session.value]);
+  if (why)
+    return (
+      <Farewell why={why} outcome={devices.outcome.value} idleSeconds={idleSeconds.value} login={login} />
+    );
+  if (!list)
+    return (
+      <section class="devices">
+        <h1>{words.title}</h1>
+        {problem ? (
+          <div class="notice bad stack" role="alert">
+            <p>{words.notLoaded}</p>
+            <div>
+              <Act act={() => devices.load()} busy={page.loading}>
+                {page.retry}
+              </Act>
+            </div>
+          </div>
+        ) : (
+          <p class="quiet" role="status">
+            {page.loading}
+          </p>
+        )}
+      </section>
+    );
+
+  const others = list.filter((view) => !view.current).length;
+  const close = (): void => {
+    asked.value = null;
+  };
+  const endOne = async (view: SessionView): Promise<void> => {
+    failed.value = null;
+    try {
+      if (!(await devices.end(view))) failed.value = words.already;
+    } catch (error) {
+      failed.value = problemOf(error).code === 'not_logged_out' ? words.notEnded : words.failed;
+    }
+  };
+  const outcome = devices.outcome.value;
+  const dialog = asked.value;
+
+  return (
+    <section class="devices">
+      <div class="head">
+        <h1>{words.title}</h1>
+        <p class="quiet">{sayCount(tag, words.lead, list.length)}</p>
+      </div>
+      <Said sentence={said} />
+      {problem ? (
+        <p class="notice bad" role="alert">
+          {words.unreachable}
+        </p>
+      ) : null}
+      {failed.value === null ? null : (
+        <p class="notice bad" role="alert">
+          {failed.value}
+        </p>
+      )}
+      {outcome ? <OutcomeNotice outcome={outcome} /> : null}
+      <ul class="device-list" aria-label={words.list}>
+        {list.map((view) => (
+          <DeviceRow
+            key={view.id}
+            view={view}
+            now={now.value}
+            fresh={devices.fresh.value.has(view.id)}
+            onRename={() => {
+              asked.value = { what: 'name', view };
+            }}
+            onEnd={() => (view.current ? devices.endMany('this') : endOne(view))}
+          />
+        ))}
+      </ul>
+      <div class="ends">
+        {others > 0 ? (
+          <button type="button" onClick={() => (asked.value = { what: 'others' })}>
+            {words.endOthers}
+          </button>
+        ) : null}
+        <button type="button" class="bad" onClick={() => (asked.value = { what: 'all' })}>
+          {words.endAll}
+        </button>
+      </div>
+      {dialog?.what === 'name' ? (
+        <NameDialog view={dialog.view} rename={(name) => devices.rename(dialog.view, name)} onClose={close} />
+      ) : null}
+      {dialog && dialog.what !== 'name' ? (
+        <EndDialog
+          scope={dialog.what}
+          count={dialog.what === 'all' ? list.length : others}
+          end={() => devices.endMany(dialog.what as 'others' | 'all')}
+          confirm={(password) => devices.confirm(password)}
+          onClose={close}
+        />
+      ) : null}
+    </section>
+  );
+}
+
+/** Lifetimes are set in minutes or more; the way here took less than one. */
+function idleOf(idleExpiresAt: string, now: Date): number {
+  return Math.round((new Date(idleExpiresAt).getTime() - now.getTime()) / 60_000) * 60;
+}

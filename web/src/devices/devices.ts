@@ -1,0 +1,183 @@
+import { type ReadonlySignal, signal } from '@preact/signals';
+import type { Client, LoggedOut, LogoutResult, Session, SessionView } from '../session/client.ts';
+import { type Problem, problemOf, throwRefusal } from '../session/problem.ts';
+
+/** What an act has done, to be shown. */
+export interface Outcome {
+  /** The device, when it was one that was pointed at. */
+  device: SessionView | null;
+  result: LogoutResult;
+}
+
+/** What has changed without the user's doing here. */
+export interface Change {
+  appeared: SessionView[];
+  vanished: SessionView[];
+}
+
+/** The devices of whoever is logged in: what is known of them, and what can be done. */
+export interface Devices {
+  readonly session: ReadonlySignal<Session | null>;
+  /** Newest first; null until they are known, and when they must not be shown any more. */
+  readonly list: ReadonlySignal<SessionView[] | null>;
+  /** Why the list may be old, or is not there. */
+  readonly problem: ReadonlySignal<Problem | null>;
+  /** The session is over: nothing else is to be shown. */
+  readonly over: ReadonlySignal<LoggedOut | null>;
+  readonly outcome: ReadonlySignal<Outcome | null>;
+  readonly change: ReadonlySignal<Change | null>;
+  /** Those that have come since the page was opened. */
+  readonly fresh: ReadonlySignal<ReadonlySet<string>>;
+  load(): Promise<void>;
+  /** Ends one. @returns false when it had ended already. Throws what the client throws. */
+  end(view: SessionView): Promise<boolean>;
+  endMany(scope: 'others' | 'all' | 'this'): Promise<void>;
+  rename(view: SessionView, name: string): Promise<void>;
+  /** Says the password again, for acts that ask for it. */
+  confirm(password: string): Promise<void>;
+  close(): void;
+}
+
+/** @param authority its origin, where that is not the page's own */
+export function createDevices(client: Client, authority: string = location.origin): Devices {
+  const session = signal<Session | null>(null);
+  const list = signal<SessionView[] | null>(null);
+  const problem = signal<Problem | null>(null);
+  const over = signal<LoggedOut | null>(null);
+  const outcome = signal<Outcome | null>(null);
+  const change = signal<Change | null>(null);
+  const fresh = signal<ReadonlySet<string>>(new Set());
+  /** Ended from here: no news when they are gone from the list. */
+  const endedHere = new Set<string>();
+  let loading: Promise<void> | null = null;
+  let again = false;
+
+  const finish = (why: LoggedOut): void => {
+    list.value = null;
+    session.value = null;
+    over.value = why;
+  };
+
+  const loadOnce = async (): Promise<void> => {
+    try {
+      const current = await client.session();
+      if (!current) {
+        finish(client.endedBecause ?? nobodyKnows());
+        return;
+      }
+      const next = (await client.sessions()).toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1));
+      if (over.value) return;
+      session.value = current;
+      const before = list.value;
+      if (before) noteChange(before, next);
+      list.value = next;
+      problem.value = null;
+    } catch (error) {
+      problem.value = problemOf(error);
+    }
+  };
+
+  const noteChange = (before: SessionView[], next: SessionView[]): void => {
+    const had = new Set(before.map((view) => view.id));
+    const has = new Set(next.map((view) => view.id));
+    const appeared = next.filter((view) => !had.has(view.id));
+    const vanished = before.filter((view) => !has.has(view.id) && !endedHere.has(view.id));
+    if (appeared.length === 0 && vanished.length === 0) return;
+    fresh.value = new Set([...fresh.value, ...appeared.map((view) => view.id)]);
+    change.value = { appeared, vanished };
+  };
+
+  const load = (): Promise<void> => {
+    // While one is under way another is begun after it, however many ask: what changed meanwhile must be seen.
+    if (loading) {
+      again = true;
+      return loading;
+    }
+    loading = (async () => {
+      do {
+        again = false;
+        await loadOnce();
+      } while (again && !over.value);
+    })().finally(() => {
+      loading = null;
+    });
+    return loading;
+  };
+
+  // Looking at the list counts as using the session, so a page that nobody sees must not do it (it would never idle out).
+  let stale = false;
+  const changed = (): void => {
+    if (document.visibilityState === 'visible') void load();
+    else stale = true;
+  };
+  const seen = (): void => {
+    if (document.visibilityState === 'visible' && stale) {
+      stale = false;
+      void load();
+    }
+  };
+  document.addEventListener('visibilitychange', seen);
+  const stops = [
+    client.onLoggedOut(finish),
+    client.onSessionsChanged(changed),
+    () => document.removeEventListener('visibilitychange', seen),
+  ];
+
+  return {
+    session,
+    list,
+    problem,
+    over,
+    outcome,
+    change,
+    fresh,
+    load,
+    async end(view) {
+      endedHere.add(view.id);
+      const result = await client.logout({ scope: 'selected', sessions: [view.id] });
+      const ended = result.server === 'pending' || result.ended > 0;
+      if (ended) outcome.value = { device: view, result };
+      list.value = list.value?.filter((one) => one.id !== view.id) ?? null;
+      return ended;
+    },
+    async endMany(scope) {
+      for (const view of list.value ?? []) if (!view.current) endedHere.add(view.id);
+      const result = await client.logout({ scope });
+      outcome.value = { device: null, result };
+      if (scope === 'others') list.value = list.value?.filter((one) => one.current) ?? null;
+    },
+    async rename(view, name) {
+      const url = `${authority}/v1/sessions/${encodeURIComponent(view.id)}`;
+      const kept = (await send(client, url, 'PATCH', { name })) as { name: string };
+      list.value =
+        list.value?.map((one) =>
+          one.id === view.id ? { ...one, device: { ...one.device, name: kept.name } } : one,
+        ) ?? null;
+    },
+    async confirm(password) {
+      await send(client, `${authority}/v1/session/confirm`, 'POST', { password });
+    },
+    close() {
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** A request of the API that the client has no word of its own for. */
+async function send(client: Client, url: string, method: string, body: object): Promise<unknown> {
+  const response = await client.fetch(url, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  await throwRefusal(response);
+  return response.status === 204 ? null : response.json();
+}
+
+const nobodyKnows = (): LoggedOut => ({
+  reason: 'unknown',
+  by: 'unknown',
+  at: new Date().toISOString(),
+  sessionId: null,
+  where: 'found',
+});

@@ -1,0 +1,48 @@
+import type { VNode } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { LoggedOut } from '../session/client.ts';
+import { endedSentence } from '../session/ended.ts';
+import { sayCount } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+import type { Outcome } from './devices.ts';
+import { everywhere } from './outcome-notice.tsx';
+
+export interface FarewellProps {
+  why: LoggedOut;
+  /** What was done here, when it was done here. */
+  outcome: Outcome | null;
+  idleSeconds: number | null;
+  /** Where to log in again; without it somebody else offers that. */
+  login: string | null;
+}
+
+/** All that is left when the session is over: why, and a way back in. */
+export function Farewell({ why, outcome, idleSeconds, login }: FarewellProps): VNode {
+  const texts = useTexts();
+  const { tag, farewell, devices } = texts;
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => title.current?.focus(), []);
+  const result = outcome?.device === null ? outcome.result : null;
+  return (
+    <section class="card farewell">
+      <h1 tabIndex={-1} ref={title}>
+        {farewell.title}
+      </h1>
+      {result ? (
+        <div class="notice good">
+          <p>
+            {result.server === 'pending' ? devices.later : sayCount(tag, devices.endedCount, result.ended)}
+          </p>
+          <p class="small">{everywhere(texts, result)}</p>
+        </div>
+      ) : why.by === 'self' && why.reason === 'logout' ? null : (
+        <p class="notice">{endedSentence(texts, why, idleSeconds)}</p>
+      )}
+      {login === null ? null : (
+        <a class="button main" href={login}>
+          {farewell.again}
+        </a>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,72 @@
+import type { VNode } from 'preact';
+import { useRef, useState } from 'preact/hooks';
+import { Act } from '../parts/act.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import type { SessionView } from '../session/client.ts';
+import { say, shown } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+import { makeOf } from './describe.ts';
+
+export interface NameDialogProps {
+  view: SessionView;
+  rename: (name: string) => Promise<void>;
+  onClose: () => void;
+}
+
+/** What the owner calls a device. */
+export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
+  const texts = useTexts();
+  const { devices, page } = texts;
+  const [failed, setFailed] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  const save = async (): Promise<void> => {
+    setFailed(false);
+    try {
+      await rename(shown(field.current?.value ?? ''));
+      onClose();
+    } catch {
+      // Whatever it was, the name is what it was before, and the same can be tried again.
+      setFailed(true);
+    }
+  };
+  return (
+    <Dialog title={say(devices.renameThat, { device: makeOf(texts, view) })} onClose={onClose}>
+      <form
+        class="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        {failed ? (
+          <p class="notice bad" role="alert">
+            {devices.failed}
+          </p>
+        ) : null}
+        <label class="field">
+          <span>{devices.nameLabel}</span>
+          <input
+            ref={field}
+            name="name"
+            autocomplete="off"
+            maxLength={80}
+            autofocus
+            defaultValue={shown(view.device.name)}
+            aria-describedby="name-hint"
+          />
+          <small id="name-hint" class="quiet">
+            {devices.nameHint}
+          </small>
+        </label>
+        <div class="row">
+          <button type="button" onClick={onClose}>
+            {page.cancel}
+          </button>
+          <Act kind="main" act={save} busy={page.save}>
+            {page.save}
+          </Act>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

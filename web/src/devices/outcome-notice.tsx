@@ -1,0 +1,42 @@
+import type { VNode } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { LogoutResult } from '../session/client.ts';
+import { say, sayCount } from '../text/say.ts';
+import { type Texts, useTexts } from '../text/texts.ts';
+import { took } from '../text/time.ts';
+import { nameOf } from './describe.ts';
+import type { Outcome } from './devices.ts';
+
+/** What an act has ended, and how long it took until that was true everywhere. It takes the focus: the button is gone. */
+export function OutcomeNotice({ outcome }: { outcome: Outcome }): VNode {
+  const texts = useTexts();
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => place.current?.focus(), [outcome]);
+  return (
+    <div class="notice good" tabIndex={-1} ref={place}>
+      <p>{endedWhat(texts, outcome)}</p>
+      <p class="small">{everywhere(texts, outcome.result)}</p>
+    </div>
+  );
+}
+
+function endedWhat(texts: Texts, { device, result }: Outcome): string {
+  const { tag, devices } = texts;
+  if (device) return say(devices.endedThat, { device: nameOf(texts, device) });
+  if (result.server === 'pending') return devices.later;
+  return result.ended === 0 ? devices.endedNone : sayCount(tag, devices.endedCount, result.ended);
+}
+
+/** How far it has got: the sentences that the numbers of the answer stand for. */
+export function everywhere({ tag, devices }: Texts, result: LogoutResult): string {
+  if (result.server === 'pending') return '';
+  if (!result.confirmed) return devices.notEverywhere;
+  const { ms, acknowledged, waitedOut } = result;
+  return [
+    say(devices.everywhere, { time: took(tag, ms) }),
+    acknowledged > 0 ? sayCount(tag, devices.acknowledged, acknowledged) : '',
+    waitedOut > 0 ? sayCount(tag, devices.waitedOut, waitedOut) : '',
+  ]
+    .filter((sentence) => sentence !== '')
+    .join(' ');
+}

@@ -1,0 +1,70 @@
+/*
+ * <curfew-login> and <curfew-devices>: the login form and "my devices" for any page.
+ *
+ *   <script type="module" src="https://sessions.example.com/pages/curfew-elements.js"></script>
+ *   <curfew-devices authority="https://sessions.example.com" login="/login"></curfew-devices>
+ */
+import { effect } from '@preact/signals';
+import { createDevices } from '../devices/devices.ts';
+import { DevicesView } from '../devices/devices-view.tsx';
+import { LoginForm } from '../login/login-form.tsx';
+import type { Client } from '../session/client.ts';
+import { Embedded, type Shown } from './embedded.tsx';
+
+/** The login form. Event `curfew-login` with the session; with the attribute `next` it goes there as well. */
+class CurfewLogin extends Embedded {
+  protected override show(client: Client): Shown {
+    return {
+      view: (
+        <LoginForm
+          why={null}
+          fault={null}
+          email={this.getAttribute('email') ?? ''}
+          next={null}
+          takesFocus={this.hasAttribute('autofocus')}
+          logIn={async (credentials) => {
+            const session = await client.login(credentials);
+            this.tell('curfew-login', session);
+          }}
+          onLoggedIn={() => {
+            const next = this.getAttribute('next');
+            if (next !== null) location.assign(next);
+            return next !== null;
+          }}
+        />
+      ),
+      close: () => undefined,
+    };
+  }
+}
+
+/**
+ * "My devices". Event `curfew-logged-out` with the reason when the session is over; the attribute `login` is where to log
+ * in again.
+ */
+class CurfewDevices extends Embedded {
+  readonly #again = (): void => this.attributeChangedCallback();
+
+  protected override show(client: Client, authority: string): Shown {
+    // A form on the same page has logged somebody in.
+    document.addEventListener('curfew-login', this.#again);
+    const devices = createDevices(client, authority);
+    void devices.load();
+    const stop = effect(() => {
+      const why = devices.over.value;
+      if (why) this.tell('curfew-logged-out', why);
+    });
+    return {
+      view: <DevicesView devices={devices} login={this.getAttribute('login')} />,
+      close: () => {
+        document.removeEventListener('curfew-login', this.#again);
+        stop();
+        devices.close();
+      },
+    };
+  }
+}
+
+// Two scripts of a page may both have brought them.
+if (!customElements.get('curfew-login')) customElements.define('curfew-login', CurfewLogin);
+if (!customElements.get('curfew-devices')) customElements.define('curfew-devices', CurfewDevices);

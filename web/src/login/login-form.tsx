@@ -1,0 +1,147 @@
+import type { VNode } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { relative } from '../text/time.ts';
+import { say } from '../text/say.ts';
+import { type Texts, useTexts } from '../text/texts.ts';
+import { type Problem, problemOf } from '../session/problem.ts';
+
+export interface LoginFormProps {
+  /** Why the visitor is here, in words. */
+  why: string | null;
+  /** What the server has said of an attempt without a script. */
+  fault: string | null;
+  email: string;
+  /** Where to go afterwards; the form without a script needs it too. */
+  next: string | null;
+  /** Whether the first empty field takes the focus: not within a page of others. */
+  takesFocus: boolean;
+  logIn: (credentials: { email: string; password: string }) => Promise<unknown>;
+  /** @returns whether another page comes now; else the form is ready for the next one */
+  onLoggedIn: () => boolean;
+}
+
+/**
+ * The login form. On the login page the server has written it already, element for element (`http/pages/login.ts`), and
+ * it is taken over; what differs, like the button to show the password, comes after that.
+ */
+export function LoginForm({
+  why: reason,
+  fault: given,
+  email,
+  next,
+  takesFocus,
+  logIn,
+  onLoggedIn,
+}: LoginFormProps): VNode {
+  const texts = useTexts();
+  const { login } = texts;
+  const [fault, setFault] = useState(given);
+  const [why, setWhy] = useState(reason);
+  const [busy, setBusy] = useState(false);
+  const [taken, setTaken] = useState(false);
+  const [visible, setVisible] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => setTaken(true), []);
+  const described = fault === null ? {} : { 'aria-describedby': 'fault' };
+
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (busy || !form.current) return;
+    const fields = new FormData(form.current);
+    setBusy(true);
+    setFault(null);
+    // It has been read, and would stand in the way of what is to be said now.
+    setWhy(null);
+    try {
+      await logIn({ email: textOf(fields, 'email'), password: textOf(fields, 'password') });
+      if (onLoggedIn()) return;
+      form.current?.reset();
+      setBusy(false);
+    } catch (error) {
+      setBusy(false);
+      setFault(faultOf(texts, problemOf(error)));
+      const password = form.current.querySelector<HTMLInputElement>('[name=password]');
+      password?.focus();
+      password?.select();
+    }
+  };
+
+  return (
+    <section class="card">
+      <h1>{login.title}</h1>
+      {why === null ? null : <p class="notice">{why}</p>}
+      <form ref={form} class="stack" method="post" action="/login" onSubmit={(event) => void submit(event)}>
+        {fault === null ? null : (
+          <p class="notice bad" id="fault" role="alert">
+            {fault}
+          </p>
+        )}
+        {next === null ? null : <input type="hidden" name="next" value={next} />}
+        <label class="field">
+          <span>{login.email}</span>
+          <input
+            name="email"
+            type="email"
+            autocomplete="username"
+            autocapitalize="none"
+            spellcheck={false}
+            maxLength={254}
+            required
+            {...described}
+            defaultValue={email}
+            autofocus={takesFocus && email === ''}
+          />
+        </label>
+        <label class="field">
+          <span>{login.password}</span>
+          <input
+            name="password"
+            // A plain text field while it is to be seen; the types do not know that it is both.
+            type={(visible ? 'text' : 'password') as 'password'}
+            autocomplete="current-password"
+            maxLength={1024}
+            required
+            {...described}
+            autofocus={takesFocus && email !== ''}
+          />
+        </label>
+        {taken ? (
+          <label class="check">
+            <input type="checkbox" checked={visible} onChange={() => setVisible(!visible)} />
+            <span>{login.showPassword}</span>
+          </label>
+        ) : null}
+        <button class="main" type="submit" aria-disabled={busy ? true : undefined}>
+          {busy ? login.busy : login.submit}
+        </button>
+      </form>
+    </section>
+  );
+}
+
+function textOf(fields: FormData, name: string): string {
+  const value = fields.get(name);
+  return typeof value === 'string' ? value : '';
+}
+
+/** What went wrong, without saying which half of the credentials it was. */
+function faultOf({ tag, login }: Texts, problem: Problem): string {
+  switch (problem.code) {
+    case 'invalid_credentials':
+    case 'invalid_request':
+      return login.wrong;
+    case 'rate_limited': {
+      const now = new Date();
+      const then = new Date(now.getTime() + (problem.retryAfter ?? 60) * 1000);
+      return say(login.tooMany, { when: relative(tag, then, now) });
+    }
+    case 'overloaded':
+      return login.crowded;
+    case 'csrf_failed':
+      return login.foreign;
+    case 'unreachable':
+      return login.unreachable;
+    default:
+      return login.failed;
+  }
+}

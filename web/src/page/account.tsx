@@ -1,0 +1,41 @@
+import type { VNode } from 'preact';
+import { Act } from '../parts/act.tsx';
+import type { Session } from '../session/client.ts';
+import { say, shown } from '../text/say.ts';
+import { useTexts } from '../text/texts.ts';
+
+export interface AccountProps {
+  session: Session | null;
+  /** Which page this is, so that it is marked among the others. */
+  here: 'devices' | 'administration';
+  /** Whether there is an administration to go to. */
+  administration: boolean;
+  logOut: () => Promise<void>;
+}
+
+/** At the top of each page: who is logged in, the other pages, the way out. */
+export function Account({ session, here, administration, logOut }: AccountProps): VNode | null {
+  const { page, devices } = useTexts();
+  if (!session) return null;
+  const name = shown(session.user.name) || session.user.email;
+  const place = (which: AccountProps['here']): { 'aria-current'?: 'page' } =>
+    which === here ? { 'aria-current': 'page' } : {};
+  return (
+    <nav class="account" aria-label={say(page.account, { name })}>
+      <bdi class="who small quiet">{name}</bdi>
+      {administration && session.user.role === 'admin' ? (
+        <>
+          <a href="/devices" {...place('devices')}>
+            {page.devices}
+          </a>
+          <a href="/admin" {...place('administration')}>
+            {page.administration}
+          </a>
+        </>
+      ) : null}
+      <Act act={logOut} busy={devices.ending}>
+        {page.logOut}
+      </Act>
+    </nav>
+  );
+}

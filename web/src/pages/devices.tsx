@@ -1,0 +1,40 @@
+import '../style/page.css';
+import '../style/devices.css';
+import { render } from 'preact';
+import { createDevices } from '../devices/devices.ts';
+import { DevicesView } from '../devices/devices-view.tsx';
+import { Account } from '../page/account.tsx';
+import { emptyOnLeave } from '../page/leave.ts';
+import { found, type PageState, startPage } from '../page/start.tsx';
+import { createClient } from '../session/client.ts';
+import { TextsContext } from '../text/texts.ts';
+
+interface DevicesState extends PageState {
+  administration: boolean;
+}
+
+const client = createClient();
+const devices = createDevices(client);
+const loaded = devices.load();
+emptyOnLeave(() => devices.load());
+
+function Header({ administration }: { administration: boolean }): ReturnType<typeof Account> {
+  return (
+    <Account
+      session={devices.session.value}
+      here="devices"
+      administration={administration}
+      logOut={() => devices.endMany('this')}
+    />
+  );
+}
+
+void startPage<DevicesState>(({ administration }, texts) => {
+  render(
+    <TextsContext.Provider value={texts}>
+      <Header administration={administration} />
+    </TextsContext.Provider>,
+    found('account'),
+  );
+  return <DevicesView devices={devices} login="/login?next=%2Fdevices" />;
+}, 'render').then(() => loaded);

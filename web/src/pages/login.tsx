@@ -1,0 +1,37 @@
+import '../style/page.css';
+import { LoginForm } from '../login/login-form.tsx';
+import { type PageState, startPage } from '../page/start.tsx';
+import { createClient } from '../session/client.ts';
+
+interface LoginState extends PageState {
+  /** A path of this origin that the server has looked at, or none. */
+  next: string | null;
+  why: string | null;
+  fault: string | null;
+  email: string;
+}
+
+const client = createClient();
+
+void startPage<LoginState>(
+  ({ next, why, fault, email }) => (
+    <LoginForm
+      next={next}
+      why={why}
+      fault={fault}
+      email={email}
+      takesFocus
+      logIn={(credentials) => client.login(credentials)}
+      onLoggedIn={() => {
+        location.replace(next ?? '/devices');
+        return true;
+      }}
+    />
+  ),
+  'hydrate',
+);
+
+// Back from the page after a login: what was typed has no business here any more, and the server knows where to go.
+window.addEventListener('pageshow', (event) => {
+  if (event.persisted) location.reload();
+});

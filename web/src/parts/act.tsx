@@ -1,0 +1,44 @@
+import type { ComponentChildren, VNode } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+export interface ActProps {
+  /** What is done; the button waits for it. */
+  act: () => Promise<void>;
+  /** Said on the button meanwhile. */
+  busy: string;
+  kind?: 'main' | 'bad' | 'plain';
+  /** A name for screen readers where the text alone does not say which one. */
+  label?: string;
+  type?: 'button' | 'submit';
+  children: ComponentChildren;
+}
+
+/** A button that does something that takes a while. It keeps the focus and takes no second click meanwhile. */
+export function Act({ act, busy, kind, label, type = 'button', children }: ActProps): VNode {
+  const [waits, setWaits] = useState(false);
+  const here = useRef(true);
+  useEffect(
+    () => () => {
+      here.current = false;
+    },
+    [],
+  );
+  const run = (): void => {
+    if (waits) return;
+    setWaits(true);
+    void act().finally(() => {
+      if (here.current) setWaits(false);
+    });
+  };
+  return (
+    <button
+      type={type}
+      class={kind}
+      aria-label={label}
+      aria-disabled={waits ? true : undefined}
+      onClick={run}
+    >
+      {waits ? busy : children}
+    </button>
+  );
+}

@@ -1,0 +1,11 @@
+import { type Client, createClient as create } from '@curfew/client';
+
+export type { Client, LoggedOut, LogoutResult, Session, SessionView, Told } from '@curfew/client';
+
+/**
+ * The client of the pages: the cookie, so that no script can read the credential.
+ * @param authority another origin than the page's own, for elements in pages of others
+ */
+export function createClient(authority?: string): Client {
+  return create({ mode: 'cookie', authority });
+}

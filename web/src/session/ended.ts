@@ -1,0 +1,46 @@
+import { say } from '../text/say.ts';
+import { lasting } from '../text/time.ts';
+import type { Texts } from '../text/texts.ts';
+
+/** How a session ended, as the server and the client say it. */
+export interface Ended {
+  reason: string;
+  by: string;
+}
+
+type Key = keyof Texts['ended'];
+
+const BY_REASON = new Map<string, Key>(
+  Object.entries({
+    idle_timeout: 'idle',
+    absolute_timeout: 'expired',
+    password_changed: 'password_changed',
+    password_reset: 'password_reset',
+    role_changed: 'role_changed',
+    user_disabled: 'disabled',
+    user_deleted: 'deleted',
+    replaced_by_login: 'replaced',
+    refresh_replay: 'replay',
+  }),
+);
+const BY_WHOM = new Map<string, Key>(
+  Object.entries({
+    self: 'you',
+    other_device: 'other_device',
+    administrator: 'administrator',
+    service: 'service',
+  }),
+);
+
+/** The name of the sentence for an ending: what was done to the account first, then who did it. */
+export function endedKey({ reason, by }: Ended): Key {
+  return BY_REASON.get(reason) ?? BY_WHOM.get(by) ?? 'unknown';
+}
+
+/** Why a session is over, in a sentence. @param idleSeconds the lifetime without activity, where it is known */
+export function endedSentence(texts: Texts, ended: Ended, idleSeconds: number | null): string {
+  const key = endedKey(ended);
+  if (key === 'idle' && idleSeconds !== null)
+    return say(texts.ended.idle_after, { time: lasting(texts.tag, idleSeconds) });
+  return texts.ended[key];
+}

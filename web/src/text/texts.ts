@@ -1,0 +1,15 @@
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+import type { Language } from '../../languages/language.ts';
+
+/** What the pages of people say. The administration has all of a language. */
+export type Texts = Language;
+
+export const TextsContext = createContext<Texts | null>(null);
+
+/** The texts in the language of the page. */
+export function useTexts(): Texts {
+  const texts = useContext(TextsContext);
+  if (!texts) throw new Error('there is no TextsContext around this component');
+  return texts;
+}

@@ -1,0 +1,228 @@
+/** The administrator at three in the morning with a stolen account, in a real browser. */
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import {
+  ADMIN,
+  CHROMIUM,
+  logIn,
+  openBrowser,
+  openSite,
+  PASSWORD,
+  type Site,
+  visit,
+  type Visitor,
+} from './site.ts';
+
+describe.skipIf(CHROMIUM === undefined)('the administration', () => {
+  let site: Site;
+  let browser: Browser;
+  let admin: Visitor;
+  let page: Page;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([
+      openSite({ CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}' }),
+      openBrowser(),
+    ]);
+    for (const [email, name] of [
+      ['ada@example.com', 'Ada Lovelace'],
+      ['grace@example.com', 'Grace Hopper'],
+      ['bad@example.com', '<img src=x onerror=alert(1)>\u202egnp.exe'],
+    ])
+      await site.call('POST', '/v1/admin/users', {
+        bearer: SERVICE_KEY,
+        body: { email, name, password: PASSWORD },
+      });
+    admin = await visit(browser);
+    page = admin.page;
+    await logIn(page, site.origin, ADMIN, '/admin');
+  }, 30_000);
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  const open = async (path: string): Promise<void> => {
+    await page.goto(site.origin + path);
+    await page.locator('h1').waitFor();
+  };
+  /** A session of a user, without a browser. */
+  const start = async (userId: number, more: object = {}): Promise<string> =>
+    (
+      await site.call('POST', '/v1/admin/sessions', {
+        bearer: SERVICE_KEY,
+        body: { user_id: userId, ...more },
+      })
+    ).json.access_token;
+
+  test('a stolen account: found by a part of the name, everything ended, and its owner sees it', async () => {
+    const owner = await visit(browser);
+    await logIn(owner.page, site.origin, 'ada@example.com');
+    await start(3);
+    await open('/admin');
+    await page.getByRole('searchbox').fill('lovel');
+    const hit = page.getByRole('link', { name: /Ada Lovelace/ });
+    await hit.waitFor();
+    // By keyboard: down into the list, and in.
+    await page.getByText('One user', { exact: true }).first().waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Ada Lovelace' }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/admin/users/3');
+    const live = page.getByRole('list', { name: 'Logged in now' }).getByRole('listitem');
+    await page.getByText('2 sessions', { exact: true }).first().waitFor();
+    expect(await live.count()).toBe(2);
+    // A third one comes while one looks on, and goes when it is ended alone.
+    await start(3);
+    await page.getByText('3 sessions', { exact: true }).first().waitFor();
+    await live.first().getByRole('button').click();
+    await page.getByText('2 sessions', { exact: true }).first().waitFor();
+
+    await page.getByRole('button', { name: 'Log out all' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Log out all' }).click();
+    await page.getByText(/True everywhere after/).waitFor();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await owner.page.getByText('An administrator logged you out.').waitFor();
+    expect(await owner.page.locator('.device').count()).toBe(0);
+    expect(owner.complaints).toEqual([]);
+    await owner.context.close();
+    await page
+      .getByRole('list', { name: 'History' })
+      .getByText('logged out by an administrator')
+      .first()
+      .waitFor();
+  });
+
+  test('some sessions by their boxes; disabled, reset, given a role: and the sessions are gone', async () => {
+    await Promise.all([start(4), start(4), start(4)]);
+    await open('/admin/users/4');
+    await page.getByText('3 sessions', { exact: true }).first().waitFor();
+    const boxes = page.getByRole('list', { name: 'Logged in now' }).getByRole('checkbox');
+    await boxes.nth(0).check();
+    await boxes.nth(2).check();
+    await page.getByRole('button', { name: 'Log out the 2 chosen' }).click();
+    await page.getByText('2 sessions are ended.').waitFor();
+    await page.getByText('One session', { exact: true }).first().waitFor();
+
+    await page.getByRole('button', { name: 'Disable' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.locator('.badge', { hasText: 'Disabled' }).waitFor();
+    await page.getByRole('button', { name: 'Enable' }).click();
+    await page.getByRole('button', { name: 'Disable' }).waitFor();
+
+    await start(4);
+    await page.getByText('One session', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'Reset the password' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Reset the password' }).click();
+    const password = await dialog.getByRole('textbox').inputValue();
+    expect(password).toHaveLength(20);
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    const login = await site.call('POST', '/v1/login', { body: { email: 'grace@example.com', password } });
+    expect(login.status).toBe(200);
+    await page.getByText('One session', { exact: true }).first().waitFor();
+
+    await page.getByRole('button', { name: 'Change the role' }).click();
+    await dialog.getByRole('button', { name: 'Change the role' }).click();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.locator('.badge', { hasText: 'Administrator' }).waitFor();
+    await page.locator('summary', { hasText: 'Ended sessions' }).click();
+    await page.getByText('role changed').first().waitFor();
+  });
+
+  test('a name with markup and turned letters does no harm', async () => {
+    await open('/admin/users/5');
+    await page.getByRole('heading', { name: /img src/ }).waitFor();
+    expect(await page.locator('main img').count()).toBe(0);
+    expect(await page.locator('h1').textContent()).not.toContain('\u202e');
+  });
+
+  test('the log shows what happens without reloading, waits while it is paused, and can be taken away', async () => {
+    await open('/admin/log');
+    await page.locator('.badge', { hasText: 'Live' }).waitFor();
+    const events = page.getByRole('list', { name: 'Events, the newest first' }).getByRole('listitem');
+    await events.first().waitFor();
+    const before = await events.count();
+    await start(3, { client_id: 'shop' });
+    await page.locator('.event.fresh', { hasText: 'shop' }).waitFor();
+    expect(await events.count()).toBe(before + 1);
+
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await start(3);
+    await page.getByText('One new event waits.').waitFor();
+    expect(await events.count()).toBe(before + 1);
+    await page.getByRole('button', { name: 'Go on' }).first().click();
+    await page.getByText('One new event waits.').waitFor({ state: 'detached' });
+    expect(await events.count()).toBe(before + 2);
+
+    await page.locator('summary', { hasText: 'Filters' }).click();
+    await page.getByLabel('Application').fill('shop');
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.event').length === 1);
+    await start(4);
+    await start(4, { client_id: 'shop' });
+    await page.waitForFunction(() => document.querySelectorAll('.event').length === 2);
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'CSV' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('curfew-events.csv');
+    const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatch(/^position,at,type/);
+  });
+
+  test('how the system stands: what is amiss in plain words, and how fast logouts are', async () => {
+    const bearer = await start(4);
+    await site.call('POST', '/v1/logout', { bearer });
+    await open('/admin/state');
+    await page.getByText(/embedded database is for trial|signing keys lie in the database/).waitFor();
+    await page.locator('.chart canvas').waitFor();
+    const table = page.getByRole('region', { name: 'How fast a logout is true everywhere' });
+    expect(await table.getByRole('row').count()).toBeGreaterThan(1);
+    expect(await page.getByRole('region', { name: 'Nodes', exact: true }).textContent()).toContain(
+      'this one',
+    );
+    await page.getByText('No verifier is connected to this node.').waitFor();
+  });
+
+  test('others are refused plainly', async () => {
+    const other = await visit(browser);
+    await logIn(other.page, site.origin, undefined, '/admin/log');
+    await other.page.getByRole('heading', { name: 'For administrators only' }).waitFor();
+    expect(await other.page.getByRole('navigation', { name: 'Sections' }).count()).toBe(0);
+    expect(other.complaints).toEqual([]);
+    await other.context.close();
+  });
+
+  test('an application, then everyone by the number, the administrator too', async () => {
+    await Promise.all([start(3, { client_id: 'shop' }), start(4, { client_id: 'shop' })]);
+    await open('/admin');
+    await page.getByRole('link', { name: 'Applications' }).click();
+    await page.getByRole('button', { name: 'Log everybody out of The shop' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Log everybody out' }).click();
+    await page.getByText(/sessions are ended/).waitFor();
+
+    await start(2);
+    await page.getByRole('button', { name: 'Log everyone out…' }).click();
+    const dialog = page.getByRole('dialog');
+    const sentence = await dialog.getByText(/\d+ sessions are ended\./).textContent();
+    const field = dialog.getByLabel('Type the number to go on');
+    await field.fill('1');
+    await dialog.getByRole('button', { name: 'Log everyone out' }).click();
+    await dialog.getByText('That is not the number.').waitFor();
+    await field.fill(/\d+/.exec(sentence ?? '')?.[0] ?? '');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
+    expect(
+      (await site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'everyone' } }))
+        .json,
+    ).toMatchObject({ code: 'confirmation_required', count: 0 });
+    expect(await page.locator('.administration').count()).toBe(0);
+    // The browser itself notes the answer that asks for the number.
+    expect(admin.complaints.filter((one) => !/status of 409 /.test(one))).toEqual([]);
+  });
+});

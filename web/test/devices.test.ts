@@ -1,0 +1,309 @@
+/** "My devices", as people use it: in several browsers at once. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import { CHROMIUM, logIn, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+
+const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
+
+describe.skipIf(CHROMIUM === undefined)('my devices', () => {
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([openSite(), openBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  /** A login from elsewhere. @returns its access token */
+  async function program(userAgent = 'curl/8.5.0', name?: string): Promise<string> {
+    const answer = await site.call('POST', '/v1/login', {
+      body: { email: USER, password: PASSWORD, ...(name === undefined ? {} : { device: { name } }) },
+      headers: { 'user-agent': userAgent },
+    });
+    expect(answer.status).toBe(200);
+    return answer.json['access_token'] as string;
+  }
+  const nobody = (): Promise<unknown> =>
+    site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } });
+  const open = async (page: Page): Promise<void> => {
+    await logIn(page, site.origin);
+    await page.locator('.device').first().waitFor();
+  };
+  const alive = async (token: string): Promise<boolean> =>
+    (await site.call('GET', '/v1/session', { bearer: token })).status === 200;
+
+  test('the lost phone: it logs in and is logged out, and both see it without reloading', async () => {
+    await nobody();
+    const here = await visit(browser);
+    await open(here.page);
+    await here.page.getByText('You are logged in on one device.').waitFor();
+
+    const phone = await visit(browser, { userAgent: IPHONE });
+    await open(phone.page);
+    const row = here.page.locator('.device', { hasText: 'Safari on iOS' });
+    await row.waitFor();
+    expect(await row.textContent()).toContain('New');
+    // Newest first, and read out.
+    expect(await here.page.locator('.device h2').allTextContents()).toEqual([
+      'Safari on iOSNew',
+      'Chrome on LinuxThis device',
+    ]);
+    await here.page
+      .getByRole('status')
+      .filter({ hasText: 'New login: Safari on iOS.' })
+      .waitFor({ state: 'attached' });
+
+    await row.getByRole('button', { name: 'Log out Safari on iOS' }).click();
+    const outcome = here.page.getByText('Safari on iOS is logged out.');
+    await outcome.waitFor();
+    expect(await here.page.locator('.notice').textContent()).toMatch(/True everywhere after [\d.]+ ms\./);
+    // The button is gone, so the focus is on what it did.
+    expect(await here.page.evaluate(() => document.activeElement?.textContent)).toContain('is logged out');
+
+    await phone.page.getByText('You were logged out from another of your devices.').waitFor();
+    expect(await phone.page.locator('.device').count()).toBe(0);
+    expect(await phone.page.locator('body').textContent()).not.toContain('Demo User');
+    await phone.page.getByRole('link', { name: 'Log in again' }).click();
+    await phone.page.getByText('You were logged out from another of your devices.').waitFor();
+    expect([...here.complaints, ...phone.complaints]).toEqual([]);
+    await Promise.all([here.context.close(), phone.context.close()]);
+  });
+
+  test('all others, then everywhere: asked first, and told how it went', async () => {
+    await nobody();
+    const tokens = [await program(), await program('python-requests/2'), await program('okhttp/5')];
+    const { page, context, complaints } = await visit(browser);
+    await open(page);
+    await page.getByText('You are logged in on 4 devices.').waitFor();
+    await page.getByRole('button', { name: 'Log out all other devices' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Log out all other devices?' });
+    await dialog.getByText('3 other devices are logged out at once.').waitFor();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    expect(await Promise.all(tokens.map(alive))).toEqual([true, true, true]);
+    await page.getByRole('button', { name: 'Log out all other devices' }).click();
+    await dialog.getByRole('button', { name: 'Log out all other devices' }).click();
+    await page.getByText('3 devices are logged out.').waitFor();
+    expect(await Promise.all(tokens.map(alive))).toEqual([false, false, false]);
+    await page.getByText('You are logged in on one device.').waitFor();
+
+    const last = await program();
+    await page.locator('.device').nth(1).waitFor();
+    await page.getByRole('button', { name: 'Log out everywhere' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Log out everywhere' }).click();
+    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
+    await page.getByText('2 devices are logged out.').waitFor();
+    await page.getByText(/True everywhere after/).waitFor();
+    expect(await alive(last)).toBe(false);
+    expect(await context.cookies()).toEqual([]);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('the stolen account: an administrator ends everything, and the page empties and says so', async () => {
+    const { page, context, complaints } = await visit(browser);
+    await open(page);
+    await nobody();
+    await page
+      .getByText(/A service that you use logged you out\.|An administrator logged you out\./)
+      .waitFor();
+    expect(await page.locator('.device').count()).toBe(0);
+    expect(await page.locator('#account').textContent()).toBe('');
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('a device is named, and the name goes again', async () => {
+    const { page, context, complaints } = await visit(browser);
+    await open(page);
+    const name = async (text: string): Promise<void> => {
+      await page
+        .locator('.device.current')
+        .getByRole('button', { name: /^Name / })
+        .click();
+      await page.getByLabel('Name of this device').fill(text);
+      await page.keyboard.press('Enter');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+    };
+    await name('Work\u202e laptop <b>');
+    await page.locator('.device.current h2').getByText('Work laptop <b>').waitFor();
+    await page.locator('.device.current').getByText('Chrome on Linux').waitFor();
+    await page.reload();
+    await page.locator('.device.current h2').getByText('Work laptop <b>').waitFor();
+    await name('');
+    await page.locator('.device.current h2').getByText('Chrome on Linux').waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('the keyboard alone is enough', async () => {
+    await nobody();
+    await program();
+    const { page, context, complaints } = await visit(browser);
+    await open(page);
+    const focused = (): Promise<string> =>
+      page.evaluate(() => {
+        const at = document.activeElement;
+        return at?.getAttribute('aria-label') ?? at?.textContent?.trim() ?? '';
+      });
+    const tabTo = async (name: string): Promise<void> => {
+      for (let i = 0; i < 40; i++) {
+        if ((await focused()) === name) {
+          // And it can be seen where one is.
+          expect(
+            await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineStyle),
+          ).not.toBe('none');
+          return;
+        }
+        await page.keyboard.press('Tab');
+      }
+      throw new Error(`the keyboard does not reach "${name}"`);
+    };
+    await page.locator('body').focus();
+    await tabTo('Skip to the content');
+    await tabTo('Name curl');
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Name of this device').waitFor();
+    await page.keyboard.type('Backup');
+    await page.keyboard.press('Escape');
+    // Nothing was changed, and one is where one was.
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await focused()).toBe('Name curl');
+    await tabTo('Log out curl');
+    await page.keyboard.press('Enter');
+    await page.getByText('curl is logged out.').waitFor();
+    await tabTo('Log out everywhere');
+    await page.keyboard.press('Space');
+    await page.getByRole('dialog').waitFor();
+    // Within a dialog the focus stays.
+    for (let i = 0; i < 6; i++) {
+      await page.keyboard.press('Tab');
+      const inside = await page.evaluate(
+        () => document.activeElement === document.body || document.activeElement?.closest('dialog') !== null,
+      );
+      expect(inside).toBe(true);
+    }
+    await tabTo('Log out everywhere');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
+    await tabTo('Log in again');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/login/);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('after a logout the back button shows nothing private', async () => {
+    const { page, context, complaints } = await visit(browser);
+    await open(page);
+    await page.goto(`${site.origin}/healthz`);
+    await page.goBack();
+    await page.locator('.device').first().waitFor();
+    await page.locator('#account').getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
+    await page.getByRole('link', { name: 'Log in again' }).click();
+    await page.waitForURL(/\/login/);
+    await page.goBack();
+    await page.getByRole('heading', { name: /Log in|You are logged out/ }).waitFor();
+    expect(await page.locator('body').textContent()).not.toContain('Demo User');
+    expect(await page.locator('.device').count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('a page that comes back out of the browser’s memory is empty until it has looked again', async () => {
+    const { page, context } = await visit(browser);
+    await open(page);
+    const visible = (): Promise<boolean> => page.locator('.device').first().isVisible();
+    const event = (type: string): Promise<void> =>
+      page.evaluate((name) => {
+        window.dispatchEvent(new PageTransitionEvent(name, { persisted: true }));
+      }, type);
+    expect(await visible()).toBe(true);
+    await event('pagehide');
+    expect(await visible()).toBe(false);
+    await event('pageshow');
+    await expect.poll(visible).toBe(true);
+    await event('pagehide');
+    // Logged out while it lay there.
+    await context.clearCookies();
+    await event('pageshow');
+    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
+    expect(await page.locator('.device').count()).toBe(0);
+    await context.close();
+  });
+
+  test('without a network one is logged out here, and told so', async () => {
+    const { page, context } = await visit(browser);
+    await open(page);
+    await context.setOffline(true);
+    await page.locator('#account').getByRole('button', { name: 'Log out' }).click();
+    await page.getByText('You are logged out here. The server could not be reached').waitFor();
+    expect(await page.locator('.device').count()).toBe(0);
+    await context.close();
+  });
+
+  test('names and user agents with markup, turned directions or 10,000 characters do no harm', async () => {
+    await nobody();
+    const evil = '<img src=x onerror=alert(1)><script>alert(2)</script>';
+    await program(`${evil}/1.0`, `${evil}\u202edeforP`.slice(0, 100));
+    await program(`Mozilla/5.0 ${'A'.repeat(10_000)}`);
+    await program(`${'x'.repeat(5000)}/1 ${'y'.repeat(5000)}`, 'שלום'.repeat(20));
+    await program('W'.repeat(10_000), 'W'.repeat(100));
+    const { page, context, complaints } = await visit(browser, { viewport: { width: 320, height: 700 } });
+    let dialogs = 0;
+    page.on('dialog', (dialog) => {
+      dialogs++;
+      void dialog.dismiss();
+    });
+    await open(page);
+    expect(await page.locator('.device').count()).toBe(5);
+    expect(await page.locator('main img, main script').count()).toBe(0);
+    expect(await page.locator('.device', { hasText: '<img src=x onerror=alert(1)>' }).count()).toBe(1);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+    expect(await page.locator('main').textContent()).not.toMatch(/[\u202a-\u202e]/);
+    for (const title of await page.locator('.device h2').allTextContents())
+      expect(Array.from(title).length).toBeLessThan(120);
+    expect(dialogs).toBe(0);
+    expect(complaints).toEqual([]);
+    await nobody();
+    await context.close();
+  });
+});
+
+describe.skipIf(CHROMIUM === undefined)('when the login is old', () => {
+  test('the password is asked for once more, and a wrong one ends nothing', async () => {
+    const site = await openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '1' });
+    const browser = await openBrowser();
+    try {
+      const { page, complaints } = await visit(browser);
+      await logIn(page, site.origin);
+      await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
+      await page.locator('.device').nth(1).waitFor();
+      await page.waitForTimeout(1200);
+      await page.getByRole('button', { name: 'Log out all other devices' }).click();
+      const dialog = page.getByRole('dialog');
+      const go = dialog.getByRole('button', { name: 'Log out all other devices' });
+      await go.click();
+      await dialog.getByText('You logged in some time ago.').waitFor();
+      const password = dialog.getByLabel('Password');
+      expect(await password.evaluate((field) => field === document.activeElement)).toBe(true);
+      await password.fill('wrong');
+      await go.click();
+      await dialog.getByText('That is not your password.').waitFor();
+      expect(await page.locator('.device').count()).toBe(2);
+      await password.fill(PASSWORD);
+      await page.keyboard.press('Enter');
+      await page.getByText('One device is logged out.').waitFor();
+      expect(await page.locator('.device').count()).toBe(1);
+      expect(complaints).toEqual([]);
+    } finally {
+      await browser.close();
+      await site.close();
+    }
+  });
+});

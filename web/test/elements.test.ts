@@ -1,0 +1,83 @@
+/** The elements in a page of another origin: `examples/elements`. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../packages/server/test/services/scratch.ts';
+import { CHROMIUM, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+
+describe.skipIf(CHROMIUM === undefined)('examples/elements', () => {
+  let site: Site;
+  let browser: Browser;
+  let shop: ChildProcess;
+  let origin: string;
+  beforeAll(async () => {
+    const port = await freePort();
+    origin = `http://localhost:${port}`;
+    [site, browser] = await Promise.all([openSite({ CURFEW_TRUSTED_ORIGINS: origin }), openBrowser()]);
+    const file = join(import.meta.dirname, '..', '..', 'examples', 'elements', 'server.ts');
+    shop = spawn(process.execPath, [file], {
+      env: { PATH: process.env['PATH'], PORT: String(port), AUTHORITY: site.origin },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (!shop.stdout) throw new Error('the example has no output');
+    await once(createInterface(shop.stdout), 'line');
+  });
+  afterAll(async () => {
+    shop?.kill('SIGTERM');
+    await browser?.close();
+    await site?.close();
+  });
+
+  test('log in, see the devices, and are told of an ending, under the page’s own policy and in its colours', async () => {
+    const { page, context, complaints } = await visit(browser, { colorScheme: 'dark' });
+    await page.goto(origin);
+    await page.getByLabel('E-mail address').fill(USER);
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    const button = page.getByRole('button', { name: 'Log in' });
+    expect(await button.evaluate((one) => getComputedStyle(one).backgroundColor)).toBe('rgb(11, 107, 79)');
+    // The page is light alone, whatever the system says: so is what is in it.
+    expect(
+      await page.locator('curfew-login .card').evaluate((one) => getComputedStyle(one).backgroundColor),
+    ).toBe('rgb(255, 255, 255)');
+    expect(await button.evaluate((one) => getComputedStyle(one).fontFamily)).toContain('Georgia');
+    await button.click();
+    await page.getByText('You are logged in on one device.').waitFor();
+    expect(await button.isVisible()).toBe(false);
+
+    const other = await site.call('POST', '/v1/login', {
+      body: { email: USER, password: PASSWORD },
+      headers: { 'user-agent': 'curl/8' },
+    });
+    await page.locator('.device', { hasText: 'curl' }).waitFor();
+    const bearer = other.json['access_token'] as string;
+    expect((await site.call('POST', '/v1/logout', { bearer, body: { scope: 'others' } })).status).toBe(200);
+    await page.getByText('You were logged out from another of your devices.').waitFor();
+    // The shop has heard of it too, and shows the form again.
+    await button.waitFor();
+    await page.getByLabel('E-mail address').fill(USER);
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await button.click();
+    await page.getByText('You are logged in on 2 devices.').waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('speak the language of the page around them, and leave nothing behind', async () => {
+    const { page, context, complaints } = await visit(browser);
+    await page.goto(origin);
+    await page.getByRole('heading', { name: 'Log in' }).waitFor();
+    await page.evaluate(() => document.querySelector('curfew-login')?.setAttribute('lang', 'pl'));
+    await page.getByRole('heading', { name: 'Logowanie' }).waitFor();
+    const left = await page.evaluate(() => {
+      const element = document.querySelector('curfew-login');
+      element?.remove();
+      return element?.shadowRoot?.childElementCount;
+    });
+    expect(left).toBe(0);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});

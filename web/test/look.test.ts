@@ -1,0 +1,147 @@
+/** How the pages look to whoever sees little, uses a small screen, or reads another language. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import { CHROMIUM, logIn, openBrowser, openSite, PASSWORD, ready, type Site, USER, visit } from './site.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface AxeResult {
+  violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[];
+}
+
+/** What axe finds on the page as it stands, one line each. */
+async function faults(page: Page): Promise<string[]> {
+  // Movements end first: half faded in, a text has half its contrast. One that is taken away ends as well.
+  await page.evaluate(() =>
+    Promise.allSettled(document.getAnimations().map((animation) => animation.finished)),
+  );
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: { run: (options: object) => Promise<AxeResult> } }).axe.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }),
+  );
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+  );
+}
+
+describe.skipIf(CHROMIUM === undefined)('the pages', () => {
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([openSite(), openBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  /** Walks through every state of the pages, and stops at each. */
+  async function walk(page: Page, at: (where: string) => Promise<void>): Promise<void> {
+    // Whatever an earlier walk has left.
+    await site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } });
+    await page.goto(`${site.origin}/login?reason=administrator`);
+    await ready(page);
+    await at('login');
+    await page.locator('[name=email]').fill(USER);
+    await page.locator('[name=password]').fill('wrong');
+    await page.locator('button[type=submit]').click();
+    await page.getByRole('alert').waitFor();
+    await at('login refused');
+    await logIn(page, site.origin);
+    await site.call('POST', '/v1/login', {
+      body: { email: USER, password: PASSWORD, device: { name: 'W'.repeat(60) } },
+      headers: { 'user-agent': 'curl/8' },
+    });
+    await page.locator('.device').nth(1).waitFor();
+    await page.locator('summary').first().click();
+    await at('devices');
+    await page.locator('.device .plain').first().click();
+    await page.getByRole('dialog').waitFor();
+    await at('naming');
+    await page.keyboard.press('Escape');
+    await page.locator('.device:not(.current) .acts button:last-child').click();
+    await page.locator('.notice.good').waitFor();
+    await at('ended one');
+    await page.locator('.ends .bad').click();
+    await page.getByRole('dialog').waitFor();
+    await at('asking');
+    await page.locator('dialog .bad').click();
+    await page.locator('.farewell').waitFor();
+    await at('farewell');
+    await page.goto(`${site.origin}/logout`);
+    await at('logout');
+    await logIn(page, site.origin);
+    await page.goto(`${site.origin}/logout`);
+    await at('logout asked');
+    await page.locator('button.main').click();
+    await page.waitForURL(/reason=you/);
+  }
+
+  test.each([
+    ['light', 1100],
+    ['dark', 360],
+  ] as const)(
+    'axe finds nothing, %s',
+    async (colorScheme, width) => {
+      // Only so that axe can be brought in: the policy forbids it.
+      const { page, context, complaints } = await visit(browser, {
+        bypassCSP: true,
+        colorScheme,
+        viewport: { width, height: 740 },
+      });
+      await context.addInitScript({ content: AXE });
+      const found: string[] = [];
+      await walk(page, async (where) => {
+        found.push(...(await faults(page)).map((fault) => `${where}: ${fault}`));
+      });
+      expect(found).toEqual([]);
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+    60_000,
+  );
+
+  test.each(['en-GB', 'pl-PL', 'vi-VN', 'zh-CN'])(
+    '%s: whole on a screen of 320 px, and nothing is left in English',
+    async (locale) => {
+      const { page, context, complaints } = await visit(browser, {
+        locale,
+        viewport: { width: 320, height: 640 },
+      });
+      const wide: string[] = [];
+      let english = '';
+      await walk(page, async (where) => {
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        if (width > 320) wide.push(`${where}: ${width}`);
+        english += await page.locator('body').innerText();
+      });
+      expect(wide).toEqual([]);
+      expect(await page.locator('html').getAttribute('lang')).toBe(
+        locale === 'zh-CN' ? 'zh-Hans' : locale.slice(0, 2),
+      );
+      if (locale !== 'en-GB') expect(english).not.toMatch(/\b(log|logged|device|password|you|after|this)\b/i);
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+    60_000,
+  );
+
+  test('movement stops for those who ask for it', async () => {
+    const { page, context } = await visit(browser, { reducedMotion: 'reduce' });
+    await logIn(page, site.origin);
+    await page.locator('.ends .bad').click();
+    await page.getByRole('dialog').waitFor();
+    const longest = await page.evaluate(() =>
+      Math.max(
+        0,
+        ...document.getAnimations().map((one) => Number(one.effect?.getComputedTiming().duration ?? 0)),
+      ),
+    );
+    expect(longest).toBeLessThanOrEqual(1);
+    await context.close();
+  });
+});

@@ -1,0 +1,119 @@
+/** What the tests of the pages share: an authority that listens, a browser, and an ear for whatever goes wrong in it. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
+import { findChromium } from '../../packages/server/test/services/chromium.ts';
+import { hasPostgres } from '../../packages/server/test/services/fresh-database.ts';
+import {
+  type Caller,
+  callerOf,
+  openAuthority,
+  PASSWORD,
+  type TestAuthority,
+} from '../../packages/server/test/support.ts';
+
+export { PASSWORD };
+export const USER = 'test@example.com';
+export const ADMIN = 'admin@example.com';
+
+/** The path of the browser; undefined where there is none, for `describe.skipIf`. */
+export const CHROMIUM: string | undefined = findChromium();
+
+export interface Site {
+  origin: string;
+  on: TestAuthority;
+  /** Calls the API over the wire, from no browser. */
+  call: Caller;
+  close(): Promise<void>;
+}
+
+/** An authority on a port of localhost, with its sockets. */
+export async function openSite(settings: Record<string, string> = {}): Promise<Site> {
+  let listener: RequestListener = (_req, res) => void res.end();
+  const server: Server = createServer((req, res) => listener(req, res));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const origin = `http://localhost:${port}`;
+  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
+    CURFEW_ISSUER: origin,
+    PORT: String(port),
+    ...settings,
+  });
+  listener = on.authority.listener;
+  server.on('upgrade', on.authority.upgrade);
+  return {
+    origin,
+    on,
+    call: callerOf((request) => fetch(request), origin),
+    close: async () => {
+      on.authority.hangUp();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await on.close();
+    },
+  };
+}
+
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM as string,
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--host-resolver-rules=MAP *.test 127.0.0.1'],
+  });
+}
+
+/** A page in a browser of its own, as one person at one device has it. */
+export interface Visitor {
+  context: BrowserContext;
+  page: Page;
+  /** Whatever the console, the page or its policy has complained of. A refusal by the API that was asked for is none. */
+  complaints: string[];
+}
+
+export async function visit(browser: Browser, options: BrowserContextOptions = {}): Promise<Visitor> {
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  context.setDefaultTimeout(10_000);
+  const complaints: string[] = [];
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  context.on('page', (page) => listen(page, complaints));
+  const page = await context.newPage();
+  return { context, page, complaints };
+}
+
+function listen(page: Page, complaints: string[]): void {
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (!['error', 'warning'].includes(message.type())) return;
+    // The browser itself notes every answer of 401 and 403; those are part of the API.
+    if (/^Failed to load resource: .* status of 40[13] /.test(message.text())) return;
+    complaints.push(`${message.text()} (${message.location().url})`);
+  });
+}
+
+/** Logs in through the page, and waits for the page after it. */
+export async function logIn(
+  page: Page,
+  origin: string,
+  email: string = USER,
+  next = '/devices',
+): Promise<void> {
+  await page.goto(`${origin}/login?next=${encodeURIComponent(next)}`);
+  await page.fill('[name=email]', email);
+  await page.fill('[name=password]', PASSWORD);
+  await page.click('button[type=submit]');
+  await page.waitForURL(origin + next);
+}
+
+/** The page's script has taken over. */
+export async function ready(page: Page): Promise<void> {
+  await page.waitForSelector('html[data-ready]');
+}
