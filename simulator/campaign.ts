@@ -17,9 +17,23 @@ export function campaign(file: string, from: number, count: number, print: (line
   return tally.broken.length === 0;
 }
 
-/** Writes the figures of a campaign, ended or not, into docs/mutations.md. */
-export function noteCampaign(file: string): void {
-  const tally = JSON.parse(readFileSync(file, 'utf8')) as Tally;
+/**
+ * Writes the figures of a campaign, ended or not, into docs/mutations.md.
+ * @param files where its parts stand: on several cores each has seeds of its own
+ */
+export function noteCampaign(files: readonly string[]): void {
+  const parts = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Tally);
+  const tally = parts.reduce((sum, part) => ({
+    from: Math.min(sum.from, part.from),
+    seeds: sum.seeds + part.seeds,
+    steps: sum.steps + part.steps,
+    simulatedMs: sum.simulatedMs + part.simulatedMs,
+    checks: sum.checks + part.checks,
+    confirmations: sum.confirmations + part.confirmations,
+    wallMs: Math.max(sum.wallMs, part.wallMs),
+    cpuMs: sum.cpuMs + part.cpuMs,
+    broken: [...sum.broken, ...part.broken],
+  }));
   const failed = tally.broken.map(({ seed, message }) => `\n- seed ${seed}: ${message}`).join('');
   const days = (tally.simulatedMs / 86_400_000).toFixed(0);
   writePart('campaign', `${inWords(tally)}. ${days} days were simulated.${failed}`);

@@ -10,7 +10,7 @@ const HELP = `npm run simulate -- [options]
   --without A,B    ... without these kinds of faults
   --mutation NAME  with a fault put into the source, until it is found (see mutations.ts)
   --campaign FILE  run --seeds N and note in FILE where it stands; again, it goes on from there
-  --note FILE      write the figures of that campaign, as far as it is, into docs/mutations.md
+  --note FILE,FILE write the figures of a campaign, or of its parts, as far as it is, into docs/mutations.md
   --table          run every mutation, and write docs/mutations.md
   --json           print the result as JSON
 `;
@@ -43,7 +43,7 @@ async function main(): Promise<boolean> {
   if (values.mutation !== undefined) mutate(values.mutation);
   if (values.note !== undefined) {
     const { noteCampaign } = await import('./campaign.ts');
-    noteCampaign(values.note);
+    noteCampaign(values.note.split(','));
     return true;
   }
   if (values.table) {

@@ -45,9 +45,11 @@ describe.each(backends())('names of devices, %s', (backend) => {
   });
 
   test('another’s session, one that is over and one that never was are not there', async () => {
+    // Devices of one name: the session is asked for, and not the device alone.
+    const phone = { device: { id: 'phone' } };
     const [mine, theirs] = [
-      await opened(call, (await newUser(call)).id),
-      await opened(call, (await newUser(call)).id),
+      await opened(call, (await newUser(call)).id, phone),
+      await opened(call, (await newUser(call)).id, phone),
     ];
     const { id } = await newUser(call);
     const [over, open] = [await opened(call, id), await opened(call, id)];
@@ -59,6 +61,7 @@ describe.each(backends())('names of devices, %s', (backend) => {
     expect(await rename(open.bearer, '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60')).toBe(404);
     expect(await rename(over.bearer, over.sid)).toBe(401);
     expect(await names(theirs.bearer)).toEqual({ [theirs.sid]: '' });
+    expect(await names(mine.bearer)).toEqual({ [mine.sid]: '' });
     expect(await alive(call, [mine, theirs, open])).toEqual([true, true, true]);
   });
 
