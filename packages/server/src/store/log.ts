@@ -199,7 +199,7 @@ async function readNext(
     (row): row is LogEvent & { xid: string; horizon: string } => row.position !== null,
   );
   const more = found.length === limit;
-  const cursor = found.length > 0 ? String(BigInt(found.at(-1)?.xid ?? '0') + 1n) : from.cursor;
+  const cursor = older(more ? (found.at(-1)?.xid ?? horizon) : horizon, horizon);
   const seen = [...before, ...found.map(({ position, xid }) => [position, xid] as const)];
   const given = new Map(seen.filter(([, xid]) => BigInt(xid) >= BigInt(cursor)));
   const events = found.map(({ horizon: now, xid, ...event }) => ({ ...event, cursor: older(xid, now) }));

@@ -4,6 +4,7 @@ import type { NoticeBoard, Recipient } from '../../src/cluster/notice-board.ts';
 import type { LiveSession } from '../../src/domain/session.ts';
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
 import { createNotices } from '../../src/http/notices.ts';
+import type { LogEvent } from '../../src/store/log.ts';
 import { openPlace, type Place, until } from '../races/node.ts';
 import { backends, SERVICE_KEY } from '../support.ts';
 import { newUser, opened } from './logins.ts';
@@ -128,6 +129,26 @@ describe.each(backends())('the end of a socket, %s', (backend) => {
       world.notices.listen(remembered, { ended: told, changed: () => undefined });
     });
     expect(ended).toMatchObject({ reason: 'logout', by: 'self' });
+  });
+
+  test('whoever hands an ending over is not kept for the telling', async () => {
+    const { world } = place.at(0);
+    const { bearer, sid } = await session();
+    const remembered = world.memory.recall(bearer, false)?.session as LiveSession;
+    let told = 0;
+    const stop = world.notices.listen(remembered, { ended: () => told++, changed: () => undefined });
+    const event = {
+      type: 'sessions_ended',
+      at: world.system.now(),
+      reason: 'logout',
+      actor: 'service',
+      user_id: remembered.userId,
+      user_ids: [remembered.userId],
+    } as LogEvent;
+    world.notices.took({ position: 1, ids: [sid], cuts: [], changed: [] }, event);
+    expect(told).toBe(0);
+    await until('it is told', async () => told === 1);
+    stop();
   });
 
   test('listening is not using', async () => {
