@@ -121,6 +121,18 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [['Math.max(20, leaseMs * 0.05)', 'leaseMs * 0']],
   },
   {
+    name: 'page-proves',
+    point: 1,
+    wrong: 'A page of the log makes fresh, though there is more.',
+    file: protocol('node'),
+    edits: [
+      [
+        '        for (const position of own) this.#own.add(position);\n        return this.#readNow(done);',
+        '        for (const position of own) this.#own.add(position);\n        this.#freshness.prove(asked, 0);\n        return done(null);',
+      ],
+    ],
+  },
+  {
     name: 'stepped-over',
     point: 2,
     wrong: 'The log is read on from the newest transaction, past those that are still under way.',
@@ -192,18 +204,6 @@ export const MUTATIONS: readonly Mutation[] = [
       running = false;
       const served = asking;
       asking = [];`,
-      ],
-    ],
-  },
-  {
-    name: 'page-proves',
-    point: 1,
-    wrong: 'A page of the log makes fresh, though there is more.',
-    file: protocol('node'),
-    edits: [
-      [
-        '        for (const position of own) this.#own.add(position);\n        return this.#readNow(done);',
-        '        for (const position of own) this.#own.add(position);\n        this.#freshness.prove(asked, 0);\n        return done(null);',
       ],
     ],
   },
@@ -470,8 +470,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('node'),
     edits: [
       [
-        '        for (const position of own) this.#own.add(position);',
-        '        for (const position of own) this.#own.add(position);\n        this.#freshness.prove(asked, 0);',
+        '        for (const position of own) this.#own.add(position);\n        return done(error ??',
+        '        for (const position of own) this.#own.add(position);\n        this.#freshness.prove(asked, 0);\n        return done(error ??',
       ],
     ],
   },

@@ -167,7 +167,7 @@ async function readMarking({ database }: World): Promise<Marking[]> {
                 ? { scope: 'user', userId: user_id }
                 : null;
     const left = target ? await countUnmarked(database, target) : 0;
-    if (left > 1e9) found.push({ position, scope: scope ?? '', at: at.toISOString(), left });
+    if (left > 0) found.push({ position, scope: scope ?? '', at: at.toISOString(), left });
   }
   return found;
 }

@@ -1,0 +1,61 @@
+/** The administration on a small screen, in each language; and how heavy it is. */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { besidesTheQuestion, furnish, walk } from './administration-walk.ts';
+import { CHROMIUM, openBrowser, openSite, type Site, visit } from './site.ts';
+
+const BUILT = new URL('../../packages/server/assets/web/', import.meta.url);
+
+describe.skipIf(CHROMIUM === undefined)('the administration', () => {
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([openSite(), openBrowser()]);
+    await furnish(site);
+  }, 30_000);
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  test.each(['en-GB', 'pl-PL', 'vi-VN', 'zh-CN'])(
+    '%s: whole on a screen of 320 px, and nothing is left in English',
+    { timeout: 60_000 },
+    async (locale) => {
+      const { page, context, complaints } = await visit(browser, {
+        locale,
+        viewport: { width: 320, height: 640 },
+      });
+      const wide: string[] = [];
+      let text = '';
+      await walk(site, page, async (where) => {
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        if (width > 320) wide.push(`${where}: ${width}`);
+        text += await page.locator('body').innerText();
+      });
+      expect(wide).toEqual([]);
+      if (locale !== 'en-GB')
+        expect(text).not.toMatch(/\b(logged|sessions|ended|password|you|after|this)\b/i);
+      expect(besidesTheQuestion(complaints)).toEqual([]);
+      await context.close();
+    },
+  );
+
+  test('less than 150 KB of script, compressed, in every language', () => {
+    const { pages, languages } = JSON.parse(readFileSync(new URL('pages.json', BUILT), 'utf8'));
+    const { script, modules } = pages.administration;
+    const sizeOf = (file: string): number => {
+      const compressed = readFileSync(new URL(`${file}.gz`, BUILT));
+      expect(gunzipSync(compressed).length).toBeGreaterThan(0);
+      return compressed.length;
+    };
+    const scripts = [script, ...modules].reduce((sum: number, file: string) => sum + sizeOf(file), 0);
+    for (const language of Object.values<{ files: { administration: string } }>(languages))
+      expect(scripts + sizeOf(language.files.administration)).toBeLessThan(150 * 1024);
+    // And the pages of everybody have none of it.
+    const { modules: others } = pages.devices;
+    expect(others.some((file: string) => /administration|uplot/i.test(file))).toBe(false);
+  });
+});
