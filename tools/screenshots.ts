@@ -12,6 +12,7 @@ import pino from 'pino';
 import { createAuthority } from '../packages/server/src/authority.ts';
 import { findChromium } from '../packages/server/test/services/chromium.ts';
 import { buildStalePages } from './build-pages.ts';
+import { administration } from './screenshots/administration.ts';
 import { people } from './screenshots/people.ts';
 import type { Camera, Look } from './screenshots/camera.ts';
 
@@ -64,6 +65,9 @@ async function takeAll(): Promise<void> {
         const camera = await openCamera(browser, origin, language, locale, look);
         await people(camera, all);
         await camera.context.close();
+        const office = await openCamera(browser, origin, language, locale, look);
+        await administration(office, all);
+        await office.context.close();
       }
   } finally {
     await browser.close();

@@ -95,13 +95,17 @@ export function createNotices(
         'curfew.notices.v1',
         ...offered,
       ]);
+      let toldWhy = false;
       socket.onmessage = ({ data }) => {
-        if (!signal.aborted) on.notice(JSON.parse(String(data)) as Notice);
+        if (signal.aborted) return;
+        const notice = JSON.parse(String(data)) as Notice;
+        toldWhy ||= notice.type === 'session.ended';
+        on.notice(notice);
       };
       socket.onclose = ({ code }) => {
         if (signal.aborted || code === PROTOCOL) return;
-        // The reason has been said before; if it got lost, it can be asked for.
-        if (code === ENDED) return void on.ask().catch(later);
+        // The reason is said before; if that got lost, it can be asked for.
+        if (code === ENDED) return toldWhy ? undefined : void on.ask().catch(later);
         if (code === TOO_MUCH) tries = Math.max(tries, TOO_MUCH_TRIES);
         else if (Date.now() - openedMs > LASTED_MS) tries = 0;
         later();
