@@ -1,4 +1,11 @@
-import { endOfUsers, hasSearchIndex, searchUsers, searchUsersByIndex } from '../store/user-search.ts';
+import {
+  endOfUsers,
+  foldsCase,
+  hasSearchIndex,
+  patternsOf,
+  searchUsers,
+  searchUsersByIndex,
+} from '../store/user-search.ts';
 import { pageOfUsers, type UserRecord } from '../store/users.ts';
 import type { World } from './world.ts';
 
@@ -36,8 +43,10 @@ export async function findUsers(
     if (system.monotonicMs() >= untilMs) throw new SearchStopped('the search took too long');
   };
 
+  const isPlain = !/[^ -~]/.test(text);
+  const patterns = patternsOf(text, isPlain || (await foldsCase(database)));
   let from: number | null = await endOfUsers(database, after, FIRST);
-  const found = await searchUsers(database, text, after, from, limit);
+  const found = await searchUsers(database, patterns, after, from, limit);
   if (
     from !== null &&
     found.length < limit &&
@@ -45,14 +54,14 @@ export async function findUsers(
     (await hasSearchIndex(database))
   ) {
     goOn();
-    return [...found, ...(await searchUsersByIndex(database, text, from, limit - found.length))];
+    return [...found, ...(await searchUsersByIndex(database, patterns, from, limit - found.length))];
   }
   const running: Promise<UserRecord[]>[] = [];
   while (found.length < limit) {
     goOn();
     while (from !== null && running.length < AT_A_TIME) {
       const upTo: number | null = await endOfUsers(database, from, CHUNK);
-      const chunk = searchUsers(database, text, from, upTo, limit);
+      const chunk = searchUsers(database, patterns, from, upTo, limit);
       // Awaited in its turn, or not at all when enough was found before.
       chunk.catch(() => undefined);
       running.push(chunk);

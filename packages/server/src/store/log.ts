@@ -281,16 +281,24 @@ export async function moveReader(on: Queryable, name: string, cursor: string): P
 
 /*
  * One statement: rows and cursor move together. Two nodes that write at once write each row once, by the index; a row
- * above the horizon is tried again next time, for the same reason that readers go by transaction.
+ * above the horizon is tried again next time, for the same reason that readers go by transaction. So many events at a
+ * time, to the end of a transaction, so that a backlog of any length is worked off.
  */
-const writeAudit = statement<[], { written: number }>(
+const writeAudit = statement<[limit: number], { more: boolean }>(
   'write_audit',
-  `with reader as (
-     insert into readers (name, cursor) values ('audit', pg_snapshot_xmin(pg_current_snapshot()))
+  `with before as (select coalesce((select cursor from readers where name = 'audit'), '0'::xid8) as cursor),
+   edge as (
+     -- Above the horizon there is no place to stop at.
+     select xid from (
+       select (xid::text::bigint + 1)::text::xid8 as xid from events
+       where xid >= (select cursor from before) order by xid offset $1 limit 1
+     ) e where xid <= pg_snapshot_xmin(pg_current_snapshot())
+   ), reader as (
+     insert into readers (name, cursor)
+     values ('audit', least(pg_snapshot_xmin(pg_current_snapshot()), (select xid from edge)))
      on conflict (name) do update set cursor = greatest(readers.cursor, excluded.cursor)
      returning cursor
-   ), before as (select cursor from readers where name = 'audit'),
-   written as (
+   ), written as (
      insert into logs (event_type, user_id, ip_address, message, created_at, event_position)
      select case e.type when 'session_started' then 'USER_LOGIN' else 'USER_LOGOUT' end, u.id, e.ip_address,
        case when e.type = 'session_started' then 'User ' || u.id || ' logged in successfully'
@@ -300,18 +308,20 @@ const writeAudit = statement<[], { written: number }>(
        e.at, e.position
      from events e
      left join lateral unnest(coalesce(e.user_ids, array[e.user_id])) as u (id) on true
-     where e.xid >= coalesce((select cursor from before), '0'::xid8) and e.type in ('session_started', 'sessions_ended')
-       and exists (select 1 from reader)
+     where e.xid >= (select cursor from before) and coalesce(e.xid < (select xid from edge), true)
+       and e.type in ('session_started', 'sessions_ended') and exists (select 1 from reader)
      order by e.position
      on conflict (event_position, coalesce(user_id, 0)) do nothing
      returning 1
    )
-   select count(*) as written from written`,
+   select exists (select 1 from edge) as more from (select count(*) from written) w`,
 );
+const AUDITED_AT_ONCE = 10_000;
 
 /** Writes the rows of contract 004's `logs` for what is new in the log, each once. */
-export async function writeAuditRows(on: Queryable): Promise<void> {
-  await writeAudit.run(on);
+export async function writeAuditRows(on: Queryable, atATime: number = AUDITED_AT_ONCE): Promise<void> {
+  let more = true;
+  while (more) more = (await writeAudit.run(on, atATime - 1))[0]?.more ?? false;
 }
 
 const endedSince = statement<

@@ -6,6 +6,13 @@ import { type Queryable, statement } from './statement.ts';
 
 const MATCHES = `deleted_at is null and (email ilike any($3::text[]) or name ilike any($3::text[]))`;
 
+const folds = statement<[], { folds: boolean }>('database_folds_case', `select lower('Ł') = 'ł' as folds`);
+
+/** Whether "ilike" knows more than ASCII: that is a matter of the database's locale. */
+export async function foldsCase(on: Queryable): Promise<boolean> {
+  return (await folds.run(on))[0]?.folds ?? false;
+}
+
 const end = statement<[after: number, rows: number], { id: number }>(
   'end_of_users',
   `select id from users where id > $1 order by id offset $2 limit 1`,
@@ -25,12 +32,12 @@ const search = statement<[after: number, limit: number, patterns: string[], upTo
 /** Those among the users after one id up to another, by id. */
 export function searchUsers(
   on: Queryable,
-  text: string,
+  patterns: readonly string[],
   after: number,
   upTo: number | null,
   limit: number,
 ): Promise<UserRecord[]> {
-  return search.run(on, after, limit, containing(text), upTo);
+  return search.run(on, after, limit, [...patterns], upTo);
 }
 
 const searchIndex = statement<[after: number, limit: number, patterns: string[]], UserRecord>(
@@ -43,11 +50,11 @@ const searchIndex = statement<[after: number, limit: number, patterns: string[]]
 /** The same among all users after an id, by the index of `hasSearchIndex`. Good for what few users have. */
 export function searchUsersByIndex(
   on: Queryable,
-  text: string,
+  patterns: readonly string[],
   after: number,
   limit: number,
 ): Promise<UserRecord[]> {
-  return searchIndex.run(on, after, limit, containing(text));
+  return searchIndex.run(on, after, limit, [...patterns]);
 }
 
 const indexed = statement<[], { indexed: boolean }>(
@@ -66,14 +73,13 @@ export async function hasSearchIndex(on: Queryable): Promise<boolean> {
 }
 
 /**
- * Patterns that contain the text. How much of case the database folds is a matter of its locale, and of ASCII alone in the
- * plainest one: other letters are given in the ways in which names are written.
+ * Patterns of what contains the text. Where the database folds ASCII alone, the text is looked for in the ways in which
+ * names are written.
  */
-function containing(text: string): string[] {
+export function patternsOf(text: string, databaseFolds: boolean): string[] {
   const lower = text.toLowerCase();
-  const upper = text.toUpperCase();
   const capitals = lower.replace(/(?<![\p{L}\p{M}])\p{L}/gu, (letter) => letter.toUpperCase());
   const laterCapitals = lower.slice(0, 1) + capitals.slice(1);
-  const spellings = !/[^ -~]/.test(text) ? [text] : [text, lower, upper, capitals, laterCapitals];
+  const spellings = databaseFolds ? [text] : [text, lower, text.toUpperCase(), capitals, laterCapitals];
   return [...new Set(spellings)].map((one) => `%${one.replace(/[\\%_]/g, '\\$&')}%`);
 }

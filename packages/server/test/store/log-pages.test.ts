@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { logHorizon, type Place, placeOf, readEndings } from '../../src/store/log.ts';
+import { logHorizon, type Place, placeOf, readEndings, writeAuditRows } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
@@ -20,8 +20,8 @@ describe.skipIf(!hasPostgres())('the log in pages', () => {
   });
   afterAll(() => database.close());
 
-  const insert = `insert into events (at, type, scope, session_ids, actor)
-    select $1, 'sessions_ended', 'sessions', array[$2::uuid], 'system' from generate_series(1, $3) returning position`;
+  const insert = `insert into events (at, type, scope, reason, session_ids, actor)
+    select $1, 'sessions_ended', 'sessions', 'logout', array[$2::uuid], 'system' from generate_series(1, $3) returning position`;
   const append = async (at: Date, count: number): Promise<number[]> => {
     const { rows } = await database.query({
       text: insert,
@@ -75,4 +75,29 @@ describe.skipIf(!hasPostgres())('the log in pages', () => {
     const { positions: none } = await readAll(await placeOf(database, new Date('2027-01-01T00:00:00Z')), 2);
     expect(none).toEqual([]);
   });
+
+  test.each([1, 2, 1000])('the audit view is written %i at a time, each row once', async (atATime) => {
+    const before = await append(LATELY, 5);
+    await withClient(url, async (slow) => {
+      await slow.query('begin');
+      const { rows } = await slow.query<{ position: string }>(insert, [LATELY, randomUUID(), 1]);
+      const after = [...(await append(LATELY, 1)), ...(await append(LATELY, 1))];
+      await writeAuditRows(database, atATime);
+      expect(await audited(before)).toBe(5);
+      // What is above the horizon is there too, and comes again without being written again.
+      expect(await audited(after)).toBe(2);
+      await slow.query('commit');
+      await writeAuditRows(database, atATime);
+      await writeAuditRows(database, atATime);
+      expect(await audited([...before, ...after, ...rows.map((row) => Number(row.position))])).toBe(8);
+    });
+  });
+
+  async function audited(positions: number[]): Promise<number> {
+    const { rows } = await database.query({
+      text: 'select count(*)::int as count from logs where event_position = any($1)',
+      values: [positions],
+    });
+    return Number(rows[0]?.['count']);
+  }
 });
