@@ -285,7 +285,8 @@ export function createClient(options: ClientOptions = {}): Client {
       true,
       true,
     );
-    told ??= (await telling?.first) ?? undefined;
+    // A refusal is said by `told`; over here it is over.
+    told ??= (await telling?.first.catch(() => null)) ?? undefined;
     if (told || !telling) return { result: { local: true, server: 'done', ...(told ?? OVER) }, heard };
     return { result: { local: true, server: 'pending', told: telling.told }, heard };
   }

@@ -71,7 +71,10 @@ export interface Told {
   waitedOut: number;
 }
 
-/** `local`: what lay in this browser is gone. `told` is kept when the server has been told, also after a reload. */
+/**
+ * `local`: what lay in this browser is gone. `told` is kept when the server has been told, also after a reload. It is rejected
+ * when this session is over and the others that were meant are not: the server refused, or had no session any more to ask with.
+ */
 export type LogoutResult =
   | ({ local: true; server: 'done' } & Told)
   | { local: true; server: 'pending'; told: Promise<Told> };

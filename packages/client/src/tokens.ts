@@ -15,6 +15,7 @@ const RENEW_AT = 0.9;
 const ANSWER_MS = 4000;
 /** A refresh whose answer was lost is repeated while the server still gives the same successor for the same token. */
 const REPEAT_AFTER_MS = [200, 800];
+const REPEAT_WITHIN_MS = 6000;
 
 const spentName = ({ session, nth }: Tokens): string => `spent:${session.id}:${nth}`;
 
@@ -97,6 +98,9 @@ export function createRenewal(
 }
 
 async function askForTokens(authority: string, refresh: string): Promise<Response> {
+  const beganMs = Date.now();
+  // The machine may have slept since: later than this the token, spent by then, would be taken for a stolen one.
+  const isLate = (): boolean => Date.now() - beganMs > REPEAT_WITHIN_MS;
   for (let nth = 0; ; nth++) {
     const waitMs = REPEAT_AFTER_MS[nth];
     try {
@@ -109,8 +113,9 @@ async function askForTokens(authority: string, refresh: string): Promise<Respons
       });
       if (response.status < 500 || waitMs === undefined) return response;
     } catch (error) {
-      if (waitMs === undefined || navigator.onLine === false) throw error;
+      if (waitMs === undefined || navigator.onLine === false || isLate()) throw error;
     }
     await pause(waitMs);
+    if (isLate()) throw new TypeError('the authority does not answer');
   }
 }

@@ -14,6 +14,10 @@ export interface Untold {
   tokens?: Tokens | undefined;
   /** Known while the page lives, and never written down. */
   csrf?: string | undefined;
+  /** When it was noted, in milliseconds since 1970 by this machine's clock. */
+  notedMs?: number;
+  /** What was asked for was refused; this session alone is still to be ended. */
+  refusal?: ProblemError | undefined;
 }
 
 interface Waiting {
@@ -24,7 +28,7 @@ interface Waiting {
 
 const ANSWER_MS = 8000;
 const REPEAT_AT_MOST_MS = 60_000;
-/** The session was over already, or another page has told the server. */
+/** This session was over already, or another page has told the server. */
 export const OVER: Told = { ended: 0, confirmed: true, ms: 0, acknowledged: 0, waitedOut: 0 };
 
 export const toldOf = ({ ended, confirmed, ms, acknowledged, waitedOut }: Told): Told => ({
@@ -34,6 +38,16 @@ export const toldOf = ({ ended, confirmed, ms, acknowledged, waitedOut }: Told):
   acknowledged,
   waitedOut,
 });
+
+/** This session is over. Whoever asked for more has to hear that more did not happen. */
+function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Told {
+  const isAll = (asked.scope ?? 'this') === 'this';
+  if (isAll && !refusal) return OVER;
+  const title = 'This session is over; the others could not be ended with it.';
+  throw (
+    refusal ?? problem ?? new ProblemError(new Response(null, { status: 401 }), { code: 'not_told', title })
+  );
+}
 
 export function logoutRequest(authority: string, asked: LogoutOptions, csrf?: string): Request {
   return new Request(`${authority}/v1/logout`, {
@@ -86,6 +100,7 @@ export function createUntold(
       JSON.stringify({
         ...untold,
         csrf: undefined,
+        refusal: undefined,
         // A secret that lives for long is kept where its owner has allowed it, and a short-lived one otherwise.
         ...(tokens && !keepsRefresh ? { tokens: { ...tokens, refresh: '' } } : {}),
       }),
@@ -94,12 +109,17 @@ export function createUntold(
 
   async function deliver(untold: Untold): Promise<Told> {
     const response = await (sendFor ? deliverByToken(untold, sendFor) : deliverByCookie(untold));
-    if (response === null || response.status === 401) return OVER;
-    if (response.ok) return toldOf((await response.json()) as Told);
+    if (response === null) return onlyThis(untold);
+    if (response.ok) {
+      const told = toldOf((await response.json()) as Told);
+      return untold.refusal ? onlyThis(untold) : told;
+    }
     const problem = await problemOf(response);
+    if (response.status === 401) return onlyThis(untold, problem);
     // The server wants more than a credential for the other sessions. This one at least is over.
     if (problem.code !== 'csrf_failed' && problem.status < 500 && untold.asked.scope !== 'this') {
       untold.asked = { scope: 'this' };
+      untold.refusal = problem;
       return deliver(untold);
     }
     throw problem;
@@ -132,7 +152,11 @@ export function createUntold(
     });
     if (!state.ok) return state;
     const { session, csrf_token: csrf } = (await state.json()) as Issued;
-    if (sid && session.id !== sid) return null;
+    const awayMs = Date.now() - (untold.notedMs ?? 0);
+    const serverMs = Date.parse(state.headers.get('date') ?? '') || Date.now();
+    // Without a name: what has begun since is of a later login. The header counts in whole seconds.
+    const isLater = Date.parse(session.created_at) > serverMs - awayMs + 1000;
+    if (sid ? session.id !== sid : isLater) return null;
     return post(csrf);
   }
 
@@ -182,6 +206,7 @@ export function createUntold(
       });
       // Whoever does not look at it is not to be troubled by it.
       told.catch(() => undefined);
+      untold.notedMs = Date.now();
       write(untold);
       // Goes out before anything else happens: the page may be about to leave.
       return { first: attempt(untold.sid), told };
@@ -189,7 +214,12 @@ export function createUntold(
     tell,
     drop() {
       for (const sid of kept.names('out:')) kept.set(`out:${sid}`, null);
-      for (const { resolve } of waiting.values()) resolve(OVER);
+      for (const { untold, resolve, reject } of waiting.values())
+        try {
+          resolve(onlyThis(untold));
+        } catch (error) {
+          reject(error);
+        }
       waiting.clear();
     },
     close() {

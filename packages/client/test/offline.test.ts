@@ -48,7 +48,11 @@ describe.skipIf(program === undefined)('offline', () => {
   const logOut = (page: Page, scope: 'this' | 'all' = 'this'): Promise<unknown> =>
     page.evaluate(async (what) => {
       const result = await window.client.logout({ scope: what });
-      if (result.server === 'pending') void result.told.then((told) => void Object.assign(window, { told }));
+      if (result.server === 'pending')
+        result.told.then(
+          (told) => void Object.assign(window, { told }),
+          (error) => void Object.assign(window, { told: { refused: error.code } }),
+        );
       return { ...result, told: 'promised' };
     }, scope);
   const told = (page: Page): Promise<unknown> => page.evaluate('window.told');
@@ -126,7 +130,8 @@ describe.skipIf(program === undefined)('offline', () => {
       return true;
     };
     await context.setOffline(false);
-    await expect.poll(() => told(page), { timeout: 10_000 }).toMatchObject({ ended: 1 });
+    // The phone lives, and nobody is told otherwise.
+    await expect.poll(() => told(page), { timeout: 10_000 }).toEqual({ refused: 'login_too_old' });
     stage.intercept = null;
     expect([await aliveOf(sid), await aliveOf(other)]).toEqual([false, true]);
 
@@ -178,6 +183,25 @@ describe.skipIf(program === undefined)('offline', () => {
     await page.evaluate(() => window.dispatchEvent(new Event('online')));
     await page.waitForTimeout(500);
     expect(await sessionIn(page)).toBe(last);
+  });
+
+  test('from everywhere, and a login before the server was told: the phone lives, and nobody is told otherwise', async () => {
+    const page = await openTab(context, stage.origin);
+    const phone = await (await browser.newContext()).newPage();
+    await phone.goto(stage.origin);
+    await startClient(phone, { notices: false });
+    const other = await logIn(phone);
+    await logIn(page);
+    stage.intercept = (req, res) => {
+      if (req.url !== '/v1/logout') return false;
+      res.writeHead(503).end();
+      return true;
+    };
+    expect(await logOut(page, 'all')).toMatchObject({ server: 'pending' });
+    await logIn(page);
+    stage.intercept = null;
+    await expect.poll(() => told(page), { timeout: 10_000 }).toHaveProperty('refused');
+    expect(await aliveOf(other)).toBe(true);
   });
 
   test('where the page has gone to another one at once the server has been told all the same', async () => {

@@ -70,6 +70,37 @@ test('a key stays for a full round of sweeps after it came last, and is gone aft
   );
 });
 
+test('what is there at the start is listed, whatever comes and goes meanwhile', () => {
+  const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 2 });
+  const key = fc.record({ a: word.map((a) => a & 0x7fffffff), b: word.map((b) => b & 127), c: word });
+  const name = ({ a, b, c }: { a: number; b: number; c: number }): string => `${a},${b},${c}`;
+  const acts = fc.array(fc.record({ add: fc.array(key, { maxLength: 20 }), sweeps: fc.nat(8) }), {
+    maxLength: 30,
+  });
+  fc.assert(
+    fc.property(
+      fc.array(key, { maxLength: 300 }),
+      acts,
+      fc.integer({ min: 1, max: 9 }),
+      (there, meanwhile, size) => {
+        const ids = new EndedIds();
+        for (const one of there) ids.add(one);
+        const listed = new Set<string>();
+        let at = 0;
+        // Fewer than a round of sweeps: nothing may leave.
+        let sweeps = 0;
+        for (const keys of ids.chunks(size)) {
+          for (const one of keys) listed.add(name(one));
+          const act = meanwhile[at++];
+          for (const one of act?.add ?? []) ids.add(one);
+          for (let i = 0; i < (act?.sweeps ?? 0) && sweeps < EndedIds.sweeps - 1; i++, sweeps++) ids.sweep();
+        }
+        for (const one of there) expect(listed).toContain(name(one));
+      },
+    ),
+  );
+});
+
 test('at most 24 bytes an id, also while it grows and after sweeps', () => {
   const ids = new EndedIds();
   const key = (): { a: number; b: number; c: number } => ({

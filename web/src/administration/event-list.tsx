@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { say, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import { exactly } from '../text/time.ts';
+import { exactly, toTheSecond } from '../text/time.ts';
 import type { LogEvent } from './api.ts';
 import { pathOfUser } from './route.ts';
 import { actorOf, reasonOf, whatHappened } from './words.ts';
@@ -66,7 +66,7 @@ function EventRow({
         )}
       </p>
       <time class="small quiet" datetime={event.at} title={exactly(tag, at)}>
-        {clock(tag, at)}
+        {toTheSecond(tag, at)}
       </time>
       <p class="small quiet about">
         {say(administration.actors.by, { who: actorOf(texts, event.actor) })}
@@ -81,16 +81,4 @@ function EventRow({
       </p>
     </li>
   );
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** A day and a time with seconds: in a log they matter. */
-function clock(tag: string, at: Date): string {
-  let format = formats.get(tag);
-  if (!format) {
-    format = new Intl.DateTimeFormat(tag, { dateStyle: 'short', timeStyle: 'medium' });
-    formats.set(tag, format);
-  }
-  return format.format(at);
 }

@@ -9,6 +9,8 @@ export interface Listener {
   standing(standing: Standing): void;
 }
 
+const AGAIN_MS = 3000;
+
 /**
  * Follows the log while somebody looks: a page in the background keeps no connection, of which a browser has few, and goes
  * on where it stopped. Events may come twice.
@@ -17,7 +19,9 @@ export interface Listener {
 export function followLog(query: Query, listener: Listener): () => void {
   let source: EventSource | null = null;
   let cursor: string | null = null;
+  let again: number | undefined;
   const close = (): void => {
+    clearTimeout(again);
     source?.close();
     source = null;
   };
@@ -26,7 +30,13 @@ export function followLog(query: Query, listener: Listener): () => void {
     listener.standing('connecting');
     source = new EventSource(`/v1/admin/events${searchOf({ ...query, cursor })}`);
     source.onopen = () => listener.standing('live');
-    source.onerror = () => listener.standing('connecting');
+    source.onerror = () => {
+      listener.standing('connecting');
+      // A broken line it mends itself; an answer that is none it takes for final (HTML Standard, section 9.2.3).
+      if (source?.readyState !== EventSource.CLOSED) return;
+      close();
+      again = window.setTimeout(look, AGAIN_MS * (0.5 + Math.random()));
+    };
     source.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
       if (lastEventId !== '') cursor = lastEventId;
       listener.event(JSON.parse(data) as LogEvent);

@@ -6,7 +6,7 @@ import { Said } from '../parts/said.tsx';
 import { problemOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import { type Api, type LogEvent, type Query, searchOf } from './api.ts';
+import { type Api, type LogEvent, searchOf } from './api.ts';
 import { EventList } from './event-list.tsx';
 import { followLog, type Standing } from './live.ts';
 import { FILTERS, type Filters, LogFilters, queryOf } from './log-filters.tsx';
@@ -34,14 +34,17 @@ export function LogView({ api }: { api: Api }): VNode {
   const arrived = useSignal(0);
   const query = queryOf(filters.value);
 
-  const read = async (before: number | null, wanted: Query = query): Promise<void> => {
+  /** @param wanted the filters that it is asked for: when they have changed meanwhile, the answer is not wanted any more */
+  const read = async (before: number | null, wanted: Filters = filters.value): Promise<void> => {
     try {
-      const answer = await api.events({ ...wanted, limit: PAGE, before });
-      const had = before === null ? [] : (events.value ?? []);
-      events.value = merged(had, answer.events, Number.POSITIVE_INFINITY);
+      const answer = await api.events({ ...queryOf(wanted), limit: PAGE, before });
+      if (filters.value !== wanted) return;
+      // Some may have come by themselves before the answer.
+      events.value = merged(events.value ?? [], answer.events, Number.POSITIVE_INFINITY);
       next.value = answer.next;
       fault.value = null;
     } catch (error) {
+      if (filters.value !== wanted) return;
       const { code } = problemOf(error);
       fault.value =
         code === 'invalid_request'
@@ -65,6 +68,9 @@ export function LogView({ api }: { api: Api }): VNode {
       standing: (now) => (standing.value = now),
     });
     events.value = null;
+    next.value = null;
+    waiting.value = [];
+    fresh.value = new Set();
     void read(null);
     return stop;
   }, [filters.value]);

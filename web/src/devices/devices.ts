@@ -29,6 +29,8 @@ export interface Devices {
   /** Those that have come since the page was opened. */
   readonly fresh: ReadonlySignal<ReadonlySet<string>>;
   load(): Promise<void>;
+  /** Lets go of what is known of anybody, until it is loaded again. */
+  forget(): void;
   /** Ends one. @returns false when it had ended already. Throws what the client throws. */
   end(view: SessionView): Promise<boolean>;
   endMany(scope: 'others' | 'all' | 'this'): Promise<void>;
@@ -87,6 +89,17 @@ export function createDevices(client: Client, authority: string = location.origi
     change.value = { appeared, vanished };
   };
 
+  /** Word of the end may come before the answer; when there was none after all, it is news if it comes later. */
+  const endingHere = async <T>(views: SessionView[], work: () => Promise<T>): Promise<T> => {
+    for (const { id } of views) endedHere.add(id);
+    try {
+      return await work();
+    } catch (error) {
+      for (const { id } of views) endedHere.delete(id);
+      throw error;
+    }
+  };
+
   const load = (): Promise<void> => {
     // While one is under way another is begun after it, however many ask: what changed meanwhile must be seen.
     if (loading) {
@@ -132,17 +145,24 @@ export function createDevices(client: Client, authority: string = location.origi
     change,
     fresh,
     load,
+    forget() {
+      session.value = null;
+      list.value = null;
+      outcome.value = null;
+      change.value = null;
+    },
     async end(view) {
-      endedHere.add(view.id);
-      const result = await client.logout({ scope: 'selected', sessions: [view.id] });
+      const result = await endingHere([view], () =>
+        client.logout({ scope: 'selected', sessions: [view.id] }),
+      );
       const ended = result.server === 'pending' || result.ended > 0;
       if (ended) outcome.value = { device: view, result };
       list.value = list.value?.filter((one) => one.id !== view.id) ?? null;
       return ended;
     },
     async endMany(scope) {
-      for (const view of list.value ?? []) if (!view.current) endedHere.add(view.id);
-      const result = await client.logout({ scope });
+      const others = (list.value ?? []).filter((view) => !view.current);
+      const result = await endingHere(others, () => client.logout({ scope }));
       outcome.value = { device: null, result };
       if (scope === 'others') list.value = list.value?.filter((one) => one.current) ?? null;
     },

@@ -11,6 +11,12 @@ import { LoginForm } from '../login/login-form.tsx';
 import type { Client } from '../session/client.ts';
 import { Embedded, type Shown } from './embedded.tsx';
 
+/** A page may have copied the attribute from somewhere: nothing that is a script goes into an address. */
+const isWebAddress = (text: string): boolean =>
+  /^https?:$/.test(URL.parse(text, location.href)?.protocol ?? '');
+const webAddressOr = (text: string | null): string | null =>
+  text !== null && isWebAddress(text) ? text : null;
+
 /** The login form. Event `curfew-login` with the session; with the attribute `next` it goes there as well. */
 class CurfewLogin extends Embedded {
   protected override show(client: Client): Shown {
@@ -28,8 +34,9 @@ class CurfewLogin extends Embedded {
           }}
           onLoggedIn={() => {
             const next = this.getAttribute('next');
-            if (next !== null) location.assign(next);
-            return next !== null;
+            const isAddress = next !== null && isWebAddress(next);
+            if (isAddress) location.assign(next);
+            return isAddress;
           }}
         />
       ),
@@ -55,7 +62,7 @@ class CurfewDevices extends Embedded {
       if (why) this.tell('curfew-logged-out', why);
     });
     return {
-      view: <DevicesView devices={devices} login={this.getAttribute('login')} />,
+      view: <DevicesView devices={devices} login={webAddressOr(this.getAttribute('login'))} />,
       close: () => {
         document.removeEventListener('curfew-login', this.#again);
         stop();

@@ -38,7 +38,7 @@ client.onLoggedOut((why) => {
   session.value = null;
   over.value = why;
 });
-emptyOnLeave(look);
+emptyOnLeave(look, () => (session.value = null));
 followLinks();
 
 function Header(): VNode | null {

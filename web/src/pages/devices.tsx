@@ -16,7 +16,10 @@ interface DevicesState extends PageState {
 const client = createClient();
 const devices = createDevices(client);
 const loaded = devices.load();
-emptyOnLeave(() => devices.load());
+emptyOnLeave(
+  () => devices.load(),
+  () => devices.forget(),
+);
 
 function Header({ administration }: { administration: boolean }): ReturnType<typeof Account> {
   return (

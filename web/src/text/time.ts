@@ -39,7 +39,15 @@ export function moment(tag: string, at: Date): string {
   ).format(at);
 }
 
-/** The same in full, with the seconds and the zone. */
+/** The same with the seconds, for a log. */
+export function toTheSecond(tag: string, at: Date): string {
+  return once(
+    `second ${tag}`,
+    () => new Intl.DateTimeFormat(regional(tag), { dateStyle: 'medium', timeStyle: 'medium' }),
+  ).format(at);
+}
+
+/** In full, with the zone. */
 export function exactly(tag: string, at: Date): string {
   return once(
     `exactly ${tag}`,

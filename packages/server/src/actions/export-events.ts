@@ -31,6 +31,8 @@ export function exportEvents(
   filter: EventFilter,
   after: number,
   format: 'jsonl' | 'csv',
+  /** Asked before each page is given: who has been logged out meanwhile is given no more. */
+  mayGoOn: () => Promise<boolean>,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let from = after;
@@ -38,6 +40,7 @@ export function exportEvents(
   return new ReadableStream({
     async pull(controller) {
       const events = await readLog(world, filter, { before: null, after: from }, PAGE);
+      if (!(await mayGoOn())) return controller.error(new Error('whoever asked is logged out'));
       const head = !begun && format === 'csv' ? `${COLUMNS.join(',')}\r\n` : '';
       begun = true;
       const lines = events.map((event) => (format === 'csv' ? csvLine(event) : `${JSON.stringify(event)}\n`));

@@ -18,7 +18,6 @@ import type { Doorbell } from './doorbell.ts';
 import type { Judge } from './memory.ts';
 import { PropagationHistory } from './propagation.ts';
 
-/** Events read at a time. Of a million none may hold up the checks that are asked meanwhile. */
 const PAGE = 5000;
 /** Events are dated by the clock of the node that wrote them: so far back is looked beyond what must be known. */
 const CLOCKS_APART_MS = 120_000;
@@ -54,6 +53,8 @@ export async function joinNodes(options: {
   /** Longer than any credential lives that is judged by a replica alone. */
   keepMs: number;
   doorbell: Doorbell;
+  /** Events that are read from the log at a time. Of a million none may hold up the checks that are asked meanwhile. */
+  pageSize?: number;
   /** An ending is in the replica now. `own`: this process has committed it. */
   onEnding: (ending: Ending, event: LogEvent, own: boolean) => void;
   /** Another node says that the lists of these users' sessions have changed. */
@@ -94,6 +95,7 @@ export async function joinNodes(options: {
       database: nodeDatabase(database, system, {
         read,
         since: () => new Date(system.now().getTime() - historyMs),
+        pageSize: options.pageSize ?? PAGE,
       }),
       ring: (message) => {
         doorbell
@@ -170,7 +172,7 @@ export async function joinNodes(options: {
 function nodeDatabase(
   database: Database,
   system: System,
-  how: { read: (event: LogEvent) => Ending; since: () => Date },
+  how: { read: (event: LogEvent) => Ending; since: () => Date; pageSize: number },
 ): NodeDatabase {
   const answer = <T>(asked: Promise<T>, done: Done<T>): void => {
     asked
@@ -187,7 +189,7 @@ function nodeDatabase(
     if (last?.place.cursor !== cursor) last = null;
     if (database.sole && last?.more === false) return { endings: [], cursor: last.place.cursor };
     const place = last?.place ?? (await placeOf(database, how.since()));
-    const news = await readEndings(database, place, PAGE);
+    const news = await readEndings(database, place, how.pageSize);
     last = news;
     return {
       endings: news.events.map((event) => how.read(event)),

@@ -96,6 +96,7 @@ export function endingsPass(
   deal: (events: LogEvent[]) => Promise<void>,
   /** Deals with an event again for as long as transactions are open that began before its end. */
   again = false,
+  pageSize: number = PAGE,
 ): () => Promise<void> {
   /** Positions dealt with above the cursor: what is given again needs no second deal in this process. */
   let dealt: Place['given'] = new Map();
@@ -104,7 +105,7 @@ export function endingsPass(
     let place: Place = { cursor, given: dealt };
     let more = true;
     while (more) {
-      const news = await readEndings(database, place, PAGE);
+      const news = await readEndings(database, place, pageSize);
       if (news.events.length > 0) await deal(news.events);
       ({ place, more } = news);
       if (place.cursor !== cursor) await moveReader(database, name, place.cursor);

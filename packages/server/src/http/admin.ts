@@ -18,7 +18,7 @@ import { type Administrator, administrator, originOf, serviceCaller } from './ca
 import * as contract from './contract/admin.ts';
 import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
-import { streamLog } from './live-log.ts';
+import { mayLook, streamLog } from './live-log.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { refuse, refuseInput, settledBody, userBody } from './respond.ts';
 import { type Router, serveRow } from './serve-row.ts';
@@ -58,7 +58,8 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
       row,
       async (c) => {
         // Looking on is no use of the session: it would never idle out under an open page.
-        const admin = await administrator(c, changes, row !== contract.state && !wantsStream(c));
+        const looksOn = row === contract.state || row === contract.applications || wantsStream(c);
+        const admin = await administrator(c, changes, !looksOn);
         return admin.kind === 'refused' ? refuse(c, admin.code) : handler(c, admin, c.get('world'));
       },
       faults,
@@ -196,7 +197,8 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
     }
     if (format !== 'json') {
       const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl';
-      return c.body(exportEvents(world, filter, after ?? 0, format), 200, {
+      const mayGoOn = (): Promise<boolean> => mayLook(world, admin);
+      return c.body(exportEvents(world, filter, after ?? 0, format, mayGoOn), 200, {
         'content-type': mediaType,
         'content-disposition': `attachment; filename="curfew-events.${format}"`,
       });

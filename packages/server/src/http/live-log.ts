@@ -42,25 +42,33 @@ export async function streamLog(
   const world = c.get('world');
   const { database, system } = world;
   if (streams.size >= MOST_STREAMS) return refuse(c, 'unavailable', {}, RETRY_AFTER);
-  let place: Place = { cursor: cursor ?? (await logHorizon(database)), given: new Map() };
   const encoder = new TextEncoder();
   let stopped = false;
   let gone = false;
   let wake = (): void => undefined;
   let spokeMs = Number.NEGATIVE_INFINITY;
-  const stop = (): void => {
+  let looking = false;
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  /** At once, also when nobody reads: who is logged out holds no place of another one. */
+  const over = (): void => {
+    if (stopped) return;
     stopped = true;
     wake();
-  };
-  const leave = streams.add(stop);
-  const unlisten = onlooker.session
-    ? world.notices.listen(onlooker.session, { ended: stop, changed: () => undefined })
-    : () => undefined;
-  const over = (): void => {
-    stop();
     leave();
     unlisten();
+    if (!looking && !gone) controller?.close();
   };
+  const leave = streams.add(over);
+  const unlisten = onlooker.session
+    ? world.notices.listen(onlooker.session, { ended: over, changed: () => undefined })
+    : () => undefined;
+  let place: Place;
+  try {
+    place = { cursor: cursor ?? (await logHorizon(database)), given: new Map() };
+  } catch (error) {
+    over();
+    throw error;
+  }
   const sleep = (ms: number): Promise<void> =>
     new Promise((resolve) => {
       if (stopped) return resolve();
@@ -76,7 +84,7 @@ export async function streamLog(
     const { events, place: next } = await readOn(database, place, PAGE);
     // Judged after the read: nothing is shown to a session of which it is known that it is over.
     if (!(await mayLook(world, onlooker))) {
-      stop();
+      over();
       return '';
     }
     const moved = next.cursor !== place.cursor;
@@ -90,7 +98,12 @@ export async function streamLog(
   }
 
   const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
+    start(its) {
+      controller = its;
+      if (stopped) its.close();
+    },
+    async pull(its) {
+      looking = true;
       while (!stopped) {
         let text = '';
         let waitMs = LOOK_MS;
@@ -102,13 +115,13 @@ export async function streamLog(
         }
         if (text !== '' && !stopped) {
           spokeMs = system.monotonicMs();
-          controller.enqueue(encoder.encode(text));
+          looking = false;
+          its.enqueue(encoder.encode(text));
           return;
         }
         await sleep(waitMs);
       }
-      over();
-      if (!gone) controller.close();
+      if (!gone) its.close();
     },
     cancel() {
       gone = true;
@@ -123,7 +136,7 @@ export async function streamLog(
 }
 
 /** Asked of memory as long as that may answer. A database that does not answer is a fault: nothing is shown then. */
-async function mayLook(world: World, { credential }: Onlooker): Promise<boolean> {
+export async function mayLook(world: World, { credential }: Onlooker): Promise<boolean> {
   if (credential === null) return true;
   const session = await authenticate(world, credential, false);
   return session?.user.role === 'admin';

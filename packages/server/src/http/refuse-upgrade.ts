@@ -5,6 +5,8 @@ import { type ProblemCode, problem } from '@curfew/protocol/errors';
 /** The problem that answers a request that asked for a WebSocket and gets none; the connection ends with it. */
 export function refuseUpgrade(socket: Duplex, code: ProblemCode, headers: Record<string, string> = {}): void {
   socket.on('error', () => socket.destroy());
+  // The other end may keep its half open, and no timeout of HTTP ends a connection that was to be upgraded.
+  socket.once('finish', () => socket.destroy());
   const body = JSON.stringify(problem(code));
   const { status } = problem(code);
   const lines = Object.entries({

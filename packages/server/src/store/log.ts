@@ -31,7 +31,8 @@ const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id, e.user_
 
 const placeSince = statement<[since: Date], { first: string | null; horizon: string }>(
   'place_since',
-  `select (select min(xid)::text from events where at >= $1) as first,
+  // "offset 0" keeps the planner at the index of instants: it would walk the transactions from the log's beginning on.
+  `select (select min(xid)::text from (select xid from events where at >= $1 offset 0) e) as first,
      pg_snapshot_xmin(pg_current_snapshot())::text as horizon`,
 );
 
@@ -308,7 +309,7 @@ const writeAudit = statement<[limit: number], { more: boolean }>(
        e.at, e.position
      from events e
      left join lateral unnest(coalesce(e.user_ids, array[e.user_id])) as u (id) on true
-     where e.xid >= (select cursor from before) and coalesce(e.xid < (select xid from edge), true)
+     where e.xid >= (select cursor from before) and e.xid < coalesce((select xid from edge), '18446744073709551615'::xid8)
        and e.type in ('session_started', 'sessions_ended') and exists (select 1 from reader)
      order by e.position
      on conflict (event_position, coalesce(user_id, 0)) do nothing
