@@ -99,8 +99,9 @@ export function createClient(options: ClientOptions = {}): Client {
     session = null;
     because = why;
     carrier.giveUp(why.sessionId);
-    attend();
+    // Before the socket is let go of: the tab that takes it over must know.
     if (say) tabs.say({ t: 'out', why, user: was?.user_id ?? null, browser });
+    attend();
     if (was === null) return Promise.resolve();
     return Promise.all(
       [...onLoggedOut].map(async (listener) => {

@@ -1,7 +1,7 @@
 import { webLocks } from './exclusive.ts';
 import type { LoggedOut } from './interface.ts';
 import type { Kept } from './kept.ts';
-import { backoffMs } from './pause.ts';
+import { backoffMs, pause } from './pause.ts';
 
 /** What `GET /v1/notices` says. What is not known here is passed over: a newer server may say more. */
 export type Notice =
@@ -18,6 +18,7 @@ const RECONNECT_AT_MOST_MS = 30_000;
 /** A connection that lasted so long was a good one, and the next may come soon. */
 const LASTED_MS = 10_000;
 const TOO_MUCH_TRIES = 5;
+const TAKE_OVER_MS = 40;
 
 export interface Notices {
   /** Follows what is said about this session; null: about none. */
@@ -54,8 +55,11 @@ export function createNotices(
         signal.addEventListener('abort', () => done());
         keepOpen(signal);
       });
+    // Whoever has it from another tab may still be about to hear why that one let go.
+    const takeOver = (): Promise<void> =>
+      pause(TAKE_OVER_MS).then(() => (signal.aborted ? undefined : run()));
     // Held as long as this tab is the one with the socket. Being stopped while waiting is no failure.
-    if (locks) locks.request(`${kept.prefix}notices:${sid}`, { signal }, run).catch(() => undefined);
+    if (locks) locks.request(`${kept.prefix}notices:${sid}`, { signal }, takeOver).catch(() => undefined);
     else void run();
     return () => over.abort();
   }

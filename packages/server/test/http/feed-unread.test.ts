@@ -87,7 +87,8 @@ test.runIf(hasPostgres())(
       await endMany();
     }
     expect(await verifiers()).toBe(1);
-    expect(mostBytes).toBeGreaterThan(1.5 * SOME_BYTES);
+    // Looked at between two messages, of which the system's buffers hold a part: one of them whole at least.
+    expect(mostBytes).toBeGreaterThan(SOME_BYTES);
 
     const first = await on.call('POST', '/v1/logout', { bearer: one.bearer });
     expect(first.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 1 });
