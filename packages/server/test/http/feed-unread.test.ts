@@ -80,15 +80,15 @@ test.runIf(hasPostgres())(
     });
     await until('both follow', async () => (await verifiers()) === 2 && asked > 3);
 
-    let mostBytes = 0;
+    let mostHeld = 0;
     // The system's own buffers take some of it.
     for (let i = 0; i < 40 && (await verifiers()) === 2; i++) {
-      mostBytes = Math.max(mostBytes, held() - beforeBytes);
+      mostHeld = Math.max(mostHeld, held());
       await endMany();
     }
     expect(await verifiers()).toBe(1);
-    // Looked at between two messages, of which the system's buffers hold a part: one of them whole at least.
-    expect(mostBytes).toBeGreaterThan(SOME_BYTES);
+    // Against whichever is less: at the beginning there may have been what was let go of meanwhile and has nothing to do with it.
+    expect(mostHeld - Math.min(beforeBytes, held())).toBeGreaterThan(1.5 * SOME_BYTES);
 
     const first = await on.call('POST', '/v1/logout', { bearer: one.bearer });
     expect(first.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 1 });
