@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FEED_CLOSED } from '@curfew/protocol/feed';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -38,7 +39,29 @@ function rawUpgrade(url: string, target: string): Promise<string> {
   });
 }
 
+/** Asks for a WebSocket where there is none, and keeps its own half open after the answer, as a socket may. */
+async function closesHalfOpen(url: string): Promise<boolean> {
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+  let gone = false;
+  // A write to a connection that is closed at the other end is answered with a reset.
+  socket.on('error', () => (gone = true));
+  socket.write('GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  socket.resume();
+  await new Promise((resolve) => socket.once('end', resolve));
+  for (let i = 0; i < 100 && !gone; i++) {
+    socket.write('x');
+    await sleep(20);
+  }
+  socket.destroy();
+  return gone;
+}
+
 describe.each(backends())('the feed, %s', (backend) => {
+  test('a refused connection is over, whatever the other end does', async () => {
+    const { url } = await startNode(await openAuthority(backend));
+    expect(await closesHalfOpen(url)).toBe(true);
+  });
+
   test('refuses whoever has no service key, another path, and what is no message', async () => {
     const { url } = await startNode(await openAuthority(backend));
     expect(await refusal(url, {})).toBe(401);

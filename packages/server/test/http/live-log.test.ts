@@ -156,6 +156,22 @@ describe.each(backends())('the log, followed, %s', (backend) => {
     expect((await follow(on)).status).toBe(200);
   });
 
+  test('a place is free when its session has ended, though nobody reads what is still to come', async () => {
+    const admin = await v1Login(on.call, ADMIN);
+    const unread = await on.authority.fetch(
+      new Request(`${ISSUER}/v1/admin/events`, {
+        headers: { accept: 'text/event-stream', authorization: `Bearer ${admin.bearer}` },
+      }),
+    );
+    expect(unread.status).toBe(200);
+    const others = await Promise.all(Array.from({ length: 99 }, () => follow(on)));
+    expect(new Set(others.map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await follow(on)).status).toBe(503);
+    await on.call('POST', '/v1/logout', { bearer: admin.bearer });
+    await until('there is a place', async () => (await follow(on)).status === 200);
+    await unread.body?.cancel();
+  });
+
   test('refuses a filter that says nothing', async () => {
     for (const query of [
       'actor=somebody',
@@ -166,6 +182,32 @@ describe.each(backends())('the log, followed, %s', (backend) => {
       'user_id=0',
     ])
       expect([query, (await follow(on, `?${query}`)).status]).toEqual([query, 400]);
+  });
+});
+
+describe.runIf(hasPostgres())('the log, exported', () => {
+  test.each(['csv', 'jsonl'])('as %s: who is logged out meanwhile is given no more', async (format) => {
+    const on = await openAuthority('postgres', {}, { system: { passwords: cheap } });
+    try {
+      await withClient(String(on.settings['DATABASE_URL']), (client) =>
+        client.query(`insert into events (at, type, actor, user_agent)
+          select now(), 'session_started', 'system', repeat('x', 200) from generate_series(1, 20000)`),
+      );
+      const [ending, going] = [await v1Login(on.call, ADMIN), await v1Login(on.call, ADMIN)];
+      const ask = (bearer: string): Promise<Response> =>
+        on.authority.fetch(
+          new Request(`${ISSUER}/v1/admin/events?format=${format}`, {
+            headers: { authorization: `Bearer ${bearer}` },
+          }),
+        );
+      const [cut, whole] = [await ask(ending.bearer), await ask(going.bearer)];
+      await on.call('POST', '/v1/logout', { bearer: ending.bearer });
+      // Broken off, so that nobody takes it for all there is.
+      await expect(cut.text()).rejects.toThrow();
+      expect((await whole.text()).trim().split('\n').length).toBeGreaterThanOrEqual(20_000);
+    } finally {
+      await on.close();
+    }
   });
 });
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { everyStatement } from '../../src/store/statement.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
-import { migrated } from '../support.ts';
+import { migrated, silent } from '../support.ts';
 // Every module that declares statements.
 import '../../src/store/ends.ts';
 import '../../src/store/keys.ts';
@@ -30,4 +31,40 @@ test.runIf(hasPostgres())('every statement is prepared by PostgreSQL, and no two
         .catch((error: unknown) => faults.push(`${name}: ${String(error)}`));
   });
   expect(faults).toEqual([]);
+});
+
+/** How the database goes about it, under the very settings that the server's connections have. */
+async function planOf(name: string, values: string): Promise<string> {
+  const text = everyStatement().find((one) => one.name === name)?.text;
+  const database = openPostgres({
+    url: await freshDatabase(migrated),
+    pool: 1,
+    statementNames: true,
+    log: silent,
+  });
+  try {
+    const ask = (sql: string) => database.query({ text: sql, values: [] });
+    await ask(`insert into events (at, type, actor) select now() - interval '1 year', 'session_started', 'system'
+      from generate_series(1, 20000)`);
+    await ask('analyze events');
+    await ask(`prepare asked as ${text}`);
+    const { rows } = await ask(`explain execute asked(${values})`);
+    return rows.map((row) => String(row['QUERY PLAN'])).join('\n');
+  } finally {
+    await database.close();
+  }
+}
+
+test.runIf(hasPostgres())(
+  'a reader that begins now finds its place without walking through the log',
+  async () => {
+    const plan = await planOf('place_since', 'now()');
+    expect(plan).toContain('events_at');
+    // That would be the whole log from its beginning on, in search of the first that is young enough.
+    expect(plan).not.toContain('events_xid');
+  },
+);
+
+test.runIf(hasPostgres())('a piece of the audit view is read between two places of the log', async () => {
+  expect(await planOf('write_audit', '100')).toMatch(/Index Cond: \(\(xid >= .*\) AND \(xid < /);
 });
