@@ -57,7 +57,9 @@ export default defineConfig({
     execArgv: [`--conditions=${source}`],
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
-    hookTimeout: 90_000,
+    // Limits that end what hangs. They measure nothing: a machine with other work to do must not turn a test red.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 });

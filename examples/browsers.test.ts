@@ -172,6 +172,23 @@ describe.skipIf(program === undefined)('in a browser', { timeout: 90_000 }, () =
       expect(await page.getByRole('heading').count()).toBe(0);
     });
 
+    test('a logout that is long under way is over for the page, and in every tab of it', async () => {
+      const page = await openPage();
+      await logIn(page);
+      await hello(page);
+      const tab = await openPage(page.context());
+      await hello(tab);
+      await page.context().route('**/v1/logout', async (route) => {
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        await route.continue();
+      });
+      await press(page, 'Log out');
+      for (const one of [page, tab]) await one.getByRole('button', { name: 'Log in' }).waitFor();
+      await expect.poll(() => page.context().cookies()).toEqual([]);
+      await page.goto(example.origin);
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+    });
+
     test.runIf(name === 'server-rendered')('works without JavaScript', async () => {
       const context = await browser.newContext({ javaScriptEnabled: false });
       contexts.push(context);

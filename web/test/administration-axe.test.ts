@@ -33,7 +33,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
   beforeAll(async () => {
     [site, browser] = await Promise.all([openSite(), openBrowser()]);
     await furnish(site);
-  }, 30_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await site?.close();

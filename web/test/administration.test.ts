@@ -37,7 +37,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
     admin = await visit(browser);
     page = admin.page;
     await logIn(page, site.origin, ADMIN, '/admin');
-  }, 30_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await site?.close();

@@ -52,7 +52,7 @@ describe.skipIf(program === undefined)('notices', () => {
   const changes = (page: Page): Promise<number> => page.evaluate(() => window.changes);
   /** The first word has been said. */
   const connected = (page: Page, before = 0): Promise<void> =>
-    expect.poll(() => changes(page), { timeout: 15_000 }).toBeGreaterThan(before);
+    expect.poll(() => changes(page)).toBeGreaterThan(before);
   const adminLogout = (sid: string): Promise<unknown> =>
     stage.on.call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
@@ -132,7 +132,7 @@ describe.skipIf(program === undefined)('notices', () => {
     expect(await heard(page)).toEqual([]);
     stage.cut = false;
     await expect
-      .poll(() => heard(page), { timeout: 15_000 })
+      .poll(() => heard(page))
       .toMatchObject([{ reason: 'admin_logout', by: 'service', where: 'found', sessionId: sid }]);
     expect(await page.evaluate(() => window.client.endedBecause)).toMatchObject({ reason: 'admin_logout' });
   });

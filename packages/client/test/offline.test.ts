@@ -70,7 +70,7 @@ describe.skipIf(program === undefined)('offline', () => {
     expect(await told(page)).toBe(undefined);
 
     await context.setOffline(false);
-    await expect.poll(() => told(page), { timeout: 10_000 }).toMatchObject({ ended: 1, confirmed: true });
+    await expect.poll(() => told(page)).toMatchObject({ ended: 1, confirmed: true });
     expect(await aliveOf(sid)).toBe(false);
     expect(await context.cookies()).toEqual([]);
     expect(await readable(page)).not.toMatch(/eyJ|rt_|out:/);
@@ -96,7 +96,7 @@ describe.skipIf(program === undefined)('offline', () => {
     stage.cut = false;
     await page.reload();
     await startClient(page, options);
-    await expect.poll(() => aliveOf(sid), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => aliveOf(sid)).toBe(false);
     expect(await sessionIn(page)).toBe(null);
     await expect.poll(() => readable(page)).not.toMatch(/eyJ|rt_|out:/);
     expect(await context.cookies()).toEqual([]);
@@ -109,7 +109,7 @@ describe.skipIf(program === undefined)('offline', () => {
     stage.cut = true;
     expect(await logOut(page)).toMatchObject({ server: 'pending' });
     stage.cut = false;
-    await expect.poll(() => told(page), { timeout: 15_000 }).toMatchObject({ ended: 1 });
+    await expect.poll(() => told(page)).toMatchObject({ ended: 1 });
     expect(await aliveOf(sid)).toBe(false);
   });
 
@@ -131,7 +131,7 @@ describe.skipIf(program === undefined)('offline', () => {
     };
     await context.setOffline(false);
     // The phone lives, and nobody is told otherwise.
-    await expect.poll(() => told(page), { timeout: 10_000 }).toEqual({ refused: 'login_too_old' });
+    await expect.poll(() => told(page)).toEqual({ refused: 'login_too_old' });
     stage.intercept = null;
     expect([await aliveOf(sid), await aliveOf(other)]).toEqual([false, true]);
 
@@ -140,7 +140,7 @@ describe.skipIf(program === undefined)('offline', () => {
     await context.setOffline(true);
     await logOut(page, 'all');
     await context.setOffline(false);
-    await expect.poll(() => aliveOf(other), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => aliveOf(other)).toBe(false);
     await phone.context().close();
   });
 
@@ -200,7 +200,7 @@ describe.skipIf(program === undefined)('offline', () => {
     expect(await logOut(page, 'all')).toMatchObject({ server: 'pending' });
     await logIn(page);
     stage.intercept = null;
-    await expect.poll(() => told(page), { timeout: 10_000 }).toHaveProperty('refused');
+    await expect.poll(() => told(page)).toHaveProperty('refused');
     expect(await aliveOf(other)).toBe(true);
   });
 

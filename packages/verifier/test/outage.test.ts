@@ -34,16 +34,14 @@ afterEach(async () => {
 
 /** A busy machine can lose the lease for a moment: memory says yes again soon, or the test fails. */
 const remembered = (credential: string): Promise<void> =>
-  expect
-    .poll(() => verifier.verify(credential), { timeout: 10_000 })
-    .toMatchObject({ ok: true, by: 'memory' });
+  expect.poll(() => verifier.verify(credential)).toMatchObject({ ok: true, by: 'memory' });
 const logOut = async (bearer: string): Promise<{ acknowledged: number; waited_out: number; ms: number }> => {
   const { status, json } = await stage.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
   expect([status, json.confirmed]).toEqual([200, true]);
   return json;
 };
 const becomes = (state: 'fresh' | 'stale', one = verifier): Promise<void> =>
-  expect.poll(() => one.freshness.state, { timeout: 20_000, interval: 10 }).toBe(state);
+  expect.poll(() => one.freshness.state, { interval: 10 }).toBe(state);
 /** The feed is gone, the rest of the authority is there. */
 const loseFeed = async (): Promise<void> => {
   stage.door.onUpgrade = (socket) => {
@@ -76,11 +74,11 @@ describe('the authority is gone', () => {
     expect(verifier.freshness).toMatchObject({ state: 'stale', node: null });
     expect(verifier.freshness.ageMs).toBeGreaterThanOrEqual(LEASE_MS);
     // Told at the next tick: within a quarter of the lease.
-    await expect.poll(() => events.at(-1), { timeout: 10_000 }).toBe('stale');
+    await expect.poll(() => events.at(-1)).toBe('stale');
 
     await stage.door.open();
     await becomes('fresh');
-    await expect.poll(() => events.slice(-2), { timeout: 10_000 }).toEqual(['stale', 'fresh']);
+    await expect.poll(() => events.slice(-2)).toEqual(['stale', 'fresh']);
     // It tells changes, not states.
     expect(events.filter((one, i) => one === events[i - 1])).toEqual([]);
     for (const one of [bearer, opaque, unseen]) await remembered(one);
@@ -190,7 +188,7 @@ describe('the feed is gone', () => {
     stage.door.mute();
     await stage.call('DELETE', `/v1/sessions/${sid}`, { bearer, body: { wait: 'none' } });
     stage.door.cut();
-    await expect.poll(() => told, { timeout: 10_000 }).toEqual(['ended']);
+    await expect.poll(() => told).toEqual(['ended']);
   });
 
   test('one that is open and says nothing is given up, and the logout does not wait for it for longer than the lease', async () => {
@@ -201,7 +199,7 @@ describe('the feed is gone', () => {
     await logOut(bearer);
     // The logout has been confirmed: memory must not say yes for one more check.
     expect(verifier.verifyNow(bearer)?.ok ?? false).toBe(false);
-    await expect.poll(() => stage.door.feeds, { timeout: 20_000 }).toBeGreaterThan(feeds);
+    await expect.poll(() => stage.door.feeds).toBeGreaterThan(feeds);
     await becomes('fresh');
     expect(verifier.verifyNow(bearer)).toEqual({ ok: false, reason: 'ended' });
   });
@@ -231,7 +229,7 @@ test('a process that was paused for longer than the lease does not trust its mem
   const { child, ask } = await startBackEnd();
   try {
     const { bearer } = await opened(stage.call, 2);
-    await expect.poll(() => ask(bearer), { timeout: 10_000 }).toMatchObject({ ok: true, by: 'memory' });
+    await expect.poll(() => ask(bearer)).toMatchObject({ ok: true, by: 'memory' });
     child.kill('SIGSTOP');
     // It will hear nothing of the logout when it wakes.
     stage.door.mute();
@@ -250,7 +248,7 @@ test.each([3_600_000, -3_600_000])(
     const { child, ask } = await startBackEnd(aheadMs);
     try {
       const { bearer } = await opened(stage.call, 2);
-      await expect.poll(() => ask(bearer), { timeout: 10_000 }).toMatchObject({ ok: true, by: 'memory' });
+      await expect.poll(() => ask(bearer)).toMatchObject({ ok: true, by: 'memory' });
     } finally {
       child.kill('SIGKILL');
     }
@@ -269,7 +267,7 @@ test('of several addresses those are used that answer', async () => {
       authority: [`http://127.0.0.1:${port}`, 'http://127.0.0.1:1', stage.door.url],
     });
     const { bearer } = await opened(stage.call, 2);
-    await expect.poll(() => one.verify(bearer), { timeout: 10_000 }).toMatchObject({ by: 'memory' });
+    await expect.poll(() => one.verify(bearer)).toMatchObject({ by: 'memory' });
     for (let i = 0; i < 3; i++)
       expect(await one.verify(await sessionTokenLogin(stage.call))).toMatchObject({
         ok: true,
@@ -294,7 +292,7 @@ test('a proxy that takes the upgrade away leaves only questions, and the verifie
   });
   try {
     const { bearer } = await opened(stage.call, 2);
-    await expect.poll(() => said.join('\n'), { timeout: 10_000 }).toMatch(/answered 426 .*proxy.*"Upgrade"/);
+    await expect.poll(() => said.join('\n')).toMatch(/answered 426 .*proxy.*"Upgrade"/);
     expect(await one.verify(bearer)).toMatchObject({ ok: true, by: 'authority' });
   } finally {
     await one.close();
@@ -346,7 +344,7 @@ test('an access token runs out when the authority’s clock says so', async () =
   expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
   try {
     aheadMs = 301_000;
-    await expect.poll(() => verifier.verifyNow(bearer), { timeout: 10_000 }).toBeNull();
+    await expect.poll(() => verifier.verifyNow(bearer)).toBeNull();
     await becomes('fresh');
     expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'expired' });
     await remembered((await opened(stage.call, 2)).bearer);

@@ -13,11 +13,16 @@ export async function whyEnded(world: World, credential: Credential): Promise<En
   return (await howEnded(world, credential))?.ended ?? null;
 }
 
-/** The same with how long the session could have been idle. */
-export async function howEnded(
-  world: World,
-  credential: Credential,
-): Promise<{ ended: Ended; idleSeconds: number } | null> {
+/** The end of a session. */
+export interface SessionEnd {
+  sid: string;
+  ended: Ended;
+  /** How long the session could have been idle. */
+  idleSeconds: number;
+}
+
+/** The same, with the session. */
+export async function howEnded(world: World, credential: Credential): Promise<SessionEnd | null> {
   const { database, system, keys } = world;
   try {
     const sid =
@@ -27,7 +32,7 @@ export async function howEnded(
     if (sid === null) return null;
     const [facts] = await readEnds(database, [sid]);
     const ended = facts ? endOf(facts, system.now()) : null;
-    return facts && ended ? { ended, idleSeconds: facts.idleSeconds } : null;
+    return facts && ended ? { sid, ended, idleSeconds: facts.idleSeconds } : null;
   } catch (err) {
     // The refusal stands by itself, and this is only its reason.
     system.log.warn({ err }, 'why a session is over could not be looked up');

@@ -1,8 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Notice, NOTICES_CLOSED, NOTICES_PROTOCOL, NOTICES_TOKEN } from '@curfew/protocol/notices';
+import {
+  type Ended,
+  type Notice,
+  NOTICES_CLOSED,
+  NOTICES_PROTOCOL,
+  NOTICES_TOKEN,
+} from '@curfew/protocol/notices';
 import { WebSocket, WebSocketServer } from 'ws';
 import { authenticate } from '../actions/authenticate.ts';
+import { howEnded, type SessionEnd } from '../actions/why-ended.ts';
 import type { World } from '../actions/world.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, parseBearer } from '../domain/tokens.ts';
@@ -77,16 +84,26 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     setTimeout(() => socket.terminate(), LAST_CLOSE_MS).unref();
   };
 
+  const tellEnd = (socket: Socket, sid: string, ended: Ended): void => {
+    say(socket, { type: 'session.ended', session_id: sid, ...ended });
+    socket.close(NOTICES_CLOSED.ended, ended.reason);
+  };
+
   async function answer(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const admitted = await admit(request);
     if (socket.destroyed) return;
     if (admitted === 'unavailable') return refuseUpgrade(socket, admitted, RETRY_AFTER);
     if (typeof admitted === 'string') return refuseUpgrade(socket, admitted);
     socket.off('error', ignore);
-    server.handleUpgrade(request, socket, head, (ws) => serve(ws, admitted));
+    server.handleUpgrade(request, socket, head, (ws) => {
+      ws.on('error', ignore);
+      if ('ended' in admitted) tellEnd(ws, admitted.sid, admitted.ended);
+      else serve(ws, admitted);
+    });
   }
 
-  async function admit(request: IncomingMessage): Promise<LiveSession | Refused> {
+  /** @returns who may listen; whose session is over already, which only a credential of ours is told; or why not */
+  async function admit(request: IncomingMessage): Promise<LiveSession | SessionEnd | Refused> {
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
     if (closing) return 'unavailable';
     if (!offered.includes(NOTICES_PROTOCOL)) return 'invalid_request';
@@ -97,8 +114,13 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
       return 'forbidden';
     if (!from?.credential) return 'not_authenticated';
     const { credential } = from;
-    const session = await asking(() => authenticate(world, credential, false));
-    if (session === null) return 'not_authenticated';
+    const session = await asking(
+      async () =>
+        (await authenticate(world, credential, false)) ??
+        (await howEnded(world, credential)) ??
+        'not_authenticated',
+    );
+    if (session === 'not_authenticated') return session;
     if (session !== 'full' && mayOpen()) return session;
     metrics.noticesDropped('rate');
     return 'unavailable';
@@ -110,7 +132,6 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
 
   function serve(socket: Socket, session: LiveSession): void {
     const { sid, userId } = session;
-    socket.on('error', ignore);
     // Opened first and refused then: only so does a browser get to see the code.
     if (open >= config.notices.perNode || board.of(userId) >= config.notices.perUser)
       return drop(socket, 'busy', NOTICES_CLOSED.busy);
@@ -119,10 +140,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     open++;
     say(socket, { type: 'hello', session_id: sid });
     const stop = board.listen(session, {
-      ended(ended) {
-        say(socket, { type: 'session.ended', session_id: sid, ...ended });
-        socket.close(NOTICES_CLOSED.ended, ended.reason);
-      },
+      ended: (ended) => tellEnd(socket, sid, ended),
       changed: () => say(socket, CHANGED),
     });
     socket.on('pong', heard);

@@ -120,7 +120,7 @@ describe('a server on the embedded database', () => {
     const feedClosed = once(feed, 'close');
     server.signal('SIGTERM');
     expect((await feedClosed)[0]).toBe(FEED_CLOSED.restart);
-    await expect.poll(() => server.output(), { timeout: 10_000 }).toContain('"msg":"draining"');
+    await expect.poll(() => server.output()).toContain('"msg":"draining"');
     await expect(fetch(`${server.url}/healthz`)).rejects.toThrow('fetch failed');
     socket.write(body.slice(10));
     expect(await received).toMatch(/^HTTP\/1\.1 200 [\s\S]*"access_token"/);

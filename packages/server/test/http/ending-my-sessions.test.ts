@@ -257,7 +257,7 @@ describe.each(backends())('/v1, %s', (backend) => {
       expect(page.json.sessions.filter((one: { active: boolean }) => one.active)).toHaveLength(1);
       return page.json.sessions.filter((one: { ended: unknown }) => one.ended === null).length;
     };
-    await expect.poll(unmarked, { timeout: 10_000 }).toBe(1);
+    await expect.poll(unmarked).toBe(1);
     expect(await alive(call, [after])).toEqual([true]);
   });
 

@@ -84,8 +84,6 @@ describe.each(backends())('notices, %s', (backend) => {
     const statusOf = async (...how: Parameters<typeof handshake> extends [string, ...infer R] ? R : never) =>
       (await handshake(door.url, ...how)).status;
     expect(await statusOf(null)).toBe(401);
-    expect(await statusOf({ bearer: over.bearer })).toBe(401);
-    expect(await statusOf({ offered: over.bearer })).toBe(401);
     expect(await statusOf({ offered: refresh })).toBe(401);
     expect(await statusOf({ bearer: SERVICE_KEY })).toBe(401);
     expect(await statusOf({ cookie: 'cs_nothing' })).toBe(401);
@@ -104,6 +102,23 @@ describe.each(backends())('notices, %s', (backend) => {
     // The address is no place for it.
     const inAddress = await fetch(`${door.url}/v1/notices?access_token=${bearer}`);
     expect(inAddress.status).toBe(401);
+  });
+
+  test('whose session is over is told so and no more, by any credential of it, from our own pages alone', async () => {
+    const user = await newUser(call);
+    const over = await opened(call, user.id);
+    const { cookie } = await cookieLogin(call, user.email);
+    const other = await opened(call, user.id);
+    const body = { scope: 'selected', sessions: [over.sid] };
+    await call('POST', '/v1/logout', { bearer: other.bearer, body });
+    await call('POST', '/v1/logout', { bearer: other.bearer, body: { scope: 'others' } });
+    for (const credential of [{ bearer: over.bearer }, { offered: over.bearer }, { cookie }]) {
+      const device = connect(door.url, credential);
+      expect(await device.closed).toBe(4401);
+      expect(device.heard).toMatchObject([{ type: 'session.ended', reason: 'logout', by: 'other_device' }]);
+    }
+    const elsewhere = { headers: { origin: OTHER_PAGE } };
+    expect((await handshake(door.url, { cookie }, elsewhere)).status).toBe(403);
   });
 
   test('says what it is to a request that asks for no WebSocket', async () => {
