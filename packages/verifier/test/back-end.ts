@@ -11,5 +11,5 @@ process.on('message', (credential: string) => {
   else void verifier.verify(credential, { onStale: 'refuse' }).then((verified) => process.send?.(verified));
 });
 process.once('disconnect', () => process.exit());
-await verifier.ready(30_000);
+await verifier.ready(60_000);
 process.send?.('ready');

@@ -107,7 +107,7 @@ export async function openStage(
         ...more,
       });
       verifiers.push(verifier);
-      if (!(await verifier.ready(20_000))) throw new Error(`not fresh:\n${verifier.metrics()}`);
+      if (!(await verifier.ready(60_000))) throw new Error(`not fresh:\n${verifier.metrics()}`);
       return verifier;
     },
     async close() {

@@ -18,7 +18,7 @@ const KEYS = ['user:2', 'user_profile:2', 'user_workspace:2'];
 const ALLOWED_MS = 250;
 const ROOM_MS = 250;
 
-async function until(what: () => Promise<boolean> | boolean, ms = 10_000): Promise<void> {
+async function until(what: () => Promise<boolean> | boolean, ms = 30_000): Promise<void> {
   const end = Date.now() + ms;
   while (!(await what())) {
     if (Date.now() > end) throw new Error('it did not come to that');

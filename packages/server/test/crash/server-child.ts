@@ -49,8 +49,8 @@ export function startServer(settings: Record<string, string>): Promise<ServerChi
     let ready = false;
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      reject(new Error(`the server did not listen within 30 s\n${output}`));
-    }, 30_000);
+      reject(new Error(`the server did not listen within 90 s\n${output}`));
+    }, 90_000);
     void ended.then((how) => {
       clearTimeout(timer);
       if (!ready) reject(new Error(`the server ended (${how})\n${output}`));

@@ -38,7 +38,7 @@ export interface Device {
   closed: Promise<number>;
 }
 
-const LONG_MS = 15_000;
+const LONG_MS = 30_000;
 
 export function optionsOf(
   credential: Credential | null,

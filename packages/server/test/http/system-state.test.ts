@@ -31,7 +31,7 @@ const next = (
   on: TestAuthority,
   what: string,
   yes: (state: Awaited<ReturnType<typeof stateOf>>) => boolean,
-) => until(what, async () => yes(await stateOf(on)), 20_000);
+) => until(what, async () => yes(await stateOf(on)));
 
 describe.each(backends())('the state of the system, %s', (backend) => {
   test('node, database, readers, sessions, and how long logouts took', async () => {

@@ -154,7 +154,7 @@ export const pause = (ms: number): Promise<void> => new Promise((wake) => setTim
 export const nextTurn = (): Promise<void> => new Promise((turn) => setImmediate(turn));
 
 /** Asks again until the answer is yes, for what is done in the background. */
-export async function until(what: string, yes: () => Promise<boolean>, milliseconds = 15_000): Promise<void> {
+export async function until(what: string, yes: () => Promise<boolean>, milliseconds = 30_000): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while (!(await yes())) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);

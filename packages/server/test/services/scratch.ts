@@ -107,7 +107,7 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 /** Waits until none of the processes runs any more. */
-export async function waitGone(pids: number[], milliseconds = 10_000): Promise<void> {
+export async function waitGone(pids: number[], milliseconds = 60_000): Promise<void> {
   const deadline = Date.now() + milliseconds;
   while (pids.some(isAlive)) {
     if (Date.now() > deadline) throw new Error(`still running: ${pids.filter(isAlive).join(', ')}`);

@@ -26,7 +26,7 @@ export function launch(program: ServerProgram): Promise<ChildProcess & { pid: nu
       child.kill('SIGKILL');
       reject(new Error(`${program.command} ${reason}\n${output}`));
     };
-    const timer = setTimeout(() => fail('did not get ready within 30 s'), 30_000);
+    const timer = setTimeout(() => fail('did not get ready within 90 s'), 90_000);
     const onEnd = (code: number | null, by: NodeJS.Signals | null): void => fail(`ended (${code ?? by})`);
     const onData = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-8_000);
