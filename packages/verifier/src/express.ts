@@ -19,15 +19,19 @@ export function curfew(
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
   const guard = createGuard(verifier, options);
   return (request, response, next) => {
-    guard(readRequest(request)).then((admission) => {
-      if ('refusal' in admission) {
-        const { status, headers, body } = admission.refusal;
-        response.writeHead(status, headers);
-        response.end(request.method === 'HEAD' ? undefined : body);
-        return;
-      }
-      admit(request, admission.session);
-      next();
-    }, next);
+    guard(readRequest(request))
+      .then((admission) => {
+        if ('refusal' in admission) {
+          // Somebody else has answered while the guard asked.
+          if (response.headersSent) return;
+          const { status, headers, body } = admission.refusal;
+          response.writeHead(status, headers);
+          response.end(request.method === 'HEAD' ? undefined : body);
+          return;
+        }
+        admit(request, admission.session);
+        next();
+      })
+      .catch(next);
   };
 }

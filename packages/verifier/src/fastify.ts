@@ -23,7 +23,7 @@ interface Reply {
 export function curfew(
   verifier: Verifier,
   options?: GuardOptions,
-): (request: { raw: IncomingMessage }, reply: Reply) => Promise<void> {
+): (request: { raw: IncomingMessage }, reply: Reply) => Promise<unknown> {
   const guard = createGuard(verifier, options);
   return async (request, reply) => {
     const admission = await guard(readRequest(request.raw));
@@ -32,5 +32,7 @@ export function curfew(
     reply.code(status);
     reply.headers({ ...headers });
     reply.send(body);
+    // Only so does Fastify go no further while an onSend hook holds the answer up: the route would run.
+    return reply;
   };
 }

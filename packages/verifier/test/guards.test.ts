@@ -218,3 +218,64 @@ function raw(url: string, method: string, headers: string[]): Promise<number> {
     socket.once('close', () => resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1])));
   });
 }
+
+/** A live credential whose session has just ended. */
+async function over(): Promise<Record<string, string>> {
+  const { bearer } = await opened(stage.call, 2);
+  await stage.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
+  return { authorization: `Bearer ${bearer}` };
+}
+
+async function served(listener: RequestListener, work: (url: string) => Promise<void>): Promise<void> {
+  const server = createServer(listener);
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  try {
+    await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.close();
+  }
+}
+
+test('fastify: the route does not run after a refusal that an onSend hook holds up', async () => {
+  const app = fastify();
+  let ran = 0;
+  // As a plugin does that saves something before each answer.
+  app.addHook('onSend', () => new Promise<void>((done) => setTimeout(done, 50)));
+  app.all('/', { onRequest: fastifyGuard(verifier, options) }, () => ({ ran: ++ran }));
+  await app.ready();
+  await served(
+    (req, res) => app.routing(req, res),
+    async (url) => {
+      const refusal = await fetch(url, { headers: await over() });
+      expect([refusal.status, ran]).toEqual([401, 0]);
+      const { bearer } = await opened(stage.call, 2);
+      const answer = await fetch(url, { headers: { authorization: `Bearer ${bearer}` } });
+      expect([answer.status, await answer.json()]).toEqual([200, { ran: 1 }]);
+    },
+  );
+});
+
+test('express: a request that somebody else has answered meanwhile ends nothing but itself', async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  const app = express();
+  app.use((_req, res, next) => {
+    next();
+    // A time limit that strikes while the guard asks.
+    res.status(503).end('too late');
+  });
+  let ran = 0;
+  app.all('/', expressGuard(verifier, options), () => void ran++);
+  try {
+    await served(app, async (url) => {
+      const answer = await fetch(url, { headers: await over() });
+      expect([answer.status, await answer.text()]).toEqual([503, 'too late']);
+      // Rejections are told of after the turn in which they came about.
+      await new Promise((done) => setTimeout(done, 100));
+      expect([unhandled, ran]).toEqual([[], 0]);
+    });
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+});
