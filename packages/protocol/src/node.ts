@@ -120,20 +120,23 @@ export class Node {
     this.replica = new Replica(options.keepMs, world.now().monotonicMs);
     this.publisher = new Publisher(world, this.#waitMs);
     this.#read = shared((done) => this.#readNow(done));
-    this.#readRegistry = shared((done) =>
+    this.#readRegistry = shared((done) => {
+      // Nobody else can be there.
+      if (this.#sole) return done(null, []);
       world.database.nodes((error, nodes) =>
         done(
           error,
           nodes?.map((node) => node.id).filter((other) => other !== id),
         ),
-      ),
-    );
+      );
+    });
   }
 
   /** Registers and reads. Answers when the node is fresh for the first time, or with what failed. */
   start(done: Done<void>): void {
     this.#read((error) => {
-      if (!error && !this.#sole) {
+      if (!error && this.#sole) return this.#succeed(done);
+      if (!error) {
         this.#stops.push(
           this.#world.every(this.#leaseMs / 4, () =>
             this.catchUp((failed) => failed && this.#trouble('log', failed)),
@@ -142,6 +145,20 @@ export class Node {
         );
       }
       done(error);
+    });
+  }
+
+  /** A sole node that finds another in the registry comes after one that was killed: what that one's verifiers trust lives on. */
+  #succeed(done: Done<void>): void {
+    const { database } = this.#world;
+    database.nodes((error, nodes) => {
+      if (error || nodes === undefined) return done(error ?? new Error('the registry cannot be read'));
+      const dead = nodes.filter((node) => node.id !== this.id);
+      if (dead.length > 0) this.publisher.inherit();
+      // One that stays for now only has the next start wait again.
+      for (const { id, beat } of dead)
+        database.takeOut(id, beat, (failed) => failed && this.#trouble('registry', failed));
+      done(null);
     });
   }
 

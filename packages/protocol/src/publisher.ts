@@ -75,6 +75,20 @@ export class Publisher {
     this.#forgetDeparted(this.#clock.now().monotonicMs);
   }
 
+  /**
+   * Verifiers may be left that another process has kept fresh, which has ended by now without a word. Nobody knows them:
+   * they are waited for as one, until whatever that process said last is over.
+   */
+  inherit(): void {
+    const { monotonicMs } = this.#clock.now();
+    // Below every number: it holds not even what was published before the first ending of this process.
+    this.#departed.add({
+      acknowledged: -1,
+      trustsUntilMs: monotonicMs + this.#trustMs,
+      send: () => undefined,
+    });
+  }
+
   /** Whoever cannot trust its memory any more is waited for no longer. */
   #forgetDeparted(nowMs: number): void {
     for (const feed of this.#departed) if (feed.trustsUntilMs <= nowMs) this.#departed.delete(feed);

@@ -438,30 +438,64 @@ test('closing: no renewals any more, and the answer when no verifier trusts itse
   expect(database.has('readLog')).toBe(false);
 });
 
-test('a sole node reads once, and is fresh for as long as it lives', () => {
-  const sole = new Node(
-    'sole',
-    {
-      now: () => clock.now(),
-      after: (ms, work) => clock.after(ms, work),
-      every: (ms, work) => clock.every(ms, work),
-      authorityNowMs: () => clock.wallMs,
-      database,
-      ring: () => undefined,
-      onEnding: () => undefined,
-      onGap: () => undefined,
-      onTrouble: () => undefined,
-    },
-    { leaseMs: LEASE, keepMs: 1e6, sole: true },
-  );
-  expect(sole.isFresh()).toBe(false);
-  sole.start(() => undefined);
-  database.get('register').answer(undefined);
-  read([endingOf(1)]);
-  clock.pass(100 * LEASE);
-  clock.sleep(100 * LEASE);
-  expect(sole.isFresh()).toBe(true);
-  expect(database.asked).toEqual([]);
-  sole.committed(endingOf(2));
-  expect([1, 2, 3].map((n) => sole.judge(session({ sid: sidOf(n) })))).toEqual(['ended', 'ended', 'alive']);
+describe('a sole node', () => {
+  let sole: Node;
+  let ready: boolean;
+  /** @param left nodes that are in the registry beside it */
+  const start = (left: readonly { id: string; beat: number }[]): void => {
+    ready = false;
+    sole = new Node(
+      'sole',
+      {
+        now: () => clock.now(),
+        after: (ms, work) => clock.after(ms, work),
+        every: (ms, work) => clock.every(ms, work),
+        authorityNowMs: () => clock.wallMs,
+        database,
+        ring: () => undefined,
+        onEnding: () => undefined,
+        onGap: () => undefined,
+        onTrouble: () => undefined,
+      },
+      { leaseMs: LEASE, keepMs: 1e6, sole: true },
+    );
+    expect(sole.isFresh()).toBe(false);
+    sole.start((error) => (ready = !error));
+    database.get('register').answer(undefined);
+    read([endingOf(1)]);
+    expect(ready).toBe(false);
+    database.get('nodes').answer([...left, { id: 'sole', beat: 9 }]);
+  };
+
+  test('reads once, and is fresh for as long as it lives', () => {
+    start([]);
+    expect(ready).toBe(true);
+    clock.pass(100 * LEASE);
+    clock.sleep(100 * LEASE);
+    expect(sole.isFresh()).toBe(true);
+    expect(database.asked).toEqual([]);
+    sole.committed(endingOf(2));
+    expect([1, 2, 3].map((n) => sole.judge(session({ sid: sidOf(n) })))).toEqual(['ended', 'ended', 'alive']);
+    let told: Propagation | null = null;
+    sole.confirm((propagation) => (told = propagation));
+    expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
+  });
+
+  test('that comes after one that was killed waits for whoever trusts the dead one’s word, and takes it out', () => {
+    start([{ id: 'dead', beat: 3 }]);
+    expect(database.get('takeOut').id).toBe('dead');
+    database.get('takeOut').answer(true);
+    clock.pass(LEASE / 2);
+    sole.committed(endingOf(2));
+    let told: Propagation | null = null;
+    sole.confirm((propagation) => (told = propagation));
+    clock.pass(LEASE / 2);
+    expect(told).toBeNull();
+    clock.pass(LONGEST - LEASE);
+    expect(told).toEqual({ acknowledged: 0, waitedOut: 1 });
+    sole.committed(endingOf(3));
+    told = null;
+    sole.confirm((propagation) => (told = propagation));
+    expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
+  });
 });

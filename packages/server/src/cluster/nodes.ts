@@ -211,7 +211,7 @@ function nodeDatabase(
   return {
     register: (id, done) => answer(register(id), done),
     beat: (id, done) => answer(beat(id), done),
-    nodes: (done) => answer(database.sole ? Promise.resolve([]) : readNodes(database), done),
+    nodes: (done) => answer(readNodes(database), done),
     takeOut: (id, beat, done) => answer(removeSilentNode(database, id, beat), done),
     readLog: (cursor, done) => answer(readLog(cursor), done),
   };
