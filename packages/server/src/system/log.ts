@@ -1,4 +1,5 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
+import { openLogOutput } from './log-output.ts';
 
 /**
  * Paths that can hold a secret in what we log. The second line of defence: the first is that no call logs a body,
@@ -47,6 +48,9 @@ export function createLog(level: string, destination?: DestinationStream): Logge
             : { message: redact(String(err)) },
       },
     },
-    destination ?? pino.destination({ dest: 1, sync: false }),
+    destination ?? (standardOutput ??= openLogOutput(1)),
   );
 }
+
+/** One for the process, however many authorities are in it. */
+let standardOutput: DestinationStream | undefined;

@@ -1,0 +1,73 @@
+/** The log's way out, over a real pipe. */
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openLogOutput } from '../../src/system/log-output.ts';
+import { makeScratch } from '../services/scratch.ts';
+
+let reader: number;
+let writer: number;
+beforeEach(() => {
+  const path = join(makeScratch('pipe'), 'log');
+  execFileSync('mkfifo', [path]);
+  reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  writer = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+});
+afterEach(() => {
+  for (const fd of [reader, writer]) closeSync(fd);
+});
+
+/** What can be read now. */
+function read(): string {
+  const buffer = Buffer.alloc(1024 * 1024);
+  try {
+    return buffer.toString('utf8', 0, readSync(reader, buffer));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return '';
+    throw error;
+  }
+}
+
+const lineOf = (n: number): string => `${n} ${'ż'.repeat(90)}\n`;
+
+test('every line, once and in order, however slowly it is read', async () => {
+  const output = openLogOutput(writer);
+  const lines = Array.from({ length: 3000 }, (_, n) => lineOf(n));
+  for (const line of lines) output.write(line);
+  let got = Buffer.alloc(0);
+  const all = lines.join('');
+  await expect
+    .poll(
+      () => {
+        const buffer = Buffer.alloc(32 * 1024);
+        try {
+          got = Buffer.concat([got, buffer.subarray(0, readSync(reader, buffer))]);
+        } catch {
+          // Nothing is there at this moment.
+        }
+        return got.length;
+      },
+      { interval: 5 },
+    )
+    .toBe(Buffer.byteLength(all));
+  expect(got.toString('utf8')).toBe(all);
+});
+
+test('what nobody reads is lost above a bound, and counted when somebody reads again', async () => {
+  const output = openLogOutput(writer, 10_000);
+  const most = 4000;
+  for (let n = 0; n < most; n++) {
+    output.write(lineOf(n));
+    if (n % 50 === 0) await new Promise((turn) => setImmediate(turn));
+  }
+  let got = '';
+  await expect.poll(() => (got += read()), { interval: 5 }).toContain('"lost":');
+  output.write('the last\n');
+  await expect.poll(() => (got += read()), { interval: 5 }).toContain('the last\n');
+  const lines = got.trimEnd().split('\n');
+  const lost = lines.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line).lost as number] : []));
+  const kept = lines.filter((line) => /^\d+ ż/.test(line)).length;
+  expect(lost.reduce((sum, some) => sum + some, kept)).toBe(most);
+  expect(kept).toBeLessThan(most / 2);
+});
