@@ -59,6 +59,27 @@ export async function run(args: string[], environment: Environment = {}, input =
   };
 }
 
+/** A command that goes on until it is interrupted, and the lines of JSON that it has written. */
+export function follow(args: string[], environment: Environment = {}) {
+  const child = start(args, environment);
+  const closed = once(child, 'close');
+  let out = '';
+  child.stdout?.on('data', (chunk) => (out += String(chunk)));
+  return {
+    // biome-ignore lint: answers have many shapes
+    lines: (): any[] =>
+      out
+        .slice(0, out.lastIndexOf('\n') + 1)
+        .split('\n')
+        .flatMap((line) => (line === '' ? [] : [JSON.parse(line)])),
+    /** As Ctrl-C does. */
+    async interrupt(): Promise<void> {
+      child.kill('SIGINT');
+      await closed;
+    },
+  };
+}
+
 export interface ServerProcess {
   url: string;
   pid: number;

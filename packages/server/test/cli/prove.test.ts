@@ -5,7 +5,7 @@ import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
-import { run, serve, type ServerProcess } from './processes.ts';
+import { follow, run, serve, type ServerProcess } from './processes.ts';
 
 /* `curfew prove` and `curfew watch`, on running servers. */
 
@@ -96,22 +96,26 @@ describe('watch', () => {
   test('shows what was, and what happens, each once', async () => {
     const body = { email: 'test@example.com', password: PASSWORD };
     expect((await servers[0]?.call('POST', '/v1/login', { body }))?.status).toBe(200);
-    const watching = run(['watch', '--last', '1', '--for', '4', '--json'], remote);
-    await new Promise((wake) => setTimeout(wake, 1500));
-    expect((await run(['logout', '--user', '2', '--json'], remote)).code).toBe(0);
-    await run(['user', 'role', '2', 'admin'], remote);
-    await run(['user', 'role', '2', 'user'], remote);
-    const { code, out } = await watching;
-    const events = out
-      .trim()
-      .split('\n')
-      .map((text) => JSON.parse(text) as { position: number; reason: string | null });
-    expect(code).toBe(0);
-    expect(events.slice(1).map(({ reason }) => reason)).toEqual([
-      'admin_logout',
-      'role_changed',
-      'role_changed',
-    ]);
+    const watching = follow(['watch', '--last', '1', '--json'], remote);
+    try {
+      // It is there when it shows what was before.
+      await expect.poll(() => watching.lines().length).toBe(1);
+      expect((await run(['logout', '--user', '2', '--json'], remote)).code).toBe(0);
+      await run(['user', 'role', '2', 'admin'], remote);
+      await run(['user', 'role', '2', 'user'], remote);
+      const reasons = (): unknown[] =>
+        watching
+          .lines()
+          .slice(1)
+          .map(({ reason }) => reason);
+      await expect.poll(() => reasons().length).toBe(3);
+      // It looks twice in a second: what it showed twice would be there by then.
+      await new Promise((wake) => setTimeout(wake, 1500));
+      expect(reasons()).toEqual(['admin_logout', 'role_changed', 'role_changed']);
+    } finally {
+      await watching.interrupt();
+    }
+    const events = watching.lines();
     expect(new Set(events.map(({ position }) => position)).size).toBe(events.length);
   });
 
