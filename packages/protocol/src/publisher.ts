@@ -81,9 +81,8 @@ export class Publisher {
    */
   inherit(): void {
     const { monotonicMs } = this.#clock.now();
-    // Below every number: it holds not even what was published before the first ending of this process.
     this.#departed.add({
-      acknowledged: -1,
+      acknowledged: 0,
       trustsUntilMs: monotonicMs + this.#trustMs,
       send: () => undefined,
     });

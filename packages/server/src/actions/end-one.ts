@@ -7,8 +7,10 @@ import { endEachSession, type Ending, type OneEnding } from '../store/revoke.ts'
 const BATCH = 500;
 /** Usually one statement at a time, which gathers the most. */
 const AT_A_TIME = 3;
-/** When it takes longer than this, it waits for a row that somebody has locked: then another goes past it. */
+/** When it takes longer than this, something is wrong with its connection: then another goes past it. */
 const PATIENCE_MS = 25;
+/** Logouts that wait for a row that somebody has locked, each by itself. */
+const HELD_AT_A_TIME = 3;
 
 /** Ends one session; see `createEndOne`. Null when it is unknown, over, or another's. */
 export type EndOne = (one: OneEnding) => Promise<Told | null>;
@@ -27,21 +29,55 @@ interface Waiting {
 
 /**
  * Gathers the logouts of single sessions that arrive while others are under way, and gives them to the next statement:
- * they share its commit. A lone logout waits for nobody, and nobody waits long for one that is held up.
+ * they share its commit. A lone logout waits for nobody. One whose row somebody has locked waits aside, and holds up
+ * nobody but others like it.
  */
 export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' | 'confirm'>): EndOne {
   let waiting: Waiting[] = [];
   let running = 0;
   let past: NodeJS.Timeout | undefined;
+  const held: Waiting[] = [];
+  let runningHeld = 0;
 
   async function run(): Promise<void> {
     running++;
     while (waiting.length > 0) {
       const batch = waiting.slice(0, BATCH);
       waiting = waiting.slice(BATCH);
-      await endTogether(database, nodes, batch);
+      held.push(...(await endTogether(batch, 'leave')));
+      while (runningHeld < HELD_AT_A_TIME && held.length > 0) void runHeld();
     }
     running--;
+  }
+
+  async function runHeld(): Promise<void> {
+    runningHeld++;
+    for (let one = held.shift(); one; one = held.shift()) await endTogether([one], 'wait');
+    runningHeld--;
+  }
+
+  /** Never throws: whoever asked is told. @returns those that are held, who are not */
+  async function endTogether(batch: Waiting[], locked: 'wait' | 'leave'): Promise<Waiting[]> {
+    try {
+      const endings = await endEachSession(
+        database,
+        batch.map(({ one }) => one),
+        locked,
+      );
+      const events = endings.flatMap((ending) => (ending && ending !== 'held' ? [ending.event] : []));
+      // One message to every replica, and one wait for all of them.
+      nodes.committed(...events);
+      const confirming = events.length > 0 ? nodes.confirm() : null;
+      return batch.filter(({ resolve }, i) => {
+        const ending = endings[i];
+        if (ending === 'held') return true;
+        resolve(ending && confirming ? { ending, confirming } : null);
+        return false;
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      return [];
+    }
   }
 
   return (one) =>
@@ -54,38 +90,4 @@ export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' 
           if (waiting.length > 0 && running < AT_A_TIME) void run();
         }, PATIENCE_MS);
     });
-}
-
-/** Never throws: whoever asked is told. */
-async function endTogether(
-  database: Database,
-  nodes: Pick<Nodes, 'committed' | 'confirm'>,
-  batch: Waiting[],
-): Promise<void> {
-  try {
-    const endings = await endEachSession(
-      database,
-      batch.map(({ one }) => one),
-    );
-    const events = endings.flatMap((ending) => (ending ? [ending.event] : []));
-    // One message to every replica, and one wait for all of them.
-    nodes.committed(...events);
-    const confirming = events.length > 0 ? nodes.confirm() : null;
-    batch.forEach(({ resolve }, i) => {
-      const ending = endings[i];
-      resolve(ending && confirming ? { ending, confirming } : null);
-    });
-  } catch (error) {
-    // A locked row of one must not be the failure of all: the statement did nothing, so each may try by itself.
-    if (batch.length > 1 && isLockTrouble(error))
-      await Promise.all(batch.map((one) => endTogether(database, nodes, [one])));
-    else for (const { reject } of batch) reject(error);
-  }
-}
-
-/** Deadlock, lock not available, statement timeout. */
-function isLockTrouble(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && ['40P01', '55P03', '57014'].includes(String(error.code))
-  );
 }

@@ -82,7 +82,10 @@ export interface OneEnding {
  * A session that is named twice is ended once. Each was asked for with a credential that has just been found alive, so
  * the row's idle_expires_at, which is written back late, has no say.
  */
-const endEach = statement<
+const endEach = (
+  name: string,
+  locked: '' | 'skip locked',
+): Statement<
   [
     sids: string[],
     userIds: number[],
@@ -94,18 +97,22 @@ const endEach = statement<
     userAgents: string[],
     requestIds: (string | null)[],
   ],
-  { nth: number; position: number; id: string }
->(
-  'end_each_session',
-  `with asked as materialized (
+  { nth: number; position: number | null; id: string }
+> =>
+  statement(
+    name,
+    `with asked as materialized (
      select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
        $8::text[], $9::text[]) with ordinality
        as a (id, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, nth)
-   ), locked as (
-     -- By id, as everybody locks them, so that nobody waits in a circle.
+   ), open as materialized (
      select s.id, a.nth from asked a join open_sessions s on s.id = a.id
      where s.user_id = a.user_id and s.expires_at > a.at
-     order by s.id for no key update of s
+   ), locked as materialized (
+     -- By id, as everybody locks them, so that nobody waits in a circle.
+     select s.id, o.nth from open o join user_sessions s on s.id = o.id
+     where s.is_active
+     order by s.id for no key update of s ${locked}
    ), ended as (
      update user_sessions s set is_active = false, ended_at = a.at, ended_by = a.actor, ended_reason = a.reason
      from locked l join asked a on a.nth = l.nth
@@ -118,12 +125,24 @@ const endEach = statement<
        'sessions', a.user_id, array[a.user_id], array[e.id]
      from ended e join asked a on a.nth = e.nth
    )
-   select nth, position, id from ended`,
-);
+   select nth, position, id from ended
+   union all
+   select nth, null, id from open where nth not in (select nth from locked)`,
+  );
+const endEachFree = endEach('end_each_free_session', 'skip locked');
+const endEachWaiting = endEach('end_each_session', '');
 
-/** Ends single sessions, many at once. Null for each that is unknown, over, or another's. */
-export async function endEachSession(on: Queryable, asked: readonly OneEnding[]): Promise<(Ending | null)[]> {
-  const rows = await endEach.run(
+/**
+ * Ends single sessions, many at once. Null for each that is unknown, over, or another's.
+ * @param locked what becomes of those whose rows somebody else holds: they are waited for, or left as they are and answered as
+ *   `held`
+ */
+export async function endEachSession(
+  on: Queryable,
+  asked: readonly OneEnding[],
+  locked: 'wait' | 'leave',
+): Promise<(Ending | 'held' | null)[]> {
+  const rows = await (locked === 'wait' ? endEachWaiting : endEachFree).run(
     on,
     asked.map((one) => one.sid),
     asked.map((one) => one.userId),
@@ -138,7 +157,10 @@ export async function endEachSession(on: Queryable, asked: readonly OneEnding[])
   const byOrder = new Map(rows.map((row) => [row.nth, row]));
   return asked.map(({ userId, act, reason }, i) => {
     const row = byOrder.get(i + 1);
-    return row ? namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason) : null;
+    if (!row) return null;
+    // Whoever waited and has not got it after all: somebody else has ended it.
+    if (row.position === null) return locked === 'leave' ? 'held' : null;
+    return namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason);
   });
 }
 
