@@ -40,8 +40,8 @@ export function createClient(options: ClientOptions = {}): Client {
   /** A login or logout of ours that is under way. What others say of the session in the meantime has to wait for it. */
   let acting: Promise<unknown> = Promise.resolve();
   let away = false;
-  /** Counts the times that a session was over. */
-  let left = 0;
+  /** Counts the sessions that have begun or ended here: an answer that was asked for before speaks of another one. */
+  let turns = 0;
 
   const bearer = isCookie
     ? null
@@ -95,7 +95,7 @@ export function createClient(options: ClientOptions = {}): Client {
    */
   function leave(why: LoggedOut, say: boolean, browser = false): Promise<unknown> {
     const was = session;
-    left++;
+    turns++;
     session = null;
     because = why;
     carrier.giveUp(why.sessionId);
@@ -132,6 +132,7 @@ export function createClient(options: ClientOptions = {}): Client {
   /** What is known of the session is this from now on. */
   function know(next: Session): Session {
     if (session && session.id !== next.id) gone('replaced_by_login', session.id);
+    if (session?.id !== next.id) turns++;
     session = next;
     because = null;
     attend();
@@ -156,22 +157,21 @@ export function createClient(options: ClientOptions = {}): Client {
       session = null;
       return null;
     }
-    const before = left;
+    const before = turns;
     const response = await carrier.send(new Request(`${authority}/v1/session`), 'asking');
     askedMs = Date.now();
-    if (response.ok) {
-      const issued = (await response.json()) as Issued;
-      // Logged out while it was being asked.
-      if (before !== left) return session ?? null;
-      carrier.take(issued);
-      return know(sessionOf(issued));
+    const said = response.ok ? ((await response.json()) as Issued) : await problemOf(response);
+    // Logged out or logged in while it was being asked.
+    if (before !== turns) return session ? askNow(refused) : null;
+    if (!(said instanceof ProblemError)) {
+      carrier.take(said);
+      return know(sessionOf(said));
     }
-    const problem = await problemOf(response);
-    if (response.status !== 401) throw problem;
-    if (session || (refused && session === undefined)) found(session?.id ?? null, problem.ended);
+    if (response.status !== 401) throw said;
+    if (session || (refused && session === undefined)) found(session?.id ?? null, said.ended);
     else if (session === undefined) {
       session = null;
-      if (problem.ended) because = { ...problem.ended, sessionId: null, where: 'found' };
+      if (said.ended) because = { ...said.ended, sessionId: null, where: 'found' };
     }
     return null;
   }

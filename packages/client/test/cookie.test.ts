@@ -173,6 +173,26 @@ describe.skipIf(program === undefined)('with the cookie', () => {
     expect(await sessionIn(page)).toBe(third);
   });
 
+  test('an answer from before a login says nothing of the session that has begun since', async () => {
+    expect(await sessionIn(page)).toBe(null);
+    for (const before of ['nobody', 'a session that the login replaces']) {
+      const held = new Promise<() => void>((resolve) => {
+        stage.intercept = (req, res) => {
+          if (req.url !== '/v1/session') return false;
+          stage.intercept = null;
+          resolve(() => stage.on.authority.listener(req, res));
+          return true;
+        };
+      });
+      const answer = page.evaluate(async () => (await window.client.session())?.id);
+      const release = await held;
+      const sid = await logIn(page);
+      release();
+      expect(await answer, before).toBe(sid);
+      expect(await heard(page), before).toEqual([]);
+    }
+  });
+
   test('ends the others and stays; ends all and goes', async () => {
     const elsewhere = await browser.newContext();
     const phone = await openTab(elsewhere, stage.origin, { notices: false });
