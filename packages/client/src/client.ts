@@ -12,6 +12,7 @@ import type {
 } from './interface.ts';
 import { openKept } from './kept.ts';
 import { createNotices, type Notice } from './notices.ts';
+import { pause } from './pause.ts';
 import { problemOf, ProblemError } from './problem.ts';
 import { openTabs, type Word } from './tabs.ts';
 import { createUntold, logoutRequest, OVER, toldOf } from './untold.ts';
@@ -19,6 +20,8 @@ import { watchWaking } from './waking.ts';
 
 /** Coming back to a tab is no reason to ask again what was asked a moment ago. */
 const ASKED_LATELY_MS = 5000;
+/** How often, 5 ms apart, to look whether what another tab has written to localStorage is here. */
+const ARRIVAL_WAITS = 200;
 
 const instant = (): string => new Date().toISOString();
 
@@ -39,6 +42,7 @@ export function createClient(options: ClientOptions = {}): Client {
   let askedMs = 0;
   /** A login or logout of ours that is under way. What others say of the session in the meantime has to wait for it. */
   let acting: Promise<unknown> = Promise.resolve();
+  let hearing: Promise<unknown> = Promise.resolve();
   let away = false;
   /** Counts the sessions that have begun or ended here: an answer that was asked for before speaks of another one. */
   let turns = 0;
@@ -48,7 +52,7 @@ export function createClient(options: ClientOptions = {}): Client {
     : createBearer(authority, kept, storage, (sid, problem) => found(sid, problem.ended));
   const carrier: Carrier = bearer ?? createCookie(ask, () => ask(true));
   const untold = createUntold(authority, kept, bearer?.sendFor ?? null, storage === 'local');
-  const tabs = openTabs(kept, (word) => void hear(word));
+  const tabs = openTabs(kept, hear);
   const notices = createNotices(authority, kept, {
     notice: (notice) => void heed(notice),
     ask: async () => (await ask()) !== null,
@@ -176,11 +180,23 @@ export function createClient(options: ClientOptions = {}): Client {
     return null;
   }
 
-  /** What another tab says. */
-  async function hear(word: Word): Promise<void> {
+  /** What another tab says, one word after the other. */
+  function hear(word: Word): void {
     if (word.t === 'changed') return changed();
-    await acting;
+    // A listener's own fault is for its owner to see, and the next word is heard all the same.
+    hearing = hearing
+      .then(() => acting)
+      .then(() => take(word))
+      .catch(reportError);
+  }
+
+  async function take(word: Exclude<Word, { t: 'changed' }>): Promise<void> {
     if (word.t === 'in') {
+      // The word may be here before the tokens: without them it would look as if the session were over already.
+      for (let waits = ARRIVAL_WAITS; bearer && isShared && bearer.known()?.id !== word.session.id; waits--) {
+        if (waits === 0) return takeNotice();
+        await pause(5);
+      }
       if (isShared) know(word.session);
       return changed();
     }

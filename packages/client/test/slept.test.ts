@@ -113,7 +113,8 @@ describe.skipIf(program === undefined)('the tab that slept', () => {
     const sleeper = await openTab(context, stage.origin, LOCAL);
     const awake = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(awake);
-    expect(await sessionIn(sleeper)).toBe(sid);
+    // Another process of the browser may see what was written a moment later.
+    await expect.poll(() => sessionIn(sleeper)).toBe(sid);
     const frozen = await freeze(sleeper);
     await awake.evaluate(() => window.client.logout());
     await wake(frozen);

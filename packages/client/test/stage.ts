@@ -21,6 +21,8 @@ declare global {
     /** What `onLoggedOut` was given, and when by the machine's clock. */
     heard: (LoggedOut & { heardMs: number })[];
     changes: number;
+    /** Lets what was held back arrive. */
+    arrive?: () => void;
   }
 }
 

@@ -106,6 +106,29 @@ describe.skipIf(program === undefined)('tabs', () => {
     await context.close();
   });
 
+  test('word of a login that is here before its tokens are: nobody is logged out', async () => {
+    const context = await browser.newContext();
+    const options = { mode: 'bearer', storage: 'local', notices: false } as const;
+    const one = await openTab(context, stage.origin, options);
+    const other = await openTab(context, stage.origin, options);
+    // Another process of the browser sees what was written a moment later, here a long one.
+    await other.evaluate(() => {
+      const { getItem } = Storage.prototype;
+      Storage.prototype.getItem = function (name) {
+        return name.endsWith('tokens') ? null : getItem.call(this, name);
+      };
+      window.arrive = () => void (Storage.prototype.getItem = getItem);
+    });
+    const sid = await logIn(one);
+    for (let nth = 0; nth < 10; nth++) expect(await sessionIn(other)).toBe(null);
+    await other.evaluate(() => window.arrive?.());
+    await expect.poll(() => sessionIn(other)).toBe(sid);
+    expect(await heard(other)).toEqual([]);
+    await one.evaluate(() => window.client.logout());
+    await expect.poll(() => heard(other)).toMatchObject([{ sessionId: sid, where: 'another tab' }]);
+    await context.close();
+  });
+
   test('of two people with tokens in memory, one logs out alone', async () => {
     const context = await browser.newContext();
     const options = { mode: 'bearer', notices: false } as const;
