@@ -91,7 +91,7 @@ const examples: [string, () => Promise<Running>][] = [
 const program = findChromium();
 
 // Several browsers' windows at once, on a machine that has other work: a minute and a half is plenty.
-describe.skipIf(program === undefined)('in a browser', { timeout: 90_000 }, () => {
+describe.skipIf(program === undefined)('in a browser', { timeout: 240_000 }, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await chromium.launch({

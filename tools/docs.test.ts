@@ -5,7 +5,7 @@ import { makeScratch } from '../packages/server/test/services/scratch.ts';
 import { writtenPages } from './docs/pages.ts';
 
 test('the pages that come out of the code are what the code would write: npm run docs', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const root = join(import.meta.dirname, '..');
   const pages = await writtenPages(makeScratch('docs'));

@@ -61,7 +61,7 @@ describe.skipIf(!canRun)('what the pages tell to do', () => {
     here.forEach((block, i) => expect(compare(block, printed[i] ?? '')).toBeNull());
   };
 
-  test.each(runnable)('%s', { timeout: 60_000 }, async (_page, blocks) => {
+  test.each(runnable)('%s', { timeout: 240_000 }, async (_page, blocks) => {
     const plain = blocks.filter(({ needs }) => needs === '');
     await tryOut(plain, { ...environment, SERVICE_KEY });
     const onPostgres = blocks.filter(({ needs }) => needs === 'postgres');

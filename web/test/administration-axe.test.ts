@@ -42,7 +42,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
   test.each([
     ['light', 1100],
     ['dark', 360],
-  ] as const)('axe finds nothing, %s', { timeout: 60_000 }, async (colorScheme, width) => {
+  ] as const)('axe finds nothing, %s', { timeout: 240_000 }, async (colorScheme, width) => {
     // Only so that axe can be brought in: the policy forbids it.
     const { page, context, complaints } = await visit(browser, {
       bypassCSP: true,

@@ -22,7 +22,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
 
   test.each(['en-GB', 'pl-PL', 'vi-VN', 'zh-CN'])(
     '%s: whole on a screen of 320 px, and nothing is left in English',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (locale) => {
       const { page, context, complaints } = await visit(browser, {
         locale,

@@ -75,7 +75,7 @@ describe.skipIf(program === undefined)('a storm of refreshes', () => {
     });
     afterAll(() => stage?.close());
 
-    test(`ten tabs, ${rounds} times each`, { timeout: 240_000 }, async () => {
+    test(`ten tabs, ${rounds} times each`, { timeout: 600_000 }, async () => {
       const context = await browser.newContext();
       if (old) await withoutNewApis(context);
       const tabs = await Promise.all(

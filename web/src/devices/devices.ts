@@ -67,7 +67,7 @@ export function createDevices(client: Client, authority: string = location.origi
         finish(client.endedBecause ?? nobodyKnows());
         return;
       }
-      const next = (await client.sessions()).toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1));
+      const next = await client.sessions();
       if (over.value) return;
       session.value = current;
       const before = list.value;

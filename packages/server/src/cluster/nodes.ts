@@ -235,7 +235,7 @@ function clockSetter(database: Database, system: System): (now: Date, askedMs: n
     const nowMs = system.monotonicMs();
     // Of the embedded database it is the same clock.
     if (database.sole || nowMs - askedMs > QUICK_MS) return;
-    system.setNow(now.getTime(), (askedMs + nowMs) / 2);
+    system.setNow(now.getTime(), askedMs, nowMs);
     const offMs = system.wallMs() - now.getTime();
     if (Math.abs(offMs) > FAR_OFF_MS && !warned)
       system.log.warn(

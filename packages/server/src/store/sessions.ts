@@ -231,7 +231,7 @@ const SUMMARY = `s.id, s.user_id, u.email, s.client_id, s.device_id, s.device_na
 const sessionsOfUser = statement<[now: Date, userId: number, limit: number], SessionSummary>(
   'sessions_of_user',
   `select ${SUMMARY}, true as open from open_sessions s join users u on u.id = s.user_id
-   where s.user_id = $2 and ${ALIVE} order by s.created_at desc, s.id desc limit $3`,
+   where s.user_id = $2 and ${ALIVE} order by s.born desc limit $3`,
 );
 
 /** The user's live sessions, newest first. */

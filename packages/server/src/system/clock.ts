@@ -5,16 +5,20 @@
  */
 export interface SharedClock {
   now(): Date;
-  /** It was `ms`, in milliseconds since 1970, when the monotonic clock said `atMonotonicMs`. */
-  set(ms: number, atMonotonicMs: number): void;
+  /**
+   * It was `ms`, in milliseconds since 1970, at some moment between these two of the monotonic clock. A clock that
+   * agrees with that is left as it is: a slow answer must not put it back, and a later session before an earlier one.
+   */
+  set(ms: number, fromMonotonicMs: number, toMonotonicMs: number): void;
 }
 
 export function createSharedClock(wallMs: () => number, monotonicMs: () => number): SharedClock {
   let aheadMs: number | null = null;
   return {
     now: () => new Date(aheadMs === null ? wallMs() : aheadMs + monotonicMs()),
-    set(ms, atMonotonicMs) {
-      aheadMs = ms - atMonotonicMs;
+    set(ms, fromMonotonicMs, toMonotonicMs) {
+      const [least, most] = [ms - toMonotonicMs, ms - fromMonotonicMs];
+      aheadMs = aheadMs === null ? (least + most) / 2 : Math.min(Math.max(aheadMs, least), most);
     },
   };
 }

@@ -11,7 +11,7 @@ export function realSystem(log: Logger, passwords: PasswordHasher): System {
   const clock = createSharedClock(() => Date.now(), monotonicMs);
   return {
     now: () => clock.now(),
-    setNow: (ms, atMonotonicMs) => clock.set(ms, atMonotonicMs),
+    setNow: clock.set,
     wallMs: () => Date.now(),
     monotonicMs,
     randomBytes,

@@ -5,8 +5,8 @@ import type { PasswordHasher } from './passwords.ts';
 export interface System {
   /** Now, as an instant. Used for expiry and for what people read, never to order events. */
   readonly now: () => Date;
-  /** Sets what `now` goes by: the database said `ms` at that moment of the monotonic clock. */
-  readonly setNow: (ms: number, atMonotonicMs: number) => void;
+  /** Sets what `now` goes by: the database said `ms` at some moment between these two of the monotonic clock. */
+  readonly setNow: (ms: number, fromMonotonicMs: number, toMonotonicMs: number) => void;
   /** This machine's own wall clock, wherever it stands: only to notice that the monotonic one stood still. */
   readonly wallMs: () => number;
   /** A monotonic clock in milliseconds. Used for durations: leases, waits. */

@@ -18,11 +18,30 @@ test('the shared clock follows the machine until it is set, and the monotonic cl
     () => monotonicMs,
   );
   expect(clock.now().getTime()).toBe(1_000_000);
-  clock.set(5_000_000, 40);
+  clock.set(5_000_000, 30, 50);
   expect(clock.now().getTime()).toBe(5_000_010);
   wallMs += 3_600_000;
   monotonicMs += 5;
   expect(clock.now().getTime()).toBe(5_000_015);
+});
+
+test('an answer that took its time does not put the shared clock back, and one that contradicts it moves it as far as it must', () => {
+  let monotonicMs = 1000;
+  const clock = createSharedClock(
+    () => 0,
+    () => monotonicMs,
+  );
+  clock.set(5_000_000, 1000, 1000);
+  monotonicMs = 1400;
+  // The database looked at once, or at the end: both can be.
+  clock.set(5_000_000, 1000, 1400);
+  expect(clock.now().getTime()).toBe(5_000_400);
+  clock.set(5_000_400, 1000, 1400);
+  expect(clock.now().getTime()).toBe(5_000_400);
+  clock.set(5_000_390, 1396, 1400);
+  expect(clock.now().getTime()).toBe(5_000_394);
+  clock.set(5_000_500, 1396, 1400);
+  expect(clock.now().getTime()).toBe(5_000_500);
 });
 
 describe.skipIf(!hasPostgres())('a machine whose clock is an hour ahead', () => {
