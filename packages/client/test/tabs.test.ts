@@ -113,10 +113,8 @@ describe.skipIf(program === undefined)('tabs', () => {
     const other = await openTab(context, stage.origin, options);
     // Another process of the browser sees what was written a moment later, here a long one.
     await other.evaluate(() => {
-      const { getItem } = Storage.prototype;
-      Storage.prototype.getItem = function (name) {
-        return name.endsWith('tokens') ? null : getItem.call(this, name);
-      };
+      const getItem = localStorage.getItem.bind(localStorage);
+      Storage.prototype.getItem = (name) => (name.endsWith('tokens') ? null : getItem(name));
       window.arrive = () => void (Storage.prototype.getItem = getItem);
     });
     const sid = await logIn(one);

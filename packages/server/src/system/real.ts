@@ -11,7 +11,7 @@ export function realSystem(log: Logger, passwords: PasswordHasher): System {
   const clock = createSharedClock(() => Date.now(), monotonicMs);
   return {
     now: () => clock.now(),
-    setNow: clock.set,
+    setNow: (...heard) => clock.set(...heard),
     wallMs: () => Date.now(),
     monotonicMs,
     randomBytes,
