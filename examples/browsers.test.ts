@@ -119,8 +119,10 @@ describe.skipIf(program === undefined)('in a browser', { timeout: 240_000 }, () 
       const page = await where.newPage();
       page.on('pageerror', (error) => errors.push(String(error)));
       page.on('console', (message) => {
-        // That nobody is logged in is a 401, which the browser notes.
-        const expected = message.type() === 'log' || /401|\[vite\]|React DevTools/.test(message.text());
+        // That nobody is logged in is a 401, which the browser notes, for a socket in other words.
+        const expected =
+          message.type() === 'log' ||
+          /401|HTTP Authentication failed|\[vite\]|React DevTools/.test(message.text());
         if (!expected && message.type() !== 'debug') errors.push(message.text());
       });
       await page.goto(example.origin);
@@ -197,6 +199,18 @@ describe.skipIf(program === undefined)('in a browser', { timeout: 240_000 }, () 
       expect(await said(page)).toBe('Wrong e-mail address or password.');
       await logIn(page);
       await hello(page);
+      const phone = await openPage();
+      await logIn(phone);
+      await hello(phone);
+      await press(page, 'Log out');
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+      expect(await context.cookies()).toEqual([]);
+      await hello(phone);
+      await logIn(page);
+      await hello(page);
+      await press(page, 'Log out everywhere');
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+      await expect.poll(() => said(phone)).toBe('You were logged out: logout, by other_device.');
     });
 
     test('nothing has gone wrong on the way', () => {

@@ -28,17 +28,25 @@ const LoginPage: FC<{ message: string }> = ({ message }) => (
   </Page>
 );
 
-const HomePage: FC<{ name: string }> = ({ name }) => (
+const HomePage: FC<{ name: string; csrf: string }> = ({ name, csrf }) => (
   <Page title="Home">
     <h1>Hello {name}</h1>
-    <button data-logout="this">Log out</button>
-    <button data-logout="all">Log out everywhere</button>
+    <form method="post" action="/logout">
+      <input name="csrf" type="hidden" value={csrf} />
+      <button name="scope" value="this">
+        Log out
+      </button>
+      <button name="scope" value="all">
+        Log out everywhere
+      </button>
+    </form>
   </Page>
 );
 
 /** What the authority says of a session, or of why it is over. */
 interface Standing {
   user?: { name: string };
+  csrf_token?: string;
   ended?: { reason: string; by: string };
   title?: string;
 }
@@ -48,8 +56,9 @@ export function createApp(authority: Authority): Hono {
   const app = new Hono();
 
   /** Asks the authority in this process, with what the browser sent. */
-  async function ask(c: Context, path: string, body?: object): Promise<[Response, Standing]> {
+  async function ask(c: Context, path: string, body?: object, csrf?: string): Promise<[Response, Standing]> {
     const headers = new Headers(body && { 'content-type': 'application/json' });
+    if (csrf !== undefined) headers.set('x-csrf-token', csrf);
     for (const name of ['cookie', 'origin', 'sec-fetch-site', 'user-agent']) {
       const value = c.req.header(name);
       if (value !== undefined) headers.set(name, value);
@@ -63,11 +72,11 @@ export function createApp(authority: Authority): Hono {
   }
 
   app.get('/', async (c) => {
-    const [response, { user }] = await ask(c, '/v1/session');
+    const [response, { user, csrf_token = '' }] = await ask(c, '/v1/session');
     if (!response.ok || !user) return c.redirect('/login', 303);
     // Not for the back button, either.
     c.header('cache-control', 'no-store');
-    return c.html(<HomePage name={user.name} />);
+    return c.html(<HomePage name={user.name} csrf={csrf_token} />);
   });
 
   app.get('/login', async (c) => {
@@ -85,6 +94,15 @@ export function createApp(authority: Authority): Hono {
     if (!response.ok) return c.html(<LoginPage message={title ?? ''} />, 401);
     for (const cookie of response.headers.getSetCookie()) c.header('set-cookie', cookie, { append: true });
     return c.redirect('/', 303);
+  });
+
+  // Before the page's script is there, and without one. The authority refuses it from another site.
+  app.post('/logout', async (c) => {
+    const { scope, csrf } = await c.req.parseBody<Record<string, string>>();
+    const [response, { title }] = await ask(c, '/v1/logout', { scope }, csrf);
+    if (!response.ok) return c.text(title ?? '', response.status as 500);
+    for (const cookie of response.headers.getSetCookie()) c.header('set-cookie', cookie, { append: true });
+    return c.redirect('/login', 303);
   });
 
   // The browser client talks to the authority itself.

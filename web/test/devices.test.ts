@@ -215,6 +215,25 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
     await context.close();
   });
 
+  test('what is to be clicked after a logout does not move when the answer comes', async () => {
+    const { page, context } = await visit(browser);
+    await open(page);
+    let answer = (): void => undefined;
+    const asked = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/v1/logout', async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await page.locator('#account').getByRole('button', { name: 'Log out' }).click();
+    const link = page.getByRole('link', { name: 'Log in again' });
+    const before = await link.boundingBox();
+    answer();
+    await page.getByText('True everywhere').waitFor();
+    expect(before).not.toBeNull();
+    expect(await link.boundingBox()).toEqual(before);
+    await context.close();
+  });
+
   test('a page that comes back out of the browser’s memory is empty until it has looked again', async () => {
     const { page, context } = await visit(browser);
     await open(page);

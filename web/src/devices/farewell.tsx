@@ -28,6 +28,15 @@ export function Farewell({ why, outcome, idleSeconds, login }: FarewellProps): V
       <h1 tabIndex={-1} ref={title}>
         {farewell.title}
       </h1>
+      {result === null && !(why.by === 'self' && why.reason === 'logout') ? (
+        <p class="notice">{endedSentence(texts, why, idleSeconds)}</p>
+      ) : null}
+      {login === null ? null : (
+        <a class="button main" href={login}>
+          {farewell.again}
+        </a>
+      )}
+      {/* Known only when the server has answered: last, so that nothing moves away from under a finger. */}
       {result ? (
         <div class="notice good">
           <p>
@@ -35,14 +44,7 @@ export function Farewell({ why, outcome, idleSeconds, login }: FarewellProps): V
           </p>
           <p class="small">{everywhere(texts, result)}</p>
         </div>
-      ) : why.by === 'self' && why.reason === 'logout' ? null : (
-        <p class="notice">{endedSentence(texts, why, idleSeconds)}</p>
-      )}
-      {login === null ? null : (
-        <a class="button main" href={login}>
-          {farewell.again}
-        </a>
-      )}
+      ) : null}
     </section>
   );
 }
