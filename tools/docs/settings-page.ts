@@ -12,7 +12,7 @@ interface Form {
 const GROUPS: [title: string, names: RegExp][] = [
   ['The process', /^(HOST|PORT|NODE_ENV|LOG_LEVEL)$/],
   ['Pages', /^CURFEW_PAGES$/],
-  ['Data', /^(DATABASE_URL|REDIS_URL|CURFEW_(DATABASE|STATEMENT|DATA|ALLOW|DEMO|CACHE|RETENTION).*)$/],
+  ['Data', /^(DATABASE_URL|REDIS_URL|CURFEW_(DATABASE|STATEMENT|DATA|ALLOW|DEMO|CACHE|PLACES|RETENTION).*)$/],
   ['Who it is, and who may call', /^CURFEW_(ISSUER|AUDIENCE|KEY|SERVICE_KEYS|APPLICATIONS|TRUSTED_.*)$/],
   ['Lifetimes and keys', /^CURFEW_(IDLE|ABSOLUTE|ACCESS|OPAQUE|REFRESH|LEASE|KEY)_.*$/],
   ['The cookie', /^CURFEW_(COOKIE_.*|CLEAR_SITE_DATA)$/],

@@ -81,6 +81,8 @@ export const en = {
     /** {when}: "3 minutes ago". */
     lastActive: 'Last active {when}',
     loggedIn: 'Logged in {date}',
+    /** {place}: "Gdańsk". */
+    near: 'near {place}',
   },
 
   devices: {
@@ -207,6 +209,7 @@ export const en = {
     sessions: {
       live: 'Logged in now',
       count: { one: 'One session', other: '{count} sessions' },
+      countMore: { one: 'One session, and there are more', other: '{count} sessions, and there are more' },
       nothing: 'Nobody is logged in with this account.',
       all: 'Choose all',
       choose: 'Choose {device}',

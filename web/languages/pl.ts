@@ -73,6 +73,7 @@ export const pl: Language = {
     activeNow: 'Aktywne teraz',
     lastActive: 'Ostatnia aktywność: {when}',
     loggedIn: 'Logowanie: {date}',
+    near: 'okolice: {place}',
   },
 
   devices: {
@@ -228,6 +229,12 @@ export const pl: Language = {
     sessions: {
       live: 'Zalogowane teraz',
       count: { one: 'Jedna sesja', few: '{count} sesje', many: '{count} sesji', other: '{count} sesji' },
+      countMore: {
+        one: 'Jedna sesja, jest ich więcej',
+        few: '{count} sesje, jest ich więcej',
+        many: '{count} sesji, jest ich więcej',
+        other: '{count} sesji, jest ich więcej',
+      },
       nothing: 'Nikt nie jest zalogowany na to konto.',
       all: 'Zaznacz wszystkie',
       choose: 'Zaznacz {device}',

@@ -73,6 +73,7 @@ export const vi: Language = {
     activeNow: 'Đang hoạt động',
     lastActive: 'Hoạt động lần cuối: {when}',
     loggedIn: 'Đăng nhập: {date}',
+    near: 'gần {place}',
   },
 
   devices: {
@@ -189,6 +190,7 @@ export const vi: Language = {
     sessions: {
       live: 'Đang đăng nhập',
       count: { other: '{count} phiên' },
+      countMore: { other: '{count} phiên, và còn nữa' },
       nothing: 'Không có ai đăng nhập bằng tài khoản này.',
       all: 'Chọn tất cả',
       choose: 'Chọn {device}',

@@ -73,6 +73,7 @@ export const zh: Language = {
     activeNow: '正在使用',
     lastActive: '最近使用：{when}',
     loggedIn: '登录时间：{date}',
+    near: '{place}附近',
   },
 
   devices: {
@@ -185,6 +186,7 @@ export const zh: Language = {
     sessions: {
       live: '当前登录',
       count: { other: '{count} 个会话' },
+      countMore: { other: '{count} 个会话，还有更多' },
       nothing: '没有人使用此账户登录。',
       all: '全选',
       choose: '选择 {device}',

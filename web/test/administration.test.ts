@@ -133,6 +133,45 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
     await page.getByText('role changed').first().waitFor();
   });
 
+  test('more sessions than one would show at once: all of them can be reached, and it says that there are more', async () => {
+    const { json } = await site.call('POST', '/v1/admin/users', {
+      bearer: SERVICE_KEY,
+      body: { email: 'many@example.com', name: 'Many', password: PASSWORD },
+    });
+    const { id } = json.user;
+    await start(id, { count: 205 });
+    await start(id, { client_id: 'token' });
+    await open(`/admin/users/${id}`);
+    const live = page.getByRole('list', { name: 'Logged in now' }).getByRole('listitem');
+    await page.getByText('200 sessions, and there are more', { exact: true }).first().waitFor();
+    expect(await live.count()).toBe(200);
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByText('206 sessions', { exact: true }).first().waitFor();
+    expect(await live.count()).toBe(206);
+    expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+    // What one has opened stays open when there is news.
+    await site.call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'application', client_id: 'token' },
+    });
+    await page.getByText('205 sessions', { exact: true }).first().waitFor();
+    const history = page.getByRole('list', { name: 'History' });
+    await history.getByText('the application token').waitFor();
+
+    await page.getByLabel('Choose all').check();
+    await page.getByRole('button', { name: 'Log out the 205 chosen' }).click();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.locator('summary', { hasText: 'Ended sessions' }).click();
+    const over = page.locator('.session.over');
+    await over.first().waitFor();
+    expect(await over.count()).toBe(100);
+    for (const count of [200, 206]) {
+      await page.getByRole('button', { name: 'Show more' }).click();
+      await page.waitForFunction((n) => document.querySelectorAll('.session.over').length === n, count);
+    }
+    expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+  });
+
   test('a name with markup and turned letters does no harm', async () => {
     await open('/admin/users/5');
     await page.getByRole('heading', { name: /img src/ }).waitFor();

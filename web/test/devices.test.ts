@@ -1,6 +1,10 @@
 /** "My devices", as people use it: in several browsers at once. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { placeDatabase, type Value } from '../../packages/server/test/services/place-database.ts';
+import { makeScratch } from '../../packages/server/test/services/scratch.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { CHROMIUM, logIn, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
 
@@ -11,7 +15,19 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
   let site: Site;
   let browser: Browser;
   beforeAll(async () => {
-    [site, browser] = await Promise.all([openSite(), openBrowser()]);
+    // Whoever asks may say from where: the place of an address is looked up in this file.
+    const CURFEW_PLACES = join(makeScratch('places'), 'city.mmdb');
+    const city = (names: Value): Value => ({ city: { names }, country: { iso_code: 'PL' } });
+    const records = {
+      '203.0.113.7/32': city({ en: 'Gdańsk', 'zh-CN': '格但斯克' }),
+      '203.0.113.8/32': city({ en: '<img src=x onerror=alert(1)>\u202e'.repeat(5) }),
+      '203.0.113.9/32': { country: { iso_code: 'VN' } },
+    };
+    writeFileSync(CURFEW_PLACES, placeDatabase(records));
+    [site, browser] = await Promise.all([
+      openSite({ CURFEW_PLACES, CURFEW_TRUSTED_PROXIES: '127.0.0.1' }),
+      openBrowser(),
+    ]);
   });
   afterAll(async () => {
     await browser?.close();
@@ -19,10 +35,10 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
   });
 
   /** A login from elsewhere. @returns its access token */
-  async function program(userAgent = 'curl/8.5.0', name?: string): Promise<string> {
+  async function program(userAgent = 'curl/8.5.0', name?: string, address = '127.0.0.1'): Promise<string> {
     const answer = await site.call('POST', '/v1/login', {
       body: { email: USER, password: PASSWORD, ...(name === undefined ? {} : { device: { name } }) },
-      headers: { 'user-agent': userAgent },
+      headers: { 'user-agent': userAgent, 'x-forwarded-for': address },
     });
     expect(answer.status).toBe(200);
     return answer.json['access_token'] as string;
@@ -71,6 +87,29 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
     await phone.page.getByText('You were logged out from another of your devices.').waitFor();
     expect([...here.complaints, ...phone.complaints]).toEqual([]);
     await Promise.all([here.context.close(), phone.context.close()]);
+  });
+
+  test('near which city each is, in the language of the page where the database has it', async () => {
+    await nobody();
+    for (const last of [7, 8, 9]) await program(`okhttp/${last}`, `number ${last}`, `203.0.113.${last}`);
+    const { page, context, complaints } = await visit(browser);
+    await open(page);
+    const near = (last: number): ReturnType<Page['locator']> =>
+      page.locator('.device', { hasText: `number ${last}` }).locator('.dotted span');
+    expect(await near(7).textContent()).toBe('near Gdańsk');
+    expect(await near(7).getAttribute('title')).toBe('Poland');
+    expect(await near(8).textContent()).toMatch(/^near (<img src=x onerror=alert\(1\)>){2}<img.{1,30}…$/);
+    expect(await near(9).textContent()).toBe('Vietnam');
+    // This browser is on this machine, which lies nowhere.
+    expect(await page.locator('.device.current .dotted span').count()).toBe(0);
+    const said: Record<string, string> = {};
+    for (const lang of ['pl', 'vi', 'zh']) {
+      await page.goto(`${site.origin}/devices?lang=${lang}`);
+      said[lang] = (await near(7).textContent()) ?? '';
+    }
+    expect(said).toEqual({ pl: 'okolice: Gdańsk', vi: 'gần Gdańsk', zh: '格但斯克附近' });
+    expect(complaints).toEqual([]);
+    await context.close();
   });
 
   test('all others, then everywhere: asked first, and told how it went', async () => {

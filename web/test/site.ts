@@ -15,6 +15,7 @@ import {
   callerOf,
   openAuthority,
   PASSWORD,
+  reopenAuthority,
   type TestAuthority,
 } from '../../packages/server/test/support.ts';
 
@@ -30,34 +31,54 @@ export interface Site {
   on: TestAuthority;
   /** Calls the API over the wire, from no browser. */
   call: Caller;
+  /** Ends the server as a deployment does: nothing listens on its port any more. */
+  stop(): Promise<void>;
+  /** Starts it anew on the same data and port. @param before what happens before it listens */
+  start(before?: (on: TestAuthority) => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
-/** An authority on a port of localhost, with its sockets. */
-export async function openSite(settings: Record<string, string> = {}): Promise<Site> {
+/** An authority on a port of localhost, or of another name of this machine, with its sockets. */
+export async function openSite(settings: Record<string, string> = {}, host = 'localhost'): Promise<Site> {
   let listener: RequestListener = (_req, res) => void res.end();
   const server: Server = createServer((req, res) => listener(req, res));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const origin = `http://localhost:${port}`;
+  const origin = `http://${host}:${port}`;
   const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
     CURFEW_ISSUER: origin,
     PORT: String(port),
     ...settings,
   });
-  listener = on.authority.listener;
-  server.on('upgrade', on.authority.upgrade);
-  return {
+  const serve = (): void => {
+    listener = site.on.authority.listener;
+  };
+  server.on('upgrade', (req, socket, head) => site.on.authority.upgrade(req, socket, head));
+  const site: Site = {
     origin,
     on,
-    call: callerOf((request) => fetch(request), origin),
-    close: async () => {
-      on.authority.hangUp();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await on.close();
+    call: callerOf((request) => fetch(request), `http://localhost:${port}`),
+    stop: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      site.on.authority.hangUp();
+      // What ends by itself may; what is kept alive is closed.
+      const idle = setInterval(() => server.closeIdleConnections(), 20);
+      const late = setTimeout(() => server.closeAllConnections(), 2000);
+      await closed;
+      clearInterval(idle);
+      clearTimeout(late);
+      await site.on.close();
     },
+    start: async (before) => {
+      site.on = await reopenAuthority(site.on.settings);
+      await before?.(site.on);
+      serve();
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    },
+    close: () => (server.listening ? site.stop() : Promise.resolve()),
   };
+  serve();
+  return site;
 }
 
 export function openBrowser(): Promise<Browser> {

@@ -125,6 +125,11 @@ export interface SessionView {
   contract: string;
   device: { id: string; name: string; browser: string | null; system: string | null };
   ip_address: string | null;
+  /**
+   * Where that address is thought to be: the city's name by language, none when only the country is known, and the code of
+   * the country (ISO 3166-1). Null when it is not known, and unless the authority has a place database.
+   */
+  place: { city: Record<string, string>; country: string | null } | null;
   created_at: string;
   last_seen_at: string;
   expires_at: string;

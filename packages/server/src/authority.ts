@@ -34,6 +34,7 @@ import { migrate } from './store/migrate.ts';
 import { openPostgres } from './store/postgres.ts';
 import { createLog } from './system/log.ts';
 import { createPasswordHasher } from './system/passwords.ts';
+import { NO_PLACES, openPlaces } from './system/places.ts';
 import { realSystem } from './system/real.ts';
 import type { System } from './system/system.ts';
 
@@ -134,7 +135,16 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
 /** Everything below HTTP, built top to bottom. */
 export async function openWorld(config: Config, options: AuthorityOptions = {}): Promise<OpenWorld> {
   const log = options.log ?? createLog(config.logLevel);
-  const system: System = { ...realSystem(log, createPasswordHasher(config.hashing)), ...options.system };
+  const places =
+    config.places === null
+      ? NO_PLACES
+      : await openPlaces(config.places, (err) =>
+          log.warn({ err }, 'the database of CURFEW_PLACES is damaged: some places are not shown'),
+        );
+  const system: System = {
+    ...realSystem(log, createPasswordHasher(config.hashing), places),
+    ...options.system,
+  };
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -231,6 +241,9 @@ async function buildWorld(
     memory,
     flushMs,
     retentionDays: config.retentionDays,
+    onRanOut: (userIds) => {
+      for (const userId of userIds) notices.changed(userId);
+    },
   });
   closers.push(() => housekeeping.close());
   return {

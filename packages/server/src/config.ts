@@ -275,6 +275,11 @@ export const SETTINGS = {
     about:
       'New WebSockets for notices that one process takes in a second; more are answered 503 with Retry-After.',
   },
+  CURFEW_PLACES: {
+    form: z.string().min(1).optional(),
+    about:
+      'Path of a city database in MaxMind’s format (.mmdb) that you bring: lists of sessions then say near which city each address is. Read into memory at the start; looked up when shown, never stored, nobody else is asked. Not set: no places.',
+  },
   CURFEW_RETENTION_DAYS: {
     form: z.coerce.number().int().min(1).max(36_500).default(90),
     about: 'Ended sessions are kept this long for the history, then purged. The log is never purged.',
@@ -355,6 +360,8 @@ export interface Config {
   /** 0: never asked. */
   confirmAfterSeconds: number;
   notices: { perUser: number; perNode: number; perSecond: number };
+  /** The file of the place database; null: places are not shown. */
+  places: string | null;
   retentionDays: number;
   logLevel: string;
 }
@@ -473,6 +480,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
       perNode: values.CURFEW_NOTICES_PER_NODE,
       perSecond: values.CURFEW_NOTICES_PER_SECOND,
     },
+    places: values.CURFEW_PLACES ?? null,
     retentionDays: values.CURFEW_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,
   };

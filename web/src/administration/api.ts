@@ -21,6 +21,7 @@ export interface AdminSession {
   contract: string;
   device: { id: string; name: string; browser: string | null; system: string | null };
   ip_address: string | null;
+  place: { city: Record<string, string>; country: string | null } | null;
   created_at: string;
   last_seen_at: string;
   expires_at: string;
@@ -116,6 +117,15 @@ export type Target =
   | { scope: 'application'; client_id: string }
   | { scope: 'everyone'; confirm?: number };
 
+export interface Sessions {
+  sessions: AdminSession[];
+  /** There are others beyond these. */
+  more: boolean;
+}
+
+/** What the API gives of a list at most at once, and takes. */
+const AT_ONCE = 1000;
+
 export type Query = Record<string, string | number | null | undefined>;
 
 export interface Api {
@@ -124,7 +134,8 @@ export interface Api {
   change(id: number, change: { role?: Account['role']; disabled?: boolean }): Promise<Account>;
   /** @returns the new password */
   resetPassword(id: number): Promise<string>;
-  sessions(query: Query): Promise<{ sessions: AdminSession[]; next: string | null }>;
+  /** The newest sessions of a user, so many at least where there are: those alive, or with `ended` those that are over. */
+  sessionsOf(userId: number, ended: boolean, atLeast: number): Promise<Sessions>;
   applications(): Promise<{ applications: Application[]; counted_at: string | null }>;
   /** @throws Refused; `confirmation_required` carries the count */
   end(target: Target): Promise<Ended>;
@@ -154,9 +165,32 @@ export function createApi(client: Client): Api {
     user: async (id) => (await get<{ user: Account }>(`users/${id}`)).user,
     change: async (id, change) => (await send<{ user: Account }>(`users/${id}`, change, 'PATCH')).user,
     resetPassword: async (id) => (await send<{ password: string }>(`users/${id}/password`, {})).password,
-    sessions: (query) => get('sessions', query),
+    async sessionsOf(userId, ended, atLeast) {
+      const sessions: AdminSession[] = [];
+      let before: string | null = null;
+      do {
+        const limit = Math.min(AT_ONCE, atLeast - sessions.length);
+        const query: Query = { user_id: userId, ended: ended ? 'only' : 'false', limit, before };
+        const page = await get<{ sessions: AdminSession[]; next: string | null }>('sessions', query);
+        sessions.push(...page.sessions);
+        before = page.next;
+      } while (before !== null && sessions.length < atLeast);
+      return { sessions, more: before !== null };
+    },
     applications: () => get('applications'),
-    end: (target) => send('logout', target),
+    async end(target) {
+      if (target.scope !== 'sessions' || target.sessions.length <= AT_ONCE) return send('logout', target);
+      const first = await this.end({ ...target, sessions: target.sessions.slice(0, AT_ONCE) });
+      const rest = await this.end({ ...target, sessions: target.sessions.slice(AT_ONCE) });
+      return {
+        ended: first.ended + rest.ended,
+        more: first.more || rest.more,
+        confirmed: first.confirmed && rest.confirmed,
+        ms: first.ms + rest.ms,
+        acknowledged: Math.min(first.acknowledged, rest.acknowledged),
+        waitedOut: Math.max(first.waitedOut, rest.waitedOut),
+      };
+    },
     async countEveryone() {
       const response = await post('logout', { scope: 'everyone' });
       if (response.status === 409) return ((await response.json()) as { count: number }).count;

@@ -1,4 +1,4 @@
-import type { VNode } from 'preact';
+import type { RefObject, VNode } from 'preact';
 import { say, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { exactly, toTheSecond } from '../text/time.ts';
@@ -13,12 +13,13 @@ export interface EventListProps {
   ofUser?: number;
   /** Those that have come while one looked on. */
   fresh?: ReadonlySet<number>;
+  place: RefObject<HTMLUListElement | null>;
 }
 
 /** Events, as a person would tell them. */
-export function EventList({ events, label, ofUser, fresh }: EventListProps): VNode {
+export function EventList({ events, label, ofUser, fresh, place }: EventListProps): VNode {
   return (
-    <ul class="rows events" aria-label={label}>
+    <ul class="rows events" aria-label={label} ref={place}>
       {events.map((event) => (
         <EventRow
           key={event.position}

@@ -65,13 +65,7 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
       {count.value === null ? (
         <p role="status">{words.counting}</p>
       ) : (
-        <form
-          class="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void go();
-          }}
-        >
+        <form class="stack" onSubmit={(event) => event.preventDefault()}>
           <p class="number-to-type" role="status">
             {sayCount(tag, words.text, count.value)}
           </p>
@@ -90,7 +84,7 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
             <button type="button" onClick={onClose}>
               {page.cancel}
             </button>
-            <Act kind="bad" act={go} busy={page.loading}>
+            <Act type="submit" kind="bad" act={go} busy={page.loading}>
               {words.go}
             </Act>
           </div>

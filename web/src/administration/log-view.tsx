@@ -1,7 +1,8 @@
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
+import { focusItem } from '../parts/focus.ts';
 import { Said } from '../parts/said.tsx';
 import { problemOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
@@ -32,6 +33,8 @@ export function LogView({ api }: { api: Api }): VNode {
   const standing = useSignal<Standing>('connecting');
   const fault = useSignal<string | null>(null);
   const arrived = useSignal(0);
+  const pause = useRef<HTMLButtonElement>(null);
+  const list = useRef<HTMLUListElement>(null);
   const query = queryOf(filters.value);
 
   /** @param wanted the filters that it is asked for: when they have changed meanwhile, the answer is not wanted any more */
@@ -55,17 +58,32 @@ export function LogView({ api }: { api: Api }): VNode {
       events.value ??= [];
     }
   };
+  /** What has come by itself. */
+  const take = (those: LogEvent[]): void => {
+    if (!paused.value) return show(those);
+    const shownAlready = new Set(events.value?.map(({ position }) => position));
+    const news = those.filter(({ position }) => !shownAlready.has(position));
+    waiting.value = merged(waiting.value, news, MOST);
+  };
+  /** The line begins at its own moment, which may be later than what was read last. */
+  const catchUp = async (): Promise<void> => {
+    if (events.value === null || fault.value !== null) return read(null);
+    const wanted = filters.value;
+    try {
+      const answer = await api.events({ ...queryOf(wanted), limit: PAGE });
+      if (filters.value === wanted) take(answer.events);
+    } catch {
+      // The line is there and the answer is not: it breaks as well, and is caught up with again.
+    }
+  };
   useEffect(() => {
-    // First it is followed, then read: nothing falls between the two, and what comes twice is shown once.
+    // Read at once, and again when it is followed: nothing falls between the two, and what comes twice is shown once.
     const stop = followLog(query, {
-      event(event) {
-        if (paused.value) {
-          waiting.value = merged(waiting.value, [event], MOST);
-          return;
-        }
-        show([event]);
+      event: (event) => take([event]),
+      standing(now) {
+        standing.value = now;
+        if (now === 'live') void catchUp();
       },
-      standing: (now) => (standing.value = now),
     });
     events.value = null;
     next.value = null;
@@ -82,6 +100,11 @@ export function LogView({ api }: { api: Api }): VNode {
     fresh.value = new Set([...[...fresh.value].slice(-MOST), ...news.map(({ position }) => position)]);
     events.value = merged(events.value ?? [], news, Math.max(MOST, events.value?.length ?? 0));
     arrived.value += news.length;
+  };
+  const older = async (): Promise<void> => {
+    const had = events.value?.length ?? 0;
+    await read(events.value?.at(-1)?.position ?? null);
+    focusItem(list.current, had);
   };
   const goOn = (): void => {
     paused.value = false;
@@ -110,6 +133,7 @@ export function LogView({ api }: { api: Api }): VNode {
             {how === 'paused' ? words.paused : how === 'live' ? words.live : words.connecting}
           </span>
           <button
+            ref={pause}
             type="button"
             aria-pressed={paused.value}
             onClick={() => (paused.value ? goOn() : (paused.value = true))}
@@ -137,7 +161,15 @@ export function LogView({ api }: { api: Api }): VNode {
       {waiting.value.length === 0 ? null : (
         <p class="notice row spread">
           <span role="status">{sayCount(tag, words.waiting, waiting.value.length)}</span>
-          <button type="button" class="plain" onClick={goOn}>
+          <button
+            type="button"
+            class="plain"
+            onClick={() => {
+              goOn();
+              // This one goes with its sentence.
+              pause.current?.focus();
+            }}
+          >
             {words.resume}
           </button>
         </p>
@@ -151,11 +183,11 @@ export function LogView({ api }: { api: Api }): VNode {
           <p class="notice">{words.nothing}</p>
         ) : null
       ) : (
-        <EventList events={events.value} label={words.list} fresh={fresh.value} />
+        <EventList events={events.value} label={words.list} fresh={fresh.value} place={list} />
       )}
       {next.value === null ? null : (
         <div>
-          <Act act={() => read(events.value?.at(-1)?.position ?? null)} busy={page.loading}>
+          <Act act={older} busy={page.loading}>
             {words.older}
           </Act>
         </div>

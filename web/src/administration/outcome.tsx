@@ -1,7 +1,8 @@
 import { type Signal, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { everywhere } from '../devices/outcome-notice.tsx';
+import { useFocusOn } from '../parts/focus.ts';
 import { problemOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
@@ -51,8 +52,7 @@ const LOOK_MS = 1000;
 /** Tells what came of an act. What goes on in the background is counted down, and nobody waits for it. */
 export function OutcomeNotice({ outcome, api }: { outcome: Outcome; api: Api }): VNode {
   const texts = useTexts();
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => place.current?.focus(), [outcome]);
+  const place = useFocusOn(outcome);
   const { ended } = outcome;
   return (
     <div

@@ -1,20 +1,21 @@
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
+import { focusItem } from '../parts/focus.ts';
 import { Picture } from '../parts/picture.tsx';
 import { kindOf } from '../devices/describe.ts';
 import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
-import type { AdminSession, Api, LogEvent } from './api.ts';
+import type { Api, LogEvent, Sessions } from './api.ts';
 import { EventList } from './event-list.tsx';
 import { faultOf } from './outcome.tsx';
 import { SessionFacts } from './user-sessions.tsx';
 import { reasonOf } from './words.ts';
 
 const PAGE = 20;
-/** Ended ones are found among so many of the newest. */
-const LOOKED_AT = 100;
+/** Ended sessions are shown so many at a time. */
+const ENDED_PAGE = 100;
 
 /** What happened to a user, from the log, and the sessions that are over. */
 export function UserHistory({ api, id, news }: { api: Api; id: number; news: number }): VNode {
@@ -22,9 +23,11 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
   const { page, administration } = texts;
   const events = useSignal<LogEvent[]>([]);
   const next = useSignal<number | null>(null);
-  const ended = useSignal<AdminSession[] | null>(null);
+  const ended = useSignal<Sessions | null>(null);
+  const wanted = useSignal(ENDED_PAGE);
   const opened = useSignal(false);
   const fault = useSignal<string | null>(null);
+  const list = useRef<HTMLUListElement>(null);
 
   const read = async (before: number | null): Promise<void> => {
     try {
@@ -43,10 +46,14 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
       fault.value = faultOf(texts, error);
     }
   };
+  const older = async (): Promise<void> => {
+    const had = events.value.length;
+    await read(events.value.at(-1)?.position ?? null);
+    focusItem(list.current, had);
+  };
   const readEnded = async (): Promise<void> => {
     try {
-      const { sessions } = await api.sessions({ user_id: id, ended: 'true', limit: LOOKED_AT });
-      ended.value = sessions.filter(({ active }) => !active);
+      ended.value = await api.sessionsOf(id, true, wanted.value);
     } catch (error) {
       fault.value = faultOf(texts, error);
     }
@@ -68,11 +75,11 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
         <summary>{administration.sessions.ended}</summary>
         {ended.value === null ? (
           <p class="quiet">{page.loading}</p>
-        ) : ended.value.length === 0 ? (
+        ) : ended.value.sessions.length === 0 ? (
           <p class="quiet">{administration.none}</p>
         ) : (
           <ul class="rows">
-            {ended.value.map((session) => (
+            {ended.value.sessions.map((session) => (
               <li class="session over" key={session.id}>
                 <Picture of={kindOf({ ...session, current: false })} />
                 <div class="what">
@@ -89,6 +96,19 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
             ))}
           </ul>
         )}
+        {ended.value?.more ? (
+          <div>
+            <Act
+              act={async () => {
+                wanted.value += ENDED_PAGE;
+                await readEnded();
+              }}
+              busy={page.loading}
+            >
+              {administration.more}
+            </Act>
+          </div>
+        ) : null}
       </details>
       <section class="stack" aria-labelledby="history">
         <h2 id="history">{administration.sessions.history}</h2>
@@ -100,11 +120,11 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
         {events.value.length === 0 ? (
           <p class="quiet">{administration.none}</p>
         ) : (
-          <EventList events={events.value} label={administration.sessions.history} ofUser={id} />
+          <EventList events={events.value} label={administration.sessions.history} ofUser={id} place={list} />
         )}
         {next.value === null ? null : (
           <div>
-            <Act act={() => read(events.value.at(-1)?.position ?? null)} busy={page.loading}>
+            <Act act={older} busy={page.loading}>
               {administration.events.older}
             </Act>
           </div>

@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { kindOf, nameOf } from '../devices/describe.ts';
+import { countryOf, near } from '../devices/place.ts';
 import { Act } from '../parts/act.tsx';
 import { Picture } from '../parts/picture.tsx';
 import { Said } from '../parts/said.tsx';
@@ -14,12 +15,15 @@ import { Ask } from './user-acts.tsx';
 export interface UserSessionsProps {
   name: string;
   sessions: AdminSession[];
+  /** There are others than these. */
+  more: boolean;
+  showMore: () => Promise<void>;
   end: (ids: string[]) => Promise<boolean>;
   endAll: () => Promise<boolean>;
 }
 
 /** The live sessions of a user: end one, some, all. */
-export function UserSessions({ name, sessions, end, endAll }: UserSessionsProps): VNode {
+export function UserSessions({ name, sessions, more, showMore, end, endAll }: UserSessionsProps): VNode {
   const texts = useTexts();
   const { tag, devices } = texts;
   const words = texts.administration.sessions;
@@ -28,7 +32,7 @@ export function UserSessions({ name, sessions, end, endAll }: UserSessionsProps)
   // Those that have gone meanwhile are chosen no longer.
   const live = sessions.filter(({ id }) => chosen.value.has(id)).map(({ id }) => id);
   const count = sessions.length;
-  const sentence = count === 0 ? words.nothing : sayCount(tag, words.count, count);
+  const sentence = count === 0 ? words.nothing : sayCount(tag, more ? words.countMore : words.count, count);
   const current = useSignal(sentence);
   current.value = sentence;
   const said = useComputed(() => current.value);
@@ -88,6 +92,13 @@ export function UserSessions({ name, sessions, end, endAll }: UserSessionsProps)
               />
             ))}
           </ul>
+          {more ? (
+            <div>
+              <Act act={showMore} busy={texts.page.loading}>
+                {texts.administration.more}
+              </Act>
+            </div>
+          ) : null}
         </>
       )}
       {asks.value ? (
@@ -141,6 +152,7 @@ export function SessionFacts({ session }: { session: AdminSession }): VNode {
   const { tag, device: words } = texts;
   const seen = new Date(session.last_seen_at);
   const begun = new Date(session.created_at);
+  const place = near(texts, session.place);
   return (
     <div class="what">
       <p>
@@ -154,6 +166,12 @@ export function SessionFacts({ session }: { session: AdminSession }): VNode {
         </time>
         {' · '}
         <span>{session.ip_address ?? '–'}</span>
+        {place === '' ? null : (
+          <>
+            {' · '}
+            <span title={countryOf(tag, session.place)}>{place}</span>
+          </>
+        )}
         {' · '}
         <bdi>{shown(session.client_id)}</bdi>
       </p>

@@ -5,7 +5,7 @@ import { problemOf } from '../session/problem.ts';
 import { shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
-import type { Account, AdminSession, Api } from './api.ts';
+import type { Account, Api, Sessions } from './api.ts';
 import { followLog } from './live.ts';
 import { endedOutcome, faultOf, type Outcome, OutcomeNotice, attempt } from './outcome.tsx';
 import { UserActs } from './user-acts.tsx';
@@ -13,7 +13,8 @@ import { UserHistory } from './user-history.tsx';
 import { UserSessions } from './user-sessions.tsx';
 import { Badges } from './users-view.tsx';
 
-const MOST_SESSIONS = 200;
+/** Sessions are shown so many at a time. */
+const PAGE = 200;
 /** News of a moment are looked after together. */
 const GATHER_MS = 150;
 
@@ -30,7 +31,8 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
   const { tag, page, administration } = texts;
   const words = administration.user;
   const user = useSignal<Account | null>(null);
-  const sessions = useSignal<AdminSession[] | null>(null);
+  const sessions = useSignal<Sessions>({ sessions: [], more: false });
+  const wanted = useSignal(PAGE);
   const fault = useSignal<string | null>(null);
   const outcome = useSignal<Outcome | null>(null);
   /** Raised with each event of this user, for the parts that show more. */
@@ -38,12 +40,9 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
 
   const load = async (): Promise<void> => {
     try {
-      const [account, live] = await Promise.all([
-        api.user(id),
-        api.sessions({ user_id: id, limit: MOST_SESSIONS }),
-      ]);
+      const [account, live] = await Promise.all([api.user(id), api.sessionsOf(id, false, wanted.value)]);
       user.value = account;
-      sessions.value = live.sessions;
+      sessions.value = live;
       fault.value = null;
     } catch (error) {
       fault.value = problemOf(error).code === 'not_found' ? words.missing : faultOf(texts, error);
@@ -106,7 +105,12 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
         <div class="now">
           <UserSessions
             name={name}
-            sessions={sessions.value ?? []}
+            sessions={sessions.value.sessions}
+            more={sessions.value.more}
+            showMore={async () => {
+              wanted.value += PAGE;
+              await load();
+            }}
             end={(ids) =>
               act(async () => endedOutcome(texts, await api.end({ scope: 'sessions', sessions: ids })))
             }

@@ -2,6 +2,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
+import { focusItem } from '../parts/focus.ts';
 import { Said } from '../parts/said.tsx';
 import { problemOf } from '../session/problem.ts';
 import { sayCount, shown } from '../text/say.ts';
@@ -54,6 +55,12 @@ export function UsersView({ api }: { api: Api }): VNode {
     } finally {
       if (running.current === own) busy.value = false;
     }
+  };
+
+  const more = async (): Promise<void> => {
+    const had = found.value?.users.length ?? 0;
+    await search(found.value?.query ?? '', found.value?.next ?? 0);
+    focusItem(list.current, had);
   };
 
   useEffect(() => {
@@ -141,7 +148,7 @@ export function UsersView({ api }: { api: Api }): VNode {
       ) : null}
       {found.value?.next != null ? (
         <div>
-          <Act act={() => search(found.value?.query ?? '', found.value?.next ?? 0)} busy={words.searching}>
+          <Act act={more} busy={words.searching}>
             {administration.more}
           </Act>
         </div>

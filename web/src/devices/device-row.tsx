@@ -5,6 +5,7 @@ import type { SessionView } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { exactly, moment } from '../text/time.ts';
 import { useTexts } from '../text/texts.ts';
+import { countryOf, near } from './place.ts';
 import { activity, begun, endsAt, kindOf, makeOf, nameOf } from './describe.ts';
 
 export interface DeviceRowProps {
@@ -24,6 +25,7 @@ export function DeviceRow({ view, now, fresh, onRename, onEnd }: DeviceRowProps)
   const make = makeOf(texts, view);
   const seen = new Date(view.last_seen_at);
   const created = new Date(view.created_at);
+  const place = near(texts, view.place);
   return (
     <li class={['device', view.current && 'current', fresh && 'fresh'].filter(Boolean).join(' ')}>
       <Picture of={kindOf(view)} />
@@ -38,6 +40,7 @@ export function DeviceRow({ view, now, fresh, onRename, onEnd }: DeviceRowProps)
           <time datetime={view.last_seen_at} title={exactly(tag, seen)}>
             {activity(texts, view, now)}
           </time>
+          {place === '' ? null : <span title={countryOf(tag, view.place)}>{place}</span>}
           <time datetime={view.created_at} title={exactly(tag, created)}>
             {begun(texts, view)}
           </time>

@@ -2,6 +2,9 @@ import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Client, LoggedOut, LogoutResult, Session, SessionView } from '../session/client.ts';
 import { type Problem, problemOf, throwRefusal } from '../session/problem.ts';
 
+/** After a look that failed, unless the server has said when. */
+const AGAIN_MS = 3000;
+
 /** What an act has done, to be shown. */
 export interface Outcome {
   /** The device, when it was one that was pointed at. */
@@ -53,14 +56,17 @@ export function createDevices(client: Client, authority: string = location.origi
   const endedHere = new Set<string>();
   let loading: Promise<void> | null = null;
   let again = false;
+  let later: number | undefined;
 
   const finish = (why: LoggedOut): void => {
+    clearTimeout(later);
     list.value = null;
     session.value = null;
     over.value = why;
   };
 
   const loadOnce = async (): Promise<void> => {
+    clearTimeout(later);
     try {
       const current = await client.session();
       if (!current) {
@@ -75,7 +81,10 @@ export function createDevices(client: Client, authority: string = location.origi
       list.value = next;
       problem.value = null;
     } catch (error) {
-      problem.value = problemOf(error);
+      const { code, retryAfter } = problemOf(error);
+      problem.value = { code, retryAfter };
+      const waitMs = retryAfter === null ? AGAIN_MS : retryAfter * 1000;
+      if (!over.value) later = window.setTimeout(changed, waitMs * (0.5 + Math.random()));
     }
   };
 
@@ -134,6 +143,7 @@ export function createDevices(client: Client, authority: string = location.origi
     client.onLoggedOut(finish),
     client.onSessionsChanged(changed),
     () => document.removeEventListener('visibilitychange', seen),
+    () => clearTimeout(later),
   ];
 
   return {

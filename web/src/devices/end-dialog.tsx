@@ -52,13 +52,7 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
   return (
     <Dialog title={scope === 'all' ? devices.allTitle : devices.othersTitle} onClose={onClose}>
       <p>{sayCount(tag, scope === 'all' ? devices.allText : devices.othersText, count)}</p>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void go();
-        }}
-      >
+      <form class="stack" onSubmit={(event) => event.preventDefault()}>
         {fault === null ? null : (
           <p class="notice bad" role="alert">
             {fault}
@@ -86,7 +80,7 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
           <button type="button" onClick={onClose}>
             {page.cancel}
           </button>
-          <Act kind={scope === 'all' ? 'bad' : 'main'} act={go} busy={devices.ending}>
+          <Act type="submit" kind={scope === 'all' ? 'bad' : 'main'} act={go} busy={devices.ending}>
             {scope === 'all' ? devices.endAll : devices.endOthers}
           </Act>
         </div>

@@ -31,13 +31,7 @@ export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
   };
   return (
     <Dialog title={say(devices.renameThat, { device: makeOf(texts, view) })} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
+      <form class="stack" onSubmit={(event) => event.preventDefault()}>
         {failed ? (
           <p class="notice bad" role="alert">
             {devices.failed}
@@ -62,7 +56,7 @@ export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
           <button type="button" onClick={onClose}>
             {page.cancel}
           </button>
-          <Act kind="main" act={save} busy={page.save}>
+          <Act type="submit" kind="main" act={save} busy={page.save}>
             {page.save}
           </Act>
         </div>

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useFocusOn } from '../parts/focus.ts';
 import type { LogoutResult } from '../session/client.ts';
 import { say, sayCount } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
@@ -10,8 +10,7 @@ import type { Outcome } from './devices.ts';
 /** What an act has ended, and how long it took until that was true everywhere. It takes the focus: the button is gone. */
 export function OutcomeNotice({ outcome }: { outcome: Outcome }): VNode {
   const texts = useTexts();
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => place.current?.focus(), [outcome]);
+  const place = useFocusOn(outcome);
   return (
     <div class="notice good" tabIndex={-1} ref={place}>
       <p>{endedWhat(texts, outcome)}</p>

@@ -11,13 +11,19 @@ import { found, type PageState, startPage } from '../page/start.tsx';
 import { createClient, type LoggedOut, type Session } from '../session/client.ts';
 import { TextsContext } from '../text/texts.ts';
 
+/** After a look that found no server. */
+const AGAIN_MS = 3000;
+
 const client = createClient();
 const api = createApi(client);
 const session = signal<Session | null>(null);
 const over = signal<LoggedOut | null>(null);
 const unreachable = signal(false);
 
+let again: number | undefined;
+
 async function look(): Promise<void> {
+  clearTimeout(again);
   try {
     session.value = await client.session();
     unreachable.value = false;
@@ -30,8 +36,9 @@ async function look(): Promise<void> {
         where: 'found',
       };
   } catch {
-    // Whatever it is: nothing can be shown, and that is said.
+    // Whatever it is: nothing can be shown, that is said, and it need not stay so.
     unreachable.value = true;
+    again = window.setTimeout(() => void look(), AGAIN_MS * (0.5 + Math.random()));
   }
 }
 client.onLoggedOut((why) => {

@@ -1,4 +1,4 @@
-import type { ComponentChildren, VNode } from 'preact';
+import type { ComponentChildren, TargetedMouseEvent, VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 export interface ActProps {
@@ -13,7 +13,10 @@ export interface ActProps {
   children: ComponentChildren;
 }
 
-/** A button that does something that takes a while. It keeps the focus and takes no second click meanwhile. */
+/**
+ * A button that does something that takes a while. It keeps the focus and takes no second click meanwhile. As the submit
+ * button of a form it takes the Enter key of the fields too, once.
+ */
 export function Act({ act, busy, kind, label, type = 'button', children }: ActProps): VNode {
   const [waits, setWaits] = useState(false);
   const here = useRef(true);
@@ -23,8 +26,9 @@ export function Act({ act, busy, kind, label, type = 'button', children }: ActPr
     },
     [],
   );
-  const run = (): void => {
-    if (waits) return;
+  const run = ({ currentTarget }: TargetedMouseEvent<HTMLButtonElement>): void => {
+    // Of a form that is not filled in the browser says so itself.
+    if (waits || currentTarget.form?.checkValidity() === false) return;
     setWaits(true);
     void act().finally(() => {
       if (here.current) setWaits(false);

@@ -1,5 +1,5 @@
 import type { ComponentChildren, VNode } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
 export interface DialogProps {
   title: string;
@@ -10,17 +10,25 @@ export interface DialogProps {
 /** A question over the page, open while it is there. Escape and a click beside it close it; focus goes back by itself. */
 export function Dialog({ title, onClose, children }: DialogProps): VNode {
   const place = useRef<HTMLDialogElement>(null);
+  const over = useRef(false);
   const id = useId();
-  useEffect(() => {
+  // Closed while it is still in the page: out of it, it does not give the focus back.
+  useLayoutEffect(() => {
     const dialog = place.current;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      over.current = true;
+      dialog?.close();
+    };
   }, []);
   return (
     <dialog
       ref={place}
       aria-labelledby={id}
-      onClose={onClose}
+      // Word of it comes later; by then another one may be open in its place.
+      onClose={() => {
+        if (!over.current) onClose();
+      }}
       onClick={(event) => {
         const dialog = place.current;
         if (dialog && event.target === dialog && isOutside(event, dialog)) dialog.close();

@@ -1,6 +1,7 @@
 import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
 import { listSessionsOfUser, pageOfSessions, type SessionSummary } from '../store/sessions.ts';
+import type { Place } from '../system/places.ts';
 import type { World } from './world.ts';
 
 /** A session as it is shown to its owner and to an administrator. Instants are ISO 8601 UTC. */
@@ -11,6 +12,7 @@ export interface SessionView {
   contract: string;
   device: { id: string; name: string; browser: string | null; system: string | null };
   ip_address: string | null;
+  place: Place | null;
   created_at: string;
   last_seen_at: string;
   expires_at: string;
@@ -23,18 +25,18 @@ const OWN_LIMIT = 200;
 /** "My devices": the user's live sessions, newest first. */
 export async function listOwnSessions(world: World, userId: number): Promise<SessionView[]> {
   const rows = await listSessionsOfUser(world.database, world.system.now(), userId, OWN_LIMIT);
-  return rows.map(viewOf);
+  return rows.map((row) => viewOf(world, row));
 }
 
 /** Sessions for the administration, newest first, with how each one ended. */
 export async function listSessions(
   world: World,
-  filter: { userId: number | null; clientId: string | null; before: string | null; ended: boolean },
+  filter: { userId: number | null; clientId: string | null; before: string | null; alive: boolean | null },
   limit: number,
 ): Promise<(SessionView & { active: boolean; email: string; ended: Ended | null })[]> {
   const rows = await pageOfSessions(world.database, world.system.now(), filter, limit);
   return rows.map((row) => ({
-    ...viewOf(row),
+    ...viewOf(world, row),
     email: row.email,
     active: row.open,
     ended:
@@ -54,7 +56,7 @@ interface Ended {
   reason: string;
 }
 
-function viewOf(row: SessionSummary): SessionView {
+function viewOf({ system }: World, row: SessionSummary): SessionView {
   return {
     id: row.id,
     user_id: row.user_id,
@@ -62,6 +64,7 @@ function viewOf(row: SessionSummary): SessionView {
     contract: row.contract,
     device: { id: row.device_id, name: row.device_name, ...describeUserAgent(row.user_agent) },
     ip_address: row.ip_address,
+    place: row.ip_address === null ? null : system.places.of(row.ip_address),
     created_at: row.created_at.toISOString(),
     last_seen_at: row.last_seen_at.toISOString(),
     expires_at: row.expires_at.toISOString(),

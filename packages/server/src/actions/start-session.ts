@@ -45,21 +45,28 @@ export async function startSession(
     userId: subject.userId,
     clientId: how.clientId,
     deviceId: how.device.id ?? system.uuid(),
-    deviceName: plainName(how.device.name ?? ''),
     contract: how.contract,
     idleSeconds: application.idleSeconds,
     idleExpiresAt,
     expiresAt,
   };
+  // What the client calls it now comes before what the user called it; a device that is new has been called nothing.
+  const givenName = plainName(how.device.name ?? '');
   const mark = memory.mark;
   const askedAtMs = system.monotonicMs();
   const inserted = await insertNewSession(
     world.database,
-    { ...facts, credentialVersion: subject.credentialVersion, tokens: prepared.rows },
+    {
+      ...facts,
+      deviceName: givenName === '' && how.device.id !== undefined ? null : givenName,
+      credentialVersion: subject.credentialVersion,
+      tokens: prepared.rows,
+    },
     actOf(world, origin, subject.actor),
   );
   if (!inserted) return null;
-  const session: LiveSession = { ...facts, born: inserted.born, createdAt: now, user: inserted.user };
+  const { born, deviceName, user } = inserted;
+  const session: LiveSession = { ...facts, born, deviceName, createdAt: now, user };
   const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId, now);
   // The database has just said that the session is open: its access tokens need not be looked up for the first check.
   if (tokens.access)

@@ -68,8 +68,8 @@ function directOperator({ world, close }: OpenWorld): Operator {
       judgePassword(password);
       return (await resetPassword(world, id, password, changer, origin)) !== null;
     },
-    async sessions(filter, limit) {
-      const sessions = await listSessions(world, filter, limit);
+    async sessions({ ended, ...filter }, limit) {
+      const sessions = await listSessions(world, { ...filter, alive: ended ? null : true }, limit);
       return { sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null };
     },
     async end(target, how) {

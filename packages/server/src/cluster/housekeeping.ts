@@ -22,6 +22,8 @@ export function startHousekeeping(options: {
   /** How often activity is written: well below the shortest idle lifetime. */
   flushMs: number;
   retentionDays: number;
+  /** Sessions of these users have run out. */
+  onRanOut: (userIds: ReadonlySet<number>) => void;
 }): Housekeeping {
   const { database, system, memory } = options;
 
@@ -40,7 +42,11 @@ export function startHousekeeping(options: {
 
   async function sweep(): Promise<void> {
     const now = system.now();
-    while ((await markExpired(database, now, BATCH)) === BATCH);
+    let userIds: number[];
+    do {
+      userIds = await markExpired(database, now, BATCH);
+      options.onRanOut(new Set(userIds));
+    } while (userIds.length === BATCH);
     const keepFrom = new Date(now.getTime() - options.retentionDays * 86_400_000);
     while ((await purgeSessions(database, keepFrom, BATCH)) === BATCH);
     await sweepLimits(database, now);

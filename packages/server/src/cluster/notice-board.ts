@@ -134,7 +134,7 @@ export class NoticeBoard {
     this.#begin(this.#endings, this.#deal(ending, event, named ?? this.#byUser.keys()));
   }
 
-  /** The list of the user's sessions has changed here, by what the log does not tell every node: a login, a name. */
+  /** The list of the user's sessions has changed here, by what the log does not tell every node: a login, a name, a lifetime that is over. */
   changed(userId: number): void {
     this.heardOf([userId]);
     if (this.#hints.size < MOST_HINTS) this.#hints.add(userId);
@@ -275,8 +275,12 @@ export class NoticeBoard {
               by: 'system',
               at: new Date(listener.expiresAtMs).toISOString(),
             } as const);
-        if (ended) this.#tellEnd(listener, ended);
-        else if (facts) listener.lookAtMs = this.#lookAt(facts.idleExpiresAt, facts.expiresAt);
+        if (ended) {
+          this.#tellEnd(listener, ended);
+          // Whatever else ends a session is told to the others by its event.
+          if (ended.reason === 'idle_timeout' || ended.reason === 'absolute_timeout')
+            this.changed(listener.watched.facts.userId);
+        } else if (facts) listener.lookAtMs = this.#lookAt(facts.idleExpiresAt, facts.expiresAt);
       }
     } catch (err) {
       this.#system.log.warn({ err }, 'sessions of open sockets could not be looked at; they will be again');

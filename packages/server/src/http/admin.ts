@@ -139,7 +139,7 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
         userId: user_id ?? null,
         clientId: client_id ?? null,
         before: before ?? null,
-        ended: ended === 'true',
+        alive: ended === 'true' ? null : ended === 'false',
       },
       limit,
     );

@@ -3,7 +3,7 @@ import { shown } from '../actions/read-log.ts';
 import type { World } from '../actions/world.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
-import { type EventFilter, logHorizon, passesFilter, type Place, readOn } from '../store/log.ts';
+import { type EventFilter, logHorizon, passing, type Place, readOn } from '../store/log.ts';
 import type { Call } from './environment.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { refuse, RETRY_AFTER } from './respond.ts';
@@ -82,6 +82,7 @@ export async function streamLog(
   /** What there is to send now; an empty text when there is nothing. */
   async function look(): Promise<string> {
     const { events, place: next } = await readOn(database, place, PAGE);
+    const wanted = await passing(database, events, filter);
     // Judged after the read: nothing is shown to a session of which it is known that it is over.
     if (!(await mayLook(world, onlooker))) {
       over();
@@ -89,8 +90,7 @@ export async function streamLog(
     }
     const moved = next.cursor !== place.cursor;
     place = next;
-    const passing = events.filter((event) => passesFilter(event, filter));
-    if (passing.length > 0) return passing.map(written).join('');
+    if (wanted.length > 0) return wanted.map(written).join('');
     const quiet = system.monotonicMs() - spokeMs;
     if (spokeMs < 0) return `retry: ${RETRY_MS}\nid: ${place.cursor}\n\n`;
     // What did not pass the filter need not be read again after a new connection.

@@ -107,7 +107,8 @@ export interface NewSession {
   credentialVersion: number | null;
   clientId: string;
   deviceId: string;
-  deviceName: string;
+  /** Null: the one that the user gave the device in an earlier session. */
+  deviceName: string | null;
   contract: Contract;
   idleSeconds: number;
   idleExpiresAt: Date;
@@ -119,6 +120,9 @@ export interface NewSession {
  * The user's row is locked (FOR SHARE) before the position is drawn: a password change, a disabling or a deletion that
  * runs at the same time either comes first, and this login finds no row, or comes second and draws a higher position,
  * and its cut ends this session.
+ *
+ * A name is given to the sessions on a device that are open then, so the one that ended last has the newest. It is looked
+ * for among the user's newest sessions alone: a login must not take longer the more there have been.
  */
 const insertSession = statement<
   [
@@ -128,7 +132,7 @@ const insertSession = statement<
     credentialVersion: number | null,
     clientId: string,
     deviceId: string,
-    deviceName: string,
+    deviceName: string | null,
     userAgent: string,
     ipAddress: string | null,
     contract: string,
@@ -141,7 +145,10 @@ const insertSession = statement<
     actor: string,
     requestId: string | null,
   ],
-  Pick<SessionRow, 'born' | 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'> & {
+  Pick<
+    SessionRow,
+    'born' | 'device_name' | 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'
+  > & {
     access_id: number | null;
   }
 >(
@@ -153,8 +160,13 @@ const insertSession = statement<
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
        created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at)
-     select $2, id, $5, $6, $7, $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13 from subject
-     returning id, user_id, born
+     select $2, id, $5, $6, coalesce($7::text, (
+         select recent.device_name from (
+           select * from user_sessions s where s.user_id = subject.id order by s.id desc limit 500
+         ) recent
+         where recent.device_id = $6 order by recent.is_active desc, recent.ended_at desc, recent.id desc limit 1
+       ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13 from subject
+     returning id, user_id, born, device_name
    ), token as (
      insert into tokens (hash, session_id, kind, created_at, expires_at)
      select t.hash, session.id, t.kind, $1, t.expires_at
@@ -165,7 +177,7 @@ const insertSession = statement<
        user_agent, request_id)
      select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18 from session
    )
-   select session.born, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
+   select session.born, session.device_name, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
      subject.profile_version, (select id from token where kind = 'access') as access_id
    from session join subject on subject.id = session.user_id`,
 );
@@ -179,7 +191,7 @@ export async function insertNewSession(
   on: Queryable,
   session: NewSession,
   act: Act,
-): Promise<{ born: number; user: UserFacts; accessId: number | null } | null> {
+): Promise<{ born: number; deviceName: string; user: UserFacts; accessId: number | null } | null> {
   const [row] = await insertSession.run(
     on,
     act.at,
@@ -201,7 +213,9 @@ export async function insertNewSession(
     act.actor,
     act.requestId,
   );
-  return row ? { born: row.born, user: factsOf(row), accessId: row.access_id } : null;
+  return row
+    ? { born: row.born, deviceName: row.device_name, user: factsOf(row), accessId: row.access_id }
+    : null;
 }
 
 /** What "my devices" and the administration show of a session. */
@@ -253,15 +267,14 @@ const sessionPage = statementWithFilters<SessionSummary>(
   ['s.user_id = $?', 's.client_id = $?', 's.id < $?::uuid', `(o.id is not null and ${ALIVE}) = $?::boolean`],
 );
 
-/** Sessions for the administration, newest first, from the one after `before`; ended ones too when asked. */
+/** Sessions for the administration, newest first, from the one after `before`: those alive, those that are not, or both (null). */
 export function pageOfSessions(
   on: Queryable,
   now: Date,
-  filter: { userId: number | null; clientId: string | null; before: string | null; ended: boolean },
+  filter: { userId: number | null; clientId: string | null; before: string | null; alive: boolean | null },
   limit: number,
 ): Promise<SessionSummary[]> {
-  const alive = filter.ended ? null : true;
-  return sessionPage.run(on, [now, limit], [filter.userId, filter.clientId, filter.before, alive]);
+  return sessionPage.run(on, [now, limit], [filter.userId, filter.clientId, filter.before, filter.alive]);
 }
 
 const rename = statement<[now: Date, sid: string, userId: number, name: string], { id: string }>(
@@ -333,18 +346,22 @@ export async function saveActivity(on: Queryable, activity: { sid: string; seen:
   );
 }
 
-const expireBatch = statement<[now: Date, limit: number], { id: string }>(
+const expireBatch = statement<[now: Date, limit: number], { user_id: number }>(
   'expire_sessions',
   `update user_sessions set is_active = false, ended_at = least(idle_expires_at, expires_at), ended_by = 'system',
      ended_reason = case when expires_at <= $1 then 'absolute_timeout' else 'idle_timeout' end
    where id in (select id from user_sessions where is_active and idle_expires_at <= $1
      order by idle_expires_at limit $2 for update skip locked)
-   returning id`,
+   returning user_id`,
 );
 
-/** Marks rows whose lifetime is over (the idle end never lies beyond the absolute one). They are over anyway: this is for the reader of the table. */
-export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number> {
-  return (await expireBatch.run(on, now, limit)).length;
+/**
+ * Marks rows whose lifetime is over (the idle end never lies beyond the absolute one). They are over anyway: this is for the
+ * reader of the table.
+ * @returns whose they were, one for each row
+ */
+export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number[]> {
+  return (await expireBatch.run(on, now, limit)).map((row) => row.user_id);
 }
 
 const purgeBatch = statement<[before: Date, limit: number], { id: string }>(

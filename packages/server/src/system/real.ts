@@ -3,10 +3,11 @@ import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
 import { createSharedClock } from './clock.ts';
 import type { PasswordHasher } from './passwords.ts';
+import { NO_PLACES, type Places } from './places.ts';
 import type { System } from './system.ts';
 
 /** The real outside world. */
-export function realSystem(log: Logger, passwords: PasswordHasher): System {
+export function realSystem(log: Logger, passwords: PasswordHasher, places: Places = NO_PLACES): System {
   const monotonicMs = (): number => performance.now();
   const clock = createSharedClock(() => Date.now(), monotonicMs);
   return {
@@ -17,6 +18,7 @@ export function realSystem(log: Logger, passwords: PasswordHasher): System {
     randomBytes,
     uuid: uuidv7,
     passwords,
+    places,
     log,
   };
 }

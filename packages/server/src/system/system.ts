@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { PasswordHasher } from './passwords.ts';
+import type { Places } from './places.ts';
 
 /** What the outside world gives the authority. Everything below takes it as an argument, so that a test can give another. */
 export interface System {
@@ -16,5 +17,7 @@ export interface System {
   /** A UUID version 7. */
   readonly uuid: () => string;
   passwords: PasswordHasher;
+  /** Where addresses are, for those who look at sessions. */
+  readonly places: Places;
   log: Logger;
 }

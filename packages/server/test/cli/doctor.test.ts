@@ -39,6 +39,7 @@ test('says everything that is wrong at once, and no secret', async () => {
     CURFEW_APPLICATIONS: '{"shop":{"idleSeconds":99999999}}',
     DATABASE_URL: 'postgres://me:hunter22222@127.0.0.1:1/none',
     REDIS_URL: 'redis://:hunter33333@127.0.0.1:1',
+    CURFEW_PLACES: 'nowhere.mmdb',
   };
   const { code, json, out, err } = await run(['doctor', '--json'], bad);
   expect({ code, err, ok: json.ok }).toEqual({ code: 1, err: '', ok: false });
@@ -50,6 +51,7 @@ test('says everything that is wrong at once, and no secret', async () => {
     'CURFEW_ISSUER',
     'CURFEW_KEY',
     'CURFEW_LEASE',
+    'CURFEW_PLACES',
     'DATABASE_URL',
     'PORT',
     'REDIS_URL',
@@ -58,7 +60,7 @@ test('says everything that is wrong at once, and no secret', async () => {
   const text = await run(['doctor'], bad);
   expect(text.code).toBe(1);
   expect(text.out).toMatch(/^problem {2}DATABASE_URL +nothing listens at 127\.0\.0\.1:1/m);
-  expect(text.out).toMatch(/\n8 problems found\.\n$/);
+  expect(text.out).toMatch(/\n9 problems found\.\n$/);
 });
 
 test('the embedded database: before its first start, free, in use, another key', async () => {

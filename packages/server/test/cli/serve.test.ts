@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -186,6 +186,17 @@ describe('a start that is refused says why in one sentence', () => {
     const unread = await run(['user', 'list'], { CURFEW_DATA, CURFEW_LEASE_MS: 'soon' });
     expect(unread.code).toBe(1);
     expect(unread.err).toMatch(/^curfew: CURFEW_LEASE_MS: .*\n$/);
+  });
+
+  test('the place database is none', async () => {
+    const CURFEW_PLACES = join(makeScratch('places'), 'city.mmdb');
+    writeFileSync(CURFEW_PLACES, 'Gdańsk');
+    const refused = await run(['serve'], { CURFEW_DATA, CURFEW_PLACES });
+    expect(refused).toMatchObject({ code: 1, out: '' });
+    expect(refused.err).toBe(
+      `curfew: CURFEW_PLACES: ${CURFEW_PLACES} is no place database. Set it to a city database in MaxMind's format that is unpacked, such as GeoLite2-City.mmdb, or leave it out.\n`,
+    );
+    expect(existsSync(join(CURFEW_DATA, 'database'))).toBe(false);
   });
 
   test('the database cannot be reached, and its password is not shown', async () => {

@@ -1,8 +1,8 @@
 /** A device is named by its owner, for all of their sessions on it; a name is one line of plain text. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends, type Caller, openAuthority, type TestAuthority } from '../support.ts';
+import { backends, type Caller, openAuthority, PASSWORD, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
-import { alive, cheap, cookieLogin, newUser, opened } from './logins.ts';
+import { alive, cheap, cookieLogin, newUser, opened, v1Login } from './logins.ts';
 
 describe.each(backends())('names of devices, %s', (backend) => {
   let on: TestAuthority;
@@ -42,6 +42,38 @@ describe.each(backends())('names of devices, %s', (backend) => {
     expect(await names(theirs.bearer)).toEqual({ [theirs.sid]: '' });
     await call('PATCH', `/v1/sessions/${one.sid}`, { bearer: phone.bearer, body: { name: '' } });
     expect(Object.values(await names(phone.bearer))).toEqual(['', '', '']);
+  });
+
+  test('the next login on the device has the name, by whatever door, and also when nobody is logged in any more', async () => {
+    const [{ id, email }, stranger] = [await newUser(call), await newUser(call)];
+    const laptop = { device: { id: 'laptop' } };
+    const first = await opened(call, id, laptop);
+    const rename = (on: { bearer: string; sid: string }, name: string): Promise<unknown> =>
+      call('PATCH', `/v1/sessions/${on.sid}`, { bearer: on.bearer, body: { name } });
+    const nameOf = async (of: { bearer: string; sid: string }): Promise<unknown> =>
+      (await names(of.bearer))[of.sid];
+    await rename(first, 'Work laptop');
+    const second = await v1Login(call, email, laptop);
+    expect(await nameOf(second)).toBe('Work laptop');
+    // The newest session is over when the one before it is named: the newest name counts, not the newest session.
+    await call('POST', '/v1/logout', { bearer: second.bearer });
+    await rename(first, 'Old laptop');
+    expect(await nameOf(await opened(call, id, laptop))).toBe('Old laptop');
+    const { json } = await call('POST', '/v1/login', { body: { email, password: PASSWORD, ...laptop } });
+    await call('POST', '/v1/logout', { bearer: json.access_token, body: { scope: 'all' } });
+    const again = await v1Login(call, email, laptop);
+    expect(await nameOf(again)).toBe('Old laptop');
+
+    // Another device, none, another's of the same id, and what the client says itself.
+    expect(await nameOf(await v1Login(call, email, { device: { id: 'phone' } }))).toBe('');
+    expect(await nameOf(await v1Login(call, email))).toBe('');
+    expect(await nameOf(await opened(call, stranger.id, laptop))).toBe('');
+    expect(await nameOf(await v1Login(call, stranger.email, laptop))).toBe('');
+    const called = await v1Login(call, email, { device: { id: 'laptop', name: 'Kitchen' } });
+    expect(await nameOf(called)).toBe('Kitchen');
+    // A name that was taken away stays away.
+    await rename(again, '');
+    expect(await nameOf(await v1Login(call, email, laptop))).toBe('');
   });
 
   test('another’s session, one that is over and one that never was are not there', async () => {

@@ -101,6 +101,25 @@ describe.each(backends())('the log, followed, %s', (backend) => {
     ]);
   });
 
+  test('of one user also what ends an application or everyone, where it ends sessions of theirs', async () => {
+    const [inShop, elsewhere] = [await newUser(on.call), await newUser(on.call)];
+    await opened(on.call, inShop.id, { client_id: 'token' });
+    await opened(on.call, elsewhere.id);
+    const [theirs, others] = [
+      await follow(on, `?user_id=${inShop.id}`),
+      await follow(on, `?user_id=${elsewhere.id}`),
+    ];
+    const logOut = (body: object): Promise<unknown> =>
+      on.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
+    await logOut({ scope: 'application', client_id: 'token' });
+    await logOut({ scope: 'user', user_id: inShop.id });
+    await logOut({ scope: 'user', user_id: elsewhere.id });
+    await until('all have come', async () => theirs.events.length >= 2 && others.events.length >= 1);
+    const scopes = (of: Streamed): unknown[] =>
+      of.events.map((event) => (event as unknown as { scope: string }).scope);
+    expect([scopes(theirs), scopes(others)]).toEqual([['client', 'user'], ['user']]);
+  });
+
   test('goes on after an id: what happened meanwhile comes, from the header and from the address', async () => {
     const first = await follow(on);
     await opened(on.call, user.id);

@@ -1,5 +1,6 @@
 /** How a socket for notices ends without a logout: lifetimes, devices that do not answer or read, too many at once. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
 import type { NoticeBoard, Recipient } from '../../src/cluster/notice-board.ts';
 import type { LiveSession } from '../../src/domain/session.ts';
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
@@ -52,6 +53,92 @@ describe.each(backends())('the end of a socket, %s', (backend) => {
       )?.[1] ?? 0,
     );
 
+  /** The session is used now, and that is in the database. */
+  const use = async (sid: string): Promise<void> => {
+    place.at(0).world.memory.use(sid);
+    await until('the use is written', async () => {
+      const [row] = await place.rows<{ seen: Date }>(
+        'select last_seen_at as seen from user_sessions where id = $1',
+        sid,
+      );
+      return (row?.seen.getTime() ?? 0) >= place.clock.now().getTime();
+    });
+  };
+
+  test('a session that runs out is news to the other pages of its user, on every node, and to nobody else', async () => {
+    const { world, call } = place.at(0);
+    const { id } = await newUser(call, { password: undefined });
+    const [stays, heard, unheard, stranger] = [
+      await opened(call, id),
+      await opened(call, id),
+      await opened(call, id),
+      await session(),
+    ];
+    const device = await listen(door.url, { bearer: heard.bearer });
+    const listenAt = ({ bearer }: { bearer: string }, i: number): { changes: number; stop: () => void } => {
+      const live = world.memory.recall(bearer, false)?.session as LiveSession;
+      const page = { changes: 0, stop: (): void => undefined };
+      page.stop = place.at(i).world.notices.listen(live, {
+        ended: () => undefined,
+        changed: () => page.changes++,
+      });
+      return page;
+    };
+    const pages = [listenAt(stays, 0), listenAt(stays, 1)];
+    const another = listenAt(stranger, 0);
+    /** What the logins have caused has come, and what comes from here on is counted. */
+    const quiet = async (): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      for (const page of [...pages, another]) page.changes = 0;
+    };
+    const bothHear = (): Promise<void> =>
+      until('both pages hear of it', async () => pages.every(({ changes }) => changes > 0));
+
+    await quiet();
+    place.clock.advance(IDLE_SECONDS / 2);
+    await use(stays.sid);
+    await use(stranger.sid);
+    await use(unheard.sid);
+    place.clock.advance(IDLE_SECONDS / 2 + SLACK_SECONDS + 1);
+    await use(stays.sid);
+    await use(stranger.sid);
+    await world.notices.look();
+    await bothHear();
+    expect((await device.hears('session.ended')).reason).toBe('idle_timeout');
+    const list = async (): Promise<string[]> =>
+      (await call('GET', '/v1/sessions', { bearer: stays.bearer })).json.sessions.map(
+        (one: { id: string }) => one.id,
+      );
+    expect((await list()).toSorted()).toEqual([stays.sid, unheard.sid].toSorted());
+
+    // Nobody listens to this one: it is noticed when its row is marked.
+    await quiet();
+    place.clock.advance(IDLE_SECONDS / 2);
+    await world.notices.look();
+    const told: number[] = [];
+    const housekeeping = startHousekeeping({
+      database: world.database,
+      system: world.system,
+      memory: world.memory,
+      flushMs: 3_600_000,
+      retentionDays: 90,
+      onRanOut: (userIds) => {
+        told.push(...userIds);
+        for (const userId of userIds) world.notices.changed(userId);
+      },
+    });
+    try {
+      await housekeeping.sweep();
+    } finally {
+      await housekeeping.close();
+    }
+    expect(told).toContain(id);
+    await bothHear();
+    expect(await list()).toEqual([stays.sid]);
+    expect(another.changes).toBe(0);
+    for (const page of [...pages, another]) page.stop();
+  });
+
   test('a session that is not used is told that it ran out; one that is used goes on to its last end', async () => {
     const { world, call } = place.at(0);
     const [left, used] = [await session(), await session()];
@@ -59,16 +146,7 @@ describe.each(backends())('the end of a socket, %s', (backend) => {
       await listen(door.url, { bearer: left.bearer }),
       await listen(door.url, { bearer: used.bearer }),
     ];
-    const useNow = async (): Promise<void> => {
-      world.memory.use(used.sid);
-      await until('the use is written', async () => {
-        const [row] = await place.rows<{ seen: Date }>(
-          'select last_seen_at as seen from user_sessions where id = $1',
-          used.sid,
-        );
-        return (row?.seen.getTime() ?? 0) >= place.clock.now().getTime();
-      });
-    };
+    const useNow = (): Promise<void> => use(used.sid);
     const writes = async (): Promise<unknown> =>
       place.rows('select xmin::text, is_active from user_sessions where id = $1', left.sid);
     const before = await writes();

@@ -30,7 +30,9 @@ export class Findings {
     try {
       await work();
     } catch (error) {
-      this.problem(about, explain(error).sentence);
+      const { sentence } = explain(error);
+      // That of a setting begins with its name, which is said already.
+      this.problem(about, sentence.startsWith(`${about}: `) ? sentence.slice(about.length + 2) : sentence);
     }
   }
 

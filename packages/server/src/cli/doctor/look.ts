@@ -1,3 +1,4 @@
+import { openPlaces } from '../../system/places.ts';
 import { apiOperator } from '../api-operator.ts';
 import type { CommandLine } from '../declare.ts';
 import { remoteServer } from '../reach.ts';
@@ -22,6 +23,12 @@ export async function look(line: CommandLine, findings: Findings): Promise<void>
       ? checkPostgres(config, database, findings)
       : checkDirectory(config, database.directory, findings));
   if (redisUrl !== null) await checkRedis(redisUrl, findings);
+  const { places } = config;
+  if (places !== null)
+    await findings.look('CURFEW_PLACES', async () => {
+      await openPlaces(places, () => undefined);
+      findings.ok('CURFEW_PLACES', 'can be read.');
+    });
   if (!bad.has('HOST') && !bad.has('PORT')) await checkListening(config, findings);
 }
 

@@ -153,7 +153,10 @@ export const sessions = row({
     query: z.object({
       user_id: id.optional(),
       client_id: shape.clientId.optional(),
-      ended: z.enum(['true', 'false']).default('false').describe('Ended ones too, with how they ended.'),
+      ended: z
+        .enum(['true', 'false', 'only'])
+        .default('false')
+        .describe('Ended ones too, with how they ended; "only": these alone.'),
       before: shape.sid.optional().describe('Go on before this session.'),
       limit,
     }),
@@ -322,7 +325,11 @@ export const events = row({
     query: z.object({
       type: shape.text(50).optional(),
       reason: shape.text(50).optional(),
-      user_id: id.optional().describe('Events of this user, also as one of several.'),
+      user_id: id
+        .optional()
+        .describe(
+          'Events of this user, also as one of several, and what ended sessions of theirs with those of an application or of everyone.',
+        ),
       actor: z
         .string()
         .regex(

@@ -31,7 +31,9 @@ export const device = z
       .describe(
         'Kept by the client, the same for each login on this device. Made by the server when not given.',
       ),
-    name: text(100).optional().describe('What the owner calls it.'),
+    name: text(100)
+      .optional()
+      .describe('What the owner calls it. Without it, what they called it in an earlier session on it.'),
   })
   .openapi('DeviceInput');
 
@@ -68,6 +70,17 @@ export const SESSION_EXAMPLE = {
   idle_expires_at: '2026-11-27T12:00:00.000Z',
 };
 
+const place = z
+  .object({
+    city: z
+      .record(z.string(), z.string())
+      .describe(
+        'Its name by language (BCP 47), in as many as the database has; empty when only the country is known.',
+      ),
+    country: z.string().nullable().describe('ISO 3166-1 alpha-2.'),
+  })
+  .openapi('Place');
+
 export const sessionView = z
   .object({
     id: sid,
@@ -81,6 +94,9 @@ export const sessionView = z
       system: z.string().nullable(),
     }),
     ip_address: z.string().nullable(),
+    place: place
+      .nullable()
+      .describe('Where that address is thought to be (CURFEW_PLACES); null when it is not known.'),
     created_at: z.string(),
     last_seen_at: z.string(),
     expires_at: z.string(),
@@ -94,6 +110,7 @@ export const VIEW_EXAMPLE = {
   contract: 'v1',
   device: { id: 'laptop-1', name: 'Work laptop', browser: 'Firefox', system: 'Windows' },
   ip_address: '192.0.2.7',
+  place: { city: { en: 'Gdańsk', 'zh-CN': '格但斯克' }, country: 'PL' },
   created_at: '2026-11-20T12:00:00.000Z',
   last_seen_at: '2026-11-20T12:34:56.000Z',
   expires_at: '2026-12-20T12:00:00.000Z',

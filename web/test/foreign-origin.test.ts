@@ -1,0 +1,171 @@
+/** Pages of other origins in a real browser, against the pages and the socket. `http/browser.test.ts` has the API's rows. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Browser, Page, WebSocket } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+
+const AUTHORITY = 'id.example.test';
+
+describe.skipIf(CHROMIUM === undefined)('a page of another origin', () => {
+  let site: Site;
+  let browser: Browser;
+  let others: Server;
+  let port: number;
+  beforeAll(async () => {
+    // The authority's own name, so that a sibling of it is the same site, and its cookie is sent along from there.
+    [site, browser] = await Promise.all([openSite({}, AUTHORITY), openBrowser()]);
+    others = createServer((_req, res) => {
+      res.setHeader('content-type', 'text/html');
+      res.end('<!doctype html><link rel="icon" href="data:,"><title>another page</title><h1>Win</h1>');
+    });
+    await new Promise<void>((resolve) => others.listen(0, '127.0.0.1', resolve));
+    ({ port } = others.address() as AddressInfo);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    others?.closeAllConnections();
+    others?.close();
+    await site?.close();
+  });
+
+  /** Sends a form of that page, as a click there would. @returns what came, and whether the session's cookie went along */
+  async function submit(
+    page: Page,
+    host: string,
+    path: string,
+    fields: Record<string, string>,
+  ): Promise<{ status: number; withCookie: boolean }> {
+    await page.goto(`http://${host}:${port}/`);
+    await page.evaluate(
+      ([action, values]) => {
+        const form = document.createElement('form');
+        form.method = 'post';
+        form.action = action;
+        for (const [name, value] of Object.entries(values)) {
+          const input = document.createElement('input');
+          input.type = 'hidden';
+          input.name = name;
+          input.value = value;
+          form.append(input);
+        }
+        const button = document.createElement('button');
+        button.textContent = 'Win';
+        form.append(button);
+        document.body.append(form);
+      },
+      [site.origin + path, fields] as const,
+    );
+    const [response] = await Promise.all([page.waitForNavigation(), page.getByRole('button').click()]);
+    const sent = await response?.request().allHeaders();
+    return {
+      status: response?.status() ?? 0,
+      withCookie: /curfew_session=/.test(sent?.['cookie'] ?? ''),
+    };
+  }
+
+  // evil.test is another site. The sibling is the same site and another origin: the cookie does go along from there.
+  test.each([
+    ['evil.test', false],
+    ['app.example.test', true],
+  ])('%s cannot log anybody out', async (host, withCookie) => {
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin);
+    await page.locator('.device').first().waitFor();
+    await page.goto(`${site.origin}/logout`);
+    const csrf = await page.locator('[name=csrf]').inputValue();
+    // Even with the token, which nobody else can read.
+    for (const fields of [{}, { csrf }, { csrf, next: '/devices' }]) {
+      const answered = await submit(page, host, '/logout', fields);
+      expect(answered).toEqual({ status: withCookie ? 403 : 200, withCookie });
+      if (withCookie) await page.getByText('Do you want to log out on this device?').waitFor();
+      else await page.getByText('You are not logged in.').waitFor();
+    }
+    for (const path of ['/auth/logout', '/v1/logout'])
+      expect(await submit(page, host, path, { csrf })).toEqual({
+        status: withCookie ? 403 : 401,
+        withCookie,
+      });
+
+    await page.goto(`http://${host}:${port}/`);
+    const before = complaints.length;
+    const script = await page.evaluate(
+      async ([origin, token]) => {
+        const json = { 'content-type': 'application/json', 'x-csrf-token': token };
+        const tries: [string, RequestInit][] = [
+          ['/v1/logout', { method: 'POST', mode: 'no-cors' }],
+          ['/v1/logout', { method: 'POST', headers: json, body: '{"scope":"all"}' }],
+          ['/logout', { method: 'POST', mode: 'no-cors', body: new URLSearchParams({ csrf: token }) }],
+          ['/v1/session', { method: 'GET' }],
+        ];
+        const ends: string[] = [];
+        for (const [path, init] of tries)
+          ends.push(
+            await fetch(origin + path, { ...init, credentials: 'include' }).then(
+              ({ type }) => type,
+              () => 'blocked',
+            ),
+          );
+        return ends;
+      },
+      [site.origin, csrf] as const,
+    );
+    // What could be sent could not be read, and has done nothing.
+    expect(script).toEqual(['opaque', 'blocked', 'opaque', 'blocked']);
+    // The browser itself notes what it did not let through, and nothing else is noted.
+    for (const one of complaints.splice(before))
+      expect(one).toMatch(/blocked by CORS policy|net::ERR_FAILED/);
+
+    await page.goto(`${site.origin}/devices`);
+    await page.getByText('This device').waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test.each(['evil.test', 'app.example.test'])('%s cannot log anybody in', async (host) => {
+    const { page, context, complaints } = await visit(browser);
+    const fields = { email: ADMIN, password: PASSWORD, next: '/admin' };
+    expect((await submit(page, host, '/login', fields)).status).toBe(403);
+    await page.getByText('That came from another site and was refused. Log in here.').waitFor();
+    expect(await context.cookies()).toEqual([]);
+
+    // Nor put another account in the place of the one that is there.
+    await logIn(page, site.origin);
+    const session = (await context.cookies()).find(({ name }) => name === 'curfew_session')?.value;
+    expect((await submit(page, host, '/login', fields)).status).toBe(403);
+    expect((await context.cookies()).find(({ name }) => name === 'curfew_session')?.value).toBe(session);
+    await page.goto(`${site.origin}/devices`);
+    await page.locator('#account').getByText('Demo User').waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test.each(['evil.test', 'app.example.test'])('%s cannot listen to notices', async (host) => {
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin);
+    const sockets: WebSocket[] = [];
+    page.on('websocket', (socket) => sockets.push(socket));
+    await page.goto(`http://${host}:${port}/`);
+    const before = complaints.length;
+    const heard = await page.evaluate(
+      (address) =>
+        new Promise<string[]>((resolve) => {
+          const events: string[] = [];
+          const socket = new WebSocket(address, ['curfew.notices.v1']);
+          socket.onopen = () => events.push('open');
+          socket.onmessage = ({ data }) => events.push(String(data));
+          socket.onclose = ({ code }) => resolve([...events, `closed ${code}`]);
+        }),
+      `${site.origin.replace('http', 'ws')}/v1/notices`,
+    );
+    expect(heard).toEqual(['closed 1006']);
+    expect(sockets).toHaveLength(1);
+    expect(complaints.splice(before)).toEqual([expect.stringMatching(/Unexpected response code: 40[13]/)]);
+    await page.goto(`${site.origin}/devices`);
+    await page.getByText('This device').waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});
+
+void USER;

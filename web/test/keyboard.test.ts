@@ -1,0 +1,255 @@
+/** The administration without a mouse, and by ear: every act by keys alone, the focus never lost, what came of it said. */
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import { besidesTheQuestion } from './administration-walk.ts';
+import { focused, hear, keepsFocus, listenAloud, press, tabTo } from './keyboard.ts';
+import {
+  ADMIN,
+  CHROMIUM,
+  logIn,
+  openBrowser,
+  openSite,
+  PASSWORD,
+  type Site,
+  USER,
+  visit,
+  type Visitor,
+} from './site.ts';
+
+describe.skipIf(CHROMIUM === undefined)('the administration by keyboard and by ear', () => {
+  let site: Site;
+  let browser: Browser;
+  let admin: Visitor;
+  let page: Page;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([
+      openSite({ CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}' }),
+      openBrowser(),
+    ]);
+    await site.call('POST', '/v1/admin/users', {
+      bearer: SERVICE_KEY,
+      body: { email: 'ada@example.com', name: 'Ada Lovelace', password: PASSWORD },
+    });
+    admin = await visit(browser);
+    await listenAloud(admin.context);
+    page = admin.page;
+    // None of it needs a mouse; whoever uses one in here is found out.
+    page.mouse.click = () => Promise.reject(new Error('no mouse'));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  const start = async (name: string, more: object = {}): Promise<unknown> =>
+    site.call('POST', '/v1/admin/sessions', {
+      bearer: SERVICE_KEY,
+      body: { user_id: 3, device: { name }, ...more },
+    });
+  const dialog = (name: string): Promise<void> => page.getByRole('dialog', { name }).waitFor();
+  const noDialog = (): Promise<void> => page.getByRole('dialog').waitFor({ state: 'detached' });
+
+  test('in, and to a user by a part of the name', async () => {
+    await page.goto(`${site.origin}/login?next=/admin`);
+    await page.keyboard.type(ADMIN);
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(PASSWORD);
+    await page.keyboard.press('Enter');
+    await page.getByRole('searchbox').waitFor();
+    expect(await focused(page)).toBe('Any part of the name or the e-mail address');
+    await page.keyboard.type('lovel');
+    await hear(page, 'One user');
+    await page.keyboard.press('ArrowDown');
+    expect(await focused(page)).toMatch(/^Ada Lovelace/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Ada Lovelace', level: 1 }).waitFor();
+    await keepsFocus(page);
+    await hear(page, 'Nobody is logged in with this account.');
+  });
+
+  test('one session, the chosen ones, all: each said, and the focus is on what came of it', async () => {
+    for (const name of ['phone', 'tablet', 'desk']) await start(name);
+    await hear(page, '3 sessions');
+    await press(page, 'Log out phone');
+    await hear(page, /^One session is ended\. ?True everywhere after/);
+    expect(await focused(page)).toMatch(/^One session is ended\./);
+
+    await press(page, 'Choose all', 'Space');
+    await press(page, 'Log out the 2 chosen');
+    await hear(page, /^2 sessions are ended\. ?True everywhere after/);
+    expect(await focused(page)).toMatch(/^2 sessions are ended\./);
+
+    await start('phone');
+    await hear(page, 'One session');
+    await press(page, 'Log out all');
+    await dialog('Log out every session?');
+    await page.keyboard.press('Escape');
+    await noDialog();
+    expect(await focused(page)).toBe('Log out all');
+    await page.keyboard.press('Enter');
+    await dialog('Log out every session?');
+    await press(page, 'Cancel');
+    await noDialog();
+    expect(await focused(page)).toBe('Log out all');
+    await page.keyboard.press('Enter');
+    await dialog('Log out every session?');
+    await press(page, 'Log out all');
+    await noDialog();
+    await hear(page, /^One session is ended\. ?True everywhere after/);
+    expect(await focused(page)).toMatch(/^One session is ended\./);
+  });
+
+  test('disabled, enabled, another role, another password', async () => {
+    await press(page, 'Disable');
+    await dialog('Disable this account?');
+    await press(page, 'Disable');
+    await noDialog();
+    await hear(page, /^Done\./);
+    expect(await focused(page)).toMatch(/^Done\./);
+    await press(page, 'Enable');
+    await hear(page, /^Done\./);
+    expect(await focused(page)).toMatch(/^Done\./);
+    await press(page, 'Change the role');
+    await dialog('Change the role?');
+    await press(page, 'Change the role');
+    await noDialog();
+    await hear(page, /^Done\./);
+    expect(await focused(page)).toMatch(/^Done\./);
+
+    await press(page, 'Reset the password');
+    await dialog('Reset the password?');
+    await press(page, 'Reset the password');
+    await page.getByRole('dialog').getByRole('textbox').waitFor();
+    await expect.poll(() => focused(page)).toBe('The new password, shown this once');
+    await press(page, 'Close');
+    await noDialog();
+    expect(await focused(page)).toBe('Reset the password');
+    await press(page, 'Ended sessions');
+    await page.locator('.session.over').first().waitFor();
+    await keepsFocus(page);
+  });
+
+  test('an application', async () => {
+    await start('till', { client_id: 'shop' });
+    await press(page, 'Applications');
+    await page.getByRole('heading', { name: 'Applications', level: 1 }).waitFor();
+    await keepsFocus(page);
+    await press(page, 'Log everybody out of The shop');
+    await dialog('Log everybody out of The shop?');
+    await press(page, 'Log everybody out');
+    await noDialog();
+    await hear(page, /is ended\. ?True everywhere after|^All of them are over\./);
+    expect(await focused(page)).toMatch(/is ended\.|^All of them are over\./);
+  });
+
+  test('the log: paused and gone on with, filtered, taken away', async () => {
+    await press(page, 'Log');
+    await page.getByRole('heading', { name: 'The log', level: 1 }).waitFor();
+    await keepsFocus(page);
+    await hear(page, 'Live');
+    const events = page.locator('.event');
+    await events.first().waitFor();
+    await press(page, 'Pause');
+    await hear(page, 'Paused');
+    expect(await focused(page)).toBe('Go on');
+    const before = await events.count();
+    await start('till', { client_id: 'shop' });
+    await hear(page, 'One new event waits.');
+    // The button beside that sentence goes with it.
+    await page.keyboard.press('Tab');
+    await press(page, 'Go on');
+    await page.getByText('One new event waits.').waitFor({ state: 'detached' });
+    expect(await events.count()).toBe(before + 1);
+    await hear(page, 'One new event.');
+    expect(await focused(page)).toBe('Pause');
+
+    await press(page, 'Filters');
+    await tabTo(page, 'Application');
+    await page.keyboard.type('shop');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelectorAll('.event').length < 5);
+    await keepsFocus(page);
+    await tabTo(page, 'CSV');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+    const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
+    expect(lines).toHaveLength((await events.count()) + 1);
+    await press(page, 'Clear');
+    await page.waitForFunction((most) => document.querySelectorAll('.event').length > most, before);
+    await keepsFocus(page);
+  });
+
+  test('long lists: one goes on at the first of what has come', async () => {
+    for (let i = 0; i < 30; i++)
+      await site.call('POST', '/v1/admin/users', {
+        bearer: SERVICE_KEY,
+        body: { email: `many${i}@example.com`, name: `Many ${i}` },
+      });
+    for (let i = 0; i < 30; i++) await start('phone');
+    await page.reload();
+    const events = page.locator('.event');
+    await events.nth(49).waitFor();
+    await press(page, 'Show older ones');
+    await events.nth(50).waitFor();
+    await expect.poll(() => focused(page)).toBe(((await events.nth(50).textContent()) ?? '').trim());
+    await press(page, 'Users');
+    await page.locator('.row-link').nth(24).waitFor();
+    await tabTo(page, 'Show more');
+    await page.keyboard.press('Enter');
+    await page.locator('.row-link').nth(25).waitFor();
+    await expect.poll(() => focused(page)).toBe(await page.locator('.row-link').nth(25).textContent());
+  });
+
+  test('how the system stands', async () => {
+    await press(page, 'System');
+    await page.getByRole('heading', { name: 'How the system stands', level: 1 }).waitFor();
+    await keepsFocus(page);
+    // A table that may be wider than the screen can be reached, to be moved.
+    await tabTo(page, 'Nodes');
+    await tabTo(page, 'What follows the log');
+  });
+
+  test('everyone, by the number', async () => {
+    await start('phone');
+    await press(page, 'Applications');
+    await press(page, 'Log everyone out…');
+    await dialog('Log everyone out?');
+    await hear(page, /^\d+ sessions are ended\.$/);
+    const number = /\d+/.exec((await page.locator('.number-to-type').textContent()) ?? '')?.[0] ?? '';
+    await expect.poll(() => focused(page)).toBe('Type the number to go on');
+    await page.keyboard.type('1234567');
+    await page.keyboard.press('Enter');
+    await hear(page, 'That is not the number.');
+    await expect.poll(() => focused(page)).toBe('Type the number to go on');
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type(number);
+    await page.keyboard.press('Enter');
+    await hear(page, 'You are logged out');
+    expect(await focused(page)).toBe('You are logged out');
+    await press(page, 'Log in again');
+    await page.waitForURL(/\/login\?next=/);
+    expect(besidesTheQuestion(admin.complaints)).toEqual([]);
+  });
+
+  test('my devices: after a dialog the focus is on what came of it, too', async () => {
+    const own = await visit(browser);
+    await listenAloud(own.context);
+    await logIn(own.page, site.origin);
+    await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
+    await own.page.locator('.device').nth(1).waitFor();
+    await press(own.page, 'Log out all other devices');
+    await own.page.getByRole('dialog', { name: 'Log out all other devices?' }).waitFor();
+    await press(own.page, 'Cancel');
+    await own.page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await focused(own.page)).toBe('Log out all other devices');
+    await own.page.keyboard.press('Enter');
+    await own.page.getByRole('dialog').waitFor();
+    await press(own.page, 'Log out all other devices');
+    await own.page.getByRole('dialog').waitFor({ state: 'detached' });
+    await hear(own.page, /^One device is logged out\. ?True everywhere after/);
+    expect(await focused(own.page)).toMatch(/^One device is logged out\./);
+    expect(own.complaints).toEqual([]);
+    await own.context.close();
+  });
+});

@@ -1,0 +1,90 @@
+/** A person without a mouse, and one who hears the page: what the tests of the keyboard share. */
+import type { BrowserContext, Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+declare global {
+  interface Window {
+    /** What a screen reader would have said by itself since it was asked last. */
+    saidAloud: string[];
+  }
+}
+
+/**
+ * Keeps what is read out: the text of a live region when it changes, and of what takes the focus without being a control.
+ * What lies under an open dialog is not read.
+ */
+export async function listenAloud(context: BrowserContext): Promise<void> {
+  await context.addInitScript(() => {
+    window.saidAloud = [];
+    const say = (element: Element): void => {
+      const dialog = document.querySelector('dialog:modal');
+      const text = element.textContent.replace(/\s+/g, ' ').trim();
+      if (text !== '' && (!dialog || dialog.contains(element))) window.saidAloud.push(text);
+    };
+    const LIVE = '[role=status], [role=alert], [aria-live=polite], [aria-live=assertive]';
+    new MutationObserver((records) => {
+      const regions = new Set<Element>();
+      for (const { target, addedNodes } of records) {
+        const around = (target instanceof Element ? target : target.parentElement)?.closest(LIVE);
+        if (around) regions.add(around);
+        for (const node of addedNodes)
+          if (node instanceof Element)
+            for (const one of node.matches(LIVE) ? [node] : node.querySelectorAll(LIVE)) regions.add(one);
+      }
+      for (const region of regions) if (region.isConnected) say(region);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+    document.addEventListener('focusin', ({ target }) => {
+      if (target instanceof HTMLElement && target.tabIndex === -1) say(target);
+    });
+  });
+}
+
+/** Waits until it has been said, by whatever said it, and forgets what was said. */
+export async function hear(page: Page, sentence: string | RegExp): Promise<void> {
+  await expect
+    .poll(() => page.evaluate(() => window.saidAloud))
+    .toContainEqual(sentence instanceof RegExp ? expect.stringMatching(sentence) : sentence);
+  await page.evaluate(() => (window.saidAloud = []));
+}
+
+/** The name of what has the focus. */
+export function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const at = document.activeElement;
+    if (!at || at === document.body) return '(nothing)';
+    const label = at instanceof HTMLInputElement || at instanceof HTMLSelectElement ? at.labels?.[0] : null;
+    return (at.getAttribute('aria-label') ?? label?.textContent ?? at.textContent)
+      .replace(/\s+/g, ' ')
+      .trim();
+  });
+}
+
+/** Goes on with the Tab key to what has this name, and sees where it is. */
+export async function tabTo(page: Page, name: string, back = false): Promise<void> {
+  const passed: string[] = [];
+  for (let i = 0; i < 90; i++) {
+    const at = await focused(page);
+    if (at === name) {
+      const outline = await page.evaluate(
+        () => getComputedStyle(document.activeElement as Element).outlineStyle,
+      );
+      expect(outline, `the focus on "${name}" can be seen`).not.toBe('none');
+      return;
+    }
+    passed.push(at);
+    await page.keyboard.press(back ? 'Shift+Tab' : 'Tab');
+  }
+  throw new Error(`the keyboard does not reach "${name}", only ${JSON.stringify([...new Set(passed)])}`);
+}
+
+/** Goes there and presses it; afterwards the focus is somewhere. */
+export async function press(page: Page, name: string, key = 'Enter'): Promise<void> {
+  await tabTo(page, name);
+  await page.keyboard.press(key);
+}
+
+/** The focus stays where one works: it has not fallen back to the beginning of the page. */
+export async function keepsFocus(page: Page): Promise<void> {
+  // What takes the focus may do so a moment after the act.
+  await expect.poll(() => focused(page)).not.toBe('(nothing)');
+}

@@ -1,0 +1,150 @@
+/** Acts that take long: the page says so, goes on living, and sends none of them twice. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import { besidesTheQuestion } from './administration-walk.ts';
+import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+
+describe.skipIf(CHROMIUM === undefined)('an act that takes long', () => {
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([openSite(), openBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  const start = (name = 'phone'): Promise<unknown> =>
+    site.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: 2, device: { name } } });
+  const nobody = (): Promise<unknown> =>
+    site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } });
+
+  /** Holds requests to this address up. */
+  async function hold(
+    page: Page,
+    address: string,
+  ): Promise<{ bodies: string[]; release: () => Promise<void> }> {
+    const bodies: string[] = [];
+    let open = (): void => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    await page.route(address, async (route) => {
+      bodies.push(route.request().postData() ?? '');
+      await opened;
+      await route.continue();
+    });
+    return {
+      bodies,
+      release: async () => {
+        open();
+        await page.unroute(address, undefined);
+      },
+    };
+  }
+
+  test('in the administration: said on the button, sent once, and the page goes on', async () => {
+    await nobody();
+    await Promise.all([start('phone'), start('tablet')]);
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin, ADMIN, '/admin/users/2');
+    await page.getByText('2 sessions', { exact: true }).first().waitFor();
+
+    const one = await hold(page, '**/v1/admin/logout');
+    const button = page.getByRole('button', { name: 'Log out phone' });
+    await button.press('Enter');
+    await expect.poll(() => button.textContent()).toBe('Logging out…');
+    expect(await button.getAttribute('aria-disabled')).toBe('true');
+    await button.press('Enter');
+    await button.click({ force: true });
+    // What happens elsewhere is seen meanwhile, and the rest of the page can be used.
+    await start('desk');
+    await page.getByText('3 sessions', { exact: true }).first().waitFor();
+    await page.locator('summary', { hasText: 'Ended sessions' }).click();
+    await page.locator('.session.over').first().waitFor();
+    expect(await button.textContent()).toBe('Logging out…');
+    await one.release();
+    await page.getByText('One session is ended.').waitFor();
+    expect(one.bodies).toHaveLength(1);
+
+    const all = await hold(page, '**/v1/admin/logout');
+    await page.getByRole('button', { name: 'Log out all' }).click();
+    const go = page.getByRole('dialog').getByRole('button').last();
+    await go.press('Enter');
+    await expect.poll(() => go.textContent()).toBe('Loading…');
+    for (const key of ['Enter', 'Space']) await go.press(key);
+    await go.dblclick({ force: true });
+    await start('phone');
+    await page.getByText('3 sessions', { exact: true }).first().waitFor();
+    await all.release();
+    await page.getByText('3 sessions are ended.').waitFor();
+    expect(all.bodies).toHaveLength(1);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('everyone: the Enter key in the field sends it once, and the button says so', async () => {
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin, ADMIN, '/admin/applications');
+    await page.getByRole('button', { name: 'Log everyone out…' }).click();
+    const dialog = page.getByRole('dialog');
+    const number = /\d+/.exec((await dialog.locator('.number-to-type').textContent()) ?? '')?.[0] ?? '1';
+    const held = await hold(page, '**/v1/admin/logout');
+    await dialog.getByLabel('Type the number to go on').fill(number);
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Enter');
+    const go = dialog.getByRole('button').last();
+    await expect.poll(() => go.textContent()).toBe('Loading…');
+    await held.release();
+    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
+    expect(held.bodies).toEqual([`{"scope":"everyone","confirm":${number}}`]);
+    expect(besidesTheQuestion(complaints)).toEqual([]);
+    await context.close();
+  });
+
+  test('my devices and the login: the same', async () => {
+    await nobody();
+    const { page, context, complaints } = await visit(browser);
+    await page.goto(`${site.origin}/login`);
+    await page.waitForSelector('html[data-ready]');
+    await page.fill('[name=email]', USER);
+    await page.fill('[name=password]', PASSWORD);
+    const login = await hold(page, '**/v1/login');
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Logging in…' }).waitFor();
+    await login.release();
+    await page.waitForURL(`${site.origin}/devices`);
+    expect(login.bodies).toHaveLength(1);
+
+    await start();
+    await page.locator('.device').nth(1).waitFor();
+    const logout = await hold(page, '**/v1/logout');
+    await page.getByRole('button', { name: 'Log out all other devices' }).click();
+    const go = page.getByRole('dialog').getByRole('button').last();
+    for (let i = 0; i < 3; i++) await go.press('Enter');
+    await expect.poll(() => go.textContent()).toBe('Logging out…');
+    await start('late');
+    await page.locator('.device').nth(2).waitFor();
+    await logout.release();
+    await page.getByText('2 devices are logged out.').waitFor();
+    expect(logout.bodies).toHaveLength(1);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('a great many: over at once, and the marking of the rows is told to its end', async () => {
+    await nobody();
+    for (let i = 0; i < 12; i++) await Promise.all(Array.from({ length: 10 }, () => start()));
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin, ADMIN, '/admin/users/2');
+    await page.getByText('120 sessions', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'Log out all' }).click();
+    await page.getByRole('dialog').getByRole('button').last().click();
+    await page.getByText('All of them are over.').waitFor();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByText('Every row of the table is marked.').waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});

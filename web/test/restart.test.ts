@@ -1,0 +1,144 @@
+/** Pages that stand open while the server goes away and comes back: they mend themselves, and miss nothing. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, type Site, visit, type Visitor } from './site.ts';
+
+describe.skipIf(CHROMIUM === undefined)('the server is stopped and started under open pages', () => {
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([openSite(), openBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  /** What the browser itself notes of a server that is not there, at the addresses that the pages ask. */
+  const besidesTheOutage = ({ complaints }: Visitor): string[] => {
+    const { host } = new URL(site.origin);
+    const asked = ['session', 'sessions', 'admin/state', 'admin/applications', 'admin/events'];
+    const own = asked.flatMap((path) =>
+      ['ERR_CONNECTION_REFUSED', 'ERR_CONNECTION_RESET', 'ERR_EMPTY_RESPONSE'].map(
+        (code) => `Failed to load resource: net::${code} (http://${host}/v1/${path})`,
+      ),
+    );
+    return complaints.filter((one) => !own.includes(one.replace(/\?[^)]*\)$/, ')')));
+  };
+  const nobody = (): Promise<unknown> =>
+    site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } });
+  const start = async (userId: number): Promise<string> =>
+    (await site.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: userId } })).json
+      .access_token;
+
+  test('my devices: what ended meanwhile is gone, and whose session ended is told why', async () => {
+    const [stays, ends] = await Promise.all([visit(browser), visit(browser)]);
+    await logIn(stays.page, site.origin);
+    await logIn(ends.page, site.origin);
+    const phone = await start(2);
+    await stays.page.getByText('You are logged in on 3 devices.').waitFor();
+    await ends.page.getByText('You are logged in on 3 devices.').waitFor();
+
+    await site.stop();
+    await site.start(async ({ call }) => {
+      const { json } = await call('GET', '/v1/sessions', { bearer: phone });
+      const sessions: { id: string; current: boolean; created_at: string }[] = json.sessions;
+      const newest = sessions
+        .filter(({ current }) => !current)
+        .toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))[0];
+      const out = await call('POST', '/v1/logout', {
+        bearer: phone,
+        body: { scope: 'selected', sessions: [newest?.id] },
+      });
+      expect([out.status, out.json.ended]).toEqual([200, 1]);
+    });
+    await ends.page.getByText('You were logged out from another of your devices.').waitFor();
+    expect(await ends.page.locator('.device').count()).toBe(0);
+    await stays.page.getByText('You are logged in on 2 devices.').waitFor();
+    expect(await stays.page.getByRole('alert').count()).toBe(0);
+    // And it is live again.
+    expect((await site.call('POST', '/v1/logout', { bearer: phone })).status).toBe(200);
+    await stays.page.getByText('You are logged in on one device.').waitFor();
+    expect([...besidesTheOutage(stays), ...besidesTheOutage(ends)]).toEqual([]);
+    await Promise.all([stays.context.close(), ends.context.close()]);
+  });
+
+  test('the administration: log, user and system go on, with what happened meanwhile', async () => {
+    await nobody();
+    const admin = await visit(browser);
+    const log = admin.page;
+    await logIn(log, site.origin, ADMIN, '/admin/log');
+    const [user, state] = await Promise.all([admin.context.newPage(), admin.context.newPage()]);
+    await user.goto(`${site.origin}/admin/users/2`);
+    await state.goto(`${site.origin}/admin/state`);
+    const [first, second] = [await start(2), await start(2)];
+    await log.locator('.event.fresh').nth(1).waitFor();
+    await user.getByText('2 sessions', { exact: true }).first().waitFor();
+    const seen = state.getByText(/^As the node /);
+    await seen.waitFor();
+    const node = /node (\S+),/.exec((await seen.textContent()) ?? '')?.[1];
+
+    await site.stop();
+    await log.locator('.badge', { hasText: 'Connecting…' }).waitFor();
+    await state.getByText('The server cannot be reached. What you see may be out of date.').waitFor();
+    // What was known stays to be seen.
+    expect(await log.locator('.event').count()).toBeGreaterThan(1);
+    expect(await state.locator('.tile').count()).toBe(5);
+    await site.start(async ({ call }) => {
+      expect((await call('POST', '/v1/logout', { bearer: first })).status).toBe(200);
+    });
+
+    await log.locator('.badge', { hasText: 'Live' }).waitFor();
+    await log.locator('.event.ending.fresh', { hasText: 'user 2' }).waitFor();
+    await user.getByText('One session', { exact: true }).first().waitFor();
+    await state
+      .getByText('The server cannot be reached. What you see may be out of date.')
+      .waitFor({ state: 'detached' });
+    await expect.poll(() => seen.textContent()).not.toContain(`node ${node}`);
+    // Live, and each event once.
+    expect((await site.call('POST', '/v1/logout', { bearer: second })).status).toBe(200);
+    await user.getByText('Nobody is logged in with this account.').last().waitFor();
+    await expect.poll(() => log.locator('.event.ending.fresh', { hasText: 'user 2' }).count()).toBe(2);
+    const positions = await log.locator('.event .about').allTextContents();
+    expect(new Set(positions.map((text) => /#\d+$/.exec(text)?.[0])).size).toBe(positions.length);
+    for (const page of [log, user, state]) expect(await page.getByRole('alert').count()).toBe(0);
+    expect(besidesTheOutage(admin)).toEqual([]);
+    await admin.context.close();
+  });
+
+  test('pages whose first questions found no server show themselves when it is back', async () => {
+    const { page, context } = await visit(browser);
+    await logIn(page, site.origin, ADMIN);
+    for (const [path, fault, heading] of [
+      ['/devices', 'Your devices cannot be shown at the moment.', /This device/],
+      ['/admin/users/2', 'This cannot be shown at the moment.', 'Demo User'],
+    ] as const) {
+      // The page has come, its questions do not arrive.
+      await page.route('**/v1/**', (route) => route.abort('connectionrefused'));
+      await page.goto(site.origin + path);
+      await page.getByText(fault).waitFor();
+      await page.unroute('**/v1/**');
+      await page.getByRole('heading', { name: heading }).waitFor();
+      expect(await page.getByRole('alert').count()).toBe(0);
+    }
+    await context.close();
+  });
+
+  test('what the log says while it cannot be followed is not missed, nor shown while it is paused', async () => {
+    const { page, context } = await visit(browser);
+    await page.route('**/v1/admin/events', (route) => route.fulfill({ status: 503 }));
+    await logIn(page, site.origin, ADMIN, '/admin/log');
+    const events = page.locator('.event');
+    await events.first().waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const before = await events.count();
+    await start(2);
+    await page.unroute('**/v1/admin/events');
+    await page.getByText('One new event waits.').waitFor();
+    expect(await events.count()).toBe(before);
+    await page.getByRole('button', { name: 'Go on' }).first().click();
+    await events.nth(before).waitFor();
+    await context.close();
+  });
+});
