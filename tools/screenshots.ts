@@ -1,32 +1,37 @@
 /**
- * Takes the pictures of the pages into docs/screenshots: `npm run screenshots`. Needs Chromium, and a font with Chinese
- * characters (fonts-noto-cjk) for the Chinese ones.
+ * Takes the pictures of the pages into docs/screenshots: `npm run screenshots`. All pages of one look stand on one sheet,
+ * and those that the documentation shows are there by themselves. `npm run screenshots -- <folder>` puts every single
+ * one there too. Needs Chromium, and a font with Chinese characters (fonts-noto-cjk) for the Chinese ones.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createVerifier } from '@curfew/verifier';
 import { type Browser, chromium } from 'playwright-core';
 import pino from 'pino';
 import { createAuthority } from '../packages/server/src/authority.ts';
 import { findChromium } from '../packages/server/test/services/chromium.ts';
 import { buildStalePages } from './build-pages.ts';
-import { administration } from './screenshots/administration.ts';
+import { administration, populate } from './screenshots/administration.ts';
+import { type Camera, type Look, openCamera } from './screenshots/camera.ts';
 import { people } from './screenshots/people.ts';
-import type { Camera, Look } from './screenshots/camera.ts';
+import { series } from './screenshots/series.ts';
+import { type Shot, sheet } from './screenshots/sheet.ts';
 
 const folder = join(import.meta.dirname, '..', 'docs', 'screenshots');
+const everySingle = process.argv[2];
 const LOOKS: Look[] = [
   { name: 'light-wide', colorScheme: 'light', width: 1040, height: 720 },
   { name: 'dark-wide', colorScheme: 'dark', width: 1040, height: 720 },
-  { name: 'light-narrow', colorScheme: 'light', width: 360, height: 720 },
-  { name: 'dark-narrow', colorScheme: 'dark', width: 360, height: 720 },
+  { name: 'light-narrow', colorScheme: 'light', width: 320, height: 640 },
+  { name: 'dark-narrow', colorScheme: 'dark', width: 320, height: 640 },
 ];
 const LANGUAGES = { en: 'en-GB', pl: 'pl-PL', vi: 'vi-VN', zh: 'zh-CN' };
-
-/** The same letters on every machine that has them: what "system-ui" is differs. */
-const FONTS = 'Liberation Sans, Noto Sans CJK SC, sans-serif';
+/** What README.md and docs/pages.md show. */
+const SHOWN = ['devices-light-wide-en', 'admin-user-light-wide-en', 'admin-system-light-wide-en'];
+const SERVICE_KEY = 'a-key-for-the-pictures-and-nothing-else';
 
 const scratch = mkdtempSync(join(tmpdir(), 'curfew-screenshots-'));
 try {
@@ -45,32 +50,34 @@ async function takeAll(): Promise<void> {
   const { port } = server.address() as AddressInfo;
   const origin = `http://localhost:${port}`;
   const authority = await createAuthority({
-    settings: { CURFEW_DATA: join(scratch, 'data'), CURFEW_ISSUER: origin, PORT: String(port) },
+    settings: {
+      CURFEW_DATA: join(scratch, 'data'),
+      CURFEW_ISSUER: origin,
+      CURFEW_SERVICE_KEYS: SERVICE_KEY,
+      CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}',
+      PORT: String(port),
+    },
     log: pino({ level: 'silent' }),
   });
   listener = authority.listener;
   server.on('upgrade', authority.upgrade);
+  // A back end that follows, so that there is one to be seen.
+  const verifier = createVerifier({ authority: origin, serviceKey: SERVICE_KEY, audience: origin });
   const browser = await chromium.launch({
     executablePath: program,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   try {
+    await verifier.ready();
     rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
+    for (const one of [folder, everySingle]) if (one !== undefined) mkdirSync(one, { recursive: true });
+    await populate(origin);
+    writeFileSync(join(folder, 'logout-in-three-browsers.png'), await series(browser, origin));
     for (const [language, locale] of Object.entries(LANGUAGES))
-      for (const look of LOOKS) {
-        // Every picture in English; in the others the two ends of what there is.
-        const all = language === 'en';
-        if (!all && look.name !== 'light-wide' && look.name !== 'dark-narrow') continue;
-        const camera = await openCamera(browser, origin, language, locale, look);
-        await people(camera, all);
-        await camera.context.close();
-        const office = await openCamera(browser, origin, language, locale, look);
-        await administration(office, all);
-        await office.context.close();
-      }
+      for (const look of LOOKS) await takeLook(browser, origin, language, locale, look);
   } finally {
     await browser.close();
+    await verifier.close();
     authority.hangUp();
     server.closeAllConnections();
     server.close();
@@ -78,30 +85,35 @@ async function takeAll(): Promise<void> {
   }
 }
 
-async function openCamera(
+/** Every page in one look, as a sheet. */
+async function takeLook(
   browser: Browser,
   origin: string,
   language: string,
   locale: string,
   look: Look,
-): Promise<Camera> {
-  const context = await browser.newContext({
-    locale,
-    colorScheme: look.colorScheme,
-    reducedMotion: 'reduce',
-    viewport: { width: look.width, height: look.height },
-  });
-  await context.addInitScript(`addEventListener('DOMContentLoaded', () =>
-    document.documentElement.style.setProperty('--curfew-font', ${JSON.stringify(FONTS)}));`);
-  const page = await context.newPage();
-  return {
-    origin,
-    context,
-    page,
-    look,
-    take: async (name, whole = false) => {
-      await page.evaluate('document.fonts.ready.then(() => true)');
-      await page.screenshot({ path: join(folder, `${name}-${look.name}-${language}.png`), fullPage: whole });
-    },
+): Promise<void> {
+  const shots: Shot[] = [];
+  const kind = `${look.name}-${language}`;
+  const keep = (name: string, png: Buffer): void => {
+    shots.push({ name, png });
+    const file = `${name}-${kind}`;
+    if (SHOWN.includes(file)) writeFileSync(join(folder, `${file}.png`), png);
+    if (everySingle !== undefined) writeFileSync(join(everySingle, `${file}.png`), png);
   };
+  const through = async (walk: (camera: Camera) => Promise<void>): Promise<void> => {
+    const camera = await openCamera(browser, { origin, locale, look, keep });
+    await walk(camera);
+    await camera.context.close();
+  };
+  await through(people);
+  await through(administration);
+  const wide = look.width > 600;
+  const plan = {
+    title: kind,
+    dark: look.colorScheme === 'dark',
+    width: wide ? 728 : 288,
+    columns: wide ? 3 : 8,
+  };
+  writeFileSync(join(folder, `sheet-${kind}.webp`), await sheet(browser, plan, shots));
 }

@@ -1,4 +1,4 @@
-import type { BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 export interface Look {
   name: string;
@@ -15,4 +15,44 @@ export interface Camera {
   look: Look;
   /** @param whole the page to its end, and not only what is seen first */
   take(name: string, whole?: boolean): Promise<void>;
+}
+
+/** The same letters on every machine that has them: what "system-ui" is differs. */
+const FONTS = 'Liberation Sans, Noto Sans CJK SC, sans-serif';
+
+export interface Setting {
+  origin: string;
+  locale: string;
+  look: Look;
+  agent?: string;
+  /** Where a picture goes. */
+  keep: (name: string, png: Buffer) => void;
+}
+
+export async function openCamera(
+  browser: Browser,
+  { origin, locale, look, agent, keep }: Setting,
+): Promise<Camera> {
+  const context = await browser.newContext({
+    locale,
+    colorScheme: look.colorScheme,
+    reducedMotion: 'reduce',
+    viewport: { width: look.width, height: look.height },
+    ...(agent === undefined ? {} : { userAgent: agent }),
+  });
+  await context.addInitScript(`addEventListener('DOMContentLoaded', () =>
+    document.documentElement.style.setProperty('--curfew-font', ${JSON.stringify(FONTS)}));`);
+  const page = await context.newPage();
+  return {
+    origin,
+    context,
+    page,
+    look,
+    take: async (name, whole = false) => {
+      // Nothing is pointed at.
+      await page.mouse.move(0, 0);
+      await page.evaluate('document.fonts.ready.then(() => true)');
+      keep(name, await page.screenshot({ fullPage: whole }));
+    },
+  };
 }

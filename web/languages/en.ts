@@ -111,7 +111,7 @@ export const en = {
     allTitle: 'Log out everywhere?',
     allText: {
       one: 'You are logged in here alone, and are logged out at once.',
-      other: 'All {count} devices are logged out at once, this one too.',
+      other: '{count} devices are logged out at once, this one too.',
     },
     confirmTitle: 'Is it you?',
     confirmText: 'You logged in some time ago. Enter your password to go on.',

@@ -97,7 +97,7 @@ export const vi: Language = {
     othersTitle: 'Đăng xuất mọi thiết bị khác?',
     othersText: { other: '{count} thiết bị khác sẽ bị đăng xuất ngay. Bạn vẫn đăng nhập ở đây.' },
     allTitle: 'Đăng xuất ở mọi nơi?',
-    allText: { other: 'Tất cả {count} thiết bị, kể cả thiết bị này, sẽ bị đăng xuất ngay.' },
+    allText: { other: '{count} thiết bị, kể cả thiết bị này, sẽ bị đăng xuất ngay.' },
     confirmTitle: 'Xác nhận bằng mật khẩu',
     confirmText: 'Bạn đã đăng nhập từ khá lâu. Hãy nhập mật khẩu để tiếp tục.',
     ending: 'Đang đăng xuất…',

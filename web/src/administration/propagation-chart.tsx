@@ -89,6 +89,9 @@ function optionsFor(box: HTMLElement, tag: string, names: [string, string]): uPl
   ];
   const font = `12px ${getComputedStyle(box).fontFamily}`;
   const axis = { stroke: quiet, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  // The last time may be one after the end of the lines, where it would be cut off.
+  const within = (plot: uPlot, ticks: number[]): (number | null)[] =>
+    ticks.map((at) => (at <= (plot.scales['x']?.max ?? at) ? at : null));
   const clock = new Intl.DateTimeFormat(tag, { timeStyle: 'medium', hourCycle: 'h23' });
   const number = new Intl.NumberFormat(tag, { maximumSignificantDigits: 3 });
   const series = (label: string, stroke: string, dash?: number[]): uPlot.Series => ({
@@ -107,7 +110,15 @@ function optionsFor(box: HTMLElement, tag: string, names: [string, string]): uPl
     cursor: { show: false },
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
     axes: [
-      { ...axis, space: 90, values: (_plot, ticks) => ticks.map((at) => clock.format(at * 1000)) },
+      {
+        ...axis,
+        space: 64,
+        filter: within,
+        grid: { ...axis.grid, filter: within },
+        ticks: { ...axis.ticks, filter: within },
+        values: (_plot, ticks: (number | null)[]) =>
+          ticks.map((at) => (at === null ? '' : clock.format(at * 1000))),
+      },
       { ...axis, size: 56, values: (_plot, ticks) => ticks.map((ms) => number.format(ms)) },
     ],
     series: [{}, series(names[0], accent), series(names[1], bad, [6, 4])],

@@ -130,7 +130,9 @@ function Whole({ state }: { state: SystemState }): VNode {
               ago(tag, one.since, state.at),
               one.age_ms === null ? words.unknown : took(tag, one.age_ms),
               sayCount(tag, words.events, one.behind),
-              new Intl.NumberFormat(tag, { style: 'unit', unit: 'byte' }).format(one.unread_bytes),
+              new Intl.NumberFormat(tag, { style: 'unit', unit: 'byte', unitDisplay: 'long' }).format(
+                one.unread_bytes,
+              ),
             ])}
           />
         )}

@@ -28,7 +28,9 @@ export function relative(tag: string, at: Date, now: Date): string {
   const format = once(`relative ${tag}`, () => new Intl.RelativeTimeFormat(tag, { numeric: 'auto' }));
   const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? ['minute', 60];
   // What lies ahead is rounded up, so that nobody is told to come too early.
-  return format.format(seconds > 0 ? Math.ceil(seconds / size) : Math.ceil(seconds / size) || -1, unit);
+  const said = format.format(seconds > 0 ? Math.ceil(seconds / size) : Math.ceil(seconds / size) || -1, unit);
+  // It stands within a sentence; the Vietnamese "Hôm qua" comes with a capital.
+  return said.charAt(0).toLocaleLowerCase(tag) + said.slice(1);
 }
 
 /** A day and a time: "20 Nov 2026, 19:04". */
