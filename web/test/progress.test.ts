@@ -27,25 +27,29 @@ describe.skipIf(CHROMIUM === undefined)('an act that takes long', () => {
     address: string,
   ): Promise<{ bodies: string[]; release: () => Promise<void> }> {
     const bodies: string[] = [];
+    const passed: Promise<void>[] = [];
     let open = (): void => undefined;
     const opened = new Promise<void>((resolve) => {
       open = resolve;
     });
-    await page.route(address, async (route) => {
+    await page.route(address, (route) => {
       bodies.push(route.request().postData() ?? '');
-      await opened;
-      await route.continue();
+      const passing = opened.then(() => route.continue());
+      passed.push(passing);
+      return passing;
     });
     return {
       bodies,
       release: async () => {
         open();
-        await page.unroute(address, undefined);
+        await Promise.all(passed);
+        await page.unroute(address);
       },
     };
   }
 
   test('in the administration: said on the button, sent once, and the page goes on', async () => {
+    await start('old phone');
     await nobody();
     await Promise.all([start('phone'), start('tablet')]);
     const { page, context, complaints } = await visit(browser);

@@ -97,7 +97,7 @@ export const SETTINGS = {
   CURFEW_ISSUER: {
     form: z.url({ protocol: /^https?$/ }).optional(),
     about:
-      'The public address of this authority, the `iss` of its tokens and the origin it trusts. Default: http://localhost:PORT. Required in production.',
+      'The public address of this authority, the `iss` of its tokens and the origin it trusts. Default: http://localhost:PORT. Plain http for localhost, its subdomains and 127.0.0.1 alone. Required in production.',
   },
   CURFEW_AUDIENCE: {
     form: z.string().min(1).optional(),
@@ -562,7 +562,9 @@ function applications(values: Values, issuer: string, report: Report): Map<strin
 /** In development the same loopback server is known by two names. */
 function ownOrigins(issuer: string, port: number): string[] {
   const { origin, hostname } = new URL(issuer);
-  return isLoopback(hostname) ? [origin, `http://localhost:${port}`, `http://127.0.0.1:${port}`] : [origin];
+  return isLoopback(hostname) && !hostname.endsWith('.localhost')
+    ? [origin, `http://localhost:${port}`, `http://127.0.0.1:${port}`]
+    : [origin];
 }
 
 function place(item: string): { domain: string | null; path: string } {
@@ -572,8 +574,9 @@ function place(item: string): { domain: string | null; path: string } {
     : { domain: slash === 0 ? null : item.slice(0, slash), path: item.slice(slash) };
 }
 
+/** `*.localhost` is loopback too (RFC 6761, 6.3). */
 export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+  return /^(.+\.)?localhost$/.test(hostname) || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 function isCidr(item: string): boolean {

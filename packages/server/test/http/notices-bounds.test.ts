@@ -105,10 +105,14 @@ describe.each(backends())('the end of a socket, %s', (backend) => {
     await world.notices.look();
     await bothHear();
     expect((await device.hears('session.ended')).reason).toBe('idle_timeout');
-    const list = async (): Promise<string[]> =>
-      (await call('GET', '/v1/sessions', { bearer: stays.bearer })).json.sessions.map(
-        (one: { id: string }) => one.id,
-      );
+    let spent = stays.refresh;
+    const list = async (): Promise<string[]> => {
+      // Time has gone by: its token is no longer good, the session is.
+      const { json: next } = await call('POST', '/v1/refresh', { body: { refresh_token: spent } });
+      spent = next.refresh_token;
+      const { json } = await call('GET', '/v1/sessions', { bearer: next.access_token });
+      return json.sessions.map((one: { id: string }) => one.id);
+    };
     expect((await list()).toSorted()).toEqual([stays.sid, unheard.sid].toSorted());
 
     // Nobody listens to this one: it is noticed when its row is marked.
