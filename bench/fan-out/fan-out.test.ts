@@ -12,7 +12,7 @@ const COSTS: UnitCosts = {
   hopMs: 0.1,
   ringMs: 0.5,
   endedIdBytes: 20,
-  feedKilobytes: 30,
+  endedIdResidentBytes: 40,
   checksPerSecond: 40_000,
   localChecksPerSecond: 1e6,
   logoutsPerSecond: 4000,
@@ -120,7 +120,10 @@ test('unit costs are differences of what was measured, and incomplete results gi
   const results = {
     sections: [
       section('check', { 'curfew-jwt': { perSecond: 40_000 } }),
-      section('local', { replica: { bytesEach: 20 }, 'now-jwt-1000': { perSecond: 1e6 } }),
+      section('local', {
+        replica: { bytesEach: 20, residentBytesEach: 40 },
+        'now-jwt-1000': { perSecond: 1e6 },
+      }),
       section('logout', { 'curfew-jwt': { perSecond: 4000 } }),
       section('refresh', { 'curfew-refresh': { perSecond: 2000 } }),
       section('login', { 'curfew-login': { perSecond: 60 } }),
@@ -136,8 +139,8 @@ test('unit costs are differences of what was measured, and incomplete results gi
         'redis-1-100': { nodeMicros: 500 + 92 * 21.2, crowdMicros: 1000 + 92 * 51.2, tookMs: 10 },
       }),
       section('idle-feeds', {
-        'idle-0': { cpuPercent: 1, rssMegabytes: 100 },
-        'idle-1000': { cpuPercent: 13, rssMegabytes: 130 },
+        'idle-0': { cpuPercent: 1 },
+        'idle-1000': { cpuPercent: 13 },
       }),
     ],
   };

@@ -68,12 +68,13 @@ export function unitCostTable(costs: UnitCosts): string[] {
     ['a renewal for one verifier, at its node', `${costs.renewalMicros.toFixed(1)} µs of a core`],
     [
       'a verifier that is connected, at the default lease',
-      `${((4 * costs.renewalMicros) / 1e4).toFixed(3)} % of a core, ${costs.feedKilobytes.toFixed(0)} kB`,
+      `${((4 * costs.renewalMicros) / 1e4).toFixed(3)} % of a core`,
     ],
     ['a committed logout, waiting for nobody', milliseconds(costs.commitMs)],
     ['one way between two processes of one machine', milliseconds(costs.hopMs)],
     ['other nodes: ring, read the log, say so', milliseconds(costs.ringMs)],
-    ['an ended id in a replica', `${costs.endedIdBytes.toFixed(1)} bytes`],
+    ['an ended id in a replica, in its tables', `${costs.endedIdBytes.toFixed(1)} bytes`],
+    ['the same, as the whole process grows by it', `${costs.endedIdResidentBytes.toFixed(1)} bytes`],
     ['checks over HTTP, one core', `${count(costs.checksPerSecond)} per s`],
     ["checks in a verifier's process, one core", `${count(costs.localChecksPerSecond)} per s`],
     ['logouts, one core for the node', `${count(costs.logoutsPerSecond)} per s`],
@@ -121,7 +122,7 @@ export function growthTable(costs: UnitCosts): string[] {
         rate(logins / costs.loginsPerSecond),
         rate(refreshes / costs.refreshesPerSecond),
         rate((logouts * costs.logoutMicros) / 1e6),
-        `${count(ended)}, ${bytes(ended * costs.endedIdBytes)}`,
+        `${count(ended)}, ${bytes(ended * costs.endedIdResidentBytes)}`,
       ];
       return `| ${cells.join(' | ')} |`;
     }),

@@ -16,10 +16,9 @@ export interface UnitCosts {
   hopMs: number;
   /** What other nodes add: the ring, their reading of the log, their word that they have it. */
   ringMs: number;
-  /** Bytes for an ended id in a replica. */
+  /** Bytes for an ended id in a replica: in its tables, and by which the whole process grows. */
   endedIdBytes: number;
-  /** A node's memory for a connected verifier. */
-  feedKilobytes: number;
+  endedIdResidentBytes: number;
   /** Checks a second: over HTTP at a node's one core, and in a verifier's process. */
   checksPerSecond: number;
   localChecksPerSecond: number;
@@ -54,8 +53,6 @@ export function unitCosts(results: MeasuredResults): UnitCosts | undefined {
   );
   // Percent of a core, over a thousand verifiers that renew four times a second each.
   const idle = value('idle-feeds', 'idle-1000', 'cpuPercent') - value('idle-feeds', 'idle-0', 'cpuPercent');
-  const idleMemory =
-    value('idle-feeds', 'idle-1000', 'rssMegabytes') - value('idle-feeds', 'idle-0', 'rssMegabytes');
   const renewalMicros = Math.max(LEAST_MICROS, (idle * 10_000) / 4000);
   // One logout at a time: what each of 92 more verifiers adds, less the renewals that fell into the time.
   const added = (name: string): number => {
@@ -78,7 +75,7 @@ export function unitCosts(results: MeasuredResults): UnitCosts | undefined {
     hopMs: Math.max(LEAST_MS, (alone - (endingMicros + verifierMicros) / 1000) / 2),
     ringMs: Math.max(LEAST_MS, value('propagation', 'redis-3-1', 'propagationP50') - alone),
     endedIdBytes: value('local', 'replica', 'bytesEach'),
-    feedKilobytes: Math.max(1, idleMemory),
+    endedIdResidentBytes: value('local', 'replica', 'residentBytesEach'),
     checksPerSecond: value('check', 'curfew-jwt', 'perSecond'),
     localChecksPerSecond: value('local', 'now-jwt-1000', 'perSecond'),
     logoutsPerSecond: value('logout', 'curfew-jwt', 'perSecond'),

@@ -63,13 +63,25 @@ export function judgeAims(sections: Section[]): Aim[] {
       atMost: false,
     },
     {
-      text: 'bytes for each ended id in the replica',
+      text: 'bytes for each ended id in the tables of the replica',
       ...ratio(value('local', 'replica', 'bytesEach'), 1),
       wanted: 24,
       atMost: true,
     },
     {
-      text: 'lookups in the replica, millions a second',
+      text: 'bytes for each ended id by which the whole process grows',
+      ...ratio(value('local', 'replica', 'residentBytesEach'), 1),
+      wanted: 24,
+      atMost: true,
+    },
+    {
+      text: 'lookups in the replica of ids that are not there, as with every live session, millions a second',
+      ...ratio(value('local', 'replica', 'missesPerSecond'), 1e6),
+      wanted: 8,
+      atMost: false,
+    },
+    {
+      text: 'lookups in the replica of ids that are there, millions a second',
       ...ratio(value('local', 'replica', 'perSecond'), 1e6),
       wanted: 8,
       atMost: false,

@@ -60,8 +60,6 @@ export const FEED_CLOSED = {
   restart: 1012,
   /** A message was not understood. */
   protocol: 4400,
-  /** Too slow: what was sent is not read. Connect again and take a new snapshot. */
-  slow: 4408,
   /** The versions do not fit. */
   version: 4426,
 } as const;

@@ -34,7 +34,6 @@ const BACKLOG = 64 * 1024;
 
 const CLOSED = new Map<number, string>([
   [FEED_CLOSED.restart, 'the node restarts'],
-  [FEED_CLOSED.slow, 'this process does not keep up with the feed'],
   [FEED_CLOSED.version, 'authority and verifier speak different versions of the feed: update one of them'],
 ]);
 

@@ -18,7 +18,7 @@ import { refuseUpgrade } from './refuse-upgrade.ts';
 
 /** What a verifier says is short; batches of activity are the longest. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** A verifier that has left so much unread cannot keep up: it is dropped and waited out, and begins anew. */
+/** A verifier that has left so much unread cannot keep up: it is dropped and waited out, and begins anew. Without a word: it would wait behind what is unread. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 /** Between pieces of a snapshot no more than this is left unread. */
 const SNAPSHOT_UNREAD_BYTES = 512 * 1024;
