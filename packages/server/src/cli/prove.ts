@@ -7,9 +7,15 @@ import { apiOperator } from './api-operator.ts';
 import { type Command, type CommandLine, EXIT, Failed, UsageError } from './declare.ts';
 import { CONTRACTS, type Held, logIn, type User } from './prove/logins.ts';
 import { press } from './prove/press.ts';
-import { type Proof, renderReport, reportOf } from './prove/report.ts';
+import { isProven, type Proof, renderReport, reportOf } from './prove/report.ts';
 import { Requests } from './prove/requests.ts';
-import { backEndSurface, nodeSurfaces, replicaSurface, type Surface } from './prove/surfaces.ts';
+import {
+  backEndSurface,
+  nodeSurfaces,
+  replicaSurface,
+  type Surface,
+  type Verdict,
+} from './prove/surfaces.ts';
 import type { Operator } from './operator.ts';
 import { remoteServer } from './reach.ts';
 import { readPassword } from './secret.ts';
@@ -23,7 +29,7 @@ const prove: Command = {
   words: 'prove',
   summary: 'Log out, and show that it is true everywhere when it answers',
   description: [
-    'Logs a throw-away user in through every contract, checks the credentials everywhere, logs each out through its own contract, and goes on checking everywhere from the moment of the answer. Prints, for each place, the checks that began after the answer and how many of those were accepted. Ends with exit code 1 if any was.',
+    'Logs a throw-away user in through every contract, checks the credentials everywhere, logs each out through its own contract, and goes on checking everywhere from the moment of the answer. Prints, for each place, the checks that began after the answer and how many of those were accepted. Ends with exit code 1 if any was, if a logout was not confirmed, or if a place could never say.',
     'Everywhere is: each node, asked as a back end asks and as a proxy asks; a replica of each node, in this process; and each address that --back-end names. Name further nodes with --node: they do not know each other’s addresses.',
     'Needs a running server: the one with the embedded database here, or --url and CURFEW_SERVICE_KEY.',
   ],
@@ -72,7 +78,7 @@ const prove: Command = {
         });
         const report = reportOf(proofs);
         line.terminal.answer(report, renderReport(report));
-        return report.late === 0 && report.unconfirmed === 0 ? EXIT.done : EXIT.failed;
+        return isProven(report) ? EXIT.done : EXIT.failed;
       } finally {
         if (user.made) await operator.deleteUser(user.who.id);
       }
@@ -162,7 +168,7 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
 async function expectAccepted(surfaces: readonly Surface[], open: readonly Held[]): Promise<void> {
   for (const surface of surfaces)
     for (const held of open)
-      if (!(await surface.accepts(held)))
+      if ((await surface.check(held)) !== 'accepted')
         throw new Failed(`${surface.name} refuses a live session of contract ${held.contract}`);
 }
 
@@ -181,13 +187,8 @@ async function proveOne(
     throw new Failed(`the logout of contract ${ended.contract} was answered with ${reply.status}`);
   // Whatever else ends with it is looked at once, at once.
   const along = endsAll
-    ? await Promise.all(
-        surfaces.map(async (surface) => {
-          const yes = await Promise.all(others.map((held) => surface.accepts(held)));
-          return yes.filter(Boolean).length;
-        }),
-      )
-    : surfaces.map(() => 0);
+    ? await Promise.all(surfaces.map((surface) => Promise.all(others.map((held) => surface.check(held)))))
+    : surfaces.map(() => []);
   await sleep(AFTER_MS);
   const results = await Promise.all(pressed.map((one) => one.stop()));
   return {
@@ -196,11 +197,16 @@ async function proveOne(
       contract: ended.contract,
       ms: answeredMs - startMs,
       ...propagationOf(reply.headers['curfew-propagation'], reply.text),
-      surfaces: results.map((result, i) => ({
-        ...result,
-        checks: result.checks + (endsAll ? others.length : 0),
-        late: result.late + (along[i] ?? 0),
-      })),
+      surfaces: results.map((result, i) => {
+        const verdicts = along[i] ?? [];
+        const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
+        return {
+          ...result,
+          checks: result.checks + verdicts.length,
+          late: result.late + count('accepted'),
+          unsure: result.unsure + count('unsure'),
+        };
+      }),
     },
   };
 }

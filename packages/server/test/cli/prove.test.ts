@@ -25,8 +25,8 @@ afterAll(async () => {
   for (const server of servers) expect(await server.stop()).toBe(0);
 });
 
-/** A back end that asks the authority, and believes what it was told for a while: what this product is against. */
-async function forgetful(believesMs: number): Promise<{ server: Server; url: string }> {
+/** A back end that asks the authority, and believes what it was told for a while: what this product is against. @param refusal what it says instead of 401 */
+async function forgetful(believesMs: number, refusal?: number): Promise<{ server: Server; url: string }> {
   const believed = new Map<string, number>();
   const server = createServer((request, response) => {
     const { authorization = '', cookie = '' } = request.headers;
@@ -38,7 +38,7 @@ async function forgetful(believesMs: number): Promise<{ server: Server; url: str
     ask.then(
       ({ status }) => {
         if (status === 200) believed.set(credential, Date.now() + believesMs);
-        response.writeHead(status).end();
+        response.writeHead(status === 401 ? (refusal ?? status) : status).end();
       },
       () => response.writeHead(503).end(),
     );
@@ -83,6 +83,27 @@ describe('prove', () => {
     } finally {
       server.close();
     }
+  });
+
+  test('one that never knows after a logout proves nothing, whatever it refuses', async () => {
+    const { server, url } = await forgetful(0, 503);
+    try {
+      const proof = await run(['prove', '--rounds', '1', '--back-end', url], remote);
+      expect([proof.code, proof.out]).toEqual([1, expect.stringMatching(/^NOT proven: back end at /m)]);
+    } finally {
+      server.close();
+    }
+  });
+
+  test('a user of one’s own, with the password from standard input, who stays', async () => {
+    const user = 'test@example.com';
+    const proof = await run(['prove', '--rounds', '1', '--json', '--user', user], remote, `${PASSWORD}\n`);
+    expect([proof.code, proof.json.late, proof.json.logouts]).toEqual([0, 0, 4]);
+    const users = await run(['user', 'list', '--json'], remote);
+    expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
+    const wrong = await run(['prove', '--rounds', '1', '--user', user], remote, 'not the password\n');
+    expect([wrong.code, wrong.out]).toEqual([1, '']);
+    expect(wrong.err).not.toContain('not the password');
   });
 
   test('without a server, and with an address that is none', async () => {

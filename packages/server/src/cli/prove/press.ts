@@ -9,6 +9,8 @@ export interface Pressed {
   checks: number;
   /** Of those, the ones that were accepted: none, or the promise is broken. */
   late: number;
+  /** Of those, the ones that were refused because the surface could not say: safe, and no proof of anything. */
+  unsure: number;
   /** Milliseconds from the logout's answer to the end of the last check that was accepted; negative: before it. */
   lastAcceptMs: number | null;
 }
@@ -27,13 +29,17 @@ export interface Pressing {
 export function press(surface: Surface, held: Held): Pressing {
   const accepts: { beganMs: number; endedMs: number }[] = [];
   let checks = 0;
+  let unsure = 0;
   let answeredMs = Number.POSITIVE_INFINITY;
   let pressing = true;
   const check = async (): Promise<void> => {
     const beganMs = performance.now();
-    const yes = await surface.accepts(held);
-    if (beganMs >= answeredMs) checks++;
-    if (yes) accepts.push({ beganMs, endedMs: performance.now() });
+    const verdict = await surface.check(held);
+    if (beganMs >= answeredMs) {
+      checks++;
+      if (verdict === 'unsure') unsure++;
+    }
+    if (verdict === 'accepted') accepts.push({ beganMs, endedMs: performance.now() });
   };
   const worker = async (): Promise<void> => {
     while (pressing) {
@@ -63,6 +69,7 @@ export function press(surface: Surface, held: Held): Pressing {
       return {
         surface: surface.name,
         checks,
+        unsure,
         late: accepts.filter(({ beganMs }) => beganMs >= answeredMs).length,
         lastAcceptMs: accepts.length > 0 ? lastMs - answeredMs : null,
       };

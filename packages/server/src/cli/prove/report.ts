@@ -17,11 +17,19 @@ export interface Report {
   unconfirmed: number;
   late: number;
   checks: number;
+  /** Checks after the answer that a place could only refuse without knowing. */
+  unsure: number;
   /** Milliseconds from a logout's start to its answer. */
   answer: Percentiles;
   acknowledged: number;
   waited_out: number;
-  surfaces: { surface: string; checks: number; late: number; last_accept: Percentiles | null }[];
+  surfaces: {
+    surface: string;
+    checks: number;
+    late: number;
+    unsure: number;
+    last_accept: Percentiles | null;
+  }[];
 }
 
 interface Percentiles {
@@ -38,6 +46,7 @@ export function reportOf(proofs: readonly Proof[]): Report {
       surface,
       checks: sum(here.map(({ checks }) => checks)),
       late: sum(here.map(({ late }) => late)),
+      unsure: sum(here.map(({ unsure }) => unsure)),
       last_accept: last.length > 0 ? percentiles(last) : null,
     };
   });
@@ -46,6 +55,7 @@ export function reportOf(proofs: readonly Proof[]): Report {
     unconfirmed: proofs.filter(({ confirmed }) => !confirmed).length,
     late: sum(surfaces.map(({ late }) => late)),
     checks: sum(surfaces.map(({ checks }) => checks)),
+    unsure: sum(surfaces.map(({ unsure }) => unsure)),
     answer: percentiles(proofs.map(({ ms }) => ms)),
     acknowledged: Math.max(0, ...proofs.map(({ acknowledged }) => acknowledged)),
     waited_out: sum(proofs.map(({ waitedOut }) => waitedOut)),
@@ -53,21 +63,31 @@ export function reportOf(proofs: readonly Proof[]): Report {
   };
 }
 
+export const isProven = (report: Report): boolean =>
+  report.late === 0 && report.unconfirmed === 0 && muteSurfaces(report).length === 0;
+
+/** Those that refused every time without knowing: they would have refused a live session too. */
+const muteSurfaces = (report: Report): string[] =>
+  report.surfaces.filter(({ checks, unsure }) => checks === unsure).map(({ surface }) => surface);
+
 export function renderReport(report: Report): string {
   const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(2));
-  const rows = report.surfaces.map(({ surface, checks, late, last_accept: last }) => [
+  const rows = report.surfaces.map(({ surface, checks, late, unsure, last_accept: last }) => [
     surface,
     String(checks),
     String(late),
+    String(unsure),
     ms(last?.p50),
     ms(last?.p99),
   ]);
-  const verdict =
-    report.late === 0 && report.unconfirmed === 0
-      ? `True everywhere: ${report.logouts} logouts, ${report.checks} checks after their answers, none accepted.`
-      : `NOT true everywhere: ${report.late} of ${report.checks} checks after the answer were accepted, ${report.unconfirmed} of ${report.logouts} logouts were not confirmed.`;
+  const mute = muteSurfaces(report);
+  let verdict = `True everywhere: ${report.logouts} logouts, ${report.checks} checks after their answers, none accepted.`;
+  if (report.late > 0 || report.unconfirmed > 0)
+    verdict = `NOT true everywhere: ${report.late} of ${report.checks} checks after the answer were accepted, ${report.unconfirmed} of ${report.logouts} logouts were not confirmed.`;
+  else if (mute.length > 0)
+    verdict = `NOT proven: ${mute.join(', ')} never knew after an answer whether the session lives.`;
   return [
-    table(['SURFACE', 'CHECKS AFTER', 'LATE ACCEPTS', 'LAST ACCEPT p50 ms', 'p99 ms'], rows),
+    table(['SURFACE', 'CHECKS AFTER', 'LATE ACCEPTS', 'COULD NOT SAY', 'LAST ACCEPT p50 ms', 'p99 ms'], rows),
     '',
     `Logout to its answer: p50 ${ms(report.answer.p50)} ms, p99 ${ms(report.answer.p99)} ms. Other replicas that acknowledged: ${report.acknowledged}; waited out: ${report.waited_out}.`,
     'Last accept: from the answer to the end of the last check that was accepted; below zero is before the answer.',

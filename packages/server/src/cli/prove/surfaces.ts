@@ -3,11 +3,14 @@ import { Failed } from '../declare.ts';
 import type { Held } from './logins.ts';
 import type { Requests } from './requests.ts';
 
+/** Yes, no, or that it cannot say now: a refusal too, and safe, but none that shows that the logout is known. */
+export type Verdict = 'accepted' | 'refused' | 'unsure';
+
 /** A place that accepts credentials: a node, a replica, a proxy's check, a back end. */
 export interface Surface {
   name: string;
-  /** Whether the credential is accepted, now. */
-  accepts(held: Held): Promise<boolean>;
+  /** What it says of the credential, now. */
+  check(held: Held): Promise<Verdict>;
   close(): Promise<void>;
 }
 
@@ -25,7 +28,7 @@ export function nodeSurfaces(
   return [
     {
       name: `introspection at ${host}`,
-      async accepts(held) {
+      async check(held) {
         const reply = await requests.send(
           'POST',
           new URL('/oauth/introspect', node),
@@ -35,15 +38,16 @@ export function nodeSurfaces(
           },
           new URLSearchParams({ token: held.text }).toString(),
         );
+        if (reply.status === 503) return 'unsure';
         if (reply.status !== 200) throw new Failed(`${host} answered an introspection with ${reply.status}`);
-        return (JSON.parse(reply.text) as { active: boolean }).active;
+        return (JSON.parse(reply.text) as { active: boolean }).active ? 'accepted' : 'refused';
       },
       close: nothingToClose,
     },
     {
       name: `proxy check at ${host}`,
-      accepts: async (held) =>
-        accepted(
+      check: async (held) =>
+        verdictOf(
           (await requests.send('GET', new URL('/v1/check', node), headersOf(held, cookieName))).status,
         ),
       close: nothingToClose,
@@ -56,7 +60,7 @@ export function backEndSurface(requests: Requests, url: string, cookieName: stri
   const { host } = new URL(url);
   return {
     name: `back end at ${host}`,
-    accepts: async (held) => accepted((await requests.send('GET', url, headersOf(held, cookieName))).status),
+    check: async (held) => verdictOf((await requests.send('GET', url, headersOf(held, cookieName))).status),
     close: nothingToClose,
   };
 }
@@ -80,7 +84,11 @@ export async function replicaSurface(
   }
   return {
     name: `replica of ${host}`,
-    accepts: async (held) => (await verifier.verify(held.text)).ok,
+    async check(held) {
+      const verified = await verifier.verify(held.text);
+      if (verified.ok) return 'accepted';
+      return verified.reason === 'stale' || verified.reason === 'unavailable' ? 'unsure' : 'refused';
+    },
     close: () => verifier.close(),
   };
 }
@@ -91,9 +99,10 @@ function headersOf(held: Held, cookieName: string): Record<string, string> {
     : { authorization: `Bearer ${held.text}` };
 }
 
-/** @throws Failed for an answer that is neither yes nor no */
-function accepted(status: number): boolean {
-  if (status >= 200 && status < 300) return true;
-  if (status === 401 || status === 403 || status === 503) return false;
+/** @throws Failed for an answer that says nothing of the session: 403 is of somebody who is logged in (RFC 9110 15.5.4) */
+function verdictOf(status: number): Verdict {
+  if (status >= 200 && status < 300) return 'accepted';
+  if (status === 401) return 'refused';
+  if (status === 503) return 'unsure';
   throw new Failed(`a check was answered with ${status}`);
 }
