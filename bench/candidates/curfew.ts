@@ -8,7 +8,7 @@ import type { WireRequest } from '../load/wire.ts';
 import { refusesBy401, type Candidate } from './candidate.ts';
 import type { Credential } from './credential.ts';
 
-type Transport = 'bearer' | 'opaque' | 'cookie';
+export type Transport = 'bearer' | 'opaque' | 'cookie';
 
 interface SessionAnswer {
   access_token?: string;
@@ -25,6 +25,14 @@ export interface User {
 
 /** How many sessions one call to the service endpoint may make. */
 const SESSIONS_PER_CALL = 1000;
+
+interface PropagationState {
+  span_ms: number;
+  spans: { at: string; count: number; p50: number | null; p99: number | null }[];
+}
+
+/** By which the node's clock, which is the database's, may differ from this process's on one machine. */
+const SPAN_SLACK_MS = 100;
 
 /** The server of this repository: one process, and what only its owner may ask of it. */
 export class Curfew {
@@ -146,6 +154,33 @@ export class Curfew {
     const { count } = (await (await ask({})).json()) as { count: number };
     const response = await ask({ confirm: count });
     if (!response.ok) throw new Error(`logging everyone out answered ${response.status}`);
+  }
+
+  /** Sleeps until the node begins to count confirmations anew. */
+  async nextPropagationSpan(): Promise<void> {
+    const { span_ms: spanMs } = await this.#propagation();
+    await sleep(spanMs - (Date.now() % spanMs) + SPAN_SLACK_MS);
+  }
+
+  /**
+   * Milliseconds from a logout's commit until it was true everywhere, as the node counted them.
+   * @param beganMs milliseconds since 1970, just after `nextPropagationSpan`
+   */
+  async propagationSince(beganMs: number): Promise<{ propagationP50: number; propagationP99: number }> {
+    const { spans } = await this.#propagation();
+    const here = spans.filter(({ at, count }) => Date.parse(at) > beganMs - 2 * SPAN_SLACK_MS && count > 0);
+    const count = here.reduce((sum, span) => sum + span.count, 0);
+    return {
+      propagationP50: here.reduce((sum, span) => sum + (span.p50 ?? 0) * (span.count / count), 0),
+      propagationP99: Math.max(...here.map(({ p99 }) => p99 ?? 0)),
+    };
+  }
+
+  async #propagation(): Promise<PropagationState> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/v1/admin/state`, {
+      headers: { Authorization: `Bearer ${this.serviceKey}` },
+    });
+    return ((await response.json()) as { propagation: PropagationState }).propagation;
   }
 
   async #prepare(transport: Transport, count: number): Promise<Credential[]> {

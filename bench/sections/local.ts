@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { JsonWebKey } from 'node:crypto';
 import type { Bench } from '../bench.ts';
 import { askOnce, type Candidate } from '../candidates/candidate.ts';
-import { CONTRACT_NAMES, type Curfew } from '../candidates/curfew.ts';
+import { CONTRACT_NAMES, type Curfew, type Transport } from '../candidates/curfew.ts';
 import type { Credential } from '../candidates/credential.ts';
 import { withRatios, type Section } from '../figure.ts';
 import { freePort, request, startNode } from '../machine/children.ts';
@@ -48,7 +48,10 @@ export async function measureLocalChecks(bench: Bench): Promise<Section> {
       bareMap(bench, crowd, curfew),
       bareSignature(bench, crowd, curfew),
       ...(await hotEntries(bench, crowd, curfew)),
-      coldEntry(bench, crowd, curfew),
+      coldEntry(bench, crowd, curfew, 'bearer', 'cold-jwt', 'JWTs for the first time'),
+      // Nothing in the text says whose it is: the authority is asked, once each.
+      coldEntry(bench, crowd, curfew, 'opaque', 'cold-opaque', 'opaque tokens for the first time (asks)'),
+      coldEntry(bench, crowd, curfew, 'cookie', 'cold-cookie', 'cookies for the first time (asks)'),
       checkEntry(bench, bench.floors.http),
       checkEntry(bench, guarded),
       replicaEntry(bench),
@@ -173,15 +176,22 @@ function bareSignature(bench: Bench, crowd: Crowd, curfew: Curfew): Entry {
   };
 }
 
-/** Tokens that the verifier has never seen. */
-function coldEntry(bench: Bench, crowd: Crowd, curfew: Curfew): Entry {
+/** Credentials that the verifier has never seen. */
+function coldEntry(
+  bench: Bench,
+  crowd: Crowd,
+  curfew: Curfew,
+  transport: Transport,
+  id: string,
+  label: string,
+): Entry {
   return {
-    id: 'cold-jwt',
-    label: 'Curfew, JWTs for the first time, await verify',
+    id,
+    label: `Curfew, ${label}, await verify`,
     kind: 'curfew',
     measure: async (timed) => {
       const plan = {
-        texts: await texts(curfew.candidate('bearer'), bench.options.coldTokens),
+        texts: await texts(curfew.candidate(transport), bench.options.coldTokens),
         way: 'verify' as const,
         jwks: await publicKeys(curfew),
       };

@@ -137,6 +137,26 @@ describe.skipIf(CHROMIUM === undefined)('an act that takes long', () => {
     await context.close();
   });
 
+  test('two clicks in one breath, before the button is drawn anew, are one', async () => {
+    await nobody();
+    await start();
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin, ADMIN, '/admin/users/2');
+    const button = page.getByRole('button', { name: 'Log out phone' });
+    await button.waitFor();
+    const logout = await hold(page, '**/v1/admin/logout');
+    await button.evaluate((element: HTMLButtonElement) => {
+      element.click();
+      element.click();
+    });
+    await expect.poll(() => button.textContent()).toBe('Logging out…');
+    await logout.release();
+    await page.getByText('One session is ended.').waitFor();
+    expect(logout.bodies).toHaveLength(1);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
   test('a great many: over at once, and the marking of the rows is told to its end', async () => {
     await nobody();
     for (let i = 0; i < 12; i++) await Promise.all(Array.from({ length: 10 }, () => start()));

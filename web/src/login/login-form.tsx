@@ -38,6 +38,8 @@ export function LoginForm({
   const [fault, setFault] = useState(given);
   const [why, setWhy] = useState(reason);
   const [busy, setBusy] = useState(false);
+  // The second of two quick keys comes before the page is drawn anew.
+  const going = useRef(false);
   const [taken, setTaken] = useState(false);
   const [visible, setVisible] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -46,7 +48,8 @@ export function LoginForm({
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    if (busy || !form.current) return;
+    if (going.current || !form.current) return;
+    going.current = true;
     const fields = new FormData(form.current);
     setBusy(true);
     setFault(null);
@@ -56,8 +59,10 @@ export function LoginForm({
       await logIn({ email: textOf(fields, 'email'), password: textOf(fields, 'password') });
       if (onLoggedIn()) return;
       form.current?.reset();
+      going.current = false;
       setBusy(false);
     } catch (error) {
+      going.current = false;
       setBusy(false);
       setFault(faultOf(texts, problemOf(error)));
       const password = form.current.querySelector<HTMLInputElement>('[name=password]');

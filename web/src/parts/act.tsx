@@ -19,6 +19,8 @@ export interface ActProps {
  */
 export function Act({ act, busy, kind, label, type = 'button', children }: ActProps): VNode {
   const [waits, setWaits] = useState(false);
+  // The second of two quick clicks comes before the button is drawn anew.
+  const going = useRef(false);
   const here = useRef(true);
   useEffect(
     () => () => {
@@ -28,9 +30,11 @@ export function Act({ act, busy, kind, label, type = 'button', children }: ActPr
   );
   const run = ({ currentTarget }: TargetedMouseEvent<HTMLButtonElement>): void => {
     // Of a form that is not filled in the browser says so itself.
-    if (waits || currentTarget.form?.checkValidity() === false) return;
+    if (going.current || currentTarget.form?.checkValidity() === false) return;
+    going.current = true;
     setWaits(true);
     void act().finally(() => {
+      going.current = false;
       if (here.current) setWaits(false);
     });
   };
