@@ -173,7 +173,7 @@ describe('why you are here', () => {
     expect(await said('en')).toBe('You were logged out from another of your devices.');
     expect(await said('pl')).toBe('Wylogowano z innego urządzenia na tym koncie.');
     expect(await said('vi')).toBe('Bạn đã bị đăng xuất từ một thiết bị khác của bạn.');
-    expect(await said('zh')).toBe('您在另一台设备上将此处退出了登录。');
+    expect(await said('zh')).toBe('您在另一台设备上退出了此处的登录。');
   });
 
   test('a made-up cookie is told nothing', async () => {
