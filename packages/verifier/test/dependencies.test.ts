@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+/** Names of what a package needs at run time, whichever way it says so. */
+function needs(manifestPath: string): string[] {
+  const manifest = JSON.parse(readFileSync(manifestPath, 'utf8')) as Record<string, object | undefined>;
+  return ['dependencies', 'optionalDependencies', 'bundledDependencies']
+    .flatMap((kind) => Object.keys(manifest[kind] ?? {}))
+    .toSorted();
+}
+
+const packages = join(import.meta.dirname, '../..');
+
+test('a back end that installs the verifier gets signatures, a WebSocket and our protocol, and nothing with them', () => {
+  expect(needs(join(packages, 'verifier/package.json'))).toEqual(['@curfew/protocol', 'jose', 'ws']);
+  expect(needs(join(packages, 'protocol/package.json'))).toEqual([]);
+  for (const name of ['jose', 'ws']) expect([name, needs(manifestOf(name))]).toEqual([name, []]);
+});
+
+/** Where npm has put it: at the root of the workspaces. */
+const manifestOf = (name: string): string => join(packages, '../node_modules', name, 'package.json');
