@@ -41,6 +41,8 @@ describe.skipIf(CHROMIUM === undefined)('an act that takes long', () => {
     return {
       bodies,
       release: async () => {
+        // A page may say that it is busy before it has sent anything.
+        await expect.poll(() => passed.length).toBeGreaterThan(0);
         open();
         await Promise.all(passed);
         await page.unroute(address);

@@ -21,12 +21,13 @@ test('the hash of nobody costs a real hash and is never right', async () => {
   expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
   expect(await real.verify(hash, PASSWORD)).toBe(true);
   expect(await real.verify(null, PASSWORD)).toBe(false);
+  // Of the processor, not of the clock: others may have work for the machine.
   const cost = async (against: string | null): Promise<number> => {
     let best = Number.POSITIVE_INFINITY;
     for (let i = 0; i < 5; i++) {
-      const from = performance.now();
+      const from = process.cpuUsage();
       await real.verify(against, 'some password');
-      best = Math.min(best, performance.now() - from);
+      best = Math.min(best, process.cpuUsage(from).user);
     }
     return best;
   };
