@@ -1,7 +1,9 @@
 /** The log's way out, over a real pipe. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openLogOutput } from '../../src/system/log-output.ts';
 import { makeScratch } from '../services/scratch.ts';
@@ -70,4 +72,29 @@ test('what nobody reads is lost above a bound, and counted when somebody reads a
   const kept = lines.filter((line) => /^\d+ ż/.test(line)).length;
   expect(lost.reduce((sum, some) => sum + some, kept)).toBe(most);
   expect(kept).toBeLessThan(most / 2);
+});
+
+test('a process that ends while a write is under way writes none of it twice', async () => {
+  const source = join(import.meta.dirname, '../../src/system/log-output.ts');
+  const program = `
+    import { openLogOutput } from ${JSON.stringify(source)};
+    const output = openLogOutput(1);
+    for (let n = 0; n < 20000; n++) output.write(n + ' ' + 'z'.repeat(90) + '\\n');
+    setTimeout(() => process.exit(), 300);
+  `;
+  // Its standard output is a pipe as a service has it: a write to it waits until somebody reads.
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child, 'spawn');
+  await sleep(1500);
+  let got = '';
+  child.stdout.on('data', (chunk: Buffer) => (got += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  expect(code).toBe(0);
+  const numbers = got
+    .split('\n')
+    .flatMap((line) => (/^\d+ z{90}$/.test(line) ? [Number(line.split(' ', 1)[0])] : []));
+  expect(numbers.length).toBeGreaterThan(100);
+  expect(numbers).toEqual(numbers.map((_, n) => n));
 });
