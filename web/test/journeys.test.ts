@@ -149,10 +149,10 @@ describe.skipIf(CHROMIUM === undefined)('whose session is ended by somebody else
 
 describe.skipIf(CHROMIUM === undefined)('whose session runs out unused', () => {
   test('the open page and the login page say so, and after how long', async () => {
-    const [site, browser] = await Promise.all([openSite({ CURFEW_IDLE_SECONDS: '5' }), openBrowser()]);
+    const [site, browser] = await Promise.all([openSite({ CURFEW_IDLE_SECONDS: '15' }), openBrowser()]);
     try {
       const { page, complaints } = await visit(browser);
-      const why = page.getByText('You were logged out after 5 seconds without activity.');
+      const why = page.getByText('You were logged out after 15 seconds without activity.');
       await logIn(page, site.origin);
       await why.waitFor();
       expect(await page.locator('.device').count()).toBe(0);
@@ -167,7 +167,7 @@ describe.skipIf(CHROMIUM === undefined)('whose session runs out unused', () => {
       expect(await admin.page.locator('.administration').count()).toBe(0);
       await admin.page.getByRole('link', { name: 'Log in again' }).click();
       await admin.page.waitForURL(`${site.origin}/login?next=%2Fadmin`);
-      await admin.page.getByText('You were logged out after 5 seconds without activity.').waitFor();
+      await admin.page.getByText('You were logged out after 15 seconds without activity.').waitFor();
       expect([...complaints, ...admin.complaints]).toEqual([]);
     } finally {
       await browser.close();
