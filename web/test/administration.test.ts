@@ -212,6 +212,16 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
     const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
     expect(lines).toHaveLength(3);
     expect(lines[0]).toMatch(/^position,at,type/);
+    const [second] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'JSON Lines' }).click(),
+    ]);
+    expect(second.suggestedFilename()).toBe('curfew-events.jsonl');
+    const asJson = (await readFile(await second.path(), 'utf8')).trim().split('\n');
+    expect(asJson.map((line) => (JSON.parse(line) as { client_id: string }).client_id)).toEqual([
+      'shop',
+      'shop',
+    ]);
   });
 
   test('how the system stands: what is amiss in plain words, and how fast logouts are', async () => {

@@ -12,6 +12,7 @@ import {
   openBrowser,
   openSite,
   PASSWORD,
+  ready,
   type Site,
   USER,
   visit,
@@ -249,6 +250,22 @@ describe.skipIf(CHROMIUM === undefined)('the administration by keyboard and by e
     await own.page.getByRole('dialog').waitFor({ state: 'detached' });
     await hear(own.page, /^One device is logged out\. ?True everywhere after/);
     expect(await focused(own.page)).toMatch(/^One device is logged out\./);
+    expect(own.complaints).toEqual([]);
+    await own.context.close();
+  });
+
+  test('the login page: colours and language', async () => {
+    const own = await visit(browser, { colorScheme: 'light' });
+    await own.page.goto(`${site.origin}/login`);
+    await ready(own.page);
+    await tabTo(own.page, 'Like the system');
+    await own.page.keyboard.press('ArrowRight');
+    await own.page.keyboard.press('ArrowRight');
+    expect(await focused(own.page)).toBe('Dark');
+    expect(await own.page.locator('html').getAttribute('data-theme')).toBe('dark');
+    await press(own.page, 'Polski');
+    await own.page.getByRole('heading', { name: 'Logowanie' }).waitFor();
+    expect(await own.page.locator('html').getAttribute('data-theme')).toBe('dark');
     expect(own.complaints).toEqual([]);
     await own.context.close();
   });

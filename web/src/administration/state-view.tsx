@@ -1,5 +1,6 @@
-import { useComputed, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
+import { useRef } from 'preact/hooks';
 import { Said } from '../parts/said.tsx';
 import { say, sayCount, shown } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
@@ -20,21 +21,23 @@ export function StateView({ api }: { api: Api }): VNode {
   const words = administration.system;
   const state = useSignal<SystemState | null>(null);
   const fault = useSignal<string | null>(null);
+  const said = useSignal('');
+  const saidOf = useRef<string | null>(null);
   useRegularly(async () => {
     try {
-      state.value = await api.state();
+      const seen = await api.state();
+      state.value = seen;
       fault.value = null;
+      // Read out when something else is amiss, or nothing any more, and not whenever its numbers change.
+      const troubles = seen.degraded.filter(({ level }) => level === 'trouble');
+      const which = troubles.map(keyOf).join(' ');
+      if (which === saidOf.current) return;
+      saidOf.current = which;
+      said.value = troubles.map((one) => degradedText(texts, one)).join(' ') || words.well;
     } catch (error) {
       fault.value = state.value ? administration.stale : faultOf(texts, error);
     }
   }, LOOK_MS);
-  // Read out when it changes, and not with every look.
-  const said = useComputed(() =>
-    (state.value?.degraded ?? [])
-      .filter(({ level }) => level === 'trouble')
-      .map(({ code }) => degradedText(texts, { code, level: 'trouble', facts: {} }, true))
-      .join(' '),
-  );
   const now = state.value;
   return (
     <section class="system stack">
@@ -68,10 +71,7 @@ function Whole({ state }: { state: SystemState }): VNode {
       <ul class="stack tight">
         {trouble ? null : <li class="notice good">{words.well}</li>}
         {state.degraded.map((one) => (
-          <li
-            key={`${one.code}${one.facts['name'] ?? ''}`}
-            class={`notice ${one.level === 'trouble' ? 'bad' : ''}`}
-          >
+          <li key={keyOf(one)} class={`notice ${one.level === 'trouble' ? 'bad' : ''}`}>
             {degradedText(texts, one)}
           </li>
         ))}
@@ -204,8 +204,11 @@ function behindText({ tag, administration: { system } }: Texts, one: SystemState
   return `${one.more ? '> ' : ''}${count}${one.oldest_ms === null ? '' : ` · ${took(tag, one.oldest_ms)}`}`;
 }
 
-/** What is amiss, in a person's words. @param bare without the numbers, which change with every look */
-function degradedText({ administration }: Texts, { code, facts }: Degraded, bare = false): string {
+/** What is amiss, whatever its numbers are. */
+const keyOf = ({ code, facts }: Degraded): string => `${code}${facts['name'] ?? ''}`;
+
+/** What is amiss, in a person's words. */
+function degradedText({ administration }: Texts, { code, facts }: Degraded): string {
   const sentences: Record<string, string> = administration.degraded;
   const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined;
   const { system } = administration;
@@ -216,11 +219,7 @@ function degradedText({ administration }: Texts, { code, facts }: Degraded, bare
     evictor: system.evictor,
   };
   const values = { ...facts, ...(typeof name === 'string' ? { name: names[name] ?? name } : {}) };
-  return sentence === undefined
-    ? shown(code)
-    : bare
-      ? sentence.replace(/[^.。]*\{.*$/, '')
-      : say(sentence, values);
+  return sentence === undefined ? shown(code) : say(sentence, values);
 }
 
 function Part({ title, children }: { title: string; children: ComponentChildren }): VNode {

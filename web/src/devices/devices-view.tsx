@@ -55,12 +55,10 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
   const why = devices.over.value;
   const list = devices.list.value;
   const problem = devices.problem.value;
-  const { session } = devices;
   useEffect(() => {
-    // The session was used by asking for the list, so what is left until it idles out is its whole idle lifetime.
-    const current = session.value;
-    if (current) idleSeconds.value = idleOf(current.idle_expires_at, now.value);
-  }, [session.value]);
+    const here = list?.find(({ current }) => current);
+    if (here) idleSeconds.value = idleOf(here);
+  }, [list]);
   if (why)
     return (
       <Farewell why={why} outcome={devices.outcome.value} idleSeconds={idleSeconds.value} login={login} />
@@ -159,7 +157,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
   );
 }
 
-/** Lifetimes are set in minutes or more; the way here took less than one. */
-function idleOf(idleExpiresAt: string, now: Date): number {
-  return Math.round((new Date(idleExpiresAt).getTime() - now.getTime()) / 60_000) * 60;
+/** How long a session lasts unused, by the server's instants alone: the clock of this device may be wrong. */
+function idleOf({ last_seen_at, idle_expires_at }: SessionView): number {
+  return Math.round((new Date(idle_expires_at).getTime() - new Date(last_seen_at).getTime()) / 1000);
 }

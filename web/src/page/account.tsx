@@ -17,7 +17,7 @@ export interface AccountProps {
 export function Account({ session, here, administration, logOut }: AccountProps): VNode | null {
   const { page, devices } = useTexts();
   if (!session) return null;
-  const name = shown(session.user.name) || session.user.email;
+  const name = shown(session.user.name) || shown(session.user.email);
   const place = (which: AccountProps['here']): { 'aria-current'?: 'page' } =>
     which === here ? { 'aria-current': 'page' } : {};
   return (

@@ -8,7 +8,13 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium } from '../services/chromium.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
@@ -40,18 +46,22 @@ async function openSite(secure: boolean, settings: Record<string, string> = {}):
   const server: Server = secure ? createHttpsServer(selfSigned(ID), answer) : createHttpServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const origin = secure ? `https://${ID}:${port}` : `http://localhost:${port}`;
+  // A cookie of a domain needs one; every name under localhost is this machine.
+  const plain = settings['CURFEW_COOKIE_DOMAIN'] === undefined ? 'localhost' : 'id.example.localhost';
+  const origin = secure ? `https://${ID}:${port}` : `http://${plain}:${port}`;
   const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
     CURFEW_ISSUER: origin,
     PORT: String(port),
     ...settings,
   });
   listener = on.authority.listener;
+  server.on('upgrade', on.authority.upgrade);
   return {
     origin,
     port,
     on,
     close: async () => {
+      on.authority.hangUp();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await on.close();
@@ -76,9 +86,9 @@ describe.skipIf(program === undefined)('in a browser', () => {
   });
   afterAll(() => browser?.close());
 
-  async function fresh(): Promise<void> {
+  async function fresh(options: BrowserContextOptions = {}): Promise<void> {
     await context?.close();
-    context = await browser.newContext({ ignoreHTTPSErrors: true });
+    context = await browser.newContext({ ignoreHTTPSErrors: true, locale: 'en-GB', ...options });
     page = await context.newPage();
   }
 
@@ -201,6 +211,17 @@ describe.skipIf(program === undefined)('in a browser', () => {
         `__Host-curfew_session ${ID}/`,
         ['other=1; Path=/; Secure'],
       ],
+      [
+        'of another name and of a domain, without TLS, that was of paths before',
+        false,
+        {
+          CURFEW_COOKIE_NAME: 'shop',
+          CURFEW_COOKIE_DOMAIN: 'example.localhost',
+          CURFEW_COOKIE_ALSO_CLEAR: '/,/auth',
+        },
+        'shop .example.localhost/',
+        ['shop=old; Path=/; HttpOnly', 'shop=old; Path=/auth; HttpOnly'],
+      ],
     ];
     test.each(setups)('%s', async (_name, tls, settings, cookie, leftovers) => {
       const site = await openSite(tls, settings);
@@ -228,6 +249,63 @@ describe.skipIf(program === undefined)('in a browser', () => {
         await expect
           .poll(() => page.evaluate(() => localStorage.getItem('left')))
           .toBe(cleared ? null : 'here');
+      } finally {
+        await site.close();
+      }
+    });
+
+    /** The ways out that the pages have, from "my devices" on. */
+    const ways: [string, boolean, () => Promise<void>][] = [
+      [
+        'the button',
+        true,
+        async () => {
+          await page.getByRole('navigation').getByRole('button', { name: 'Log out' }).click();
+          await page.getByText('True everywhere after').waitFor();
+        },
+      ],
+      [
+        'everywhere',
+        true,
+        async () => {
+          await page.getByRole('button', { name: 'Log out everywhere' }).click();
+          await page.getByRole('dialog').getByRole('button', { name: 'Log out everywhere' }).click();
+          await page.getByText('True everywhere after').waitFor();
+        },
+      ],
+      [
+        'the form, without a script',
+        false,
+        async () => {
+          await page.getByRole('link', { name: 'Log out' }).click();
+          await page.getByRole('button', { name: 'Log out' }).click();
+          await page.waitForURL(/\/login\?reason=you/);
+        },
+      ],
+    ];
+    test.each(setups)('by the pages, %s', async (_name, tls, settings, cookie, leftovers) => {
+      const site = await openSite(tls, settings);
+      try {
+        for (const [way, javaScriptEnabled, logOut] of ways) {
+          await fresh({ javaScriptEnabled });
+          await page.goto(
+            `${site.origin}/test?${new URLSearchParams(leftovers.map((one): [string, string] => ['cookie', one])).toString()}`,
+          );
+          const left = await jar();
+          expect(left).toHaveLength(leftovers.length);
+          await page.goto(`${site.origin}/login`);
+          await page.getByLabel('E-mail address').fill(USER);
+          await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+          await page.getByRole('button', { name: 'Log in' }).click();
+          await page.waitForURL(`${site.origin}/devices`);
+          await expect
+            .poll(jar, { message: way })
+            .toEqual([cookie, ...(settings['CURFEW_COOKIE_ALSO_CLEAR'] ? [] : left)].sort());
+          await logOut();
+          await expect.poll(jar, { message: way }).toEqual([]);
+          await page.goto(`${site.origin}/devices`);
+          expect(new URL(page.url()).pathname, way).toBe('/login');
+        }
       } finally {
         await site.close();
       }

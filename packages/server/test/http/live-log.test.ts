@@ -205,6 +205,45 @@ describe.each(backends())('the log, followed, %s', (backend) => {
 });
 
 describe.runIf(hasPostgres())('the log, exported', () => {
+  test.each(['csv', 'jsonl'])(
+    'as %s: read as it is taken, so that none of it lies in memory',
+    async (format) => {
+      const on = await openAuthority('postgres', {}, { system: { passwords: cheap } });
+      try {
+        const write = (actor: string, count: number): Promise<unknown> =>
+          withClient(String(on.settings['DATABASE_URL']), (client) =>
+            client.query(
+              `insert into events (at, type, actor, user_agent)
+             select now(), 'session_started', $1, repeat('x', 200) from generate_series(1, $2::int)`,
+              [actor, count],
+            ),
+          );
+        await write('system', 20_000);
+        const { body } = await on.authority.fetch(
+          new Request(`${ISSUER}/v1/admin/events?format=${format}`, {
+            headers: { authorization: `Bearer ${SERVICE_KEY}` },
+          }),
+        );
+        if (!body) throw new Error('no body');
+        const decoder = new TextDecoder();
+        let text = '';
+        for await (const chunk of body) {
+          if (text === '') {
+            // Nobody takes anything for a while, in which all could be read. What is written after it is still to be read.
+            await new Promise((resolve) => setTimeout(resolve, 2000));
+            await write('operator', 1);
+          }
+          text += decoder.decode(chunk, { stream: true });
+        }
+        const lines = text.trim().split('\n');
+        expect(lines.length).toBeGreaterThan(20_000);
+        expect(lines.at(-1)).toContain('operator');
+      } finally {
+        await on.close();
+      }
+    },
+  );
+
   test.each(['csv', 'jsonl'])('as %s: who is logged out meanwhile is given no more', async (format) => {
     const on = await openAuthority('postgres', {}, { system: { passwords: cheap } });
     try {

@@ -1,0 +1,177 @@
+/** A stolen account and a lost phone, from the one who ends the session to every page that the ended one has open. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import {
+  ADMIN,
+  CHROMIUM,
+  logIn,
+  openBrowser,
+  openSite,
+  PASSWORD,
+  type Site,
+  visit,
+  type Visitor,
+} from './site.ts';
+
+const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100101 Firefox/135.0';
+const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
+
+describe.skipIf(CHROMIUM === undefined)('whose session is ended by somebody else', () => {
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([openSite(), openBrowser()]);
+    for (const [email, name] of [
+      ['lovelace@example.com', 'Ada'],
+      ['hopper@example.com', 'Grace'],
+    ])
+      await site.call('POST', '/v1/admin/users', {
+        bearer: SERVICE_KEY,
+        body: { email, name, password: PASSWORD },
+      });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  interface Tabs extends Visitor {
+    tabs: Page[];
+    /** What the API answers to the credential that this browser was given. */
+    answer: () => Promise<number>;
+    /** Waits until both tabs say this and show no device any more, each without having been loaded again. */
+    bothSay: (why: string) => Promise<void>;
+  }
+
+  /** A person with two tabs on their devices, who has copied the credential out of the browser. */
+  async function inTwoTabs(email: string, userAgent?: string): Promise<Tabs> {
+    const visitor = await visit(browser, userAgent === undefined ? {} : { userAgent });
+    const tabs = [visitor.page, await visitor.context.newPage()];
+    await logIn(visitor.page, site.origin, email);
+    await tabs[1]?.goto(`${site.origin}/devices`);
+    let loads = 0;
+    for (const tab of tabs) {
+      await tab.locator('.device.current').waitFor();
+      tab.on('framenavigated', () => loads++);
+    }
+    const cookies = await visitor.context.cookies();
+    const cookie = cookies.find(({ name }) => name === 'curfew_session')?.value ?? '';
+    const answer = async (): Promise<number> => (await site.call('GET', '/v1/session', { cookie })).status;
+    expect(await answer()).toBe(200);
+    return {
+      ...visitor,
+      tabs,
+      answer,
+      bothSay: async (why) => {
+        for (const tab of tabs) {
+          await tab.getByText(why, { exact: true }).waitFor();
+          expect(await tab.locator('.device').count()).toBe(0);
+          expect(await tab.locator('#account').textContent()).toBe('');
+        }
+        expect(loads).toBe(0);
+      },
+    };
+  }
+
+  test('the stolen account: the administrator ends the thief’s session alone, then makes the password useless', async () => {
+    const owner = await inTwoTabs('lovelace@example.com');
+    const thief = await inTwoTabs('lovelace@example.com', FIREFOX);
+    const admin = await visit(browser);
+    const { page } = admin;
+    await logIn(page, site.origin, ADMIN, '/admin');
+    await page.getByRole('searchbox').fill('lace@exam');
+    await page.getByText('One user', { exact: true }).first().waitFor();
+    await page.getByRole('link', { name: /lovelace@example\.com/ }).click();
+    await page.getByText('2 sessions', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'Log out Firefox on Windows' }).click();
+    await page.getByText('One session is ended.').waitFor();
+    // What the administrator reads is true: the copied credential opens nothing from here on.
+    expect(await thief.answer()).toBe(401);
+    await thief.bothSay('An administrator logged you out.');
+    await page.getByText('One session', { exact: true }).first().waitFor();
+
+    // The owner is where they were, and has seen it.
+    for (const tab of owner.tabs) await tab.getByText('You are logged in on one device.').waitFor();
+    expect(await owner.answer()).toBe(200);
+
+    // The thief knows the password, and is back.
+    await thief.context.close();
+    const again = await inTwoTabs('lovelace@example.com', FIREFOX);
+    await page.getByText('2 sessions', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'Reset the password' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Reset the password' }).click();
+    const password = await dialog.getByRole('textbox').inputValue();
+    expect([await again.answer(), await owner.answer()]).toEqual([401, 401]);
+    await again.bothSay('Your password was reset. Please log in again.');
+    await owner.bothSay('Your password was reset. Please log in again.');
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+
+    await again.page.getByRole('link', { name: 'Log in again' }).click();
+    const enter = async (tab: Page, word: string): Promise<void> => {
+      await tab.fill('[name=email]', 'lovelace@example.com');
+      await tab.fill('[name=password]', word);
+      await tab.click('button[type=submit]');
+    };
+    await enter(again.page, PASSWORD);
+    await again.page.getByText('Wrong e-mail address or password.').waitFor();
+    await owner.page.getByRole('link', { name: 'Log in again' }).click();
+    await enter(owner.page, password);
+    await owner.page.getByText('You are logged in on one device.').waitFor();
+    await page.getByText('One session', { exact: true }).first().waitFor();
+
+    const all = [owner, thief, again, admin];
+    expect(all.flatMap(({ complaints }) => complaints)).toEqual([]);
+    await Promise.all([owner, again, admin].map(({ context }) => context.close()));
+  });
+
+  test('the lost phone: ended from the laptop, and every page of both knows it', async () => {
+    const laptop = await inTwoTabs('hopper@example.com');
+    const phone = await inTwoTabs('hopper@example.com', IPHONE);
+    for (const tab of laptop.tabs) await tab.locator('.device', { hasText: 'Safari on iOS' }).waitFor();
+    await laptop.page.getByRole('button', { name: 'Log out Safari on iOS' }).click();
+    await laptop.page.getByText('Safari on iOS is logged out.').waitFor();
+    expect(await phone.answer()).toBe(401);
+    await phone.bothSay('You were logged out from another of your devices.');
+    for (const tab of laptop.tabs) await tab.getByText('You are logged in on one device.').waitFor();
+    expect(await laptop.answer()).toBe(200);
+    // Whoever has found the phone is asked for the password, and told no more.
+    await phone.tabs[1]?.reload();
+    await phone.tabs[1]?.waitForURL(/\/login\?/);
+    expect(await phone.tabs[1]?.locator('body').textContent()).not.toMatch(/Grace|hopper@/);
+    expect([...laptop.complaints, ...phone.complaints]).toEqual([]);
+    await Promise.all([laptop.context.close(), phone.context.close()]);
+  });
+});
+
+describe.skipIf(CHROMIUM === undefined)('whose session runs out unused', () => {
+  test('the open page and the login page say so, and after how long', async () => {
+    const [site, browser] = await Promise.all([openSite({ CURFEW_IDLE_SECONDS: '15' }), openBrowser()]);
+    try {
+      const { page, complaints } = await visit(browser);
+      const why = page.getByText('You were logged out after 15 seconds without activity.');
+      await logIn(page, site.origin);
+      await why.waitFor();
+      expect(await page.locator('.device').count()).toBe(0);
+      await page.getByRole('link', { name: 'Log in again' }).click();
+      await page.waitForURL(/\/login\?/);
+      await why.waitFor();
+
+      const admin = await visit(browser);
+      await logIn(admin.page, site.origin, ADMIN, '/admin');
+      await admin.page.locator('.row-link').first().waitFor();
+      await admin.page.getByText('You were logged out because you had not been active.').waitFor();
+      expect(await admin.page.locator('.administration').count()).toBe(0);
+      await admin.page.getByRole('link', { name: 'Log in again' }).click();
+      await admin.page.waitForURL(`${site.origin}/login?next=%2Fadmin`);
+      await admin.page.getByText('You were logged out after 15 seconds without activity.').waitFor();
+      expect([...complaints, ...admin.complaints]).toEqual([]);
+    } finally {
+      await browser.close();
+      await site.close();
+    }
+  });
+});

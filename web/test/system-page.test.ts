@@ -1,0 +1,73 @@
+/** How the system stands, while it stands badly: Redis goes and comes, a verifier falls silent. Said, shown, and heard. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { follow } from '../../packages/server/test/http/following.ts';
+import { findRedis, type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
+import { requireService } from '../../packages/server/test/services/require.ts';
+import { hear, listenAloud } from './keyboard.ts';
+import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, type Site, visit } from './site.ts';
+
+const present = requireService('Redis', findRedis(), 'install redis-server') !== undefined;
+const WELL = 'Everything is as it should be.';
+const REDIS_AWAY =
+  'Redis does not answer. Logouts go on without it; cached profiles are read from the database.';
+
+describe.skipIf(CHROMIUM === undefined || !present)('the page of the system', () => {
+  let redis: RedisServer;
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    redis = await startRedis();
+    [site, browser] = await Promise.all([openSite({ REDIS_URL: redis.url }), openBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+    await redis?.stop();
+  });
+
+  test('Redis goes and comes back', async () => {
+    const { page, context, complaints } = await visit(browser);
+    await listenAloud(context);
+    await logIn(page, site.origin, ADMIN, '/admin/state');
+    const tile = page.locator('.tile', { hasText: 'Redis' }).locator('dd');
+    await expect.poll(() => tile.textContent()).toBe('answers');
+    await page.getByText(WELL).first().waitFor();
+    await hear(page, WELL);
+    await redis.kill();
+    await page.locator('.notice.bad', { hasText: REDIS_AWAY }).waitFor();
+    expect(await tile.textContent()).toBe('does not answer');
+    await hear(page, REDIS_AWAY);
+    await redis.restart();
+    await page.locator('.notice.good', { hasText: WELL }).waitFor();
+    await expect.poll(() => tile.textContent()).toBe('answers');
+    await hear(page, WELL);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('a verifier comes, says how old what it knows is, falls silent, and goes', async () => {
+    const { page, context, complaints } = await visit(browser);
+    await listenAloud(context);
+    await logIn(page, site.origin, ADMIN, '/admin/state');
+    await page.getByText('No verifier is connected to this node.').waitFor();
+    const verifier = follow(`${site.origin.replace(/^http/, 'ws')}/v1/feed`);
+    const row = page
+      .getByRole('region', { name: 'Verifiers that follow this node' })
+      .getByRole('row', { name: /a-verifier/ });
+    await row.waitFor();
+    const age = row.getByRole('cell').nth(1);
+    await expect.poll(() => age.textContent()).toMatch(/^[\d.]+ ms$/);
+    verifier.mute();
+    const stale =
+      'Verifiers with knowledge older than the lease: 1. They ask the authority for each request.';
+    await page.locator('.notice.bad', { hasText: stale }).waitFor();
+    await expect.poll(() => age.textContent()).toMatch(/^[\d.]+ sec$/);
+    await hear(page, stale);
+    verifier.ws.terminate();
+    await page.getByText('No verifier is connected to this node.').waitFor();
+    await hear(page, WELL);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});
