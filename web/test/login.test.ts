@@ -2,6 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readBuilt } from '../../packages/server/src/http/pages/built.ts';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { CHROMIUM, logIn, openBrowser, openSite, PASSWORD, ready, type Site, USER, visit } from './site.ts';
 
 /** Compressed, in bytes. */
@@ -68,6 +69,24 @@ describe.skipIf(CHROMIUM === undefined)('the login page', () => {
     expect(complaints).toEqual([]);
     await context.close();
   });
+
+  test.each([true, false])(
+    'an address may have letters of any language, with a script (%s)',
+    async (javaScriptEnabled) => {
+      const email = `zażółć-${javaScriptEnabled}@gęśla.example`;
+      const body = { email, password: PASSWORD, name: 'Zażółć' };
+      expect((await site.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body })).status).toBe(201);
+      const { page, context, complaints } = await visit(browser, { javaScriptEnabled });
+      await page.goto(`${site.origin}/login`);
+      if (javaScriptEnabled) await ready(page);
+      await page.fill('[name=email]', email);
+      await page.fill('[name=password]', PASSWORD);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.waitForURL(`${site.origin}/devices`);
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+  );
 
   test('the server writes the form that the script would, element for element, in each language', async () => {
     const { page, context } = await visit(browser);

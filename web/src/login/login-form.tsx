@@ -86,7 +86,9 @@ export function LoginForm({
           <span>{login.email}</span>
           <input
             name="email"
-            type="email"
+            // Not "email": that takes no letters beyond ASCII, and writes a domain that has some in another way (RFC 6531).
+            type="text"
+            inputMode="email"
             autocomplete="username"
             autocapitalize="none"
             spellcheck={false}

@@ -152,7 +152,7 @@ function markup({ login }: PageTexts, { next, why, email, fault }: LoginView): M
       ${next === null ? '' : html`<input type="hidden" name="next" value="${next}">`}
       <label class="field">
         <span>${login.email}</span>
-        <input name="email" type="email" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${described} value="${email}"${email === '' ? html` autofocus` : ''}>
+        <input name="email" type="text" inputmode="email" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${described} value="${email}"${email === '' ? html` autofocus` : ''}>
       </label>
       <label class="field">
         <span>${login.password}</span>
