@@ -13,6 +13,7 @@ import '../../src/store/log.ts';
 import '../../src/store/marking.ts';
 import '../../src/store/nodes.ts';
 import '../../src/store/refresh.ts';
+import '../../src/store/restored.ts';
 import '../../src/store/revoke.ts';
 import '../../src/store/sessions.ts';
 import '../../src/store/standing.ts';
