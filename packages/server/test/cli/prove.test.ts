@@ -3,28 +3,33 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
-import { withClient } from '../services/postgres.ts';
+import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { freePort } from '../services/scratch.ts';
 import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
 import { follow, run, serve, type ServerProcess } from './processes.ts';
 
 /* `curfew prove` and `curfew watch`, on running servers. */
 
+const hasPostgres = findPostgres() !== undefined;
+/** Its own: what is open in any database of a server holds up who follows the log in all of them. */
+let postgres: PostgresServer | undefined;
 let servers: ServerProcess[];
 let place: Environment;
 let remote: Environment;
 
 beforeAll(async () => {
-  place = hasPostgres()
-    ? { DATABASE_URL: await freshDatabase(migrated) }
-    : { CURFEW_DATA: freshData('prove') };
+  if (hasPostgres) {
+    postgres = await startPostgres();
+    await migrated.prepare(postgres.url);
+  }
+  place = postgres ? { DATABASE_URL: postgres.url } : { CURFEW_DATA: freshData('prove') };
   const start = () => serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
-  servers = hasPostgres() ? [await start(), await start()] : [await start()];
+  servers = hasPostgres ? [await start(), await start()] : [await start()];
   remote = { CURFEW_URL: servers[0]?.url ?? '', CURFEW_SERVICE_KEY: SERVICE_KEY };
 });
 afterAll(async () => {
   for (const server of servers) expect(await server.stop()).toBe(0);
+  await postgres?.stop();
 });
 
 /** A back end that asks the authority, and believes what it was told for a while: what this product is against. */
@@ -128,7 +133,7 @@ describe('watch', () => {
     expect(out).toContain('sessions ended  user 2');
   });
 
-  test.runIf(hasPostgres()).each(['through a server', 'on the database'])(
+  test.runIf(hasPostgres).each(['through a server', 'on the database'])(
     'what commits late is shown, however much was shown before it: %s',
     async (way) => {
       const watching = follow(['watch', '--last', '1', '--json'], way === 'on the database' ? place : remote);
@@ -155,7 +160,7 @@ describe('watch', () => {
 
   test('a server that is restarted: what happened meanwhile is shown, and nothing twice', async () => {
     const port = String(await freePort());
-    const own = hasPostgres() ? place : { CURFEW_DATA: freshData('watch') };
+    const own = hasPostgres ? place : { CURFEW_DATA: freshData('watch') };
     const start = () => serve({ ...own, PORT: port, CURFEW_SERVICE_KEYS: SERVICE_KEY });
     let server = await start();
     const at = { CURFEW_URL: server.url, CURFEW_SERVICE_KEY: SERVICE_KEY };

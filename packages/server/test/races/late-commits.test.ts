@@ -13,7 +13,7 @@ import { readCursor, writeAuditRows } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { cut, MARKED_AT_ONCE } from '../../src/store/revoke.ts';
 import { rolling } from '../model/look.ts';
-import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
 
 const INSERT = `insert into events (at, type, scope, reason, session_ids, user_id, actor)
@@ -35,15 +35,22 @@ interface Durable {
   given: () => Promise<number[]>;
 }
 
-describe.skipIf(!hasPostgres())('late commits', () => {
+describe.skipIf(findPostgres() === undefined)('late commits', () => {
+  /** Its own server: what is open in any database of a server holds up the readers in all of them. */
+  let postgres: PostgresServer;
   let url: string;
   let database: Database;
   const clients: pg.Client[] = [];
   beforeAll(async () => {
-    url = await freshDatabase(migrated);
+    postgres = await startPostgres();
+    ({ url } = postgres);
+    await migrated.prepare(url);
     database = openPostgres({ url, pool: 4, statementNames: true, log: silent });
   });
-  afterAll(() => database.close());
+  afterAll(async () => {
+    await database.close();
+    await postgres.stop();
+  });
   beforeEach(async () => {
     for (const table of ['events', 'logs', 'readers'])
       await database.query({ text: `delete from ${table}`, values: [] });

@@ -67,7 +67,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
     // They are confirmed together as well: one message to every replica, and one wait.
     const confirming = told.map((one) => one?.confirming);
     expect(new Set(confirming).size).toBe(2);
-    await Promise.all(confirming);
+    for (const one of confirming) await one;
   });
 
   test('a lone one is sent at once, with no turn between', async () => {

@@ -3,7 +3,7 @@
  * new cluster has not come to yet. Nothing is lost by it, and nobody is given the whole history again.
  */
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { endingsPass } from '../../src/cluster/readers.ts';
 import type { Environment } from '../../src/config.ts';
 import type { Database } from '../../src/store/database.ts';
@@ -12,14 +12,26 @@ import { placeOf, readCursor, readEndings } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { bringLogBack } from '../../src/store/restored.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
-import { withClient } from '../services/postgres.ts';
+import {
+  createDatabase,
+  findPostgres,
+  type PostgresServer,
+  startPostgres,
+  withClient,
+} from '../services/postgres.ts';
 import { type Backend, backends, migrated, SERVICE_KEY, silent } from '../support.ts';
 import { type Node, openNode } from './node.ts';
 
 const READER = 'stand-in';
 const LONG_AGO = new Date('2026-01-01T00:00:00Z');
 const WARNING = 'the database was restored from another PostgreSQL';
+
+/** Its own server: what is open in any database of a server holds up the readers in all of them. */
+let postgres: PostgresServer | undefined;
+beforeAll(async () => {
+  if (findPostgres() !== undefined) postgres = await startPostgres();
+});
+afterAll(() => postgres?.stop());
 
 const nodes: Node[] = [];
 afterEach(async () => {
@@ -33,9 +45,10 @@ async function start(settings: Environment): Promise<Node> {
 const warned = (node: Node): boolean => node.lines.some((line) => line.includes(WARNING));
 
 async function newPlace(backend: Backend): Promise<Environment> {
-  return backend === 'embedded'
-    ? { CURFEW_DATA: freshData('restored') }
-    : { DATABASE_URL: await freshDatabase(migrated) };
+  if (backend === 'embedded') return { CURFEW_DATA: freshData('restored') };
+  const url = await createDatabase(postgres?.url ?? '');
+  await migrated.prepare(url);
+  return { DATABASE_URL: url };
 }
 
 /** Works on the database while no node has it. */
@@ -121,7 +134,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     });
     const { database } = (await start(settings)).world;
     const place = await placeOf(database, new Date(Date.now() - 600_000));
-    const { events } = await readEndings(database, place, 1000);
+    const { events } = await readEndings(database, place, 1000, 'memory');
     expect(events.map(({ position }) => position)).toEqual(young);
   });
 
@@ -197,7 +210,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   });
 });
 
-describe.runIf(hasPostgres())('a restored database, several nodes', () => {
+describe.runIf(backends().includes('postgres'))('a restored database, several nodes', () => {
   test('start at once: one brings the log back, and a logout at one is true at all', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {
