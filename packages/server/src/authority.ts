@@ -32,6 +32,7 @@ import { readIdentity } from './store/nodes.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 import { openPostgres } from './store/postgres.ts';
+import { bringLogBack } from './store/restored.ts';
 import { createLog } from './system/log.ts';
 import { createPasswordHasher } from './system/passwords.ts';
 import { NO_PLACES, openPlaces } from './system/places.ts';
@@ -154,6 +155,12 @@ export async function openWorld(config: Config, options: AuthorityOptions = {}):
     closers.push(() => database.close());
     const applied = await migrate(database);
     if (applied.length > 0) log.info({ applied }, 'the schema was migrated');
+    const broughtBack = await bringLogBack(database);
+    if (broughtBack)
+      log.warn(
+        broughtBack,
+        'the database was restored from another PostgreSQL: its log was given numbers of this one, and its readers go on where they stood',
+      );
     await alignClock(database, system);
     const world = await buildWorld(config, system, database, closers);
     return { world, close: closeAll };

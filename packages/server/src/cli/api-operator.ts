@@ -15,6 +15,10 @@ import { programVersion } from './version.ts';
 /** Above what a logout can take: the lease, which may be a minute, and one commit. */
 const TIMEOUT_MS = 90_000;
 
+/** A server that streams says something every fifteen seconds. */
+const SILENT_MS = 45_000;
+const FOREIGN = 'the server answers in another form than this version knows. Is it a Curfew?';
+
 /** An answer of the server: 2xx with its body, or a problem. */
 type Reply = { ok: true; body: unknown } | { ok: false; status: number; problem: Partial<Problem> };
 
@@ -72,9 +76,17 @@ export function apiOperator(url: string, serviceKey: string): Operator {
       return { outcome: 'ended', result: read(reply, endedSchema) };
     },
     watchMarking: async () => false,
-    async events(after, limit) {
+    async newestEvents(limit) {
       const schema = z.object({ events: z.array(loggedEventSchema) });
-      return read(await call('GET', `/v1/admin/events?${parameters({ after, limit })}`), schema).events;
+      return read(await call('GET', `/v1/admin/events?${parameters({ limit })}`), schema).events;
+    },
+    async *follow(cursor, stop) {
+      const path = `/v1/admin/events?${parameters({ cursor })}`;
+      for await (const { id, data } of stream(url, serviceKey, path, stop)) {
+        const event = data === null ? null : loggedEventSchema.safeParse(parseJson(data));
+        if (event?.success === false) throw new Failed(FOREIGN);
+        yield { cursor: id, event: event?.data ?? null };
+      }
     },
     keys: async () => read(await call('GET', '/v1/admin/keys'), keysSchema).keys,
     rotateKeys: async () => read(await call('POST', '/v1/admin/keys/rotate'), keysSchema).keys,
@@ -102,15 +114,13 @@ async function request(
   body: unknown,
   timeoutMs: number = TIMEOUT_MS,
 ): Promise<Reply> {
-  const base = url.replace(/\/$/, '');
   let response: Response;
   let text: string;
   try {
-    response = await fetch(`${base}${path}`, {
+    response = await fetch(`${baseOf(url)}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${serviceKey}`,
-        'user-agent': `curfew/${programVersion()}`,
+        ...ownHeaders(serviceKey),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       // A key is for this server alone, wherever it points.
@@ -120,8 +130,61 @@ async function request(
     });
     text = await response.text();
   } catch (error) {
-    throw new Failed(`the server at ${base} cannot be reached: ${reasonOf(error)}.`);
+    throw unreachable(url, error);
   }
+  return replyOf(response, text);
+}
+
+/** Messages of server-sent events (HTML Standard, section 9.2.6), as our server writes them: a line for each field. */
+async function* stream(
+  url: string,
+  serviceKey: string,
+  path: string,
+  stop: AbortSignal,
+): AsyncGenerator<{ id: string; data: string | null }> {
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(new DOMException('', 'TimeoutError')), SILENT_MS);
+  try {
+    const response = await fetch(`${baseOf(url)}${path}`, {
+      headers: { ...ownHeaders(serviceKey), accept: 'text/event-stream' },
+      redirect: 'error',
+      signal: AbortSignal.any([stop, silence.signal]),
+    });
+    if (!response.ok) read(replyOf(response, await response.text()), z.never());
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream') || !response.body)
+      throw new Failed(FOREIGN);
+    let text = '';
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      timer.refresh();
+      const messages = `${text}${chunk}`.split('\n\n');
+      text = messages.pop() ?? '';
+      for (const message of messages) {
+        const field = (name: string): string | null =>
+          new RegExp(`^${name}: (.*)$`, 'm').exec(message)?.[1] ?? null;
+        const id = field('id');
+        if (id === null) throw new Failed(FOREIGN);
+        yield { id, data: field('data') };
+      }
+    }
+  } catch (error) {
+    if (stop.aborted) return;
+    throw error instanceof Failed || error instanceof Refused ? error : unreachable(url, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const baseOf = (url: string): string => url.replace(/\/$/, '');
+
+const ownHeaders = (serviceKey: string): Record<string, string> => ({
+  authorization: `Bearer ${serviceKey}`,
+  'user-agent': `curfew/${programVersion()}`,
+});
+
+const unreachable = (url: string, error: unknown): Failed =>
+  new Failed(`the server at ${baseOf(url)} cannot be reached: ${reasonOf(error)}.`);
+
+function replyOf(response: Response, text: string): Reply {
   const parsed = parseJson(text);
   if (response.ok) return { ok: true, body: parsed };
   return { ok: false, status: response.status, problem: (parsed ?? {}) as Partial<Problem> };
@@ -144,8 +207,7 @@ const isProblem = (reply: Reply, code: keyof typeof PROBLEMS): boolean =>
 function read<S extends z.ZodType>(reply: Reply, schema: S): z.infer<S> {
   if (!reply.ok) throw refusalOf(reply.status, reply.problem);
   const parsed = schema.safeParse(reply.body);
-  if (!parsed.success)
-    throw new Failed('the server answers in another form than this version knows. Is it a Curfew?');
+  if (!parsed.success) throw new Failed(FOREIGN);
   return parsed.data;
 }
 

@@ -1,20 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
 import { findUsers } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
-import { readLog } from '../actions/read-log.ts';
+import { readLog, shown, type ShownEvent } from '../actions/read-log.ts';
 import { watchMarking } from '../actions/watch-marking.ts';
 import { actOf, type Origin } from '../actions/world.ts';
 import { type OpenWorld, openWorld } from '../authority.ts';
 import type { Config } from '../config.ts';
 import { accountBody } from '../http/admin.ts';
 import { passwordFault } from '../http/v1.ts';
-import { EVERY_EVENT } from '../store/log.ts';
+import { EVERY_EVENT, logHorizon, type Place, readOn } from '../store/log.ts';
 import { findCredentials, findUser } from '../store/users.ts';
 import { Refused } from './declare.ts';
 import { operatorLog } from './operator-log.ts';
-import type { Operator } from './operator.ts';
+import type { LoggedEvent, Operator } from './operator.ts';
 import { programVersion } from './version.ts';
+
+/** How often what is new in the log is looked for, and how much of it is read at a time. */
+const LOOK_MS = 300;
+const PAGE = 200;
 
 /**
  * Works on the database itself, as a node beside the others: a logout from here takes the same path and waits for them.
@@ -84,12 +89,27 @@ function directOperator({ world, close }: OpenWorld): Operator {
       if (target.scope !== 'sessions') await watchMarking(world, target, onLeft);
       return true;
     },
-    async events(after, limit) {
-      const events = await readLog(world, EVERY_EVENT, { before: null, after }, limit);
-      return events.map((event) => ({ ...event, at: event.at.toISOString() }));
+    async newestEvents(limit) {
+      return (await readLog(world, EVERY_EVENT, { before: null, after: null }, limit)).map(loggedEvent);
+    },
+    async *follow(cursor, stop) {
+      let place: Place = { cursor: cursor ?? (await logHorizon(database)), given: new Map() };
+      yield { cursor: place.cursor, event: null };
+      while (!stop.aborted) {
+        const news = await readOn(database, place, PAGE);
+        ({ place } = news);
+        for (const { cursor: from, ...event } of news.events)
+          yield { cursor: from, event: loggedEvent(shown(event)) };
+        // To be stopped is no failure.
+        if (!news.more) await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
+      }
     },
     keys: async () => keys.list(),
     rotateKeys: () => keys.rotate(actOf(world, origin, changer.actor)),
     close,
   };
+}
+
+function loggedEvent(event: ShownEvent): LoggedEvent {
+  return { ...event, at: event.at.toISOString() };
 }

@@ -113,11 +113,22 @@ export interface Operator {
    * Watches the rows of what was just ended being marked, where this process does it. False where the server does.
    */
   watchMarking(target: AdminTarget, onLeft: (left: number) => void): Promise<boolean>;
-  /** The oldest events after a position, or, without one, the newest: newest first. */
-  events(after: number | null, limit: number): Promise<LoggedEvent[]>;
+  /** The newest events of the log, newest first. */
+  newestEvents(limit: number): Promise<LoggedEvent[]>;
+  /**
+   * What comes into the log after a cursor, or, without one, from now on. None is left out, however late it is committed; some
+   * may come again. Goes on until it is stopped, or the server ends it.
+   */
+  follow(cursor: string | null, stop: AbortSignal): AsyncIterable<Followed>;
   keys(): Promise<Key[]>;
   rotateKeys(): Promise<Key[]>;
   close(): Promise<void>;
+}
+
+/** From where to go on, and the event that it came with. It comes by itself at the beginning and now and then. */
+export interface Followed {
+  cursor: string;
+  event: LoggedEvent | null;
 }
 
 export type Ending =

@@ -4,16 +4,16 @@ import type { LoggedEvent, Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { plain } from './terminal.ts';
 
-const LOOK_MS = 500;
-const PAGE = 1000;
 const SHOWN_BEFORE = 10;
-/** A server that is away is waited for so long before the command gives up. */
+/** As much of what was before as one page has. */
+const PAGE = 1000;
+/** Of so many events it is known that they were shown: some come again when the connection has to be made anew. */
+const REMEMBERED = 10_000;
+/** A server that is away is asked again after a moment, and waited for so long before the command gives up. */
+const AGAIN_MS = 500;
 const PATIENCE_MS = 60_000;
-/**
- * A position is drawn before its transaction commits, so an event can appear below one that was shown. So many positions below
- * the newest are read again at each look.
- */
-const READ_AGAIN = 500;
+/** The longest that a timer can be set for, some 24 days. */
+const MOST_SECONDS = 2_147_483;
 
 const watch: Command = {
   words: 'watch',
@@ -29,15 +29,10 @@ const watch: Command = {
   examples: ['curfew watch', 'curfew watch --json | grep refresh_replay'],
   run: (line) => {
     const last = line.whole('last', 0, PAGE) ?? SHOWN_BEFORE;
-    const seconds = line.whole('for', 1, 31_536_000);
-    const untilMs = seconds === undefined ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000;
+    const seconds = line.whole('for', 1, MOST_SECONDS);
+    const stop = seconds === undefined ? new AbortController().signal : AbortSignal.timeout(seconds * 1000);
     return withOperator(line, async (operator) => {
-      const [newest] = await operator.events(null, 1);
-      const before = last > 0 ? (await operator.events(null, last)).toReversed() : [];
-      const show = (event: LoggedEvent): void => line.terminal.answer(event, lineOf(event));
-      for (const event of before) show(event);
-      const shown = new Set(before.map(({ position }) => position));
-      await follow(operator, newest?.position ?? 0, shown, show, untilMs);
+      await follow(operator, last, stop, (event) => line.terminal.answer(event, lineOf(event)));
       return EXIT.done;
     });
   },
@@ -47,33 +42,42 @@ export const watchCommands: Command[] = [watch];
 
 async function follow(
   operator: Operator,
-  from: number,
-  shown: Set<number>,
+  last: number,
+  stop: AbortSignal,
   show: (event: LoggedEvent) => void,
-  untilMs: number,
 ): Promise<void> {
-  // Nothing that was there at the beginning is new, shown or not.
-  const oldest = from;
-  let newest = from;
-  let lastAnswerMs = performance.now();
-  while (performance.now() < untilMs) {
-    await sleep(Math.min(LOOK_MS, Math.max(0, untilMs - performance.now())));
-    let events: LoggedEvent[];
+  const shown = new Set<number>();
+  const showOnce = (event: LoggedEvent): void => {
+    if (shown.has(event.position)) return;
+    shown.add(event.position);
+    show(event);
+    for (const oldest of shown) {
+      if (shown.size <= REMEMBERED) break;
+      shown.delete(oldest);
+    }
+  };
+  let cursor: string | null = null;
+  let heardMs = performance.now();
+  while (!stop.aborted) {
     try {
-      events = await operator.events(Math.max(oldest, newest - READ_AGAIN), PAGE);
-      lastAnswerMs = performance.now();
+      for await (const news of operator.follow(cursor, stop)) {
+        // Looked at when there already is a place to go on from: so nothing falls between the two.
+        if (cursor === null) {
+          const before = await operator.newestEvents(PAGE);
+          for (const { position } of before.slice(last)) shown.add(position);
+          for (const event of before.slice(0, last).toReversed()) showOnce(event);
+        }
+        ({ cursor } = news);
+        heardMs = performance.now();
+        if (news.event) showOnce(news.event);
+      }
     } catch (error) {
       // A server that is being restarted comes back.
-      if (!(error instanceof Failed) || performance.now() - lastAnswerMs > PATIENCE_MS) throw error;
-      continue;
+      const patient = cursor !== null && performance.now() - heardMs < PATIENCE_MS;
+      if (!(error instanceof Failed) || !patient) throw error;
     }
-    for (const event of events) {
-      if (shown.has(event.position)) continue;
-      shown.add(event.position);
-      show(event);
-      newest = Math.max(newest, event.position);
-    }
-    for (const position of shown) if (position < newest - READ_AGAIN) shown.delete(position);
+    // To be stopped is no failure.
+    await sleep(AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
   }
 }
 

@@ -189,7 +189,7 @@ function nodeDatabase(
     if (last?.place.cursor !== cursor) last = null;
     if (database.sole && last?.more === false) return { endings: [], cursor: last.place.cursor };
     const place = last?.place ?? (await placeOf(database, how.since()));
-    const news = await readEndings(database, place, how.pageSize);
+    const news = await readEndings(database, place, how.pageSize, 'memory');
     last = news;
     return {
       endings: news.events.map((event) => how.read(event)),

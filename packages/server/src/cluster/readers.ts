@@ -105,7 +105,7 @@ export function endingsPass(
     let place: Place = { cursor, given: dealt };
     let more = true;
     while (more) {
-      const news = await readEndings(database, place, pageSize);
+      const news = await readEndings(database, place, pageSize, 'table');
       if (news.events.length > 0) await deal(news.events);
       ({ place, more } = news);
       if (place.cursor !== cursor) await moveReader(database, name, place.cursor);

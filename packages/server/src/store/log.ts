@@ -29,10 +29,11 @@ export interface LogEvent {
 const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id, e.user_ids, e.session_ids, e.client_id,
   e.device_id, e.except_session, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
-const placeSince = statement<[since: Date], { first: string | null; horizon: string }>(
+const placeSince = statement<[since: Date], { first: string; horizon: string }>(
   'place_since',
   // "offset 0" keeps the planner at the index of instants: it would walk the transactions from the log's beginning on.
-  `select (select min(xid)::text from (select xid from events where at >= $1 offset 0) e) as first,
+  `select coalesce((select min(xid) from (select xid from events where at >= $1 offset 0) e),
+       (select max(xid) from events), '0'::xid8)::text as first,
      pg_snapshot_xmin(pg_current_snapshot())::text as horizon`,
 );
 
@@ -40,7 +41,7 @@ const placeSince = statement<[since: Date], { first: string | null; horizon: str
 export async function placeOf(on: Queryable, since: Date): Promise<Place> {
   const [row] = await placeSince.run(on, since);
   if (!row) throw new Error('the database gave no snapshot');
-  return { cursor: older(row.first ?? row.horizon, row.horizon), given: new Map() };
+  return { cursor: older(row.first, row.horizon), given: new Map() };
 }
 
 const horizonNow = statement<[], { horizon: string }>(
@@ -174,14 +175,18 @@ function passesFilter(event: LogEvent, filter: EventFilter, endedTheirs: boolean
 }
 
 type NextValues = [cursor: string, given: number[], limit: number];
-type NextRow = { horizon: string } & ((LogEvent & { xid: string }) | { position: null });
+/** Below the first no transaction is open; the second is that of the newest event. */
+type Edges = [horizon: string, newest: string | null];
+type NextRow = { edges: Edges } & ((LogEvent & { xid: string }) | { position: null });
 
 const next = (name: string, what: string): Statement<NextValues, NextRow> =>
   statement(
     name,
-    `with horizon as (select pg_snapshot_xmin(pg_current_snapshot())::text as horizon)
-     select horizon.horizon, ${COLUMNS}, e.xid::text as xid
-     from horizon left join (
+    `with now as (
+       select array[pg_snapshot_xmin(pg_current_snapshot())::text, (select max(xid)::text from events)] as edges
+     )
+     select now.edges, ${COLUMNS}, e.xid::text as xid
+     from now left join (
        select * from events
        where xid >= $1::text::xid8 and ${what} and position not in (select unnest($2::bigint[]))
        order by xid, position limit $3
@@ -203,17 +208,24 @@ export interface Place {
 }
 
 /**
+ * Where the reader's cursor is kept. A database that crashed gives the numbers of transactions out again of which nothing had
+ * reached the disk, so in memory it may not lie above the newest event: that is on the disk, and so is what came before it. The
+ * write that keeps a cursor in the table has a later number itself, and is on the disk when it is answered.
+ */
+type Kept = 'memory' | 'table';
+
+/**
  * What is in the log from a place on, in the order of the transactions, and where to go on. Complete: every transaction
  * below the returned cursor is over and was visible here, and what commits above it, however late, is given then. With
  * `more` there was no room for all of it, and asking again from the returned place gives the rest.
  */
 export function readOn(on: Queryable, from: Place, limit: number): Promise<News> {
-  return readNext(on, nextEvents, from, limit);
+  return readNext(on, nextEvents, from, limit, 'memory');
 }
 
 /** The same of what has ended sessions, or changed users. */
-export function readEndings(on: Queryable, from: Place, limit: number): Promise<News> {
-  return readNext(on, nextEndings, from, limit);
+export function readEndings(on: Queryable, from: Place, limit: number, kept: Kept): Promise<News> {
+  return readNext(on, nextEndings, from, limit, kept);
 }
 
 /** What a reader is given. */
@@ -228,22 +240,28 @@ async function readNext(
   from: Statement<NextValues, NextRow>,
   { cursor: since, given: before }: Place,
   limit: number,
+  kept: Kept,
 ): Promise<News> {
   const rows = await from.run(on, since, [...before.keys()], limit);
-  const horizon = rows[0]?.horizon;
-  if (horizon === undefined) throw new Error('the database gave no snapshot');
-  const found = rows.filter(
-    (row): row is LogEvent & { xid: string; horizon: string } => row.position !== null,
-  );
+  const [first] = rows;
+  if (!first) throw new Error('the database gave no snapshot');
+  const [horizon, newest] = first.edges;
+  const found = rows.filter((row): row is LogEvent & { xid: string; edges: Edges } => row.position !== null);
   const more = found.length === limit;
-  const cursor = older(more ? (found.at(-1)?.xid ?? horizon) : horizon, horizon);
+  const edge = kept === 'table' ? horizon : older(newest ?? '0', horizon);
+  const reached = more ? (found.at(-1)?.xid ?? edge) : edge;
+  const cursor = older(newer(since, reached), horizon);
   const seen = [...before, ...found.map(({ position, xid }) => [position, xid] as const)];
   const given = new Map(seen.filter(([, xid]) => BigInt(xid) >= BigInt(cursor)));
-  const events = found.map(({ horizon: now, xid, ...event }) => ({ ...event, cursor: older(xid, now) }));
+  const events = found.map(({ edges: [now], xid, ...event }) => ({
+    ...event,
+    cursor: older(xid, now),
+  }));
   return { events, place: { cursor, given }, more };
 }
 
 const older = (a: string, b: string): string => (BigInt(a) < BigInt(b) ? a : b);
+const newer = (a: string, b: string): string => (BigInt(a) < BigInt(b) ? b : a);
 
 const appendEvent = statement<
   [

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from './database.ts';
+import { oneStarterAtATime } from './start-lock.ts';
 import type { Queryable } from './statement.ts';
 
 /** The database was made by a newer program, or its history is not ours. */
@@ -9,9 +9,6 @@ export class SchemaMismatch extends Error {
   override name = 'SchemaMismatch';
 }
 
-/** Any number that only migrations take: two starters wait for each other on it. */
-const LOCK = 7_236_401_577;
-const LOCK_LOOK_MS = 200;
 const DIRECTORY = new URL('../../db/migrations/', import.meta.url);
 
 interface Migration {
@@ -76,27 +73,13 @@ export async function missingMigrations(on: Queryable): Promise<string[]> {
  * @returns the names of the migrations that were applied
  * @throws SchemaMismatch when the schema is newer than this program, or a migration that was applied reads differently
  */
-export async function migrate(
+export function migrate(
   database: Database,
   onMigration: (name: string) => void = () => undefined,
 ): Promise<string[]> {
-  // Whoever else migrates may take longer than a statement may wait, so the lock is asked for again and again.
-  for (;;) {
-    const applied = await migrateIfFree(database, onMigration);
-    if (applied) return applied;
-    await sleep(LOCK_LOOK_MS);
-  }
-}
-
-async function migrateIfFree(
-  database: Database,
-  onMigration: (name: string) => void,
-): Promise<string[] | null> {
   const own = ownMigrations();
-  return database.transaction(async (on) => {
+  return oneStarterAtATime(database, async (on) => {
     const run = (text: string, values: unknown[] = []) => on.query({ text, values });
-    const lock = await run('select pg_try_advisory_xact_lock($1) as taken', [LOCK]);
-    if (!(lock.rows[0] as { taken: boolean }).taken) return null;
     await run(`create table if not exists schema_migrations (
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
     const missing = missingFrom(own, (await run(APPLIED)).rows as Applied[]);

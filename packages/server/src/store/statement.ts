@@ -2,7 +2,13 @@ import type pg from 'pg';
 
 /** Somewhere a statement can run: the pool, or one connection inside a transaction. */
 export interface Queryable {
-  query(config: { text: string; values: unknown[]; name?: string }): Promise<pg.QueryResult>;
+  query(config: {
+    text: string;
+    values: unknown[];
+    name?: string;
+    /** How long the driver waits for the answer, when not as long as always. */
+    query_timeout?: number;
+  }): Promise<pg.QueryResult>;
 }
 
 /** A named, prepared statement: plain SQL, its parameters and its row, typed by hand and checked by a test. */

@@ -3,26 +3,33 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
+import { freePort } from '../services/scratch.ts';
 import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
 import { follow, run, serve, type ServerProcess } from './processes.ts';
 
 /* `curfew prove` and `curfew watch`, on running servers. */
 
+const hasPostgres = findPostgres() !== undefined;
+/** Its own: what is open in any database of a server holds up who follows the log in all of them. */
+let postgres: PostgresServer | undefined;
 let servers: ServerProcess[];
 let place: Environment;
 let remote: Environment;
 
 beforeAll(async () => {
-  place = hasPostgres()
-    ? { DATABASE_URL: await freshDatabase(migrated) }
-    : { CURFEW_DATA: freshData('prove') };
+  if (hasPostgres) {
+    postgres = await startPostgres();
+    await migrated.prepare(postgres.url);
+  }
+  place = postgres ? { DATABASE_URL: postgres.url } : { CURFEW_DATA: freshData('prove') };
   const start = () => serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
-  servers = hasPostgres() ? [await start(), await start()] : [await start()];
+  servers = hasPostgres ? [await start(), await start()] : [await start()];
   remote = { CURFEW_URL: servers[0]?.url ?? '', CURFEW_SERVICE_KEY: SERVICE_KEY };
 });
 afterAll(async () => {
   for (const server of servers) expect(await server.stop()).toBe(0);
+  await postgres?.stop();
 });
 
 /** A back end that asks the authority, and believes what it was told for a while: what this product is against. @param refusal what it says instead of 401 */
@@ -145,5 +152,58 @@ describe('watch', () => {
     expect(code).toBe(0);
     expect(out.trim().split('\n')).toHaveLength(3);
     expect(out).toContain('sessions ended  user 2');
+  });
+
+  test.runIf(hasPostgres).each(['through a server', 'on the database'])(
+    'what commits late is shown, however much was shown before it: %s',
+    async (way) => {
+      const watching = follow(['watch', '--last', '1', '--json'], way === 'on the database' ? place : remote);
+      const positions = (): number[] => watching.lines().map(({ position }) => position);
+      const append = (count: number): string => `insert into events (at, type, actor)
+        select now(), 'keys_rotated', 'operator' from generate_series(1, ${count}) returning position`;
+      try {
+        await expect.poll(() => positions().length).toBe(1);
+        await withClient(place['DATABASE_URL'] ?? '', async (late) => {
+          await late.query('begin');
+          const { rows } = await late.query<{ position: string }>(append(1));
+          const between = await withClient(place['DATABASE_URL'] ?? '', (other) => other.query(append(1500)));
+          // Until it has shown what was taken later and is there already.
+          await expect.poll(() => positions().length).toBe(1 + (between.rowCount ?? 0));
+          await late.query('commit');
+          await expect.poll(positions).toContain(Number(rows[0]?.position));
+        });
+      } finally {
+        await watching.interrupt();
+      }
+      expect(new Set(positions()).size).toBe(positions().length);
+    },
+  );
+
+  test('a server that is restarted: what happened meanwhile is shown, and nothing twice', async () => {
+    const port = String(await freePort());
+    const own = hasPostgres ? place : { CURFEW_DATA: freshData('watch') };
+    const start = () => serve({ ...own, PORT: port, CURFEW_SERVICE_KEYS: SERVICE_KEY });
+    let server = await start();
+    const at = { CURFEW_URL: server.url, CURFEW_SERVICE_KEY: SERVICE_KEY };
+    const add = async (email: string, where: Environment): Promise<number> =>
+      (await run(['user', 'add', email, '--generate', '--json'], where)).json.user.id;
+    const first = await add('first@example.com', at);
+    const watching = follow(['watch', '--last', '1', '--json'], at);
+    const created = (): number[] => watching.lines().map(({ user_id }) => user_id);
+    try {
+      await expect.poll(created).toEqual([first]);
+      const second = await add('second@example.com', at);
+      await expect.poll(created).toEqual([first, second]);
+      await server.stop();
+      // On the database itself, while nobody answers.
+      const third = await add('third@example.com', own);
+      server = await start();
+      await expect.poll(created).toEqual([first, second, third]);
+      const fourth = await add('fourth@example.com', at);
+      await expect.poll(created).toEqual([first, second, third, fourth]);
+    } finally {
+      await watching.interrupt();
+      await server.stop();
+    }
   });
 });

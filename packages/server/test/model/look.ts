@@ -162,7 +162,7 @@ function describe(reference: Reference, { kind, session, expiresAt }: Credential
 }
 
 /** The same numbers for the same seed (mulberry32). */
-function rolling(seed: number): (sides: number) => number {
+export function rolling(seed: number): (sides: number) => number {
   let state = seed;
   return (sides) => {
     state = (state + 0x6d2b79f5) | 0;

@@ -61,7 +61,10 @@ describe.skipIf(!hasPostgres())('logouts of a user whose rows are locked', () =>
     await holding;
     const late = await Promise.all(waiting);
     expect(late.map(({ status }) => status).every((status) => status === 200 || status === 401)).toBe(true);
-    expect(late.slice(0, those.length).map(({ json }) => json['ended'])).toEqual(those.map(() => 1));
+    const ended = late.map(({ json }) => Number(json['ended'] ?? 0));
+    // The first was logged out twice: on a busy machine the second one may have come first to the lock.
+    expect((ended[0] ?? 0) + (ended[those.length] ?? 0)).toBe(1);
+    expect(ended.slice(1, those.length)).toEqual(those.slice(1).map(() => 1));
     for (const { bearer } of [...those, last, ...others])
       expect((await call('GET', '/v1/check', { bearer })).status).toBe(401);
   });

@@ -1,0 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from './database.ts';
+import type { Queryable } from './statement.ts';
+
+/** Any number that nothing else takes: starters wait for each other on it. */
+const LOCK = 7_236_401_577;
+const LOCK_LOOK_MS = 200;
+
+/** Runs what a start does to the database as a whole, in one transaction, and never two of them at once. */
+export async function oneStarterAtATime<T>(
+  database: Database,
+  work: (on: Queryable) => Promise<T>,
+): Promise<T> {
+  // Whoever has the lock may take longer than a statement may wait, so it is asked for again and again.
+  for (;;) {
+    const done = await database.transaction(async (on) => {
+      const lock = await on.query({ text: 'select pg_try_advisory_xact_lock($1) as taken', values: [LOCK] });
+      return (lock.rows[0] as { taken: boolean }).taken ? { result: await work(on) } : null;
+    });
+    if (done) return done.result;
+    await sleep(LOCK_LOOK_MS);
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * A dump restored into another PostgreSQL: the transaction numbers in it, of events and of readers' cursors, are ones that the
+ * new cluster has not come to yet. Nothing is lost by it, and nobody is given the whole history again.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { endingsPass } from '../../src/cluster/readers.ts';
+import type { Environment } from '../../src/config.ts';
+import type { Database } from '../../src/store/database.ts';
+import { openEmbedded } from '../../src/store/embedded.ts';
+import { placeOf, readCursor, readEndings } from '../../src/store/log.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { bringLogBack } from '../../src/store/restored.ts';
+import { freshData } from '../services/embedded-data.ts';
+import {
+  createDatabase,
+  findPostgres,
+  type PostgresServer,
+  startPostgres,
+  withClient,
+} from '../services/postgres.ts';
+import { type Backend, backends, migrated, SERVICE_KEY, silent } from '../support.ts';
+import { type Node, openNode } from './node.ts';
+
+const READER = 'stand-in';
+const LONG_AGO = new Date('2026-01-01T00:00:00Z');
+const WARNING = 'the database was restored from another PostgreSQL';
+
+/** Its own server: what is open in any database of a server holds up the readers in all of them. */
+let postgres: PostgresServer | undefined;
+beforeAll(async () => {
+  if (findPostgres() !== undefined) postgres = await startPostgres();
+});
+afterAll(() => postgres?.stop());
+
+const nodes: Node[] = [];
+afterEach(async () => {
+  for (const node of nodes.splice(0)) await node.close();
+});
+async function start(settings: Environment): Promise<Node> {
+  const node = await openNode(settings);
+  nodes.push(node);
+  return node;
+}
+const warned = (node: Node): boolean => node.lines.some((line) => line.includes(WARNING));
+
+async function newPlace(backend: Backend): Promise<Environment> {
+  if (backend === 'embedded') return { CURFEW_DATA: freshData('restored') };
+  const url = await createDatabase(postgres?.url ?? '');
+  await migrated.prepare(url);
+  return { DATABASE_URL: url };
+}
+
+/** Works on the database while no node has it. */
+async function aside<T>(settings: Environment, work: (database: Database) => Promise<T>): Promise<T> {
+  const { CURFEW_DATA: directory, DATABASE_URL: url } = settings;
+  const database =
+    directory === undefined
+      ? openPostgres({ url: url ?? '', pool: 4, statementNames: true, log: silent })
+      : await openEmbedded(directory);
+  try {
+    return await work(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Ends sessions that nobody ever had, each in a transaction of its own. @returns the positions */
+async function end(database: Database, count: number, at = new Date()): Promise<number[]> {
+  const positions: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const { rows } = await database.query({
+      text: `insert into events (at, type, scope, reason, session_ids, user_id, actor)
+        values ($1, 'sessions_ended', 'sessions', 'logout', array[$2::uuid], 1, 'user:1') returning position`,
+      values: [at, randomUUID()],
+    });
+    positions.push(Number(rows[0]?.['position']));
+  }
+  return positions;
+}
+
+const FURTHER = 10_000_000;
+/** What the dump of a cluster that has counted ten million further leaves in another one. */
+async function restore(database: Database, which = { events: true, cursors: true }): Promise<void> {
+  const further = (column: string): string =>
+    `${column} = (${column}::text::bigint + ${FURTHER})::text::xid8`;
+  if (which.events) await database.query({ text: `update events set ${further('xid')}`, values: [] });
+  if (which.cursors) await database.query({ text: `update readers set ${further('cursor')}`, values: [] });
+}
+
+/** What the durable reader is given now. */
+async function given(database: Database): Promise<number[]> {
+  const positions: number[] = [];
+  const deal = async (events: { position: number }[]): Promise<void> =>
+    void positions.push(...events.map(({ position }) => position));
+  await endingsPass(database, READER, deal)();
+  return positions;
+}
+
+describe.each(backends())('a restored database, %s', (backend) => {
+  test('its readers go on where they stood, and are given what is new', async () => {
+    const settings = await newPlace(backend);
+    const { backlog } = await aside(settings, async (database) => {
+      await readCursor(database, READER);
+      const dealt = await end(database, 20, LONG_AGO);
+      expect(await given(database)).toEqual(dealt);
+      const left = await end(database, 5, LONG_AGO);
+      await restore(database);
+      return { backlog: left };
+    });
+
+    const node = await start(settings);
+    expect(warned(node)).toBe(true);
+    const { database } = node.world;
+    // Nothing of what it had dealt with: there is room for each in the order of the transactions.
+    expect(await given(database)).toEqual(backlog);
+    const fresh = await end(database, 3);
+    expect(await given(database)).toEqual(fresh);
+    await node.world.readers.audit.catchUp();
+    const { rows } = await database.query({
+      text: 'select event_position from logs where event_position = any($1) order by 1',
+      values: [[...backlog, ...fresh]],
+    });
+    expect(rows.map((row) => Number(row['event_position']))).toEqual([...backlog, ...fresh]);
+  });
+
+  test('a node that starts is given what is young, and not the whole history', async () => {
+    const settings = await newPlace(backend);
+    const young = await aside(settings, async (database) => {
+      await end(database, 50, LONG_AGO);
+      const positions = await end(database, 3);
+      await restore(database);
+      return positions;
+    });
+    const { database } = (await start(settings)).world;
+    const place = await placeOf(database, new Date(Date.now() - 600_000));
+    const { events } = await readEndings(database, place, 1000, 'memory');
+    expect(events.map(({ position }) => position)).toEqual(young);
+  });
+
+  test('only the readers were ahead: they are given everything again, and nothing is lost', async () => {
+    const settings = await newPlace(backend);
+    await aside(settings, async (database) => {
+      await readCursor(database, READER);
+      const dealt = await end(database, 4);
+      expect(await given(database)).toEqual(dealt);
+      await restore(database, { events: false, cursors: true });
+      // By a program that did not look after it.
+      const unseen = await end(database, 2);
+      expect(await given(database)).toEqual([]);
+      expect(await bringLogBack(database)).toMatchObject({ events: 0 });
+      expect(await given(database)).toEqual([...dealt, ...unseen]);
+    });
+  });
+
+  test('what was written here before the repair is given too', async () => {
+    const settings = await newPlace(backend);
+    await aside(settings, async (database) => {
+      await readCursor(database, READER);
+      const dealt = await end(database, 4);
+      expect(await given(database)).toEqual(dealt);
+      const left = await end(database, 2);
+      // It stands at the very first of them.
+      await database.query({
+        text: `update readers set cursor = (select min(xid) from events where position = any($1)) where name = $2`,
+        values: [left, READER],
+      });
+      await restore(database);
+      const unseen = await end(database, 2);
+      expect(await bringLogBack(database)).toMatchObject({ events: 6 });
+      expect(await given(database)).toEqual([...left, ...unseen]);
+      expect(await bringLogBack(database)).toBeNull();
+    });
+  });
+
+  test('more events than there are numbers below the present: some come again, none is lost', async () => {
+    const settings = await newPlace(backend);
+    await aside(settings, async (database) => {
+      await readCursor(database, READER);
+      await database.query({
+        text: `insert into events (at, type, scope, reason, session_ids, actor, xid)
+          select $1, 'sessions_ended', 'sessions', 'logout', '{}', 'system', n::text::xid8
+          from generate_series(${FURTHER}, ${FURTHER} + 29999) n`,
+        values: [LONG_AGO],
+      });
+      const cursor = FURTHER + 25_000;
+      await database.query({
+        text: `update readers set cursor = ${cursor}::text::xid8 where name = $1`,
+        values: [READER],
+      });
+      const { rows } = await database.query({
+        text: `select position from events where xid >= ${cursor}::text::xid8`,
+        values: [],
+      });
+      expect(await bringLogBack(database)).toMatchObject({ events: 30_000 });
+      const again = new Set(await given(database));
+      expect(rows.filter((row) => !again.has(Number(row['position'])))).toEqual([]);
+      expect(again.size).toBeLessThan(5000 + 200);
+    });
+  });
+
+  test('a database that was not restored is left as it is', async () => {
+    const settings = await newPlace(backend);
+    const first = await start(settings);
+    await end(first.world.database, 2);
+    await first.close();
+    nodes.splice(0);
+    const again = await start(settings);
+    expect([warned(first), warned(again)]).toEqual([false, false]);
+  });
+});
+
+describe.runIf(backends().includes('postgres'))('a restored database, several nodes', () => {
+  test('start at once: one brings the log back, and a logout at one is true at all', async () => {
+    const settings = await newPlace('postgres');
+    await aside(settings, async (database) => {
+      await readCursor(database, READER);
+      await end(database, 20);
+      await restore(database);
+    });
+    const all = await Promise.all([start(settings), start(settings), start(settings)]);
+    expect(all.filter(warned)).toHaveLength(1);
+    const [here, there] = all as [Node, Node, Node];
+    const bearerOf = { bearer: SERVICE_KEY };
+    const made = await here.call('POST', '/v1/admin/users', {
+      ...bearerOf,
+      body: { email: 'a@example.com' },
+    });
+    const opened = await here.call('POST', '/v1/admin/sessions', {
+      ...bearerOf,
+      body: { user_id: made.json.user.id },
+    });
+    const bearer = opened.json.access_token;
+    for (const node of all) expect((await node.call('GET', '/v1/check', { bearer })).status).toBe(200);
+    expect((await here.call('POST', '/v1/logout', { bearer })).json).toMatchObject({
+      confirmed: true,
+      acknowledged: 2,
+    });
+    for (const node of all) expect((await node.call('GET', '/v1/check', { bearer })).status).toBe(401);
+    await there.world.readers.audit.catchUp();
+    const { rows } = await there.world.database.query({
+      text: 'select event_type from logs where event_position = (select max(position) from events)',
+      values: [],
+    });
+    expect(rows).toEqual([{ event_type: 'USER_LOGOUT' }]);
+  });
+
+  test('beside a transaction that is open meanwhile: what it commits late is given', async () => {
+    const settings = await newPlace('postgres');
+    await aside(settings, async (database) => {
+      await readCursor(database, READER);
+      await end(database, 3);
+      await given(database);
+      await restore(database);
+      await withClient(settings['DATABASE_URL'] ?? '', async (slow) => {
+        await slow.query('begin');
+        const { rows } = await slow.query<{ position: string }>(
+          `insert into events (at, type, actor) values (now(), 'user_changed', 'system') returning position`,
+        );
+        await end(database, 1);
+        await bringLogBack(database);
+        await given(database);
+        await slow.query('commit');
+        expect(await given(database)).toContain(Number(rows[0]?.position));
+      });
+    });
+  });
+});
