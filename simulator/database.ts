@@ -38,8 +38,7 @@ export interface Trouble {
 }
 
 interface Transaction {
-  xid: number;
-  done: boolean;
+  readonly xid: number;
 }
 
 /** A model of PostgreSQL as far as the guarantee leans on it: snapshots, transaction numbers, late commits, answers that get lost. */
@@ -53,8 +52,10 @@ export class Database {
   readonly #truth: Truth;
   #position = 1;
   #nextXid = 1;
+  /** The highest number of a transaction that was committed, which is on the disk with all below it. */
+  #onDisk = 0;
   /** Transactions under way that have a number. */
-  readonly #open = new Set<number>();
+  readonly #open = new Set<Transaction>();
   /** Committed endings, by transaction and position. */
   readonly #log: { xid: number; ending: Ending; atMs: number }[] = [];
   readonly #cuts = new Map<string, Cut>();
@@ -68,7 +69,10 @@ export class Database {
     this.#truth = truth;
   }
 
-  /** All connections break, and nobody gets new ones for a while. @param crash transactions under way are lost */
+  /**
+   * All connections break, and nobody gets new ones for a while.
+   * @param crash transactions under way are lost, and the numbers that are not on the disk are given out again
+   */
   fail(ms: number, crash: boolean): void {
     this.#world.note(
       'database',
@@ -76,7 +80,10 @@ export class Database {
     );
     this.#era++;
     this.downUntilMs = this.#world.nowMs + ms;
-    if (crash) this.#crashes = this.#era;
+    if (!crash) return;
+    this.#crashes = this.#era;
+    this.#open.clear();
+    this.#nextXid = this.#onDisk + 1;
   }
   #crashes = 0;
 
@@ -155,14 +162,15 @@ export class Database {
       if (this.#era !== era) return this.#fail(from, kind, done);
       const begun = begin();
       const number = (): void => {
-        const transaction: Transaction = { xid: this.#nextXid++, done: false };
-        this.#open.add(transaction.xid);
+        const transaction: Transaction = { xid: this.#nextXid++ };
+        this.#open.add(transaction);
         this.#world.after(this.#commitMs(), () => {
-          this.#open.delete(transaction.xid);
+          this.#open.delete(transaction);
           if (this.#crashes > era || this.#goesWrong('failing-statements')) {
             this.#world.note('database', () => `rolls back ${kind} of ${from.name}`);
             return this.#fail(from, kind, done);
           }
+          this.#onDisk = Math.max(this.#onDisk, transaction.xid);
           this.#answer(from, kind, era, slowed, commit(begun, transaction.xid), done);
         });
       };
@@ -333,8 +341,10 @@ export class Database {
       .filter(({ ending, atMs }) => atMs >= sinceMs && !given.includes(ending.position));
     const page = news.slice(0, this.#plan.pageSize);
     const more = page.length < news.length;
-    let horizon = more ? (page.at(-1)?.xid ?? sinceXid) : this.#nextXid;
-    for (const xid of this.#open) horizon = Math.min(horizon, xid);
+    // Not above the newest event: a number that is not on the disk may be given out again.
+    const edge = this.#log.at(-1)?.xid ?? 0;
+    let horizon = Math.max(sinceXid, (more ? page.at(-1)?.xid : undefined) ?? edge);
+    for (const { xid } of this.#open) horizon = Math.min(horizon, xid);
     const endings = page.map(({ ending }) => ending);
     // As the server does it: what was given is not given again.
     const held = this.#log

@@ -137,7 +137,14 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 2,
     wrong: 'The log is read on from the newest transaction, past those that are still under way.',
     file: model('database'),
-    edits: [['for (const xid of this.#open) horizon = Math.min(horizon, xid);', '']],
+    edits: [['for (const { xid } of this.#open) horizon = Math.min(horizon, xid);', '']],
+  },
+  {
+    name: 'cursor-not-on-disk',
+    point: 2,
+    wrong: 'A cursor lies above the newest event, on numbers that a database that crashes gives out again.',
+    file: model('database'),
+    edits: [['const edge = this.#log.at(-1)?.xid ?? 0;', 'const edge = this.#nextXid;']],
   },
   {
     name: 'read-by-position',

@@ -15,7 +15,7 @@ import { createAuthority } from '../packages/server/src/authority.ts';
 import { findChromium } from '../packages/server/test/services/chromium.ts';
 import { buildStalePages } from './build-pages.ts';
 import { administration, populate } from './screenshots/administration.ts';
-import { type Camera, type Look, openCamera } from './screenshots/camera.ts';
+import { type Camera, FONTS, type Look, openCamera } from './screenshots/camera.ts';
 import { people } from './screenshots/people.ts';
 import { series } from './screenshots/series.ts';
 import { type Shot, sheet } from './screenshots/sheet.ts';
@@ -68,6 +68,7 @@ async function takeAll(): Promise<void> {
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   try {
+    if (!(await drawsChinese(browser))) throw new Error('there is no font with Chinese characters');
     await verifier.ready();
     rmSync(folder, { recursive: true, force: true });
     for (const one of [folder, everySingle]) if (one !== undefined) mkdirSync(one, { recursive: true });
@@ -116,4 +117,16 @@ async function takeLook(
     columns: wide ? 3 : 8,
   };
   writeFileSync(join(folder, `sheet-${kind}.webp`), await sheet(browser, plan, shots));
+}
+
+/** Characters of which there is no picture all look the same. */
+async function drawsChinese(browser: Browser): Promise<boolean> {
+  const page = await browser.newPage();
+  const pictures: string[] = [];
+  for (const character of ['语', '言']) {
+    await page.setContent(`<body style="font:64px ${FONTS}">${character}</body>`);
+    pictures.push((await page.screenshot()).toString('base64'));
+  }
+  await page.close();
+  return pictures[0] !== pictures[1];
 }

@@ -18,7 +18,7 @@ export interface Camera {
 }
 
 /** The same letters on every machine that has them: what "system-ui" is differs. */
-const FONTS = 'Liberation Sans, Noto Sans CJK SC, sans-serif';
+export const FONTS = 'Liberation Sans, Noto Sans CJK SC, sans-serif';
 
 export interface Setting {
   origin: string;
