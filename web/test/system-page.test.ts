@@ -2,6 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { follow } from '../../packages/server/test/http/following.ts';
+import { opened } from '../../packages/server/test/http/logins.ts';
 import { findRedis, type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
 import { requireService } from '../../packages/server/test/services/require.ts';
 import { hear, listenAloud } from './keyboard.ts';
@@ -67,6 +68,30 @@ describe.skipIf(CHROMIUM === undefined || !present)('the page of the system', ()
     verifier.ws.terminate();
     await page.getByText('No verifier is connected to this node.').waitFor();
     await hear(page, WELL);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('logouts are in the chart and in the table beside it, without the page being loaded again', async () => {
+    const logOutOne = async (): Promise<void> => {
+      const { bearer } = await opened(site.call, 2);
+      expect((await site.call('POST', '/v1/logout', { bearer })).json.confirmed).toBe(true);
+    };
+    await logOutOne();
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin, ADMIN, '/admin/state');
+    const part = page.locator('.part', { hasText: 'How fast a logout is true everywhere' });
+    const confirmed = async (): Promise<number> => {
+      const cells = await part.locator('tbody tr td:nth-child(2)').allTextContents();
+      return cells.reduce((sum, cell) => sum + Number(cell), 0);
+    };
+    const chart = part.locator('canvas');
+    await chart.waitFor();
+    const drawn = (): Promise<string> => chart.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+    const [before, empty] = [await confirmed(), await drawn()];
+    for (let i = 0; i < 3; i++) await logOutOne();
+    await expect.poll(confirmed).toBe(before + 3);
+    await expect.poll(drawn).not.toBe(empty);
     expect(complaints).toEqual([]);
     await context.close();
   });
