@@ -114,8 +114,9 @@ function listen(page: Page, complaints: string[]): void {
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
     if (!['error', 'warning'].includes(message.type())) return;
-    // The browser itself notes every answer of 401 and 403; those are part of the API.
+    // The browser itself notes every answer of 401 and 403, a socket's 401 in other words; those are part of the API.
     if (/^Failed to load resource: .* status of 40[13] /.test(message.text())) return;
+    if (/^WebSocket connection to .* failed: HTTP Authentication failed/.test(message.text())) return;
     complaints.push(`${message.text()} (${message.location().url})`);
   });
 }
