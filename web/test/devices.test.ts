@@ -6,7 +6,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { placeDatabase, type Value } from '../../packages/server/test/services/place-database.ts';
 import { makeScratch } from '../../packages/server/test/services/scratch.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { CHROMIUM, logIn, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+import {
+  besidesTheLine,
+  CHROMIUM,
+  logIn,
+  openBrowser,
+  openSite,
+  PASSWORD,
+  type Site,
+  USER,
+  visit,
+} from './site.ts';
 
 const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
@@ -255,7 +265,7 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
   });
 
   test('what is to be clicked after a logout does not move when the answer comes', async () => {
-    const { page, context } = await visit(browser);
+    const { page, context, complaints } = await visit(browser);
     await open(page);
     let answer = (): void => undefined;
     const asked = new Promise<void>((resolve) => (answer = resolve));
@@ -270,11 +280,12 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
     await page.getByText('True everywhere').waitFor();
     expect(before).not.toBeNull();
     expect(await link.boundingBox()).toEqual(before);
+    expect(complaints).toEqual([]);
     await context.close();
   });
 
   test('a page that comes back out of the browser’s memory is empty until it has looked again', async () => {
-    const { page, context } = await visit(browser);
+    const { page, context, complaints } = await visit(browser);
     await open(page);
     const visible = (): Promise<boolean> => page.locator('.device').first().isVisible();
     const event = (type: string): Promise<void> =>
@@ -292,16 +303,18 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
     await event('pageshow');
     await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
     expect(await page.locator('.device').count()).toBe(0);
+    expect(complaints).toEqual([]);
     await context.close();
   });
 
   test('without a network one is logged out here, and told so', async () => {
-    const { page, context } = await visit(browser);
+    const { page, context, complaints } = await visit(browser);
     await open(page);
     await context.setOffline(true);
     await page.locator('#account').getByRole('button', { name: 'Log out' }).click();
     await page.getByText('You are logged out here. The server could not be reached').waitFor();
     expect(await page.locator('.device').count()).toBe(0);
+    expect(besidesTheLine(complaints)).toEqual([]);
     await context.close();
   });
 

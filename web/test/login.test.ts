@@ -3,7 +3,18 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readBuilt } from '../../packages/server/src/http/pages/built.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { CHROMIUM, logIn, openBrowser, openSite, PASSWORD, ready, type Site, USER, visit } from './site.ts';
+import {
+  besidesTheLine,
+  CHROMIUM,
+  logIn,
+  openBrowser,
+  openSite,
+  PASSWORD,
+  ready,
+  type Site,
+  USER,
+  visit,
+} from './site.ts';
 
 /** Compressed, in bytes. */
 const PEOPLE_AT_MOST = 60 * 1024;
@@ -149,7 +160,7 @@ describe.skipIf(CHROMIUM === undefined)('the login page', () => {
   });
 
   test('says so when the server cannot be reached', async () => {
-    const { page, context } = await visit(browser);
+    const { page, context, complaints } = await visit(browser);
     await page.goto(`${site.origin}/login`);
     await ready(page);
     await page.getByLabel('E-mail address').fill(USER);
@@ -160,6 +171,7 @@ describe.skipIf(CHROMIUM === undefined)('the login page', () => {
     await context.setOffline(false);
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.waitForURL(`${site.origin}/devices`);
+    expect(besidesTheLine(complaints)).toEqual([]);
     await context.close();
   });
 

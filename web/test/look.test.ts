@@ -131,7 +131,7 @@ describe.skipIf(CHROMIUM === undefined)('the pages', () => {
   );
 
   test('movement stops for those who ask for it', async () => {
-    const { page, context } = await visit(browser, { reducedMotion: 'reduce' });
+    const { page, context, complaints } = await visit(browser, { reducedMotion: 'reduce' });
     await logIn(page, site.origin);
     await page.locator('.ends .bad').click();
     await page.getByRole('dialog').waitFor();
@@ -142,6 +142,7 @@ describe.skipIf(CHROMIUM === undefined)('the pages', () => {
       ),
     );
     expect(longest).toBeLessThanOrEqual(1);
+    expect(complaints).toEqual([]);
     await context.close();
   });
 });

@@ -16,7 +16,7 @@ describe.skipIf(CHROMIUM === undefined)('the server is stopped and started under
   });
 
   /** What the browser itself notes of a server that is not there, at the addresses that the pages ask. */
-  const besidesTheOutage = ({ complaints }: Visitor): string[] => {
+  const besidesTheOutage = ({ complaints }: Pick<Visitor, 'complaints'>): string[] => {
     const { host } = new URL(site.origin);
     const asked = ['session', 'sessions', 'admin/state', 'admin/applications', 'admin/events'];
     const own = asked.flatMap((path) =>
@@ -108,7 +108,7 @@ describe.skipIf(CHROMIUM === undefined)('the server is stopped and started under
   });
 
   test('pages whose first questions found no server show themselves when it is back', async () => {
-    const { page, context } = await visit(browser);
+    const { page, context, complaints } = await visit(browser);
     await logIn(page, site.origin, ADMIN);
     for (const [path, fault, heading] of [
       ['/devices', 'Your devices cannot be shown at the moment.', /This device/],
@@ -122,11 +122,12 @@ describe.skipIf(CHROMIUM === undefined)('the server is stopped and started under
       await page.getByRole('heading', { name: heading }).waitFor();
       expect(await page.getByRole('alert').count()).toBe(0);
     }
+    expect(besidesTheOutage({ complaints })).toEqual([]);
     await context.close();
   });
 
   test('what the log says while it cannot be followed is not missed, nor shown while it is paused', async () => {
-    const { page, context } = await visit(browser);
+    const { page, context, complaints } = await visit(browser);
     await page.route('**/v1/admin/events', (route) => route.fulfill({ status: 503 }));
     await logIn(page, site.origin, ADMIN, '/admin/log');
     const events = page.locator('.event');
@@ -139,6 +140,7 @@ describe.skipIf(CHROMIUM === undefined)('the server is stopped and started under
     expect(await events.count()).toBe(before);
     await page.getByRole('button', { name: 'Go on' }).first().click();
     await events.nth(before).waitFor();
+    expect(complaints.filter((one) => !/status of 503 .*\/v1\/admin\/events/.test(one))).toEqual([]);
     await context.close();
   });
 });

@@ -121,6 +121,10 @@ function listen(page: Page, complaints: string[]): void {
   });
 }
 
+/** All but what the browser itself notes of a line that is cut. */
+export const besidesTheLine = (complaints: readonly string[]): string[] =>
+  complaints.filter((one) => !/net::ERR_INTERNET_DISCONNECTED/.test(one));
+
 /** Logs in through the page, and waits for the page after it. */
 export async function logIn(
   page: Page,
