@@ -35,7 +35,8 @@ export interface NodeDatabase {
   /**
    * Every ending at or above the cursor that is committed, and the cursor to go on from: below it every transaction is over, so
    * nothing can appear there any more. Without a cursor, everything that can still matter to anybody. With `more` it was
-   * only the first of it, and the cursor leads to the rest.
+   * only the first of it, and the cursor leads to the rest. Endings that were given to `committed` before the asking may be left
+   * out.
    */
   readLog(
     cursor: string | null,

@@ -64,10 +64,10 @@ export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' 
         batch.map(({ one }) => one),
         locked,
       );
-      const events = endings.flatMap((ending) => (ending && ending !== 'held' ? [ending.event] : []));
+      const committed = endings.filter((ending) => ending !== null && ending !== 'held');
       // One message to every replica, and one wait for all of them.
-      nodes.committed(...events);
-      const confirming = events.length > 0 ? nodes.confirm() : null;
+      nodes.committed(...committed);
+      const confirming = committed.length > 0 ? nodes.confirm() : null;
       return batch.filter(({ resolve }, i) => {
         const ending = endings[i];
         if (ending === 'held') return true;

@@ -19,7 +19,7 @@ export interface Settled extends Propagation {
  * log, which nobody waits for.
  */
 export async function settle(world: World, ending: Ending, wait: Wait): Promise<Settled> {
-  world.nodes.committed(ending.event);
+  world.nodes.committed(ending);
   return settleTold(world, ending, wait, world.nodes.confirm());
 }
 

@@ -1,6 +1,7 @@
 import { endingsPass } from '../cluster/readers.ts';
+import { usersOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
-import { type LogEvent, usersOfClient, usersEndedSince } from '../store/log.ts';
+import { type EndingEvent, usersEndedSince, usersOfClient } from '../store/log.ts';
 import type { System } from '../system/system.ts';
 import type { RedisCopies } from './redis.ts';
 
@@ -30,7 +31,7 @@ export function createEvictor(options: {
     }
   }
 
-  async function deal(events: LogEvent[]): Promise<void> {
+  async function deal(events: EndingEvent[]): Promise<void> {
     // Many logouts of a moment are one command, and a user of several of them is in it once.
     const users = new Set<number>();
     for (const event of events) {
@@ -39,7 +40,7 @@ export function createEvictor(options: {
       } else if (event.scope === 'client') {
         for (const id of await usersOfClient(database, event.client_id ?? '', event.position)) users.add(id);
       } else {
-        for (const id of event.user_ids ?? (event.user_id === null ? [] : [event.user_id])) users.add(id);
+        for (const id of usersOf(event)) users.add(id);
       }
     }
     await evictUsers([...users]);
@@ -92,7 +93,7 @@ export interface Evictor {
    * Evicts for an ending that another node has committed, when this one learns of it: a copy that this node has written
    * meanwhile may have come after the other's eviction.
    */
-  evict(event: LogEvent): Promise<void>;
+  evict(event: EndingEvent): Promise<void>;
 }
 
 const keyOf = (template: string, userId: number): string => template.replaceAll('{user_id}', String(userId));

@@ -4,7 +4,7 @@ import type { Watched } from '@curfew/protocol/replica';
 import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
-import { type LogEvent, type News, placeOf, readEndings } from '../store/log.ts';
+import { type EndingEvent, type News, placeOf, readEndings } from '../store/log.ts';
 import {
   beatNode,
   readClock,
@@ -27,7 +27,7 @@ export interface Nodes extends Judge {
   /** The protocol's own node: its replica, and the verifiers that follow it. */
   readonly node: Node;
   /** Takes in what this process has just committed, together. */
-  committed(...events: LogEvent[]): void;
+  committed(...endings: Committed[]): void;
   /** Waits until no other replica accepts a credential of an ended session. Call it after the commit. */
   confirm(): Promise<Propagation>;
   /** The same for what somebody else has committed before the call. */
@@ -43,6 +43,14 @@ export interface Nodes extends Judge {
   close(): Promise<void>;
 }
 
+/** An ending that this process has committed. The log need not give it to this node again where the transaction is known. */
+export interface Committed {
+  event: EndingEvent;
+  xid?: string;
+}
+
+type Held = [position: number, xid: string];
+
 type ConfirmedListener = (ms: number, propagation: Propagation) => void;
 
 /** Registers this process as a node and follows the log. */
@@ -56,7 +64,7 @@ export async function joinNodes(options: {
   /** Events that are read from the log at a time. Of a million none may hold up the checks that are asked meanwhile. */
   pageSize?: number;
   /** An ending is in the replica now. `own`: this process has committed it. */
-  onEnding: (ending: Ending, event: LogEvent, own: boolean) => void;
+  onEnding: (ending: Ending, event: EndingEvent, own: boolean) => void;
   /** Another node says that the lists of these users' sessions have changed. */
   onHint: (userIds: readonly number[]) => void;
   /** Endings may have been missed: nothing remembered can be believed. */
@@ -64,16 +72,19 @@ export async function joinNodes(options: {
 }): Promise<Nodes> {
   const { database, system, doorbell } = options;
   const log = system.log.child({ part: 'nodes' });
-  const events = new WeakMap<Ending, LogEvent>();
+  const events = new WeakMap<Ending, EndingEvent>();
   const own = new WeakSet<Ending>();
-  const read = (event: LogEvent): Ending => {
+  const read = (event: EndingEvent): Ending => {
     const ending = endingOf(event);
     events.set(ending, event);
     return ending;
   };
-  const readOwn = (event: LogEvent): Ending => {
+  /** By position, with their transactions: what the next read of the log leaves out. */
+  const held: Held[] = [];
+  const readOwn = ({ event, xid }: Committed): Ending => {
     const ending = read(event);
     own.add(ending);
+    if (xid !== undefined && !database.sole) held.push([event.position, xid]);
     return ending;
   };
   const historyMs = options.keepMs + CLOCKS_APART_MS;
@@ -94,6 +105,7 @@ export async function joinNodes(options: {
       },
       database: nodeDatabase(database, system, {
         read,
+        takeHeld: () => held.splice(0),
         since: () => new Date(system.now().getTime() - historyMs),
         pageSize: options.pageSize ?? PAGE,
       }),
@@ -172,7 +184,12 @@ export async function joinNodes(options: {
 function nodeDatabase(
   database: Database,
   system: System,
-  how: { read: (event: LogEvent) => Ending; since: () => Date; pageSize: number },
+  how: {
+    read: (event: EndingEvent) => Ending;
+    takeHeld: () => Held[];
+    since: () => Date;
+    pageSize: number;
+  },
 ): NodeDatabase {
   const answer = <T>(asked: Promise<T>, done: Done<T>): void => {
     asked
@@ -184,11 +201,14 @@ function nodeDatabase(
       .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
   };
   /** Where the last answer has led; the node knows the cursor alone. */
-  let last: Pick<News, 'place' | 'more'> | null = null;
+  let last: Pick<News<EndingEvent>, 'place' | 'more'> | null = null;
   const readLog = async (cursor: string | null) => {
     if (last?.place.cursor !== cursor) last = null;
     if (database.sole && last?.more === false) return { endings: [], cursor: last.place.cursor };
-    const place = last?.place ?? (await placeOf(database, how.since()));
+    const from = last?.place ?? (await placeOf(database, how.since()));
+    const place = { cursor: from.cursor, given: new Map([...from.given, ...how.takeHeld()]) };
+    // Also of a read that fails: what this process holds need not be given by the next one either.
+    if (last) last = { ...last, place };
     const news = await readEndings(database, place, how.pageSize, 'memory');
     last = news;
     return {

@@ -3,10 +3,11 @@ import type { Ending } from '@curfew/protocol/endings';
 import type { Ended } from '@curfew/protocol/notices';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import { endedByAct, endOf } from '../domain/ended.ts';
+import { usersOf } from '../domain/ending.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Database } from '../store/database.ts';
 import { readEnds } from '../store/ends.ts';
-import type { LogEvent } from '../store/log.ts';
+import type { EndingEvent } from '../store/log.ts';
 import type { System } from '../system/system.ts';
 
 /** Of "something changed in your list" a user is told once in so long, the last time included. */
@@ -126,9 +127,9 @@ export class NoticeBoard {
   }
 
   /** An ending is in this node's replica. Only notes it. */
-  took(ending: Ending, event: LogEvent): void {
+  took(ending: Ending, event: EndingEvent): void {
     if (this.#count === 0 || event.type !== 'sessions_ended') return;
-    const named = event.user_ids ?? (event.user_id === null ? null : [event.user_id]);
+    const named = event.user_ids === null && event.user_id === null ? null : usersOf(event);
     // Nearly all logouts are of users who listen elsewhere, if at all.
     if (named?.every((userId) => !this.#byUser.has(userId))) return;
     this.#begin(this.#endings, this.#deal(ending, event, named ?? this.#byUser.keys()));
@@ -201,7 +202,7 @@ export class NoticeBoard {
   }
 
   /** Tells those whose session this ending ends, and the other sessions of their users. A step for each listener. */
-  *#deal(ending: Ending, event: LogEvent, userIds: Iterable<number>): Generator<void> {
+  *#deal(ending: Ending, event: EndingEvent, userIds: Iterable<number>): Generator<void> {
     const ids = new Set(ending.ids);
     const cuts = new Map<string, Cut>(ending.cuts.map((cut) => [cut.key, cut]));
     // By this ending alone and not by all that are known: the reason and the actor are its own.

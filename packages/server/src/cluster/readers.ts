@@ -1,4 +1,4 @@
-import { type LogEvent, moveReader, type Place, readCursor, readEndings } from '../store/log.ts';
+import { type EndingEvent, moveReader, type Place, readCursor, readEndings } from '../store/log.ts';
 import type { Database } from '../store/database.ts';
 import type { System } from '../system/system.ts';
 import { coalesced } from './coalesced.ts';
@@ -93,7 +93,7 @@ export function createReader(options: { name: string; system: System; pass: () =
 export function endingsPass(
   database: Database,
   name: string,
-  deal: (events: LogEvent[]) => Promise<void>,
+  deal: (events: EndingEvent[]) => Promise<void>,
   /** Deals with an event again for as long as transactions are open that began before its end. */
   again = false,
   pageSize: number = PAGE,

@@ -23,10 +23,15 @@ export interface Ended {
   except_session: string | null;
 }
 
+/** The users whom an event names. */
+export function usersOf(event: Pick<Ended, 'user_id' | 'user_ids'>): number[] {
+  return event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
+}
+
 /** An event of the log as every checker takes it in: by ids, or by the cuts that stand for its scope. */
 export function endingOf(event: Ended): Ending {
   const { position } = event;
-  const users = event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
+  const users = usersOf(event);
   // An ending alone changes nothing that is shown of the user, so their other sessions stay as they were loaded.
   const changed = event.type === 'user_changed' || event.reason === 'role_changed' ? users : [];
   if (event.type !== 'sessions_ended') return { position, ids: [], cuts: [], changed };

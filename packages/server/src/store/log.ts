@@ -1,4 +1,5 @@
 import { readActor } from '../domain/actor.ts';
+import type { Ended } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
 import { type Queryable, type Statement, statement, statementWithFilters } from './statement.ts';
 
@@ -175,17 +176,21 @@ function passesFilter(event: LogEvent, filter: EventFilter, endedTheirs: boolean
 }
 
 type NextValues = [cursor: string, given: number[], limit: number];
-/** Below the first no transaction is open; the second is that of the newest event. */
-type Edges = [horizon: string, newest: string | null];
-type NextRow = { edges: Edges } & ((LogEvent & { xid: string }) | { position: null });
+/** Below the horizon no transaction is open; `newest` is that of the newest event. */
+interface Edges {
+  horizon: string;
+  newest: string | null;
+}
+type Found<Event> = Event & Edges & { xid: string };
+type Next<Event> = Found<Event> | (Edges & { position: null });
 
-const next = (name: string, what: string): Statement<NextValues, NextRow> =>
+const next = <Event>(name: string, what: string, columns: string): Statement<NextValues, Next<Event>> =>
   statement(
     name,
     `with now as (
-       select array[pg_snapshot_xmin(pg_current_snapshot())::text, (select max(xid)::text from events)] as edges
+       select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, (select max(xid)::text from events) as newest
      )
-     select now.edges, ${COLUMNS}, e.xid::text as xid
+     select now.horizon, now.newest, ${columns}, e.xid::text as xid
      from now left join (
        select * from events
        where xid >= $1::text::xid8 and ${what} and position not in (select unnest($2::bigint[]))
@@ -193,8 +198,17 @@ const next = (name: string, what: string): Statement<NextValues, NextRow> =>
      ) e on true
      order by e.xid, e.position`,
   );
-const nextEvents = next('next_events', 'true');
-const nextEndings = next('next_endings', "type <> 'session_started'");
+const nextEvents = next<LogEvent>('next_events', 'true', COLUMNS);
+// Under load these are read by the thousand: what no reader of endings needs is left where it is.
+const nextEndings = next<EndingEvent>(
+  'next_endings',
+  "type <> 'session_started'",
+  `e.position, e.at, e.type, e.scope, e.reason, e.user_id, case when e.user_id is null then e.user_ids end as user_ids,
+   e.session_ids, e.client_id, e.device_id, e.except_session, e.actor`,
+);
+
+/** What the readers of endings need of a row. `user_ids` may be null where `user_id` says it. */
+export type EndingEvent = Pick<LogEvent, keyof Ended | 'at' | 'actor'>;
 
 /** An event, and from where a reader that has it can go on without missing one. Some may come again. */
 export interface FollowedEvent extends LogEvent {
@@ -219,45 +233,52 @@ type Kept = 'memory' | 'table';
  * below the returned cursor is over and was visible here, and what commits above it, however late, is given then. With
  * `more` there was no room for all of it, and asking again from the returned place gives the rest.
  */
-export function readOn(on: Queryable, from: Place, limit: number): Promise<News> {
-  return readNext(on, nextEvents, from, limit, 'memory');
+export async function readOn(on: Queryable, from: Place, limit: number): Promise<News<FollowedEvent>> {
+  const { rows, ...news } = await readNext(on, nextEvents, from, limit, 'memory');
+  const events = rows.map(({ horizon, newest: _, xid, ...event }) => ({
+    ...event,
+    cursor: older(xid, horizon),
+  }));
+  return { ...news, events };
 }
 
 /** The same of what has ended sessions, or changed users. */
-export function readEndings(on: Queryable, from: Place, limit: number, kept: Kept): Promise<News> {
-  return readNext(on, nextEndings, from, limit, kept);
+export async function readEndings(
+  on: Queryable,
+  from: Place,
+  limit: number,
+  kept: Kept,
+): Promise<News<EndingEvent>> {
+  const { rows, ...news } = await readNext(on, nextEndings, from, limit, kept);
+  return { ...news, events: rows };
 }
 
 /** What a reader is given. */
-export interface News {
-  events: FollowedEvent[];
+export interface News<Event> {
+  events: Event[];
   place: Place;
   more: boolean;
 }
 
-async function readNext(
+async function readNext<Event extends Pick<LogEvent, 'position'>>(
   on: Queryable,
-  from: Statement<NextValues, NextRow>,
+  from: Statement<NextValues, Next<Event>>,
   { cursor: since, given: before }: Place,
   limit: number,
   kept: Kept,
-): Promise<News> {
+): Promise<{ rows: Found<Event>[]; place: Place; more: boolean }> {
   const rows = await from.run(on, since, [...before.keys()], limit);
   const [first] = rows;
   if (!first) throw new Error('the database gave no snapshot');
-  const [horizon, newest] = first.edges;
-  const found = rows.filter((row): row is LogEvent & { xid: string; edges: Edges } => row.position !== null);
+  const { horizon, newest } = first;
+  const found = rows.filter((row): row is Found<Event> => row.position !== null);
   const more = found.length === limit;
   const edge = kept === 'table' ? horizon : older(newest ?? '0', horizon);
   const reached = more ? (found.at(-1)?.xid ?? edge) : edge;
   const cursor = older(newer(since, reached), horizon);
   const seen = [...before, ...found.map(({ position, xid }) => [position, xid] as const)];
   const given = new Map(seen.filter(([, xid]) => BigInt(xid) >= BigInt(cursor)));
-  const events = found.map(({ edges: [now], xid, ...event }) => ({
-    ...event,
-    cursor: older(xid, now),
-  }));
-  return { events, place: { cursor, given }, more };
+  return { rows: found, place: { cursor, given }, more };
 }
 
 const older = (a: string, b: string): string => (BigInt(a) < BigInt(b) ? a : b);

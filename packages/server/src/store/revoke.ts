@@ -1,6 +1,7 @@
 import { clientKey, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
+import { usersOf } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
-import type { EndScope, LogEvent } from './log.ts';
+import type { EndingEvent, EndScope } from './log.ts';
 import type { Act } from './sessions.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
@@ -9,7 +10,9 @@ export const MARKED_AT_ONCE = 100;
 
 /** What an ending did: its event for the readers in this process, and whom it ended. */
 export interface Ending {
-  event: LogEvent;
+  event: EndingEvent;
+  /** The transaction that appended it, where that is known. */
+  xid?: string;
   /** The sessions whose rows were marked at once. */
   ended: string[];
   /** True when more sessions than those are over by the cut; their rows are marked in the background. */
@@ -80,7 +83,8 @@ export interface OneEnding {
 /*
  * Logouts of single sessions that arrive together share one statement and so one commit; each has its own event.
  * A session that is named twice is ended once. Each was asked for with a credential that has just been found alive, so
- * the row's idle_expires_at, which is written back late, has no say.
+ * the row's idle_expires_at, which is written back late, has no say. What was asked is carried along: joining it again
+ * by its number would be done by comparing each with each.
  */
 const endEach = (
   name: string,
@@ -97,7 +101,7 @@ const endEach = (
     userAgents: string[],
     requestIds: (string | null)[],
   ],
-  { nth: number; position: number | null; id: string }
+  { nth: number; position: number | null; id: string; xid: string }
 > =>
   statement(
     name,
@@ -106,28 +110,27 @@ const endEach = (
        $8::text[], $9::text[]) with ordinality
        as a (id, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, nth)
    ), open as materialized (
-     select s.id, a.nth from asked a join open_sessions s on s.id = a.id
+     select a.* from asked a join open_sessions s on s.id = a.id
      where s.user_id = a.user_id and s.expires_at > a.at
    ), locked as materialized (
      -- By id, as everybody locks them, so that nobody waits in a circle.
-     select s.id, o.nth from open o join user_sessions s on s.id = o.id
+     select o.* from open o join user_sessions s on s.id = o.id
      where s.is_active
      order by s.id for no key update of s ${locked}
    ), ended as (
-     update user_sessions s set is_active = false, ended_at = a.at, ended_by = a.actor, ended_reason = a.reason
-     from locked l join asked a on a.nth = l.nth
-     where s.id = l.id
-     returning s.id, a.nth, nextval('positions') as position
+     update user_sessions s set is_active = false, ended_at = l.at, ended_by = l.actor, ended_reason = l.reason
+     from locked l where s.id = l.id
+     returning l.*, nextval('positions') as position
    ), event as (
      insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, scope, user_id,
        user_ids, session_ids)
-     select e.position, a.at, 'sessions_ended', a.reason, a.actor, a.contract, a.ip_address, a.user_agent, a.request_id,
-       'sessions', a.user_id, array[a.user_id], array[e.id]
-     from ended e join asked a on a.nth = e.nth
+     select position, at, 'sessions_ended', reason, actor, contract, ip_address, user_agent, request_id, 'sessions',
+       user_id, array[user_id], array[id]
+     from ended
    )
-   select nth, position, id from ended
+   select nth, position, id, pg_current_xact_id()::text as xid from ended
    union all
-   select nth, null, id from open where nth not in (select nth from locked)`,
+   select nth, null, id, null from open where nth not in (select nth from locked)`,
   );
 const endEachFree = endEach('end_each_free_session', 'skip locked');
 const endEachWaiting = endEach('end_each_session', '');
@@ -160,7 +163,8 @@ export async function endEachSession(
     if (!row) return null;
     // Whoever waited and has not got it after all: somebody else has ended it.
     if (row.position === null) return locked === 'leave' ? 'held' : null;
-    return namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason);
+    const ending = namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason);
+    return ending && { ...ending, xid: row.xid };
   });
 }
 
@@ -332,8 +336,8 @@ function eventOf(
   act: Act,
   reason: EndReason,
   scope: EndScope,
-  facts: Pick<LogEvent, 'position'> & Partial<LogEvent>,
-): LogEvent {
+  facts: Pick<EndingEvent, 'position'> & Partial<EndingEvent>,
+): EndingEvent {
   return {
     at: act.at,
     type: 'sessions_ended',
@@ -346,11 +350,6 @@ function eventOf(
     device_id: null,
     except_session: null,
     actor: act.actor,
-    contract: act.contract,
-    ip_address: act.ipAddress,
-    user_agent: act.userAgent,
-    request_id: act.requestId,
-    details: null,
     ...facts,
   };
 }
@@ -401,16 +400,15 @@ const MARKS = {
 } as const;
 
 /** Marks every row that a cut's event has ended, so many at a time. A row that somebody has locked is left out. */
-export async function markEnded(on: Queryable, event: LogEvent, atATime: number): Promise<void> {
+export async function markEnded(on: Queryable, event: EndingEvent, atATime: number): Promise<void> {
   if (event.scope === 'everyone') return markAll(on, event, 'everyone', null, atATime);
   if (event.scope === 'client') return markAll(on, event, 'client', event.client_id, atATime);
-  for (const userId of event.user_ids ?? (event.user_id === null ? [] : [event.user_id]))
-    await markAll(on, event, 'user', userId, atATime);
+  for (const userId of usersOf(event)) await markAll(on, event, 'user', userId, atATime);
 }
 
 async function markAll(
   on: Queryable,
-  event: LogEvent,
+  event: EndingEvent,
   by: keyof typeof MARKS,
   who: unknown,
   atATime: number,

@@ -48,7 +48,8 @@ test.skipIf(findPostgres() === undefined).each([
       const since = new Date(Date.now() - 600_000);
       let endings = await readEndings(database, await placeOf(database, since), 100, 'memory');
       let all = await readOn(database, await placeOf(database, since), 100);
-      const positions = (news: typeof all): number[] => news.events.map(({ position }) => position);
+      const positions = (news: { events: readonly { position: number }[] }): number[] =>
+        news.events.map(({ position }) => position);
       let givenAgain = false;
       // On a busy machine something may have come to the disk all the same, and then there is nothing to see.
       for (let round = 0; round < 10 && !givenAgain; round++) {

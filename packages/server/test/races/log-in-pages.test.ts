@@ -6,7 +6,7 @@ import { openDoorbell } from '../../src/cluster/doorbell.ts';
 import { joinNodes, type Nodes } from '../../src/cluster/nodes.ts';
 import { endingsPass } from '../../src/cluster/readers.ts';
 import type { Database } from '../../src/store/database.ts';
-import type { LogEvent } from '../../src/store/log.ts';
+import type { EndingEvent } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
@@ -37,7 +37,7 @@ describe.skipIf(!hasPostgres())('the log in small pages', () => {
     for (const sid of sids) await database.query({ text: insert, values: [sid] });
     return sids;
   }
-  const told: LogEvent[] = [];
+  const told: EndingEvent[] = [];
   const join = async (): Promise<Nodes> => {
     const node = await joinNodes({
       database,
@@ -83,7 +83,7 @@ describe.skipIf(!hasPostgres())('the log in small pages', () => {
 
   test('a reader deals with each once, and begins again where it stood', async () => {
     const dealt: number[] = [];
-    const deal = async (events: LogEvent[]): Promise<void> => {
+    const deal = async (events: EndingEvent[]): Promise<void> => {
       expect(events.length).toBeLessThanOrEqual(PAGE);
       dealt.push(...events.map(({ position }) => position));
     };
