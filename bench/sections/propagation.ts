@@ -11,6 +11,8 @@ import { textOf } from './local.ts';
 const NODES = [1, 3];
 const VERIFIERS = [1, 8, 10, 100];
 const VERIFIERS_QUICK = [8, 100];
+/** Beside them, for what the machine takes to wake up: the same and the floor, at that pace and without a pause. */
+const CLOSELY = { verifiers: 8, everyMs: 0 };
 const DOORBELLS = ['Redis', 'NOTIFY'] as const;
 /** A modest rate: what is asked is how long one takes, not how many there can be. */
 const EVERY_MS = 10;
@@ -33,7 +35,7 @@ export async function measurePropagation(bench: Bench): Promise<Section> {
   return withRatios({
     id: 'propagation',
     title: 'A logout, until it is true everywhere',
-    method: `One logout at a time, one every ${EVERY_MS} ms, every third of them with wait "none": it answers after the commit. All nodes on one core, client and verifiers (real ones, each with a connection) on the other; warm. On each confirmed answer, in the same turn, ${WATCHERS} verifiers must refuse. From commit to last acknowledgement is by the node's own count (GET /v1/admin/state), in steps of a twentieth; its p99 is that of the worst stretch of five seconds.`,
+    method: `One logout at a time, one every ${EVERY_MS} ms or one right after the other, every third of them with wait "none": it answers after the commit. All nodes on one core, client and verifiers (real ones, each with a connection) on the other; warm. On each confirmed answer, in the same turn, ${WATCHERS} verifiers must refuse. From commit to last acknowledgement is by the node's own count (GET /v1/admin/state), in steps of a twentieth; its p99 is that of the worst stretch of five seconds.`,
     columns: [
       { value: 'confirmedP50', title: 'confirmed p50 ms', digits: 2 },
       { value: 'confirmedP99', title: 'p99 ms', digits: 2 },
@@ -63,20 +65,61 @@ async function measureCluster(
     nodes.push(await Curfew.startNode({ databaseUrl, redisUrl, users: 0, beside: first }));
   try {
     const counts = bench.options.quick ? VERIFIERS_QUICK : VERIFIERS;
-    const entries = counts.map((verifiers) => propagationEntry(bench, doorbell, nodes, verifiers));
+    const entries = counts.map((verifiers) => propagationEntry(bench, doorbell, nodes, verifiers, EVERY_MS));
+    if (doorbell === 'Redis' && count === 1)
+      entries.push(
+        propagationEntry(bench, doorbell, nodes, CLOSELY.verifiers, CLOSELY.everyMs),
+        ...[EVERY_MS, CLOSELY.everyMs].map((everyMs) => floorEntry(bench, everyMs)),
+      );
     return await measureInRounds(bench, entries);
   } finally {
     await Promise.all(nodes.map((node) => node.stop()));
   }
 }
 
-function propagationEntry(bench: Bench, doorbell: string, nodes: Curfew[], verifiers: number): Entry {
+const paceOf = (everyMs: number): { id: string; text: string } =>
+  everyMs === 0 ? { id: '-closely', text: ', one after the other' } : { id: '', text: '' };
+
+/** What this machine takes for the smallest thing that is durable, at the same pace. */
+function floorEntry(bench: Bench, everyMs: number): Entry {
+  const { update } = bench.floors;
+  const pace = paceOf(everyMs);
+  return {
+    id: `${update.id}${pace.id}`,
+    label: `${update.label}${pace.text}`,
+    kind: 'floor',
+    durable: true,
+    measure: async (timed) => {
+      const crowd = await Crowd.start(0);
+      try {
+        const credentials = await update.prepare(bench.options.propagationSamples + WARM_UP_LOGOUTS);
+        const requests = credentials.map(({ logout: request }) => toWire(request, update.port));
+        const plan = { port: update.port, everyMs };
+        await crowd.floor({ ...plan, requests: requests.splice(0, WARM_UP_LOGOUTS) });
+        await bench.services.checkpoint();
+        const { problems, ...values } = await timed(() => crowd.floor({ ...plan, requests }));
+        return { values, problems };
+      } finally {
+        await crowd.stop();
+      }
+    },
+  };
+}
+
+function propagationEntry(
+  bench: Bench,
+  doorbell: string,
+  nodes: Curfew[],
+  verifiers: number,
+  everyMs: number,
+): Entry {
+  const pace = paceOf(everyMs);
   const [first] = nodes as [Curfew];
   const nodesText = nodes.length === 1 ? '1 node' : `${nodes.length} nodes`;
   const verifiersText = verifiers === 1 ? '1 verifier' : `${verifiers} verifiers`;
   return {
-    id: `${doorbell.toLowerCase()}-${nodes.length}-${verifiers}`,
-    label: `${doorbell}, ${nodesText}, ${verifiersText}`,
+    id: `${doorbell.toLowerCase()}-${nodes.length}-${verifiers}${pace.id}`,
+    label: `${doorbell}, ${nodesText}, ${verifiersText}${pace.text}`,
     kind: 'curfew',
     durable: true,
     measure: async (timed, round) => {
@@ -85,7 +128,7 @@ function propagationEntry(bench: Bench, doorbell: string, nodes: Curfew[], verif
         await crowd.open(nodes, verifiers);
         // Verifiers and the other nodes.
         const replicas = verifiers + nodes.length - 1;
-        const plan = { port: first.port, everyMs: EVERY_MS, watchers: WATCHERS, replicas };
+        const plan = { port: first.port, everyMs, watchers: WATCHERS, replicas };
         if (round === 0) await warmUpNode(bench, first);
         await crowd.logouts({ ...plan, everyMs: 2, samples: await makeSamples(first, WARM_UP_LOGOUTS) });
         const samples = await makeSamples(first, Math.ceil(bench.options.propagationSamples * 1.5));

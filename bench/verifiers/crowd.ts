@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Curfew } from '../candidates/curfew.ts';
 import { request, startNode, type Child } from '../machine/children.ts';
 import { LOAD_CORE } from '../machine/cores.ts';
-import type { LogoutPlan, LogoutTimes } from './logouts.ts';
+import type { FloorPlan, LogoutPlan, LogoutTimes } from './logouts.ts';
 import type { ColdPlan, HotPlan, HotResult, Job, State } from './worker.ts';
 
 /** As few connections as this are one process; a service has several instances, but not a thousand processes. */
@@ -70,6 +70,11 @@ export class Crowd {
 
   logouts(plan: LogoutPlan): Promise<LogoutTimes> {
     return this.#first({ kind: 'logouts', plan });
+  }
+
+  /** The first process asks a floor, as it asks for logouts. */
+  floor(plan: FloorPlan): Promise<Pick<LogoutTimes, 'committedP50' | 'committedP99' | 'problems'>> {
+    return this.#first({ kind: 'floor', plan });
   }
 
   hot(plan: HotPlan): Promise<HotResult> {

@@ -43,6 +43,40 @@ interface Answer {
   waitedOut: number;
 }
 
+export interface FloorPlan {
+  port: number;
+  requests: string[];
+  everyMs: number;
+}
+
+/** The floor, asked in the same way: what the machine takes for one committed row at this pace. */
+export async function runFloor(
+  plan: FloorPlan,
+): Promise<Pick<LogoutTimes, 'committedP50' | 'committedP99' | 'problems'>> {
+  const connection = new Connection(plan.port, { body: true });
+  await connection.open();
+  const committed = new Latencies();
+  const problems = new Set<string>();
+  let due = performance.now();
+  for (const request of plan.requests) {
+    const sentAt = performance.now();
+    const { status } = await connection.ask(request);
+    committed.add(performance.now() - sentAt);
+    if (!isSuccess(status)) problems.add(`the floor answered ${status}`);
+    due += plan.everyMs;
+    await untilDue(due);
+  }
+  connection.close();
+  const [committedP50 = 0, committedP99 = 0] = committed.quantiles(0.5, 0.99);
+  return { committedP50, committedP99, problems: [...problems] };
+}
+
+/** Not at all when it is due: the shortest timer is a millisecond. */
+async function untilDue(due: number): Promise<void> {
+  const waitMs = due - performance.now();
+  if (waitMs > 0) await sleep(waitMs);
+}
+
 /**
  * One logout at a time, by the clock. In the very turn in which a confirmed answer is read, the watching verifiers of this
  * process are asked: a promise that is kept a moment later is not kept.
@@ -80,7 +114,7 @@ export async function runLogouts(plan: LogoutPlan, verifiers: Verifier[]): Promi
         problems.add(`${answer.acknowledged} replicas acknowledged a logout, not ${plan.replicas}`);
     }
     due += plan.everyMs;
-    await sleep(Math.max(0, due - performance.now()));
+    await untilDue(due);
   }
   connection.close();
   if (late > 0) problems.add(`${late} times a verifier did not refuse on the answer`);

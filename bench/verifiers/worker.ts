@@ -2,7 +2,7 @@ import { createPublicKey, verify as verifySignature, type JsonWebKey, type KeyOb
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createVerifier, type Verified, type Verifier } from '@curfew/verifier';
 import { cpuSeconds } from '../machine/foreign-load.ts';
-import { runLogouts, type LogoutPlan } from './logouts.ts';
+import { type FloorPlan, type LogoutPlan, runFloor, runLogouts } from './logouts.ts';
 
 /** What a process full of verifiers is asked. Each is the real one, with a connection of its own. */
 export type Job =
@@ -12,6 +12,7 @@ export type Job =
   | { kind: 'check'; texts: string[]; verifiers: number }
   | { kind: 'state' }
   | { kind: 'logouts'; plan: LogoutPlan }
+  | { kind: 'floor'; plan: FloorPlan }
   | { kind: 'hot'; plan: HotPlan }
   | { kind: 'cold'; plan: ColdPlan };
 
@@ -178,6 +179,8 @@ async function run(job: Job): Promise<unknown> {
     }
     case 'logouts':
       return runLogouts(job.plan, verifiers);
+    case 'floor':
+      return runFloor(job.plan);
     case 'hot':
       return hot(job.plan);
     case 'cold':

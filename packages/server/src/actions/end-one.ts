@@ -45,6 +45,7 @@ export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' 
       const batch = waiting.slice(0, BATCH);
       waiting = waiting.slice(BATCH);
       held.push(...(await endTogether(batch, 'leave')));
+      await new Promise(setImmediate);
       while (runningHeld < HELD_AT_A_TIME && held.length > 0) void runHeld();
     }
     running--;
