@@ -30,10 +30,14 @@ export class NodeProcess {
   /** When the reads of the log that are under way were sent, and the newest that was answered. */
   #readMs = Number.NEGATIVE_INFINITY;
   retiring = false;
+  readonly #oddly: boolean;
+  /** Positions of what this process has committed. */
+  readonly #committed = new Set<number>();
 
   constructor(sim: Simulation, name: string) {
     this.#sim = sim;
     this.name = name;
+    this.#oddly = /[13579]$/.test(name);
     const { world, plan, database } = sim;
     this.process = new Process(name, world, plan);
     const db = database.forNode(this.process);
@@ -46,9 +50,12 @@ export class NodeProcess {
         ...db,
         readLog: (cursor, done) => {
           const sentMs = world.nowMs;
+          // As the server does it: what this process has committed and taken in is left out. Every other one gives it all.
+          const held = new Set(this.#oddly ? this.#committed : []);
           db.readLog(cursor, (error, answer) => {
             if (!error) this.#readMs = Math.max(this.#readMs, sentMs);
-            done(error, answer);
+            const endings = answer?.endings.filter(({ position }) => !held.has(position)) ?? [];
+            done(error, answer && { ...answer, endings });
           });
         },
       },
@@ -143,6 +150,7 @@ export class NodeProcess {
         const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
         this.#sim.promise(this, learned);
         this.node.committed(...decisions.map(({ ending }) => ending));
+        for (const { ending } of decisions) this.#committed.add(ending.position);
         this.asked.push(...decisions);
         this.node.confirm((propagation) => {
           for (const decision of decisions) truth.told(this, decision, learned, propagation);

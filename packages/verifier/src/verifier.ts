@@ -4,6 +4,7 @@ import { Memory } from '@curfew/protocol/memory';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import { Activity, type Used } from './activity.ts';
 import { systemClock } from './clock.ts';
+import { DeadCredentials } from './dead.ts';
 import { EndedWatches, type EndedWhy } from './ended-watch.ts';
 import { Feed } from './feed.ts';
 import { Flights } from './flights.ts';
@@ -82,6 +83,8 @@ const ASSUMED_LEASE_MS = 1000;
 const MOST_ASKED = 1024;
 /** Different tokens whose signatures are computed at once; more are refused as unavailable. */
 const MOST_COMPUTED = 4096;
+/** Credentials that the authority said no to; some megabytes at most. */
+const MOST_DEAD = 10_000;
 const ACTIVITY_MS = 5000;
 
 interface Entry extends Used {
@@ -117,6 +120,7 @@ class FeedVerifier implements Verifier {
   readonly #introspection: Introspection;
   readonly #activity = new Activity();
   readonly #watches = new EndedWatches();
+  readonly #dead: DeadCredentials;
   readonly #asks = new Flights<Answer>(MOST_ASKED);
   readonly #computations = new Flights<Proven | Refused | 'ask'>(MOST_COMPUTED);
   readonly #listeners = { fresh: new Set<() => void>(), stale: new Set<() => void>(), ended: new Set() } as {
@@ -155,6 +159,7 @@ class FeedVerifier implements Verifier {
       judge: (session) => subscriber.judge(session),
       monotonicMs: () => clock.now().monotonicMs,
     });
+    this.#dead = new DeadCredentials(Math.min(capacity, MOST_DEAD));
     this.#stopActivity = clock.every(ACTIVITY_MS, () => this.#tellActivity());
   }
 
@@ -170,12 +175,16 @@ class FeedVerifier implements Verifier {
     if (nowMs === null) return null;
     // The memory asks the replica last, and the replica looks at the clock last.
     const known = this.#memory.recall(credential, nowMs);
-    if (known === null) return null;
+    if (known === null) return this.#isDead(credential) ? this.#refuse('unknown') : null;
     if (known === 'ended') return this.#refuse('ended');
     if (known === 'unsure') return this.#onStale(options) === 'refuse' ? this.#refuse('stale') : null;
     this.#accepted.memory++;
     this.#activity.use(known.value, nowMs);
     return known.value.accepted;
+  }
+
+  #isDead(text: string): boolean {
+    return this.#dead.has(text, this.#clock.now().monotonicMs);
   }
 
   #onStale(options: CheckOptions | undefined): OnStale {
@@ -272,6 +281,7 @@ class FeedVerifier implements Verifier {
     const asked = this.#clock.now();
     let said = await this.#introspection.ask(text, this.#leaseMs());
     const { terms } = this.#feed.subscriber;
+    if (said.says === 'inactive') this.#dead.add(text, this.#clock.now().monotonicMs);
     if (said.says === 'active') {
       const elsewhere = said.audience !== null && !this.#settings.audiences.includes(said.audience);
       if (elsewhere || (terms && terms.issuer !== said.issuer)) said = { says: 'inactive' };

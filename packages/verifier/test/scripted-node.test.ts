@@ -187,6 +187,27 @@ test('an answer of the authority is believed for a minute', async () => {
   }
 });
 
+test('a no of the authority is remembered for five seconds', async () => {
+  await verifier.ready();
+  answer = { active: false };
+  const credential = `sess_${'I'.repeat(43)}`;
+  const now = performance.now.bind(performance);
+  try {
+    for (const [laterMs, questions] of [
+      [0, 1],
+      [4000, 1],
+      [5500, 2],
+    ] as const) {
+      performance.now = () => now() + laterMs;
+      await expect.poll(() => verifier.freshness.state).toBe('fresh');
+      expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unknown' });
+      expect([laterMs, asked]).toEqual([laterMs, questions]);
+    }
+  } finally {
+    performance.now = now;
+  }
+});
+
 test.each([
   ['no JSON', '{'],
   ['a message without a name', '{}'],

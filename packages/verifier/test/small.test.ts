@@ -6,10 +6,28 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { newSecret, parseBearer, parseOpaque } from '../../server/src/domain/tokens.ts';
 import { Activity } from '../src/activity.ts';
+import { DeadCredentials } from '../src/dead.ts';
 import { EndedWatches } from '../src/ended-watch.ts';
 import { Flights } from '../src/flights.ts';
 import { createVerifier, type Refused, type Verified } from '../src/index.ts';
 import { readOptions } from '../src/options.ts';
+
+test('dead credentials are bounded, the oldest go first, and none outlives its time', () => {
+  const dead = new DeadCredentials(3);
+  for (const [text, at] of [
+    ['a', 0],
+    ['b', 1000],
+    ['c', 2000],
+    ['a', 3000],
+    ['d', 3000],
+  ] as const)
+    dead.add(text, at);
+  expect(dead.size).toBe(3);
+  expect(['a', 'b', 'c', 'd'].map((text) => dead.has(text, 3000))).toEqual([true, false, true, true]);
+  expect(['a', 'c', 'd'].map((text) => dead.has(text, 7000))).toEqual([true, false, true]);
+  dead.add('e', 60_000);
+  expect(dead.size).toBe(1);
+});
 
 describe('options', () => {
   const good = { authority: 'https://auth.example', serviceKey: 'key', audience: 'api' };

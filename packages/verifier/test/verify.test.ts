@@ -243,6 +243,19 @@ describe('an opaque credential', () => {
   });
 });
 
+test('a client that goes on using what is over does not cost a question each time', async () => {
+  const credential = await sessionTokenLogin(stage.call);
+  expect(await verifier.verify(credential)).toMatchObject({ ok: true });
+  const { bearer } = await opened(stage.call, 2);
+  await logOut(bearer, { scope: 'all' });
+  expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'ended' });
+  const before = stage.door.asked;
+  for (let i = 0; i < 20; i++)
+    expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unknown' });
+  expect(verifier.verifyNow(credential)).toEqual({ ok: false, reason: 'unknown' });
+  expect(stage.door.asked).toBe(before + 1);
+});
+
 describe('an answer that cannot be trusted', () => {
   const answer = (status: number, body: unknown) => (): void => {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
