@@ -7,15 +7,16 @@ import type { Database } from '../../src/store/database.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { endEachSession, type Ending } from '../../src/store/revoke.ts';
 import { realSystem } from '../../src/system/real.ts';
-import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
-import { withClient } from '../services/postgres.ts';
+import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
 import { quickPasswords } from './node.ts';
 
 /** Longer than this file takes: a node reads when it is told to, and once in a quarter of this. */
 const LEASE_MS = 600_000;
 
-describe.skipIf(!hasPostgres())('a node and its own endings', () => {
+// A PostgreSQL of its own: a transaction that is open in any database of a server keeps its log from being left behind.
+describe.skipIf(findPostgres() === undefined)('a node and its own endings', () => {
+  let postgres: PostgresServer;
   let url: string;
   let database: Database;
   let node: Nodes;
@@ -26,7 +27,9 @@ describe.skipIf(!hasPostgres())('a node and its own endings', () => {
   const system = realSystem(silent, quickPasswords());
 
   beforeAll(async () => {
-    url = await freshDatabase(migrated);
+    postgres = await startPostgres();
+    ({ url } = postgres);
+    await migrated.prepare(url);
     database = openPostgres({ url, pool: 4, statementNames: true, log: silent });
     const watched: Database = {
       ...database,
@@ -53,6 +56,7 @@ describe.skipIf(!hasPostgres())('a node and its own endings', () => {
   afterAll(async () => {
     await node.close();
     await database.close();
+    await postgres.stop();
   });
 
   /** Ends so many sessions as logouts do that arrive together. */

@@ -4,21 +4,27 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { logHorizon, type Place, placeOf, readEndings, writeAuditRows } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
-import { withClient } from '../services/postgres.ts';
+import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
 
 const LONG_AGO = new Date('2026-01-01T00:00:00Z');
 const LATELY = new Date('2026-01-02T00:00:00Z');
 
-describe.skipIf(!hasPostgres())('the log in pages', () => {
+// A PostgreSQL of its own: a transaction that is open in any database of a server keeps its log from being left behind.
+describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
+  let postgres: PostgresServer;
   let url: string;
   let database: Database;
   beforeAll(async () => {
-    url = await freshDatabase(migrated);
+    postgres = await startPostgres();
+    ({ url } = postgres);
+    await migrated.prepare(url);
     database = openPostgres({ url, pool: 2, statementNames: true, log: silent });
   });
-  afterAll(() => database.close());
+  afterAll(async () => {
+    await database.close();
+    await postgres.stop();
+  });
 
   const insert = `insert into events (at, type, scope, reason, session_ids, actor)
     select $1, 'sessions_ended', 'sessions', 'logout', array[$2::uuid], 'system' from generate_series(1, $3) returning position`;
