@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Database } from './database.ts';
-import { oneStarterAtATime } from './start-lock.ts';
+import { oneStarterAtATime, unhurried } from './start-lock.ts';
 import type { Queryable } from './statement.ts';
 
 /** The database was made by a newer program, or its history is not ours. */
@@ -83,10 +83,11 @@ export function migrate(
     await run(`create table if not exists schema_migrations (
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
     const missing = missingFrom(own, (await run(APPLIED)).rows as Applied[]);
+    const patient = missing.length > 0 ? await unhurried(on) : on;
     for (const { number, name, sql, checksum } of missing) {
       onMigration(name);
       // Without values the driver takes the simple protocol, which runs a file of many statements.
-      await on.query({ text: sql } as { text: string; values: unknown[] });
+      await patient.query({ text: sql } as { text: string; values: unknown[] });
       await run('insert into schema_migrations (number, name, checksum) values ($1, $2, $3)', [
         number,
         name,

@@ -1,5 +1,5 @@
 import type { Database } from './database.ts';
-import { oneStarterAtATime } from './start-lock.ts';
+import { oneStarterAtATime, unhurried } from './start-lock.ts';
 import { statement } from './statement.ts';
 
 /*
@@ -40,8 +40,6 @@ const bringBack = statement<[], { events: number; readers: number }>(
    )
    select (select count(*) from moved) as events, (select count(*) from set_back) as readers`,
 );
-/** A log of millions is rewritten once. As long as the driver's timer can be set, which is weeks. */
-const NO_HURRY_MS = 2 ** 31 - 1;
 
 /**
  * Makes the log of a restored database readable here. To be called at every start, before anything reads the log: one look
@@ -52,9 +50,7 @@ export function bringLogBack(database: Database): Promise<{ events: number; read
   return oneStarterAtATime(database, async (on) => {
     const [look] = await isAhead.run(on);
     if (!look?.ahead) return null;
-    await on.query({ text: 'set local statement_timeout = 0', values: [] });
-    const { text } = bringBack;
-    const { rows } = await on.query({ text, values: [], query_timeout: NO_HURRY_MS });
-    return rows[0] as { events: number; readers: number };
+    const [done] = await bringBack.run(await unhurried(on));
+    return done ?? null;
   });
 }

@@ -5,6 +5,8 @@ import type { Queryable } from './statement.ts';
 /** Any number that nothing else takes: starters wait for each other on it. */
 const LOCK = 7_236_401_577;
 const LOCK_LOOK_MS = 200;
+/** As long as the driver's timer can be set, which is weeks. */
+const NO_HURRY_MS = 2 ** 31 - 1;
 
 /** Runs what a start does to the database as a whole, in one transaction, and never two of them at once. */
 export async function oneStarterAtATime<T>(
@@ -20,4 +22,10 @@ export async function oneStarterAtATime<T>(
     if (done) return done.result;
     await sleep(LOCK_LOOK_MS);
   }
+}
+
+/** For work of a start that takes as long as it takes: an index over a hundred million rows, a log that is rewritten. */
+export async function unhurried(on: Queryable): Promise<Queryable> {
+  await on.query({ text: 'set local statement_timeout = 0', values: [] });
+  return { query: (config) => on.query({ ...config, query_timeout: NO_HURRY_MS }) };
 }

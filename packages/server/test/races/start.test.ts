@@ -1,10 +1,14 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { ISSUER, migrated, silent } from '../support.ts';
 import { openKeyRing } from '../../src/keys/ring.ts';
+import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { insertUser } from '../../src/store/users.ts';
@@ -27,6 +31,35 @@ function migrateIn(url: string): Promise<{ code: number | null; output: string }
 }
 
 describe.runIf(hasPostgres())('several at once on an empty database', () => {
+  test('a migration takes as long as it takes, here for a lock, on a large table for its rows', async () => {
+    const url = await freshDatabase();
+    const first = readFileSync(new URL('../../db/migrations/0001-first.sql', import.meta.url), 'utf8');
+    await withClient(url, async (client) => {
+      await client.query(first);
+      await client.query(`create table schema_migrations (
+        number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
+      await client.query('insert into schema_migrations (number, name, checksum) values (1, $1, $2)', [
+        '0001-first.sql',
+        createHash('sha256').update(first).digest('hex'),
+      ]);
+    });
+    const database = openPostgres({ url, pool: 2, statementNames: true, log: silent });
+    try {
+      await withClient(url, async (slow) => {
+        await slow.query('begin');
+        await slow.query('lock table user_sessions in access share mode');
+        const migrating = migrate(database);
+        // Longer than any statement of ours may take otherwise, and than the driver waits for one.
+        const early = await Promise.race([migrating.catch((error: unknown) => error), sleep(6500)]);
+        expect(early).toBeUndefined();
+        await slow.query('commit');
+        expect((await migrating)[0]).toMatch(/^0002-/);
+      });
+    } finally {
+      await database.close();
+    }
+  });
+
   test('four processes migrate: each ends well, and each migration is applied once', async () => {
     const url = await freshDatabase();
     const ended = await Promise.all([migrateIn(url), migrateIn(url), migrateIn(url), migrateIn(url)]);
