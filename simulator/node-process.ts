@@ -50,7 +50,7 @@ export class NodeProcess {
         ...db,
         readLog: (cursor, done) => {
           const sentMs = world.nowMs;
-          // As the server does it: what this process has committed and taken in is left out. Every other one gives it all.
+          // What this process has committed and taken in may be left out, and is for every other process.
           const held = new Set(this.#oddly ? this.#committed : []);
           db.readLog(cursor, (error, answer) => {
             if (!error) this.#readMs = Math.max(this.#readMs, sentMs);

@@ -35,7 +35,7 @@ export interface NodeDatabase {
   /**
    * Every ending at or above the cursor that is committed, and the cursor to go on from: below it every transaction is over, so
    * nothing can appear there any more. Without a cursor, everything that can still matter to anybody. With `more` it was
-   * only the first of it, and the cursor leads to the rest. Endings that were given to `committed` before the asking may be left
+   * only the first of it, and the cursor leads to the rest. Endings that this node was given by `committed` may be left
    * out.
    */
   readLog(
@@ -339,7 +339,7 @@ export class Node {
       return;
     }
     const asked = this.#world.now();
-    // What was committed here before the asking is given by this read at the latest, and never after it anew.
+    // What was committed here before the asking is given by this read at the latest, if at all, and never after it anew.
     const own = this.#own;
     this.#own = new Set();
     this.#world.database.readLog(this.#cursor, (error, news) => {

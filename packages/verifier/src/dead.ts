@@ -1,13 +1,18 @@
-/** For how long the authority's no is remembered. It would hold for ever; this bounds what one mistaken answer can do. */
-const REMEMBERED_MS = 5000;
+import { createHash } from 'node:crypto';
 
 /**
- * Credentials of which the authority has said that they open nothing. None that is over, or was never given out, comes to
- * life, so a client that goes on using its old one need not be asked about each time. Bounded, the oldest go first.
+ * For how long the authority's no is remembered. What is logged out stays so; but a session that has run idle comes back when its
+ * last use, told by another verifier, reaches the database a moment later.
+ */
+const REMEMBERED_MS = 1000;
+
+/**
+ * Credentials of which the authority has just said that they open nothing: a client that goes on using its old one need not be
+ * asked about each time. Bounded, the oldest go first. Kept by their hashes: anybody can send texts, of any length.
  */
 export class DeadCredentials {
   readonly #capacity: number;
-  /** Text → until when, on the process's monotonic clock; in the order in which they came. */
+  /** Hash → until when, on the process's monotonic clock; in the order in which they came. */
   readonly #until = new Map<string, number>();
 
   constructor(capacity: number) {
@@ -19,7 +24,8 @@ export class DeadCredentials {
   }
 
   has(text: string, nowMs: number): boolean {
-    const until = this.#until.get(text);
+    if (this.#until.size === 0) return false;
+    const until = this.#until.get(hash(text));
     return until !== undefined && nowMs < until;
   }
 
@@ -28,7 +34,10 @@ export class DeadCredentials {
       if (until > nowMs && this.#until.size < this.#capacity) break;
       this.#until.delete(oldest);
     }
-    this.#until.delete(text);
-    this.#until.set(text, nowMs + REMEMBERED_MS);
+    const key = hash(text);
+    this.#until.delete(key);
+    this.#until.set(key, nowMs + REMEMBERED_MS);
   }
 }
+
+const hash = (text: string): string => createHash('sha256').update(text).digest('base64');

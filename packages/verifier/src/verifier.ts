@@ -83,7 +83,7 @@ const ASSUMED_LEASE_MS = 1000;
 const MOST_ASKED = 1024;
 /** Different tokens whose signatures are computed at once; more are refused as unavailable. */
 const MOST_COMPUTED = 4096;
-/** Credentials that the authority said no to; some megabytes at most. */
+/** Credentials that the authority said no to; a megabyte or two. */
 const MOST_DEAD = 10_000;
 const ACTIVITY_MS = 5000;
 

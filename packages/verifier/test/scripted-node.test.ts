@@ -187,7 +187,7 @@ test('an answer of the authority is believed for a minute', async () => {
   }
 });
 
-test('a no of the authority is remembered for five seconds', async () => {
+test('a no of the authority is remembered for a second', async () => {
   await verifier.ready();
   answer = { active: false };
   const credential = `sess_${'I'.repeat(43)}`;
@@ -195,11 +195,10 @@ test('a no of the authority is remembered for five seconds', async () => {
   try {
     for (const [laterMs, questions] of [
       [0, 1],
-      [4000, 1],
-      [5500, 2],
+      [400, 1],
+      [60_000, 2],
     ] as const) {
       performance.now = () => now() + laterMs;
-      await expect.poll(() => verifier.freshness.state).toBe('fresh');
       expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unknown' });
       expect([laterMs, asked]).toEqual([laterMs, questions]);
     }

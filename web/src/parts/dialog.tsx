@@ -25,13 +25,18 @@ export function Dialog({ title, onClose, children }: DialogProps): VNode {
     <dialog
       ref={place}
       aria-labelledby={id}
+      // Not closed by the browser itself: it would say so later, and a key that is pressed until then would be lost.
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
       // Word of it comes later; by then another one may be open in its place.
       onClose={() => {
         if (!over.current) onClose();
       }}
       onClick={(event) => {
         const dialog = place.current;
-        if (dialog && event.target === dialog && isOutside(event, dialog)) dialog.close();
+        if (dialog && event.target === dialog && isOutside(event, dialog)) onClose();
       }}
     >
       <div class="stack">

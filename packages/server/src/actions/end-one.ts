@@ -45,7 +45,8 @@ export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' 
       const batch = waiting.slice(0, BATCH);
       waiting = waiting.slice(BATCH);
       held.push(...(await endTogether(batch, 'leave')));
-      await new Promise(setImmediate);
+      // One turn to the sockets: the answers go out, and what has arrived besides comes along with the next statement.
+      if (waiting.length > 0) await new Promise<void>((next) => setImmediate(next));
       while (runningHeld < HELD_AT_A_TIME && held.length > 0) void runHeld();
     }
     running--;

@@ -49,7 +49,7 @@ export interface Committed {
   xid?: string;
 }
 
-type Held = [position: number, xid: string];
+type TakenIn = [position: number, xid: string];
 
 type ConfirmedListener = (ms: number, propagation: Propagation) => void;
 
@@ -79,14 +79,13 @@ export async function joinNodes(options: {
     events.set(ending, event);
     return ending;
   };
-  /** By position, with their transactions: what the next read of the log leaves out. */
-  const held: Held[] = [];
-  const readOwn = ({ event, xid }: Committed): Ending => {
+  const readOwn = ({ event }: Committed): Ending => {
     const ending = read(event);
     own.add(ending);
-    if (xid !== undefined && !database.sole) held.push([event.position, xid]);
     return ending;
   };
+  /** What this process has committed and taken in: the next read of the log leaves it out. */
+  const takenIn: TakenIn[] = [];
   const historyMs = options.keepMs + CLOCKS_APART_MS;
   const troubles = reportOnce(log);
 
@@ -105,7 +104,7 @@ export async function joinNodes(options: {
       },
       database: nodeDatabase(database, system, {
         read,
-        takeHeld: () => held.splice(0),
+        takenIn: () => takenIn.splice(0),
         since: () => new Date(system.now().getTime() - historyMs),
         pageSize: options.pageSize ?? PAGE,
       }),
@@ -151,7 +150,12 @@ export async function joinNodes(options: {
     node,
     judge: (session) => node.judge(session),
     ends: (session: Watched) => node.replica.ends(session),
-    committed: (...those) => node.committed(...those.map(readOwn)),
+    committed(...those) {
+      node.committed(...those.map(readOwn));
+      // Only now: what is left out of the reads must be in the replica. A sole node reads no log.
+      if (!database.sole)
+        for (const { event, xid } of those) if (xid !== undefined) takenIn.push([event.position, xid]);
+    },
     confirm: () => timed((done) => node.confirm(done)),
     confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
     hint(userIds) {
@@ -186,7 +190,8 @@ function nodeDatabase(
   system: System,
   how: {
     read: (event: EndingEvent) => Ending;
-    takeHeld: () => Held[];
+    /** Of what this process has committed, what came in since the last call. */
+    takenIn: () => TakenIn[];
     since: () => Date;
     pageSize: number;
   },
@@ -206,7 +211,7 @@ function nodeDatabase(
     if (last?.place.cursor !== cursor) last = null;
     if (database.sole && last?.more === false) return { endings: [], cursor: last.place.cursor };
     const from = last?.place ?? (await placeOf(database, how.since()));
-    const place = { cursor: from.cursor, given: new Map([...from.given, ...how.takeHeld()]) };
+    const place = { cursor: from.cursor, given: new Map([...from.given, ...how.takenIn()]) };
     // Also of a read that fails: what this process holds need not be given by the next one either.
     if (last) last = { ...last, place };
     const news = await readEndings(database, place, how.pageSize, 'memory');

@@ -101,7 +101,7 @@ const endEach = (
     userAgents: string[],
     requestIds: (string | null)[],
   ],
-  { nth: number; position: number | null; id: string; xid: string }
+  { nth: number; id: string } & ({ position: number; xid: string } | { position: null })
 > =>
   statement(
     name,

@@ -15,138 +15,142 @@ import { quickPasswords } from './node.ts';
 const LEASE_MS = 600_000;
 
 // A PostgreSQL of its own: a transaction that is open in any database of a server keeps its log from being left behind.
-describe.skipIf(findPostgres() === undefined)('a node and its own endings', () => {
-  let postgres: PostgresServer;
-  let url: string;
-  let database: Database;
-  let node: Nodes;
-  /** Session ids that the node's reads of the log have given it. */
-  let given: string[] = [];
-  let failing = false;
-  let told: string[] = [];
-  const system = realSystem(silent, quickPasswords());
+describe.skipIf(findPostgres() === undefined).each([2, 5000])(
+  'a node and its own endings, %i at a time',
+  (pageSize) => {
+    let postgres: PostgresServer;
+    let url: string;
+    let database: Database;
+    let node: Nodes;
+    /** Session ids that the node's reads of the log have given it. */
+    let given: string[] = [];
+    let failing = false;
+    let told: string[] = [];
+    const system = realSystem(silent, quickPasswords());
 
-  beforeAll(async () => {
-    postgres = await startPostgres();
-    ({ url } = postgres);
-    await migrated.prepare(url);
-    database = openPostgres({ url, pool: 4, statementNames: true, log: silent });
-    const watched: Database = {
-      ...database,
-      async query(config) {
-        if (config.name !== 'next_endings') return database.query(config);
-        if (failing) throw new Error('the log cannot be read now');
-        const result = await database.query(config);
-        for (const { session_ids: sids } of result.rows as { session_ids: string[] | null }[])
-          given.push(...(sids ?? []));
-        return result;
-      },
-    };
-    node = await joinNodes({
-      database: watched,
-      system,
-      leaseMs: LEASE_MS,
-      keepMs: 2 * LEASE_MS,
-      doorbell: openDoorbell(database, null, '', () => 1, silent),
-      onEnding: (ending) => void told.push(...ending.ids),
-      onHint: () => undefined,
-      onGap: () => undefined,
+    beforeAll(async () => {
+      postgres = await startPostgres();
+      ({ url } = postgres);
+      await migrated.prepare(url);
+      database = openPostgres({ url, pool: 4, statementNames: true, log: silent });
+      const watched: Database = {
+        ...database,
+        async query(config) {
+          if (config.name !== 'next_endings') return database.query(config);
+          if (failing) throw new Error('the log cannot be read now');
+          const result = await database.query(config);
+          for (const { session_ids: sids } of result.rows as { session_ids: string[] | null }[])
+            given.push(...(sids ?? []));
+          return result;
+        },
+      };
+      node = await joinNodes({
+        database: watched,
+        system,
+        leaseMs: LEASE_MS,
+        keepMs: 2 * LEASE_MS,
+        pageSize,
+        doorbell: openDoorbell(database, null, '', () => 1, silent),
+        onEnding: (ending) => void told.push(...ending.ids),
+        onHint: () => undefined,
+        onGap: () => undefined,
+      });
     });
-  });
-  afterAll(async () => {
-    await node.close();
-    await database.close();
-    await postgres.stop();
-  });
+    afterAll(async () => {
+      await node.close();
+      await database.close();
+      await postgres.stop();
+    });
 
-  /** Ends so many sessions as logouts do that arrive together. */
-  async function end(count: number): Promise<{ sids: string[]; endings: Ending[] }> {
-    const now = new Date();
-    const sids = Array.from({ length: count }, () => system.uuid());
-    await database.query({
-      text: `insert into users (id, email, created_at) values (1, 'own@example.com', now()) on conflict do nothing`,
-      values: [],
-    });
-    for (const sid of sids)
+    /** Ends so many sessions as logouts do that arrive together. */
+    async function end(count: number): Promise<{ sids: string[]; endings: Ending[] }> {
+      const now = new Date();
+      const sids = Array.from({ length: count }, () => system.uuid());
       await database.query({
-        text: `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+        text: `insert into users (id, email, created_at) values (1, 'own@example.com', now()) on conflict do nothing`,
+        values: [],
+      });
+      for (const sid of sids)
+        await database.query({
+          text: `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
                  idle_seconds, idle_expires_at, expires_at)
                values ($1, 1, 'default', 'd', 'v1', nextval('positions'), $2, $2, 900, $3, $3)`,
-        values: [sid, now, new Date(now.getTime() + 900_000)],
+          values: [sid, now, new Date(now.getTime() + 900_000)],
+        });
+      const act = {
+        at: now,
+        actor: 'user:1',
+        contract: 'v1' as const,
+        ipAddress: null,
+        userAgent: '',
+        requestId: null,
+      };
+      const endings = await endEachSession(
+        database,
+        sids.map((sid) => ({ sid, userId: 1, act, reason: 'logout' as const })),
+        'wait',
+      );
+      return { sids, endings: endings.filter((ending) => ending !== null && ending !== 'held') };
+    }
+    const holds = (sid: string): boolean =>
+      node.ends(watch({ sid, userId: 1, clientId: 'default', deviceId: 'd', born: 1 }));
+    const catchUp = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        node.node.catchUp((error) => (error ? reject(error as Error) : resolve()));
       });
-    const act = {
-      at: now,
-      actor: 'user:1',
-      contract: 'v1' as const,
-      ipAddress: null,
-      userAgent: '',
-      requestId: null,
-    };
-    const endings = await endEachSession(
-      database,
-      sids.map((sid) => ({ sid, userId: 1, act, reason: 'logout' as const })),
-      'wait',
-    );
-    return { sids, endings: endings.filter((ending) => ending !== null && ending !== 'held') };
-  }
-  const holds = (sid: string): boolean =>
-    node.ends(watch({ sid, userId: 1, clientId: 'default', deviceId: 'd', born: 1 }));
-  const catchUp = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      node.node.catchUp((error) => (error ? reject(error as Error) : resolve()));
-    });
-  const begin = (): void => void ([given, told] = [[], []]);
+    const begin = (): void => void ([given, told] = [[], []]);
 
-  test('are not given again, and what others end is', async () => {
-    begin();
-    const own = await end(5);
-    node.committed(...own.endings);
-    const theirs = await end(3);
-    await catchUp();
-    expect(given.toSorted()).toEqual(theirs.sids.toSorted());
-    expect([...own.sids, ...theirs.sids].filter((sid) => !holds(sid))).toEqual([]);
-    expect(told.toSorted()).toEqual([...own.sids, ...theirs.sids].toSorted());
-  });
-
-  test('neither while an older transaction keeps everything since from being left behind', async () => {
-    await withClient(url, async (slow) => {
-      await slow.query('begin');
-      await slow.query('select pg_current_xact_id()');
+    test('are not given again, and what others end is', async () => {
       begin();
-      const first = await end(4);
-      node.committed(...first.endings);
+      const own = await end(5);
+      node.committed(...own.endings);
+      const theirs = await end(3);
       await catchUp();
-      const second = await end(4);
-      node.committed(...second.endings);
+      expect(given.toSorted()).toEqual(theirs.sids.toSorted());
+      expect([...own.sids, ...theirs.sids].filter((sid) => !holds(sid))).toEqual([]);
+      expect(told.toSorted()).toEqual([...own.sids, ...theirs.sids].toSorted());
+    });
+
+    test('neither while an older transaction keeps everything since from being left behind', async () => {
+      await withClient(url, async (slow) => {
+        await slow.query('begin');
+        await slow.query('select pg_current_xact_id()');
+        begin();
+        const first = await end(4);
+        node.committed(...first.endings);
+        await catchUp();
+        const second = await end(4);
+        node.committed(...second.endings);
+        await catchUp();
+        await catchUp();
+        expect(given).toEqual([]);
+        expect(told.toSorted()).toEqual([...first.sids, ...second.sids].toSorted());
+        await slow.query('rollback');
+      });
       await catchUp();
       await catchUp();
       expect(given).toEqual([]);
-      expect(told.toSorted()).toEqual([...first.sids, ...second.sids].toSorted());
-      await slow.query('rollback');
     });
-    await catchUp();
-    await catchUp();
-    expect(given).toEqual([]);
-  });
 
-  test('nor after a read that failed', async () => {
-    begin();
-    const own = await end(3);
-    node.committed(...own.endings);
-    failing = true;
-    await expect(catchUp()).rejects.toThrow('cannot be read now');
-    failing = false;
-    const theirs = await end(2);
-    await catchUp();
-    expect(given.toSorted()).toEqual(theirs.sids.toSorted());
-    expect(told.toSorted()).toEqual([...own.sids, ...theirs.sids].toSorted());
-  });
+    test('nor after a read that failed', async () => {
+      begin();
+      const own = await end(3);
+      node.committed(...own.endings);
+      failing = true;
+      await expect(catchUp()).rejects.toThrow('cannot be read now');
+      failing = false;
+      const theirs = await end(2);
+      await catchUp();
+      expect(given.toSorted()).toEqual(theirs.sids.toSorted());
+      expect(told.toSorted()).toEqual([...own.sids, ...theirs.sids].toSorted());
+    });
 
-  test('an ending that this node has committed and was not told of is given', async () => {
-    begin();
-    const { sids } = await end(2);
-    await catchUp();
-    expect(given.toSorted()).toEqual(sids.toSorted());
-    expect(sids.every(holds)).toBe(true);
-  });
-});
+    test('an ending that this node has committed and was not told of is given', async () => {
+      begin();
+      const { sids } = await end(2);
+      await catchUp();
+      expect(given.toSorted()).toEqual(sids.toSorted());
+      expect(sids.every(holds)).toBe(true);
+    });
+  },
+);
