@@ -98,6 +98,37 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
       new Promise((resolve, reject) => {
         node.node.catchUp((error) => (error ? reject(error as Error) : resolve()));
       });
+    test('do not reach a session of another user by its name', async () => {
+      const sid = system.uuid();
+      const now = new Date();
+      await database.query({
+        text: `insert into users (id, email, created_at) values (1, 'own@example.com', now()) on conflict do nothing`,
+        values: [],
+      });
+      await database.query({
+        text: `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+               idle_seconds, idle_expires_at, expires_at)
+             values ($1, 1, 'default', 'd', 'v1', nextval('positions'), $2, $2, 900, $3, $3)`,
+        values: [sid, now, new Date(now.getTime() + 900_000)],
+      });
+      const act = {
+        at: now,
+        actor: 'user:2',
+        contract: 'v1' as const,
+        ipAddress: null,
+        userAgent: '',
+        requestId: null,
+      };
+      expect(await endEachSession(database, [{ sid, userId: 2, act, reason: 'logout' }], 'wait')).toEqual([
+        null,
+      ]);
+      const { rows } = await database.query({
+        text: 'select is_active from user_sessions where id = $1',
+        values: [sid],
+      });
+      expect(rows).toEqual([{ is_active: true }]);
+    });
+
     const begin = (): void => void ([given, told] = [[], []]);
 
     test('are not given again, and what others end is', async () => {
