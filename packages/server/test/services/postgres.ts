@@ -101,7 +101,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const child = await launch({
       command: join(bin, 'postgres'),
       args: ['-D', dir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-      ready: 'database system is ready to accept connections',
+      // A standby is ready to accept read-only connections.
+      ready: 'database system is ready to accept',
       user: unprivileged,
     });
     noteServer(scratch, child.pid);

@@ -3,7 +3,9 @@ import { afterAll, describe, expect, inject, test } from 'vitest';
 import { freshDatabase, hasPostgres } from './fresh-database.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from './postgres.ts';
 import { findRedis, type RedisServer, startRedis } from './redis.ts';
+import { openMovingAddress } from './moving-address.ts';
 import { requireService } from './require.ts';
+import { PRIMARY_SETTINGS, startStandby, type StandbyServer } from './standby.ts';
 
 const rows = async (url: string, sql: string): Promise<unknown[]> =>
   (await withClient(url, (client) => client.query(sql))).rows;
@@ -61,6 +63,44 @@ describe.skipIf(findPostgres() === undefined)('private PostgreSQL', () => {
     expect(await rows(url, 'SELECT n FROM mark')).toEqual([{ n: 1 }]);
     await server.restart();
     expect(await rows(url, 'SELECT n FROM mark')).toEqual([{ n: 1 }]);
+  });
+});
+
+describe.skipIf(findPostgres() === undefined)('a standby of a private PostgreSQL', () => {
+  let primary: PostgresServer | undefined;
+  let standby: StandbyServer | undefined;
+  afterAll(async () => {
+    await standby?.stop();
+    await primary?.stop();
+  });
+
+  test('lags while its replay is paused, loses what it was cut off from, and takes over at the same address', async () => {
+    primary = await startPostgres({ settings: PRIMARY_SETTINGS });
+    await rows(primary.url, 'CREATE TABLE mark (n int)');
+    standby = await startStandby(primary);
+    const address = await openMovingAddress(primary.port);
+    const url = address.instead(primary.url);
+    const count = 'SELECT count(*)::int AS n FROM mark';
+
+    await rows(url, 'INSERT INTO mark VALUES (1)');
+    await standby.caughtUp();
+    expect(await rows(standby.url, count)).toEqual([{ n: 1 }]);
+    await standby.pauseReplay();
+    await rows(url, 'INSERT INTO mark VALUES (2)');
+    expect(await rows(standby.url, count)).toEqual([{ n: 1 }]);
+    await standby.resumeReplay();
+    await standby.caughtUp();
+    expect(await rows(standby.url, count)).toEqual([{ n: 2 }]);
+
+    standby.cutOff();
+    await rows(url, 'INSERT INTO mark VALUES (3)');
+    await standby.promote();
+    address.moveTo(standby.port);
+    expect(await rows(url, count)).toEqual([{ n: 2 }]);
+    await rows(url, 'INSERT INTO mark VALUES (4)');
+    address.moveTo(null);
+    await expect(rows(url, count)).rejects.toThrow();
+    await address.close();
   });
 });
 

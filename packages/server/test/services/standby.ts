@@ -1,0 +1,106 @@
+/** A streaming standby of a test PostgreSQL: it can lag, lose what it has not received, and be promoted. */
+import { execFile } from 'node:child_process';
+import { chownSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { openMovingAddress } from './moving-address.ts';
+import { type PostgresServer, startPostgres, withClient } from './postgres.ts';
+import { makeScratch, noteServer, unprivileged } from './scratch.ts';
+
+/** What a primary of {@link startStandby} needs: a commit is in the WAL, and sent, when it is answered. */
+export const PRIMARY_SETTINGS: Record<string, string> = { synchronous_commit: 'on' };
+
+export interface StandbyServer extends PostgresServer {
+  /** Waits until everything that the primary has committed before the call is visible here. */
+  caughtUp(): Promise<void>;
+  /** Receives on, and shows nothing new until `resumeReplay` or `promote`, which replays what was received. */
+  pauseReplay(): Promise<void>;
+  resumeReplay(): Promise<void>;
+  /** Receives nothing any more: what the primary commits from here on is lost when the standby is promoted. */
+  cutOff(): void;
+  /** Becomes a primary on a timeline of its own. The former primary is left as it is. */
+  promote(): Promise<void>;
+}
+
+/** Copies a running primary and follows it. `stop()` removes the copy. */
+export async function startStandby(primary: PostgresServer): Promise<StandbyServer> {
+  const scratch = makeScratch('standby');
+  const dir = join(scratch, 'data');
+  if (unprivileged !== undefined) chownSync(scratch, unprivileged.uid, unprivileged.gid);
+  const replication = await openMovingAddress(primary.port);
+
+  await withClient(primary.url, async (client) => {
+    await client.query("select pg_backup_start('standby', true)");
+    await promisify(execFile)('cp', ['-a', primary.dir, dir]);
+    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)');
+    writeFileSync(join(dir, 'backup_label'), rows[0]?.labelfile ?? '');
+  });
+  rmSync(join(dir, 'postmaster.pid'), { force: true });
+  writeFileSync(join(dir, 'standby.signal'), '');
+  if (unprivileged !== undefined)
+    for (const name of ['backup_label', 'standby.signal'])
+      chownSync(join(dir, name), unprivileged.uid, unprivileged.gid);
+
+  const server = await startPostgres({
+    dir,
+    settings: {
+      ...PRIMARY_SETTINGS,
+      primary_conninfo: `host=127.0.0.1 port=${replication.port} user=postgres application_name=standby`,
+      hot_standby: 'on',
+      wal_receiver_status_interval: '1s',
+    },
+  });
+  noteServer(scratch, Number(readFileSync(join(dir, 'postmaster.pid'), 'utf8').split('\n')[0]));
+
+  const ask = async <Row extends object>(url: string, sql: string, values: unknown[] = []): Promise<Row> => {
+    const { rows } = await withClient(url, (client) => client.query<Row>(sql, values));
+    if (!rows[0]) throw new Error(`no row: ${sql}`);
+    return rows[0];
+  };
+
+  return {
+    ...server,
+    async caughtUp() {
+      const { lsn } = await ask<{ lsn: string }>(
+        primary.url,
+        'select pg_current_wal_insert_lsn()::text as lsn',
+      );
+      await withClient(server.url, async (client) => {
+        for (;;) {
+          const { rows } = await client.query<{ there: boolean }>(
+            'select pg_last_wal_replay_lsn() >= $1::pg_lsn as there',
+            [lsn],
+          );
+          if (rows[0]?.there === true) return;
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      });
+    },
+    async pauseReplay() {
+      await ask(server.url, 'select pg_wal_replay_pause()');
+      // Asked for, it comes with the next record or wait.
+      for (;;) {
+        const { state } = await ask<{ state: string }>(
+          server.url,
+          'select pg_get_wal_replay_pause_state() as state',
+        );
+        if (state === 'paused') return;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    },
+    resumeReplay: async () => void (await ask(server.url, 'select pg_wal_replay_resume()')),
+    cutOff: () => replication.moveTo(null),
+    async promote() {
+      const { promoted } = await ask<{ promoted: boolean }>(
+        server.url,
+        'select pg_promote(true, 60) as promoted',
+      );
+      if (!promoted) throw new Error('the standby was not promoted within a minute');
+    },
+    async stop() {
+      await server.stop();
+      await replication.close();
+      rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
