@@ -14,7 +14,7 @@ import {
   updateUser,
 } from '../store/users.ts';
 import { isUniqueViolation } from '../store/database.ts';
-import { settle } from './settle.ts';
+import { settle, settlePartly } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 /** Who changes a user, and the session that is to survive the change when it is the user's own. */
@@ -116,9 +116,10 @@ export async function removeUser(
     if (!(await deleteUser(on, userId, act.at))) return null;
     return cut(on, { scope: 'user', userId }, act, 'user_deleted');
   });
-  if (!ending) return false;
-  await settle(world, ending, 'replicas');
-  return true;
+  // Whoever is deleted already was so by somebody else, a moment ago perhaps.
+  if (!ending) await settlePartly(world, null, 'replicas');
+  else await settle(world, ending, 'replicas');
+  return ending !== null;
 }
 
 async function applyChange(
@@ -139,7 +140,10 @@ async function applyChange(
     const position = ending?.event.position ?? (await appendChange(on, userId, change, act));
     return { user, ending, position };
   });
-  if (!outcome) return null;
+  if (!outcome) {
+    await settlePartly(world, null, 'replicas');
+    return null;
+  }
   if (outcome.ending) await settle(world, outcome.ending, 'replicas');
   else await settleChange(world, userId, outcome.position, act);
   return outcome.user;
@@ -165,7 +169,10 @@ function appendChange(on: Queryable, userId: number, change: UserChange, act: Ac
   return append(on, { type: 'user_changed', userId, details: { fields } }, act);
 }
 
-/** A change that ends nothing still makes what is remembered of the user old. */
+/**
+ * A change that ends nothing still makes what is remembered of the user old. It may name what somebody else has just done,
+ * and what ended sessions then: an account that is disabled already, a role that it has.
+ */
 async function settleChange(world: World, userId: number, position: number, act: Act): Promise<void> {
   const event = {
     position,
@@ -186,5 +193,5 @@ async function settleChange(world: World, userId: number, position: number, act:
     request_id: act.requestId,
     details: null,
   };
-  await settle(world, { event, ended: [], more: false }, 'replicas');
+  await settlePartly(world, { event, ended: [], more: false }, 'replicas');
 }

@@ -1,6 +1,7 @@
 import { countLiveSessions } from '../store/live-count.ts';
-import { type CutTarget, cut, endSessions } from '../store/revoke.ts';
-import { type Settled, settle, settleNothing, type Wait } from './settle.ts';
+import { type CutTarget, cut } from '../store/revoke.ts';
+import { endNamed } from './end-named.ts';
+import { type Settled, settle, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 /** What an administrator can end. */
@@ -28,10 +29,9 @@ export async function endByAdministrator(
     if (request.confirm === null || Math.abs(count - request.confirm) > Math.floor(count / DRIFT))
       return { outcome: 'confirmation_required', count };
   }
-  const ending =
+  const settled =
     target.scope === 'sessions'
-      ? await endSessions(database, target.sids, null, act, 'admin_logout')
-      : await cut(database, target, act, 'admin_logout');
-  if (!ending) return { outcome: 'ended', ...(await settleNothing(world, request.wait)) };
-  return { outcome: 'ended', ...(await settle(world, ending, request.wait)) };
+      ? await endNamed(world, target.sids, null, act, 'admin_logout', request.wait)
+      : await settle(world, await cut(database, target, act, 'admin_logout'), request.wait);
+  return { outcome: 'ended', ...settled };
 }

@@ -2,9 +2,10 @@ import { userActor } from '../domain/actor.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { authenticate } from './authenticate.ts';
-import { cut, type Ending, endSessions } from '../store/revoke.ts';
+import { endNamed } from './end-named.ts';
+import { cut, type Ending } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
-import { type Settled, settle, settleNothing, settleTold, type Wait } from './settle.ts';
+import { type Settled, settle, settlePartly, settleTold, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 /** What a logged-in user can end: all of it their own. */
@@ -28,34 +29,32 @@ export async function logOut(
   wait: Wait = 'replicas',
 ): Promise<Settled> {
   const act = actOf(world, origin, userActor(session.userId, session.sid));
-  if (target.scope === 'this')
-    return (await endThis(world, session, act, wait)) ?? settleNothing(world, wait);
-  const ending = await endOwn(world, session, target, act);
-  return ending ? settle(world, ending, wait) : settleNothing(world, wait);
+  if (target.scope === 'this') return endThis(world, session, act, wait);
+  if (target.scope === 'selected')
+    return endNamed(world, target.sessions, session.userId, act, 'logout', wait);
+  return settle(world, await endScope(world, session, target, act), wait);
 }
 
-/** Ends one session, sharing commit and confirmation with others that end now. Null: it was not open. */
+/** Ends one session, sharing commit and confirmation with others that end now. */
 async function endThis(
   world: World,
   { sid, userId }: { sid: string; userId: number },
   act: Act,
   wait: Wait,
-): Promise<Settled | null> {
+): Promise<Settled> {
   const told = await world.endOne({ sid, userId, act, reason: 'logout' });
-  return told && settleTold(world, told.ending, wait, told.confirming);
+  return told ? settleTold(world, told.ending, wait, told.confirming) : settlePartly(world, null, wait);
 }
 
-function endOwn(
+function endScope(
   world: World,
   session: LiveSession,
-  target: Exclude<LogoutScope, { scope: 'this' }>,
+  target: Exclude<LogoutScope, { scope: 'this' | 'selected' }>,
   act: Act,
-): Promise<Ending | null> {
+): Promise<Ending> {
   const { database } = world;
   const { userId, sid } = session;
   switch (target.scope) {
-    case 'selected':
-      return endSessions(database, target.sessions, userId, act, 'logout');
     case 'all':
       return cut(database, { scope: 'user', userId }, act, 'logout');
     case 'others':
@@ -70,14 +69,17 @@ function endOwn(
   }
 }
 
-/** Contract 002: ends the session that a token opens, if it is the user's that is named. Null: there is none. */
+/**
+ * Contract 002: ends the session that a token opens, if it is the user's that is named. One that is unknown, over or
+ * another's counts as none ended, and is answered as late as any: a node may still take it for alive.
+ */
 export async function logOutByToken(
   world: World,
   credential: Credential,
   userId: number,
   origin: Origin,
-): Promise<Settled | null> {
+): Promise<Settled> {
   const session = await authenticate(world, credential, false);
-  if (session?.userId !== userId) return null;
+  if (session?.userId !== userId) return settlePartly(world, null, 'replicas');
   return endThis(world, session, actOf(world, origin, userActor(userId, session.sid)), 'replicas');
 }

@@ -2,9 +2,8 @@ import { judgeRefresh } from '../domain/rotation.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { accessText, type Credential, hashSecret, parseOpaque, successorSecret } from '../domain/tokens.ts';
 import { findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
-import { endSessions } from '../store/revoke.ts';
+import { endNamed } from './end-named.ts';
 import { applicationOf, type IssuedTokens, signFor } from './issue-tokens.ts';
-import { settle } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 const NONCE_BYTES = 32;
@@ -95,10 +94,9 @@ async function successors(
 
 async function endReplayed(world: World, session: LiveSession, origin: Origin): Promise<void> {
   const act = actOf(world, origin, 'system');
-  const ending = await endSessions(world.database, [session.sid], session.userId, act, 'refresh_replay');
   world.system.log.warn(
     { sid: session.sid, user_id: session.userId, ip_address: origin.ipAddress },
     'a spent refresh token was used again: its session was ended',
   );
-  if (ending) await settle(world, ending, 'replicas');
+  await endNamed(world, [session.sid], session.userId, act, 'refresh_replay');
 }

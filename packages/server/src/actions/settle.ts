@@ -42,10 +42,16 @@ export async function settleTold(
 }
 
 /**
- * What follows an ending that found nothing left to end. Somebody else was faster, at this node or at another, and may
- * not be through with telling everybody: what is said here has to be true everywhere all the same.
+ * What follows an ending that found a part of what it named over already, or all of it (null). Somebody else was faster,
+ * at this node or at another, and may not be through with telling everybody; this node may not know either. What is
+ * answered here has to be true everywhere all the same, so the log is read first.
  */
-export async function settleNothing(world: World, wait: Wait): Promise<Settled> {
+export async function settlePartly(world: World, ending: Ending | null, wait: Wait): Promise<Settled> {
+  if (ending) {
+    if (wait === 'none') return settle(world, ending, wait);
+    world.nodes.committed(ending);
+    return settleTold(world, ending, wait, world.nodes.confirmEarlier());
+  }
   const nothing = { ended: 0, more: false };
   if (wait === 'none') return { ...nothing, confirmed: false, acknowledged: 0, waitedOut: 0 };
   return { ...nothing, confirmed: true, ...(await world.nodes.confirmEarlier()) };

@@ -209,7 +209,11 @@ function nodeDatabase(
   let last: Pick<News<EndingEvent>, 'place' | 'more'> | null = null;
   const readLog = async (cursor: string | null) => {
     if (last?.place.cursor !== cursor) last = null;
-    if (database.sole && last?.more === false) return { endings: [], cursor: last.place.cursor };
+    if (database.sole && last?.more === false) {
+      // Whoever was answered by the database before this was asked has taken in what it committed by the next turn.
+      await new Promise((turn) => setImmediate(turn));
+      return { endings: [], cursor: last.place.cursor };
+    }
     const from = last?.place ?? (await placeOf(database, how.since()));
     const place = { cursor: from.cursor, given: new Map([...from.given, ...how.takenIn()]) };
     // Also of a read that fails: what this process holds need not be given by the next one either.

@@ -1,8 +1,7 @@
 import { authenticate } from '../actions/authenticate.ts';
 import type { LoginOutcome } from '../actions/log-in.ts';
 import { logOut } from '../actions/log-out.ts';
-import { endSessions } from '../store/revoke.ts';
-import { settle } from '../actions/settle.ts';
+import { endNamed } from '../actions/end-named.ts';
 import { actOf, type World } from '../actions/world.ts';
 import { userActor } from '../domain/actor.ts';
 import { originOf, isForeignPage, presented, sessionCallerToChange } from './callers.ts';
@@ -51,8 +50,7 @@ async function endEarlier(c: Call): Promise<void> {
   const earlier = await authenticate(world, before.credential, false);
   if (!earlier) return;
   const act = actOf(world, originOf(c, 'cookie'), userActor(earlier.userId, earlier.sid));
-  const ending = await endSessions(world.database, [earlier.sid], earlier.userId, act, 'replaced_by_login');
-  if (ending) await settle(world, ending, 'replicas');
+  await endNamed(world, [earlier.sid], earlier.userId, act, 'replaced_by_login');
 }
 
 const SCOPES = ['this', 'all', 'others'] as const;

@@ -105,11 +105,12 @@ export function serveSessionId(router: Router): void {
       if (userId === null || sessionId === undefined || sessionId === '')
         return error(c, 400, 'userId and sessionId parameters are required');
       const token = parseOpaque('session', sessionId);
-      const possible = token?.kind === 'session' && userId <= BigInt(Number.MAX_SAFE_INTEGER);
-      const settled = possible
-        ? await logOutByToken(c.get('world'), token, Number(userId), originOf(c, 'session-id'))
-        : null;
-      if (!settled) return error(c, 404, 'Session not found or already expired');
+      // What has not the form of a token never was one, and no node can take it for alive.
+      const settled =
+        token?.kind === 'session'
+          ? await logOutByToken(c.get('world'), token, Number(userId), originOf(c, 'session-id'))
+          : null;
+      if (!settled?.ended) return error(c, 404, 'Session not found or already expired');
       return c.json(
         { success: true, message: 'Logged out successfully' },
         200,

@@ -1,0 +1,25 @@
+import type { EndReason } from '../domain/session.ts';
+import { endSessions } from '../store/revoke.ts';
+import type { Act } from '../store/sessions.ts';
+import { type Settled, settle, settlePartly, type Wait } from './settle.ts';
+import type { World } from './world.ts';
+
+/**
+ * Ends sessions by their ids, of one user where one is given. Ids that are unknown, over or another's are passed over, and
+ * all alike: the answer waits until the log was read, because one of them may have been ended elsewhere a moment ago.
+ */
+export async function endNamed(
+  world: World,
+  sids: readonly string[],
+  userId: number | null,
+  act: Act,
+  reason: EndReason,
+  wait: Wait = 'replicas',
+): Promise<Settled> {
+  // A UUID may be written in capitals (RFC 9562 section 4).
+  const named = [...new Set(sids.map((sid) => sid.toLowerCase()))];
+  const ending = await endSessions(world.database, named, userId, act, reason);
+  return ending?.ended.length === named.length
+    ? settle(world, ending, wait)
+    : settlePartly(world, ending, wait);
+}
