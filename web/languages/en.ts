@@ -246,7 +246,6 @@ export const en = {
     outcome: {
       ended: { one: 'One session is ended.', other: '{count} sessions are ended.' },
       nothing: 'There was nothing left to end.',
-      many: 'All of them are over.',
       marking: {
         one: 'They are over already. One row of the table is still being marked.',
         other: 'They are over already. {count} rows of the table are still being marked.',

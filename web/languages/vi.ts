@@ -227,7 +227,6 @@ export const vi: Language = {
     outcome: {
       ended: { other: 'Đã kết thúc {count} phiên.' },
       nothing: 'Không còn gì để kết thúc.',
-      many: 'Tất cả đã kết thúc.',
       marking: { other: 'Các phiên đã kết thúc. Còn {count} dòng trong bảng đang được đánh dấu.' },
       marked: 'Mọi dòng trong bảng đã được đánh dấu.',
     },

@@ -223,7 +223,6 @@ export const zh: Language = {
     outcome: {
       ended: { other: '已结束 {count} 个会话。' },
       nothing: '没有需要结束的会话。',
-      many: '全部已经结束。',
       marking: { other: '会话已经结束。表中还有 {count} 行正在标记。' },
       marked: '表中各行均已标记。',
     },

@@ -49,11 +49,16 @@ function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Told {
   );
 }
 
-export function logoutRequest(authority: string, asked: LogoutOptions, csrf?: string): Request {
+export function logoutRequest(
+  authority: string,
+  // The server takes no others, and an application may hand over more than the type says.
+  { scope, sessions, device }: LogoutOptions,
+  csrf?: string,
+): Request {
   return new Request(`${authority}/v1/logout`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(csrf ? { 'x-csrf-token': csrf } : {}) },
-    body: JSON.stringify(asked),
+    body: JSON.stringify({ scope, sessions, device }),
     // Goes out even when the page goes to another one now.
     keepalive: true,
     signal: AbortSignal.timeout(ANSWER_MS),

@@ -45,6 +45,7 @@ export interface LogEvent {
   contract: string | null;
   ip_address: string | null;
   user_agent: string | null;
+  details: { note?: string } | null;
 }
 
 export interface Application {

@@ -6,6 +6,9 @@ import type { LogEvent } from './api.ts';
 import { pathOfUser } from './route.ts';
 import { actorOf, reasonOf, whatHappened } from './words.ts';
 
+/** As long as the server takes one. */
+const NOTE_CHARACTERS = 500;
+
 export interface EventListProps {
   events: readonly LogEvent[];
   label: string;
@@ -80,6 +83,11 @@ function EventRow({
         {' · '}
         <span title={administration.log}>#{event.position}</span>
       </p>
+      {event.details?.note === undefined ? null : (
+        <p class="small">
+          <bdi>{shown(event.details.note, NOTE_CHARACTERS)}</bdi>
+        </p>
+      )}
     </li>
   );
 }

@@ -39,11 +39,7 @@ export function faultOf({ administration, login }: Texts, error: unknown): strin
 
 /** What was ended, in a sentence. */
 export function endedOutcome({ tag, administration: { outcome } }: Texts, ended: Ended): Outcome {
-  const sentence = ended.more
-    ? outcome.many
-    : ended.ended === 0
-      ? outcome.nothing
-      : sayCount(tag, outcome.ended, ended.ended);
+  const sentence = ended.ended === 0 ? outcome.nothing : sayCount(tag, outcome.ended, ended.ended);
   return { good: true, sentence, ended };
 }
 

@@ -30,12 +30,12 @@ export function sayCount(tag: string, plural: Plural, count: number, values: Val
  * A name as somebody wrote it, fit to be shown: no line breaks, no control characters and none that turn the
  * direction or cannot be seen, and not without end.
  */
-export function shown(name: string): string {
+export function shown(name: string, longest: number = LONGEST): string {
   const clean = name.slice(0, 1000).replace(CONTROLS, ' ').replace(/\s+/g, ' ').trim();
   const characters = Array.from(clean);
-  return characters.length > LONGEST
+  return characters.length > longest
     ? `${characters
-        .slice(0, LONGEST - 1)
+        .slice(0, longest - 1)
         .join('')
         .trimEnd()}…`
     : clean;

@@ -193,5 +193,5 @@ async function settleChange(world: World, userId: number, position: number, act:
     request_id: act.requestId,
     details: null,
   };
-  await settlePartly(world, { event, ended: [], more: false }, 'replicas');
+  await settlePartly(world, { event, ended: [], count: 0, more: false }, 'replicas');
 }

@@ -24,14 +24,29 @@ export async function endByAdministrator(
 ): Promise<AdminEnding> {
   const { database } = world;
   const act = actOf(world, origin, request.actor);
-  if (target.scope === 'everyone') {
-    const count = await countLiveSessions(database, act.at);
-    if (request.confirm === null || Math.abs(count - request.confirm) > Math.floor(count / DRIFT))
-      return { outcome: 'confirmation_required', count };
+  if (target.scope === 'sessions') {
+    const settled = await endNamed(world, target.sids, null, act, 'admin_logout', request.wait);
+    return { outcome: 'ended', ...settled };
   }
-  const settled =
-    target.scope === 'sessions'
-      ? await endNamed(world, target.sids, null, act, 'admin_logout', request.wait)
-      : await settle(world, await cut(database, target, act, 'admin_logout'), request.wait);
-  return { outcome: 'ended', ...settled };
+  let counted = 0;
+  if (target.scope === 'everyone') {
+    counted = await countLiveSessions(database, act.at);
+    if (request.confirm === null || Math.abs(counted - request.confirm) > Math.floor(counted / DRIFT))
+      return { outcome: 'confirmation_required', count: counted };
+  }
+  if (target.scope === 'client') counted = await countOfClient(world, target.clientId, act.at);
+  const ending = await cut(database, target, act, 'admin_logout');
+  // Beyond what the cut itself looks at, the sessions are those that were counted just before it.
+  const count = ending.more ? Math.max(ending.count, counted) : ending.count;
+  return { outcome: 'ended', ...(await settle(world, { ...ending, count }, request.wait)) };
+}
+
+/** A count that fails holds up no logout: then the answer says how many sessions ended at least. */
+async function countOfClient({ database, system }: World, clientId: string, now: Date): Promise<number> {
+  try {
+    return await countLiveSessions(database, now, clientId);
+  } catch (err) {
+    system.log.warn({ err, client_id: clientId }, 'the sessions of an application could not be counted');
+    return 0;
+  }
 }

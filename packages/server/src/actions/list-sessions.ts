@@ -1,6 +1,11 @@
 import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
-import { listSessionsOfUser, pageOfSessions, type SessionSummary } from '../store/sessions.ts';
+import {
+  listSessionsOfUser,
+  pageOfSessions,
+  type SessionFilter,
+  type SessionSummary,
+} from '../store/sessions.ts';
 import type { Place } from '../system/places.ts';
 import type { World } from './world.ts';
 
@@ -31,7 +36,7 @@ export async function listOwnSessions(world: World, userId: number): Promise<Ses
 /** Sessions for the administration, newest first, with how each one ended. */
 export async function listSessions(
   world: World,
-  filter: { userId: number | null; clientId: string | null; before: string | null; alive: boolean | null },
+  filter: SessionFilter,
   limit: number,
 ): Promise<(SessionView & { active: boolean; email: string; ended: Ended | null })[]> {
   const rows = await pageOfSessions(world.database, world.system.now(), filter, limit);
@@ -56,7 +61,7 @@ interface Ended {
   reason: string;
 }
 
-function viewOf({ system }: World, row: SessionSummary): SessionView {
+export function viewOf({ system }: World, row: SessionSummary): SessionView {
   return {
     id: row.id,
     user_id: row.user_id,

@@ -3,8 +3,9 @@ import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { authenticate } from './authenticate.ts';
 import { endNamed } from './end-named.ts';
-import { cut, type Ending } from '../store/revoke.ts';
+import { cut, type CutTarget } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
+import { type Preview, previewEnding } from './preview-ending.ts';
 import { type Settled, settle, settlePartly, settleTold, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
@@ -32,7 +33,20 @@ export async function logOut(
   if (target.scope === 'this') return endThis(world, session, act, wait);
   if (target.scope === 'selected')
     return endNamed(world, target.sessions, session.userId, act, 'logout', wait);
-  return settle(world, await endScope(world, session, target, act), wait);
+  return settle(world, await cut(world.database, cutOf(session, target), act, 'logout'), wait);
+}
+
+/** What that would end. */
+export function previewLogOut(world: World, session: LiveSession, target: LogoutScope): Promise<Preview> {
+  const { userId, sid } = session;
+  switch (target.scope) {
+    case 'this':
+      return previewEnding(world, { scope: 'sessions', sids: [sid] }, userId);
+    case 'selected':
+      return previewEnding(world, { scope: 'sessions', sids: target.sessions }, userId);
+    default:
+      return previewEnding(world, cutOf(session, target));
+  }
 }
 
 /** Ends one session, sharing commit and confirmation with others that end now. */
@@ -46,26 +60,17 @@ async function endThis(
   return told ? settleTold(world, told.ending, wait, told.confirming) : settlePartly(world, null, wait);
 }
 
-function endScope(
-  world: World,
-  session: LiveSession,
+function cutOf(
+  { userId, sid, deviceId }: LiveSession,
   target: Exclude<LogoutScope, { scope: 'this' | 'selected' }>,
-  act: Act,
-): Promise<Ending> {
-  const { database } = world;
-  const { userId, sid } = session;
+): CutTarget {
   switch (target.scope) {
     case 'all':
-      return cut(database, { scope: 'user', userId }, act, 'logout');
+      return { scope: 'user', userId };
     case 'others':
-      return cut(database, { scope: 'others', userId, exceptSession: sid }, act, 'logout');
+      return { scope: 'others', userId, exceptSession: sid };
     case 'device':
-      return cut(
-        database,
-        { scope: 'device', userId, deviceId: target.device ?? session.deviceId },
-        act,
-        'logout',
-      );
+      return { scope: 'device', userId, deviceId: target.device ?? deviceId };
   }
 }
 

@@ -7,7 +7,7 @@ export type Wait = 'replicas' | 'none';
 
 /** What the caller of a logout is told. */
 export interface Settled extends Propagation {
-  /** Sessions that were ended; at least this many when `more` is true. */
+  /** Sessions that were ended; at least this many when `more` is true, and rows are still to be marked. */
   ended: number;
   more: boolean;
   /** True when no node accepts any credential of an ended session any more. */
@@ -32,7 +32,7 @@ export async function settleTold(
 ): Promise<Settled> {
   const { audit, marker, evictor } = world.readers;
   for (const reader of [audit, evictor, ending.more ? marker : null]) reader?.soon();
-  const facts = { ended: ending.ended.length, more: ending.more };
+  const facts = { ended: ending.count, more: ending.more };
   if (wait === 'none') {
     // It goes on, and is counted; the caller did not want to hear how it went.
     confirming.catch(() => undefined);

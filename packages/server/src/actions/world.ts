@@ -29,13 +29,14 @@ export interface World {
   readonly readers: { audit: Reader; marker: Reader; evictor: Reader | null };
 }
 
-/** Where a request came from, as the log keeps it. */
+/** Where a request came from, and what it wants to be noted, as the log keeps it. */
 export interface Origin {
   contract: string;
   /** The client's address; null when it is not known. */
   ipAddress: string | null;
   userAgent: string;
   requestId: string | null;
+  note?: string | undefined;
 }
 
 /** What the log says of who does something: the origin, now, and the actor. */

@@ -8,6 +8,7 @@ import {
   keySchema,
   loggedEventSchema,
   type Operator,
+  previewSchema,
   sessionSchema,
 } from './operator.ts';
 import { programVersion } from './version.ts';
@@ -68,8 +69,14 @@ export function apiOperator(url: string, serviceKey: string): Operator {
       const schema = z.object({ sessions: z.array(sessionSchema), next: z.string().nullable() });
       return read(await call('GET', `/v1/admin/sessions?${query}`), schema);
     },
-    async end(target, { confirm, wait }) {
-      const body = { ...bodyOf(target), wait, ...(confirm === null ? {} : { confirm }) };
+    async preview(target) {
+      return read(
+        await call('POST', '/v1/admin/logout', { ...bodyOf(target), dry_run: true }),
+        previewSchema,
+      );
+    },
+    async end(target, { confirm, wait, note }) {
+      const body = { ...bodyOf(target), wait, note, ...(confirm === null ? {} : { confirm }) };
       const reply = await call('POST', '/v1/admin/logout', body);
       if (!reply.ok && reply.problem.code === 'confirmation_required')
         return { outcome: 'confirmation_required', count: reply.problem.count ?? 0 };

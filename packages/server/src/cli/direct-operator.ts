@@ -3,12 +3,14 @@ import { changeUser, createUser, removeUser, resetPassword } from '../actions/ch
 import { endByAdministrator } from '../actions/end-sessions.ts';
 import { findUsers } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
+import { previewEnding } from '../actions/preview-ending.ts';
 import { readLog, shown, type ShownEvent } from '../actions/read-log.ts';
 import { watchMarking } from '../actions/watch-marking.ts';
 import { actOf, type Origin } from '../actions/world.ts';
 import { type OpenWorld, openWorld } from '../authority.ts';
 import type { Config } from '../config.ts';
 import { accountBody } from '../http/admin.ts';
+import { previewBody } from '../http/respond.ts';
 import { passwordFault } from '../http/v1.ts';
 import { EVERY_EVENT, logHorizon, type Place, readOn } from '../store/log.ts';
 import { findCredentials, findUser } from '../store/users.ts';
@@ -77,9 +79,15 @@ function directOperator({ world, close }: OpenWorld): Operator {
       const sessions = await listSessions(world, { ...filter, alive: ended ? null : true }, limit);
       return { sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null };
     },
-    async end(target, how) {
+    preview: async (target) => previewBody(await previewEnding(world, target)),
+    async end(target, { note, ...how }) {
       const begunMs = system.monotonicMs();
-      const ending = await endByAdministrator(world, target, { actor: changer.actor, ...how }, origin);
+      const ending = await endByAdministrator(
+        world,
+        target,
+        { actor: changer.actor, ...how },
+        { ...origin, note },
+      );
       if (ending.outcome === 'confirmation_required') return ending;
       const { ended, more, confirmed, acknowledged, waitedOut } = ending;
       const ms = Math.round((system.monotonicMs() - begunMs) * 100) / 100;

@@ -1,11 +1,41 @@
 import type { AdminTarget } from '../actions/end-sessions.ts';
-import { type CommandLine, type Option, Refused } from './declare.ts';
+import { plainName } from '../domain/plain-name.ts';
+import { note } from '../http/contract/shapes.ts';
+import { type CommandLine, type Option, Refused, UsageError } from './declare.ts';
 import type { Ended, Operator } from './operator.ts';
-import { counted } from './terminal.ts';
+import { counted, plain } from './terminal.ts';
 
-export const NO_WAIT: Option = {
-  about: 'Answer after the commit, not when every process has heard of it (at most a lease later).',
+export const HOW: Record<string, Option> = {
+  'no-wait': {
+    about: 'Answer after the commit, not when every process has heard of it (at most a lease later).',
+  },
+  note: { value: 'TEXT', about: 'Why, for the log: 500 characters at most.' },
+  'dry-run': { about: 'End nothing; show how many sessions would end, and the newest of them.' },
 };
+
+/** @throws UsageError when it is too long */
+function readNote(line: CommandLine): string | undefined {
+  const text = line.text('note');
+  const read = note.safeParse(text);
+  if (!read.success) throw new UsageError(`--note: ${read.error.issues[0]?.message ?? 'is not valid'}.`);
+  return text === undefined ? undefined : plainName(text) || undefined;
+}
+
+/** Shows what would end, where only that was asked. @returns whether it was */
+export async function previewed(
+  line: CommandLine,
+  operator: Operator,
+  target: AdminTarget,
+): Promise<boolean> {
+  if (!line.flag('dry-run')) return false;
+  const preview = await operator.preview(target);
+  const { count, sample } = preview;
+  const shown = sample.map(({ id, user_id, client_id, device, ip_address }) =>
+    [id, `user ${user_id}`, client_id, device.name || device.id, ip_address ?? ''].map(plain).join('  '),
+  );
+  line.terminal.answer(preview, [`Dry run: ${counted(count, 'session')} would end.`, ...shown].join('\n'));
+  return true;
+}
 
 /**
  * Ends sessions, says what ended, and then shows how rows are marked where there were many.
@@ -18,7 +48,7 @@ export async function endAndReport(
   confirm: number | null = null,
 ): Promise<Ended> {
   const wait = line.flag('no-wait') ? 'none' : 'replicas';
-  const ending = await operator.end(target, { confirm, wait });
+  const ending = await operator.end(target, { confirm, wait, note: readNote(line) });
   if (ending.outcome === 'confirmation_required') {
     line.terminal.answer(ending, `${counted(ending.count, 'session')} would end.`);
     throw new Refused(
@@ -30,12 +60,8 @@ export async function endAndReport(
   return ending.result;
 }
 
-export function sentence({ ended, more, confirmed, ms, acknowledged, waitedOut }: Ended): string {
-  const what = more
-    ? 'Ended: more sessions than are marked at once.'
-    : ended === 0
-      ? 'There was no session to end.'
-      : `Ended ${counted(ended, 'session')}.`;
+export function sentence({ ended, confirmed, ms, acknowledged, waitedOut }: Ended): string {
+  const what = ended === 0 ? 'There was no session to end.' : `Ended ${counted(ended, 'session')}.`;
   if (!confirmed) return `${what} Committed in ${ms} ms, without waiting for the other nodes.`;
   const others =
     acknowledged + waitedOut === 0

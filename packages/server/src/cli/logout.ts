@@ -1,6 +1,6 @@
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { type Command, type CommandLine, EXIT, Refused, UsageError } from './declare.ts';
-import { endAndReport, NO_WAIT } from './end.ts';
+import { endAndReport, HOW, previewed } from './end.ts';
 import { findUser, requireApplication } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
@@ -27,12 +27,13 @@ const logout: Command = {
     everyone: { about: 'Every session there is.' },
     confirm: { value: 'N', about: 'With --everyone: go ahead if about so many sessions end.' },
     yes: { about: 'With --everyone: go ahead however many there are.' },
-    'no-wait': NO_WAIT,
+    ...HOW,
   },
   examples: [
     'curfew logout --user ada@example.com',
     'curfew logout --user 2 --device laptop-1',
-    'curfew logout --app shop',
+    'curfew logout --app shop --dry-run',
+    'curfew logout --app shop --note "stolen key"',
     'curfew logout --everyone',
   ],
   async run(line) {
@@ -48,6 +49,7 @@ const logout: Command = {
     const listed = await readList(line);
     return withOperator(line, async (operator) => {
       const target = await targetOf(line, operator, listed);
+      if (await previewed(line, operator, target)) return EXIT.done;
       const number = target.scope === 'everyone' ? await confirmedNumber(line, operator, confirm) : null;
       await endAndReport(line, operator, target, number);
       return EXIT.done;

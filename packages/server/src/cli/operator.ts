@@ -19,10 +19,9 @@ export const accountSchema = z.object({
 });
 export type Account = z.infer<typeof accountSchema>;
 
-export const sessionSchema = z.object({
+const viewSchema = z.object({
   id: z.string(),
   user_id: z.number(),
-  email: z.string(),
   client_id: z.string(),
   contract: z.string(),
   device: z.object({
@@ -36,6 +35,11 @@ export const sessionSchema = z.object({
   last_seen_at: z.string(),
   expires_at: z.string(),
   idle_expires_at: z.string(),
+});
+export type View = z.infer<typeof viewSchema>;
+
+export const sessionSchema = viewSchema.extend({
+  email: z.string(),
   active: z.boolean(),
   ended: z.object({ at: z.string(), by: z.string(), reason: z.string() }).nullable(),
 });
@@ -50,6 +54,13 @@ export const endedSchema = z.object({
   waitedOut: z.number(),
 });
 export type Ended = z.infer<typeof endedSchema>;
+
+export const previewSchema = z.object({
+  dry_run: z.literal(true),
+  count: z.number(),
+  sample: z.array(viewSchema),
+});
+export type Preview = z.infer<typeof previewSchema>;
 
 export const keySchema = z.object({
   kid: z.string(),
@@ -74,6 +85,7 @@ export const loggedEventSchema = z.object({
   actor: z.string(),
   contract: z.string().nullable(),
   ip_address: z.string().nullable(),
+  details: z.record(z.string(), z.unknown()).nullable(),
 });
 export type LoggedEvent = z.infer<typeof loggedEventSchema>;
 
@@ -108,7 +120,12 @@ export interface Operator {
   setPassword(id: number, password: string): Promise<boolean>;
   sessions(filter: SessionFilter, limit: number): Promise<{ sessions: Session[]; next: string | null }>;
   /** Ends sessions; `everyone` only with the count confirmed. */
-  end(target: AdminTarget, how: { confirm: number | null; wait: Wait }): Promise<Ending>;
+  end(
+    target: AdminTarget,
+    how: { confirm: number | null; wait: Wait; note?: string | undefined },
+  ): Promise<Ending>;
+  /** What `end` would end. Ends nothing. */
+  preview(target: AdminTarget): Promise<Preview>;
   /**
    * Watches the rows of what was just ended being marked, where this process does it. False where the server does.
    */

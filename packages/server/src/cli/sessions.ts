@@ -1,6 +1,6 @@
 import { sid as sidShape } from '../http/contract/shapes.ts';
 import { type Command, EXIT, Refused, UsageError } from './declare.ts';
-import { endAndReport, NO_WAIT } from './end.ts';
+import { endAndReport, HOW, previewed } from './end.ts';
 import { findUser, requireApplication } from './arguments.ts';
 import type { Session } from './operator.ts';
 import { withOperator } from './reach.ts';
@@ -46,13 +46,15 @@ const end: Command = {
   ],
   anywhere: true,
   operands: [{ name: 'SESSION', about: 'The id of a session, as `sessions list` shows it.', many: true }],
-  options: { 'no-wait': NO_WAIT },
+  options: HOW,
   examples: ['curfew sessions end 019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60'],
   run: (line) => {
     const sids = line.operands.map(requireSid);
     if (sids.length > 1000) throw new UsageError('at most 1000 sessions at a time.');
     return withOperator(line, async (operator) => {
-      const result = await endAndReport(line, operator, { scope: 'sessions', sids });
+      const target = { scope: 'sessions', sids } as const;
+      if (await previewed(line, operator, target)) return EXIT.done;
+      const result = await endAndReport(line, operator, target);
       if (result.ended === 0)
         throw new Refused(sids.length === 1 ? 'that session is not alive.' : 'none of them is alive.');
       return EXIT.done;
@@ -63,8 +65,9 @@ const end: Command = {
 export const sessionCommands: Command[] = [list, end];
 
 function requireSid(text: string): string {
-  if (!sidShape.safeParse(text).success) throw new UsageError(`${text} is not the id of a session.`);
-  return text;
+  const sid = sidShape.safeParse(text);
+  if (!sid.success) throw new UsageError(`${text} is not the id of a session.`);
+  return sid.data;
 }
 
 function sessionTable(sessions: Session[], ended: boolean): string {

@@ -92,6 +92,7 @@ function lineOf(event: LoggedEvent): string {
           ? `application ${event.client_id}`
           : (event.scope ?? '');
   const ids = event.session_ids ?? [];
+  const note = event.details?.['note'];
   const what = [
     event.type.replaceAll('_', ' '),
     whose,
@@ -101,6 +102,7 @@ function lineOf(event: LoggedEvent): string {
     `by ${event.actor}`,
     event.contract === null ? '' : `through ${event.contract}`,
     event.ip_address === null ? '' : `from ${event.ip_address}`,
+    typeof note === 'string' ? `note: ${note}` : '',
   ];
   return `${event.at}  ${what
     .filter((part) => part !== '')

@@ -4,6 +4,7 @@ import { type AdminTarget, endByAdministrator } from '../actions/end-sessions.ts
 import { exportEvents } from '../actions/export-events.ts';
 import { findUsers, SearchStopped } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
+import { previewEnding } from '../actions/preview-ending.ts';
 import { readLog } from '../actions/read-log.ts';
 import { startSession } from '../actions/start-session.ts';
 import { createSystemState } from '../actions/system-state.ts';
@@ -20,7 +21,7 @@ import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
 import { mayLook, streamLog } from './live-log.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { refuse, refuseInput, settledBody, userBody } from './respond.ts';
+import { previewBody, refuse, refuseInput, settledBody, userBody } from './respond.ts';
 import { type Router, serveRow } from './serve-row.ts';
 import { onFault, onLogoutFault, passwordFault } from './v1.ts';
 
@@ -85,10 +86,10 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
   serve(contract.createUser, async (c, admin, world) => {
     const input = await readBody(c, contract.createUser);
     if (!input.ok) return refuseInput(c, input.fault);
-    const { password = null, ...user } = input.value;
+    const { password = null, note, ...user } = input.value;
     const fault = password === null ? null : passwordFault(world.config.passwordMinLength, password);
     if (fault) return refuseInput(c, { field: 'password', message: fault, kind: 'malformed' });
-    const made = await createUser(world, { ...user, password }, changerOf(admin), originOf(c, 'v1'));
+    const made = await createUser(world, { ...user, password }, changerOf(admin), originOf(c, 'v1', note));
     return made ? c.json({ user: accountBody(made) }, 201) : refuse(c, 'conflict', { field: 'email' });
   });
 
@@ -104,14 +105,19 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
     if (!params.ok) return refuseInput(c, params.fault);
     const input = await readBody(c, contract.changeUser);
     if (!input.ok) return refuseInput(c, input.fault);
-    const user = await changeUser(world, params.value.id, input.value, changerOf(admin), originOf(c, 'v1'));
+    const { note, ...change } = input.value;
+    const origin = originOf(c, 'v1', note);
+    const user = await changeUser(world, params.value.id, change, changerOf(admin), origin);
     return user ? c.json({ user: accountBody(user) }) : refuse(c, 'not_found');
   });
 
   serve(contract.deleteUser, async (c, admin, world) => {
     const params = readParameters(contract.deleteUser.request.params, c.req.param());
     if (!params.ok) return refuseInput(c, params.fault);
-    const removed = await removeUser(world, params.value.id, changerOf(admin), originOf(c, 'v1'));
+    const input = await readBody(c, contract.deleteUser);
+    if (!input.ok) return refuseInput(c, input.fault);
+    const origin = originOf(c, 'v1', input.value.note);
+    const removed = await removeUser(world, params.value.id, changerOf(admin), origin);
     return removed ? c.body(null, 204) : refuse(c, 'not_found');
   });
 
@@ -124,7 +130,8 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
     const fault = given === undefined ? null : passwordFault(world.config.passwordMinLength, given);
     if (fault) return refuseInput(c, { field: 'password', message: fault, kind: 'malformed' });
     const password = given ?? world.system.randomBytes(15).toString('base64url');
-    const user = await resetPassword(world, params.value.id, password, changerOf(admin), originOf(c, 'v1'));
+    const origin = originOf(c, 'v1', input.value.note);
+    const user = await resetPassword(world, params.value.id, password, changerOf(admin), origin);
     if (!user) return refuse(c, 'not_found');
     return c.json(given === undefined ? { password } : {});
   });
@@ -154,6 +161,7 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
       const input = await readBody(c, contract.logout);
       if (!input.ok) return refuseInput(c, input.fault);
       const { value } = input;
+      if (value.dry_run) return c.json(previewBody(await previewEnding(world, targetOf(value))));
       const ending = await endByAdministrator(
         world,
         targetOf(value),
@@ -162,7 +170,7 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
           confirm: value.scope === 'everyone' ? (value.confirm ?? null) : null,
           wait: value.wait ?? 'replicas',
         },
-        originOf(c, 'v1'),
+        originOf(c, 'v1', value.note),
       );
       if (ending.outcome === 'confirmation_required')
         return refuse(c, 'confirmation_required', { count: ending.count });
@@ -209,9 +217,12 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
 
   serve(contract.keys, async (c, _admin, world) => c.json({ keys: world.keys.list() }));
 
-  serve(contract.rotateKeys, async (c, admin, world) =>
-    c.json({ keys: await world.keys.rotate(actOf(world, originOf(c, 'v1'), admin.actor)) }),
-  );
+  serve(contract.rotateKeys, async (c, admin, world) => {
+    const input = await readBody(c, contract.rotateKeys);
+    if (!input.ok) return refuseInput(c, input.fault);
+    const act = actOf(world, originOf(c, 'v1', input.value.note), admin.actor);
+    return c.json({ keys: await world.keys.rotate(act) });
+  });
 }
 
 const wantsStream = (c: Call): boolean => /\btext\/event-stream\b/i.test(c.req.header('accept') ?? '');

@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi';
+import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { Call } from './environment.ts';
 
 /** Every body of ours is small. */
@@ -18,7 +18,13 @@ export interface InputFault {
 
 export type Input<T> = { ok: true; value: T } | { ok: false; fault: InputFault };
 
+const GIVEN_TWICE = 'is given more than once';
+
+/** Whether an address takes only what it knows: those of the product's own API. */
+const isStrict = (path: string): boolean => path.startsWith('/v1/');
+
 interface BodyRow<S extends z.ZodType> {
+  path: string;
   request: { body: { content: { 'application/json': { schema: S } }; required: boolean } };
 }
 
@@ -40,7 +46,30 @@ export async function readBody<S extends z.ZodType>(c: Call, row: BodyRow<S>): P
       ok: false,
       fault: { field: null, message: 'The body must be a JSON object', kind: 'malformed' },
     };
+  // RFC 7493 section 2.3. Of two, readers differ in which one counts; the four contracts go on taking the last.
+  const repeated = isStrict(row.path) ? repeatedMember(text) : null;
+  if (repeated !== null)
+    return { ok: false, fault: { field: repeated, message: GIVEN_TWICE, kind: 'malformed' } };
   return validate(content['application/json'].schema, parsed);
+}
+
+/** The first member that one object of a JSON text has twice, or null. */
+function repeatedMember(json: string): string | null {
+  const open: (Set<string> | null)[] = [];
+  let isName = false;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g)) {
+    const seen = open.at(-1);
+    if (isName && token.startsWith('"') && seen) {
+      const name = JSON.parse(token) as string;
+      if (seen.has(name)) return name;
+      seen.add(name);
+    }
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(null);
+    else if (token === '}' || token === ']') open.pop();
+    isName = token === '{' || token === ',';
+  }
+  return null;
 }
 
 interface FormRow<S extends z.ZodType> {
@@ -56,7 +85,7 @@ export async function readForm<S extends z.ZodType>(c: Call, row: FormRow<S>): P
   // RFC 6749 section 3.2: parameters must not be given more than once.
   for (const name of new Set(fields.keys()))
     if (fields.getAll(name).length > 1)
-      return { ok: false, fault: { field: name, message: 'is given more than once', kind: 'malformed' } };
+      return { ok: false, fault: { field: name, message: GIVEN_TWICE, kind: 'malformed' } };
   return validate(
     row.request.body.content['application/x-www-form-urlencoded'].schema,
     Object.fromEntries(fields),
@@ -74,6 +103,22 @@ function mediaType(type = 'application/json'): Input<never> {
   };
 }
 
+/**
+ * What is wrong with the names in a query: one of the row's that is given twice, and, where the request changes
+ * something, one that the row does not know. To an address that is only read a proxy may add its own.
+ */
+export function queryFault(c: Call, row: RouteConfig): InputFault | null {
+  if (!isStrict(row.path)) return null;
+  const known = row.request?.query instanceof z.ZodObject ? row.request.query.shape : {};
+  for (const [name, values] of Object.entries(c.req.queries())) {
+    const isKnown = Object.hasOwn(known, name);
+    if (isKnown && values.length > 1) return { field: name, message: GIVEN_TWICE, kind: 'malformed' };
+    if (!isKnown && row.method !== 'get')
+      return { field: name, message: 'is not known here', kind: 'malformed' };
+  }
+  return null;
+}
+
 /** Query or path parameters, validated by their schema. */
 export function readParameters<S extends z.ZodType>(
   schema: S,
@@ -86,6 +131,10 @@ function validate<S extends z.ZodType>(schema: S, value: unknown): Input<z.outpu
   const parsed = schema.safeParse(value);
   if (parsed.success) return { ok: true, value: parsed.data };
   const [issue] = parsed.error.issues;
+  if (issue?.code === 'unrecognized_keys') {
+    const field = [...issue.path, issue.keys[0]].join('.');
+    return { ok: false, fault: { field, message: 'is not known here', kind: 'malformed' } };
+  }
   const field = issue?.path.join('.') || null;
   const absent = issue !== undefined && field !== null && valueAt(value, issue.path) === undefined;
   return {

@@ -3,6 +3,7 @@ import { authenticate } from '../actions/authenticate.ts';
 import type { Origin, World } from '../actions/world.ts';
 import { userActor } from '../domain/actor.ts';
 import { isTrustedOrigin } from '../domain/origin.ts';
+import { plainName } from '../domain/plain-name.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
 import { type Presented, readCredential } from './credentials.ts';
@@ -26,8 +27,9 @@ export type Refusal = { kind: 'refused'; code: 'not_authenticated' | 'csrf_faile
 export const presented = (c: Call): Presented =>
   readCredential(c.req.header('authorization'), c.req.header('cookie'), c.get('world').config.cookie.name);
 
-export function originOf(c: Call, contract: string): Origin {
+export function originOf(c: Call, contract: string, note?: string): Origin {
   return {
+    note: plainName(note ?? '') || undefined,
     contract,
     ipAddress: c.get('ipAddress'),
     userAgent: c.req.header('user-agent') ?? '',

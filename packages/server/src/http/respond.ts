@@ -1,4 +1,5 @@
 import { type ProblemCode, type ProblemMore, PROBLEMS, problem } from '@curfew/protocol/errors';
+import type { Preview } from '../actions/preview-ending.ts';
 import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
 import { redact } from '../system/log.ts';
@@ -79,6 +80,9 @@ export function settledBody(c: Call, settled: Settled): Record<string, number | 
   const { ended, more, confirmed, acknowledged, waitedOut } = settled;
   return { ended, more, confirmed, ms: elapsedMs(c), acknowledged, waitedOut };
 }
+
+/** What a logout would do. */
+export const previewBody = (preview: Preview): Preview & { dry_run: true } => ({ dry_run: true, ...preview });
 
 /** The same for the four contracts, whose bodies may not change. */
 export function propagationHeader(c: Call, settled: Settled): Record<string, string> {

@@ -1,6 +1,7 @@
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
+import { queryFault } from './body.ts';
 import type { Call, HonoEnvironment } from './environment.ts';
-import { type Fault, faultOf } from './respond.ts';
+import { type Fault, faultOf, refuseInput } from './respond.ts';
 
 export type Router = OpenAPIHono<HonoEnvironment>;
 export type Handler = (c: Call) => Promise<Response> | Response;
@@ -18,7 +19,8 @@ export function serveRow(
   router.openAPIRegistry.registerPath(row);
   router.on(row.method.toUpperCase(), row.getRoutingPath(), async (c) => {
     try {
-      return await handler(c);
+      const fault = queryFault(c, row);
+      return fault ? refuseInput(c, fault) : await handler(c);
     } catch (error) {
       return onFault(c, faultOf(c, error));
     }

@@ -3,7 +3,7 @@ import { authenticateRemembered } from '../actions/authenticate.ts';
 import { confirmLogin, isLoginTooOld } from '../actions/confirm-login.ts';
 import { listOwnSessions } from '../actions/list-sessions.ts';
 import { logIn, sourceOf } from '../actions/log-in.ts';
-import { type LogoutScope, logOut } from '../actions/log-out.ts';
+import { type LogoutScope, logOut, previewLogOut } from '../actions/log-out.ts';
 import { nameOwnDevice } from '../actions/name-device.ts';
 import { refresh } from '../actions/refresh.ts';
 import { whyEnded } from '../actions/why-ended.ts';
@@ -20,6 +20,7 @@ import { issuedBody } from './issued.ts';
 import {
   type Fault,
   faultOf,
+  previewBody,
   RETRY_AFTER,
   refuse,
   refuseInput,
@@ -137,19 +138,20 @@ export function serveV1(router: Router): void {
       if (caller.kind === 'refused') return refuse(c, caller.code);
       const input = await readBody(c, contract.logout);
       if (!input.ok) return refuseInput(c, input.fault);
-      const { scope, sessions, device, wait = 'replicas' } = input.value;
+      const { scope, sessions, device, wait = 'replicas', note, dry_run: dryRun } = input.value;
       if (scope === 'selected' && !sessions)
         return refuseInput(c, { field: 'sessions', message: 'is required', kind: 'malformed' });
-      const reachesFurther = scope === 'others' || scope === 'all';
-      if (reachesFurther && (await isLoginTooOld(c.get('world'), caller.session)))
-        return refuse(c, 'login_too_old');
       const target: LogoutScope =
         scope === 'selected'
           ? { scope, sessions: sessions ?? [] }
           : scope === 'device'
             ? { scope, device }
             : { scope };
-      const settled = await logOut(c.get('world'), caller.session, target, originOf(c, 'v1'), wait);
+      if (dryRun) return c.json(previewBody(await previewLogOut(c.get('world'), caller.session, target)));
+      const reachesFurther = scope === 'others' || scope === 'all';
+      if (reachesFurther && (await isLoginTooOld(c.get('world'), caller.session)))
+        return refuse(c, 'login_too_old');
+      const settled = await logOut(c.get('world'), caller.session, target, originOf(c, 'v1', note), wait);
       const endsThis =
         scope === 'this' ||
         scope === 'all' ||
@@ -169,9 +171,12 @@ export function serveV1(router: Router): void {
       if (caller.kind === 'refused') return refuse(c, caller.code);
       const input = readParameters(contract.endOne.request.params, c.req.param());
       if (!input.ok) return refuseInput(c, input.fault);
+      const body = await readBody(c, contract.endOne);
+      if (!body.ok) return refuseInput(c, body.fault);
       const sid = input.value.id;
       const target: LogoutScope = { scope: 'selected', sessions: [sid] };
-      const settled = await logOut(c.get('world'), caller.session, target, originOf(c, 'v1'));
+      const origin = originOf(c, 'v1', body.value.note);
+      const settled = await logOut(c.get('world'), caller.session, target, origin);
       if (settled.ended === 0) return refuse(c, 'not_found');
       if (caller.via === 'cookie' && sid === caller.session.sid) clearFromBrowser(c);
       return c.json(settledBody(c, settled));

@@ -19,6 +19,11 @@ const countMarked = statement<[now: Date], { count: number }>(
   `select count(*) as count from user_sessions where is_active and idle_expires_at > $1`,
 );
 
+const countMarkedOfClient = statement<[now: Date, clientId: string], { count: number }>(
+  'count_active_sessions_of_client',
+  `select count(*) as count from user_sessions where is_active and idle_expires_at > $1 and client_id = $2`,
+);
+
 const countMarkedByClient = statement<[], { client_id: string; count: number }>(
   'count_active_sessions_of_clients',
   // By the index alone. What has run out unused says so itself within a minute.
@@ -46,12 +51,21 @@ const countBesideCuts = statement<[now: Date, first: number], { client_id: strin
    group by s.client_id`,
 );
 
-/** How many sessions are alive, all in all. */
-export async function countLiveSessions(on: Queryable, now: Date): Promise<number> {
+/** How many sessions are alive, all in all, or of one application. */
+export async function countLiveSessions(
+  on: Queryable,
+  now: Date,
+  clientId: string | null = null,
+): Promise<number> {
   const [unmarked] = await anyUnmarked.run(on);
   const first = unmarked?.first ?? null;
-  if (first === null) return (await countMarked.run(on, now))[0]?.count ?? 0;
-  return (await countBesideCuts.run(on, now, first)).reduce((sum, { count }) => sum + count, 0);
+  if (first !== null)
+    return (await countBesideCuts.run(on, now, first))
+      .filter((row) => clientId === null || row.client_id === clientId)
+      .reduce((sum, { count }) => sum + count, 0);
+  const rows =
+    clientId === null ? await countMarked.run(on, now) : await countMarkedOfClient.run(on, now, clientId);
+  return rows[0]?.count ?? 0;
 }
 
 /** How many are alive of each application that has any; some that ran out within the last minute may be among them. */

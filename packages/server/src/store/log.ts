@@ -314,6 +314,7 @@ export async function append(
     ipAddress: string | null;
     userAgent: string;
     requestId: string | null;
+    note?: string | undefined;
   },
 ): Promise<number> {
   const [row] = await appendEvent.run(
@@ -326,7 +327,8 @@ export async function append(
     act.ipAddress,
     act.userAgent,
     act.requestId,
-    JSON.stringify(event.details),
+    // What is undefined is left out.
+    JSON.stringify({ ...event.details, note: act.note }),
   );
   if (!row) throw new Error('the event was not appended');
   return row.position;

@@ -8,6 +8,9 @@ import { type Queryable, type Statement, statement } from './statement.ts';
 /** Up to this many rows are marked in the statement that ends them; beyond, the cut has ended them already. */
 export const MARKED_AT_ONCE = 100;
 
+/** Up to this many are counted there, when they are users'. */
+export const COUNTED_AT_ONCE = 10_000;
+
 /** What an ending did: its event for the readers in this process, and whom it ended. */
 export interface Ending {
   event: EndingEvent;
@@ -15,7 +18,9 @@ export interface Ending {
   xid?: string;
   /** The sessions whose rows were marked at once. */
   ended: string[];
-  /** True when more sessions than those are over by the cut; their rows are marked in the background. */
+  /** How many sessions were ended, whether or not their rows are marked; when `more` is true, at least so many. */
+  count: number;
+  /** True when rows of sessions that are over by the cut are still to be marked, in the background. */
   more: boolean;
 }
 
@@ -27,16 +32,28 @@ type ActValues = [
   ipAddress: string | null,
   userAgent: string,
   requestId: string | null,
+  details: string | null,
 ];
 
 function actValues(act: Act, reason: EndReason): ActValues {
-  return [act.at, reason, act.actor, act.contract, act.ipAddress, act.userAgent, act.requestId];
+  return [
+    act.at,
+    reason,
+    act.actor,
+    act.contract,
+    act.ipAddress,
+    act.userAgent,
+    act.requestId,
+    detailsOf(act),
+  ];
 }
 
+const detailsOf = ({ note }: Act): string | null => (note === undefined ? null : JSON.stringify({ note }));
+
 const MARK = `set is_active = false, ended_at = $1, ended_by = $3, ended_reason = $2`;
-const APPEND = `insert into events (at, type, reason, actor, contract, ip_address, user_agent, request_id, scope, user_id,
-  user_ids, session_ids`;
-const APPENDED = `$1, 'sessions_ended', $2, $3, $4, $5, $6, $7`;
+const APPEND = `insert into events (at, type, reason, actor, contract, ip_address, user_agent, request_id, details, scope,
+  user_id, user_ids, session_ids`;
+const APPENDED = `$1, 'sessions_ended', $2, $3, $4, $5, $6, $7, $8::jsonb`;
 
 interface EndedRow {
   position: number;
@@ -55,7 +72,7 @@ function endNamed(
     // Locked by id, so that two lists in different orders do not wait for each other.
     `with locked as (
        select s.id from open_sessions s
-       where ${target} and ($9::bigint is null or s.user_id = $9) and s.expires_at > $1
+       where ${target} and ($10::bigint is null or s.user_id = $10) and s.expires_at > $1
        order by s.id for no key update of s
      ), ended as (
        update user_sessions s ${MARK} from locked where s.id = locked.id returning s.id, s.user_id
@@ -70,7 +87,7 @@ function endNamed(
   );
 }
 
-const endById = endNamed('end_sessions_by_id', 's.id = any($8::uuid[])');
+const endById = endNamed('end_sessions_by_id', 's.id = any($9::uuid[])');
 
 /** One session to end, and only if it is the user's. */
 export interface OneEnding {
@@ -100,6 +117,7 @@ const endEach = (
     ipAddresses: (string | null)[],
     userAgents: string[],
     requestIds: (string | null)[],
+    details: (string | null)[],
   ],
   { nth: number; id: string } & ({ position: number; xid: string } | { position: null })
 > =>
@@ -107,8 +125,8 @@ const endEach = (
     name,
     `with asked as materialized (
      select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-       $8::text[], $9::text[]) with ordinality
-       as a (id, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, nth)
+       $8::text[], $9::text[], $10::jsonb[]) with ordinality
+       as a (id, user_id, at, reason, actor, contract, ip_address, user_agent, request_id, details, nth)
    ), open as materialized (
      select a.* from asked a join open_sessions s on s.id = a.id
      where s.user_id = a.user_id and s.expires_at > a.at
@@ -122,9 +140,9 @@ const endEach = (
      from locked l where s.id = l.id
      returning l.*, nextval('positions') as position
    ), event as (
-     insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, scope, user_id,
-       user_ids, session_ids)
-     select position, at, 'sessions_ended', reason, actor, contract, ip_address, user_agent, request_id, 'sessions',
+     insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, details, scope,
+       user_id, user_ids, session_ids)
+     select position, at, 'sessions_ended', reason, actor, contract, ip_address, user_agent, request_id, details, 'sessions',
        user_id, array[user_id], array[id]
      from ended
    )
@@ -156,6 +174,7 @@ export async function endEachSession(
     asked.map((one) => one.act.ipAddress),
     asked.map((one) => one.act.userAgent),
     asked.map((one) => one.act.requestId),
+    asked.map((one) => detailsOf(one.act)),
   );
   const byOrder = new Map(rows.map((row) => [row.nth, row]));
   return asked.map(({ userId, act, reason }, i) => {
@@ -180,6 +199,7 @@ function namedEnding(rows: EndedRow[], act: Act, reason: EndReason): Ending | nu
       session_ids: rows.map((row) => row.id),
     }),
     ended: rows.map((row) => row.id),
+    count: rows.length,
     more: false,
   };
 }
@@ -212,19 +232,21 @@ type CutValues = [
 /*
  * The cut takes effect whatever the number of sessions: one row per key, one event. The merge on conflict is mergeCuts
  * of the protocol. Rows are marked in the same statement when they are at most a hundred; a row that somebody else has
- * locked is skipped, never waited for, since the cut has ended it. Beyond a hundred no row is looked at.
+ * locked is skipped, never waited for, since the cut has ended it. Beyond a hundred they are only counted, those of users
+ * up to a bound; how many an application or everyone has is counted beforehand (live-count.ts).
  */
 function cutStatement(
   name: string,
   target: string,
-): Statement<CutValues, { position: number; ids: string[]; more: boolean }> {
+  lookedAt: number,
+): Statement<CutValues, { position: number; ids: string[]; count: number; more: boolean }> {
   return statement(
     name,
     `with decided as materialized (select nextval('positions') as position),
      cut as (
        insert into cuts as c (key, position, base, except_session)
-       select k.key, position, case when $9::uuid is null then position else 0 end, $9::uuid
-       from decided, unnest($8::text[]) as k (key) order by k.key
+       select k.key, position, case when $10::uuid is null then position else 0 end, $10::uuid
+       from decided, unnest($9::text[]) as k (key) order by k.key
        on conflict (key) do update set
          position = greatest(c.position, excluded.position),
          except_session = case when excluded.position >= c.position then excluded.except_session else c.except_session end,
@@ -234,16 +256,18 @@ function cutStatement(
      ),
      candidates as materialized (
        select s.id from user_sessions s, decided
-       where ${target} and s.is_active and s.born < decided.position and s.id is distinct from $9::uuid
-       limit ${MARKED_AT_ONCE + 1}
+       where ${target} and s.is_active and s.born < decided.position and s.id is distinct from $10::uuid
+       limit ${lookedAt + 1}
      ),
-     few as materialized (
+     open as materialized (
        -- "offset 0" keeps the planner at one look by the index for each candidate.
        select s.id from candidates c, lateral (
          select s.id from open_sessions s
          where s.id = c.id and s.expires_at > $1 and s.idle_expires_at > $1 offset 0
        ) s
-       where (select count(*) from candidates) <= ${MARKED_AT_ONCE}
+     ),
+     few as materialized (
+       select id from open where (select count(*) from candidates) <= ${MARKED_AT_ONCE}
      ),
      locked as (
        select s.id from user_sessions s
@@ -255,22 +279,23 @@ function cutStatement(
      ),
      event as (
        ${APPEND}, position, except_session, client_id, device_id)
-       select ${APPENDED}, $10, $11::bigint, $12::bigint[], (select array_agg(id) from marked), position, $9::uuid, $13, $14
+       select ${APPENDED}, $11, $12::bigint, $13::bigint[], (select array_agg(id) from marked), position, $10::uuid, $14, $15
        from decided
      )
-     select position, coalesce((select array_agg(id) from marked), '{}') as ids, (select count(*) from candidates) > ${MARKED_AT_ONCE}
+     select position, coalesce((select array_agg(id) from marked), '{}') as ids,
+       least((select count(*) from open), ${lookedAt}) as count, (select count(*) from candidates) > ${MARKED_AT_ONCE}
        or (select count(*) from marked) < (select count(*) from few) as more
      from decided`,
   );
 }
 
 const CUTS = {
-  user: cutStatement('cut_user', 's.user_id = $11'),
-  others: cutStatement('cut_others', 's.user_id = $11'),
-  device: cutStatement('cut_device', 's.user_id = $11 and s.device_id = $14'),
-  users: cutStatement('cut_users', 's.user_id = any($12)'),
-  client: cutStatement('cut_client', 's.client_id = $13'),
-  everyone: cutStatement('cut_everyone', 'true'),
+  user: cutStatement('cut_user', 's.user_id = $12', COUNTED_AT_ONCE),
+  others: cutStatement('cut_others', 's.user_id = $12', COUNTED_AT_ONCE),
+  device: cutStatement('cut_device', 's.user_id = $12 and s.device_id = $15', COUNTED_AT_ONCE),
+  users: cutStatement('cut_users', 's.user_id = any($13)', COUNTED_AT_ONCE),
+  client: cutStatement('cut_client', 's.client_id = $14', MARKED_AT_ONCE),
+  everyone: cutStatement('cut_everyone', 'true', MARKED_AT_ONCE),
 } as const;
 
 /** Whom a cut ends. `others` and a user's change spare one session: the one that asked. */
@@ -328,6 +353,7 @@ export async function cut(on: Queryable, target: CutTarget, act: Act, reason: En
       except_session: exceptSession,
     }),
     ended: row.ids,
+    count: row.count,
     more: row.more,
   };
 }

@@ -11,6 +11,8 @@ export interface Act {
   ipAddress: string | null;
   userAgent: string;
   requestId: string | null;
+  /** What whoever did it wants to be read beside it. */
+  note?: string | undefined;
 }
 
 /** A live session with its user, as the statements select it. */
@@ -258,23 +260,71 @@ export function listSessionsOfUser(
   return sessionsOfUser.run(on, now, userId, limit);
 }
 
+/** Which sessions; null for whichever they are. */
+export interface SessionFilter {
+  userId?: number | null;
+  clientId?: string | null;
+  /** Those before this session. */
+  before?: string | null;
+  /** Those alive, or those that are not. */
+  alive?: boolean | null;
+  userIds?: readonly number[] | null;
+  sids?: readonly string[] | null;
+  deviceId?: string | null;
+  except?: string | null;
+}
+
+const WHICH = ['s.user_id = $?', 's.client_id = $?', 's.id < $?::uuid'];
+const WHICH_NAMED = [
+  's.user_id = any($?::bigint[])',
+  's.id = any($?::uuid[])',
+  's.device_id = $?',
+  's.id <> $?::uuid',
+];
+const which = ({ userId = null, clientId = null, before = null }: SessionFilter) => [
+  userId,
+  clientId,
+  before,
+];
+const whichNamed = ({ userIds = null, sids = null, deviceId = null, except = null }: SessionFilter) => [
+  userIds,
+  sids,
+  deviceId,
+  except,
+];
+
 const sessionPage = statementWithFilters<SessionSummary>(
   'session_page',
   2,
   (conditions) => `select ${SUMMARY}, (o.id is not null and ${ALIVE}) as open
    from user_sessions s join users u on u.id = s.user_id left join open_sessions o on o.id = s.id
    where true ${conditions} order by s.id desc limit $2`,
-  ['s.user_id = $?', 's.client_id = $?', 's.id < $?::uuid', `(o.id is not null and ${ALIVE}) = $?::boolean`],
+  [...WHICH, ...WHICH_NAMED, `(o.id is not null and ${ALIVE}) = $?::boolean`],
 );
 
-/** Sessions for the administration, newest first, from the one after `before`: those alive, those that are not, or both (null). */
+const sessionCount = statementWithFilters<{ count: number }>(
+  'session_count',
+  1,
+  (conditions) => `select count(*) as count from open_sessions s join users u on u.id = s.user_id
+   where ${ALIVE} ${conditions}`,
+  [...WHICH, ...WHICH_NAMED],
+);
+
+/** Sessions for the administration, newest first. */
 export function pageOfSessions(
   on: Queryable,
   now: Date,
-  filter: { userId: number | null; clientId: string | null; before: string | null; alive: boolean | null },
+  filter: SessionFilter,
   limit: number,
 ): Promise<SessionSummary[]> {
-  return sessionPage.run(on, [now, limit], [filter.userId, filter.clientId, filter.before, filter.alive]);
+  const filters = [...which(filter), ...whichNamed(filter), filter.alive ?? null];
+  return sessionPage.run(on, [now, limit], filters);
+}
+
+/** How many sessions are alive of those that a filter names. One look at four cuts for each: not for everybody's. */
+export async function countSessions(on: Queryable, now: Date, filter: SessionFilter): Promise<number> {
+  const [row] = await sessionCount.run(on, [now], [...which(filter), ...whichNamed(filter)]);
+  return row?.count ?? 0;
 }
 
 const rename = statement<[now: Date, sid: string, userId: number, name: string], { id: string }>(

@@ -168,10 +168,34 @@ describe.each(WAYS)('$way', ({ direct }) => {
       body: { user_id: 2, client_id: 'default', count: 250 },
     });
     const ended = await cf(['logout', '--app', 'default', '--json']);
+    expect(ended.json.ended).toBeGreaterThanOrEqual(250);
     expect(ended.json).toMatchObject({ more: true, confirmed: true });
     expect(ended.err).toMatch(
       direct ? /Marking rows: (\d+) of \1\n$/ : /^The server marks their rows in the background\.\n$/,
     );
+  });
+
+  test('logout and sessions end with --dry-run end nothing, and --note goes into the log', async () => {
+    const token = await logIn('test@example.com');
+    const { json } = await cf(['logout', '--user', '2', '--dry-run', '--json']);
+    expect(json).toMatchObject({ dry_run: true, count: 1, sample: [{ user_id: 2 }] });
+    const sid: string = json.sample[0].id;
+    for (const args of [
+      ['logout', '--everyone', '--dry-run'],
+      ['logout', '--app', 'default', '--dry-run'],
+      ['sessions', 'end', sid.toUpperCase(), '--dry-run'],
+    ])
+      expect((await cf(args)).out).toMatch(
+        new RegExp(`^Dry run: \\d+ sessions? would end\\.\\n(.*\\n)*?${sid}`),
+      );
+    expect(await isAlive(token)).toBe(true);
+    expect(await cf(['logout', '--user', '2', '--note', 'x'.repeat(501)])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--note: must have at most 500 characters.'),
+    });
+    expect((await cf(['sessions', 'end', sid.toUpperCase(), '--note', 'lost \u202e phone'])).code).toBe(0);
+    expect(await isAlive(token)).toBe(false);
+    expect(await newest()).toMatchObject({ details: { note: 'lost  phone' } });
   });
 
   test('logout of everyone counts first', async () => {

@@ -147,6 +147,33 @@ describe.each(backends())('the administration, %s', (backend) => {
     expect((await logOut({ scope: 'everyone', confirm: 95 })).status).toBe(200);
   });
 
+  test.each(['user', 'users', 'device', 'application', 'everyone'])(
+    'scope %s with more sessions than are marked at once answers how many ended, and never the same ones twice',
+    async (scope) => {
+      await setUp();
+      const many = { user_id: bob.id, client_id: 'shop', device: { id: 'rack' } };
+      const body = {
+        user: { user_id: bob.id },
+        users: { user_ids: [bob.id] },
+        device: { user_id: bob.id, device_id: 'rack' },
+        application: { client_id: 'shop' },
+        everyone: { confirm: 155 },
+      }[scope];
+      const expected = { user: 151, users: 151, device: 150, application: 152, everyone: 155 }[scope];
+      await call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { ...many, count: 150 } });
+      expect((await logOut({ scope, ...body }, SERVICE_KEY)).json).toMatchObject({
+        ended: expected,
+        more: true,
+      });
+      // Their rows may not be marked yet.
+      const again = await logOut(
+        { scope, ...body, ...(scope === 'everyone' ? { confirm: 0 } : {}) },
+        SERVICE_KEY,
+      );
+      expect(again.json.ended).toBe(0);
+    },
+  );
+
   test('a service key is an administrator without a session', async () => {
     await setUp();
     expect((await logOut({ scope: 'user', user_id: bob.id }, SERVICE_KEY)).json).toMatchObject({ ended: 1 });

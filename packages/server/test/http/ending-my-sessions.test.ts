@@ -242,7 +242,7 @@ describe.each(backends())('/v1, %s', (backend) => {
     const sessions = json.sessions.map((one: { access_token: string }) => ({ bearer: one.access_token }));
     expect(sessions).toHaveLength(130);
     const answer = await call('POST', '/v1/logout', { bearer: sessions[0].bearer, body: { scope: 'all' } });
-    expect(answer.json).toMatchObject({ more: true, confirmed: true });
+    expect(answer.json).toMatchObject({ ended: 130, more: true, confirmed: true });
     expect((await alive(call, sessions)).filter(Boolean)).toEqual([]);
     for (const one of json.sessions.slice(0, 5))
       expect((await call('POST', '/v1/refresh', { body: { refresh_token: one.refresh_token } })).status).toBe(

@@ -55,6 +55,7 @@ describe.each(backends())('marking, %s', (backend) => {
       const born = await query(`select max(born) as last from user_sessions`);
       const ending = await cut(database, target, act, 'admin_logout');
       expect(ending).toMatchObject({ ended: [], more: true });
+      if ('userId' in target || 'userIds' in target) expect(ending.count).toBe(await count(whom));
       expect(ending.event.position).toBeGreaterThan(born[0].last);
       expect(await query(`select 1 from open_sessions where ${whom}`)).toEqual([]);
       expect(await count(`${whom} and is_active`)).toBe(await count(whom));

@@ -3,15 +3,15 @@ import { DEGRADED_CODES } from '../../actions/system-facts.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import { ADMINISTRATOR, body, json, problems, row, SERVICE } from './row.ts';
 import * as shape from './shapes.ts';
-import { ISSUED_EXAMPLE, issuedSchema } from './v1.ts';
+import { endedOrPreview, ISSUED_EXAMPLE, issuedSchema } from './v1.ts';
 
 const account = shape.user
   .extend({ created_at: z.string(), disabled_at: z.string().nullable() })
   .openapi('Account');
 const ACCOUNT = { ...shape.USER, created_at: '2026-11-01T08:00:00.000Z', disabled_at: null };
-const id = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+const id = shape.whole(1);
 const idParam = z.object({ id: id.openapi({ example: 2 }) });
-const limit = z.coerce.number().int().min(1).max(1000).default(100);
+const limit = shape.whole(1, 1000).default(100);
 const role = z.enum(['user', 'admin']);
 const instant = z.iso.datetime({ offset: true, message: 'must be an instant, ISO 8601' });
 const REFUSALS = ['not_authenticated', 'forbidden', 'unavailable'] as const;
@@ -32,7 +32,7 @@ export const users = row({
   request: {
     query: z.object({
       query: shape.text(200).optional().describe('Any part of the name or the address.'),
-      after: z.coerce.number().int().min(0).default(0).describe('Go on after this id.'),
+      after: shape.whole(0).default(0).describe('Go on after this id.'),
       limit,
     }),
   },
@@ -53,12 +53,13 @@ export const createUser = row({
   security: ADMINISTRATOR,
   request: {
     body: body(
-      z.object({
+      z.strictObject({
         email: shape.email,
         name: shape.text(200).default(''),
         password: shape.password.optional().describe('Leave out for somebody who logs in elsewhere.'),
         role: role.default('user'),
         workspace: shape.text(200).default(''),
+        note: shape.note,
       }),
       { email: 'ada@example.com', name: 'Ada', password: 'correct horse battery staple' },
     ),
@@ -93,14 +94,15 @@ export const changeUser = row({
     params: idParam,
     body: body(
       z
-        .object({
+        .strictObject({
           name: shape.text(200).optional(),
           workspace: shape.text(200).optional(),
           role: role.optional(),
           disabled: z.boolean().optional(),
+          note: shape.note,
         })
         .refine(
-          (change) => Object.keys(change).length > 0,
+          ({ note: _note, ...change }) => Object.keys(change).length > 0,
           'name, workspace, role or disabled must be given',
         ),
       { disabled: true },
@@ -121,10 +123,10 @@ export const deleteUser = row({
   summary: 'Delete a user',
   description: 'Ends every session. Name, address and password are erased; the id is never given out again.',
   security: ADMINISTRATOR,
-  request: { params: idParam },
+  request: { params: idParam, body: body(z.strictObject({ note: shape.note }), {}, false) },
   responses: {
     204: { description: 'Deleted.' },
-    ...problems(...REFUSALS, 'invalid_request', 'csrf_failed', 'not_found'),
+    ...problems(...WRITE_REFUSALS, 'not_found'),
   },
 });
 
@@ -136,7 +138,10 @@ export const resetPassword = row({
   description:
     'Without a password in the body a random one is made and answered, once. Ends every session of the user, but for the one that asks.',
   security: ADMINISTRATOR,
-  request: { params: idParam, body: body(z.object({ password: shape.password.optional() }), {}, false) },
+  request: {
+    params: idParam,
+    body: body(z.strictObject({ password: shape.password.optional(), note: shape.note }), {}, false),
+  },
   responses: {
     200: json('Reset.', z.object({ password: z.string().optional() }), { password: 'q3rN-…' }),
     ...problems(...WRITE_REFUSALS, 'not_found', 'overloaded'),
@@ -193,7 +198,7 @@ export const startSession = row({
   security: SERVICE,
   request: {
     body: body(
-      z.object({
+      z.strictObject({
         user_id: shape.userId,
         transport: z.enum(['bearer', 'opaque', 'cookie']).default('bearer'),
         client_id: shape.clientId.default('default'),
@@ -216,6 +221,8 @@ export const startSession = row({
   },
 });
 
+const how = { wait: shape.wait, note: shape.note, dry_run: shape.dryRun };
+
 export const logout = row({
   method: 'post',
   path: '/v1/admin/logout',
@@ -227,35 +234,35 @@ export const logout = row({
   request: {
     body: body(
       z.discriminatedUnion('scope', [
-        z.object({
+        z.strictObject({
           scope: z.literal('sessions'),
           sessions: z.array(shape.sid).min(1).max(1000),
-          wait: shape.wait,
+          ...how,
         }),
-        z.object({ scope: z.literal('user'), user_id: shape.userId, wait: shape.wait }),
-        z.object({
+        z.strictObject({ scope: z.literal('user'), user_id: shape.userId, ...how }),
+        z.strictObject({
           scope: z.literal('users'),
           user_ids: z.array(shape.userId).min(1).max(10_000),
-          wait: shape.wait,
+          ...how,
         }),
-        z.object({
+        z.strictObject({
           scope: z.literal('device'),
           user_id: shape.userId,
           device_id: shape.text(128).min(1),
-          wait: shape.wait,
+          ...how,
         }),
-        z.object({ scope: z.literal('application'), client_id: shape.clientId, wait: shape.wait }),
-        z.object({
+        z.strictObject({ scope: z.literal('application'), client_id: shape.clientId, ...how }),
+        z.strictObject({
           scope: z.literal('everyone'),
           confirm: z.number().int().min(0).optional(),
-          wait: shape.wait,
+          ...how,
         }),
       ]),
       { scope: 'user', user_id: 2 },
     ),
   },
   responses: {
-    200: json('Ended.', shape.ended, shape.ENDED_EXAMPLE),
+    200: json('Ended; or, with `dry_run`, what would end.', endedOrPreview, shape.ENDED_EXAMPLE),
     ...problems(
       'invalid_request',
       'not_authenticated',
@@ -348,8 +355,8 @@ export const events = row({
         .describe(
           'Of a stream: go on after the event with this id. A browser sends Last-Event-ID by itself.',
         ),
-      before: z.coerce.number().int().optional(),
-      after: z.coerce.number().int().optional(),
+      before: shape.whole(0).optional(),
+      after: shape.whole(0).optional(),
       limit,
       format: z.enum(['json', 'jsonl', 'csv']).default('json'),
     }),
@@ -565,8 +572,9 @@ export const rotateKeys = row({
   description:
     'New keys are published now and sign later; old ones are kept until nothing they signed can be valid.',
   security: ADMINISTRATOR,
+  request: { body: body(z.strictObject({ note: shape.note }), {}, false) },
   responses: {
     200: json('The keys.', z.object({ keys: z.array(key) }), { keys: [KEY] }),
-    ...problems(...REFUSALS, 'csrf_failed'),
+    ...problems(...WRITE_REFUSALS),
   },
 });

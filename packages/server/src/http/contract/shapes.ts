@@ -17,13 +17,22 @@ export const email = text(254).regex(
 /** Long enough for any passphrase, short enough that hashing it is no attack. */
 export const password = z.string().min(1, 'must not be empty').max(1024);
 export const userId = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
-export const sid = z.uuid();
+/** Folded, because a UUID in capitals is the same UUID (RFC 9562 section 4). */
+export const sid = z.uuid().toLowerCase();
+/** A whole number in a path or a query: decimal digits without leading zeros, so that a number has one spelling. */
+export const whole = (min: number, max: number = Number.MAX_SAFE_INTEGER) =>
+  z
+    .string()
+    .regex(/^(0|[1-9]\d{0,15})$/, 'must be a whole number in decimal digits')
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max))
+    .openapi({ type: 'integer', minimum: min, maximum: max });
 export const clientId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the name of an application');
 
 export const device = z
-  .object({
+  .strictObject({
     id: z
       .string()
       .regex(/^[\w.:-]{1,128}$/, 'takes letters, digits and . _ : -')
@@ -123,7 +132,9 @@ export const ended = z
     ended: z.number().int().describe('Sessions ended; when `more` is true, at least this many.'),
     more: z
       .boolean()
-      .describe('More sessions than were counted are over; their rows are marked in the background.'),
+      .describe(
+        'Rows of these sessions are still to be marked, in the background. All of them are over already.',
+      ),
     confirmed: z.boolean().describe('No node accepts a credential of an ended session any more.'),
     ms: z.number().describe('Milliseconds from the request to this answer.'),
     acknowledged: z.number().int().describe('Other nodes that acknowledged.'),
@@ -138,6 +149,32 @@ export const ENDED_EXAMPLE = {
   acknowledged: 2,
   waitedOut: 0,
 };
+
+/** What a logout would end, when it was only asked. */
+export const preview = z
+  .object({
+    dry_run: z.literal(true),
+    count: z.number().int().describe('Sessions that would end.'),
+    sample: z.array(sessionView).describe('The newest of them, 10 at most.'),
+  })
+  .openapi('Preview');
+export const dryRun = z
+  .boolean()
+  .optional()
+  .describe('Ends nothing, and answers how many sessions would end, with a sample.');
+
+const NOTE_CHARACTERS = 500;
+/** What somebody wants to be read beside what they did. */
+export const note = text(2 * NOTE_CHARACTERS)
+  .refine(
+    (value) => Array.from(value).length <= NOTE_CHARACTERS,
+    `must have at most ${NOTE_CHARACTERS} characters`,
+  )
+  .openapi({ maxLength: NOTE_CHARACTERS })
+  .optional()
+  .describe(
+    'Why, for the log: kept in the `details` of the event. Control characters and those that turn the direction of a text are left out.',
+  );
 
 /** How a session ended that a genuine credential belongs to. */
 export const endedWhy = z

@@ -32,7 +32,7 @@ export const login = row({
   description: 'E-mail address and password in, a new session out: tokens, or a cookie and its CSRF token.',
   request: {
     body: body(
-      z.object({
+      z.strictObject({
         email: shape.email,
         password: shape.password,
         transport: z.enum(['bearer', 'cookie']).default('bearer'),
@@ -65,7 +65,7 @@ export const refresh = row({
   description:
     'A refresh token in, its successor out; the one given is spent. Within the grace (10 s) a second use gives the same successor; a later one ends the session.',
   request: {
-    body: body(z.object({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
+    body: body(z.strictObject({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
   },
   responses: {
     200: json('The successor.', issued, ISSUED_EXAMPLE),
@@ -100,7 +100,7 @@ export const confirm = row({
   description:
     'For what asks for a recent login (`login_too_old`): from here on this session counts as one that has just logged in. A wrong password counts as a failed login.',
   security: SESSION,
-  request: { body: body(z.object({ password: shape.password }), { password: 'password123' }) },
+  request: { body: body(z.strictObject({ password: shape.password }), { password: 'password123' }) },
   responses: {
     204: { description: 'Confirmed.' },
     ...problems(
@@ -133,6 +133,8 @@ export const sessions = row({
   },
 });
 
+export const endedOrPreview = z.union([shape.ended, shape.preview]);
+
 export const logout = row({
   method: 'post',
   path: '/v1/logout',
@@ -143,7 +145,7 @@ export const logout = row({
   security: SESSION,
   request: {
     body: body(
-      z.object({
+      z.strictObject({
         scope: z.enum(['this', 'others', 'all', 'selected', 'device']).default('this'),
         sessions: z.array(shape.sid).min(1).max(1000).optional().describe('With scope "selected".'),
         device: shape
@@ -152,13 +154,15 @@ export const logout = row({
           .optional()
           .describe('With scope "device"; default: the one that asks.'),
         wait: shape.wait,
+        note: shape.note,
+        dry_run: shape.dryRun,
       }),
       { scope: 'all' },
       false,
     ),
   },
   responses: {
-    200: json('Logged out.', shape.ended, shape.ENDED_EXAMPLE),
+    200: json('Logged out; or, with `dry_run`, what would end.', endedOrPreview, shape.ENDED_EXAMPLE),
     ...problems(
       'invalid_request',
       'not_authenticated',
@@ -181,7 +185,7 @@ export const nameSession = row({
   security: SESSION,
   request: {
     params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }),
-    body: body(z.object({ name: shape.text(100) }), { name: 'Work laptop' }),
+    body: body(z.strictObject({ name: shape.text(100) }), { name: 'Work laptop' }),
   },
   responses: {
     200: json('Named.', z.object({ id: shape.sid, name: z.string().describe('As it is kept.') }), {
@@ -206,10 +210,21 @@ export const endOne = row({
   tags: ['Sessions'],
   summary: 'End one of my sessions',
   security: SESSION,
-  request: { params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }) },
+  request: {
+    params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }),
+    body: body(z.strictObject({ note: shape.note }), {}, false),
+  },
   responses: {
     200: json('Ended.', shape.ended, { ...shape.ENDED_EXAMPLE, ended: 1 }),
-    ...problems('invalid_request', 'not_authenticated', 'csrf_failed', 'not_found', 'not_logged_out'),
+    ...problems(
+      'invalid_request',
+      'not_authenticated',
+      'csrf_failed',
+      'not_found',
+      'too_large',
+      'unsupported_media_type',
+      'not_logged_out',
+    ),
   },
 });
 
@@ -221,7 +236,7 @@ export const password = row({
   description: 'Ends the other sessions. A wrong current password counts as a failed login.',
   security: SESSION,
   request: {
-    body: body(z.object({ current_password: shape.password, new_password: shape.password }), {
+    body: body(z.strictObject({ current_password: shape.password, new_password: shape.password }), {
       current_password: 'password123',
       new_password: 'correct horse battery staple',
     }),

@@ -1,0 +1,50 @@
+import { countLiveSessions } from '../store/live-count.ts';
+import { countSessions, pageOfSessions, type SessionFilter } from '../store/sessions.ts';
+import type { AdminTarget } from './end-sessions.ts';
+import { type SessionView, viewOf } from './list-sessions.ts';
+import type { World } from './world.ts';
+
+/** What an ending would end. */
+export interface Preview {
+  count: number;
+  /** The newest of them. */
+  sample: SessionView[];
+}
+
+const SAMPLE = 10;
+
+/** Counts what an ending would end. Ends nothing. @param userId of this user's sessions alone, where one is given */
+export async function previewEnding(
+  world: World,
+  target: AdminTarget,
+  userId: number | null = null,
+): Promise<Preview> {
+  const { database, system } = world;
+  const now = system.now();
+  const filter: SessionFilter = { ...filterOf(target), ...(userId === null ? {} : { userId }), alive: true };
+  const rows = await pageOfSessions(database, now, filter, SAMPLE);
+  const count =
+    target.scope === 'everyone' || target.scope === 'client'
+      ? await countLiveSessions(database, now, filter.clientId)
+      : await countSessions(database, now, filter);
+  return { count, sample: rows.map((row) => viewOf(world, row)) };
+}
+
+function filterOf(target: AdminTarget): SessionFilter {
+  switch (target.scope) {
+    case 'sessions':
+      return { sids: target.sids };
+    case 'user':
+      return { userId: target.userId };
+    case 'others':
+      return { userId: target.userId, except: target.exceptSession };
+    case 'users':
+      return { userIds: target.userIds };
+    case 'device':
+      return { userId: target.userId, deviceId: target.deviceId };
+    case 'client':
+      return { clientId: target.clientId };
+    case 'everyone':
+      return {};
+  }
+}
