@@ -3,12 +3,9 @@ import type { Ending } from './endings.ts';
 import { Freshness, marginMs } from './freshness.ts';
 import { type Feed, Publisher, type Tally } from './publisher.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';
+import { type Ring, readRing } from './rings.ts';
 
-/** What nodes say to each other over the doorbell: "there is something new", "I have it". Any of it may be lost. */
-export type Ring =
-  | { ring: number; from: string }
-  /** `over`: of the sender's verifiers, those that are missing have lost their lease. */
-  | ({ ack: number; from: string; to: string; over: boolean } & Tally);
+export type { Ring } from './rings.ts';
 
 /** What a logout is told of the propagation of its event. */
 export interface Propagation {
@@ -300,9 +297,10 @@ export class Node {
     });
   }
 
-  /** A ring was heard. */
-  heard(message: Ring): void {
-    if (message.from === this.id || this.#closed) return;
+  /** A ring was heard. What is none, or answers a ring that this node has not rung, is passed over. */
+  heard(heard: unknown): void {
+    const message = readRing(heard);
+    if (message === null || message.from === this.id || this.#closed) return;
     if ('ring' in message) {
       // The read begins after the ring was heard, and so after the commit that it was rung for.
       this.#read((error) => {
@@ -311,7 +309,7 @@ export class Node {
       });
       return;
     }
-    if (message.to !== this.id) return;
+    if (message.to !== this.id || message.ack > this.#lastRing) return;
     for (const confirmation of this.#confirmations) {
       if (message.ack < confirmation.ring || !confirmation.others?.has(message.from)) continue;
       const { over, acknowledged, missing } = message;

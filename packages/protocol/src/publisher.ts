@@ -133,8 +133,9 @@ export class Publisher {
     else this.#clock.after(untilMs - nowMs + 1, done);
   }
 
-  /** The verifier holds every ending up to a number. */
+  /** The verifier holds every ending up to a number. It cannot hold what was not published: such a word counts for nothing. */
   acknowledge(feed: Feed, seq: number): void {
+    if (!(seq <= this.#seq)) return;
     feed.acknowledged = Math.max(feed.acknowledged, seq);
     for (const wait of this.#waits) {
       if (wait.seq > seq) break;

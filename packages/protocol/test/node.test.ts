@@ -265,6 +265,39 @@ describe('confirming', () => {
     expect(told).toEqual({ acknowledged: 3, waitedOut: 1 });
   });
 
+  test('an answer to a ring that was never rung counts for nothing, nor does what is no message', () => {
+    confirm();
+    registry('one');
+    const ack = { ack: 1, from: 'one', to: 'me', over: true, acknowledged: 0, missing: 0 };
+    const nonsense: unknown[] = [
+      null,
+      undefined,
+      1,
+      'ring',
+      [],
+      {},
+      { ring: null, from: 'one' },
+      { ring: Number.NaN, from: 'one' },
+      { ring: 2 ** 53, from: 'one' },
+      { ring: 1, from: null },
+      { ring: 1 },
+      { ...ack, ack: 2 },
+      { ...ack, ack: Number.MAX_SAFE_INTEGER },
+      { ...ack, ack: Number.POSITIVE_INFINITY },
+      { ...ack, ack: Number.NaN },
+      { ...ack, ack: '1' },
+      { ...ack, over: 1 },
+      { ...ack, from: ['one'] },
+      { ...ack, from: '__proto__' },
+      { ...ack, acknowledged: Number.NaN },
+      { ...ack, missing: -1 },
+    ];
+    for (const message of nonsense) node.heard(message);
+    expect([told, database.has('readLog')]).toEqual([null, false]);
+    node.heard(ack);
+    expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
+  });
+
   test('an early word that comes late takes nothing back', () => {
     confirm();
     registry('one', 'two');

@@ -52,6 +52,16 @@ test('without verifiers, or when all hold it, there is nothing to wait for', () 
   expect(over).toEqual({ acknowledged: 1, missing: 0 });
 });
 
+test('a verifier that says it holds what was not published yet is waited for all the same', () => {
+  end();
+  const feed = join();
+  publisher.renew(feed, 1, 0, 0);
+  for (const seq of [1e9, Number.NaN, Number.POSITIVE_INFINITY]) publisher.acknowledge(feed, seq);
+  end();
+  wait();
+  expect(over).toBeNull();
+});
+
 test('endings are numbered, and what nobody needs is not sent', () => {
   join();
   end();
