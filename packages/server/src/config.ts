@@ -94,6 +94,11 @@ export const SETTINGS = {
     about:
       'Encrypts the signing keys in the database (AES-256-GCM). Required in production. The embedded database makes its own, in CURFEW_DATA/curfew.key.',
   },
+  CURFEW_KEY_PREVIOUS: {
+    form: z.string().min(32, 'must be the CURFEW_KEY from before the change').optional(),
+    about:
+      'While CURFEW_KEY is being changed: the other one of the two, old or new. It opens what was encrypted under it and verifies what was signed under it; nothing new is. See the guide to operation.',
+  },
   CURFEW_ISSUER: {
     form: z.url({ protocol: /^https?$/ }).optional(),
     about:
@@ -334,6 +339,8 @@ export interface Config {
   redisUrl: string | null;
   demoAccounts: boolean;
   encryptionKey: string | null;
+  /** The other of the two while it is being changed. */
+  previousKey: string | null;
   issuer: string;
   serviceKeys: readonly string[];
   applications: ReadonlyMap<string, Application>;
@@ -417,6 +424,8 @@ function judge(values: Values, report: Report): void {
     if (overNetwork)
       report('CURFEW_ISSUER', 'must be https:// in production: cookies and tokens travel to it.');
   }
+  if (values.CURFEW_KEY_PREVIOUS !== undefined && values.CURFEW_KEY === undefined)
+    report('CURFEW_KEY_PREVIOUS', 'goes with CURFEW_KEY: set that one too.');
   if (overNetwork) report('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
 }
 
@@ -442,6 +451,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
     redisUrl: values.REDIS_URL ?? null,
     demoAccounts: values.CURFEW_DEMO_ACCOUNTS ?? (embedded && !production),
     encryptionKey: values.CURFEW_KEY ?? null,
+    previousKey: values.CURFEW_KEY_PREVIOUS ?? null,
     issuer,
     serviceKeys: values.CURFEW_SERVICE_KEYS,
     applications: applicationsByName,

@@ -9,7 +9,7 @@ import { type Act } from '../store/sessions.ts';
 import { append } from '../store/log.ts';
 import type { System } from '../system/system.ts';
 import { signAccessToken, verifyAccessToken } from './access-token.ts';
-import { seal, unseal, WrongKey } from './seal.ts';
+import { seal, unsealByAny, WrongKey } from './seal.ts';
 
 interface LoadedKey {
   kid: string;
@@ -49,6 +49,8 @@ export interface KeyRingOptions {
   database: Database;
   system: System;
   encryptionKey: string | null;
+  /** Opens what was sealed before the key was changed; seals nothing. */
+  previousKey?: string | null;
   issuer: string;
   audiences: string[];
   algorithms: SigningAlgorithm[];
@@ -64,6 +66,7 @@ const RELOAD_AT_MOST_EVERY_MS = 1000;
 /** @throws WrongKey when the database's keys were sealed under another CURFEW_KEY */
 export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const { database, system } = options;
+  const secrets = [options.encryptionKey, options.previousKey ?? null].filter((secret) => secret !== null);
   let keys: LoadedKey[] = [];
   let loadedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -71,9 +74,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     loadedAtMs = system.monotonicMs();
     const rows = await readKeys(database);
     const known = new Map(keys.map((key) => [key.kid, key]));
-    keys = await Promise.all(
-      rows.map(async (row) => known.get(row.kid) ?? openKey(row, options.encryptionKey)),
-    );
+    keys = await Promise.all(rows.map(async (row) => known.get(row.kid) ?? openKey(row, secrets)));
   }
 
   async function make(alg: SigningAlgorithm, signsFrom: Date): Promise<KeyRow> {
@@ -191,12 +192,12 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   };
 }
 
-async function openKey(row: KeyRow, secret: string | null): Promise<LoadedKey> {
-  if (row.sealed && secret === null)
+async function openKey(row: KeyRow, secrets: readonly string[]): Promise<LoadedKey> {
+  if (row.sealed && secrets.length === 0)
     throw new WrongKey(
       'the signing keys in the database are sealed: set CURFEW_KEY to the key they were sealed under',
     );
-  const der = row.sealed ? unseal(row.private_key, secret ?? '', row.kid) : row.private_key;
+  const der = row.sealed ? unsealByAny(row.private_key, secrets, row.kid) : row.private_key;
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   const pem = key.export({ format: 'pem', type: 'pkcs8' }) as string;
   const publicJwk = createPublicKey(key).export({ format: 'jwk' }) as JWK;

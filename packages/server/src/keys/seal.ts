@@ -35,3 +35,17 @@ export function unseal(sealed: Buffer, secret: string, kid: string): Buffer {
     throw new WrongKey('the signing keys in the database were sealed under another CURFEW_KEY');
   }
 }
+
+/**
+ * The same while the key is being changed: any of the secrets may be the one that it was sealed under.
+ * @throws WrongKey
+ */
+export function unsealByAny(sealed: Buffer, secrets: readonly string[], kid: string): Buffer {
+  const [secret = '', ...others] = secrets;
+  try {
+    return unseal(sealed, secret, kid);
+  } catch (error) {
+    if (others.length === 0) throw error;
+    return unsealByAny(sealed, others, kid);
+  }
+}

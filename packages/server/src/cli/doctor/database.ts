@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../config.ts';
-import { unseal, WrongKey } from '../../keys/seal.ts';
+import { unsealByAny, WrongKey } from '../../keys/seal.ts';
 import type { Database } from '../../store/database.ts';
-import { readKeys } from '../../store/keys.ts';
+import { type KeyRow, readKeys } from '../../store/keys.ts';
 import { missingMigrations } from '../../store/migrate.ts';
 import { counted } from '../terminal.ts';
 import type { Findings } from './findings.ts';
@@ -45,13 +45,31 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
     );
     return;
   }
-  try {
-    for (const key of sealed) unseal(key.private_key, secret ?? '', key.kid);
-  } catch (error) {
-    if (!(error instanceof WrongKey)) throw error;
+  const opens = (key: KeyRow, secrets: readonly (string | null)[]): boolean => {
+    try {
+      unsealByAny(
+        key.private_key,
+        secrets.filter((one) => one !== null),
+        key.kid,
+      );
+      return true;
+    } catch (error) {
+      if (!(error instanceof WrongKey)) throw error;
+      return false;
+    }
+  };
+  if (!sealed.every((key) => opens(key, [secret, config.previousKey]))) {
     findings.problem(
       'CURFEW_KEY',
       'does not open the signing keys in the database: they were sealed under another one.',
+    );
+    return;
+  }
+  const byOther = sealed.filter((key) => !opens(key, [secret])).length;
+  if (byOther > 0) {
+    findings.warning(
+      'CURFEW_KEY_PREVIOUS',
+      `still opens ${counted(byOther, 'key')} that CURFEW_KEY does not. Replace them before you remove it: curfew keys rotate.`,
     );
     return;
   }
