@@ -26,8 +26,10 @@ import { createMetrics } from './http/metrics.ts';
 import { createNodeListener } from './http/node.ts';
 import { OpenStreams } from './http/open-streams.ts';
 import { createUpgrades } from './http/upgrades.ts';
+import { createAuthenticator } from './keys/authenticator.ts';
 import { openKeyRing } from './keys/ring.ts';
 import type { Database } from './store/database.ts';
+import { readNodeSecret } from './store/node-secret.ts';
 import { readIdentity } from './store/nodes.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
@@ -178,10 +180,12 @@ async function buildWorld(
 ): Promise<World> {
   const { log } = system;
   const applications = [...config.applications.values()];
+  const encryptionKey = config.encryptionKey ?? embeddedKey(config);
   const keys = await openKeyRing({
     database,
     system,
-    encryptionKey: config.encryptionKey ?? embeddedKey(config),
+    encryptionKey,
+    previousKey: config.previousKey,
     issuer: config.issuer,
     audiences: [...new Set(applications.map((application) => application.audience))],
     algorithms: [...new Set(applications.map((application) => application.algorithm))],
@@ -195,6 +199,12 @@ async function buildWorld(
     keys.refresh().catch((err: unknown) => log.warn({ err }, 'the signing keys could not be read again'));
   }, KEYS_REFRESH_MS).unref();
   closers.push(async () => clearInterval(keysTimer));
+
+  const installation = await readIdentity(database);
+  const secrets =
+    encryptionKey === null
+      ? [await readNodeSecret(database, system.randomBytes(32))]
+      : [encryptionKey, config.previousKey].filter((secret) => secret !== null);
 
   let nodes: Nodes | undefined;
   let evictor: Evictor | undefined;
@@ -220,9 +230,10 @@ async function buildWorld(
     doorbell: openDoorbell(
       database,
       config.redisUrl,
-      config.redisUrl === null || database.sole ? '' : await readIdentity(database),
+      installation,
       () => nodes?.node.others ?? 0,
       system.log,
+      createAuthenticator(secrets, installation, 'curfew messages of nodes'),
     ),
     onEnding: (ending, event, own) => {
       memory.change(ending.changed);
@@ -236,8 +247,8 @@ async function buildWorld(
   const joined = nodes;
   closers.push(() => joined.close());
 
-  const copies = openCopies(config, system, database, closers);
-  evictor = copies?.evictor;
+  const cached = openCopies(config, system, database, closers);
+  evictor = cached?.evictor;
   const audit = createReader({ name: 'audit', system, pass: auditPass(database) });
   const marker = createReader({ name: 'marker', system, pass: markerPass(database) });
   for (const reader of [audit, marker]) closers.push(() => reader.close());
@@ -262,9 +273,16 @@ async function buildWorld(
     nodes: joined,
     followers: new Followers(),
     notices,
-    redis: copies?.redis ?? null,
+    redis: cached?.redis ?? null,
+    copies: {
+      redis: cached?.redis ?? null,
+      memory,
+      seconds: config.cache.seconds,
+      authenticator: createAuthenticator(secrets, installation, 'curfew cached copies'),
+      refused: 0,
+    },
     endOne: createEndOne(database, joined),
-    readers: { audit, marker, evictor: copies?.reader ?? null },
+    readers: { audit, marker, evictor: cached?.reader ?? null },
   };
 }
 

@@ -2,6 +2,7 @@
 import pino, { type Logger } from 'pino';
 import { type Authority, createAuthority } from '../src/authority.ts';
 import type { Environment } from '../src/config.ts';
+import { createAuthenticator } from '../src/keys/authenticator.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { createLog } from '../src/system/log.ts';
@@ -18,6 +19,9 @@ export function recordingLog(): { log: Logger; lines: string[]; text: () => stri
   const log = createLog('trace', { write: (line: string) => void lines.push(line) });
   return { log, lines, text: () => lines.join('') };
 }
+
+/** For nodes that a test puts together itself. */
+export const testAuthenticator = createAuthenticator(['s'.repeat(32)], 'tests', 'curfew messages of nodes');
 
 /** The template of the test databases: migrated and empty. */
 export const migrated = {

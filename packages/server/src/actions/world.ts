@@ -1,3 +1,4 @@
+import type { Copies } from '../cache/profiles.ts';
 import type { RedisCopies } from '../cache/redis.ts';
 import type { SessionMemory } from '../cluster/memory.ts';
 import type { Followers } from '../cluster/followers.ts';
@@ -24,6 +25,7 @@ export interface World {
   /** Who listens here to which session. */
   readonly notices: NoticeBoard;
   readonly redis: RedisCopies | null;
+  readonly copies: Copies;
   /** Ends a single session, sharing a commit with others that arrive at the same time. */
   readonly endOne: EndOne;
   readonly readers: { audit: Reader; marker: Reader; evictor: Reader | null };

@@ -1,3 +1,4 @@
+import { type Authenticator, seal, unseal } from '@curfew/protocol/sealed';
 import type { LiveSession } from '../domain/session.ts';
 import type { SessionMemory } from '../cluster/memory.ts';
 import type { RedisCopies } from './redis.ts';
@@ -8,7 +9,8 @@ export type CopyKind = 'user' | 'user_profile' | 'user_workspace';
 /**
  * A copy says which session it was made for and which version of the user it shows. It is served only to a session
  * born no later than that and while the version stands: what was cached before a logout can never be served to a
- * session that began after it, whatever Redis has forgotten to forget.
+ * session that began after it, whatever Redis has forgotten to forget. It carries a MAC over its key and all that it says:
+ * others can write to Redis, and what they write or move there is not served.
  */
 interface Copy<T> {
   born: number;
@@ -21,27 +23,31 @@ export interface Copies {
   redis: RedisCopies | null;
   memory: SessionMemory;
   seconds: number;
+  authenticator: Authenticator;
+  /** Copies that were there and not believed. */
+  refused: number;
 }
 
 /** Reads through the cache; without Redis, or with one that does not answer, from the database. */
 export async function readThrough<T>(
-  { redis, memory, seconds }: Copies,
+  copies: Copies,
   kind: CopyKind,
   session: LiveSession,
   load: () => Promise<T>,
 ): Promise<T> {
+  const { redis, memory, seconds, authenticator } = copies;
   if (!redis) return load();
   const key = `${kind}:${session.userId}`;
   const mark = memory.mark;
   const cached = await redis.get(key).catch(() => null);
-  const copy = cached === null ? null : parseCopy<T>(cached);
+  const copy = cached === null ? null : readCopy<T>(cached, key, authenticator);
+  if (cached !== null && copy === null) copies.refused++;
   if (copy && copy.born >= session.born && copy.version === session.user.profileVersion) return copy.value;
   const value = await load();
   const fresh: Copy<T> = { born: session.born, version: session.user.profileVersion, value };
   // Not waited for, and a failure is said where it happens: the answer does not depend on the copy.
-  keep(redis, key, JSON.stringify(fresh), seconds, () => memory.isOutdated(session, mark)).catch(
-    () => undefined,
-  );
+  const text = seal(JSON.stringify(fresh), key, authenticator);
+  keep(redis, key, text, seconds, () => memory.isOutdated(session, mark)).catch(() => undefined);
   return value;
 }
 
@@ -57,13 +63,8 @@ async function keep(
   if (isOutdated()) await redis.remove([key]);
 }
 
-function parseCopy<T>(text: string): Copy<T> | null {
-  try {
-    const copy = JSON.parse(text) as Partial<Copy<T>> | null;
-    if (typeof copy?.born !== 'number' || typeof copy.version !== 'number' || copy.value === undefined)
-      return null;
-    return copy as Copy<T>;
-  } catch {
-    return null;
-  }
+/** Only a node of this installation can have signed it, so what it says needs no look. */
+function readCopy<T>(text: string, key: string, authenticator: Authenticator): Copy<T> | null {
+  const json = unseal(text, key, authenticator);
+  return json === null ? null : (JSON.parse(json) as Copy<T>);
 }

@@ -6,6 +6,9 @@ const COMMAND_TIMEOUT_MS = 150;
 /** While it is away one question a second finds out whether it is back; nobody else waits for it. */
 const PROBE_MS = 1000;
 
+/** No copy of ours is longer; of what others put there no more is read. */
+const LONGEST_COPY_BYTES = 65_536;
+
 /** Redis as a place for copies: every call may fail, and nothing depends on it. */
 export interface RedisCopies {
   /** Whether it answered last time; while not, calls fail at once. */
@@ -77,7 +80,16 @@ export function openRedis(url: string, log: Logger, onReturn: () => void): Redis
     get healthy() {
       return healthy;
     },
-    get: (key) => ask(() => redis.get(key)),
+    get: (key) =>
+      ask(async () => {
+        try {
+          return (await redis.getrange(key, 0, LONGEST_COPY_BYTES)) || null;
+        } catch (err) {
+          // Something that is no text lies there: that is an answer, and no copy.
+          if (err instanceof Error && err.message.startsWith('WRONGTYPE')) return null;
+          throw err;
+        }
+      }),
     set: (key, value, seconds) => ask(async () => void (await redis.set(key, value, 'EX', seconds))),
     remove: (keys) => ask(async () => void (await redis.del(...keys))),
     removeMatching: (pattern) =>

@@ -1,4 +1,5 @@
-import type { Ring } from '@curfew/protocol/node';
+import { type Hint, type Refusal, REFUSALS, type Ring, RingTexts } from '@curfew/protocol/rings';
+import type { Authenticator } from '@curfew/protocol/sealed';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Database } from '../store/database.ts';
@@ -10,11 +11,10 @@ const CHANNEL = 'curfew_nodes';
 /** A Redis that has not taken a ring in this time is passed over. */
 const RING_TIMEOUT_MS = 150;
 
-/** "The lists of these users' sessions have changed", for those of them who listen at another node. */
-export interface Hint {
-  changed: number[];
-  from: string;
-}
+/** What was not heard is said in the log this often at most: strangers decide how much of it there is. */
+const SAY_REFUSED_EVERY_MS = 60_000;
+
+export type { Hint } from '@curfew/protocol/rings';
 
 /** Says "there is something new" and "I have it" to the other nodes. Any ring may be lost: that costs time, never truth. */
 export interface Doorbell {
@@ -27,6 +27,8 @@ export interface Doorbell {
     onGap: () => void,
     onHint: (message: Hint) => void,
   ): Promise<() => Promise<void>>;
+  /** How many texts were not heard, by why. */
+  refused(): Readonly<Record<Refusal, number>>;
 }
 
 /** By NOTIFY; with Redis by its publishing, which is quicker, as long as that reaches everybody who is to hear. */
@@ -37,13 +39,16 @@ export function openDoorbell(
   databaseName: string,
   others: () => number,
   log: Logger,
+  authenticator: Authenticator,
 ): Doorbell {
+  const texts = new RingTexts(authenticator);
+  const refusals = countRefusals(log);
   const byRedis =
     redisUrl === null || database.sole ? null : openRedisBell(redisUrl, `${CHANNEL}:${databaseName}`, log);
   /** Who has last rung by the database: there, and not by Redis, they are heard. */
   const byDatabase = new Set<string>();
   const ringNow = async (message: Ring | Hint): Promise<void> => {
-    const text = JSON.stringify(message);
+    const text = texts.write(message);
     const tryRedis = byRedis && !('ack' in message && byDatabase.has(message.to));
     const heardBy = tryRedis ? await byRedis.ring(text) : 0;
     // This process hears itself too. Whoever does not listen to Redis now hears the database.
@@ -64,20 +69,47 @@ export function openDoorbell(
     },
     hint: ringNow,
     async listen(onRing, onGap, onHint) {
-      const onText = (text: string, viaDatabase: boolean): void => {
-        const message = parseRing(text);
-        if (!message) return;
+      const hear = (text: string, way: 'database' | 'redis'): void => {
+        const message = texts.read(text, way);
+        if (typeof message === 'string') return refusals.count(message);
         if ('changed' in message) return onHint(message);
-        if ('ring' in message && viaDatabase) byDatabase.add(message.from);
+        if ('ring' in message && way === 'database') byDatabase.add(message.from);
         else if ('ring' in message) byDatabase.delete(message.from);
         onRing(message);
       };
-      const stopDatabase = await database.listen(CHANNEL, (text) => onText(text, true), onGap);
-      const stopRedis = byRedis?.listen((text) => onText(text, false), onGap);
+      /** Whatever comes of a text, the connection that brought it goes on. */
+      const onText = (text: string, way: 'database' | 'redis'): void => {
+        try {
+          hear(text, way);
+        } catch (err) {
+          log.error({ err }, 'a message of another node could not be dealt with');
+        }
+      };
+      const stopDatabase = await database.listen(CHANNEL, (text) => onText(text, 'database'), onGap);
+      const stopRedis = byRedis?.listen((text) => onText(text, 'redis'), onGap);
       return async () => {
         stopRedis?.();
         await stopDatabase();
       };
+    },
+    refused: () => ({ ...refusals.counts }),
+  };
+}
+
+function countRefusals(log: Logger): { count(why: Refusal): void; counts: Record<Refusal, number> } {
+  const counts = Object.fromEntries(REFUSALS.map((why) => [why, 0])) as Record<Refusal, number>;
+  let saidMs = Number.NEGATIVE_INFINITY;
+  return {
+    counts,
+    count(why) {
+      counts[why]++;
+      const nowMs = performance.now();
+      if (nowMs - saidMs < SAY_REFUSED_EVERY_MS) return;
+      saidMs = nowMs;
+      log.warn(
+        { refused: { ...counts } },
+        'messages on the channel of the nodes are not believed: their sender has another CURFEW_KEY, is of an older version, or is no node',
+      );
     },
   };
 }
@@ -136,13 +168,4 @@ function openRedisBell(url: string, channel: string, log: Logger): RedisBell {
       };
     },
   };
-}
-
-function parseRing(payload: string): Ring | Hint | null {
-  try {
-    const ring: unknown = JSON.parse(payload);
-    return typeof ring === 'object' && ring !== null ? (ring as Ring | Hint) : null;
-  } catch {
-    return null;
-  }
 }

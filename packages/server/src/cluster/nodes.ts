@@ -1,6 +1,7 @@
 import type { Ending } from '@curfew/protocol/endings';
 import { type Done, Node, type NodeDatabase, type Propagation } from '@curfew/protocol/node';
 import type { Watched } from '@curfew/protocol/replica';
+import type { Refusal } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
@@ -38,6 +39,8 @@ export interface Nodes extends Judge {
   onConfirmed(listener: ConfirmedListener): void;
   /** Age in milliseconds of what this node knows, and how many nodes and verifiers of this node there are, for metrics. */
   state(): { ageMs: number; nodes: number; verifiers: number };
+  /** How many texts on the doorbell's channels were not believed, by why. */
+  refused(): Readonly<Record<Refusal, number>>;
   /** Lately, how long it took until logouts were true everywhere. */
   readonly propagation: PropagationHistory;
   close(): Promise<void>;
@@ -167,6 +170,7 @@ export async function joinNodes(options: {
     onConfirmed(listener) {
       listeners.add(listener);
     },
+    refused: () => doorbell.refused(),
     propagation,
     state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1, verifiers: node.publisher.size }),
     async close() {

@@ -135,8 +135,7 @@ export function serveEnvelope(router: Router): void {
     async (c) => {
       const caller = await sessionCaller(c, true);
       if (caller.kind === 'refused') return notAuthenticated(c);
-      const { redis, memory, config, database } = c.get('world');
-      const copies = { redis, memory, seconds: config.cache.seconds };
+      const { copies, database } = c.get('world');
       const { session } = caller;
       const load = async () => {
         const user = await findUser(database, session.userId);
@@ -155,8 +154,7 @@ export function serveEnvelope(router: Router): void {
     async (c) => {
       const caller = await sessionCaller(c, true);
       if (caller.kind === 'refused') return notAuthenticated(c);
-      const { redis, memory, config, database } = c.get('world');
-      const copies = { redis, memory, seconds: config.cache.seconds };
+      const { copies, database } = c.get('world');
       const { session } = caller;
       const data = await readThrough(copies, 'user_workspace', session, async () => ({
         user_id: session.userId,

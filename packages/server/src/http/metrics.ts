@@ -107,6 +107,17 @@ export function createMetrics(world: World): Metrics {
     labelNames: ['why'],
     registers,
   });
+  new Counter({
+    name: 'curfew_messages_refused_total',
+    help: 'Messages on the channels of the nodes that were not believed',
+    labelNames: ['why'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [why, count] of Object.entries(world.nodes.refused())) this.inc({ why }, count);
+      this.inc({ why: 'cached_copy' }, world.copies.refused);
+    },
+  });
   gauge(
     'curfew_log_age_seconds',
     'Age of what this node knows of the log',

@@ -8,9 +8,17 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findRedis, type RedisServer, startRedis } from '../services/redis.ts';
+import { withClient } from '../services/postgres.ts';
 import { requireService } from '../services/require.ts';
 import { freePort } from '../services/scratch.ts';
-import { backends, openAuthority, PASSWORD, recordingLog, type TestAuthority } from '../support.ts';
+import {
+  backends,
+  openAuthority,
+  PASSWORD,
+  recordingLog,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 
 const present = requireService('Redis', findRedis(), 'install redis-server') !== undefined;
 const KEYS = ['user:2', 'user_profile:2', 'user_workspace:2'];
@@ -71,6 +79,12 @@ describe.runIf(present)('Redis in trouble', () => {
     direct.disconnect();
     await redis.stop();
   });
+
+  /** Copies that were not believed, by the metrics. */
+  async function copiesRefused(): Promise<number> {
+    const { text } = await on.call('GET', '/metrics', { bearer: SERVICE_KEY });
+    return Number(/why="cached_copy"} (\d+)/.exec(text)?.[1]);
+  }
 
   /** Reads that fill the caches, until the keys are there. */
   async function fill(bearer: string): Promise<void> {
@@ -177,10 +191,13 @@ describe.runIf(present)('Redis in trouble', () => {
 
     // First without any eviction: a copy of the session that is over, put there by hand, is not served to a new one.
     const next = await logIn(on);
-    const forged = JSON.parse(old) as { value: { name: string } };
-    forged.value.name = 'Somebody of the past';
-    await direct.set('user_profile:2', JSON.stringify(forged));
-    expect((await profile(on, next)).json.data.name).toBe('Demo User');
+    const { DATABASE_URL } = on.settings;
+    if (DATABASE_URL !== undefined) {
+      // A name that no version tells of.
+      await withClient(DATABASE_URL, (client) => client.query(`update users set name = 'New' where id = 2`));
+      await direct.set('user_profile:2', old);
+      expect((await profile(on, next)).json.data.name).toBe('New');
+    }
 
     await redis.kill();
     for (const [path, content] of snapshot) writeFileSync(path, content);
@@ -188,6 +205,58 @@ describe.runIf(present)('Redis in trouble', () => {
     await redis.restart();
     await until(() => log.text().includes('Redis answers again'));
     await until(async () => (await direct.exists(...KEYS)) === 0);
+  });
+
+  test('rewritten, exchanged or moved by others: not served, and replaced', async () => {
+    const bearer = await logIn(on);
+    await fill(bearer);
+    const own = (await direct.get('user_profile:2')) ?? '';
+    const account = (await direct.get('user:2')) ?? '';
+    const workspace = (await direct.get('user_workspace:2')) ?? '';
+    const other = await on.call('POST', '/auth/login', {
+      body: { email: 'admin@example.com', password: PASSWORD },
+    });
+    await profile(on, other.json.data.access_token);
+    await until(async () => (await direct.exists('user_profile:1')) === 1);
+    const others = (await direct.get('user_profile:1')) ?? '';
+    const { mac, ...unsigned } = JSON.parse(own) as Record<string, unknown>;
+    const raised = { ...unsigned, value: { ...(unsigned['value'] as object), role: 'admin' } };
+    const ofTheFuture = { ...unsigned, born: 2 ** 52 };
+    const forged = [
+      JSON.stringify(raised),
+      JSON.stringify({ ...raised, mac }),
+      JSON.stringify({ ...raised, mac: '' }),
+      JSON.stringify({ ...ofTheFuture, mac }),
+      JSON.stringify(unsigned),
+      own.replace('"version":1', '"version":2'),
+      others,
+      account,
+      workspace,
+      'null',
+      '[]',
+      '',
+      '\u0000',
+      `{"born":${'['.repeat(60_000)},"mac":"x"}`,
+      'x'.repeat(10_000_000),
+    ];
+    const refused = await copiesRefused();
+    for (const text of forged) {
+      for (const key of ['user:2', 'user_profile:2'])
+        if (text !== account || key !== 'user:2') await direct.set(key, text);
+      expect((await profile(on, bearer)).json.data, text.slice(0, 200)).toMatchObject({
+        id: 2,
+        role: 'user',
+      });
+    }
+    expect((await copiesRefused()) - refused).toBeGreaterThanOrEqual(forged.length);
+    // What is no text at all is none of Redis' failures: it goes on being used.
+    await direct.del('user_profile:2');
+    await direct.lpush('user_profile:2', own);
+    expect((await profile(on, bearer)).json.data).toMatchObject({ id: 2, role: 'user' });
+    expect((await on.call('GET', '/readyz')).json.redis).toBe('up');
+    await until(async () => (await direct.type('user_profile:2')) === 'string');
+    expect(await direct.get('user_profile:2')).toBe(own);
+    expect(warnings(log.lines)).toEqual([]);
   });
 
   test('a copy of before a change of the user is not served after it', async () => {

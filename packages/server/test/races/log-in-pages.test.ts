@@ -10,7 +10,7 @@ import type { EndingEvent } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
-import { migrated, silent } from '../support.ts';
+import { migrated, silent, testAuthenticator } from '../support.ts';
 import { quickPasswords } from './node.ts';
 
 const PAGE = 2;
@@ -49,7 +49,7 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
       leaseMs: 2000,
       keepMs: 600_000,
       pageSize: PAGE,
-      doorbell: openDoorbell(database, null, '', () => 1, silent),
+      doorbell: openDoorbell(database, null, '', () => 1, silent, testAuthenticator),
       onEnding: (_, event) => void told.push(event),
       onHint: () => undefined,
       onGap: () => undefined,

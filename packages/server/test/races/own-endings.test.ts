@@ -8,7 +8,7 @@ import { openPostgres } from '../../src/store/postgres.ts';
 import { endEachSession, type Ending } from '../../src/store/revoke.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
-import { migrated, silent } from '../support.ts';
+import { migrated, silent, testAuthenticator } from '../support.ts';
 import { quickPasswords } from './node.ts';
 
 /** Longer than this file takes: a node reads when it is told to, and once in a quarter of this. */
@@ -50,7 +50,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
         leaseMs: LEASE_MS,
         keepMs: 2 * LEASE_MS,
         pageSize,
-        doorbell: openDoorbell(database, null, '', () => 1, silent),
+        doorbell: openDoorbell(database, null, '', () => 1, silent, testAuthenticator),
         onEnding: (ending) => void told.push(...ending.ids),
         onHint: () => undefined,
         onGap: () => undefined,

@@ -14,10 +14,11 @@ const SCHEMA = readFileSync(new URL('../../db/schema.sql', import.meta.url), 'ut
 /** What the catalogs say, without the table that only the migrations have. One line for each thing. */
 const CATALOG = `
   with ours as (
-    select c.oid, c.relname, c.relkind, c.reloptions from pg_class c
+    select c.oid, c.relname, c.relkind, c.reloptions, c.relrowsecurity from pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relname not like 'schema_migrations%'
   )
-  select 'relation ' || relname || ' ' || relkind::text || ' ' || coalesce(reloptions::text, '') as line from ours
+  select 'relation ' || relname || ' ' || relkind::text || ' ' || coalesce(reloptions::text, '')
+    || case when relrowsecurity then ' row security' else '' end as line from ours
   union all
   select 'column ' || o.relname || ' ' || a.attnum || ' ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
     || case when a.attnotnull then ' not null' else '' end || ' identity:' || a.attidentity::text || ' generated:' || a.attgenerated::text
@@ -36,6 +37,10 @@ const CATALOG = `
   select 'sequence ' || o.relname || ' ' || format_type(s.seqtypid, null) || ' ' || s.seqstart || ' ' || s.seqincrement || ' ' || s.seqmax
     || ' ' || s.seqmin || ' ' || s.seqcache || ' ' || s.seqcycle::text
   from ours o join pg_sequence s on s.seqrelid = o.oid
+  union all
+  select 'policy ' || o.relname || ' ' || p.polname || ' ' || p.polcmd::text || ' ' || p.polpermissive::text || ' ' || p.polroles::text
+    || ' ' || coalesce(pg_get_expr(p.polqual, o.oid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, o.oid), '')
+  from ours o join pg_policy p on p.polrelid = o.oid
   union all
   select 'trigger ' || o.relname || ' ' || pg_get_triggerdef(t.oid) from ours o join pg_trigger t on t.tgrelid = o.oid and not t.tgisinternal
   union all
@@ -72,7 +77,7 @@ test.each(backends())('schema.sql and the migrations are one, %s', async (backen
   await readOne.query({ text: SCHEMA } as { text: string; values: unknown[] });
   const [byMigrations, bySchema] = [await catalogOf(migratedOne), await catalogOf(readOne)];
   expect(byMigrations.length).toBeGreaterThan(100);
-  for (const kind of ['relation', 'column', 'constraint', 'index', 'view', 'sequence'])
+  for (const kind of ['relation', 'column', 'constraint', 'index', 'view', 'sequence', 'policy'])
     expect(byMigrations.some((line) => line.startsWith(`${kind} `))).toBe(true);
   expect(bySchema).toEqual(byMigrations);
 });

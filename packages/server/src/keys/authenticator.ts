@@ -1,0 +1,32 @@
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
+import type { Authenticator } from '@curfew/protocol/sealed';
+
+/** What a key is for: a MAC of one kind says nothing about the other. */
+export type Purpose = 'curfew messages of nodes' | 'curfew cached copies';
+
+/** HMAC-SHA256 under a key derived from a secret (HKDF, RFC 5869). The first secret signs, each of them verifies. */
+export function createAuthenticator(
+  secrets: readonly (string | Buffer)[],
+  /** Names this installation: what another one signed does not verify here. */
+  installation: string,
+  purpose: Purpose,
+): Authenticator {
+  const keys = secrets.map((secret) =>
+    createSecretKey(Buffer.from(hkdfSync('sha256', secret, installation, purpose, 32))),
+  );
+  const [signing] = keys;
+  if (!signing) throw new Error('there is no secret to sign with');
+  return {
+    sign: (text) => mac(signing, text).toString('base64url'),
+    verifies(text, given) {
+      const bytes = Buffer.from(given, 'base64url');
+      // One spelling alone: the decoder passes over what is not in the alphabet.
+      if (bytes.length !== MAC_BYTES || bytes.toString('base64url') !== given) return false;
+      return keys.some((key) => timingSafeEqual(mac(key, text), bytes));
+    },
+  };
+}
+
+const MAC_BYTES = 32;
+
+const mac = (key: KeyObject, text: string): Buffer => createHmac('sha256', key).update(text).digest();

@@ -1,0 +1,21 @@
+import { type Queryable, statement } from './statement.ts';
+
+const make = statement<[secret: Buffer], never>(
+  'make_node_secret',
+  `insert into node_secrets (secret) values ($1) on conflict do nothing`,
+);
+
+const read = statement<[], { secret: Buffer }>('node_secret', `select secret from node_secrets`);
+
+/**
+ * The secret by which the nodes of this database know each other where no key is set, made when there is none yet. Who may not
+ * write sessions does not see it (row security).
+ */
+export async function readNodeSecret(on: Queryable, fresh: Buffer): Promise<Buffer> {
+  const [known] = await read.run(on);
+  if (known) return known.secret;
+  await make.run(on, fresh);
+  const [made] = await read.run(on);
+  if (!made) throw new Error('the secret of the nodes cannot be read: this role may not write to the log');
+  return made.secret;
+}
