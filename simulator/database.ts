@@ -11,6 +11,7 @@ import {
   userKey,
 } from '@curfew/protocol/cuts';
 import type { Ending, KeyedCut } from '@curfew/protocol/endings';
+import { advance, lowest, readCursor, writeCursor } from '@curfew/protocol/log-cursor';
 import type { Done, NodeDatabase } from '@curfew/protocol/node';
 import { watch } from '@curfew/protocol/replica';
 import type { Plan } from './plan.ts';
@@ -171,6 +172,8 @@ export class Database {
             return this.#fail(from, kind, done);
           }
           this.#onDisk = Math.max(this.#onDisk, transaction.xid);
+          // Somebody else's transactions, that are rolled back: nothing of them reaches the disk.
+          if (this.#plan.has('crashes')) this.#nextXid += 2;
           this.#answer(from, kind, era, slowed, commit(begun, transaction.xid), done);
         });
       };
@@ -329,32 +332,26 @@ export class Database {
     );
   }
 
-  /** A cursor is a transaction and, where a page has ended, what was given of it and of those after it. */
+  /** The cursor is the server's own; here is the one snapshot that a statement sees. */
   #readLog(cursor: string | null): { endings: Ending[]; cursor: string; more: boolean } {
-    const [since, ...given] = cursor?.split(' ').map(Number) ?? [];
-    const sinceXid = since ?? 0;
+    const since = readCursor(cursor ?? '0');
     const sinceMs = cursor === null ? this.#world.nowMs - 1.1 * this.#plan.keepMs : Number.NEGATIVE_INFINITY;
+    const isNew = (xid: number, position: number): boolean =>
+      xid >= since.next || position > (since.open.get(xid) ?? Number.POSITIVE_INFINITY);
     let from = this.#log.length;
-    while (from > 0 && (this.#log[from - 1]?.xid ?? 0) >= sinceXid) from--;
+    while (from > 0 && (this.#log[from - 1]?.xid ?? 0) >= lowest(since)) from--;
     const news = this.#log
       .slice(from)
-      .filter(({ ending, atMs }) => atMs >= sinceMs && !given.includes(ending.position));
+      .filter(({ xid, ending, atMs }) => atMs >= sinceMs && isNew(xid, ending.position));
     const page = news.slice(0, this.#plan.pageSize);
     const more = page.length < news.length;
-    // Not above the newest event: a number that is not on the disk may be given out again.
-    const edge = this.#log.at(-1)?.xid ?? 0;
-    let horizon = Math.max(sinceXid, (more ? page.at(-1)?.xid : undefined) ?? edge);
-    for (const { xid } of this.#open) horizon = Math.min(horizon, xid);
-    const endings = page.map(({ ending }) => ending);
-    // As the server does it: what was given is not given again.
-    const held = this.#log
-      .slice(from)
-      .filter(({ xid }) => xid >= horizon)
-      .map(({ ending }) => ending.position)
-      .filter((position) => given.includes(position) || endings.some((one) => one.position === position));
+    const last = page.at(-1);
+    const seen = { next: this.#nextXid, open: [...this.#open].map(({ xid }) => xid) };
+    const end = more && last ? { xid: last.xid, position: last.ending.position } : null;
+    const reached = advance(since, seen, this.#log.at(-1)?.xid ?? 0, end);
     return {
-      endings,
-      cursor: [horizon, ...held].join(' '),
+      endings: page.map(({ ending }) => ending),
+      cursor: writeCursor(reached),
       more,
     };
   }

@@ -136,15 +136,39 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'stepped-over',
     point: 2,
     wrong: 'The log is read on from the newest transaction, past those that are still under way.',
-    file: model('database'),
-    edits: [['for (const { xid } of this.#open) horizon = Math.min(horizon, xid);', '']],
+    file: protocol('log-cursor'),
+    edits: [['for (const xid of seen.open) if (xid < next) open.set(xid, 0);', '']],
   },
   {
     name: 'cursor-not-on-disk',
     point: 2,
     wrong: 'A cursor lies above the newest event, on numbers that a database that crashes gives out again.',
-    file: model('database'),
-    edits: [['const edge = this.#log.at(-1)?.xid ?? 0;', 'const edge = this.#nextXid;']],
+    file: protocol('log-cursor'),
+    edits: [
+      [
+        'Math.min(seen.next, Math.max(from.next, (last?.xid ?? newest) + 1))',
+        '(last?.xid ?? seen.next - 1) + 1',
+      ],
+    ],
+  },
+  {
+    name: 'page-cuts-a-transaction',
+    point: 2,
+    wrong: 'A page of the log that ends within a transaction leaves out the rest of it.',
+    file: protocol('log-cursor'),
+    edits: [['  open.set(last.xid, last.position);\n', '']],
+  },
+  {
+    name: 'page-forgets-late-commits',
+    point: 2,
+    wrong: 'What committed late and lies behind the page is left out.',
+    file: protocol('log-cursor'),
+    edits: [
+      [
+        '  for (const [xid, position] of from.open) if (xid > last.xid && !open.has(xid)) open.set(xid, position);\n',
+        '',
+      ],
+    ],
   },
   {
     name: 'read-by-position',
@@ -153,14 +177,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('database'),
     edits: [
       [
-        `      .filter(({ ending, atMs }) => atMs >= sinceMs && !given.includes(ending.position));`,
-        `      .filter(({ ending, atMs }) => atMs >= sinceMs && ending.position > (given[0] ?? 0));`,
+        'xid >= since.next || position > (since.open.get(xid) ?? Number.POSITIVE_INFINITY);',
+        'xid > 0 && position >= since.next;',
       ],
-      ['const [since, ...given] = cursor?.split(', 'const [, ...given] = cursor?.split('],
-      ['const sinceXid = since ?? 0;', 'const sinceXid = 0;'],
+      ['>= lowest(since)) from--;', '>= 0) from--;'],
       [
-        `cursor: [horizon, ...held].join(' '),`,
-        `cursor: [horizon, Math.max(given[0] ?? 0, ...endings.map(({ position }) => position))].join(' '),`,
+        'cursor: writeCursor(reached),',
+        'cursor: String(Math.max(since.next, ...page.map(({ ending }) => ending.position + 1))),',
       ],
     ],
   },

@@ -95,7 +95,7 @@ create table cuts (
 create table events (
   position       bigint primary key default nextval('positions'),
   -- Readers go by transaction, not by position: a position is drawn before its transaction commits, so a reader
-  -- that goes by "position > last" steps over a late commit. Below pg_snapshot_xmin() nothing can appear any more.
+  -- that goes by "position > last" steps over a late commit.
   xid            xid8 not null default pg_current_xact_id(),
   at             timestamptz not null,
   type           text not null,
@@ -134,7 +134,9 @@ create unique index logs_once on logs (event_position, coalesce(user_id, 0));
 -- How far each durable reader of the log has come: every event with xid below the cursor has been dealt with.
 create table readers (
   name   text primary key,
-  cursor xid8 not null
+  cursor xid8 not null,
+  -- What it has dealt with above that: the snapshot of its last read (packages/protocol/src/log-cursor.ts).
+  place  text
 );
 
 -- The authority's own processes on this database. A node is registered before it answers a check from memory, and

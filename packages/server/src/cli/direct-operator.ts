@@ -12,7 +12,7 @@ import type { Config } from '../config.ts';
 import { accountBody } from '../http/admin.ts';
 import { previewBody } from '../http/respond.ts';
 import { passwordFault } from '../http/v1.ts';
-import { EVERY_EVENT, logHorizon, type Place, readOn } from '../store/log.ts';
+import { cursorNow, EVERY_EVENT, readOn } from '../store/log.ts';
 import { findCredentials, findUser } from '../store/users.ts';
 import { Refused } from './declare.ts';
 import { operatorLog } from './operator-log.ts';
@@ -101,11 +101,11 @@ function directOperator({ world, close }: OpenWorld): Operator {
       return (await readLog(world, EVERY_EVENT, { before: null, after: null }, limit)).map(loggedEvent);
     },
     async *follow(cursor, stop) {
-      let place: Place = { cursor: cursor ?? (await logHorizon(database)), given: new Map() };
-      yield { cursor: place.cursor, event: null };
+      let place = cursor ?? (await cursorNow(database));
+      yield { cursor: place, event: null };
       while (!stop.aborted) {
         const news = await readOn(database, place, PAGE);
-        ({ place } = news);
+        place = news.cursor;
         for (const { cursor: from, ...event } of news.events)
           yield { cursor: from, event: loggedEvent(shown(event)) };
         // To be stopped is no failure.

@@ -1,22 +1,81 @@
+import { lowest, readCursor } from '@curfew/protocol/log-cursor';
 import type { Database } from '../store/database.ts';
-import type { EndingEvent } from '../store/log.ts';
+import { type EndingEvent, moveReaderBelow, readEndings, readerPlace } from '../store/log.ts';
 import { markEnded } from '../store/revoke.ts';
-import { endingsPass } from './readers.ts';
+import { PAGE } from './readers.ts';
 
 const BATCH = 500;
 
+/** Cuts that were marked while transactions were open: each of these may yet commit a session that was born below them. */
+interface Unsettled {
+  open: readonly number[];
+  /** By what they cut, the newest of each. */
+  cuts: Map<string, EndingEvent>;
+  /** The transaction of the oldest. */
+  first: number;
+}
+
 /**
  * Marks the rows that a cut has ended, for whoever reads the table (contract 001 names `is_active`). Liveness does not
- * wait for it: the view sees the cut.
+ * wait for it: the view sees the cut. A cut is marked once more whenever a transaction is over that was open beside it, and
+ * at no other time, so that one that stays open costs nothing.
  */
 export function markerPass(database: Database): () => Promise<void> {
-  const mark = async (events: EndingEvent[]): Promise<void> => {
-    for (const event of events) if (isCutEvent(event)) await markEnded(database, event, BATCH);
+  let cursor: string | null = null;
+  let unsettled: Unsettled[] = [];
+  const mark = async (cuts: Iterable<EndingEvent>): Promise<void> => {
+    for (const cut of cuts) await markEnded(database, cut, BATCH);
   };
-  // A login that was born below the cut can commit its row after it: it is found on the next look.
-  return endingsPass(database, 'marker', mark, true);
+  return async () => {
+    const { below } = await readerPlace(database, 'marker');
+    // What the marker of another process is through with need not be read here.
+    if (cursor === null || readCursor(cursor).next < Number(below)) cursor = below;
+    let open: readonly number[] = [];
+    for (let more = true; more; ) {
+      const news = await readEndings(database, cursor, PAGE);
+      const cuts = news.events.filter(isCutEvent);
+      await mark(cuts);
+      if (cuts.length > 0 && news.open.length > 0)
+        unsettled.push({
+          open: news.open,
+          cuts: new Map(cuts.map((cut) => [whatIsCut(cut), cut])),
+          first: Math.min(...cuts.map(({ xid }) => xid)),
+        });
+      ({ cursor, more, open } = news);
+    }
+    unsettled = await settle(unsettled, open, mark);
+    const firsts = unsettled.map(({ first }) => first);
+    await moveReaderBelow(database, 'marker', Math.min(lowest(readCursor(cursor)), ...open, ...firsts));
+  };
+}
+
+/** Marks again where something is over, and keeps what still waits: together, where it waits for the same. */
+async function settle(
+  unsettled: readonly Unsettled[],
+  open: readonly number[],
+  mark: (cuts: Iterable<EndingEvent>) => Promise<void>,
+): Promise<Unsettled[]> {
+  const stillOpen = new Set(open);
+  const kept = new Map<string, Unsettled>();
+  for (const one of unsettled) {
+    const left = one.open.filter((xid) => stillOpen.has(xid));
+    if (left.length < one.open.length) await mark(one.cuts.values());
+    if (left.length === 0) continue;
+    const same = kept.get(left.join());
+    if (!same) kept.set(left.join(), { ...one, open: left });
+    else {
+      for (const [what, cut] of one.cuts) same.cuts.set(what, cut);
+      same.first = Math.min(same.first, one.first);
+    }
+  }
+  return [...kept.values()];
 }
 
 function isCutEvent(event: EndingEvent): boolean {
   return event.type === 'sessions_ended' && event.scope !== 'sessions';
+}
+
+function whatIsCut(event: EndingEvent): string {
+  const { scope, user_id, user_ids, client_id, device_id, except_session } = event;
+  return JSON.stringify([scope, user_id, user_ids, client_id, device_id, except_session]);
 }

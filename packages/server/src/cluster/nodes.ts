@@ -5,7 +5,7 @@ import type { Refusal } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
-import { type EndingEvent, type News, placeOf, readEndings } from '../store/log.ts';
+import { cursorSince, type EndingEvent, type News, readEndings } from '../store/log.ts';
 import {
   beatNode,
   readClock,
@@ -46,13 +46,10 @@ export interface Nodes extends Judge {
   close(): Promise<void>;
 }
 
-/** An ending that this process has committed. The log need not give it to this node again where the transaction is known. */
+/** An ending that this process has committed. The log need not give it to this node again. */
 export interface Committed {
   event: EndingEvent;
-  xid?: string;
 }
-
-type TakenIn = [position: number, xid: string];
 
 type ConfirmedListener = (ms: number, propagation: Propagation) => void;
 
@@ -88,7 +85,7 @@ export async function joinNodes(options: {
     return ending;
   };
   /** What this process has committed and taken in: the next read of the log leaves it out. */
-  const takenIn: TakenIn[] = [];
+  const takenIn: number[] = [];
   const historyMs = options.keepMs + CLOCKS_APART_MS;
   const troubles = reportOnce(log);
 
@@ -156,8 +153,7 @@ export async function joinNodes(options: {
     committed(...those) {
       node.committed(...those.map(readOwn));
       // Only now: what is left out of the reads must be in the replica. A sole node reads no log.
-      if (!database.sole)
-        for (const { event, xid } of those) if (xid !== undefined) takenIn.push([event.position, xid]);
+      if (!database.sole) for (const { event } of those) takenIn.push(event.position);
     },
     confirm: () => timed((done) => node.confirm(done)),
     confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
@@ -195,7 +191,7 @@ function nodeDatabase(
   how: {
     read: (event: EndingEvent) => Ending;
     /** Of what this process has committed, what came in since the last call. */
-    takenIn: () => TakenIn[];
+    takenIn: () => number[];
     since: () => Date;
     pageSize: number;
   },
@@ -209,24 +205,25 @@ function nodeDatabase(
       // The node's own fault: said, not thrown into nowhere.
       .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
   };
-  /** Where the last answer has led; the node knows the cursor alone. */
-  let last: Pick<News<EndingEvent>, 'place' | 'more'> | null = null;
+  /** The last answer: a sole node that has read everything has nothing more to read. */
+  let last: Pick<News<EndingEvent>, 'cursor' | 'more'> | null = null;
+  /** What this node holds of its own, until a read has gone past it. */
+  let held: number[] = [];
   const readLog = async (cursor: string | null) => {
-    if (last?.place.cursor !== cursor) last = null;
-    if (database.sole && last?.more === false) {
+    if (database.sole && cursor !== null && last?.cursor === cursor && !last.more) {
       // Whoever was answered by the database before this was asked has taken in what it committed by the next turn.
       await new Promise((turn) => setImmediate(turn));
-      return { endings: [], cursor: last.place.cursor };
+      return { endings: [], cursor };
     }
-    const from = last?.place ?? (await placeOf(database, how.since()));
-    const place = { cursor: from.cursor, given: new Map([...from.given, ...how.takenIn()]) };
-    // Also of a read that fails: what this process holds need not be given by the next one either.
-    if (last) last = { ...last, place };
-    const news = await readEndings(database, place, how.pageSize, 'memory');
-    last = news;
+    const from = cursor ?? (await cursorSince(database, how.since()));
+    held = [...held, ...how.takenIn()];
+    const news = await readEndings(database, from, how.pageSize, held);
+    // All of them were committed before this was asked.
+    if (!news.more) held = [];
+    last = { cursor: news.cursor, more: news.more };
     return {
       endings: news.events.map((event) => how.read(event)),
-      cursor: news.place.cursor,
+      cursor: news.cursor,
       more: news.more,
     };
   };

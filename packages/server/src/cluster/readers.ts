@@ -1,4 +1,4 @@
-import { type EndingEvent, moveReader, type Place, readCursor, readEndings } from '../store/log.ts';
+import { type EndingEvent, moveReader, readEndings, readerPlace } from '../store/log.ts';
 import type { Database } from '../store/database.ts';
 import type { System } from '../system/system.ts';
 import { coalesced } from './coalesced.ts';
@@ -25,7 +25,7 @@ const RETRY_MS = [250, 1000, 5000, 30_000] as const;
 /** Rings come from this process; what others committed and did not live to deal with is found by looking. */
 const LOOK_MS = 5000;
 /** Events at a time: as much memory for a backlog of a million as for one of a thousand. */
-const PAGE = 5000;
+export const PAGE = 5000;
 /** How long news are gathered: under load one pass serves many logouts. */
 const GATHER_MS = 200;
 
@@ -94,23 +94,16 @@ export function endingsPass(
   database: Database,
   name: string,
   deal: (events: EndingEvent[]) => Promise<void>,
-  /** Deals with an event again for as long as transactions are open that began before its end. */
-  again = false,
   pageSize: number = PAGE,
 ): () => Promise<void> {
-  /** Positions dealt with above the cursor: what is given again needs no second deal in this process. */
-  let dealt: Place['given'] = new Map();
   return async () => {
-    let cursor = await readCursor(database, name);
-    let place: Place = { cursor, given: dealt };
+    let { cursor } = await readerPlace(database, name);
     let more = true;
     while (more) {
-      const news = await readEndings(database, place, pageSize, 'table');
+      const news = await readEndings(database, cursor, pageSize);
       if (news.events.length > 0) await deal(news.events);
-      ({ place, more } = news);
-      if (place.cursor !== cursor) await moveReader(database, name, place.cursor);
-      ({ cursor } = place);
-      if (!again) dealt = place.given;
+      if (news.cursor !== cursor) await moveReader(database, name, news.cursor);
+      ({ cursor, more } = news);
     }
   };
 }

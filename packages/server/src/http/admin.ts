@@ -1,3 +1,4 @@
+import { CURSOR } from '@curfew/protocol/log-cursor';
 import { countInBackground } from '../actions/background-count.ts';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { type AdminTarget, endByAdministrator } from '../actions/end-sessions.ts';
@@ -245,7 +246,7 @@ function filterOf(input: FilterInput): EventFilter {
 
 /** The id of a streamed event. One that is none of ours is passed over: the stream begins now. */
 function readCursor(text: string | undefined): string | null {
-  return text !== undefined && /^\d{1,19}$/.test(text) ? text : null;
+  return text !== undefined && CURSOR.test(text) ? text : null;
 }
 
 type LogoutInput = Extract<

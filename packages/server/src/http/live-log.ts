@@ -3,7 +3,7 @@ import { shown } from '../actions/read-log.ts';
 import type { World } from '../actions/world.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
-import { type EventFilter, logHorizon, passing, type Place, readOn } from '../store/log.ts';
+import { cursorNow, type EventFilter, passing, readOn } from '../store/log.ts';
 import type { Call } from './environment.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { refuse, RETRY_AFTER } from './respond.ts';
@@ -62,9 +62,9 @@ export async function streamLog(
   const unlisten = onlooker.session
     ? world.notices.listen(onlooker.session, { ended: over, changed: () => undefined })
     : () => undefined;
-  let place: Place;
+  let place: string;
   try {
-    place = { cursor: cursor ?? (await logHorizon(database)), given: new Map() };
+    place = cursor ?? (await cursorNow(database));
   } catch (error) {
     over();
     throw error;
@@ -81,20 +81,20 @@ export async function streamLog(
 
   /** What there is to send now; an empty text when there is nothing. */
   async function look(): Promise<string> {
-    const { events, place: next } = await readOn(database, place, PAGE);
+    const { events, cursor: next } = await readOn(database, place, PAGE);
     const wanted = await passing(database, events, filter);
     // Judged after the read: nothing is shown to a session of which it is known that it is over.
     if (!(await mayLook(world, onlooker))) {
       over();
       return '';
     }
-    const moved = next.cursor !== place.cursor;
+    const moved = next !== place;
     place = next;
     if (wanted.length > 0) return wanted.map(written).join('');
     const quiet = system.monotonicMs() - spokeMs;
-    if (spokeMs < 0) return `retry: ${RETRY_MS}\nid: ${place.cursor}\n\n`;
+    if (spokeMs < 0) return `retry: ${RETRY_MS}\nid: ${place}\n\n`;
     // What did not pass the filter need not be read again after a new connection.
-    return quiet >= HEARTBEAT_MS || (moved && events.length > 0) ? `id: ${place.cursor}\n\n` : '';
+    return quiet >= HEARTBEAT_MS || (moved && events.length > 0) ? `id: ${place}\n\n` : '';
   }
 
   const body = new ReadableStream<Uint8Array>({

@@ -1,3 +1,11 @@
+import {
+  advance,
+  type LogCursor,
+  lowest,
+  readCursor,
+  type Snapshot,
+  writeCursor,
+} from '@curfew/protocol/log-cursor';
 import { readActor } from '../domain/actor.ts';
 import type { Ended } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
@@ -30,31 +38,34 @@ export interface LogEvent {
 const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id, e.user_ids, e.session_ids, e.client_id,
   e.device_id, e.except_session, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
-const placeSince = statement<[since: Date], { first: string; horizon: string }>(
+const placeSince = statement<[since: Date], { first: string; snapshot: string }>(
   'place_since',
   // "offset 0" keeps the planner at the index of instants: it would walk the transactions from the log's beginning on.
   `select coalesce((select min(xid) from (select xid from events where at >= $1 offset 0) e),
        (select max(xid) from events), '0'::xid8)::text as first,
-     pg_snapshot_xmin(pg_current_snapshot())::text as horizon`,
+     pg_current_snapshot()::text as snapshot`,
 );
 
-/** The place of a reader that begins now and must know what was dated at or after an instant. */
-export async function placeOf(on: Queryable, since: Date): Promise<Place> {
+/** The cursor of a reader that begins now and must know what was dated at or after an instant. */
+export async function cursorSince(on: Queryable, since: Date): Promise<string> {
   const [row] = await placeSince.run(on, since);
   if (!row) throw new Error('the database gave no snapshot');
-  return { cursor: older(row.first, row.horizon), given: new Map() };
+  // What was open may be dated after that instant too.
+  const first = Number(row.first);
+  return writeCursor(advance({ next: first, open: new Map() }, snapshotOf(row.snapshot), first - 1, null));
 }
 
-const horizonNow = statement<[], { horizon: string }>(
+const snapshotNow = statement<[], { edges: string }>(
   'log_horizon',
-  `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`,
+  `select pg_current_snapshot() || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges`,
 );
 
 /** The cursor of a reader that begins now and needs no history. */
-export async function logHorizon(on: Queryable): Promise<string> {
-  const [row] = await horizonNow.run(on);
+export async function cursorNow(on: Queryable): Promise<string> {
+  const [row] = await snapshotNow.run(on);
   if (!row) throw new Error('the database gave no snapshot');
-  return row.horizon;
+  const { seen, newest } = edgesOf(row.edges);
+  return writeCursor(advance(NOWHERE, seen, newest, null));
 }
 
 /*
@@ -175,114 +186,156 @@ function passesFilter(event: LogEvent, filter: EventFilter, endedTheirs: boolean
   );
 }
 
-type NextValues = [cursor: string, given: number[], limit: number];
-/** Two numbers of transactions in a text, which is cheaper to read than a list: below the horizon none is open; the newest event's. */
+type NextValues = [
+  next: string,
+  open: string,
+  given: number[],
+  heldPositions: readonly number[],
+  limit: number,
+];
+/** In the first row alone: the snapshot, and the transaction of the log's newest event. */
 interface Edges {
-  edges: string;
+  edges: string | null;
 }
-type Found<Event> = Event & Edges & { xid: string };
+type Found<Event> = Event & Edges & { xid: number };
 type Next<Event> = Found<Event> | (Edges & { position: null });
 
-const next = <Event>(name: string, what: string, columns: string): Statement<NextValues, Next<Event>> =>
-  statement(
+// Of the transactions that were open at the last read, by their numbers; of those that began since, from there on. "offset 0"
+// keeps the planner at their index: it would look for them among all positions.
+const next = <Event>(name: string, what: string, columns: string): Statement<NextValues, Next<Event>> => {
+  const wanted = `${what} and e.position not in (select unnest($4::bigint[])) order by e.xid, e.position limit $5`;
+  return statement(
     name,
     `with now as (
-       select pg_snapshot_xmin(pg_current_snapshot()) || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges
+       select pg_current_snapshot() || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges
      )
-     select now.edges, ${columns}, e.xid::text as xid
+     select case when row_number() over (order by e.xid, e.position) = 1 then now.edges end as edges, ${columns},
+       e.xid::text::bigint as xid
      from now left join (
-       select * from events
-       where xid >= $1::text::xid8 and ${what} and position not in (select unnest($2::bigint[]))
-       order by xid, position limit $3
+       (select one.* from unnest($2::text::xid8[], $3::bigint[]) o (xid, given) cross join lateral
+          (select e.* from (select * from events where xid = o.xid offset 0) e
+             where e.position > o.given and ${wanted}) one)
+       union all
+       (select e.* from events e where e.xid >= $1::text::xid8 and ${wanted})
+       order by xid, position limit $5
      ) e on true
      order by e.xid, e.position`,
   );
+};
 const nextEvents = next<LogEvent>('next_events', 'true', COLUMNS);
 // Under load these are read by the thousand: what no reader of endings needs is left where it is.
 const nextEndings = next<EndingEvent>(
   'next_endings',
-  "type <> 'session_started'",
+  "e.type <> 'session_started'",
   `e.position, e.at, e.type, e.scope, e.reason, e.user_id, case when e.user_id is null then e.user_ids end as user_ids,
    e.session_ids, e.client_id, e.device_id, e.except_session, e.actor`,
+);
+const nextAudited = next<{ position: number }>(
+  'next_audited',
+  "e.type in ('session_started', 'sessions_ended')",
+  'e.position',
 );
 
 /** What the readers of endings need of a row. `user_ids` may be null where `user_id` says it. */
 export type EndingEvent = Pick<LogEvent, keyof Ended | 'at' | 'actor'>;
 
-/** An event, and from where a reader that has it can go on without missing one. Some may come again. */
+/** An event, and from where a reader that has it can go on without missing one. */
 export interface FollowedEvent extends LogEvent {
   cursor: string;
 }
 
-/** How far a reader has come: everything below the cursor, and these positions above it, with their transactions. */
-export interface Place {
+/** What a reader is given, and where it goes on. */
+export interface News<Event> {
+  events: Event[];
   cursor: string;
-  given: ReadonlyMap<number, string>;
+  /** There was no room for all of it: asking again from the cursor gives the rest. */
+  more: boolean;
+  /** The transactions that were open when this was read. */
+  open: readonly number[];
 }
 
 /**
- * Where the reader's cursor is kept. A database that crashed gives the numbers of transactions out again of which nothing had
- * reached the disk, so in memory it may not lie above the newest event: that is on the disk, and so is what came before it. The
- * write that keeps a cursor in the table has a later number itself, and is on the disk when it is answered.
+ * What is in the log from a cursor on, in the order of the transactions. Complete: what was visible here and not given
+ * before is given now, and what commits later, however late, is given then.
  */
-type Kept = 'memory' | 'table';
-
-/**
- * What is in the log from a place on, in the order of the transactions, and where to go on. Complete: every transaction
- * below the returned cursor is over and was visible here, and what commits above it, however late, is given then. With
- * `more` there was no room for all of it, and asking again from the returned place gives the rest.
- */
-export async function readOn(on: Queryable, from: Place, limit: number): Promise<News<FollowedEvent>> {
-  const { rows, ...news } = await readNext(on, nextEvents, from, limit, 'memory');
-  const events = rows.map(({ edges, xid, ...event }) => ({
-    ...event,
-    cursor: older(xid, edgesOf(edges)[0]),
-  }));
+export async function readOn(on: Queryable, cursor: string, limit: number): Promise<News<FollowedEvent>> {
+  const { rows, step, ...news } = await readNext(on, nextEvents, cursor, limit, []);
+  const events = rows.map((row) => {
+    const { edges: _, xid, ...event } = row;
+    return { ...event, cursor: shortCursor(step({ xid, position: event.position })) };
+  });
   return { ...news, events };
 }
 
-/** The same of what has ended sessions, or changed users. */
+/**
+ * The same of what has ended sessions, or changed users.
+ * @param held positions that the reader has already
+ */
 export async function readEndings(
   on: Queryable,
-  from: Place,
+  cursor: string,
   limit: number,
-  kept: Kept,
-): Promise<News<EndingEvent>> {
-  const { rows, ...news } = await readNext(on, nextEndings, from, limit, kept);
+  held: readonly number[] = [],
+): Promise<News<EndingEvent & { xid: number }>> {
+  const { rows, step: _, ...news } = await readNext(on, nextEndings, cursor, limit, held);
   return { ...news, events: rows };
 }
 
-/** What a reader is given. */
-export interface News<Event> {
-  events: Event[];
-  place: Place;
-  more: boolean;
-}
+/** Where a reader begins that wants all that there is. */
+const NOWHERE: LogCursor = { next: 0, open: new Map() };
 
 async function readNext<Event extends Pick<LogEvent, 'position'>>(
   on: Queryable,
   from: Statement<NextValues, Next<Event>>,
-  { cursor: since, given: before }: Place,
+  cursor: string,
   limit: number,
-  kept: Kept,
-): Promise<{ rows: Found<Event>[]; place: Place; more: boolean }> {
-  const rows = await from.run(on, since, [...before.keys()], limit);
-  const [first] = rows;
-  if (!first) throw new Error('the database gave no snapshot');
-  const [horizon, newest] = edgesOf(first.edges);
+  held: readonly number[],
+): Promise<{
+  rows: Found<Event>[];
+  cursor: string;
+  more: boolean;
+  open: readonly number[];
+  /** The cursor of a reader that has the events up to one of these rows. */
+  step: (last: { xid: number; position: number }) => LogCursor;
+}> {
+  const since = readCursor(cursor);
+  const open = `{${[...since.open.keys()].join(',')}}`;
+  const rows = await from.run(on, String(since.next), open, [...since.open.values()], held, limit);
+  const edges = rows[0]?.edges;
+  if (!edges) throw new Error('the database gave no snapshot');
+  const { seen, newest } = edgesOf(edges);
   const found = rows.filter((row): row is Found<Event> => row.position !== null);
   const more = found.length === limit;
-  const edge = kept === 'table' ? horizon : older(newest, horizon);
-  const reached = more ? (found.at(-1)?.xid ?? edge) : edge;
-  const cursor = older(newer(since, reached), horizon);
-  const seen = [...before, ...found.map(({ position, xid }) => [position, xid] as const)];
-  const given = new Map(seen.filter(([, xid]) => BigInt(xid) >= BigInt(cursor)));
-  return { rows: found, place: { cursor, given }, more };
+  const step = (last: { xid: number; position: number } | null): LogCursor =>
+    advance(since, seen, newest, last);
+  return {
+    rows: found,
+    cursor: writeCursor(step(more ? (found.at(-1) ?? null) : null)),
+    more,
+    open: seen.open,
+    step,
+  };
 }
 
-const edgesOf = (edges: string): [horizon: string, newest: string] => edges.split(' ') as [string, string];
-const older = (a: string, b: string): string => (BigInt(a) < BigInt(b) ? a : b);
-const newer = (a: string, b: string): string => (BigInt(a) < BigInt(b) ? b : a);
+function edgesOf(edges: string): { seen: Snapshot; newest: number } {
+  const [snapshot = '', newest] = edges.split(' ');
+  return { seen: snapshotOf(snapshot), newest: Number(newest) };
+}
+
+/** Reads PostgreSQL's text of a snapshot: `xmin:xmax:xip,xip`. */
+function snapshotOf(text: string): Snapshot {
+  const [, next, open] = text.split(':');
+  return { next: Number(next), open: open ? open.split(',').map(Number) : [] };
+}
+
+/** So long may an id of a streamed event be. */
+const CURSOR_CHARS = 1000;
+
+/** For an outside that keeps it: where a great many transactions are open, some events come a second time instead. */
+function shortCursor(cursor: LogCursor): string {
+  const text = writeCursor(cursor);
+  return text.length <= CURSOR_CHARS ? text : String(lowest(cursor));
+}
 
 const appendEvent = statement<
   [
@@ -334,72 +387,79 @@ export async function append(
   return row.position;
 }
 
-const readerCursor = statement<[name: string], { cursor: string }>(
+const readerCursor = statement<[name: string, fromStart: boolean], { cursor: string; below: string }>(
   'reader_cursor',
-  `insert into readers (name, cursor) values ($1, pg_snapshot_xmin(pg_current_snapshot()))
-   on conflict (name) do update set name = excluded.name returning cursor::text as cursor`,
+  `insert into readers (name, cursor)
+   values ($1, case when $2 then '0'::xid8 else pg_snapshot_xmin(pg_current_snapshot()) end)
+   on conflict (name) do update set name = excluded.name
+   returning coalesce(place, cursor::text) as cursor, cursor::text as below`,
 );
 
-/** A durable reader's cursor; a new reader begins at the present. */
-export async function readCursor(on: Queryable, name: string): Promise<string> {
-  const [row] = await readerCursor.run(on, name);
-  if (!row) throw new Error('the reader has no cursor');
-  return row.cursor;
-}
-
-const moveCursor = statement<[name: string, cursor: string], never>(
-  'move_reader',
-  `update readers set cursor = $2::text::xid8 where name = $1 and cursor < $2::text::xid8`,
-);
-
-/** Remembers that a reader has dealt with everything below the cursor. */
-export async function moveReader(on: Queryable, name: string, cursor: string): Promise<void> {
-  await moveCursor.run(on, name, cursor);
-}
-
-/*
- * One statement: rows and cursor move together. Two nodes that write at once write each row once, by the index; a row
- * above the horizon is tried again next time, for the same reason that readers go by transaction. So many events at a
- * time, to the end of a transaction, so that a backlog of any length is worked off.
+/**
+ * A durable reader's cursor. A new reader begins at the present, or at the log's beginning.
+ * @returns `below`: no transaction below it is open, and every event there has been dealt with
  */
-const writeAudit = statement<[limit: number], { more: boolean }>(
+export async function readerPlace(
+  on: Queryable,
+  name: string,
+  begins: 'now' | 'at the start' = 'now',
+): Promise<{ cursor: string; below: string }> {
+  const [row] = await readerCursor.run(on, name, begins === 'at the start');
+  if (!row) throw new Error('the reader has no cursor');
+  return row;
+}
+
+const moveCursor = statement<[name: string, below: string, place: string | null, next: string], never>(
+  'move_reader',
+  // A node that was slower does not take the others back.
+  `update readers set cursor = greatest(cursor, $2::text::xid8), place = coalesce($3, place)
+   where name = $1 and case when $3::text is null then cursor < $2::text::xid8
+     else place is null or split_part(place, ':', 1)::xid8 <= $4::text::xid8 end`,
+);
+
+/** Remembers that a reader has dealt with everything that the cursor says was given. */
+export async function moveReader(on: Queryable, name: string, cursor: string): Promise<void> {
+  const place = readCursor(cursor);
+  await moveCursor.run(on, name, String(lowest(place)), cursor, String(place.next));
+}
+
+/** The same of a reader that wants everything from the oldest open transaction on again when it begins anew. */
+export async function moveReaderBelow(on: Queryable, name: string, below: number): Promise<void> {
+  await moveCursor.run(on, name, String(below), null, '0');
+}
+
+// Nodes that write at once write each row once, by the index.
+const writeAudit = statement<[positions: number[]], never>(
   'write_audit',
-  `with before as (select coalesce((select cursor from readers where name = 'audit'), '0'::xid8) as cursor),
-   edge as (
-     -- Above the horizon there is no place to stop at.
-     select xid from (
-       select (xid::text::bigint + 1)::text::xid8 as xid from events
-       where xid >= (select cursor from before) order by xid offset $1 limit 1
-     ) e where xid <= pg_snapshot_xmin(pg_current_snapshot())
-   ), reader as (
-     insert into readers (name, cursor)
-     values ('audit', least(pg_snapshot_xmin(pg_current_snapshot()), (select xid from edge)))
-     on conflict (name) do update set cursor = greatest(readers.cursor, excluded.cursor)
-     returning cursor
-   ), written as (
-     insert into logs (event_type, user_id, ip_address, message, created_at, event_position)
-     select case e.type when 'session_started' then 'USER_LOGIN' else 'USER_LOGOUT' end, u.id, e.ip_address,
-       case when e.type = 'session_started' then 'User ' || u.id || ' logged in successfully'
-            when u.id is null then 'Sessions ended: ' || e.scope || coalesce(' ' || e.client_id, '') || ', ' || e.reason
-            when e.reason = 'logout' then 'User ' || u.id || ' logged out successfully'
-            else 'User ' || u.id || ' logged out: ' || e.reason end,
-       e.at, e.position
-     from events e
-     left join lateral unnest(coalesce(e.user_ids, array[e.user_id])) as u (id) on true
-     where e.xid >= (select cursor from before) and e.xid < coalesce((select xid from edge), '18446744073709551615'::xid8)
-       and e.type in ('session_started', 'sessions_ended') and exists (select 1 from reader)
-     order by e.position
-     on conflict (event_position, coalesce(user_id, 0)) do nothing
-     returning 1
-   )
-   select exists (select 1 from edge) as more from (select count(*) from written) w`,
+  `insert into logs (event_type, user_id, ip_address, message, created_at, event_position)
+   select case e.type when 'session_started' then 'USER_LOGIN' else 'USER_LOGOUT' end, u.id, e.ip_address,
+     case when e.type = 'session_started' then 'User ' || u.id || ' logged in successfully'
+          when u.id is null then 'Sessions ended: ' || e.scope || coalesce(' ' || e.client_id, '') || ', ' || e.reason
+          when e.reason = 'logout' then 'User ' || u.id || ' logged out successfully'
+          else 'User ' || u.id || ' logged out: ' || e.reason end,
+     e.at, e.position
+   from events e
+   left join lateral unnest(coalesce(e.user_ids, array[e.user_id])) as u (id) on true
+   where e.position = any($1::bigint[])
+   order by e.position
+   on conflict (event_position, coalesce(user_id, 0)) do nothing`,
 );
 const AUDITED_AT_ONCE = 10_000;
 
 /** Writes the rows of contract 004's `logs` for what is new in the log, each once. */
 export async function writeAuditRows(on: Queryable, atATime: number = AUDITED_AT_ONCE): Promise<void> {
+  let { cursor } = await readerPlace(on, 'audit', 'at the start');
   let more = true;
-  while (more) more = (await writeAudit.run(on, atATime - 1))[0]?.more ?? false;
+  while (more) {
+    const news = await readNext(on, nextAudited, cursor, atATime, []);
+    if (news.rows.length > 0)
+      await writeAudit.run(
+        on,
+        news.rows.map(({ position }) => position),
+      );
+    if (news.cursor !== cursor) await moveReader(on, 'audit', news.cursor);
+    ({ cursor, more } = news);
+  }
 }
 
 const endedSince = statement<

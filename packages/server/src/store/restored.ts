@@ -12,7 +12,8 @@ const isAhead = statement<[], { ahead: boolean }>(
   'log_is_ahead',
   // A row that is visible was committed below the snapshot's xmax; no cursor was ever given out above it.
   `select exists (select 1 from events where xid >= pg_snapshot_xmax(pg_current_snapshot()))
-     or exists (select 1 from readers where cursor > pg_snapshot_xmax(pg_current_snapshot())) as ahead`,
+     or exists (select 1 from readers where greatest(cursor, split_part(place, ':', 1)::xid8)
+       > pg_snapshot_xmax(pg_current_snapshot())) as ahead`,
 );
 
 /*
@@ -34,7 +35,7 @@ const bringBack = statement<[], { events: number; readers: number }>(
    ), moved as (
      update events e set xid = p.place::text::xid8 from placed p where e.position = p.position returning 1
    ), set_back as (
-     update readers r set cursor = least((select xid from edge),
+     update readers r set place = null, cursor = least((select xid from edge),
        (select min(p.place)::text::xid8 from placed p where p.xid >= r.cursor))
      returning 1
    )

@@ -14,8 +14,6 @@ export const COUNTED_AT_ONCE = 10_000;
 /** What an ending did: its event for the readers in this process, and whom it ended. */
 export interface Ending {
   event: EndingEvent;
-  /** The transaction that appended it, where that is known. */
-  xid?: string;
   /** The sessions whose rows were marked at once. */
   ended: string[];
   /** How many sessions were ended, whether or not their rows are marked; when `more` is true, at least so many. */
@@ -119,7 +117,7 @@ const endEach = (
     requestIds: (string | null)[],
     details: (string | null)[],
   ],
-  { nth: number; id: string } & ({ position: number; xid: string } | { position: null })
+  { nth: number; id: string } & { position: number | null }
 > =>
   statement(
     name,
@@ -146,9 +144,9 @@ const endEach = (
        user_id, array[user_id], array[id]
      from ended
    )
-   select nth, position, id, pg_current_xact_id()::text as xid from ended
+   select nth, position, id from ended
    union all
-   select nth, null, id, null from open where nth not in (select nth from locked)`,
+   select nth, null, id from open where nth not in (select nth from locked)`,
   );
 const endEachFree = endEach('end_each_free_session', 'skip locked');
 const endEachWaiting = endEach('end_each_session', '');
@@ -182,8 +180,7 @@ export async function endEachSession(
     if (!row) return null;
     // Whoever waited and has not got it after all: somebody else has ended it.
     if (row.position === null) return locked === 'leave' ? 'held' : null;
-    const ending = namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason);
-    return ending && { ...ending, xid: row.xid };
+    return namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason);
   });
 }
 

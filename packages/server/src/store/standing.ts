@@ -11,12 +11,12 @@ const behind = statement<
   { name: string; behind: number; oldest: Date | null }
 >(
   'readers_behind',
-  // Below its cursor a reader has dealt with everything. The audit view has logins too, the others endings alone.
+  // Below its place a reader has dealt with everything that was committed when it looked. The audit view has logins too, the others endings alone.
   `select r.name, news.behind, news.oldest
    from readers r left join lateral (
      select count(*) as behind, min(at) as oldest from (
        select e.at from events e
-       where e.xid >= r.cursor
+       where e.xid >= coalesce(split_part(r.place, ':', 1)::xid8, r.cursor)
          and (e.type = 'sessions_ended' or e.type = case when r.name = 'audit' then 'session_started' else 'user_changed' end)
        limit $2
      ) fresh

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { placeOf, readEndings, readOn } from '../../src/store/log.ts';
+import { cursorSince, readEndings, readOn } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { findPostgres, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
@@ -46,22 +46,22 @@ test.skipIf(findPostgres() === undefined).each([
       for (let i = 0; i < before; i++) await end();
       await rollBack(10);
       const since = new Date(Date.now() - 600_000);
-      let endings = await readEndings(database, await placeOf(database, since), 100, 'memory');
-      let all = await readOn(database, await placeOf(database, since), 100);
+      let endings = await readEndings(database, await cursorSince(database, since), 100);
+      let all = await readOn(database, await cursorSince(database, since), 100);
       const positions = (news: { events: readonly { position: number }[] }): number[] =>
         news.events.map(({ position }) => position);
       let givenAgain = false;
       // On a busy machine something may have come to the disk all the same, and then there is nothing to see.
       for (let round = 0; round < 10 && !givenAgain; round++) {
         const last = await rollBack(10);
-        endings = await readEndings(database, endings.place, 100, 'memory');
-        all = await readOn(database, all.place, 100);
+        endings = await readEndings(database, endings.cursor, 100);
+        all = await readOn(database, all.cursor, 100);
         await postgres.kill();
         await postgres.restart();
         const fresh = await end();
         givenAgain = fresh.xid <= last;
-        endings = await readEndings(database, endings.place, 100, 'memory');
-        all = await readOn(database, all.place, 100);
+        endings = await readEndings(database, endings.cursor, 100);
+        all = await readOn(database, all.cursor, 100);
         expect([positions(endings), positions(all)]).toEqual([[fresh.position], [fresh.position]]);
       }
       expect(givenAgain).toBe(true);

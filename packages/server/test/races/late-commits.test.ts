@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { markerPass } from '../../src/cluster/marker.ts';
 import { endingsPass } from '../../src/cluster/readers.ts';
 import type { Database } from '../../src/store/database.ts';
-import { readCursor, writeAuditRows } from '../../src/store/log.ts';
+import { readerPlace, writeAuditRows } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { cut, MARKED_AT_ONCE } from '../../src/store/revoke.ts';
 import { rolling } from '../model/look.ts';
@@ -101,7 +101,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       void positions.push(...events.map(({ position }) => position));
     return {
       name,
-      pass: endingsPass(database, name, deal, false, pageSize),
+      pass: endingsPass(database, name, deal, pageSize),
       given: async () => positions,
     };
   }
@@ -198,7 +198,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
   test('a reader that begins while a transaction is open is given what that commits', async () => {
     const late = await endLate();
     await end();
-    await readCursor(database, 'new');
+    await readerPlace(database, 'new');
     const durable = reader('new');
     await durable.pass();
     await late.commit();

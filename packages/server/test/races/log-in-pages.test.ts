@@ -91,7 +91,7 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
       expect(events.length).toBeLessThanOrEqual(PAGE);
       dealt.push(...events.map(({ position }) => position));
     };
-    const pass = endingsPass(database, 'pages', deal, false, PAGE);
+    const pass = endingsPass(database, 'pages', deal, PAGE);
     await pass();
     dealt.length = 0;
     await end(5);
@@ -100,7 +100,7 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
     expect(dealt).toHaveLength(5);
     expect(new Set(dealt).size).toBe(5);
     // Another process goes on from the cursor that was kept.
-    await endingsPass(database, 'pages', deal, false, PAGE)();
+    await endingsPass(database, 'pages', deal, PAGE)();
     expect(dealt).toHaveLength(5);
   });
 });

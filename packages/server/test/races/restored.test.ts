@@ -8,7 +8,7 @@ import { endingsPass } from '../../src/cluster/readers.ts';
 import type { Environment } from '../../src/config.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openEmbedded } from '../../src/store/embedded.ts';
-import { placeOf, readCursor, readEndings } from '../../src/store/log.ts';
+import { cursorSince, readEndings, readerPlace } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { bringLogBack } from '../../src/store/restored.ts';
 import { freshData } from '../services/embedded-data.ts';
@@ -85,7 +85,9 @@ async function restore(database: Database, which = { events: true, cursors: true
   const further = (column: string): string =>
     `${column} = (${column}::text::bigint + ${FURTHER})::text::xid8`;
   if (which.events) await database.query({ text: `update events set ${further('xid')}`, values: [] });
-  if (which.cursors) await database.query({ text: `update readers set ${further('cursor')}`, values: [] });
+  const place = `place = (split_part(place, ':', 1)::bigint + ${FURTHER})::text`;
+  if (which.cursors)
+    await database.query({ text: `update readers set ${further('cursor')}, ${place}`, values: [] });
 }
 
 /** What the durable reader is given now. */
@@ -101,7 +103,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   test('its readers go on where they stood, and are given what is new', async () => {
     const settings = await newPlace(backend);
     const { backlog } = await aside(settings, async (database) => {
-      await readCursor(database, READER);
+      await readerPlace(database, READER);
       const dealt = await end(database, 20, LONG_AGO);
       expect(await given(database)).toEqual(dealt);
       const left = await end(database, 5, LONG_AGO);
@@ -133,15 +135,15 @@ describe.each(backends())('a restored database, %s', (backend) => {
       return positions;
     });
     const { database } = (await start(settings)).world;
-    const place = await placeOf(database, new Date(Date.now() - 600_000));
-    const { events } = await readEndings(database, place, 1000, 'memory');
+    const cursor = await cursorSince(database, new Date(Date.now() - 600_000));
+    const { events } = await readEndings(database, cursor, 1000);
     expect(events.map(({ position }) => position)).toEqual(young);
   });
 
   test('only the readers were ahead: they are given everything again, and nothing is lost', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
-      await readCursor(database, READER);
+      await readerPlace(database, READER);
       const dealt = await end(database, 4);
       expect(await given(database)).toEqual(dealt);
       await restore(database, { events: false, cursors: true });
@@ -156,7 +158,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   test('what was written here before the repair is given too', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
-      await readCursor(database, READER);
+      await readerPlace(database, READER);
       const dealt = await end(database, 4);
       expect(await given(database)).toEqual(dealt);
       const left = await end(database, 2);
@@ -176,7 +178,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   test('more events than there are numbers below the present: some come again, none is lost', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
-      await readCursor(database, READER);
+      await readerPlace(database, READER);
       await database.query({
         text: `insert into events (at, type, scope, reason, session_ids, actor, xid)
           select $1, 'sessions_ended', 'sessions', 'logout', '{}', 'system', n::text::xid8
@@ -214,7 +216,7 @@ describe.runIf(backends().includes('postgres'))('a restored database, several no
   test('start at once: one brings the log back, and a logout at one is true at all', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {
-      await readCursor(database, READER);
+      await readerPlace(database, READER);
       await end(database, 20);
       await restore(database);
     });
@@ -248,7 +250,7 @@ describe.runIf(backends().includes('postgres'))('a restored database, several no
   test('beside a transaction that is open meanwhile: what it commits late is given', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {
-      await readCursor(database, READER);
+      await readerPlace(database, READER);
       await end(database, 3);
       await given(database);
       await restore(database);

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { logHorizon, type Place, placeOf, readEndings, writeAuditRows } from '../../src/store/log.ts';
+import { cursorNow, cursorSince, readEndings, writeAuditRows } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
@@ -37,22 +37,22 @@ describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
   };
 
   /** Everything from a place on, page by page. */
-  async function readAll(from: Place, limit: number): Promise<{ positions: number[]; place: Place }> {
+  async function readAll(from: string, limit: number): Promise<{ positions: number[]; cursor: string }> {
     const positions: number[] = [];
-    let place = from;
+    let cursor = from;
     for (;;) {
-      const news = await readEndings(database, place, limit, 'memory');
+      const news = await readEndings(database, cursor, limit);
       expect(news.events.length).toBeLessThanOrEqual(limit);
       positions.push(...news.events.map((event) => event.position));
-      ({ place } = news);
-      if (!news.more) return { positions, place };
+      ({ cursor } = news);
+      if (!news.more) return { positions, cursor };
     }
   }
 
   test.each([1, 3, 4, 100])('%i at a time', async (limit) => {
     await append(LONG_AGO, 5);
     const expected: number[] = [];
-    const place = { cursor: await logHorizon(database), given: new Map<number, string>() };
+    const cursor = await cursorNow(database);
     await withClient(url, async (slow) => {
       await slow.query('begin');
       // It has its transaction number, and its position, before all that follows.
@@ -60,13 +60,13 @@ describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
       const late = rows.map((row) => Number(row.position));
       // Each in a transaction of its own, and some together in one, more than a page has room for.
       for (const count of [1, 1, 7, 1, 1]) expected.push(...(await append(LATELY, count)));
-      const first = await readAll(place, limit);
+      const first = await readAll(cursor, limit);
       expect(first.positions.toSorted((a, b) => a - b)).toEqual(expected);
-      expect((await readAll(first.place, limit)).positions).toEqual([]);
+      expect((await readAll(first.cursor, limit)).positions).toEqual([]);
       await slow.query('commit');
-      const second = await readAll(first.place, limit);
+      const second = await readAll(first.cursor, limit);
       expect(second.positions.toSorted((a, b) => a - b)).toEqual(late);
-      expect((await readAll(second.place, limit)).positions).toEqual([]);
+      expect((await readAll(second.cursor, limit)).positions).toEqual([]);
     });
   });
 
@@ -75,10 +75,13 @@ describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
     await append(LATELY, 3);
     const [lately] = await append(since, 1);
     const last = await append(LONG_AGO, 2);
-    const { positions } = await readAll(await placeOf(database, since), 2);
+    const { positions } = await readAll(await cursorSince(database, since), 2);
     expect(positions).toContain(lately);
     expect(positions.every((position) => position >= (lately ?? 0))).toBe(true);
-    const { positions: none } = await readAll(await placeOf(database, new Date('2027-01-01T00:00:00Z')), 2);
+    const { positions: none } = await readAll(
+      await cursorSince(database, new Date('2027-01-01T00:00:00Z')),
+      2,
+    );
     // Of the newest transaction it cannot know that it is the last of its number: see log.ts.
     expect(none).toEqual(last);
   });

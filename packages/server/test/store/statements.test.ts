@@ -66,6 +66,15 @@ test.runIf(hasPostgres())(
   },
 );
 
-test.runIf(hasPostgres())('a piece of the audit view is read between two places of the log', async () => {
-  expect(await planOf('write_audit', '100')).toMatch(/Index Cond: \(\(xid >= .*\) AND \(xid < /);
+test.runIf(hasPostgres()).each(['next_events', 'next_endings', 'next_audited'])(
+  '%s reads what is new from its place on, and the open transactions by their numbers',
+  async (name) => {
+    const plan = await planOf(name, `'20000', '{700,800}', '{0,0}', '{}', 100`);
+    expect(plan).toMatch(/Index Cond: \(xid >= /);
+    expect(plan).toMatch(/Index Cond: \((events\.)?xid = o\.xid\)/);
+  },
+);
+
+test.runIf(hasPostgres())('a piece of the audit view is written by the positions in it', async () => {
+  expect(await planOf('write_audit', `'{5,6}'`)).toMatch(/Index Cond: \("?position"? = ANY/);
 });

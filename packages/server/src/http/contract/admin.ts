@@ -1,3 +1,4 @@
+import { CURSOR } from '@curfew/protocol/log-cursor';
 import { z } from '@hono/zod-openapi';
 import { DEGRADED_CODES } from '../../actions/system-facts.ts';
 import { END_REASONS } from '../../domain/session.ts';
@@ -350,7 +351,7 @@ export const events = row({
       until: instant.optional().describe('Before this instant.'),
       cursor: z
         .string()
-        .regex(/^\d{1,19}$/, 'must be the id of a streamed event')
+        .regex(CURSOR, 'must be the id of a streamed event')
         .optional()
         .describe(
           'Of a stream: go on after the event with this id. A browser sends Last-Event-ID by itself.',
