@@ -10,7 +10,7 @@ interface Form {
 }
 
 const GROUPS: [title: string, names: RegExp][] = [
-  ['The process', /^(HOST|PORT|NODE_ENV|LOG_LEVEL)$/],
+  ['The process', /^(HOST|PORT|CURFEW_MAX_HEADER_BYTES|NODE_ENV|LOG_LEVEL)$/],
   ['Pages', /^CURFEW_PAGES$/],
   ['Data', /^(DATABASE_URL|REDIS_URL|CURFEW_(DATABASE|STATEMENT|DATA|ALLOW|DEMO|CACHE|PLACES|RETENTION).*)$/],
   ['Who it is, and who may call', /^CURFEW_(ISSUER|AUDIENCE|KEY|SERVICE_KEYS|APPLICATIONS|TRUSTED_.*)$/],

@@ -75,7 +75,8 @@ export interface Authority {
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void;
   /**
    * Answers a request to open a WebSocket: `server.on('upgrade', authority.upgrade)`. Back ends with the verifier need it
-   * (`GET /v1/feed`), and devices that want to be told when their session ends (`GET /v1/notices`).
+   * (`GET /v1/feed`), and devices that want to be told when their session ends (`GET /v1/notices`). A request that asks for
+   * another upgrade goes back to the server's ordinary listener: WebSockets of one's own are to be looked for first.
    */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Closes the WebSockets and ends the streams, so that a server that is to stop can: each would keep it open. */

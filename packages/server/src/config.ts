@@ -49,6 +49,11 @@ export const SETTINGS = {
     form: z.coerce.number().int().min(0).max(65_535).default(8000),
     about: 'Port to listen on; 0 takes a free one.',
   },
+  CURFEW_MAX_HEADER_BYTES: {
+    form: z.coerce.number().int().min(8192).max(1_048_576).default(65_536),
+    about:
+      'Largest header of a request, cookies included; a larger one is answered 431. For the server of `curfew serve`: a program with its own gives it the same (`maxHeaderSize`).',
+  },
   DATABASE_URL: {
     form: z
       .string()
@@ -333,6 +338,7 @@ export interface Config {
   production: boolean;
   host: string;
   port: number;
+  maxHeaderBytes: number;
   database:
     | { kind: 'postgres'; url: string; pool: number; statementNames: boolean }
     | { kind: 'embedded'; directory: string };
@@ -439,6 +445,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
     production,
     host: values.HOST,
     port: values.PORT,
+    maxHeaderBytes: values.CURFEW_MAX_HEADER_BYTES,
     database:
       values.DATABASE_URL === undefined
         ? { kind: 'embedded', directory: values.CURFEW_DATA }

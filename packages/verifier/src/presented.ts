@@ -1,3 +1,4 @@
+import { bearerText } from '@curfew/protocol/bearer';
 import { credentialKind } from '@curfew/protocol/credential-kind';
 
 /** What a request brought to say who it is. `text` is null where it is none that could be ours, or not clearly one. */
@@ -30,11 +31,4 @@ export function readPresented(
   if (value === undefined) return { via: 'none' };
   // Somebody has planted one (cookie tossing).
   return { via: 'cookie', text: values.length === 1 && credentialKind(value) === 'cookie' ? value : null };
-}
-
-/** The text after `Bearer` (RFC 6750; the scheme's case does not matter), or null. */
-function bearerText(authorization: string): string | null {
-  if (authorization.slice(0, 7).toLowerCase() !== 'bearer ') return null;
-  const text = authorization.slice(7);
-  return text === '' || text.includes(' ') ? null : text;
 }

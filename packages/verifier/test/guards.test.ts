@@ -160,9 +160,13 @@ describe.each(Object.keys(applications))('%s', (name) => {
       `Bearer ${refresh}`,
       bearer,
       `Basic ${bearer}`,
-      `Bearer  ${bearer}`,
+      `Bearer\t${bearer}`,
+      `Bearer ${bearer} x`,
+      `Bearer${bearer}`,
     ])
       expect([authorization, await statusOf({ authorization })]).toEqual([authorization, 401]);
+    for (const form of ['bearer', 'BEARER ', 'Bearer  '])
+      expect(await statusOf({ authorization: `${form} ${bearer}` })).toBe(200);
     for (const value of [bearer, `${cookie}x`, ''])
       expect(await statusOf({ cookie: `curfew_session=${value}` })).toBe(401);
     expect(await statusOf({ cookie: `xcurfew_session=${cookie}; curfew_session2=${cookie}` })).toBe(401);

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
 import { type Authority, createAuthority } from '../authority.ts';
 import { type Environment, readConfig } from '../config.ts';
+import { webSocketPath } from '../http/upgrades.ts';
 import { createLog } from '../system/log.ts';
 import { announce, withdraw } from './announcement.ts';
 
@@ -12,16 +13,11 @@ const DRAIN_MS = 10_000;
 const IDLE_MS = 50;
 
 const SERVER_OPTIONS = {
-  maxHeaderSize: 16_384,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 65_000,
-  /**
-   * Some clients offer `Upgrade: h2c` with every request, Java's among them: those are answered as if they had not
-   * (RFC 9110, section 7.8). Node before 24.9 does not know this option and takes each for an upgrade.
-   */
-  shouldUpgradeCallback: (request: IncomingMessage): boolean =>
-    request.headers.upgrade?.toLowerCase() === 'websocket',
+  /** Node before 24.9 does not know this option: `authority.upgrade` gives back what is none of its own. */
+  shouldUpgradeCallback: (request: IncomingMessage): boolean => webSocketPath(request) !== null,
 };
 
 /**
@@ -40,7 +36,10 @@ export async function serve(environment: Environment, options: { banner: boolean
       : { ...environment, CURFEW_SERVICE_KEYS: [...config.serviceKeys, operatorKey].join(',') };
 
   const authority = await createAuthority({ settings, log, ownProcess: true });
-  const server = createServer(SERVER_OPTIONS, authority.listener);
+  const server = createServer(
+    { ...SERVER_OPTIONS, maxHeaderSize: config.maxHeaderBytes },
+    authority.listener,
+  );
   server.on('upgrade', authority.upgrade);
   try {
     await listen(server, config.port, config.host);

@@ -49,7 +49,7 @@ export function createApp(world: World, metrics: Metrics, streams: OpenStreams =
         c.req.header('x-forwarded-for') ?? null,
       ),
     );
-    if (c.req.url.length > MAX_URL_LENGTH) c.res = refuse(c, 'url_too_long');
+    if (c.req.url.length > MAX_URL_LENGTH && !isAppended(c.req.path)) c.res = refuse(c, 'url_too_long');
     else await next();
     const { headers, status } = c.res;
     for (const [name, value] of securityHeaders) if (!headers.has(name)) headers.set(name, value);
@@ -80,7 +80,9 @@ export function createApp(world: World, metrics: Metrics, streams: OpenStreams =
     maxAge: 600,
   });
   router.use((c, next) =>
-    config.trustedOrigins.has(c.req.header('origin') ?? '') ? crossOrigin(c, next) : next(),
+    config.trustedOrigins.has(c.req.header('origin') ?? '') && !isAppended(c.req.path)
+      ? crossOrigin(c, next)
+      : next(),
   );
 
   registerSecurity(router, config.cookie.name);
@@ -107,6 +109,9 @@ export function createApp(world: World, metrics: Metrics, streams: OpenStreams =
   });
   return router;
 }
+
+/** A check with the path that a proxy asks about: another program's address, whose length and origins are its own. */
+const isAppended = (path: string): boolean => path.startsWith('/v1/check/');
 
 /** The methods that an address answers to. */
 function methodsAt(router: Router, path: string): string[] {

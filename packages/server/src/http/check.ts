@@ -15,7 +15,7 @@ export function identityHeaders(session: LiveSession): [string, string][] {
 }
 
 /**
- * Answers `GET /v1/check` before the router, when memory can: the one route where a router's fifth of the time counts
+ * Answers `/v1/check` before the router, when memory can, whatever the method: the one route where a router's fifth of the time counts
  * (docs/decisions/0006). Everything else, and every doubt, goes the ordinary way, which gives the same answer.
  * @returns whether it has answered
  */
@@ -23,7 +23,8 @@ export function createQuickCheck(world: World): (req: IncomingMessage, res: Serv
   const { memory, config } = world;
   const fixed: string[] = [...SECURITY_HEADERS, ...(config.cookie.secure ? [STRICT_TRANSPORT] : [])].flat();
   return (req, res) => {
-    if (req.url !== '/v1/check' || req.method !== 'GET') return false;
+    // With the slash: whatever a proxy appended is cut off there (target.ts).
+    if (req.url !== '/v1/check' && req.url !== '/v1/check/') return false;
     const { authorization, cookie, origin } = req.headers;
     // A page of a trusted origin gets more headers; of two credentials node would show only the first.
     if (origin !== undefined || (authorization !== undefined && saysTwice(req.rawHeaders))) return false;

@@ -1,3 +1,4 @@
+import { bearerText } from '@curfew/protocol/bearer';
 import { type Credential, parseBearer, parseOpaque } from '../domain/tokens.ts';
 
 /** What a request brought to say who it is. */
@@ -23,13 +24,6 @@ export function readCredential(
   const [value] = values;
   if (values.length > 1 || value === undefined) return { via: 'cookie', credential: null };
   return { via: 'cookie', credential: parseOpaque('cookie', value) };
-}
-
-/** The text after `Bearer` (RFC 6750; the scheme's case does not matter), or null. */
-function bearerText(authorization: string): string | null {
-  if (authorization.length < 8 || authorization.slice(0, 7).toLowerCase() !== 'bearer ') return null;
-  const text = authorization.slice(7);
-  return text.includes(' ') ? null : text;
 }
 
 function cookieValues(header: string, name: string): string[] {

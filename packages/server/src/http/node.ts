@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { problem } from '@curfew/protocol/errors';
 import type { Connection } from './environment.ts';
+import { SECURITY_HEADERS } from './headers.ts';
+import { readTarget } from './target.ts';
 
 /**
  * A listener for node:http around a fetch handler, with the quick check before it.
@@ -17,6 +20,24 @@ export function createNodeListener(
     { overrideGlobalObjects: ownProcess },
   );
   return (req, res) => {
-    if (!quickCheck(req, res)) void ordinary(req, res);
+    const target = readTarget(req);
+    if (target === null) return refuseTarget(res);
+    req.url = target.url;
+    if (quickCheck(req, res)) return;
+    // The adapter wants a whole address, and takes fewer hosts than there are. Nothing of ours reads this part of it.
+    req.headers.host = 'localhost';
+    void ordinary(req, res);
   };
+}
+
+function refuseTarget(res: ServerResponse): void {
+  const detail = 'The request needs one Host header, with a host.';
+  const body = JSON.stringify(problem('invalid_request', { detail }));
+  res.writeHead(400, {
+    ...Object.fromEntries(SECURITY_HEADERS),
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  });
+  res.end(body);
 }

@@ -49,6 +49,9 @@ const FILES: Record<string, { type: string; text: () => string | Buffer }> = {
 export function serveOperator(router: Router, world: World, metrics: Metrics): void {
   serveRow(router, contract.health, (c) => c.json({ status: 'ok' }), onFault);
 
+  // What HAProxy asks when it is told no address: a 405 would take the node out.
+  router.options('/', (c) => c.body(null, 204, { allow: 'GET, HEAD, OPTIONS' }));
+
   serveRow(
     router,
     contract.ready,

@@ -1,34 +1,88 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { World } from '../actions/world.ts';
 import { createFeeds } from './feed.ts';
 import type { Metrics } from './metrics.ts';
 import { createNotices } from './notices.ts';
-import { refuseUpgrade } from './refuse-upgrade.ts';
+import { readTarget } from './target.ts';
 
 /** The WebSockets of this process. */
 export interface Upgrades {
-  /** Answers a request with `Upgrade: websocket`. */
+  /** Answers a request with `Upgrade`; one that asks for no WebSocket of ours as if it had not asked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Closes all of them: the node is going away. */
   close(): void;
 }
 
+const PATHS = ['/v1/feed', '/v1/notices'] as const;
+
+/**
+ * The path of the WebSocket that a request asks for, or null: `Upgrade` is then to be ignored (RFC 9110, section 7.8), as it is
+ * in HTTP/1.0. Proxies send it with whatever they ask when their client asked for a WebSocket of somebody else.
+ */
+export function webSocketPath(request: IncomingMessage): (typeof PATHS)[number] | null {
+  const { method, httpVersion, headers } = request;
+  if (method !== 'GET' || httpVersion === '1.0' || headers.upgrade?.toLowerCase() !== 'websocket')
+    return null;
+  const path = readTarget(request)?.url.split('?', 1)[0];
+  return PATHS.find((one) => one === path) ?? null;
+}
+
 export function createUpgrades(world: World, metrics: Metrics): Upgrades {
-  const byPath = new Map<string, Upgrades>([
-    ['/v1/feed', createFeeds(world)],
-    ['/v1/notices', createNotices(world, metrics)],
-  ]);
+  const byPath = { '/v1/feed': createFeeds(world), '/v1/notices': createNotices(world, metrics) };
   return {
     upgrade(request, socket, head) {
-      // Not parsed as an address: what stands there may be none.
-      const path = request.url?.split('?', 1)[0] ?? '';
-      const there = byPath.get(path);
-      if (there) there.upgrade(request, socket, head);
-      else refuseUpgrade(socket, 'not_found');
+      const path = webSocketPath(request);
+      if (path === null) return handBack(request, socket, head);
+      const host = readTarget(request)?.host;
+      if (host !== undefined) request.headers.host = host;
+      byPath[path].upgrade(request, socket, head);
     },
     close() {
-      for (const there of byPath.values()) there.close();
+      for (const there of Object.values(byPath)) there.close();
     },
   };
 }
+
+/** What node:http notes on a connection. */
+interface NodeState {
+  server?: Server;
+  _httpMessage?: ServerResponse | null;
+}
+
+/**
+ * Gives a connection back to its server, as if the request had not had `Upgrade`: node:http has let go of it, with the
+ * body unread. Documented for connections of every kind: https://nodejs.org/api/http.html#event-connection
+ */
+function handBack(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { server, _httpMessage: unanswered } = socket as Socket & NodeState;
+  // A client may send the next request before it has the answer to the last one.
+  if (unanswered) return void unanswered.once('close', () => handBack(request, socket, head));
+  if (!server) return answerKept(request);
+  const { rawHeaders } = request;
+  let text = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(i, i + 2);
+    if (!/^(upgrade|http2-settings)$/i.test(name))
+      text += `${name}: ${/^connection$/i.test(name) ? withoutUpgrade(value) : value}\r\n`;
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]));
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
+}
+
+/** Newer versions of node:http keep the connection of an upgrade that has a body, and read the body themselves. */
+function answerKept(request: IncomingMessage): void {
+  const { socket } = request;
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.once('finish', () => socket.end());
+  (socket as Socket & NodeState).server?.emit('request', request, response);
+}
+
+const withoutUpgrade = (connection: string): string =>
+  connection
+    .split(',')
+    .filter((option) => !/^\s*(upgrade|http2-settings)\s*$/i.test(option))
+    .join(',');

@@ -249,14 +249,15 @@ export function serveV1(router: Router): void {
     return c.body(null, 200, Object.fromEntries(identityHeaders(remembered.session)));
   };
   serveRow(router, contract.check, check, onFault);
-  // A proxy may pass on the method of the request that it asks about (Envoy does).
-  router.all(contract.check.path, async (c) => {
-    try {
-      return await check(c);
-    } catch (error) {
-      return onFault(c, faultOf(c, error));
-    }
-  });
+  // A proxy may pass on the method of the request that it asks about, and append its path (Envoy does both).
+  for (const path of [contract.check.path, `${contract.check.path}/*`])
+    router.all(path, async (c) => {
+      try {
+        return await check(c);
+      } catch (error) {
+        return onFault(c, faultOf(c, error));
+      }
+    });
 }
 
 /** The refusal of a credential. Of one that we gave out it says how its session ended: only now, when it is refused. */

@@ -39,13 +39,13 @@ function rawUpgrade(url: string, target: string): Promise<string> {
   });
 }
 
-/** Asks for a WebSocket where there is none, and keeps its own half open after the answer, as a socket may. */
+/** Asks for a WebSocket that it gets not, and keeps its own half open after the answer, as a socket may. */
 async function closesHalfOpen(url: string): Promise<boolean> {
   const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
   let gone = false;
   // A write to a connection that is closed at the other end is answered with a reset.
   socket.on('error', () => (gone = true));
-  socket.write('GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  socket.write('GET /v1/feed HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
   socket.resume();
   await new Promise((resolve) => socket.once('end', resolve));
   for (let i = 0; i < 100 && !gone; i++) {
@@ -69,7 +69,7 @@ describe.each(backends())('the feed, %s', (backend) => {
     expect(await refusal(`${url}s`)).toBe(404);
     // An address that is none must not end the process.
     expect(await rawUpgrade(url, '//')).toBe('HTTP/1.1 404 Not Found');
-    expect(await rawUpgrade(url, 'http://[')).toBe('HTTP/1.1 404 Not Found');
+    expect(await rawUpgrade(url, 'http://[')).toBe('HTTP/1.1 400 Bad Request');
     expect(await refusal(url, undefined, 'what?')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"ack","seq":1}')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"hello","v":99,"replica":"x"}')).toBe(FEED_CLOSED.version);

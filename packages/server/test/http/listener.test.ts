@@ -107,7 +107,8 @@ describe('the quick check', () => {
     const other = await cookieLogin(call, ADMIN);
     await expectSame([], 401, false);
     await expectSame(['Authorization', `bearer ${bearer}`], 200, false);
-    await expectSame(['Authorization', `Bearer  ${bearer}`], 401, false);
+    await expectSame(['Authorization', `Bearer  ${bearer}`], 200, false);
+    await expectSame(['Authorization', `Bearer\t${bearer}`], 401, false);
     await expectSame(['Authorization', `Bearer ${bearer} x`], 401, false);
     await expectSame(['Authorization', bearer], 401, false);
     await expectSame(['Authorization', `Bearer ${refresh}`], 401, false);

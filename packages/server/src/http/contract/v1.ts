@@ -270,7 +270,7 @@ export const check = row({
   tags: ['Sessions'],
   summary: 'Is this session alive?',
   description:
-    'For a proxy (forward-auth: nginx auth_request, Traefik forwardAuth, Caddy forward_auth) or a back end. Takes a JWT, an opaque token or the cookie. Counts as using the session. Answers from memory while this node is fresh.',
+    'For a proxy (forward-auth: nginx auth_request, Traefik forwardAuth, Caddy forward_auth, Envoy ext_authz) or a back end. Takes a JWT, an opaque token or the cookie. Any method, and any path below it, are answered alike: a proxy may pass on those of the request that it asks about. Bodies are ignored. Counts as using the session. Answers from memory while this node is fresh.',
   security: SESSION,
   responses: {
     200: { description: 'Alive; the headers say who.', headers: identity },

@@ -1,0 +1,529 @@
+/** Requests as proxies, balancers and old clients write them: hosts, targets, upgrades, appended paths. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import {
+  type Caller,
+  callerOf,
+  openAuthority,
+  PASSWORD,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
+import { selfSigned } from './certificate.ts';
+import { expectSecurityHeaders } from './described.ts';
+import { ADMIN, cheap, cookieLogin, sessionTokenLogin, tokenLogin, USER, v1Login } from './logins.ts';
+import { handshake } from './notices-door.ts';
+
+const TRUSTED = 'https://app.example.net';
+let on: TestAuthority;
+let server: Server;
+let port: number;
+let call: Caller;
+beforeAll(async () => {
+  on = await openAuthority('embedded', { CURFEW_TRUSTED_ORIGINS: TRUSTED }, { system: { passwords: cheap } });
+  server = createServer({ maxHeaderSize: on.authority.config.maxHeaderBytes }, on.authority.listener);
+  server.on('upgrade', on.authority.upgrade);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
+  call = callerOf((asked) => fetch(asked), `http://127.0.0.1:${port}`);
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await on.close();
+});
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+interface Conversation {
+  socket: Socket;
+  ask: (text: string) => Promise<Answer>;
+}
+
+/** A connection on which requests are written byte by byte, and answers are read one after the other. */
+function converse(socket: Socket = connect(port, '127.0.0.1')): Conversation {
+  let received = '';
+  let ended = false;
+  let wake = (): void => undefined;
+  socket.setEncoding('latin1');
+  socket.on('data', (chunk) => {
+    received += String(chunk);
+    wake();
+  });
+  socket.on('close', () => {
+    ended = true;
+    wake();
+  });
+  socket.on('error', () => undefined);
+  /** The next answer, when it is there as a whole. */
+  const take = (hasBody: boolean): Answer | null => {
+    const end = received.indexOf('\r\n\r\n');
+    if (end < 0) return null;
+    const [first = '', ...lines] = received.slice(0, end).split('\r\n');
+    const headers = new Headers(lines.map((line) => line.split(/: ?(.*)/s, 2) as [string, string]));
+    const rest = received.slice(end + 4);
+    const status = Number(first.split(' ')[1]);
+    const length =
+      hasBody && status !== 101 && status !== 204 ? Number(headers.get('content-length') ?? 0) : 0;
+    if (rest.length < length) return null;
+    received = rest.slice(length);
+    return { status, headers, text: rest.slice(0, length) };
+  };
+  return {
+    socket,
+    ask: async (text) => {
+      socket.write(text, 'latin1');
+      for (;;) {
+        const answer = take(!text.startsWith('HEAD'));
+        if (answer) return answer;
+        if (ended) throw new Error(`closed after ${JSON.stringify(received)}`);
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    },
+  };
+}
+
+const askOnce = async (text: string): Promise<Answer> => {
+  const { ask, socket } = converse();
+  const answer = await ask(text);
+  socket.destroy();
+  return answer;
+};
+
+const LOGIN = JSON.stringify({ email: USER, password: PASSWORD });
+const FOR_LOGIN = `Content-Type: application/json\r\nContent-Length: ${LOGIN.length}\r\n`;
+
+describe('the host of a request', () => {
+  test('HTTP/1.0 may leave it out, as the health checks of balancers do', async () => {
+    expect((await askOnce('GET /healthz HTTP/1.0\r\n\r\n')).status).toBe(200);
+    expect((await askOnce('GET /readyz HTTP/1.0\r\n\r\n')).status).toBe(200);
+    expect((await askOnce('HEAD /healthz HTTP/1.0\r\n\r\n')).status).toBe(200);
+    const { status, text } = await askOnce(`POST /v1/login HTTP/1.0\r\n${FOR_LOGIN}\r\n${LOGIN}`);
+    expect([status, JSON.parse(text).token_type]).toEqual([200, 'Bearer']);
+  });
+
+  test('what balancers ask when nobody has told them an address is answered', async () => {
+    for (const target of ['/', '*'])
+      for (const version of ['1.0', '1.1']) {
+        const { status, headers } = await askOnce(`OPTIONS ${target} HTTP/${version}\r\nHost: x\r\n\r\n`);
+        expect([target, version, status, headers.get('allow')]).toEqual([
+          target,
+          version,
+          204,
+          'GET, HEAD, OPTIONS',
+        ]);
+      }
+  });
+
+  test.each([
+    '',
+    'name:',
+    'name',
+    'NAME:80',
+    'name:8000',
+    'a_b',
+    '127.1',
+    '0x7f.1',
+    '[::1]',
+    '[::1]:8000',
+    'xn--a',
+    'a%20b',
+    '1',
+    ':80',
+    'name:99999',
+  ])('Host: %s is answered', async (host) => {
+    const { bearer } = await v1Login(call);
+    const { status, headers } = await askOnce(
+      `GET /v1/session HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${bearer}\r\n\r\n`,
+    );
+    expect(status).toBe(200);
+    expectSecurityHeaders(headers, '/v1/session');
+  });
+
+  test.each([
+    ['none', ''],
+    ['two', 'Host: a\r\nHost: a\r\n'],
+    ['a space', 'Host: a b\r\n'],
+    ['a path', 'Host: a/b\r\n'],
+    ['a user', 'Host: me@a\r\n'],
+    ['a port that is none', 'Host: a:b\r\n'],
+  ])('in HTTP/1.1, %s: 400 (RFC 9112, section 3.2)', async (_name, lines) => {
+    expect((await askOnce(`GET /healthz HTTP/1.1\r\n${lines}\r\n`)).status).toBe(400);
+    expect((await askOnce(`GET /v1/check HTTP/1.1\r\n${lines}\r\n`)).status).toBe(400);
+  });
+
+  test('decides nothing: not the issuer, not an address in an answer, not whose page it is', async () => {
+    const { cookie, csrf } = await cookieLogin(call);
+    for (const line of [
+      'Host: evil.test',
+      'Host: evil.test\r\nX-Forwarded-Host: evil.test\r\nForwarded: host=evil.test',
+    ]) {
+      const login = await askOnce(`POST /v1/login HTTP/1.1\r\n${line}\r\n${FOR_LOGIN}\r\n${LOGIN}`);
+      const claims = Buffer.from(JSON.parse(login.text).access_token.split('.')[1], 'base64url').toString();
+      expect(JSON.parse(claims).iss).toBe('http://localhost:8000');
+      for (const path of ['/', '/devices', '/login?next=/devices', '/openapi.json', '/docs']) {
+        const { headers, text } = await askOnce(
+          `GET ${path} HTTP/1.1\r\n${line}\r\nConnection: close\r\n\r\n`,
+        );
+        expect([path, `${JSON.stringify([...headers])}${text}`.includes('evil.test')]).toEqual([path, false]);
+      }
+      const foreign = `Origin: http://evil.test\r\nCookie: curfew_session=${cookie}\r\nX-CSRF-Token: ${csrf}\r\n`;
+      const logout = await askOnce(
+        `POST /v1/logout HTTP/1.1\r\n${line}\r\n${foreign}Content-Length: 0\r\n\r\n`,
+      );
+      expect(logout.status).toBe(403);
+    }
+    expect((await call('GET', '/v1/check', { cookie })).status).toBe(200);
+  });
+});
+
+describe('the target of a request', () => {
+  test('may be a whole address, whose host counts', async () => {
+    const { bearer } = await v1Login(call);
+    const authorization = `Authorization: Bearer ${bearer}\r\n`;
+    for (const target of [
+      'http://sessions.example/v1/session',
+      'HTTP://[::1]:1/v1/session?x=1',
+      'https://a:/v1/session',
+    ])
+      expect([
+        target,
+        (await askOnce(`GET ${target} HTTP/1.1\r\nHost: b\r\n${authorization}\r\n`)).status,
+      ]).toEqual([target, 200]);
+    const before = await quickChecks();
+    expect((await askOnce(`GET http://a/v1/check HTTP/1.1\r\nHost: b\r\n${authorization}\r\n`)).status).toBe(
+      200,
+    );
+    expect((await quickChecks()) - before).toBe(1);
+    expect((await askOnce('OPTIONS http://a HTTP/1.1\r\nHost: b\r\n\r\n')).status).toBe(204);
+    expect((await askOnce('GET http://me@a/healthz HTTP/1.1\r\nHost: b\r\n\r\n')).status).toBe(400);
+  });
+
+  test('may be a whole address where a WebSocket is asked for', async () => {
+    const { bearer } = await v1Login(call);
+    const { ask, socket } = converse();
+    const { status } = await ask(
+      `GET http://sessions.example/v1/notices HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer ${bearer}\r\nSec-WebSocket-Protocol: curfew.notices.v1\r\n${WEBSOCKET}\r\n`,
+    );
+    expect(status).toBe(101);
+    socket.destroy();
+  });
+
+  test('a WebSocket of a page is judged by the host of the target, and not by another', async () => {
+    const { cookie } = await cookieLogin(call);
+    const from = async (host: string, origin: string): Promise<number> => {
+      const { ask, socket } = converse();
+      const { status } = await ask(
+        `GET http://a.example/v1/notices HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${origin}\r\nCookie: curfew_session=${cookie}\r\nSec-WebSocket-Protocol: curfew.notices.v1\r\n${WEBSOCKET}\r\n`,
+      );
+      socket.destroy();
+      return status;
+    };
+    expect(await from('a.example', 'http://a.example')).toBe(101);
+    expect(await from('evil.test', 'http://a.example')).toBe(101);
+    expect(await from('evil.test', 'http://evil.test')).toBe(403);
+  });
+});
+
+const WEBSOCKET =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+const OFFERS = {
+  websocket: WEBSOCKET,
+  h2c: 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n',
+  'anything, with more options':
+    'Connection: keep-alive, upgrade, x-one\r\nUpgrade: foo/2, bar\r\nX-One: 1\r\n',
+  'a WebSocket, by another method': 'connection: UPGRADE\r\nupgrade: WebSocket\r\n',
+};
+
+describe.each(Object.entries(OFFERS))(
+  'Upgrade is ignored where there is no WebSocket of ours: %s',
+  (name, offer) => {
+    const more = `Host: x\r\n${offer}`;
+
+    test('each request is answered as an ordinary one, on the same connection', async () => {
+      const { bearer } = await v1Login(call);
+      const { ask, socket } = converse();
+      for (let round = 0; round < 3; round++) {
+        const { status, headers, text } = await ask(
+          `GET /v1/check HTTP/1.1\r\n${more}Authorization: Bearer ${bearer}\r\n\r\n`,
+        );
+        expect([status, headers.get('curfew-subject'), text]).toEqual([200, '2', '']);
+        expect((await ask(`GET /v1/check HTTP/1.1\r\n${more}\r\n`)).status).toBe(401);
+        expect((await ask(`GET /nothing HTTP/1.1\r\n${more}\r\n`)).status).toBe(404);
+      }
+      expect(server.listenerCount('upgrade')).toBe(1);
+      socket.destroy();
+    });
+
+    test('a body is read, with a length and in chunks, at once and in pieces', async () => {
+      const { ask, socket } = converse();
+      const head = `POST /v1/login HTTP/1.1\r\n${more}Content-Type: application/json\r\n`;
+      const length = `${head}Content-Length: ${LOGIN.length}\r\n\r\n`;
+      const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n`;
+      const chunks = `5\r\n${LOGIN.slice(0, 5)}\r\n${(LOGIN.length - 5).toString(16)}\r\n${LOGIN.slice(5)}\r\n0\r\n\r\n`;
+      for (const text of [`${length}${LOGIN}`, `${chunked}${chunks}`]) {
+        const { status, text: body } = await ask(text);
+        expect([status, JSON.parse(body).token_type]).toEqual([200, 'Bearer']);
+      }
+      socket.write(length);
+      socket.write(LOGIN.slice(0, 10));
+      // Answered only when the server has read what came before.
+      expect((await askOnce('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(200);
+      expect((await ask(LOGIN.slice(10))).status).toBe(200);
+      const after = await ask(`GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      expect(after.status).toBe(200);
+      if (!socket.closed) await once(socket, 'close');
+    });
+
+    test('what follows on the connection is not taken for a body', async () => {
+      const { ask, socket } = converse();
+      const first = await ask(`GET /healthz HTTP/1.1\r\n${more}\r\nGET /nothing HTTP/1.1\r\n${more}\r\n`);
+      expect([first.status, (await ask('')).status]).toEqual([200, 404]);
+      socket.destroy();
+    });
+
+    test('a connection that is to be closed is closed', async () => {
+      const { ask, socket } = converse();
+      const closing = more.replace(/connection: /i, 'Connection: close, ');
+      expect((await ask(`GET /healthz HTTP/1.1\r\n${closing}\r\n`)).headers.get('connection')).toBe('close');
+      if (!socket.closed) await once(socket, 'close');
+    });
+
+    test.runIf(name !== 'websocket')(
+      'at the addresses of the WebSockets it is answered as an ordinary request',
+      async () => {
+        const method = name.endsWith('method') ? 'POST' : 'GET';
+        const expected = method === 'POST' ? 405 : 426;
+        for (const [path, credential] of [
+          ['/v1/feed', SERVICE_KEY],
+          ['/v1/notices', (await v1Login(call)).bearer],
+        ])
+          expect(
+            (
+              await askOnce(
+                `${method} ${path} HTTP/1.1\r\n${more}Authorization: Bearer ${credential}\r\n\r\n`,
+              )
+            ).status,
+          ).toBe(expected);
+      },
+    );
+  },
+);
+
+test('a WebSocket is not opened in HTTP/1.0', async () => {
+  const { status } = await askOnce(
+    `GET /v1/feed HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer ${SERVICE_KEY}\r\n${WEBSOCKET}\r\n`,
+  );
+  expect(status).toBe(426);
+});
+
+test('over TLS too a request that offers an upgrade is answered as an ordinary one', async () => {
+  const secure = createTlsServer(selfSigned('localhost'), on.authority.listener);
+  secure.on('upgrade', on.authority.upgrade);
+  secure.listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  const { port: securePort } = secure.address() as AddressInfo;
+  const { ask, socket } = converse(
+    connectTls({ port: securePort, host: '127.0.0.1', rejectUnauthorized: false }),
+  );
+  for (let round = 0; round < 2; round++) {
+    const { status } = await ask(
+      `POST /v1/login HTTP/1.1\r\nHost: x\r\n${WEBSOCKET}${FOR_LOGIN}\r\n${LOGIN}`,
+    );
+    expect(status).toBe(200);
+  }
+  socket.destroy();
+  secure.close();
+});
+
+test('a program that has a server of its own is given back what is its own', async () => {
+  const seen: string[] = [];
+  const own = createServer((req, res) => {
+    if (req.url?.startsWith('/v1/')) return on.authority.listener(req, res);
+    seen.push(`${req.method} ${req.url} ${req.headers.upgrade ?? 'no upgrade'}`);
+    res.setHeader('content-length', req.headers['content-length'] ?? 0);
+    return void req.pipe(res);
+  });
+  own.on('upgrade', on.authority.upgrade);
+  own.listen(0, '127.0.0.1');
+  await once(own, 'listening');
+  const { port: ownPort } = own.address() as AddressInfo;
+  const { ask, socket } = converse(connect(ownPort, '127.0.0.1'));
+  socket.write(`POST /orders?x=1 HTTP/1.1\r\nHost: x\r\n${OFFERS.h2c}Content-Length: 5\r\n\r\nhello`);
+  expect((await ask('')).text).toContain('hello');
+  expect((await ask('GET /v1/check HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(401);
+  expect(seen).toEqual(['POST /orders?x=1 no upgrade']);
+  socket.destroy();
+  own.close();
+});
+
+test('real WebSockets still open beside all that', async () => {
+  const { bearer } = await v1Login(call);
+  expect((await handshake(`http://127.0.0.1:${port}`, { bearer })).status).toBe(101);
+  const feed = new WebSocket(`ws://127.0.0.1:${port}/v1/feed`, {
+    headers: { authorization: `Bearer ${SERVICE_KEY}` },
+  });
+  await once(feed, 'open');
+  feed.terminate();
+});
+
+async function quickChecks(): Promise<number> {
+  const { text } = await call('GET', '/metrics', { bearer: SERVICE_KEY });
+  return Number(/^curfew_quick_checks_total (\d+)/m.exec(text)?.[1]);
+}
+
+describe('a check with the path that a proxy asks about', () => {
+  const PATHS = [
+    '/v1/check/',
+    '/v1/check/orders/1',
+    '/v1/check/orders/1?x=/../y&x=2',
+    '/v1/check//',
+    '/v1/check/../session',
+    '/v1/check/%2e%2e/%2E%2E/healthz',
+    '/v1/check/../../healthz',
+    '/v1/check/a\\b',
+    '/v1/check/%zz',
+    '/v1/check/%00',
+    `/v1/check/${'x'.repeat(9000)}`,
+  ];
+  const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE', 'QUERY'];
+
+  test.each(PATHS.map((path) => [path.slice(0, 40), path]))(
+    '%s: what the credential says, whatever the method',
+    async (_short, path) => {
+      const { bearer, sid } = await v1Login(call);
+      for (const method of METHODS) {
+        const ask = async (lines: string): Promise<Answer> =>
+          askOnce(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${lines}\r\n`);
+        const alive = await ask(`Authorization: Bearer ${bearer}\r\n`);
+        expect([method, alive.status, alive.headers.get('curfew-session')]).toEqual([method, 200, sid]);
+        expectSecurityHeaders(alive.headers, '/v1/check');
+        expect([method, (await ask('')).status]).toEqual([method, 401]);
+        // A page's question before it asks another origin: it has no credential, and is none of ours to answer.
+        const preflight = `Origin: ${TRUSTED}\r\nAccess-Control-Request-Method: GET\r\n`;
+        expect([method, (await ask(preflight)).status]).toEqual([method, 401]);
+      }
+    },
+  );
+
+  test('memory answers each of them', async () => {
+    const { bearer } = await v1Login(call);
+    await call('GET', '/v1/check', { bearer });
+    const before = await quickChecks();
+    for (const method of METHODS)
+      for (const path of ['/v1/check', '/v1/check/orders/1'])
+        await askOnce(
+          `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${bearer}\r\n\r\n`,
+        );
+    expect((await quickChecks()) - before).toBe(2 * METHODS.length);
+  });
+
+  test('a body is ignored, and the connection goes on', async () => {
+    const { bearer } = await v1Login(call);
+    const { ask, socket } = converse();
+    for (const size of [0, 3, 70_000])
+      for (const path of ['/v1/check', '/v1/check/x']) {
+        const { status } = await ask(
+          `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${bearer}\r\nContent-Length: ${size}\r\n\r\n${'{'.repeat(size)}`,
+        );
+        expect([size, path, status]).toEqual([size, path, 200]);
+        expect(
+          (
+            await ask(
+              `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n${'{'.repeat(size)}`,
+            )
+          ).status,
+        ).toBe(401);
+      }
+    socket.destroy();
+  });
+
+  test('a program without node:http is answered alike', async () => {
+    const { bearer } = await v1Login(call);
+    for (const method of ['GET', 'POST', 'DELETE'])
+      expect((await on.call(method, '/v1/check/orders/1?x', { bearer })).status).toBe(200);
+    expect((await on.call('POST', '/v1/check/orders/1')).status).toBe(401);
+    const preflight = { headers: { origin: TRUSTED, 'access-control-request-method': 'GET' } };
+    expect((await on.call('OPTIONS', '/v1/check/orders/1', preflight)).status).toBe(401);
+    expect((await on.call('GET', '/v1/checks', { bearer })).status).toBe(404);
+    expect((await on.call('GET', `/v1/check/${'x'.repeat(9000)}`, { bearer })).status).toBe(200);
+  });
+});
+
+describe('the credential in the Authorization header (RFC 9110, section 11.4)', () => {
+  let asks: [string, string, string][];
+  beforeAll(async () => {
+    const { bearer } = await v1Login(call);
+    const envelope = await call('POST', '/auth/login', { body: { email: ADMIN, password: PASSWORD } });
+    asks = [
+      ['GET', '/v1/check', bearer],
+      ['GET', '/v1/session', bearer],
+      ['GET', '/v1/notices', bearer],
+      ['GET', '/auth/profile', envelope.json.data.access_token],
+      ['GET', '/api/users/1', await sessionTokenLogin(call, ADMIN)],
+      ['GET', '/api/v1/auth/status', (await tokenLogin(call)).bearer],
+      ['GET', '/v1/admin/users', SERVICE_KEY],
+      ['POST', '/oauth/introspect', SERVICE_KEY],
+      ['GET', '/v1/feed', SERVICE_KEY],
+    ];
+  });
+
+  test.each([
+    ['Bearer $', true],
+    ['bearer $', true],
+    ['BEARER $', true],
+    ['Bearer  $', true],
+    ['bEaReR     $', true],
+    [' Bearer $ ', true],
+    ['Bearer\t$', false],
+    ['Bearer \t$', false],
+    ['Bearer $ x', false],
+    ['Bearer $\tx', false],
+    ['Bearer', false],
+    ['Bearer$', false],
+    ['Bearer,$', false],
+    ['Bearer \u00a0$', false],
+    ['Basic $', false],
+    ['$', false],
+  ])('%j', async (form, isRead) => {
+    for (const [method, path, text] of asks) {
+      const authorization = `Authorization: ${form.replace('$', text)}\r\n`;
+      const webSocket = ['/v1/feed', '/v1/notices'].includes(path);
+      const upgrade = webSocket ? `${WEBSOCKET}Sec-WebSocket-Protocol: curfew.notices.v1\r\n` : '';
+      const body = method === 'POST' ? `${FORM}\r\ntoken=x` : '\r\n';
+      const { status } = await askOnce(
+        `${method} ${path} HTTP/1.1\r\nHost: x\r\n${upgrade}${authorization}${body}`,
+      );
+      expect([path, status]).toEqual([path, isRead ? (webSocket ? 101 : 200) : 401]);
+    }
+  });
+});
+
+const FORM = 'Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n';
+
+describe('large headers', () => {
+  test('cookies of 16 and 60 kB beside ours are taken, with every other kind of request', async () => {
+    const { cookie } = await cookieLogin(call);
+    for (const size of [16_384, 60_000]) {
+      const jar = `Cookie: a=${'x'.repeat(size)}; curfew_session=${cookie}\r\n`;
+      for (const path of ['/v1/check', '/v1/session', '/v1/check/orders'])
+        expect((await askOnce(`GET ${path} HTTP/1.1\r\nHost: x\r\n${jar}\r\n`)).status).toBe(200);
+    }
+  });
+
+  test('more than the setting: 431', async () => {
+    expect(
+      (await askOnce(`GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(66_000)}\r\n\r\n`)).status,
+    ).toBe(431);
+  });
+});
