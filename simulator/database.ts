@@ -140,7 +140,8 @@ export class Database {
 
   #answer<T>(from: Process, kind: Statement, era: number, slowed: boolean, answer: T, done: Done<T>): void {
     if (this.#goesWrong('lost-answers')) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(slowed), () => {
+    // An embedded one answers in the order in which it commits.
+    this.#world.after(this.#plan.sole ? 0 : this.#latencyMs(slowed), () => {
       // A statement that was heard is answered, unless the connection breaks.
       if (this.#era !== era || this.#world.nowMs < from.cutOffUntilMs) this.#fail(from, kind, done);
       else from.deliver(() => done(null, answer));
@@ -252,19 +253,45 @@ export class Database {
     );
   }
 
-  #end(scope: Scope, by: Session, position: number, xid: number): Decision | null {
-    if (scope === 'session' && !this.isAlive(by)) return null;
-    const ending: Ending = { position, ids: [], cuts: [], changed: [], ...endingOf(scope, by, position) };
+  /** Ends a list of sessions by one ending: those of them that live. Null when none does. */
+  endList(from: Process, named: readonly Session[], done: Done<Decision | null>): void {
+    this.write(
+      from,
+      'end',
+      () => this.draw(),
+      (position, xid) => this.#end('list', named[0] as Session, position, xid, named),
+      done,
+    );
+  }
+
+  #end(
+    scope: Scope,
+    by: Session,
+    position: number,
+    xid: number,
+    named: readonly Session[] = [by],
+  ): Decision | null {
+    const byName = scope === 'session' || scope === 'list';
+    const listed = byName ? named.filter((one) => this.isAlive(one)) : [];
+    if (byName && listed.length === 0) return null;
+    const ending: Ending = {
+      position,
+      ids: listed.map(({ facts }) => facts.sid),
+      cuts: [],
+      changed: [],
+      ...cutsOf(scope, by, position),
+    };
     const decision: Decision = {
       scope,
       by,
+      listed,
       position,
       ending,
       committedMs: null,
       confirmed: false,
       probes: probesOf(ending),
     };
-    if (scope === 'session') by.marked = true;
+    for (const one of listed) one.marked = true;
     for (const { key, ...cut } of ending.cuts) {
       const there = this.#cuts.get(key);
       this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);
@@ -357,15 +384,12 @@ export class Database {
   }
 }
 
-function endingOf(
-  scope: Scope,
-  { facts }: Session,
-  position: number,
-): { ids: string[] } | { cuts: KeyedCut[] } {
+function cutsOf(scope: Scope, { facts }: Session, position: number): { cuts: KeyedCut[] } | null {
   const cut = (key: string, one: Cut): { cuts: KeyedCut[] } => ({ cuts: [{ key, ...one }] });
   switch (scope) {
     case 'session':
-      return { ids: [facts.sid] };
+    case 'list':
+      return null;
     case 'user':
       return cut(userKey(facts.userId), cutAll(position));
     case 'others':

@@ -188,6 +188,18 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'starts-past-the-open',
+    point: 2,
+    wrong: 'A node that starts reads on from the newest transaction, though older ones are under way.',
+    file: model('database'),
+    edits: [
+      [
+        'for (const { xid } of this.#open) horizon = Math.min(horizon, xid);',
+        'for (const { xid } of this.#open) if (cursor !== null) horizon = Math.min(horizon, xid);',
+      ],
+    ],
+  },
+  {
     name: 'trusts-before-registration',
     point: 3,
     wrong: 'A node reads while its registration is still on its way, and believes what it read.',
@@ -304,6 +316,37 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'renewal-shortens',
+    point: 4,
+    wrong: 'A renewal by older knowledge shortens what a verifier was promised before.',
+    file: protocol('publisher'),
+    edits: [
+      [
+        'feed.trustsUntilMs = Math.max(feed.trustsUntilMs, monotonicMs - ageMs + this.#trustMs);',
+        'feed.trustsUntilMs = monotonicMs - ageMs + this.#trustMs;',
+      ],
+    ],
+  },
+  {
+    name: 'sole-inherits-nobody',
+    point: 4,
+    wrong: 'A sole node that comes after one that was killed does not wait for the verifiers of that one.',
+    file: protocol('node'),
+    edits: [['if (dead.length > 0) this.publisher.inherit();', '']],
+  },
+  {
+    name: 'signs-off-at-once',
+    point: 4,
+    wrong: 'A node that closes signs off before its verifiers trust themselves no more.',
+    file: model('node-process'),
+    edits: [
+      [
+        '    this.node.close(() => {',
+        '    database.remove(this.process, this.name, () => undefined);\n    this.node.close(() => {',
+      ],
+    ],
+  },
+  {
     name: 'begins-at-the-present',
     point: 5,
     wrong: 'A node that starts reads the log from now on, without what was before.',
@@ -403,7 +446,7 @@ export const MUTATIONS: readonly Mutation[] = [
         `return session.there && !session.marked;`,
       ],
       [
-        `if (scope === 'session') by.marked = true;`,
+        `for (const one of listed) one.marked = true;`,
         `for (const one of this.#truth.sessions) if (one.there && covers(decision, one)) one.marked = true;`,
       ],
       [`type Truth, describe,`, `type Truth, covers, describe,`],
@@ -429,6 +472,18 @@ export const MUTATIONS: readonly Mutation[] = [
         `      'refresh',
       () => null,
       () => session.there,`,
+      ],
+    ],
+  },
+  {
+    name: 'sole-forgets-its-own',
+    point: 8,
+    wrong: 'A sole node, which reads no log, does not take in what it has committed.',
+    file: model('node-process'),
+    edits: [
+      [
+        'this.node.committed(...decisions.map(({ ending }) => ending));',
+        'if (!this.#sim.plan.sole) this.node.committed(...decisions.map(({ ending }) => ending));',
       ],
     ],
   },
@@ -621,6 +676,18 @@ export const MUTATIONS: readonly Mutation[] = [
       [
         'const stopDeadline = this.#world.after(this.#waitMs + 1, answer);',
         'const stopDeadline = this.#world.after(20 * this.#waitMs + 1, answer);',
+      ],
+    ],
+  },
+  {
+    name: 'list-partly-ended',
+    point: 15,
+    wrong: 'A list of which somebody else has ended a part is confirmed before that part is known here.',
+    file: model('node-process'),
+    edits: [
+      [
+        'if (ended.length === named.length) this.node.confirm(answer);',
+        'if (ended.length > 0) this.node.confirm(answer);',
       ],
     ],
   },

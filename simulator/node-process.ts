@@ -1,5 +1,5 @@
 import { Memory } from '@curfew/protocol/memory';
-import { Node, type NodeWorld, type Ring } from '@curfew/protocol/node';
+import { Node, type NodeWorld, type Propagation, type Ring } from '@curfew/protocol/node';
 import { FEED_VERSION, partMessage, type VerifierMessage } from '@curfew/protocol/feed';
 import type { Ending } from '@curfew/protocol/endings';
 import type { Part, Verdict, Watched } from '@curfew/protocol/replica';
@@ -69,7 +69,7 @@ export class NodeProcess {
       onGap: () => this.memory.forget(),
       onTrouble: (what) => world.note(name, () => `has trouble: ${what}`),
     };
-    this.node = new Node(name, nodeWorld, { leaseMs: plan.leaseMs, keepMs: plan.keepMs });
+    this.node = new Node(name, nodeWorld, { leaseMs: plan.leaseMs, keepMs: plan.keepMs, sole: plan.sole });
     this.memory = new Memory({
       capacity: 50,
       judge: (session) => this.node.judge(session),
@@ -104,7 +104,8 @@ export class NodeProcess {
       return done('over');
     }
     if (known !== null && known !== 'unsure') {
-      if (world.nowMs - this.#readMs > plan.leaseMs * 1.011)
+      // A sole node reads no log: what it has not committed itself nobody has.
+      if (!plan.sole && world.nowMs - this.#readMs > plan.leaseMs * 1.011)
         throw new Broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
       truth.accepted(check, true);
       return done('yes');
@@ -168,6 +169,32 @@ export class NodeProcess {
           done(null);
         });
       }
+    });
+  }
+
+  /** Sessions are ended by a list, some of which may be over already: one ending, and one answer for all of them. */
+  endList(named: readonly Session[], done: (error: unknown) => void): void {
+    const { world, truth, database } = this.#sim;
+    world.note(this.name, () => `is asked to end the list ${named.map(nameOf).join(', ')}`);
+    database.endList(this.process, named, (error, decision) => {
+      if (error || decision === undefined) return done(error);
+      const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
+      this.#sim.promise(this, learned);
+      const ended = decision?.listed ?? [];
+      if (decision) {
+        this.node.committed(decision.ending);
+        this.#committed.add(decision.ending.position);
+        this.asked.push(decision);
+      }
+      const answer = (propagation: Propagation): void => {
+        if (decision) truth.told(this, decision, learned, propagation);
+        for (const one of named) if (!ended.includes(one)) truth.toldNothing(this, one, learned);
+        this.#sim.kept(learned);
+        if (decision) this.#sim.hunt(decision);
+        done(null);
+      };
+      if (ended.length === named.length) this.node.confirm(answer);
+      else this.node.confirmEarlier(answer);
     });
   }
 

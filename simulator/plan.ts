@@ -38,6 +38,15 @@ const RARE: ReadonlySet<Fault> = new Set(['feed-disorder', 'expiry', 'authority-
 /** What a seed about the registry has in any case. */
 const REGISTRY: ReadonlySet<Fault> = new Set(['cut-offs', 'slow-database']);
 
+/** What cannot happen to the embedded database, which lives and dies with its one node. */
+const NOT_EMBEDDED: ReadonlySet<Fault> = new Set([
+  'late-commits',
+  'lost-answers',
+  'outages',
+  'cut-offs',
+  'slow-database',
+]);
+
 /** What a seed decides before anything happens. */
 export interface Plan {
   readonly seed: number;
@@ -57,6 +66,8 @@ export interface Plan {
   readonly pageSize: number;
   /** Mostly about the registry: nodes that are cut off from it for long, and come back. */
   readonly registry: boolean;
+  /** One node with the embedded database: its memory is fresh by itself, and after it there may be another, not beside it. */
+  readonly sole: boolean;
   has(fault: Fault): boolean;
 }
 
@@ -64,12 +75,13 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
   const random = new Random(seed ^ 0x5bd1e995);
   const calm = random.chance(0.03);
   const registry = random.chance(0.1);
+  const sole = !registry && random.chance(0.08);
   const share = registry ? random.between(0, 0.3) : random.between(0.15, 0.7);
   const faults = new Set<Fault>();
   for (const fault of FAULTS)
     if ((random.chance(RARE.has(fault) ? 0.08 : share) && !calm) || (registry && REGISTRY.has(fault)))
       faults.add(fault);
-  for (const fault of without) faults.delete(fault);
+  for (const fault of [...without, ...(sole ? NOT_EMBEDDED : [])]) faults.delete(fault);
   const leaseMs = random.pick([150, 400, 1000, 1000, 3000]);
   const expiry = faults.has('expiry');
   // A clock that dates tokens and goes back by hours lets them live for hours more: endings have to be kept as long.
@@ -84,13 +96,14 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
     keepMs: expiry ? tokenLifeMs * 1.03 + 2 * leaseMs + 100 : 86_400_000,
     tokenLifeMs,
     believedMs: Math.min(60_000, tokenLifeMs),
-    nodes: registry ? random.pick([2, 3]) : random.pick([1, 2, 2, 3]),
-    verifiers: random.pick([0, 1, 2, 2, 3]),
+    nodes: sole ? 1 : registry ? random.pick([2, 3]) : random.pick([1, 2, 2, 3]),
+    verifiers: sole ? random.pick([1, 2, 3]) : random.pick([0, 1, 2, 2, 3]),
     healMs,
     endMs: healMs + 7 * leaseMs,
     faults: [...faults],
     pageSize: random.pick([1, 2, 5, 1000]),
     registry,
+    sole,
     has: (fault) => faults.has(fault),
   };
 }

@@ -44,6 +44,8 @@ const SCOPES: readonly Scope[] = [
   'session',
   'session',
   'session',
+  'list',
+  'list',
   'user',
   'others',
   'device',
@@ -106,6 +108,9 @@ export class Simulation {
   // The processes.
 
   #startNode(): void {
+    // The directory of an embedded database is locked until its process is gone.
+    if (this.plan.sole && this.#liveNodes.length > 0)
+      return this.world.after(0.1 * this.plan.leaseMs, () => this.#startNode());
     this.truth.nodes.push(new NodeProcess(this, `node-${++this.#named}`));
   }
 
@@ -264,9 +269,12 @@ export class Simulation {
     const { session } = random.pick(again ? this.#suspects : this.#credentials);
     this.#suspect(session, scope);
     const by = [session];
-    // Those that come while another is under way are gathered: they share a commit, and the message to the replicas.
-    while (scope === 'session' && by.length < 3 && random.chance(0.3)) {
-      const { session: another } = random.pick(this.#credentials);
+    // Those that come while another is under way are gathered: they share a commit, and the message to the replicas. A list
+    // names what somebody has just asked to end elsewhere.
+    const more = scope === 'list' ? 0.7 : scope === 'session' ? 0.3 : 0;
+    while (by.length < 3 && random.chance(more)) {
+      const lately = scope === 'list' && this.#suspects.length > 0 && random.chance(0.5);
+      const { session: another } = random.pick(lately ? this.#suspects.slice(-4) : this.#credentials);
       if (by.includes(another)) break;
       by.push(another);
       this.#suspect(another, scope);
@@ -274,12 +282,15 @@ export class Simulation {
     const times = random.chance(0.1) ? 2 : 1;
     for (let i = 0; i < times; i++) {
       const at = i === 0 ? node : (this.anyNode() ?? node);
-      at.process.deliver(() => at.end(scope, by, () => undefined));
+      at.process.deliver(() => {
+        if (scope === 'list') at.endList(by, () => undefined);
+        else at.end(scope, by, () => undefined);
+      });
     }
   }
 
   #suspect(by: Session, scope: Scope): void {
-    const all = { scope, by, position: Number.POSITIVE_INFINITY };
+    const all = { scope, by, listed: [by], position: Number.POSITIVE_INFINITY };
     for (const held of this.#credentials)
       if (covers(all, held.session) && !this.#suspects.includes(held)) this.#suspects.push(held);
     if (this.#suspects.length > 40) this.#suspects.splice(0, this.#suspects.length - 40);

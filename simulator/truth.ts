@@ -23,12 +23,14 @@ export interface Session {
   confirmedMs: number;
 }
 
-export type Scope = 'session' | 'user' | 'others' | 'device' | 'client' | 'everyone';
+export type Scope = 'session' | 'list' | 'user' | 'others' | 'device' | 'client' | 'everyone';
 
 /** An ending as it was decided, in words of its own: the cuts of the protocol are judged by this, not by themselves. */
 export interface Decision {
   readonly scope: Scope;
   readonly by: Session;
+  /** Of a list: those that it ended. */
+  readonly listed: readonly Session[];
   readonly position: number;
   readonly ending: Ending;
   committedMs: number | null;
@@ -39,12 +41,17 @@ export interface Decision {
 
 const NOBODY = 'ffffffff-ffff-7fff-bfff-ffffffffffff';
 
-export function covers(decision: Pick<Decision, 'scope' | 'by' | 'position'>, { facts }: Session): boolean {
+export function covers(
+  decision: Pick<Decision, 'scope' | 'by' | 'listed' | 'position'>,
+  { facts }: Session,
+): boolean {
   const { facts: by } = decision.by;
   const below = facts.born < decision.position;
   switch (decision.scope) {
     case 'session':
       return facts.sid === by.sid;
+    case 'list':
+      return decision.listed.some((one) => one.facts.sid === facts.sid);
     case 'user':
       return below && facts.userId === by.userId;
     case 'others':

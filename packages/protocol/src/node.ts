@@ -93,6 +93,8 @@ export class Node {
   /** As of when this node was surely registered: when the last beat was sent that was answered. */
   #beaten: Freshness;
   #cursor: string | null = null;
+  /** The log was read to its end: the replica holds all that ended before this node began. */
+  #whole = false;
   /** Positions that the last read gave, and a later one may give again. */
   #given = new Set<number>();
   /** Positions that this process has committed since the last read was asked for. */
@@ -194,7 +196,7 @@ export class Node {
 
   /** How old this node's knowledge is; infinite when it may not be trusted at all. */
   ageMs(): number {
-    if (this.#sole) return this.#registered && !this.#closed ? 0 : Number.POSITIVE_INFINITY;
+    if (this.#sole) return this.#registered && this.#whole && !this.#closed ? 0 : Number.POSITIVE_INFINITY;
     const now = this.#world.now();
     const trusted =
       this.#registered && !this.#closed && this.#beaten.isFresh(now) && this.#freshness.isFresh(now);
@@ -358,6 +360,7 @@ export class Node {
         for (const position of own) this.#own.add(position);
         return this.#readNow(done);
       }
+      this.#whole = true;
       this.#freshness.prove(asked, 0);
       done(null);
     });
