@@ -18,6 +18,7 @@ export const PROBLEMS = {
       'The password was given too long ago. Give it again to /v1/session/confirm, then repeat the request.',
   },
   forbidden: { status: 403, title: 'This session may not do that.' },
+  wrong_audience: { status: 403, title: 'This credential is for another application.' },
   not_found: { status: 404, title: 'There is nothing of that name here.' },
   method_not_allowed: { status: 405, title: 'This address does not answer to that method.' },
   conflict: { status: 409, title: 'That is taken already.' },

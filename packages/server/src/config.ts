@@ -111,7 +111,8 @@ export const SETTINGS = {
   },
   CURFEW_AUDIENCE: {
     form: z.string().min(1).optional(),
-    about: 'The `aud` of access tokens unless an application has its own. Default: the issuer.',
+    about:
+      'The audience of Curfew itself, and the `aud` of access tokens unless an application has its own. Administration, a change of password and `/v1/session/confirm` take only credentials of this audience. Default: the issuer.',
   },
   CURFEW_SERVICE_KEYS: {
     form: list.refine(
@@ -349,6 +350,8 @@ export interface Config {
   previousKey: string | null;
   issuer: string;
   serviceKeys: readonly string[];
+  /** Curfew's own audience: what administers or changes a password needs a credential for it. */
+  audience: string;
   applications: ReadonlyMap<string, Application>;
   graceSeconds: number;
   leaseMs: number;
@@ -379,7 +382,8 @@ export interface Config {
   logLevel: string;
 }
 
-const BUILT_IN_APPLICATIONS = ['default', 'envelope', 'session-id', 'token', 'cookie'] as const;
+const CONTRACT_APPLICATIONS = ['envelope', 'session-id', 'token', 'cookie'] as const;
+const BUILT_IN_APPLICATIONS = ['default', ...CONTRACT_APPLICATIONS] as const;
 
 export type Environment = Record<string, string | undefined>;
 
@@ -461,6 +465,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
     previousKey: values.CURFEW_KEY_PREVIOUS ?? null,
     issuer,
     serviceKeys: values.CURFEW_SERVICE_KEYS,
+    audience: values.CURFEW_AUDIENCE ?? issuer,
     applications: applicationsByName,
     graceSeconds: values.CURFEW_REFRESH_GRACE_SECONDS,
     leaseMs: values.CURFEW_LEASE_MS,
@@ -570,6 +575,11 @@ function applications(values: Values, issuer: string, report: Report): Map<strin
           ? 'CURFEW_IDLE_SECONDS'
           : 'CURFEW_APPLICATIONS',
         `the idle lifetime of "${clientId}" (${application.idleSeconds} s) is longer than its absolute one (${application.absoluteSeconds} s).`,
+      );
+    if (own.audience !== undefined && (CONTRACT_APPLICATIONS as readonly string[]).includes(clientId))
+      report(
+        'CURFEW_APPLICATIONS',
+        `"${clientId}" has no audience of its own: tokens of the four contracts are for Curfew itself. Set CURFEW_AUDIENCE.`,
       );
     result.set(clientId, application);
   }

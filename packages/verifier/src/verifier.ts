@@ -283,7 +283,7 @@ class FeedVerifier implements Verifier {
     const { terms } = this.#feed.subscriber;
     if (said.says === 'inactive') this.#dead.add(text, this.#clock.now().monotonicMs);
     if (said.says === 'active') {
-      const elsewhere = said.audience !== null && !this.#settings.audiences.includes(said.audience);
+      const elsewhere = said.audience === null || !this.#settings.audiences.includes(said.audience);
       if (elsewhere || (terms && terms.issuer !== said.issuer)) said = { says: 'inactive' };
     }
     this.#asked.set(said.says, (this.#asked.get(said.says) ?? 0) + 1);

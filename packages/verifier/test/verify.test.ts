@@ -288,6 +288,7 @@ describe('an answer that cannot be trusted', () => {
     ['a yes without a place in the order', answer(200, yes({ born: null })), 'unavailable'],
     ['a yes of another issuer', answer(200, yes({ iss: 'https://elsewhere.example' })), 'unknown'],
     ['a yes for another audience', answer(200, yes({ aud: 'https://elsewhere.example' })), 'unknown'],
+    ['a yes for an audience that is not said', answer(200, yes({})), 'unknown'],
     ['a redirect', answer(302, yes({})), 'unavailable'],
     ['one that is too long', answer(200, yes({ more: 'x'.repeat(100_000) })), 'unavailable'],
   ])('%s', async (_name, arrange, reason) => {

@@ -2,6 +2,7 @@ import type { Remembered } from '../cluster/memory.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { findSession, findSessionOfToken } from '../store/sessions.ts';
+import { audienceOf } from './audience.ts';
 import type { World } from './world.ts';
 
 /**
@@ -17,19 +18,28 @@ export async function authenticate(
   return (await authenticateRemembered(world, credential, use))?.session ?? null;
 }
 
-/** The same, with the memory's own record, on which a checker can keep a prepared answer. */
+/**
+ * The same, with the memory's own record, on which a checker can keep a prepared answer.
+ * @param audience whom the credential must be for, where somebody asked for that
+ */
 export async function authenticateRemembered(
   world: World,
   credential: Credential,
   use: boolean,
+  audience?: string,
 ): Promise<Remembered | null> {
-  const { memory, system } = world;
+  const { memory, system, config } = world;
+  const isFor = ({ session }: { session: LiveSession }): boolean =>
+    audience === undefined || audienceOf(config, session) === audience;
+  // To be refused is no use of the session.
+  const known = audience === undefined ? undefined : memory.recall(credential.text, false);
+  if (known && !isFor(known)) return null;
   const recalled = memory.recall(credential.text, use);
   if (recalled) return recalled;
   const mark = memory.mark;
   const askedAtMs = system.monotonicMs();
   const found = await ask(world, credential);
-  if (!found) return null;
+  if (!found || !isFor(found)) return null;
   if (use) memory.use(found.session.sid);
   return memory.remember(credential.text, found.session, found.expiresAtMs, mark, askedAtMs);
 }
@@ -49,7 +59,7 @@ async function ask(
       String(session.userId) === claims.sub &&
       session.born === claims.born &&
       session.clientId === claims.client_id &&
-      config.applications.get(session.clientId)?.audience === claims.aud;
+      audienceOf(config, session) === claims.aud;
     return agrees ? { session, expiresAtMs: claims.exp * 1000 } : null;
   }
   const found = await findSessionOfToken(database, system.now(), credential);

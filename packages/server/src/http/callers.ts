@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { isForCurfew, mayAdminister } from '../actions/audience.ts';
 import { authenticate } from '../actions/authenticate.ts';
 import type { Origin, World } from '../actions/world.ts';
 import { userActor } from '../domain/actor.ts';
@@ -22,7 +23,10 @@ export interface ServiceCaller {
   kind: 'service';
 }
 
-export type Refusal = { kind: 'refused'; code: 'not_authenticated' | 'csrf_failed' | 'forbidden' };
+export type Refusal = {
+  kind: 'refused';
+  code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'wrong_audience';
+};
 
 export const presented = (c: Call): Presented =>
   readCredential(c.req.header('authorization'), c.req.header('cookie'), c.get('world').config.cookie.name);
@@ -57,6 +61,13 @@ export async function sessionCallerToChange(
   const caller = await sessionCaller(c, true, from);
   if (caller.kind === 'refused' || passesCsrf(c, caller)) return caller;
   return { kind: 'refused', code: 'csrf_failed' };
+}
+
+/** The same for what only a credential for Curfew itself may do: one for an application may be in its hands. */
+export async function ownCallerToChange(c: Call): Promise<SessionCaller | Refusal> {
+  const caller = await sessionCallerToChange(c);
+  if (caller.kind === 'refused' || isForCurfew(c.get('world').config, caller.session)) return caller;
+  return { kind: 'refused', code: 'wrong_audience' };
 }
 
 /** A page cannot make a browser send our Authorization header, so only a cookie can be abused (OWASP CSRF CS). */
@@ -113,7 +124,9 @@ export async function administrator(c: Call, changes: boolean, use = true): Prom
     return { kind: 'administrator', actor: 'service', session: null, credential: null };
   const caller = changes ? await sessionCallerToChange(c) : await sessionCaller(c, use);
   if (caller.kind === 'refused') return caller;
-  if (caller.session.user.role !== 'admin') return { kind: 'refused', code: 'forbidden' };
+  const { config } = c.get('world');
+  if (!mayAdminister(config, caller.session))
+    return { kind: 'refused', code: isForCurfew(config, caller.session) ? 'forbidden' : 'wrong_audience' };
   const { session, credential } = caller;
   return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
 }

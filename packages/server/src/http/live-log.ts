@@ -1,3 +1,4 @@
+import { mayAdminister } from '../actions/audience.ts';
 import { authenticate } from '../actions/authenticate.ts';
 import { shown } from '../actions/read-log.ts';
 import type { World } from '../actions/world.ts';
@@ -139,7 +140,7 @@ export async function streamLog(
 export async function mayLook(world: World, { credential }: Onlooker): Promise<boolean> {
   if (credential === null) return true;
   const session = await authenticate(world, credential, false);
-  return session?.user.role === 'admin';
+  return session !== null && mayAdminister(world.config, session);
 }
 
 function written({ cursor, ...event }: Parameters<typeof shown>[0] & { cursor: string }): string {

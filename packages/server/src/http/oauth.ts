@@ -1,3 +1,4 @@
+import { audienceOf } from '../actions/audience.ts';
 import { authenticateRemembered } from '../actions/authenticate.ts';
 import type { Remembered } from '../cluster/memory.ts';
 import type { Config } from '../config.ts';
@@ -19,10 +20,12 @@ export function serveOauth(router: Router): void {
       if (serviceCaller(c).kind !== 'service') return refuse(c, 'not_authenticated');
       const input = await readForm(c, contract.introspect);
       if (!input.ok) return refuseInput(c, input.fault);
-      const { token } = input.value;
+      const { token, audience } = input.value;
       // A back end passes on what it was given, in a header or in a cookie.
       const credential = parseBearer(token) ?? parseOpaque('cookie', token);
-      const known = credential ? await authenticateRemembered(c.get('world'), credential, true) : null;
+      const known = credential
+        ? await authenticateRemembered(c.get('world'), credential, true, audience)
+        : null;
       return c.json(known ? activeBody(known, c.get('world').config) : { active: false });
     },
     onFault,
@@ -45,8 +48,8 @@ function activeBody(
     iat: seconds(session.createdAt),
     exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),
     iss: config.issuer,
-    // An application that was taken out of the settings keeps the default's terms.
-    aud: (config.applications.get(session.clientId) ?? config.applications.get('default'))?.audience,
+    // None where the application was taken out of the settings.
+    aud: audienceOf(config, session) ?? undefined,
     token_type: 'Bearer',
     username: session.user.email,
     role: session.user.role,

@@ -1,3 +1,4 @@
+import { mayAdminister } from '../actions/audience.ts';
 import { logIn } from '../actions/log-in.ts';
 import { logOutByToken } from '../actions/log-out.ts';
 import { parseOpaque } from '../domain/tokens.ts';
@@ -87,7 +88,7 @@ export function serveSessionId(router: Router): void {
       if (caller.kind === 'refused') return error(c, 401, 'Not authenticated');
       const wanted = readLong(c.req.param('id'));
       const { session } = caller;
-      if (wanted !== BigInt(session.userId) && session.user.role !== 'admin')
+      if (wanted !== BigInt(session.userId) && !mayAdminister(c.get('world').config, session))
         return error(c, 403, 'Access denied');
       const known = wanted !== null && wanted <= BigInt(Number.MAX_SAFE_INTEGER);
       const user = known ? await findUser(c.get('world').database, Number(wanted)) : null;

@@ -11,7 +11,7 @@ import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
 import { readBody, readParameters } from './body.ts';
-import { originOf, presented, sessionCaller, sessionCallerToChange } from './callers.ts';
+import { originOf, ownCallerToChange, presented, sessionCaller, sessionCallerToChange } from './callers.ts';
 import { identityHeaders } from './check.ts';
 import * as contract from './contract/v1.ts';
 import { clearFromBrowser, startCookieSession } from './cookie.ts';
@@ -205,7 +205,7 @@ export function serveV1(router: Router): void {
     router,
     contract.confirm,
     async (c) => {
-      const caller = await sessionCallerToChange(c);
+      const caller = await ownCallerToChange(c);
       if (caller.kind === 'refused') return refuse(c, caller.code);
       const input = await readBody(c, contract.confirm);
       if (!input.ok) return refuseInput(c, input.fault);
@@ -223,7 +223,7 @@ export function serveV1(router: Router): void {
     router,
     contract.password,
     async (c) => {
-      const caller = await sessionCallerToChange(c);
+      const caller = await ownCallerToChange(c);
       if (caller.kind === 'refused') return refuse(c, caller.code);
       const input = await readBody(c, contract.password);
       if (!input.ok) return refuseInput(c, input.fault);
@@ -244,7 +244,14 @@ export function serveV1(router: Router): void {
   const check = async (c: Call): Promise<Response> => {
     const from = presented(c);
     if (from.via === 'none' || !from.credential) return refuse(c, 'not_authenticated');
-    const remembered = await authenticateRemembered(c.get('world'), from.credential, true);
+    const input = readParameters(contract.check.request.query, c.req.query());
+    if (!input.ok) return refuseInput(c, input.fault);
+    const remembered = await authenticateRemembered(
+      c.get('world'),
+      from.credential,
+      true,
+      input.value.audience,
+    );
     if (!remembered) return refuse(c, 'not_authenticated');
     return c.body(null, 200, Object.fromEntries(identityHeaders(remembered.session)));
   };

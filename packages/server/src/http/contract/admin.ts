@@ -15,7 +15,7 @@ const idParam = z.object({ id: id.openapi({ example: 2 }) });
 const limit = shape.whole(1, 1000).default(100);
 const role = z.enum(['user', 'admin']);
 const instant = z.iso.datetime({ offset: true, message: 'must be an instant, ISO 8601' });
-const REFUSALS = ['not_authenticated', 'forbidden', 'unavailable'] as const;
+const REFUSALS = ['not_authenticated', 'forbidden', 'wrong_audience', 'unavailable'] as const;
 const WRITE_REFUSALS = [
   ...REFUSALS,
   'invalid_request',
@@ -268,6 +268,7 @@ export const logout = row({
       'invalid_request',
       'not_authenticated',
       'forbidden',
+      'wrong_audience',
       'csrf_failed',
       'not_found',
       'confirmation_required',

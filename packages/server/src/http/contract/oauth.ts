@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { json, problems, row, SERVICE } from './row.ts';
+import { audience } from './shapes.ts';
 
 const TAG = ['OAuth'];
 
@@ -36,6 +37,9 @@ export const introspect = row({
           schema: z.object({
             token: z.string().min(1).max(4096),
             token_type_hint: z.string().max(64).optional(),
+            audience: audience
+              .optional()
+              .describe('Whom the credential must be for. One for another audience is not active.'),
           }),
           example: { token: 'eyJ…' },
         },

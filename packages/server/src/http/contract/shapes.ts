@@ -31,6 +31,8 @@ export const clientId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the name of an application');
 
+export const audience = text(1024).min(1, 'must not be empty');
+
 export const device = z
   .strictObject({
     id: z

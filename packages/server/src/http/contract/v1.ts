@@ -108,6 +108,7 @@ export const confirm = row({
       'not_authenticated',
       'invalid_credentials',
       'csrf_failed',
+      'wrong_audience',
       'too_large',
       'unsupported_media_type',
       'rate_limited',
@@ -248,6 +249,7 @@ export const password = row({
       'not_authenticated',
       'invalid_credentials',
       'csrf_failed',
+      'wrong_audience',
       'too_large',
       'unsupported_media_type',
       'rate_limited',
@@ -272,8 +274,17 @@ export const check = row({
   description:
     'For a proxy (forward-auth: nginx auth_request, Traefik forwardAuth, Caddy forward_auth, Envoy ext_authz) or a back end. Takes a JWT, an opaque token or the cookie. Any method, and any path below it, are answered alike: a proxy may pass on those of the request that it asks about. Bodies are ignored. Counts as using the session. Answers from memory while this node is fresh.',
   security: SESSION,
+  request: {
+    query: z.object({
+      audience: shape.audience
+        .optional()
+        .describe(
+          'Whom the credential must be for: the audience of its application. Another one is refused. Other parameters are ignored.',
+        ),
+    }),
+  },
   responses: {
     200: { description: 'Alive; the headers say who.', headers: identity },
-    ...problems('not_authenticated', 'unavailable'),
+    ...problems('invalid_request', 'not_authenticated', 'unavailable'),
   },
 });

@@ -1,0 +1,162 @@
+/** A credential for one audience does nothing where another is needed, whatever its kind. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  backends,
+  type CallOptions,
+  type Caller,
+  ISSUER,
+  openAuthority,
+  reopenAuthority,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
+import { described, ROWS } from './described.ts';
+import { alive, cheap, opened } from './logins.ts';
+
+const SHOP = 'https://shop.example';
+const APPLICATIONS = JSON.stringify({ shop: { audience: SHOP }, plain: {} });
+const ADMIN_ROWS = ROWS.filter(
+  (row) =>
+    row.path.startsWith('/v1/admin/') &&
+    JSON.stringify((row as { security?: unknown }).security).includes('bearer'),
+);
+/** What else is Curfew's alone: a row of its own, since a user may call it. */
+const OWN_ROWS = ROWS.filter(({ path }) => path === '/v1/password' || path === '/v1/session/confirm');
+
+describe.each(backends())('audiences, %s', (backend) => {
+  let on: TestAuthority;
+  let call: Caller;
+  beforeAll(async () => {
+    on = await openAuthority(
+      backend,
+      { CURFEW_APPLICATIONS: APPLICATIONS },
+      { system: { passwords: cheap } },
+    );
+    call = described(on.call);
+  });
+  afterAll(() => on.close());
+
+  /** A session of the administrator (user 1) with an application, by each kind of credential. */
+  async function credentials(clientId: string): Promise<[string, CallOptions][]> {
+    const open = async (transport: string) =>
+      (
+        await call('POST', '/v1/admin/sessions', {
+          bearer: SERVICE_KEY,
+          body: { user_id: 1, client_id: clientId, transport },
+        })
+      ).json;
+    const cookie = await open('cookie');
+    return [
+      ['access token', { bearer: (await open('bearer')).access_token }],
+      ['session token', { bearer: (await open('opaque')).session_token }],
+      ['cookie', { cookie: cookie.cookie.value, csrf: cookie.csrf_token }],
+    ];
+  }
+  const newestPosition = async (): Promise<number> =>
+    (await call('GET', '/v1/admin/events?limit=1', { bearer: SERVICE_KEY })).json.events[0].position;
+
+  test("no administrator's row takes a credential of another audience, nor do a new password and a confirmation", async () => {
+    const ways = await credentials('shop');
+    const before = await newestPosition();
+    const taken: string[] = [];
+    for (const [kind, credential] of ways)
+      for (const row of [...ADMIN_ROWS, ...OWN_ROWS]) {
+        const method = row.method.toUpperCase();
+        const example = row.request?.body?.content['application/json']?.example;
+        const answer = await call(method, row.path.replace('{id}', '2'), {
+          ...credential,
+          ...(example === undefined ? {} : { body: example }),
+        });
+        if (answer.status !== 403 || answer.json.code !== 'wrong_audience')
+          taken.push(`${kind} ${method} ${row.path}: ${answer.status} ${answer.text.slice(0, 80)}`);
+      }
+    expect(taken).toEqual([]);
+    expect(await newestPosition()).toBe(before);
+    expect(ADMIN_ROWS.length).toBeGreaterThan(10);
+    expect(OWN_ROWS.length).toBe(2);
+  });
+
+  test('the live log is no exception, and contract 002 shows such a session no other user', async () => {
+    for (const [, credential] of await credentials('shop')) {
+      const stream = await call('GET', '/v1/admin/events', {
+        ...credential,
+        headers: { accept: 'text/event-stream' },
+      });
+      expect(stream.status).toBe(403);
+      if (credential.bearer !== undefined) {
+        expect((await call('GET', '/api/users/2', credential)).status).toBe(403);
+        expect((await call('GET', '/api/users/1', credential)).status).toBe(200);
+      }
+    }
+  });
+
+  test("an application without an audience of its own is for Curfew, and so are the contracts' tokens", async () => {
+    for (const clientId of ['plain', 'envelope', 'session-id', 'cookie'])
+      for (const [kind, credential] of await credentials(clientId))
+        expect([clientId, kind, (await call('GET', '/v1/admin/users', credential)).status]).toEqual([
+          clientId,
+          kind,
+          200,
+        ]);
+  });
+
+  test("a credential of any audience goes on reading and ending its own user's sessions", async () => {
+    for (const [, credential] of await credentials('shop')) {
+      const other = await opened(call, 1);
+      expect((await call('GET', '/v1/session', credential)).status).toBe(200);
+      expect((await call('GET', '/v1/sessions', credential)).status).toBe(200);
+      expect((await call('GET', '/auth/profile', credential)).status).toBe(200);
+      expect((await call('DELETE', `/v1/sessions/${other.sid}`, credential)).status).toBe(200);
+      expect(await alive(call, [other])).toEqual([false]);
+      expect((await call('POST', '/v1/logout', { ...credential, body: {} })).status).toBe(200);
+      expect((await call('GET', '/v1/session', credential)).status).toBe(401);
+    }
+  });
+
+  const introspect = async (token: string, more = ''): Promise<unknown> =>
+    (
+      await call('POST', '/oauth/introspect', {
+        bearer: SERVICE_KEY,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: `token=${encodeURIComponent(token)}${more}`,
+      })
+    ).json.active;
+
+  test('/v1/check and introspection judge by the audience that they were asked for', async () => {
+    for (const [kind, credential] of await credentials('shop')) {
+      const token = credential.bearer ?? credential.cookie ?? '';
+      const check = async (query: string) => (await call('GET', `/v1/check${query}`, credential)).status;
+      // Once from the database, once from memory.
+      for (const _ of [1, 2]) {
+        const of = async (audience: string) => [
+          await check(`?audience=${encodeURIComponent(audience)}`),
+          await introspect(token, `&audience=${encodeURIComponent(audience)}`),
+        ];
+        expect([kind, await of(ISSUER)]).toEqual([kind, [401, false]]);
+        expect([kind, await of(`${SHOP}/`)]).toEqual([kind, [401, false]]);
+        expect([kind, await of(SHOP)]).toEqual([kind, [200, true]]);
+        expect([kind, await check(''), await introspect(token)]).toEqual([kind, 200, true]);
+      }
+      expect(await check(`?audience=`)).toBe(400);
+      expect(await check(`?audience=${SHOP}&audience=${ISSUER}`)).toBe(400);
+    }
+  });
+
+  test('a session of an application that is gone from the settings is for nobody', async () => {
+    const [, [, opaque] = ['', {}], [, cookie] = ['', {}]] = await credentials('shop');
+    const { CURFEW_APPLICATIONS: _, ...without } = on.settings;
+    await on.close();
+    const later = await reopenAuthority(without, { system: { passwords: cheap } });
+    try {
+      for (const credential of [opaque, cookie]) {
+        expect((await later.call('GET', '/v1/admin/users', credential)).status).toBe(403);
+        for (const audience of [ISSUER, SHOP])
+          expect((await later.call('GET', `/v1/check?audience=${audience}`, credential)).status).toBe(401);
+      }
+    } finally {
+      await later.close();
+      on = await reopenAuthority(on.settings, { system: { passwords: cheap } });
+      call = described(on.call);
+    }
+  });
+});
