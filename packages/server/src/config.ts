@@ -382,8 +382,7 @@ export interface Config {
   logLevel: string;
 }
 
-const CONTRACT_APPLICATIONS = ['envelope', 'session-id', 'token', 'cookie'] as const;
-const BUILT_IN_APPLICATIONS = ['default', ...CONTRACT_APPLICATIONS] as const;
+const BUILT_IN_APPLICATIONS = ['default', 'envelope', 'session-id', 'token', 'cookie'] as const;
 
 export type Environment = Record<string, string | undefined>;
 
@@ -576,10 +575,10 @@ function applications(values: Values, issuer: string, report: Report): Map<strin
           : 'CURFEW_APPLICATIONS',
         `the idle lifetime of "${clientId}" (${application.idleSeconds} s) is longer than its absolute one (${application.absoluteSeconds} s).`,
       );
-    if (own.audience !== undefined && (CONTRACT_APPLICATIONS as readonly string[]).includes(clientId))
+    if (own.audience !== undefined && (BUILT_IN_APPLICATIONS as readonly string[]).includes(clientId))
       report(
         'CURFEW_APPLICATIONS',
-        `"${clientId}" has no audience of its own: tokens of the four contracts are for Curfew itself. Set CURFEW_AUDIENCE.`,
+        `"${clientId}" has no audience of its own: the pages and the four contracts are Curfew's own. Set CURFEW_AUDIENCE, or name another application.`,
       );
     result.set(clientId, application);
   }

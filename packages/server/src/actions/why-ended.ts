@@ -1,7 +1,7 @@
 import type { Ended } from '@curfew/protocol/notices';
 import { endOf } from '../domain/ended.ts';
 import type { Credential } from '../domain/tokens.ts';
-import { findSidOfSecret, readEnds } from '../store/ends.ts';
+import { findReasonOfSecret, findSidOfSecret, readEnds } from '../store/ends.ts';
 import type { World } from './world.ts';
 
 /**
@@ -19,6 +19,20 @@ export interface SessionEnd {
   ended: Ended;
   /** How long the session could have been idle. */
   idleSeconds: number;
+}
+
+/**
+ * Whether a credential's session was ended because the same browser was given another one. Yes where that cannot be
+ * looked up.
+ */
+export async function wasReplaced({ database, system }: World, credential: Credential): Promise<boolean> {
+  if (credential.kind === 'jwt') return false;
+  try {
+    return (await findReasonOfSecret(database, credential)) === 'replaced_by_login';
+  } catch (err) {
+    system.log.warn({ err }, 'how a session ended could not be looked up');
+    return true;
+  }
 }
 
 /** The same, with the session. */

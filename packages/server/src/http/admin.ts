@@ -18,6 +18,7 @@ import { findUser, type UserRecord } from '../store/users.ts';
 import { readBody, readParameters } from './body.ts';
 import { type Administrator, administrator, originOf, serviceCaller } from './callers.ts';
 import * as contract from './contract/admin.ts';
+import { deletionsIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
 import { mayLook, streamLog } from './live-log.ts';
@@ -62,7 +63,12 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
         // Looking on is no use of the session: it would never idle out under an open page.
         const looksOn = row === contract.state || row === contract.applications || wantsStream(c);
         const admin = await administrator(c, changes, !looksOn);
-        return admin.kind === 'refused' ? refuse(c, admin.code) : handler(c, admin, c.get('world'));
+        if (admin.kind === 'refused') return refuse(c, admin.code);
+        const answer = await handler(c, admin, c.get('world'));
+        // It may be the administrator's own session that has ended.
+        if (changes)
+          for (const deletion of await deletionsIfOver(c)) answer.headers.append('set-cookie', deletion);
+        return answer;
       },
       faults,
     );

@@ -1,12 +1,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { isForCurfew, mayAdminister } from '../actions/audience.ts';
 import { authenticate } from '../actions/authenticate.ts';
+import { wasReplaced } from '../actions/why-ended.ts';
 import type { Origin, World } from '../actions/world.ts';
 import { userActor } from '../domain/actor.ts';
 import { isTrustedOrigin } from '../domain/origin.ts';
 import { plainName } from '../domain/plain-name.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
+import { clearCookies } from './cookies.ts';
 import { type Presented, readCredential } from './credentials.ts';
 import type { Call } from './environment.ts';
 
@@ -49,8 +51,27 @@ export async function sessionCaller(
 ): Promise<SessionCaller | Refusal> {
   if (from.via === 'none' || from.credential === null) return { kind: 'refused', code: 'not_authenticated' };
   const session = await authenticate(c.get('world'), from.credential, use);
-  if (!session) return { kind: 'refused', code: 'not_authenticated' };
+  if (!session) {
+    await deleteDeadCookie(c, from);
+    return { kind: 'refused', code: 'not_authenticated' };
+  }
   return { kind: 'session', session, credential: from.credential, via: from.via };
+}
+
+/** A cookie that opens nothing any more goes from the browser, which would send it until it is closed. */
+export async function deleteDeadCookie(c: Call, from: Presented): Promise<void> {
+  for (const deletion of await deletionsOfDead(c.get('world'), from))
+    c.header('set-cookie', deletion, { append: true });
+}
+
+/**
+ * The deletions of a cookie that was found dead; none for a text that is none of ours, nor for two cookies, of which one may be
+ * alive. None either where the same browser was given another cookie for it: that one may be there already, and this
+ * answer, which was asked for before, would delete it.
+ */
+export async function deletionsOfDead(world: World, from: Presented): Promise<string[]> {
+  if (from.via !== 'cookie' || !from.credential || (await wasReplaced(world, from.credential))) return [];
+  return clearCookies(world.config.cookie);
 }
 
 /** The same for a request that changes something: with a cookie it must come from a page of ours and say so. */

@@ -4,9 +4,9 @@ import { logOut } from '../actions/log-out.ts';
 import { endNamed } from '../actions/end-named.ts';
 import { actOf, type World } from '../actions/world.ts';
 import { userActor } from '../domain/actor.ts';
-import { originOf, isForeignPage, presented, sessionCallerToChange } from './callers.ts';
+import { deletionsOfDead, isForeignPage, originOf, presented, sessionCallerToChange } from './callers.ts';
 import { clearCookies, clearElsewhere, setCookie } from './cookies.ts';
-import type { Presented } from './credentials.ts';
+import { type Presented, readCredential } from './credentials.ts';
 import type { Call } from './environment.ts';
 import { propagationHeader } from './respond.ts';
 
@@ -79,12 +79,31 @@ export async function logOutCookie(c: Call, from: Presented): Promise<Response> 
   return c.json({ message: 'Logout successful' }, 200, propagationHeader(c, settled));
 }
 
-/** Deletes the cookie wherever it may lie. */
+/** After a logout: deletes the cookie wherever it may lie, and what else is to go. */
 export function clearFromBrowser(c: Call): void {
   const { cookie } = c.get('world').config;
   for (const deletion of clearCookies(cookie)) c.header('set-cookie', deletion, { append: true });
   if (cookie.clearSiteData.length > 0)
     c.header('clear-site-data', cookie.clearSiteData.map((what) => `"${what}"`).join(', '));
+}
+
+/** After an ending that was asked for otherwise: deletes a cookie that came along, where its session is over now too. */
+export async function clearIfOver(c: Call): Promise<void> {
+  for (const deletion of await deletionsIfOver(c)) c.header('set-cookie', deletion, { append: true });
+}
+
+/** The same, for an answer that is there already. */
+export async function deletionsIfOver(c: Call): Promise<string[]> {
+  const world = c.get('world');
+  const from = readCredential(undefined, c.req.header('cookie'), world.config.cookie.name);
+  if (from.via !== 'cookie' || !from.credential) return [];
+  try {
+    return (await authenticate(world, from.credential, false)) ? [] : await deletionsOfDead(world, from);
+  } catch (err) {
+    // The ending is true whatever becomes of this cookie, which the next request will be told about.
+    world.system.log.warn({ err }, 'a cookie that came along with a logout could not be looked at');
+    return [];
+  }
 }
 
 /** How long the answer waits for its row in `logs`; the row comes in any case, from the log. */

@@ -8,7 +8,7 @@ import { userFacts } from '../actions/user-facts.ts';
 import { type InputFault, readBody } from './body.ts';
 import { originOf, presented, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
-import { cookieDetail, logOutCookie, startCookieSession } from './cookie.ts';
+import { clearIfOver, cookieDetail, logOutCookie, startCookieSession } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { bearerTokens } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
@@ -176,6 +176,7 @@ export function serveEnvelope(router: Router): void {
       const world = c.get('world');
       const settled = await logOut(world, caller.session, { scope: 'all' }, originOf(c, 'envelope'));
       await evicted(world);
+      await clearIfOver(c);
       return answer(c, 200, { message: 'Logout successful' }, propagationHeader(c, settled));
     },
     onLogoutFault,

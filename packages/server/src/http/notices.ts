@@ -13,6 +13,7 @@ import { howEnded, type SessionEnd } from '../actions/why-ended.ts';
 import type { World } from '../actions/world.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, parseBearer } from '../domain/tokens.ts';
+import { deletionsOfDead } from './callers.ts';
 import { readCredential } from './credentials.ts';
 import type { Dropped, Metrics } from './metrics.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
@@ -93,6 +94,11 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     const admitted = await admit(request);
     if (socket.destroyed) return;
     if (admitted === 'unavailable') return refuseUpgrade(socket, admitted, RETRY_AFTER);
+    if (admitted === 'not_authenticated') {
+      const { authorization, cookie } = request.headers;
+      const from = readCredential(authorization, cookie, config.cookie.name);
+      return refuseUpgrade(socket, admitted, {}, await deletionsOfDead(world, from));
+    }
     if (typeof admitted === 'string') return refuseUpgrade(socket, admitted);
     socket.off('error', ignore);
     server.handleUpgrade(request, socket, head, (ws) => {

@@ -7,6 +7,7 @@ import { userFacts } from '../actions/user-facts.ts';
 import { readBody } from './body.ts';
 import { originOf, presented, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
+import { clearIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { required } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
@@ -112,6 +113,7 @@ export function serveSessionId(router: Router): void {
           ? await logOutByToken(c.get('world'), token, Number(userId), originOf(c, 'session-id'))
           : null;
       if (!settled?.ended) return error(c, 404, 'Session not found or already expired');
+      await clearIfOver(c);
       return c.json(
         { success: true, message: 'Logged out successfully' },
         200,

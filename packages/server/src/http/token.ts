@@ -4,6 +4,7 @@ import { refresh } from '../actions/refresh.ts';
 import { type InputFault, readBody } from './body.ts';
 import { originOf, presented, type Refusal, type SessionCaller, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
+import { clearIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { bearerTokens } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
@@ -96,6 +97,7 @@ export function serveToken(router: Router): void {
       const caller = await headerCaller(c);
       if (caller.kind === 'refused') return unauthenticated(c);
       const settled = await logOut(c.get('world'), caller.session, { scope: 'all' }, originOf(c, 'token'));
+      await clearIfOver(c);
       return message(c, 200, 'Successfully logged out', propagationHeader(c, settled));
     },
     (c, fault) =>

@@ -1,5 +1,5 @@
 import { changePassword } from '../actions/change-user.ts';
-import { authenticateRemembered } from '../actions/authenticate.ts';
+import { authenticate, authenticateRemembered } from '../actions/authenticate.ts';
 import { confirmLogin, isLoginTooOld } from '../actions/confirm-login.ts';
 import { listOwnSessions } from '../actions/list-sessions.ts';
 import { logIn, sourceOf } from '../actions/log-in.ts';
@@ -10,11 +10,18 @@ import { whyEnded } from '../actions/why-ended.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
-import { readBody, readParameters } from './body.ts';
-import { originOf, ownCallerToChange, presented, sessionCaller, sessionCallerToChange } from './callers.ts';
+import { queryFault, readBody, readParameters } from './body.ts';
+import {
+  deleteDeadCookie,
+  originOf,
+  ownCallerToChange,
+  presented,
+  sessionCaller,
+  sessionCallerToChange,
+} from './callers.ts';
 import { identityHeaders } from './check.ts';
 import * as contract from './contract/v1.ts';
-import { clearFromBrowser, startCookieSession } from './cookie.ts';
+import { clearFromBrowser, clearIfOver, startCookieSession } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
 import {
@@ -157,7 +164,8 @@ export function serveV1(router: Router): void {
         scope === 'all' ||
         (scope === 'selected' && sessions?.includes(caller.session.sid)) ||
         (scope === 'device' && (device ?? caller.session.deviceId) === caller.session.deviceId);
-      if (caller.via === 'cookie' && endsThis) clearFromBrowser(c);
+      if (caller.via === 'header') await clearIfOver(c);
+      else if (endsThis) clearFromBrowser(c);
       return c.json(settledBody(c, settled));
     },
     onLogoutFault,
@@ -178,7 +186,8 @@ export function serveV1(router: Router): void {
       const origin = originOf(c, 'v1', body.value.note);
       const settled = await logOut(c.get('world'), caller.session, target, origin);
       if (settled.ended === 0) return refuse(c, 'not_found');
-      if (caller.via === 'cookie' && sid === caller.session.sid) clearFromBrowser(c);
+      if (caller.via === 'header') await clearIfOver(c);
+      else if (sid === caller.session.sid) clearFromBrowser(c);
       return c.json(settledBody(c, settled));
     },
     onLogoutFault,
@@ -244,15 +253,18 @@ export function serveV1(router: Router): void {
   const check = async (c: Call): Promise<Response> => {
     const from = presented(c);
     if (from.via === 'none' || !from.credential) return refuse(c, 'not_authenticated');
+    const repeated = queryFault(c, contract.check);
+    if (repeated) return refuseInput(c, repeated);
     const input = readParameters(contract.check.request.query, c.req.query());
     if (!input.ok) return refuseInput(c, input.fault);
-    const remembered = await authenticateRemembered(
-      c.get('world'),
-      from.credential,
-      true,
-      input.value.audience,
-    );
-    if (!remembered) return refuse(c, 'not_authenticated');
+    const world = c.get('world');
+    const { audience } = input.value;
+    const remembered = await authenticateRemembered(world, from.credential, true, audience);
+    if (!remembered) {
+      const isOver = audience === undefined || !(await authenticate(world, from.credential, false));
+      if (isOver) await deleteDeadCookie(c, from);
+      return refuse(c, 'not_authenticated');
+    }
     return c.body(null, 200, Object.fromEntries(identityHeaders(remembered.session)));
   };
   serveRow(router, contract.check, check, onFault);

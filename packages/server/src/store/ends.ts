@@ -67,3 +67,17 @@ export async function findSidOfSecret(
   const [row] = await sessionOfSecret.run(on, secret.hash, secret.kind);
   return row && (secret.id === undefined || secret.id === row.id) ? row.session_id : null;
 }
+
+const reasonOfSecret = statement<[hash: Buffer, kind: TokenKind], { reason: EndReason | null }>(
+  'end_reason_of_secret',
+  `select s.ended_reason as reason from tokens t join user_sessions s on s.id = t.session_id
+   where t.hash = $1 and t.kind = $2`,
+);
+
+/** What the row of the session says of its end that a secret of ours opened. Null when it says nothing. */
+export async function findReasonOfSecret(
+  on: Queryable,
+  secret: { hash: Buffer; kind: TokenKind },
+): Promise<EndReason | null> {
+  return (await reasonOfSecret.run(on, secret.hash, secret.kind))[0]?.reason ?? null;
+}

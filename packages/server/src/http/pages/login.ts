@@ -40,8 +40,11 @@ export async function showLogin(c: Call, built: Built): Promise<Response> {
   const next = nextOf(c, c.req.query('next'));
   if (await isLoggedIn(c)) return c.redirect(next ?? AFTER_LOGIN, 303);
   const reason = c.req.query('reason');
-  const why = (reason === undefined ? null : sentence(call.texts, reason)) ?? (await whyOver(call));
-  return send(call, { next, why, reason: reason ?? null, email: '', fault: null });
+  const given = reason === undefined ? null : sentence(call.texts, reason);
+  const over = given === null ? await whyOver(call) : null;
+  // Kept in the page's own links: the cookie that told it is deleted with this answer.
+  const kept = over?.key ?? reason ?? null;
+  return send(call, { next, why: given ?? over?.sentence ?? null, reason: kept, email: '', fault: null });
 }
 
 export async function takeLogin(c: Call, built: Built): Promise<Response> {

@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
+import { authenticate } from '../../actions/authenticate.ts';
 import type { World } from '../../actions/world.ts';
-import { presented, sessionCaller } from '../callers.ts';
+import { presented } from '../callers.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
 import type { Handler, Router } from '../serve-row.ts';
@@ -58,7 +59,11 @@ async function showApplication(
   const from = presented(c);
   let loggedIn = true;
   try {
-    loggedIn = from.via === 'cookie' && (await sessionCaller(c, true, from)).kind === 'session';
+    // Not deleted here when it is dead: by it the login page tells why the session is over, and deletes it then.
+    loggedIn =
+      from.via === 'cookie' &&
+      from.credential !== null &&
+      (await authenticate(c.get('world'), from.credential, true)) !== null;
   } catch (error) {
     // The script will find out when the database answers again, and says so until then.
     faultOf(c, error);

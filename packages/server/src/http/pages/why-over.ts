@@ -30,15 +30,20 @@ export function endedKey({ reason, by }: Ended): string {
   return BY_REASON[reason] ?? BY_WHOM[by];
 }
 
-/** Why the session of the cookie that came along is over, in words; null when there is none to speak of. */
-export async function whyOver({ c, texts }: PageCall): Promise<string | null> {
+/**
+ * Why the session of the cookie that came along is over, in words and by the sentence's name; null when there is none to
+ * speak of.
+ */
+export async function whyOver({
+  c,
+  texts,
+}: PageCall): Promise<{ key: string; sentence: string | null } | null> {
   const from = presented(c);
   if (from.via !== 'cookie' || !from.credential) return null;
   const known = await howEnded(c.get('world'), from.credential);
   if (!known) return null;
   const key = endedKey(known.ended);
-  if (key === 'idle') return idle(texts, known.idleSeconds);
-  return texts.ended[key] ?? null;
+  return { key, sentence: key === 'idle' ? idle(texts, known.idleSeconds) : (texts.ended[key] ?? null) };
 }
 
 const UNITS = [
