@@ -1,15 +1,30 @@
-import type { Ring } from '@curfew/protocol/node';
+import { type Ring, RingTexts } from '@curfew/protocol/rings';
+import type { Authenticator } from '@curfew/protocol/sealed';
+import { Forger } from './forger.ts';
 import type { NodeProcess } from './node-process.ts';
 import type { Simulation } from './simulation.ts';
 
-/** Rings between the nodes: lost, late, twice, in any order, or only one way. */
+/** Only nodes compute it: that is all that a key is good for here. */
+const AUTHENTICATOR: Authenticator = {
+  sign(text) {
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    return (hash >>> 0).toString(36);
+  },
+  verifies: (text, mac) => AUTHENTICATOR.sign(text) === mac,
+};
+
+/** Rings between the nodes: lost, late, twice, in any order, or only one way; and what a stranger says in between. */
 export class Doorbell {
   /** "from>to" pairs that nothing gets through between, until an instant. */
   readonly cuts: Map<string, number> = new Map();
   readonly #sim: Simulation;
+  readonly #texts = new WeakMap<NodeProcess, RingTexts>();
+  readonly #forger: Forger;
 
   constructor(sim: Simulation) {
     this.#sim = sim;
+    this.#forger = new Forger(sim, (to, text) => this.#deliver(to, text, 0));
   }
 
   ring(from: NodeProcess, message: Ring): void {
@@ -17,6 +32,7 @@ export class Doorbell {
     const { random } = world;
     const to = 'to' in message ? truth.nodes.find((node) => node.name === message.to) : undefined;
     from.says(message, to);
+    const text = this.#textsOf(from).write(message);
     const early = world.nowMs < plan.healMs;
     // Everybody hears everything, as on one channel.
     for (const node of truth.nodes) {
@@ -27,8 +43,23 @@ export class Doorbell {
       for (let i = 0; i < times; i++) {
         const late = early && plan.has('ring-delays') && random.chance(0.2);
         const delayMs = late ? random.between(0, 2) * plan.leaseMs : random.between(0.1, 1);
-        world.after(delayMs, () => node.process.deliver(() => node.node.heard(message)));
+        world.after(delayMs, () => this.#deliver(node, text, i));
       }
     }
+    this.#forger.hears(text, from);
+  }
+
+  /** @param way what comes twice comes by two ways, as by Redis and by the database */
+  #deliver(to: NodeProcess, text: string, way: number): void {
+    to.process.deliver(() => {
+      const message = this.#textsOf(to).read(text, `way ${way}`);
+      if (typeof message !== 'string') to.node.heard(message);
+    });
+  }
+
+  #textsOf(node: NodeProcess): RingTexts {
+    const texts = this.#texts.get(node) ?? new RingTexts(AUTHENTICATOR);
+    this.#texts.set(node, texts);
+    return texts;
   }
 }

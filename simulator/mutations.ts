@@ -680,6 +680,36 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'mac-not-looked-at',
+    point: 12,
+    wrong: 'A message of a node is believed whatever MAC it carries.',
+    file: protocol('sealed'),
+    edits: [
+      ['return authenticator.verifies(textOf(json, about), mac) ? json : null;', 'return mac ? json : null;'],
+    ],
+  },
+  {
+    name: 'mac-without-ring',
+    point: 12,
+    wrong: 'The MAC of an acknowledgement is not of the ring that it answers.',
+    file: protocol('sealed'),
+    edits: [['`${about}\\n${json}`', '`${about}\\n${json.replace(/"ack":\\d+/, \'\')}`']],
+  },
+  {
+    name: 'mac-without-receiver',
+    point: 12,
+    wrong: 'The MAC of an acknowledgement is not of the node that it is for.',
+    file: protocol('sealed'),
+    edits: [['`${about}\\n${json}`', '`${about}\\n${json.replace(/"to":"[^"]*"/, \'\')}`']],
+  },
+  {
+    name: 'mac-without-sender',
+    point: 12,
+    wrong: 'The MAC of an acknowledgement is not of the node that it is from.',
+    file: protocol('sealed'),
+    edits: [['`${about}\\n${json}`', '`${about}\\n${json.replace(/"from":"[^"]*"/, \'\')}`']],
+  },
+  {
     name: 'list-partly-ended',
     point: 15,
     wrong: 'A list of which somebody else has ended a part is confirmed before that part is known here.',

@@ -17,16 +17,16 @@ export function createAuthenticator(
   const [signing] = keys;
   if (!signing) throw new Error('there is no secret to sign with');
   return {
-    sign: (text) => mac(signing, text).toString('base64url'),
+    sign: (text) => mac(signing, text),
     verifies(text, given) {
-      const bytes = Buffer.from(given, 'base64url');
-      // One spelling alone: the decoder passes over what is not in the alphabet.
-      if (bytes.length !== MAC_BYTES || bytes.toString('base64url') !== given) return false;
-      return keys.some((key) => timingSafeEqual(mac(key, text), bytes));
+      const bytes = Buffer.from(given);
+      return keys.some((key) => {
+        const right = Buffer.from(mac(key, text));
+        return right.length === bytes.length && timingSafeEqual(right, bytes);
+      });
     },
   };
 }
 
-const MAC_BYTES = 32;
-
-const mac = (key: KeyObject, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+const mac = (key: KeyObject, text: string): string =>
+  createHmac('sha256', key).update(text).digest('base64url');

@@ -1,0 +1,79 @@
+import type { NodeProcess } from './node-process.ts';
+import { Random } from './random.ts';
+import type { Simulation } from './simulation.ts';
+
+/** Texts that it keeps to use again. */
+const KEPT = 60;
+
+/**
+ * A stranger on the channel of the nodes: hears everything, says whatever it likes to whomever it likes, quicker than any node,
+ * and does not have the key. Its chance is its own, so that a seed goes the same way with and without it.
+ */
+export class Forger {
+  readonly #sim: Simulation;
+  readonly #say: (to: NodeProcess, text: string) => void;
+  readonly #random: Random;
+  readonly #there: boolean;
+  readonly #heard: string[] = [];
+  #n = 1e6;
+
+  constructor(sim: Simulation, say: (to: NodeProcess, text: string) => void) {
+    this.#sim = sim;
+    this.#say = say;
+    this.#random = new Random(sim.plan.seed ^ 0x1f83d9ab);
+    this.#there = this.#random.chance(0.5);
+  }
+
+  hears(text: string, from: NodeProcess): void {
+    if (!this.#there) return;
+    const random = this.#random;
+    this.#heard.push(text);
+    if (this.#heard.length > KEPT) this.#heard.splice(random.below(KEPT), 1);
+    const ring = /"ring":(\d+)/.exec(text)?.[1];
+    if (ring !== undefined)
+      // Whoever has rung is answered in the name of all others.
+      for (const other of this.#sim.truth.nodes)
+        if (other !== from && !other.process.dead)
+          this.#later(from, this.#answer(ring, other.name, from.name));
+    // And whoever has answered has answered for all others.
+    const { from: who, to } =
+      /"ack":\d+,"from":"(?<from>[^"]*)","to":"(?<to>[^"]*)"/.exec(text)?.groups ?? {};
+    const asked = this.#sim.truth.nodes.find((node) => node.name === to);
+    if (asked && text.includes('"over":true'))
+      for (const other of this.#sim.truth.nodes)
+        if (other !== from && other !== asked && !other.process.dead)
+          this.#later(asked, text.replace(`"from":"${who}"`, `"from":"${other.name}"`));
+    // What was said once is said again, to anybody.
+    if (random.chance(0.2)) this.#later(random.pick(this.#sim.truth.nodes), random.pick(this.#heard));
+    if (random.chance(0.05))
+      this.#later(from, random.pick(['null', '{"ring":1}', '{"changed":null,"from":"x"}', ',"mac":""}']));
+  }
+
+  /** An acknowledgement made up, or one that was said to somebody, of something, with other members. */
+  #answer(ring: string, from: string, to: string): string {
+    const random = this.#random;
+    const recorded = this.#heard.filter((text) => text.includes('"ack"') && text.includes('"over":true'));
+    if (recorded.length === 0 || random.chance(0.2))
+      return `{"ack":${ring},"from":"${from}","to":"${to}","over":true,"acknowledged":0,"missing":0,"n":${++this.#n},"mac":"x"}`;
+    const said = (of: string, about: string): string[] =>
+      recorded.filter((text) => text.includes(`"from":"${of}","to":"${about}"`));
+    // The less that has to be changed, the more a MAC has to be of.
+    const [close = random.pick(recorded)] = random.pick([
+      said(from, to),
+      recorded.filter((text) => text.startsWith(`{"ack":${ring},"from":"${from}"`)),
+      recorded.filter((text) => text.startsWith(`{"ack":${ring},`) && text.includes(`"to":"${to}"`)),
+      recorded,
+    ]);
+    return close
+      .replace(/"ack":\d+/, `"ack":${ring}`)
+      .replace(/"from":"[^"]*"/, `"from":"${from}"`)
+      .replace(/"to":"[^"]*"/, `"to":"${to}"`);
+  }
+
+  #later(to: NodeProcess, text: string): void {
+    const { world, plan } = this.#sim;
+    const random = this.#random;
+    const delayMs = random.chance(0.6) ? random.between(0, 0.1) : random.between(0, 3) * plan.leaseMs;
+    world.after(delayMs, () => this.#say(to, text));
+  }
+}
