@@ -194,8 +194,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('database'),
     edits: [
       [
-        'for (const { xid } of this.#open) horizon = Math.min(horizon, xid);',
-        'for (const { xid } of this.#open) if (cursor !== null) horizon = Math.min(horizon, xid);',
+        'open: [...this.#open].map(({ xid }) => xid) };',
+        'open: cursor === null ? [] : [...this.#open].map(({ xid }) => xid) };',
       ],
     ],
   },
@@ -351,7 +351,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 5,
     wrong: 'A node that starts reads the log from now on, without what was before.',
     file: model('database'),
-    edits: [['const sinceXid = since ?? 0;', 'const sinceXid = since ?? this.#nextXid;']],
+    edits: [["readCursor(cursor ?? '0')", 'readCursor(cursor ?? `${this.#nextXid}`)']],
   },
   {
     name: 'snapshot-then-stream',
