@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ReadStream } from 'node:tty';
+import { decodeUtf8 } from '../domain/unicode.ts';
 import { Refused, UsageError } from './declare.ts';
 
 /** Longer than any passphrase that the server takes. */
@@ -22,22 +23,34 @@ export async function readNewPassword(): Promise<string> {
     process.stderr,
   );
   if (first !== again) throw new Refused('the two passwords are not the same. Nothing was changed.');
-  return first;
+  return readable(first);
 }
 
 /** A password that is there already: asked for once without echo, else the first line of standard input. */
 export async function readPassword(): Promise<string> {
   if (!process.stdin.isTTY) return readPiped(process.stdin);
   const [given = ''] = await askHidden(['Password: '], process.stdin, process.stderr);
-  return given;
+  return readable(given);
 }
 
-async function readPiped(input: AsyncIterable<unknown>): Promise<string> {
-  let text = '';
+/** A terminal that is not set to UTF-8 sends bytes that are read as U+FFFD: many passwords would be one. */
+function readable(typed: string): string {
+  if (typed.includes('\ufffd')) throw new UsageError('the password is not UTF-8. Set the terminal to UTF-8.');
+  return typed;
+}
+
+export async function readPiped(input: AsyncIterable<unknown>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
   for await (const chunk of input) {
-    text += String(chunk);
-    if (text.length > MAX_BYTES) throw new UsageError('the password on standard input is too long.');
+    const bytes = Buffer.from(chunk as Buffer | string);
+    size += bytes.length;
+    if (size > MAX_BYTES) throw new UsageError('the password on standard input is too long.');
+    chunks.push(bytes);
   }
+  // As a whole: a character may lie in two chunks.
+  const text = decodeUtf8(Buffer.concat(chunks));
+  if (text === null) throw new UsageError('the password on standard input is not UTF-8.');
   const password = text.split(/\r?\n/, 1)[0] ?? '';
   if (password === '')
     throw new UsageError('there is no password on standard input. Pipe one in, or use --generate.');

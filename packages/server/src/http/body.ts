@@ -1,4 +1,5 @@
 import { type RouteConfig, z } from '@hono/zod-openapi';
+import { decodePercent, decodeUtf8, jsonTextFault } from '../domain/unicode.ts';
 import type { Call } from './environment.ts';
 
 /** Every body of ours is small. */
@@ -31,27 +32,34 @@ interface BodyRow<S extends z.ZodType> {
 /** The JSON body of a request, validated by its row's schema. */
 export async function readBody<S extends z.ZodType>(c: Call, row: BodyRow<S>): Promise<Input<z.output<S>>> {
   const { content, required } = row.request.body;
-  const text = await readText(c);
-  if (text === '' && !required) return validate(content['application/json'].schema, {});
+  const bytes = await readBytes(c);
+  if (bytes.length === 0 && !required) return validate(content['application/json'].schema, {});
   // A form from another site can send text/plain or a form's type without asking first; JSON it cannot (ASVS 3.5.2).
-  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) return mediaType();
+  if (!isOfType(c, 'application/json')) return mediaType('application/json');
+  const text = decodeUtf8(bytes);
+  if (text === null) return malformed(null, NOT_UTF8);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    return { ok: false, fault: { field: null, message: 'The body is not valid JSON', kind: 'malformed' } };
+    return malformed(null, 'The body is not valid JSON');
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    return {
-      ok: false,
-      fault: { field: null, message: 'The body must be a JSON object', kind: 'malformed' },
-    };
+    return malformed(null, 'The body must be a JSON object');
   // RFC 7493 section 2.3. Of two, readers differ in which one counts; the four contracts go on taking the last.
   const repeated = isStrict(row.path) ? repeatedMember(text) : null;
-  if (repeated !== null)
-    return { ok: false, fault: { field: repeated, message: GIVEN_TWICE, kind: 'malformed' } };
+  if (repeated !== null) return malformed(repeated, GIVEN_TWICE);
+  // In UTF-8 only an escape can bring half a surrogate pair, or NUL.
+  const fault = ESCAPED.test(text) ? jsonTextFault(parsed) : null;
+  if (fault) {
+    const field = fault.path.join('.');
+    return field === '' ? malformed(null, `The body ${fault.message}`) : malformed(field, fault.message);
+  }
   return validate(content['application/json'].schema, parsed);
 }
+
+const NOT_UTF8 = 'The body is not UTF-8';
+const ESCAPED = /\\u(?:[dD][89a-fA-F]|0000)/;
 
 /** The first member that one object of a JSON text has twice, or null. */
 function repeatedMember(json: string): string | null {
@@ -78,29 +86,60 @@ interface FormRow<S extends z.ZodType> {
 
 /** The same for a form, which RFC 7662 and RFC 7009 ask for. Never for a row that a cookie could speak for. */
 export async function readForm<S extends z.ZodType>(c: Call, row: FormRow<S>): Promise<Input<z.output<S>>> {
-  const text = await readText(c);
-  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
+  const bytes = await readBytes(c);
+  if (!isOfType(c, 'application/x-www-form-urlencoded'))
     return mediaType('application/x-www-form-urlencoded');
+  const text = decodeUtf8(bytes);
+  if (text === null) return malformed(null, NOT_UTF8);
+  const fault = encodedFault(text);
+  if (fault) return { ok: false, fault };
   const fields = new URLSearchParams(text);
   // RFC 6749 section 3.2: parameters must not be given more than once.
   for (const name of new Set(fields.keys()))
-    if (fields.getAll(name).length > 1)
-      return { ok: false, fault: { field: name, message: GIVEN_TWICE, kind: 'malformed' } };
-  return validate(
-    row.request.body.content['application/x-www-form-urlencoded'].schema,
-    Object.fromEntries(fields),
+    if (fields.getAll(name).length > 1) return malformed(name, GIVEN_TWICE);
+  const { schema } = row.request.body.content['application/x-www-form-urlencoded'];
+  return readParameters(schema, Object.fromEntries(fields));
+}
+
+const malformed = (field: string | null, message: string): { ok: false; fault: InputFault } => ({
+  ok: false,
+  fault: { field, message, kind: 'malformed' },
+});
+
+/** Whether the body is said to be of that type, in UTF-8 where it says so at all. */
+function isOfType(c: Call, type: string): boolean {
+  const [name = '', ...parameters] = (c.req.header('content-type') ?? '').split(';');
+  return (
+    name.trim().toLowerCase() === type &&
+    parameters.every((parameter) => {
+      const [key = '', value = ''] = parameter.split('=');
+      return key.trim().toLowerCase() !== 'charset' || /^("?)utf-?8\1$/i.test(value.trim());
+    })
   );
 }
 
-function mediaType(type = 'application/json'): Input<never> {
+function mediaType(type: string): Input<never> {
   return {
     ok: false,
     fault: {
       field: null,
-      message: `The body must be sent as Content-Type: ${type}`,
+      message: `The body must be sent as Content-Type: ${type}, in UTF-8`,
       kind: 'media_type',
     },
   };
+}
+
+/** What is wrong with the text of a form or of a query, before it is decoded: a decoder would put U+FFFD there. */
+export function encodedFault(text: string): InputFault | null {
+  for (const pair of text.split('&')) {
+    const at = pair.indexOf('=');
+    const [name = '', value = ''] = at === -1 ? [pair] : [pair.slice(0, at), pair.slice(at + 1)];
+    const field = decodePercent(name.replaceAll('+', ' '));
+    if (field === null)
+      return { field: null, message: 'A parameter has a name that is not UTF-8', kind: 'malformed' };
+    if (decodePercent(value) === null) return { field, message: 'must be UTF-8', kind: 'malformed' };
+  }
+  return null;
 }
 
 /**
@@ -119,11 +158,13 @@ export function queryFault(c: Call, row: RouteConfig): InputFault | null {
   return null;
 }
 
-/** Query or path parameters, validated by their schema. */
+/** Parameters of a query, path or form, validated by their schema. */
 export function readParameters<S extends z.ZodType>(
   schema: S,
   values: Record<string, string>,
 ): Input<z.output<S>> {
+  const fault = jsonTextFault(values);
+  if (fault) return malformed(fault.path.join('.') || null, fault.message);
   return validate(schema, values);
 }
 
@@ -151,19 +192,19 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
   );
 }
 
-/** The body as text, read no further than the limit, whatever Content-Length says. */
-async function readText(c: Call): Promise<string> {
+/** The body, read no further than the limit, whatever Content-Length says. */
+async function readBytes(c: Call): Promise<Uint8Array> {
   const length = c.req.header('content-length');
   if (length !== undefined && Number(length) > BODY_LIMIT_BYTES) throw new BodyTooLarge();
   if (c.env.incoming) {
     // node:http gives no more than the length that was declared, so the body can be taken at once.
-    if (length !== undefined) return length === '0' ? '' : c.req.text();
+    if (length !== undefined) return length === '0' ? NOTHING : new Uint8Array(await c.req.arrayBuffer());
     // Over HTTP/1.1 a body has a length or is chunked (RFC 9112 section 6.3).
-    if (c.req.header('transfer-encoding') === undefined) return '';
+    if (c.req.header('transfer-encoding') === undefined) return NOTHING;
   }
   // From a host's own Request there may be neither, and a length is only what somebody says.
   const stream = c.req.raw.body;
-  if (!stream) return '';
+  if (!stream) return NOTHING;
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
@@ -171,5 +212,7 @@ async function readText(c: Call): Promise<string> {
     if (size > BODY_LIMIT_BYTES) throw new BodyTooLarge();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
+
+const NOTHING = new Uint8Array();

@@ -53,6 +53,9 @@ async function endEarlier(c: Call): Promise<void> {
   await endNamed(world, [earlier.sid], earlier.userId, act, 'replaced_by_login');
 }
 
+export const invalidScope = (c: Call): Response =>
+  cookieDetail(c, 400, 'INVALID_SCOPE', 'scope must be this, all or others');
+
 const SCOPES = ['this', 'all', 'others'] as const;
 
 /** `POST /auth/logout` with the cookie. A failure is thrown to the shared path's answer. */
@@ -71,7 +74,7 @@ export async function logOutCookie(c: Call, from: Presented): Promise<Response> 
   }
   const scopes = c.req.queries('scope') ?? ['this'];
   const scope = SCOPES.find((name) => scopes.length === 1 && name === scopes[0]);
-  if (!scope) return cookieDetail(c, 400, 'INVALID_SCOPE', 'scope must be this, all or others');
+  if (!scope) return invalidScope(c);
 
   const settled = await logOut(world, caller.session, { scope }, originOf(c, 'cookie'));
   await audited(world);

@@ -8,7 +8,7 @@ import { userFacts } from '../actions/user-facts.ts';
 import { type InputFault, readBody } from './body.ts';
 import { originOf, presented, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
-import { clearIfOver, cookieDetail, logOutCookie, startCookieSession } from './cookie.ts';
+import { clearIfOver, cookieDetail, invalidScope, logOutCookie, startCookieSession } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { bearerTokens } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
@@ -49,6 +49,7 @@ export function notAuthenticated(c: Call): Response {
 }
 
 function onFault(c: Call, fault: Fault): Response {
+  if (typeof fault === 'object') return badInput(c, fault);
   switch (fault) {
     case 'too_large':
       return answer(c, 413, { message: 'The request is too large', code: 'TOO_LARGE' });
@@ -67,7 +68,9 @@ function onFault(c: Call, fault: Fault): Response {
 /** The contract that a request to a shared path is judged by says how a failed logout is answered. */
 function onLogoutFault(c: Call, fault: Fault): Response {
   if (presented(c).via === 'cookie')
-    return cookieDetail(c, 500, 'LOGOUT_FAILED', 'Not logged out, try again');
+    return typeof fault === 'object'
+      ? invalidScope(c)
+      : cookieDetail(c, 500, 'LOGOUT_FAILED', 'Not logged out, try again');
   if (fault !== 'failed') return onFault(c, fault);
   return answer(c, 503, { message: 'Not logged out, try again', code: 'LOGOUT_FAILED' }, RETRY_AFTER);
 }

@@ -36,11 +36,11 @@ export function refuseInput(c: Call, fault: InputFault): Response {
   });
 }
 
-/** What went wrong, in the one word that every API family translates into its own. */
-export type Fault = 'too_large' | 'overloaded' | 'failed';
+/** What went wrong, in the one word that every API family translates into its own; or the input at fault. */
+export type Fault = 'too_large' | 'overloaded' | 'failed' | InputFault;
 
 /** Sorts an exception. One that is our own failure is written to the system log here, and nowhere said to the caller. */
-export function faultOf(c: Call, error: unknown): Fault {
+export function faultOf(c: Call, error: unknown): Exclude<Fault, InputFault> {
   if (error instanceof BodyTooLarge) return 'too_large';
   if (error instanceof Overloaded) return 'overloaded';
   c.get('world').system.log.error(

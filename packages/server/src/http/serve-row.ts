@@ -1,5 +1,6 @@
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
-import { queryFault } from './body.ts';
+import { decodePercent } from '../domain/unicode.ts';
+import { encodedFault, type InputFault, queryFault } from './body.ts';
 import type { Call, HonoEnvironment } from './environment.ts';
 import { type Fault, faultOf, refuseInput } from './respond.ts';
 
@@ -17,7 +18,10 @@ export function serveRow(
   onFault: (c: Call, fault: Fault) => Response,
 ): void {
   router.openAPIRegistry.registerPath(row);
+  const takesAddress = row.request?.query !== undefined || row.request?.params !== undefined;
   router.on(row.method.toUpperCase(), row.getRoutingPath(), async (c) => {
+    const fault = takesAddress ? addressFault(c, row.path) : null;
+    if (fault) return onFault(c, fault);
     try {
       const fault = queryFault(c, row);
       return fault ? refuseInput(c, fault) : await handler(c);
@@ -29,4 +33,15 @@ export function serveRow(
 
 export function createRouter(): Router {
   return new OpenAPIHono<HonoEnvironment>();
+}
+
+/** What in the address of a request is no text, by the name of the parameter: the router would put something else there. */
+function addressFault(c: Call, pattern: string): InputFault | null {
+  const names = pattern.split('/');
+  for (const [i, segment] of c.req.path.split('/').entries()) {
+    if (decodePercent(segment) === null)
+      return { field: names[i]?.slice(1, -1) ?? null, message: 'must be UTF-8', kind: 'malformed' };
+  }
+  const query = c.req.url.indexOf('?');
+  return query === -1 ? null : encodedFault(c.req.url.slice(query + 1).split('#', 1)[0] ?? '');
 }

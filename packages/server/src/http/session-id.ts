@@ -4,7 +4,7 @@ import { logOutByToken } from '../actions/log-out.ts';
 import { parseOpaque } from '../domain/tokens.ts';
 import { findUser } from '../store/users.ts';
 import { userFacts } from '../actions/user-facts.ts';
-import { readBody } from './body.ts';
+import { type InputFault, readBody } from './body.ts';
 import { originOf, presented, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
 import { clearIfOver } from './cookie.ts';
@@ -26,7 +26,12 @@ function error(
   return c.json({ error: text, path: redact(c.req.path), timestamp }, status, headers);
 }
 
+function badInput(c: Call, { field, message }: InputFault): Response {
+  return error(c, 400, field === null ? message : `${field}: ${message}`);
+}
+
 function onFault(c: Call, fault: Fault): Response {
+  if (typeof fault === 'object') return badInput(c, fault);
   switch (fault) {
     case 'too_large':
       return error(c, 413, 'The request is too large');
@@ -36,6 +41,9 @@ function onFault(c: Call, fault: Fault): Response {
       return error(c, 500, 'Internal server error');
   }
 }
+
+const parametersRequired = (c: Call): Response =>
+  error(c, 400, 'userId and sessionId parameters are required');
 
 const LARGEST = 9_223_372_036_854_775_807n;
 
@@ -52,10 +60,7 @@ export function serveSessionId(router: Router): void {
     contract.sessionIdLogin,
     async (c) => {
       const input = await readBody(c, contract.sessionIdLogin);
-      if (!input.ok) {
-        const { field, message } = input.fault;
-        return error(c, 400, field === null ? message : `${field}: ${message}`);
-      }
+      if (!input.ok) return badInput(c, input.fault);
       const { username, password } = input.value;
       const started = await logIn(
         c.get('world'),
@@ -104,8 +109,7 @@ export function serveSessionId(router: Router): void {
     async (c) => {
       const userId = readLong(c.req.query('userId'));
       const sessionId = c.req.query('sessionId');
-      if (userId === null || sessionId === undefined || sessionId === '')
-        return error(c, 400, 'userId and sessionId parameters are required');
+      if (userId === null || sessionId === undefined || sessionId === '') return parametersRequired(c);
       const token = parseOpaque('session', sessionId);
       // What has not the form of a token never was one, and no node can take it for alive.
       const settled =
@@ -120,6 +124,9 @@ export function serveSessionId(router: Router): void {
         propagationHeader(c, settled),
       );
     },
-    (c) => error(c, 500, 'Logout failed: Internal server error'),
+    (c, fault) =>
+      typeof fault === 'object'
+        ? parametersRequired(c)
+        : error(c, 500, 'Logout failed: Internal server error'),
   );
 }

@@ -33,6 +33,7 @@ function badInput(c: Call, fault: InputFault): Response {
 }
 
 function onFault(c: Call, fault: Fault): Response {
+  if (typeof fault === 'object') return badInput(c, fault);
   if (fault === 'too_large') return message(c, 413, 'The request is too large.');
   return message(c, 503, 'Service Unavailable.', RETRY_AFTER);
 }

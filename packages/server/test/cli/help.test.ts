@@ -1,10 +1,10 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { Failed } from '../../src/cli/declare.ts';
 import { explain } from '../../src/cli/explain.ts';
 import { renderHelp } from '../../src/cli/help.ts';
-import { askHidden } from '../../src/cli/secret.ts';
+import { askHidden, readPiped } from '../../src/cli/secret.ts';
 import { changingLine, plain, plainLines, table } from '../../src/cli/terminal.ts';
 import { run } from './processes.ts';
 
@@ -134,5 +134,19 @@ describe('the terminal', () => {
       ['1 of 3', '2 of 3', '3 of 3', '3 of 3'].map((step) => `\r\u001b[2K${step}`).join('') + '\n',
     );
     expect(lines.text()).toBe('1 of 3\n3 of 3\n');
+  });
+});
+
+describe('a password on standard input', () => {
+  const piped = (...chunks: Buffer[]): Promise<string> => readPiped(Readable.from(chunks));
+
+  test('is read as a whole, wherever the chunks divide it', async () => {
+    const bytes = Buffer.from('zażółć gęślą jaźń\n');
+    for (let i = 1; i < bytes.length; i++)
+      expect(await piped(bytes.subarray(0, i), bytes.subarray(i))).toBe('zażółć gęślą jaźń');
+  });
+
+  test('that is not UTF-8 is refused', async () => {
+    await expect(piped(Buffer.from('gęślą'), Buffer.from([0xff, 0x0a]))).rejects.toThrow('is not UTF-8');
   });
 });

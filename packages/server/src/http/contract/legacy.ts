@@ -174,11 +174,25 @@ export const sharedLogout = row({
         },
       },
     },
-    400: cookieRefusal(
-      'An unknown scope; nothing was ended.',
-      'INVALID_SCOPE',
-      'scope must be this, all or others',
-    ),
+    400: {
+      description: 'An unknown scope, or an address that is not UTF-8; nothing was ended.',
+      content: {
+        'application/json': {
+          schema: z.union([
+            envelope(z.null()),
+            z.object({ detail: z.object({ error_code: z.string(), message: z.string() }) }),
+          ]),
+          examples: {
+            envelope: { value: failed('scope: must be UTF-8', 'VALIDATION_ERROR', 'scope') },
+            cookie: {
+              value: {
+                detail: { error_code: 'INVALID_SCOPE', message: 'scope must be this, all or others' },
+              },
+            },
+          },
+        },
+      },
+    },
     401: nobody,
     403: cookieRefusal(
       'Without the CSRF token, or from another site.',
@@ -234,6 +248,7 @@ export const sessionIdUser = row({
   request: { params: z.object({ id: z.string().openapi({ example: '1' }) }) },
   responses: {
     200: json('The user.', shape.user, { ...shape.USER, id: 1, email: 'admin@example.com', role: 'admin' }),
+    400: plain('An address that is not UTF-8.', 'id: must be UTF-8', '/api/users/%FF'),
     401: plain('No live session.', 'Not authenticated', '/api/users/1'),
     403: plain('Another user, and not an administrator.', 'Access denied', '/api/users/1'),
     404: plain('For an administrator: no such user.', 'User not found', '/api/users/99'),
