@@ -223,7 +223,8 @@ export const SETTINGS = {
       (items) => items.every(isCidr),
       'each item is an address or a network: 10.0.0.0/8, 127.0.0.1',
     ),
-    about: 'Proxies whose X-Forwarded-For is believed. None unless set: anybody can send that header.',
+    about:
+      'Proxies whose X-Forwarded-For, or Forwarded (RFC 7239) where there is none, is believed. None unless set: anybody can send those headers.',
   },
   CURFEW_CACHE_KEYS: {
     form: z

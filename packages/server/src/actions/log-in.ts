@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net';
 import { userActor } from '../domain/actor.ts';
+import { sourceOf } from '../domain/ip-address.ts';
 import type { Contract } from '../domain/session.ts';
 import { findCredentials } from '../store/users.ts';
 import {
@@ -41,7 +41,7 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
   try {
     matches = await system.passwords.verify(credentials?.passwordHash ?? null, input.password);
   } catch (error) {
-    if (error instanceof Overloaded) await uncountAttempt(database, attempt);
+    if (error instanceof Overloaded) await uncountAttempt(database, attempt, system.now());
     throw error;
   }
   if (!credentials || !matches || credentials.disabled) {
@@ -61,24 +61,4 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
   if (!started) return { outcome: 'invalid_credentials' };
   await forgiveAttempt(database, attempt, system.now());
   return { outcome: 'started', ...started };
-}
-
-/** What the limits count by: the address, and of IPv6 the /64, which one subscriber has whole. */
-export function sourceOf(ipAddress: string | null): string {
-  if (ipAddress === null) return '';
-  if (!isIPv6(ipAddress)) return ipAddress;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ipAddress);
-  if (mapped?.[1] !== undefined) return mapped[1];
-  const [head = '', tail] = ipAddress.split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = [
-    ...left,
-    ...Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0'),
-    ...right,
-  ];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
 }

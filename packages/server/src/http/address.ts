@@ -1,37 +1,89 @@
 import { BlockList, isIP } from 'node:net';
+import { canonicalAddress } from '../domain/ip-address.ts';
+
+/** What a request says about its way here, beside the peer that brought it. */
+export interface ForwardedHeaders {
+  xForwardedFor: string | null;
+  /** RFC 7239. Read where there is no X-Forwarded-For: a proxy that writes one of the two passes on the other as it came. */
+  forwarded: string | null;
+}
 
 /**
- * The client's address. X-Forwarded-For is believed only from the trusted proxies, and read from the right: each
- * trusted proxy vouches for the one entry that it appended.
+ * The client's address. Headers are believed only from the trusted proxies, and read from the right: each trusted
+ * proxy vouches for the one entry that it appended.
  */
 export function createAddressReader(
   trustedProxies: readonly string[],
-): (peer: string | undefined, forwardedFor: string | null) => string | null {
+): (peer: string | undefined, headers: ForwardedHeaders) => string | null {
   const trusted = new BlockList();
   for (const item of trustedProxies) {
-    const [address = '', bits] = item.split('/');
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    if (bits === undefined) trusted.addAddress(address, family);
-    else trusted.addSubnet(address, Number(bits), family);
+    const [text = '', bits] = item.split('/');
+    const address = canonicalAddress(text) ?? text;
+    if (bits === undefined) trusted.addAddress(address, familyOf(address));
+    // A network of IPv4 in IPv6 has 96 bits before those of IPv4.
+    else
+      trusted.addSubnet(
+        address,
+        Math.max(0, Number(bits) - (isIP(text) === isIP(address) ? 0 : 96)),
+        familyOf(address),
+      );
   }
   const isTrusted = (address: string): boolean =>
-    trustedProxies.length > 0 && trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    trustedProxies.length > 0 && trusted.check(address, familyOf(address));
 
-  return (peer, forwardedFor) => {
-    let address = plain(peer ?? '');
-    if (isIP(address) === 0) return null;
-    const hops = (forwardedFor ?? '').split(',').map((hop) => plain(hop.trim()));
+  return (peer, { xForwardedFor, forwarded }) => {
+    let address = canonicalAddress(peer ?? '');
+    if (address === null || !isTrusted(address)) return address;
+    const hops = splitOutsideQuotes(xForwardedFor ?? forwarded ?? '', ',');
     while (isTrusted(address)) {
-      const next = hops.pop();
-      if (next === undefined || isIP(next) === 0) break;
+      const next = readHop(hops.pop() ?? '');
+      if (next === null) break;
       address = next;
     }
     return address;
   };
 }
 
-/** An IPv4 address that an IPv6 socket shows as ::ffff:192.0.2.1. */
-function plain(address: string): string {
-  const lower = address.toLowerCase();
-  return lower.startsWith('::ffff:') && isIP(lower.slice(7)) === 4 ? lower.slice(7) : address;
+const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
+
+/** One entry: a node, or the parameters of a hop with the node in `for`. */
+function readHop(hop: string): string | null {
+  if (!hop.includes('=')) return readNode(hop);
+  const pair = splitOutsideQuotes(hop, ';').find((one) => /^\s*for\s*=/i.test(one));
+  return pair === undefined ? null : readNode(pair.slice(pair.indexOf('=') + 1));
+}
+
+/**
+ * A node of RFC 7239 section 6 without its port: `192.0.2.1`, `192.0.2.1:4711`, `[2001:db8::1]:4711`, quoted or not, and
+ * IPv6 without brackets, as X-Forwarded-For has it. Null for `unknown` and for a made-up name (`_hidden`).
+ */
+export function readNode(text: string): string | null {
+  const node = text
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .replaceAll(/\\(.)/g, '$1')
+    .trim();
+  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::(?:\d{1,5}|_[\w.-]+))?$/.exec(node) ?? [];
+  if (bracketed !== undefined) return bracketed.includes(':') ? canonicalAddress(bracketed) : null;
+  return canonicalAddress(plain ?? node);
+}
+
+/** An empty piece counts: it is an entry that says nothing. A quote that is never closed quotes nothing. */
+function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
+  if (!text.includes('"')) return text.split(separator);
+  const pieces: string[] = [];
+  let from = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === separator) {
+      pieces.push(text.slice(from, i));
+      from = i + 1;
+    } else if (text[i] === '"') {
+      let end = i + 1;
+      while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
+      // No other closing quote follows either: the rest is as it stands.
+      if (end >= text.length) return [...pieces, ...text.slice(from).split(separator)];
+      i = end;
+    }
+  }
+  return [...pieces, text.slice(from)];
 }

@@ -44,10 +44,10 @@ export function createApp(world: World, metrics: Metrics, streams: OpenStreams =
     c.set('requestId', `${process}-${(++count).toString(36)}`);
     c.set(
       'ipAddress',
-      addressOf(
-        c.env?.incoming?.socket.remoteAddress ?? c.env?.address,
-        c.req.header('x-forwarded-for') ?? null,
-      ),
+      addressOf(c.env?.incoming?.socket.remoteAddress ?? c.env?.address, {
+        xForwardedFor: c.req.header('x-forwarded-for') ?? null,
+        forwarded: c.req.header('forwarded') ?? null,
+      }),
     );
     if (c.req.url.length > MAX_URL_LENGTH && !isAppended(c.req.path)) c.res = refuse(c, 'url_too_long');
     else await next();

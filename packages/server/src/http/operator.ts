@@ -69,7 +69,8 @@ export function serveOperator(router: Router, world: World, metrics: Metrics): v
     async (c) => {
       const here = c.get('ipAddress');
       // Through a proxy on this machine everybody would look local.
-      const local = (here === '127.0.0.1' || here === '::1') && c.req.header('x-forwarded-for') === undefined;
+      const forwarded = c.req.header('x-forwarded-for') ?? c.req.header('forwarded');
+      const local = (here === '127.0.0.1' || here === '::1') && forwarded === undefined;
       if (!local && serviceCaller(c).kind !== 'service') return refuse(c, 'forbidden');
       return c.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
     },

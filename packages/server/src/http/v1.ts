@@ -2,11 +2,12 @@ import { changePassword } from '../actions/change-user.ts';
 import { authenticate, authenticateRemembered } from '../actions/authenticate.ts';
 import { confirmLogin, isLoginTooOld } from '../actions/confirm-login.ts';
 import { listOwnSessions } from '../actions/list-sessions.ts';
-import { logIn, sourceOf } from '../actions/log-in.ts';
+import { logIn } from '../actions/log-in.ts';
 import { type LogoutScope, logOut, previewLogOut } from '../actions/log-out.ts';
 import { nameOwnDevice } from '../actions/name-device.ts';
 import { refresh } from '../actions/refresh.ts';
 import { whyEnded } from '../actions/why-ended.ts';
+import { sourceOf } from '../domain/ip-address.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
@@ -40,6 +41,7 @@ import { type Router, serveRow } from './serve-row.ts';
 /* The product's own API: sessions. */
 
 export function onFault(c: Call, fault: Fault): Response {
+  if (typeof fault === 'object') return refuseInput(c, fault);
   switch (fault) {
     case 'too_large':
       return refuse(c, 'too_large');

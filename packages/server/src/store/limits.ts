@@ -1,42 +1,84 @@
 import { hash } from 'node:crypto';
 import { type Queryable, statement } from './statement.ts';
 
-const count = `insert into login_limits as l (key, failures, window_ends)
-   select k.key, 1, $2::timestamptz + make_interval(secs => $3) from unnest($1::bytea[]) as k (key) order by k.key
+/*
+ * Judged and counted in one order, which spends the attacker's budget first: the address, the pair, then the account. An
+ * attempt that is refused counts for nothing: one address can use up no more of an account than its pair may.
+ *
+ * Attempts on a pair and an account are counted before the password is looked at and given back when it was right, so
+ * that a hundred at once cannot all pass on the count of zero. For an address only failures count: behind one address
+ * there may be a whole office, and what it has under way is bounded by the queue for hashing. A source from which the
+ * account logged in before neither counts for the account nor is held up by it.
+ */
+const COUNT = `on conflict (key) do update set
+     failures = case when l.window_ends <= $5 then 1 else l.failures + 1 end,
+     window_ends = case when l.window_ends <= $5 then excluded.window_ends else l.window_ends end
+   where l.window_ends <= $5 or l.failures <`;
+const countAttempts = statement<
+  [
+    pair: Buffer | null,
+    address: Buffer | null,
+    account: Buffer,
+    familiar: Buffer | null,
+    now: Date,
+    windowSeconds: number,
+    pairLimit: number,
+    addressLimit: number,
+    accountLimit: number,
+  ],
+  { refused_until: Date | null }
+>(
+  'count_login_attempt',
+  `with ends as (select $5::timestamptz + make_interval(secs => $6) as at),
+   passed as (
+     select window_ends from login_limits
+     where window_ends > $5 and (key = $2 and failures >= $8
+       or key = $3 and failures >= $9 and not exists (select from login_limits where key = $4 and window_ends > $5))
+     limit 1
+   ), pair as (
+     insert into login_limits as l (key, failures, window_ends)
+     select $1::bytea, 1, at from ends where $1::bytea is not null and not exists (select from passed)
+     ${COUNT} $7 returning key
+   ), account as (
+     insert into login_limits as l (key, failures, window_ends)
+     select $3::bytea, 1, at from ends where not exists (select from passed)
+       and ($1::bytea is null or exists (select from pair))
+       and not exists (select from login_limits where key = $4 and window_ends > $5)
+     ${COUNT} $9 returning key
+   )
+   select case
+     when exists (select from passed) then (select window_ends from passed)
+     when $1::bytea is not null and not exists (select from pair)
+       then coalesce((select window_ends from login_limits where key = $1), (select at from ends))
+     when not exists (select from account) and not exists (select from login_limits where key = $4 and window_ends > $5)
+       then coalesce((select window_ends from login_limits where key = $3), (select at from ends))
+   end as refused_until`,
+);
+
+const countFailure = statement<[key: Buffer, now: Date, windowSeconds: number], never>(
+  'count_login_failure',
+  `insert into login_limits as l (key, failures, window_ends)
+   values ($1, 1, $2::timestamptz + make_interval(secs => $3))
    on conflict (key) do update set
      failures = case when l.window_ends <= $2 then 1 else l.failures + 1 end,
-     window_ends = case when l.window_ends <= $2 then excluded.window_ends else l.window_ends end
-   returning key, failures, window_ends`;
+     window_ends = case when l.window_ends <= $2 then excluded.window_ends else l.window_ends end`,
+);
 
 /*
- * For an account, attempts are counted before the password is looked at and given back when it was right, so that a
- * hundred at once cannot all pass on the count of zero. For an address only failures count: behind one address there
- * may be a whole office, and what it has under way is bounded by the queue for hashing.
+ * One key a statement: counting locks the pair before the account, and whoever locks two in another order can meet it. A
+ * row that counts nothing goes, so that attempts that came to nothing leave none. For the account nothing was counted
+ * where the source was familiar.
  */
-const countAttempts = statement<
-  [keys: Buffer[], now: Date, windowSeconds: number, address: Buffer],
-  { key: Buffer; failures: number; window_ends: Date }
->(
-  'count_login_attempts',
-  `with counted as (${count})
-   select key, failures, window_ends from counted
-   union all select key, failures + 1, window_ends from login_limits where key = $4 and window_ends > $2`,
-);
-
-const countFailure = statement<[keys: Buffer[], now: Date, windowSeconds: number], never>(
-  'count_login_failure',
-  count,
-);
-
-const giveBack = statement<[keys: Buffer[]], never>(
-  'give_back_login_attempts',
-  `with locked as (select key from login_limits where key = any($1) order by key for update)
-   update login_limits l set failures = greatest(0, l.failures - 1) from locked where l.key = locked.key`,
-);
-
-const knownPair = statement<[key: Buffer, now: Date], { known: boolean }>(
-  'login_pair_is_known',
-  `select exists (select 1 from login_limits where key = $1 and window_ends > $2) as known`,
+const giveBack = statement<[key: Buffer, familiar: Buffer | null, now: Date], never>(
+  'give_back_login_attempt',
+  `with locked as (
+     select key, failures from login_limits where key = $1
+       and not exists (select from login_limits where key = $2 and window_ends > $3)
+     for update
+   ), gone as (
+     delete from login_limits l using locked where l.key = locked.key and locked.failures <= 1
+   )
+   update login_limits l set failures = l.failures - 1 from locked where l.key = locked.key and locked.failures > 1`,
 );
 
 const rememberPair = statement<[key: Buffer, until: Date, pair: Buffer], never>(
@@ -49,6 +91,17 @@ const rememberPair = statement<[key: Buffer, until: Date, pair: Buffer], never>(
 const sweep = statement<[now: Date], never>(
   'sweep_login_limits',
   `delete from login_limits where window_ends <= $1`,
+);
+
+/** The number of rows by a look at the index alone, stopped where it is enough to know. */
+const tooMany = statement<[limit: number], { over: number }>(
+  'count_login_limits',
+  `select greatest(0, count(*) - $1::bigint)::int as over from (select from login_limits limit $1::bigint + 100000) as counted`,
+);
+
+const dropSoonest = statement<[count: number], never>(
+  'drop_login_limits',
+  `delete from login_limits where key = any(array(select key from login_limits order by window_ends limit $1))`,
 );
 
 const keyOf = (kind: string, ...parts: string[]): Buffer =>
@@ -81,15 +134,9 @@ function keys(attempt: LoginAttempt): { pair: Buffer; address: Buffer; account: 
 }
 
 /** Where no address is known (a host that passes none) everybody would share one: only the account is counted. */
-function countedKeys(attempt: LoginAttempt): Buffer[] {
-  const { pair, account } = keys(attempt);
-  return attempt.source === '' ? [account] : [pair, account];
-}
+const isKnown = (attempt: LoginAttempt): boolean => attempt.source !== '';
 
-/**
- * Counts an attempt. Returns the seconds to wait when a limit is passed, or null. The limit of the account does not
- * hold up a source from which it has logged in before, so that strangers cannot keep the owner out.
- */
+/** Counts an attempt. Returns the seconds to wait when a limit is passed, or null. */
 export async function countAttempt(
   on: Queryable,
   attempt: LoginAttempt,
@@ -97,24 +144,29 @@ export async function countAttempt(
   now: Date,
 ): Promise<number | null> {
   const key = keys(attempt);
-  const counted = await countAttempts.run(on, countedKeys(attempt), now, limits.windowSeconds, key.address);
-  const over = (which: Buffer, limit: number): Date | null => {
-    const row = counted.find((one) => one.key.equals(which));
-    return row && row.failures > limit ? row.window_ends : null;
-  };
-  let until = over(key.pair, limits.pair) ?? over(key.address, limits.address);
-  if (!until) {
-    const account = over(key.account, limits.account);
-    if (account && !(await knownPair.run(on, key.familiar, now))[0]?.known) until = account;
-  }
-  return until ? Math.max(1, Math.ceil((until.getTime() - now.getTime()) / 1000)) : null;
+  const known = isKnown(attempt);
+  const [row] = await countAttempts.run(
+    on,
+    known ? key.pair : null,
+    known ? key.address : null,
+    key.account,
+    known ? key.familiar : null,
+    now,
+    limits.windowSeconds,
+    limits.pair,
+    limits.address,
+    limits.account,
+  );
+  const until = row?.refused_until ?? null;
+  return until && Math.max(1, Math.ceil((until.getTime() - now.getTime()) / 1000));
 }
 
 /** The password was right: the attempt is given back, and the source is familiar from now on. */
 export async function forgiveAttempt(on: Queryable, attempt: LoginAttempt, now: Date): Promise<void> {
-  const key = keys(attempt);
-  await giveBack.run(on, [key.account]);
-  await rememberPair.run(on, key.familiar, new Date(now.getTime() + FAMILIAR_SECONDS * 1000), key.pair);
+  const { account, familiar, pair } = keys(attempt);
+  if (!isKnown(attempt)) return void (await giveBack.run(on, account, null, now));
+  await giveBack.run(on, account, familiar, now);
+  await rememberPair.run(on, familiar, new Date(now.getTime() + FAMILIAR_SECONDS * 1000), pair);
 }
 
 /** The password was wrong, or there is no such account. */
@@ -124,15 +176,23 @@ export async function countFailedAttempt(
   limits: LoginLimits,
   now: Date,
 ): Promise<void> {
-  if (attempt.source !== '') await countFailure.run(on, [keys(attempt).address], now, limits.windowSeconds);
+  if (isKnown(attempt)) await countFailure.run(on, keys(attempt).address, now, limits.windowSeconds);
 }
 
 /** An attempt that never came to look at the password (overload) does not count. */
-export async function uncountAttempt(on: Queryable, attempt: LoginAttempt): Promise<void> {
-  await giveBack.run(on, countedKeys(attempt));
+export async function uncountAttempt(on: Queryable, attempt: LoginAttempt, now: Date): Promise<void> {
+  const { account, familiar, pair } = keys(attempt);
+  await giveBack.run(on, account, isKnown(attempt) ? familiar : null, now);
+  if (isKnown(attempt)) await giveBack.run(on, pair, null, now);
 }
 
-/** Forgets windows that are over. */
-export async function sweepLimits(on: Queryable, now: Date): Promise<void> {
+/** More rows than this are not kept: those go first whose window is over soonest. */
+const MAX_ROWS = 1_000_000;
+const DROP_AT_ONCE = 10_000;
+
+/** Forgets windows that are over, and holds the table to its bound. */
+export async function sweepLimits(on: Queryable, now: Date, maxRows: number = MAX_ROWS): Promise<void> {
   await sweep.run(on, now);
+  let [{ over } = { over: 0 }] = await tooMany.run(on, maxRows);
+  for (; over > 0; over -= DROP_AT_ONCE) await dropSoonest.run(on, Math.min(over, DROP_AT_ONCE));
 }

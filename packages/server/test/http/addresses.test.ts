@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sourceOf } from '../../src/actions/log-in.ts';
+import { canonicalAddress, sourceOf } from '../../src/domain/ip-address.ts';
 import { createAddressReader } from '../../src/http/address.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { openAuthority, PASSWORD, SERVICE_KEY } from '../support.ts';
@@ -18,7 +18,7 @@ describe('without trusted proxies', () => {
     ['', '203.0.113.9', null],
     ['a unix socket', '203.0.113.9', null],
   ])('%s with X-Forwarded-For %s: %s', (peer, header, expected) => {
-    expect(read(peer, header)).toBe(expected);
+    expect(read(peer, { xForwardedFor: header, forwarded: null })).toBe(expected);
   });
 });
 
@@ -44,11 +44,76 @@ describe('with trusted proxies', () => {
     ['rubbish on the right', '10.0.0.1', '203.0.113.9, evil', '10.0.0.1'],
     ['an empty entry', '10.0.0.1', '203.0.113.9,', '10.0.0.1'],
     ['only proxies', '10.0.0.1', '10.0.0.2, 10.0.0.3', '10.0.0.2'],
-    ['a port is no address', '10.0.0.1', '203.0.113.9:80', '10.0.0.1'],
+    ['with a port, as Azure writes it', '10.0.0.1', '203.0.113.9:80', '203.0.113.9'],
+    ['each hop with a port', '10.0.0.1', '203.0.113.9:80, 10.1.1.1:443', '203.0.113.9'],
+    ['a port that is none', '10.0.0.1', '203.0.113.9:port', '10.0.0.1'],
+    ['a port by another name', '10.0.0.1', '203.0.113.9:_p1', '203.0.113.9'],
+    ['IPv6 in brackets', '10.0.0.1', '[2001:db8::7]', '2001:db8::7'],
+    ['IPv6 in brackets with a port', '10.0.0.1', '[2001:db8::7]:4711', '2001:db8::7'],
+    ['IPv4 in brackets is none', '10.0.0.1', '[203.0.113.9]', '10.0.0.1'],
+    ['in quotes', '10.0.0.1', '"203.0.113.9:80"', '203.0.113.9'],
+    ['in quotes with escapes', '10.0.0.1', '"\\[2001:db8::7\\]:80"', '2001:db8::7'],
+    ['a comma in quotes', '10.0.0.1', '1.1.1.1, for="203.0.113.9";by="a,b"', '203.0.113.9'],
+    ['a quote that is never closed', '10.0.0.1', '"1.1.1.1, 203.0.113.9', '203.0.113.9'],
+    ['with for=', '10.0.0.1', 'for=203.0.113.9', '203.0.113.9'],
+    ['IPv4 in IPv6 in hexadecimal', '10.0.0.1', '::ffff:cb00:7109', '203.0.113.9'],
+    ['a proxy spelled so', '10.0.0.1', '203.0.113.9, ::ffff:a01:101', '203.0.113.9'],
+    ['the same in full', '10.0.0.1', '0:0:0:0:0:FFFF:203.0.113.9', '203.0.113.9'],
+    ['a zone', '10.0.0.1', 'fe80::7%eth0', 'fe80::7'],
+    ['a zone in brackets', '10.0.0.1', '[fe80::7%25eth0]:80', 'fe80::7'],
+    ['another spelling of IPv6', '10.0.0.1', '2001:DB8:0::0007', '2001:db8::7'],
+    ['a name that hides it', '10.0.0.1', 'for=_hidden', '10.0.0.1'],
+    ['a hidden proxy before the client', '10.0.0.1', '203.0.113.9, unknown', '10.0.0.1'],
     ['a network that ends before', '11.0.0.1', '203.0.113.9', '11.0.0.1'],
   ])('%s', (_name, peer, header, expected) => {
-    expect(read(peer, header)).toBe(expected);
+    expect(read(peer, { xForwardedFor: header, forwarded: null })).toBe(expected);
   });
+});
+
+describe('RFC 7239', () => {
+  const read = createAddressReader(['10.0.0.0/8', '::ffff:192.0.2.0/120']);
+  test.each([
+    ['for=203.0.113.9', '203.0.113.9'],
+    ['For="203.0.113.9:4711"', '203.0.113.9'],
+    ['for="[2001:db8:cafe::17]:4711"', '2001:db8:cafe::17'],
+    ['proto=https; for=203.0.113.9;by=10.0.0.1', '203.0.113.9'],
+    ['for=1.1.1.1, for=203.0.113.9, for=10.1.1.1', '203.0.113.9'],
+    ['for=203.0.113.9, for=192.0.2.7', '203.0.113.9'],
+    ['for=203.0.113.9;host="a;b,c"', '203.0.113.9'],
+    ['proto=https', '10.0.0.1'],
+    ['for=unknown', '10.0.0.1'],
+    ['', '10.0.0.1'],
+  ])('%s: %s', (forwarded, expected) => {
+    expect(read('10.0.0.1', { xForwardedFor: null, forwarded })).toBe(expected);
+  });
+
+  test('a client cannot write one beside the X-Forwarded-For of its proxy', () => {
+    const headers = { xForwardedFor: '203.0.113.9', forwarded: 'for=1.1.1.1' };
+    expect(read('10.0.0.1', headers)).toBe('203.0.113.9');
+  });
+
+  test('a stranger is not believed', () => {
+    expect(read('203.0.113.9', { xForwardedFor: null, forwarded: 'for=1.1.1.1' })).toBe('203.0.113.9');
+  });
+
+  test('reading a long header takes no time', () => {
+    const started = performance.now();
+    for (const piece of ['"', '",', '"\\', '\\"', ',', '[:', 'for=;'])
+      read('10.0.0.1', { xForwardedFor: piece.repeat(20_000), forwarded: null });
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:c000:201', '192.0.2.1'],
+  ['2001:0DB8::0:1', '2001:db8::1'],
+  ['::', '::'],
+  ['010.0.0.1', null],
+  ['unknown', null],
+  ['', null],
+])('the one spelling of %s is %s', (text, spelling) => {
+  expect(canonicalAddress(text)).toBe(spelling);
 });
 
 describe('the source that limits count by', () => {
@@ -56,6 +121,7 @@ describe('the source that limits count by', () => {
     [null, ''],
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::ffff:102:304', '1.2.3.4'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
     ['2001:0DB8:0001:0002::9', '2001:db8:1:2::/64'],
     ['2001:db8:1:2::', '2001:db8:1:2::/64'],

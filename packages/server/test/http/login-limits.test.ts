@@ -126,6 +126,44 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
   });
 
+  test('one address cannot lock the owner out: what was refused counts for nothing', async () => {
+    const { email } = await newUser(call);
+    const attacker = newAddress();
+    expect((await statuses(30, email, () => attacker)).filter((status) => status === 401)).toHaveLength(3);
+    // Nor where the address itself is over its limit, and nor while many come at once.
+    for (let i = 0; i < 8; i++) await login(`somebody-${i}@example.com`, 'wrong', attacker);
+    await Promise.all(Array.from({ length: 20 }, () => login(email, 'wrong', attacker)));
+    // Six more may still guess before the account itself is closed to strangers.
+    const others = Array.from({ length: 6 }, newAddress);
+    for (const other of others) expect((await login(email, 'wrong', other)).status).toBe(401);
+    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+  });
+
+  test('an account that is closed to strangers costs them nothing of their own', async () => {
+    const { email } = await newUser(call);
+    await statuses(10, email, newAddress);
+    const here = newAddress();
+    expect(await statuses(5, email, () => here)).toEqual([429, 429, 429, 429, 429]);
+    ahead += WINDOW + 1;
+    expect(await statuses(4, email, () => here)).toEqual([401, 401, 401, 429]);
+  });
+
+  test('what a familiar address does counts for it alone', async () => {
+    const { email } = await newUser(call);
+    const home = newAddress();
+    expect((await login(email, PASSWORD, home)).status).toBe(200);
+    await statuses(9, email, newAddress);
+    expect(await statuses(3, email, () => home)).toEqual([401, 401, 401]);
+    ahead += 1;
+    // The owner's own success gives strangers no guess back.
+    const { email: second } = await newUser(call);
+    const den = newAddress();
+    expect((await login(second, PASSWORD, den)).status).toBe(200);
+    await statuses(10, second, newAddress);
+    expect((await login(second, PASSWORD, den)).status).toBe(200);
+    expect((await login(second, 'wrong', newAddress())).status).toBe(429);
+  });
+
   test('unknown, disabled, deleted and passwordless accounts answer as a known one does, to the byte', async () => {
     const known = await newUser(call);
     const disabled = await newUser(call);
