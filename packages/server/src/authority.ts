@@ -317,8 +317,7 @@ function openCopies(
 /** The database of the settings, as it is: nothing is migrated. */
 export function openDatabase(config: Config, log: Logger): Promise<Database> | Database {
   if (config.database.kind === 'embedded') return openEmbedded(config.database.directory);
-  const { url, pool, statementNames } = config.database;
-  return openPostgres({ url, pool, statementNames, log });
+  return openPostgres({ ...config.database, log });
 }
 
 /** The embedded database has its key in a file beside it, so that not even a trial keeps signing keys in the clear. */

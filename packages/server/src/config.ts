@@ -61,13 +61,30 @@ export const SETTINGS = {
       .optional(),
     about: 'PostgreSQL 15 to 18. Not set: an embedded database in CURFEW_DATA, for trial and development.',
   },
+  CURFEW_DATABASE_DIRECT_URL: {
+    form: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+      .optional(),
+    about:
+      'An address of the same PostgreSQL that goes past a connection pooler. Nodes hear of each other’s logouts there (LISTEN), which no pooler passes on in transaction mode. Default: DATABASE_URL, unless CURFEW_STATEMENT_NAMES=0.',
+  },
+  CURFEW_DATABASE_SCHEMA: {
+    form: z
+      .string()
+      .regex(/^[^"\0\\\s]{1,63}$/, 'must be the name of a schema, without quotes and spaces')
+      .optional(),
+    about:
+      'Schema of the tables; it must exist. Default: the one of the role’s own name where there is one, else public. Whatever search_path the database or the role has set does not count.',
+  },
   CURFEW_DATABASE_POOL: {
     form: z.coerce.number().int().min(2).max(200).default(10),
     about: 'Connections of one process to PostgreSQL, beside one that listens.',
   },
   CURFEW_STATEMENT_NAMES: {
     form: flag.default(true),
-    about: 'Prepared statements have names. Set to 0 behind a PgBouncer older than 1.21 in transaction mode.',
+    about:
+      'Prepared statements have names, and connections keep their settings. Set to 0 behind a connection pooler in transaction mode (PgBouncer): each statement then brings its settings along in a transaction of its own. Needs CURFEW_DATABASE_DIRECT_URL too.',
   },
   REDIS_URL: {
     form: z
@@ -342,7 +359,14 @@ export interface Config {
   port: number;
   maxHeaderBytes: number;
   database:
-    | { kind: 'postgres'; url: string; pool: number; statementNames: boolean }
+    | {
+        kind: 'postgres';
+        url: string;
+        directUrl: string | null;
+        schema: string | null;
+        pool: number;
+        statementNames: boolean;
+      }
     | { kind: 'embedded'; directory: string };
   redisUrl: string | null;
   demoAccounts: boolean;
@@ -456,6 +480,8 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
         : {
             kind: 'postgres',
             url: values.DATABASE_URL,
+            directUrl: values.CURFEW_DATABASE_DIRECT_URL ?? null,
+            schema: values.CURFEW_DATABASE_SCHEMA ?? null,
             pool: values.CURFEW_DATABASE_POOL,
             statementNames: values.CURFEW_STATEMENT_NAMES,
           },

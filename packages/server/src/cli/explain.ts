@@ -1,11 +1,12 @@
 import { ConfigError } from '../config.ts';
 import { WrongKey } from '../keys/seal.ts';
+import { DatabaseError } from '../store/database.ts';
 import { DirectoryInUse } from '../store/embedded.ts';
 import { SchemaMismatch } from '../store/migrate.ts';
 import { redact } from '../system/log.ts';
 import { EXIT, Failed, Refused, UsageError } from './declare.ts';
 
-const OWN = [ConfigError, DirectoryInUse, SchemaMismatch, WrongKey, Failed];
+const OWN = [ConfigError, DatabaseError, DirectoryInUse, SchemaMismatch, WrongKey, Failed];
 
 /** What a failure is called in one sentence, without a stack and without a secret, and the exit code for it. */
 export function explain(error: unknown): { code: number; sentence: string } {
@@ -42,6 +43,8 @@ function sentenceOfCode(error: Error): string | null {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `the name of the host cannot be resolved (${error.message}).`;
+    case '3F000':
+      return 'the schema for the tables does not exist. Create it (CREATE SCHEMA …), or set CURFEW_DATABASE_SCHEMA to one that does.';
     case '28P01':
     case '28000':
     case '3D000':

@@ -53,6 +53,21 @@ function missingFrom(own: Migration[], applied: Applied[]): Migration[] {
   return own.filter((migration) => !applied.some((there) => there.number === migration.number));
 }
 
+/** Tables made under another search_path than ours would not be found, and made a second time. */
+const ELSEWHERE = `select nspname as schema from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where relname = 'schema_migrations' and to_regclass('schema_migrations') is null
+    and to_regclass(quote_ident(nspname) || '.open_sessions') is not null
+    and replace(current_setting('search_path'), ' ', '') = '"$user",public'
+  order by nspname`;
+
+async function refuseElsewhere(run: (text: string) => Promise<{ rows: unknown[] }>): Promise<void> {
+  const [there] = (await run(ELSEWHERE)).rows as { schema: string }[];
+  if (there)
+    throw new SchemaMismatch(
+      `the tables of this database are in the schema ${there.schema}. Set CURFEW_DATABASE_SCHEMA=${there.schema}, or CURFEW_DATABASE_SCHEMA=public to begin with new ones there.`,
+    );
+}
+
 const APPLIED = 'select number, name, checksum from schema_migrations order by number';
 
 /**
@@ -61,6 +76,7 @@ const APPLIED = 'select number, name, checksum from schema_migrations order by n
  */
 export async function missingMigrations(on: Queryable): Promise<string[]> {
   const run = (text: string) => on.query({ text, values: [] });
+  await refuseElsewhere(run);
   const { rows } = await run(`select to_regclass('schema_migrations') is not null as there`);
   const there = (rows as { there: boolean }[])[0]?.there ?? false;
   const applied = there ? ((await run(APPLIED)).rows as Applied[]) : [];
@@ -80,6 +96,7 @@ export function migrate(
   const own = ownMigrations();
   return oneStarterAtATime(database, async (on) => {
     const run = (text: string, values: unknown[] = []) => on.query({ text, values });
+    await refuseElsewhere(run);
     await run(`create table if not exists schema_migrations (
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
     const missing = missingFrom(own, (await run(APPLIED)).rows as Applied[]);

@@ -1,10 +1,18 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Database } from './database.ts';
+import {
+  beginWithSettings,
+  explainRefusal,
+  FINISH_SESSION,
+  judgeSession,
+  LOOK_AT_SESSION,
+  type SessionFacts,
+  STATEMENT_TIMEOUT_MS,
+  startupOptions,
+} from './session-settings.ts';
 import type { Queryable } from './statement.ts';
 
-/** Longer than any statement of ours takes; shorter than a caller waits. Bounds late commits too. */
-const STATEMENT_TIMEOUT_MS = 5000;
 const CONNECT_TIMEOUT_MS = 3000;
 const RECONNECT_MS = 250;
 
@@ -29,68 +37,136 @@ function toSafeNumber(text: string): number {
 
 export interface PostgresOptions {
   url: string;
+  /** An address that goes past a pooler, to listen at. Null: `url`, unless there is a pooler. */
+  directUrl?: string | null;
+  /** Null: PostgreSQL's default, "$user" and public. */
+  schema?: string | null;
   pool: number;
+  /** False behind a pooler, which gives each transaction another session: each brings its settings along. */
   statementNames: boolean;
   log: Logger;
 }
 
 export function openPostgres(options: PostgresOptions): Database {
-  const { url, log } = options;
-  const settings: pg.ClientConfig = {
-    connectionString: url,
-    types: numericBigints,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    application_name: 'curfew',
-    // Planning costs more than running most of our statements, and their best plan depends neither on the values nor
-    // on how many rows there were when they were first prepared: by the index, in the order in which the joins are
-    // written. Nor is any long enough to be compiled.
-    options:
-      '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c join_collapse_limit=1 -c jit=off',
-    keepAlive: true,
-  };
+  const { url, directUrl = null, schema = null, statementNames, log } = options;
+  const begin = statementNames ? 'begin' : beginWithSettings(schema);
   const pool = new pg.Pool({
-    ...settings,
+    ...(statementNames ? sessionAt(url, schema) : addressOf(url)),
+    // Begin, statement and commit are sent together.
+    pipeline: !statementNames,
     max: options.pool,
     idleTimeoutMillis: 0,
     // The server gives up on a statement, and the driver on a server that does not answer at all.
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + 1000,
+    // The pool waits for what it returns, which its types do not say.
+    onConnect: (client): unknown => prove(client, statementNames ? null : begin),
   });
-  // Without this an idle connection that the server closes would end the process.
+  // Without these a connection that the server closes would end the process: an idle one, and one in use.
   pool.on('error', (err) => log.warn({ err }, 'a database connection was lost'));
+  pool.on('connect', (client) => client.on('error', () => undefined));
 
-  const named: Queryable = options.statementNames
-    ? pool
-    : { query: ({ text, values }) => pool.query({ text, values }) };
+  const whole = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+    const client = await pool.connect().catch(explainRefusal);
+    let failure: Error | undefined;
+    try {
+      await client.query(begin);
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      try {
+        await client.query('rollback');
+      } catch {
+        failure = error instanceof Error ? error : new Error(String(error));
+      }
+      throw error;
+    } finally {
+      // A connection that could not even roll back is broken: hand it back to be thrown away.
+      client.release(failure);
+    }
+  };
 
   return {
     sole: false,
     description: `PostgreSQL at ${new URL(url).host}`,
-    query: (config) => named.query(config),
-    async transaction(work) {
-      const client = await pool.connect();
-      let failure: Error | undefined;
-      try {
-        await client.query('begin');
-        const result = await work(client);
-        await client.query('commit');
-        return result;
-      } catch (error) {
-        try {
-          await client.query('rollback');
-        } catch {
-          failure = error instanceof Error ? error : new Error(String(error));
-        }
-        throw error;
-      } finally {
-        // A connection that could not even roll back is broken: hand it back to be thrown away.
-        client.release(failure);
-      }
+    query: (config) =>
+      statementNames ? pool.query(config).catch(explainRefusal) : queryAlone(pool, begin, config),
+    transaction: (work) => whole((client) => work(statementNames ? client : nameless(client))),
+    async listen(channel, onRing, onGap) {
+      const address = directUrl ?? (statementNames ? url : null);
+      if (address !== null) return listenForRings(sessionAt(address, schema), channel, onRing, onGap, log);
+      log.warn(
+        'CURFEW_STATEMENT_NAMES=0 and no CURFEW_DATABASE_DIRECT_URL: this node hears no rings from the database, and finds the logouts of other nodes by reading the log. Without Redis each logout takes the lease',
+      );
+      return async () => undefined;
     },
-    listen: (channel, onRing, onGap) => listenForRings(settings, channel, onRing, onGap, log),
     close: () => pool.end(),
   };
+}
+
+const nameless = (on: Queryable): Queryable => ({ query: ({ name: _name, ...config }) => on.query(config) });
+
+/** A statement with its own transaction, in one way there and back. */
+async function queryAlone(
+  pool: pg.Pool,
+  begin: string,
+  config: Parameters<Queryable['query']>[0],
+): Promise<pg.QueryResult> {
+  const client = await pool.connect().catch(explainRefusal);
+  // When one fails the server refuses what follows, and rolls back at the commit.
+  const [begun, asked, done] = await Promise.allSettled([
+    client.query(begin),
+    nameless(client).query(config),
+    client.query('commit'),
+  ]);
+  client.release(done.status === 'rejected');
+  for (const step of [begun, asked, done]) if (step.status === 'rejected') throw step.reason;
+  return (asked as PromiseFulfilledResult<pg.QueryResult>).value;
+}
+
+/** What of an address would stand above what is set here. */
+const SET_HERE = [
+  'options',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'query_timeout',
+  'client_encoding',
+];
+
+/** How to reach the address, and nothing that a pooler refuses. */
+function addressOf(url: string): pg.ClientConfig & { given: string } {
+  const [place = '', parameters = ''] = url.split(/\?(.*)/s);
+  const kept = new URLSearchParams(parameters);
+  const given = kept.get('options') ?? '';
+  for (const name of SET_HERE) kept.delete(name);
+  return {
+    connectionString: kept.size > 0 ? `${place}?${kept.toString()}` : place,
+    types: numericBigints,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: 'curfew',
+    keepAlive: true,
+    given,
+  };
+}
+
+/** The same with a session that has everything set for as long as it lasts. */
+function sessionAt(url: string, schema: string | null): pg.ClientConfig {
+  const { given, ...address } = addressOf(url);
+  return { ...address, options: startupOptions(schema, given) };
+}
+
+/**
+ * Looks at a new connection before it is used.
+ * @param begin begins a transaction with the settings, where the session has none
+ * @throws UnfitDatabase
+ */
+async function prove(client: pg.ClientBase, begin: string | null): Promise<void> {
+  const script = begin === null ? [FINISH_SESSION, LOOK_AT_SESSION] : [begin, LOOK_AT_SESSION, 'commit'];
+  const results = (await client.query(script.join('; '))) as unknown as pg.QueryResult<SessionFacts>[];
+  const [facts] = results.at(script.indexOf(LOOK_AT_SESSION) - script.length)?.rows ?? [];
+  if (!facts) throw new Error('PostgreSQL gave no answer');
+  judgeSession(facts);
 }
 
 async function listenForRings(

@@ -23,9 +23,8 @@ export async function checkPostgres(
   postgres: Extract<Config['database'], { kind: 'postgres' }>,
   findings: Findings,
 ): Promise<void> {
-  const { url, statementNames } = postgres;
   await findings.look('DATABASE_URL', async () => {
-    const database = openPostgres({ url, pool: 2, statementNames, log: operatorLog(config, false) });
+    const database = openPostgres({ ...postgres, pool: 2, log: operatorLog(config, false) });
     try {
       const { rows } = await database.query({
         text: `select current_setting('server_version_num') as version, current_schema() as schema,
