@@ -115,7 +115,7 @@ export async function removeUser(
   const ending = await world.database.transaction(async (on) => {
     if (!(await deleteUser(on, userId, act.at))) return null;
     return cut(on, { scope: 'user', userId }, act, 'user_deleted');
-  });
+  }, 'ending');
   // Whoever is deleted already was so by somebody else, a moment ago perhaps.
   if (!ending) await settlePartly(world, null, 'replicas');
   else await settle(world, ending, 'replicas');
@@ -139,7 +139,7 @@ async function applyChange(
     const ending = reason ? await endForChange(on, userId, reason, changer, act) : null;
     const position = ending?.event.position ?? (await appendChange(on, userId, change, act));
     return { user, ending, position };
-  });
+  }, 'ending');
   if (!outcome) {
     await settlePartly(world, null, 'replicas');
     return null;

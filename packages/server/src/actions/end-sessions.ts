@@ -1,5 +1,6 @@
 import { countLiveSessions } from '../store/live-count.ts';
 import { type CutTarget, cut } from '../store/revoke.ts';
+import { inLane } from '../store/statement.ts';
 import { endNamed } from './end-named.ts';
 import { type Settled, settle, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
@@ -30,7 +31,7 @@ export async function endByAdministrator(
   }
   let counted = 0;
   if (target.scope === 'everyone') {
-    counted = await countLiveSessions(database, act.at);
+    counted = await countLiveSessions(inLane(database, 'ending'), act.at);
     if (request.confirm === null || Math.abs(counted - request.confirm) > Math.floor(counted / DRIFT))
       return { outcome: 'confirmation_required', count: counted };
   }
@@ -44,7 +45,7 @@ export async function endByAdministrator(
 /** A count that fails holds up no logout: then the answer says how many sessions ended at least. */
 async function countOfClient({ database, system }: World, clientId: string, now: Date): Promise<number> {
   try {
-    return await countLiveSessions(database, now, clientId);
+    return await countLiveSessions(inLane(database, 'ending'), now, clientId);
   } catch (err) {
     system.log.warn({ err, client_id: clientId }, 'the sessions of an application could not be counted');
     return 0;

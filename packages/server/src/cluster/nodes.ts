@@ -14,6 +14,7 @@ import {
   removeNode,
   removeSilentNode,
 } from '../store/nodes.ts';
+import { inLane } from '../store/statement.ts';
 import type { System } from '../system/system.ts';
 import type { Doorbell } from './doorbell.ts';
 import type { Judge } from './memory.ts';
@@ -217,7 +218,7 @@ function nodeDatabase(
     }
     const from = cursor ?? (await cursorSince(database, how.since()));
     held = [...held, ...how.takenIn()];
-    const news = await readEndings(database, from, how.pageSize, held);
+    const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held);
     // All of them were committed before this was asked.
     if (!news.more) held = [];
     last = { cursor: news.cursor, more: news.more };

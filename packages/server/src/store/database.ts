@@ -1,4 +1,4 @@
-import type { Queryable } from './statement.ts';
+import type { Lane, Queryable } from './statement.ts';
 
 /** The database, PostgreSQL or embedded: the same SQL through the same driver. */
 export interface Database extends Queryable {
@@ -6,7 +6,7 @@ export interface Database extends Queryable {
   readonly sole: boolean;
   readonly description: string;
   /** Runs the work on one connection inside one transaction; rolls back when it throws. */
-  transaction<T>(work: (on: Queryable) => Promise<T>): Promise<T>;
+  transaction<T>(work: (on: Queryable) => Promise<T>, lane?: Lane): Promise<T>;
   /**
    * Hears what other processes ring. Rings can be lost; `onGap` says that some may have been.
    * @returns stops listening

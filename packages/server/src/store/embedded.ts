@@ -4,8 +4,11 @@ import { DatabaseSync } from 'node:sqlite';
 import type { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import type { Database } from './database.ts';
+import { Lanes } from './lanes.ts';
 import { numericBigints } from './postgres.ts';
 import type { Queryable } from './statement.ts';
+
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Another process has the directory open. */
 export class DirectoryInUse extends Error {
@@ -45,30 +48,33 @@ export async function openEmbedded(directory: string): Promise<Database> {
     Object.assign(createPgConfig(engine), {
       max: 1,
       idleTimeoutMillis: 0,
-      connectionTimeoutMillis: 10_000,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       types: numericBigints,
     }),
   );
   pool.on('error', () => undefined);
+  // Nothing can be kept for anybody; logouts and checks come first.
+  const lanes = new Lanes(1, CONNECT_TIMEOUT_MS);
 
   return {
     sole: true,
     description: `embedded database in ${directory}`,
-    query: (config) => pool.query(config),
-    async transaction(work) {
-      const client = await pool.connect();
-      try {
-        await client.query('begin');
-        const result = await work(client as Queryable);
-        await client.query('commit');
-        return result;
-      } catch (error) {
-        await client.query('rollback');
-        throw error;
-      } finally {
-        client.release();
-      }
-    },
+    query: ({ lane = 'other', ...config }) => lanes.run(lane, () => pool.query(config)),
+    transaction: (work, lane = 'other') =>
+      lanes.run(lane, async () => {
+        const client = await pool.connect();
+        try {
+          await client.query('begin');
+          const result = await work(client as Queryable);
+          await client.query('commit');
+          return result;
+        } catch (error) {
+          await client.query('rollback');
+          throw error;
+        } finally {
+          client.release();
+        }
+      }),
     // Nobody else can ring: this process is the only one.
     listen: async () => async () => undefined,
     async close() {

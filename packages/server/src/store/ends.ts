@@ -36,6 +36,7 @@ const endsOf = statement<[sids: string[]], EndRow>(
      where s.is_active and (s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id))
      order by c.position limit 1
    ) cut on true`,
+  'check',
 );
 
 /** How sessions stand: one that has been purged is not among them. */
@@ -57,6 +58,7 @@ export async function readEnds(on: Queryable, sids: readonly string[]): Promise<
 const sessionOfSecret = statement<[hash: Buffer, kind: TokenKind], { session_id: string; id: number }>(
   'session_of_secret',
   `select session_id, id from tokens where hash = $1 and kind = $2`,
+  'check',
 );
 
 /** The session that a secret of ours opened, whether or not it still does. Null for a secret that is none of ours. */

@@ -17,6 +17,7 @@ const COLUMNS = `kid, alg, public_jwk, private_key, sealed, created_at, signs_fr
 const allKeys = statement<[], KeyRow>(
   'signing_keys',
   `select ${COLUMNS} from signing_keys order by signs_from`,
+  'check',
 );
 
 export function readKeys(on: Queryable): Promise<KeyRow[]> {

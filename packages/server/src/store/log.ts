@@ -44,6 +44,7 @@ const placeSince = statement<[since: Date], { first: string; snapshot: string }>
   `select coalesce((select min(xid) from (select xid from events where at >= $1 offset 0) e),
        (select max(xid) from events), '0'::xid8)::text as first,
      pg_current_snapshot()::text as snapshot`,
+  'node',
 );
 
 /** The cursor of a reader that begins now and must know what was dated at or after an instant. */

@@ -7,6 +7,7 @@ const register = statement<[id: string, now: Date], { now: Date }>(
   `insert into nodes (id, started_at, beat) values ($1, $2, nextval('positions'))
    on conflict (id) do update set beat = excluded.beat
    returning clock_timestamp() as now`,
+  'node',
 );
 
 /** Registers a node. From the commit on every logout waits for it. Answers the database's clock. */
@@ -19,6 +20,7 @@ export async function registerNode(on: Queryable, id: string, now: Date): Promis
 const beat = statement<[id: string], { now: Date }>(
   'beat_node',
   `update nodes set beat = nextval('positions') where id = $1 returning clock_timestamp() as now`,
+  'node',
 );
 
 /** Says that the node lives. Answers the database's clock, or null when the node is registered no longer. */
@@ -26,7 +28,7 @@ export async function beatNode(on: Queryable, id: string): Promise<Date | null> 
   return (await beat.run(on, id))[0]?.now ?? null;
 }
 
-const remove = statement<[id: string], never>('remove_node', `delete from nodes where id = $1`);
+const remove = statement<[id: string], never>('remove_node', `delete from nodes where id = $1`, 'node');
 
 /** Takes a node out that answers from memory no longer. */
 export async function removeNode(on: Queryable, id: string): Promise<void> {
@@ -36,6 +38,7 @@ export async function removeNode(on: Queryable, id: string): Promise<void> {
 const removeSilent = statement<[id: string, beat: number], { id: string }>(
   'remove_silent_node',
   `delete from nodes where id = $1 and beat = $2 returning id`,
+  'node',
 );
 
 /** Takes a node out whose beat still is what it was when it was last seen to move. */
@@ -43,7 +46,7 @@ export async function removeSilentNode(on: Queryable, id: string, seenBeat: numb
   return (await removeSilent.run(on, id, seenBeat)).length > 0;
 }
 
-const all = statement<[], { id: string; beat: number }>('all_nodes', `select id, beat from nodes`);
+const all = statement<[], { id: string; beat: number }>('all_nodes', `select id, beat from nodes`, 'node');
 
 export function readNodes(on: Queryable): Promise<{ id: string; beat: number }[]> {
   return all.run(on);
@@ -59,7 +62,7 @@ export function listNodes(on: Queryable): Promise<{ id: string; started_at: Date
   return list.run(on);
 }
 
-const ring = statement<[channel: string, payload: string], never>('ring', `select pg_notify($1, $2)`);
+const ring = statement<[channel: string, payload: string], never>('ring', `select pg_notify($1, $2)`, 'node');
 
 /** Rings the other processes. */
 export async function ringNodes(on: Queryable, channel: string, payload: string): Promise<void> {

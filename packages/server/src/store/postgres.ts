@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Database } from './database.ts';
+import { Lanes } from './lanes.ts';
 import {
   beginWithSettings,
   explainRefusal,
@@ -65,6 +66,8 @@ export function openPostgres(options: PostgresOptions): Database {
   pool.on('error', (err) => log.warn({ err }, 'a database connection was lost'));
   pool.on('connect', (client) => client.on('error', () => undefined));
 
+  const lanes = new Lanes(options.pool, CONNECT_TIMEOUT_MS);
+
   const whole = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
     const client = await pool.connect().catch(explainRefusal);
     let failure: Error | undefined;
@@ -89,9 +92,12 @@ export function openPostgres(options: PostgresOptions): Database {
   return {
     sole: false,
     description: `PostgreSQL at ${new URL(url).host}`,
-    query: (config) =>
-      statementNames ? pool.query(config).catch(explainRefusal) : queryAlone(pool, begin, config),
-    transaction: (work) => whole((client) => work(statementNames ? client : nameless(client))),
+    query: ({ lane = 'other', ...config }) =>
+      lanes.run(lane, () =>
+        statementNames ? pool.query(config).catch(explainRefusal) : queryAlone(pool, begin, config),
+      ),
+    transaction: (work, lane = 'other') =>
+      lanes.run(lane, () => whole((client) => work(statementNames ? client : nameless(client)))),
     async listen(channel, onRing, onGap) {
       const address = directUrl ?? (statementNames ? url : null);
       if (address !== null) return listenForRings(sessionAt(address, schema), channel, onRing, onGap, log);

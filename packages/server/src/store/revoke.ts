@@ -82,6 +82,7 @@ function endNamed(
        returning position
      )
      select event.position, ended.id, ended.user_id from ended, event`,
+    'ending',
   );
 }
 
@@ -147,6 +148,7 @@ const endEach = (
    select nth, position, id from ended
    union all
    select nth, null, id from open where nth not in (select nth from locked)`,
+    'ending',
   );
 const endEachFree = endEach('end_each_free_session', 'skip locked');
 const endEachWaiting = endEach('end_each_session', '');
@@ -283,6 +285,7 @@ function cutStatement(
        least((select count(*) from open), ${lookedAt}) as count, (select count(*) from candidates) > ${MARKED_AT_ONCE}
        or (select count(*) from marked) < (select count(*) from few) as more
      from decided`,
+    'ending',
   );
 }
 

@@ -48,11 +48,13 @@ const sessionOfToken = statement<
   `select t.id as token_id, t.expires_at as token_expires_at, ${LIVE_COLUMNS}
    from tokens t join open_sessions s on s.id = t.session_id join users u on u.id = s.user_id
    where t.hash = $2 and t.kind = $3 and t.expires_at > $1 and t.spent_at is null and ${ALIVE}`,
+  'check',
 );
 
 const sessionOfId = statement<[now: Date, sid: string], SessionRow>(
   'session_of_id',
   `select ${LIVE_COLUMNS} from open_sessions s join users u on u.id = s.user_id where s.id = $2 and ${ALIVE}`,
+  'check',
 );
 
 export function live(row: SessionRow): LiveSession {
@@ -355,6 +357,7 @@ export async function nameDevice(
 const authenticatedAt = statement<[sid: string], { at: Date }>(
   'authenticated_at',
   `select coalesce(authenticated_at, created_at) as at from user_sessions where id = $1`,
+  'check',
 );
 
 /** When the session's user last gave the password in it. */

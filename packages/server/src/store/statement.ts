@@ -1,5 +1,8 @@
 import type pg from 'pg';
 
+/** What a statement is for: what the node itself needs, ending sessions, checking them, all else; see lanes.ts. */
+export type Lane = 'node' | 'ending' | 'check' | 'other';
+
 /** Somewhere a statement can run: the pool, or one connection inside a transaction. */
 export interface Queryable {
   query(config: {
@@ -8,8 +11,15 @@ export interface Queryable {
     name?: string;
     /** How long the driver waits for the answer, when not as long as always. */
     query_timeout?: number;
+    /** Whose connections it takes; those of `other` unless set. Inside a transaction there is one already. */
+    lane?: Lane;
   }): Promise<pg.QueryResult>;
 }
+
+/** The same on the connections of a lane. */
+export const inLane = (on: Queryable, lane: Lane): Queryable => ({
+  query: (config) => on.query({ ...config, lane }),
+});
 
 /** A named, prepared statement: plain SQL, its parameters and its row, typed by hand and checked by a test. */
 export interface Statement<Values extends unknown[], Row> {
@@ -29,11 +39,15 @@ export function everyStatement(): readonly Statement<never, unknown>[] {
  * Declares a statement. The name keeps its plan on the server.
  * A `Queryable` without statement names (old PgBouncer) drops it.
  */
-export function statement<Values extends unknown[], Row>(name: string, text: string): Statement<Values, Row> {
+export function statement<Values extends unknown[], Row>(
+  name: string,
+  text: string,
+  lane: Lane = 'other',
+): Statement<Values, Row> {
   const made: Statement<Values, Row> = {
     name,
     text,
-    run: async (on, ...values) => (await on.query({ name, text, values })).rows as Row[],
+    run: async (on, ...values) => (await on.query({ name, text, values, lane })).rows as Row[],
   };
   all.push(made as Statement<never, unknown>);
   return made;

@@ -1,0 +1,91 @@
+import { DatabaseError } from './database.ts';
+import type { Lane } from './statement.ts';
+
+interface Group {
+  /** Connections that no other group takes. */
+  kept: number;
+  used: number;
+  waiting: (() => void)[];
+}
+
+/** One in so many goes to who would come last: a flood of checks leaves something for logins. */
+const LAST_FIRST = 4;
+
+/**
+ * Hands out a bounded number of connections. Of these each lane has some that no other takes: whatever holds up logins, by a
+ * lock or by their number, holds up neither checks nor logouts, nor what a node needs to know of the log.
+ */
+export class Lanes {
+  readonly #connections: number;
+  readonly #patienceMs: number;
+  /** In the order in which they are served. */
+  readonly #groups: Group[];
+  readonly #of: Record<Lane, Group>;
+  #served = 0;
+
+  constructor(connections: number, patienceMs: number) {
+    this.#connections = connections;
+    this.#patienceMs = patienceMs;
+    const group = (kept: number): Group => ({ kept, used: 0, waiting: [] });
+    // One alone is kept for nobody; two and three are shared by those that come first.
+    const one = connections > 1 ? 1 : 0;
+    const fifth = Math.max(one, Math.floor(connections / 5));
+    const ending = group(fifth);
+    const node = connections === 2 || connections === 3 ? ending : group(one);
+    const check = connections === 2 ? ending : group(fifth);
+    const other = group(one);
+    this.#groups = [...new Set([node, ending, check, other])];
+    this.#of = { node, ending, check, other };
+  }
+
+  /**
+   * Does work that takes one connection, as soon as its lane has one.
+   * @throws DatabaseError when it has none in time
+   */
+  async run<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    const group = this.#of[lane];
+    if (group.waiting.length === 0 && this.#hasRoom(group)) group.used++;
+    else await this.#wait(group);
+    try {
+      return await work();
+    } finally {
+      group.used--;
+      this.#serve();
+    }
+  }
+
+  #hasRoom(group: Group): boolean {
+    const { used, kept } = this.#groups.reduce(
+      (sum, one) => ({
+        used: sum.used + one.used,
+        kept: sum.kept + (one === group ? 0 : Math.max(0, one.kept - one.used)),
+      }),
+      { used: 0, kept: 0 },
+    );
+    return used + kept < this.#connections;
+  }
+
+  #wait(group: Group): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        group.waiting.splice(group.waiting.indexOf(enter), 1);
+        reject(new DatabaseError('every connection to the database that this may take is in use'));
+      }, this.#patienceMs);
+      group.waiting.push(enter);
+    });
+  }
+
+  /** Lets in whoever waits and has room now. */
+  #serve(): void {
+    const order = ++this.#served % LAST_FIRST === 0 ? this.#groups.toReversed() : this.#groups;
+    for (const group of order)
+      while (group.waiting.length > 0 && this.#hasRoom(group)) {
+        group.used++;
+        group.waiting.shift()?.();
+      }
+  }
+}

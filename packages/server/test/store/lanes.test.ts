@@ -1,0 +1,278 @@
+/** Connections by purpose: what waits holds up nothing that comes before it. */
+import { describe, expect, test } from 'vitest';
+import { Lanes } from '../../src/store/lanes.ts';
+import type { Lane } from '../../src/store/statement.ts';
+import { backends } from '../support.ts';
+import { nextTurn, type Node, openPlace, type Place, until } from '../races/node.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { withClient } from '../services/postgres.ts';
+
+/** Work that is held until it is let go. */
+function held(): { work: () => Promise<void>; letGo: () => void; running: () => number } {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return {
+    work: () =>
+      new Promise((resolve) => {
+        running++;
+        waiting.push(resolve);
+      }),
+    letGo: () => waiting.shift()?.(),
+    running: () => running,
+  };
+}
+
+describe('lanes', () => {
+  /** How many of one lane run at once, of as many as one likes. */
+  async function most(connections: number, lane: Lane): Promise<number> {
+    const lanes = new Lanes(connections, 60_000);
+    const { work, letGo, running } = held();
+    const all = Array.from({ length: 300 }, () => lanes.run(lane, work));
+    await nextTurn();
+    const at = running();
+    for (let i = 0; i < 300; i++) {
+      letGo();
+      await nextTurn();
+    }
+    await Promise.all(all);
+    return at;
+  }
+
+  test.each([
+    [1, 1, 1],
+    [2, 1, 1],
+    [3, 1, 1],
+    [4, 1, 1],
+    [10, 5, 6],
+    [20, 11, 14],
+    [200, 119, 158],
+  ])('of %i connections all else takes %i at most, and checks %i', async (connections, other, check) => {
+    expect([await most(connections, 'other'), await most(connections, 'check')]).toEqual([other, check]);
+  });
+
+  test.each([2, 3, 4, 5, 10, 50])(
+    'of %i connections a logout and a node have one when all others are stuck',
+    async (n) => {
+      const lanes = new Lanes(n, 60_000);
+      const stuck = held();
+      for (let i = 0; i < 100; i++) void lanes.run('other', stuck.work);
+      if (n > 2) for (let i = 0; i < 100; i++) void lanes.run('check', stuck.work);
+      await nextTurn();
+      expect(await lanes.run('ending', async () => 'ended')).toBe('ended');
+      if (n > 3) for (let i = 0; i < 100; i++) void lanes.run('ending', stuck.work);
+      expect(await lanes.run('node', async () => 'read')).toBe('read');
+      expect(stuck.running()).toBeLessThanOrEqual(n);
+    },
+  );
+
+  test('of those that wait for the one connection a logout goes first, and everybody has a turn', async () => {
+    const lanes = new Lanes(1, 60_000);
+    const { work, letGo } = held();
+    const order: Lane[] = [];
+    const all = (['other', 'other', 'check', 'check', 'check', 'check', 'ending'] as const).map((lane) =>
+      lanes.run(lane, () => {
+        order.push(lane);
+        return work();
+      }),
+    );
+    for (let i = 0; i < all.length; i++) {
+      await nextTurn();
+      letGo();
+    }
+    await Promise.all(all);
+    expect(order).toEqual(['other', 'ending', 'check', 'check', 'other', 'check', 'check']);
+  });
+
+  test('whoever waits for too long is told, and is waited for no longer', async () => {
+    const lanes = new Lanes(1, 1);
+    const { work, letGo } = held();
+    const first = lanes.run('other', work);
+    await expect(lanes.run('other', work)).rejects.toThrow('every connection to the database');
+    letGo();
+    await first;
+    expect(await lanes.run('other', async () => 'done')).toBe('done');
+  });
+
+  test('work that fails gives its connection back', async () => {
+    const lanes = new Lanes(1, 1000);
+    await expect(lanes.run('check', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await lanes.run('other', async () => 'done')).toBe('done');
+  });
+});
+
+describe.runIf(hasPostgres())('a locked table', () => {
+  const POOL = 5;
+  interface Locked {
+    on: Place;
+    node: Node;
+    /** Statements that wait for a lock. */
+    waiting: () => Promise<number>;
+  }
+
+  /** Holds a lock while the work is done, with every connection that may be waiting for it waiting. */
+  async function whileLocked(
+    settings: Record<string, string>,
+    lock: string,
+    flood: (node: Node, on: Place) => Promise<() => Promise<unknown>[]>,
+    stuck: number,
+    work: (locked: Locked) => Promise<void>,
+  ): Promise<void> {
+    const on = await openPlace('postgres', { CURFEW_DATABASE_POOL: String(POOL), ...settings });
+    const node = on.at(0);
+    const url = on.settings['DATABASE_URL'] ?? '';
+    const begin = await flood(node, on);
+    await withClient(url, async (client) => {
+      const waiting = async (): Promise<number> => {
+        const { rows } = await client.query<{ n: number }>(
+          `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return rows[0]?.n ?? 0;
+      };
+      await client.query('begin');
+      await client.query(lock);
+      const flooded = begin();
+      await until('all that may wait for the lock do', async () => (await waiting()) >= stuck);
+      await work({ on, node, waiting });
+      // Nothing of it went on meanwhile: the logout went past it.
+      expect(await waiting()).toBeGreaterThanOrEqual(stuck);
+      await client.query('rollback');
+      await Promise.allSettled(flooded);
+    });
+    await on.close();
+  }
+
+  const logIn = async (
+    node: Node,
+    on: Place,
+  ): Promise<{ bearer: string; refresh: string; opaque: string }> => {
+    const { email } = await on.user();
+    const v1 = await node.call('POST', '/v1/login', { body: { email, password: 'secret' } });
+    const token = await node.call('POST', '/api/v1/auth/login', { body: { email, password: 'secret' } });
+    return {
+      bearer: v1.json.access_token,
+      refresh: v1.json.refresh_token,
+      opaque: token.json.access_token,
+    };
+  };
+
+  /** A logout, a check of what is not remembered at another node, and readiness. */
+  async function othersGoOn(
+    { on, node }: Pick<Locked, 'on' | 'node'>,
+    who: { bearer: string; opaque: string },
+  ): Promise<void> {
+    expect((await on.at(1).call('GET', '/v1/check', { bearer: who.opaque })).status).toBe(200);
+    const logout = await node.call('POST', '/v1/logout', { bearer: who.bearer, body: { scope: 'all' } });
+    expect([logout.status, logout.json]).toMatchObject([200, { confirmed: true, ended: 2 }]);
+    for (const at of on.nodes) {
+      expect((await at.call('GET', '/v1/check', { bearer: who.bearer })).status).toBe(401);
+      expect((await at.call('GET', '/readyz')).status).toBe(200);
+    }
+  }
+
+  test('thirty logins that wait for it hold up no logout, no check and no node', async () => {
+    let who = { bearer: '', opaque: '' };
+    await whileLocked(
+      {},
+      'lock table login_limits',
+      async (node, on) => {
+        who = await logIn(node, on);
+        const { email } = await on.user();
+        return () =>
+          Array.from({ length: 30 }, () =>
+            node.call('POST', '/v1/login', { body: { email, password: 'secret' } }),
+          );
+      },
+      POOL - 3,
+      (locked) => othersGoOn(locked, who),
+    );
+  });
+
+  test('refreshes, an administrator’s changes and housekeeping that wait for it neither', async () => {
+    let who = { bearer: '', opaque: '' };
+    await whileLocked(
+      {},
+      // Reads go on: checks look into it too.
+      'lock table tokens, login_limits in share row exclusive mode',
+      async (node, on) => {
+        who = await logIn(node, on);
+        const others = [];
+        for (let i = 0; i < 12; i++) others.push(await logIn(node, on));
+        return () => [
+          ...others.map(({ refresh }) =>
+            node.call('POST', '/v1/refresh', { body: { refresh_token: refresh } }),
+          ),
+          ...Array.from({ length: 6 }, () =>
+            node.world.database.query({ text: 'delete from login_limits', values: [] }),
+          ),
+        ];
+      },
+      POOL - 3,
+      (locked) => othersGoOn(locked, who),
+    );
+  });
+
+  test('checks that wait for it hold up no logout', async () => {
+    let who = { bearer: '', opaque: '' };
+    await whileLocked(
+      {},
+      'lock table users',
+      async (node, on) => {
+        who = await logIn(node, on);
+        const unknown = [];
+        for (let i = 0; i < 12; i++) unknown.push((await logIn(on.at(1), on)).opaque);
+        // Known to this node: nothing needs to be asked of its user.
+        expect((await node.call('GET', '/v1/check', { bearer: who.bearer })).status).toBe(200);
+        return () => unknown.map((bearer) => node.call('GET', '/v1/check', { bearer }));
+      },
+      POOL - 3,
+      async ({ on, node }) => {
+        const logout = await node.call('POST', '/v1/logout', { bearer: who.bearer, body: { scope: 'this' } });
+        expect([logout.status, logout.json]).toMatchObject([200, { confirmed: true, ended: 1 }]);
+        expect((await on.at(1).call('GET', '/readyz')).status).toBe(200);
+      },
+    );
+  });
+
+  test('the smallest pool has a connection for a logout', async () => {
+    let who = { bearer: '', opaque: '' };
+    await whileLocked(
+      { CURFEW_DATABASE_POOL: '2' },
+      'lock table login_limits',
+      async (node, on) => {
+        who = await logIn(node, on);
+        const { email } = await on.user();
+        return () =>
+          Array.from({ length: 30 }, () =>
+            node.call('POST', '/v1/login', { body: { email, password: 'secret' } }),
+          );
+      },
+      1,
+      (locked) => othersGoOn(locked, who),
+    );
+  });
+});
+
+test.each(backends())(
+  'on the %s database a logout does not stand in line behind what came before it',
+  async (backend) => {
+    const on = await openPlace(backend, { CURFEW_DATABASE_POOL: '2' });
+    const node = on.at(0);
+    const { email } = await on.user();
+    const login = await node.call('POST', '/v1/login', { body: { email, password: 'secret' } });
+    const { database } = node.world;
+    let done = 0;
+    const before = Array.from({ length: 100 }, () =>
+      database
+        .query({ text: 'select count(*) from generate_series(1, 2000)', values: [] })
+        .then(() => done++),
+    );
+    const logout = await node.call('POST', '/v1/logout', {
+      bearer: login.json.access_token,
+      body: { scope: 'this' },
+    });
+    expect(logout.json).toMatchObject({ confirmed: true, ended: 1 });
+    expect(done).toBeLessThan(50);
+    await Promise.all(before);
+    await on.close();
+  },
+);
