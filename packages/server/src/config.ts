@@ -79,7 +79,8 @@ export const SETTINGS = {
   },
   CURFEW_DATABASE_POOL: {
     form: z.coerce.number().int().min(2).max(200).default(10),
-    about: 'Connections of one process to PostgreSQL, beside one that listens.',
+    about:
+      'Connections of one process to PostgreSQL, beside one that listens. Some are kept: a fifth for logouts, a fifth for checks, one for the node’s own reads, one for all else, of fewer than four at least one for all but logins and the like. The rest serves everybody.',
   },
   CURFEW_STATEMENT_NAMES: {
     form: flag.default(true),

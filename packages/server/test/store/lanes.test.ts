@@ -195,7 +195,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
       'lock table tokens, login_limits in share row exclusive mode',
       async (node, on) => {
         who = await logIn(node, on);
-        const others = [];
+        const others: { refresh: string }[] = [];
         for (let i = 0; i < 12; i++) others.push(await logIn(node, on));
         return () => [
           ...others.map(({ refresh }) =>
@@ -218,7 +218,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
       'lock table users',
       async (node, on) => {
         who = await logIn(node, on);
-        const unknown = [];
+        const unknown: string[] = [];
         for (let i = 0; i < 12; i++) unknown.push((await logIn(on.at(1), on)).opaque);
         // Known to this node: nothing needs to be asked of its user.
         expect((await node.call('GET', '/v1/check', { bearer: who.bearer })).status).toBe(200);
