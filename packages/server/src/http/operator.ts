@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { World } from '../actions/world.ts';
 import { readNodes } from '../store/nodes.ts';
 import { serviceCaller } from './callers.ts';
@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { refuse } from './respond.ts';
 import { type Router, serveRow } from './serve-row.ts';
+import { compressedFile, sendStatic, type StaticFile } from './static-file.ts';
 import { onFault } from './v1.ts';
 
 /* What the operator and other programs ask: health, metrics, keys, the description of the API. */
@@ -34,16 +35,13 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinki
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const FILES: Record<string, { type: string; text: () => string | Buffer }> = {
-  '/docs/start.js': { type: 'text/javascript; charset=utf-8', text: () => START },
-  '/docs/swagger-ui.css': {
-    type: 'text/css; charset=utf-8',
-    text: () => readFileSync(new URL('swagger-ui.css', ASSETS)),
-  },
-  '/docs/swagger-ui-bundle.js': {
-    type: 'text/javascript; charset=utf-8',
-    text: () => readFileSync(new URL('swagger-ui-bundle.js', ASSETS)),
-  },
+const JAVASCRIPT = 'text/javascript; charset=utf-8';
+const asset = (name: string): Promise<Buffer> => readFile(new URL(name, ASSETS));
+const FILES: Record<string, () => Promise<StaticFile>> = {
+  '/docs/start.js': () => compressedFile(JAVASCRIPT, START),
+  '/docs/swagger-ui.css': async () =>
+    compressedFile('text/css; charset=utf-8', await asset('swagger-ui.css')),
+  '/docs/swagger-ui-bundle.js': async () => compressedFile(JAVASCRIPT, await asset('swagger-ui-bundle.js')),
 };
 
 export function serveOperator(router: Router, world: World, metrics: Metrics): void {
@@ -85,18 +83,30 @@ export function serveOperator(router: Router, world: World, metrics: Metrics): v
     onFault,
   );
 
-  serveRow(router, contract.openapi, (c) => c.json(describeApi(router, world.config.issuer)), onFault);
+  // All routes are there when the first one is answered.
+  const description = once(() =>
+    compressedFile('application/json', JSON.stringify(describeApi(router, world.config.issuer))),
+  );
+  serveRow(router, contract.openapi, async (c) => sendStatic(c, await description()), onFault);
 
   serveRow(router, contract.docs, (c) => page(c), onFault);
-  for (const [path, { type, text }] of Object.entries(FILES))
-    router.get(path, (c) => {
+  for (const [path, read] of Object.entries(FILES)) {
+    const file = once(read);
+    router.get(path, async (c) => {
       try {
-        return c.body(new Uint8Array(Buffer.from(text())), 200, { 'content-type': type });
+        return sendStatic(c, await file());
       } catch {
         // Installed without the assets: the description itself is at /openapi.json.
         return refuse(c, 'not_found');
       }
     });
+  }
+}
+
+/** Prepares what is asked for when it is first asked for. What could not be prepared then is not tried again. */
+function once(prepare: () => Promise<StaticFile>): () => Promise<StaticFile> {
+  let prepared: Promise<StaticFile> | undefined;
+  return () => (prepared ??= prepare());
 }
 
 function page(c: Call): Response {

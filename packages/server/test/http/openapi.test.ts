@@ -1,6 +1,7 @@
 /** The description of the API: OpenAPI 3.1, whole, with examples that are true, and a page that loads nothing from elsewhere. */
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openAuthority, type TestAuthority } from '../support.ts';
 import { ROWS } from './described.ts';
 
@@ -192,5 +193,44 @@ describe('the page', () => {
     const { text: start } = await on.call('GET', '/docs/start.js');
     expect(start).toContain("'/openapi.json'");
     expect(start).toContain('validatorUrl: null');
+  });
+});
+
+// Anybody may ask, as often as they like: what costs is done once.
+describe('the description and the files of its page', () => {
+  const assets = existsSync(new URL('../../assets/swagger-ui/swagger-ui-bundle.js', import.meta.url));
+  const paths = [
+    '/openapi.json',
+    '/docs/start.js',
+    ...(assets ? ['/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'] : []),
+  ];
+
+  test.each(paths)('%s is sent from one buffer, whole, compressed, or not at all', async (path) => {
+    const ask = async (headers: Record<string, string>): Promise<{ answer: Response; bytes: Buffer }> => {
+      const answer = await on.authority.fetch(new Request(`http://localhost${path}`, { headers }));
+      return { answer, bytes: Buffer.from(await answer.arrayBuffer()) };
+    };
+    const whole = await ask({});
+    const etag = whole.answer.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^"[\w-]{22}"$/);
+    expect(whole.answer.headers.get('cache-control')).toBe('public, no-cache');
+    const zipped = await ask({ 'accept-encoding': 'gzip, br' });
+    expect(zipped.answer.headers.get('content-encoding')).toBe('gzip');
+    expect(gunzipSync(zipped.bytes).equals(whole.bytes)).toBe(true);
+    const unchanged = await ask({ 'if-none-match': etag });
+    expect([unchanged.answer.status, unchanged.bytes.length]).toEqual([304, 0]);
+    expect(unchanged.answer.headers.get('etag')).toBe(etag);
+    expect((await ask({ 'if-none-match': '"other"' })).answer.status).toBe(200);
+  });
+
+  test('the description is written once', async () => {
+    const stringify = vi.spyOn(JSON, 'stringify');
+    const parts = vi.spyOn(Object, 'entries');
+    for (let i = 0; i < 3; i++) await on.call('GET', '/openapi.json');
+    const texts = stringify.mock.results.map(({ value }) => String(value).length);
+    const looks = parts.mock.calls.length;
+    vi.restoreAllMocks();
+    expect(texts.filter((length) => length > 10_000)).toEqual([]);
+    expect(looks).toBeLessThan(50);
   });
 });

@@ -63,7 +63,10 @@ export const openapi = row({
   path: '/openapi.json',
   tags: TAG,
   summary: 'This description',
-  responses: { 200: json('OpenAPI 3.1.', z.record(z.string(), z.unknown()), { openapi: '3.1.0' }) },
+  responses: {
+    200: json('OpenAPI 3.1.', z.record(z.string(), z.unknown()), { openapi: '3.1.0' }),
+    304: { description: 'Unchanged since the answer whose `ETag` is in `If-None-Match`.' },
+  },
 });
 
 export const docs = row({

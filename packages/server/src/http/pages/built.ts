@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { type StaticFile, staticFile } from '../static-file.ts';
 
 /* What `npm run build` has made of `web/`: read once, whole, so that pages and files of one build go together. */
 
@@ -58,16 +58,6 @@ const builtSchema = z.object({
   languages: z.record(z.string(), z.object({ texts: textsSchema, files: z.record(z.string(), z.string()) })),
 });
 
-/** A file as it is sent: itself, and compressed by name of the coding. */
-export interface StaticFile {
-  type: string;
-  etag: string;
-  /** Its name changes with its content, so it may be kept for ever. */
-  immutable: boolean;
-  content: Uint8Array<ArrayBuffer>;
-  coded: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
-}
-
 export interface Built extends z.output<typeof builtSchema> {
   /** By name, without any folder. */
   content: ReadonlyMap<string, StaticFile>;
@@ -100,19 +90,10 @@ export function readBuilt(folder: URL = FOLDER): Built | null {
   for (const name of names) {
     const type = TYPES[name.slice(name.lastIndexOf('.') + 1)];
     if (type === undefined) continue;
-    const bytes = read(name);
-    content.set(name, {
-      type,
-      etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
-      immutable: !described.stable.includes(name),
-      content: bytes,
-      coded: new Map(
-        CODINGS.filter(([, ending]) => names.includes(`${name}.${ending}`)).map(([coding, ending]) => [
-          coding,
-          read(`${name}.${ending}`),
-        ]),
-      ),
-    });
+    const coded = CODINGS.filter(([, ending]) => names.includes(`${name}.${ending}`)).map(
+      ([coding, ending]) => [coding, read(`${name}.${ending}`)] as const,
+    );
+    content.set(name, staticFile(type, read(name), new Map(coded), !described.stable.includes(name)));
   }
   return { ...described, content };
 }
