@@ -25,6 +25,7 @@ import type { Connection } from './http/environment.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createNodeListener } from './http/node.ts';
 import { OpenStreams } from './http/open-streams.ts';
+import { RequestLog } from './http/request-log.ts';
 import { createUpgrades } from './http/upgrades.ts';
 import { createAuthenticator } from './keys/authenticator.ts';
 import { openKeyRing } from './keys/ring.ts';
@@ -105,10 +106,11 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   if (config.demoAccounts) await createDemoAccounts(world);
   const metrics = createMetrics(world);
   const streams = new OpenStreams();
-  const app = createApp(world, metrics, streams);
+  const requests = new RequestLog(world.system);
+  const app = createApp(world, metrics, streams, requests);
   const fetch = async (request: Request, connection: Connection = {}): Promise<Response> =>
     app.fetch(request, connection);
-  const quickCheck = createQuickCheck(world);
+  const quickCheck = createQuickCheck(world, fetch, requests);
   const listener = createNodeListener(
     fetch,
     (req, res) => {
@@ -130,6 +132,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
     hangUp,
     close: () => {
       hangUp();
+      requests.sum();
       return close();
     },
     config,

@@ -36,24 +36,28 @@ export async function authenticateRemembered(
   if (known && !isFor(known)) return null;
   const recalled = memory.recall(credential.text, use);
   if (recalled) return recalled;
+  if (memory.over(credential.text)) return null;
   const mark = memory.mark;
   const askedAtMs = system.monotonicMs();
   const found = await ask(world, credential);
-  if (!found || !isFor(found)) return null;
+  if (found === 'over') memory.bury(credential.text, askedAtMs);
+  if (found === null || found === 'over' || !isFor(found)) return null;
   if (use) memory.use(found.session.sid);
   return memory.remember(credential.text, found.session, found.expiresAtMs, mark, askedAtMs);
 }
 
+/** `over`: it was ours, and nothing can bring it back. */
 async function ask(
   world: World,
   credential: Credential,
-): Promise<{ session: LiveSession; expiresAtMs: number } | null> {
+): Promise<{ session: LiveSession; expiresAtMs: number } | 'over' | null> {
   const { database, system, keys, config } = world;
   if (credential.kind === 'jwt') {
     const claims = await keys.verify(credential.text);
-    if (!claims) return null;
+    if (claims === 'expired') return 'over';
+    if (claims === null) return null;
     const session = await findSession(database, system.now(), claims.sid);
-    if (!session) return null;
+    if (session === null || session === 'over') return session;
     // The signature says that we wrote this; the row must still agree with it, and the audience be its application's.
     const agrees =
       String(session.userId) === claims.sub &&
@@ -63,5 +67,6 @@ async function ask(
     return agrees ? { session, expiresAtMs: claims.exp * 1000 } : null;
   }
   const found = await findSessionOfToken(database, system.now(), credential);
-  return found ? { session: found.session, expiresAtMs: found.expiresAt.getTime() } : null;
+  if (found === null || found === 'over') return found;
+  return { session: found.session, expiresAtMs: found.expiresAt.getTime() };
 }

@@ -6,6 +6,9 @@ import type { System } from '../system/system.ts';
 /** What is loaded is believed for at most this long, however fresh the memory is. */
 export const BELIEVED_MS = 60_000;
 
+/** Credentials of which it is certain that they are over for good; some 700 bytes each. */
+const OVER_CAPACITY = 50_000;
+
 /** A credential that was judged by the database, and its session. */
 export interface Remembered {
   readonly session: LiveSession;
@@ -14,6 +17,12 @@ export interface Remembered {
   idleUntilMs: number;
   /** Room for what the checker has prepared to answer with. */
   answer: unknown;
+}
+
+/** A credential that nothing can bring back. */
+export interface Over {
+  /** Room for what the checker has prepared to refuse it with. */
+  refusal: unknown;
 }
 
 /** Who knows what has ended: the node. */
@@ -32,6 +41,9 @@ export class SessionMemory {
   readonly #memory: Memory<Remembered>;
   readonly #system: System;
   readonly #judge: Judge;
+  /** Credentials that nothing can bring back: run out, or of a session that has ended. */
+  readonly #over = new Map<string, Over>();
+  #forgotMs = Number.NEGATIVE_INFINITY;
   /** Sessions used since the last flush: sid → milliseconds since 1970. */
   #used = new Map<string, number>();
 
@@ -54,10 +66,31 @@ export class SessionMemory {
   recall(text: string, use: boolean): Remembered | undefined {
     const nowMs = this.#system.now().getTime();
     const known = this.#memory.recall(text, nowMs);
+    if (known === 'ended') this.bury(text);
     if (known === null || known === 'ended' || known === 'unsure') return undefined;
     if (nowMs >= known.value.idleUntilMs) return undefined;
     if (use) this.#touch(known.value, nowMs);
     return known.value;
+  }
+
+  /**
+   * The credential is over for good, and need never be asked about again. Only of what we once gave out: a text that was made up
+   * must not crowd that out.
+   * @param askedMs when the database was asked that says so
+   */
+  bury(text: string, askedMs: number = this.#system.monotonicMs()): void {
+    if (askedMs < this.#forgotMs) return;
+    if (this.#over.size >= OVER_CAPACITY) {
+      const [oldest] = this.#over.keys();
+      if (oldest !== undefined) this.#over.delete(oldest);
+    }
+    // A copy: the text may be a slice that keeps its whole header in memory.
+    this.#over.set(Buffer.from(text).toString(), { refusal: undefined });
+  }
+
+  /** What is known of a credential that is over for good. */
+  over(text: string): Over | undefined {
+    return this.#over.get(text);
   }
 
   /** Keeps what the database has just said. `mark` and `askedMs` are from before it was asked. */
@@ -107,9 +140,11 @@ export class SessionMemory {
     return this.#judge.ends(watch(session)) || this.#memory.changedSince(mark, session.userId);
   }
 
-  /** Forgets every session: after a time in which endings may have been missed. */
+  /** Forgets everything: after a time in which endings may have been missed, or the database may have gone back. */
   forget(): void {
     this.#memory.forget();
+    this.#over.clear();
+    this.#forgotMs = this.#system.monotonicMs();
   }
 
   /** Hands over which sessions were used since the last call. */
@@ -126,5 +161,10 @@ export class SessionMemory {
 
   get size(): number {
     return this.#memory.size;
+  }
+
+  /** How many credentials are known to be over. */
+  get buried(): number {
+    return this.#over.size;
   }
 }

@@ -12,6 +12,7 @@ import { servePages } from './pages/serve.ts';
 import { registerSecurity } from './openapi.ts';
 import { serveOauth } from './oauth.ts';
 import { serveOperator } from './operator.ts';
+import { RequestLog } from './request-log.ts';
 import { faultOf, refuse } from './respond.ts';
 import { createRouter, type Router } from './serve-row.ts';
 import { serveSessionId } from './session-id.ts';
@@ -24,7 +25,12 @@ import { serveV1 } from './v1.ts';
 const MAX_URL_LENGTH = 8192;
 
 /** The whole HTTP side: what every request meets, then the families' rows. */
-export function createApp(world: World, metrics: Metrics, streams: OpenStreams = new OpenStreams()): Router {
+export function createApp(
+  world: World,
+  metrics: Metrics,
+  streams: OpenStreams = new OpenStreams(),
+  requests: RequestLog = new RequestLog(world.system),
+): Router {
   const router = createRouter();
   const { config, system } = world;
   const addressOf = createAddressReader(config.trustedProxies);
@@ -33,15 +39,12 @@ export function createApp(world: World, metrics: Metrics, streams: OpenStreams =
     system.log.info(
       'plain HTTP on loopback, for development: the session cookie has no __Host- prefix and no Secure',
     );
-  // Unique without a random number per request: the process, and a count.
-  const process = system.randomBytes(4).toString('hex');
-  let count = 0;
 
   router.use(async (c, next) => {
     const startedMs = system.monotonicMs();
     c.set('world', world);
     c.set('startedMs', startedMs);
-    c.set('requestId', `${process}-${(++count).toString(36)}`);
+    c.set('requestId', requests.nextId());
     c.set(
       'ipAddress',
       addressOf(c.env?.incoming?.socket.remoteAddress ?? c.env?.address, {
@@ -58,17 +61,14 @@ export function createApp(world: World, metrics: Metrics, streams: OpenStreams =
     const route = routePath(c, -1);
     metrics.request(c.req.method, route, status, ms / 1000);
     // The path, never the query: contract 002 has its session token there. A client may put one into the path by mistake.
-    system.log.info(
-      {
-        request_id: c.get('requestId'),
-        method: c.req.method,
-        path: redact(c.req.path),
-        status,
-        ms: Math.round(ms * 100) / 100,
-        ip_address: c.get('ipAddress'),
-      },
-      'request',
-    );
+    requests.answered({
+      request_id: c.get('requestId'),
+      method: c.req.method,
+      path: redact(c.req.path),
+      status,
+      ms: Math.round(ms * 100) / 100,
+      ip_address: c.get('ipAddress'),
+    });
   });
 
   const crossOrigin = cors({

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { World } from '../actions/world.ts';
+import type { Over } from '../cluster/memory.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { readCredential } from './credentials.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from './headers.ts';
+import type { RequestLog } from './request-log.ts';
 
 /** Who it is, for whoever asked: always all of them, so that a proxy overwrites what a client may have sent. */
 export function identityHeaders(session: LiveSession): [string, string][] {
@@ -14,13 +16,48 @@ export function identityHeaders(session: LiveSession): [string, string][] {
   ];
 }
 
+/** A refusal as it goes over the wire, but for what each answer has of its own. */
+interface Refusal {
+  headers: string[];
+  cookies: string[];
+  body: string;
+}
+
 /**
  * Answers `/v1/check` before the router, when memory can, whatever the method: the one route where a router's fifth of the time counts
  * (docs/decisions/0006). Everything else, and every doubt, goes the ordinary way, which gives the same answer.
+ * @param ordinary the ordinary way, which the refusals are copied from
  * @returns whether it has answered
  */
-export function createQuickCheck(world: World): (req: IncomingMessage, res: ServerResponse) => boolean {
-  const { memory, config } = world;
+export function createQuickCheck(
+  world: World,
+  ordinary: (request: Request) => Promise<Response>,
+  requests: RequestLog,
+): (req: IncomingMessage, res: ServerResponse) => boolean {
+  const { memory, config, system } = world;
+  /** Of all credentials in the header; a cookie's own refusal may delete it, or not. */
+  let ofHeader: Refusal | undefined;
+  const preparing = new WeakSet<Over>();
+  /** Copies what the ordinary way answers to a credential that is over. */
+  const prepare = async (over: Over, via: 'authorization' | 'cookie', value: string): Promise<void> => {
+    if (preparing.has(over)) return;
+    preparing.add(over);
+    const answer = await ordinary(new Request(`${config.issuer}/v1/check`, { headers: { [via]: value } }));
+    const body = await answer.text();
+    if (answer.status !== 401) return void preparing.delete(over);
+    const all = [...answer.headers].filter(([name]) => name !== 'x-request-id' && name !== 'content-length');
+    const cookies = all.filter(([name]) => name === 'set-cookie');
+    const headers = all.filter(([name]) => name !== 'set-cookie');
+    const refusal: Refusal = { headers: headers.flat(), cookies: cookies.flat(), body };
+    over.refusal = refusal;
+    if (via === 'authorization') ofHeader = refusal;
+  };
+  const refuse = ({ headers, cookies, body }: Refusal, res: ServerResponse): void => {
+    requests.refusedCheck();
+    const length = ['content-length', String(Buffer.byteLength(body))];
+    res.writeHead(401, [...headers, 'x-request-id', requests.nextId(), ...cookies, ...length]);
+    res.end(body);
+  };
   const fixed: string[] = [...SECURITY_HEADERS, ...(config.cookie.secure ? [STRICT_TRANSPORT] : [])].flat();
   return (req, res) => {
     // With the slash: whatever a proxy appended is cut off there (target.ts).
@@ -31,7 +68,22 @@ export function createQuickCheck(world: World): (req: IncomingMessage, res: Serv
     const text = quickText(authorization, cookie, config.cookie.name);
     if (text === null) return false;
     const known = memory.recall(text, true);
-    if (!known) return false;
+    if (!known) {
+      const over = memory.over(text);
+      if (!over || req.method === 'HEAD') return false;
+      const refusal =
+        (over.refusal as Refusal | undefined) ?? (authorization === undefined ? undefined : ofHeader);
+      if (refusal) {
+        refuse(refusal, res);
+        return true;
+      }
+      const way = authorization === undefined ? 'cookie' : 'authorization';
+      prepare(over, way, authorization ?? cookie ?? '').catch((err: unknown) => {
+        preparing.delete(over);
+        system.log.warn({ err }, 'the refusal of a check could not be prepared');
+      });
+      return false;
+    }
     known.answer ??= [...fixed, ...identityHeaders(known.session).flat(), 'Content-Length', '0'];
     res.writeHead(200, known.answer as string[]);
     res.end();

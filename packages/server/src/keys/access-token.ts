@@ -1,4 +1,4 @@
-import { judgeAccessToken, lowS } from '@curfew/protocol/access-token';
+import { type Judged, judgeAccessToken, lowS } from '@curfew/protocol/access-token';
 import { ACCESS_TOKEN_TYP, type AccessTokenClaims, type SigningAlgorithm } from '@curfew/protocol/claims';
 import { type CryptoKey, jwtVerify, SignJWT } from 'jose';
 
@@ -13,12 +13,11 @@ export async function signAccessToken(
   return key.alg === 'ES256' ? lowS(text) : text;
 }
 
-/** The claims of a token that we signed and that has not run out, or null. */
-export async function verifyAccessToken(
+/** Judges a token by a key of ours. */
+export function verifyAccessToken(
   text: string,
   key: { alg: SigningAlgorithm; publicKey: CryptoKey },
   expected: { issuer: string; audiences: string[]; now: Date },
-): Promise<AccessTokenClaims | null> {
-  const judged = await judgeAccessToken(text, key, expected, jwtVerify);
-  return judged.ok ? judged.claims : null;
+): Promise<Judged> {
+  return judgeAccessToken(text, key, expected, jwtVerify);
 }

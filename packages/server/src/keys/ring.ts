@@ -33,7 +33,8 @@ export interface KeySummary {
 /** The signing keys: in the database, sealed; loaded here; the same on every node. */
 export interface KeyRing {
   sign(claims: AccessTokenClaims, algorithm: SigningAlgorithm): Promise<string>;
-  verify(text: string): Promise<AccessTokenClaims | null>;
+  /** The claims of a token that we signed; `expired` when we did and it has run out. */
+  verify(text: string): Promise<AccessTokenClaims | 'expired' | null>;
   /** The claims of a token that we signed, also when it has run out since. It opens nothing: good for saying why. */
   verifyPast(text: string): Promise<AccessTokenClaims | null>;
   /** The public key set, RFC 7517. */
@@ -142,7 +143,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     };
   };
 
-  async function verifyAt(text: string, now: Date): Promise<AccessTokenClaims | null> {
+  async function verifyAt(text: string, now: Date): Promise<AccessTokenClaims | 'expired' | null> {
     const kid = canonicalKeyId(text);
     if (kid === null) return null;
     const find = (): LoadedKey | undefined => keep().find((key) => key.kid === kid);
@@ -153,7 +154,9 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     }
     if (!key) return null;
     const { issuer, audiences } = options;
-    return verifyAccessToken(text, key, { issuer, audiences, now });
+    const judged = await verifyAccessToken(text, key, { issuer, audiences, now });
+    if (judged.ok) return judged.claims;
+    return judged.wrong === 'expired' ? 'expired' : null;
   }
 
   return {
@@ -165,7 +168,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     verify: (text) => verifyAt(text, system.now()),
     async verifyPast(text) {
       const issuedAt = claimsNotYetVerified(text)?.iat;
-      return issuedAt === undefined ? null : verifyAt(text, new Date(issuedAt * 1000));
+      const claims = issuedAt === undefined ? null : await verifyAt(text, new Date(issuedAt * 1000));
+      return claims === 'expired' ? null : claims;
     },
     publish: () => ({ keys: keep().map((key) => key.jwk) }),
     list: () => keys.map(summarize),

@@ -93,7 +93,8 @@ export async function findRefreshToken(
 ): Promise<{ sid: string; record: RefreshRecord; session: LiveSession | null } | null> {
   const [row] = await refreshToken.run(on, hash);
   if (!row) return null;
-  const session = await findSession(on, now, row.session_id);
+  const found = await findSession(on, now, row.session_id);
+  const session = found === 'over' ? null : found;
   return {
     sid: row.session_id,
     session,

@@ -40,20 +40,32 @@ export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, 
 /** Alive: open, neither lifetime over, and its user neither disabled nor deleted. `$1` is now. */
 export const ALIVE: string = `s.expires_at > $1 and s.idle_expires_at > $1 and u.disabled_at is null and u.deleted_at is null`;
 
+/** The live session, or, without one, whether it is over for good: one that only seems idle may be in use elsewhere. */
+type Found<Row> = Row | { id: null; over: boolean };
+const isOver = (sid: string): string =>
+  `not exists (select 1 from open_sessions o where o.id = ${sid} and o.expires_at > $1)`;
+const alive = (which: string): string =>
+  `left join lateral (
+     select ${LIVE_COLUMNS} from open_sessions s join users u on u.id = s.user_id where ${which} and ${ALIVE}
+   ) live on true`;
+
 const sessionOfToken = statement<
   [now: Date, hash: Buffer, kind: TokenKind],
-  SessionRow & { token_id: number; token_expires_at: Date }
+  Found<SessionRow> & { token_id: number; token_expires_at: Date }
 >(
   'session_of_token',
-  `select t.id as token_id, t.expires_at as token_expires_at, ${LIVE_COLUMNS}
-   from tokens t join open_sessions s on s.id = t.session_id join users u on u.id = s.user_id
-   where t.hash = $2 and t.kind = $3 and t.expires_at > $1 and t.spent_at is null and ${ALIVE}`,
+  `select t.id as token_id, t.expires_at as token_expires_at, live.*, case when live.id is null then
+     t.expires_at <= $1 or t.spent_at is not null or ${isOver('t.session_id')} end as over
+   from tokens t ${alive('s.id = t.session_id and t.expires_at > $1 and t.spent_at is null')}
+   where t.hash = $2 and t.kind = $3`,
   'check',
 );
 
-const sessionOfId = statement<[now: Date, sid: string], SessionRow>(
+const sessionOfId = statement<[now: Date, sid: string], Found<SessionRow>>(
   'session_of_id',
-  `select ${LIVE_COLUMNS} from open_sessions s join users u on u.id = s.user_id where s.id = $2 and ${ALIVE}`,
+  `select live.*, case when live.id is null then ${isOver('named.id')} end as over
+   from user_sessions named ${alive('s.id = named.id')}
+   where named.id = $2`,
   'check',
 );
 
@@ -87,21 +99,28 @@ function factsOf(
   };
 }
 
-/** The live session that an opaque token opens, or null: unknown, spent, run out, ended, disabled look the same. */
+/** The live session that an opaque token opens; `over` when the token, or its session, is over for good; else null. */
 export async function findSessionOfToken(
   on: Queryable,
   now: Date,
   token: { hash: Buffer; kind: TokenKind; id?: number },
-): Promise<{ session: LiveSession; expiresAt: Date } | null> {
+): Promise<{ session: LiveSession; expiresAt: Date } | 'over' | null> {
   const [row] = await sessionOfToken.run(on, now, token.hash, token.kind);
   if (!row || (token.id !== undefined && token.id !== row.token_id)) return null;
+  if (row.id === null) return row.over ? 'over' : null;
   return { session: live(row), expiresAt: row.token_expires_at };
 }
 
-/** The live session of that id, or null. */
-export async function findSession(on: Queryable, now: Date, sid: string): Promise<LiveSession | null> {
+/** The live session of that id; `over` when it is over for good; else null. */
+export async function findSession(
+  on: Queryable,
+  now: Date,
+  sid: string,
+): Promise<LiveSession | 'over' | null> {
   const [row] = await sessionOfId.run(on, now, sid);
-  return row ? live(row) : null;
+  if (!row) return null;
+  if (row.id === null) return row.over ? 'over' : null;
+  return live(row);
 }
 
 export interface NewSession {

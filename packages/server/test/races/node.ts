@@ -9,6 +9,7 @@ import { createApp } from '../../src/http/app.ts';
 import { createQuickCheck } from '../../src/http/check.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { createNodeListener } from '../../src/http/node.ts';
+import { RequestLog } from '../../src/http/request-log.ts';
 import { insertUser } from '../../src/store/users.ts';
 import type { PasswordHasher } from '../../src/system/passwords.ts';
 import type { System } from '../../src/system/system.ts';
@@ -51,6 +52,7 @@ export interface Node {
   call: Caller;
   /** What the system log said, line by line. */
   lines: string[];
+  requests: RequestLog;
   /** Listens on a free port of the loopback interface and answers its address. */
   listen: () => Promise<string>;
   close: () => Promise<void>;
@@ -63,14 +65,16 @@ export async function openNode(settings: Environment, system: Partial<System> = 
     log,
     system: { passwords: quickPasswords(), ...system },
   });
-  const app = createApp(world, createMetrics(world));
+  const requests = new RequestLog(world.system);
+  const app = createApp(world, createMetrics(world), undefined, requests);
   const fetch = async (asked: Request, connection = {}): Promise<Response> => app.fetch(asked, connection);
-  const listener = createNodeListener(fetch, createQuickCheck(world));
+  const listener = createNodeListener(fetch, createQuickCheck(world, fetch, requests));
   const servers: Server[] = [];
   return {
     world,
     call: callerOf(fetch),
     lines,
+    requests,
     async listen() {
       // A checker's connection may be idle for long on a busy machine; closed meanwhile, its next question would fail.
       const server = createServer({ keepAliveTimeout: 0 }, listener);
