@@ -11,6 +11,8 @@ export interface Credential {
 
 export interface Claims {
   readonly facts: SessionFacts;
+  /** Of the database, as the node that signed knew it before it asked for the session. */
+  readonly epoch: string | null;
   readonly issuedMs: number;
   readonly expiresAtMs: number;
 }
@@ -23,9 +25,9 @@ function signature(body: string): string {
   return `s${(hash >>> 0).toString(36)}`;
 }
 
-export function signToken({ facts, issuedMs, expiresAtMs }: Claims): string {
+export function signToken({ facts, epoch, issuedMs, expiresAtMs }: Claims): string {
   const { sid, userId, clientId, deviceId, born } = facts;
-  const body = `${sid}.${userId}.${clientId}.${deviceId}.${born}.${issuedMs}.${expiresAtMs}`;
+  const body = `${sid}.${userId}.${clientId}.${deviceId}.${born}.${epoch?.replace('.', '-') ?? ''}.${issuedMs}.${expiresAtMs}`;
   return `${body}.${signature(body)}`;
 }
 
@@ -38,12 +40,14 @@ export function twinOf(token: string): string {
 /** What a token says, if it was signed here and is spelled as it was signed. */
 export function readToken(token: string): Claims | null {
   const parts = token.split('.');
-  const [sid = '', userId, clientId = '', deviceId = '', born, issuedMs, expiresAtMs, signed = ''] = parts;
+  const [sid = '', userId, clientId = '', deviceId = '', born, epoch, issuedMs, expiresAtMs, signed = ''] =
+    parts;
   const right = signature(parts.slice(0, -1).join('.'));
   if (signed.toLowerCase() !== right) return null;
   if (signed !== right) return null;
   return {
     facts: { sid, userId: Number(userId), clientId, deviceId, born: Number(born) },
+    epoch: epoch ? epoch.replace('-', '.') : null,
     issuedMs: Number(issuedMs),
     expiresAtMs: Number(expiresAtMs),
   };

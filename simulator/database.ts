@@ -12,7 +12,7 @@ import {
 } from '@curfew/protocol/cuts';
 import type { Ending, KeyedCut } from '@curfew/protocol/endings';
 import { advance, lowest, readCursor, writeCursor } from '@curfew/protocol/log-cursor';
-import type { Done, NodeDatabase } from '@curfew/protocol/node';
+import type { Done, NodeDatabase, Standing } from '@curfew/protocol/node';
 import { watch } from '@curfew/protocol/replica';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
@@ -25,6 +25,8 @@ export type Statement =
   | 'nodes'
   | 'take-out'
   | 'log'
+  | 'new-epoch'
+  | 'settle'
   | 'check'
   | 'refresh'
   | 'login'
@@ -40,6 +42,32 @@ export interface Trouble {
 
 interface Transaction {
   readonly xid: number;
+}
+
+interface Logged {
+  readonly xid: number;
+  readonly ending: Ending;
+  readonly atMs: number;
+}
+
+/** Which history this is, as it was recorded. */
+interface Incarnation {
+  readonly epoch: string;
+  readonly timeline: number;
+  readonly settled: boolean;
+}
+
+/** Everything that was committed, at one instant: what a standby has received, or what a copy was made of. */
+interface Past {
+  readonly atMs: number;
+  readonly position: number;
+  readonly onDisk: number;
+  readonly log: readonly Logged[];
+  readonly cuts: ReadonlyMap<string, Cut>;
+  readonly nodes: ReadonlyMap<string, { beat: number }>;
+  readonly there: ReadonlySet<Session>;
+  readonly marked: ReadonlySet<Session>;
+  readonly incarnation: Incarnation;
 }
 
 /** A model of PostgreSQL as far as the guarantee leans on it: snapshots, transaction numbers, late commits, answers that get lost. */
@@ -58,9 +86,12 @@ export class Database {
   /** Transactions under way that have a number. */
   readonly #open = new Set<Transaction>();
   /** Committed endings, by transaction and position. */
-  readonly #log: { xid: number; ending: Ending; atMs: number }[] = [];
-  readonly #cuts = new Map<string, Cut>();
-  readonly #nodes = new Map<string, { beat: number }>();
+  #log: Logged[] = [];
+  #cuts = new Map<string, Cut>();
+  #nodes = new Map<string, { beat: number }>();
+  #incarnation: Incarnation = { epoch: '1.first', timeline: 1, settled: true };
+  #timeline = 1;
+  readonly #pasts: Past[] = [];
   /** Raised whenever all connections break. */
   #era = 0;
 
@@ -87,6 +118,74 @@ export class Database {
     this.#nextXid = this.#onDisk + 1;
   }
   #crashes = 0;
+
+  /** Nobody has noticed yet that it went back. */
+  #unnoticed = false;
+
+  /** The epoch; null after it went back, until a new one begins. */
+  get epoch(): string | null {
+    return this.#unnoticed ? null : this.#incarnation.epoch;
+  }
+
+  #keepPast(): void {
+    if (!this.#plan.has('going-back')) return;
+    const { sessions } = this.#truth;
+    this.#pasts.push({
+      atMs: this.#world.nowMs,
+      position: this.#position,
+      onDisk: this.#onDisk,
+      log: [...this.#log],
+      cuts: new Map(this.#cuts),
+      nodes: new Map([...this.#nodes].map(([id, node]) => [id, { ...node }])),
+      there: new Set(sessions.filter(({ there }) => there)),
+      marked: new Set(sessions.filter(({ marked }) => marked)),
+      incarnation: this.#incarnation,
+    });
+  }
+
+  /**
+   * The last commits are gone, and positions and numbers of transactions are given out again: another server takes over at once that
+   * had not received them; or a copy of this one is put back, which is older, and takes longer than anybody trusts itself.
+   */
+  goBack(): void {
+    const { random, nowMs } = this.#world;
+    const { leaseMs, waitMs, healMs } = this.#plan;
+    const failover = random.chance(0.7);
+    const downMs = failover ? random.between(0, 1) * leaseMs : random.between(1.05, 2) * waitMs;
+    const untilMs = nowMs - (failover ? random.between(0, 2) : random.between(3, 6)) * leaseMs;
+    const past = this.#pasts.findLast(({ atMs }) => atMs <= untilMs);
+    if (!past || nowMs + downMs > healMs) return;
+    this.fail(downMs, true);
+    if (failover) this.#timeline++;
+    this.#unnoticed = true;
+    const { sessions } = this.#truth;
+    const lost = new Set(sessions.filter((session) => session.there && !past.there.has(session)));
+    for (const session of sessions) {
+      session.there = past.there.has(session);
+      session.marked = past.marked.has(session);
+    }
+    const kept = new Set(past.log.map(({ ending }) => ending));
+    this.#position = past.position;
+    this.#onDisk = past.onDisk;
+    // Somebody else may have used numbers already before the first node looks.
+    this.#nextXid = past.onDisk + 1 + (random.chance(0.5) ? random.below(40) : 0);
+    this.#log = [...past.log];
+    this.#cuts = new Map(past.cuts);
+    this.#nodes = new Map([...past.nodes].map(([id, node]) => [id, { ...node }]));
+    this.#incarnation = past.incarnation;
+    this.#pasts.splice(this.#pasts.indexOf(past) + 1);
+    this.#truth.wentBack(({ ending }) => !kept.has(ending), lost);
+    this.#world.note(
+      'database',
+      () => `goes back to ${past.atMs.toFixed(2)}${failover ? ', on another server' : ''}`,
+    );
+  }
+
+  #standing(id: string): Standing {
+    const { epoch, timeline, settled } = this.#incarnation;
+    const beat = this.#nodes.get(id)?.beat ?? null;
+    return { epoch, foreign: timeline !== this.#timeline, settled, beat };
+  }
 
   #latencyMs(slowed: boolean): number {
     const { random, nowMs } = this.#world;
@@ -175,7 +274,9 @@ export class Database {
           this.#onDisk = Math.max(this.#onDisk, transaction.xid);
           // Somebody else's transactions, that are rolled back: nothing of them reaches the disk.
           if (this.#plan.has('crashes')) this.#nextXid += 2;
-          this.#answer(from, kind, era, slowed, commit(begun, transaction.xid), done);
+          const answer = commit(begun, transaction.xid);
+          this.#keepPast();
+          this.#answer(from, kind, era, slowed, answer, done);
         });
       };
       // A position is drawn before the transaction has its number, or together with it.
@@ -287,8 +388,10 @@ export class Database {
       listed,
       position,
       ending,
+      life: this.#truth.life,
+      lost: false,
       committedMs: null,
-      confirmed: false,
+      confirmedMs: null,
       probes: probesOf(ending),
     };
     for (const one of listed) one.marked = true;
@@ -306,6 +409,8 @@ export class Database {
   }
 
   forNode(from: Process): NodeDatabase {
+    /** The newest ending of the last read: it is looked for by the next one. */
+    let newest: Ending | null = null;
     return {
       register: (id, done) =>
         this.write(
@@ -313,8 +418,11 @@ export class Database {
           'register',
           () => null,
           () => {
+            const standing = this.#standing(id);
             // A beat that was never there before: whoever takes out by an older one does not meet this one.
-            this.#nodes.set(id, { beat: this.draw() * 1000 });
+            const raised = this.draw() * 1000;
+            this.#nodes.set(id, { beat: raised });
+            return { ...standing, raised };
           },
           done,
         ),
@@ -324,28 +432,82 @@ export class Database {
           'beat',
           () => null,
           () => {
+            const standing = this.#standing(id);
             const node = this.#nodes.get(id);
             if (node) node.beat++;
-            return node !== undefined;
+            return { ...standing, raised: node?.beat ?? 0 };
           },
           done,
         ),
-      nodes: (done) =>
-        this.read(from, 'nodes', () => [...this.#nodes].map(([id, { beat }]) => ({ id, beat })), done),
-      takeOut: (id, beat, done) =>
+      nodes: (id, done) =>
+        this.read(
+          from,
+          'nodes',
+          () => ({
+            ...this.#standing(id),
+            nodes: [...this.#nodes].map(([other, { beat }]) => ({ id: other, beat })),
+          }),
+          done,
+        ),
+      takeOut: (id, beat, epoch, done) =>
         this.write(
           from,
           'take-out',
           () => null,
           () => {
-            const there = this.#nodes.get(id)?.beat === beat && this.#nodes.delete(id);
+            const same = this.#incarnation.epoch === epoch && this.#nodes.get(id)?.beat === beat;
+            const there = same && this.#nodes.delete(id);
             if (there) this.#world.note('database', () => `takes ${id} out`);
             return there;
           },
           done,
         ),
-      readLog: (cursor, done) => this.read(from, 'log', () => this.#readLog(cursor), done),
+      readLog: (cursor, id, done) =>
+        this.read(
+          from,
+          'log',
+          () => {
+            if (cursor === null) newest = null;
+            const behind = this.#isBehind(cursor, newest);
+            newest = this.#log.at(-1)?.ending ?? null;
+            return { ...this.#readLog(cursor), ...this.#standing(id), behind };
+          },
+          done,
+        ),
+      newEpoch: (seen, above, done) =>
+        this.write(
+          from,
+          'new-epoch',
+          () => null,
+          () => {
+            const { epoch } = this.#incarnation;
+            if (epoch !== seen) return;
+            const number = Math.max(Number.parseInt(epoch, 10), Number.parseInt(above, 10)) + 1;
+            const random = this.#world.random.below(1e6);
+            this.#unnoticed = false;
+            this.#incarnation = { epoch: `${number}.${random}`, timeline: this.#timeline, settled: false };
+            this.#world.note('database', () => `begins the epoch ${this.#incarnation.epoch}`);
+          },
+          done,
+        ),
+      settle: (epoch, done) =>
+        this.write(
+          from,
+          'settle',
+          () => null,
+          () => {
+            if (this.#incarnation.epoch === epoch)
+              this.#incarnation = { ...this.#incarnation, settled: true };
+          },
+          done,
+        ),
     };
+  }
+
+  /** Whether this database has not come as far as a reader, or lacks what the reader was given before. */
+  #isBehind(cursor: string | null, newest: Ending | null): boolean {
+    const { next } = readCursor(cursor ?? '0');
+    return this.#nextXid < next || (newest !== null && !this.#log.some(({ ending }) => ending === newest));
   }
 
   /** A node that has closed in good order takes itself out. */
@@ -410,5 +572,6 @@ export const sessionOf = (facts: Session['facts'], kind: Session['kind']): Sessi
   there: false,
   marked: false,
   over: false,
+  lostIn: null,
   confirmedMs: Number.POSITIVE_INFINITY,
 });

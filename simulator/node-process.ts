@@ -48,11 +48,13 @@ export class NodeProcess {
       authorityNowMs: () => sim.authorityNowMs(this.process),
       database: {
         ...db,
-        readLog: (cursor, done) => {
+        readLog: (cursor, id, done) => {
           const sentMs = world.nowMs;
+          // A node that begins anew has an empty replica.
+          if (cursor === null) this.#committed.clear();
           // What this process has committed and taken in may be left out, and is for every other process.
           const held = new Set(this.#oddly ? this.#committed : []);
-          db.readLog(cursor, (error, answer) => {
+          db.readLog(cursor, id, (error, answer) => {
             if (!error) this.#readMs = Math.max(this.#readMs, sentMs);
             const endings = answer?.endings.filter(({ position }) => !held.has(position)) ?? [];
             done(error, answer && { ...answer, endings });
@@ -67,6 +69,10 @@ export class NodeProcess {
         world.note(name, () => `takes in the ending ${ending.position}`);
       },
       onGap: () => this.memory.forget(),
+      onBack: () => {
+        this.published.fill([]);
+        for (const connection of this.connections) connection.end('node');
+      },
       onTrouble: (what) => world.note(name, () => `has trouble: ${what}`),
     };
     this.node = new Node(name, nodeWorld, { leaseMs: plan.leaseMs, keepMs: plan.keepMs, sole: plan.sole });
@@ -100,7 +106,7 @@ export class NodeProcess {
     const known = process.check(() => memory.recall(text, this.#sim.authorityNowMs(process)));
     if (process.dead) return;
     if (known === 'ended') {
-      truth.refused(check);
+      truth.refused(check, this.node.epoch !== null && this.node.epoch === database.epoch);
       return done('over');
     }
     if (known !== null && known !== 'unsure') {
@@ -204,7 +210,7 @@ export class NodeProcess {
     else if (to) {
       const spokenFor = to.rung.get(ring.ack) ?? 0;
       for (const decision of to.asked.slice(0, spokenFor))
-        if (!this.#sim.isOld(decision.ending) && !this.holds(decision.ending))
+        if (!decision.lost && !this.#sim.isOld(decision.ending) && !this.holds(decision.ending))
           throw new Broken('told', `${this.name} acknowledges what it does not hold`);
     }
   }
@@ -216,6 +222,8 @@ export class NodeProcess {
     switch (message.t) {
       case 'hello': {
         if (connection.feed) return;
+        const { epoch } = this.node;
+        if (epoch === null) return connection.end('node');
         const feed = publisher.join((out) => connection.toVerifier(out));
         connection.feed = feed;
         const { leaseMs, keepMs, tokenLifeMs } = plan;
@@ -227,6 +235,7 @@ export class NodeProcess {
           keep: keepMs,
           tokenLife: tokenLifeMs,
           issuer: 'simulator',
+          epoch,
         });
         this.#sendSnapshot(connection, publisher.seq, this.node.replica.parts(), 0);
         return;

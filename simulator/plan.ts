@@ -29,6 +29,7 @@ export const FAULTS = [
   'answers-lost',
   'expiry',
   'codec',
+  'going-back',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -45,6 +46,7 @@ const NOT_EMBEDDED: ReadonlySet<Fault> = new Set([
   'outages',
   'cut-offs',
   'slow-database',
+  'going-back',
 ]);
 
 /** What a seed decides before anything happens. */
@@ -78,9 +80,15 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
   const sole = !registry && random.chance(0.08);
   const share = registry ? random.between(0, 0.3) : random.between(0.15, 0.7);
   const faults = new Set<Fault>();
-  for (const fault of FAULTS)
+  for (const fault of FAULTS) {
+    // Drawn apart: the seeds without it stay what they were.
+    if (fault === 'going-back') {
+      if (!calm && new Random(seed ^ 0x2545f491).chance(0.08)) faults.add(fault);
+      continue;
+    }
     if ((random.chance(RARE.has(fault) ? 0.08 : share) && !calm) || (registry && REGISTRY.has(fault)))
       faults.add(fault);
+  }
   for (const fault of [...without, ...(sole ? NOT_EMBEDDED : [])]) faults.delete(fault);
   const leaseMs = random.pick([150, 400, 1000, 1000, 3000]);
   const expiry = faults.has('expiry');

@@ -208,6 +208,7 @@ export class Simulation {
     const kind = random.chance(0.6) ? 'jwt' : 'opaque';
     node.process.deliver(() => {
       const issuedMs = this.authorityNowMs(node.process);
+      const { epoch } = node.node;
       this.database.login(
         node.process,
         (born) =>
@@ -222,14 +223,14 @@ export class Simulation {
             kind,
           ),
         (error, session) => {
-          if (!error && session) this.#hand(session, issuedMs);
+          if (!error && session) this.#hand(session, issuedMs, epoch);
         },
       );
     });
   }
 
   /** A client gets a credential. */
-  #hand(session: Session, issuedMs: number): void {
+  #hand(session: Session, issuedMs: number, epoch: string | null): void {
     const { facts, kind } = session;
     if (kind === 'opaque') {
       const known = this.#credentials.some((one) => one.session === session);
@@ -237,7 +238,8 @@ export class Simulation {
         this.#credentials.push({ credential: { text: `opaque-${facts.sid}`, kind }, session, twin: false });
       return;
     }
-    const text = signToken({ facts, issuedMs, expiresAtMs: Math.floor(issuedMs + this.plan.tokenLifeMs) });
+    const expiresAtMs = Math.floor(issuedMs + this.plan.tokenLifeMs);
+    const text = signToken({ facts, epoch, issuedMs, expiresAtMs });
     this.#credentials.push({ credential: { text, kind }, session, twin: false });
     if (this.world.random.chance(0.1))
       this.#credentials.push({ credential: { text: twinOf(text), kind }, session, twin: true });
@@ -249,13 +251,14 @@ export class Simulation {
     const { session } = this.world.random.pick(this.#credentials);
     node.process.deliver(() => {
       const issuedMs = this.authorityNowMs(node.process);
+      const { epoch } = node.node;
       const beganMs = this.world.nowMs;
       this.database.refresh(node.process, session, (error, alive) => {
         if (error || !alive) return;
         this.world.note(node.name, () => `gives new credentials to ${nameOf(session)}`);
         if (session.confirmedMs <= beganMs)
           throw new Broken('G1', `${node.name} refreshes ${nameOf(session)}, whose end was confirmed`);
-        this.#hand(session, issuedMs);
+        this.#hand(session, issuedMs, epoch);
       });
     });
   }
@@ -290,7 +293,7 @@ export class Simulation {
   }
 
   #suspect(by: Session, scope: Scope): void {
-    const all = { scope, by, listed: [by], position: Number.POSITIVE_INFINITY };
+    const all = { scope, by, listed: [by], position: Number.POSITIVE_INFINITY, life: this.truth.life };
     for (const held of this.#credentials)
       if (covers(all, held.session) && !this.#suspects.includes(held)) this.#suspects.push(held);
     if (this.#suspects.length > 40) this.#suspects.splice(0, this.#suspects.length - 40);
@@ -378,6 +381,8 @@ export class Simulation {
       }
       case 'outages':
         return this.database.fail(untilHeal(random.between(0, 2) * lease), random.chance(0.5));
+      case 'going-back':
+        return this.database.goBack();
       case 'cut-offs':
         if (one) this.#cutOff(one);
         return;

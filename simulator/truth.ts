@@ -19,6 +19,8 @@ export interface Session {
   marked: boolean;
   /** A committed ending covers it. */
   over: boolean;
+  /** The life of the database that its row was lost with, if it was. */
+  lostIn: number | null;
   /** Since when somebody has been told that its end is true everywhere. */
   confirmedMs: number;
 }
@@ -33,8 +35,13 @@ export interface Decision {
   readonly listed: readonly Session[];
   readonly position: number;
   readonly ending: Ending;
+  /** How often the database had gone back before. */
+  readonly life: number;
+  /** The database has gone back behind it. */
+  lost: boolean;
   committedMs: number | null;
-  confirmed: boolean;
+  /** When somebody was told first that it is true everywhere. */
+  confirmedMs: number | null;
   /** Sessions made up to ask a replica whether it holds the ending. */
   readonly probes: readonly Watched[];
 }
@@ -42,11 +49,12 @@ export interface Decision {
 const NOBODY = 'ffffffff-ffff-7fff-bfff-ffffffffffff';
 
 export function covers(
-  decision: Pick<Decision, 'scope' | 'by' | 'listed' | 'position'>,
-  { facts }: Session,
+  decision: Pick<Decision, 'scope' | 'by' | 'listed' | 'position' | 'life'>,
+  { facts, lostIn }: Session,
 ): boolean {
   const { facts: by } = decision.by;
-  const below = facts.born < decision.position;
+  // Of a session that was lost the position says nothing any more: it is below whatever is decided later.
+  const below = facts.born < decision.position || (lostIn !== null && lostIn < decision.life);
   switch (decision.scope) {
     case 'session':
       return facts.sid === by.sid;
@@ -98,8 +106,8 @@ export interface Check {
 /** What really is, and what must never be. */
 export class Truth {
   readonly sessions: Session[] = [];
-  readonly decisions: Decision[] = [];
-  readonly #confirmed: Decision[] = [];
+  decisions: Decision[] = [];
+  #confirmed: Decision[] = [];
   readonly #committedMs = new Map<number, number>();
   readonly nodes: NodeProcess[] = [];
   readonly verifiers: VerifierProcess[] = [];
@@ -107,6 +115,9 @@ export class Truth {
   readonly #plan: Plan;
   checks = 0;
   confirmations = 0;
+  /** How often the database has gone back, and when it did last. */
+  life = 0;
+  #wentBackMs = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, plan: Plan) {
     this.#world = world;
@@ -117,6 +128,27 @@ export class Truth {
     decision.committedMs = this.#world.nowMs;
     this.#committedMs.set(decision.position, this.#world.nowMs);
     for (const session of this.sessions) if (covers(decision, session)) session.over = true;
+  }
+
+  /**
+   * The database has gone back. What was decided since is lost, also where somebody has been told that it is true everywhere; what
+   * is decided from here on is promised to hold like everything else.
+   */
+  wentBack(isLost: (decision: Decision) => boolean, lost: ReadonlySet<Session>): void {
+    for (const decision of this.decisions) decision.lost = isLost(decision);
+    this.decisions = this.decisions.filter((decision) => !decision.lost);
+    this.#confirmed = this.#confirmed.filter((decision) => !decision.lost);
+    for (const session of this.sessions) {
+      if (lost.has(session)) session.lostIn = this.life;
+      const endings = this.decisions.filter((one) => one.committedMs !== null && covers(one, session));
+      session.over = endings.length > 0;
+      session.confirmedMs = Math.min(
+        Number.POSITIVE_INFINITY,
+        ...endings.flatMap(({ confirmedMs }) => (confirmedMs === null ? [] : [confirmedMs])),
+      );
+    }
+    this.life++;
+    this.#wentBackMs = this.#world.nowMs;
   }
 
   /** A check was answered with yes. @param memory whether nobody was asked: then the instant of the answer counts */
@@ -134,11 +166,14 @@ export class Truth {
       );
   }
 
-  /** A check was answered with "this session is over". */
-  refused(check: Check): void {
+  /**
+   * A check was answered with "this session is over".
+   * @param current whether the process knows which epoch the database is in: until then it may hold endings that were lost
+   */
+  refused(check: Check, current: boolean): void {
     this.checks++;
     this.#world.note(check.at, () => `says that ${nameOf(check.session)} is over`);
-    if (!check.session.over)
+    if (!check.session.over && current)
       throw new Broken('wrong end', `${check.at} says that ${nameOf(check.session)} is over`);
   }
 
@@ -153,11 +188,12 @@ export class Truth {
     if (decision.committedMs === null)
       throw new Broken('loud failure', `${by.name} confirms what was never committed: ${describe(decision)}`);
     this.#inTime(by, learned);
+    if (decision.lost) return;
     for (const session of this.sessions)
       if (covers(decision, session)) session.confirmedMs = Math.min(session.confirmedMs, this.#world.nowMs);
     this.#holders(by, decision, propagation);
-    if (!decision.confirmed) {
-      decision.confirmed = true;
+    if (decision.confirmedMs === null) {
+      decision.confirmedMs = this.#world.nowMs;
       this.#confirmed.push(decision);
     }
     this.confirmations++;
@@ -168,12 +204,14 @@ export class Truth {
   toldNothing(by: NodeProcess, session: Session, learned: { atMs: number; suspendedMs: number }): void {
     this.#world.note(by.name, () => `confirms that ${nameOf(session)} was over already`);
     this.#inTime(by, learned);
-    if (!session.over)
+    if (learned.atMs < this.#wentBackMs) return;
+    if (!session.over && session.lostIn === null)
       throw new Broken('loud failure', `${by.name} confirms the end of ${nameOf(session)}, which lives`);
     session.confirmedMs = Math.min(session.confirmedMs, this.#world.nowMs);
     this.confirmations++;
     const first = this.decisions.find((one) => covers(one, session));
-    if (first && !this.isOld(first))
+    // A session that was lost is refused for want of its row; no replica holds its end.
+    if (first && !this.isOld(first) && session.lostIn === null)
       for (const process of this.#all()) this.#never(process, session.watched, nameOf(session));
   }
 
@@ -189,7 +227,8 @@ export class Truth {
 
   /** Whoever is said to have acknowledged has it. */
   #holders(by: NodeProcess, decision: Decision, { acknowledged, waitedOut }: Propagation): void {
-    if (this.isOld(decision)) return;
+    // Who began anew after it had acknowledged may be reading still.
+    if (this.isOld(decision) || this.life > 0) return;
     let holders = 0;
     for (const process of this.#all())
       if (process !== by && process.holds(decision.ending)) holders += process.feeds;

@@ -42,6 +42,7 @@ export class VerifierProcess {
         this.#again();
       },
       onEnding: ({ changed }) => this.memory.change(changed, plan.believedMs),
+      onBack: () => this.memory.forget(),
     });
     this.memory = new Memory({
       capacity: 50,
@@ -108,10 +109,12 @@ export class VerifierProcess {
         truth.accepted(check, true);
         return done('yes');
       case 'ended':
-        truth.refused(check);
+        truth.refused(check, this.#isCurrent());
         return done('over');
       case 'bad':
         return done('no');
+      case 'foreign':
+        return this.#ask(text, check, done);
       case 'unsure':
         if (jwt && fresh && suspendedMs === process.suspendedMs)
           throw new Broken('G3', `${this.name} is fresh and asks about a JWT`);
@@ -119,8 +122,12 @@ export class VerifierProcess {
     }
   }
 
+  #isCurrent(): boolean {
+    return this.subscriber.terms?.epoch === this.#sim.database.epoch;
+  }
+
   /** What this process can say by itself. */
-  #judgeHere(text: string, jwt: boolean): Verdict | 'bad' {
+  #judgeHere(text: string, jwt: boolean): Verdict | 'bad' | 'foreign' {
     const { memory, subscriber } = this;
     const nowMs = subscriber.authorityNowMs();
     if (nowMs === null) return 'unsure';
@@ -130,6 +137,7 @@ export class VerifierProcess {
     if (!jwt) return 'unsure';
     const claims = readToken(text);
     if (claims === null || claims.expiresAtMs <= nowMs) return 'bad';
+    if (!subscriber.mayJudge(claims.epoch ?? undefined)) return 'foreign';
     return this.#judgeToken(text, claims);
   }
 
@@ -158,7 +166,7 @@ export class VerifierProcess {
       if (answer !== 'yes' || old) return done(answer === 'yes' ? 'fault' : answer);
       const session = check.session.watched;
       if (this.subscriber.judge(session) === 'ended') {
-        truth.refused(check);
+        truth.refused(check, this.#isCurrent());
         return done('over');
       }
       this.memory.remember({

@@ -92,6 +92,7 @@ function isClaims(payload: unknown): payload is AccessTokenClaims {
     claims !== null &&
     TEXTS.every((name) => typeof claims[name] === 'string') &&
     NUMBERS.every((name) => Number.isSafeInteger(claims[name])) &&
+    ['string', 'undefined'].includes(typeof claims['epoch']) &&
     UUID.test(String(claims['sid']))
   );
 }

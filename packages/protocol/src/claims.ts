@@ -13,6 +13,11 @@ export interface AccessTokenClaims {
   /** The device's id: a logout of one device ends by it what was born below its cut. */
   device_id: string;
   born: number;
+  /**
+   * The database's epoch in which the session was read: positions of two epochs do not compare. Absent in tokens of versions
+   * before 0.2.
+   */
+  epoch?: string;
   iat: number;
   exp: number;
   jti: string;

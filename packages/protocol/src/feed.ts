@@ -44,6 +44,11 @@ export interface Welcome {
   /** The longest an access token may live and still be judged without asking. */
   tokenLife: number;
   issuer: string;
+  /**
+   * The database's epoch (see node.ts). What is held of another one is worth nothing, and a token of another one may be of a
+   * session that was lost with it: the authority is to be asked. Nodes of older versions do not say it.
+   */
+  epoch?: string;
 }
 
 /** What a verifier sends. */

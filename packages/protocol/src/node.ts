@@ -17,28 +17,54 @@ export interface Propagation {
 
 export type Done<T> = (error: unknown, answer?: T) => void;
 
+/**
+ * Which database a statement was answered by, as that statement's own snapshot saw it. A database can go back under its nodes:
+ * a standby that had not received the last commits takes over, or a copy is restored. Its history up to then, and from then on, is
+ * an *epoch*, recorded in the database.
+ */
+export interface Standing {
+  /** The recorded epoch, `<number>.<random>`: the number grows. */
+  epoch: string;
+  /** The epoch was recorded on another server, timeline or database than the one that answers: nobody has begun a new one yet. */
+  foreign: boolean;
+  /** The epoch is so old that whoever was fresh before it is so no longer: whoever may be fresh is in the registry. */
+  settled: boolean;
+  /** This node's beat before the statement; null when the node is not in the registry. */
+  beat: number | null;
+}
+
 /** What a node asks of the database. Every answer is of one snapshot that was taken after the asking. */
 export interface NodeDatabase {
   /**
    * Enters the node into the registry, with a beat that no node has had before, even if it is there already: whoever is
-   * about to take it out by an older beat does not. Answers after the commit.
+   * about to take it out by an older beat does not. Answers after the commit, with the new beat.
    */
-  register(id: string, done: Done<void>): void;
-  /** Raises the node's beat. False when it is not in the registry. */
-  beat(id: string, done: Done<boolean>): void;
-  nodes(done: Done<readonly { id: string; beat: number }[]>): void;
-  /** Takes a node out whose beat still is what it was. */
-  takeOut(id: string, beat: number, done: Done<boolean>): void;
+  register(id: string, done: Done<Standing & { raised: number }>): void;
+  /** Raises the beat of a node that is in the registry. */
+  beat(id: string, done: Done<Standing & { raised: number }>): void;
+  /** @param id the node that asks */
+  nodes(id: string, done: Done<Standing & { nodes: readonly { id: string; beat: number }[] }>): void;
+  /** Takes a node out whose beat still is what it was, in the same epoch. */
+  takeOut(id: string, beat: number, epoch: string, done: Done<boolean>): void;
   /**
    * Every ending at or above the cursor that is committed, and the cursor to go on from: below it every transaction is over, so
    * nothing can appear there any more. Without a cursor, everything that can still matter to anybody. With `more` it was
    * only the first of it, and the cursor leads to the rest. Endings that this node was given by `committed` may be left
-   * out.
+   * out. `behind`: the database has not come as far as the cursor, or lacks an ending that it gave before.
+   * @param id the node that asks
    */
   readLog(
     cursor: string | null,
-    done: Done<{ endings: readonly Ending[]; cursor: string; more?: boolean }>,
+    id: string,
+    done: Done<Standing & { endings: readonly Ending[]; cursor: string; more?: boolean; behind?: boolean }>,
   ): void;
+  /**
+   * Records a new epoch of the database that answers, numbered above both, unless another process has recorded one in place
+   * of `seen` meanwhile.
+   */
+  newEpoch(seen: string, above: string, done: Done<void>): void;
+  /** Whoever was fresh before the epoch is so no longer. */
+  settle(epoch: string, done: Done<void>): void;
 }
 
 /** What the outside gives a node. */
@@ -51,7 +77,9 @@ export interface NodeWorld extends Clock {
   onEnding(ending: Ending): void;
   /** This node was taken out of the registry: what it was told by the database before this counts for nothing. */
   onGap(): void;
-  onTrouble(what: 'log' | 'registry' | 'taken-out' | 'silent', detail: unknown): void;
+  /** The database has gone back: this node begins anew, and so must whoever follows it. Their connections are to be closed. */
+  onBack(): void;
+  onTrouble(what: 'log' | 'registry' | 'taken-out' | 'silent' | 'went-back', detail: unknown): void;
 }
 
 /**
@@ -75,7 +103,6 @@ interface Confirmation {
  */
 export class Node {
   readonly id: string;
-  readonly replica: Replica;
   /** For how long an entry stays in the replica at least. */
   readonly keepMs: number;
   readonly publisher: Publisher;
@@ -88,6 +115,17 @@ export class Node {
   readonly #beats = new Map<string, { beat: number; movedMs: number }>();
   readonly #read: (done: Done<void>) => void;
   readonly #readRegistry: (done: Done<readonly string[]>) => void;
+  #replica: Replica;
+  /** The database's epoch that everything here is of; null before it is known. */
+  #epoch: string | null = null;
+  #epochSinceMs = 0;
+  #settled = false;
+  /** The database has gone back from this epoch: a new one has to be recorded before anything else. */
+  #stale: { seen: string; above: string } | null = null;
+  /** Raised when the database has gone back: what was asked before is of a past that never was. */
+  #life = 0;
+  /** The highest beat of this node that is surely committed. */
+  #beatKnown = 0;
   #others = 0;
   #registered = false;
   /** As of when this node was surely registered: when the last beat was sent that was answered. */
@@ -117,19 +155,35 @@ export class Node {
     this.#sole = options.sole ?? false;
     this.#freshness = new Freshness(options.leaseMs);
     this.#beaten = new Freshness(BEAT_TRUSTED * options.leaseMs);
-    this.replica = new Replica(options.keepMs, world.now().monotonicMs);
+    this.#replica = new Replica(options.keepMs, world.now().monotonicMs);
     this.publisher = new Publisher(world, this.#waitMs);
     this.#read = shared((done) => this.#readNow(done));
     this.#readRegistry = shared((done) => {
       // Nobody else can be there.
       if (this.#sole) return done(null, []);
-      world.database.nodes((error, nodes) =>
-        done(
-          error,
-          nodes?.map((node) => node.id).filter((other) => other !== id),
-        ),
+      world.database.nodes(
+        id,
+        this.#checked((error, registry) => {
+          if (error || registry === undefined) return done(error ?? new Error('the registry cannot be read'));
+          // Registrations may be lost with the rest, and those nodes still be fresh.
+          if (!registry.settled) return done(new Error('the database has gone back a moment ago'));
+          done(
+            null,
+            registry.nodes.map((node) => node.id).filter((other) => other !== id),
+          );
+        }),
       );
     });
+  }
+
+  /** The cuts and ended ids that this node holds. */
+  get replica(): Replica {
+    return this.#replica;
+  }
+
+  /** The database's epoch that this node knows; null while it finds that out. Take it before what it is to vouch for is asked. */
+  get epoch(): string | null {
+    return this.#epoch;
   }
 
   /** Registers and reads. Answers when the node is fresh for the first time, or with what failed. */
@@ -151,13 +205,13 @@ export class Node {
   /** A sole node that finds another in the registry comes after one that was killed: what that one's verifiers trust lives on. */
   #succeed(done: Done<void>): void {
     const { database } = this.#world;
-    database.nodes((error, nodes) => {
-      if (error || nodes === undefined) return done(error ?? new Error('the registry cannot be read'));
-      const dead = nodes.filter((node) => node.id !== this.id);
+    database.nodes(this.id, (error, registry) => {
+      if (error || registry === undefined) return done(error ?? new Error('the registry cannot be read'));
+      const dead = registry.nodes.filter((node) => node.id !== this.id);
       if (dead.length > 0) this.publisher.inherit();
       // One that stays for now only has the next start wait again.
       for (const { id, beat } of dead)
-        database.takeOut(id, beat, (failed) => failed && this.#trouble('registry', failed));
+        database.takeOut(id, beat, registry.epoch, (failed) => failed && this.#trouble('registry', failed));
       done(null);
     });
   }
@@ -184,7 +238,7 @@ export class Node {
 
   /** What this node's memory says of a session that it was told of. */
   judge(session: Watched): Verdict {
-    if (this.replica.ends(session)) return 'ended';
+    if (this.#replica.ends(session)) return 'ended';
     // The clock comes last: whoever was suspended in the line above finds the lease over here.
     return this.isFresh() ? 'alive' : 'unsure';
   }
@@ -224,6 +278,8 @@ export class Node {
    * given together: it goes to the verifiers as one message.
    */
   committed(...endings: readonly Ending[]): void {
+    // Of which epoch they are is not known then; the history is read next, and has them if the database has.
+    if (this.#epoch === null) return;
     const news = endings.filter(({ position }) => !this.#given.has(position));
     // A sole node reads no log: nothing is given again.
     if (!this.#sole) for (const { position } of news) this.#own.add(position);
@@ -273,7 +329,12 @@ export class Node {
       if (error || ids === undefined) return this.#trouble('registry', error);
       this.#others = ids.length;
       confirmation.others = new Map(ids.map((id) => [id, null]));
-      if (ids.length > 0) this.#world.ring({ ring: confirmation.ring, from: this.id });
+      if (ids.length > 0)
+        this.#world.ring({
+          ring: confirmation.ring,
+          from: this.id,
+          ...(this.#epoch !== null && { epoch: this.#epoch }),
+        });
       confirmation.settle();
     });
   }
@@ -307,6 +368,7 @@ export class Node {
       // The read begins after the ring was heard, and so after the commit that it was rung for.
       this.#read((error) => {
         if (error) return this.#trouble('log', error);
+        if (message.epoch !== undefined && message.epoch !== this.#epoch) return;
         this.#acknowledge(message.ring, message.from);
       });
       return;
@@ -325,7 +387,11 @@ export class Node {
   /** Says to another node that this one holds what it rang for: at once for itself, and again when its verifiers do. */
   #acknowledge(ring: number, to: string): void {
     let over = false;
-    const say = (tally: Tally): void => this.#world.ring({ ack: ring, from: this.id, to, over, ...tally });
+    const life = this.#life;
+    const say = (tally: Tally): void => {
+      // What was held then is dropped when the database goes back.
+      if (life === this.#life) this.#world.ring({ ack: ring, from: this.id, to, over, ...tally });
+    };
     const standing = this.publisher.waitForAll((tally) => {
       over = true;
       say(tally);
@@ -339,99 +405,200 @@ export class Node {
       return;
     }
     const asked = this.#world.now();
+    const life = this.#life;
     // What was committed here before the asking is given by this read at the latest, if at all, and never after it anew.
     const own = this.#own;
     this.#own = new Set();
-    this.#world.database.readLog(this.#cursor, (error, news) => {
-      if (error || news === undefined || this.#closed) {
-        for (const position of own) this.#own.add(position);
-        return done(error ?? new Error('the log cannot be read'));
+    this.#world.database.readLog(
+      this.#cursor,
+      this.id,
+      this.#checked((error, news) => {
+        if (error || news === undefined || this.#closed) {
+          // Begun anew by what this answer says, or another one: this very read is to tell of the new history.
+          if (life !== this.#life && !this.#closed) return this.#readNow(done);
+          for (const position of own) this.#own.add(position);
+          return done(error ?? new Error('the log cannot be read'));
+        }
+        if (news.beat === null) {
+          // Nobody waited for this node at that moment.
+          this.#wasTakenOut();
+          for (const position of own) this.#own.add(position);
+          return this.#readNow(done);
+        }
+        const before = this.#given;
+        this.#given = new Set(news.endings.map(({ position }) => position));
+        this.#takeIn(
+          news.endings.filter(
+            ({ position }) => !before.has(position) && !own.has(position) && !this.#own.has(position),
+          ),
+        );
+        this.#cursor = news.cursor;
+        if (news.more) {
+          // A page proves nothing: not everything that was committed before it was asked for is in it.
+          for (const position of own) this.#own.add(position);
+          return this.#readNow(done);
+        }
+        this.#whole = true;
+        this.#freshness.prove(asked, 0);
+        done(null);
+      }),
+    );
+  }
+
+  /**
+   * Looks, before an answer of the database is taken in, whether it is of this node's epoch. If it is not, the node begins anew, and
+   * the answer is an error like any other.
+   */
+  #checked<T extends Standing & { behind?: boolean }>(done: Done<T>): Done<T> {
+    const life = this.#life;
+    const beat = this.#beatKnown;
+    return (error, answer) => {
+      if (life !== this.#life) return done(new Error('asked before the database went back'));
+      if (error || answer === undefined || this.#closed) return done(error, answer);
+      const moved = answer.foreign || (this.#epoch !== null && answer.epoch !== this.#epoch);
+      if (moved || answer.behind === true || (answer.beat !== null && answer.beat < beat)) {
+        this.#beginAnew(answer);
+        return done(new Error('the database has gone back'));
       }
-      const before = this.#given;
-      this.#given = new Set(news.endings.map(({ position }) => position));
-      this.#takeIn(
-        news.endings.filter(
-          ({ position }) => !before.has(position) && !own.has(position) && !this.#own.has(position),
-        ),
-      );
-      this.#cursor = news.cursor;
-      if (news.more) {
-        // A page proves nothing: not everything that was committed before it was asked for is in it.
-        for (const position of own) this.#own.add(position);
-        return this.#readNow(done);
-      }
-      this.#whole = true;
-      this.#freshness.prove(asked, 0);
-      done(null);
-    });
+      if (answer.settled) this.#settled = true;
+      done(null, answer);
+    };
+  }
+
+  /** Nothing that is held here is of this database: all of it is dropped, and until it is read again nothing is vouched for. */
+  #beginAnew({ epoch, foreign }: Standing): void {
+    const left = this.#epoch ?? epoch;
+    this.#life++;
+    // Another process may have recorded the new epoch already; an older one, or the same, is of a copy that has gone back.
+    this.#stale = foreign || numberOf(epoch) <= numberOf(left) ? { seen: epoch, above: left } : null;
+    this.#epoch = null;
+    this.#settled = false;
+    this.#registered = false;
+    this.#whole = false;
+    this.#beatKnown = 0;
+    this.#cursor = null;
+    this.#given.clear();
+    this.#own.clear();
+    this.#beats.clear();
+    this.#replica = new Replica(this.keepMs, this.#world.now().monotonicMs);
+    this.#freshness = new Freshness(this.#leaseMs);
+    // What was asked of the registry was asked of another one.
+    for (const confirmation of this.#confirmations) confirmation.others = null;
+    this.publisher.dismiss();
+    this.#world.onBack();
+    this.#world.onGap();
+    this.#trouble('went-back', epoch);
   }
 
   #takeIn(endings: readonly Ending[]): void {
     const nowMs = this.#world.now().monotonicMs;
-    for (const ending of endings) this.replica.apply(ending, nowMs);
+    for (const ending of endings) this.#replica.apply(ending, nowMs);
     this.publisher.publish(endings);
     for (const ending of endings) this.#world.onEnding(ending);
   }
 
   #register(done: Done<void>): void {
+    if (this.#stale) {
+      const stale = this.#stale;
+      return this.#world.database.newEpoch(stale.seen, stale.above, (error) => {
+        if (error) return done(error);
+        if (this.#stale === stale) this.#stale = null;
+        this.#register(done);
+      });
+    }
     const sent = this.#world.now();
-    this.#world.database.register(this.id, (error) => {
-      if (error) return done(error);
-      if (this.#closed) return done(new Error('this node is closed'));
-      this.#world.onGap();
-      this.#beaten = new Freshness(BEAT_TRUSTED * this.#leaseMs);
-      this.#beaten.prove(sent, 0);
-      // What was read before the registration was read when no logout waited for this node.
-      this.#freshness = new Freshness(this.#leaseMs);
-      this.#registered = true;
-      done(null);
-    });
+    const life = this.#life;
+    this.#world.database.register(
+      this.id,
+      this.#checked((error, answer) => {
+        if (life !== this.#life && !this.#closed) return this.#register(done);
+        if (error || answer === undefined) return done(error ?? new Error('the node was not registered'));
+        if (this.#closed) return done(new Error('this node is closed'));
+        this.#world.onGap();
+        this.#beaten = new Freshness(BEAT_TRUSTED * this.#leaseMs);
+        this.#beaten.prove(sent, 0);
+        this.#beatKnown = Math.max(this.#beatKnown, answer.raised);
+        // What was read before the registration was read when no logout waited for this node.
+        this.#freshness = new Freshness(this.#leaseMs);
+        if (this.#epoch === null) {
+          this.#epoch = answer.epoch;
+          this.#epochSinceMs = this.#world.now().monotonicMs;
+        }
+        this.#registered = true;
+        done(null);
+      }),
+    );
   }
 
   #beat(): void {
     const sent = this.#world.now();
-    this.#world.database.beat(this.id, (error, there) => {
-      if (error) return this.#trouble('registry', error);
-      if (there) {
-        this.#beaten.prove(sent, 0);
-        this.#takeOutSilent();
-        return;
-      }
-      if (!this.#registered) return;
-      // The next read registers anew.
-      this.#registered = false;
-      this.#world.onGap();
-      this.#trouble('taken-out', this.id);
-    });
+    this.#world.database.beat(
+      this.id,
+      this.#checked((error, answer) => {
+        if (error || answer === undefined) return this.#trouble('registry', error);
+        if (answer.beat !== null) {
+          this.#beaten.prove(sent, 0);
+          this.#beatKnown = Math.max(this.#beatKnown, answer.raised);
+          this.#settleEpoch();
+          this.#takeOutSilent();
+          return;
+        }
+        this.#wasTakenOut();
+      }),
+    );
+  }
+
+  /** The next read registers anew. */
+  #wasTakenOut(): void {
+    if (!this.#registered) return;
+    this.#registered = false;
+    this.#beatKnown = 0;
+    this.#world.onGap();
+    this.#trouble('taken-out', this.id);
+  }
+
+  /** A lease after this node has come into the epoch, nobody trusts anything that was proven before it. */
+  #settleEpoch(): void {
+    const epoch = this.#epoch;
+    if (this.#settled || epoch === null) return;
+    if (this.#world.now().monotonicMs - this.#epochSinceMs <= this.#waitMs) return;
+    this.#world.database.settle(epoch, (error) => error && this.#trouble('registry', error));
   }
 
   #takeOutSilent(): void {
     const askedMs = this.#world.now().monotonicMs;
-    this.#world.database.nodes((error, nodes) => {
-      if (error || nodes === undefined) return this.#trouble('registry', error);
-      // A beat that moved may have been sent as late as now; one that has not moved had not when this was asked.
-      const movedMs = this.#world.now().monotonicMs;
-      this.#others = nodes.filter((node) => node.id !== this.id).length;
-      for (const known of this.#beats.keys())
-        if (!nodes.some((node) => node.id === known)) this.#beats.delete(known);
-      for (const { id, beat } of nodes) {
-        if (id === this.id) continue;
-        const seen = this.#beats.get(id);
-        if (!seen || seen.beat !== beat) this.#beats.set(id, { beat, movedMs });
-        else if (askedMs - seen.movedMs > SILENT * this.#leaseMs)
-          this.#world.database.takeOut(id, beat, (failed, gone) => {
-            if (failed || !gone) return;
-            this.#beats.delete(id);
-            this.#trouble('silent', id);
-          });
-      }
-    });
+    this.#world.database.nodes(
+      this.id,
+      this.#checked((error, registry) => {
+        if (error || registry === undefined) return this.#trouble('registry', error);
+        const { nodes, epoch } = registry;
+        // A beat that moved may have been sent as late as now; one that has not moved had not when this was asked.
+        const movedMs = this.#world.now().monotonicMs;
+        this.#others = nodes.filter((node) => node.id !== this.id).length;
+        for (const known of this.#beats.keys())
+          if (!nodes.some((node) => node.id === known)) this.#beats.delete(known);
+        for (const { id, beat } of nodes) {
+          if (id === this.id) continue;
+          const seen = this.#beats.get(id);
+          if (!seen || seen.beat !== beat) this.#beats.set(id, { beat, movedMs });
+          else if (askedMs - seen.movedMs > SILENT * this.#leaseMs)
+            this.#world.database.takeOut(id, beat, epoch, (failed, gone) => {
+              if (failed || !gone) return;
+              this.#beats.delete(id);
+              this.#trouble('silent', id);
+            });
+        }
+      }),
+    );
   }
 
   #trouble(what: Parameters<NodeWorld['onTrouble']>[0], detail: unknown): void {
     if (!this.#closed) this.#world.onTrouble(what, detail);
   }
 }
+
+/** The number of an epoch. */
+const numberOf = (epoch: string): number => Number.parseInt(epoch, 10);
 
 /** Work of which one run serves everybody who asked before it began; whoever asks during a run gets the next one. */
 function shared<T>(work: (done: Done<T>) => void): (done: Done<T>) => void {

@@ -75,6 +75,12 @@ export class Publisher {
     this.#forgetDeparted(this.#clock.now().monotonicMs);
   }
 
+  /** What everybody here was told is of a past that never was: nobody is told more of it, or renewed. They must begin anew. */
+  dismiss(): void {
+    for (const feed of this.#feeds) this.#departed.add(feed);
+    this.#feeds.clear();
+  }
+
   /**
    * Verifiers may be left that another process has kept fresh, which has ended by now without a word. Nobody knows them:
    * they are waited for as one, until whatever that process said last is over.

@@ -3,7 +3,8 @@ import { type Authenticator, seal, unseal } from './sealed.ts';
 
 /** What nodes say to each other over the doorbell: "there is something new", "I have it". Any of it may be lost. */
 export type Ring =
-  | { ring: number; from: string }
+  /** `epoch`: the ending was committed in this one; who reads the log of another does not have it. */
+  | { ring: number; from: string; epoch?: string }
   /** `over`: of the sender's verifiers, those that are missing have lost their lease. */
   | ({ ack: number; from: string; to: string; over: boolean } & Tally);
 
@@ -89,9 +90,12 @@ class Numbers {
 /** A ring or an acknowledgement, member by member, or null. */
 export function readRing(value: unknown): Ring | null {
   if (!isRecord(value)) return null;
-  const { ring, ack, from, to, over, acknowledged, missing } = value;
+  const { ring, epoch, ack, from, to, over, acknowledged, missing } = value;
   if (!isId(from)) return null;
-  if (isCount(ring)) return ack === undefined ? { ring, from } : null;
+  if (isCount(ring)) {
+    if (ack !== undefined || (epoch !== undefined && !isId(epoch))) return null;
+    return epoch === undefined ? { ring, from } : { ring, from, epoch };
+  }
   const fits = isCount(ack) && isId(to) && typeof over === 'boolean';
   if (!fits || !isCount(acknowledged) || !isCount(missing)) return null;
   return { ack, from, to, over, acknowledged, missing };

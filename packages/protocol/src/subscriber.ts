@@ -14,6 +14,8 @@ export interface SubscriberWorld {
   reconnect(why: string): void;
   /** An ending was taken in: what was cached of its sessions and users is over. */
   onEnding(ending: Omit<Ending, 'position'>): void;
+  /** The authority's database has gone back, and a new replica begins: what was remembered behind the old one counts for nothing. */
+  onBack(): void;
 }
 
 /** Renewals that may be under way at once; one that is overtaken by so many is lost. */
@@ -108,10 +110,13 @@ export class Subscriber {
     const before = this.#welcome;
     this.#welcome = welcome;
     this.#welcomed = true;
-    if (before && before.lease === welcome.lease && before.keep === welcome.keep) return;
-    // Other terms than before: what was held was held by those, so it begins anew.
+    const same =
+      before?.lease === welcome.lease && before.keep === welcome.keep && before.epoch === welcome.epoch;
+    if (same) return;
+    // Other terms than before, or a database that has gone back: what was held was held by those, so it begins anew.
     this.#replica = new Replica(welcome.keep, nowMs);
     this.#freshness = new Freshness(welcome.lease);
+    if (before && before.epoch !== welcome.epoch) this.#world.onBack();
   }
 
   #ended({ seq, ids, cuts, changed }: NodeMessage & { t: 'ending' }, nowMs: number): void {
@@ -161,6 +166,15 @@ export class Subscriber {
     if (this.#replica.ends(session)) return 'ended';
     // The clock comes last: whoever was suspended in the line above finds the lease over here.
     return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';
+  }
+
+  /**
+   * Whether a token that was signed in an epoch may be judged by its signature and the replica: not when its session may have been
+   * lost with another epoch. Then, and of a token that names none, the authority is to be asked.
+   */
+  mayJudge(epoch: string | undefined): boolean {
+    const current = this.#welcome?.epoch;
+    return current === undefined || current === epoch;
   }
 
   /** How old the knowledge is, in milliseconds; infinite before the first proof. */

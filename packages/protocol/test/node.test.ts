@@ -1,6 +1,13 @@
 import type { Ending } from '@curfew/protocol/endings';
 import type { NodeMessage } from '@curfew/protocol/feed';
-import { type Done, Node, type NodeDatabase, type Propagation, type Ring } from '@curfew/protocol/node';
+import {
+  type Done,
+  Node,
+  type NodeDatabase,
+  type Propagation,
+  type Ring,
+  type Standing,
+} from '@curfew/protocol/node';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { HandClock } from './hand-clock.ts';
 import { session, sidOf } from './sessions.ts';
@@ -37,20 +44,40 @@ class HandDatabase implements NodeDatabase {
     this.asked.push(one);
   }
 
-  register(id: string, done: Done<void>): void {
-    this.#ask('register', id, done);
+  /** What every answer says of the database. */
+  standing: Standing = { epoch: '1.a', foreign: false, settled: true, beat: 1 };
+
+  /** Answers with what stands beside the standing. */
+  #askStanding<T extends Standing>(what: keyof NodeDatabase, id: string | null, done: Done<T>): void {
+    this.#ask(what, id, (error, answer) =>
+      done(error, error ? undefined : ({ ...this.standing, ...(answer as object) } as T)),
+    );
   }
-  beat(id: string, done: Done<boolean>): void {
-    this.#ask('beat', id, done);
+
+  register(id: string, done: Done<Standing & { raised: number }>): void {
+    this.#askStanding('register', id, done);
   }
-  nodes(done: Done<readonly { id: string; beat: number }[]>): void {
-    this.#ask('nodes', null, done);
+  beat(id: string, done: Done<Standing & { raised: number }>): void {
+    this.#askStanding('beat', id, done);
   }
-  takeOut(id: string, _beat: number, done: Done<boolean>): void {
+  nodes(_id: string, done: Done<Standing & { nodes: readonly { id: string; beat: number }[] }>): void {
+    this.#askStanding('nodes', null, done);
+  }
+  takeOut(id: string, _beat: number, _epoch: string, done: Done<boolean>): void {
     this.#ask('takeOut', id, done);
   }
-  readLog(cursor: string | null, done: Done<{ endings: readonly Ending[]; cursor: string }>): void {
-    this.#ask('readLog', cursor, done);
+  readLog(
+    cursor: string | null,
+    _id: string,
+    done: Done<Standing & { endings: readonly Ending[]; cursor: string }>,
+  ): void {
+    this.#askStanding('readLog', cursor, done);
+  }
+  newEpoch(seen: string, above: string, done: Done<void>): void {
+    this.#ask('newEpoch', `${seen} ${above}`, done);
+  }
+  settle(epoch: string, done: Done<void>): void {
+    this.#ask('settle', epoch, done);
   }
 
   /** The oldest question of the kind. */
@@ -70,6 +97,7 @@ let database: HandDatabase;
 let rings: Ring[];
 let heard: number[];
 let gaps: number;
+let backs: number;
 let node: Node;
 
 beforeEach(() => {
@@ -78,6 +106,7 @@ beforeEach(() => {
   rings = [];
   heard = [];
   gaps = 0;
+  backs = 0;
   node = new Node(
     'me',
     {
@@ -89,6 +118,7 @@ beforeEach(() => {
       ring: (message) => rings.push(message),
       onEnding: ({ position }) => heard.push(position),
       onGap: () => gaps++,
+      onBack: () => backs++,
       onTrouble: () => undefined,
     },
     { leaseMs: LEASE, keepMs: 1e6 },
@@ -106,7 +136,7 @@ const read = (endings: Ending[] = [], cursor = '1'): void =>
 
 function started(): void {
   node.start(() => undefined);
-  database.get('register').answer(undefined);
+  database.get('register').answer({ raised: 1 });
   read();
 }
 
@@ -115,8 +145,8 @@ function live(ms: number, beats = true): void {
   for (let i = 0; i < ms; i += 50) {
     clock.pass(50);
     while (database.has('readLog')) read();
-    while (database.has('nodes')) database.get('nodes').answer([]);
-    while (beats && database.has('beat')) database.get('beat').answer(true);
+    while (database.has('nodes')) database.get('nodes').answer({ nodes: [] });
+    while (beats && database.has('beat')) database.get('beat').answer({ raised: 1 });
   }
 }
 
@@ -127,7 +157,7 @@ describe('being fresh', () => {
       answered = true;
     });
     expect(database.asked.map(({ what }) => what)).toEqual(['register']);
-    database.get('register').answer(undefined);
+    database.get('register').answer({ raised: 1 });
     expect(database.get('readLog').id).toBeNull();
     clock.pass(300);
     expect([node.isFresh(), answered]).toEqual([false, false]);
@@ -179,7 +209,7 @@ describe('being fresh', () => {
     expect(node.isFresh()).toBe(true);
     live(50, false);
     expect(node.isFresh()).toBe(false);
-    database.get('beat').answer(true);
+    database.get('beat').answer({ raised: 1 });
     // It was sent two leases ago.
     live(900, false);
     expect(node.isFresh()).toBe(true);
@@ -202,11 +232,11 @@ describe('being fresh', () => {
     started();
     live(950);
     clock.pass(50);
-    database.get('beat').answer(false);
+    database.get('beat').answer({ beat: null });
     expect([gaps, node.isFresh()]).toEqual([2, false]);
     while (database.has('readLog')) read();
     clock.pass(250);
-    database.get('register').answer(undefined);
+    database.get('register').answer({ raised: 1 });
     expect([gaps, node.isFresh()]).toEqual([3, false]);
     read();
     expect(node.isFresh()).toBe(true);
@@ -235,7 +265,7 @@ describe('confirming', () => {
     });
   };
   const registry = (...ids: string[]): void =>
-    database.get('nodes').answer([{ id: 'me', beat: 1 }, ...ids.map((id) => ({ id, beat: 1 }))]);
+    database.get('nodes').answer({ nodes: [{ id: 'me', beat: 1 }, ...ids.map((id) => ({ id, beat: 1 }))] });
 
   beforeEach(() => {
     started();
@@ -253,7 +283,7 @@ describe('confirming', () => {
   test('others are rung, and have to say that they and their verifiers are through', () => {
     confirm();
     registry('one', 'two');
-    expect(rings).toEqual([{ ring: 1, from: 'me' }]);
+    expect(rings).toEqual([{ ring: 1, from: 'me', epoch: '1.a' }]);
     node.heard({ ack: 1, from: 'one', to: 'me', over: false, acknowledged: 1, missing: 1 });
     node.heard({ ack: 1, from: 'two', to: 'me', over: true, acknowledged: 0, missing: 0 });
     // Not for this one, of an earlier ring, or of somebody who is not asked.
@@ -327,7 +357,7 @@ describe('confirming', () => {
     node.confirm((propagation) => {
       later = propagation;
     });
-    early.answer([]);
+    early.answer({ nodes: [] });
     expect([told, later]).toEqual([{ acknowledged: 0, waitedOut: 0 }, null]);
     registry('one');
     expect(later).toBeNull();
@@ -421,10 +451,10 @@ describe('the other nodes', () => {
       clock.pass(50);
       while (database.has('readLog')) read();
     }
-    database.get('beat').answer(true);
+    database.get('beat').answer({ raised: 1 });
     clock.pass(lateMs);
     while (database.has('readLog')) read();
-    database.get('nodes').answer(other === null ? [] : [{ id: 'one', beat: other }]);
+    database.get('nodes').answer({ nodes: other === null ? [] : [{ id: 'one', beat: other }] });
   }
 
   test('a beat that has not moved for more than five leases is taken out', () => {
@@ -488,16 +518,17 @@ describe('a sole node', () => {
         ring: () => undefined,
         onEnding: () => undefined,
         onGap: () => undefined,
+        onBack: () => undefined,
         onTrouble: () => undefined,
       },
       { leaseMs: LEASE, keepMs: 1e6, sole: true },
     );
     expect(sole.isFresh()).toBe(false);
     sole.start((error) => (ready = !error));
-    database.get('register').answer(undefined);
+    database.get('register').answer({ raised: 1 });
     read([endingOf(1)]);
     expect(ready).toBe(false);
-    database.get('nodes').answer([...left, { id: 'sole', beat: 9 }]);
+    database.get('nodes').answer({ nodes: [...left, { id: 'sole', beat: 9 }] });
   };
 
   test('reads once, and is fresh for as long as it lives', () => {

@@ -21,6 +21,7 @@ let clock: HandClock;
 let sent: VerifierMessage[];
 let gaveUp: string[];
 let endings: number;
+let backs: number;
 let subscriber: Subscriber;
 
 beforeEach(() => {
@@ -28,11 +29,13 @@ beforeEach(() => {
   sent = [];
   gaveUp = [];
   endings = 0;
+  backs = 0;
   subscriber = new Subscriber('verifier', {
     now: () => clock.now(),
     send: (message) => sent.push(message),
     reconnect: (why) => gaveUp.push(why),
     onEnding: () => endings++,
+    onBack: () => backs++,
   });
 });
 
@@ -190,6 +193,36 @@ test('other terms begin anew', () => {
   expect(subscriber.isFresh()).toBe(false);
   expect(subscriber.judge(session())).toBe('unsure');
   expect(subscriber.size()).toEqual({ ids: 0, cuts: 0, bytes: expect.any(Number) as number });
+});
+
+test('a node of another epoch begins anew, and tokens of other epochs are not judged here', () => {
+  subscriber.connected();
+  subscriber.received({ ...welcome, epoch: '1.a' });
+  ending(1, 7);
+  subscriber.received({ t: 'snapshot', seq: 1, parts: 0 });
+  renewed(1, 1);
+  expect(subscriber.judge(session({ sid: sidOf(7) }))).toBe('ended');
+  expect([subscriber.mayJudge('1.a'), subscriber.mayJudge('2.b'), subscriber.mayJudge(undefined)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+
+  subscriber.connected();
+  subscriber.received({ ...welcome, epoch: '2.b' });
+  expect(backs).toBe(1);
+  expect(subscriber.isFresh()).toBe(false);
+  expect(subscriber.judge(session({ sid: sidOf(7) }))).toBe('unsure');
+  expect([subscriber.mayJudge('1.a'), subscriber.mayJudge('2.b')]).toEqual([false, true]);
+
+  subscriber.connected();
+  subscriber.received({ ...welcome, epoch: '2.b' });
+  expect(backs).toBe(1);
+});
+
+test('a node of a version without epochs is taken at its word', () => {
+  connect();
+  expect([subscriber.mayJudge('1.a'), subscriber.mayJudge(undefined)]).toEqual([true, true]);
 });
 
 test('another version is refused', () => {

@@ -30,6 +30,7 @@ import { createUpgrades } from './http/upgrades.ts';
 import { createAuthenticator } from './keys/authenticator.ts';
 import { openKeyRing } from './keys/ring.ts';
 import type { Database } from './store/database.ts';
+import { claimIncarnation } from './store/epoch.ts';
 import { readNodeSecret } from './store/node-secret.ts';
 import { readIdentity } from './store/nodes.ts';
 import { openEmbedded } from './store/embedded.ts';
@@ -167,6 +168,7 @@ export async function openWorld(config: Config, options: AuthorityOptions = {}):
         broughtBack,
         'the database was restored from another PostgreSQL: its log was given numbers of this one, and its readers go on where they stood',
       );
+    await claimIncarnation(database);
     await alignClock(database, system);
     const world = await buildWorld(config, system, database, closers);
     return { world, close: closeAll };

@@ -29,6 +29,10 @@ export class DeadCredentials {
     return until !== undefined && nowMs < until;
   }
 
+  forget(): void {
+    this.#until.clear();
+  }
+
   add(text: string, nowMs: number): void {
     for (const [oldest, until] of this.#until) {
       if (until > nowMs && this.#until.size < this.#capacity) break;

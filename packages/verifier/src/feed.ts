@@ -12,6 +12,8 @@ import type { Log } from './options.ts';
 /** What a feed tells of what it hears. */
 export interface FeedListener {
   onEnding(ending: NodeMessage & { t: 'ending' }): void;
+  /** The authority's database has gone back. */
+  onBack(): void;
   /** Endings of the time before have arrived, which were not told of one by one. */
   onSnapshot(): void;
   onKeys(keys: readonly Record<string, unknown>[]): void;
@@ -85,6 +87,7 @@ export class Feed {
       send: (message) => this.send(message),
       reconnect: (why) => this.#lost(why),
       onEnding: (ending) => listener.onEnding({ t: 'ending', seq: 0, ...ending }),
+      onBack: () => listener.onBack(),
     });
     this.#connect();
     this.#tick();

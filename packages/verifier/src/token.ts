@@ -16,6 +16,8 @@ export interface TokenTerms {
   tokenLifeMs: number;
   /** The authority's clock. */
   nowMs: number;
+  /** Whether a token of this epoch of the authority's database can be judged here at all. */
+  mayJudge: (epoch: string | undefined) => boolean;
 }
 
 /** What a signature proves. Whether the session is alive it does not say. */
@@ -42,10 +44,10 @@ export async function judgeToken(
   const now = new Date(terms.nowMs);
   const judged = await judgeAccessToken(text, key, { issuer: terms.issuer, audiences, now }, jwtVerify);
   if (!judged.ok) return refused(REASONS[judged.wrong]);
-  const { sub, sid, client_id: clientId, device_id: deviceId, born, iat, exp } = judged.claims;
+  const { sub, sid, client_id: clientId, device_id: deviceId, born, epoch, iat, exp } = judged.claims;
   const userId = userIdOf(sub);
   if (userId === null) return refused('not_ours');
-  if ((exp - iat) * 1000 > terms.tokenLifeMs) return 'ask';
+  if ((exp - iat) * 1000 > terms.tokenLifeMs || !terms.mayJudge(epoch)) return 'ask';
   return { facts: { sid, userId, clientId, deviceId, born }, expiresAtMs: exp * 1000 };
 }
 

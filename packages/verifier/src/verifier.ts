@@ -149,6 +149,7 @@ class FeedVerifier implements Verifier {
         this.#watches.apply({ ids, cuts });
         this.#emit('ended', { ids, cuts });
       },
+      onBack: () => this.#beginAnew(),
       onSnapshot: () => this.#review(false),
       onKeys: (keys) => void this.#takeKeys(keys),
       onFreshness: () => this.#lookAtFreshness(),
@@ -224,7 +225,14 @@ class FeedVerifier implements Verifier {
       text,
       this.#keys,
       this.#settings.audiences,
-      terms && nowMs !== null ? { issuer: terms.issuer, tokenLifeMs: terms.tokenLife, nowMs } : null,
+      terms && nowMs !== null
+        ? {
+            issuer: terms.issuer,
+            tokenLifeMs: terms.tokenLife,
+            nowMs,
+            mayJudge: (epoch) => subscriber.mayJudge(epoch),
+          }
+        : null,
     );
     if (proven !== 'ask' && !('ok' in proven))
       this.#remember(text, watch(proven.facts), proven.expiresAtMs, {
@@ -311,6 +319,13 @@ class FeedVerifier implements Verifier {
   async #takeKeys(keys: readonly Record<string, unknown>[]): Promise<void> {
     const gone = await this.#keys.replace(keys);
     if (gone) this.#memory.forget();
+  }
+
+  /** What was said of a session before may be of one that was lost: the authority is asked again. */
+  #beginAnew(): void {
+    this.#memory.forget();
+    this.#dead.forget();
+    this.#review(true);
   }
 
   #tellActivity(): void {

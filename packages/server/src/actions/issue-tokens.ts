@@ -58,9 +58,19 @@ export function prepareTokens(
   };
 }
 
+/** When the database was asked for a session, and which of its epochs was known then; see `asOfNow`. */
+export interface AsOf {
+  at: Date;
+  epoch: string | null;
+}
+
+/** Take it before the database is asked. */
+export const asOfNow = (world: World): AsOf => ({ at: world.system.now(), epoch: world.nodes.node.epoch });
+
 /**
  * The texts that the caller is given. A JWT is dated by the instant at which the database was asked, not by the one of its signing:
- * a process that is held up in between must not give a session that has ended meanwhile a token with a whole life ahead.
+ * a process that is held up in between must not give a session that has ended meanwhile a token with a whole life ahead, nor one
+ * that was lost with an epoch of the database the mark of the next.
  */
 export async function issueTokens(
   world: World,
@@ -68,7 +78,7 @@ export async function issueTokens(
   prepared: PreparedTokens,
   session: LiveSession,
   accessId: number | null,
-  at: Date,
+  asOf: AsOf,
 ): Promise<IssuedTokens> {
   const { secrets } = prepared;
   const issued: IssuedTokens = {};
@@ -81,7 +91,7 @@ export async function issueTokens(
   const access = secrets.get('access');
   if (access !== undefined && accessId !== null)
     issued.access = { text: accessText(accessId, access), expiresInSeconds: opaqueLife(world, session) };
-  if (grant === 'bearer') issued.access = await signFor(world, session, at, world.system.uuid());
+  if (grant === 'bearer') issued.access = await signFor(world, session, asOf, world.system.uuid());
   return issued;
 }
 
@@ -103,7 +113,7 @@ export function applicationOf(world: World, clientId: string): Application {
 export async function signFor(
   world: World,
   session: LiveSession,
-  at: Date,
+  { at, epoch }: AsOf,
   jti: string,
 ): Promise<{ text: string; expiresInSeconds: number }> {
   const application = applicationOf(world, session.clientId);
@@ -118,6 +128,7 @@ export async function signFor(
       client_id: session.clientId,
       device_id: session.deviceId,
       born: session.born,
+      ...(epoch !== null && { epoch }),
       iat,
       exp: iat + life,
       jti,

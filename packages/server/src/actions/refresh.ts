@@ -3,7 +3,7 @@ import type { LiveSession } from '../domain/session.ts';
 import { accessText, type Credential, hashSecret, parseOpaque, successorSecret } from '../domain/tokens.ts';
 import { findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
 import { endNamed } from './end-named.ts';
-import { applicationOf, type IssuedTokens, signFor } from './issue-tokens.ts';
+import { applicationOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 const NONCE_BYTES = 32;
@@ -25,6 +25,7 @@ export async function refresh(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const rotated = await spend(world, token);
     if (rotated) return rotated;
+    const { epoch } = asOfNow(world);
     const found = await findRefreshToken(world.database, world.system.now(), token.hash);
     const judged = judgeRefresh(found?.record ?? null, world.system.now(), world.config.graceSeconds);
     if (judged.verdict === 'retry') continue;
@@ -32,7 +33,14 @@ export async function refresh(
     if (judged.verdict === 'again')
       return {
         session: found.session,
-        tokens: await successors(world, token.text, judged.nonce, judged.spentAt, found.session, null),
+        tokens: await successors(
+          world,
+          token.text,
+          judged.nonce,
+          { at: judged.spentAt, epoch },
+          found.session,
+          null,
+        ),
       };
     await endReplayed(world, found.session, origin);
     return null;
@@ -44,7 +52,8 @@ async function spend(
   world: World,
   token: Credential & { hash: Buffer },
 ): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
-  const now = world.system.now();
+  const asOf = asOfNow(world);
+  const now = asOf.at;
   const nonce = world.system.randomBytes(NONCE_BYTES);
   const rotated = await rotate(world.database, now, token.hash, {
     nonce,
@@ -59,7 +68,7 @@ async function spend(
   });
   if (!rotated) return null;
   const { session, accessId } = rotated;
-  return { session, tokens: await successors(world, token.text, nonce, now, session, accessId) };
+  return { session, tokens: await successors(world, token.text, nonce, asOf, session, accessId) };
 }
 
 /** What follows from a spent token and its nonce: the same texts whoever computes them, and whenever. */
@@ -67,17 +76,18 @@ async function successors(
   world: World,
   spent: string,
   nonce: Buffer,
-  spentAt: Date,
+  asOf: AsOf,
   session: LiveSession,
   accessId: number | null,
 ): Promise<IssuedTokens> {
+  const { at: spentAt } = asOf;
   const refreshText = successorSecret(spent, nonce, 'refresh');
   // Given again, it has been running since it was first given.
   const goneSeconds = Math.floor((world.system.now().getTime() - spentAt.getTime()) / 1000);
   const left = (lifeSeconds: number): number => Math.max(1, lifeSeconds - goneSeconds);
   if (session.contract !== 'token') {
     const jti = successorSecret(spent, nonce, 'jti');
-    const access = await signFor(world, session, spentAt, jti);
+    const access = await signFor(world, session, asOf, jti);
     return {
       access: { text: access.text, expiresInSeconds: left(access.expiresInSeconds) },
       refresh: refreshText,

@@ -3,6 +3,7 @@ import { type Contract, idleExpiry, type LiveSession } from '../domain/session.t
 import { insertNewSession } from '../store/sessions.ts';
 import {
   applicationOf,
+  asOfNow,
   GRANT_OF_CONTRACT,
   type Grant,
   type IssuedTokens,
@@ -36,7 +37,8 @@ export async function startSession(
   const { system, memory } = world;
   const application = applicationOf(world, how.clientId);
   const grant = how.grant ?? GRANT_OF_CONTRACT[how.contract];
-  const now = system.now();
+  const asOf = asOfNow(world);
+  const now = asOf.at;
   const expiresAt = new Date(now.getTime() + application.absoluteSeconds * 1000);
   const idleExpiresAt = idleExpiry(now, application.idleSeconds, expiresAt);
   const prepared = prepareTokens(world, grant, application, expiresAt);
@@ -67,7 +69,7 @@ export async function startSession(
   if (!inserted) return null;
   const { born, deviceName, user } = inserted;
   const session: LiveSession = { ...facts, born, deviceName, createdAt: now, user };
-  const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId, now);
+  const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId, asOf);
   // The database has just said that the session is open: its access tokens need not be looked up for the first check.
   if (tokens.access)
     memory.remember(

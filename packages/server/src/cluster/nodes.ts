@@ -5,8 +5,10 @@ import type { Refusal } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
+import { beginEpoch, settleEpoch } from '../store/epoch.ts';
 import { cursorSince, type EndingEvent, type News, readEndings } from '../store/log.ts';
 import {
+  type Beaten,
   beatNode,
   readClock,
   readNodes,
@@ -42,6 +44,8 @@ export interface Nodes extends Judge {
   state(): { ageMs: number; nodes: number; verifiers: number };
   /** How many texts on the doorbell's channels were not believed, by why. */
   refused(): Readonly<Record<Refusal, number>>;
+  /** Told when the database has gone back: whoever follows this node must begin anew, over a new connection. */
+  onBack(listener: () => void): void;
   /** Lately, how long it took until logouts were true everywhere. */
   readonly propagation: PropagationHistory;
   close(): Promise<void>;
@@ -89,6 +93,7 @@ export async function joinNodes(options: {
   const takenIn: number[] = [];
   const historyMs = options.keepMs + CLOCKS_APART_MS;
   const troubles = reportOnce(log);
+  const backListeners = new Set<() => void>();
 
   const node = new Node(
     system.uuid(),
@@ -105,7 +110,7 @@ export async function joinNodes(options: {
       },
       database: nodeDatabase(database, system, {
         read,
-        takenIn: () => takenIn.splice(0),
+        takenIn,
         since: () => new Date(system.now().getTime() - historyMs),
         pageSize: options.pageSize ?? PAGE,
       }),
@@ -120,6 +125,9 @@ export async function joinNodes(options: {
         options.onEnding(ending, event, own.has(ending));
       },
       onGap: options.onGap,
+      onBack: () => {
+        for (const listener of backListeners) listener();
+      },
       onTrouble: troubles,
     },
     { leaseMs: options.leaseMs, keepMs: options.keepMs, sole: database.sole },
@@ -168,6 +176,9 @@ export async function joinNodes(options: {
       listeners.add(listener);
     },
     refused: () => doorbell.refused(),
+    onBack(listener) {
+      backListeners.add(listener);
+    },
     propagation,
     state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1, verifiers: node.publisher.size }),
     async close() {
@@ -191,8 +202,8 @@ function nodeDatabase(
   system: System,
   how: {
     read: (event: EndingEvent) => Ending;
-    /** Of what this process has committed, what came in since the last call. */
-    takenIn: () => number[];
+    /** What this process has committed and the replica holds. Emptied as the reads leave it out. */
+    takenIn: number[];
     since: () => Date;
     pageSize: number;
   },
@@ -207,44 +218,50 @@ function nodeDatabase(
       .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
   };
   /** The last answer: a sole node that has read everything has nothing more to read. */
-  let last: Pick<News<EndingEvent>, 'cursor' | 'more'> | null = null;
+  let last: Pick<News<EndingEvent>, 'cursor' | 'more' | 'standing'> | null = null;
   /** What this node holds of its own, until a read has gone past it. */
   let held: number[] = [];
-  const readLog = async (cursor: string | null) => {
+  const readLog = async (cursor: string | null, id: string) => {
+    if (cursor === null) {
+      // A node that begins anew holds nothing.
+      last = null;
+      held = [];
+      how.takenIn.length = 0;
+    }
     if (database.sole && cursor !== null && last?.cursor === cursor && !last.more) {
       // Whoever was answered by the database before this was asked has taken in what it committed by the next turn.
       await new Promise((turn) => setImmediate(turn));
-      return { endings: [], cursor };
+      return { ...last.standing, endings: [], cursor };
     }
     const from = cursor ?? (await cursorSince(database, how.since()));
-    held = [...held, ...how.takenIn()];
-    const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held);
+    held = [...held, ...how.takenIn.splice(0)];
+    const asker = { id, newest: last?.standing.newest ?? '-' };
+    const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held, asker);
     // All of them were committed before this was asked.
     if (!news.more) held = [];
-    last = { cursor: news.cursor, more: news.more };
+    last = { cursor: news.cursor, more: news.more, standing: news.standing };
     return {
+      ...news.standing,
       endings: news.events.map((event) => how.read(event)),
       cursor: news.cursor,
       more: news.more,
     };
   };
   const setClock = clockSetter(database, system);
-  const register = async (id: string): Promise<void> => {
+  const beaten = async (asking: Promise<Beaten>): Promise<Beaten> => {
     const askedMs = system.monotonicMs();
-    setClock(await registerNode(database, id, system.now()), askedMs);
-  };
-  const beat = async (id: string): Promise<boolean> => {
-    const askedMs = system.monotonicMs();
-    const now = await beatNode(database, id);
-    if (now) setClock(now, askedMs);
-    return now !== null;
+    const answer = await asking;
+    setClock(answer.now, askedMs);
+    return answer;
   };
   return {
-    register: (id, done) => answer(register(id), done),
-    beat: (id, done) => answer(beat(id), done),
-    nodes: (done) => answer(readNodes(database), done),
-    takeOut: (id, beat, done) => answer(removeSilentNode(database, id, beat), done),
-    readLog: (cursor, done) => answer(readLog(cursor), done),
+    register: (id, done) => answer(beaten(registerNode(database, id, system.now())), done),
+    beat: (id, done) => answer(beaten(beatNode(database, id)), done),
+    nodes: (id, done) => answer(readNodes(database, id), done),
+    takeOut: (id, beat, epoch, done) => answer(removeSilentNode(database, id, beat, epoch), done),
+    readLog: (cursor, id, done) => answer(readLog(cursor, id), done),
+    newEpoch: (seen, above, done) => answer(beginEpoch(database, seen, above), done),
+    settle: (epoch, done) => answer(settleEpoch(database, epoch), done),
   };
 }
 
@@ -282,6 +299,7 @@ const TROUBLES = {
   registry: 'the registry of nodes cannot be read: a logout waits the lease out',
   'taken-out': 'this node was taken out as silent; it registers anew',
   silent: 'a node has fallen silent and was taken out',
+  'went-back': 'the database has gone back: this node begins anew, and asks until it has read the log',
 } as const;
 const AGAIN_MS = 10_000;
 
@@ -292,6 +310,7 @@ function reportOnce(log: Logger): (what: keyof typeof TROUBLES, detail: unknown)
     const now = performance.now();
     if (now - (said.get(what) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
     said.set(what, now);
-    log.warn(detail instanceof Error ? { err: detail } : { node: detail }, TROUBLES[what]);
+    const about = what === 'went-back' ? { epoch: detail } : { node: detail };
+    log.warn(detail instanceof Error ? { err: detail } : about, TROUBLES[what]);
   };
 }

@@ -45,6 +45,9 @@ export function createFeeds(world: World): Feeds {
     perMessageDeflate: false,
   });
   const stops = new Set<() => void>();
+  world.nodes.onBack(() => {
+    for (const stop of stops) stop();
+  });
 
   return {
     upgrade(request, socket, head) {
@@ -96,7 +99,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   };
   const close = (code: number, why: string): void => ws.close(code, why);
 
-  async function begin(): Promise<void> {
+  async function begin(epoch: string): Promise<void> {
     send({
       t: 'welcome',
       v: FEED_VERSION,
@@ -105,6 +108,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       keep: node.keepMs,
       tokenLife: tokenLifeSeconds(config) * 1000,
       issuer: config.issuer,
+      epoch,
     });
     showKeys();
     // First every ending from now on, then what there is: so none falls between the two.
@@ -130,6 +134,8 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       if (message.v !== FEED_VERSION)
         return close(FEED_CLOSED.version, `this node speaks version ${FEED_VERSION}`);
       clearTimeout(helloTimer);
+      const { epoch } = node;
+      if (epoch === null) return close(FEED_CLOSED.restart, 'this node is reading the log anew');
       unfollow = world.followers.add({
         replica: message.replica.slice(0, 100),
         address,
@@ -138,7 +144,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
         unreadBytes: () => ws.bufferedAmount,
         behind: () => (feed ? node.publisher.seq - feed.acknowledged : 0),
       });
-      begin().catch((err: unknown) => {
+      begin(epoch).catch((err: unknown) => {
         log.error({ err }, 'a snapshot failed');
         ws.terminate();
       });

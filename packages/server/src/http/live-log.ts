@@ -4,7 +4,7 @@ import { shown } from '../actions/read-log.ts';
 import type { World } from '../actions/world.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
-import { cursorNow, type EventFilter, passing, readOn } from '../store/log.ts';
+import { cursorNow, cursorSince, type EventFilter, passing, readOn } from '../store/log.ts';
 import type { Call } from './environment.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { refuse, RETRY_AFTER } from './respond.ts';
@@ -19,6 +19,8 @@ const PAGE = 200;
 const HEARTBEAT_MS = 15_000;
 /** What a browser waits for before it connects again. */
 const RETRY_MS = 2000;
+/** So much is shown again of a database that has gone back: where the stream stood there cannot be known. */
+const SHOWN_AGAIN_MS = 300_000;
 /** After a look that failed. */
 const AGAIN_MS = 1000;
 
@@ -64,6 +66,7 @@ export async function streamLog(
     ? world.notices.listen(onlooker.session, { ended: over, changed: () => undefined })
     : () => undefined;
   let place: string;
+  let epoch: string | null = null;
   try {
     place = cursor ?? (await cursorNow(database));
   } catch (error) {
@@ -82,7 +85,13 @@ export async function streamLog(
 
   /** What there is to send now; an empty text when there is nothing. */
   async function look(): Promise<string> {
-    const { events, cursor: next } = await readOn(database, place, PAGE);
+    const { events, cursor: next, standing } = await readOn(database, place, PAGE);
+    const wentBack = standing.behind || (epoch !== null && epoch !== standing.epoch);
+    epoch = standing.epoch;
+    if (wentBack) {
+      place = await cursorSince(database, new Date(system.now().getTime() - SHOWN_AGAIN_MS));
+      return '';
+    }
     const wanted = await passing(database, events, filter);
     // Judged after the read: nothing is shown to a session of which it is known that it is over.
     if (!(await mayLook(world, onlooker))) {

@@ -54,7 +54,7 @@ export function serveOperator(router: Router, world: World, metrics: Metrics): v
     router,
     contract.ready,
     async (c) => {
-      const nodes = await readNodes(world.database);
+      const { nodes } = await readNodes(world.database, world.nodes.node.id);
       const redis = world.redis ? (world.redis.healthy ? 'up' : 'down') : 'off';
       return c.json({ status: 'ready', redis, nodes: Math.max(1, nodes.length) });
     },

@@ -6,6 +6,7 @@ import {
   type Snapshot,
   writeCursor,
 } from '@curfew/protocol/log-cursor';
+import type { Standing } from '@curfew/protocol/node';
 import { readActor } from '../domain/actor.ts';
 import type { Ended } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
@@ -193,10 +194,13 @@ type NextValues = [
   given: number[],
   heldPositions: readonly number[],
   limit: number,
+  asking: string | null,
+  newest: string,
 ];
-/** In the first row alone: the snapshot, and the transaction of the log's newest event. */
+/** In the first row alone: the snapshot, and the transaction of the log's newest event; and which database this is. */
 interface Edges {
   edges: string | null;
+  standing: string | null;
 }
 type Found<Event> = Event & Edges & { xid: number };
 type Next<Event> = Found<Event> | (Edges & { position: null });
@@ -208,9 +212,16 @@ const next = <Event>(name: string, what: string, columns: string): Statement<Nex
   return statement(
     name,
     `with now as (
-       select pg_current_snapshot() || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges
+       select pg_current_snapshot() || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges,
+         concat_ws(' ', i.epoch, coalesce(i.identity <> database_identity(), false), i.settled,
+           coalesce((select beat::text from nodes where id = $6::uuid), '-'),
+           $7 = '-' or exists (select 1 from events
+             where position = split_part($7, '/', 1)::bigint and xid = split_part($7, '/', 2)::xid8),
+           coalesce((select position || '/' || xid from events order by xid desc limit 1), '-')) as standing
+       from incarnation i
      )
-     select case when row_number() over (order by e.xid, e.position) = 1 then now.edges end as edges, ${columns},
+     select case when row_number() over (order by e.xid, e.position) = 1 then now.edges end as edges,
+       case when row_number() over (order by e.xid, e.position) = 1 then now.standing end as standing, ${columns},
        e.xid::text::bigint as xid
      from now left join (
        (select one.* from unnest($2::text::xid8[], $3::bigint[]) o (xid, given) cross join lateral
@@ -253,6 +264,33 @@ export interface News<Event> {
   more: boolean;
   /** The transactions that were open when this was read. */
   open: readonly number[];
+  standing: LogStanding;
+}
+
+/** A node that reads, and the newest event that its last read saw. */
+export interface Asker {
+  id: string | null;
+  newest: string;
+}
+
+const NOBODY: Asker = { id: null, newest: '-' };
+
+/** Which database the log was read from, and whether it has gone back behind what its reader knows. */
+export interface LogStanding extends Standing {
+  behind: boolean;
+  newest: string;
+}
+
+function readStanding(text: string, isBehind: boolean): LogStanding {
+  const [epoch = '', foreign, settled, beat = '-', there, newest = '-'] = text.split(' ');
+  return {
+    epoch,
+    foreign: foreign !== 'f',
+    settled: settled === 't',
+    beat: beat === '-' ? null : Number(beat),
+    behind: isBehind || there !== 't',
+    newest,
+  };
 }
 
 /**
@@ -262,7 +300,7 @@ export interface News<Event> {
 export async function readOn(on: Queryable, cursor: string, limit: number): Promise<News<FollowedEvent>> {
   const { rows, step, ...news } = await readNext(on, nextEvents, cursor, limit, []);
   const events = rows.map((row) => {
-    const { edges: _, xid, ...event } = row;
+    const { edges: _edges, standing: _standing, xid, ...event } = row;
     return { ...event, cursor: shortCursor(step({ xid, position: event.position })) };
   });
   return { ...news, events };
@@ -277,8 +315,9 @@ export async function readEndings(
   cursor: string,
   limit: number,
   held: readonly number[] = [],
+  asker: Asker = NOBODY,
 ): Promise<News<EndingEvent & { xid: number }>> {
-  const { rows, step: _, ...news } = await readNext(on, nextEndings, cursor, limit, held);
+  const { rows, step: _, ...news } = await readNext(on, nextEndings, cursor, limit, held, asker);
   return { ...news, events: rows };
 }
 
@@ -291,19 +330,30 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
   cursor: string,
   limit: number,
   held: readonly number[],
+  asker: Asker = NOBODY,
 ): Promise<{
   rows: Found<Event>[];
   cursor: string;
   more: boolean;
   open: readonly number[];
+  standing: LogStanding;
   /** The cursor of a reader that has the events up to one of these rows. */
   step: (last: { xid: number; position: number }) => LogCursor;
 }> {
   const since = readCursor(cursor);
   const open = `{${[...since.open.keys()].join(',')}}`;
-  const rows = await from.run(on, String(since.next), open, [...since.open.values()], held, limit);
-  const edges = rows[0]?.edges;
-  if (!edges) throw new Error('the database gave no snapshot');
+  const rows = await from.run(
+    on,
+    String(since.next),
+    open,
+    [...since.open.values()],
+    held,
+    limit,
+    asker.id,
+    asker.newest,
+  );
+  const { edges, standing } = rows[0] ?? {};
+  if (!edges || !standing) throw new Error('the database gave no snapshot');
   const { seen, newest } = edgesOf(edges);
   const found = rows.filter((row): row is Found<Event> => row.position !== null);
   const more = found.length === limit;
@@ -314,6 +364,7 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
     cursor: writeCursor(step(more ? (found.at(-1) ?? null) : null)),
     more,
     open: seen.open,
+    standing: readStanding(standing, seen.next < since.next),
     step,
   };
 }

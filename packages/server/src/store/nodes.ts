@@ -1,31 +1,43 @@
+import type { Standing } from '@curfew/protocol/node';
+import { STANDING, type StandingRow, standingOf } from './epoch.ts';
 import { type Queryable, statement } from './statement.ts';
 
 // Every beat is a position of its own: whoever still means to take an earlier registration out must not hit this one.
 // A registration whose answer was lost is repeated later, and counts from then.
-const register = statement<[id: string, now: Date], { now: Date }>(
+const register = statement<[id: string, now: Date], StandingRow & { raised: number; now: Date }>(
   'register_node',
-  `insert into nodes (id, started_at, beat) values ($1, $2, nextval('positions'))
+  `with before as (select beat from nodes where id = $1)
+   insert into nodes (id, started_at, beat) values ($1, $2, nextval('positions'))
    on conflict (id) do update set beat = excluded.beat
-   returning clock_timestamp() as now`,
+   returning beat as raised, (select beat from before) as beat, clock_timestamp() as now, ${STANDING}`,
   'node',
 );
 
-/** Registers a node. From the commit on every logout waits for it. Answers the database's clock. */
-export async function registerNode(on: Queryable, id: string, now: Date): Promise<Date> {
+/** What a node is told of a beat of its own: the new one, and the database's clock. */
+export type Beaten = Standing & { raised: number; now: Date };
+
+/** Registers a node. From the commit on every logout waits for it. */
+export async function registerNode(on: Queryable, id: string, now: Date): Promise<Beaten> {
   const [row] = await register.run(on, id, now);
   if (!row) throw new Error('the node was not registered');
-  return row.now;
+  return { ...standingOf(row), raised: row.raised, now: row.now };
 }
 
-const beat = statement<[id: string], { now: Date }>(
+const beat = statement<[id: string], StandingRow & { raised: number | null; now: Date }>(
   'beat_node',
-  `update nodes set beat = nextval('positions') where id = $1 returning clock_timestamp() as now`,
+  `with before as (select beat from nodes where id = $1),
+     raised as (update nodes set beat = nextval('positions') where id = $1 returning beat)
+   select (select beat from raised) as raised, (select beat from before) as beat, clock_timestamp() as now, ${STANDING}`,
   'node',
 );
 
-/** Says that the node lives. Answers the database's clock, or null when the node is registered no longer. */
-export async function beatNode(on: Queryable, id: string): Promise<Date | null> {
-  return (await beat.run(on, id))[0]?.now ?? null;
+/** Says that the node lives, if it is registered. */
+export async function beatNode(on: Queryable, id: string): Promise<Beaten> {
+  const [row] = await beat.run(on, id);
+  if (!row) throw new Error('the database gave no time');
+  // Taken out by another node while this statement waited for it.
+  const there = row.raised !== null;
+  return { ...standingOf(row), beat: there ? row.beat : null, raised: row.raised ?? 0, now: row.now };
 }
 
 const remove = statement<[id: string], never>('remove_node', `delete from nodes where id = $1`, 'node');
@@ -35,21 +47,38 @@ export async function removeNode(on: Queryable, id: string): Promise<void> {
   await remove.run(on, id);
 }
 
-const removeSilent = statement<[id: string, beat: number], { id: string }>(
+const removeSilent = statement<[id: string, beat: number, epoch: string], { id: string }>(
   'remove_silent_node',
-  `delete from nodes where id = $1 and beat = $2 returning id`,
+  `delete from nodes where id = $1 and beat = $2 and (select epoch from incarnation) = $3 returning id`,
   'node',
 );
 
-/** Takes a node out whose beat still is what it was when it was last seen to move. */
-export async function removeSilentNode(on: Queryable, id: string, seenBeat: number): Promise<boolean> {
-  return (await removeSilent.run(on, id, seenBeat)).length > 0;
+/** Takes a node out whose beat still is what it was when it was last seen to move. In another epoch that beat may be another's. */
+export async function removeSilentNode(
+  on: Queryable,
+  id: string,
+  seenBeat: number,
+  epoch: string,
+): Promise<boolean> {
+  return (await removeSilent.run(on, id, seenBeat, epoch)).length > 0;
 }
 
-const all = statement<[], { id: string; beat: number }>('all_nodes', `select id, beat from nodes`, 'node');
+const all = statement<[asking: string], StandingRow & { ids: string[]; beats: number[] }>(
+  'all_nodes',
+  `select coalesce(array_agg(id::text), '{}') as ids, coalesce(array_agg(beat), '{}') as beats,
+     (select beat from nodes where id = $1) as beat, ${STANDING}
+   from nodes`,
+  'node',
+);
 
-export function readNodes(on: Queryable): Promise<{ id: string; beat: number }[]> {
-  return all.run(on);
+/** The registry. @param asking the node that asks */
+export async function readNodes(
+  on: Queryable,
+  asking: string,
+): Promise<Standing & { nodes: { id: string; beat: number }[] }> {
+  const [row] = await all.run(on, asking);
+  if (!row) throw new Error('the database gave no registry');
+  return { ...standingOf(row), nodes: row.ids.map((id, i) => ({ id, beat: row.beats[i] ?? 0 })) };
 }
 
 const list = statement<[], { id: string; started_at: Date }>(

@@ -69,6 +69,7 @@ export function follow(url: string): Following {
     send: (message) => !muted && ws.readyState === ws.OPEN && ws.send(JSON.stringify(message)),
     reconnect: () => ws.terminate(),
     onEnding: () => undefined,
+    onBack: () => undefined,
   });
   ws.on('open', () => subscriber.connected());
   ws.on('message', (data: Buffer, isBinary) => {

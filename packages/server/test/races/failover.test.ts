@@ -1,0 +1,302 @@
+/** The database goes back under running nodes: a standby that lacks the last commits takes over at the same address. */
+import { createVerifier, type Verifier } from '@curfew/verifier';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAuthority, type Authority } from '../../src/authority.ts';
+import { realSystem } from '../../src/system/real.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { type MovingAddress, openMovingAddress } from '../services/moving-address.ts';
+import { type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
+import { PRIMARY_SETTINGS, startStandby, type StandbyServer } from '../services/standby.ts';
+import { type Caller, callerOf, ISSUER, recordingLog, SERVICE_KEY, silent } from '../support.ts';
+import { quickPasswords, until } from './node.ts';
+
+const LEASE_MS = 1000;
+
+interface Node {
+  authority: Authority;
+  call: Caller;
+  url: string;
+  lines: string[];
+}
+
+interface Stage {
+  primary: PostgresServer;
+  standby: StandbyServer;
+  address: MovingAddress;
+  /** @param at the address of its database, when not the one of all */
+  node: (at?: MovingAddress) => Promise<Node>;
+  follow: (node: Node) => Promise<Verifier>;
+  /** The primary is stopped, the standby takes over without what it has not received. */
+  failOver: () => Promise<void>;
+}
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function openStage(leaseMs: number = LEASE_MS): Promise<Stage> {
+  const primary = await startPostgres({ settings: PRIMARY_SETTINGS });
+  closers.push(() => primary.stop());
+  const database = openPostgres({ url: primary.url, pool: 2, statementNames: true, log: silent });
+  await migrate(database);
+  await database.close();
+  const standby = await startStandby(primary);
+  closers.push(() => standby.stop());
+  const address = await openMovingAddress(primary.port);
+  closers.push(() => address.close());
+  return {
+    primary,
+    standby,
+    address,
+    async node(at = address) {
+      const { log, lines } = recordingLog();
+      const authority = await createAuthority({
+        settings: {
+          DATABASE_URL: at.instead(primary.url),
+          CURFEW_LEASE_MS: String(leaseMs),
+          CURFEW_SERVICE_KEYS: SERVICE_KEY,
+          ISSUER,
+        },
+        log,
+        system: { ...realSystem(log, quickPasswords()), log },
+      });
+      const server: Server = createServer(authority.listener);
+      server.on('upgrade', authority.upgrade);
+      await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+      closers.push(async () => {
+        authority.hangUp();
+        server.closeAllConnections();
+        server.close();
+        await authority.close();
+      });
+      return {
+        authority,
+        call: callerOf(authority.fetch),
+        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        lines,
+      };
+    },
+    async follow(node) {
+      const verifier = createVerifier({
+        authority: node.url,
+        serviceKey: SERVICE_KEY,
+        audience: ISSUER,
+        log: () => undefined,
+      });
+      closers.push(() => verifier.close());
+      expect(await verifier.ready(20_000)).toBe(true);
+      return verifier;
+    },
+    async failOver() {
+      standby.cutOff();
+      address.moveTo(null);
+      await primary.kill();
+      await standby.promote();
+    },
+  };
+}
+
+interface Session {
+  bearer: string;
+  userId: number;
+  sid: string;
+  born: number;
+}
+
+const claimsOf = (bearer: string): { born: number; sid: string; epoch?: string } =>
+  JSON.parse(Buffer.from(bearer.split('.')[1] ?? '', 'base64url').toString()) as {
+    born: number;
+    sid: string;
+    epoch?: string;
+  };
+
+let users = 0;
+async function newUser(node: Node): Promise<number> {
+  const { status, json } = await node.call<{ user: { id: number } }>('POST', '/v1/admin/users', {
+    bearer: SERVICE_KEY,
+    body: { email: `u${++users}@example.com`, password: 'a long enough password' },
+  });
+  expect(status).toBeLessThan(300);
+  return json.user.id;
+}
+
+async function logIn(node: Node, userId: number): Promise<Session> {
+  const { status, json, text } = await node.call<{ access_token: string }>('POST', '/v1/admin/sessions', {
+    bearer: SERVICE_KEY,
+    body: { user_id: userId },
+  });
+  if (status >= 300) throw new Error(text);
+  const { born, sid } = claimsOf(json.access_token);
+  return { bearer: json.access_token, userId, sid, born };
+}
+
+/** The answer of the node's check: 200 for alive. */
+const check = async (node: Node, { bearer }: Session): Promise<number> =>
+  (await node.call('GET', '/v1/check', { bearer })).status;
+
+/** A logout of users by a service; asked again while the database is away. */
+async function logOut(node: Node, body: object): Promise<Record<string, unknown>> {
+  let answer: Record<string, unknown> = {};
+  await until('the logout is answered', async () => {
+    const { status, json } = await node.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
+    answer = json as Record<string, unknown>;
+    return status === 200;
+  });
+  return answer;
+}
+
+const isFresh = (verifier: Verifier): Promise<void> =>
+  until('the verifier is fresh', async () => verifier.freshness.state === 'fresh');
+
+/** Positions are given out far above those that the standby knows. */
+const jump = (url: string): Promise<unknown> =>
+  withClient(url, (client) => client.query("select setval('positions', 50000000)"));
+
+describe.runIf(hasPostgres())('a standby that lacks the last commits takes over', () => {
+  test.each([{ burnt: false }, { burnt: true }])(
+    'a logout after it is confirmed, and true at every node and verifier, transactions burnt: $burnt',
+    async ({ burnt }) => {
+      const stage = await openStage();
+      const [a, b] = [await stage.node(), await stage.node()];
+      const verifier = await stage.follow(b);
+      const session = await logIn(a, await newUser(a));
+      const other = await newUser(a);
+      await stage.standby.caughtUp();
+      stage.standby.cutOff();
+      // What node b reads of this it takes for its place in the log.
+      for (let i = 0; i < 5; i++) await logIn(a, other);
+      await logOut(a, { scope: 'user', user_id: other });
+      expect(await check(b, session)).toBe(200);
+      await isFresh(verifier);
+      expect(await verifier.verify(session.bearer)).toMatchObject({ ok: true, by: 'memory' });
+
+      await stage.failOver();
+      if (burnt)
+        await withClient(stage.standby.url, async (client) => {
+          for (let i = 0; i < 100; i++) await client.query('select pg_current_xact_id()');
+        });
+      stage.address.moveTo(stage.standby.port);
+      expect(await logOut(a, { scope: 'user', user_id: session.userId })).toMatchObject({
+        ended: 1,
+        confirmed: true,
+      });
+      const endMs = performance.now() + 2 * LEASE_MS;
+      while (performance.now() < endMs) {
+        expect((await verifier.verify(session.bearer)).ok).toBe(false);
+        expect(await check(b, session)).not.toBe(200);
+        await new Promise((turn) => setImmediate(turn));
+      }
+      await isFresh(verifier);
+      expect(await verifier.verify(session.bearer)).toMatchObject({ ok: false });
+      expect(b.lines.join('')).toContain('the database has gone back');
+    },
+    60_000,
+  );
+
+  test('what the lost history ended or began counts for nothing', async () => {
+    const stage = await openStage();
+    const [a, b] = [await stage.node(), await stage.node()];
+    const verifier = await stage.follow(b);
+    const [userId, otherId] = [await newUser(a), await newUser(a)];
+    const kept = await logIn(a, userId);
+    await stage.standby.caughtUp();
+    stage.standby.cutOff();
+    await jump(stage.primary.url);
+    const lost = await logIn(a, otherId);
+    expect(lost.born).toBeGreaterThan(50_000_000);
+    await logOut(a, { scope: 'user', user_id: userId });
+    await isFresh(verifier);
+    expect(await verifier.verify(lost.bearer)).toMatchObject({ ok: true });
+    expect(await verifier.verify(kept.bearer)).toMatchObject({ ok: false });
+    expect(await check(b, lost)).toBe(200);
+
+    await stage.failOver();
+    stage.address.moveTo(stage.standby.port);
+    // The cut of the lost history lies above the birth of a session of now, which it does not end.
+    let fresh: Session | undefined;
+    await until('a login', async () => (fresh = await logIn(a, userId).catch(() => undefined)) !== undefined);
+    const session = fresh as Session;
+    expect(session.born).toBeLessThan(50_000_000);
+    for (const node of [a, b]) {
+      await until('the node answers', async () => (await check(node, session)) === 200);
+      // Until it has noticed it may answer from memory, for a lease at most.
+      await until('the node has noticed', async () => (await check(node, lost)) === 401);
+    }
+    // The verifier, too, goes on with the lost cut for a lease at most.
+    await until('the verifier has noticed', async () => (await verifier.verify(session.bearer)).ok);
+    await isFresh(verifier);
+    // Its logout was lost, too.
+    expect(await verifier.verify(kept.bearer)).toMatchObject({ ok: true, by: 'authority' });
+    // A session that began in the lost history has no row, however its birth compares with a cut of now.
+    expect(await verifier.verify(lost.bearer)).toEqual({ ok: false, reason: 'unknown' });
+    expect(await logOut(a, { scope: 'application', client_id: 'default' })).toMatchObject({
+      confirmed: true,
+    });
+    for (const one of [lost, kept, session]) {
+      expect((await verifier.verify(one.bearer)).ok).toBe(false);
+      for (const node of [a, b]) expect(await check(node, one)).toBe(401);
+    }
+  }, 60_000);
+
+  test('a node that is registered in the lost history alone is waited for', async () => {
+    const leaseMs = 6000;
+    const stage = await openStage(leaseMs);
+    const a = await stage.node();
+    const session = await logIn(a, await newUser(a));
+    await stage.standby.caughtUp();
+    stage.standby.cutOff();
+    const own = await openMovingAddress(stage.primary.port);
+    closers.push(() => own.close());
+    const c = await stage.node(own);
+    const verifier = await stage.follow(c);
+    expect(await check(c, session)).toBe(200);
+    expect(await verifier.verify(session.bearer)).toMatchObject({ ok: true, by: 'memory' });
+
+    // It does not reach the database that took over, and goes on in its memory until its lease is over.
+    own.moveTo(null);
+    await stage.failOver();
+    stage.address.moveTo(stage.standby.port);
+    let confirmed = false;
+    const answered = logOut(a, { scope: 'user', user_id: session.userId }).then((answer) => {
+      confirmed = true;
+      return answer;
+    });
+    let accepted = 0;
+    while (!confirmed) {
+      const verified = verifier.verifyNow(session.bearer, { onStale: 'refuse' });
+      if (!confirmed && verified?.ok === true) accepted++;
+      await new Promise((turn) => setTimeout(turn, 5));
+    }
+    expect(await answered).toMatchObject({ ended: 1, confirmed: true });
+    expect(accepted).toBeGreaterThan(0);
+    expect(verifier.verifyNow(session.bearer, { onStale: 'refuse' })).toMatchObject({ ok: false });
+    expect(await check(c, session)).not.toBe(200);
+    own.moveTo(stage.standby.port);
+  }, 60_000);
+});
+
+describe.runIf(hasPostgres())('a primary that starts again and has lost nothing', () => {
+  test('is the same as before: nobody begins anew', async () => {
+    const stage = await openStage();
+    const a = await stage.node();
+    const verifier = await stage.follow(a);
+    const session = await logIn(a, await newUser(a));
+    await stage.primary.kill();
+    await stage.primary.restart();
+    await until('the node answers', async () => (await check(a, session)) === 200);
+    await isFresh(verifier);
+    expect(await verifier.verify(session.bearer)).toMatchObject({ ok: true, by: 'memory' });
+    expect(await logOut(a, { scope: 'user', user_id: session.userId })).toMatchObject({
+      ended: 1,
+      confirmed: true,
+      waitedOut: 0,
+    });
+    expect((await verifier.verify(session.bearer)).ok).toBe(false);
+    expect(a.lines.join('')).not.toContain('the database has gone back');
+  }, 60_000);
+});
