@@ -131,6 +131,8 @@ export class Node {
   /** As of when this node was surely registered: when the last beat was sent that was answered. */
   #beaten: Freshness;
   #cursor: string | null = null;
+  /** A sole node that has looked who was there before it. */
+  #succeeded = false;
   /** The log was read to its end: the replica holds all that ended before this node began. */
   #whole = false;
   /** Positions that the last read gave, and a later one may give again. */
@@ -159,8 +161,8 @@ export class Node {
     this.publisher = new Publisher(world, this.#waitMs);
     this.#read = shared((done) => this.#readNow(done));
     this.#readRegistry = shared((done) => {
-      // Nobody else can be there.
-      if (this.#sole) return done(null, []);
+      // Nobody else can be there, but for the verifiers of one that was killed.
+      if (this.#sole) return this.#succeeded ? done(null, []) : done(new Error('not started yet'));
       world.database.nodes(
         id,
         this.#checked((error, registry) => {
@@ -209,6 +211,7 @@ export class Node {
       if (error || registry === undefined) return done(error ?? new Error('the registry cannot be read'));
       const dead = registry.nodes.filter((node) => node.id !== this.id);
       if (dead.length > 0) this.publisher.inherit();
+      this.#succeeded = true;
       // One that stays for now only has the next start wait again.
       for (const { id, beat } of dead)
         database.takeOut(id, beat, registry.epoch, (failed) => failed && this.#trouble('registry', failed));
