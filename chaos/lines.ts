@@ -8,6 +8,8 @@ export type Line =
   | { t: 'fault'; n: number; kind: string; on: readonly string[]; at: number }
   /** The fault is over, and what was killed serves again. */
   | { t: 'healed'; n: number; at: number }
+  /** What the forger has said or written since its last line of that kind. */
+  | { t: 'forged'; what: string; count: number; at: number }
   | LoginLine
   /** `status` 0: no answer came. */
   | { t: 'refresh'; s: number; node: string; sent: number; got: number; status: number }

@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type PostgresServer, startPostgres } from '../../packages/server/test/services/postgres.ts';
+import {
+  type PostgresServer,
+  startPostgres,
+  withClient,
+} from '../../packages/server/test/services/postgres.ts';
 import { type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
 import { freePort, scratchRoot } from '../../packages/server/test/services/scratch.ts';
 import type { Stage } from '../schedule.ts';
@@ -9,6 +13,7 @@ import { Link } from './link.ts';
 import type {
   BackEndSettings,
   ClientsSettings,
+  ForgerSettings,
   FromBackEnd,
   FromClients,
   Presented,
@@ -22,6 +27,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const SERVER = path('../../packages/server/src/main.ts');
 const BACK_END = path('../back-end.ts');
 const CLIENTS = path('../clients.ts');
+const FORGER = path('../forger.ts');
 /** What tokens say they were issued by: the nodes' own addresses are nobody's business. */
 const ISSUER = 'http://localhost:8000';
 
@@ -53,7 +59,7 @@ export interface CastOptions {
   believesMs: number;
 }
 
-/** Everybody who plays: the database, Redis, three nodes, two back ends with two verifiers each, and the clients. */
+/** Everybody who plays: the database, Redis, three nodes, two back ends with two verifiers each, the clients, and a forger. */
 export class Cast {
   readonly stage: Stage;
   readonly postgres: PostgresServer;
@@ -65,6 +71,7 @@ export class Cast {
   readonly #ports: Map<string, number>;
   readonly #credentials: Presented[] = [];
   #clients: Program | null = null;
+  #forger: Program | null = null;
   readonly #heard: { from: string; t: string; resolve: () => void }[] = [];
 
   private constructor(
@@ -144,6 +151,7 @@ export class Cast {
     for (const node of NODES) await this.role(node).start();
     await Promise.all(BACK_ENDS.map(({ name }) => this.role(name).start()));
     await this.#startClients();
+    await this.#startForger();
   }
 
   #nodeSettings(node: string): Record<string, string> {
@@ -220,6 +228,26 @@ export class Cast {
     await this.#clients.ready;
   }
 
+  /** It has the addresses and no secret, and nothing stands in its way. */
+  async #startForger(): Promise<void> {
+    const { directory, seed } = this.#options;
+    await withClient(this.postgres.url, (client) => client.query('create role forger login'));
+    const settings: ForgerSettings = {
+      file: join(directory, 'forger.jsonl'),
+      databaseUrl: Object.assign(new URL(this.postgres.url), { username: 'forger' }).href,
+      redisUrl: this.redis.url,
+      seed,
+    };
+    this.#forger = new Program({
+      name: 'forger',
+      args: [FORGER, JSON.stringify(settings)],
+      env: {},
+      logFile: join(directory, 'forger.log'),
+      ipc: true,
+    });
+    await this.#forger.ready;
+  }
+
   #fromClients(message: FromClients): void {
     switch (message.t) {
       case 'credentials':
@@ -292,6 +320,10 @@ export class Cast {
       await clients.ended;
       clearTimeout(timer);
     }
+    this.#forger?.send({ t: 'end' });
+    const forgerTimer = setTimeout(() => this.#forger?.signal('SIGKILL'), 2000);
+    await this.#forger?.ended;
+    clearTimeout(forgerTimer);
     await Promise.all(
       BACK_ENDS.map(async ({ name }) => {
         const role = this.roles.get(name);

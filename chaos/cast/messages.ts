@@ -37,6 +37,13 @@ export interface BackEndSettings {
   believesMs: number;
 }
 
+export interface ForgerSettings {
+  file: string;
+  databaseUrl: string;
+  redisUrl: string;
+  seed: number;
+}
+
 export interface ClientsSettings {
   file: string;
   serviceKey: string;

@@ -16,6 +16,8 @@ export interface History {
   /** By the fault's number, when it was over. */
   healed: Map<number, number>;
   marks: Map<Mark, number>;
+  /** How many forgeries there were, by kind. */
+  forged: Map<string, number>;
 }
 
 export function emptyHistory(): History {
@@ -28,6 +30,7 @@ export function emptyHistory(): History {
     faults: [],
     healed: new Map(),
     marks: new Map(),
+    forged: new Map(),
   };
 }
 
@@ -69,6 +72,9 @@ export function add(history: History, line: Line): void {
       return;
     case 'mark':
       history.marks.set(line.what, line.at);
+      return;
+    case 'forged':
+      history.forged.set(line.what, (history.forged.get(line.what) ?? 0) + line.count);
       return;
     case 'process':
   }

@@ -19,6 +19,8 @@ const KINDS = [
   'restart-postgres',
   'kill-postgres',
 ];
+/** What the forger does; see forger.ts. */
+const FORGERIES = ['acknowledgements', 'repetitions', 'nonsense'];
 /** A run of this many seconds has had all of them. */
 const ALL_KINDS_SECONDS = 50;
 const SCOPES = 12;
@@ -50,7 +52,9 @@ export function shortages(history: History, judgement: Judgement, seconds: numbe
   if (!history.marks.has('last look ends')) missing.push('the last look: it did not come to its end');
   for (const kind of ['jwt', 'access', 'session', 'cookie'])
     atLeast(seconds / 10, `checks of kind ${kind}`, history.checks.filter(({ k }) => k === kind).length);
+  for (const what of FORGERIES) atLeast(0.5 * seconds, `forged ${what}`, history.forged.get(what) ?? 0);
   if (seconds < ALL_KINDS_SECONDS) return missing;
+  atLeast(1, 'forged copies', history.forged.get('copies') ?? 0);
   atLeast(SCOPES, 'scopes of logouts', new Set(history.logouts.map(({ scope }) => scope)).size);
   for (const kind of KINDS)
     atLeast(1, `faults of kind ${kind}`, history.faults.filter((fault) => fault.kind === kind).length);
