@@ -91,6 +91,7 @@ export const en = {
     list: 'Devices on which you are logged in',
     this: 'This device',
     more: 'Details',
+    further: 'Show more',
     address: 'IP address',
     application: 'Application',
     seen: 'Last active',

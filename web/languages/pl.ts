@@ -86,6 +86,7 @@ export const pl: Language = {
     list: 'Zalogowane urządzenia',
     this: 'To urządzenie',
     more: 'Szczegóły',
+    further: 'Pokaż więcej',
     address: 'Adres IP',
     application: 'Aplikacja',
     seen: 'Ostatnia aktywność',

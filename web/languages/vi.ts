@@ -82,6 +82,7 @@ export const vi: Language = {
     list: 'Các thiết bị bạn đang đăng nhập',
     this: 'Thiết bị này',
     more: 'Chi tiết',
+    further: 'Hiển thị thêm',
     address: 'Địa chỉ IP',
     application: 'Ứng dụng',
     seen: 'Hoạt động lần cuối',

@@ -82,6 +82,7 @@ export const zh: Language = {
     list: '您已登录的设备',
     this: '本设备',
     more: '详细信息',
+    further: '显示更多',
     address: 'IP 地址',
     application: '应用',
     seen: '最近使用',

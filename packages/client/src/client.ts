@@ -8,6 +8,8 @@ import type {
   LogoutOptions,
   LogoutResult,
   Session,
+  SessionsPage,
+  SessionView,
   Told,
 } from './interface.ts';
 import { openKept } from './kept.ts';
@@ -22,6 +24,9 @@ import { watchWaking } from './waking.ts';
 const ASKED_LATELY_MS = 5000;
 /** How often, 5 ms apart, to look whether what another tab has written to localStorage is here. */
 const ARRIVAL_WAITS = 200;
+
+/** More than a person looks through. */
+const MOST_SESSIONS = 1000;
 
 const instant = (): string => new Date().toISOString();
 
@@ -308,6 +313,13 @@ export function createClient(options: ClientOptions = {}): Client {
     return { result: { local: true, server: 'pending', told: telling.told }, heard };
   }
 
+  async function sessionsPage({ before }: { before?: string | null } = {}): Promise<SessionsPage> {
+    const query = before ? `?before=${encodeURIComponent(before)}` : '';
+    const response = await carrier.send(new Request(`${authority}/v1/sessions${query}`), 'authority');
+    if (!response.ok) throw await problemOf(response);
+    return (await response.json()) as SessionsPage;
+  }
+
   function listen<T>(listeners: Set<T>, listener: T): () => void {
     listeners.add(listener);
     attend();
@@ -327,10 +339,16 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     session: () => ask(),
     async sessions() {
-      const response = await carrier.send(new Request(`${authority}/v1/sessions`), 'authority');
-      if (!response.ok) throw await problemOf(response);
-      return ((await response.json()) as { sessions: Awaited<ReturnType<Client['sessions']>> }).sessions;
+      const all: SessionView[] = [];
+      let before: string | null = null;
+      do {
+        const page: SessionsPage = await sessionsPage({ before });
+        all.push(...page.sessions);
+        before = page.next;
+      } while (before && all.length < MOST_SESSIONS);
+      return all;
     },
+    sessionsPage,
     async fetch(input, init) {
       const request = new Request(input, init);
       const { origin } = new URL(request.url);

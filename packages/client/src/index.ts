@@ -9,6 +9,7 @@ export type {
   LogoutOptions,
   LogoutResult,
   Session,
+  SessionsPage,
   SessionView,
   Told,
   User,

@@ -30,8 +30,10 @@ export interface Client {
   logout(options?: LogoutOptions): Promise<LogoutResult>;
   /** Asks the server how this session stands; null when not logged in. Throws when it cannot be asked. */
   session(): Promise<Session | null>;
-  /** My devices, newest first. */
+  /** My devices, newest first: all of them, up to a thousand and this one. */
   sessions(): Promise<SessionView[]>;
+  /** A page of them: the first, or the one after another one's `next`. This session is on the first one. */
+  sessionsPage(options?: { before?: string | null }): Promise<SessionsPage>;
   /**
    * As the global one. Carries the credential to the authority and to `origins`, and nowhere else; refreshes it once
    * when needed and repeats the request.
@@ -114,6 +116,14 @@ export interface Session {
   expires_at: string;
   idle_expires_at: string;
   user: User;
+}
+
+export interface SessionsPage {
+  sessions: SessionView[];
+  /** From where to go on; null when there are no more. */
+  next: string | null;
+  /** How many there are in all. */
+  total: number;
 }
 
 export interface SessionView {

@@ -84,7 +84,8 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
       </section>
     );
 
-  const others = list.filter((view) => !view.current).length;
+  const total = devices.total.value;
+  const others = total - list.filter((view) => view.current).length;
   const close = (): void => {
     asked.value = null;
   };
@@ -103,7 +104,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
     <section class="devices">
       <div class="head">
         <h1>{words.title}</h1>
-        <p class="quiet">{sayCount(tag, words.lead, list.length)}</p>
+        <p class="quiet">{sayCount(tag, words.lead, total)}</p>
       </div>
       <Said sentence={said} />
       {problem ? (
@@ -131,6 +132,13 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
           />
         ))}
       </ul>
+      {devices.hasMore.value ? (
+        <div>
+          <Act act={() => devices.more()} busy={page.loading}>
+            {words.further}
+          </Act>
+        </div>
+      ) : null}
       <div class="ends">
         {others > 0 ? (
           <button type="button" onClick={() => (asked.value = { what: 'others' })}>
@@ -147,7 +155,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
       {dialog && dialog.what !== 'name' ? (
         <EndDialog
           scope={dialog.what}
-          count={dialog.what === 'all' ? list.length : others}
+          count={dialog.what === 'all' ? total : others}
           end={() => devices.endMany(dialog.what as 'others' | 'all')}
           confirm={(password) => devices.confirm(password)}
           onClose={close}

@@ -23,6 +23,10 @@ export interface Devices {
   readonly session: ReadonlySignal<Session | null>;
   /** Newest first; null until they are known, and when they must not be shown any more. */
   readonly list: ReadonlySignal<SessionView[] | null>;
+  /** How many there are, which may be more than are in the list. */
+  readonly total: ReadonlySignal<number>;
+  /** Whether there are more to load. */
+  readonly hasMore: ReadonlySignal<boolean>;
   /** Why the list may be old, or is not there. */
   readonly problem: ReadonlySignal<Problem | null>;
   /** The session is over: nothing else is to be shown. */
@@ -32,6 +36,8 @@ export interface Devices {
   /** Those that have come since the page was opened. */
   readonly fresh: ReadonlySignal<ReadonlySet<string>>;
   load(): Promise<void>;
+  /** Loads further ones into the list. */
+  more(): Promise<void>;
   /** Lets go of what is known of anybody, until it is loaded again. */
   forget(): void;
   /** Ends one. @returns false when it had ended already. Throws what the client throws. */
@@ -47,6 +53,10 @@ export interface Devices {
 export function createDevices(client: Client, authority: string = location.origin): Devices {
   const session = signal<Session | null>(null);
   const list = signal<SessionView[] | null>(null);
+  const total = signal(0);
+  const hasMore = signal(false);
+  /** As many pages as somebody wanted to see. */
+  let pages = 1;
   const problem = signal<Problem | null>(null);
   const over = signal<LoggedOut | null>(null);
   const outcome = signal<Outcome | null>(null);
@@ -73,8 +83,16 @@ export function createDevices(client: Client, authority: string = location.origi
         finish(client.endedBecause ?? nobodyKnows());
         return;
       }
-      const next = await client.sessions();
+      const next: SessionView[] = [];
+      let page = await client.sessionsPage();
+      next.push(...page.sessions);
+      for (let nth = 1; nth < pages && page.next !== null; nth++) {
+        page = await client.sessionsPage({ before: page.next });
+        next.push(...page.sessions);
+      }
       if (over.value) return;
+      total.value = page.total;
+      hasMore.value = page.next !== null;
       session.value = current;
       const before = list.value;
       if (before) noteChange(before, next);
@@ -96,6 +114,13 @@ export function createDevices(client: Client, authority: string = location.origi
     if (appeared.length === 0 && vanished.length === 0) return;
     fresh.value = new Set([...fresh.value, ...appeared.map((view) => view.id)]);
     change.value = { appeared, vanished };
+  };
+
+  /** Takes what was ended here out of the list. */
+  const leave = (gone: SessionView[]): void => {
+    const before = list.value ?? [];
+    list.value = list.value && before.filter((view) => !gone.includes(view));
+    total.value -= before.length - (list.value?.length ?? 0);
   };
 
   /** Word of the end may come before the answer; when there was none after all, it is news if it comes later. */
@@ -149,12 +174,18 @@ export function createDevices(client: Client, authority: string = location.origi
   return {
     session,
     list,
+    total,
+    hasMore,
     problem,
     over,
     outcome,
     change,
     fresh,
     load,
+    async more() {
+      pages++;
+      await load();
+    },
     forget() {
       session.value = null;
       list.value = null;
@@ -167,14 +198,17 @@ export function createDevices(client: Client, authority: string = location.origi
       );
       const ended = result.server === 'pending' || result.ended > 0;
       if (ended) outcome.value = { device: view, result };
-      list.value = list.value?.filter((one) => one.id !== view.id) ?? null;
+      leave([view]);
       return ended;
     },
     async endMany(scope) {
       const others = (list.value ?? []).filter((view) => !view.current);
       const result = await endingHere(others, () => client.logout({ scope }));
       outcome.value = { device: null, result };
-      if (scope === 'others') list.value = list.value?.filter((one) => one.current) ?? null;
+      if (scope !== 'others') return;
+      leave(others);
+      total.value = list.value?.length ?? 0;
+      hasMore.value = false;
     },
     async rename(view, name) {
       const url = `${authority}/v1/sessions/${encodeURIComponent(view.id)}`;

@@ -1,6 +1,8 @@
 import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
+import type { LiveSession } from '../domain/session.ts';
 import {
+  countSessionsOfUser,
   listSessionsOfUser,
   pageOfSessions,
   type SessionFilter,
@@ -24,13 +26,39 @@ export interface SessionView {
   idle_expires_at: string;
 }
 
-/** More than a person can look through. */
-const OWN_LIMIT = 200;
+/** Up to so many the own sessions are counted: each costs a look at four cuts. */
+const MOST_COUNTED = 10_000;
 
-/** "My devices": the user's live sessions, newest first. */
-export async function listOwnSessions(world: World, userId: number): Promise<SessionView[]> {
-  const rows = await listSessionsOfUser(world.database, world.system.now(), userId, OWN_LIMIT);
-  return rows.map((row) => viewOf(world, row));
+export interface OwnSessions {
+  sessions: SessionView[];
+  /** From which session to go on; null when there are no more. */
+  next: string | null;
+  total: number;
+}
+
+/**
+ * "My devices": the user's live sessions, newest first. The session that asks is on the first page, however old it is, and
+ * on no other.
+ */
+export async function listOwnSessions(
+  world: World,
+  { userId, sid }: LiveSession,
+  before: string | null,
+  limit: number,
+): Promise<OwnSessions> {
+  const { database, system } = world;
+  const now = system.now();
+  const except = before === null ? null : sid;
+  const rows = await listSessionsOfUser(database, now, userId, { before, except }, limit + 1);
+  const page = rows.slice(0, limit);
+  const next = rows.length > limit ? (page.at(-1)?.id ?? null) : null;
+  if (before === null && !page.some(({ id }) => id === sid))
+    page.push(...(await pageOfSessions(database, now, { userId, sids: [sid], alive: true }, 1)));
+  const total =
+    before === null && next === null
+      ? page.length
+      : await countSessionsOfUser(database, now, userId, MOST_COUNTED);
+  return { sessions: page.map((row) => viewOf(world, row)), next, total };
 }
 
 /** Sessions for the administration, newest first, with how each one ended. */

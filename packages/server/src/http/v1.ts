@@ -131,9 +131,13 @@ export function serveV1(router: Router): void {
     async (c) => {
       const caller = await sessionCaller(c, true);
       if (caller.kind === 'refused') return refuse(c, caller.code);
-      const sessions = await listOwnSessions(c.get('world'), caller.session.userId);
+      const input = readParameters(contract.sessions.request.query, c.req.query());
+      if (!input.ok) return refuseInput(c, input.fault);
+      const { before = null, limit } = input.value;
+      const { sessions, ...more } = await listOwnSessions(c.get('world'), caller.session, before, limit);
       return c.json({
         sessions: sessions.map((view) => ({ ...view, current: view.id === caller.session.sid })),
+        ...more,
       });
     },
     onFault,

@@ -265,20 +265,43 @@ export interface SessionSummary {
 const SUMMARY = `s.id, s.user_id, u.email, s.client_id, s.device_id, s.device_name, s.contract, s.user_agent, s.ip_address,
   s.created_at, s.last_seen_at, s.expires_at, s.idle_expires_at, s.ended_at, s.ended_by, s.ended_reason`;
 
-const sessionsOfUser = statement<[now: Date, userId: number, limit: number], SessionSummary>(
+const sessionsOfUser = statementWithFilters<SessionSummary>(
   'sessions_of_user',
-  `select ${SUMMARY}, true as open from open_sessions s join users u on u.id = s.user_id
-   where s.user_id = $2 and ${ALIVE} order by s.born desc limit $3`,
+  3,
+  (conditions) => `select ${SUMMARY}, true as open from open_sessions s join users u on u.id = s.user_id
+   where s.user_id = $2 and ${ALIVE} ${conditions} order by s.born desc limit $3`,
+  [
+    's.born < (select b.born from user_sessions b where b.id = $?::uuid and b.user_id = $2)',
+    's.id <> $?::uuid',
+  ],
 );
 
-/** The user's live sessions, newest first. */
+/** The user's live sessions, newest first, from the one after `before`, without one of them. */
 export function listSessionsOfUser(
   on: Queryable,
   now: Date,
   userId: number,
+  { before, except }: { before: string | null; except: string | null },
   limit: number,
 ): Promise<SessionSummary[]> {
-  return sessionsOfUser.run(on, now, userId, limit);
+  return sessionsOfUser.run(on, [now, userId, limit], [before, except]);
+}
+
+const countOfUser = statement<[now: Date, userId: number, most: number], { count: number }>(
+  'count_sessions_of_user',
+  `select count(*) as count from (
+     select 1 from open_sessions s join users u on u.id = s.user_id where s.user_id = $2 and ${ALIVE} limit $3
+   ) those`,
+);
+
+/** How many live sessions the user has, counted no further than a bound. */
+export async function countSessionsOfUser(
+  on: Queryable,
+  now: Date,
+  userId: number,
+  most: number,
+): Promise<number> {
+  return (await countOfUser.run(on, now, userId, most))[0]?.count ?? 0;
 }
 
 /** Which sessions; null for whichever they are. */

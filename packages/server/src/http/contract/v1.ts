@@ -124,13 +124,29 @@ export const sessions = row({
   tags: ['Sessions'],
   summary: 'My devices',
   security: SESSION,
+  request: {
+    query: z.object({
+      before: shape.sid
+        .optional()
+        .describe('Go on after this session of the list: `next` of the page before.'),
+      limit: shape.whole(1, 200).default(200),
+    }),
+  },
   responses: {
     200: json(
-      "The user's live sessions, newest first, 200 at most.",
-      z.object({ sessions: z.array(shape.sessionView.extend({ current: z.boolean() })) }),
-      { sessions: [{ ...shape.VIEW_EXAMPLE, current: true }] },
+      "The user's live sessions, newest first.",
+      z.object({
+        sessions: z
+          .array(shape.sessionView.extend({ current: z.boolean() }))
+          .describe(
+            'The one that asks is on the first page, beyond `limit` where it is older, and on no other.',
+          ),
+        next: shape.sid.nullable().describe('From where to go on; null when there are no more.'),
+        total: z.number().int().describe('How many there are, counted up to 10,000.'),
+      }),
+      { sessions: [{ ...shape.VIEW_EXAMPLE, current: true }], next: null, total: 1 },
     ),
-    ...problems('not_authenticated', 'unavailable'),
+    ...problems('invalid_request', 'not_authenticated', 'unavailable'),
   },
 });
 
