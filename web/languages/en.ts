@@ -161,6 +161,7 @@ export const en = {
     notLoaded: 'This cannot be shown at the moment.',
     stale: 'The server cannot be reached. What you see may be out of date.',
     failed: 'That did not work. Try again.',
+    lastAdministrator: 'This is the last administrator. Make somebody else an administrator first.',
     notEnded: 'Not logged out: the database did not answer. Try again.',
     more: 'Show more',
     none: 'None',

@@ -163,6 +163,7 @@ export const pl: Language = {
     notLoaded: 'Nie można tego teraz pokazać.',
     stale: 'Nie można połączyć się z serwerem. To, co widzisz, może być nieaktualne.',
     failed: 'Nie udało się. Spróbuj ponownie.',
+    lastAdministrator: 'To ostatni administrator. Najpierw nadaj uprawnienia administratora komuś innemu.',
     notEnded: 'Nie wylogowano: baza danych nie odpowiedziała. Spróbuj ponownie.',
     more: 'Pokaż więcej',
     none: 'Brak',

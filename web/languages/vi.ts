@@ -141,6 +141,7 @@ export const vi: Language = {
     notLoaded: 'Hiện không thể hiển thị nội dung này.',
     stale: 'Không kết nối được với máy chủ. Thông tin đang hiển thị có thể đã cũ.',
     failed: 'Không thực hiện được. Hãy thử lại.',
+    lastAdministrator: 'Đây là quản trị viên cuối cùng. Hãy trao quyền quản trị cho người khác trước.',
     notEnded: 'Chưa đăng xuất: cơ sở dữ liệu không phản hồi. Hãy thử lại.',
     more: 'Hiển thị thêm',
     none: 'Không có',

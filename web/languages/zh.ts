@@ -139,6 +139,7 @@ export const zh: Language = {
     notLoaded: '暂时无法显示。',
     stale: '无法连接服务器，所示内容可能已过时。',
     failed: '操作未成功，请重试。',
+    lastAdministrator: '这是最后一位管理员。请先将其他人设为管理员。',
     notEnded: '未能退出登录：数据库没有响应，请重试。',
     more: '显示更多',
     none: '无',

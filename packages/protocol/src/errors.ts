@@ -22,6 +22,11 @@ export const PROBLEMS = {
   not_found: { status: 404, title: 'There is nothing of that name here.' },
   method_not_allowed: { status: 405, title: 'This address does not answer to that method.' },
   conflict: { status: 409, title: 'That is taken already.' },
+  last_administrator: {
+    status: 409,
+    title:
+      'This is the last administrator. Nothing was changed. Repeat the request with "confirm_last_administrator": true.',
+  },
   confirmation_required: {
     status: 409,
     title: 'Nothing was ended. Repeat the request with "confirm" set to the count.',

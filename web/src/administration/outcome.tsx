@@ -34,6 +34,7 @@ export async function attempt(
 export function faultOf({ administration, login }: Texts, error: unknown): string {
   const { code } = problemOf(error);
   if (code === 'not_logged_out') return administration.notEnded;
+  if (code === 'last_administrator') return administration.lastAdministrator;
   return code === 'unreachable' ? login.unreachable : administration.failed;
 }
 

@@ -8,6 +8,7 @@ import {
   deleteUser,
   findPassword,
   insertUser,
+  isLastAdministrator,
   type NewUser,
   type UserChange,
   type UserRecord,
@@ -22,6 +23,19 @@ export interface Changer {
   actor: string;
   sid: string | null;
   userId: number | null;
+  /** Goes ahead although nobody would be left to administer. */
+  confirmsLast?: boolean | undefined;
+}
+
+/** The change would leave nobody to administer. Nothing was changed. */
+export class LastAdministrator extends Error {
+  override name = 'LastAdministrator';
+}
+
+/** @throws LastAdministrator when the user is that, and it was not confirmed */
+async function keepAdministrator(on: Queryable, userId: number, { confirmsLast }: Changer): Promise<void> {
+  if (!confirmsLast && (await isLastAdministrator(on, userId)))
+    throw new LastAdministrator('nobody would be left to administer');
 }
 
 /** Creates a user; null when the address is taken. */
@@ -113,6 +127,7 @@ export async function removeUser(
 ): Promise<boolean> {
   const act = actOf(world, origin, changer.actor);
   const ending = await world.database.transaction(async (on) => {
+    await keepAdministrator(on, userId, changer);
     if (!(await deleteUser(on, userId, act.at))) return null;
     return cut(on, { scope: 'user', userId }, act, 'user_deleted');
   }, 'ending');
@@ -132,6 +147,7 @@ async function applyChange(
 ): Promise<UserRecord | null> {
   const act = actOf(world, origin, changer.actor);
   const outcome = await world.database.transaction(async (on) => {
+    if (change.role === 'user' || change.disabled) await keepAdministrator(on, userId, changer);
     const row = await updateUser(on, userId, change, act.at);
     if (!row) return null;
     const { role_before, disabled_before, ...user } = row;

@@ -6,6 +6,7 @@ import {
   accountSchema,
   endedSchema,
   keySchema,
+  LAST_ADMINISTRATOR,
   loggedEventSchema,
   type Operator,
   previewSchema,
@@ -55,11 +56,12 @@ export function apiOperator(url: string, serviceKey: string): Operator {
       const reply = await call('POST', '/v1/admin/users', body);
       return isProblem(reply, 'conflict') ? null : accountOf(reply);
     },
-    async changeUser(id, change) {
-      return accountOf(await call('PATCH', `/v1/admin/users/${id}`, change));
+    async changeUser(id, change, confirmsLast) {
+      const body = { ...change, ...confirming(confirmsLast) };
+      return accountOf(await call('PATCH', `/v1/admin/users/${id}`, body));
     },
-    async deleteUser(id) {
-      return found(await call('DELETE', `/v1/admin/users/${id}`));
+    async deleteUser(id, confirmsLast) {
+      return found(await call('DELETE', `/v1/admin/users/${id}`, confirming(confirmsLast)));
     },
     async setPassword(id, password) {
       return found(await call('POST', `/v1/admin/users/${id}/password`, { password }));
@@ -100,6 +102,9 @@ export function apiOperator(url: string, serviceKey: string): Operator {
     close: async () => undefined,
   };
 }
+
+const confirming = (confirmsLast: boolean): object | undefined =>
+  confirmsLast ? { confirm_last_administrator: true } : undefined;
 
 const keysSchema = z.object({ keys: z.array(keySchema) });
 
@@ -231,6 +236,7 @@ function found(reply: Reply): boolean {
 function refusalOf(status: number, { code, title, detail, field }: Partial<Problem>): Error {
   if (code === 'not_authenticated') return new Failed('the server does not know this CURFEW_SERVICE_KEY.');
   if (code === undefined) return new Failed(`the server answered ${status}. Is it a Curfew?`);
+  if (code === 'last_administrator') return new Refused(LAST_ADMINISTRATOR);
   const sentence = detail ?? title ?? code;
   if (code === 'invalid_request')
     return new Refused(

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
+import {
+  changeUser,
+  createUser,
+  LastAdministrator,
+  removeUser,
+  resetPassword,
+} from '../actions/change-user.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
 import { findUsers } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
@@ -16,7 +22,7 @@ import { cursorNow, EVERY_EVENT, readOn } from '../store/log.ts';
 import { findCredentials, findUser } from '../store/users.ts';
 import { Refused } from './declare.ts';
 import { operatorLog } from './operator-log.ts';
-import type { LoggedEvent, Operator } from './operator.ts';
+import { LAST_ADMINISTRATOR, type LoggedEvent, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
 /** How often what is new in the log is looked for, and how much of it is read at a time. */
@@ -66,11 +72,13 @@ function directOperator({ world, close }: OpenWorld): Operator {
       const made = await createUser(world, user, changer, origin);
       return made && accountBody(made);
     },
-    async changeUser(id, change) {
-      const user = await changeUser(world, id, change, changer, origin);
+    async changeUser(id, change, confirmsLast) {
+      const changing = changeUser(world, id, change, { ...changer, confirmsLast }, origin);
+      const user = await changing.catch(refuseLast);
       return user && accountBody(user);
     },
-    deleteUser: (id) => removeUser(world, id, changer, origin),
+    deleteUser: (id, confirmsLast) =>
+      removeUser(world, id, { ...changer, confirmsLast }, origin).catch(refuseLast),
     async setPassword(id, password) {
       judgePassword(password);
       return (await resetPassword(world, id, password, changer, origin)) !== null;
@@ -116,6 +124,10 @@ function directOperator({ world, close }: OpenWorld): Operator {
     rotateKeys: () => keys.rotate(actOf(world, origin, changer.actor)),
     close,
   };
+}
+
+function refuseLast(error: unknown): never {
+  throw error instanceof LastAdministrator ? new Refused(LAST_ADMINISTRATOR) : error;
 }
 
 function loggedEvent(event: ShownEvent): LoggedEvent {

@@ -89,6 +89,9 @@ export const loggedEventSchema = z.object({
 });
 export type LoggedEvent = z.infer<typeof loggedEventSchema>;
 
+export const LAST_ADMINISTRATOR =
+  'this is the last administrator. Nothing was changed; to go ahead, repeat with --last-administrator.';
+
 export interface NewAccount {
   email: string;
   name: string;
@@ -114,8 +117,14 @@ export interface Operator {
   userByEmail(email: string): Promise<Account | null>;
   /** Null when the address is taken. @throws Refused when the password is too short */
   addUser(user: NewAccount): Promise<Account | null>;
-  changeUser(id: number, change: { role: Role } | { disabled: boolean }): Promise<Account | null>;
-  deleteUser(id: number): Promise<boolean>;
+  /** @throws Refused when nobody would be left to administer, and that is not confirmed */
+  changeUser(
+    id: number,
+    change: { role: Role } | { disabled: boolean },
+    confirmsLast: boolean,
+  ): Promise<Account | null>;
+  /** @throws Refused as above */
+  deleteUser(id: number, confirmsLast: boolean): Promise<boolean>;
   /** False when there is no such user. @throws Refused when the password is too short */
   setPassword(id: number, password: string): Promise<boolean>;
   sessions(filter: SessionFilter, limit: number): Promise<{ sessions: Session[]; next: string | null }>;

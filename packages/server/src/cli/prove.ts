@@ -80,7 +80,7 @@ const prove: Command = {
         line.terminal.answer(report, renderReport(report));
         return isProven(report) ? EXIT.done : EXIT.failed;
       } finally {
-        if (user.made) await operator.deleteUser(user.who.id);
+        if (user.made) await operator.deleteUser(user.who.id, false);
       }
     } finally {
       for (const surface of surfaces) await surface.close();

@@ -10,6 +10,10 @@ const GENERATE: Option = { about: 'Make a random password and show it, this once
 const PASSWORD_TEXT =
   'The password is asked for without echo, or read from standard input: the first line. There is no option for it, because arguments can be seen by others and stay in the history.';
 
+const LAST: Record<string, Option> = {
+  'last-administrator': { about: 'Go ahead although nobody is left to administer.' },
+};
+
 const list: Command = {
   words: 'user list',
   summary: 'Find users',
@@ -96,13 +100,14 @@ const remove: Command = {
   ],
   anywhere: true,
   operands: [USER_OPERAND],
-  options: { yes: { about: 'Do not ask.' } },
+  options: { yes: { about: 'Do not ask.' }, ...LAST },
   examples: ['curfew user delete ada@example.com --yes'],
   run: (line) =>
     withOperator(line, async (operator) => {
       const user = await findUser(operator, line.operand);
       await confirmDeletion(line, user);
-      if (!(await operator.deleteUser(user.id))) throw new Refused(`there is no user ${line.operand}.`);
+      if (!(await operator.deleteUser(user.id, line.flag('last-administrator'))))
+        throw new Refused(`there is no user ${line.operand}.`);
       line.terminal.answer({ deleted: { id: user.id, email: user.email } }, `Deleted ${describe(user)}.`);
       return EXIT.done;
     }),
@@ -140,10 +145,16 @@ const role: Command = {
   summary: 'Give a user another role and end every session',
   anywhere: true,
   operands: [USER_OPERAND, { name: 'ROLE', about: 'user or admin.' }],
+  options: LAST,
   examples: ['curfew user role ada@example.com admin'],
   async run(line) {
     const to = readRole(line.operands[1] ?? '');
-    return change(line, (operator, id) => operator.changeUser(id, { role: to }), `Role ${to} for`);
+    const confirmsLast = line.flag('last-administrator');
+    return change(
+      line,
+      (operator, id) => operator.changeUser(id, { role: to }, confirmsLast),
+      `Role ${to} for`,
+    );
   },
 };
 
@@ -156,8 +167,12 @@ function switchCommand(given: { words: string; summary: string; disabled: boolea
     summary,
     anywhere: true,
     operands: [USER_OPERAND],
+    ...(disabled ? { options: LAST } : {}),
     examples: [`curfew ${words} ada@example.com`],
-    run: (line) => change(line, (operator, id) => operator.changeUser(id, { disabled }), said),
+    run: (line) => {
+      const confirmsLast = disabled && line.flag('last-administrator');
+      return change(line, (operator, id) => operator.changeUser(id, { disabled }, confirmsLast), said);
+    },
   };
 }
 

@@ -1,6 +1,12 @@
 import { CURSOR } from '@curfew/protocol/log-cursor';
 import { countInBackground } from '../actions/background-count.ts';
-import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
+import {
+  changeUser,
+  createUser,
+  LastAdministrator,
+  removeUser,
+  resetPassword,
+} from '../actions/change-user.ts';
 import { type AdminTarget, endByAdministrator } from '../actions/end-sessions.ts';
 import { exportEvents } from '../actions/export-events.ts';
 import { findUsers, SearchStopped } from '../actions/find-users.ts';
@@ -64,7 +70,10 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
         const looksOn = row === contract.state || row === contract.applications || wantsStream(c);
         const admin = await administrator(c, changes, !looksOn);
         if (admin.kind === 'refused') return refuse(c, admin.code);
-        const answer = await handler(c, admin, c.get('world'));
+        const answer = await handler(c, admin, c.get('world')).catch((error: unknown) => {
+          if (error instanceof LastAdministrator) return refuse(c, 'last_administrator');
+          throw error;
+        });
         // It may be the administrator's own session that has ended.
         if (changes)
           for (const deletion of await deletionsIfOver(c)) answer.headers.append('set-cookie', deletion);
@@ -112,9 +121,9 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
     if (!params.ok) return refuseInput(c, params.fault);
     const input = await readBody(c, contract.changeUser);
     if (!input.ok) return refuseInput(c, input.fault);
-    const { note, ...change } = input.value;
-    const origin = originOf(c, 'v1', note);
-    const user = await changeUser(world, params.value.id, change, changerOf(admin), origin);
+    const { note, confirm_last_administrator: confirmsLast, ...change } = input.value;
+    const changer = { ...changerOf(admin), confirmsLast };
+    const user = await changeUser(world, params.value.id, change, changer, originOf(c, 'v1', note));
     return user ? c.json({ user: accountBody(user) }) : refuse(c, 'not_found');
   });
 
@@ -123,8 +132,9 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
     if (!params.ok) return refuseInput(c, params.fault);
     const input = await readBody(c, contract.deleteUser);
     if (!input.ok) return refuseInput(c, input.fault);
-    const origin = originOf(c, 'v1', input.value.note);
-    const removed = await removeUser(world, params.value.id, changerOf(admin), origin);
+    const { note, confirm_last_administrator: confirmsLast } = input.value;
+    const changer = { ...changerOf(admin), confirmsLast };
+    const removed = await removeUser(world, params.value.id, changer, originOf(c, 'v1', note));
     return removed ? c.body(null, 204) : refuse(c, 'not_found');
   });
 

@@ -173,6 +173,24 @@ export async function deleteUser(on: Queryable, id: number, now: Date): Promise<
   return (await remove.run(on, id, now)).length > 0;
 }
 
+const lockAdmins = statement<[], never>('lock_administrators', `select pg_advisory_xact_lock(7236401581)`);
+
+const lastAdmin = statement<[id: number], { last: boolean }>(
+  'is_last_administrator',
+  `select exists (select 1 from users where id = $1 and role = 'admin' and disabled_at is null and deleted_at is null)
+     and not exists (select 1 from users where id <> $1 and role = 'admin' and disabled_at is null and deleted_at is null)
+     as last`,
+);
+
+/**
+ * Whether nobody else administers. Others who take rights away wait until the transaction ends: of two administrators who
+ * remove each other at the same time, the second one finds that it is the last.
+ */
+export async function isLastAdministrator(on: Queryable, id: number): Promise<boolean> {
+  await lockAdmins.run(on);
+  return (await lastAdmin.run(on, id))[0]?.last ?? false;
+}
+
 const any = statement<[], { any: boolean }>('any_user', `select exists (select 1 from users) as any`);
 
 /** Whether the database has any user at all, deleted ones included. */

@@ -87,6 +87,21 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(page.err).toBe('There are more: --after 1\n');
   });
 
+  test('the last administrator stays one unless --last-administrator is given', async () => {
+    for (const args of [
+      ['user', 'role', '1', 'user'],
+      ['user', 'disable', '1'],
+      ['user', 'delete', '1', '--yes'],
+    ])
+      expect(await cf(args)).toMatchObject({
+        code: 3,
+        out: '',
+        err: 'curfew: this is the last administrator. Nothing was changed; to go ahead, repeat with --last-administrator.\n',
+      });
+    expect((await cf(['user', 'disable', '1', '--last-administrator'])).code).toBe(0);
+    expect((await cf(['user', 'enable', '1'])).code).toBe(0);
+  });
+
   test('user role, disable and enable end sessions', async () => {
     let token = await logIn('test@example.com');
     const role = await cf(['user', 'role', '2', 'admin', '--json']);

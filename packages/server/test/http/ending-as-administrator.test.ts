@@ -230,7 +230,8 @@ describe.each(backends())('the administration, %s', (backend) => {
         scope: 'others',
         except_session: asking.sid,
       });
-      expect((await call('PATCH', self, { bearer: asking.bearer, body: { role: 'user' } })).status).toBe(200);
+      const demoted = { role: 'user', confirm_last_administrator: true };
+      expect((await call('PATCH', self, { bearer: asking.bearer, body: demoted })).status).toBe(200);
       // No administrator any more, at once; but still in.
       expect((await call('GET', '/v1/admin/users', { bearer: asking.bearer })).status).toBe(403);
       expect(await alive(call, [asking])).toEqual([true]);

@@ -516,6 +516,8 @@ export class Play {
       name,
       ...(role === null ? {} : { role }),
       ...(disabled === null ? {} : { disabled }),
+      // The last administrator has its own tests.
+      confirm_last_administrator: true,
     };
     const caller = await this.#change('PATCH', user, '', by, forged, body);
     if (caller) this.reference.change(user, { name, role, disabled }, caller.session, caller.by);
@@ -523,7 +525,9 @@ export class Play {
 
   async #deleteUser({ by, forged, user: nth }: Of<'delete user'>): Promise<void> {
     const user = this.#changed(nth, by);
-    const caller = await this.#change('DELETE', user, '', by, forged);
+    const caller = await this.#change('DELETE', user, '', by, forged, {
+      confirm_last_administrator: true,
+    });
     if (caller) this.reference.delete(user, caller.by);
   }
 

@@ -24,6 +24,11 @@ const WRITE_REFUSALS = [
   'unsupported_media_type',
 ] as const;
 
+const confirmLast = z
+  .boolean()
+  .optional()
+  .describe('Goes ahead although nobody would be left to administer; otherwise that is 409.');
+
 export const users = row({
   method: 'get',
   path: '/v1/admin/users',
@@ -100,10 +105,12 @@ export const changeUser = row({
           workspace: shape.text(200).optional(),
           role: role.optional(),
           disabled: z.boolean().optional(),
+          confirm_last_administrator: confirmLast,
           note: shape.note,
         })
         .refine(
-          ({ note: _note, ...change }) => Object.keys(change).length > 0,
+          ({ note: _note, confirm_last_administrator: _confirm, ...change }) =>
+            Object.keys(change).length > 0,
           'name, workspace, role or disabled must be given',
         ),
       { disabled: true },
@@ -113,7 +120,7 @@ export const changeUser = row({
     200: json('Changed.', z.object({ user: account }), {
       user: { ...ACCOUNT, disabled_at: '2026-11-20T12:00:00.000Z' },
     }),
-    ...problems(...WRITE_REFUSALS, 'not_found'),
+    ...problems(...WRITE_REFUSALS, 'not_found', 'last_administrator'),
   },
 });
 
@@ -124,10 +131,13 @@ export const deleteUser = row({
   summary: 'Delete a user',
   description: 'Ends every session. Name, address and password are erased; the id is never given out again.',
   security: ADMINISTRATOR,
-  request: { params: idParam, body: body(z.strictObject({ note: shape.note }), {}, false) },
+  request: {
+    params: idParam,
+    body: body(z.strictObject({ confirm_last_administrator: confirmLast, note: shape.note }), {}, false),
+  },
   responses: {
     204: { description: 'Deleted.' },
-    ...problems(...WRITE_REFUSALS, 'not_found'),
+    ...problems(...WRITE_REFUSALS, 'not_found', 'last_administrator'),
   },
 });
 
