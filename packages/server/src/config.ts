@@ -290,7 +290,7 @@ export const SETTINGS = {
   CURFEW_CONFIRM_AFTER_SECONDS: {
     form: z.coerce.number().int().min(0).max(31_622_400).default(0),
     about:
-      'Logging out the other sessions, or all, asks for the password again when it was given longer ago than this. 0: never.',
+      'Whatever ends another session than the one that asks, and whatever an administrator changes, asks for the password again when it was given longer ago than this. The four contracts know no such answer and never ask. 0: never.',
   },
   CURFEW_NOTICES_PER_USER: {
     form: z.coerce.number().int().min(1).max(10_000).default(100),

@@ -15,6 +15,8 @@ import {
   updateUser,
 } from '../store/users.ts';
 import { isUniqueViolation } from '../store/database.ts';
+import { askForRecentLogin } from './confirm-login.ts';
+import { Denied } from './denied.ts';
 import { settle, settlePartly } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
@@ -27,15 +29,9 @@ export interface Changer {
   confirmsLast?: boolean | undefined;
 }
 
-/** The change would leave nobody to administer. Nothing was changed. */
-export class LastAdministrator extends Error {
-  override name = 'LastAdministrator';
-}
-
-/** @throws LastAdministrator when the user is that, and it was not confirmed */
+/** @throws Denied when the user is the last administrator, and it was not confirmed */
 async function keepAdministrator(on: Queryable, userId: number, { confirmsLast }: Changer): Promise<void> {
-  if (!confirmsLast && (await isLastAdministrator(on, userId)))
-    throw new LastAdministrator('nobody would be left to administer');
+  if (!confirmsLast && (await isLastAdministrator(on, userId))) throw new Denied('last_administrator');
 }
 
 /** Creates a user; null when the address is taken. */
@@ -46,6 +42,7 @@ export async function createUser(
   origin: Origin,
 ): Promise<UserRecord | null> {
   const { database, system } = world;
+  await askForRecentLogin(world, changer.sid);
   const passwordHash = user.password === null ? null : await system.passwords.hash(user.password);
   const record: NewUser = { ...user, passwordHash };
   const act = actOf(world, origin, changer.actor);
@@ -80,6 +77,7 @@ export async function changeUser(
   changer: Changer,
   origin: Origin,
 ): Promise<UserRecord | null> {
+  await askForRecentLogin(world, changer.sid);
   return applyChange(world, userId, change, changer, origin, (before, after) => {
     if (after.disabled_at !== null && !before.disabled) return 'user_disabled';
     return after.role === before.role ? null : 'role_changed';
@@ -94,6 +92,7 @@ export async function resetPassword(
   changer: Changer,
   origin: Origin,
 ): Promise<UserRecord | null> {
+  await askForRecentLogin(world, changer.sid);
   const passwordHash = await world.system.passwords.hash(password);
   return applyChange(world, userId, { passwordHash }, changer, origin, () => 'password_reset');
 }
@@ -125,6 +124,7 @@ export async function removeUser(
   changer: Changer,
   origin: Origin,
 ): Promise<boolean> {
+  await askForRecentLogin(world, changer.sid);
   const act = actOf(world, origin, changer.actor);
   const ending = await world.database.transaction(async (on) => {
     await keepAdministrator(on, userId, changer);

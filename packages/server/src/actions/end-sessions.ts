@@ -1,6 +1,7 @@
 import { countLiveSessions } from '../store/live-count.ts';
 import { type CutTarget, cut } from '../store/revoke.ts';
 import { inLane } from '../store/statement.ts';
+import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
 import { type Settled, settle, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
@@ -20,11 +21,12 @@ const DRIFT = 20;
 export async function endByAdministrator(
   world: World,
   target: AdminTarget,
-  request: { actor: string; confirm: number | null; wait: Wait },
+  request: { actor: string; sid: string | null; confirm: number | null; wait: Wait },
   origin: Origin,
 ): Promise<AdminEnding> {
   const { database } = world;
   const act = actOf(world, origin, request.actor);
+  if (target.scope !== 'everyone') await askForRecentLogin(world, request.sid);
   if (target.scope === 'sessions') {
     const settled = await endNamed(world, target.sids, null, act, 'admin_logout', request.wait);
     return { outcome: 'ended', ...settled };
@@ -34,6 +36,7 @@ export async function endByAdministrator(
     counted = await countLiveSessions(inLane(database, 'ending'), act.at);
     if (request.confirm === null || Math.abs(counted - request.confirm) > Math.floor(counted / DRIFT))
       return { outcome: 'confirmation_required', count: counted };
+    await askForRecentLogin(world, request.sid);
   }
   if (target.scope === 'client') counted = await countOfClient(world, target.clientId, act.at);
   const ending = await cut(database, target, act, 'admin_logout');

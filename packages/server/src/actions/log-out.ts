@@ -2,6 +2,7 @@ import { userActor } from '../domain/actor.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { authenticate } from './authenticate.ts';
+import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
 import { cut, type CutTarget } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
@@ -29,11 +30,20 @@ export async function logOut(
   origin: Origin,
   wait: Wait = 'replicas',
 ): Promise<Settled> {
+  // The four contracts have no answer that would ask for the password.
+  if (origin.contract === 'v1' && reachesFurther(session, target))
+    await askForRecentLogin(world, session.sid);
   const act = actOf(world, origin, userActor(session.userId, session.sid));
   if (target.scope === 'this') return endThis(world, session, act, wait);
   if (target.scope === 'selected')
     return endNamed(world, target.sessions, session.userId, act, 'logout', wait);
   return settle(world, await cut(world.database, cutOf(session, target), act, 'logout'), wait);
+}
+
+/** Whether it may end another session than the one that asks. */
+function reachesFurther({ sid }: LiveSession, target: LogoutScope): boolean {
+  if (target.scope === 'selected') return target.sessions.some((one) => one.toLowerCase() !== sid);
+  return target.scope !== 'this';
 }
 
 /** What that would end. */

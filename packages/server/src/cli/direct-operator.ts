@@ -1,11 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  changeUser,
-  createUser,
-  LastAdministrator,
-  removeUser,
-  resetPassword,
-} from '../actions/change-user.ts';
+import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
+import { Denied } from '../actions/denied.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
 import { findUsers } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
@@ -93,7 +88,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
       const ending = await endByAdministrator(
         world,
         target,
-        { actor: changer.actor, ...how },
+        { actor: changer.actor, sid: null, ...how },
         { ...origin, note },
       );
       if (ending.outcome === 'confirmation_required') return ending;
@@ -127,7 +122,9 @@ function directOperator({ world, close }: OpenWorld): Operator {
 }
 
 function refuseLast(error: unknown): never {
-  throw error instanceof LastAdministrator ? new Refused(LAST_ADMINISTRATOR) : error;
+  throw error instanceof Denied && error.code === 'last_administrator'
+    ? new Refused(LAST_ADMINISTRATOR)
+    : error;
 }
 
 function loggedEvent(event: ShownEvent): LoggedEvent {

@@ -1,12 +1,7 @@
 import { CURSOR } from '@curfew/protocol/log-cursor';
 import { countInBackground } from '../actions/background-count.ts';
-import {
-  changeUser,
-  createUser,
-  LastAdministrator,
-  removeUser,
-  resetPassword,
-} from '../actions/change-user.ts';
+import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
+import { askForRecentLogin } from '../actions/confirm-login.ts';
 import { type AdminTarget, endByAdministrator } from '../actions/end-sessions.ts';
 import { exportEvents } from '../actions/export-events.ts';
 import { findUsers, SearchStopped } from '../actions/find-users.ts';
@@ -70,10 +65,7 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
         const looksOn = row === contract.state || row === contract.applications || wantsStream(c);
         const admin = await administrator(c, changes, !looksOn);
         if (admin.kind === 'refused') return refuse(c, admin.code);
-        const answer = await handler(c, admin, c.get('world')).catch((error: unknown) => {
-          if (error instanceof LastAdministrator) return refuse(c, 'last_administrator');
-          throw error;
-        });
+        const answer = await handler(c, admin, c.get('world'));
         // It may be the administrator's own session that has ended.
         if (changes)
           for (const deletion of await deletionsIfOver(c)) answer.headers.append('set-cookie', deletion);
@@ -184,6 +176,7 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
         targetOf(value),
         {
           actor: admin.actor,
+          sid: admin.session?.sid ?? null,
           confirm: value.scope === 'everyone' ? (value.confirm ?? null) : null,
           wait: value.wait ?? 'replicas',
         },
@@ -237,6 +230,7 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
   serve(contract.rotateKeys, async (c, admin, world) => {
     const input = await readBody(c, contract.rotateKeys);
     if (!input.ok) return refuseInput(c, input.fault);
+    await askForRecentLogin(world, admin.session?.sid ?? null);
     const act = actOf(world, originOf(c, 'v1', input.value.note), admin.actor);
     return c.json({ keys: await world.keys.rotate(act) });
   });

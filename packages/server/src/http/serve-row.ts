@@ -1,8 +1,9 @@
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
+import { Denied } from '../actions/denied.ts';
 import { decodePercent } from '../domain/unicode.ts';
 import { encodedFault, type InputFault, queryFault } from './body.ts';
 import type { Call, HonoEnvironment } from './environment.ts';
-import { type Fault, faultOf, refuseInput } from './respond.ts';
+import { type Fault, faultOf, refuse, refuseInput } from './respond.ts';
 
 export type Router = OpenAPIHono<HonoEnvironment>;
 export type Handler = (c: Call) => Promise<Response> | Response;
@@ -26,6 +27,7 @@ export function serveRow(
       const fault = queryFault(c, row);
       return fault ? refuseInput(c, fault) : await handler(c);
     } catch (error) {
+      if (error instanceof Denied) return refuse(c, error.code);
       return onFault(c, faultOf(c, error));
     }
   });

@@ -1,6 +1,6 @@
 import { changePassword } from '../actions/change-user.ts';
 import { authenticate, authenticateRemembered } from '../actions/authenticate.ts';
-import { confirmLogin, isLoginTooOld } from '../actions/confirm-login.ts';
+import { confirmLogin } from '../actions/confirm-login.ts';
 import { listOwnSessions } from '../actions/list-sessions.ts';
 import { logIn } from '../actions/log-in.ts';
 import { type LogoutScope, logOut, previewLogOut } from '../actions/log-out.ts';
@@ -161,9 +161,6 @@ export function serveV1(router: Router): void {
             ? { scope, device }
             : { scope };
       if (dryRun) return c.json(previewBody(await previewLogOut(c.get('world'), caller.session, target)));
-      const reachesFurther = scope === 'others' || scope === 'all';
-      if (reachesFurther && (await isLoginTooOld(c.get('world'), caller.session)))
-        return refuse(c, 'login_too_old');
       const settled = await logOut(c.get('world'), caller.session, target, originOf(c, 'v1', note), wait);
       const endsThis =
         scope === 'this' ||

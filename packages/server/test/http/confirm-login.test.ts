@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlace, type Place } from '../races/node.ts';
 import { backends, type Caller, SERVICE_KEY } from '../support.ts';
-import { described } from './described.ts';
+import { described, ROWS, rowOf } from './described.ts';
 import { alive, opened, type OpenSession } from './logins.ts';
 
 const SECONDS = 300;
@@ -83,7 +83,83 @@ describe.each(backends())('the password again, %s', (backend) => {
     expect((await confirm(mine.bearer, 'secret')).json.code).toBe('not_authenticated');
   });
 
-  test('the four contracts and the administration are not asked', async () => {
+  const MINE: [string, (other: string, mine: string) => [string, string, unknown?]][] = [
+    ['selected', (other, mine) => ['POST', '/v1/logout', { scope: 'selected', sessions: [mine, other] }]],
+    ['device', () => ['POST', '/v1/logout', { scope: 'device' }]],
+    ['another device', () => ['POST', '/v1/logout', { scope: 'device', device: 'phone' }]],
+    ['DELETE', (other) => ['DELETE', `/v1/sessions/${other}`]],
+  ];
+  test.each(MINE)('%s asks too where it reaches beyond this session', async (_name, ask) => {
+    const { mine, other } = await two();
+    place.clock.advance(SECONDS + 1);
+    const [method, path, body] = ask(other.sid, mine.sid);
+    const { status, json } = await call(method, path, {
+      bearer: mine.bearer,
+      ...(body === undefined ? {} : { body }),
+    });
+    expect([status, json.code]).toEqual([403, 'login_too_old']);
+    expect(await alive(call, [mine, other])).toEqual([true, true]);
+  });
+
+  test('naming only this session does not ask, in whatever spelling, nor does a dry run', async () => {
+    for (const end of [
+      (sid: string) =>
+        ['POST', '/v1/logout', { scope: 'selected', sessions: [sid, sid.toUpperCase()] }] as const,
+      (sid: string) => ['DELETE', `/v1/sessions/${sid.toUpperCase()}`, {}] as const,
+    ]) {
+      const { mine } = await two();
+      place.clock.advance(SECONDS + 1);
+      const dry = { scope: 'all', dry_run: true };
+      expect((await call('POST', '/v1/logout', { bearer: mine.bearer, body: dry })).status).toBe(200);
+      const [method, path, body] = end(mine.sid);
+      expect((await call(method, path, { bearer: mine.bearer, body })).status).toBe(200);
+    }
+  });
+
+  test('an administrator is asked before each change, and nothing happens', async () => {
+    const { id } = await place.user();
+    await call('PATCH', `/v1/admin/users/${id}`, { bearer: SERVICE_KEY, body: { role: 'admin' } });
+    const { bearer } = await opened(call, id);
+    const victim = await two();
+    place.clock.advance(SECONDS + 1);
+    const newest = async () =>
+      (await call('GET', '/v1/admin/events?limit=1', { bearer: SERVICE_KEY })).json.events[0].position;
+    const before = await newest();
+    const user = `/v1/admin/users/${victim.id}`;
+    const count = (await call('POST', '/v1/admin/logout', { bearer, body: { scope: 'everyone' } })).json
+      .count;
+    const changes: [string, string, object][] = [
+      ['POST', '/v1/admin/users', { email: 'eve@example.com' }],
+      ['PATCH', user, { role: 'admin' }],
+      ['PATCH', user, { disabled: true }],
+      ['DELETE', user, {}],
+      ['POST', `${user}/password`, {}],
+      ['POST', '/v1/admin/keys/rotate', {}],
+      ['POST', '/v1/admin/logout', { scope: 'sessions', sessions: [victim.mine.sid] }],
+      ['POST', '/v1/admin/logout', { scope: 'user', user_id: victim.id }],
+      ['POST', '/v1/admin/logout', { scope: 'users', user_ids: [victim.id] }],
+      ['POST', '/v1/admin/logout', { scope: 'device', user_id: victim.id, device_id: 'x' }],
+      ['POST', '/v1/admin/logout', { scope: 'application', client_id: 'default' }],
+      ['POST', '/v1/admin/logout', { scope: 'everyone', confirm: count }],
+    ];
+    for (const [method, path, body] of changes) {
+      const { status, json } = await call(method, path, { bearer, body });
+      expect([method, path, status, json.code]).toEqual([method, path, 403, 'login_too_old']);
+    }
+    // Every row that changes something is in the list, but for what only a service may call.
+    const rows = ROWS.filter(
+      ({ path, method, name }) =>
+        path.startsWith('/v1/admin/') && method !== 'get' && name !== 'startSession',
+    );
+    const asked = new Set(changes.map(([method, path]) => rowOf(method, path)?.name));
+    expect(rows.map(({ name }) => name).filter((name) => !asked.has(name))).toEqual([]);
+    expect(await newest()).toBe(before);
+    expect((await call('GET', '/v1/admin/users', { bearer })).status).toBe(200);
+    const dry = { scope: 'user', user_id: victim.id, dry_run: true };
+    expect((await call('POST', '/v1/admin/logout', { bearer, body: dry })).json.count).toBe(2);
+  });
+
+  test('the four contracts and a service key are not asked', async () => {
     const { id, mine } = await two();
     place.clock.advance(SECONDS + 1);
     expect((await call('POST', '/auth/logout', { bearer: mine.bearer })).status).toBe(200);

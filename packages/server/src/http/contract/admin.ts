@@ -20,6 +20,7 @@ const WRITE_REFUSALS = [
   ...REFUSALS,
   'invalid_request',
   'csrf_failed',
+  'login_too_old',
   'too_large',
   'unsupported_media_type',
 ] as const;
@@ -280,6 +281,7 @@ export const logout = row({
       'forbidden',
       'wrong_audience',
       'csrf_failed',
+      'login_too_old',
       'not_found',
       'confirmation_required',
       'too_large',

@@ -158,7 +158,7 @@ export const logout = row({
   tags: ['Sessions'],
   summary: 'Log out',
   description:
-    'Without a body, this session. Answers when no node accepts any credential of an ended session. "others" and "all" may ask for a recent login (CURFEW_CONFIRM_AFTER_SECONDS).',
+    'Without a body, this session. Answers when no node accepts any credential of an ended session. What may end another session than this one may ask for a recent login (CURFEW_CONFIRM_AFTER_SECONDS).',
   security: SESSION,
   request: {
     body: body(
@@ -237,6 +237,7 @@ export const endOne = row({
       'invalid_request',
       'not_authenticated',
       'csrf_failed',
+      'login_too_old',
       'not_found',
       'too_large',
       'unsupported_media_type',
