@@ -6,6 +6,7 @@ import {
   beginWithSettings,
   explainRefusal,
   FINISH_SESSION,
+  isReadOnly,
   judgeSession,
   LOOK_AT_SESSION,
   type SessionFacts,
@@ -70,7 +71,7 @@ export function openPostgres(options: PostgresOptions): Database {
 
   const whole = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
     const client = await pool.connect().catch(explainRefusal);
-    let failure: Error | undefined;
+    let broken = false;
     try {
       await client.query(begin);
       const result = await work(client);
@@ -80,12 +81,13 @@ export function openPostgres(options: PostgresOptions): Database {
       try {
         await client.query('rollback');
       } catch {
-        failure = error instanceof Error ? error : new Error(String(error));
+        broken = true;
       }
-      throw error;
+      broken ||= isReadOnly(error);
+      return explainRefusal(error);
     } finally {
-      // A connection that could not even roll back is broken: hand it back to be thrown away.
-      client.release(failure);
+      // A connection that could not even roll back is broken, and one to a read-only database of no use: thrown away.
+      client.release(broken);
     }
   };
 
@@ -125,8 +127,9 @@ async function queryAlone(
     nameless(client).query(config),
     client.query('commit'),
   ]);
-  client.release(done.status === 'rejected');
-  for (const step of [begun, asked, done]) if (step.status === 'rejected') throw step.reason;
+  const failed = [begun, asked, done].find((step) => step.status === 'rejected');
+  client.release(done.status === 'rejected' || (failed !== undefined && isReadOnly(failed.reason)));
+  if (failed) return explainRefusal(failed.reason);
   return (asked as PromiseFulfilledResult<pg.QueryResult>).value;
 }
 
@@ -202,6 +205,7 @@ async function listenForRings(
     next.on('notification', (message) => onRing(message.payload ?? ''));
     try {
       await next.connect();
+      await prove(next, null);
       await next.query(`listen ${pg.escapeIdentifier(channel)}`);
     } catch (error) {
       // Not waited for: a connection that is half open may take its time, and its failure has been reported.

@@ -1,4 +1,5 @@
 import { DatabaseError } from './database.ts';
+import { READ_ONLY } from './statement.ts';
 
 /** Longer than any statement of ours takes; shorter than a caller waits. Bounds late commits too. */
 export const STATEMENT_TIMEOUT_MS = 5000;
@@ -34,9 +35,9 @@ const RELIED_ON: Record<string, string> = {
   array_nulls: 'on',
   transform_null_equals: 'off',
   client_min_messages: 'warning',
-  // A policy that hides rows would hide endings: then the statement fails.
-  row_security: 'off',
-  // An index that gives only some of the rows hides them as well.
+  // The secret of the nodes is kept from readers by a policy; without policies nobody but the owner gets it.
+  row_security: 'on',
+  // An index that gives only some of the rows would hide endings.
   gin_fuzzy_search_limit: '0',
 };
 
@@ -139,8 +140,19 @@ export function judgeSession(facts: SessionFacts): void {
     );
 }
 
-/** @throws what a pooler says to startup parameters, in our words; anything else as it is */
+/** Whether a statement was refused because nothing can be written where it ran. It has done nothing. */
+export function isReadOnly(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return code === '25006' || (typeof message === 'string' && message.includes(READ_ONLY));
+}
+
+/** @throws what PostgreSQL or a pooler says, in our words where these help */
 export function explainRefusal(error: unknown): never {
+  if (isReadOnly(error))
+    throw new UnfitDatabase(
+      'the database is read-only: a standby, a primary that was demoted, or default_transaction_read_only is on. Curfew answers from a writable primary alone.',
+      { cause: error },
+    );
   if (error instanceof Error && error.message.includes('unsupported startup parameter'))
     throw new UnfitDatabase(
       'DATABASE_URL leads to a connection pooler, which takes no settings for a session. Set CURFEW_STATEMENT_NAMES=0, and CURFEW_DATABASE_DIRECT_URL to an address that goes past the pooler.',

@@ -35,6 +35,22 @@ export function everyStatement(): readonly Statement<never, unknown>[] {
   return all;
 }
 
+/** What says in a failure that the database is not to be believed: part of PostgreSQL's message, in any language. */
+export const READ_ONLY = 'this database is read-only';
+
+const WRITES = /\b(insert into|update|delete from|for share)\b/;
+
+/**
+ * A statement that only reads is answered by a standby too, which may lag, and by a former primary that was fenced. So each
+ * proves that its transaction could write: the condition is looked at once, before any row, and fails where it does not hold.
+ * What writes fails by itself.
+ */
+const proven = (text: string): string =>
+  WRITES.test(text)
+    ? text
+    : `select answer.* from (${text}) answer where (case current_setting('transaction_read_only')
+         when 'off' then 'true' else '${READ_ONLY}' end)::boolean`;
+
 /**
  * Declares a statement. The name keeps its plan on the server.
  * A `Queryable` without statement names (old PgBouncer) drops it.
@@ -46,8 +62,8 @@ export function statement<Values extends unknown[], Row>(
 ): Statement<Values, Row> {
   const made: Statement<Values, Row> = {
     name,
-    text,
-    run: async (on, ...values) => (await on.query({ name, text, values, lane })).rows as Row[],
+    text: proven(text),
+    run: async (on, ...values) => (await on.query({ name, text: made.text, values, lane })).rows as Row[],
   };
   all.push(made as Statement<never, unknown>);
   return made;

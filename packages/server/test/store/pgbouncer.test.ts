@@ -55,7 +55,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
     const more = { CURFEW_DATABASE_DIRECT_URL: direct, CURFEW_LEASE_MS: '20000' };
     const nodes = [await pooled(more), await pooled(more)] as const;
     const [one, other] = nodes;
-    const lives = Array.from({ length: 40 }, async () => {
+    const lives = Array.from({ length: 12 }, async () => {
       const bearer = await logIn(one, await newUser(one));
       const before = (await other.call('GET', '/v1/check', { bearer })).status;
       const logout = await one.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
