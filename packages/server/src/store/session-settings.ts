@@ -59,8 +59,7 @@ const adjusting = (local: boolean): string =>
       '',
     ],
     [
-      `current_setting('session_replication_role') <> 'origin'
-        and has_parameter_privilege('session_replication_role', 'set')`,
+      `current_setting('session_replication_role') <> 'origin' and current_setting('is_superuser') = 'on'`,
       'session_replication_role',
       'origin',
     ],

@@ -5,7 +5,7 @@ import { judgeClock } from '../../src/cli/doctor/database.ts';
 import { judgeVersion } from '../../src/cli/doctor/postgres.ts';
 import type { Environment } from '../../src/config.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
-import { withClient } from '../services/postgres.ts';
+import { databaseUrl, withClient } from '../services/postgres.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { migrated, SERVICE_KEY } from '../support.ts';
 import { run, serve } from './processes.ts';
@@ -112,6 +112,33 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     expect(newer.problems).toMatchObject([{ about: 'schema' }]);
     expect(newer.problems[0]?.sentence).toContain('made by a newer Curfew');
   });
+
+  test('read-only, in another encoding, behind a pooler', async () => {
+    const DATABASE_URL = await freshDatabase(migrated);
+    const admin = inject('postgresUrl') ?? '';
+    const name = new URL(DATABASE_URL).pathname.slice(1);
+    await withClient(admin, (client) =>
+      client.query(`alter database ${name} set default_transaction_read_only = on`),
+    );
+    const fenced = await examine({ DATABASE_URL });
+    expect(fenced.code).toBe(1);
+    expect(fenced.problems).toMatchObject([{ about: 'DATABASE_URL' }]);
+    expect(fenced.problems[0]?.sentence).toContain('default_transaction_read_only is on');
+
+    await withClient(admin, (client) =>
+      client.query(`create database ${name}_latin1 encoding 'LATIN1' template template0 locale 'C'`),
+    );
+    const latin = await examine({ DATABASE_URL: databaseUrl(admin, `${name}_latin1`) });
+    expect(latin.problems[0]?.sentence).toMatch(/has the encoding LATIN1.*CREATE DATABASE curfew/);
+
+    const url = await freshDatabase(migrated);
+    const pooled = { DATABASE_URL: url, CURFEW_STATEMENT_NAMES: '0' };
+    const direct = async (more: Environment): Promise<Finding[]> =>
+      (await examine({ ...pooled, ...more })).of('CURFEW_DATABASE_DIRECT_URL');
+    expect(await direct({})).toMatchObject([{ state: 'warning' }]);
+    expect(await direct({ CURFEW_DATABASE_DIRECT_URL: url })).toMatchObject([{ state: 'ok' }]);
+    expect(await direct({ CURFEW_DATABASE_DIRECT_URL: admin })).toMatchObject([{ state: 'problem' }]);
+  }, 60_000);
 
   test('keys in the clear, sealed, and sealed under another key', async () => {
     const DATABASE_URL = await freshDatabase(migrated);

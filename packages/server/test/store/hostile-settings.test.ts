@@ -40,7 +40,6 @@ const ROUNDS: Record<string, string>[] = [
     enable_seqscan: 'on',
     join_collapse_limit: '8',
     jit: 'on',
-    session_replication_role: 'replica',
     restrict_nonsystem_relation_kind: 'view',
   },
   { default_transaction_isolation: 'repeatable read', datestyle: 'SQL, DMY', search_path: '' },
@@ -98,7 +97,6 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
     const admin = new URL(await freshDatabase(migrated));
     database = admin.pathname.slice(1);
     await asAdmin(`create role ${role} login`);
-    await asAdmin(`grant set on parameter session_replication_role to ${role}`);
     await asAdmin(`alter database ${database} owner to ${role}`);
     await withClient(admin.href, (client) =>
       client.query(`grant all on schema public to ${role};
@@ -113,7 +111,6 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
   afterAll(async () => {
     await pgbouncer?.stop();
     await asAdmin(`drop database ${database} with (force)`);
-    await asAdmin(`revoke set on parameter session_replication_role from ${role}`);
     await asAdmin(`drop role ${role}`);
   });
 
@@ -201,6 +198,14 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
     }
   });
 
+  test('a superuser’s session_replication_role is set back', async () => {
+    await set(`database ${database}`, { session_replication_role: 'replica' });
+    const node = await openNode({ DATABASE_URL: databaseUrl(adminUrl, database) });
+    expect(await found(node)).toMatchObject({ session_replication_role: 'origin' });
+    await node.close();
+    await asAdmin(`alter database ${database} reset all`);
+  });
+
   test('a stricter or chosen synchronous_commit stays as it is', async () => {
     await set(`database ${database}`, { synchronous_commit: 'remote_apply' });
     const node = await openNode({ DATABASE_URL: url });
@@ -213,12 +218,10 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
     ['default_transaction_read_only', 'on', /default_transaction_read_only is on/],
     ['session_replication_role', 'replica', /session_replication_role is replica/],
   ])('%s = %s is refused at the start, by its name', async (name, value, sentence) => {
-    await asAdmin(`revoke set on parameter session_replication_role from ${role}`);
     await set(`database ${database}`, { [name]: value });
     try {
       await expect(openNode({ DATABASE_URL: url })).rejects.toThrow(sentence);
     } finally {
-      await asAdmin(`grant set on parameter session_replication_role to ${role}`);
       await asAdmin(`alter database ${database} reset all`);
     }
   });

@@ -1,4 +1,6 @@
 import type { Config } from '../../config.ts';
+import type { Database } from '../../store/database.ts';
+import { readIdentity } from '../../store/nodes.ts';
 import { openPostgres } from '../../store/postgres.ts';
 import { operatorLog } from '../operator-log.ts';
 import { checkDatabase } from './database.ts';
@@ -11,9 +13,9 @@ interface Facts {
   version: string;
   schema: string | null;
   may_create: boolean;
-  replica: boolean;
   fsync: string;
   synchronous: string;
+  standbys: string;
   connections: string;
 }
 
@@ -29,13 +31,17 @@ export async function checkPostgres(
       const { rows } = await database.query({
         text: `select current_setting('server_version_num') as version, current_schema() as schema,
           coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create,
-          pg_is_in_recovery() as replica, current_setting('fsync') as fsync,
-          current_setting('synchronous_commit') as synchronous, current_setting('max_connections') as connections`,
+          current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous,
+          current_setting('synchronous_standby_names') as standbys, current_setting('max_connections') as connections`,
         values: [],
       });
       const facts = (rows as Facts[])[0];
       if (!facts) throw new Error('PostgreSQL gave no answer');
       judge(facts, database.description, postgres.pool, findings);
+      if (!postgres.statementNames || postgres.directUrl !== null)
+        await findings.look('CURFEW_DATABASE_DIRECT_URL', () =>
+          checkDirect(config, postgres, database, findings),
+        );
       await checkDatabase(config, database, findings);
     } finally {
       await database.close();
@@ -43,19 +49,56 @@ export async function checkPostgres(
   });
 }
 
+/** The address past a pooler: whether it is one, and leads to the same database. */
+async function checkDirect(
+  config: Config,
+  postgres: Extract<Config['database'], { kind: 'postgres' }>,
+  pooled: Database,
+  findings: Findings,
+): Promise<void> {
+  const about = 'CURFEW_DATABASE_DIRECT_URL';
+  const { directUrl } = postgres;
+  if (directUrl === null) {
+    findings.warning(
+      about,
+      'is not set, and CURFEW_STATEMENT_NAMES is 0: nodes find each other’s logouts by reading the log, and without Redis every logout takes the lease. Set it to an address of PostgreSQL that goes past the pooler.',
+    );
+    return;
+  }
+  const direct = openPostgres({
+    ...postgres,
+    url: directUrl,
+    pool: 1,
+    statementNames: true,
+    log: operatorLog(config, false),
+  });
+  try {
+    const [one, other] = [await readIdentity(direct), await readIdentity(pooled)];
+    if (one === other) findings.ok(about, `${direct.description} answers, and is the same database.`);
+    else findings.problem(about, `${direct.description} is another database than that of DATABASE_URL.`);
+  } finally {
+    await direct.close();
+  }
+}
+
 function judge(facts: Facts, description: string, pool: number, findings: Findings): void {
   const verdict = judgeVersion(Number(facts.version));
   findings[verdict.state]('DATABASE_URL', `${description} answers. ${verdict.sentence}`);
-  if (facts.replica) findings.problem('DATABASE_URL', 'is a read-only standby. Point it to the primary.');
-  else if (!facts.may_create)
+  if (!facts.may_create)
     findings.warning(
       'DATABASE_URL',
       `this user may not create tables in ${facts.schema ?? 'any schema'}: migrations will fail. Make it the owner of the database.`,
     );
-  if (facts.fsync === 'off' || facts.synchronous === 'off')
+  // Whatever synchronous_commit was: Curfew's connections raise it from off to on.
+  if (facts.fsync === 'off')
     findings.warning(
       'DATABASE_URL',
-      `PostgreSQL runs with ${facts.fsync === 'off' ? 'fsync' : 'synchronous_commit'} off: a power cut can undo a logout that was answered.`,
+      'PostgreSQL runs with fsync off: a power cut can undo a logout that was answered.',
+    );
+  if (facts.standbys !== '' && facts.synchronous === 'local')
+    findings.warning(
+      'DATABASE_URL',
+      'synchronous_commit is local, so that no commit waits for the standbys of synchronous_standby_names: a failover can undo a logout that was answered. Set it to on.',
     );
   // One process: the pool and the connection that listens.
   if (Number(facts.connections) < pool + 1)
