@@ -17,7 +17,7 @@ export const ready = row({
   tags: TAG,
   summary: 'The process can serve',
   description:
-    'The database answers. Redis is named, and never makes the process unready: nothing depends on it.',
+    'A writable primary answers. Redis is named, and never makes the process unready: nothing depends on it.',
   responses: {
     200: json(
       'Ready.',
