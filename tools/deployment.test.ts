@@ -6,7 +6,7 @@ import { COMMAND_SETTINGS, readConfig, SETTINGS } from '../packages/server/src/c
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const KEY = 'k'.repeat(44);
+const KEY = 'l2zJt1m9R3sTqjJmY5e2wqQb6f3l0m1oXx1bS8yWc2s=';
 
 /** `NAME=value` lines. */
 function assignments(text: string): Record<string, string> {

@@ -1,5 +1,5 @@
 import type { Camera } from './camera.ts';
-import { PASSWORD } from './people.ts';
+import { NEW_PASSWORD, PASSWORD } from './people.ts';
 
 const ADMIN = 'admin@example.com';
 const WINDOWS =
@@ -36,11 +36,19 @@ export async function populate(origin: string): Promise<void> {
     return response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>);
   };
   const logIn = async (email: string, agent: string, more: object = {}): Promise<string> =>
-    String((await send('/v1/login', { email, password: PASSWORD, ...more }, { agent }))['access_token']);
+    String(
+      (
+        await send(
+          '/v1/login',
+          { email, password: email.startsWith('person') ? NEW_PASSWORD : PASSWORD, ...more },
+          { agent },
+        )
+      )['access_token'],
+    );
   const bearer = await logIn(ADMIN, LINUX);
   const ids: number[] = [];
   for (const [i, name] of NAMES.entries()) {
-    const account = { email: `person${i + 1}@example.com`, name, password: PASSWORD };
+    const account = { email: `person${i + 1}@example.com`, name, password: NEW_PASSWORD };
     const { user } = await send('/v1/admin/users', account, { bearer });
     ids.push((user as { id: number }).id);
   }

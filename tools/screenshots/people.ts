@@ -1,6 +1,7 @@
 import type { Camera } from './camera.ts';
 
 export const PASSWORD = 'password123';
+export const NEW_PASSWORD = 'a password for the pictures';
 export const EMAIL = 'test@example.com';
 const AGENTS: [agent: string, name: string | undefined, minutesAgo: number][] = [
   ['curl/8.5.0', 'Backup', 3 * 24 * 60 + 90],

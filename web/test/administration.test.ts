@@ -9,7 +9,7 @@ import {
   logIn,
   openBrowser,
   openSite,
-  PASSWORD,
+  NEW_PASSWORD,
   type Site,
   visit,
   type Visitor,
@@ -32,7 +32,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
     ])
       await site.call('POST', '/v1/admin/users', {
         bearer: SERVICE_KEY,
-        body: { email, name, password: PASSWORD },
+        body: { email, name, password: NEW_PASSWORD },
       });
     admin = await visit(browser);
     page = admin.page;
@@ -136,7 +136,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
   test('more sessions than one would show at once: all of them can be reached, and it says that there are more', async () => {
     const { json } = await site.call('POST', '/v1/admin/users', {
       bearer: SERVICE_KEY,
-      body: { email: 'many@example.com', name: 'Many', password: PASSWORD },
+      body: { email: 'many@example.com', name: 'Many', password: NEW_PASSWORD },
     });
     const { id } = json.user;
     await start(id, { count: 205 });

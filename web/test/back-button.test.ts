@@ -9,7 +9,7 @@ import {
   logIn,
   openBrowser,
   openSite,
-  PASSWORD,
+  NEW_PASSWORD,
   type Site,
   visit,
   type Visitor,
@@ -27,12 +27,12 @@ describe.skipIf(CHROMIUM === undefined)('back to the administration after a logo
     [site, browser] = await Promise.all([openSite({ CURFEW_TRUSTED_PROXIES: '127.0.0.1' }), openBrowser()]);
     await site.call('POST', '/v1/admin/users', {
       bearer: SERVICE_KEY,
-      body: { email: 'ada@example.com', name: 'Ada Lovelace', password: PASSWORD },
+      body: { email: 'ada@example.com', name: 'Ada Lovelace', password: NEW_PASSWORD },
     });
   });
   beforeEach(async () => {
     await site.call('POST', '/v1/login', {
-      body: { email: 'ada@example.com', password: PASSWORD },
+      body: { email: 'ada@example.com', password: NEW_PASSWORD },
       headers: { 'user-agent': 'curl/8.5.0', 'x-forwarded-for': '198.51.100.7' },
     });
     admin = await visit(browser);
@@ -150,7 +150,7 @@ describe.skipIf(CHROMIUM === undefined)('back to the administration after a logo
     expect(await allTheWayBack()).toEqual(EVERY_PAGE);
     await site.call('POST', '/v1/admin/users/3/password', {
       bearer: SERVICE_KEY,
-      body: { password: PASSWORD },
+      body: { password: NEW_PASSWORD },
     });
     expect(admin.complaints).toEqual([]);
     await admin.context.close();

@@ -8,7 +8,7 @@ import {
   logIn,
   openBrowser,
   openSite,
-  PASSWORD,
+  NEW_PASSWORD,
   type Site,
   visit,
   type Visitor,
@@ -29,7 +29,7 @@ describe.skipIf(CHROMIUM === undefined)('whose session is ended by somebody else
     ])
       await site.call('POST', '/v1/admin/users', {
         bearer: SERVICE_KEY,
-        body: { email, name, password: PASSWORD },
+        body: { email, name, password: NEW_PASSWORD },
       });
   });
   afterAll(async () => {
@@ -116,7 +116,7 @@ describe.skipIf(CHROMIUM === undefined)('whose session is ended by somebody else
       await tab.fill('[name=password]', word);
       await tab.click('button[type=submit]');
     };
-    await enter(again.page, PASSWORD);
+    await enter(again.page, NEW_PASSWORD);
     await again.page.getByText('Wrong e-mail address or password.').waitFor();
     await owner.page.getByRole('link', { name: 'Log in again' }).click();
     await enter(owner.page, password);

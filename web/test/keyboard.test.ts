@@ -11,6 +11,7 @@ import {
   logIn,
   openBrowser,
   openSite,
+  NEW_PASSWORD,
   PASSWORD,
   ready,
   type Site,
@@ -31,7 +32,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration by keyboard and by e
     ]);
     await site.call('POST', '/v1/admin/users', {
       bearer: SERVICE_KEY,
-      body: { email: 'ada@example.com', name: 'Ada Lovelace', password: PASSWORD },
+      body: { email: 'ada@example.com', name: 'Ada Lovelace', password: NEW_PASSWORD },
     });
     admin = await visit(browser);
     await listenAloud(admin.context);

@@ -9,6 +9,7 @@ import {
   logIn,
   openBrowser,
   openSite,
+  NEW_PASSWORD,
   PASSWORD,
   ready,
   type Site,
@@ -85,13 +86,13 @@ describe.skipIf(CHROMIUM === undefined)('the login page', () => {
     'an address may have letters of any language, with a script (%s)',
     async (javaScriptEnabled) => {
       const email = `zażółć-${javaScriptEnabled}@gęśla.example`;
-      const body = { email, password: PASSWORD, name: 'Zażółć' };
+      const body = { email, password: NEW_PASSWORD, name: 'Zażółć' };
       expect((await site.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body })).status).toBe(201);
       const { page, context, complaints } = await visit(browser, { javaScriptEnabled });
       await page.goto(`${site.origin}/login`);
       if (javaScriptEnabled) await ready(page);
       await page.fill('[name=email]', email);
-      await page.fill('[name=password]', PASSWORD);
+      await page.fill('[name=password]', NEW_PASSWORD);
       await page.getByRole('button', { name: 'Log in' }).click();
       await page.waitForURL(`${site.origin}/devices`);
       expect(complaints).toEqual([]);

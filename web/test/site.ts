@@ -14,12 +14,14 @@ import {
   type Caller,
   callerOf,
   openAuthority,
+  NEW_PASSWORD,
   PASSWORD,
+  passwordOf,
   reopenAuthority,
   type TestAuthority,
 } from '../../packages/server/test/support.ts';
 
-export { PASSWORD };
+export { NEW_PASSWORD, PASSWORD };
 export const USER = 'test@example.com';
 export const ADMIN = 'admin@example.com';
 
@@ -134,7 +136,7 @@ export async function logIn(
 ): Promise<void> {
   await page.goto(`${origin}/login?next=${encodeURIComponent(next)}`);
   await page.fill('[name=email]', email);
-  await page.fill('[name=password]', PASSWORD);
+  await page.fill('[name=password]', passwordOf(email));
   await page.click('button[type=submit]');
   await page.waitForURL(origin + next);
 }

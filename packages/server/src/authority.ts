@@ -19,6 +19,7 @@ import { type Config, type Environment, readConfig } from './config.ts';
 import { createEndOne } from './actions/end-one.ts';
 import { createDemoAccounts } from './actions/demo-accounts.ts';
 import { tokenLifeSeconds, type World } from './actions/world.ts';
+import { PASSWORD_MIN_LENGTH } from './domain/password.ts';
 import { createApp } from './http/app.ts';
 import { createQuickCheck } from './http/check.ts';
 import type { Connection } from './http/environment.ts';
@@ -35,6 +36,7 @@ import { readNodeSecret } from './store/node-secret.ts';
 import { readIdentity } from './store/nodes.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
+import { findSpelledApart } from './store/users.ts';
 import { openPostgres } from './store/postgres.ts';
 import { bringLogBack } from './store/restored.ts';
 import { createLog } from './system/log.ts';
@@ -42,6 +44,9 @@ import { createPasswordHasher } from './system/passwords.ts';
 import { NO_PLACES, openPlaces } from './system/places.ts';
 import { realSystem } from './system/real.ts';
 import type { System } from './system/system.ts';
+
+/** The migration that leaves addresses of one spelling, where nobody else has it already. */
+const ONE_SPELLING = '0008-one-spelling.sql';
 
 /** Credentials that one process remembers; some 500 bytes each. */
 const MEMORY_CAPACITY = 200_000;
@@ -162,6 +167,17 @@ export async function openWorld(config: Config, options: AuthorityOptions = {}):
     closers.push(() => database.close());
     const applied = await migrate(database);
     if (applied.length > 0) log.info({ applied }, 'the schema was migrated');
+    const apart = applied.includes(ONE_SPELLING) ? await findSpelledApart(database) : [];
+    if (apart.length > 0)
+      log.warn(
+        { user_ids: apart },
+        'the e-mail addresses of these users are spelled as those of other users but for composed characters: each logs in with the exact spelling. See curfew doctor',
+      );
+    if (config.passwordMinLength < PASSWORD_MIN_LENGTH)
+      log.warn(
+        { setting: 'CURFEW_PASSWORD_MIN_LENGTH' },
+        `new passwords may have ${config.passwordMinLength} characters: fewer than ${PASSWORD_MIN_LENGTH} are quickly guessed`,
+      );
     const broughtBack = await bringLogBack(database);
     if (broughtBack)
       log.warn(

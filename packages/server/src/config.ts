@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '@curfew/protocol/claims';
 import { z } from 'zod';
+import { isNoSecret, PASSWORD_MIN_LENGTH } from './domain/password.ts';
 import type { Lifetimes } from './domain/session.ts';
 
 /** An unsafe or unreadable setting: its sentence says what would be safe. The start stops on it. */
@@ -113,6 +114,10 @@ export const SETTINGS = {
     form: z
       .string()
       .min(32, 'must have at least 32 characters of randomness (openssl rand -base64 32)')
+      .refine(
+        (key) => !isNoSecret(key),
+        'is no random text. Set it to the output of: openssl rand -base64 32',
+      )
       .optional(),
     about:
       'Encrypts the signing keys in the database (AES-256-GCM). Required in production. The embedded database makes its own, in CURFEW_DATA/curfew.key.',
@@ -283,9 +288,9 @@ export const SETTINGS = {
     about: 'The window of the three limits above, and so the longest pause. Nobody is locked out for longer.',
   },
   CURFEW_PASSWORD_MIN_LENGTH: {
-    form: z.coerce.number().int().min(8).max(64).default(8),
+    form: z.coerce.number().int().min(8).max(64).default(PASSWORD_MIN_LENGTH),
     about:
-      'Shortest new password. NIST SP 800-63B-4: at least 8, and 15 where the password is the only factor.',
+      'Shortest new password, in characters. Fewer than 12 are warned about at the start. NIST SP 800-63B-4: at least 8, and 15 where the password is the only factor. Passwords among the first that are tried are refused at any length.',
   },
   CURFEW_CONFIRM_AFTER_SECONDS: {
     form: z.coerce.number().int().min(0).max(31_622_400).default(0),

@@ -44,7 +44,12 @@ export function backends(): Backend[] {
 }
 
 export const SERVICE_KEY = 'svc_of_the_tests_0123456789abcdefghijklmnop';
+/** Of the two demonstration accounts. */
 export const PASSWORD = 'password123';
+/** Of users that a test makes. */
+export const NEW_PASSWORD = 'a password of these tests';
+export const passwordOf = (email: string): string =>
+  /^(admin|test)@example\.com$/i.test(email) ? PASSWORD : NEW_PASSWORD;
 export const ISSUER = 'http://localhost:8000';
 
 export interface TestAuthority {

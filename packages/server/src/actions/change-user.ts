@@ -1,4 +1,6 @@
 import { userActor } from '../domain/actor.ts';
+import { composed } from '../domain/email-address.ts';
+import { opaqueString } from '../domain/password.ts';
 import type { EndReason, Role } from '../domain/session.ts';
 import { append } from '../store/log.ts';
 import { type CutTarget, cut, type Ending } from '../store/revoke.ts';
@@ -17,6 +19,7 @@ import {
 import { isUniqueViolation } from '../store/database.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { Denied } from './denied.ts';
+import { provePassword } from './prove-password.ts';
 import { settle, settlePartly } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
@@ -43,8 +46,9 @@ export async function createUser(
 ): Promise<UserRecord | null> {
   const { database, system } = world;
   await askForRecentLogin(world, changer.sid);
-  const passwordHash = user.password === null ? null : await system.passwords.hash(user.password);
-  const record: NewUser = { ...user, passwordHash };
+  const passwordHash =
+    user.password === null ? null : await system.passwords.hash(opaqueString(user.password));
+  const record: NewUser = { ...user, email: composed(user.email), passwordHash };
   const act = actOf(world, origin, changer.actor);
   try {
     return await database.transaction(async (on) => {
@@ -93,7 +97,7 @@ export async function resetPassword(
   origin: Origin,
 ): Promise<UserRecord | null> {
   await askForRecentLogin(world, changer.sid);
-  const passwordHash = await world.system.passwords.hash(password);
+  const passwordHash = await world.system.passwords.hash(opaqueString(password));
   return applyChange(world, userId, { passwordHash }, changer, origin, () => 'password_reset');
 }
 
@@ -107,9 +111,9 @@ export async function changePassword(
 ): Promise<'changed' | 'wrong_password'> {
   const { system, database } = world;
   const stored = await findPassword(database, session.userId);
-  if (!(await system.passwords.verify(stored?.passwordHash ?? null, current)) || !stored)
-    return 'wrong_password';
-  const passwordHash = await system.passwords.hash(next);
+  const account = stored && { id: session.userId, passwordHash: stored.passwordHash };
+  if (!(await provePassword(world, account, current)) || !stored) return 'wrong_password';
+  const passwordHash = await system.passwords.hash(opaqueString(next));
   const changer = { actor: userActor(session.userId, session.sid), sid: session.sid, userId: session.userId };
   const change: UserChange = { passwordHash, ifCredentialVersion: stored.credentialVersion };
   const changed = await applyChange(world, session.userId, change, changer, origin, () => 'password_changed');

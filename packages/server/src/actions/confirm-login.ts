@@ -2,6 +2,7 @@ import type { LiveSession } from '../domain/session.ts';
 import { readAuthenticatedAt, saveAuthenticatedAt } from '../store/sessions.ts';
 import { findPassword } from '../store/users.ts';
 import { Denied } from './denied.ts';
+import { provePassword } from './prove-password.ts';
 import type { World } from './world.ts';
 
 /**
@@ -32,6 +33,7 @@ export async function confirmLogin(
 ): Promise<'confirmed' | 'wrong_password' | 'ended'> {
   const { database, system } = world;
   const stored = await findPassword(database, session.userId);
-  if (!(await system.passwords.verify(stored?.passwordHash ?? null, password))) return 'wrong_password';
+  const account = stored && { id: session.userId, passwordHash: stored.passwordHash };
+  if (!(await provePassword(world, account, password))) return 'wrong_password';
   return (await saveAuthenticatedAt(database, session.sid, system.now())) ? 'confirmed' : 'ended';
 }

@@ -10,6 +10,7 @@ import {
   uncountAttempt,
 } from '../store/limits.ts';
 import { Overloaded } from '../system/passwords.ts';
+import { provePassword } from './prove-password.ts';
 import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
 import { type Origin, type World } from './world.ts';
 
@@ -39,7 +40,7 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
   const credentials = await findCredentials(database, input.email);
   let matches: boolean;
   try {
-    matches = await system.passwords.verify(credentials?.passwordHash ?? null, input.password);
+    matches = await provePassword(world, credentials, input.password);
   } catch (error) {
     if (error instanceof Overloaded) await uncountAttempt(database, attempt, system.now());
     throw error;

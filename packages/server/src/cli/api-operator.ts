@@ -1,6 +1,7 @@
 import { type Problem, PROBLEMS } from '@curfew/protocol/errors';
 import { z } from 'zod';
 import type { AdminTarget } from '../actions/end-sessions.ts';
+import { composed } from '../domain/email-address.ts';
 import { Failed, Refused } from './declare.ts';
 import {
   accountSchema,
@@ -39,16 +40,17 @@ export function apiOperator(url: string, serviceKey: string): Operator {
     },
     async userByEmail(email) {
       // The search finds any part of the name or the address; the address itself is among what it finds.
-      for (let after: number | null = 0; after !== null; ) {
-        const page: Awaited<ReturnType<Operator['users']>> = await this.users({
-          query: email.slice(0, 200),
-          after,
-          limit: 1000,
-        });
-        const found = page.users.find((user) => user.email.toLowerCase() === email.toLowerCase());
-        if (found) return found;
-        after = page.next;
-      }
+      for (const spelling of new Set([email, composed(email)]))
+        for (let after: number | null = 0; after !== null; ) {
+          const page: Awaited<ReturnType<Operator['users']>> = await this.users({
+            query: spelling.slice(0, 200),
+            after,
+            limit: 1000,
+          });
+          const found = page.users.find((user) => user.email.toLowerCase() === spelling.toLowerCase());
+          if (found) return found;
+          after = page.next;
+        }
       return null;
     },
     async addUser({ password, ...user }) {

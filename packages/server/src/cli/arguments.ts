@@ -1,4 +1,8 @@
-import { clientId as clientIdShape, email as emailShape } from '../http/contract/shapes.ts';
+import {
+  clientId as clientIdShape,
+  email as emailShape,
+  login as loginShape,
+} from '../http/contract/shapes.ts';
 import { type Operand, Refused, UsageError } from './declare.ts';
 import type { Account, Operator } from './operator.ts';
 
@@ -15,8 +19,8 @@ export async function findUser(operator: Operator, reference: string): Promise<A
 }
 
 /** @throws UsageError when it is no e-mail address */
-export function requireEmail(text: string): string {
-  if (!emailShape.safeParse(text).success) throw new UsageError(`${text} is not an e-mail address.`);
+export function requireEmail(text: string, shape: typeof emailShape = emailShape): string {
+  if (!shape.safeParse(text).success) throw new UsageError(`${text} is not an e-mail address.`);
   return text;
 }
 
@@ -28,7 +32,7 @@ export function requireApplication(text: string): string {
 }
 
 function lookUp(operator: Operator, reference: string): Promise<Account | null> {
-  if (!/^\d+$/.test(reference)) return operator.userByEmail(requireEmail(reference));
+  if (!/^\d+$/.test(reference)) return operator.userByEmail(requireEmail(reference, loginShape));
   const id = Number(reference);
   if (!Number.isSafeInteger(id) || id < 1) throw new UsageError(`${reference} is not the number of a user.`);
   return operator.userById(id);

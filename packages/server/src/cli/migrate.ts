@@ -1,5 +1,6 @@
 import { readConfig } from '../config.ts';
 import { migrate } from '../store/migrate.ts';
+import { findSpelledApart } from '../store/users.ts';
 import { type Command, EXIT } from './declare.ts';
 import { operatorLog } from './operator-log.ts';
 import { counted } from './terminal.ts';
@@ -17,6 +18,11 @@ const command: Command = {
     const database = await openDatabase(config, operatorLog(config, false));
     try {
       const applied = await migrate(database, (name) => line.terminal.note(`Applying ${name}`));
+      const apart = applied.length === 0 ? [] : await findSpelledApart(database);
+      if (apart.length > 0)
+        line.terminal.note(
+          `${counted(apart.length, 'user')} (${apart.slice(0, 10).join(', ')}) have the address of another user in decomposed characters. Both log in with their exact spelling; curfew doctor names them.`,
+        );
       line.terminal.answer(
         { applied },
         applied.length === 0

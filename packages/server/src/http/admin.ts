@@ -12,6 +12,7 @@ import { startSession } from '../actions/start-session.ts';
 import { createSystemState } from '../actions/system-state.ts';
 import { userFacts } from '../actions/user-facts.ts';
 import { actOf, type World } from '../actions/world.ts';
+import { passwordFault } from '../domain/password.ts';
 import { csrfToken } from '../domain/tokens.ts';
 import type { EventFilter } from '../store/log.ts';
 import { countLiveByClient } from '../store/live-count.ts';
@@ -26,7 +27,7 @@ import { mayLook, streamLog } from './live-log.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { previewBody, refuse, refuseInput, settledBody, userBody } from './respond.ts';
 import { type Router, serveRow } from './serve-row.ts';
-import { onFault, onLogoutFault, passwordFault } from './v1.ts';
+import { onFault, onLogoutFault } from './v1.ts';
 
 /* The administration: for administrators' sessions and for service keys. */
 

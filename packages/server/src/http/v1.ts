@@ -8,6 +8,7 @@ import { nameOwnDevice } from '../actions/name-device.ts';
 import { refresh } from '../actions/refresh.ts';
 import { whyEnded } from '../actions/why-ended.ts';
 import { sourceOf } from '../domain/ip-address.ts';
+import { passwordFault } from '../domain/password.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
@@ -310,10 +311,4 @@ async function withinLoginLimits<T extends string>(
   }
   await forgiveAttempt(database, attempt, system.now());
   return outcome;
-}
-
-/** What is wrong with a new password, or null. No rules of composition (NIST SP 800-63B-4 section 3.1.1.2). */
-export function passwordFault(minLength: number, password: string): string | null {
-  // Counted in characters of Unicode, as NIST counts them.
-  return Array.from(password).length < minLength ? `must have at least ${minLength} characters` : null;
 }

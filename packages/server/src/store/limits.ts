@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { composed } from '../domain/email-address.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /*
@@ -123,8 +124,8 @@ export interface LoginLimits {
 const FAMILIAR_SECONDS = 90 * 86_400;
 
 function keys(attempt: LoginAttempt): { pair: Buffer; address: Buffer; account: Buffer; familiar: Buffer } {
-  // As the index of users folds case: ASCII alone.
-  const email = attempt.email.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  // As the index of users folds case: ASCII alone. Every spelling of the characters is one account's.
+  const email = composed(attempt.email).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return {
     pair: keyOf('pair', email, attempt.source),
     address: keyOf('address', attempt.source),

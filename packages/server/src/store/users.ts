@@ -1,4 +1,5 @@
 import type { Role } from '../domain/session.ts';
+import { composed } from '../domain/email-address.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /** A user as the administration sees it. */
@@ -16,12 +17,15 @@ export interface UserRecord {
 /** A user's columns as the administration sees them. */
 export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
 
+/** The exact spelling first: accounts of before this was one spelling may differ in nothing else. */
 const credentials = statement<
-  [email: string],
+  [email: string, composed: string],
   { id: number; password_hash: string | null; credential_version: number; disabled_at: Date | null }
 >(
   'credentials_of_email',
-  `select id, password_hash, credential_version, disabled_at from users where lower(email collate "C") = lower($1 collate "C") and deleted_at is null`,
+  `select id, password_hash, credential_version, disabled_at from users
+   where lower(email collate "C") in (lower($1 collate "C"), lower($2 collate "C")) and deleted_at is null
+   order by lower(email collate "C") = lower($1 collate "C") desc limit 1`,
 );
 
 /** What a login needs to know of an account; null when there is none. */
@@ -29,7 +33,7 @@ export async function findCredentials(
   on: Queryable,
   email: string,
 ): Promise<{ id: number; passwordHash: string | null; credentialVersion: number; disabled: boolean } | null> {
-  const [row] = await credentials.run(on, email);
+  const [row] = await credentials.run(on, email, composed(email));
   if (!row) return null;
   return {
     id: row.id,
@@ -51,6 +55,31 @@ export async function findPassword(
 ): Promise<{ passwordHash: string | null; credentialVersion: number } | null> {
   const [row] = await passwordOf.run(on, userId);
   return row ? { passwordHash: row.password_hash, credentialVersion: row.credential_version } : null;
+}
+
+const replaceHash = statement<[id: number, before: string, hash: string], never>(
+  'replace_password_hash',
+  `update users set password_hash = $3 where id = $1 and password_hash = $2`,
+);
+
+/** The same password under another hash: nothing else changes, and no session ends. */
+export async function replacePasswordHash(
+  on: Queryable,
+  userId: number,
+  before: string,
+  hash: string,
+): Promise<void> {
+  await replaceHash.run(on, userId, before, hash);
+}
+
+const spelledApart = statement<[], { id: number }>(
+  'users_spelled_apart',
+  `select id from users where deleted_at is null and email is not nfc normalized order by id limit 1000`,
+);
+
+/** Accounts whose address another one has in the composed spelling, 1000 at most: they were there before. */
+export async function findSpelledApart(on: Queryable): Promise<number[]> {
+  return (await spelledApart.run(on)).map((row) => row.id);
 }
 
 const insert = statement<

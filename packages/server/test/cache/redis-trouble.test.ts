@@ -69,7 +69,7 @@ describe.runIf(present)('Redis in trouble', () => {
     log = recordingLog();
     on = await openAuthority(
       backends().at(-1) ?? 'embedded',
-      { REDIS_URL: redis.url, CURFEW_KEY: 'k'.repeat(32) },
+      { REDIS_URL: redis.url, CURFEW_KEY: 'l2zJt1m9R3sTqjJmY5e2wqQb6f3l0m1oXx1bS8yWc2s=' },
       { log: log.log },
     );
     await until(async () => (await on.call('GET', '/readyz')).json.redis === 'up');

@@ -60,7 +60,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(short).toMatchObject({
       code: 3,
       out: '',
-      err: 'curfew: the password must have at least 8 characters.\n',
+      err: 'curfew: the password must have at least 12 characters.\n',
     });
   });
 

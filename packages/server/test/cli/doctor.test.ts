@@ -77,7 +77,10 @@ test('the embedded database: before its first start, free, in use, another key',
   expect(during.of('PORT')[0]?.sentence).toMatch(/is taken by a Curfew server, which answers\.$/);
   await server.stop();
 
-  const after = await examine({ CURFEW_DATA, CURFEW_KEY: 'another key'.repeat(4) });
+  const after = await examine({
+    CURFEW_DATA,
+    CURFEW_KEY: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c',
+  });
   expect(after.of('CURFEW_DATA')[0]?.sentence).toContain('is free');
   expect(after.of('schema')).toMatchObject([{ state: 'ok' }]);
   expect(after.problems).toMatchObject([{ about: 'CURFEW_KEY' }]);
@@ -142,7 +145,10 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
 
   test('keys in the clear, sealed, and sealed under another key', async () => {
     const DATABASE_URL = await freshDatabase(migrated);
-    const [CURFEW_KEY, other] = ['a'.repeat(32), 'b'.repeat(32)];
+    const [CURFEW_KEY, other] = [
+      'l2zJt1m9R3sTqjJmY5e2wqQb6f3l0m1oXx1bS8yWc2s=',
+      '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c',
+    ];
     expect((await run(['keys', 'list'], { DATABASE_URL })).code).toBe(0);
     const clear = await examine({ DATABASE_URL });
     expect(clear.of('CURFEW_KEY')).toMatchObject([{ state: 'warning' }]);

@@ -151,7 +151,7 @@ describe('a start that is refused says why in one sentence', () => {
   const production = {
     NODE_ENV: 'production',
     DATABASE_URL: 'postgres://localhost:1/none',
-    CURFEW_KEY: 'k'.repeat(32),
+    CURFEW_KEY: 'l2zJt1m9R3sTqjJmY5e2wqQb6f3l0m1oXx1bS8yWc2s=',
     CURFEW_ISSUER: 'https://sessions.example.com',
   };
 
@@ -238,8 +238,18 @@ describe('a start that is refused says why in one sentence', () => {
 
   test.skipIf(!hasPostgres())('the signing keys were sealed under another CURFEW_KEY', async () => {
     const DATABASE_URL = await freshDatabase(migrated);
-    expect((await run(['keys', 'list'], { DATABASE_URL, CURFEW_KEY: 'a'.repeat(32) })).code).toBe(0);
-    const refused = await run(['user', 'list'], { DATABASE_URL, CURFEW_KEY: 'b'.repeat(32) });
+    expect(
+      (
+        await run(['keys', 'list'], {
+          DATABASE_URL,
+          CURFEW_KEY: 'l2zJt1m9R3sTqjJmY5e2wqQb6f3l0m1oXx1bS8yWc2s=',
+        })
+      ).code,
+    ).toBe(0);
+    const refused = await run(['user', 'list'], {
+      DATABASE_URL,
+      CURFEW_KEY: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c',
+    });
     expect(refused).toMatchObject({
       code: 1,
       err: 'curfew: the signing keys in the database were sealed under another CURFEW_KEY\n',

@@ -1,6 +1,6 @@
 /** A device is named by its owner, for all of their sessions on it; a name is one line of plain text. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends, type Caller, openAuthority, PASSWORD, type TestAuthority } from '../support.ts';
+import { backends, type Caller, openAuthority, NEW_PASSWORD, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
 import { alive, cheap, cookieLogin, newUser, opened, v1Login } from './logins.ts';
 
@@ -59,7 +59,7 @@ describe.each(backends())('names of devices, %s', (backend) => {
     await call('POST', '/v1/logout', { bearer: second.bearer });
     await rename(first, 'Old laptop');
     expect(await nameOf(await opened(call, id, laptop))).toBe('Old laptop');
-    const { json } = await call('POST', '/v1/login', { body: { email, password: PASSWORD, ...laptop } });
+    const { json } = await call('POST', '/v1/login', { body: { email, password: NEW_PASSWORD, ...laptop } });
     await call('POST', '/v1/logout', { bearer: json.access_token, body: { scope: 'all' } });
     const again = await v1Login(call, email, laptop);
     expect(await nameOf(again)).toBe('Old laptop');

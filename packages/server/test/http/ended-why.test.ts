@@ -19,8 +19,7 @@ describe.each(backends())('why a session is over, %s', (backend) => {
   });
   afterAll(() => place.close());
 
-  const someone = async (): Promise<{ id: number; email: string }> =>
-    newUser(call, { password: 'password1234' });
+  const someone = async (): Promise<{ id: number; email: string }> => newUser(call, {});
   interface Issued {
     sid: string;
     credential: CallOptions;

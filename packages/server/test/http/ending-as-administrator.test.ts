@@ -4,7 +4,7 @@ import {
   backends,
   type Caller,
   openAuthority,
-  PASSWORD,
+  NEW_PASSWORD,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
@@ -194,7 +194,7 @@ describe.each(backends())('the administration, %s', (backend) => {
       ['a name', () => change({ name: 'Ada', workspace: 'lab' }), null],
       [
         'a reset',
-        () => call('POST', path('/password'), { bearer: admin.bearer, body: { password: PASSWORD } }),
+        () => call('POST', path('/password'), { bearer: admin.bearer, body: { password: NEW_PASSWORD } }),
         'password_reset',
       ],
     ])('%s', async (_name, act, reason) => {
@@ -208,7 +208,7 @@ describe.each(backends())('the administration, %s', (backend) => {
       );
       if (reason === 'user_disabled') {
         await expect(opened(call, ada.id)).rejects.toThrow('404');
-        const login = await call('POST', '/v1/login', { body: { email: ada.email, password: PASSWORD } });
+        const login = await call('POST', '/v1/login', { body: { email: ada.email, password: NEW_PASSWORD } });
         expect([login.status, login.json.code]).toEqual([401, 'invalid_credentials']);
         // Disabled twice is disabled; and enabled again, nobody comes back.
         for (const disabled of [true, false]) {
@@ -223,7 +223,7 @@ describe.each(backends())('the administration, %s', (backend) => {
       await setUp();
       const [asking, other] = [await v1Login(call, ADMIN), await v1Login(call, ADMIN)];
       const self = '/v1/admin/users/1';
-      await call('POST', `${self}/password`, { bearer: asking.bearer, body: { password: PASSWORD } });
+      await call('POST', `${self}/password`, { bearer: asking.bearer, body: { password: NEW_PASSWORD } });
       expect(await alive(call, [asking, other, admin])).toEqual([true, false, false]);
       expect(await newest('&user_id=1')).toMatchObject({
         reason: 'password_reset',
@@ -264,10 +264,10 @@ describe.each(backends())('the administration, %s', (backend) => {
         401,
         { code: 'invalid_credentials', field: 'current_password' },
       ]);
-      const short = await ask(PASSWORD, '🔒🔒🔒🔒🔒🔒🔒');
+      const short = await ask(NEW_PASSWORD, '🔒🔒🔒🔒🔒🔒🔒');
       expect([short.status, short.json.field]).toEqual([400, 'new_password']);
       expect(await alive(call, [asking, other])).toEqual([true, true]);
-      expect((await ask(PASSWORD, next)).status).toBe(204);
+      expect((await ask(NEW_PASSWORD, next)).status).toBe(204);
       expect(await alive(call, [asking, other, ...sessions.slice(3, 4)])).toEqual([true, false, false]);
       expect(await newest(`&user_id=${bob.id}`)).toMatchObject({
         reason: 'password_changed',
@@ -275,14 +275,14 @@ describe.each(backends())('the administration, %s', (backend) => {
         actor: `user:${bob.id}`,
       });
       expect(
-        (await call('POST', '/v1/login', { body: { email: bob.email, password: PASSWORD } })).status,
+        (await call('POST', '/v1/login', { body: { email: bob.email, password: NEW_PASSWORD } })).status,
       ).toBe(401);
       expect((await call('POST', '/v1/login', { body: { email: bob.email, password: next } })).status).toBe(
         200,
       );
       await call('POST', `/v1/admin/users/${bob.id}/password`, {
         bearer: SERVICE_KEY,
-        body: { password: PASSWORD },
+        body: { password: NEW_PASSWORD },
       });
     });
 
@@ -295,7 +295,8 @@ describe.each(backends())('the administration, %s', (backend) => {
         (await call('POST', '/v1/login', { body: { email: ada.email, password: json.password } })).status,
       ).toBe(200);
       expect(
-        (await call('POST', path('/password'), { bearer: SERVICE_KEY, body: { password: PASSWORD } })).json,
+        (await call('POST', path('/password'), { bearer: SERVICE_KEY, body: { password: NEW_PASSWORD } }))
+          .json,
       ).toEqual({});
     });
 
@@ -326,7 +327,7 @@ describe.each(backends())('the administration, %s', (backend) => {
         ).toBe(404);
       const again = await call('POST', '/v1/admin/users', {
         bearer: SERVICE_KEY,
-        body: { email: gone.email, password: PASSWORD },
+        body: { email: gone.email, password: NEW_PASSWORD },
       });
       expect([again.status, again.json.user.id === gone.id]).toEqual([201, false]);
     });

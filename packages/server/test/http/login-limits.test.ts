@@ -4,7 +4,7 @@ import {
   backends,
   type Caller,
   openAuthority,
-  PASSWORD,
+  NEW_PASSWORD,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
@@ -45,7 +45,7 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     const { email } = await newUser(call);
     const here = newAddress();
     expect(await statuses(4, email, () => here)).toEqual([401, 401, 401, 429]);
-    const paused = await login(email, PASSWORD, here);
+    const paused = await login(email, NEW_PASSWORD, here);
     expect([paused.status, paused.json['code']]).toEqual([429, 'rate_limited']);
     const wait = Number(paused.headers.get('retry-after'));
     expect(wait).toBeGreaterThan(WINDOW - 60);
@@ -54,15 +54,15 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     ahead += WINDOW - 60;
     expect((await login(email, 'wrong', here)).status).toBe(429);
     ahead += 61;
-    expect((await login(email, PASSWORD, here)).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, here)).status).toBe(200);
   });
 
   test('from elsewhere, and into another account from here, nothing is held up', async () => {
     const [{ email }, other] = [await newUser(call), await newUser(call)];
     const here = newAddress();
     await statuses(4, email, () => here);
-    expect((await login(other.email, PASSWORD, here)).status).toBe(200);
-    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+    expect((await login(other.email, NEW_PASSWORD, here)).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(200);
   });
 
   test('spelling the address in another case is the same account', async () => {
@@ -94,8 +94,8 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     for (let i = 0; i < 10; i++) list.push((await login(`nobody-${i}@example.com`, 'wrong', here)).status);
     expect(list).toEqual([401, 401, 401, 401, 401, 401, 401, 401, 429, 429]);
     const { email } = await newUser(call);
-    expect((await login(email, PASSWORD, here)).status).toBe(429);
-    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, here)).status).toBe(429);
+    expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(200);
   });
 
   test('IPv6 counts by /64', async () => {
@@ -105,25 +105,25 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     expect((await login(email, 'wrong', `${net}::2`)).status).toBe(401);
     expect((await login(email, 'wrong', `${net}:ffff::3`)).status).toBe(401);
     expect((await login(email, 'wrong', `${net}:ffff:ffff:ffff:ffff`)).status).toBe(429);
-    expect((await login(email, PASSWORD, `2001:db8:1:${addresses.toString(16)}::1`)).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, `2001:db8:1:${addresses.toString(16)}::1`)).status).toBe(200);
   });
 
   test('one account from everywhere: strangers are held up, the owner at a familiar address is not', async () => {
     const { email } = await newUser(call);
     const home = newAddress();
-    expect((await login(email, PASSWORD, home)).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, home)).status).toBe(200);
     const hammered = await statuses(14, email, newAddress);
     expect(hammered.filter((status) => status === 401)).toHaveLength(10);
     expect(hammered.slice(10)).toEqual([429, 429, 429, 429]);
-    expect((await login(email, PASSWORD, newAddress())).status).toBe(429);
+    expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(429);
     // The owner, at home, over and over, while it goes on.
     for (let i = 0; i < 3; i++) {
       await statuses(2, email, newAddress);
-      expect((await login(email, PASSWORD, home)).status).toBe(200);
+      expect((await login(email, NEW_PASSWORD, home)).status).toBe(200);
     }
     // Abroad the owner waits, and no longer than the window.
     ahead += WINDOW + 1;
-    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(200);
   });
 
   test('one address cannot lock the owner out: what was refused counts for nothing', async () => {
@@ -136,7 +136,7 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     // Six more may still guess before the account itself is closed to strangers.
     const others = Array.from({ length: 6 }, newAddress);
     for (const other of others) expect((await login(email, 'wrong', other)).status).toBe(401);
-    expect((await login(email, PASSWORD, newAddress())).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(200);
   });
 
   test('an account that is closed to strangers costs them nothing of their own', async () => {
@@ -151,16 +151,16 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
   test('what a familiar address does counts for it alone', async () => {
     const { email } = await newUser(call);
     const home = newAddress();
-    expect((await login(email, PASSWORD, home)).status).toBe(200);
+    expect((await login(email, NEW_PASSWORD, home)).status).toBe(200);
     await statuses(9, email, newAddress);
     expect(await statuses(3, email, () => home)).toEqual([401, 401, 401]);
     ahead += 1;
     // The owner's own success gives strangers no guess back.
     const { email: second } = await newUser(call);
     const den = newAddress();
-    expect((await login(second, PASSWORD, den)).status).toBe(200);
+    expect((await login(second, NEW_PASSWORD, den)).status).toBe(200);
     await statuses(10, second, newAddress);
-    expect((await login(second, PASSWORD, den)).status).toBe(200);
+    expect((await login(second, NEW_PASSWORD, den)).status).toBe(200);
     expect((await login(second, 'wrong', newAddress())).status).toBe(429);
   });
 
@@ -186,7 +186,7 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     expect(expected.map((one) => (one as [number])[0])).toEqual([401, 401, 401, 429, 429]);
     expect(await transcript('nobody@nowhere.example', 'wrong')).toEqual(expected);
     for (const { email } of [disabled, deleted, passwordless])
-      expect(await transcript(email, PASSWORD)).toEqual(expected);
+      expect(await transcript(email, NEW_PASSWORD)).toEqual(expected);
   });
 
   test('many at once cannot all pass on the count of zero', async () => {
@@ -201,14 +201,14 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
     const here = newAddress();
     for (let i = 0; i < 3; i++) {
       expect(await statuses(2, email, () => here)).toEqual([401, 401]);
-      expect((await login(email, PASSWORD, here)).status).toBe(200);
+      expect((await login(email, NEW_PASSWORD, here)).status).toBe(200);
     }
   });
 
   test('guessing the current password counts as guessing at the login', async () => {
     const { email } = await newUser(call);
     const address = newAddress();
-    const { json } = await call('POST', '/v1/login', { body: { email, password: PASSWORD }, address });
+    const { json } = await call('POST', '/v1/login', { body: { email, password: NEW_PASSWORD }, address });
     const guess = () =>
       call('POST', '/v1/password', {
         bearer: json.access_token,
@@ -224,7 +224,7 @@ describe.each(backends())('limits on failed logins, %s', (backend) => {
   test('nothing that is not a login is ever limited', async () => {
     const { email } = await newUser(call);
     const address = newAddress();
-    const { json } = await call('POST', '/v1/login', { body: { email, password: PASSWORD }, address });
+    const { json } = await call('POST', '/v1/login', { body: { email, password: NEW_PASSWORD }, address });
     await statuses(6, email, () => address);
     const { access_token: bearer, refresh_token } = json;
     for (let i = 0; i < 20; i++) {

@@ -1,6 +1,6 @@
 /** Short ways to a session, in every family. */
 import type { PasswordHasher } from '../../src/system/passwords.ts';
-import { type Caller, cookieOf, PASSWORD, SERVICE_KEY } from '../support.ts';
+import { type Caller, cookieOf, NEW_PASSWORD, passwordOf, SERVICE_KEY } from '../support.ts';
 
 export const ADMIN = 'admin@example.com';
 export const USER = 'test@example.com';
@@ -21,7 +21,7 @@ export interface OpenSession {
 /** Logs in through `/v1`. */
 export async function v1Login(call: Caller, email = USER, more: object = {}): Promise<OpenSession> {
   const { status, json, text } = await call('POST', '/v1/login', {
-    body: { email, password: PASSWORD, ...more },
+    body: { email, password: passwordOf(email), ...more },
   });
   if (status !== 200) throw new Error(`no login: ${status} ${text}`);
   return { sid: json.session.id, bearer: json.access_token, refresh: json.refresh_token };
@@ -34,7 +34,7 @@ export async function cookieLogin(
   headers: Record<string, string> = {},
 ): Promise<{ cookie: string; csrf: string }> {
   const answer = await call('POST', '/auth/login', {
-    body: { email, password: PASSWORD, transport: 'cookie' },
+    body: { email, password: passwordOf(email), transport: 'cookie' },
     headers,
   });
   return { cookie: cookieOf(answer), csrf: answer.json.data.csrf_token };
@@ -42,13 +42,15 @@ export async function cookieLogin(
 
 /** Logs in through contract 002. */
 export async function sessionTokenLogin(call: Caller, username = USER): Promise<string> {
-  const { json } = await call('POST', '/api/auth/login', { body: { username, password: PASSWORD } });
+  const { json } = await call('POST', '/api/auth/login', {
+    body: { username, password: passwordOf(username) },
+  });
   return json.data.sessionToken;
 }
 
 /** Logs in through contract 003. */
 export async function tokenLogin(call: Caller, email = USER): Promise<{ bearer: string; refresh: string }> {
-  const { json } = await call('POST', '/api/v1/auth/login', { body: { email, password: PASSWORD } });
+  const { json } = await call('POST', '/api/v1/auth/login', { body: { email, password: passwordOf(email) } });
   return { bearer: json.access_token, refresh: json.refresh_token };
 }
 
@@ -71,7 +73,7 @@ export async function newUser(call: Caller, more: object = {}): Promise<{ id: nu
   const email = `user-${crypto.randomUUID()}@example.com`;
   const { status, json, text } = await call('POST', '/v1/admin/users', {
     bearer: SERVICE_KEY,
-    body: { email, password: PASSWORD, ...more },
+    body: { email, password: NEW_PASSWORD, ...more },
   });
   if (status !== 201) throw new Error(`no user: ${status} ${text}`);
   return { id: json.user.id, email };

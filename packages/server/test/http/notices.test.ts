@@ -315,7 +315,7 @@ describe.each(backends())('notices, %s', (backend) => {
     const other = await listen(door.url, { bearer: two.bearer });
     const changed = await call('POST', '/v1/password', {
       bearer: one.bearer,
-      body: { current_password: 'password123', new_password: 'password1234' },
+      body: { current_password: 'password123', new_password: 'another password' },
     });
     expect(changed.status).toBe(204);
     expect(await said(other, two.sid)).toEqual(['password_changed', 'other_device']);

@@ -2,7 +2,14 @@
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ISSUER, openAuthority, PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import {
+  ISSUER,
+  NEW_PASSWORD,
+  openAuthority,
+  PASSWORD,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 import { described } from './described.ts';
 import { cheap, cookieLogin, newUser, opened, USER } from './logins.ts';
 
@@ -177,7 +184,7 @@ test('a password is set of the very text that was sent, or not at all', async ()
   const latin = Buffer.from('éééééééééééééé', 'latin1');
   const around = (head: string): Buffer => Buffer.concat([Buffer.from(head), latin, Buffer.from('"}')]);
   for (const [path, headers, body] of [
-    ['/v1/password', own, around(`{"current_password":"${PASSWORD}","new_password":"`)],
+    ['/v1/password', own, around(`{"current_password":"${NEW_PASSWORD}","new_password":"`)],
     ['/v1/session/confirm', own, around('{"password":"')],
     ['/v1/admin/users', service, around('{"email":"new@example.com","password":"')],
     ['/v1/admin/users/2/password', service, around('{"password":"')],

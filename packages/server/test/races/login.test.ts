@@ -94,7 +94,7 @@ describe.each(backends())('login, %s', (backend) => {
   const changes: [string, (userId: number, i: number) => Promise<Answer>][] = [
     [
       'a password reset',
-      (id, i) => admin('POST', `/v1/admin/users/${id}/password`, i, { password: 'another one' }),
+      (id, i) => admin('POST', `/v1/admin/users/${id}/password`, i, { password: 'another one of theirs' }),
     ],
     ['disabling', (id, i) => admin('PATCH', `/v1/admin/users/${id}`, i, { disabled: true })],
     ['deleting', (id, i) => admin('DELETE', `/v1/admin/users/${id}`, i)],
@@ -134,7 +134,7 @@ describe.each(backends())('login, %s', (backend) => {
       await pause(Math.random() * 6);
       const changed = await on.at(round).call('POST', '/v1/password', {
         bearer: own.bearer,
-        body: { current_password: 'secret', new_password: 'another one' },
+        body: { current_password: 'secret', new_password: 'another one of mine' },
       });
       expect(changed.status).toBe(204);
       const started = loggedIn(await Promise.all(logins));

@@ -5,6 +5,7 @@ import { unsealByAny, WrongKey } from '../../keys/seal.ts';
 import type { Database } from '../../store/database.ts';
 import { type KeyRow, readKeys } from '../../store/keys.ts';
 import { missingMigrations } from '../../store/migrate.ts';
+import { findSpelledApart } from '../../store/users.ts';
 import { counted } from '../terminal.ts';
 import type { Findings } from './findings.ts';
 
@@ -27,6 +28,7 @@ export async function checkDatabase(config: Config, database: Database, findings
   // Without the schema there is nothing more to look at; with a newer one it may look otherwise.
   if (missing?.length !== 0) return;
   await findings.look('signing keys', () => checkKeys(config, database, findings));
+  await findings.look('addresses', () => checkAddresses(database, findings));
   await findings.look('clock', () => checkClock(database, findings));
 }
 
@@ -93,6 +95,17 @@ function fileKey(config: Config): string | null {
   if (config.database.kind !== 'embedded') return null;
   const file = join(config.database.directory, 'curfew.key');
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
+}
+
+/** Accounts of before addresses had one spelling. */
+async function checkAddresses(database: Database, findings: Findings): Promise<void> {
+  const apart = await findSpelledApart(database);
+  if (apart.length === 0) findings.ok('addresses', 'each has one spelling.');
+  else
+    findings.warning(
+      'addresses',
+      `${counted(apart.length, 'user')} (${apart.slice(0, 10).join(', ')}${apart.length > 10 ? ', …' : ''}) have the address of another user in decomposed characters. Both log in with their exact spelling; give one of them another address.`,
+    );
 }
 
 async function checkClock(database: Database, findings: Findings): Promise<void> {

@@ -70,7 +70,7 @@ export const envelopeLogin = row({
   request: {
     body: body(
       z.object({
-        email: shape.email,
+        email: shape.login,
         password: shape.password,
         transport: z.enum(['bearer', 'cookie']).optional(),
       }),
@@ -216,7 +216,7 @@ export const sessionIdLogin = row({
   tags: ['Contract 002: session-id'],
   summary: 'Log in',
   request: {
-    body: body(z.object({ username: shape.email, password: shape.password }), {
+    body: body(z.object({ username: shape.login, password: shape.password }), {
       username: 'admin@example.com',
       password: 'password123',
     }),
@@ -305,7 +305,7 @@ export const tokenLogin = row({
   tags: ['Contract 003: token'],
   summary: 'Log in',
   request: {
-    body: body(z.object({ email: shape.email, password: shape.password }), {
+    body: body(z.object({ email: shape.login, password: shape.password }), {
       email: 'test@example.com',
       password: 'password123',
     }),

@@ -1,18 +1,28 @@
 import { ENDED_BY, END_REASONS } from '@curfew/protocol/notices';
 import { z } from '@hono/zod-openapi';
+import { hasUnseen } from '../../domain/email-address.ts';
 
 /** Shapes that several rows share. Instants are ISO 8601 in UTC. */
 
+const NO_NUL = 'must not contain NUL';
 /** A text as people write it. NUL is the one character that PostgreSQL cannot keep. */
 export const text = (max: number) =>
   z
     .string()
     .max(max)
-    .refine((value) => !value.includes('\0'), 'must not contain NUL');
+    .refine((value) => !value.includes('\0'), NO_NUL);
 
-export const email = text(254).regex(
-  /^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$/,
-  'must be an e-mail address',
+const addressOf = (text: z.ZodString) =>
+  text
+    .max(254)
+    .regex(/^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$/, 'must be an e-mail address')
+    .refine((value) => !value.includes('\0'), NO_NUL);
+/** The address of somebody who logs in, without the spaces that a form or a clipboard adds. */
+export const login = addressOf(z.string().trim());
+/** The address of a new account. */
+export const email = addressOf(z.string()).refine(
+  (value) => !hasUnseen(value),
+  'must not contain invisible or control characters',
 );
 /** Long enough for any passphrase, short enough that hashing it is no attack. */
 export const password = z.string().min(1, 'must not be empty').max(1024);

@@ -33,7 +33,7 @@ export const login = row({
   request: {
     body: body(
       z.strictObject({
-        email: shape.email,
+        email: shape.login,
         password: shape.password,
         transport: z.enum(['bearer', 'cookie']).default('bearer'),
         client_id: shape.clientId.default('default').describe('The application that logs in.'),

@@ -67,7 +67,7 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
     const outcome = await startCookieSession(c, () =>
       logIn(
         world,
-        { email, password, contract: 'cookie', clientId: 'default', device: {} },
+        { ...credentials.data, contract: 'cookie', clientId: 'default', device: {} },
         originOf(c, 'cookie'),
       ),
     );
