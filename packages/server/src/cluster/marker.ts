@@ -24,7 +24,7 @@ export function markerPass(database: Database): () => Promise<void> {
   let cursor: string | null = null;
   let unsettled: Unsettled[] = [];
   const mark = async (cuts: Iterable<EndingEvent>): Promise<void> => {
-    for (const cut of cuts) await markEnded(database, cut, BATCH);
+    await markEnded(database, [...cuts], BATCH);
   };
   return async () => {
     const { below } = await readerPlace(database, 'marker');

@@ -425,11 +425,84 @@ const MARKS = {
   },
 } as const;
 
-/** Marks every row that a cut's event has ended, so many at a time. A row that somebody has locked is left out. */
-export async function markEnded(on: Queryable, event: EndingEvent, atATime: number): Promise<void> {
-  if (event.scope === 'everyone') return markAll(on, event, 'everyone', null, atATime);
-  if (event.scope === 'client') return markAll(on, event, 'client', event.client_id, atATime);
-  for (const userId of usersOf(event)) await markAll(on, event, 'user', userId, atATime);
+/** A cut of one user, or of one device of theirs. */
+type UserCut = { userId: number; event: EndingEvent };
+
+/*
+ * Many users' cuts at once, so many rows of each: a burst of them would take one statement, and one commit, each. Of several cuts
+ * that end a session the first one dates its end.
+ */
+const markUsers = statement<
+  [
+    positions: number[],
+    at: Date[],
+    actors: string[],
+    reasons: string[],
+    exceptions: (string | null)[],
+    userIds: number[],
+    devices: (string | null)[],
+    limit: number,
+  ],
+  { nth: number; found: number }
+>(
+  'mark_cuts_of_users',
+  `with asked as (
+     select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[])
+       with ordinality as a (position, at, actor, reason, except_session, user_id, device_id, nth)
+   ), batch as materialized (
+     select a.*, s.id from asked a cross join lateral (
+       select s.id from user_sessions s
+       where s.user_id = a.user_id and s.is_active and s.born < a.position and s.id is distinct from a.except_session
+         and (a.device_id is null or s.device_id = a.device_id)
+       order by s.born limit $8 for update skip locked
+     ) s
+   ), marked as (
+     update user_sessions s set is_active = false, ended_at = b.at, ended_by = b.actor, ended_reason = b.reason
+     from (select distinct on (id) * from batch order by id, position) b where s.id = b.id
+   )
+   select nth::int as nth, count(*)::int as found from batch group by nth`,
+);
+const USERS_AT_ONCE = 200;
+/** Of one user in that statement; whoever has more is marked by the one for many. */
+const OF_USER_AT_ONCE = 20;
+
+/** Marks every row that the events of cuts have ended, so many at a time. A row that somebody has locked is left out. */
+export async function markEnded(
+  on: Queryable,
+  events: readonly EndingEvent[],
+  atATime: number,
+): Promise<void> {
+  let cuts: UserCut[] = [];
+  for (const event of events) {
+    if (event.scope === 'everyone' || event.scope === 'client') {
+      await markUserCuts(on, cuts, atATime);
+      cuts = [];
+      await markAll(on, event, event.scope, event.scope === 'client' ? event.client_id : null, atATime);
+    } else for (const userId of usersOf(event)) cuts.push({ userId, event });
+  }
+  await markUserCuts(on, cuts, atATime);
+}
+
+async function markUserCuts(on: Queryable, cuts: readonly UserCut[], atATime: number): Promise<void> {
+  for (let i = 0; i < cuts.length; i += USERS_AT_ONCE) {
+    const some = cuts.slice(i, i + USERS_AT_ONCE);
+    const of = <T>(what: (event: EndingEvent) => T): T[] => some.map(({ event }) => what(event));
+    const rows = await markUsers.run(
+      on,
+      of((event) => event.position),
+      of((event) => event.at),
+      of((event) => event.actor),
+      of((event) => event.reason ?? 'logout'),
+      of((event) => event.except_session),
+      some.map(({ userId }) => userId),
+      of((event) => event.device_id),
+      OF_USER_AT_ONCE,
+    );
+    for (const { nth, found } of rows) {
+      const cut = some[nth - 1];
+      if (cut && found === OF_USER_AT_ONCE) await markAll(on, cut.event, 'user', cut.userId, atATime);
+    }
+  }
 }
 
 async function markAll(

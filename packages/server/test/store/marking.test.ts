@@ -60,7 +60,7 @@ describe.each(backends())('marking, %s', (backend) => {
       expect(await query(`select 1 from open_sessions where ${whom}`)).toEqual([]);
       expect(await count(`${whom} and is_active`)).toBe(await count(whom));
 
-      await markEnded(database, ending.event, 50);
+      await markEnded(database, [ending.event], 50);
       expect(await count(`${whom} and is_active`)).toBe(0);
       expect(await count(`not (${whom}) and not is_active`)).toBe(0);
       expect(await count(`not is_active and ended_reason = 'admin_logout' and ended_by = 'user:1'`)).toBe(
@@ -77,7 +77,7 @@ describe.each(backends())('marking, %s', (backend) => {
       act,
       'logout',
     );
-    await markEnded(database, ending.event, 50);
+    await markEnded(database, [ending.event], 50);
     expect(await query('select id from user_sessions where user_id = 1 and is_active')).toEqual([spared]);
     expect(await query('select id from open_sessions where user_id = 1')).toEqual([spared]);
   });
@@ -98,8 +98,54 @@ describe.each(backends())('marking, %s', (backend) => {
        values (gen_random_uuid(), 2, 'odd', 'd', 'v1', nextval('positions'), now(), now(), 600,
          now() + interval '1 hour', now() + interval '1 day') returning id`,
     );
-    await markEnded(database, ending.event, 50);
+    await markEnded(database, [ending.event], 50);
     expect(await query('select id from user_sessions where user_id = 2 and is_active')).toEqual([later]);
     expect(await query('select id from open_sessions where user_id = 2')).toEqual([later]);
+  });
+
+  test('a burst of cuts of single users and devices is a few statements, and the first cut dates an end', async () => {
+    const users = 150;
+    await query(
+      `insert into users (id, email, created_at) select 1000 + i, 'burst' || i || '@example.com', now()
+       from generate_series(1, $1::int) i on conflict do nothing`,
+      [users],
+    );
+    await query(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at)
+       select gen_random_uuid(), 1000 + i, 'even', 'd' || d, 'v1', nextval('positions'), now(), now(), 600,
+         now() + interval '1 hour', now() + interval '1 day'
+       from generate_series(1, $1::int) i, generate_series(1, 2) d`,
+      [users],
+    );
+    const position = (): Promise<number> =>
+      query(`select nextval('positions') as position`).then(([row]) => row.position);
+    const event = async (scope: 'user' | 'device', userId: number, actor: string) => ({
+      ...(await cut(database, { scope: 'user', userId: 3 }, act, 'logout')).event,
+      position: await position(),
+      scope,
+      user_id: userId,
+      user_ids: null,
+      device_id: scope === 'device' ? 'd1' : null,
+      actor,
+    });
+    const events = [];
+    for (let i = 1; i <= users; i++) {
+      events.push(await event('device', 1000 + i, 'first'));
+      if (i % 2 === 0) events.push(await event('user', 1000 + i, 'second'));
+    }
+    const names: string[] = [];
+    const watched: Database = {
+      ...database,
+      query: (config) => {
+        names.push(config.name ?? '');
+        return database.query(config);
+      },
+    };
+    await markEnded(watched, events, 50);
+    expect(names).toEqual(['mark_cuts_of_users', 'mark_cuts_of_users']);
+    expect(await count(`user_id > 1000 and device_id = 'd1' and ended_by = 'first'`)).toBe(users);
+    expect(await count(`user_id > 1000 and device_id = 'd2' and ended_by = 'second'`)).toBe(users / 2);
+    expect(await count(`user_id > 1000 and is_active`)).toBe(users / 2);
   });
 });
