@@ -48,6 +48,8 @@ export function createQuickCheck(
     const all = [...answer.headers].filter(([name]) => name !== 'x-request-id' && name !== 'content-length');
     const cookies = all.filter(([name]) => name === 'set-cookie');
     const headers = all.filter(([name]) => name !== 'set-cookie');
+    // Not deleted: it was replaced, or the database could not say. The next answer may be another one.
+    if (via === 'cookie' && cookies.length === 0) return void preparing.delete(over);
     const refusal: Refusal = { headers: headers.flat(), cookies: cookies.flat(), body };
     over.refusal = refusal;
     if (via === 'authorization') ofHeader = refusal;

@@ -2,7 +2,14 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasPostgres } from '../services/fresh-database.ts';
-import { type Answer, type Caller, openAuthority, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import {
+  type Answer,
+  type Caller,
+  openAuthority,
+  reopenAuthority,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 import { cheap, cookieLogin, opened, sessionTokenLogin, tokenLogin, v1Login, ADMIN } from './logins.ts';
 
 const OVER = 'curfew_session=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT';
@@ -140,17 +147,21 @@ describe('a dead cookie', () => {
   test.runIf(hasPostgres())('stays while the database cannot say', async () => {
     const { cookie } = await cookieOfUser();
     await call('POST', '/v1/logout', { bearer: (await opened(call, 2)).bearer, body: { scope: 'all' } });
+    // A node that remembers nothing of it: one that does knows that it is over.
+    const other = await reopenAuthority(on.settings);
     const database = new pg.Client({ connectionString: on.settings['DATABASE_URL'] });
     await database.connect();
     await database.query('alter table tokens rename to tokens_away');
     try {
       for (const path of ['/v1/session', '/v1/check', '/auth/profile', '/login']) {
-        const answer = await call('GET', path, { cookie });
+        const answer = await other.call('GET', path, { cookie });
         expect([path, answer.status === 401, deleted(answer)]).toEqual([path, false, []]);
+        expect(deleted(await call('GET', path, { cookie }))).toEqual([]);
       }
     } finally {
       await database.query('alter table tokens_away rename to tokens');
       await database.end();
+      await other.close();
     }
     expect(deleted(await call('GET', '/v1/session', { cookie }))).toEqual(DELETIONS);
   });

@@ -94,7 +94,7 @@ describe.skipIf(findPostgres() === undefined)('while a transaction is open in an
       const ask = (sql: string) => on.query({ text: sql, values: [] });
       await ask(`prepare asked as ${text}`);
       const { rows: plan } = await ask(
-        `explain (analyze, buffers, format json) execute asked('${next}', '{${[...open.keys()].join(',')}}', '{${[...open.values()].join(',')}}', '{}', 5000)`,
+        `explain (analyze, buffers, format json) execute asked('${next}', '{${[...open.keys()].join(',')}}', '{${[...open.values()].join(',')}}', '{}', 5000, null, '-')`,
       );
       await ask('deallocate asked');
       const [{ Plan }] = plan[0]['QUERY PLAN'];
