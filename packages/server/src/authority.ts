@@ -281,6 +281,8 @@ async function buildWorld(
     memory,
     flushMs,
     retentionDays: config.retentionDays,
+    eventsRetentionDays: config.eventsRetentionDays,
+    auditRetentionDays: config.auditRetentionDays,
     onRanOut: (userIds) => {
       for (const userId of userIds) notices.changed(userId);
     },

@@ -317,7 +317,16 @@ export const SETTINGS = {
   },
   CURFEW_RETENTION_DAYS: {
     form: z.coerce.number().int().min(1).max(36_500).default(90),
-    about: 'Ended sessions are kept this long for the history, then purged. The log is never purged.',
+    about: 'Ended sessions are kept this long for the history, then purged.',
+  },
+  CURFEW_EVENTS_RETENTION_DAYS: {
+    form: z.coerce.number().int().min(1).max(36_500).default(400),
+    about:
+      'Events of the log are kept this long, then purged in small slices. Not less than the longest life of a session. An event that a reader of the log has not dealt with stays.',
+  },
+  CURFEW_AUDIT_RETENTION_DAYS: {
+    form: z.coerce.number().int().min(1).max(36_500).default(400),
+    about: "The same for the rows of contract 004's table `logs`.",
   },
   LOG_LEVEL: {
     form: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -410,6 +419,8 @@ export interface Config {
   /** The file of the place database; null: places are not shown. */
   places: string | null;
   retentionDays: number;
+  eventsRetentionDays: number;
+  auditRetentionDays: number;
   logLevel: string;
 }
 
@@ -439,7 +450,25 @@ export function inspectSettings(environment: Environment): { config: Config; fau
   };
   const values = parseSettings(environment, report);
   judge(values, report);
-  return { config: configOf(values, applications(values, issuerOf(values), report)), faults: found };
+  const known = applications(values, issuerOf(values), report);
+  judgeRetention(values, known, report);
+  return { config: configOf(values, known), faults: found };
+}
+
+const DAY_SECONDS = 86_400;
+
+/** What ended a credential is kept for as long as somebody may show it. */
+function judgeRetention(values: Values, known: Map<string, Application>, report: Report): void {
+  const longest = Math.max(
+    ...[...known.values()].map((one) => Math.max(one.absoluteSeconds, one.accessTokenSeconds)),
+  );
+  const days = Math.ceil(longest / DAY_SECONDS);
+  for (const name of ['CURFEW_EVENTS_RETENTION_DAYS', 'CURFEW_AUDIT_RETENTION_DAYS'] as const)
+    if (values[name] < days)
+      report(
+        name,
+        `is ${values[name]}, and a session may live for ${days} days here (CURFEW_ABSOLUTE_SECONDS, CURFEW_APPLICATIONS). Set it to ${days} or more.`,
+      );
 }
 
 type Report = (setting: string, sentence: string) => void;
@@ -536,6 +565,8 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
     },
     places: values.CURFEW_PLACES ?? null,
     retentionDays: values.CURFEW_RETENTION_DAYS,
+    eventsRetentionDays: values.CURFEW_EVENTS_RETENTION_DAYS,
+    auditRetentionDays: values.CURFEW_AUDIT_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -1,4 +1,5 @@
 import { sweepLimits } from '../store/limits.ts';
+import { purgeOld, readersHolding } from '../store/purge.ts';
 import type { Database } from '../store/database.ts';
 import { markExpired, purgeSessions, saveActivity } from '../store/sessions.ts';
 import type { System } from '../system/system.ts';
@@ -22,6 +23,8 @@ export function startHousekeeping(options: {
   /** How often activity is written: well below the shortest idle lifetime. */
   flushMs: number;
   retentionDays: number;
+  eventsRetentionDays: number;
+  auditRetentionDays: number;
   /** Sessions of these users have run out. */
   onRanOut: (userIds: ReadonlySet<number>) => void;
 }): Housekeeping {
@@ -40,6 +43,7 @@ export function startHousekeeping(options: {
     }
   }
 
+  let saidHeld = false;
   async function sweep(): Promise<void> {
     const now = system.now();
     let userIds: number[];
@@ -47,9 +51,21 @@ export function startHousekeeping(options: {
       userIds = await markExpired(database, now, BATCH);
       options.onRanOut(new Set(userIds));
     } while (userIds.length === BATCH);
-    const keepFrom = new Date(now.getTime() - options.retentionDays * 86_400_000);
+    const ago = (days: number): Date => new Date(now.getTime() - days * 86_400_000);
+    const keepFrom = ago(options.retentionDays);
     while ((await purgeSessions(database, keepFrom, BATCH)) === BATCH);
     await sweepLimits(database, now);
+    await purgeOld(database, 'events', ago(options.eventsRetentionDays));
+    await purgeOld(database, 'logs', ago(options.auditRetentionDays));
+    // A day more: a reader may be behind for a moment.
+    const readers = saidHeld ? [] : await readersHolding(database, ago(options.eventsRetentionDays + 1));
+    if (readers.length > 0) {
+      saidHeld = true;
+      system.log.warn(
+        { readers },
+        'the log is not purged: these readers of it have not dealt with its oldest events',
+      );
+    }
   }
 
   const every = (ms: number, what: string, work: () => Promise<void>): NodeJS.Timeout =>

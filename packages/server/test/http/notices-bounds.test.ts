@@ -126,6 +126,8 @@ describe.each(backends())('the end of a socket, %s', (backend) => {
       memory: world.memory,
       flushMs: 3_600_000,
       retentionDays: 90,
+      eventsRetentionDays: 400,
+      auditRetentionDays: 400,
       onRanOut: (userIds) => {
         told.push(...userIds);
         for (const userId of userIds) world.notices.changed(userId);

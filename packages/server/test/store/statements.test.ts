@@ -12,6 +12,7 @@ import '../../src/store/live-count.ts';
 import '../../src/store/log.ts';
 import '../../src/store/marking.ts';
 import '../../src/store/nodes.ts';
+import '../../src/store/purge.ts';
 import '../../src/store/refresh.ts';
 import '../../src/store/restored.ts';
 import '../../src/store/revoke.ts';
@@ -72,6 +73,15 @@ test.runIf(hasPostgres()).each(['next_events', 'next_endings', 'next_audited'])(
     const plan = await planOf(name, `'20000', '{700,800}', '{0,0}', '{}', 100, null, '7/700'`);
     expect(plan).toMatch(/Index Cond: \(xid >= /);
     expect(plan).toMatch(/Index Cond: \((events\.)?xid = o\.xid\)/);
+  },
+);
+
+test.runIf(hasPostgres())(
+  'a slice of the log is purged by the index, from where the last one stopped',
+  async () => {
+    const plan = await planOf('purge_events', `now(), '700', 1000`);
+    expect(plan).toMatch(/Index Cond: \(\(xid >= .*\) AND \(xid < /);
+    expect(plan).toMatch(/Index Cond: \("?position"? = s/);
   },
 );
 

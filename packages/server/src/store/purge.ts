@@ -1,0 +1,72 @@
+import { type Queryable, statement } from './statement.ts';
+
+/*
+ * The log and the audit view are cut off at their old end, a slice at a time: each deletes a few rows by an index, and holds no
+ * lock that anybody waits for. A slice begins where the last one stopped: index entries of rows that are gone lead nowhere.
+ */
+
+interface Slice {
+  deleted: number;
+  last: string | null;
+}
+
+const purgeEvents = statement<[before: Date, from: string, limit: number], Slice>(
+  'purge_events',
+  // What a reader has not dealt with stays, however old it is; so does the newest event, by which a node knows its database again.
+  `with slice as (
+     select position, xid, at from events
+     where xid >= $2::text::xid8 and xid < least((select min(cursor) from readers), (select max(xid) from events))
+     order by xid limit $3
+   ), gone as (
+     delete from events e using slice s where e.position = s.position and s.at < $1 returning 1
+   )
+   select (select count(*) from gone) as deleted, (select max(xid)::text from slice) as last`,
+);
+
+const purgeLogs = statement<[before: Date, from: string, limit: number], Slice>(
+  'purge_audit_rows',
+  `with slice as (
+     select id, created_at from logs where id >= $2::text::bigint order by id limit $3
+   ), gone as (
+     delete from logs l using slice s where l.id = s.id and s.created_at < $1 returning 1
+   )
+   select (select count(*) from gone) as deleted, (select max(id)::text from slice) as last`,
+);
+
+const OLD = { events: purgeEvents, logs: purgeLogs };
+const SLICE = 1000;
+/** In one sweep; the next one goes on. */
+const MOST_SLICES = 100;
+
+/**
+ * Deletes what is older than the instant, from the oldest on, until a slice has nothing that is.
+ * @returns how many rows are gone
+ */
+export async function purgeOld(
+  on: Queryable,
+  table: keyof typeof OLD,
+  before: Date,
+  slice: number = SLICE,
+  most: number = MOST_SLICES,
+): Promise<number> {
+  let from = '0';
+  let deleted = 0;
+  for (let i = 0; i < most; i++) {
+    const [done] = await OLD[table].run(on, before, from, slice);
+    if (!done || done.deleted === 0 || done.last === null) break;
+    deleted += done.deleted;
+    from = done.last;
+  }
+  return deleted;
+}
+
+const holding = statement<[before: Date], { name: string }>(
+  'readers_holding_the_log',
+  `select r.name from readers r
+   where exists (select 1 from (select xid, at from events order by xid limit 1) e where e.at < $1 and e.xid >= r.cursor)`,
+);
+
+/** The readers for whom events are kept that are older than the instant. */
+export async function readersHolding(on: Queryable, before: Date): Promise<string[]> {
+  return (await holding.run(on, before)).map(({ name }) => name);
+}

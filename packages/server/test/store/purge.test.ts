@@ -1,0 +1,156 @@
+/** The old end of the log and of the audit view: purged in slices, but for what a reader has not dealt with. */
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { ConfigError, inspectSettings } from '../../src/config.ts';
+import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
+import { SessionMemory } from '../../src/cluster/memory.ts';
+import type { Database } from '../../src/store/database.ts';
+import { openEmbedded } from '../../src/store/embedded.ts';
+import {
+  cursorNow,
+  EVERY_EVENT,
+  readEndings,
+  readEvents,
+  readerPlace,
+  writeAuditRows,
+} from '../../src/store/log.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { purgeOld, readersHolding } from '../../src/store/purge.ts';
+import { realSystem } from '../../src/system/real.ts';
+import { quickPasswords } from '../races/node.ts';
+import { freshDatabase } from '../services/fresh-database.ts';
+import { makeScratch } from '../services/scratch.ts';
+import { backends, migrated, recordingLog, silent } from '../support.ts';
+
+const DAY = 86_400_000;
+const now = new Date();
+const ago = (days: number): Date => new Date(now.getTime() - days * DAY);
+
+describe.each(backends())('the old end of the log, %s', (backend) => {
+  let database: Database;
+  let statements: string[] = [];
+  const query = async (text: string, values: unknown[] = []) => (await database.query({ text, values })).rows;
+  beforeEach(async () => {
+    if (!database) {
+      const inner =
+        backend === 'embedded'
+          ? await openEmbedded(makeScratch('purge'))
+          : openPostgres({ url: await freshDatabase(migrated), pool: 3, statementNames: true, log: silent });
+      database = {
+        ...inner,
+        query: (config) => {
+          statements.push(config.name ?? '');
+          return inner.query(config);
+        },
+      };
+      await migrate(database);
+    }
+    await query('truncate events, logs, readers');
+  });
+  afterAll(() => database?.close());
+
+  const append = async (at: Date, count: number): Promise<void> => {
+    for (let i = 0; i < count; i++)
+      await query(
+        `insert into events (at, type, scope, reason, user_id, session_ids, actor)
+         values ($1, 'sessions_ended', 'sessions', 'logout', 1, array[gen_random_uuid()], 'user:1')`,
+        [at],
+      );
+  };
+  const left = async (table: 'events' | 'logs'): Promise<number> =>
+    (await query(`select count(*)::int as count from ${table}`))[0].count;
+
+  test('goes in slices, and what is young stays', async () => {
+    await append(ago(500), 7);
+    await append(ago(10), 4);
+    await writeAuditRows(database);
+    statements = [];
+    expect(await purgeOld(database, 'events', ago(400), 3)).toBe(7);
+    // 3, 3, and the seventh with two that are young; then a slice in which nothing is old.
+    expect(statements.filter((name) => name === 'purge_events')).toHaveLength(4);
+    expect(await purgeOld(database, 'logs', ago(400), 3)).toBe(7);
+    expect([await left('events'), await left('logs')]).toEqual([4, 4]);
+  });
+
+  test('one sweep does so much and no more, and the next one goes on', async () => {
+    await append(ago(500), 8);
+    await append(now, 1);
+    await writeAuditRows(database);
+    expect(await purgeOld(database, 'events', ago(400), 2, 2)).toBe(4);
+    expect(await left('events')).toBe(5);
+    expect(await purgeOld(database, 'events', ago(400), 2, 10)).toBe(4);
+  });
+
+  test('stays for the slowest reader, which is named', async () => {
+    await append(ago(500), 3);
+    await writeAuditRows(database);
+    // It begins now, and deals with nothing.
+    await readerPlace(database, 'slow');
+    await append(ago(450), 2);
+    await append(now, 1);
+    await writeAuditRows(database);
+    expect(await purgeOld(database, 'events', ago(400))).toBe(3);
+    expect(await left('events')).toBe(3);
+    expect(await readersHolding(database, ago(400))).toEqual(['slow']);
+    await query(`delete from readers where name = 'slow'`);
+    expect(await purgeOld(database, 'events', ago(400))).toBe(2);
+    expect(await readersHolding(database, ago(400))).toEqual([]);
+  });
+
+  test('readers and histories go on without what is gone', async () => {
+    await append(ago(500), 3);
+    const cursor = await cursorNow(database);
+    await writeAuditRows(database);
+    await append(ago(450), 1);
+    await writeAuditRows(database);
+    await purgeOld(database, 'events', ago(400));
+    // The newest one stays: a node knows its database again by it.
+    expect(await left('events')).toBe(1);
+    await append(now, 2);
+    await writeAuditRows(database);
+    await purgeOld(database, 'events', ago(400));
+    const { events, cursor: end } = await readEndings(database, cursor, 10);
+    expect(events).toHaveLength(2);
+    expect((await readEndings(database, end, 10)).events).toEqual([]);
+    const history = await readEvents(
+      database,
+      { ...EVERY_EVENT, userId: 1 },
+      { before: null, after: null },
+      10,
+    );
+    expect(history).toHaveLength(2);
+  });
+
+  test('a sweep of the house does it', async () => {
+    await append(ago(500), 2);
+    await append(ago(100), 1);
+    await writeAuditRows(database);
+    const { log } = recordingLog();
+    const system = { ...realSystem(log, quickPasswords()), now: () => now };
+    const house = startHousekeeping({
+      database,
+      system,
+      memory: new SessionMemory(system, 10, { judge: () => 'unsure', ends: () => false }),
+      flushMs: 60_000,
+      retentionDays: 90,
+      eventsRetentionDays: 400,
+      auditRetentionDays: 50,
+      onRanOut: () => undefined,
+    });
+    await house.sweep();
+    await house.close();
+    expect([await left('events'), await left('logs')]).toEqual([1, 0]);
+  });
+});
+
+test('a retention below the life of a session is refused, and says what would do', () => {
+  const { faults } = inspectSettings({
+    CURFEW_EVENTS_RETENTION_DAYS: '20',
+    CURFEW_AUDIT_RETENTION_DAYS: '31',
+    CURFEW_ABSOLUTE_SECONDS: String(30 * 86_400),
+  });
+  expect(faults).toEqual([expect.any(ConfigError)]);
+  expect(faults[0]?.message).toContain('CURFEW_EVENTS_RETENTION_DAYS');
+  expect(faults[0]?.message).toContain('may live for 30 days');
+  expect(inspectSettings({}).faults).toEqual([]);
+});
