@@ -159,6 +159,13 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     expect((await examine({ DATABASE_URL, CURFEW_KEY })).of('signing keys')).toMatchObject([
       { state: 'ok', sentence: 'CURFEW_KEY opens 1 key.' },
     ]);
+    const changing = await examine({ DATABASE_URL, CURFEW_KEY: other, CURFEW_KEY_PREVIOUS: CURFEW_KEY });
+    expect([changing.problems, changing.of('CURFEW_KEY_PREVIOUS')]).toMatchObject([
+      [],
+      [{ state: 'warning' }],
+    ]);
+    const prepared = await examine({ DATABASE_URL, CURFEW_KEY, CURFEW_KEY_PREVIOUS: other });
+    expect([prepared.problems, prepared.of('CURFEW_KEY_PREVIOUS')]).toEqual([[], []]);
     expect((await examine({ DATABASE_URL, CURFEW_KEY: other })).problems).toMatchObject([
       { about: 'CURFEW_KEY' },
     ]);

@@ -153,6 +153,28 @@ describe.runIf(hasPostgres())('in the database', () => {
     await again.close();
   });
 
+  test('changed with the other key known: what was sealed before opens, what is made from then on is under the new one', async () => {
+    const url = await freshDatabase(migrated);
+    const changed = `${KEY}, changed`;
+    const before = await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: KEY });
+    const { bearer } = await opened(before.call, 2);
+    await before.close();
+    const on = await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: changed, CURFEW_KEY_PREVIOUS: KEY });
+    expect((await on.call('GET', '/v1/check', { bearer })).status).toBe(200);
+    await on.call('POST', '/v1/admin/keys/rotate', { bearer: SERVICE_KEY });
+    await on.close();
+    await expect(reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: changed })).rejects.toThrow(
+      expect.objectContaining({ name: 'WrongKey' }),
+    );
+    await withClient(url, (client) =>
+      client.query('delete from signing_keys where signs_from = (select min(signs_from) from signing_keys)'),
+    );
+    await (await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: changed })).close();
+    await expect(reopenAuthority({ DATABASE_URL: url, CURFEW_KEY_PREVIOUS: changed })).rejects.toThrow(
+      'CURFEW_KEY_PREVIOUS: goes with CURFEW_KEY',
+    );
+  });
+
   test('a sealed key that was moved under another name does not open', async () => {
     const url = await freshDatabase(migrated);
     await (await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: KEY })).close();
