@@ -92,6 +92,7 @@ export class Database {
   #incarnation: Incarnation = { epoch: '1.first', timeline: 1, settled: true };
   #timeline = 1;
   readonly #pasts: Past[] = [];
+  readonly #registrations: { process: Process; atMs: number }[] = [];
   /** Raised whenever all connections break. */
   #era = 0;
 
@@ -119,6 +120,8 @@ export class Database {
   }
   #crashes = 0;
 
+  /** An older copy was put back, and nobody has noticed yet: the nodes that can must live on. */
+  needsWitness = false;
   /** Nobody has noticed yet that it went back. */
   #unnoticed = false;
 
@@ -152,10 +155,20 @@ export class Database {
     const { leaseMs, waitMs, healMs } = this.#plan;
     const failover = random.chance(0.7);
     const downMs = failover ? random.between(0, 1) * leaseMs : random.between(1.05, 2) * waitMs;
-    const untilMs = nowMs - (failover ? random.between(0, 2) : random.between(3, 6)) * leaseMs;
+    // A node whose registration is lost, and that does not find out: it does not reach the other server for a while.
+    const known = this.#registrations;
+    const unknown = failover && known.length > 0 && random.chance(0.4) ? random.pick(known) : null;
+    const lagMs = (failover ? random.between(0, 2) : random.between(3, 6)) * leaseMs;
+    const untilMs = unknown ? unknown.atMs - 0.01 : nowMs - lagMs;
     const past = this.#pasts.findLast(({ atMs }) => atMs <= untilMs);
     if (!past || nowMs + downMs > healMs) return;
+    // That a copy is older only those can know who were there before it was put back.
+    const witnesses = this.#truth.nodes.filter((node) => !node.process.dead && !node.retiring);
+    if (!failover && !witnesses.some(({ name }) => past.nodes.has(name))) return;
+    this.needsWitness = !failover;
     this.fail(downMs, true);
+    if (unknown)
+      unknown.process.cutOffUntilMs = Math.min(nowMs + downMs + random.between(0, 1.5) * leaseMs, healMs);
     if (failover) this.#timeline++;
     this.#unnoticed = true;
     const { sessions } = this.#truth;
@@ -422,6 +435,7 @@ export class Database {
             // A beat that was never there before: whoever takes out by an older one does not meet this one.
             const raised = this.draw() * 1000;
             this.#nodes.set(id, { beat: raised });
+            this.#registrations.push({ process: from, atMs: this.#world.nowMs });
             return { ...standing, raised };
           },
           done,
@@ -462,18 +476,26 @@ export class Database {
           },
           done,
         ),
-      readLog: (cursor, id, done) =>
+      readLog: (cursor, id, done) => {
+        if (cursor === null) newest = null;
+        let seen: Ending | null = null;
         this.read(
           from,
           'log',
           () => {
-            if (cursor === null) newest = null;
-            const behind = this.#isBehind(cursor, newest);
-            newest = this.#log.at(-1)?.ending ?? null;
-            return { ...this.#readLog(cursor), ...this.#standing(id), behind };
+            seen = this.#log.at(-1)?.ending ?? null;
+            return {
+              ...this.#readLog(cursor),
+              ...this.#standing(id),
+              behind: this.#isBehind(cursor, newest),
+            };
           },
-          done,
-        ),
+          (error, answer) => {
+            if (!error) newest = seen;
+            done(error, answer);
+          },
+        );
+      },
       newEpoch: (seen, above, done) =>
         this.write(
           from,
@@ -485,6 +507,7 @@ export class Database {
             const number = Math.max(Number.parseInt(epoch, 10), Number.parseInt(above, 10)) + 1;
             const random = this.#world.random.below(1e6);
             this.#unnoticed = false;
+            this.needsWitness = false;
             this.#incarnation = { epoch: `${number}.${random}`, timeline: this.#timeline, settled: false };
             this.#world.note('database', () => `begins the epoch ${this.#incarnation.epoch}`);
           },

@@ -369,9 +369,9 @@ export class Simulation {
         this.#authorityMs += random.between(-7_200_000, 7_200_000);
         return;
       case 'crashes':
-        return this.#crash();
+        return this.database.needsWitness ? undefined : this.#crash();
       case 'closings':
-        return this.#close();
+        return this.database.needsWitness ? undefined : this.#close();
       case 'partitions': {
         if (!one || !other || one === other) return;
         const untilMs = world.nowMs + untilHeal(random.between(0, 3) * lease);

@@ -175,7 +175,8 @@ export class VerifierProcess {
         value: null,
         expiresAtMs: readToken(text)?.expiresAtMs ?? Number.POSITIVE_INFINITY,
         askedMs: asked.monotonicMs,
-        believedMs: plan.believedMs,
+        // Before a node has said for how long endings are kept, nothing is believed a second time.
+        believedMs: this.subscriber.terms ? plan.believedMs : 0,
         mark,
       });
       if (world.nowMs - askedMs > plan.leaseMs * 1.011)

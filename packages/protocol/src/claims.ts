@@ -14,8 +14,8 @@ export interface AccessTokenClaims {
   device_id: string;
   born: number;
   /**
-   * The database's epoch in which the session was read: positions of two epochs do not compare. Absent in tokens of versions
-   * before 0.2.
+   * The database's epoch in which the session was read: positions of two epochs do not compare. Absent in tokens of older
+   * versions.
    */
   epoch?: string;
   iat: number;
