@@ -563,3 +563,112 @@ describe('a sole node', () => {
     expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
   });
 });
+
+describe('a database that has gone back', () => {
+  /** The next read finds what stands in the standing; the node registers in it anew, and reads from the beginning. */
+  const beginAnew = (): void => {
+    clock.pass(LEASE / 4);
+    read([], '6');
+  };
+
+  beforeEach(() => {
+    started();
+    clock.pass(LEASE / 4);
+    read([endingOf(2)], '5');
+    expect(node.judge(session({ sid: sidOf(2) }))).toBe('ended');
+    database.standing = { ...database.standing, beat: 7 };
+    clock.pass(LEASE - LEASE / 4);
+    while (database.has('readLog')) read([], '5');
+    database.get('beat').answer({ raised: 8 });
+    database.standing = { ...database.standing, beat: 8 };
+    while (database.has('nodes')) database.get('nodes').answer({ nodes: [] });
+  });
+
+  test.each([
+    { what: 'another server', standing: { foreign: true } },
+    { what: 'an epoch of the same number', standing: { epoch: '1.b' } },
+    { what: 'an older beat of this node', standing: { beat: 7 } },
+    { what: 'a log that ends below the cursor', standing: { behind: true } },
+  ])(
+    'is noticed by $what: nothing is vouched for until the history is read in a new epoch',
+    ({ standing }) => {
+      const before = { ...database.standing };
+      Object.assign(database.standing, standing);
+      beginAnew();
+      expect([backs, node.epoch, node.isFresh(), node.replica.size().ids]).toEqual([1, null, false, 0]);
+      const seen = 'epoch' in standing ? standing.epoch : '1.a';
+      expect(database.get('newEpoch').id).toBe(`${seen} 1.a`);
+      database.get('newEpoch').answer(undefined);
+      database.standing = { ...before, epoch: '2.c', settled: false, beat: null };
+      database.get('register').answer({ raised: 9 });
+      database.standing = { ...database.standing, beat: 9 };
+      expect([node.epoch, node.isFresh(), database.get('readLog').id]).toEqual(['2.c', false, null]);
+      read([endingOf(3)], '2');
+      expect(node.isFresh()).toBe(true);
+      expect([2, 3].map((n) => node.judge(session({ sid: sidOf(n) })))).toEqual(['alive', 'ended']);
+    },
+  );
+
+  test('whose new epoch another node has recorded is joined', () => {
+    database.standing = { ...database.standing, epoch: '2.z' };
+    beginAnew();
+    expect(database.has('newEpoch')).toBe(false);
+    database.get('register').answer({ raised: 9 });
+    database.standing = { ...database.standing, beat: 9 };
+    read([], '2');
+    expect([node.epoch, node.isFresh()]).toEqual(['2.z', true]);
+  });
+
+  test('what was asked before is not taken in after, and an epoch that could not be recorded is not taken for the old one', () => {
+    node.confirm(() => undefined);
+    const early = database.get('nodes');
+    database.standing = { ...database.standing, beat: 3 };
+    beginAnew();
+    database.get('newEpoch').fail();
+    early.answer({ nodes: [] });
+    expect(node.epoch).toBeNull();
+    clock.pass(LEASE / 4);
+    expect(database.has('register')).toBe(false);
+    expect(database.get('newEpoch').id).toBe('1.a 1.a');
+  });
+
+  test('has lost registrations: a logout takes the lease until the epoch is settled, which is after the lease', () => {
+    database.standing = { ...database.standing, epoch: '2.z', settled: false };
+    beginAnew();
+    database.get('register').answer({ raised: 9 });
+    database.standing = { ...database.standing, beat: 9 };
+    read([], '2');
+    let told: Propagation | null = null;
+    node.committed(endingOf(4));
+    node.confirm((propagation) => (told = propagation));
+    database.get('nodes').answer({ nodes: [{ id: 'me', beat: 9 }] });
+    clock.pass(LONGEST - LEASE);
+    expect(told).toBeNull();
+    expect(database.has('settle')).toBe(false);
+    clock.pass(LEASE);
+    expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
+    for (let beats = 0; beats < 3 && !database.has('settle'); beats++) {
+      while (database.has('readLog')) read([], '2');
+      while (database.has('beat')) database.get('beat').answer({ raised: 10 });
+      while (database.has('nodes')) database.get('nodes').answer({ nodes: [] });
+      clock.pass(LEASE);
+    }
+    expect(database.get('settle').id).toBe('2.z');
+  });
+
+  test('what is committed while the new epoch is looked for is left to the history', () => {
+    database.standing = { ...database.standing, epoch: '2.z' };
+    beginAnew();
+    node.committed(endingOf(4));
+    expect(node.replica.size().ids).toBe(0);
+  });
+
+  test('a ring of another epoch is not acknowledged', () => {
+    node.heard({ ring: 5, from: 'one', epoch: '2.z' });
+    read([], '5');
+    expect(rings).toEqual([]);
+    node.heard({ ring: 6, from: 'one', epoch: '1.a' });
+    read([], '5');
+    expect(rings.length).toBeGreaterThan(0);
+  });
+});
