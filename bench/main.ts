@@ -13,6 +13,7 @@ import { judgeAims } from './report/aims.ts';
 import { drawChart } from './chart.ts';
 import { gatherResults, writeResults } from './report/results.ts';
 import { formatAims, formatSection } from './report/table.ts';
+import { measureAnonymous } from './sections/anonymous.ts';
 import { measureChecks } from './sections/check.ts';
 import { measureFirstSights } from './sections/first-sight.ts';
 import { measureIdleFeeds } from './sections/idle-feeds.ts';
@@ -39,6 +40,7 @@ const SECTIONS: Record<SectionId, (bench: Bench) => Promise<Section>> = {
   listening: measureListening,
   'idle-feeds': measureIdleFeeds,
   notices: measureNotices,
+  anonymous: measureAnonymous,
 };
 
 let stopServices: () => Promise<void> = async () => {};

@@ -13,6 +13,7 @@ export const SECTION_IDS = [
   'listening',
   'idle-feeds',
   'notices',
+  'anonymous',
 ] as const;
 export type SectionId = (typeof SECTION_IDS)[number];
 
