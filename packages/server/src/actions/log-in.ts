@@ -35,7 +35,11 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
   // Shed before the database is asked: a flood of logins must not take its connections from logouts.
   if (system.passwords.load().waiting >= config.hashing.queue) throw new Overloaded('too many logins wait');
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
-  if (wait !== null) return { outcome: 'rate_limited', retryAfterSeconds: wait };
+  const trace = { ip_address: origin.ipAddress, request_id: origin.requestId, contract: origin.contract };
+  if (wait !== null) {
+    system.log.warn(trace, 'a login was refused: too many failed logins');
+    return { outcome: 'rate_limited', retryAfterSeconds: wait };
+  }
 
   const credentials = await findCredentials(database, input.email);
   let matches: boolean;
@@ -46,6 +50,8 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     throw error;
   }
   if (!credentials || !matches || credentials.disabled) {
+    // Never what was typed as an address: people type passwords there.
+    system.log.warn({ ...trace, user_id: credentials?.id ?? null }, 'a login was refused: wrong credentials');
     await countFailedAttempt(database, attempt, config.loginLimits, system.now());
     return { outcome: 'invalid_credentials' };
   }

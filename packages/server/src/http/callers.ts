@@ -81,7 +81,22 @@ export async function sessionCallerToChange(
 ): Promise<SessionCaller | Refusal> {
   const caller = await sessionCaller(c, true, from);
   if (caller.kind === 'refused' || passesCsrf(c, caller)) return caller;
-  return { kind: 'refused', code: 'csrf_failed' };
+  return refused(c, caller.session, 'csrf_failed');
+}
+
+/** Refused although the session is alive: worth a line that names the user. */
+function refused(c: Call, session: LiveSession, code: Refusal['code']): Refusal {
+  c.get('world').system.log.warn(
+    {
+      user_id: session.userId,
+      sid: session.sid,
+      ip_address: c.get('ipAddress'),
+      request_id: c.get('requestId'),
+      code,
+    },
+    'a request of a live session was refused',
+  );
+  return { kind: 'refused', code };
 }
 
 /** The same for what only a credential for Curfew itself may do: one for an application may be in its hands. */
@@ -147,7 +162,7 @@ export async function administrator(c: Call, changes: boolean, use = true): Prom
   if (caller.kind === 'refused') return caller;
   const { config } = c.get('world');
   if (!mayAdminister(config, caller.session))
-    return { kind: 'refused', code: isForCurfew(config, caller.session) ? 'forbidden' : 'wrong_audience' };
+    return refused(c, caller.session, isForCurfew(config, caller.session) ? 'forbidden' : 'wrong_audience');
   const { session, credential } = caller;
   return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
 }

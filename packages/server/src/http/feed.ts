@@ -15,6 +15,7 @@ import { tokenLifeSeconds, type World } from '../actions/world.ts';
 import { isServiceKey } from './callers.ts';
 import { readCredential } from './credentials.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
+import { upgradeAnswered } from './upgrade-answers.ts';
 
 /** What a verifier says is short; batches of activity are the longest. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -55,6 +56,7 @@ export function createFeeds(world: World): Feeds {
       if (from.via !== 'header' || !isServiceKey(world, from.text))
         return refuseUpgrade(socket, 'not_authenticated');
       server.handleUpgrade(request, socket, head, (ws) => {
+        upgradeAnswered(socket, 101);
         const stop = serveFeed(world, ws, request.socket.remoteAddress ?? null);
         stops.add(stop);
         ws.once('close', () => stops.delete(stop));

@@ -17,6 +17,7 @@ import { deletionsOfDead } from './callers.ts';
 import { readCredential } from './credentials.ts';
 import type { Dropped, Metrics } from './metrics.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
+import { upgradeAnswered } from './upgrade-answers.ts';
 import { RETRY_AFTER } from './respond.ts';
 
 /** A device has nothing to say. */
@@ -102,6 +103,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     if (typeof admitted === 'string') return refuseUpgrade(socket, admitted);
     socket.off('error', ignore);
     server.handleUpgrade(request, socket, head, (ws) => {
+      upgradeAnswered(socket, 101);
       ws.on('error', ignore);
       if ('ended' in admitted) tellEnd(ws, admitted.sid, admitted.ended);
       else serve(ws, admitted);

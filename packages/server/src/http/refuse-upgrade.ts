@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { upgradeAnswered } from './upgrade-answers.ts';
 import { type ProblemCode, problem } from '@curfew/protocol/errors';
 
 /** The problem that answers a request that asked for a WebSocket and gets none; the connection ends with it. */
@@ -14,6 +15,7 @@ export function refuseUpgrade(
   socket.once('finish', () => socket.destroy());
   const body = JSON.stringify(problem(code));
   const { status } = problem(code);
+  upgradeAnswered(socket, status);
   const lines = Object.entries({
     ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
     ...headers,

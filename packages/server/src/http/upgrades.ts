@@ -2,9 +2,11 @@ import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { World } from '../actions/world.ts';
+import { createAddressReader } from './address.ts';
 import { createFeeds } from './feed.ts';
 import type { Metrics } from './metrics.ts';
 import { createNotices } from './notices.ts';
+import { onUpgradeAnswered } from './upgrade-answers.ts';
 import { readTarget } from './target.ts';
 
 /** The WebSockets of this process. */
@@ -31,12 +33,28 @@ export function webSocketPath(request: IncomingMessage): (typeof PATHS)[number] 
 
 export function createUpgrades(world: World, metrics: Metrics): Upgrades {
   const byPath = { '/v1/feed': createFeeds(world), '/v1/notices': createNotices(world, metrics) };
+  const addressOf = createAddressReader(world.config.trustedProxies);
+  /** As every other request, so that refused ones leave a trace. */
+  const logAnswer = (request: IncomingMessage, socket: Duplex, path: string): void => {
+    const startedMs = world.system.monotonicMs();
+    const { headers } = request;
+    const one = (value: string | string[] | undefined): string | null => value?.toString() ?? null;
+    const ip_address = addressOf(request.socket.remoteAddress, {
+      xForwardedFor: one(headers['x-forwarded-for']),
+      forwarded: one(headers.forwarded),
+    });
+    onUpgradeAnswered(socket, (status) => {
+      const ms = Math.round((world.system.monotonicMs() - startedMs) * 100) / 100;
+      world.system.log.info({ method: 'GET', path, status, ms, ip_address, upgrade: 'websocket' }, 'request');
+    });
+  };
   return {
     upgrade(request, socket, head) {
       const path = webSocketPath(request);
       if (path === null) return handBack(request, socket, head);
       const host = readTarget(request)?.host;
       if (host !== undefined) request.headers.host = host;
+      logAnswer(request, socket, path);
       byPath[path].upgrade(request, socket, head);
     },
     close() {
