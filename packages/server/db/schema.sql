@@ -77,7 +77,11 @@ create table tokens (
   -- A spent refresh token stays, so that its second use is seen. The nonce and the token's own secret, which only
   -- its holder has, give the successor's secret: within the grace the same successor can be given again.
   spent_at        timestamptz,
-  successor_nonce bytea
+  successor_nonce bytea,
+  -- Uses within the grace, which are bounded, and who spent it: eight bytes of the SHA-256 of the source, then of the user
+  -- agent; zeros where it is not known.
+  grace_uses      smallint not null default 0,
+  spent_by        bytea
 );
 create index tokens_session on tokens (session_id);
 

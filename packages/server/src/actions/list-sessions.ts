@@ -1,6 +1,6 @@
 import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
-import type { LiveSession } from '../domain/session.ts';
+import { type LiveSession, toMinute } from '../domain/session.ts';
 import {
   countSessionsOfUser,
   listSessionsOfUser,
@@ -99,8 +99,8 @@ export function viewOf({ system }: World, row: SessionSummary): SessionView {
     ip_address: row.ip_address,
     place: row.ip_address === null ? null : system.places.of(row.ip_address),
     created_at: row.created_at.toISOString(),
-    last_seen_at: row.last_seen_at.toISOString(),
+    last_seen_at: toMinute(row.last_seen_at),
     expires_at: row.expires_at.toISOString(),
-    idle_expires_at: row.idle_expires_at.toISOString(),
+    idle_expires_at: toMinute(row.idle_expires_at),
   };
 }

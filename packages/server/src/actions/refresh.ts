@@ -1,12 +1,19 @@
-import { judgeRefresh } from '../domain/rotation.ts';
+import { sourceOf } from '../domain/ip-address.ts';
+import { judgeRefresh, spender } from '../domain/rotation.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { accessText, type Credential, hashSecret, parseOpaque, successorSecret } from '../domain/tokens.ts';
-import { findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
+import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
 import { endNamed } from './end-named.ts';
 import { applicationOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 const NONCE_BYTES = 32;
+
+/**
+ * Uses of one spent token within the grace: all tabs of a browser at once, and no more. Beyond it the successor is
+ * refused; nothing ends, since a user may have many tabs.
+ */
+const MOST_GRACE_USES = 100;
 
 /** Between two looks a token can only become spent, so this is more than enough. */
 const ATTEMPTS = 3;
@@ -19,18 +26,39 @@ export async function refresh(
   world: World,
   text: string,
   origin: Origin,
+  clientId: string | null = null,
 ): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
   const token = parseOpaque('refresh', text);
   if (token?.kind !== 'refresh') return null;
+  if (clientId !== null && (await isOfAnother(world, token.hash, clientId, origin))) return null;
+  const by = spender(sourceOf(origin.ipAddress), origin.userAgent);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const rotated = await spend(world, token);
+    const rotated = await spend(world, token, by);
     if (rotated) return rotated;
     const { epoch } = asOfNow(world);
     const found = await findRefreshToken(world.database, world.system.now(), token.hash);
-    const judged = judgeRefresh(found?.record ?? null, world.system.now(), world.config.graceSeconds);
+    const judged = judgeRefresh(found?.record ?? null, world.system.now(), world.config.graceSeconds, by);
     if (judged.verdict === 'retry') continue;
     if (!found?.session || judged.verdict === 'refuse') return null;
-    if (judged.verdict === 'again')
+    if (judged.verdict === 'stranger') {
+      logReuse(
+        world,
+        found.session,
+        origin,
+        'refused: another address and another user agent than it was spent from',
+      );
+      return null;
+    }
+    if (judged.verdict === 'again') {
+      const uses = await countGraceUse(world.database, token.hash, MOST_GRACE_USES);
+      logReuse(
+        world,
+        found.session,
+        origin,
+        uses === null ? 'refused: too many uses' : 'given its successor again',
+        uses,
+      );
+      if (uses === null) return null;
       return {
         session: found.session,
         tokens: await successors(
@@ -42,15 +70,44 @@ export async function refresh(
           null,
         ),
       };
+    }
     await endReplayed(world, found.session, origin);
     return null;
   }
   return null;
 }
 
+/** RFC 6749 section 6: a refresh token belongs to one client. In another's hands it was copied: its session ends. */
+async function isOfAnother(world: World, hash: Buffer, clientId: string, origin: Origin): Promise<boolean> {
+  const found = await findRefreshToken(world.database, world.system.now(), hash);
+  if (!found?.session || found.session.clientId === clientId) return false;
+  await endReplayed(world, found.session, origin);
+  return true;
+}
+
+function logReuse(
+  world: World,
+  session: LiveSession,
+  origin: Origin,
+  what: string,
+  uses: number | null = null,
+): void {
+  world.system.log.warn(
+    {
+      sid: session.sid,
+      user_id: session.userId,
+      ip_address: origin.ipAddress,
+      request_id: origin.requestId,
+      uses,
+    },
+    `a spent refresh token was used within the grace, and was ${what}`,
+  );
+}
+
 async function spend(
   world: World,
   token: Credential & { hash: Buffer },
+  by: Buffer,
 ): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
   const asOf = asOfNow(world);
   const now = asOf.at;
@@ -65,6 +122,7 @@ async function spend(
         application.opaqueAccessSeconds,
       ]),
     ),
+    spentBy: by,
   });
   if (!rotated) return null;
   const { session, accessId } = rotated;

@@ -1,9 +1,13 @@
+import { hash } from 'node:crypto';
+
 /** A refresh token's row as it stands, with whether its session is alive. */
 export interface RefreshRecord {
   sessionAlive: boolean;
   expiresAt: Date;
   spentAt: Date | null;
   successorNonce: Buffer | null;
+  /** Null where an earlier version spent it. */
+  spentBy: Buffer | null;
 }
 
 export type RotationVerdict =
@@ -11,17 +15,46 @@ export type RotationVerdict =
   | { verdict: 'refuse' }
   /** Spent a moment ago by another tab, or by a request whose answer was lost: the same successor again. */
   | { verdict: 'again'; nonce: Buffer; spentAt: Date }
+  /** Spent a moment ago, by somebody at another address with another user agent: nothing is given out, and nothing ends. */
+  | { verdict: 'stranger' }
   /** Spent long ago. Whether thief or owner, one of the two must go: the session ends (RFC 9700 section 4.14.2). */
   | { verdict: 'replay' }
   /** Not spent: the attempt to spend it lost a race that it may win now. */
   | { verdict: 'retry' };
 
 /** Judges a refresh token whose rotation did not go through. */
-export function judgeRefresh(record: RefreshRecord | null, now: Date, graceSeconds: number): RotationVerdict {
+export function judgeRefresh(
+  record: RefreshRecord | null,
+  now: Date,
+  graceSeconds: number,
+  by: Buffer | null = null,
+): RotationVerdict {
   if (!record || !record.sessionAlive || record.expiresAt <= now) return { verdict: 'refuse' };
   if (!record.spentAt || !record.successorNonce) return { verdict: 'retry' };
   const age = now.getTime() - record.spentAt.getTime();
+  if (age <= graceSeconds * 1000 && isStranger(record.spentBy, by)) return { verdict: 'stranger' };
   if (age <= graceSeconds * 1000)
     return { verdict: 'again', nonce: record.successorNonce, spentAt: record.spentAt };
   return { verdict: 'replay' };
+}
+
+const HALF = 8;
+
+/** Who uses a refresh token, as far as two uses can be compared: nobody can read it back. */
+export function spender(source: string, userAgent: string): Buffer {
+  const part = (text: string): Buffer =>
+    text === '' ? Buffer.alloc(HALF) : hash('sha256', text, 'buffer').subarray(0, HALF);
+  return Buffer.concat([part(source), part(userAgent)]);
+}
+
+/**
+ * Both must differ: a device that roams, or speaks IPv4 now and IPv6 then, keeps its user agent, and a browser that was
+ * just updated its address. What is not known does not differ.
+ */
+function isStranger(spentBy: Buffer | null, by: Buffer | null): boolean {
+  if (!spentBy || !by) return false;
+  return [0, HALF].every((from) => {
+    const [before, now] = [spentBy, by].map((one) => one.subarray(from, from + HALF));
+    return before?.some(Boolean) && now?.some(Boolean) && !before.equals(now);
+  });
 }

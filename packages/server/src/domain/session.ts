@@ -59,3 +59,6 @@ export function accessLifeSeconds(
   const left = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000);
   return Math.max(1, Math.min(seconds, session.idleSeconds, left));
 }
+
+/** An instant of activity as it is shown: to the minute. Whoever could see it closer would know when a session refreshes. */
+export const toMinute = (at: Date): string => `${at.toISOString().slice(0, 16)}:00.000Z`;

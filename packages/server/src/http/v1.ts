@@ -9,7 +9,7 @@ import { refresh } from '../actions/refresh.ts';
 import { whyEnded } from '../actions/why-ended.ts';
 import { sourceOf } from '../domain/ip-address.ts';
 import { passwordFault } from '../domain/password.ts';
-import type { LiveSession } from '../domain/session.ts';
+import { type LiveSession, toMinute } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
 import { queryFault, readBody, readParameters } from './body.ts';
@@ -102,7 +102,12 @@ export function serveV1(router: Router): void {
     async (c) => {
       const input = await readBody(c, contract.refresh);
       if (!input.ok) return refuseInput(c, input.fault);
-      const refreshed = await refresh(c.get('world'), input.value.refresh_token, originOf(c, 'v1'));
+      const refreshed = await refresh(
+        c.get('world'),
+        input.value.refresh_token,
+        originOf(c, 'v1'),
+        input.value.client_id,
+      );
       if (refreshed) return c.json(issuedBody(refreshed));
       return refuseSayingWhy(c, parseOpaque('refresh', input.value.refresh_token));
     },
@@ -118,7 +123,8 @@ export function serveV1(router: Router): void {
       if (caller.kind === 'refused') return refuseSayingWhy(c, from.via === 'none' ? null : from.credential);
       const { session, via, credential } = caller;
       return c.json({
-        session: sessionBody(session),
+        // To the minute: to the millisecond it would tell a thief when the owner refreshes.
+        session: { ...sessionBody(session), idle_expires_at: toMinute(session.idleExpiresAt) },
         user: userBody(session.user),
         ...(via === 'cookie' ? { csrf_token: csrfToken(credential.text) } : {}),
       });

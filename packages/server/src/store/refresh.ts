@@ -16,6 +16,7 @@ const rotateToken = statement<
     accessHash: Buffer,
     clients: string[],
     accessSeconds: number[],
+    spentBy: Buffer,
   ],
   SessionRow & { access_id: number | null }
 >(
@@ -24,7 +25,7 @@ const rotateToken = statement<
      select ${LIVE_COLUMNS} from tokens t join open_sessions s on s.id = t.session_id join users u on u.id = s.user_id
      where t.hash = $2 and ${ALIVE}
    ), spent as (
-     update tokens t set spent_at = $1, successor_nonce = $3 from alive
+     update tokens t set spent_at = $1, successor_nonce = $3, spent_by = $8 from alive
      where t.hash = $2 and t.kind = 'refresh' and t.spent_at is null and t.expires_at > $1 and alive.id = t.session_id
      returning t.session_id, alive.expires_at, alive.client_id, alive.contract
    ), used as (
@@ -57,6 +58,7 @@ export async function rotate(
     accessHash: Buffer;
     /** Life of an opaque access token, by application. */
     accessSeconds: ReadonlyMap<string, number>;
+    spentBy: Buffer;
   },
 ): Promise<{ session: LiveSession; accessId: number | null } | null> {
   const [row] = await rotateToken.run(
@@ -68,17 +70,34 @@ export async function rotate(
     successor.accessHash,
     [...successor.accessSeconds.keys()],
     [...successor.accessSeconds.values()],
+    successor.spentBy,
   );
   return row ? { session: live(row), accessId: row.access_id } : null;
 }
 
 const refreshToken = statement<
   [hash: Buffer],
-  { session_id: string; expires_at: Date; spent_at: Date | null; successor_nonce: Buffer | null }
+  {
+    session_id: string;
+    expires_at: Date;
+    spent_at: Date | null;
+    successor_nonce: Buffer | null;
+    spent_by: Buffer | null;
+  }
 >(
   'refresh_token',
-  `select session_id, expires_at, spent_at, successor_nonce from tokens where hash = $1 and kind = 'refresh'`,
+  `select session_id, expires_at, spent_at, successor_nonce, spent_by from tokens where hash = $1 and kind = 'refresh'`,
 );
+
+const useGrace = statement<[hash: Buffer, most: number], { uses: number }>(
+  'use_refresh_grace',
+  `update tokens set grace_uses = grace_uses + 1 where hash = $1 and grace_uses < $2 returning grace_uses as uses`,
+);
+
+/** Counts a use within the grace: which one it is, or null when there were as many as may be. */
+export async function countGraceUse(on: Queryable, hash: Buffer, most: number): Promise<number | null> {
+  return (await useGrace.run(on, hash, most))[0]?.uses ?? null;
+}
 
 const accessTokenId = statement<[hash: Buffer], { id: number }>(
   'access_token_id',
@@ -103,6 +122,7 @@ export async function findRefreshToken(
       expiresAt: row.expires_at,
       spentAt: row.spent_at,
       successorNonce: row.successor_nonce,
+      spentBy: row.spent_by,
     },
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { judgeRefresh, type RefreshRecord } from '../../src/domain/rotation.ts';
+import { judgeRefresh, type RefreshRecord, spender } from '../../src/domain/rotation.ts';
 
 const NOW = new Date('2026-11-20T12:00:00.000Z');
 const at = (ms: number): Date => new Date(NOW.getTime() + ms);
@@ -9,6 +9,7 @@ const unspent: RefreshRecord = {
   expiresAt: at(60_000),
   spentAt: null,
   successorNonce: null,
+  spentBy: null,
 };
 const spent = (ms: number): RefreshRecord => ({ ...unspent, spentAt: at(ms), successorNonce: nonce });
 
@@ -36,5 +37,25 @@ describe('the verdict on a refresh token that could not be spent', () => {
 
   test('without a grace every second use is replay', () => {
     expect(judgeRefresh(spent(-1), NOW, 0).verdict).toBe('replay');
+  });
+});
+
+describe('who uses a spent token within the grace', () => {
+  const judged = (before: [string, string], now: [string, string]): string =>
+    judgeRefresh({ ...spent(-1000), spentBy: spender(...before) }, NOW, 10, spender(...now)).verdict;
+
+  test.each<[[string, string], [string, string], string]>([
+    [['a', 'x'], ['a', 'x'], 'again'],
+    [['a', 'x'], ['b', 'x'], 'again'],
+    [['a', 'x'], ['a', 'y'], 'again'],
+    [['a', 'x'], ['b', 'y'], 'stranger'],
+    [['', 'x'], ['b', 'y'], 'again'],
+    [['a', 'x'], ['b', ''], 'again'],
+  ])('spent from %j, used from %j: %s', (before, now, verdict) => {
+    expect(judged(before, now)).toBe(verdict);
+  });
+
+  test('spent by the version before, anybody is given it again', () => {
+    expect(judgeRefresh(spent(-1000), NOW, 10, spender('a', 'x')).verdict).toBe('again');
   });
 });

@@ -63,9 +63,19 @@ export const refresh = row({
   tags: ['Sessions'],
   summary: 'Refresh',
   description:
-    'A refresh token in, its successor out; the one given is spent. Within the grace (10 s) a second use gives the same successor; a later one ends the session.',
+    'A refresh token in, its successor out; the one given is spent. Within the grace (10 s) a second use gives the same successor, unless both the address and the user agent differ from those of the first; a later use ends the session.',
   request: {
-    body: body(z.strictObject({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
+    body: body(
+      z.strictObject({
+        refresh_token: z.string().min(1).max(2048),
+        client_id: shape.clientId
+          .optional()
+          .describe(
+            'The application that asks. A token that was given to another one was copied: its session ends.',
+          ),
+      }),
+      { refresh_token: 'rt_…' },
+    ),
   },
   responses: {
     200: json('The successor.', issued, ISSUED_EXAMPLE),
