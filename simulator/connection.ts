@@ -66,6 +66,7 @@ export class Connection {
     if (!this.nodeOpen) return;
     const arrived = this.#sim.plan.has('codec') ? decodeNodeMessage(encodeNodeMessage(message)) : message;
     const numbered = message.t === 'ending' || message.t === 'renewed';
+    if (numbered) this.node.failNow();
     this.#send(this.#toVerifier, this.verifier.process, numbered, () => {
       if (this.verifierOpen) this.verifier.hears(this, arrived);
     });

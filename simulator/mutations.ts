@@ -237,14 +237,12 @@ export const MUTATIONS: readonly Mutation[] = [
       [
         `    const served = asking;
     asking = [];
-    running = true;
-    work((error, answer) => {
-      running = false;`,
-        `    running = true;
-    work((error, answer) => {
-      running = false;
-      const served = asking;
-      asking = [];`,
+    running = true;`,
+        '    running = true;',
+      ],
+      [
+        '      running = false;\n      for (const done of served)',
+        '      running = false;\n      const served = asking;\n      asking = [];\n      for (const done of served)',
       ],
     ],
   },
@@ -479,10 +477,7 @@ export const MUTATIONS: readonly Mutation[] = [
     wrong: 'A sole node, which reads no log, does not take in what it has committed.',
     file: model('node-process'),
     edits: [
-      [
-        'this.node.committed(...decisions.map(({ ending }) => ending));',
-        'if (!this.#sim.plan.sole) this.node.committed(...decisions.map(({ ending }) => ending));',
-      ],
+      ['        this.#takeIn(decisions);', '        if (!this.#sim.plan.sole) this.#takeIn(decisions);'],
     ],
   },
   {
@@ -557,6 +552,32 @@ export const MUTATIONS: readonly Mutation[] = [
         '          for (const position of own) this.#own.add(position);\n          this.#freshness.prove(asked, 0);\n          return done(error ??',
       ],
     ],
+  },
+  {
+    name: 'untaken-is-fresh',
+    point: 10,
+    wrong: 'A read counts although something in it could not be taken in.',
+    file: protocol('node'),
+    edits: [
+      [
+        '      this.missed(fault);\n      done(fault);',
+        '      this.#whole = true;\n      this.#freshness.prove(asked, 0);\n      done(fault && null);',
+      ],
+    ],
+  },
+  {
+    name: 'untaken-is-confirmed',
+    point: 10,
+    wrong: 'A logout is confirmed although this node could not take it in, nor tell its verifiers.',
+    file: protocol('node'),
+    edits: [['      this.missed(error);\n      return false;', '      void error;\n      return false;']],
+  },
+  {
+    name: 'untaken-is-left-out',
+    point: 10,
+    wrong: 'What this node has committed and could not take in is left out of its reads.',
+    file: model('node-process'),
+    edits: [['if (taken) for (const { ending } of decisions)', 'for (const { ending } of decisions)']],
   },
   {
     name: 'unread-registry-is-empty',

@@ -57,7 +57,7 @@ export class NodeProcess {
           db.readLog(cursor, id, (error, answer) => {
             if (!error) this.#readMs = Math.max(this.#readMs, sentMs);
             const endings = answer?.endings.filter(({ position }) => !held.has(position)) ?? [];
-            done(error, answer && { ...answer, endings });
+            done(error, answer && { ...answer, endings: endings.map((ending) => this.#fragile(ending)) });
           });
         },
       },
@@ -65,10 +65,14 @@ export class NodeProcess {
       onEnding: (ending) => {
         const { seq } = this.node.publisher;
         this.published[seq] = [...(this.published[seq] ?? []), ending];
+        this.failNow();
         this.memory.change(ending.changed, plan.believedMs);
         world.note(name, () => `takes in the ending ${ending.position}`);
       },
-      onGap: () => this.memory.forget(),
+      onGap: () => {
+        this.memory.forget();
+        this.failNow();
+      },
       onBack: () => {
         this.published.fill([]);
         for (const connection of this.connections) connection.end('node');
@@ -89,6 +93,38 @@ export class NodeProcess {
       if (error) this.process.after(this.#sim.plan.leaseMs / 4, () => this.#start());
       else this.#sim.world.note(this.name, () => 'has started');
     });
+  }
+
+  /** Whatever a node calls may throw. */
+  failNow(): void {
+    const { world, plan } = this.#sim;
+    if (plan.has('thrown') && world.nowMs < plan.healMs && world.random.chance(0.04))
+      throw new Error('a listener failed');
+  }
+
+  #takeIn(decisions: readonly Decision[]): void {
+    const taken = this.node.committed(...decisions.map(({ ending }) => this.#fragile(ending)));
+    // Only then may the log leave them out.
+    if (taken) for (const { ending } of decisions) this.#committed.add(ending.position);
+  }
+
+  /** An ending that cannot be taken in: the first look at it throws. */
+  #fragile(ending: Ending): Ending {
+    let fails = false;
+    try {
+      this.failNow();
+    } catch {
+      fails = true;
+    }
+    if (!fails) return ending;
+    return {
+      ...ending,
+      get ids() {
+        if (!fails) return ending.ids;
+        fails = false;
+        throw new Error('the ending cannot be taken in');
+      },
+    };
   }
 
   judge(session: Watched): Verdict {
@@ -156,8 +192,7 @@ export class NodeProcess {
       if (decisions.length > 0) {
         const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
         this.#sim.promise(this, learned);
-        this.node.committed(...decisions.map(({ ending }) => ending));
-        for (const { ending } of decisions) this.#committed.add(ending.position);
+        this.#takeIn(decisions);
         this.asked.push(...decisions);
         this.node.confirm((propagation) => {
           for (const decision of decisions) truth.told(this, decision, learned, propagation);
@@ -188,8 +223,7 @@ export class NodeProcess {
       this.#sim.promise(this, learned);
       const ended = decision?.listed ?? [];
       if (decision) {
-        this.node.committed(decision.ending);
-        this.#committed.add(decision.ending.position);
+        this.#takeIn([decision]);
         this.asked.push(decision);
       }
       const answer = (propagation: Propagation): void => {

@@ -30,6 +30,7 @@ export const FAULTS = [
   'expiry',
   'codec',
   'going-back',
+  'thrown',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

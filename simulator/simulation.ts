@@ -492,7 +492,7 @@ export class Simulation {
     const { world } = this;
     world.note('world', () => 'heals');
     for (const { process } of [...this.#liveNodes, ...this.#liveVerifiers]) process.resume();
-    if (!this.anyNode()) this.#startNode();
+    if (this.#liveNodes.every((node) => node.retiring)) this.#startNode();
   }
 
   /** In the end everybody is fresh again, whoever lives is let in, and every answer that was owed has been given. */

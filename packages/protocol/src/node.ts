@@ -1,3 +1,4 @@
+import { attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import type { Ending } from './endings.ts';
 import { Freshness, marginMs } from './freshness.ts';
@@ -79,7 +80,10 @@ export interface NodeWorld extends Clock {
   onGap(): void;
   /** The database has gone back: this node begins anew, and so must whoever follows it. Their connections are to be closed. */
   onBack(): void;
-  onTrouble(what: 'log' | 'registry' | 'taken-out' | 'silent' | 'went-back', detail: unknown): void;
+  onTrouble(
+    what: 'log' | 'registry' | 'taken-out' | 'silent' | 'went-back' | 'taking-in' | 'callback',
+    detail: unknown,
+  ): void;
 }
 
 /**
@@ -158,8 +162,9 @@ export class Node {
     this.#freshness = new Freshness(options.leaseMs);
     this.#beaten = new Freshness(BEAT_TRUSTED * options.leaseMs);
     this.#replica = new Replica(options.keepMs, world.now().monotonicMs);
-    this.publisher = new Publisher(world, this.#waitMs);
-    this.#read = shared((done) => this.#readNow(done));
+    const onFault = (error: unknown): void => this.#trouble('callback', error);
+    this.publisher = new Publisher(world, this.#waitMs, onFault);
+    this.#read = shared((done) => this.#readNow(done), onFault);
     this.#readRegistry = shared((done) => {
       // Nobody else can be there, but for the verifiers of one that was killed.
       if (this.#sole) return this.#succeeded ? done(null, []) : done(new Error('not started yet'));
@@ -173,9 +178,9 @@ export class Node {
             null,
             registry.nodes.map((node) => node.id).filter((other) => other !== id),
           );
-        }),
+        }, done),
       );
-    });
+    }, onFault);
   }
 
   /** The cuts and ended ids that this node holds. */
@@ -191,16 +196,15 @@ export class Node {
   /** Registers and reads. Answers when the node is fresh for the first time, or with what failed. */
   start(done: Done<void>): void {
     this.#read((error) => {
-      if (!error && this.#sole) return this.#succeed(done);
-      if (!error) {
-        this.#stops.push(
-          this.#world.every(this.#leaseMs / 4, () =>
-            this.catchUp((failed) => failed && this.#trouble('log', failed)),
-          ),
-          this.#world.every(this.#leaseMs, () => this.#beat()),
-        );
-      }
-      done(error);
+      if (error) return done(error);
+      this.#stops.push(
+        this.#world.every(this.#leaseMs / 4, () => {
+          if (!this.#sole || !this.#whole) this.catchUp((failed) => failed && this.#trouble('log', failed));
+        }),
+      );
+      if (this.#sole) return this.#succeed(done);
+      this.#stops.push(this.#world.every(this.#leaseMs, () => this.#beat()));
+      done(null);
     });
   }
 
@@ -278,15 +282,30 @@ export class Node {
 
   /**
    * Takes in endings that this process has committed itself, before the log is read again. What was committed together is
-   * given together: it goes to the verifiers as one message.
+   * given together: it goes to the verifiers as one message. False when they were not taken in: then the log has to give them.
    */
-  committed(...endings: readonly Ending[]): void {
+  committed(...endings: readonly Ending[]): boolean {
     // Of which epoch they are is not known then; the history is read next, and has them if the database has.
-    if (this.#epoch === null) return;
+    if (this.#epoch === null) return false;
     const news = endings.filter(({ position }) => !this.#given.has(position));
+    try {
+      this.#takeIn(news);
+    } catch (error) {
+      this.missed(error);
+      return false;
+    }
     // A sole node reads no log: nothing is given again.
     if (!this.#sole) for (const { position } of news) this.#own.add(position);
-    this.#takeIn(news);
+    return true;
+  }
+
+  /** Something that ended could not be taken in: nothing is trusted until the log was read anew from where its history begins. */
+  missed(error: unknown): void {
+    this.#whole = false;
+    this.#cursor = null;
+    this.#given.clear();
+    this.#freshness = new Freshness(this.#leaseMs);
+    this.#trouble('taking-in', error);
   }
 
   /**
@@ -295,6 +314,8 @@ export class Node {
    * lease and its margin, whatever is down.
    */
   confirm(done: (propagation: Propagation) => void): void {
+    // The verifiers may lack what this node has not taken in.
+    if (!this.#whole) return this.confirmEarlier(done);
     let waiting = true;
     const answer = (): void => {
       if (!waiting) return;
@@ -308,7 +329,7 @@ export class Node {
         standing.waitedOut += other ? other.missing : 1;
       }
       if (confirmation.others === null) standing.waitedOut += this.#others;
-      done(standing);
+      this.#attempt(() => done(standing));
     };
     let verifiersDone = false;
     const confirmation: Confirmation = {
@@ -333,11 +354,13 @@ export class Node {
       this.#others = ids.length;
       confirmation.others = new Map(ids.map((id) => [id, null]));
       if (ids.length > 0)
-        this.#world.ring({
-          ring: confirmation.ring,
-          from: this.id,
-          ...(this.#epoch !== null && { epoch: this.#epoch }),
-        });
+        this.#attempt(() =>
+          this.#world.ring({
+            ring: confirmation.ring,
+            from: this.id,
+            ...(this.#epoch !== null && { epoch: this.#epoch }),
+          }),
+        );
       confirmation.settle();
     });
   }
@@ -352,7 +375,7 @@ export class Node {
       if (!waiting) return;
       waiting = false;
       stopDeadline();
-      done(propagation);
+      this.#attempt(() => done(propagation));
     };
     const stopDeadline = this.#world.after(this.#waitMs + 1, () =>
       answer({ acknowledged: 0, waitedOut: this.#others + this.publisher.size }),
@@ -393,7 +416,8 @@ export class Node {
     const life = this.#life;
     const say = (tally: Tally): void => {
       // What was held then is dropped when the database goes back.
-      if (life === this.#life) this.#world.ring({ ack: ring, from: this.id, to, over, ...tally });
+      if (life === this.#life)
+        this.#attempt(() => this.#world.ring({ ack: ring, from: this.id, to, over, ...tally }));
     };
     const standing = this.publisher.waitForAll((tally) => {
       over = true;
@@ -412,6 +436,10 @@ export class Node {
     // What was committed here before the asking is given by this read at the latest, if at all, and never after it anew.
     const own = this.#own;
     this.#own = new Set();
+    const failed: Done<void> = (fault) => {
+      this.missed(fault);
+      done(fault);
+    };
     this.#world.database.readLog(
       this.#cursor,
       this.id,
@@ -444,18 +472,22 @@ export class Node {
         this.#whole = true;
         this.#freshness.prove(asked, 0);
         done(null);
-      }),
+      }, failed),
     );
   }
 
   /**
    * Looks, before an answer of the database is taken in, whether it is of this node's epoch. If it is not, the node begins anew, and
    * the answer is an error like any other.
+   * @param waiting is told what is thrown while the answer is taken in
    */
-  #checked<T extends Standing & { behind?: boolean }>(done: Done<T>): Done<T> {
+  #checked<T extends Standing & { behind?: boolean }>(
+    done: Done<T>,
+    waiting: Done<never> = (fault) => this.#trouble('callback', fault),
+  ): Done<T> {
     const life = this.#life;
     const beat = this.#beatKnown;
-    return (error, answer) => {
+    const look: Done<T> = (error, answer) => {
       if (life !== this.#life) return done(new Error('asked before the database went back'));
       if (error || answer === undefined || this.#closed) return done(error, answer);
       const moved = answer.foreign || (this.#epoch !== null && answer.epoch !== this.#epoch);
@@ -466,6 +498,7 @@ export class Node {
       if (answer.settled) this.#settled = true;
       done(null, answer);
     };
+    return (error, answer) => attempt(() => look(error, answer), waiting);
   }
 
   /** Nothing that is held here is of this database: all of it is dropped, and until it is read again nothing is vouched for. */
@@ -488,11 +521,13 @@ export class Node {
     // What was asked of the registry was asked of another one.
     for (const confirmation of this.#confirmations) confirmation.others = null;
     this.publisher.dismiss();
-    this.#world.onBack();
-    this.#world.onGap();
+    this.#attempt(() => this.#world.onBack());
+    // Before anything is trusted again, the registration forgets as well.
+    this.#attempt(() => this.#world.onGap());
     this.#trouble('went-back', epoch);
   }
 
+  /** Throws what the replica or a listener throws: then it counts as not taken in. */
   #takeIn(endings: readonly Ending[]): void {
     const nowMs = this.#world.now().monotonicMs;
     for (const ending of endings) this.#replica.apply(ending, nowMs);
@@ -529,7 +564,7 @@ export class Node {
         }
         this.#registered = true;
         done(null);
-      }),
+      }, done),
     );
   }
 
@@ -595,6 +630,10 @@ export class Node {
     );
   }
 
+  #attempt(work: () => void): void {
+    attempt(work, (error) => this.#trouble('callback', error));
+  }
+
   #trouble(what: Parameters<NodeWorld['onTrouble']>[0], detail: unknown): void {
     if (!this.#closed) this.#world.onTrouble(what, detail);
   }
@@ -603,19 +642,29 @@ export class Node {
 /** The number of an epoch. */
 const numberOf = (epoch: string): number => Number.parseInt(epoch, 10);
 
-/** Work of which one run serves everybody who asked before it began; whoever asks during a run gets the next one. */
-function shared<T>(work: (done: Done<T>) => void): (done: Done<T>) => void {
+/**
+ * Work of which one run serves everybody who asked before it began; whoever asks during a run gets the next one. Whatever
+ * throws, the work or somebody who is answered: all are answered, once, and the next run follows.
+ */
+function shared<T>(
+  work: (done: Done<T>) => void,
+  onFault: (error: unknown) => void,
+): (done: Done<T>) => void {
   let running = false;
   let asking: Done<T>[] = [];
   const run = (): void => {
     const served = asking;
     asking = [];
     running = true;
-    work((error, answer) => {
+    let waiting = true;
+    const over: Done<T> = (error, answer) => {
+      if (!waiting) return;
+      waiting = false;
       running = false;
-      for (const done of served) done(error, answer);
+      for (const done of served) attempt(() => done(error, answer), onFault);
       if (asking.length > 0 && !running) run();
-    });
+    };
+    attempt(() => work(over), over);
   };
   return (done) => {
     asking.push(done);

@@ -1,3 +1,4 @@
+import { attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import type { Ending } from './endings.ts';
 import type { NodeMessage } from './feed.ts';
@@ -11,6 +12,7 @@ export interface Feed {
    * told to be fresh, and the lease, and the margin. Before that it is waited for, connected or not.
    */
   trustsUntilMs: number;
+  /** One that throws has ended the connection. */
   send(message: NodeMessage): void;
 }
 
@@ -39,6 +41,7 @@ const TOGETHER = 2000;
 export class Publisher {
   readonly #clock: Clock;
   readonly #trustMs: number;
+  readonly #onFault: (error: unknown) => void;
   readonly #feeds = new Set<Feed>();
   /** Feeds whose connection has ended, and whose lease may not have. */
   readonly #departed = new Set<Feed>();
@@ -47,9 +50,10 @@ export class Publisher {
   #seq = 0;
 
   /** @param trustMs how long after the instant that it is fresh as of a verifier may trust itself: lease and margin */
-  constructor(clock: Clock, trustMs: number) {
+  constructor(clock: Clock, trustMs: number, onFault: (error: unknown) => void) {
     this.#clock = clock;
     this.#trustMs = trustMs;
+    this.#onFault = onFault;
   }
 
   /** Verifiers that are connected. */
@@ -114,7 +118,18 @@ export class Publisher {
 
   /** Sends something to every verifier. */
   broadcast(message: NodeMessage): void {
-    for (const feed of this.#feeds) feed.send(message);
+    for (const feed of this.#feeds) this.#send(feed, message);
+  }
+
+  /** Whoever could not be sent one lacks it: like one whose connection has ended, it is waited for and not renewed. */
+  #send(feed: Feed, message: NodeMessage): void {
+    attempt(
+      () => feed.send(message),
+      (error) => {
+        this.leave(feed);
+        this.#onFault(error);
+      },
+    );
   }
 
   /**
@@ -126,7 +141,7 @@ export class Publisher {
     const { monotonicMs } = this.#clock.now();
     if (!this.#feeds.has(feed)) return;
     feed.trustsUntilMs = Math.max(feed.trustsUntilMs, monotonicMs - ageMs + this.#trustMs);
-    feed.send({ t: 'renewed', n, age: ageMs, seq: this.#seq, now: authorityNowMs });
+    this.#send(feed, { t: 'renewed', n, age: ageMs, seq: this.#seq, now: authorityNowMs });
   }
 
   /** Answers when no verifier can trust its memory any more by what it was told here. */
@@ -176,7 +191,7 @@ export class Publisher {
       missing,
       over: () => {
         stop();
-        if (this.#waits.delete(wait)) done(tally());
+        if (this.#waits.delete(wait)) attempt(() => done(tally()), this.#onFault);
       },
     };
     const tally = (): Tally => ({ acknowledged: wait.acknowledged, missing: wait.missing.size });

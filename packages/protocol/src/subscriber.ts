@@ -1,3 +1,4 @@
+import { attempt } from './attempt.ts';
 import type { Ending } from './endings.ts';
 import type { NodeMessage, VerifierMessage, Welcome } from './feed.ts';
 import { FEED_VERSION } from './feed.ts';
@@ -77,7 +78,15 @@ export class Subscriber {
     this.#renew();
   }
 
+  /** What throws was not taken in, and is not acknowledged: another connection begins anew. */
   received(message: NodeMessage): void {
+    attempt(
+      () => this.#received(message),
+      (error) => this.#world.reconnect(`a message could not be taken in: ${String(error)}`),
+    );
+  }
+
+  #received(message: NodeMessage): void {
     const { monotonicMs } = this.#world.now();
     this.#answeredMs = monotonicMs;
     switch (message.t) {

@@ -98,6 +98,9 @@ let rings: Ring[];
 let heard: number[];
 let gaps: number;
 let backs: number;
+/** What a listener does besides; tests make it throw. */
+let onEnding: (ending: Ending) => void;
+let troubles: string[];
 let node: Node;
 
 beforeEach(() => {
@@ -107,6 +110,8 @@ beforeEach(() => {
   heard = [];
   gaps = 0;
   backs = 0;
+  onEnding = () => undefined;
+  troubles = [];
   node = new Node(
     'me',
     {
@@ -116,10 +121,13 @@ beforeEach(() => {
       authorityNowMs: () => clock.wallMs,
       database,
       ring: (message) => rings.push(message),
-      onEnding: ({ position }) => heard.push(position),
+      onEnding: (ending) => {
+        onEnding(ending);
+        heard.push(ending.position);
+      },
       onGap: () => gaps++,
       onBack: () => backs++,
-      onTrouble: () => undefined,
+      onTrouble: (what) => troubles.push(what),
     },
     { leaseMs: LEASE, keepMs: 1e6 },
   );
@@ -469,6 +477,28 @@ describe('the other nodes', () => {
     expect(node.others).toBe(0);
   });
 
+  test('a beat counts from when the registry answered: it may have been sent as late as that', () => {
+    // The registry is asked, and its answer, in which the beat has moved, comes two leases later.
+    clock.pass(LEASE);
+    database.get('beat').answer({ raised: 1 });
+    clock.pass(2 * LEASE);
+    database.get('nodes').answer({ nodes: [{ id: 'other', beat: 1 }] });
+    // Asked five leases and a little after the first question, not after its answer.
+    const ask = (): void => {
+      while (database.has('readLog')) read();
+      while (database.has('beat')) database.get('beat').answer({ raised: 1 });
+      while (database.has('nodes')) database.get('nodes').answer({ nodes: [{ id: 'other', beat: 1 }] });
+    };
+    for (let i = 0; i < 5; i++) {
+      clock.pass(LEASE);
+      ask();
+    }
+    expect(database.has('takeOut')).toBe(false);
+    clock.pass(LEASE);
+    ask();
+    expect(database.get('takeOut').id).toBe('other');
+  });
+
   test('a beat that moves is not, and one that was first seen late counts from then', () => {
     for (let i = 0; i < 12; i++) beat(i);
     expect(database.has('takeOut')).toBe(false);
@@ -478,6 +508,121 @@ describe('the other nodes', () => {
     expect(database.has('takeOut')).toBe(false);
     beat(50);
     expect(database.has('takeOut')).toBe(true);
+  });
+});
+
+describe('whatever throws', () => {
+  const failing = (): never => {
+    throw new Error('a listener failed');
+  };
+
+  test('while a read is taken in: all who wait are told, nothing is proven, and the next read begins anew', () => {
+    started();
+    clock.pass(250);
+    const answers: unknown[] = [];
+    node.catchUp((error) => answers.push(String(error)));
+    read([]);
+    onEnding = failing;
+    read([endingOf(7), endingOf(8)], '20');
+    expect([answers, heard, node.isFresh(), troubles]).toEqual([
+      ['Error: a listener failed'],
+      [],
+      false,
+      ['taking-in'],
+    ]);
+    // Known already, so nobody is let in meanwhile either.
+    expect(node.judge(session({ sid: sidOf(7) }))).toBe('ended');
+    onEnding = () => undefined;
+    clock.pass(250);
+    expect(database.get('readLog').id).toBeNull();
+    read([endingOf(7), endingOf(8)], '20');
+    expect([heard, node.ageMs()]).toEqual([[7, 8], 0]);
+    clock.pass(250);
+    expect(database.get('readLog').id).toBe('20');
+  });
+
+  test('what the replica cannot hold is not taken for read either', () => {
+    started();
+    clock.pass(250);
+    read([{ position: 5, ids: ['no id'], cuts: [], changed: [] }, endingOf(6)]);
+    expect(node.isFresh()).toBe(false);
+    clock.pass(250);
+    read([endingOf(5), endingOf(6)]);
+    expect([heard, node.isFresh()]).toEqual([[5, 6], true]);
+  });
+
+  test('while a logout is taken in: it is confirmed when the log has given it, and this node answers nothing until then', () => {
+    started();
+    const feed = node.publisher.join(() => undefined);
+    node.renew(feed, 1);
+    onEnding = failing;
+    expect(node.committed(endingOf(9))).toBe(false);
+    onEnding = () => undefined;
+    expect(node.judge(session())).toBe('unsure');
+    let told: Propagation | null = null;
+    node.confirm((propagation) => (told = propagation));
+    expect(database.get('readLog').id).toBeNull();
+    read([endingOf(9)]);
+    database.get('nodes').answer({ nodes: [] });
+    expect([told, heard, node.isFresh()]).toEqual([null, [9], true]);
+    node.publisher.acknowledge(feed, node.publisher.seq);
+    expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
+  });
+
+  test('or when the lease is over, if the log cannot give it', () => {
+    started();
+    const feed = node.publisher.join(() => undefined);
+    node.renew(feed, 1);
+    node.missed(new Error('no event'));
+    let told: Propagation | null = null;
+    node.confirm((propagation) => (told = propagation));
+    database.get('readLog').fail();
+    node.renew(feed, 2);
+    clock.pass(LONGEST - 1);
+    expect(told).toBeNull();
+    clock.pass(1);
+    expect(told).toEqual({ acknowledged: 0, waitedOut: 1 });
+  });
+
+  test('in one who is answered: the others are answered, and reads go on', () => {
+    started();
+    const answers: string[] = [];
+    node.catchUp(failing);
+    node.catchUp(() => answers.push('during'));
+    read();
+    read();
+    node.catchUp(() => answers.push('after'));
+    read();
+    expect([answers, troubles]).toEqual([['during', 'after'], ['callback']]);
+  });
+
+  test('in one who is told of a confirmation: the others are told', () => {
+    started();
+    const told: Propagation[] = [];
+    node.confirm(failing);
+    node.confirm((propagation) => told.push(propagation));
+    database.get('nodes').answer({ nodes: [{ id: 'other', beat: 1 }] });
+    database.get('nodes').answer({ nodes: [{ id: 'other', beat: 1 }] });
+    node.heard({ ack: 2, from: 'other', to: 'me', over: true, acknowledged: 0, missing: 0 });
+    expect([told, troubles]).toEqual([[{ acknowledged: 1, waitedOut: 0 }], ['callback']]);
+  });
+
+  test('in the database, at once or after an answer: the read fails once, and another follows', () => {
+    started();
+    const answers: unknown[] = [];
+    const { readLog } = HandDatabase.prototype;
+    database.readLog = failing;
+    node.catchUp((error) => answers.push(error !== null));
+    database.readLog = (_cursor, _id, done) => {
+      done(null, { ...database.standing, endings: [], cursor: '1' });
+      done(new Error('twice'));
+      return failing();
+    };
+    node.catchUp((error) => answers.push(error !== null));
+    database.readLog = readLog.bind(database);
+    node.catchUp((error) => answers.push(error !== null));
+    read();
+    expect(answers).toEqual([true, false, false]);
   });
 });
 
@@ -543,6 +688,43 @@ describe('a sole node', () => {
     let told: Propagation | null = null;
     sole.confirm((propagation) => (told = propagation));
     expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
+  });
+
+  test('whose first read fails answers nothing, and reads again', () => {
+    sole = new Node(
+      'sole',
+      {
+        now: () => clock.now(),
+        after: (ms, work) => clock.after(ms, work),
+        every: (ms, work) => clock.every(ms, work),
+        authorityNowMs: () => clock.wallMs,
+        database,
+        ring: () => undefined,
+        onEnding: () => undefined,
+        onGap: () => undefined,
+        onBack: () => undefined,
+        onTrouble: () => undefined,
+      },
+      { leaseMs: LEASE, keepMs: 1e6, sole: true },
+    );
+    let failed: unknown;
+    sole.start((error) => (failed = error));
+    database.get('register').answer({ raised: 1 });
+    database.get('readLog').fail();
+    expect([String(failed), sole.isFresh()]).toEqual(['Error: away', false]);
+    sole.start((error) => (failed = error));
+    read([endingOf(1)]);
+    database.get('nodes').answer({ nodes: [] });
+    expect([failed, sole.isFresh()]).toEqual([null, true]);
+    // What it could not take in is given by the log.
+    sole.missed(new Error('no event'));
+    expect(sole.isFresh()).toBe(false);
+    clock.pass(LEASE / 4);
+    expect(database.get('readLog').id).toBeNull();
+    read([endingOf(1), endingOf(2)]);
+    expect([sole.isFresh(), sole.judge(session({ sid: sidOf(2) }))]).toEqual([true, 'ended']);
+    clock.pass(10 * LEASE);
+    expect(database.asked).toEqual([]);
   });
 
   test('that comes after one that was killed waits for whoever trusts the dead one’s word, and takes it out', () => {

@@ -12,6 +12,7 @@ let clock: HandClock;
 let publisher: Publisher;
 let sent: NodeMessage[];
 let over: Tally | null;
+let faults: unknown[];
 
 setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');
@@ -27,8 +28,9 @@ const isHeld = (ref: WeakRef<object>): boolean => ref.deref() !== undefined;
 
 beforeEach(() => {
   clock = new HandClock();
-  publisher = new Publisher(clock, TRUST);
+  publisher = new Publisher(clock, TRUST, (error) => void faults.push(error));
   sent = [];
+  faults = [];
   over = null;
 });
 
@@ -179,4 +181,66 @@ test('closing waits for the last one', () => {
   expect(free).toBe(false);
   clock.pass(1);
   expect(free).toBe(true);
+});
+
+test('one that cannot be sent to keeps nobody else from being sent to, and is waited for and not renewed', () => {
+  const broken = publisher.join((message) => {
+    if (message.t === 'ending') throw new Error('the socket is broken');
+  });
+  const whole = join();
+  for (const feed of [broken, whole]) publisher.renew(feed, 1, 0, 0);
+  end();
+  expect([sent.at(-1)?.t, faults.map(String), publisher.size]).toEqual([
+    'ending',
+    ['Error: the socket is broken'],
+    1,
+  ]);
+  publisher.acknowledge(whole, 1);
+  clock.pass(TRUST / 2);
+  publisher.renew(broken, 2, 0, 0);
+  wait();
+  expect(over).toBe(null);
+  clock.pass(TRUST / 2 + 1);
+  expect(over).toEqual({ acknowledged: 1, missing: 1 });
+});
+
+test('one that is answered and throws keeps no other from being answered', () => {
+  const feed = join();
+  publisher.renew(feed, 1, 0, 0);
+  end();
+  publisher.waitForAll(() => {
+    throw new Error('nobody listens');
+  });
+  wait();
+  publisher.acknowledge(feed, 1);
+  expect([over, faults.length]).toEqual([{ acknowledged: 1, missing: 0 }, 1]);
+});
+
+test('a renewal by older knowledge does not shorten what the verifier was promised', () => {
+  const feed = join();
+  publisher.renew(feed, 1, 0, 0);
+  clock.pass(10);
+  publisher.renew(feed, 2, 500, 0);
+  end();
+  wait();
+  clock.pass(TRUST - 10);
+  expect(over).toBe(null);
+  clock.pass(1);
+  expect(over).toEqual({ acknowledged: 0, missing: 1 });
+});
+
+test('a verifier that left is neither renewed, nor sent to, nor counted, however late its messages arrive', () => {
+  const feed = join();
+  publisher.renew(feed, 1, 0, 0);
+  publisher.leave(feed);
+  publisher.leave(feed);
+  clock.pass(TRUST / 2);
+  publisher.renew(feed, 2, 0, 0);
+  end();
+  expect([sent.map(({ t }) => t), publisher.size]).toEqual([['renewed'], 0]);
+  wait();
+  clock.pass(TRUST / 2);
+  expect(over).toBe(null);
+  clock.pass(1);
+  expect(over).toEqual({ acknowledged: 0, missing: 1 });
 });

@@ -22,6 +22,7 @@ let sent: VerifierMessage[];
 let gaveUp: string[];
 let endings: number;
 let backs: number;
+let fails: boolean;
 let subscriber: Subscriber;
 
 beforeEach(() => {
@@ -30,12 +31,16 @@ beforeEach(() => {
   gaveUp = [];
   endings = 0;
   backs = 0;
+  fails = false;
   subscriber = new Subscriber('verifier', {
     now: () => clock.now(),
     send: (message) => sent.push(message),
     reconnect: (why) => gaveUp.push(why),
-    onEnding: () => endings++,
     onBack: () => backs++,
+    onEnding: () => {
+      if (fails) throw new Error('a listener failed');
+      endings++;
+    },
   });
 });
 
@@ -257,4 +262,24 @@ test("the authority's clock goes on here, whatever the wall clock says", () => {
   clock.wallMs -= 7_200_000;
   clock.pass(250);
   expect(subscriber.authorityNowMs()).toBe(1.7e12 + 250);
+});
+
+test("the authority's clock is dated by the question: a slow answer makes tokens run out early, never late", () => {
+  connect();
+  clock.pass(400);
+  renewed(1, 3);
+  expect(subscriber.authorityNowMs()).toBe(1.7e12 + 400);
+});
+
+test('what throws is not taken in, not acknowledged and proves nothing: another connection begins anew', () => {
+  connect();
+  const before = sent.length;
+  fails = true;
+  ending(4, 1);
+  fails = false;
+  expect(gaveUp).toEqual(['a message could not be taken in: Error: a listener failed']);
+  expect(sent.slice(before)).toEqual([]);
+  // What came in between is lacking, whatever this node says next.
+  renewed(1, 4);
+  expect([subscriber.isFresh(), gaveUp.length]).toEqual([false, 2]);
 });

@@ -259,9 +259,14 @@ async function buildWorld(
     ),
     onEnding: (ending, event, own) => {
       memory.change(ending.changed);
-      notices.took(ending, event);
-      // A failure is said by the connection, and the durable reader tries again.
-      if (!own) evictor?.evict(event).catch(() => undefined);
+      try {
+        notices.took(ending, event);
+        // A failure is said by the connection, and the durable reader tries again.
+        if (!own) evictor?.evict(event).catch(() => undefined);
+      } catch (err) {
+        // Those above decide what is answered; these only hear of it.
+        log.error({ err, position: event.position }, 'an ending could not be passed on');
+      }
     },
     onHint: (userIds) => notices.heardOf(userIds),
     onGap: () => memory.forget(),

@@ -5,7 +5,8 @@ export function coalesced<T>(work: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   let next: Promise<T> | undefined;
   const start = (): Promise<T> => {
-    const run = work().finally(() => {
+    // Also what it throws at once is an answer.
+    const run = new Promise<T>((answer) => answer(work())).finally(() => {
       if (running === run) running = undefined;
     });
     running = run;

@@ -145,7 +145,13 @@ export async function joinNodes(options: {
     const beganMs = system.monotonicMs();
     const propagation = await new Promise<Propagation>(ask);
     const ms = system.monotonicMs() - beganMs;
-    for (const listener of listeners) listener(ms, propagation);
+    for (const listener of listeners)
+      try {
+        listener(ms, propagation);
+      } catch (err) {
+        // The logout is confirmed, whatever becomes of those who count.
+        log.error({ err }, 'a listener to confirmations failed');
+      }
     return propagation;
   };
   const stopListening = await doorbell.listen(
@@ -160,9 +166,15 @@ export async function joinNodes(options: {
     judge: (session) => node.judge(session),
     ends: (session: Watched) => node.replica.ends(session),
     committed(...those) {
-      node.committed(...those.map(readOwn));
-      // Only now: what is left out of the reads must be in the replica. A sole node reads no log.
-      if (!database.sole) for (const { event } of those) takenIn.push(event.position);
+      let endings: Ending[];
+      try {
+        endings = those.map(readOwn);
+      } catch (error) {
+        return node.missed(error);
+      }
+      // Only then: what is left out of the reads must be in the replica. A sole node reads no log.
+      if (node.committed(...endings) && !database.sole)
+        for (const { event } of those) takenIn.push(event.position);
     },
     confirm: () => timed((done) => node.confirm(done)),
     confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
@@ -300,6 +312,8 @@ const TROUBLES = {
   'taken-out': 'this node was taken out as silent; it registers anew',
   silent: 'a node has fallen silent and was taken out',
   'went-back': 'the database has gone back: this node begins anew, and asks until it has read the log',
+  'taking-in': 'an ending could not be taken in: checks ask the database until the log was read anew',
+  callback: 'a callback of the node failed',
 } as const;
 const AGAIN_MS = 10_000;
 

@@ -169,7 +169,7 @@ export class NoticeBoard {
     user.toldMs = this.#system.monotonicMs();
     for (const listener of user.listeners) {
       this.#sent.changed++;
-      listener.changed();
+      this.#attempt(() => listener.changed());
       yield;
     }
   }
@@ -191,7 +191,8 @@ export class NoticeBoard {
         this.#working = false;
         return;
       }
-      const done = work.next().done === true;
+      let done = true;
+      this.#attempt(() => (done = work.next().done === true));
       if (done) queue.shift();
       if (this.#system.monotonicMs() < untilMs) continue;
       // Whatever came in meanwhile does not wait until everyone has been told of this one.
@@ -213,7 +214,7 @@ export class NoticeBoard {
         if (isHit(listener.watched)) {
           this.#tellEnd(listener, endedByAct(event, listener.watched.facts));
           const ms = this.#system.now().getTime() - event.at.getTime();
-          for (const told of this.#told) told(ms);
+          for (const told of this.#told) this.#attempt(() => told(ms));
         }
         yield;
       }
@@ -225,7 +226,16 @@ export class NoticeBoard {
   #tellEnd(listener: Listener, ended: Ended): void {
     if (!this.#remove(listener)) return;
     this.#sent.ended++;
-    listener.ended(ended);
+    this.#attempt(() => listener.ended(ended));
+  }
+
+  /** Whoever is told and throws keeps nobody else from being told. */
+  #attempt(tell: () => void): void {
+    try {
+      tell();
+    } catch (err) {
+      this.#system.log.error({ err }, 'a notice could not be given');
+    }
   }
 
   #remove(listener: Listener): boolean {

@@ -85,7 +85,13 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   /** Every verifier is given the same message object, so it is written out once. */
   const send = (message: NodeMessage): void => {
     if (ws.readyState !== ws.OPEN) return;
-    ws.send(written(message));
+    try {
+      ws.send(written(message));
+    } catch (error) {
+      // It lacks this message: on its next connection it begins anew.
+      ws.terminate();
+      throw error;
+    }
     if (ws.bufferedAmount > MAX_UNREAD_BYTES) {
       log.warn({ unread: ws.bufferedAmount }, 'a verifier does not keep up and is dropped');
       // A closing handshake would stand behind everything that is not read.
