@@ -763,7 +763,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 14,
     wrong: 'A node goes on from where it was in the lost history.',
     file: protocol('node'),
-    edits: [['    this.#cursor = null;\n', '']],
+    edits: [['    this.#beatKnown = 0;\n    this.#cursor = null;\n', '    this.#beatKnown = 0;\n']],
   },
   {
     name: 'lost-replica-kept',

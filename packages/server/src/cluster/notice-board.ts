@@ -9,6 +9,7 @@ import type { Database } from '../store/database.ts';
 import { readEnds } from '../store/ends.ts';
 import type { EndingEvent } from '../store/log.ts';
 import type { System } from '../system/system.ts';
+import { writtenWithinMs } from './memory.ts';
 
 /** Of "something changed in your list" a user is told once in so long, the last time included. */
 const CHANGED_EVERY_MS = 400;
@@ -82,8 +83,7 @@ export class NoticeBoard {
     this.#system = options.system;
     this.#ends = options.ends;
     this.#hint = options.hint;
-    // Use that was told here or to another node or verifier is in the database after two rounds at the latest.
-    this.#slackMs = 2 * options.flushMs + 2000;
+    this.#slackMs = writtenWithinMs(options.flushMs);
     this.#lookTimer = setInterval(() => void this.look(), options.flushMs).unref();
   }
 

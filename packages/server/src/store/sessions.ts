@@ -441,11 +441,12 @@ export async function saveActivity(on: Queryable, activity: { sid: string; seen:
   );
 }
 
-const expireBatch = statement<[now: Date, limit: number], { user_id: number }>(
+const expireBatch = statement<[now: Date, limit: number, unusedSince: Date], { user_id: number }>(
   'expire_sessions',
   `update user_sessions set is_active = false, ended_at = least(idle_expires_at, expires_at), ended_by = 'system',
      ended_reason = case when expires_at <= $1 then 'absolute_timeout' else 'idle_timeout' end
    where id in (select id from user_sessions where is_active and idle_expires_at <= $1
+       and (idle_expires_at <= $3 or expires_at <= $1)
      order by idle_expires_at limit $2 for update skip locked)
    returning user_id`,
 );
@@ -453,10 +454,16 @@ const expireBatch = statement<[now: Date, limit: number], { user_id: number }>(
 /**
  * Marks rows whose lifetime is over (the idle end never lies beyond the absolute one). They are over anyway: this is for the
  * reader of the table.
+ * @param writtenBy use up to this instant has been written back: an idle end after it may be behind, of a session in use
  * @returns whose they were, one for each row
  */
-export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number[]> {
-  return (await expireBatch.run(on, now, limit)).map((row) => row.user_id);
+export async function markExpired(
+  on: Queryable,
+  now: Date,
+  writtenBy: Date,
+  limit: number,
+): Promise<number[]> {
+  return (await expireBatch.run(on, now, limit, writtenBy)).map((row) => row.user_id);
 }
 
 const purgeBatch = statement<[before: Date, limit: number], { id: string }>(

@@ -124,7 +124,7 @@ describe.each(backends())('the end of a socket, %s', (backend) => {
       database: world.database,
       system: world.system,
       memory: world.memory,
-      flushMs: 3_600_000,
+      flushMs: 1000 * ((SLACK_SECONDS - 2) / 2),
       retentionDays: 90,
       eventsRetentionDays: 400,
       auditRetentionDays: 400,

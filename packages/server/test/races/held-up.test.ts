@@ -1,0 +1,139 @@
+/** Starts, departures, refreshes and checks that are held up in the middle: what is believed afterwards is dated before it. */
+import { watch, type Watched } from '@curfew/protocol/replica';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findSession } from '../../src/store/sessions.ts';
+import { cut } from '../../src/store/revoke.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { newUser, type OpenSession, opened } from '../http/logins.ts';
+import { SERVICE_KEY } from '../support.ts';
+import { type Node, openNode, openPlace, type Place, until } from './node.ts';
+
+describe.skipIf(!hasPostgres())('held up in the middle', () => {
+  let place: Place;
+  let node: Node;
+  beforeAll(async () => {
+    place = await openPlace('postgres', { CURFEW_LEASE_MS: '1500' });
+    node = place.at(0);
+  });
+  afterAll(() => place.close());
+
+  const open = async (): Promise<{ userId: number; session: OpenSession; watched: Watched }> => {
+    const { id: userId } = await newUser(node.call);
+    const session = await opened(node.call, userId);
+    const live = await findSession(node.world.database, place.clock.now(), session.sid);
+    if (!live || live === 'over') throw new Error('no session');
+    return { userId, session, watched: watch(live) };
+  };
+
+  /** Holds what a statement was answered, or, with `before`, the statement itself. */
+  function hold(at: Node, name: string): { release: () => void; reached: Promise<void>; undo: () => void } {
+    const { database } = at.world;
+    const query = database.query.bind(database);
+    let release = (): void => undefined;
+    let reach = (): void => undefined;
+    const over = new Promise<void>((go) => (release = go));
+    const reached = new Promise<void>((go) => (reach = go));
+    Object.assign(database, {
+      query: async (config: Parameters<typeof query>[0]) => {
+        const answer = await query(config);
+        if (config.name !== name) return answer;
+        reach();
+        await over;
+        return answer;
+      },
+    });
+    return { release, reached, undo: () => Object.assign(database, { query }) };
+  }
+
+  test('a node that starts knows what ended before, and what a transaction commits that was open then', async () => {
+    const [before, late, after] = [await open(), await open(), await open()];
+    await node.call('POST', '/v1/logout', { bearer: before.session.bearer });
+    const act = {
+      at: place.clock.now(),
+      actor: 'service',
+      contract: 'v1',
+      ipAddress: null,
+      userAgent: '',
+      requestId: null,
+    };
+    let commit = (): void => undefined;
+    let written = (): void => undefined;
+    const isWritten = new Promise<void>((go) => (written = go));
+    const slow = node.world.database.transaction(async (on) => {
+      await cut(on, { scope: 'user', userId: late.userId }, act, 'admin_logout');
+      written();
+      await new Promise<void>((go) => (commit = go));
+    });
+    await isWritten;
+    await node.call('POST', '/v1/logout', { bearer: after.session.bearer });
+    const started = await openNode(place.settings, { now: place.clock.now });
+    try {
+      const { nodes } = started.world;
+      const known = (): boolean[] => [before, late, after].map(({ watched }) => nodes.ends(watched));
+      expect(known()).toEqual([true, false, true]);
+      commit();
+      await slow;
+      await new Promise<void>((read, failed) => {
+        nodes.node.catchUp((error) => (error ? failed(error as Error) : read()));
+      });
+      expect(known()).toEqual([true, true, true]);
+    } finally {
+      await started.close();
+    }
+  });
+
+  test('a node that closes stays in the registry until the leases of its verifiers are over', async () => {
+    const leaving = await openNode(place.settings, { now: place.clock.now });
+    const { nodes, database, system } = leaving.world;
+    await until('the node is fresh', async () => nodes.node.isFresh());
+    const feed = nodes.node.publisher.join(() => undefined);
+    nodes.node.renew(feed, 1);
+    const query = database.query.bind(database);
+    let signedOffMs = 0;
+    Object.assign(database, {
+      query: (config: Parameters<typeof query>[0]) => {
+        if (config.name === 'remove_node') signedOffMs = system.monotonicMs();
+        return query(config);
+      },
+    });
+    await leaving.close();
+    expect(signedOffMs).toBeGreaterThan(feed.trustsUntilMs);
+  });
+
+  test('a refreshed token is dated before its signing was held up', async () => {
+    const { session } = await open();
+    const { keys } = node.world;
+    const sign = keys.sign.bind(keys);
+    const beforeSeconds = Math.floor(place.clock.now().getTime() / 1000);
+    Object.assign(keys, {
+      sign: async (...all: Parameters<typeof sign>) => {
+        place.clock.advance(100);
+        return sign(...all);
+      },
+    });
+    const { json } = await node.call('POST', '/v1/refresh', { body: { refresh_token: session.refresh } });
+    Object.assign(keys, { sign });
+    const [, payload = ''] = json.access_token.split('.');
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    expect(claims.iat).toBe(beforeSeconds);
+  });
+
+  test('what the database said before a change is not remembered after it', async () => {
+    const { userId, session } = await open();
+    const asking = place.at(1);
+    const name = async (): Promise<string> =>
+      (await asking.call('GET', '/v1/session', { bearer: session.bearer })).json.user.name;
+    const held = hold(asking, 'session_of_id');
+    const first = name();
+    await held.reached;
+    const changed = await node.call('PATCH', `/v1/admin/users/${userId}`, {
+      bearer: SERVICE_KEY,
+      body: { name: 'Ada' },
+    });
+    expect(changed.status).toBe(200);
+    held.release();
+    held.undo();
+    await first;
+    expect(await name()).toBe('Ada');
+  });
+});

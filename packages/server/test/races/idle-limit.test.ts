@@ -1,0 +1,70 @@
+/** A use in the last seconds before the idle limit, not yet written back: the session it keeps alive is not marked as run out. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
+import { newUser } from '../http/logins.ts';
+import { backends, SERVICE_KEY } from '../support.ts';
+import { openPlace, type Place, until } from './node.ts';
+
+const FLUSH_MS = 5000;
+
+describe.each(backends())('a use just before the idle limit, %s', (backend) => {
+  let place: Place;
+  beforeAll(async () => {
+    place = await openPlace(backend);
+  });
+  afterAll(() => place.close());
+
+  test('is written back after another node has swept, and the session lives; unused, it runs out', async () => {
+    const [sweeping, using] = [place.at(0), place.at(1)];
+    const { json } = await using.call('POST', '/v1/admin/sessions', {
+      bearer: SERVICE_KEY,
+      body: { user_id: (await newUser(using.call)).id, transport: 'opaque' },
+    });
+    const bearer: string = json.session_token;
+    const sid: string = json.session.id;
+    const row = async (): Promise<{ is_active: boolean; idle: number; over: Date }> => {
+      const [found] = await place.rows<{ is_active: boolean; idle_seconds: number; idle_expires_at: Date }>(
+        'select is_active, idle_seconds, idle_expires_at from user_sessions where id = $1',
+        sid,
+      );
+      if (!found) throw new Error('no row');
+      return { is_active: found.is_active, idle: found.idle_seconds, over: found.idle_expires_at };
+    };
+    const { memory, database, system } = sweeping.world;
+    const housekeeping = startHousekeeping({
+      database,
+      system,
+      memory,
+      flushMs: FLUSH_MS,
+      retentionDays: 30,
+      eventsRetentionDays: 400,
+      auditRetentionDays: 400,
+      onRanOut: () => undefined,
+    });
+    const check = async (): Promise<number> => (await using.call('GET', '/v1/check', { bearer })).status;
+    // Nothing is written back while this is held.
+    const take = using.world.memory.takeActivity.bind(using.world.memory);
+    Object.assign(using.world.memory, { takeActivity: () => [] });
+    const { idle } = await row();
+    place.clock.advance(idle - 1);
+    await until('the node is fresh', async () => using.world.nodes.node.isFresh());
+    expect(await check()).toBe(200);
+    place.clock.advance(2);
+    await housekeeping.sweep();
+    expect((await row()).is_active).toBe(true);
+    Object.assign(using.world.memory, { takeActivity: take });
+    await until('the use is written', async () => (await row()).over > place.clock.now());
+    expect(await check()).toBe(200);
+    await until(
+      'that use as well',
+      async () => (await row()).over > new Date(place.clock.now().getTime() + (idle - 1) * 1000),
+    );
+    place.clock.advance(idle + 1);
+    await housekeeping.sweep();
+    expect((await row()).is_active).toBe(true);
+    place.clock.advance((2 * FLUSH_MS + 2000) / 1000);
+    await housekeeping.sweep();
+    expect([(await row()).is_active, await check()]).toEqual([false, 401]);
+    await housekeeping.close();
+  });
+});
