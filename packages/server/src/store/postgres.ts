@@ -67,10 +67,17 @@ export function openPostgres(options: PostgresOptions): Database {
   pool.on('error', (err) => log.warn({ err }, 'a database connection was lost'));
   pool.on('connect', (client) => client.on('error', () => undefined));
 
+  /** Each lets go of a connection that listens, so that it is made anew. */
+  const renewals = new Set<() => void>();
+  const refused = (error: unknown): never => {
+    // Where a statement finds a read-only database, whoever listens may listen to one as well: nobody rings there.
+    if (isReadOnly(error)) for (const renew of renewals) renew();
+    return explainRefusal(error);
+  };
   const lanes = new Lanes(options.pool, CONNECT_TIMEOUT_MS);
 
   const whole = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
-    const client = await pool.connect().catch(explainRefusal);
+    const client = await pool.connect().catch(refused);
     let broken = false;
     try {
       await client.query(begin);
@@ -84,7 +91,7 @@ export function openPostgres(options: PostgresOptions): Database {
         broken = true;
       }
       broken ||= isReadOnly(error);
-      return explainRefusal(error);
+      return refused(error);
     } finally {
       // A connection that could not even roll back is broken, and one to a read-only database of no use: thrown away.
       client.release(broken);
@@ -96,13 +103,14 @@ export function openPostgres(options: PostgresOptions): Database {
     description: `PostgreSQL at ${new URL(url).host}`,
     query: ({ lane = 'other', ...config }) =>
       lanes.run(lane, () =>
-        statementNames ? pool.query(config).catch(explainRefusal) : queryAlone(pool, begin, config),
+        (statementNames ? pool.query(config) : queryAlone(pool, begin, config)).catch(refused),
       ),
     transaction: (work, lane = 'other') =>
       lanes.run(lane, () => whole((client) => work(statementNames ? client : nameless(client)))),
     async listen(channel, onRing, onGap) {
       const address = directUrl ?? (statementNames ? url : null);
-      if (address !== null) return listenForRings(sessionAt(address, schema), channel, onRing, onGap, log);
+      if (address !== null)
+        return listenForRings(sessionAt(address, schema), channel, onRing, onGap, log, renewals);
       log.warn(
         'CURFEW_STATEMENT_NAMES=0 and no CURFEW_DATABASE_DIRECT_URL: this node hears no rings from the database, and finds the logouts of other nodes by reading the log. Without Redis each logout takes the lease',
       );
@@ -120,7 +128,7 @@ async function queryAlone(
   begin: string,
   config: Parameters<Queryable['query']>[0],
 ): Promise<pg.QueryResult> {
-  const client = await pool.connect().catch(explainRefusal);
+  const client = await pool.connect();
   // When one fails the server refuses what follows, and rolls back at the commit.
   const [begun, asked, done] = await Promise.allSettled([
     client.query(begin),
@@ -129,7 +137,7 @@ async function queryAlone(
   ]);
   const failed = [begun, asked, done].find((step) => step.status === 'rejected');
   client.release(done.status === 'rejected' || (failed !== undefined && isReadOnly(failed.reason)));
-  if (failed) return explainRefusal(failed.reason);
+  if (failed) throw failed.reason;
   return (asked as PromiseFulfilledResult<pg.QueryResult>).value;
 }
 
@@ -184,6 +192,7 @@ async function listenForRings(
   onRing: (payload: string) => void,
   onGap: () => void,
   log: Logger,
+  renewals: Set<() => void>,
 ): Promise<() => Promise<void>> {
   let closed = false;
   let client: pg.Client | undefined;
@@ -222,8 +231,11 @@ async function listenForRings(
   };
 
   await connect();
+  const renew = (): void => void client?.end().catch(() => undefined);
+  renewals.add(renew);
   return async () => {
     closed = true;
+    renewals.delete(renew);
     clearTimeout(timer);
     await client?.end();
   };

@@ -155,6 +155,13 @@ describe.skipIf(findPostgres() === undefined)('a database that cannot be written
         await client.query(sql);
         await client.query('select pg_reload_conf()');
       });
+    const listener = async (): Promise<unknown> => {
+      const { rows } = await withClient(primary.url, (client) =>
+        client.query<{ pid: number }>(`select pid from pg_stat_activity where query ilike 'listen %'`),
+      );
+      return rows[0]?.pid;
+    };
+    const listened = await listener();
     await fence('alter system set default_transaction_read_only = on');
     try {
       await until('the node is stale', async () => !node.world.nodes.node.isFresh());
@@ -169,6 +176,11 @@ describe.skipIf(findPostgres() === undefined)('a database that cannot be written
     }
     await until('the node is ready again', async () => (await node.call('GET', '/readyz')).status === 200);
     expect((await node.call('GET', '/v1/check', { bearer: who.token })).status).toBe(200);
+    // Its rings may come from elsewhere by now.
+    await until(
+      'the node listens anew',
+      async () => ![undefined, listened].includes((await listener()) as never),
+    );
     await node.close();
   });
 
