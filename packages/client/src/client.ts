@@ -28,6 +28,11 @@ const ARRIVAL_WAITS = 200;
 /** More than a person looks through. */
 const MOST_SESSIONS = 1000;
 
+/** Requests after which a new session takes the place of the one that asked; the answer is that of a login. */
+const RENEWING = /^\/v1\/(password|session\/confirm)$/;
+/** How often, 50 ms apart, to look for the cookie of the new session, which another tab is being given. */
+const RENEWAL_WAITS = 100;
+
 const instant = (): string => new Date().toISOString();
 
 /** A client of one authority. Give every part of a page the same one. */
@@ -49,6 +54,8 @@ export function createClient(options: ClientOptions = {}): Client {
   let acting: Promise<unknown> = Promise.resolve();
   let hearing: Promise<unknown> = Promise.resolve();
   let away = false;
+  /** The last session whose place another one took. */
+  let renewedId: string | null = null;
   /** Counts the sessions that have begun or ended here: an answer that was asked for before speaks of another one. */
   let turns = 0;
 
@@ -138,9 +145,9 @@ export function createClient(options: ClientOptions = {}): Client {
     if (session && (isCookie ? untold.any() : !carrier.known())) gone('logout', session.id);
   }
 
-  /** What is known of the session is this from now on. */
-  function know(next: Session): Session {
-    if (session && session.id !== next.id) gone('replaced_by_login', session.id);
+  /** What is known of the session is this from now on. @param renews the session whose place it has taken */
+  function know(next: Session, renews: string | null = null): Session {
+    if (session && session.id !== next.id && session.id !== renews) gone('replaced_by_login', session.id);
     if (session?.id !== next.id) turns++;
     session = next;
     because = null;
@@ -156,7 +163,7 @@ export function createClient(options: ClientOptions = {}): Client {
     return asking;
   }
 
-  async function askNow(refused: boolean): Promise<Session | null> {
+  async function askNow(refused: boolean, waits: number = RENEWAL_WAITS): Promise<Session | null> {
     takeNotice();
     if (isCookie && untold.any()) {
       await untold.tell();
@@ -174,9 +181,14 @@ export function createClient(options: ClientOptions = {}): Client {
     if (before !== turns) return session ? askNow(refused) : null;
     if (!(said instanceof ProblemError)) {
       carrier.take(said);
-      return know(sessionOf(said));
+      return know(sessionOf(said), renewedId);
     }
     if (response.status !== 401) throw said;
+    if (isCookie && session && said.ended?.reason === 'renewed' && waits > 0) {
+      renewedId = session.id;
+      await pause(50);
+      return askNow(refused, waits - 1);
+    }
     if (session || (refused && session === undefined)) found(session?.id ?? null, said.ended);
     else if (session === undefined) {
       session = null;
@@ -202,7 +214,7 @@ export function createClient(options: ClientOptions = {}): Client {
         if (waits === 0) return takeNotice();
         await pause(5);
       }
-      if (isShared) know(word.session);
+      if (isShared) know(word.session, word.renews ?? null);
       return changed();
     }
     const { why, user, browser } = word;
@@ -230,6 +242,12 @@ export function createClient(options: ClientOptions = {}): Client {
     if (notice.type === 'session.ended') {
       await acting;
       const { session_id: sessionId, reason, by, at } = notice;
+      // Whoever renewed it in this browser says so to the other tabs, or the cookie does.
+      if (reason === 'renewed' && session?.id === sessionId && isShared) {
+        renewedId = sessionId;
+        if (isCookie) await ask();
+        return;
+      }
       // By the session itself, and not in this page: then in another one of this browser.
       if (session?.id === sessionId)
         void leave({ reason, by, at, sessionId, where: by === 'self' ? 'another tab' : 'elsewhere' }, true);
@@ -249,6 +267,18 @@ export function createClient(options: ClientOptions = {}): Client {
       () => undefined,
     );
     return done;
+  }
+
+  /** Sends what gives a new session, and takes that. */
+  async function renew(request: Request): Promise<Response> {
+    const was = session?.id ?? carrier.known()?.id ?? null;
+    const response = await carrier.send(request, 'authority');
+    if (!response.ok) return response;
+    const issued = (await response.clone().json()) as Issued;
+    carrier.take(issued);
+    const next = know(sessionOf(issued), was);
+    tabs.say({ t: 'in', session: next, ...(was ? { renews: was } : {}) });
+    return response;
   }
 
   async function logIn({ email, password }: { email: string; password: string }): Promise<Session> {
@@ -356,7 +386,9 @@ export function createClient(options: ClientOptions = {}): Client {
       // A header of the caller's own decides; and a cookie of a session that is over is not sent on.
       if (!carriedTo.has(origin) || request.headers.has('authorization')) return fetch(request);
       if (isCookie && untold.any()) return fetch(new Request(request, { credentials: 'omit' }));
-      return carrier.send(request, origin === authority ? 'authority' : 'other');
+      if (origin !== authority) return carrier.send(request, 'other');
+      const isRenewing = request.method === 'POST' && RENEWING.test(new URL(request.url).pathname);
+      return isRenewing ? act(() => renew(request)) : carrier.send(request, 'authority');
     },
     onLoggedOut: (listener) => listen(onLoggedOut, listener),
     onSessionsChanged: (listener) => listen(onSessionsChanged, listener),

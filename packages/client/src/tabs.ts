@@ -3,7 +3,8 @@ import type { Kept } from './kept.ts';
 
 /** What tabs say to each other. Nothing of it is a secret, or opens anything. */
 export type Word =
-  | { t: 'in'; session: Session }
+  /** `renews`: the session whose place it has taken. */
+  | { t: 'in'; session: Session; renews?: string }
   /** `browser`: whatever this user has open in this browser is meant. */
   | { t: 'out'; why: LoggedOut; user: number | null; browser: boolean }
   | { t: 'changed' };

@@ -23,6 +23,8 @@ export const END_REASONS = [
   'password_reset',
   'role_changed',
   'replaced_by_login',
+  /** The password was given again in it, and a new session took its place. */
+  'renewed',
   'idle_timeout',
   'absolute_timeout',
 ] as const;

@@ -1,7 +1,7 @@
 import { userActor } from '../domain/actor.ts';
 import { composed } from '../domain/email-address.ts';
 import { opaqueString } from '../domain/password.ts';
-import type { EndReason, Role } from '../domain/session.ts';
+import type { EndReason, LiveSession, Role } from '../domain/session.ts';
 import { append } from '../store/log.ts';
 import { type CutTarget, cut, type Ending } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
@@ -20,7 +20,9 @@ import { isUniqueViolation } from '../store/database.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { Denied } from './denied.ts';
 import { provePassword } from './prove-password.ts';
+import { renewSession, SessionOver } from './renew-session.ts';
 import { settle, settlePartly } from './settle.ts';
+import type { StartedSession } from './start-session.ts';
 import { actOf, type Origin, type World } from './world.ts';
 
 /** Who changes a user, and the session that is to survive the change when it is the user's own. */
@@ -101,24 +103,37 @@ export async function resetPassword(
   return applyChange(world, userId, { passwordHash }, changer, origin, () => 'password_reset');
 }
 
-/** The user's own change, with the current password. */
+/** The user's own change, with the current password: ends every session, and a new one takes the place of this one. */
 export async function changePassword(
   world: World,
-  session: { userId: number; sid: string },
+  session: LiveSession,
   current: string,
   next: string,
   origin: Origin,
-): Promise<'changed' | 'wrong_password'> {
+): Promise<StartedSession | 'wrong_password' | 'ended'> {
   const { system, database } = world;
-  const stored = await findPassword(database, session.userId);
-  const account = stored && { id: session.userId, passwordHash: stored.passwordHash };
+  const { userId, sid } = session;
+  const stored = await findPassword(database, userId);
+  const account = stored && { id: userId, passwordHash: stored.passwordHash };
   if (!(await provePassword(world, account, current)) || !stored) return 'wrong_password';
   const passwordHash = await system.passwords.hash(opaqueString(next));
-  const changer = { actor: userActor(session.userId, session.sid), sid: session.sid, userId: session.userId };
+  const act = actOf(world, origin, userActor(userId, sid));
   const change: UserChange = { passwordHash, ifCredentialVersion: stored.credentialVersion };
-  const changed = await applyChange(world, session.userId, change, changer, origin, () => 'password_changed');
-  // Somebody else changed it in between: what was proved is the current password no longer.
-  return changed ? 'changed' : 'wrong_password';
+  try {
+    const changed = await database.transaction(async (on) => {
+      if (!(await updateUser(on, userId, change, act.at))) return null;
+      const others = await cut(on, { scope: 'others', userId, exceptSession: sid }, act, 'password_changed');
+      return { others, renewed: await renewSession(world, on, session, null, act) };
+    }, 'ending');
+    // Somebody else changed it in between: what was proved is the current password no longer.
+    if (!changed) return 'wrong_password';
+    const { others, renewed } = changed;
+    await Promise.all([settle(world, others, 'replicas'), settle(world, renewed.ending, 'replicas')]);
+    return await renewed.issue();
+  } catch (error) {
+    if (error instanceof SessionOver) return 'ended';
+    throw error;
+  }
 }
 
 /** Deletes a user and ends every session. False when there is none. */

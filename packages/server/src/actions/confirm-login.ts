@@ -1,9 +1,13 @@
+import { userActor } from '../domain/actor.ts';
 import type { LiveSession } from '../domain/session.ts';
-import { readAuthenticatedAt, saveAuthenticatedAt } from '../store/sessions.ts';
+import { readAuthenticatedAt } from '../store/sessions.ts';
 import { findPassword } from '../store/users.ts';
 import { Denied } from './denied.ts';
 import { provePassword } from './prove-password.ts';
-import type { World } from './world.ts';
+import { renewSession, SessionOver } from './renew-session.ts';
+import { settle } from './settle.ts';
+import type { StartedSession } from './start-session.ts';
+import { actOf, type Origin, type World } from './world.ts';
 
 /**
  * Whether the password was given too long ago for what reaches beyond this session. Never, unless it is set so. The
@@ -25,15 +29,27 @@ export async function askForRecentLogin(world: World, sid: string | null): Promi
   if (sid !== null && (await isLoginTooOld(world, sid))) throw new Denied('login_too_old');
 }
 
-/** The password once more: from now on the session counts as one that has just logged in. */
+/** The password once more: a session that has just logged in takes the place of this one. */
 export async function confirmLogin(
   world: World,
   session: LiveSession,
   password: string,
-): Promise<'confirmed' | 'wrong_password' | 'ended'> {
-  const { database, system } = world;
+  origin: Origin,
+): Promise<StartedSession | 'wrong_password' | 'ended'> {
+  const { database } = world;
   const stored = await findPassword(database, session.userId);
   const account = stored && { id: session.userId, passwordHash: stored.passwordHash };
-  if (!(await provePassword(world, account, password))) return 'wrong_password';
-  return (await saveAuthenticatedAt(database, session.sid, system.now())) ? 'confirmed' : 'ended';
+  if (!(await provePassword(world, account, password)) || !stored) return 'wrong_password';
+  const act = actOf(world, origin, userActor(session.userId, session.sid));
+  try {
+    const { ending, issue } = await database.transaction(
+      (on) => renewSession(world, on, session, stored.credentialVersion, act),
+      'ending',
+    );
+    await settle(world, ending, 'replicas');
+    return await issue();
+  } catch (error) {
+    if (error instanceof SessionOver) return 'ended';
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import { plainName } from '../domain/plain-name.ts';
 import { type Contract, idleExpiry, type LiveSession } from '../domain/session.ts';
-import { insertNewSession } from '../store/sessions.ts';
+import { type Act, insertNewSession } from '../store/sessions.ts';
+import type { Queryable } from '../store/statement.ts';
 import {
   applicationOf,
   asOfNow,
@@ -30,10 +31,29 @@ export interface StartedSession {
  */
 export async function startSession(
   world: World,
-  subject: { userId: number; credentialVersion: number | null; actor: string },
+  subject: Subject,
   how: { contract: Contract; clientId: string; device: DeviceInput; grant?: Grant },
   origin: Origin,
 ): Promise<StartedSession | null> {
+  const opened = await openSession(world, world.database, subject, how, actOf(world, origin, subject.actor));
+  return opened && opened.issue();
+}
+
+/** Who a session is opened for, and what was proved of them. */
+export interface Subject {
+  userId: number;
+  credentialVersion: number | null;
+  actor: string;
+}
+
+/** The same as part of a transaction. `issue` gives the tokens, after its commit. */
+export async function openSession(
+  world: World,
+  on: Queryable,
+  subject: Omit<Subject, 'actor'>,
+  how: { contract: Contract; clientId: string; device: DeviceInput; grant?: Grant },
+  act: Act,
+): Promise<{ issue: () => Promise<StartedSession> } | null> {
   const { system, memory } = world;
   const application = applicationOf(world, how.clientId);
   const grant = how.grant ?? GRANT_OF_CONTRACT[how.contract];
@@ -57,31 +77,35 @@ export async function startSession(
   const mark = memory.mark;
   const askedAtMs = system.monotonicMs();
   const inserted = await insertNewSession(
-    world.database,
+    on,
     {
       ...facts,
       deviceName: givenName === '' && how.device.id !== undefined ? null : givenName,
       credentialVersion: subject.credentialVersion,
       tokens: prepared.rows,
     },
-    actOf(world, origin, subject.actor),
+    act,
   );
   if (!inserted) return null;
-  const { born, deviceName, user } = inserted;
+  const { born, deviceName, user, accessId } = inserted;
   const session: LiveSession = { ...facts, born, deviceName, createdAt: now, user };
-  const tokens = await issueTokens(world, grant, prepared, session, inserted.accessId, asOf);
-  // The database has just said that the session is open: its access tokens need not be looked up for the first check.
-  if (tokens.access)
-    memory.remember(
-      tokens.access.text,
-      session,
-      now.getTime() + tokens.access.expiresInSeconds * 1000,
-      mark,
-      askedAtMs,
-    );
-  for (const text of [tokens.session, tokens.cookie])
-    if (text !== undefined) memory.remember(text, session, expiresAt.getTime(), mark, askedAtMs);
-  world.readers.audit.soon();
-  world.notices.changed(session.userId);
-  return { session, tokens };
+  return { issue };
+
+  async function issue(): Promise<StartedSession> {
+    const tokens = await issueTokens(world, grant, prepared, session, accessId, asOf);
+    // The database has just said that the session is open: its access tokens need not be looked up for the first check.
+    if (tokens.access)
+      memory.remember(
+        tokens.access.text,
+        session,
+        now.getTime() + tokens.access.expiresInSeconds * 1000,
+        mark,
+        askedAtMs,
+      );
+    for (const text of [tokens.session, tokens.cookie])
+      if (text !== undefined) memory.remember(text, session, expiresAt.getTime(), mark, askedAtMs);
+    world.readers.audit.soon();
+    world.notices.changed(session.userId);
+    return { session, tokens };
+  }
 }

@@ -28,7 +28,8 @@ export interface SessionEnd {
 export async function wasReplaced({ database, system }: World, credential: Credential): Promise<boolean> {
   if (credential.kind === 'jwt') return false;
   try {
-    return (await findReasonOfSecret(database, credential)) === 'replaced_by_login';
+    const reason = await findReasonOfSecret(database, credential);
+    return reason === 'replaced_by_login' || reason === 'renewed';
   } catch (err) {
     system.log.warn({ err }, 'how a session ended could not be looked up');
     return true;

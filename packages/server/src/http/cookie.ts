@@ -1,4 +1,5 @@
 import { authenticate } from '../actions/authenticate.ts';
+import type { IssuedTokens } from '../actions/issue-tokens.ts';
 import type { LoginOutcome } from '../actions/log-in.ts';
 import { logOut } from '../actions/log-out.ts';
 import { endNamed } from '../actions/end-named.ts';
@@ -35,12 +36,16 @@ export async function startCookieSession(
   const started = await start();
   if (started.outcome !== 'started') return started;
   await endEarlier(c);
-  const { config } = c.get('world');
-  if (started.tokens.cookie !== undefined) {
-    c.header('set-cookie', setCookie(config.cookie, started.tokens.cookie));
-    for (const deletion of clearElsewhere(config.cookie)) c.header('set-cookie', deletion, { append: true });
-  }
+  giveCookie(c, started.tokens);
   return started;
+}
+
+/** Sets the cookie of a session that was opened with one. */
+export function giveCookie(c: Call, { cookie }: IssuedTokens): void {
+  const { config } = c.get('world');
+  if (cookie === undefined) return;
+  c.header('set-cookie', setCookie(config.cookie, cookie));
+  for (const deletion of clearElsewhere(config.cookie)) c.header('set-cookie', deletion, { append: true });
 }
 
 async function endEarlier(c: Call): Promise<void> {

@@ -6,6 +6,7 @@ import { logIn } from '../actions/log-in.ts';
 import { type LogoutScope, logOut, previewLogOut } from '../actions/log-out.ts';
 import { nameOwnDevice } from '../actions/name-device.ts';
 import { refresh } from '../actions/refresh.ts';
+import type { StartedSession } from '../actions/start-session.ts';
 import { whyEnded } from '../actions/why-ended.ts';
 import { sourceOf } from '../domain/ip-address.ts';
 import { passwordFault } from '../domain/password.ts';
@@ -23,7 +24,7 @@ import {
 } from './callers.ts';
 import { identityHeaders } from './check.ts';
 import * as contract from './contract/v1.ts';
-import { clearFromBrowser, clearIfOver, startCookieSession } from './cookie.ts';
+import { clearFromBrowser, clearIfOver, giveCookie, startCookieSession } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
 import {
@@ -84,13 +85,8 @@ export function serveV1(router: Router): void {
           return refuse(c, 'invalid_credentials');
         case 'rate_limited':
           return refuse(c, 'rate_limited', {}, { 'retry-after': String(started.retryAfterSeconds) });
-        case 'started': {
-          const { cookie } = started.tokens;
-          return c.json({
-            ...issuedBody(started),
-            ...(cookie === undefined ? {} : { csrf_token: csrfToken(cookie) }),
-          });
-        }
+        case 'started':
+          return c.json(startedBody(started));
       }
     },
     onFault,
@@ -229,11 +225,9 @@ export function serveV1(router: Router): void {
       const input = await readBody(c, contract.confirm);
       if (!input.ok) return refuseInput(c, input.fault);
       const { session } = caller;
-      const confirmed = await withinLoginLimits(c, session, 'password', () =>
-        confirmLogin(c.get('world'), session, input.value.password),
+      return renewedWithinLimits(c, session, 'password', () =>
+        confirmLogin(c.get('world'), session, input.value.password, originOf(c, 'v1')),
       );
-      if (confirmed instanceof Response) return confirmed;
-      return confirmed === 'ended' ? refuse(c, 'not_authenticated') : c.body(null, 204);
     },
     onFault,
   );
@@ -251,11 +245,9 @@ export function serveV1(router: Router): void {
       const fault = passwordFault(world.config.passwordMinLength, input.value.new_password);
       if (fault) return refuseInput(c, { field: 'new_password', message: fault, kind: 'malformed' });
       const { current_password: current, new_password: next } = input.value;
-      const changed = await withinLoginLimits(c, session, 'current_password', () =>
+      return renewedWithinLimits(c, session, 'current_password', () =>
         changePassword(world, session, current, next, originOf(c, 'v1')),
       );
-      if (changed instanceof Response) return changed;
-      return c.body(null, 204);
     },
     onFault,
   );
@@ -289,6 +281,19 @@ export function serveV1(router: Router): void {
     });
 }
 
+/** A new session, with its CSRF token where it was opened with a cookie. */
+function startedBody(started: StartedSession): Record<string, unknown> {
+  const { cookie } = started.tokens;
+  return { ...issuedBody(started), ...(cookie === undefined ? {} : { csrf_token: csrfToken(cookie) }) };
+}
+
+/** The session that took the place of the one that asked. */
+function answerRenewed(c: Call, renewed: StartedSession | 'ended'): Response {
+  if (renewed === 'ended') return refuse(c, 'not_authenticated');
+  giveCookie(c, renewed.tokens);
+  return c.json(startedBody(renewed));
+}
+
 /** The refusal of a credential. Of one that we gave out it says how its session ended: only now, when it is refused. */
 async function refuseSayingWhy(c: Call, credential: Credential | null): Promise<Response> {
   const ended = credential && (await whyEnded(c.get('world'), credential));
@@ -300,12 +305,12 @@ async function refuseSayingWhy(c: Call, credential: Credential | null): Promise<
  * there.
  * @param field the input that has the password
  */
-async function withinLoginLimits<T extends string>(
+async function renewedWithinLimits(
   c: Call,
   session: LiveSession,
   field: string,
-  prove: () => Promise<T | 'wrong_password'>,
-): Promise<T | Response> {
+  prove: () => Promise<StartedSession | 'wrong_password' | 'ended'>,
+): Promise<Response> {
   const { database, config, system } = c.get('world');
   const attempt = { email: session.user.email, source: sourceOf(c.get('ipAddress')) };
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
@@ -316,5 +321,5 @@ async function withinLoginLimits<T extends string>(
     return refuse(c, 'invalid_credentials', { field });
   }
   await forgiveAttempt(database, attempt, system.now());
-  return outcome;
+  return answerRenewed(c, outcome);
 }

@@ -407,17 +407,6 @@ export async function readAuthenticatedAt(on: Queryable, sid: string): Promise<D
   return (await authenticatedAt.run(on, sid))[0]?.at ?? null;
 }
 
-const confirmSession = statement<[sid: string, now: Date], { id: string }>(
-  'confirm_session',
-  `update user_sessions s set authenticated_at = $2 where s.id in (select id from open_sessions where id = $1)
-   and s.is_active returning s.id`,
-);
-
-/** Notes that the password was given again. False when the session is over. */
-export async function saveAuthenticatedAt(on: Queryable, sid: string, now: Date): Promise<boolean> {
-  return (await confirmSession.run(on, sid, now)).length > 0;
-}
-
 const recordActivity = statement<[sids: string[], seen: Date[]], never>(
   'record_activity',
   // Rows are locked by id, as in revoke.ts: two that take the same ones in different orders would wait for each other.

@@ -267,9 +267,16 @@ describe.each(backends())('the administration, %s', (backend) => {
       const short = await ask(NEW_PASSWORD, '🔒🔒🔒🔒🔒🔒🔒');
       expect([short.status, short.json.field]).toEqual([400, 'new_password']);
       expect(await alive(call, [asking, other])).toEqual([true, true]);
-      expect((await ask(NEW_PASSWORD, next)).status).toBe(204);
-      expect(await alive(call, [asking, other, ...sessions.slice(3, 4)])).toEqual([true, false, false]);
-      expect(await newest(`&user_id=${bob.id}`)).toMatchObject({
+      const changed = await ask(NEW_PASSWORD, next);
+      expect(changed.status).toBe(200);
+      const renewed = { bearer: changed.json.access_token as string };
+      expect(await alive(call, [renewed, asking, other, ...sessions.slice(3, 4)])).toEqual([
+        true,
+        false,
+        false,
+        false,
+      ]);
+      expect(await newest(`&user_id=${bob.id}&reason=password_changed`)).toMatchObject({
         reason: 'password_changed',
         scope: 'others',
         actor: `user:${bob.id}`,

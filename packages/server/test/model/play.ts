@@ -570,10 +570,21 @@ export class Play {
       current_password: wrong ? 'mistaken' : user.password,
       new_password: this.#newPassword(),
     };
-    const status = caller.status !== 200 ? caller.status : !isForCurfew(session) ? 403 : wrong ? 401 : 204;
-    await this.#call('POST', '/v1/password', { ...this.#asking(credential, forged), body }, status);
-    if (status !== 204) return;
-    this.reference.setPassword(user, body.new_password, session, 'password_changed', `user:${user.id}`);
+    const status = caller.status !== 200 ? caller.status : !isForCurfew(session) ? 403 : wrong ? 401 : 200;
+    const answer = await this.#call(
+      'POST',
+      '/v1/password',
+      { ...this.#asking(credential, forged), body },
+      status,
+    );
+    if (status !== 200) return;
+    const by = `user:${user.id}`;
+    this.reference.setPassword(user, body.new_password, session, 'password_changed', by);
+    this.reference.end({ scope: 'sessions', sids: [session.sid] }, 'renewed', by);
+    const issued = issuedOf(answer);
+    const cookie = issued.csrf_token === undefined ? undefined : cookieOf(answer);
+    const { app, device, grant } = session;
+    await this.#begun(issued, cookie, { user, app, device, grant });
   }
 
   async #wait({ seconds, calm }: Of<'wait'>): Promise<void> {

@@ -108,11 +108,11 @@ export const confirm = row({
   tags: ['Sessions'],
   summary: 'Give the password again',
   description:
-    'For what asks for a recent login (`login_too_old`): from here on this session counts as one that has just logged in. A wrong password counts as a failed login.',
+    'For what asks for a recent login (`login_too_old`). A new session that has just logged in takes the place of this one: its credentials are in the answer, and the old ones are over, access tokens included. A wrong password counts as a failed login.',
   security: SESSION,
   request: { body: body(z.strictObject({ password: shape.password }), { password: 'password123' }) },
   responses: {
-    204: { description: 'Confirmed.' },
+    200: json('The new session, by the same kind of credential.', issued, ISSUED_EXAMPLE),
     ...problems(
       'invalid_request',
       'not_authenticated',
@@ -261,7 +261,8 @@ export const password = row({
   path: '/v1/password',
   tags: ['Sessions'],
   summary: 'Change my password',
-  description: 'Ends the other sessions. A wrong current password counts as a failed login.',
+  description:
+    'Ends every session. A new one takes the place of the one that asks: its credentials are in the answer. A wrong current password counts as a failed login.',
   security: SESSION,
   request: {
     body: body(z.strictObject({ current_password: shape.password, new_password: shape.password }), {
@@ -270,7 +271,7 @@ export const password = row({
     }),
   },
   responses: {
-    204: { description: 'Changed; the other sessions are over.' },
+    200: json('Changed; the new session, by the same kind of credential.', issued, ISSUED_EXAMPLE),
     ...problems(
       'invalid_request',
       'not_authenticated',
