@@ -264,6 +264,7 @@ export const en = {
       password_reset: 'password reset',
       role_changed: 'role changed',
       replaced_by_login: 'replaced by a newer login',
+      renewed: 'the password was given again',
       idle_timeout: 'ran out unused',
       absolute_timeout: 'reached its end',
     },

@@ -300,6 +300,7 @@ export const pl: Language = {
       password_reset: 'reset hasła',
       role_changed: 'zmiana roli',
       replaced_by_login: 'zastąpiona nowszym logowaniem',
+      renewed: 'hasło podano ponownie',
       idle_timeout: 'wygasła nieużywana',
       absolute_timeout: 'osiągnęła swój kres',
     },

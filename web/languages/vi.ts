@@ -242,6 +242,7 @@ export const vi: Language = {
       password_reset: 'đặt lại mật khẩu',
       role_changed: 'đổi vai trò',
       replaced_by_login: 'được thay bằng lần đăng nhập mới',
+      renewed: 'mật khẩu đã được nhập lại',
       idle_timeout: 'hết hạn do không hoạt động',
       absolute_timeout: 'hết thời hạn',
     },

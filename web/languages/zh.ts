@@ -238,6 +238,7 @@ export const zh: Language = {
       password_reset: '密码已重置',
       role_changed: '角色已更改',
       replaced_by_login: '被新的登录取代',
+      renewed: '重新输入了密码',
       idle_timeout: '因未使用而过期',
       absolute_timeout: '已到期',
     },

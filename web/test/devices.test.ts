@@ -347,6 +347,57 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
 });
 
 describe.skipIf(CHROMIUM === undefined)('when the login is old', () => {
+  test('for one other device too; this one stays logged in, under a new session', async () => {
+    const site = await openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '1' });
+    const browser = await openBrowser();
+    try {
+      const { page, complaints } = await visit(browser);
+      await logIn(page, site.origin);
+      const other = await visit(browser);
+      await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
+      await page.locator('.device').nth(1).waitFor();
+      await page.waitForTimeout(1200);
+      await page
+        .locator('.device')
+        .filter({ hasNotText: 'This device' })
+        .getByRole('button', { name: 'Log out' })
+        .click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByLabel('Password').fill(PASSWORD);
+      await page.keyboard.press('Enter');
+      await dialog.waitFor({ state: 'detached' });
+      await expect.poll(() => page.locator('.device').count()).toBe(1);
+      await page.reload();
+      await page.locator('.device').waitFor();
+      expect(await page.locator('.device').count()).toBe(1);
+      expect(complaints).toEqual([]);
+      await other.page.close();
+    } finally {
+      await browser.close();
+      await site.close();
+    }
+  });
+
+  test('an administrator is asked before an act, which is then done', async () => {
+    const site = await openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '1' });
+    const browser = await openBrowser();
+    try {
+      const { page } = await visit(browser);
+      await logIn(page, site.origin, 'admin@example.com');
+      await page.waitForTimeout(1200);
+      await page.goto(`${site.origin}/admin/users/2`);
+      await page.getByRole('button', { name: 'Disable' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
+      const password = page.getByLabel('Password');
+      await password.fill(PASSWORD);
+      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: 'Enable' }).waitFor();
+    } finally {
+      await browser.close();
+      await site.close();
+    }
+  });
+
   test('the password is asked for once more, and a wrong one ends nothing', async () => {
     const site = await openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '1' });
     const browser = await openBrowser();

@@ -71,6 +71,47 @@ describe.skipIf(program === undefined)('with the cookie', () => {
     expect((await page.evaluate(() => window.client.session()))?.device_id).toBe(session.device_id);
   });
 
+  test.each(['password', 'session/confirm'])(
+    'goes on with the new session that /v1/%s gives, in this tab and in another one, and hears no logout',
+    async (way) => {
+      await logIn(page);
+      const second = await openTab(page.context(), stage.origin);
+      await expect.poll(() => sessionIn(second)).not.toBe(null);
+      for (const tab of [page, second]) await tab.evaluate(() => (window.heard.length = 0));
+      const before = await page.evaluate(() => window.client.session());
+      const renew = (password: string, next: string) =>
+        page.evaluate(
+          async ([path, current, other]) => {
+            const response = await window.client.fetch(`/v1/${path}`, {
+              method: 'POST',
+              headers: { 'content-type': 'application/json' },
+              body: JSON.stringify(
+                path === 'password'
+                  ? { current_password: current, new_password: other }
+                  : { password: current },
+              ),
+            });
+            return response.status;
+          },
+          [way, password, next] as const,
+        );
+      expect(await renew(PASSWORD, 'a new pass phrase')).toBe(200);
+      for (const tab of [page, second]) {
+        const after = await tab.evaluate(() => window.client.session());
+        expect(after?.user_id).toBe(before?.user_id);
+        expect(after?.id).not.toBe(before?.id);
+        // With the new CSRF token.
+        expect(await tab.evaluate(async () => (await window.client.logout({ scope: 'others' })).server)).toBe(
+          'done',
+        );
+        expect(await tab.evaluate(() => window.heard)).toEqual([]);
+      }
+      if (way === 'password') expect(await renew('a new pass phrase', PASSWORD)).toBe(200);
+      await second.close();
+      await page.evaluate(() => window.client.logout());
+    },
+  );
+
   test('says what is wrong', async () => {
     const wrong = await page.evaluate(async () => {
       const { ProblemError } = window.curfew;

@@ -146,7 +146,8 @@ export interface Api {
   state(): Promise<SystemState>;
 }
 
-export function createApi(client: Client): Api {
+/** @param askForPassword asks for it, and answers whether the act can be repeated (`login_too_old`) */
+export function createApi(client: Client, askForPassword: () => Promise<boolean>): Api {
   const ask = async (path: string, init: RequestInit = {}): Promise<Response> =>
     client.fetch(new URL(`/v1/admin/${path}`, location.origin), init);
   const get = async <T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> => {
@@ -154,8 +155,15 @@ export function createApi(client: Client): Api {
     await throwRefusal(response);
     return response.json() as Promise<T>;
   };
-  const post = (path: string, body: object, method = 'POST'): Promise<Response> =>
+  const postOnce = (path: string, body: object, method: string): Promise<Response> =>
     ask(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const post = async (path: string, body: object, method = 'POST'): Promise<Response> => {
+    const response = await postOnce(path, body, method);
+    if (response.status !== 403) return response;
+    const { code } = (await response.clone().json()) as { code?: string };
+    const repeats = code === 'login_too_old' && (await askForPassword());
+    return repeats ? postOnce(path, body, method) : response;
+  };
   const send = async <T>(path: string, body: object, method?: string): Promise<T> => {
     const response = await post(path, body, method);
     await throwRefusal(response);

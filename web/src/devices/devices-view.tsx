@@ -10,6 +10,7 @@ import { useTexts } from '../text/texts.ts';
 import { DeviceRow } from './device-row.tsx';
 import type { Devices } from './devices.ts';
 import { nameOf } from './describe.ts';
+import { ConfirmDialog } from './confirm-dialog.tsx';
 import { EndDialog } from './end-dialog.tsx';
 import { Farewell } from './farewell.tsx';
 import { NameDialog } from './name-dialog.tsx';
@@ -24,7 +25,11 @@ export interface DevicesViewProps {
   login: string | null;
 }
 
-type Asked = { what: 'name'; view: SessionView } | { what: 'others' } | { what: 'all' };
+type Asked =
+  | { what: 'name'; view: SessionView }
+  | { what: 'confirm'; view: SessionView }
+  | { what: 'others' }
+  | { what: 'all' };
 
 /** "My devices". */
 export function DevicesView({ devices, login }: DevicesViewProps): VNode {
@@ -94,7 +99,9 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
     try {
       if (!(await devices.end(view))) failed.value = words.already;
     } catch (error) {
-      failed.value = problemOf(error).code === 'not_logged_out' ? words.notEnded : words.failed;
+      const { code } = problemOf(error);
+      if (code === 'login_too_old') asked.value = { what: 'confirm', view };
+      else failed.value = code === 'not_logged_out' ? words.notEnded : words.failed;
     }
   };
   const outcome = devices.outcome.value;
@@ -152,7 +159,16 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
       {dialog?.what === 'name' ? (
         <NameDialog view={dialog.view} rename={(name) => devices.rename(dialog.view, name)} onClose={close} />
       ) : null}
-      {dialog && dialog.what !== 'name' ? (
+      {dialog?.what === 'confirm' ? (
+        <ConfirmDialog
+          confirm={async (password) => {
+            await devices.confirm(password);
+            await endOne(dialog.view);
+          }}
+          onClose={close}
+        />
+      ) : null}
+      {dialog && (dialog.what === 'others' || dialog.what === 'all') ? (
         <EndDialog
           scope={dialog.what}
           count={dialog.what === 'all' ? total : others}

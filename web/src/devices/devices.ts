@@ -1,5 +1,6 @@
 import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Client, LoggedOut, LogoutResult, Session, SessionView } from '../session/client.ts';
+import { confirmPassword } from '../session/confirm.ts';
 import { type Problem, problemOf, throwRefusal } from '../session/problem.ts';
 
 /** After a look that failed, unless the server has said when. */
@@ -109,8 +110,9 @@ export function createDevices(client: Client, authority: string = location.origi
   const noteChange = (before: SessionView[], next: SessionView[]): void => {
     const had = new Set(before.map((view) => view.id));
     const has = new Set(next.map((view) => view.id));
-    const appeared = next.filter((view) => !had.has(view.id));
-    const vanished = before.filter((view) => !has.has(view.id) && !endedHere.has(view.id));
+    // This device is no news: its session is another one after the password was given again.
+    const appeared = next.filter((view) => !had.has(view.id) && !view.current);
+    const vanished = before.filter((view) => !has.has(view.id) && !endedHere.has(view.id) && !view.current);
     if (appeared.length === 0 && vanished.length === 0) return;
     fresh.value = new Set([...fresh.value, ...appeared.map((view) => view.id)]);
     change.value = { appeared, vanished };
@@ -219,7 +221,7 @@ export function createDevices(client: Client, authority: string = location.origi
         ) ?? null;
     },
     async confirm(password) {
-      await send(client, `${authority}/v1/session/confirm`, 'POST', { password });
+      await confirmPassword(client, authority, password);
     },
     close() {
       for (const stop of stops) stop();

@@ -3,9 +3,9 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { problemOf } from '../session/problem.ts';
-import { say, sayCount } from '../text/say.ts';
+import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import { relative } from '../text/time.ts';
+import { confirmFault, PasswordAgain } from './confirm-dialog.tsx';
 
 export interface EndDialogProps {
   scope: 'others' | 'all';
@@ -18,7 +18,8 @@ export interface EndDialogProps {
 
 /** Asks before many are ended, and for the password when the login was long ago (`login_too_old`). */
 export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProps): VNode {
-  const { tag, devices, page, login } = useTexts();
+  const texts = useTexts();
+  const { tag, devices, page } = texts;
   const [asksPassword, setAsksPassword] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
   const password = useRef<HTMLInputElement>(null);
@@ -26,17 +27,6 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
   // The dialog is open already, so its field does not get the focus by itself.
   useEffect(() => password.current?.focus(), [asksPassword]);
 
-  const faultOf = (error: unknown): string => {
-    const { code, retryAfter } = problemOf(error);
-    const now = new Date();
-    if (code === 'invalid_credentials' || code === 'invalid_request') return devices.wrongPassword;
-    if (code === 'rate_limited')
-      return say(login.tooMany, {
-        when: relative(tag, new Date(now.getTime() + (retryAfter ?? 60) * 1000), now),
-      });
-    if (code === 'not_logged_out') return devices.notEnded;
-    return code === 'unreachable' ? login.unreachable : devices.failed;
-  };
   const go = async (): Promise<void> => {
     setFault(null);
     try {
@@ -45,7 +35,7 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
       onClose();
     } catch (error) {
       if (problemOf(error).code === 'login_too_old') setAsksPassword(true);
-      else setFault(faultOf(error));
+      else setFault(confirmFault(texts, error));
     }
   };
 
@@ -58,24 +48,7 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
             {fault}
           </p>
         )}
-        {asksPassword ? (
-          <div class="stack" role="group" aria-label={devices.confirmTitle}>
-            <p class="notice" role="status">
-              {devices.confirmText}
-            </p>
-            <label class="field">
-              <span>{login.password}</span>
-              <input
-                ref={password}
-                name="password"
-                type="password"
-                autocomplete="current-password"
-                maxLength={1024}
-                required
-              />
-            </label>
-          </div>
-        ) : null}
+        {asksPassword ? <PasswordAgain field={password} /> : null}
         <div class="row">
           <button type="button" onClick={onClose}>
             {page.cancel}

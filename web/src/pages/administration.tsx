@@ -8,6 +8,8 @@ import { followLinks } from '../administration/route.ts';
 import { Account } from '../page/account.tsx';
 import { emptyOnLeave } from '../page/leave.ts';
 import { found, type PageState, startPage } from '../page/start.tsx';
+import { ConfirmDialog } from '../devices/confirm-dialog.tsx';
+import { confirmPassword } from '../session/confirm.ts';
 import { createClient, type LoggedOut, type Session } from '../session/client.ts';
 import { TextsContext } from '../text/texts.ts';
 
@@ -15,7 +17,9 @@ import { TextsContext } from '../text/texts.ts';
 const AGAIN_MS = 3000;
 
 const client = createClient();
-const api = createApi(client);
+/** Waits for the password, where the login was long ago. */
+const asking = signal<((given: boolean) => void) | null>(null);
+const api = createApi(client, () => new Promise((resolve) => (asking.value = resolve)));
 const session = signal<Session | null>(null);
 const over = signal<LoggedOut | null>(null);
 const unreachable = signal(false);
@@ -59,6 +63,26 @@ function Header(): VNode | null {
   );
 }
 
+function AskedForPassword(): VNode | null {
+  const answer = asking.value;
+  if (!answer || over.value) return null;
+  const done = (given: boolean): void => {
+    asking.value = null;
+    answer(given);
+  };
+  return (
+    <ConfirmDialog
+      confirm={async (password) => {
+        await confirmPassword(client, location.origin, password);
+        done(true);
+      }}
+      onClose={() => {
+        if (asking.value) done(false);
+      }}
+    />
+  );
+}
+
 void startPage<PageState>((_state, texts) => {
   render(
     <TextsContext.Provider value={texts}>
@@ -66,6 +90,11 @@ void startPage<PageState>((_state, texts) => {
     </TextsContext.Provider>,
     found('account'),
   );
-  return <AdministrationView api={api} session={session} over={over} unreachable={unreachable} />;
+  return (
+    <>
+      <AdministrationView api={api} session={session} over={over} unreachable={unreachable} />
+      <AskedForPassword />
+    </>
+  );
 }, 'render');
 void look();

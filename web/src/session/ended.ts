@@ -20,6 +20,7 @@ const BY_REASON = new Map<string, Key>(
     user_disabled: 'disabled',
     user_deleted: 'deleted',
     replaced_by_login: 'replaced',
+    renewed: 'replaced',
     refresh_replay: 'replay',
   }),
 );

@@ -14,6 +14,7 @@ const BY_REASON: Partial<Record<Ended['reason'], string>> = {
   user_disabled: 'disabled',
   user_deleted: 'deleted',
   replaced_by_login: 'replaced',
+  renewed: 'replaced',
   refresh_replay: 'replay',
 };
 /** Where the reason is a logout and nothing more: whose. */

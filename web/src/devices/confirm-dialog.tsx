@@ -1,0 +1,88 @@
+import type { RefObject, VNode } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Act } from '../parts/act.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import { problemOf } from '../session/problem.ts';
+import { say } from '../text/say.ts';
+import { type Texts, useTexts } from '../text/texts.ts';
+import { relative } from '../text/time.ts';
+
+/** What went wrong with the password, or with what it was asked for. */
+export function confirmFault({ tag, devices, login }: Texts, error: unknown): string {
+  const { code, retryAfter } = problemOf(error);
+  const now = new Date();
+  if (code === 'invalid_credentials' || code === 'invalid_request') return devices.wrongPassword;
+  if (code === 'rate_limited')
+    return say(login.tooMany, {
+      when: relative(tag, new Date(now.getTime() + (retryAfter ?? 60) * 1000), now),
+    });
+  if (code === 'not_logged_out') return devices.notEnded;
+  return code === 'unreachable' ? login.unreachable : devices.failed;
+}
+
+/** The field for the password, where the login was long ago. */
+export function PasswordAgain({ field }: { field: RefObject<HTMLInputElement | null> }): VNode {
+  const { devices, login } = useTexts();
+  return (
+    <div class="stack" role="group" aria-label={devices.confirmTitle}>
+      <p class="notice" role="status">
+        {devices.confirmText}
+      </p>
+      <label class="field">
+        <span>{login.password}</span>
+        <input
+          ref={field}
+          name="password"
+          type="password"
+          autocomplete="current-password"
+          maxLength={1024}
+          required
+        />
+      </label>
+    </div>
+  );
+}
+
+export interface ConfirmDialogProps {
+  /** Confirms, and does what was asked for. */
+  confirm: (password: string) => Promise<void>;
+  onClose: () => void;
+}
+
+/** Asks for the password when the login was long ago (`login_too_old`). */
+export function ConfirmDialog({ confirm, onClose }: ConfirmDialogProps): VNode {
+  const texts = useTexts();
+  const { page, devices } = texts;
+  const [fault, setFault] = useState<string | null>(null);
+  const password = useRef<HTMLInputElement>(null);
+  useEffect(() => password.current?.focus(), []);
+  const go = async (): Promise<void> => {
+    setFault(null);
+    try {
+      await confirm(password.current?.value ?? '');
+      onClose();
+    } catch (error) {
+      setFault(confirmFault(texts, error));
+    }
+  };
+  return (
+    <Dialog title={devices.confirmTitle} onClose={onClose}>
+      <form class="stack" onSubmit={(event) => event.preventDefault()}>
+        {fault === null ? null : (
+          <p class="notice bad" role="alert">
+            {fault}
+          </p>
+        )}
+        <PasswordAgain field={password} />
+        <div class="row">
+          <button type="button" onClick={onClose}>
+            {page.cancel}
+          </button>
+          <Act type="submit" kind="main" act={go} busy={page.loading}>
+            {devices.confirmTitle}
+          </Act>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
