@@ -65,7 +65,7 @@ describe.each(backends())('a renewed session, %s', (backend) => {
 
         const body =
           way === 'password'
-            ? { current_password: 'secret', new_password: 'another one' }
+            ? { current_password: 'secret', new_password: 'another pass phrase' }
             : { password: 'secret' };
         const answer = await call('POST', `/v1/${way}`, { ...mine.asking, body });
         expect(answer.status).toBe(200);
@@ -108,7 +108,7 @@ describe.each(backends())('a renewed session, %s', (backend) => {
       return hash(text);
     };
     try {
-      const body = { current_password: 'secret', new_password: 'another one' };
+      const body = { current_password: 'secret', new_password: 'another pass phrase' };
       expect((await call('POST', '/v1/password', { ...mine.asking, body })).status).toBe(401);
     } finally {
       passwords.hash = hash;
