@@ -81,6 +81,7 @@ export const pl: Language = {
     lead: {
       one: 'Konto jest zalogowane na jednym urządzeniu.',
       few: 'Konto jest zalogowane na {count} urządzeniach.',
+      many: 'Konto jest zalogowane na {count} urządzeniach.',
       other: 'Konto jest zalogowane na {count} urządzeniach.',
     },
     list: 'Zalogowane urządzenia',
@@ -103,12 +104,14 @@ export const pl: Language = {
     othersText: {
       one: 'Jedno inne urządzenie zostanie natychmiast wylogowane. To pozostanie zalogowane.',
       few: '{count} inne urządzenia zostaną natychmiast wylogowane. To pozostanie zalogowane.',
+      many: '{count} innych urządzeń zostanie natychmiast wylogowanych. To pozostanie zalogowane.',
       other: '{count} innego urządzenia zostanie natychmiast wylogowane. To pozostanie zalogowane.',
     },
     allTitle: 'Wylogować wszędzie?',
     allText: {
       one: 'Tylko to urządzenie jest zalogowane. Zostanie natychmiast wylogowane.',
       few: 'Wszystkie {count} urządzenia, także to, zostaną natychmiast wylogowane.',
+      many: 'Wszystkie urządzenia ({count}), także to, zostaną natychmiast wylogowane.',
       other: 'Wszystkie urządzenia ({count}), także to, zostaną natychmiast wylogowane.',
     },
     confirmTitle: 'Potwierdzenie hasłem',
@@ -118,6 +121,7 @@ export const pl: Language = {
     endedCount: {
       one: 'Wylogowano jedno urządzenie.',
       few: 'Wylogowano {count} urządzenia.',
+      many: 'Wylogowano {count} urządzeń.',
       other: 'Wylogowano {count} urządzenia.',
     },
     endedNone: 'Nie było czego wylogowywać.',
@@ -125,11 +129,13 @@ export const pl: Language = {
     acknowledged: {
       one: 'Potwierdził to jeden inny serwer.',
       few: 'Potwierdziły to {count} inne serwery.',
+      many: 'Potwierdziło to {count} innych serwerów.',
       other: 'Potwierdziło to {count} innego serwera.',
     },
     waitedOut: {
       one: 'Jeden serwer nie odpowiedział; odczekano, aż nie mógł już przyjąć tych sesji.',
       few: '{count} serwery nie odpowiedziały; odczekano, aż nie mogły już przyjąć tych sesji.',
+      many: '{count} serwerów nie odpowiedziało; odczekano, aż nie mogły już przyjąć tych sesji.',
       other: '{count} serwera nie odpowiedziało; odczekano, aż nie mogły już przyjąć tych sesji.',
     },
     notEverywhere: 'Zapisane, ale jeszcze nie potwierdzone wszędzie.',
