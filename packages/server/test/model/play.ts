@@ -580,11 +580,11 @@ export class Play {
     if (status !== 200) return;
     const by = `user:${user.id}`;
     this.reference.setPassword(user, body.new_password, session, 'password_changed', by);
-    this.reference.end({ scope: 'sessions', sids: [session.sid] }, 'renewed', by);
     const issued = issuedOf(answer);
     const cookie = issued.csrf_token === undefined ? undefined : cookieOf(answer);
     const { app, device, grant } = session;
     await this.#begun(issued, cookie, { user, app, device, grant });
+    this.reference.end({ scope: 'sessions', sids: [session.sid] }, 'renewed', by);
   }
 
   async #wait({ seconds, calm }: Of<'wait'>): Promise<void> {
