@@ -102,7 +102,7 @@ describe.each(backends())('a renewed session, %s', (backend) => {
     const mine = await open(id, email, 'bearer');
     const world = place.at(0).world as { system: { passwords: { hash(text: string): Promise<string> } } };
     const { passwords } = world.system;
-    const { hash } = passwords;
+    const hash = passwords.hash.bind(passwords);
     passwords.hash = async (text) => {
       await place.at(0).call('POST', '/v1/logout', { ...mine.asking, body: {} });
       return hash(text);
