@@ -1,13 +1,5 @@
 import { SETTINGS } from '../../packages/server/src/config.ts';
-
-/** What JSON Schema says of a setting's form. */
-interface Form {
-  type?: string;
-  enum?: string[];
-  minimum?: number;
-  maximum?: number;
-  minLength?: number;
-}
+import { sentenceOf } from '../../packages/server/src/system/setting-forms.ts';
 
 const GROUPS: [title: string, names: RegExp][] = [
   ['The process', /^(HOST|PORT|CURFEW_MAX_HEADER_BYTES|NODE_ENV|LOG_LEVEL)$/],
@@ -48,23 +40,20 @@ export function settingsPage(): string {
 
 function entry(name: string): string {
   const { form, about } = SETTINGS[name as keyof typeof SETTINGS];
-  const read = form.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as Form & { default?: unknown };
-  const facts = [formOf(read), `default ${defaultOf(read.default, form.safeParse(undefined).data)}`];
+  const says = sentenceOf(form);
+  const takes =
+    says === null
+      ? 'Text'
+      : says
+          .replace(/^must be |^must have /, '')
+          .replace(/^[a-z](?!\w*:\/\/)/, (letter) => letter.toUpperCase());
+  const facts = [takes, `default ${defaultOf(form.safeParse(undefined).data)}`];
   return `### \`${name}\`\n\n${facts.join('; ')}.\n\n${about}\n`;
 }
 
-function formOf({ type, enum: values, minimum, maximum, minLength }: Form): string {
-  if (values) return `One of ${values.map((value) => `\`${value}\``).join(', ')}`;
-  if (type !== 'integer')
-    return minLength !== undefined && minLength > 1 ? `Text of at least ${minLength} characters` : 'Text';
-  if (maximum === undefined || maximum === Number.MAX_SAFE_INTEGER) return `A whole number from ${minimum}`;
-  return `A whole number from ${minimum} to ${maximum}`;
-}
-
-/** The default as it would be written: what the form takes, or what an absent value comes to. */
-function defaultOf(written: unknown, parsed: unknown): string {
-  const value = written ?? parsed;
+/** The default as it would be written. */
+function defaultOf(value: unknown): string {
   if (value === true || value === false) return value ? '`1`' : '`0`';
-  if (typeof value !== 'string' && typeof value !== 'number') return 'not set';
-  return value === '' ? 'not set' : `\`${value}\``;
+  if (Array.isArray(value) && value.length > 0) return `\`${value.join(',')}\``;
+  return typeof value === 'string' || typeof value === 'number' ? `\`${value}\`` : 'not set';
 }

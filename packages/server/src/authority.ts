@@ -15,9 +15,9 @@ import { alignClock, joinNodes, type Nodes } from './cluster/nodes.ts';
 import { NoticeBoard } from './cluster/notice-board.ts';
 import { openDoorbell } from './cluster/doorbell.ts';
 import { createReader, type Reader } from './cluster/readers.ts';
-import { type Config, type Environment, readConfig } from './config.ts';
+import { type Config, ConfigError, type Environment, isLoopbackHost, readConfig } from './config.ts';
 import { createEndOne } from './actions/end-one.ts';
-import { createDemoAccounts } from './actions/demo-accounts.ts';
+import { createDemoAccounts, openDemoAccounts, sentenceOfOpen } from './actions/demo-accounts.ts';
 import { tokenLifeSeconds, type World } from './actions/world.ts';
 import { PASSWORD_MIN_LENGTH } from './domain/password.ts';
 import { createApp } from './http/app.ts';
@@ -58,7 +58,7 @@ const CLOCKS_APART_MS = 60_000;
 export interface AuthorityOptions {
   /**
    * The settings of docs/settings.md by their names, as strings: `{ DATABASE_URL: 'postgres://…' }`. The environment
-   * of the process is not read; pass `process.env` to have it so.
+   * of the process is not read but for NODE_ENV; pass `process.env` to have it so.
    */
   settings?: Environment;
   /** A pino logger; without one, JSON lines on standard output. */
@@ -109,7 +109,12 @@ export interface OpenWorld {
 export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
   const config = readConfig(options.settings ?? {});
   const { world, close } = await openWorld(config, options);
-  if (config.demoAccounts) await createDemoAccounts(world);
+  try {
+    await prepareDemoAccounts(world);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   const metrics = createMetrics(world);
   const streams = new OpenStreams();
   const requests = new RequestLog(world.system);
@@ -143,6 +148,18 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
     },
     config,
   };
+}
+
+/**
+ * Makes the demonstration accounts, or makes sure that none of an earlier trial is open to everybody.
+ * @throws ConfigError
+ */
+async function prepareDemoAccounts(world: World): Promise<void> {
+  const { config, database, system } = world;
+  if (config.demoAccounts) return createDemoAccounts(world);
+  if (!config.production && isLoopbackHost(config.host)) return;
+  const open = await openDemoAccounts(database, system.passwords);
+  if (open.length > 0) throw new ConfigError('CURFEW_DEMO_ACCOUNTS', sentenceOfOpen(open));
 }
 
 /** Everything below HTTP, built top to bottom. */

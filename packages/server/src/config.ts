@@ -4,6 +4,18 @@ import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '@curfew/protocol/clai
 import { z } from 'zod';
 import { isNoSecret, PASSWORD_MIN_LENGTH } from './domain/password.ts';
 import type { Lifetimes } from './domain/session.ts';
+import {
+  databaseUrl,
+  flag,
+  host,
+  httpAddress,
+  list,
+  oneOf,
+  redisUrl,
+  seconds,
+  text,
+  whole,
+} from './system/setting-forms.ts';
 
 /** An unsafe or unreadable setting: its sentence says what would be safe. The start stops on it. */
 export class ConfigError extends Error {
@@ -15,58 +27,76 @@ export class ConfigError extends Error {
   }
 }
 
-const seconds = (fallback: number) => z.coerce.number().int().min(1).max(31_622_400).default(fallback);
-const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === '1' || value === 'true');
-const list = z
-  .string()
-  .default('')
-  .transform((value) =>
-    value
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-  );
+const EXAMPLE_APPLICATIONS = '{"shop":{"idleSeconds":1800,"audience":"https://shop.example"}}';
+const wholeNumber = (most: number) => {
+  const error = `must be a whole number from 1 to ${most}`;
+  return z.number(error).int(error).min(1, error).max(most, error).optional();
+};
+const line = (error: string) => z.string(error).min(1, error).max(2000, error).optional();
 
-const applicationSchema = z.strictObject({
-  name: z.string().max(100).optional(),
-  idleSeconds: z.number().int().min(1).max(31_622_400).optional(),
-  absoluteSeconds: z.number().int().min(1).max(31_622_400).optional(),
-  accessTokenSeconds: z.number().int().min(1).max(86_400).optional(),
-  opaqueAccessSeconds: z.number().int().min(1).max(31_622_400).optional(),
-  audience: z.string().min(1).optional(),
-  algorithm: z.enum(SIGNING_ALGORITHMS).optional(),
-});
+const applicationSchema = z.strictObject(
+  {
+    name: line('must be text').pipe(z.string().max(100, 'must have at most 100 characters').optional()),
+    idleSeconds: wholeNumber(31_622_400),
+    absoluteSeconds: wholeNumber(31_622_400),
+    accessTokenSeconds: wholeNumber(86_400),
+    opaqueAccessSeconds: wholeNumber(31_622_400),
+    audience: line('must be text'),
+    algorithm: z.enum(SIGNING_ALGORITHMS, `must be one of ${SIGNING_ALGORITHMS.join(', ')}`).optional(),
+  },
+  {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `has no member ${issue.keys.join(', ')}`
+        : `must be an object, as in ${EXAMPLE_APPLICATIONS}`,
+  },
+);
+
+const applicationsForm = z
+  .string()
+  .default('{}')
+  .transform((given, context) => {
+    try {
+      return JSON.parse(given) as unknown;
+    } catch {
+      // What JSON.parse says repeats what it was given.
+      context.addIssue(`must be JSON, as in ${EXAMPLE_APPLICATIONS}`);
+      return z.NEVER;
+    }
+  })
+  .pipe(
+    z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i), applicationSchema, {
+      error: (issue) =>
+        issue.code === 'invalid_key'
+          ? 'the name of an application has at most 64 letters, digits, ., _ and -, and begins with a letter or a digit'
+          : `must be a JSON object, as in ${EXAMPLE_APPLICATIONS}`,
+    }),
+  );
 
 /**
  * Every setting: its form, its default and its reason. `docs/settings.md` is written from this table.
  */
 export const SETTINGS = {
   HOST: {
-    form: z.string().min(1).default('127.0.0.1'),
+    form: host.default('127.0.0.1'),
     about:
       'Address to listen on. Loopback unless set: a session authority does not open itself to a network unasked.',
   },
   PORT: {
-    form: z.coerce.number().int().min(0).max(65_535).default(8000),
+    form: whole(0, 65_535).default(8000),
     about: 'Port to listen on; 0 takes a free one.',
   },
   CURFEW_MAX_HEADER_BYTES: {
-    form: z.coerce.number().int().min(8192).max(1_048_576).default(65_536),
+    form: whole(8192, 1_048_576).default(65_536),
     about:
       'Largest header of a request, cookies included; a larger one is answered 431. For the server of `curfew serve`: a program with its own gives it the same (`maxHeaderSize`).',
   },
   DATABASE_URL: {
-    form: z
-      .string()
-      .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
-      .optional(),
+    form: databaseUrl.optional(),
     about: 'PostgreSQL 15 to 18. Not set: an embedded database in CURFEW_DATA, for trial and development.',
   },
   CURFEW_DATABASE_DIRECT_URL: {
-    form: z
-      .string()
-      .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
-      .optional(),
+    form: databaseUrl.optional(),
     about:
       'An address of the same PostgreSQL that goes past a connection pooler. Nodes hear of each other’s logouts there (LISTEN), which no pooler passes on in transaction mode. Default: DATABASE_URL, unless CURFEW_STATEMENT_NAMES=0.',
   },
@@ -79,7 +109,7 @@ export const SETTINGS = {
       'Schema of the tables; it must exist. Default: the one of the role’s own name where there is one, else public. Whatever search_path the database or the role has set does not count.',
   },
   CURFEW_DATABASE_POOL: {
-    form: z.coerce.number().int().min(2).max(200).default(10),
+    form: whole(2, 200).default(10),
     about:
       'Connections of one process to PostgreSQL, beside one that listens. Some are kept: a fifth for logouts, a fifth for checks, one for the node’s own reads, one for all else, of fewer than four at least one for all but logins and the like. The rest serves everybody.',
   },
@@ -89,15 +119,12 @@ export const SETTINGS = {
       'Prepared statements have names, and connections keep their settings. Set to 0 behind a connection pooler in transaction mode (PgBouncer): each statement then brings its settings along in a transaction of its own. Needs CURFEW_DATABASE_DIRECT_URL too.',
   },
   REDIS_URL: {
-    form: z
-      .string()
-      .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
-      .optional(),
+    form: redisUrl.optional(),
     about:
       'Redis or Valkey for the cached keys of contract 001. Only ever a copy: losing it cannot un-revoke anything.',
   },
   CURFEW_DATA: {
-    form: z.string().min(1).default('./curfew-data'),
+    form: text.default('./curfew-data'),
     about: 'Directory of the embedded database. One process at a time; a second one is refused.',
   },
   CURFEW_ALLOW_EMBEDDED: {
@@ -128,36 +155,25 @@ export const SETTINGS = {
       'While CURFEW_KEY is being changed: the other one of the two, old or new. It opens what was encrypted under it and verifies what was signed under it; nothing new is. See the guide to operation.',
   },
   CURFEW_ISSUER: {
-    form: z.url({ protocol: /^https?$/ }).optional(),
+    form: httpAddress.optional(),
     about:
       'The public address of this authority, the `iss` of its tokens and the origin it trusts. Default: http://localhost:PORT. Plain http for localhost, its subdomains and 127.0.0.1 alone. Required in production.',
   },
   CURFEW_AUDIENCE: {
-    form: z.string().min(1).optional(),
+    form: text.optional(),
     about:
       'The audience of Curfew itself, and the `aud` of access tokens unless an application has its own. Administration, a change of password and `/v1/session/confirm` take only credentials of this audience. Default: the issuer.',
   },
   CURFEW_SERVICE_KEYS: {
-    form: list.refine(
-      (keys) => keys.every((key) => key.length >= 32),
-      'each key must have at least 32 characters',
+    form: list(
+      (key) => key.length >= 32,
+      'each key must have at least 32 characters: openssl rand -base64 32',
     ),
     about:
       'Secrets of back ends, comma-separated: they may open sessions for users who logged in elsewhere and call the administration.',
   },
   CURFEW_APPLICATIONS: {
-    form: z
-      .string()
-      .default('{}')
-      .transform((text, context) => {
-        try {
-          return JSON.parse(text) as unknown;
-        } catch {
-          context.addIssue({ code: 'custom', message: 'must be JSON' });
-          return z.NEVER;
-        }
-      })
-      .pipe(z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i), applicationSchema)),
+    form: applicationsForm,
     about:
       'Applications (client_id) as JSON: {"shop":{"idleSeconds":1800,"absoluteSeconds":43200,"accessTokenSeconds":300,"opaqueAccessSeconds":3600,"audience":"https://shop.example","algorithm":"ES256"}}. "default", "envelope", "session-id", "token" and "cookie" exist already and can be changed here.',
   },
@@ -181,51 +197,51 @@ export const SETTINGS = {
     about: 'Life of an opaque access token (contract 003).',
   },
   CURFEW_REFRESH_GRACE_SECONDS: {
-    form: z.coerce.number().int().min(0).max(60).default(10),
+    form: whole(0, 60).default(10),
     about:
       'For this long a spent refresh token gives the same successor again (two tabs, a lost answer). Later use is replay and ends the session.',
   },
   CURFEW_LEASE_MS: {
-    form: z.coerce.number().int().min(200).max(60_000).default(1000),
+    form: whole(200, 60_000).default(1000),
     about:
       'A node answers checks from memory only while its last complete read of the log is younger than this; the longest that a logout waits for a node that is cut off.',
   },
   CURFEW_KEY_ROTATION_DAYS: {
-    form: z.coerce.number().int().min(0).max(3650).default(90),
+    form: whole(0, 3650).default(90),
     about: 'Signing keys rotate by themselves at this age; 0 leaves it to `curfew keys rotate`.',
   },
   CURFEW_KEY_PUBLISH_SECONDS: {
-    form: z.coerce.number().int().min(0).max(86_400).default(600),
+    form: whole(0, 86_400).default(600),
     about:
       'A new signing key is published this long before it signs; longer than a verifier caches the key set (300 s).',
   },
   CURFEW_COOKIE_NAME: {
     form: z
       .string()
-      .regex(/^[a-z0-9_-]{1,40}$/i)
+      .regex(/^[a-z0-9_-]{1,40}$/i, 'must be 1 to 40 letters, digits, - and _')
       .default('curfew_session'),
     about: 'Name of the session cookie, without the __Host- prefix that it gets over HTTPS.',
   },
   CURFEW_COOKIE_DOMAIN: {
     form: z
       .string()
-      .regex(/^[a-z0-9.-]+$/i)
+      .regex(/^[a-z0-9.-]+$/i, 'must be a domain: example.com')
       .optional(),
     about:
       'Share the cookie with the subdomains of this domain. The prefix is then __Secure-, because __Host- forbids a domain.',
   },
   CURFEW_COOKIE_ALSO_CLEAR: {
-    form: list.refine(
-      (items) => items.every((item) => /^[a-z0-9.-]*(\/[^\s;,]*)?$/i.test(item)),
+    form: list(
+      (item) => /^[a-z0-9.-]*(\/[^\s;,\p{Cc}]*)?$/iu.test(item),
       'each item is a domain, a path, or both: example.com, /app, example.com/app',
     ),
     about:
       'More places to delete the cookie from, at login and at logout, left over from earlier setups: example.com/app, /old.',
   },
   CURFEW_CLEAR_SITE_DATA: {
-    form: list.refine(
-      (items) => items.every((item) => ['cache', 'cookies', 'storage'].includes(item)),
-      'takes cache, cookies, storage',
+    form: list(
+      (item) => ['cache', 'cookies', 'storage'].includes(item),
+      'each item is one of cache, cookies, storage',
     ),
     about: 'Send Clear-Site-Data at a cookie logout. Off: "cookies" reaches the whole registrable domain.',
   },
@@ -235,51 +251,45 @@ export const SETTINGS = {
       'Serve the pages: /login, /logout, /devices, /admin and what they load from /pages. 0 leaves those addresses free; the API is the same.',
   },
   CURFEW_TRUSTED_ORIGINS: {
-    form: list.refine(
-      (items) => items.every((item) => URL.canParse(item) && new URL(item).origin === item),
+    form: list(
+      (item) => URL.canParse(item) && new URL(item).origin === item,
       'each item is an origin: https://app.example.com, no path',
     ),
     about: 'Origins beside the issuer from which a page may send requests with the cookie.',
   },
   CURFEW_TRUSTED_PROXIES: {
-    form: list.refine(
-      (items) => items.every(isCidr),
-      'each item is an address or a network: 10.0.0.0/8, 127.0.0.1',
-    ),
+    form: list(isCidr, 'each item is an address or a network: 10.0.0.0/8, 127.0.0.1'),
     about:
       'Proxies whose X-Forwarded-For, or Forwarded (RFC 7239) where there is none, is believed. None unless set: anybody can send those headers.',
   },
   CURFEW_CACHE_KEYS: {
-    form: z
-      .string()
-      .default('user:{user_id},user_profile:{user_id},user_workspace:{user_id}')
-      .transform((value) => value.split(',').map((item) => item.trim()))
-      .refine(
-        (items) => items.every((item) => item.includes('{user_id}')),
-        'each template contains {user_id}',
-      ),
+    form: list(
+      (item) => item.includes('{user_id}'),
+      'each item is the template of a key and contains {user_id}: user:{user_id}',
+      'user:{user_id},user_profile:{user_id},user_workspace:{user_id}',
+    ),
     about: 'Redis keys that a logout evicts (contract 001). A host application can add its own.',
   },
   CURFEW_CACHE_SECONDS: { form: seconds(300), about: 'Life of the cached keys of contract 001.' },
   CURFEW_HASH_CONCURRENCY: {
-    form: z.coerce.number().int().min(1).max(64).optional(),
+    form: whole(1, 64).optional(),
     about:
       'Password hashes at a time. Default: one less than the processors, at least 1: a flood of logins leaves room for logout.',
   },
   CURFEW_HASH_QUEUE: {
-    form: z.coerce.number().int().min(0).max(10_000).default(64),
+    form: whole(0, 10_000).default(64),
     about: 'Logins that may wait for a hash; one more is answered 503 with Retry-After.',
   },
   CURFEW_LOGIN_FAILURES_PAIR: {
-    form: z.coerce.number().int().min(1).default(10),
+    form: whole(1).default(10),
     about: 'Failed logins to one account from one address within the window, before a pause.',
   },
   CURFEW_LOGIN_FAILURES_ADDRESS: {
-    form: z.coerce.number().int().min(1).default(100),
+    form: whole(1).default(100),
     about: 'Failed logins from one address (IPv6: one /64) within the window, before a pause.',
   },
   CURFEW_LOGIN_FAILURES_ACCOUNT: {
-    form: z.coerce.number().int().min(1).default(200),
+    form: whole(1).default(200),
     about:
       'Failed logins to one account from all addresses within the window. Addresses from which the account logged in before are not held up by it.',
   },
@@ -288,54 +298,54 @@ export const SETTINGS = {
     about: 'The window of the three limits above, and so the longest pause. Nobody is locked out for longer.',
   },
   CURFEW_PASSWORD_MIN_LENGTH: {
-    form: z.coerce.number().int().min(8).max(64).default(PASSWORD_MIN_LENGTH),
+    form: whole(8, 64).default(PASSWORD_MIN_LENGTH),
     about:
       'Shortest new password, in characters. Fewer than 12 are warned about at the start. NIST SP 800-63B-4: at least 8, and 15 where the password is the only factor. Passwords among the first that are tried are refused at any length.',
   },
   CURFEW_CONFIRM_AFTER_SECONDS: {
-    form: z.coerce.number().int().min(0).max(31_622_400).default(0),
+    form: whole(0, 31_622_400).default(0),
     about:
       'Whatever ends another session than the one that asks, and whatever an administrator changes, asks for the password again when it was given longer ago than this. The four contracts know no such answer and never ask. 0: never.',
   },
   CURFEW_NOTICES_PER_USER: {
-    form: z.coerce.number().int().min(1).max(10_000).default(100),
+    form: whole(1, 10_000).default(100),
     about: 'WebSockets for notices that one user may have open at one process; each open page has one.',
   },
   CURFEW_NOTICES_PER_NODE: {
-    form: z.coerce.number().int().min(0).max(1_000_000).default(20_000),
+    form: whole(0, 1_000_000).default(20_000),
     about: 'WebSockets for notices that one process holds; more are told to come back later.',
   },
   CURFEW_NOTICES_PER_SECOND: {
-    form: z.coerce.number().int().min(1).max(100_000).default(1000),
+    form: whole(1, 100_000).default(1000),
     about:
       'New WebSockets for notices that one process takes in a second; more are answered 503 with Retry-After.',
   },
   CURFEW_PLACES: {
-    form: z.string().min(1).optional(),
+    form: text.optional(),
     about:
       'Path of a city database in MaxMind’s format (.mmdb) that you bring: lists of sessions then say near which city each address is. Read into memory at the start; looked up when shown, never stored, nobody else is asked. Not set: no places.',
   },
   CURFEW_RETENTION_DAYS: {
-    form: z.coerce.number().int().min(1).max(36_500).default(90),
+    form: whole(1, 36_500).default(90),
     about: 'Ended sessions are kept this long for the history, then purged.',
   },
   CURFEW_EVENTS_RETENTION_DAYS: {
-    form: z.coerce.number().int().min(1).max(36_500).default(400),
+    form: whole(1, 36_500).default(400),
     about:
       'Events of the log are kept this long, then purged in small slices. Not less than the longest life of a session. An event that a reader of the log has not dealt with stays.',
   },
   CURFEW_AUDIT_RETENTION_DAYS: {
-    form: z.coerce.number().int().min(1).max(36_500).default(400),
+    form: whole(1, 36_500).default(400),
     about: "The same for the rows of contract 004's table `logs`.",
   },
   LOG_LEVEL: {
-    form: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    form: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent').default('info'),
     about: 'What the server writes to standard output, as JSON lines.',
   },
   NODE_ENV: {
-    form: z.string().optional(),
+    form: oneOf('production', 'development', 'test').optional(),
     about:
-      '"production" refuses what is only safe for trial: the embedded database, demonstration accounts, a missing CURFEW_KEY or CURFEW_ISSUER.',
+      '"production" refuses what is only safe for trial: the embedded database, demonstration accounts, a missing CURFEW_KEY or CURFEW_ISSUER. That of the process counts for `createAuthority({ settings })` too. Not set: development.',
   },
 } as const satisfies Record<string, { form: z.ZodType; about: string }>;
 
@@ -345,8 +355,7 @@ export const SETTINGS = {
  */
 export const COMMAND_SETTINGS = {
   CURFEW_URL: {
-    form: z
-      .url({ protocol: /^https?$/ })
+    form: httpAddress
       .refine(
         (value) => new URL(value).protocol === 'https:' || isLoopback(new URL(value).hostname),
         'plain http is for loopback only: the service key travels to it. Set an https:// address',
@@ -480,7 +489,9 @@ const issuerOf = (values: Values): string =>
 function judge(values: Values, report: Report): void {
   const issuer = new URL(issuerOf(values));
   const overNetwork = issuer.protocol !== 'https:' && !isLoopback(issuer.hostname);
-  if (values.NODE_ENV === 'production') {
+  if (isProduction(values)) {
+    if (values.CURFEW_DEMO_ACCOUNTS)
+      report('CURFEW_DEMO_ACCOUNTS', `is refused in production: ${EVERYBODY_KNOWS} ${FIRST_ADMINISTRATOR}`);
     if (values.DATABASE_URL === undefined && !values.CURFEW_ALLOW_EMBEDDED)
       report(
         'DATABASE_URL',
@@ -495,13 +506,28 @@ function judge(values: Values, report: Report): void {
   }
   if (values.CURFEW_KEY_PREVIOUS !== undefined && values.CURFEW_KEY === undefined)
     report('CURFEW_KEY_PREVIOUS', 'goes with CURFEW_KEY: set that one too.');
+  if (demoAccountsOf(values) && !isLoopbackHost(values.HOST))
+    report(
+      'HOST',
+      `can be reached from the network, and ${EVERYBODY_KNOWS} Set CURFEW_DEMO_ACCOUNTS=0, or HOST=127.0.0.1.`,
+    );
   if (overNetwork) report('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
 }
 
+const EVERYBODY_KNOWS = 'the demonstration accounts have a password that everybody knows.';
+const FIRST_ADMINISTRATOR =
+  'Leave it out, and make the first administrator with: curfew user add you@example.com --role admin --generate';
+
+/** The program that Curfew runs in may be in production without saying so again in Curfew's own settings. */
+const isProduction = (values: Values): boolean =>
+  values.NODE_ENV === 'production' || process.env['NODE_ENV'] === 'production';
+
+const demoAccountsOf = (values: Values): boolean =>
+  values.CURFEW_DEMO_ACCOUNTS ?? (values.DATABASE_URL === undefined && !isProduction(values));
+
 function configOf(values: Values, applicationsByName: Map<string, Application>): Config {
-  const production = values.NODE_ENV === 'production';
+  const production = isProduction(values);
   const issuer = issuerOf(values);
-  const embedded = values.DATABASE_URL === undefined;
   const cookieDomain = values.CURFEW_COOKIE_DOMAIN ?? null;
   const secure = new URL(issuer).protocol === 'https:';
   return {
@@ -521,7 +547,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
             statementNames: values.CURFEW_STATEMENT_NAMES,
           },
     redisUrl: values.REDIS_URL ?? null,
-    demoAccounts: values.CURFEW_DEMO_ACCOUNTS ?? (embedded && !production),
+    demoAccounts: demoAccountsOf(values),
     encryptionKey: values.CURFEW_KEY ?? null,
     previousKey: values.CURFEW_KEY_PREVIOUS ?? null,
     issuer,
@@ -576,7 +602,8 @@ type Values = { [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name
 function parseSettings(environment: Environment, report: Report): Values {
   const values: Record<string, unknown> = {};
   for (const [name, { form }] of Object.entries(SETTINGS)) {
-    const parsed = parseSetting(form, environment[name]);
+    const given = name === 'NODE_ENV' ? (environment[name] ?? process.env[name]) : environment[name];
+    const parsed = parseSetting(form, given);
     if (parsed.ok) values[name] = parsed.value;
     else {
       report(name, parsed.sentence);
@@ -597,8 +624,8 @@ function parseSetting(
   const parsed = form.safeParse(text === '' ? undefined : text);
   if (parsed.success) return { ok: true, value: parsed.data };
   const issue = parsed.error.issues[0];
-  const where = issue?.path.length ? ` (at ${issue.path.join('.')})` : '';
-  return { ok: false, sentence: `${issue?.message ?? 'cannot be read'}${where}.` };
+  const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
+  return { ok: false, sentence: `${where}${issue?.message ?? 'cannot be read'}.` };
 }
 
 /**
@@ -663,6 +690,9 @@ function place(item: string): { domain: string | null; path: string } {
     ? { domain: item, path: '/' }
     : { domain: slash === 0 ? null : item.slice(0, slash), path: item.slice(slash) };
 }
+
+/** Of an address to listen on, which IPv6 writes without brackets. */
+export const isLoopbackHost = (name: string): boolean => isLoopback(name) || name === '::1';
 
 /** `*.localhost` is loopback too (RFC 6761, 6.3). */
 export function isLoopback(hostname: string): boolean {

@@ -1,4 +1,6 @@
-import { insertUser, hasUsers } from '../store/users.ts';
+import type { Queryable } from '../store/statement.ts';
+import { findCredentials, hasUsers, insertUser } from '../store/users.ts';
+import type { PasswordHasher } from '../system/passwords.ts';
 import type { World } from './world.ts';
 
 export const DEMO_PASSWORD = 'password123';
@@ -21,4 +23,24 @@ export async function createDemoAccounts(world: World): Promise<void> {
     await insertUser(on, { ...common, email: DEMO_ADMIN, name: 'Demo Administrator', role: 'admin' }, now);
     await insertUser(on, { ...common, email: DEMO_USER, name: 'Demo User', role: 'user' }, now);
   });
+}
+
+/** The demonstration accounts that anybody can log in to: they are there, and still have the password of the documents. */
+export async function openDemoAccounts(
+  database: Queryable,
+  passwords: Pick<PasswordHasher, 'verify'>,
+): Promise<string[]> {
+  const open: string[] = [];
+  for (const email of [DEMO_ADMIN, DEMO_USER]) {
+    const known = await findCredentials(database, email);
+    if (known?.passwordHash && !known.disabled && (await passwords.verify(known.passwordHash, DEMO_PASSWORD)))
+      open.push(email);
+  }
+  return open;
+}
+
+/** What is to be done about them. */
+export function sentenceOfOpen(emails: readonly string[]): string {
+  const commands = emails.map((email) => `curfew user password ${email} --generate`);
+  return `${emails.join(' and ')} still ${emails.length > 1 ? 'have' : 'has'} the demonstration's password, which everybody knows. Change it first: ${commands.join('; ')}.`;
 }

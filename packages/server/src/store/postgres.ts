@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Database } from './database.ts';
+import { placeOfDatabase } from '../system/setting-forms.ts';
 import { Lanes } from './lanes.ts';
 import {
   beginWithSettings,
@@ -100,7 +101,7 @@ export function openPostgres(options: PostgresOptions): Database {
 
   return {
     sole: false,
-    description: `PostgreSQL at ${new URL(url).host}`,
+    description: `PostgreSQL at ${placeOfDatabase(url)}`,
     query: ({ lane = 'other', ...config }) =>
       lanes.run(lane, () =>
         (statementNames ? pool.query(config) : queryAlone(pool, begin, config)).catch(refused),

@@ -21,7 +21,7 @@ const SECRET_PATHS = [
 
 /** Text in error messages that looks like one of our credentials: JWT, `sess_…`, `<id>|<secret>`, `rt_…`, `cs_…`. */
 const CREDENTIALS =
-  /eyJ[\w-]+\.[\w-]+\.[\w-]*|(?:sess|rt|cs|svc)_[\w-]{16,}|\b\d+(?:\||%7C)[\w-]{16,}|(?<=\/\/[^/\s:@]*:)[^@\s/]+(?=@)/gi;
+  /eyJ[\w-]+\.[\w-]+\.[\w-]*|(?:sess|rt|cs|svc)_[\w-]{16,}|\b\d+(?:\||%7C)[\w-]{16,}|(?<=\/\/[^/\s:@]*:)(?!PASSWORD@)[^@\s/]+(?=@)/gi;
 
 /** The text without anything that could be used as a credential. */
 export function redact(text: string): string {

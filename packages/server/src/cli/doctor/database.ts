@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config } from '../../config.ts';
+import { openDemoAccounts, sentenceOfOpen } from '../../actions/demo-accounts.ts';
+import { type Config, isLoopbackHost } from '../../config.ts';
 import { unsealByAny, WrongKey } from '../../keys/seal.ts';
 import type { Database } from '../../store/database.ts';
 import { type KeyRow, readKeys } from '../../store/keys.ts';
 import { missingMigrations } from '../../store/migrate.ts';
 import { findSpelledApart } from '../../store/users.ts';
+import { createPasswordHasher } from '../../system/passwords.ts';
 import { counted } from '../terminal.ts';
 import type { Findings } from './findings.ts';
 
@@ -30,6 +32,14 @@ export async function checkDatabase(config: Config, database: Database, findings
   await findings.look('signing keys', () => checkKeys(config, database, findings));
   await findings.look('addresses', () => checkAddresses(database, findings));
   await findings.look('clock', () => checkClock(database, findings));
+  await findings.look('CURFEW_DEMO_ACCOUNTS', () => checkDemoAccounts(config, database, findings));
+}
+
+/** Where they are not wanted the server does not start while they are open. */
+async function checkDemoAccounts(config: Config, database: Database, findings: Findings): Promise<void> {
+  if (!config.production && isLoopbackHost(config.host)) return;
+  const open = await openDemoAccounts(database, createPasswordHasher(config.hashing));
+  if (open.length > 0) findings.problem('CURFEW_DEMO_ACCOUNTS', sentenceOfOpen(open));
 }
 
 async function checkKeys(config: Config, database: Database, findings: Findings): Promise<void> {

@@ -1,4 +1,11 @@
-import { type Config, type Environment, inspectSettings, isLoopback, SETTINGS } from '../../config.ts';
+import {
+  type Config,
+  type Environment,
+  inspectSettings,
+  isLoopback,
+  isLoopbackHost,
+  SETTINGS,
+} from '../../config.ts';
 import type { Findings } from './findings.ts';
 
 /** Every fault of the settings, and what is allowed but deserves a look. */
@@ -13,14 +20,9 @@ export function checkSettings(
     const mode = config.production ? 'production' : 'not production (NODE_ENV)';
     findings.ok('settings', `${given} set, the rest at their defaults; ${mode}.`);
   }
-  if (config.production && config.demoAccounts)
-    findings.warning(
-      'CURFEW_DEMO_ACCOUNTS',
-      'an empty database gets an administrator whose password everybody knows. Leave it out in production.',
-    );
   if (config.database.kind === 'postgres' && config.encryptionKey === null && !config.production)
     findings.warning('CURFEW_KEY', 'is not set: the signing keys lie in the database in the clear.');
-  if (!isLoopback(config.host) && config.host !== '::1' && isLoopback(new URL(config.issuer).hostname))
+  if (!isLoopbackHost(config.host) && isLoopback(new URL(config.issuer).hostname))
     findings.warning(
       'HOST',
       `the server can be reached from the network (${config.host}) but calls itself ${config.issuer}. Set CURFEW_ISSUER to its public https:// address.`,

@@ -1,0 +1,285 @@
+/** Settings as people write them: each that cannot be read is named, with what it takes, and is not repeated. */
+import { describe, expect, test } from 'vitest';
+import {
+  COMMAND_SETTINGS,
+  type Environment,
+  inspectSettings,
+  readCommandSettings,
+  readConfig,
+  SETTINGS,
+} from '../src/config.ts';
+import { openPostgres } from '../src/store/postgres.ts';
+import { redact } from '../src/system/log.ts';
+import { silent } from './support.ts';
+
+const NUMBERS = [
+  '80a',
+  '-1',
+  '1.5',
+  '1e3',
+  '0x10',
+  ' 5',
+  '5 ',
+  '',
+  'NaN',
+  'Infinity',
+  '99999999999',
+  '٥',
+  'ten',
+].filter(Boolean);
+const SECRET = 'hunter2Secret';
+const FLAGS = ['yes', 'no', 'on', 'TRUE', '2', ' 1', '01'];
+const ADDRESSES = [
+  'auth.example.com',
+  'ftp://auth.example.com',
+  'https://',
+  'https:/a',
+  `https://me:${SECRET}@a`,
+  'https://a?x=1',
+  'https://a#x',
+  'https://a b',
+  'javascript:alert(1)',
+];
+
+/** Values that a setting must refuse. Those that are not here are numbers, by their sentence, or take any text. */
+const BAD: Record<string, string[]> = {
+  HOST: ['127.0.0.1:80', 'http://localhost', 'a b', '[::1]', 'a/b', '-a'],
+  DATABASE_URL: [
+    `mysql://me:${SECRET}@h/db`,
+    'host=localhost dbname=curfew',
+    `postgres:/me:${SECRET}@h/db`,
+    `postgres://me:${SECRET}#1@h/db`,
+    `postgres://me:1${SECRET}#@h/db`,
+    `postgres://me:${SECRET}%@h/db`,
+    `postgres://me:${SECRET}%zz@h/db`,
+    `postgres://me:${SECRET}%ff@h/db%ff%`,
+    `postgres://me:${SECRET}/x@h/db`,
+    `postgres://me:${SECRET}?x@h/db`,
+    `postgres://me:${SECRET} x@h/db`,
+    `postgres://me:${SECRET}@h:port/db`,
+    `postgres://me:${SECRET}@h:0/db`,
+    `postgres://me:${SECRET}@h:99999/db`,
+    `postgres://me:${SECRET}@h/db/more`,
+    `postgres://me:${SECRET}@a:5432,b:5432/db`,
+    `postgres://me:${SECRET}@a,b/db`,
+    `postgres://me:${SECRET}@/db?host=a,b`,
+    `postgres://me:${SECRET}@/db?host=/a,/b`,
+    `postgres://me:${SECRET}@h/db?port=x`,
+    `postgres://me:${SECRET}@h:1:2/db`,
+    `postgres://me:${SECRET}@[::1/db`,
+    `postgres://me:${SECRET}@h;x/db`,
+  ],
+  REDIS_URL: [
+    'redis.example.com:6379',
+    `http://:${SECRET}@h`,
+    'redis://',
+    `redis://:${SECRET}@`,
+    `redis://:${SECRET}#@h`,
+    `redis://:${SECRET}%@h`,
+    `redis://:${SECRET}/@h`,
+    `redis://:${SECRET}@h:port`,
+    `redis://:${SECRET}@h:70000`,
+    `redis://:${SECRET}@h/name`,
+    `redis://:${SECRET}@a,b`,
+    'redis://h h',
+  ],
+  CURFEW_DATA: ['a\nb'],
+  CURFEW_KEY: [SECRET],
+  CURFEW_KEY_PREVIOUS: [SECRET],
+  CURFEW_ISSUER: ADDRESSES,
+  CURFEW_SERVICE_KEYS: [SECRET, `${'k'.repeat(32)},${SECRET}`],
+  CURFEW_APPLICATIONS: [
+    'shop',
+    '[]',
+    '3',
+    'null',
+    '{"a b":{}}',
+    '{"":{}}',
+    '{"shop":3}',
+    '{"shop":{"idle":5}}',
+    '{"shop":{"idleSeconds":"5"}}',
+    '{"shop":{"idleSeconds":0}}',
+    '{"shop":{"accessTokenSeconds":1.5}}',
+    '{"shop":{"algorithm":"none"}}',
+    '{"shop":{"audience":""}}',
+    '{"shop":{"name":5}}',
+    `{"shop":${SECRET}}`,
+  ],
+  CURFEW_COOKIE_NAME: ['a b', 'a=b', 'a;b', 'ü', 'x'.repeat(41)],
+  CURFEW_COOKIE_DOMAIN: ['a b', 'https://example.com', 'example.com/'],
+  CURFEW_COOKIE_ALSO_CLEAR: ['https://a', 'a b', '/a;b', '/a\u0007'],
+  CURFEW_CLEAR_SITE_DATA: ['all', 'cookies storage', '"cookies"'],
+  CURFEW_TRUSTED_ORIGINS: [
+    'example.com',
+    'https://example.com/',
+    'https://a/b',
+    '*',
+    'null',
+    'https://a https://b',
+  ],
+  CURFEW_TRUSTED_PROXIES: ['proxy', '10.0.0.0/33', '10.0.0/8', '::/129', '10.0.0.1:80', '10.0.0.0/8/8', '*'],
+  CURFEW_CACHE_KEYS: ['user', 'user:{user_id},profile', 'user:{id}'],
+  LOG_LEVEL: ['INFO', 'verbose', '30', 'info '],
+  NODE_ENV: ['prod', 'Production', ' production', 'production ', 'PRODUCTION', 'staging', 'live', '1'],
+};
+
+const isFlag = (name: string): boolean => /must be 1 or 0/.test(complaint(name, 'maybe') ?? '');
+const complaint = (name: string, value: string): string | undefined =>
+  inspectSettings({ [name]: value }).faults.find(({ setting }) => setting === name)?.message;
+
+const CASES = Object.keys(SETTINGS).flatMap((name) => {
+  const bad = BAD[name] ?? (isFlag(name) ? FLAGS : NUMBERS.filter((value) => complaint(name, value)));
+  return bad.map((value) => [name, value] as const);
+});
+
+/** What a sentence must not have: words of the library that reads, and the value. */
+const NOT_SAID = /invalid|expected|received|NaN|undefined|regex|pattern|zod|TypeError/i;
+
+test('there are bad values for every setting that does not take any text', () => {
+  const without = Object.keys(SETTINGS).filter((name) => !CASES.some(([one]) => one === name));
+  for (const name of without)
+    expect([name, complaint(name, 'any text') ?? 'takes any text']).toEqual([name, 'takes any text']);
+  expect(without.length).toBeLessThan(5);
+});
+
+describe.each(CASES)('%s=%j', (name, value) => {
+  test('is refused by its name, with what it takes, and is not repeated', () => {
+    const { config, faults } = inspectSettings({ [name]: value });
+    expect(faults.map(({ setting }) => setting)).toContain(name);
+    const said = complaint(name, value) ?? '';
+    expect(said).toMatch(new RegExp(`^${name}: (.*: )?(must |each |the name |has no member ).*\\.$`));
+    expect(said).not.toMatch(NOT_SAID);
+    expect(said).not.toContain(SECRET);
+    // As it is shown: what is no secret of anybody's is not taken for one.
+    expect(redact(said)).toBe(said);
+    expect(() => readConfig({ [name]: value })).toThrow(said);
+    // What looks further still has something to look with.
+    expect(config.host).not.toBe('');
+  });
+});
+
+test.each([
+  ['PORT', '80a', 'PORT: must be a whole number from 0 to 65535.'],
+  ['CURFEW_PAGES', 'yes', 'CURFEW_PAGES: must be 1 or 0 (or true or false).'],
+  ['NODE_ENV', 'prod', 'NODE_ENV: must be one of production, development, test.'],
+  [
+    'DATABASE_URL',
+    `postgres://me:a#${SECRET}@h/db`,
+    'DATABASE_URL: must be postgres://user:PASSWORD@host:5432/database or, by a socket, postgres://user@/database?host=/var/run/postgresql. In a password write % as %25, # as %23, @ as %40, / as %2F, ? as %3F and : as %3A.',
+  ],
+])('%s=%s says: %3$s', (name, value, says) => {
+  expect(complaint(name, value)).toBe(says);
+});
+
+test('a list of hosts says what to give instead', () => {
+  expect(complaint('DATABASE_URL', 'postgres://a,b/db')).toMatch(/^DATABASE_URL: must name one host: /);
+});
+
+test('the settings of the commands are refused alike', () => {
+  for (const value of ADDRESSES) {
+    const read = (): unknown => readCommandSettings({ CURFEW_URL: value });
+    expect(read).toThrow(/^CURFEW_URL: must be an address with http:\/\/ or https:\/\//);
+    expect(read).not.toThrow(SECRET);
+  }
+  expect(() => readCommandSettings({ CURFEW_SERVICE_KEY: SECRET })).toThrow(
+    /^CURFEW_SERVICE_KEY: must be one of/,
+  );
+  expect(Object.keys(COMMAND_SETTINGS)).toEqual(['CURFEW_URL', 'CURFEW_SERVICE_KEY']);
+});
+
+test.each<Environment>([
+  { HOST: '::1' },
+  { HOST: 'localhost' },
+  { HOST: 'node-1.internal', CURFEW_DEMO_ACCOUNTS: '0' },
+  { PORT: '0' },
+  { PORT: '' },
+  { CURFEW_PAGES: 'false' },
+  { CURFEW_ISSUER: 'https://auth.example.com/base' },
+  { CURFEW_TRUSTED_PROXIES: '10.0.0.0/8, ::1,' },
+  {
+    CURFEW_APPLICATIONS:
+      '{"shop":{"name":"Shop","idleSeconds":60,"audience":"https://a","algorithm":"ES256"}}',
+  },
+  { NODE_ENV: 'development' },
+  { REDIS_URL: 'redis://h' },
+  { REDIS_URL: 'rediss://me:a%23b@[::1]:6379/2?family=6' },
+  { REDIS_URL: 'redis://:p@127.0.0.1:6379/' },
+])('%j is taken', (settings) => {
+  expect(inspectSettings(settings).faults).toEqual([]);
+});
+
+describe('an address of PostgreSQL', () => {
+  test.each([
+    ['postgres:///curfew?host=/var/run/postgresql', '/var/run/postgresql'],
+    ['postgresql://%2Fvar%2Frun%2Fpostgresql/curfew', '/var/run/postgresql'],
+    ['postgres://me:p%40%23%25@%2Fvar%2Frun%2Fpostgresql:5433/db', '/var/run/postgresql'],
+    ['postgres://me:pw@/db?host=/var/run/postgresql&port=5433', '/var/run/postgresql'],
+    ['postgres://me@/db', 'localhost'],
+    ['postgres://', 'localhost'],
+    ['postgres://h', 'h'],
+    ['postgres://me:p@ss@h/db', 'h'],
+    ['POSTGRESQL://me:pw@h.example:5433/db?sslmode=require', 'h.example:5433'],
+    ['postgres://me:pw@[::1]:5432/db', '[::1]:5432'],
+    ['postgres://me:pw@127.0.0.1/my-db_1', '127.0.0.1'],
+    ['postgres://h/db?application_name=x%20y', 'h'],
+  ])('%s is taken, and shown as %s', async (url, place) => {
+    expect(inspectSettings({ DATABASE_URL: url }).faults).toEqual([]);
+    const database = openPostgres({ url, pool: 2, statementNames: true, log: silent });
+    expect(database.description).toBe(`PostgreSQL at ${place}`);
+    await database.close();
+  });
+});
+
+describe('production', () => {
+  const production = {
+    NODE_ENV: 'production',
+    DATABASE_URL: 'postgres://h/db',
+    CURFEW_KEY: 'Zm9yIHRlc3RzIG9ubHksIGFuZCBsb25nIGVub3VnaA==',
+    CURFEW_ISSUER: 'https://auth.example.com',
+  };
+
+  test('has no demonstration accounts', () => {
+    expect(readConfig(production).demoAccounts).toBe(false);
+    const embedded = { ...production, DATABASE_URL: '', CURFEW_ALLOW_EMBEDDED: '1' };
+    expect(readConfig(embedded).demoAccounts).toBe(false);
+    for (const settings of [production, embedded])
+      for (const value of ['1', 'true'])
+        expect(() => readConfig({ ...settings, CURFEW_DEMO_ACCOUNTS: value })).toThrow(
+          /^CURFEW_DEMO_ACCOUNTS: is refused in production: .* everybody knows\. Leave it out/,
+        );
+  });
+
+  test('is that of the process too, whatever is passed', () => {
+    const before = process.env['NODE_ENV'];
+    try {
+      process.env['NODE_ENV'] = 'production';
+      expect(inspectSettings({}).config).toMatchObject({ production: true, demoAccounts: false });
+      for (const settings of [{}, { NODE_ENV: 'development' }, { NODE_ENV: '' }])
+        expect(
+          inspectSettings({ ...settings, CURFEW_DEMO_ACCOUNTS: '1' }).faults.map(({ setting }) => setting),
+        ).toEqual(['CURFEW_DEMO_ACCOUNTS', 'DATABASE_URL', 'CURFEW_KEY', 'CURFEW_ISSUER']);
+      process.env['NODE_ENV'] = 'prod';
+      expect(() => readConfig({})).toThrow(/^NODE_ENV: /);
+      // A program whose own word this is says to Curfew what is meant.
+      expect(readConfig({ NODE_ENV: 'development' }).production).toBe(false);
+    } finally {
+      process.env['NODE_ENV'] = before;
+    }
+  });
+
+  test.each(['0.0.0.0', '::', '192.0.2.1', 'node-1', '::ffff:192.0.2.1'])(
+    'demonstration accounts are not for a network: HOST=%s',
+    (HOST) => {
+      for (const more of [
+        {},
+        { CURFEW_DEMO_ACCOUNTS: '1' },
+        { DATABASE_URL: 'postgres://h/db', CURFEW_DEMO_ACCOUNTS: '1' },
+      ])
+        expect(() => readConfig({ HOST, ...more })).toThrow(
+          /^HOST: can be reached from the network, .* Set CURFEW_DEMO_ACCOUNTS=0, or HOST=127\.0\.0\.1\.$/,
+        );
+      expect(readConfig({ HOST, CURFEW_DEMO_ACCOUNTS: '0' }).demoAccounts).toBe(false);
+      expect(readConfig({ HOST, DATABASE_URL: 'postgres://h/db' }).demoAccounts).toBe(false);
+    },
+  );
+});
