@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { PGlite } from '@electric-sql/pglite';
@@ -6,6 +7,7 @@ import pg from 'pg';
 import type { Database } from './database.ts';
 import { Lanes } from './lanes.ts';
 import { numericBigints } from './postgres.ts';
+import { closeToOthers, withoutOthers } from './private-directory.ts';
 import type { Queryable } from './statement.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -18,20 +20,32 @@ export class DirectoryInUse extends Error {
 /**
  * PGlite in a data directory, for trial and development: real PostgreSQL in this process, through the same driver.
  * It never calls fsync, and two processes on one directory would corrupt it, so the directory is locked first.
- * @throws DirectoryInUse
+ * @param onStep hears what may take seconds, before it begins
+ * @throws DirectoryInUse, OpenDirectory
  */
-export async function openEmbedded(directory: string): Promise<Database> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+export async function openEmbedded(
+  directory: string,
+  onStep: (what: string) => void = () => undefined,
+): Promise<Database> {
+  closeToOthers(directory);
   const unlock = lockDirectory(directory);
+  const dataDir = join(directory, 'database');
+  onStep(
+    existsSync(dataDir)
+      ? `opening the embedded database in ${directory}`
+      : `making the embedded database in ${directory}: this takes some seconds, once`,
+  );
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   // Loaded only where it is used: whoever has a PostgreSQL starts without it.
-  const [{ PGlite: Engine }, { createPgConfig }] = await Promise.all([
+  const [{ PGlite: Engine }, { NodeFS }, { createPgConfig }] = await Promise.all([
     import('@electric-sql/pglite'),
+    import('@electric-sql/pglite/nodefs'),
     import('@electric-sql/pglite/node-postgres'),
   ]);
   let engine: PGlite;
   try {
     engine = await Engine.create({
-      dataDir: join(directory, 'database'),
+      fs: withoutOthers(new NodeFS(dataDir)),
       // Half the memory of the default (measured), and more than the trial needs.
       postgresqlconf: 'shared_buffers = 16MB\n',
     });
@@ -87,19 +101,41 @@ export async function openEmbedded(directory: string): Promise<Database> {
 
 /**
  * SQLite's file lock, because the operating system takes it back from a process that is killed. A pid file would not
- * be.
+ * be: the one beside it only says who it is.
  */
 function lockDirectory(directory: string): () => void {
-  const lock = new DatabaseSync(join(directory, 'lock'));
+  const file = join(directory, 'lock');
+  const holder = join(directory, 'lock.pid');
+  closeSync(openSync(file, 'a', 0o600));
+  const lock = new DatabaseSync(file);
   try {
     lock.exec('pragma locking_mode = exclusive; begin exclusive;');
   } catch (error) {
     lock.close();
     if (error instanceof Error && error.message.includes('locked'))
       throw new DirectoryInUse(
-        `another Curfew process has ${directory} open. Stop it first, or give this one its own directory with CURFEW_DATA.`,
+        `another Curfew process${nameOf(holder)} has ${directory} open. Stop it first, or give this one its own directory with CURFEW_DATA.`,
       );
     throw error;
   }
-  return () => lock.close();
+  writeFileSync(holder, `${process.pid} ${hostname()}\n`, { mode: 0o600 });
+  return () => {
+    // First: the next one writes its own.
+    rmSync(holder, { force: true });
+    lock.close();
+  };
+}
+
+/** `, 4711,` where that is a process of this machine, and it runs. */
+function nameOf(holder: string): string {
+  try {
+    const [, pid, host] = /^(\d+) (.*)\n$/.exec(readFileSync(holder, 'utf8')) ?? [];
+    // In another container the same number is another process.
+    if (pid === undefined || host !== hostname()) return '';
+    process.kill(Number(pid), 0);
+    return `, ${pid},`;
+  } catch (error) {
+    // One that may not be signalled is there. The directory is this user's, but root's may have been at it.
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? ' of another user' : '';
+  }
 }

@@ -1,0 +1,72 @@
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NodeFS } from '@electric-sql/pglite/nodefs';
+
+/** Others can look into the data directory, or own it. */
+export class OpenDirectory extends Error {
+  override name = 'OpenDirectory';
+}
+
+const OTHERS = 0o077;
+
+/**
+ * Makes the data directory, or makes sure that it is its user's alone, as PostgreSQL does with its own: signing keys, password
+ * hashes and sessions lie in it. One that is empty is closed to others; in one that is closed, what is open is closed too.
+ * @throws OpenDirectory
+ */
+export function closeToOthers(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const probe = mkdtempSync(join(directory, 'probe-'));
+  const made = statSync(probe);
+  rmdirSync(probe);
+  // Windows, and file systems like FAT, have no such modes, or the same owner for everything.
+  if (process.getuid === undefined || (made.mode & OTHERS) !== 0 || made.uid !== process.geteuid?.()) return;
+  const { mode, uid } = statSync(directory);
+  if (uid !== made.uid)
+    throw new OpenDirectory(
+      `${directory} belongs to another user (${uid}), who could read and change all sessions. Run as that user, give it to this one (chown -R ${made.uid} ${directory}), or set CURFEW_DATA to another directory.`,
+    );
+  if ((mode & OTHERS) !== 0) {
+    if (readdirSync(directory).length > 0)
+      throw new OpenDirectory(
+        `other users can look into ${directory}, where signing keys and sessions lie. Close it: chmod 700 ${directory}`,
+      );
+    chmodSync(directory, 0o700);
+  }
+  closeInside(directory);
+}
+
+function closeInside(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isSymbolicLink()) continue;
+    const { mode } = lstatSync(path);
+    if ((mode & OTHERS) !== 0) chmodSync(path, mode & 0o700);
+    if (entry.isDirectory()) closeInside(path);
+  }
+}
+
+/** What of PGlite's file system makes files and sets their modes: it gives every file to everybody, whatever the umask. */
+interface Modes {
+  FS: Record<'chmod' | 'mknod', (path: unknown, mode: number, ...more: unknown[]) => unknown>;
+}
+
+/** The same file system; what the engine makes in it is its user's alone. */
+export function withoutOthers(files: NodeFS): NodeFS {
+  const init = files.init.bind(files);
+  files.init = (engine, options) =>
+    init(engine, {
+      ...options,
+      preRun: [
+        ...(options.preRun ?? []),
+        (module: unknown) => {
+          const { FS } = module as Modes;
+          for (const name of ['chmod', 'mknod'] as const) {
+            const given = FS[name].bind(FS);
+            FS[name] = (path, mode, ...more) => given(path, mode & ~OTHERS, ...more);
+          }
+        },
+      ],
+    } as typeof options);
+  return files;
+}

@@ -1,0 +1,113 @@
+/** The data directory of the embedded database, and others on the machine. */
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { DirectoryInUse, openEmbedded } from '../../src/store/embedded.ts';
+import { closeToOthers, OpenDirectory } from '../../src/store/private-directory.ts';
+import { freshData } from '../services/embedded-data.ts';
+import { makeScratch } from '../services/scratch.ts';
+
+/** What others could do with a file or a directory, by its path. */
+function openToOthers(directory: string): string[] {
+  const found = (lstatSync(directory).mode & 0o077) === 0 ? [] : [directory];
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) found.push(...openToOthers(path));
+    else if ((lstatSync(path).mode & 0o077) !== 0) found.push(path);
+  }
+  return found;
+}
+
+async function withUmask<T>(umask: number, work: () => Promise<T>): Promise<T> {
+  const before = process.umask(umask);
+  try {
+    return await work();
+  } finally {
+    process.umask(before);
+  }
+}
+
+describe('what is made in it is its user’s alone', () => {
+  // Making one takes some seconds; whatever is made later is made by the same calls.
+  test('from the start, in an empty directory that others could see, whatever the umask', async () => {
+    const directory = join(makeScratch('made'), 'data');
+    await withUmask(0, async () => {
+      mkdirSync(directory, { mode: 0o777 });
+      const steps: string[] = [];
+      const database = await openEmbedded(directory, (what) => steps.push(what));
+      expect(steps).toEqual([`making the embedded database in ${directory}: this takes some seconds, once`]);
+      expect(readdirSync(join(directory, 'database')).length).toBeGreaterThan(15);
+      expect(openToOthers(directory)).toEqual([]);
+      await database.query({ text: 'create table t (n int, much text)', values: [] });
+      await database.query({
+        text: `insert into t select n, repeat(md5(n::text), 100) from generate_series(1, 2000) n`,
+        values: [],
+      });
+      await database.query({ text: 'create index on t (n)', values: [] });
+      expect(openToOthers(directory)).toEqual([]);
+      await database.close();
+      expect(openToOthers(directory)).toEqual([]);
+    });
+  }, 60_000);
+
+  test('also what an earlier version left open', async () => {
+    const directory = freshData('earlier');
+    chmodSync(join(directory, 'database'), 0o755);
+    chmodSync(join(directory, 'database', 'PG_VERSION'), 0o666);
+    writeFileSync(join(directory, 'curfew.key'), 'a key', { mode: 0o644 });
+    chmodSync(join(directory, 'curfew.key'), 0o644);
+    const database = await openEmbedded(directory);
+    expect(openToOthers(directory)).toEqual([]);
+    expect(statSync(join(directory, 'database', 'PG_VERSION')).mode & 0o777).toBe(0o600);
+    await database.close();
+  });
+});
+
+describe('a directory that is not its user’s alone is refused', () => {
+  test.each([0o755, 0o750, 0o701, 0o704, 0o770, 0o777, 0o1777])('of mode %o', async (mode) => {
+    const directory = freshData('open');
+    chmodSync(directory, mode);
+    await expect(openEmbedded(directory)).rejects.toThrow(OpenDirectory);
+    await expect(openEmbedded(directory)).rejects.toThrow(
+      `other users can look into ${directory}, where signing keys and sessions lie. Close it: chmod 700 ${directory}`,
+    );
+    chmodSync(directory, 0o700);
+    await (await openEmbedded(directory)).close();
+  });
+
+  test.runIf(process.getuid?.() === 0)('of another user', () => {
+    const directory = makeScratch('others');
+    chownSync(directory, 12_345, 12_345);
+    expect(() => closeToOthers(directory)).toThrow(
+      `${directory} belongs to another user (12345), who could read and change all sessions.`,
+    );
+    chownSync(directory, 0, 0);
+    expect(() => closeToOthers(directory)).not.toThrow();
+  });
+});
+
+test('a second process is told who has it', async () => {
+  const directory = freshData('held');
+  const database = await openEmbedded(directory);
+  const second = openEmbedded(directory);
+  await expect(second).rejects.toThrow(DirectoryInUse);
+  await expect(second).rejects.toThrow(
+    `another Curfew process, ${process.pid}, has ${directory} open. Stop it first`,
+  );
+  // As another container has left it: its numbers are not this one's.
+  writeFileSync(join(directory, 'lock.pid'), `${process.pid} another-host\n`);
+  await expect(openEmbedded(directory)).rejects.toThrow(`another Curfew process has ${directory} open.`);
+  writeFileSync(join(directory, 'lock.pid'), `4194304 ${'x'.repeat(10)}`);
+  await expect(openEmbedded(directory)).rejects.toThrow(`another Curfew process has ${directory} open.`);
+  await database.close();
+  expect(existsSync(join(directory, 'lock.pid'))).toBe(false);
+});
