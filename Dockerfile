@@ -21,7 +21,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 CURFEW_DATA=/data
 WORKDIR /curfew
 COPY --from=dependencies /curfew ./
 COPY --from=build /curfew/packages packages
-RUN mkdir /data && chown node:node /data \
+RUN mkdir -m 700 /data && chown node:node /data \
   && chmod +x packages/server/dist/main.js && ln -s /curfew/packages/server/dist/main.js /usr/local/bin/curfew
 USER node
 EXPOSE 8000

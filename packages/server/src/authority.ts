@@ -52,6 +52,8 @@ const ONE_SPELLING = '0008-one-spelling.sql';
 const MEMORY_CAPACITY = 200_000;
 const KEYS_REFRESH_MS = 60_000;
 const FLUSH_AT_MOST_MS = 5000;
+/** How long a start may say nothing while it waits for a database. */
+const SILENCE_MS = 500;
 /** How far the clocks by which two nodes date tokens may stand apart, together with what a checker allows. */
 const CLOCKS_APART_MS = 60_000;
 
@@ -68,6 +70,8 @@ export interface AuthorityOptions {
    * by lighter ones.
    */
   ownProcess?: boolean;
+  /** Hears what the start does, where that may take seconds, before it begins. Without it the log does. */
+  onStep?: (what: string) => void;
   /** A clock, randomness and password hashing of one's own, for tests. */
   system?: Partial<System>;
 }
@@ -180,9 +184,17 @@ export async function openWorld(config: Config, options: AuthorityOptions = {}):
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    const database = await openDatabase(config, log);
+    const onStep = options.onStep ?? ((what: string): void => log.info(what));
+    const database = await openDatabase(config, log, onStep);
     closers.push(() => database.close());
-    const applied = await migrate(database);
+    const silence = setTimeout(() => onStep(`waiting for ${database.description}`), SILENCE_MS);
+    const heard = (what: string): void => {
+      clearTimeout(silence);
+      onStep(what);
+    };
+    const applied = await migrate(database, (name) => heard(`applying migration ${name}`), heard).finally(
+      () => clearTimeout(silence),
+    );
     if (applied.length > 0) log.info({ applied }, 'the schema was migrated');
     const apart = applied.includes(ONE_SPELLING) ? await findSpelledApart(database) : [];
     if (apart.length > 0)
@@ -360,8 +372,12 @@ function openCopies(
 }
 
 /** The database of the settings, as it is: nothing is migrated. */
-export function openDatabase(config: Config, log: Logger): Promise<Database> | Database {
-  if (config.database.kind === 'embedded') return openEmbedded(config.database.directory);
+export function openDatabase(
+  config: Config,
+  log: Logger,
+  onStep?: (what: string) => void,
+): Promise<Database> | Database {
+  if (config.database.kind === 'embedded') return openEmbedded(config.database.directory, onStep);
   return openPostgres({ ...config.database, log });
 }
 

@@ -4,12 +4,16 @@ export const serveCommand: Command = {
   words: 'serve',
   summary: 'Run the server',
   description: [
-    'Everything is set by environment variables: docs/settings.md. With none set it serves on 127.0.0.1:8000 from an embedded database in ./curfew-data, for trial and development. SIGTERM and SIGINT drain: requests under way are finished.',
+    'Everything is set by environment variables: docs/settings.md. With none set it serves on 127.0.0.1:8000 from an embedded database in ./curfew-data, for trial and development. SIGTERM, SIGINT and SIGHUP drain: requests under way are finished.',
     'With --json it prints its log alone, without the lines for people at the start.',
   ],
   examples: ['curfew serve', 'PORT=9000 DATABASE_URL=postgres://localhost/curfew curfew serve'],
   run: async ({ environment, terminal }) => {
+    // A person is told at once: loading the program takes a moment too. Elsewhere the log says what takes long.
+    const say =
+      terminal.json || !terminal.watched ? null : (what: string) => terminal.note(`Curfew: ${what} …`);
+    say?.('starting');
     const { serve: run } = await import('./serve.ts');
-    return run(environment, { banner: !terminal.json });
+    return run(environment, { banner: !terminal.json, ...(say && { onStep: say }) });
   },
 };

@@ -11,6 +11,7 @@ import { announce, withdraw } from './announcement.ts';
 /** How long requests may go on after SIGTERM. */
 const DRAIN_MS = 10_000;
 const IDLE_MS = 50;
+const PARENT_MS = 500;
 
 const SERVER_OPTIONS = {
   headersTimeout: 10_000,
@@ -21,10 +22,13 @@ const SERVER_OPTIONS = {
 };
 
 /**
- * The server process: listens, serves, and on SIGTERM or SIGINT drains and ends.
+ * The server process: listens, serves, and when it is told to stop drains and ends.
  * @returns the exit code
  */
-export async function serve(environment: Environment, options: { banner: boolean }): Promise<number> {
+export async function serve(
+  environment: Environment,
+  options: { banner: boolean; onStep?: (what: string) => void },
+): Promise<number> {
   const config = readConfig(environment);
   const log = createLog(config.logLevel);
   // The commands of this machine come in by it while the server has the embedded database.
@@ -35,7 +39,8 @@ export async function serve(environment: Environment, options: { banner: boolean
       ? environment
       : { ...environment, CURFEW_SERVICE_KEYS: [...config.serviceKeys, operatorKey].join(',') };
 
-  const authority = await createAuthority({ settings, log, ownProcess: true });
+  const { onStep } = options;
+  const authority = await createAuthority({ settings, log, ownProcess: true, ...(onStep && { onStep }) });
   const server = createServer(
     { ...SERVER_OPTIONS, maxHeaderSize: config.maxHeaderBytes },
     authority.listener,
@@ -55,10 +60,7 @@ export async function serve(environment: Environment, options: { banner: boolean
   if (options.banner && !config.production) process.stdout.write(banner(authority, url));
   log.info({ url, database: config.database.kind, redis: config.redisUrl !== null }, 'listening');
 
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-  });
+  const signal = await toldToStop(environment);
   log.info({ signal }, 'draining');
   const drained = drain(server, log);
   authority.hangUp();
@@ -67,6 +69,18 @@ export async function serve(environment: Environment, options: { banner: boolean
   await authority.close();
   log.info('stopped');
   return 0;
+}
+
+/** SIGTERM, Ctrl-C, a terminal that is closed; started by npm, the end of npm, which does not pass on every signal. */
+function toldToStop(environment: Environment): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, resolve);
+    if (environment['npm_lifecycle_event'] === undefined) return;
+    const parent = process.ppid;
+    setInterval(() => {
+      if (process.ppid !== parent) resolve('the end of npm');
+    }, PARENT_MS).unref();
+  });
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

@@ -12,6 +12,8 @@ export interface Terminal {
   note(text: string): void;
   /** How long work goes on: one line that changes on a terminal, else a line now and then. */
   progress(): Progress;
+  /** Whether somebody is looking on. */
+  readonly watched: boolean;
   /** Whether somebody can be asked. */
   readonly interactive: boolean;
   /** What is answered; an empty text when nothing is. */
@@ -35,6 +37,7 @@ export function processTerminal(json: boolean): Terminal {
       stderr.write(`${text}\n`);
     },
     progress: () => (stderr.isTTY ? changingLine(stderr) : plainLines(stderr)),
+    watched: stderr.isTTY,
     interactive: stdin.isTTY && stderr.isTTY,
     ask: (question) =>
       new Promise((resolve) => {

@@ -86,31 +86,37 @@ export async function missingMigrations(on: Queryable): Promise<string[]> {
 /**
  * Brings the schema up to this program's, one transaction in all, under a lock. Running it again does nothing.
  * @param onMigration hears each name before it is applied
+ * @param onWait hears once of each thing that is waited for
  * @returns the names of the migrations that were applied
  * @throws SchemaMismatch when the schema is newer than this program, or a migration that was applied reads differently
  */
 export function migrate(
   database: Database,
   onMigration: (name: string) => void = () => undefined,
+  onWait: (forWhat: string) => void = () => undefined,
 ): Promise<string[]> {
   const own = ownMigrations();
-  return oneStarterAtATime(database, async (on) => {
-    const run = (text: string, values: unknown[] = []) => on.query({ text, values });
-    await refuseElsewhere(run);
-    await run(`create table if not exists schema_migrations (
+  return oneStarterAtATime(
+    database,
+    async (on) => {
+      const run = (text: string, values: unknown[] = []) => on.query({ text, values });
+      await refuseElsewhere(run);
+      await run(`create table if not exists schema_migrations (
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
-    const missing = missingFrom(own, (await run(APPLIED)).rows as Applied[]);
-    const patient = missing.length > 0 ? await unhurried(on) : on;
-    for (const { number, name, sql, checksum } of missing) {
-      onMigration(name);
-      // Without values the driver takes the simple protocol, which runs a file of many statements.
-      await patient.query({ text: sql } as { text: string; values: unknown[] });
-      await run('insert into schema_migrations (number, name, checksum) values ($1, $2, $3)', [
-        number,
-        name,
-        checksum,
-      ]);
-    }
-    return missing.map((migration) => migration.name);
-  });
+      const missing = missingFrom(own, (await run(APPLIED)).rows as Applied[]);
+      const patient = missing.length > 0 ? await unhurried(on) : on;
+      for (const { number, name, sql, checksum } of missing) {
+        onMigration(name);
+        // Without values the driver takes the simple protocol, which runs a file of many statements.
+        await patient.query({ text: sql } as { text: string; values: unknown[] });
+        await run('insert into schema_migrations (number, name, checksum) values ($1, $2, $3)', [
+          number,
+          name,
+          checksum,
+        ]);
+      }
+      return missing.map((migration) => migration.name);
+    },
+    onWait,
+  );
 }

@@ -18,11 +18,18 @@ const NO_HURRY_MS = 2 ** 31 - 1;
 /**
  * Runs what a start does to the database as a whole, in one transaction, and never two of them at once. Begins anew when others
  * use what it needs for itself.
+ * @param onWait hears once of each thing that is waited for
  */
 export async function oneStarterAtATime<T>(
   database: Database,
   work: (on: Queryable) => Promise<T>,
+  onWait: (forWhat: string) => void = () => undefined,
 ): Promise<T> {
+  let said = '';
+  const wait = async (forWhat: string, ms: number): Promise<void> => {
+    if (forWhat !== said) onWait((said = forWhat));
+    await sleep(ms);
+  };
   // Whoever has the lock may take longer than a statement may wait, so it is asked for again and again.
   for (;;) {
     try {
@@ -34,10 +41,10 @@ export async function oneStarterAtATime<T>(
         return (lock.rows[0] as { taken: boolean }).taken ? { result: await work(on) } : null;
       });
       if (done) return done.result;
-      await sleep(LOCK_LOOK_MS);
+      await wait('waiting for another process that starts on this database', LOCK_LOOK_MS);
     } catch (error) {
       if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
-      await sleep(TABLE_LOCK_AGAIN_MS);
+      await wait('waiting for a table that others are using', TABLE_LOCK_AGAIN_MS);
     }
   }
 }

@@ -59,9 +59,11 @@ describe('a server on the embedded database', () => {
   test('a second process on the directory is refused with a sentence', async () => {
     const second = await run(['serve'], { CURFEW_DATA, PORT: '0' });
     expect(second).toMatchObject({ code: 1, out: '' });
-    expect(second.err).toMatch(/^curfew: another Curfew process has \S+ open\. Stop it first, or .*\n$/);
+    expect(second.err).toMatch(
+      new RegExp(`^curfew: another Curfew process, ${server.pid}, has \\S+ open\\. Stop it first, or .*\\n$`),
+    );
     const migrating = await run(['migrate'], { CURFEW_DATA });
-    expect(migrating.err).toMatch(/^curfew: another Curfew process has /);
+    expect(migrating.err).toMatch(/^curfew: another Curfew process, \d+, has /);
   });
 
   test('a command reaches it by its address too, with a service key from the environment', async () => {

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../../config.ts';
 import { DirectoryInUse, openEmbedded } from '../../store/embedded.ts';
@@ -20,9 +20,6 @@ export async function checkDirectory(config: Config, directory: string, findings
     findings.ok('CURFEW_DATA', `there is no database in ${directory} yet; the server makes one.`);
     return;
   }
-  // Windows has no such bits.
-  if (process.platform !== 'win32' && (statSync(directory).mode & 0o077) !== 0)
-    findings.warning('CURFEW_DATA', `other users can look into ${directory}. Close it: chmod 700.`);
   await findings.look('CURFEW_DATA', async () => {
     try {
       const database = await openEmbedded(directory);
