@@ -5,10 +5,12 @@ import { readAnnouncement } from './announcement.ts';
 import { findUser } from './arguments.ts';
 import { apiOperator } from './api-operator.ts';
 import { type Command, type CommandLine, EXIT, Failed, UsageError } from './declare.ts';
+import { coverageOf, type NodeState, stateOf } from './prove/coverage.ts';
 import { CONTRACTS, type Held, logIn, type User } from './prove/logins.ts';
 import { press } from './prove/press.ts';
 import { isProven, type Proof, renderReport, reportOf } from './prove/report.ts';
-import { Requests } from './prove/requests.ts';
+import { type Reply, Requests } from './prove/requests.ts';
+import { endByScope, SCOPES, sessionsOf } from './prove/scopes.ts';
 import {
   backEndSurface,
   nodeSurfaces,
@@ -29,8 +31,8 @@ const prove: Command = {
   words: 'prove',
   summary: 'Log out, and show that it is true everywhere when it answers',
   description: [
-    'Logs a throw-away user in through every contract, checks the credentials everywhere, logs each out through its own contract, and goes on checking everywhere from the moment of the answer. Prints, for each place, the checks that began after the answer and how many of those were accepted. Ends with exit code 1 if any was, if a logout was not confirmed, or if a place could never say.',
-    'Everywhere is: each node, asked as a back end asks and as a proxy asks; a replica of each node, in this process; and each address that --back-end names. Name further nodes with --node: they do not know each other’s addresses.',
+    'Logs a throw-away user in through every contract, checks the credentials everywhere, ends them through each contract, in each scope of its own and in each of an administrator that nobody else’s session is in, and goes on checking everywhere from the moment of the answer. Prints, for each place, the checks that began after the answer and how many of those were accepted. Ends with exit code 1 if any was, if a logout was not confirmed, if a place could never say, or if there is a node or a verifier that was not looked at.',
+    'Everywhere is: each node, asked as a back end asks and as a proxy asks; two replicas of each node, in this process, of which one may not ask; and each address that --back-end names. Name further nodes with --node, and what verifiers protect with --back-end: the registry knows that they are there, and not their addresses.',
     'Needs a running server: the one with the embedded database here, or --url and CURFEW_SERVICE_KEY.',
   ],
   options: {
@@ -50,7 +52,7 @@ const prove: Command = {
     },
     rounds: {
       value: 'N',
-      about: `Rounds of one logout per contract, two of them at once ended by the last. Default: ${DEFAULT_ROUNDS}.`,
+      about: `Rounds of one logout per contract, two of them at once ended by the last, and one per scope. Default: ${DEFAULT_ROUNDS}.`,
     },
   },
   examples: [
@@ -68,6 +70,7 @@ const prove: Command = {
     try {
       const user = await userOf(line, operator);
       try {
+        const before = await statesOf(requests, nodes, serviceKey);
         const proofs = await proveAll(line, {
           requests,
           nodes,
@@ -76,7 +79,8 @@ const prove: Command = {
           user: user.who,
           rounds,
         });
-        const report = reportOf(proofs);
+        const after = await statesOf(requests, nodes, serviceKey);
+        const report = reportOf(proofs, coverageOf(before, after, listOf(line, 'back-end').length));
         line.terminal.answer(report, renderReport(report));
         return isProven(report) ? EXIT.done : EXIT.failed;
       } finally {
@@ -91,6 +95,16 @@ const prove: Command = {
 };
 
 export const proveCommands: Command[] = [prove];
+
+async function statesOf(
+  requests: Requests,
+  nodes: readonly string[],
+  serviceKey: string,
+): Promise<Map<string, NodeState>> {
+  const states = new Map<string, NodeState>();
+  for (const node of nodes) states.set(node, await stateOf(requests, node, serviceKey));
+  return states;
+}
 
 /** The server that is named, else the one that has the embedded database. */
 function serverOf(line: CommandLine): { url: string; serviceKey: string } {
@@ -137,7 +151,8 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
   const { origin, cookieName, audiences } = await termsOf(requests, first, user);
   for (const node of nodes) {
     surfaces.push(...nodeSurfaces(requests, node, serviceKey, cookieName));
-    surfaces.push(await replicaSurface(node, serviceKey, audiences));
+    for (const onStale of ['ask', 'refuse'] as const)
+      surfaces.push(await replicaSurface(node, serviceKey, audiences, onStale));
   }
   for (const url of listOf(line, 'back-end')) surfaces.push(backEndSurface(requests, url, cookieName));
 
@@ -154,10 +169,23 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
     while (open.length > 0) {
       const [ended] = open;
       if (ended === undefined) break;
-      const others = open.slice(1);
-      const proof = await proveOne(surfaces, ended, others);
-      proofs.push(proof.proof);
-      open.splice(0, proof.endsAll ? open.length : 1);
+      const { endsAll } = ended;
+      const along = endsAll ? open.slice(1) : [];
+      proofs.push(await proveOne(surfaces, `contract ${ended.contract}`, ended, along, ended.logOut));
+      open.splice(0, endsAll ? open.length : 1);
+    }
+    for (const scope of SCOPES) {
+      const held: Held[] = [];
+      for (const contract of sessionsOf(round))
+        held.push(await logIn(requests, node, contract, user, origin));
+      await expectAccepted(surfaces, held);
+      const end = await endByScope(requests, node, serviceKey, scope, held, user);
+      const [ended, ...along] = held.filter((_, index) => scope.ends(index));
+      if (ended === undefined) continue;
+      proofs.push(await proveOne(surfaces, `${scope.by}'s ${scope.name}`, ended, along, end));
+      const left = held.filter((_, index) => !scope.ends(index));
+      await expectAccepted(surfaces, left);
+      for (const one of left) if ((await one.logOut()).status === 200 && one.endsAll) break;
     }
   }
   progress.end();
@@ -172,42 +200,41 @@ async function expectAccepted(surfaces: readonly Surface[], open: readonly Held[
         throw new Failed(`${surface.name} refuses a live session of contract ${held.contract}`);
 }
 
+/** @param along what ends with it */
 async function proveOne(
   surfaces: readonly Surface[],
+  way: string,
   ended: Held,
-  others: readonly Held[],
-): Promise<{ proof: Proof; endsAll: boolean }> {
+  along: readonly Held[],
+  end: () => Promise<Reply>,
+): Promise<Proof> {
   const pressed = surfaces.map((surface) => press(surface, ended));
   await sleep(BEFORE_MS);
   const startMs = performance.now();
-  const { endsAll, reply } = await ended.logOut();
+  const reply = await end();
   const answeredMs = performance.now();
   for (const one of pressed) one.answered(answeredMs);
-  if (reply.status !== 200)
-    throw new Failed(`the logout of contract ${ended.contract} was answered with ${reply.status}`);
+  if (reply.status !== 200) throw new Failed(`the logout by ${way} was answered with ${reply.status}`);
   // Whatever else ends with it is looked at once, at once.
-  const along = endsAll
-    ? await Promise.all(surfaces.map((surface) => Promise.all(others.map((held) => surface.check(held)))))
-    : surfaces.map(() => []);
+  const looks = await Promise.all(
+    surfaces.map((surface) => Promise.all(along.map((held) => surface.check(held)))),
+  );
   await sleep(AFTER_MS);
   const results = await Promise.all(pressed.map((one) => one.stop()));
   return {
-    endsAll,
-    proof: {
-      contract: ended.contract,
-      ms: answeredMs - startMs,
-      ...propagationOf(reply.headers['curfew-propagation'], reply.text),
-      surfaces: results.map((result, i) => {
-        const verdicts = along[i] ?? [];
-        const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
-        return {
-          ...result,
-          checks: result.checks + verdicts.length,
-          late: result.late + count('accepted'),
-          unsure: result.unsure + count('unsure'),
-        };
-      }),
-    },
+    way,
+    ms: answeredMs - startMs,
+    ...propagationOf(reply.headers['curfew-propagation'], reply.text),
+    surfaces: results.map((result, i) => {
+      const verdicts = looks[i] ?? [];
+      const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
+      return {
+        ...result,
+        checks: result.checks + verdicts.length,
+        late: result.late + count('accepted'),
+        unsure: result.unsure + count('unsure'),
+      };
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createVerifier } from '@curfew/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
@@ -57,16 +58,38 @@ async function forgetful(believesMs: number, refusal?: number): Promise<{ server
 }
 
 describe('prove', () => {
-  test('every contract, every node and their replicas: no late accept', async () => {
+  /** Names every node, or there is one that was not looked at. */
+  const everyNode = (): string[] => {
     const others = servers.slice(1).map(({ url }) => url);
-    const nodes = others.length > 0 ? ['--node', others.join(',')] : [];
+    return others.length > 0 ? ['--node', others.join(',')] : [];
+  };
+
+  test('every contract, every scope, every node and their replicas: no late accept', async () => {
+    const nodes = everyNode();
+    // A session of somebody else: no scope may reach it.
+    const login = { email: 'test@example.com', password: PASSWORD };
+    const stranger = (await servers[0]?.call('POST', '/v1/login', { body: login }))?.json.access_token;
     const proof = await run(['prove', '--rounds', '2', '--json', ...nodes], remote);
     expect([proof.code, proof.json.late, proof.json.unconfirmed]).toEqual([0, 0, 0]);
-    expect(proof.json.logouts).toBe(8);
-    expect(proof.json.surfaces).toHaveLength(3 * servers.length);
+    expect(proof.json.logouts).toBe(8 + 2 * 7);
+    expect(proof.json.ways).toEqual([
+      'contract v1',
+      'contract 002',
+      'contract 004',
+      'contract 003',
+      ...['selected', 'device', 'others', 'all'].map((scope) => `user's ${scope}`),
+      ...['sessions', 'device', 'user'].map((scope) => `administrator's ${scope}`),
+      'contract 001',
+    ]);
+    expect((await servers[0]?.call('GET', '/v1/check', { bearer: stranger }))?.status).toBe(200);
+    expect(proof.json.not_seen).toEqual([]);
+    expect(proof.json.nodes.map(({ looked_at }: { looked_at: string[] }) => looked_at.length)).toEqual(
+      servers.map(() => 1),
+    );
+    expect(proof.json.surfaces).toHaveLength(4 * servers.length);
     for (const surface of proof.json.surfaces) expect(surface.checks).toBeGreaterThan(8);
     // The replicas in the proving process, and the other node.
-    expect(proof.json.acknowledged).toBe(2 * servers.length - 1);
+    expect(proof.json.acknowledged).toBe(3 * servers.length - 1);
     // The throw-away user is gone.
     const users = await run(['user', 'list', '--json'], remote);
     expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
@@ -75,7 +98,7 @@ describe('prove', () => {
   test('a back end that believes what it was told a moment ago is found out', async () => {
     const { server, url } = await forgetful(100);
     try {
-      const proof = await run(['prove', '--rounds', '1', '--back-end', url], remote);
+      const proof = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
       expect([proof.code, proof.out]).toEqual([1, expect.stringContaining('NOT true everywhere')]);
     } finally {
       server.close();
@@ -85,7 +108,7 @@ describe('prove', () => {
   test('one that believes nothing is not', async () => {
     const { server, url } = await forgetful(0);
     try {
-      const proof = await run(['prove', '--rounds', '1', '--back-end', url], remote);
+      const proof = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
       expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('True everywhere')]);
     } finally {
       server.close();
@@ -95,17 +118,63 @@ describe('prove', () => {
   test('one that never knows after a logout proves nothing, whatever it refuses', async () => {
     const { server, url } = await forgetful(0, 503);
     try {
-      const proof = await run(['prove', '--rounds', '1', '--back-end', url], remote);
+      const proof = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
       expect([proof.code, proof.out]).toEqual([1, expect.stringMatching(/^NOT proven: back end at /m)]);
     } finally {
       server.close();
     }
   });
 
+  test.runIf(hasPostgres)(
+    'a node that was not looked at is named, and nothing is called true everywhere',
+    async () => {
+      const proof = await run(['prove', '--rounds', '1', '--json'], remote);
+      const [seen, unseen] = [true, false].map((wanted) =>
+        proof.json.nodes.filter(({ looked_at }: { looked_at: string[] }) => looked_at.length > 0 === wanted),
+      );
+      expect([proof.code, proof.json.late, seen?.length, unseen?.length]).toEqual([1, 0, 1, 1]);
+      expect(proof.json.not_seen).toEqual([`node ${unseen?.[0].id}`]);
+      // Twice the same node, as behind a balancer, is one node.
+      const twice = await run(['prove', '--rounds', '1', '--node', servers[0]?.url ?? ''], remote);
+      expect([twice.code, twice.out]).toEqual([
+        1,
+        expect.stringContaining(`NOT proven everywhere: not looked at node ${unseen?.[0].id}.`),
+      ]);
+      expect(twice.out).not.toContain('True everywhere');
+    },
+  );
+
+  test('a verifier behind no address that was named was not looked at', async () => {
+    const verifier = createVerifier({
+      authority: servers[0]?.url ?? '',
+      serviceKey: SERVICE_KEY,
+      audience: 'https://somebody.example',
+      log: () => undefined,
+    });
+    try {
+      expect(await verifier.ready(10_000)).toBe(true);
+      const proof = await run(['prove', '--rounds', '1', '--json', ...everyNode()], remote);
+      expect([proof.code, proof.json.late, proof.json.verifiers.length]).toEqual([1, 0, 1]);
+      expect(proof.json.not_seen).toEqual([
+        expect.stringMatching(/^1 of 1 verifiers \(\S+ at 127\.0\.0\.1\)$/),
+      ]);
+      const { server, url } = await forgetful(0);
+      const named = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
+      server.close();
+      expect([named.code, named.out]).toEqual([0, expect.stringContaining('True everywhere')]);
+    } finally {
+      await verifier.close();
+    }
+  });
+
   test('a user of one’s own, with the password from standard input, who stays', async () => {
     const user = 'test@example.com';
-    const proof = await run(['prove', '--rounds', '1', '--json', '--user', user], remote, `${PASSWORD}\n`);
-    expect([proof.code, proof.json.late, proof.json.logouts]).toEqual([0, 0, 4]);
+    const proof = await run(
+      ['prove', '--rounds', '1', '--json', '--user', user, ...everyNode()],
+      remote,
+      `${PASSWORD}\n`,
+    );
+    expect([proof.code, proof.json.late, proof.json.logouts]).toEqual([0, 0, 11]);
     const users = await run(['user', 'list', '--json'], remote);
     expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
     const wrong = await run(['prove', '--rounds', '1', '--user', user], remote, 'not the password\n');

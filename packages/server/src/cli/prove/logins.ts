@@ -7,8 +7,12 @@ export interface Held {
   /** The text: after `Bearer `, or the cookie's value. */
   text: string;
   via: 'bearer' | 'cookie';
-  /** Logs it out through its own family. @returns whether the other sessions of the user are over too */
-  logOut(): Promise<{ endsAll: boolean; reply: Reply }>;
+  /** What a request that changes something brings along: as a program, or as a page of the authority's own. */
+  headers: Record<string, string>;
+  /** Whether the other sessions of the user are over too when it is logged out. */
+  endsAll: boolean;
+  /** Logs it out through its own family. */
+  logOut: () => Promise<Reply>;
 }
 
 export type Contract = 'v1' | '001' | '002' | '003' | '004';
@@ -52,7 +56,9 @@ export async function logIn(
     contract,
     text,
     via: 'bearer',
-    logOut: async () => ({ endsAll, reply: await post(path, bearer(text), body) }),
+    headers: bearer(text),
+    endsAll,
+    logOut: () => post(path, bearer(text), body),
   });
 
   switch (contract) {
@@ -72,10 +78,9 @@ export async function logIn(
         contract,
         text,
         via: 'bearer',
-        logOut: async () => ({
-          endsAll: false,
-          reply: await post(`/api/auth/logout?${query.toString()}`, {}),
-        }),
+        headers: bearer(text),
+        endsAll: false,
+        logOut: () => post(`/api/auth/logout?${query.toString()}`, {}),
       };
     }
     case '003': {
@@ -86,14 +91,14 @@ export async function logIn(
       const { json, reply } = await login('/auth/login', { email, password, transport: 'cookie' });
       const [name = '', text = ''] = sessionCookie(reply);
       const csrf = json.data?.csrf_token ?? '';
+      const headers = { cookie: `${name}=${text}`, 'x-csrf-token': csrf, origin };
       return {
         contract,
         text,
         via: 'cookie',
-        logOut: async () => ({
-          endsAll: false,
-          reply: await post('/auth/logout', { cookie: `${name}=${text}`, 'x-csrf-token': csrf, origin }),
-        }),
+        headers,
+        endsAll: false,
+        logOut: () => post('/auth/logout', headers),
       };
     }
   }

@@ -1,9 +1,11 @@
 import { table } from '../terminal.ts';
+import type { Coverage } from './coverage.ts';
 import type { Pressed } from './press.ts';
 
 /** One logout, and what every surface did about it. */
 export interface Proof {
-  contract: string;
+  /** The contract or the scope that it went by. */
+  way: string;
   /** Milliseconds from sending the logout to its answer. */
   ms: number;
   confirmed: boolean;
@@ -12,8 +14,10 @@ export interface Proof {
   surfaces: Pressed[];
 }
 
-export interface Report {
+export interface Report extends Coverage {
   logouts: number;
+  /** By which contracts and scopes. */
+  ways: string[];
   unconfirmed: number;
   late: number;
   checks: number;
@@ -37,7 +41,7 @@ interface Percentiles {
   p99: number;
 }
 
-export function reportOf(proofs: readonly Proof[]): Report {
+export function reportOf(proofs: readonly Proof[], coverage: Coverage): Report {
   const names = proofs[0]?.surfaces.map(({ surface }) => surface) ?? [];
   const surfaces = names.map((surface) => {
     const here = proofs.flatMap((proof) => proof.surfaces.filter((one) => one.surface === surface));
@@ -51,7 +55,9 @@ export function reportOf(proofs: readonly Proof[]): Report {
     };
   });
   return {
+    ...coverage,
     logouts: proofs.length,
+    ways: [...new Set(proofs.map(({ way }) => way))],
     unconfirmed: proofs.filter(({ confirmed }) => !confirmed).length,
     late: sum(surfaces.map(({ late }) => late)),
     checks: sum(surfaces.map(({ checks }) => checks)),
@@ -64,7 +70,10 @@ export function reportOf(proofs: readonly Proof[]): Report {
 }
 
 export const isProven = (report: Report): boolean =>
-  report.late === 0 && report.unconfirmed === 0 && muteSurfaces(report).length === 0;
+  report.late === 0 &&
+  report.unconfirmed === 0 &&
+  muteSurfaces(report).length === 0 &&
+  report.not_seen.length === 0;
 
 /** Those that refused every time without knowing: they would have refused a live session too. */
 const muteSurfaces = (report: Report): string[] =>
@@ -86,9 +95,13 @@ export function renderReport(report: Report): string {
     verdict = `NOT true everywhere: ${report.late} of ${report.checks} checks after the answer were accepted, ${report.unconfirmed} of ${report.logouts} logouts were not confirmed.`;
   else if (mute.length > 0)
     verdict = `NOT proven: ${mute.join(', ')} never knew after an answer whether the session lives.`;
+  else if (report.not_seen.length > 0)
+    verdict = `NOT proven everywhere: not looked at ${report.not_seen.join(', ')}. Name nodes with --node, and what verifiers protect with --back-end. Elsewhere ${report.logouts} logouts were true: ${report.checks} checks after their answers, none accepted.`;
   return [
     table(['SURFACE', 'CHECKS AFTER', 'LATE ACCEPTS', 'COULD NOT SAY', 'LAST ACCEPT p50 ms', 'p99 ms'], rows),
     '',
+    `Nodes in the registry: ${report.nodes.map(({ id, looked_at: at }) => `${id} (${at.join(', ') || 'not looked at'})`).join(', ')}. Verifiers that follow them: ${report.verifiers.length}; back ends looked at: ${report.back_ends}.`,
+    `Ended by: ${report.ways.join(', ')}.`,
     `Logout to its answer: p50 ${ms(report.answer.p50)} ms, p99 ${ms(report.answer.p99)} ms. Other replicas that acknowledged: ${report.acknowledged}; waited out: ${report.waited_out}.`,
     'Last accept: from the answer to the end of the last check that was accepted; below zero is before the answer.',
     verdict,

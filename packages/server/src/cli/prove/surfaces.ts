@@ -65,17 +65,19 @@ export function backEndSurface(requests: Requests, url: string, cookieName: stri
   };
 }
 
-/** A verifier in this process that follows the node: it answers from memory, or refuses. */
+/** A verifier in this process that follows the node: it answers from memory, asks where it may, or refuses. */
 export async function replicaSurface(
   node: string,
   serviceKey: string,
   audiences: readonly string[],
+  onStale: 'ask' | 'refuse',
 ): Promise<Surface> {
   const { host } = new URL(node);
   const verifier: Verifier = createVerifier({
     authority: node,
     serviceKey,
     audience: audiences,
+    onStale,
     log: () => undefined,
   });
   if (!(await verifier.ready(READY_MS))) {
@@ -83,7 +85,7 @@ export async function replicaSurface(
     throw new Failed(`a verifier did not become fresh at ${node} within ten seconds`);
   }
   return {
-    name: `replica of ${host}`,
+    name: `replica of ${host}${onStale === 'refuse' ? ' that may not ask' : ''}`,
     async check(held) {
       const verified = await verifier.verify(held.text);
       if (verified.ok) return 'accepted';

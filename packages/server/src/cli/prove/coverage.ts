@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { Failed } from '../declare.ts';
+import type { Requests } from './requests.ts';
+
+/** Who could accept a credential, by the registry, and which of them the proof looked at. */
+export interface Coverage {
+  nodes: { id: string; looked_at: string[] }[];
+  /** The verifiers that follow the nodes which were looked at, without the proof's own. */
+  verifiers: { replica: string; address: string | null }[];
+  back_ends: number;
+  /** What was not looked at, in words. Empty: everything was. */
+  not_seen: string[];
+}
+
+const stateSchema = z.object({
+  node: z.object({ id: z.string() }),
+  nodes: z.array(z.object({ id: z.string(), silent: z.boolean() })),
+  verifiers: z.array(z.object({ replica: z.string(), address: z.string().nullable() })),
+  verifier_count: z.number(),
+  database: z.object({ answers: z.boolean() }),
+});
+export type NodeState = z.infer<typeof stateSchema>;
+
+/** How a node stands. Asked before the proof has verifiers of its own, it names those of others alone. */
+export async function stateOf(requests: Requests, node: string, serviceKey: string): Promise<NodeState> {
+  const reply = await requests.send('GET', new URL('/v1/admin/state', node), {
+    authorization: `Bearer ${serviceKey}`,
+  });
+  if (reply.status !== 200)
+    throw new Failed(`${new URL(node).host} does not say how it stands: ${reply.status}`);
+  const state = stateSchema.parse(JSON.parse(reply.text));
+  if (!state.database.answers) throw new Failed(`the database of ${new URL(node).host} does not answer`);
+  return state;
+}
+
+/**
+ * @param before the states of the nodes by their addresses, from before the proof began
+ * @param after the same from its end: a node that came meanwhile was not looked at either
+ */
+export function coverageOf(
+  before: ReadonlyMap<string, NodeState>,
+  after: ReadonlyMap<string, NodeState>,
+  backEnds: number,
+): Coverage {
+  const states = [...before.values(), ...after.values()];
+  // One that is silent has long lost its lease, and refuses. The embedded database has no other.
+  const ids = new Set(
+    states.flatMap(({ node, nodes }) => [
+      node.id,
+      ...nodes.filter(({ silent }) => !silent).map(({ id }) => id),
+    ]),
+  );
+  const nodes = [...ids].map((id) => ({
+    id,
+    looked_at: [...before].filter(([, { node }]) => node.id === id).map(([url]) => new URL(url).host),
+  }));
+  const known = new Map([...before.values()].map((state) => [state.node.id, state]));
+  const verifiers = [...known.values()].flatMap((state) => state.verifiers);
+  const count = [...known.values()].reduce((sum, state) => sum + state.verifier_count, 0);
+  const unseen = nodes.filter(({ looked_at: at }) => at.length === 0).map(({ id }) => `node ${id}`);
+  // Which of them stands behind which address nobody knows: one address can stand for one.
+  const missing = Math.max(0, count - backEnds);
+  const names = verifiers.map(({ replica, address }) => `${replica} at ${address ?? 'an unknown address'}`);
+  const some = `${missing} of ${count} verifiers (${names.join(', ')})`;
+  return { nodes, verifiers, back_ends: backEnds, not_seen: [...unseen, ...(missing > 0 ? [some] : [])] };
+}

@@ -1,0 +1,93 @@
+import { Failed } from '../declare.ts';
+import type { Contract, Held, User } from './logins.ts';
+import type { Reply, Requests } from './requests.ts';
+
+/* Endings by scope. Each is of the proof's own user alone: nobody else's session may end with it. */
+
+/** Which session a credential is of, and of which device. */
+interface Facts {
+  sid: string;
+  device: string;
+}
+
+export interface Scope {
+  name: string;
+  by: 'user' | 'administrator';
+  /** Which of the sessions it ends; the first is the one that asks. */
+  ends(index: number): boolean;
+  body(facts: readonly Facts[], user: User): object;
+}
+
+const one = (index: number): boolean => index === 1;
+const sidOf = (facts: readonly Facts[]): string => facts[1]?.sid ?? '';
+const deviceOf = (facts: readonly Facts[]): string => facts[1]?.device ?? '';
+
+export const SCOPES: readonly Scope[] = [
+  {
+    name: 'selected',
+    by: 'user',
+    ends: one,
+    body: (facts) => ({ scope: 'selected', sessions: [sidOf(facts)] }),
+  },
+  {
+    name: 'device',
+    by: 'user',
+    ends: one,
+    body: (facts) => ({ scope: 'device', device: deviceOf(facts) }),
+  },
+  { name: 'others', by: 'user', ends: (index) => index > 0, body: () => ({ scope: 'others' }) },
+  { name: 'all', by: 'user', ends: () => true, body: () => ({ scope: 'all' }) },
+  {
+    name: 'sessions',
+    by: 'administrator',
+    ends: one,
+    body: (facts) => ({ scope: 'sessions', sessions: [sidOf(facts)] }),
+  },
+  {
+    name: 'device',
+    by: 'administrator',
+    ends: one,
+    body: (facts, { id }) => ({ scope: 'device', user_id: id, device_id: deviceOf(facts) }),
+  },
+  {
+    name: 'user',
+    by: 'administrator',
+    ends: () => true,
+    body: (_, { id }) => ({ scope: 'user', user_id: id }),
+  },
+];
+
+/** Who is logged in for an ending by scope: the first asks, as a program in one round and as a page in the next. */
+export const sessionsOf = (round: number): readonly Contract[] =>
+  round % 2 === 0 ? ['v1', '003', '004'] : ['004', 'v1', '002'];
+
+/** Ends by scope. @param open the sessions of `sessionsOf` */
+export async function endByScope(
+  requests: Requests,
+  node: string,
+  serviceKey: string,
+  scope: Scope,
+  open: readonly Held[],
+  user: User,
+): Promise<() => Promise<Reply>> {
+  const facts = await Promise.all(open.map((held) => factsOf(requests, node, serviceKey, held)));
+  const body = JSON.stringify(scope.body(facts, user));
+  const asService = { authorization: `Bearer ${serviceKey}` };
+  const [path, who] =
+    scope.by === 'user' ? ['/v1/logout', open[0]?.headers] : ['/v1/admin/logout', asService];
+  return () =>
+    requests.send('POST', new URL(path, node), { 'content-type': 'application/json', ...who }, body);
+}
+
+async function factsOf(requests: Requests, node: string, serviceKey: string, held: Held): Promise<Facts> {
+  const reply = await requests.send(
+    'POST',
+    new URL('/oauth/introspect', node),
+    { authorization: `Bearer ${serviceKey}`, 'content-type': 'application/x-www-form-urlencoded' },
+    new URLSearchParams({ token: held.text }).toString(),
+  );
+  const { sid, device_id: device } = JSON.parse(reply.text) as { sid?: string; device_id?: string };
+  if (sid === undefined || device === undefined)
+    throw new Failed(`a live session of contract ${held.contract} is not known to ${new URL(node).host}`);
+  return { sid, device };
+}
