@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 
 /**
  * An address in its one spelling, without a zone, or null when it is none. IPv4 in IPv6 (`::ffff:192.0.2.1`, also
@@ -6,10 +6,11 @@ import { isIP } from 'node:net';
  */
 export function canonicalAddress(text: string): string | null {
   const [address = ''] = text.split('%', 1);
-  const family = isIP(address);
-  if (family !== 6) return family === 4 ? address : null;
+  if (IPV4.test(address)) return address;
+  const bracketed = `http://[${address}]`;
+  if (!/^[0-9a-f:.]+$/i.test(address) || !URL.canParse(bracketed)) return null;
   // The URL standard writes an IPv6 address as RFC 5952 does.
-  const short = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const short = new URL(bracketed).hostname.slice(1, -1);
   const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
   if (!mapped) return short;
   const [high = 0, low = 0] = mapped.slice(1).map((group) => Number.parseInt(group, 16));
