@@ -160,7 +160,8 @@ describe.each(backends())('contract 003, token, %s', (backend) => {
         bearer,
         `Token ${bearer}`,
         `Bearer ${bearer} x`,
-        `Bearer  ${bearer}`,
+        `Bearer\t${bearer}`,
+        `Bearer \t${bearer}`,
         `Bearer: ${bearer}`,
       ])
         await expectRefused({ authorization });

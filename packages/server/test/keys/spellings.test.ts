@@ -109,7 +109,7 @@ function respellings(token: string): [string, string][] {
     ['a dot at the end', `${token}.`],
     ['a dot in front', `.${token}`],
     ['a tab in front', `\t${token}`],
-    ['a blank in front', ` ${token}`],
+    ['a blank and a tab in front', ` \t${token}`],
     ['a blank within', `${header}. ${claims}.${signature}`],
     ['quotes', `"${token}"`],
     [
