@@ -10,7 +10,6 @@ import type { NodeProcess } from './node-process.ts';
 import type { Process } from './process.ts';
 import type { Simulation } from './simulation.ts';
 import type { VerifierProcess } from './verifier-process.ts';
-import { Broken } from './world.ts';
 
 interface Direction {
   /** In order: nothing arrives before this. */
@@ -55,7 +54,7 @@ export class Connection {
     while (this.#seenSeq < Math.min(seq, published.length - 1)) {
       for (const ending of published[++this.#seenSeq] ?? [])
         if (!this.#sim.isOld(ending) && !this.verifier.holds(ending))
-          throw new Broken(
+          throw this.#sim.world.broken(
             'told',
             `${this.verifier.name} acknowledges ${seq} of ${name} and does not hold ${ending.position}`,
           );

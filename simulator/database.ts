@@ -44,6 +44,13 @@ interface Transaction {
   readonly xid: number;
 }
 
+/** What a statement that ends sessions answers. */
+export interface Ended<T> {
+  /** How often the database had gone back when the statement ran: its answer may reach a process that was stopped much later. */
+  readonly life: number;
+  readonly decided: T;
+}
+
 interface Logged {
   readonly xid: number;
   readonly ending: Ending;
@@ -357,23 +364,29 @@ export class Database {
    * Ends what the scope says, by each of those that ask for it, in one transaction. Null for whom there was nothing left
    * to end: of a single session only.
    */
-  end(from: Process, scope: Scope, by: readonly Session[], done: Done<(Decision | null)[]>): void {
+  end(from: Process, scope: Scope, by: readonly Session[], done: Done<Ended<(Decision | null)[]>>): void {
     this.write(
       from,
       'end',
       () => by.map(() => this.draw()),
-      (positions, xid) => by.map((one, i) => this.#end(scope, one, positions[i] as number, xid)),
+      (positions, xid) => ({
+        life: this.#truth.life,
+        decided: by.map((one, i) => this.#end(scope, one, positions[i] as number, xid)),
+      }),
       done,
     );
   }
 
   /** Ends a list of sessions by one ending: those of them that live. Null when none does. */
-  endList(from: Process, named: readonly Session[], done: Done<Decision | null>): void {
+  endList(from: Process, named: readonly Session[], done: Done<Ended<Decision | null>>): void {
     this.write(
       from,
       'end',
       () => this.draw(),
-      (position, xid) => this.#end('list', named[0] as Session, position, xid, named),
+      (position, xid) => ({
+        life: this.#truth.life,
+        decided: this.#end('list', named[0] as Session, position, xid, named),
+      }),
       done,
     );
   }

@@ -7,8 +7,15 @@ import type { Connection } from './connection.ts';
 import { readToken } from './credentials.ts';
 import { Process } from './process.ts';
 import type { Simulation } from './simulation.ts';
-import { type Check, type Decision, nameOf, probesOf, type Scope, type Session } from './truth.ts';
-import { Broken } from './world.ts';
+import {
+  type Check,
+  type Decision,
+  type Learned,
+  nameOf,
+  probesOf,
+  type Scope,
+  type Session,
+} from './truth.ts';
 
 /** What a check comes to. `fault`: nobody could say, which is a refusal. */
 export type Answer = 'yes' | 'over' | 'no' | 'fault';
@@ -148,7 +155,7 @@ export class NodeProcess {
     if (known !== null && known !== 'unsure') {
       // A sole node reads no log: what it has not committed itself nobody has.
       if (!plan.sole && world.nowMs - this.#readMs > plan.leaseMs * 1.011)
-        throw new Broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
+        throw world.broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
       truth.accepted(check, true);
       return done('yes');
     }
@@ -184,14 +191,14 @@ export class NodeProcess {
   end(scope: Scope, by: readonly Session[], done: (error: unknown) => void): void {
     const { world, truth, database } = this.#sim;
     world.note(this.name, () => `is asked to end ${scope} by ${by.map(nameOf).join(' and by ')}`);
-    database.end(this.process, scope, by, (error, answers) => {
+    database.end(this.process, scope, by, (error, answer) => {
       // A store that does not answer: not logged out, try again.
-      if (error || answers === undefined) return done(error);
-      const decisions = answers.filter((decision) => decision !== null);
-      const over = by.filter((_, i) => answers[i] === null);
+      if (error || answer === undefined) return done(error);
+      const { life, decided } = answer;
+      const decisions = decided.filter((decision) => decision !== null);
+      const over = by.filter((_, i) => decided[i] === null);
       if (decisions.length > 0) {
-        const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
-        this.#sim.promise(this, learned);
+        const learned = this.#promise(life);
         this.#takeIn(decisions);
         this.asked.push(...decisions);
         this.node.confirm((propagation) => {
@@ -202,8 +209,7 @@ export class NodeProcess {
         });
       }
       if (over.length > 0) {
-        const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
-        this.#sim.promise(this, learned);
+        const learned = this.#promise(life);
         this.node.confirmEarlier(() => {
           for (const one of over) truth.toldNothing(this, one, learned);
           this.#sim.kept(learned);
@@ -217,10 +223,10 @@ export class NodeProcess {
   endList(named: readonly Session[], done: (error: unknown) => void): void {
     const { world, truth, database } = this.#sim;
     world.note(this.name, () => `is asked to end the list ${named.map(nameOf).join(', ')}`);
-    database.endList(this.process, named, (error, decision) => {
-      if (error || decision === undefined) return done(error);
-      const learned = { atMs: world.nowMs, suspendedMs: this.process.suspendedMs };
-      this.#sim.promise(this, learned);
+    database.endList(this.process, named, (error, result) => {
+      if (error || result === undefined) return done(error);
+      const { life, decided: decision } = result;
+      const learned = this.#promise(life);
       const ended = decision?.listed ?? [];
       if (decision) {
         this.#takeIn([decision]);
@@ -238,6 +244,13 @@ export class NodeProcess {
     });
   }
 
+  /** From here on an answer is owed. */
+  #promise(life: number): Learned {
+    const learned = { atMs: this.#sim.world.nowMs, suspendedMs: this.process.suspendedMs, life };
+    this.#sim.promise(this, learned);
+    return learned;
+  }
+
   /** A ring is on its way out: what is said with it has to be true. */
   says(ring: Ring, to: NodeProcess | undefined): void {
     if ('ring' in ring) this.rung.set(ring.ring, this.asked.length);
@@ -245,7 +258,7 @@ export class NodeProcess {
       const spokenFor = to.rung.get(ring.ack) ?? 0;
       for (const decision of to.asked.slice(0, spokenFor))
         if (!decision.lost && !this.#sim.isOld(decision.ending) && !this.holds(decision.ending))
-          throw new Broken('told', `${this.name} acknowledges what it does not hold`);
+          throw this.#sim.world.broken('told', `${this.name} acknowledges what it does not hold`);
     }
   }
 

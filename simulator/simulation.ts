@@ -9,6 +9,7 @@ import {
   covers,
   type Decision,
   latestAnswerMs,
+  type Learned,
   nameOf,
   type Scope,
   type Session,
@@ -33,11 +34,6 @@ interface Held {
   readonly credential: Credential;
   readonly session: Session;
   readonly twin: boolean;
-}
-
-interface Learned {
-  atMs: number;
-  suspendedMs: number;
 }
 
 const SCOPES: readonly Scope[] = [
@@ -257,7 +253,7 @@ export class Simulation {
         if (error || !alive) return;
         this.world.note(node.name, () => `gives new credentials to ${nameOf(session)}`);
         if (session.confirmedMs <= beganMs)
-          throw new Broken('G1', `${node.name} refreshes ${nameOf(session)}, whose end was confirmed`);
+          throw this.world.broken('G1', `${node.name} refreshes ${nameOf(session)}, whose end was confirmed`);
         this.#hand(session, issuedMs, epoch);
       });
     });
@@ -501,14 +497,14 @@ export class Simulation {
     for (const [{ atMs, suspendedMs }, node] of this.#promised) {
       const waitedMs = world.nowMs - atMs - (node.process.suspendedMs - suspendedMs);
       if (!node.process.dead && !node.retiring && waitedMs > latestAnswerMs(plan))
-        throw new Broken('G2', `${node.name} has not answered after ${waitedMs.toFixed(0)} ms`);
+        throw world.broken('G2', `${node.name} has not answered after ${waitedMs.toFixed(0)} ms`);
     }
     const nodes = this.#liveNodes.filter((node) => !node.retiring);
     for (const node of nodes)
-      if (!node.node.isFresh()) throw new Broken('healing', `${node.name} is not fresh in the end`);
+      if (!node.node.isFresh()) throw world.broken('healing', `${node.name} is not fresh in the end`);
     for (const verifier of this.#liveVerifiers)
       if (!verifier.subscriber.isFresh())
-        throw new Broken('healing', `${verifier.name} is not fresh in the end`);
+        throw world.broken('healing', `${verifier.name} is not fresh in the end`);
     const places = [...nodes, ...this.#liveVerifiers];
     const seen = new Set<Session>();
     for (const held of [...this.#credentials].reverse()) {
@@ -521,7 +517,7 @@ export class Simulation {
       const place = world.random.pick(places);
       this.#checkAt(place, held, (answer) => {
         if ((answer === 'yes') === right || (right && mayRunOut)) return;
-        throw new Broken(
+        throw world.broken(
           'healing',
           `${place.name} answers ${answer} to ${nameOf(session)}, ${right ? 'which lives' : ''}`,
         );

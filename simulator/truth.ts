@@ -5,7 +5,7 @@ import { watch, type Watched } from '@curfew/protocol/replica';
 import type { NodeProcess } from './node-process.ts';
 import { LATEST_TIMER_MS, Process } from './process.ts';
 import type { VerifierProcess } from './verifier-process.ts';
-import { Broken, type World } from './world.ts';
+import type { World } from './world.ts';
 import type { Plan } from './plan.ts';
 
 /** A session as it really stands, whoever knows of it. */
@@ -95,6 +95,13 @@ export function probesOf(ending: Ending): Watched[] {
   return facts.map(watch);
 }
 
+/** When a node learned of a commit that it owes an answer for, and which life of the database the commit is of. */
+export interface Learned {
+  readonly atMs: number;
+  readonly suspendedMs: number;
+  readonly life: number;
+}
+
 /** One check, from its beginning. */
 export interface Check {
   readonly at: string;
@@ -115,9 +122,8 @@ export class Truth {
   readonly #plan: Plan;
   checks = 0;
   confirmations = 0;
-  /** How often the database has gone back, and when it did last. */
+  /** How often the database has gone back. */
   life = 0;
-  #wentBackMs = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, plan: Plan) {
     this.#world = world;
@@ -148,7 +154,6 @@ export class Truth {
       );
     }
     this.life++;
-    this.#wentBackMs = this.#world.nowMs;
   }
 
   /** A check was answered with yes. @param memory whether nobody was asked: then the instant of the answer counts */
@@ -157,10 +162,10 @@ export class Truth {
     const { session } = check;
     this.#world.note(check.at, () => `accepts ${nameOf(session)}${memory ? '' : ', having asked'}`);
     if (!check.canonical)
-      throw new Broken('canonical', `${check.at} accepts another spelling of ${nameOf(session)}`);
+      throw this.#world.broken('canonical', `${check.at} accepts another spelling of ${nameOf(session)}`);
     const sinceMs = memory ? this.#world.nowMs : check.beganMs;
     if (session.confirmedMs <= sinceMs)
-      throw new Broken(
+      throw this.#world.broken(
         'G1',
         `${check.at} accepts ${nameOf(session)}, whose end was confirmed at ${session.confirmedMs.toFixed(2)}`,
       );
@@ -174,19 +179,17 @@ export class Truth {
     this.checks++;
     this.#world.note(check.at, () => `says that ${nameOf(check.session)} is over`);
     if (!check.session.over && current)
-      throw new Broken('wrong end', `${check.at} says that ${nameOf(check.session)} is over`);
+      throw this.#world.broken('wrong end', `${check.at} says that ${nameOf(check.session)} is over`);
   }
 
   /** A logout was answered. */
-  told(
-    by: NodeProcess,
-    decision: Decision,
-    learned: { atMs: number; suspendedMs: number },
-    propagation: Propagation,
-  ): void {
+  told(by: NodeProcess, decision: Decision, learned: Learned, propagation: Propagation): void {
     this.#world.note(by.name, () => `confirms ${describe(decision)}: ${JSON.stringify(propagation)}`);
     if (decision.committedMs === null)
-      throw new Broken('loud failure', `${by.name} confirms what was never committed: ${describe(decision)}`);
+      throw this.#world.broken(
+        'loud failure',
+        `${by.name} confirms what was never committed: ${describe(decision)}`,
+      );
     this.#inTime(by, learned);
     if (decision.lost) return;
     for (const session of this.sessions)
@@ -201,12 +204,15 @@ export class Truth {
   }
 
   /** A logout that found its session ended already was answered. */
-  toldNothing(by: NodeProcess, session: Session, learned: { atMs: number; suspendedMs: number }): void {
+  toldNothing(by: NodeProcess, session: Session, learned: Learned): void {
     this.#world.note(by.name, () => `confirms that ${nameOf(session)} was over already`);
     this.#inTime(by, learned);
-    if (learned.atMs < this.#wentBackMs) return;
+    if (learned.life < this.life) return;
     if (!session.over && session.lostIn === null)
-      throw new Broken('loud failure', `${by.name} confirms the end of ${nameOf(session)}, which lives`);
+      throw this.#world.broken(
+        'loud failure',
+        `${by.name} confirms the end of ${nameOf(session)}, which lives`,
+      );
     session.confirmedMs = Math.min(session.confirmedMs, this.#world.nowMs);
     this.confirmations++;
     const first = this.decisions.find((one) => covers(one, session));
@@ -215,11 +221,11 @@ export class Truth {
       for (const process of this.#all()) this.#never(process, session.watched, nameOf(session));
   }
 
-  #inTime(by: NodeProcess, learned: { atMs: number; suspendedMs: number }): void {
+  #inTime(by: NodeProcess, learned: Learned): void {
     const tookMs = this.#world.nowMs - learned.atMs - (by.process.suspendedMs - learned.suspendedMs);
     const boundMs = latestAnswerMs(this.#plan);
     if (tookMs > boundMs)
-      throw new Broken(
+      throw this.#world.broken(
         'G2',
         `${by.name} answers after ${tookMs.toFixed(1)} ms; ${boundMs.toFixed(1)} are promised`,
       );
@@ -233,11 +239,11 @@ export class Truth {
     for (const process of this.#all())
       if (process !== by && process.holds(decision.ending)) holders += process.feeds;
     if (acknowledged > holders)
-      throw new Broken(
+      throw this.#world.broken(
         'told',
         `${acknowledged} are said to have acknowledged, ${holders} hold ${describe(decision)}`,
       );
-    if (waitedOut < 0) throw new Broken('told', 'fewer than none were waited out');
+    if (waitedOut < 0) throw this.#world.broken('told', 'fewer than none were waited out');
   }
 
   /** Entries may be gone that no credential can need. */
@@ -265,7 +271,7 @@ export class Truth {
   #never(process: NodeProcess | VerifierProcess, watched: Watched, what: string): void {
     if (process.process.dead) return;
     if (Process.observe(() => process.judge(watched)) === 'alive')
-      throw new Broken('G1', `${process.name} would accept what was confirmed to be over: ${what}`);
+      throw this.#world.broken('G1', `${process.name} would accept what was confirmed to be over: ${what}`);
   }
 }
 

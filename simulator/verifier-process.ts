@@ -9,7 +9,6 @@ import type { Answer } from './node-process.ts';
 import { Process } from './process.ts';
 import type { Simulation } from './simulation.ts';
 import { type Check, probesOf } from './truth.ts';
-import { Broken } from './world.ts';
 
 /** One life of a service that uses the verifier. */
 export class VerifierProcess {
@@ -105,7 +104,7 @@ export class VerifierProcess {
     switch (verdict) {
       case 'alive':
         if (world.nowMs - this.#provenMs > this.#sim.plan.leaseMs * 1.011)
-          throw new Broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
+          throw world.broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
         truth.accepted(check, true);
         return done('yes');
       case 'ended':
@@ -117,7 +116,7 @@ export class VerifierProcess {
         return this.#ask(text, check, done);
       case 'unsure':
         if (jwt && fresh && suspendedMs === process.suspendedMs)
-          throw new Broken('G3', `${this.name} is fresh and asks about a JWT`);
+          throw world.broken('G3', `${this.name} is fresh and asks about a JWT`);
         return this.#ask(text, check, done);
     }
   }
@@ -180,7 +179,7 @@ export class VerifierProcess {
         mark,
       });
       if (world.nowMs - askedMs > plan.leaseMs * 1.011)
-        throw new Broken('G3', `${this.name} believes an answer that is older than the lease`);
+        throw world.broken('G3', `${this.name} believes an answer that is older than the lease`);
       truth.accepted(check, false);
       done('yes');
     });

@@ -26,6 +26,7 @@ export class World {
   steps = 0;
   /** Runs within runs: a process is held up in the middle of a check while the world goes on. */
   depth = 0;
+  #broken: Broken | null = null;
   readonly #due: Due[] = [];
   #order = 0;
 
@@ -49,6 +50,12 @@ export class World {
     heap[at] = due;
   }
 
+  /** Throw what it returns. The run ends at it in any case: the protocol catches what is thrown into it, and goes on. */
+  broken(invariant: string, what: string): Broken {
+    this.#broken ??= new Broken(invariant, what);
+    return this.#broken;
+  }
+
   /** Lets everything happen that is due until an instant, and stands there afterwards. */
   run(untilMs: number): void {
     for (;;) {
@@ -58,6 +65,7 @@ export class World {
       if (next.atMs > this.nowMs) this.nowMs = next.atMs;
       this.steps++;
       next.work();
+      if (this.#broken) throw this.#broken;
     }
     if (untilMs > this.nowMs) this.nowMs = untilMs;
   }
