@@ -42,7 +42,7 @@ export function readToken(token: string): Claims | null {
   const parts = token.split('.');
   const [sid = '', userId, clientId = '', deviceId = '', born, epoch, issuedMs, expiresAtMs, signed = ''] =
     parts;
-  const right = signature(parts.slice(0, -1).join('.'));
+  const right = signature(token.slice(0, -signed.length - 1));
   if (signed.toLowerCase() !== right) return null;
   if (signed !== right) return null;
   return {

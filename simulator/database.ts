@@ -241,7 +241,7 @@ export class Database {
     this.#world.after(afterMs, () =>
       from.deliver(() => {
         this.#world.note(from.name, () => `is told that ${kind} has failed`);
-        done(new Error(`${kind} has failed`));
+        done(failed(kind));
       }),
     );
   }
@@ -580,6 +580,15 @@ export class Database {
       more,
     };
   }
+}
+
+const failures = new Map<Statement, Error>();
+
+/** One error for each kind: to make one costs more than everything else in a step. */
+function failed(kind: Statement): Error {
+  const error = failures.get(kind) ?? new Error(`${kind} has failed`);
+  failures.set(kind, error);
+  return error;
 }
 
 function cutsOf(scope: Scope, { facts }: Session, position: number): { cuts: KeyedCut[] } | null {

@@ -55,15 +55,16 @@ export class Forger {
     const recorded = this.#heard.filter((text) => text.includes('"ack"') && text.includes('"over":true'));
     if (recorded.length === 0 || random.chance(0.2))
       return `{"ack":${ring},"from":"${from}","to":"${to}","over":true,"acknowledged":0,"missing":0,"n":${++this.#n},"mac":"x"}`;
-    const said = (of: string, about: string): string[] =>
-      recorded.filter((text) => text.includes(`"from":"${of}","to":"${about}"`));
+    const said = (of: string, about: string): string | undefined =>
+      recorded.find((text) => text.includes(`"from":"${of}","to":"${about}"`));
     // The less that has to be changed, the more a MAC has to be of.
-    const [close = random.pick(recorded)] = random.pick([
-      said(from, to),
-      recorded.filter((text) => text.startsWith(`{"ack":${ring},"from":"${from}"`)),
-      recorded.filter((text) => text.startsWith(`{"ack":${ring},`) && text.includes(`"to":"${to}"`)),
-      recorded,
-    ]);
+    const close =
+      random.pick([
+        () => said(from, to),
+        () => recorded.find((text) => text.startsWith(`{"ack":${ring},"from":"${from}"`)),
+        () => recorded.find((text) => text.startsWith(`{"ack":${ring},`) && text.includes(`"to":"${to}"`)),
+        () => recorded[0],
+      ])() ?? random.pick(recorded);
     return close
       .replace(/"ack":\d+/, `"ack":${ring}`)
       .replace(/"from":"[^"]*"/, `"from":"${from}"`)

@@ -73,8 +73,16 @@ export function covers(
   }
 }
 
+const probes = new WeakMap<Ending, readonly Watched[]>();
+
 /** Sessions that nobody has, which the ending ends and no other does, as far as one can tell them apart. */
-export function probesOf(ending: Ending): Watched[] {
+export function probesOf(ending: Ending): readonly Watched[] {
+  const known = probes.get(ending) ?? makeProbes(ending);
+  probes.set(ending, known);
+  return known;
+}
+
+function makeProbes(ending: Ending): Watched[] {
   const nobody = { sid: NOBODY, userId: -1, clientId: '', deviceId: '', born: ending.position - 1 };
   const facts = [
     ...ending.ids.map((sid) => ({ ...nobody, sid })),
@@ -218,7 +226,7 @@ export class Truth {
     const first = this.decisions.find((one) => covers(one, session));
     // A session that was lost is refused for want of its row; no replica holds its end.
     if (first && !this.isOld(first) && session.lostIn === null)
-      for (const process of this.#all()) this.#never(process, session.watched, nameOf(session));
+      for (const process of this.#all()) this.#never(process, session.watched, () => nameOf(session));
   }
 
   #inTime(by: NodeProcess, learned: Learned): void {
@@ -259,19 +267,26 @@ export class Truth {
 
   /** Nobody's memory says yes to what was confirmed to be over: asked of all, without waiting for a check to come along. */
   sweep(decision: Decision): void {
-    if (this.isOld(decision)) return;
-    for (const process of this.#all())
-      for (const probe of decision.probes) this.#never(process, probe, describe(decision));
+    this.#sweep([decision]);
   }
 
   sweepAll(): void {
-    for (const decision of this.#confirmed) this.sweep(decision);
+    this.#sweep(this.#confirmed);
   }
 
-  #never(process: NodeProcess | VerifierProcess, watched: Watched, what: string): void {
+  #sweep(decisions: readonly Decision[]): void {
+    const living = [...this.#all()].filter(({ process }) => !process.dead);
+    for (const decision of decisions) {
+      if (this.isOld(decision)) continue;
+      for (const process of living)
+        for (const probe of decision.probes) this.#never(process, probe, () => describe(decision));
+    }
+  }
+
+  #never(process: NodeProcess | VerifierProcess, watched: Watched, what: () => string): void {
     if (process.process.dead) return;
     if (Process.observe(() => process.judge(watched)) === 'alive')
-      throw this.#world.broken('G1', `${process.name} would accept what was confirmed to be over: ${what}`);
+      throw this.#world.broken('G1', `${process.name} would accept what was confirmed to be over: ${what()}`);
   }
 }
 
