@@ -1,6 +1,13 @@
 /** A device is named by its owner, for all of their sessions on it; a name is one line of plain text. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends, type Caller, openAuthority, NEW_PASSWORD, type TestAuthority } from '../support.ts';
+import {
+  backends,
+  type Caller,
+  openAuthority,
+  NEW_PASSWORD,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 import { described } from './described.ts';
 import { alive, cheap, cookieLogin, newUser, opened, v1Login } from './logins.ts';
 
@@ -104,7 +111,6 @@ describe.each(backends())('names of devices, %s', (backend) => {
     ['one\r\ntwo\u2028three\u0007', 'one two three'],
     ['  \t ', ''],
     ['👩‍💻 điện thoại 我的手机', '👩‍💻 điện thoại 我的手机'],
-    ['half \ud83d', 'half \ufffd'],
   ])('%j is kept as %j, named here or at the login', async (given, kept) => {
     const { id } = await newUser(call);
     const { bearer, sid } = await opened(call, id);
@@ -113,6 +119,25 @@ describe.each(backends())('names of devices, %s', (backend) => {
     expect(await names(bearer)).toEqual({ [sid]: kept });
     const login = await opened(call, id, { device: { id: 'x', name: given } } as object);
     expect((await names(bearer))[login.sid]).toBe(kept);
+  });
+
+  test('half a character is refused, named here or at the login', async () => {
+    const { id } = await newUser(call);
+    const { bearer, sid } = await opened(call, id);
+    const name = 'half \ud83d';
+    for (const [method, path, caller, body] of [
+      ['PATCH', `/v1/sessions/${sid}`, bearer, { name }],
+      ['POST', '/v1/admin/sessions', SERVICE_KEY, { user_id: id, device: { id: 'x', name } }],
+    ] as const) {
+      const { status, json } = await call(method, path, { bearer: caller, body });
+      expect([path, status, json.code, json.detail]).toEqual([
+        path,
+        400,
+        'invalid_request',
+        expect.stringContaining('name'),
+      ]);
+    }
+    expect(await names(bearer)).toEqual({ [sid]: '' });
   });
 
   test('with a cookie it needs the CSRF token', async () => {
