@@ -8,6 +8,7 @@ import {
   type Caller,
   callerOf,
   ISSUER,
+  NEW_PASSWORD,
   openAuthority,
   recordingLog,
   SERVICE_KEY,
@@ -315,7 +316,7 @@ describe.each(backends())('notices, %s', (backend) => {
     const other = await listen(door.url, { bearer: two.bearer });
     const changed = await call('POST', '/v1/password', {
       bearer: one.bearer,
-      body: { current_password: 'password123', new_password: 'another password' },
+      body: { current_password: NEW_PASSWORD, new_password: 'another password' },
     });
     expect(changed.status).toBe(200);
     expect(await said(other, two.sid)).toEqual(['password_changed', 'other_device']);
