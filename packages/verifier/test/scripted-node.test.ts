@@ -167,7 +167,17 @@ test('an answer of the authority is believed for a minute', async () => {
   await verifier.ready();
   const [exp, iat] = [nowSeconds() + 3600, nowSeconds()];
   const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1 };
-  answer = { active: true, ...facts, exp, iat, iss: ISSUER };
+  const active = { active: true, ...facts, exp, iat, iss: ISSUER };
+  // The answer names the credential's audience: one for somebody else, or for nobody, is none for us.
+  for (const [letter, more] of [
+    ['M', {}],
+    ['A', { aud: 'https://elsewhere.example' }],
+  ] as const) {
+    answer = { ...active, ...more };
+    expect(await verifier.verify(`sess_${letter.repeat(43)}`)).toEqual({ ok: false, reason: 'unknown' });
+  }
+  asked = 0;
+  answer = { ...active, aud: AUDIENCE };
   const credential = `sess_${'E'.repeat(43)}`;
   expect(await verifier.verify(credential)).toMatchObject({ by: 'authority' });
   const now = performance.now.bind(performance);
