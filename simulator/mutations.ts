@@ -529,8 +529,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('node-process'),
     edits: [
       [
-        `if (error || answers === undefined) return done(error);`,
-        `if (error || answers === undefined) return truth.toldNothing(this, by[0] as Session, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });`,
+        `if (error || answer === undefined) return done(error);`,
+        `if (error || answer === undefined) return truth.toldNothing(this, by[0] as Session, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs, life: truth.life });`,
       ],
     ],
   },
@@ -598,9 +598,9 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('node-process'),
     edits: [
       [
-        `    database.end(this.process, scope, by, (error, answers) => {`,
-        `    truth.toldNothing(this, by[0] as Session, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs });
-    database.end(this.process, scope, by, (error, answers) => {`,
+        `    database.end(this.process, scope, by, (error, answer) => {`,
+        `    truth.toldNothing(this, by[0] as Session, { atMs: world.nowMs, suspendedMs: this.process.suspendedMs, life: truth.life });
+    database.end(this.process, scope, by, (error, answer) => {`,
       ],
     ],
   },
