@@ -98,7 +98,8 @@ export function createApp(
 
   router.notFound((c) => {
     const allowed = methodsAt(router, c.req.path);
-    return allowed.length > 0
+    // What answers a balancer's OPTIONS alone is no address to anybody else.
+    return allowed.some((method) => method !== 'OPTIONS')
       ? refuse(c as Call, 'method_not_allowed', {}, { allow: allowed.join(', ') })
       : refuse(c as Call, 'not_found');
   });

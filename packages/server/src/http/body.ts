@@ -130,11 +130,12 @@ function mediaType(type: string): Input<never> {
 }
 
 /** What is wrong with the text of a form or of a query, before it is decoded: a decoder would put U+FFFD there. */
-export function encodedFault(text: string): InputFault | null {
+export function encodedFault(text: string, known?: readonly string[]): InputFault | null {
   for (const pair of text.split('&')) {
     const at = pair.indexOf('=');
     const [name = '', value = ''] = at === -1 ? [pair] : [pair.slice(0, at), pair.slice(at + 1)];
     const field = decodePercent(name.replaceAll('+', ' '));
+    if (known !== undefined && (field === null || !known.includes(field))) continue;
     if (field === null)
       return { field: null, message: 'A parameter has a name that is not UTF-8', kind: 'malformed' };
     if (decodePercent(value) === null) return { field, message: 'must be UTF-8', kind: 'malformed' };
@@ -142,13 +143,17 @@ export function encodedFault(text: string): InputFault | null {
   return null;
 }
 
+/** The parameters that a row reads from the query, by name. */
+export const parametersOf = (row: RouteConfig): object =>
+  row.request?.query instanceof z.ZodObject ? row.request.query.shape : {};
+
 /**
  * What is wrong with the names in a query: one of the row's that is given twice, and, where the request changes
  * something, one that the row does not know. To an address that is only read a proxy may add its own.
  */
 export function queryFault(c: Call, row: RouteConfig): InputFault | null {
   if (!isStrict(row.path)) return null;
-  const known = row.request?.query instanceof z.ZodObject ? row.request.query.shape : {};
+  const known = parametersOf(row);
   for (const [name, values] of Object.entries(c.req.queries())) {
     const isKnown = Object.hasOwn(known, name);
     if (isKnown && values.length > 1) return { field: name, message: GIVEN_TWICE, kind: 'malformed' };

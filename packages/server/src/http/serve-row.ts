@@ -1,7 +1,7 @@
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
 import { Denied } from '../actions/denied.ts';
 import { decodePercent } from '../domain/unicode.ts';
-import { encodedFault, type InputFault, queryFault } from './body.ts';
+import { encodedFault, type InputFault, parametersOf, queryFault } from './body.ts';
 import type { Call, HonoEnvironment } from './environment.ts';
 import { type Fault, faultOf, refuse, refuseInput } from './respond.ts';
 
@@ -21,7 +21,7 @@ export function serveRow(
   router.openAPIRegistry.registerPath(row);
   const takesAddress = row.request?.query !== undefined || row.request?.params !== undefined;
   router.on(row.method.toUpperCase(), row.getRoutingPath(), async (c) => {
-    const fault = takesAddress ? addressFault(c, row.path) : null;
+    const fault = takesAddress ? addressFault(c, row) : null;
     if (fault) return onFault(c, fault);
     try {
       const fault = queryFault(c, row);
@@ -38,12 +38,15 @@ export function createRouter(): Router {
 }
 
 /** What in the address of a request is no text, by the name of the parameter: the router would put something else there. */
-function addressFault(c: Call, pattern: string): InputFault | null {
-  const names = pattern.split('/');
+function addressFault(c: Call, row: RouteConfig): InputFault | null {
+  const names = row.path.split('/');
   for (const [i, segment] of c.req.path.split('/').entries()) {
     if (decodePercent(segment) === null)
       return { field: names[i]?.slice(1, -1) ?? null, message: 'must be UTF-8', kind: 'malformed' };
   }
   const query = c.req.url.indexOf('?');
-  return query === -1 ? null : encodedFault(c.req.url.slice(query + 1).split('#', 1)[0] ?? '');
+  if (query === -1) return null;
+  // A proxy that asks passes its client's own query on, in any encoding.
+  const known = row.path.startsWith('/v1/check') ? Object.keys(parametersOf(row)) : undefined;
+  return encodedFault(c.req.url.slice(query + 1).split('#', 1)[0] ?? '', known);
 }

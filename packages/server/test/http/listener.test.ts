@@ -132,7 +132,8 @@ describe('the quick check', () => {
     const headers = ['Authorization', `Bearer ${bearer}`];
     for (let i = 0; i < 3; i++) await expectSame(headers, 200, true);
     expect((await call('POST', '/v1/logout', { bearer })).status).toBe(200);
-    for (let i = 0; i < 3; i++) await expectSame(headers, 401, false);
+    // The first refusal is the ordinary way's; memory repeats it.
+    for (let i = 0; i < 3; i++) await expectSame(headers, 401, i > 0);
   });
 
   test('every method is answered, as a proxy may pass on that of the request it asks about', async () => {
