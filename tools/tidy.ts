@@ -23,8 +23,7 @@ const ladder = [
 const processRooms = ['main.ts', 'cli', 'config.ts'];
 
 /** What the domain may import besides itself: computation only, nothing that reads a clock, a socket or a disk. */
-/** Beside the protocol, only what computes and neither waits nor looks at the world. */
-const domainMayImport = ['@curfew/protocol', 'node:crypto', 'bowser'];
+const domainMayImport = ['@curfew/protocol', 'node:crypto', 'node:zlib', 'bowser'];
 
 const vagueNames = /^(utils?|helpers?|core|common|lib|misc|shared)$/;
 
