@@ -96,7 +96,7 @@ describe('prove', () => {
   });
 
   test('a back end that believes what it was told a moment ago is found out', async () => {
-    const { server, url } = await forgetful(100);
+    const { server, url } = await forgetful(2000);
     try {
       const proof = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
       expect([proof.code, proof.out]).toEqual([1, expect.stringContaining('NOT true everywhere')]);
