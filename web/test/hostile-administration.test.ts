@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { SERVICE_KEY } from '../../packages/server/test/support.ts';
+import { passwordOf, SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { ADMIN, CHROMIUM, openBrowser, openSite, NEW_PASSWORD, type Site, visit } from './site.ts';
 
 const MARKUP = '<img src=x onerror=alert(1)><script>alert(2)</script></bdi><h1>';
@@ -58,7 +58,7 @@ describe.skipIf(CHROMIUM === undefined)('what strangers write, in the administra
       void dialog.dismiss();
     });
     // Not by the form: a browser's own idea of an address keeps some of these out of its field.
-    const login = { email, password: NEW_PASSWORD, transport: 'cookie' };
+    const login = { email, password: passwordOf(email), transport: 'cookie' };
     expect((await context.request.post(`${site.origin}/v1/login`, { data: login })).status()).toBe(200);
     await page.goto(site.origin + path);
     return {
