@@ -90,6 +90,7 @@ interface Ended {
 }
 
 export function viewOf({ system }: World, row: SessionSummary): SessionView {
+  const lastSeen = toMinute(row.last_seen_at);
   return {
     id: row.id,
     user_id: row.user_id,
@@ -99,8 +100,11 @@ export function viewOf({ system }: World, row: SessionSummary): SessionView {
     ip_address: row.ip_address,
     place: row.ip_address === null ? null : system.places.of(row.ip_address),
     created_at: row.created_at.toISOString(),
-    last_seen_at: toMinute(row.last_seen_at),
+    last_seen_at: lastSeen,
     expires_at: row.expires_at.toISOString(),
-    idle_expires_at: toMinute(row.idle_expires_at),
+    // From what is shown, so that it does not show more: the lifetime without activity lies between the two.
+    idle_expires_at: new Date(
+      Math.min(Date.parse(lastSeen) + row.idle_seconds * 1000, row.expires_at.getTime()),
+    ).toISOString(),
   };
 }

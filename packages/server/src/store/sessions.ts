@@ -255,7 +255,7 @@ export interface SessionSummary {
   created_at: Date;
   last_seen_at: Date;
   expires_at: Date;
-  idle_expires_at: Date;
+  idle_seconds: number;
   open: boolean;
   ended_at: Date | null;
   ended_by: string | null;
@@ -263,7 +263,7 @@ export interface SessionSummary {
 }
 
 const SUMMARY = `s.id, s.user_id, u.email, s.client_id, s.device_id, s.device_name, s.contract, s.user_agent, s.ip_address,
-  s.created_at, s.last_seen_at, s.expires_at, s.idle_expires_at, s.ended_at, s.ended_by, s.ended_reason`;
+  s.created_at, s.last_seen_at, s.expires_at, s.idle_seconds, s.ended_at, s.ended_by, s.ended_reason`;
 
 const sessionsOfUser = statementWithFilters<SessionSummary>(
   'sessions_of_user',
