@@ -167,7 +167,7 @@ describe.skipIf(CHROMIUM === undefined)('an act that takes long', () => {
     await page.getByText('120 sessions', { exact: true }).first().waitFor();
     await page.getByRole('button', { name: 'Log out all' }).click();
     await page.getByRole('dialog').getByRole('button').last().click();
-    await page.getByText('All of them are over.').waitFor();
+    await page.getByText('120 sessions are ended.').waitFor();
     await page.getByText('Nobody is logged in with this account.').last().waitFor();
     await page.getByText('Every row of the table is marked.').waitFor();
     expect(complaints).toEqual([]);

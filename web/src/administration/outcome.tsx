@@ -45,6 +45,8 @@ export function endedOutcome({ tag, administration: { outcome } }: Texts, ended:
 }
 
 const LOOK_MS = 1000;
+/** So many rows are marked with the logout itself; the rest of a greater one follows. */
+const MARKED_AT_ONCE = 100;
 
 /** Tells what came of an act. What goes on in the background is counted down, and nobody waits for it. */
 export function OutcomeNotice({ outcome, api }: { outcome: Outcome; api: Api }): VNode {
@@ -60,7 +62,7 @@ export function OutcomeNotice({ outcome, api }: { outcome: Outcome; api: Api }):
     >
       <p>{outcome.sentence}</p>
       {ended ? <p class="small">{everywhere(texts, { local: true, server: 'done', ...ended })}</p> : null}
-      {ended?.more ? <MarkingProgress api={api} key={ended.ms} /> : null}
+      {ended && ended.ended > MARKED_AT_ONCE ? <MarkingProgress api={api} key={ended.ms} /> : null}
     </div>
   );
 }
