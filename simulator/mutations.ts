@@ -216,18 +216,6 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: 'old-freshness-after-registration',
-    point: 3,
-    wrong: 'A node that was taken out and registers anew goes on believing what it read before.',
-    file: protocol('node'),
-    edits: [
-      [
-        '        this.#freshness = new Freshness(this.#leaseMs);\n        if (this.#epoch === null)',
-        '        if (this.#epoch === null)',
-      ],
-    ],
-  },
-  {
     name: 'registry-read-before-commit',
     point: 3,
     wrong:
@@ -287,15 +275,6 @@ export const MUTATIONS: readonly Mutation[] = [
     wrong: 'A node whose beats get nowhere trusts its registration for too long.',
     file: protocol('node'),
     edits: [['const BEAT_TRUSTED = 3;', 'const BEAT_TRUSTED = 9;']],
-  },
-  {
-    name: 'beat-dated-by-answer',
-    point: 4,
-    wrong: "A node's beat counts from its answer, not from when it was sent.",
-    file: protocol('node'),
-    edits: [
-      ['          this.#beaten.prove(sent, 0);', '          this.#beaten.prove(this.#world.now(), 0);'],
-    ],
   },
   {
     name: 'beat-begins-anew',
@@ -682,6 +661,8 @@ export const MUTATIONS: readonly Mutation[] = [
     });`,
         `    this.confirm((propagation) => this.catchUp(() => answer(propagation)));`,
       ],
+      // Or the two would ask each other for ever.
+      ['    if (!this.#whole) return this.confirmEarlier(done);\n', ''],
     ],
   },
   {
@@ -779,20 +760,6 @@ export const MUTATIONS: readonly Mutation[] = [
       'A logout believes the registry of a database that has just gone back, which may lack who is still fresh.',
     file: protocol('node'),
     edits: [['if (!registry.settled) return done(', 'if (!registry.epoch) return done(']],
-  },
-  {
-    name: 'settled-at-once',
-    point: 14,
-    wrong: 'A new epoch counts as settled at once.',
-    file: protocol('node'),
-    edits: [
-      ['    if (this.#world.now().monotonicMs - this.#epochSinceMs <= this.#waitMs) return;\n', ''],
-      ['          this.#settleEpoch();\n', ''],
-      [
-        '        this.#registered = true;\n',
-        '        this.#registered = true;\n        this.#settleEpoch();\n',
-      ],
-    ],
   },
   {
     name: 'verifier-keeps-lost-replica',
