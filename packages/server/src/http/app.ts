@@ -57,6 +57,7 @@ export function createApp(
     const { headers, status } = c.res;
     for (const [name, value] of securityHeaders) if (!headers.has(name)) headers.set(name, value);
     headers.set('X-Request-Id', c.get('requestId'));
+    if (c.env?.rehearsal) return;
     const ms = system.monotonicMs() - startedMs;
     const route = routePath(c, -1);
     metrics.request(c.req.method, route, status, ms / 1000);

@@ -3,6 +3,7 @@ import type { World } from '../actions/world.ts';
 import type { Over } from '../cluster/memory.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { readCredential } from './credentials.ts';
+import type { Asked } from './environment.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from './headers.ts';
 import type { RequestLog } from './request-log.ts';
 
@@ -31,7 +32,7 @@ interface Refusal {
  */
 export function createQuickCheck(
   world: World,
-  ordinary: (request: Request) => Promise<Response>,
+  ordinary: (request: Request, asked: Asked) => Promise<Response>,
   requests: RequestLog,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { memory, config, system } = world;
@@ -42,7 +43,8 @@ export function createQuickCheck(
   const prepare = async (over: Over, via: 'authorization' | 'cookie', value: string): Promise<void> => {
     if (preparing.has(over)) return;
     preparing.add(over);
-    const answer = await ordinary(new Request(`${config.issuer}/v1/check`, { headers: { [via]: value } }));
+    const request = new Request(`${config.issuer}/v1/check`, { headers: { [via]: value } });
+    const answer = await ordinary(request, { rehearsal: true });
     const body = await answer.text();
     if (answer.status !== 401) return void preparing.delete(over);
     const all = [...answer.headers].filter(([name]) => name !== 'x-request-id' && name !== 'content-length');

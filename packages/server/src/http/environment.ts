@@ -9,8 +9,13 @@ export interface Connection {
   address?: string;
 }
 
+/** The same; `rehearsal`: this process asks itself, which is no client's request and counts nowhere. */
+export interface Asked extends Connection {
+  rehearsal?: true;
+}
+
 export interface HonoEnvironment {
-  Bindings: Connection;
+  Bindings: Asked;
   Variables: { world: World; requestId: string; startedMs: number; ipAddress: string | null };
 }
 export type Call = Context<HonoEnvironment>;

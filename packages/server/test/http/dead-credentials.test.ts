@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, backends, cookieOf, ISSUER, SERVICE_KEY } from '../support.ts';
-import { openPlace, type Node, type Place } from '../races/node.ts';
+import { openPlace, type Node, type Place, until } from '../races/node.ts';
 
 describe.each(backends())('a credential that is over, %s', (backend) => {
   let place: Place;
@@ -163,6 +163,36 @@ describe.each(backends())('a credential that is over, %s', (backend) => {
       expect.stringContaining('"checks":7'),
     ]);
   });
+
+  test.each(kinds)(
+    '%s: each refusal is counted once in that line and in the metrics',
+    async (_kind, make) => {
+      const { id, email } = await place.user();
+      const header = await make(email);
+      expect(statusOf(await check(header))).toBe(200);
+      await endAll(id);
+      const refusals = async (): Promise<number> => {
+        const text = await node.metrics.text();
+        const lines = text.matchAll(/^curfew_request_seconds_count\{.*status="401".*\} (\d+)$/gm);
+        return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
+      };
+      node.requests.sum();
+      node.lines.length = 0;
+      const before = await refusals();
+      let made = 0;
+      await until('memory refuses', async () => {
+        const had = await refusals();
+        made++;
+        expect(statusOf(await check(header))).toBe(401);
+        return (await refusals()) === had;
+      });
+      // All but the last one went the ordinary way.
+      expect((await refusals()) - before).toBe(made - 1);
+      node.requests.sum();
+      const sums = node.lines.map((line) => JSON.parse(line)).filter(({ checks }) => checks !== undefined);
+      expect(sums).toEqual([expect.objectContaining({ checks: made })]);
+    },
+  );
 
   // Last: the clock goes on.
   test.each(kinds)('%s: one that has run out is asked about once at the most', async (_kind, make) => {

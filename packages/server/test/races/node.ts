@@ -7,7 +7,7 @@ import type { World } from '../../src/actions/world.ts';
 import { type Environment, readConfig } from '../../src/config.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createQuickCheck } from '../../src/http/check.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
 import { createNodeListener } from '../../src/http/node.ts';
 import { RequestLog } from '../../src/http/request-log.ts';
 import { insertUser } from '../../src/store/users.ts';
@@ -53,6 +53,7 @@ export interface Node {
   /** What the system log said, line by line. */
   lines: string[];
   requests: RequestLog;
+  metrics: Metrics;
   /** Listens on a free port of the loopback interface and answers its address. */
   listen: () => Promise<string>;
   close: () => Promise<void>;
@@ -66,7 +67,8 @@ export async function openNode(settings: Environment, system: Partial<System> = 
     system: { passwords: quickPasswords(), ...system },
   });
   const requests = new RequestLog(world.system);
-  const app = createApp(world, createMetrics(world), undefined, requests);
+  const metrics = createMetrics(world);
+  const app = createApp(world, metrics, undefined, requests);
   const fetch = async (asked: Request, connection = {}): Promise<Response> => app.fetch(asked, connection);
   const listener = createNodeListener(fetch, createQuickCheck(world, fetch, requests));
   const servers: Server[] = [];
@@ -75,6 +77,7 @@ export async function openNode(settings: Environment, system: Partial<System> = 
     call: callerOf(fetch),
     lines,
     requests,
+    metrics,
     async listen() {
       // A checker's connection may be idle for long on a busy machine; closed meanwhile, its next question would fail.
       const server = createServer({ keepAliveTimeout: 0 }, listener);
