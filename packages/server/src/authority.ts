@@ -20,6 +20,7 @@ import { createEndOne } from './actions/end-one.ts';
 import { createDemoAccounts, openDemoAccounts, sentenceOfOpen } from './actions/demo-accounts.ts';
 import { tokenLifeSeconds, type World } from './actions/world.ts';
 import { PASSWORD_MIN_LENGTH } from './domain/password.ts';
+import { flushSeconds } from './domain/session.ts';
 import { createApp } from './http/app.ts';
 import { createQuickCheck } from './http/check.ts';
 import type { Connection } from './http/environment.ts';
@@ -51,7 +52,6 @@ const ONE_SPELLING = '0008-one-spelling.sql';
 /** Credentials that one process remembers; some 500 bytes each. */
 const MEMORY_CAPACITY = 200_000;
 const KEYS_REFRESH_MS = 60_000;
-const FLUSH_AT_MOST_MS = 5000;
 /** How long a start may say nothing while it waits for a database. */
 const SILENCE_MS = 500;
 /** How far the clocks by which two nodes date tokens may stand apart, together with what a checker allows. */
@@ -263,8 +263,7 @@ async function buildWorld(
     judge: (session) => nodes?.judge(session) ?? 'unsure',
     ends: (session) => nodes?.ends(session) ?? false,
   });
-  const idleMs = Math.min(...applications.map((application) => application.idleSeconds)) * 1000;
-  const flushMs = Math.min(FLUSH_AT_MOST_MS, idleMs / 4);
+  const flushMs = flushSeconds(Math.min(...applications.map(({ idleSeconds }) => idleSeconds))) * 1000;
   const notices = new NoticeBoard({
     database,
     system,

@@ -3,7 +3,7 @@ import { purgeOld, readersHolding } from '../store/purge.ts';
 import type { Database } from '../store/database.ts';
 import { markExpired, purgeSessions, saveActivity } from '../store/sessions.ts';
 import type { System } from '../system/system.ts';
-import { type SessionMemory, writtenWithinMs } from './memory.ts';
+import type { SessionMemory } from './memory.ts';
 
 const BATCH = 500;
 const ACTIVITY_BATCH = 5000;
@@ -46,10 +46,9 @@ export function startHousekeeping(options: {
   let saidHeld = false;
   async function sweep(): Promise<void> {
     const now = system.now();
-    const writtenBy = new Date(now.getTime() - writtenWithinMs(options.flushMs));
     let userIds: number[];
     do {
-      userIds = await markExpired(database, now, writtenBy, BATCH);
+      userIds = await markExpired(database, now, BATCH);
       options.onRanOut(new Set(userIds));
     } while (userIds.length === BATCH);
     const ago = (days: number): Date => new Date(now.getTime() - days * 86_400_000);

@@ -9,9 +9,6 @@ export const BELIEVED_MS = 60_000;
 /** Credentials of which it is certain that they are over for good; some 700 bytes each. */
 const OVER_CAPACITY = 50_000;
 
-/** Use that was told here, or to another node or verifier, is in the database after two rounds at the latest. */
-export const writtenWithinMs = (flushMs: number): number => 2 * flushMs + 2000;
-
 /** A credential that was judged by the database, and its session. */
 export interface Remembered {
   readonly session: LiveSession;

@@ -4,12 +4,11 @@ import type { Ended } from '@curfew/protocol/notices';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import { endedByAct, endOf } from '../domain/ended.ts';
 import { usersOf } from '../domain/ending.ts';
-import type { LiveSession } from '../domain/session.ts';
+import { idleSlackSeconds, type LiveSession } from '../domain/session.ts';
 import type { Database } from '../store/database.ts';
 import { readEnds } from '../store/ends.ts';
 import type { EndingEvent } from '../store/log.ts';
 import type { System } from '../system/system.ts';
-import { writtenWithinMs } from './memory.ts';
 
 /** Of "something changed in your list" a user is told once in so long, the last time included. */
 const CHANGED_EVERY_MS = 400;
@@ -55,7 +54,6 @@ export class NoticeBoard {
   readonly #system: System;
   readonly #hint: (userIds: number[]) => void;
   readonly #ends: (session: Watched) => boolean;
-  readonly #slackMs: number;
   readonly #byUser = new Map<number, User>();
   /** What is to be done: the endings before the changes, and of each the one that has waited longest. */
   readonly #endings: Iterator<void>[] = [];
@@ -83,7 +81,6 @@ export class NoticeBoard {
     this.#system = options.system;
     this.#ends = options.ends;
     this.#hint = options.hint;
-    this.#slackMs = writtenWithinMs(options.flushMs);
     this.#lookTimer = setInterval(() => void this.look(), options.flushMs).unref();
   }
 
@@ -93,7 +90,7 @@ export class NoticeBoard {
     const listener: Listener = {
       watched: watch(session),
       expiresAtMs: session.expiresAt.getTime(),
-      lookAtMs: this.#lookAt(session.idleExpiresAt, session.expiresAt),
+      lookAtMs: this.#lookAt(session),
       ended: (ended) => recipient.ended(ended),
       changed: () => recipient.changed(),
     };
@@ -250,8 +247,12 @@ export class NoticeBoard {
     return true;
   }
 
-  #lookAt(idleExpiresAt: Date, expiresAt: Date): number {
-    return Math.min(idleExpiresAt.getTime() + this.#slackMs, expiresAt.getTime());
+  #lookAt({
+    idleSeconds,
+    idleExpiresAt,
+    expiresAt,
+  }: Pick<LiveSession, 'idleSeconds' | 'idleExpiresAt' | 'expiresAt'>): number {
+    return Math.min(idleExpiresAt.getTime() + idleSlackSeconds(idleSeconds) * 1000, expiresAt.getTime());
   }
 
   /** Asks the database about the sessions that may have run out, and tells their listeners. Writes nothing. */
@@ -279,7 +280,7 @@ export class NoticeBoard {
       for (const listener of listeners) {
         const facts = found.get(listener.watched.facts.sid);
         const ended = facts
-          ? endOf(facts, now, this.#slackMs)
+          ? endOf(facts, now)
           : // Purged: it ran out long ago.
             ({
               reason: 'absolute_timeout',
@@ -291,7 +292,7 @@ export class NoticeBoard {
           // Whatever else ends a session is told to the others by its event.
           if (ended.reason === 'idle_timeout' || ended.reason === 'absolute_timeout')
             this.changed(listener.watched.facts.userId);
-        } else if (facts) listener.lookAtMs = this.#lookAt(facts.idleExpiresAt, facts.expiresAt);
+        } else if (facts) listener.lookAtMs = this.#lookAt(facts);
       }
     } catch (err) {
       this.#system.log.warn({ err }, 'sessions of open sockets could not be looked at; they will be again');

@@ -1,5 +1,6 @@
 import type { Ended, EndedBy, EndReason } from '@curfew/protocol/notices';
 import { readActor } from './actor.ts';
+import { idleSlackSeconds } from './session.ts';
 
 /** What the database says of a session's end; of one that lives, that it does. */
 export interface EndFacts {
@@ -37,17 +38,14 @@ export function endedByAct(act: Act, session: { userId: number; sid: string }): 
   };
 }
 
-/**
- * How the session ended, or null while it lives.
- * @param idleSlackMs for how long after its idle end it may turn out to have been used: use is written back late
- */
-export function endOf(facts: EndFacts, now: Date, idleSlackMs = 0): Ended | null {
+/** How the session ended, or null while it lives. */
+export function endOf(facts: EndFacts, now: Date): Ended | null {
   if (facts.row) return endedByAct(facts.row, facts);
   const { cut, expiresAt, idleExpiresAt } = facts;
   const ranOutMs = Math.min(expiresAt.getTime(), idleExpiresAt.getTime());
   if (cut && cut.at.getTime() < ranOutMs) return endedByAct(cut, facts);
   if (expiresAt <= now) return { reason: 'absolute_timeout', by: 'system', at: expiresAt.toISOString() };
-  if (idleExpiresAt.getTime() + idleSlackMs <= now.getTime())
+  if (idleExpiresAt.getTime() + idleSlackSeconds(facts.idleSeconds) * 1000 <= now.getTime())
     return { reason: 'idle_timeout', by: 'system', at: idleExpiresAt.toISOString() };
   return cut ? endedByAct(cut, facts) : null;
 }

@@ -45,6 +45,17 @@ export interface Lifetimes {
   opaqueAccessSeconds: number;
 }
 
+/** Activity is written back at least this often, and four times within the shortest idle lifetime. */
+const FLUSH_AT_MOST_SECONDS = 5;
+export const flushSeconds = (idleSeconds: number): number => Math.min(FLUSH_AT_MOST_SECONDS, idleSeconds / 4);
+
+/**
+ * For how long after its idle end, as the database has it, a session may still turn out to have been used: what a node or a
+ * verifier was told of is in the database after two rounds of writing at the latest, and a round may take a second. Until then
+ * it is alive, and is judged so by every node. In SQL: store/sessions.ts.
+ */
+export const idleSlackSeconds = (idleSeconds: number): number => 2 * flushSeconds(idleSeconds) + 2;
+
 /** When a session that begins or is used at `now` runs out. Idle never reaches beyond absolute. */
 export function idleExpiry(now: Date, idleSeconds: number, expiresAt: Date): Date {
   return new Date(Math.min(now.getTime() + idleSeconds * 1000, expiresAt.getTime()));

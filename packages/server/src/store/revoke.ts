@@ -2,7 +2,7 @@ import { clientKey, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cu
 import { usersOf } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
 import type { EndingEvent, EndScope } from './log.ts';
-import type { Act } from './sessions.ts';
+import { type Act, UNEXPIRED } from './sessions.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
 /** Up to this many rows are marked in the statement that ends them; beyond, the cut has ended them already. */
@@ -262,7 +262,7 @@ function cutStatement(
        -- "offset 0" keeps the planner at one look by the index for each candidate.
        select s.id from candidates c, lateral (
          select s.id from open_sessions s
-         where s.id = c.id and s.expires_at > $1 and s.idle_expires_at > $1 offset 0
+         where s.id = c.id and ${UNEXPIRED} offset 0
        ) s
      ),
      few as materialized (

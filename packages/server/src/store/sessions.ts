@@ -37,8 +37,13 @@ export interface SessionRow {
 
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
+/** As idleSlackSeconds of domain/session.ts: use is written back late. */
+const idleEnd = (row: string): string =>
+  `${row}idle_expires_at + make_interval(secs => least(10, ${row}idle_seconds / 2.0) + 2)`;
+/** Neither lifetime over. `$1` is now. */
+export const UNEXPIRED: string = `s.expires_at > $1 and ${idleEnd('s.')} > $1`;
 /** Alive: open, neither lifetime over, and its user neither disabled nor deleted. `$1` is now. */
-export const ALIVE: string = `s.expires_at > $1 and s.idle_expires_at > $1 and u.disabled_at is null and u.deleted_at is null`;
+export const ALIVE: string = `${UNEXPIRED} and u.disabled_at is null and u.deleted_at is null`;
 
 /** The live session, or, without one, whether it is over for good: one that only seems idle may be in use elsewhere. */
 type Found<Row> = Row | { id: null; over: boolean };
@@ -430,12 +435,12 @@ export async function saveActivity(on: Queryable, activity: { sid: string; seen:
   );
 }
 
-const expireBatch = statement<[now: Date, limit: number, unusedSince: Date], { user_id: number }>(
+const expireBatch = statement<[now: Date, limit: number], { user_id: number }>(
   'expire_sessions',
   `update user_sessions set is_active = false, ended_at = least(idle_expires_at, expires_at), ended_by = 'system',
      ended_reason = case when expires_at <= $1 then 'absolute_timeout' else 'idle_timeout' end
    where id in (select id from user_sessions where is_active and idle_expires_at <= $1
-       and (idle_expires_at <= $3 or expires_at <= $1)
+       and (${idleEnd('')} <= $1 or expires_at <= $1)
      order by idle_expires_at limit $2 for update skip locked)
    returning user_id`,
 );
@@ -443,16 +448,10 @@ const expireBatch = statement<[now: Date, limit: number, unusedSince: Date], { u
 /**
  * Marks rows whose lifetime is over (the idle end never lies beyond the absolute one). They are over anyway: this is for the
  * reader of the table.
- * @param writtenBy use up to this instant has been written back: an idle end after it may be behind, of a session in use
  * @returns whose they were, one for each row
  */
-export async function markExpired(
-  on: Queryable,
-  now: Date,
-  writtenBy: Date,
-  limit: number,
-): Promise<number[]> {
-  return (await expireBatch.run(on, now, limit, writtenBy)).map((row) => row.user_id);
+export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number[]> {
+  return (await expireBatch.run(on, now, limit)).map((row) => row.user_id);
 }
 
 const purgeBatch = statement<[before: Date, limit: number], { id: string }>(

@@ -15,6 +15,7 @@ import { checkCredentials, checkEveryCredential, checkQuietly } from './look.ts'
 import {
   type Credential,
   type Grant,
+  IDLE_SLACK_MS,
   Reference,
   type RefreshToken,
   type Role,
@@ -607,7 +608,9 @@ export class Play {
     const credential = this.#credential(who, null);
     if (!credential) return;
     const { session, expiresAt } = credential;
-    const endsAt = { own: expiresAt, idle: session.idleEndsAt, absolute: session.endsAt }[end];
+    const endsAt = { own: expiresAt, idle: session.idleEndsAt + IDLE_SLACK_MS, absolute: session.endsAt }[
+      end
+    ];
     const seconds = (endsAt - reference.now) / 1000 - 1;
     if (seconds > 0) await this.#advance(seconds);
     await stage.calm();

@@ -16,6 +16,9 @@ const KIND_OF_GRANT: Record<Grant, CredentialKind> = {
   cookie: 'cookie',
 };
 
+/** Use is written back late, so a session is over by disuse so long after its idle end, where that is 20 s or more. */
+export const IDLE_SLACK_MS = 12_000;
+
 /** The lifetimes of an application, in seconds. */
 export interface Lifetimes {
   idleSeconds: number;
@@ -104,12 +107,16 @@ export class Reference {
   }
 
   isAlive(session: Session): boolean {
-    return session.ended === null && this.now < session.idleEndsAt && this.now < session.endsAt;
+    return (
+      session.ended === null && this.now < session.idleEndsAt + IDLE_SLACK_MS && this.now < session.endsAt
+    );
   }
 
   /** Over because nobody used it, and for no other reason. */
   isIdle(session: Session): boolean {
-    return session.ended === null && this.now >= session.idleEndsAt && this.now < session.endsAt;
+    return (
+      session.ended === null && this.now >= session.idleEndsAt + IDLE_SLACK_MS && this.now < session.endsAt
+    );
   }
 
   liveSessions(user?: User): Session[] {

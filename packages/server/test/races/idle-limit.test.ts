@@ -52,6 +52,14 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
     place.clock.advance(2);
     await housekeeping.sweep();
     expect((await row()).is_active).toBe(true);
+    // Nor is it refused where only the database can say, or left out of a list and a logout's count.
+    sweeping.world.memory.forget();
+    const elsewhere = await sweeping.call('GET', '/v1/session', { bearer });
+    expect([elsewhere.status, elsewhere.json.session?.id]).toEqual([200, sid]);
+    expect((await sweeping.call('GET', '/v1/sessions', { bearer })).json.sessions).toHaveLength(1);
+    const counted = { scope: 'user', user_id: elsewhere.json.user.id, dry_run: true };
+    const planned = await sweeping.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: counted });
+    expect(planned.json.count).toBe(1);
     Object.assign(using.world.memory, { takeActivity: take });
     await until('the use is written', async () => (await row()).over > place.clock.now());
     expect(await check()).toBe(200);
@@ -63,6 +71,7 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
     await housekeeping.sweep();
     expect((await row()).is_active).toBe(true);
     place.clock.advance((2 * FLUSH_MS + 2000) / 1000);
+    expect(await check()).toBe(401);
     await housekeeping.sweep();
     expect([(await row()).is_active, await check()]).toEqual([false, 401]);
     await housekeeping.close();
