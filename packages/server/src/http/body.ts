@@ -129,8 +129,14 @@ function mediaType(type: string): Input<never> {
   };
 }
 
+/** What is wrong with the text of a query. @param known the only parameters that are looked at, where it is not all */
+export function queryTextFault(c: Call, known?: readonly string[]): InputFault | null {
+  const at = c.req.url.indexOf('?');
+  return at === -1 ? null : encodedFault(c.req.url.slice(at + 1).split('#', 1)[0] ?? '', known);
+}
+
 /** What is wrong with the text of a form or of a query, before it is decoded: a decoder would put U+FFFD there. */
-export function encodedFault(text: string, known?: readonly string[]): InputFault | null {
+function encodedFault(text: string, known?: readonly string[]): InputFault | null {
   for (const pair of text.split('&')) {
     const at = pair.indexOf('=');
     const [name = '', value = ''] = at === -1 ? [pair] : [pair.slice(0, at), pair.slice(at + 1)];

@@ -1,7 +1,7 @@
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
 import { Denied } from '../actions/denied.ts';
 import { decodePercent } from '../domain/unicode.ts';
-import { encodedFault, type InputFault, parametersOf, queryFault } from './body.ts';
+import { type InputFault, parametersOf, queryFault, queryTextFault } from './body.ts';
 import type { Call, HonoEnvironment } from './environment.ts';
 import { type Fault, faultOf, refuse, refuseInput } from './respond.ts';
 
@@ -44,9 +44,7 @@ function addressFault(c: Call, row: RouteConfig): InputFault | null {
     if (decodePercent(segment) === null)
       return { field: names[i]?.slice(1, -1) ?? null, message: 'must be UTF-8', kind: 'malformed' };
   }
-  const query = c.req.url.indexOf('?');
-  if (query === -1) return null;
   // A proxy that asks passes its client's own query on, in any encoding.
   const known = row.path.startsWith('/v1/check') ? Object.keys(parametersOf(row)) : undefined;
-  return encodedFault(c.req.url.slice(query + 1).split('#', 1)[0] ?? '', known);
+  return queryTextFault(c, known);
 }

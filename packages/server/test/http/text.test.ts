@@ -215,6 +215,18 @@ describe('an address', () => {
     expect([status, json.code, json.field ?? '']).toEqual([400, 'invalid_request', field]);
   });
 
+  test.each([
+    ['/login?next=%ff', 'next'],
+    ['/login?reason=%ED%A0%80', 'reason'],
+    ['/logout?lang=%C0%AF', 'lang'],
+    ['/devices?lang=%ff', 'lang'],
+  ])('of the page %s is refused by the field %s', async (path, field) => {
+    const { status, json } = await on.call('GET', path);
+    expect([status, json.code, json.field]).toEqual([400, 'invalid_request', field]);
+    // What a link carries beside what the page reads is nobody's business.
+    expect((await on.authority.fetch(new Request('http://localhost:8000/login?utm=%ff'))).status).toBe(200);
+  });
+
   test('is refused by the contracts in their own words, and nothing ends', async () => {
     const call = described(on.call);
     const cookie = await cookieLogin(call);

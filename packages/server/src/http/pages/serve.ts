@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { authenticate } from '../../actions/authenticate.ts';
 import type { World } from '../../actions/world.ts';
+import { queryTextFault } from '../body.ts';
 import { presented } from '../callers.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
@@ -14,6 +15,9 @@ import { pageCall, sendPage } from './shell.ts';
 
 /* The pages: log in, my devices, log out. They are no part of the contract, and do nothing that it does not offer. */
 
+/** What the pages read from their addresses. A link to them may carry more. */
+const PARAMETERS = ['lang', 'next', 'reason'];
+
 export function servePages(router: Router, world: World): void {
   if (!world.config.pages) return;
   // Read when the first page is asked for: most processes of a fleet never show one.
@@ -22,6 +26,8 @@ export function servePages(router: Router, world: World): void {
     (answer: (c: Call, built: Built) => Promise<Response> | Response): Handler =>
     async (c) => {
       try {
+        const fault = queryTextFault(c, PARAMETERS);
+        if (fault) return onFault(c, fault);
         built ??= readBuilt();
         return built ? await answer(c, built) : notBuilt(c);
       } catch (error) {
