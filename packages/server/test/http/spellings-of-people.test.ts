@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findSpelledApart } from '../../src/store/users.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { run } from '../cli/processes.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import {
@@ -157,6 +158,18 @@ describe.runIf(hasPostgres())('what was stored before', () => {
     });
     return url;
   }
+
+  test('is named by migrate and by doctor', async () => {
+    const environment = { DATABASE_URL: await before() };
+    const migrating = await run(['migrate', '--json'], environment);
+    expect([migrating.code, migrating.json.applied]).toEqual([0, ['0008-one-spelling.sql']]);
+    expect(migrating.err).toContain('1 user (2) have the address of another user');
+    const { json } = await run(['doctor', '--json'], { PORT: '0', ...environment });
+    const findings = json.findings as { state: string; about: string; sentence: string }[];
+    expect(findings.filter(({ about }) => about === 'addresses')).toEqual([
+      { state: 'warning', about: 'addresses', sentence: expect.stringMatching(/^1 user \(2\) /) },
+    ]);
+  });
 
   test('goes on working, and is named where two collide', async () => {
     const url = await before();
