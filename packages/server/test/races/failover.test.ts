@@ -11,6 +11,7 @@ import { hasPostgres } from '../services/fresh-database.ts';
 import { type MovingAddress, openMovingAddress } from '../services/moving-address.ts';
 import { type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { PRIMARY_SETTINGS, startStandby, type StandbyServer } from '../services/standby.ts';
+import { followLog } from '../http/following-log.ts';
 import { type Caller, callerOf, ISSUER, recordingLog, SERVICE_KEY, silent } from '../support.ts';
 import { quickPasswords, until } from './node.ts';
 
@@ -197,6 +198,26 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     },
     60_000,
   );
+
+  test('a stream of the log goes on with what is written after', async () => {
+    const stage = await openStage();
+    const a = await stage.node();
+    const session = await logIn(a, await newUser(a));
+    await stage.standby.caughtUp();
+    stage.standby.cutOff();
+    await jump(stage.primary.url);
+    const stream = await followLog(a.authority);
+    closers.push(() => stream.close());
+    await logOut(a, { scope: 'user', user_id: await newUser(a) });
+    await until('the lost history is streamed', async () => stream.events.length > 0);
+    await stage.failOver();
+    stage.address.moveTo(stage.standby.port);
+    await logOut(a, { scope: 'user', user_id: session.userId });
+    await until('what was written after is streamed', async () =>
+      stream.events.some(({ type, user_id }) => type === 'sessions_ended' && user_id === session.userId),
+    );
+    expect(stream.done).toBe(false);
+  }, 60_000);
 
   test('what the lost history ended or began counts for nothing', async () => {
     const stage = await openStage();
