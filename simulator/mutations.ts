@@ -657,12 +657,12 @@ export const MUTATIONS: readonly Mutation[] = [
       [
         `    this.catchUp((error) => {
       if (error) this.#trouble('log', error);
-      else this.confirm(answer);
+      else this.confirm(answer, endings ?? []);
     });`,
-        `    this.confirm((propagation) => this.catchUp(() => answer(propagation)));`,
+        `    this.confirm((error, told) => this.catchUp(() => answer(error, told)), endings ?? []);`,
       ],
       // Or the two would ask each other for ever.
-      ['    if (!this.#whole) return this.confirmEarlier(done);\n', ''],
+      ['    if (!this.#whole) return this.#confirmRead(done, endings);\n', ''],
     ],
   },
   {
@@ -714,8 +714,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('node-process'),
     edits: [
       [
-        'if (ended.length === named.length) this.node.confirm(answer);',
-        'if (ended.length > 0) this.node.confirm(answer);',
+        'if (ended.length === named.length) this.node.confirm(answer, decision ? [decision.ending] : []);',
+        'if (ended.length > 0) this.node.confirm(answer, decision ? [decision.ending] : []);',
       ],
     ],
   },
@@ -760,6 +760,13 @@ export const MUTATIONS: readonly Mutation[] = [
       'A logout believes the registry of a database that has just gone back, which may lack who is still fresh.',
     file: protocol('node'),
     edits: [['if (!registry.settled) return done(', 'if (!registry.epoch) return done(']],
+  },
+  {
+    name: 'lost-ending-confirmed',
+    point: 14,
+    wrong: 'A logout that waits while the database goes back is confirmed, though its ending was lost.',
+    file: protocol('node'),
+    edits: [['if (life === this.#life) return false;', 'if (life !== undefined) return false;']],
   },
   {
     name: 'verifier-keeps-lost-replica',

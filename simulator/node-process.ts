@@ -1,5 +1,5 @@
 import { Memory } from '@curfew/protocol/memory';
-import { Node, type NodeWorld, type Propagation, type Ring } from '@curfew/protocol/node';
+import { type Done, Node, type NodeWorld, type Propagation, type Ring } from '@curfew/protocol/node';
 import { FEED_VERSION, partMessage, type VerifierMessage } from '@curfew/protocol/feed';
 import type { Ending } from '@curfew/protocol/endings';
 import type { Part, Verdict, Watched } from '@curfew/protocol/replica';
@@ -201,19 +201,20 @@ export class NodeProcess {
         const learned = this.#promise(life);
         this.#takeIn(decisions);
         this.asked.push(...decisions);
-        this.node.confirm((propagation) => {
-          for (const decision of decisions) truth.told(this, decision, learned, propagation);
+        const endings = decisions.map(({ ending }) => ending);
+        this.node.confirm((failed, propagation) => {
+          if (propagation) for (const decision of decisions) truth.told(this, decision, learned, propagation);
           this.#sim.kept(learned);
-          for (const decision of decisions) this.#sim.hunt(decision);
-          done(null);
-        });
+          if (propagation) for (const decision of decisions) this.#sim.hunt(decision);
+          done(failed);
+        }, endings);
       }
       if (over.length > 0) {
         const learned = this.#promise(life);
-        this.node.confirmEarlier(() => {
-          for (const one of over) truth.toldNothing(this, one, learned);
+        this.node.confirmEarlier((failed) => {
+          if (!failed) for (const one of over) truth.toldNothing(this, one, learned);
           this.#sim.kept(learned);
-          done(null);
+          done(failed);
         });
       }
     });
@@ -232,21 +233,24 @@ export class NodeProcess {
         this.#takeIn([decision]);
         this.asked.push(decision);
       }
-      const answer = (propagation: Propagation): void => {
-        if (decision) truth.told(this, decision, learned, propagation);
-        for (const one of named) if (!ended.includes(one)) truth.toldNothing(this, one, learned);
+      const answer: Done<Propagation> = (failed, propagation) => {
+        if (propagation) {
+          if (decision) truth.told(this, decision, learned, propagation);
+          for (const one of named) if (!ended.includes(one)) truth.toldNothing(this, one, learned);
+        }
         this.#sim.kept(learned);
-        if (decision) this.#sim.hunt(decision);
-        done(null);
+        if (propagation && decision) this.#sim.hunt(decision);
+        done(failed);
       };
-      if (ended.length === named.length) this.node.confirm(answer);
+      if (ended.length === named.length) this.node.confirm(answer, decision ? [decision.ending] : []);
       else this.node.confirmEarlier(answer);
     });
   }
 
   /** From here on an answer is owed. */
   #promise(life: number): Learned {
-    const learned = { atMs: this.#sim.world.nowMs, suspendedMs: this.process.suspendedMs, life };
+    const { suspendedMs } = this.process;
+    const learned = { atMs: this.#sim.world.nowMs, suspendedMs, life, epoch: this.node.epoch };
     this.#sim.promise(this, learned);
     return learned;
   }

@@ -108,6 +108,8 @@ export interface Learned {
   readonly atMs: number;
   readonly suspendedMs: number;
   readonly life: number;
+  /** Of the node then. */
+  readonly epoch: string | null;
 }
 
 /** One check, from its beginning. */
@@ -199,7 +201,11 @@ export class Truth {
         `${by.name} confirms what was never committed: ${describe(decision)}`,
       );
     this.#inTime(by, learned);
-    if (decision.lost) return;
+    if (decision.lost) {
+      if (by.node.epoch !== learned.epoch && !by.holds(decision.ending))
+        throw this.#world.broken('loud failure', `${by.name} confirms what it knows may be lost`);
+      return;
+    }
     for (const session of this.sessions)
       if (covers(decision, session)) session.confirmedMs = Math.min(session.confirmedMs, this.#world.nowMs);
     this.#holders(by, decision, propagation);
@@ -215,6 +221,8 @@ export class Truth {
   toldNothing(by: NodeProcess, session: Session, learned: Learned): void {
     this.#world.note(by.name, () => `confirms that ${nameOf(session)} was over already`);
     this.#inTime(by, learned);
+    if (by.node.epoch !== learned.epoch)
+      throw this.#world.broken('loud failure', `${by.name} confirms what was so in another epoch`);
     if (learned.life < this.life) return;
     if (!session.over && session.lostIn === null)
       throw this.#world.broken(

@@ -93,6 +93,15 @@ const BEAT_TRUSTED = 3;
 /** It is taken out by the others when its beat has not moved for this many. */
 const SILENT = 5;
 
+/** A database that went back after a commit may have lost it: nobody can be told that it is true. */
+export class WentBack extends Error {
+  override name = 'WentBack';
+
+  constructor() {
+    super('the database has gone back, and may have lost what it had committed');
+  }
+}
+
 interface Confirmation {
   /** Acknowledgements of this ring, or a later one, count. */
   ring: number;
@@ -309,13 +318,14 @@ export class Node {
   }
 
   /**
-   * Call it after the commit, and after `committed`. Answers when no other replica accepts a credential of an ended session any
-   * more: when all have said that they hold the ending, or when none that has not can trust its memory. Never later than the
-   * lease and its margin, whatever is down.
+   * Call it after the commit, and after `committed`, with the same. Answers when no other replica accepts a credential of an ended
+   * session any more: when all have said that they hold the ending, or when none that has not can trust its memory. Never later
+   * than the lease and its margin, whatever is down. Fails when the database has gone back meanwhile, and lacks the ending.
    */
-  confirm(done: (propagation: Propagation) => void): void {
+  confirm(done: Done<Propagation>, endings: readonly Ending[]): void {
     // The verifiers may lack what this node has not taken in.
-    if (!this.#whole) return this.confirmEarlier(done);
+    if (!this.#whole) return this.#confirmRead(done, endings);
+    const isLost = this.#doubt(endings);
     let waiting = true;
     const answer = (): void => {
       if (!waiting) return;
@@ -329,7 +339,7 @@ export class Node {
         standing.waitedOut += other ? other.missing : 1;
       }
       if (confirmation.others === null) standing.waitedOut += this.#others;
-      this.#attempt(() => done(standing));
+      this.#attempt(() => (isLost() ? done(new WentBack()) : done(null, standing)));
     };
     let verifiersDone = false;
     const confirmation: Confirmation = {
@@ -367,23 +377,43 @@ export class Node {
 
   /**
    * The same for an ending that somebody else has committed before now, and that may not be in memory here yet: it is read
-   * first, so that the verifiers are waited for that do not have it. Never later than `confirm` either.
+   * first, so that the verifiers are waited for that do not have it. Never later than `confirm` either. Fails whenever the
+   * database has gone back meanwhile: what it was is not known by name.
    */
-  confirmEarlier(done: (propagation: Propagation) => void): void {
+  confirmEarlier(done: Done<Propagation>): void {
+    this.#confirmRead(done, null);
+  }
+
+  #confirmRead(done: Done<Propagation>, endings: readonly Ending[] | null): void {
+    const isLost = this.#doubt(endings);
     let waiting = true;
-    const answer = (propagation: Propagation): void => {
+    const answer: Done<Propagation> = (error, propagation) => {
       if (!waiting) return;
       waiting = false;
       stopDeadline();
-      this.#attempt(() => done(propagation));
+      this.#attempt(() => (error || isLost() ? done(error ?? new WentBack()) : done(null, propagation)));
     };
     const stopDeadline = this.#world.after(this.#waitMs + 1, () =>
-      answer({ acknowledged: 0, waitedOut: this.#others + this.publisher.size }),
+      answer(null, { acknowledged: 0, waitedOut: this.#others + this.publisher.size }),
     );
     this.catchUp((error) => {
       if (error) this.#trouble('log', error);
-      else this.confirm(answer);
+      else this.confirm(answer, endings ?? []);
     });
+  }
+
+  /**
+   * Whether what was committed before now has to count as lost, whenever it is asked: the database has gone back since, and what it
+   * is now does not end the same.
+   * @param endings null: not known by name
+   */
+  #doubt(endings: readonly Ending[] | null): () => boolean {
+    // While the epoch is looked for nobody knows of which one the commit was.
+    const life = this.#epoch === null ? null : this.#life;
+    return () => {
+      if (life === this.#life) return false;
+      return endings === null || !this.#whole || !endings.every((ending) => this.#replica.holds(ending));
+    };
   }
 
   /** A ring was heard. What is none, or answers a ring that this node has not rung, is passed over. */

@@ -80,6 +80,18 @@ export class Replica {
     return false;
   }
 
+  /** Whether everything that the ending ends is over by what was taken in. What it says besides of users is in no replica: then no. */
+  holds({ ids, cuts, changed }: Ending): boolean {
+    return (
+      changed.length === 0 &&
+      ids.every((sid) => this.#ids.has(sessionKey(sid))) &&
+      cuts.every((cut) => {
+        const there = this.#cuts.get(cut.key)?.cut;
+        return there !== undefined && isSame(mergeCuts(there, cut), there);
+      })
+    );
+  }
+
   /** Lets go of what is old. Cheap, and called before anything new comes in. */
   forget(nowMs: number): void {
     const stepMs = this.#keepMs / EndedIds.sweeps;
@@ -113,6 +125,9 @@ export class Replica {
     return { ids: this.#ids.size, cuts: this.#cuts.size, bytes: this.#ids.bytes };
   }
 }
+
+const isSame = (a: Cut, b: Cut): boolean =>
+  a.position === b.position && a.base === b.base && a.exceptSession === b.exceptSession;
 
 /** Cuts, or ids, in a piece: some tens of kilobytes, and about a millisecond. */
 const PART = 2000;

@@ -1,3 +1,4 @@
+import { cutAll } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/endings';
 import type { NodeMessage } from '@curfew/protocol/feed';
 import {
@@ -268,9 +269,9 @@ describe('confirming', () => {
   let told: Propagation | null;
   const confirm = (): void => {
     told = null;
-    node.confirm((propagation) => {
-      told = propagation;
-    });
+    node.confirm((_error, propagation) => {
+      told = propagation ?? null;
+    }, []);
   };
   const registry = (...ids: string[]): void =>
     database.get('nodes').answer({ nodes: [{ id: 'me', beat: 1 }, ...ids.map((id) => ({ id, beat: 1 }))] });
@@ -362,9 +363,9 @@ describe('confirming', () => {
     confirm();
     const early = database.get('nodes');
     let later: Propagation | null = null;
-    node.confirm((propagation) => {
-      later = propagation;
-    });
+    node.confirm((_error, propagation) => {
+      later = propagation ?? null;
+    }, []);
     early.answer({ nodes: [] });
     expect([told, later]).toEqual([{ acknowledged: 0, waitedOut: 0 }, null]);
     registry('one');
@@ -403,8 +404,8 @@ describe('confirming', () => {
     node.renew(feed, 1);
     node.publisher.acknowledge(feed, 1);
     told = null;
-    node.confirmEarlier((propagation) => {
-      told = propagation;
+    node.confirmEarlier((_error, propagation) => {
+      told = propagation ?? null;
     });
     read([endingOf(2)]);
     registry();
@@ -415,8 +416,8 @@ describe('confirming', () => {
 
   test('or the lease is waited out, when it cannot be read', () => {
     told = null;
-    node.confirmEarlier((propagation) => {
-      told = propagation;
+    node.confirmEarlier((_error, propagation) => {
+      told = propagation ?? null;
     });
     clock.pass(LONGEST - 1);
     expect(told).toBeNull();
@@ -560,7 +561,7 @@ describe('whatever throws', () => {
     onEnding = () => undefined;
     expect(node.judge(session())).toBe('unsure');
     let told: Propagation | null = null;
-    node.confirm((propagation) => (told = propagation));
+    node.confirm((_error, propagation) => (told = propagation ?? null), []);
     expect(database.get('readLog').id).toBeNull();
     read([endingOf(9)]);
     database.get('nodes').answer({ nodes: [] });
@@ -575,7 +576,7 @@ describe('whatever throws', () => {
     node.renew(feed, 1);
     node.missed(new Error('no event'));
     let told: Propagation | null = null;
-    node.confirm((propagation) => (told = propagation));
+    node.confirm((_error, propagation) => (told = propagation ?? null), []);
     database.get('readLog').fail();
     node.renew(feed, 2);
     clock.pass(LONGEST - 1);
@@ -599,8 +600,8 @@ describe('whatever throws', () => {
   test('in one who is told of a confirmation: the others are told', () => {
     started();
     const told: Propagation[] = [];
-    node.confirm(failing);
-    node.confirm((propagation) => told.push(propagation));
+    node.confirm(failing, []);
+    node.confirm((_error, propagation) => propagation && told.push(propagation), []);
     database.get('nodes').answer({ nodes: [{ id: 'other', beat: 1 }] });
     database.get('nodes').answer({ nodes: [{ id: 'other', beat: 1 }] });
     node.heard({ ack: 2, from: 'other', to: 'me', over: true, acknowledged: 0, missing: 0 });
@@ -685,7 +686,7 @@ describe('a sole node', () => {
     sole.committed(endingOf(2));
     expect([1, 2, 3].map((n) => sole.judge(session({ sid: sidOf(n) })))).toEqual(['ended', 'ended', 'alive']);
     let told: Propagation | null = null;
-    sole.confirm((propagation) => (told = propagation));
+    sole.confirm((_error, propagation) => (told = propagation ?? null), []);
     expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
   });
 
@@ -733,14 +734,14 @@ describe('a sole node', () => {
     clock.pass(LEASE / 2);
     sole.committed(endingOf(2));
     let told: Propagation | null = null;
-    sole.confirm((propagation) => (told = propagation));
+    sole.confirm((_error, propagation) => (told = propagation ?? null), []);
     clock.pass(LEASE / 2);
     expect(told).toBeNull();
     clock.pass(LONGEST - LEASE);
     expect(told).toEqual({ acknowledged: 0, waitedOut: 1 });
     sole.committed(endingOf(3));
     told = null;
-    sole.confirm((propagation) => (told = propagation));
+    sole.confirm((_error, propagation) => (told = propagation ?? null), []);
     expect(told).toEqual({ acknowledged: 0, waitedOut: 0 });
   });
 });
@@ -801,7 +802,7 @@ describe('a database that has gone back', () => {
   });
 
   test('what was asked before is not taken in after, and an epoch that could not be recorded is not taken for the old one', () => {
-    node.confirm(() => undefined);
+    node.confirm(() => undefined, []);
     const early = database.get('nodes');
     database.standing = { ...database.standing, beat: 3 };
     beginAnew();
@@ -821,7 +822,7 @@ describe('a database that has gone back', () => {
     read([], '2');
     let told: Propagation | null = null;
     node.committed(endingOf(4));
-    node.confirm((propagation) => (told = propagation));
+    node.confirm((_error, propagation) => (told = propagation ?? null), []);
     database.get('nodes').answer({ nodes: [{ id: 'me', beat: 9 }] });
     clock.pass(LONGEST - LEASE);
     expect(told).toBeNull();
@@ -835,6 +836,89 @@ describe('a database that has gone back', () => {
       clock.pass(LEASE);
     }
     expect(database.get('settle').id).toBe('2.z');
+  });
+
+  describe('while a logout waits', () => {
+    const answers: unknown[] = [];
+    const note: Done<Propagation> = (error, told) => answers.push(error ? (error as Error).name : told);
+    const cut = (position: number): Ending => ({
+      ...endingOf(position),
+      ids: [],
+      cuts: [{ key: 'user:1', ...cutAll(position) }],
+    });
+    /** The new history, read. */
+    const history = (...endings: Ending[]): void => {
+      database.standing = { ...database.standing, epoch: '2.z', settled: false };
+      beginAnew();
+      database.get('register').answer({ raised: 9 });
+      database.standing = { ...database.standing, beat: 9 };
+      read(endings, '2');
+    };
+    const confirming = (...endings: Ending[]): void => {
+      answers.length = 0;
+      node.committed(...endings);
+      node.confirm(note, endings);
+      database.get('nodes').answer({ nodes: [{ id: 'other', beat: 1 }] });
+    };
+
+    test.each([
+      { what: 'its ending', has: [endingOf(4)], told: { acknowledged: 0, waitedOut: 1 } },
+      { what: 'nothing of it', has: [endingOf(5)], told: 'WentBack' },
+    ])('the history has $what', ({ has, told }) => {
+      confirming(endingOf(4));
+      history(...has);
+      expect(answers).toEqual([]);
+      clock.pass(LONGEST);
+      expect(answers).toEqual([told]);
+    });
+
+    test.each([
+      { what: 'a later cut of the same', has: [cut(40)], told: { acknowledged: 0, waitedOut: 1 } },
+      { what: 'an earlier cut of the same', has: [cut(3)], told: 'WentBack' },
+      { what: 'no cut', has: [], told: 'WentBack' },
+    ])('by a cut, and the history has $what', ({ has, told }) => {
+      confirming(cut(4));
+      history(...has);
+      clock.pass(LONGEST);
+      expect(answers).toEqual([told]);
+    });
+
+    test('and the history is not read in time', () => {
+      confirming(endingOf(4));
+      database.standing = { ...database.standing, epoch: '2.z', settled: false };
+      beginAnew();
+      clock.pass(LONGEST);
+      expect(answers).toEqual(['WentBack']);
+    });
+
+    test('for what says something of a user besides, of which no memory tells', () => {
+      confirming({ ...endingOf(4), changed: [1] });
+      history({ ...endingOf(4), changed: [1] });
+      clock.pass(LONGEST);
+      expect(answers).toEqual(['WentBack']);
+    });
+
+    test('for what others had ended: the database has gone back behind that', () => {
+      answers.length = 0;
+      node.confirmEarlier(note);
+      history(endingOf(4));
+      if (database.has('nodes')) database.get('nodes').answer({ nodes: [] });
+      clock.pass(LONGEST);
+      expect(answers).toEqual(['WentBack']);
+    });
+
+    test('or before it is asked to, and the new epoch is not known yet', () => {
+      answers.length = 0;
+      database.standing = { ...database.standing, epoch: '2.z', settled: false };
+      beginAnew();
+      node.committed(endingOf(4));
+      node.confirm(note, [endingOf(4)]);
+      database.get('register').answer({ raised: 9 });
+      database.standing = { ...database.standing, beat: 9 };
+      while (database.has('readLog')) read([], '2');
+      clock.pass(LONGEST);
+      expect(answers).toEqual(['WentBack']);
+    });
   });
 
   test('what is committed while the new epoch is looked for is left to the history', () => {

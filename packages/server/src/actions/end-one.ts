@@ -69,7 +69,7 @@ export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' 
       const committed = endings.filter((ending) => ending !== null && ending !== 'held');
       // One message to every replica, and one wait for all of them.
       nodes.committed(...committed);
-      const confirming = committed.length > 0 ? nodes.confirm() : null;
+      const confirming = committed.length > 0 ? nodes.confirm(...committed) : null;
       return batch.filter(({ resolve }, i) => {
         const ending = endings[i];
         if (ending === 'held') return true;

@@ -20,7 +20,7 @@ export interface Settled extends Propagation {
  */
 export async function settle(world: World, ending: Ending, wait: Wait): Promise<Settled> {
   world.nodes.committed(ending);
-  return settleTold(world, ending, wait, world.nodes.confirm());
+  return settleTold(world, ending, wait, world.nodes.confirm(ending));
 }
 
 /** The same for an ending that the nodes have been told of already, together with others. */

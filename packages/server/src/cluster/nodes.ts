@@ -1,10 +1,10 @@
 import type { Ending } from '@curfew/protocol/endings';
-import { type Done, Node, type NodeDatabase, type Propagation } from '@curfew/protocol/node';
+import { type Done, Node, type NodeDatabase, type Propagation, WentBack } from '@curfew/protocol/node';
 import type { Watched } from '@curfew/protocol/replica';
 import type { Refusal } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
-import type { Database } from '../store/database.ts';
+import { type Database, DatabaseError } from '../store/database.ts';
 import { beginEpoch, settleEpoch } from '../store/epoch.ts';
 import { cursorSince, type EndingEvent, type News, readEndings } from '../store/log.ts';
 import {
@@ -32,8 +32,11 @@ export interface Nodes extends Judge {
   readonly node: Node;
   /** Takes in what this process has just committed, together. */
   committed(...endings: Committed[]): void;
-  /** Waits until no other replica accepts a credential of an ended session. Call it after the commit. */
-  confirm(): Promise<Propagation>;
+  /**
+   * Waits until no other replica accepts a credential of a session that these ended. Call it after the commit.
+   * @throws DatabaseError when the database has gone back meanwhile, and may have lost it
+   */
+  confirm(...endings: Committed[]): Promise<Propagation>;
   /** The same for what somebody else has committed before the call. */
   confirmEarlier(): Promise<Propagation>;
   /** Tells the other nodes that the lists of these users' sessions have changed. May be lost. */
@@ -133,17 +136,15 @@ export async function joinNodes(options: {
     { leaseMs: options.leaseMs, keepMs: options.keepMs, sole: database.sole },
   );
 
-  const promised = (work: (done: Done<void>) => void): Promise<void> =>
-    new Promise((resolve, reject) => {
-      work((error) => (error ? reject(error as Error) : resolve()));
-    });
-  await promised((done) => node.start(done));
+  await new Promise<void>((resolve, reject) => {
+    node.start((error) => (error ? reject(error as Error) : resolve()));
+  });
   const listeners = new Set<ConfirmedListener>();
   const propagation = new PropagationHistory(() => system.now().getTime());
   listeners.add((ms, how) => propagation.confirmed(ms, how));
-  const timed = async (ask: (done: (propagation: Propagation) => void) => void): Promise<Propagation> => {
+  const timed = async (ask: (done: Done<Propagation>) => void): Promise<Propagation> => {
     const beganMs = system.monotonicMs();
-    const propagation = await new Promise<Propagation>(ask);
+    const propagation = await answered(ask);
     const ms = system.monotonicMs() - beganMs;
     for (const listener of listeners)
       try {
@@ -176,7 +177,13 @@ export async function joinNodes(options: {
       if (node.committed(...endings) && !database.sole)
         for (const { event } of those) takenIn.push(event.position);
     },
-    confirm: () => timed((done) => node.confirm(done)),
+    confirm: (...endings) =>
+      timed((done) =>
+        node.confirm(
+          done,
+          endings.map(({ event }) => endingOf(event)),
+        ),
+      ),
     confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
     hint(userIds) {
       if (node.others === 0) return;
@@ -206,6 +213,16 @@ export async function joinNodes(options: {
       }
     },
   };
+}
+
+/** A confirmation that fails is a logout that failed: the database is to blame, and it may be tried again. */
+function answered(ask: (done: Done<Propagation>) => void): Promise<Propagation> {
+  return new Promise((resolve, reject) => {
+    ask((error, propagation) => {
+      if (propagation !== undefined) resolve(propagation);
+      else reject(error instanceof WentBack ? new DatabaseError(error.message) : (error as Error));
+    });
+  });
 }
 
 /** What the protocol asks of the database, by our statements. */

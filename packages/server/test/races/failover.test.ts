@@ -301,6 +301,44 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
   }, 60_000);
 });
 
+describe.runIf(hasPostgres())('logouts that wait for others while the database goes back', () => {
+  test('are confirmed if the standby has them, and fail if it has not', async () => {
+    const stage = await openStage(6000);
+    const a = await stage.node();
+    const own = await openMovingAddress(stage.primary.port);
+    closers.push(() => own.close());
+    await stage.node(own);
+    // It says nothing any more, so each logout takes the lease.
+    own.moveTo(null);
+    const [kept, lost] = [await logIn(a, await newUser(a)), await logIn(a, await newUser(a))];
+    const logOutOnce = async ({ bearer, sid }: Session) => {
+      const answer = a.call('POST', '/v1/logout', { bearer, body: {} });
+      await until('the logout is committed', () =>
+        withClient(stage.primary.url, async (client) => {
+          const { rows } = await client.query('select 1 from open_sessions where id = $1', [sid]);
+          return rows.length === 0;
+        }),
+      );
+      return { answer };
+    };
+    const first = await logOutOnce(kept);
+    await stage.standby.caughtUp();
+    stage.standby.cutOff();
+    const second = await logOutOnce(lost);
+    await stage.failOver();
+    stage.address.moveTo(stage.standby.port);
+
+    const [held, gone] = [await first.answer, await second.answer];
+    expect([held.status, held.json]).toMatchObject([200, { ended: 1, confirmed: true }]);
+    expect([gone.status, gone.headers.get('retry-after')]).toEqual([503, expect.anything()]);
+    expect(await check(a, kept)).toBe(401);
+    await until('the one that was lost may log out again', async () => (await check(a, lost)) === 200);
+    expect(await logOut(a, { scope: 'user', user_id: lost.userId })).toMatchObject({ confirmed: true });
+    expect(await check(a, lost)).toBe(401);
+    expect(a.lines.join('')).toContain('the database has gone back');
+  }, 60_000);
+});
+
 describe.runIf(hasPostgres())('a primary that starts again and has lost nothing', () => {
   test('is the same as before: nobody begins anew', async () => {
     const stage = await openStage();
