@@ -129,7 +129,8 @@ export async function changePassword(
     if (!changed) return 'wrong_password';
     const { others, renewed } = changed;
     await Promise.all([settle(world, others, 'replicas'), settle(world, renewed.ending, 'replicas')]);
-    return await renewed.issue();
+    renewed.begun();
+    return renewed.started;
   } catch (error) {
     if (error instanceof SessionOver) return 'ended';
     throw error;

@@ -42,12 +42,13 @@ export async function confirmLogin(
   if (!(await provePassword(world, account, password)) || !stored) return 'wrong_password';
   const act = actOf(world, origin, userActor(session.userId, session.sid));
   try {
-    const { ending, issue } = await database.transaction(
+    const { ending, started, begun } = await database.transaction(
       (on) => renewSession(world, on, session, stored.credentialVersion, act),
       'ending',
     );
     await settle(world, ending, 'replicas');
-    return await issue();
+    begun();
+    return started;
   } catch (error) {
     if (error instanceof SessionOver) return 'ended';
     throw error;

@@ -2,14 +2,9 @@ import { userActor } from '../domain/actor.ts';
 import { sourceOf } from '../domain/ip-address.ts';
 import type { Contract } from '../domain/session.ts';
 import { findCredentials } from '../store/users.ts';
-import {
-  countAttempt,
-  countFailedAttempt,
-  forgiveAttempt,
-  type LoginAttempt,
-  uncountAttempt,
-} from '../store/limits.ts';
+import { countAttempt, countFailedAttempt, type LoginAttempt, uncountAttempt } from '../store/limits.ts';
 import { Overloaded } from '../system/passwords.ts';
+import { forgive } from './forgive.ts';
 import { provePassword } from './prove-password.ts';
 import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
 import { type Origin, type World } from './world.ts';
@@ -66,6 +61,6 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     origin,
   );
   if (!started) return { outcome: 'invalid_credentials' };
-  await forgiveAttempt(database, attempt, system.now());
+  await forgive(world, attempt);
   return { outcome: 'started', ...started };
 }

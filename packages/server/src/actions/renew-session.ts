@@ -2,7 +2,7 @@ import type { LiveSession } from '../domain/session.ts';
 import { type Ending, endSessions } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
-import { openSession, type StartedSession } from './start-session.ts';
+import { openSession, type OpenedSession } from './start-session.ts';
 import type { World } from './world.ts';
 
 /** The session that was to be renewed is over. */
@@ -14,7 +14,7 @@ export class SessionOver extends Error {
  * Puts a new session in the place of one in which the password was given again, and ends that one: whoever has a copy of its
  * credentials has nothing (RFC 9700 section 4.14.2). A new one, because every verifier knows how to end a session, also
  * for access tokens that are out already, and none how to end a part of one.
- * @returns the ending, and what gives the new tokens after the commit
+ * @returns the ending, and the new session, to be told of after the commit
  * @throws SessionOver
  */
 export async function renewSession(
@@ -23,12 +23,12 @@ export async function renewSession(
   session: LiveSession,
   credentialVersion: number | null,
   act: Act,
-): Promise<{ ending: Ending; issue: () => Promise<StartedSession> }> {
+): Promise<OpenedSession & { ending: Ending }> {
   const { sid, userId, contract, clientId, deviceId } = session;
   // The user's row is locked before the session's, as wherever both are.
   const how = { contract, clientId, device: { id: deviceId } };
   const opened = await openSession(world, on, { userId, credentialVersion }, how, act);
   const ending = opened && (await endSessions(on, [sid], userId, act, 'renewed'));
   if (!opened || !ending) throw new SessionOver('the session was ended meanwhile');
-  return { ending, issue: opened.issue };
+  return { ...opened, ending };
 }

@@ -36,7 +36,14 @@ export async function startSession(
   origin: Origin,
 ): Promise<StartedSession | null> {
   const opened = await openSession(world, world.database, subject, how, actOf(world, origin, subject.actor));
-  return opened && opened.issue();
+  opened?.begun();
+  return opened && opened.started;
+}
+
+/** A session whose row is written, and not yet committed perhaps. */
+export interface OpenedSession {
+  started: StartedSession;
+  begun: () => void;
 }
 
 /** Who a session is opened for, and what was proved of them. */
@@ -46,14 +53,14 @@ export interface Subject {
   actor: string;
 }
 
-/** The same as part of a transaction. `issue` gives the tokens, after its commit. */
+/** The same as part of a transaction, after whose commit `begun` is called. Nothing that could fail is left for then. */
 export async function openSession(
   world: World,
   on: Queryable,
   subject: Omit<Subject, 'actor'>,
   how: { contract: Contract; clientId: string; device: DeviceInput; grant?: Grant },
   act: Act,
-): Promise<{ issue: () => Promise<StartedSession> } | null> {
+): Promise<OpenedSession | null> {
   const { system, memory } = world;
   const application = applicationOf(world, how.clientId);
   const grant = how.grant ?? GRANT_OF_CONTRACT[how.contract];
@@ -89,10 +96,10 @@ export async function openSession(
   if (!inserted) return null;
   const { born, deviceName, user, accessId } = inserted;
   const session: LiveSession = { ...facts, born, deviceName, createdAt: now, user };
-  return { issue };
+  const tokens = await issueTokens(world, grant, prepared, session, accessId, asOf);
+  return { started: { session, tokens }, begun };
 
-  async function issue(): Promise<StartedSession> {
-    const tokens = await issueTokens(world, grant, prepared, session, accessId, asOf);
+  function begun(): void {
     // The database has just said that the session is open: its access tokens need not be looked up for the first check.
     if (tokens.access)
       memory.remember(
@@ -106,6 +113,5 @@ export async function openSession(
       if (text !== undefined) memory.remember(text, session, expiresAt.getTime(), mark, askedAtMs);
     world.readers.audit.soon();
     world.notices.changed(session.userId);
-    return { session, tokens };
   }
 }

@@ -1,6 +1,7 @@
 import { changePassword } from '../actions/change-user.ts';
 import { authenticate, authenticateRemembered } from '../actions/authenticate.ts';
 import { confirmLogin } from '../actions/confirm-login.ts';
+import { forgive } from '../actions/forgive.ts';
 import { listOwnSessions } from '../actions/list-sessions.ts';
 import { logIn } from '../actions/log-in.ts';
 import { type LogoutScope, logOut, previewLogOut } from '../actions/log-out.ts';
@@ -12,7 +13,7 @@ import { sourceOf } from '../domain/ip-address.ts';
 import { passwordFault } from '../domain/password.ts';
 import { type LiveSession, toMinute } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
-import { countAttempt, countFailedAttempt, forgiveAttempt } from '../store/limits.ts';
+import { countAttempt, countFailedAttempt } from '../store/limits.ts';
 import { queryFault, readBody, readParameters } from './body.ts';
 import {
   deleteDeadCookie,
@@ -320,6 +321,6 @@ async function renewedWithinLimits(
     await countFailedAttempt(database, attempt, config.loginLimits, system.now());
     return refuse(c, 'invalid_credentials', { field });
   }
-  await forgiveAttempt(database, attempt, system.now());
+  await forgive(c.get('world'), attempt);
   return answerRenewed(c, outcome);
 }

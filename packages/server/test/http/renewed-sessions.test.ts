@@ -2,10 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlace, type Place } from '../races/node.ts';
 import { type Answer, backends, type CallOptions, type Caller, cookieOf, SERVICE_KEY } from '../support.ts';
+import type { PasswordHasher } from '../../src/system/passwords.ts';
 import { described } from './described.ts';
 
 const WAYS = ['password', 'session/confirm'] as const;
 const TRANSPORTS = ['bearer', 'opaque', 'cookie', 'token'] as const;
+
+/** What a test changes of a node. */
+interface Inside {
+  system: { passwords: PasswordHasher };
+  keys: { sign: (...claims: unknown[]) => Promise<string> };
+}
 
 describe.each(backends())('a renewed session, %s', (backend) => {
   let place: Place;
@@ -100,8 +107,7 @@ describe.each(backends())('a renewed session, %s', (backend) => {
   test('a session that ends meanwhile is not renewed, and the password stays as it was', async () => {
     const { id, email } = await place.user();
     const mine = await open(id, email, 'bearer');
-    const world = place.at(0).world as { system: { passwords: { hash(text: string): Promise<string> } } };
-    const { passwords } = world.system;
+    const { passwords } = (place.at(0).world as unknown as Inside).system;
     const hash = passwords.hash.bind(passwords);
     passwords.hash = async (text) => {
       await place.at(0).call('POST', '/v1/logout', { ...mine.asking, body: {} });
@@ -114,5 +120,51 @@ describe.each(backends())('a renewed session, %s', (backend) => {
       passwords.hash = hash;
     }
     expect((await call('POST', '/v1/login', { body: { email, password: 'secret' } })).status).toBe(200);
+  });
+
+  const bodyOf = (way: (typeof WAYS)[number]): Record<string, string> =>
+    way === 'password'
+      ? { current_password: 'secret', new_password: 'another pass phrase' }
+      : { password: 'secret' };
+
+  describe.each(WAYS)('%s, when something fails', (way) => {
+    test('after the commit: the new credentials are answered all the same', async () => {
+      const { id, email } = await place.user();
+      const mine = await open(id, email, 'bearer');
+      // The right password is given back to the limits last.
+      await place.rows(
+        `create function fail() returns trigger language plpgsql as $$ begin raise 'no'; end $$`,
+      );
+      await place.rows(
+        'create trigger fail before delete on login_limits for each row execute function fail()',
+      );
+      let answer: Answer<any>;
+      try {
+        answer = await call('POST', `/v1/${way}`, { ...mine.asking, body: bodyOf(way) });
+      } finally {
+        await place.rows('drop function fail() cascade');
+      }
+      expect(answer.status).toBe(200);
+      expect(await verdicts(renewedOf(answer, 'bearer'))).toEqual(place.nodes.flatMap(() => [200, 200]));
+      expect(place.at(0).lines.join('')).toContain(
+        'a right password could not be taken off the failed logins',
+      );
+    });
+
+    test('before the commit: the session goes on as it was', async () => {
+      const { id, email } = await place.user();
+      const mine = await open(id, email, 'bearer');
+      const { keys } = place.at(0).world as unknown as Inside;
+      const sign = keys.sign.bind(keys);
+      keys.sign = () => Promise.reject(new Error('there is no signing key for EdDSA'));
+      try {
+        const answer = await call('POST', `/v1/${way}`, { ...mine.asking, body: bodyOf(way) });
+        expect(answer.status).toBe(503);
+      } finally {
+        keys.sign = sign;
+      }
+      expect(await verdicts(mine)).toEqual(place.nodes.flatMap(() => [200, 200]));
+      expect((await call('POST', '/v1/login', { body: { email, password: 'secret' } })).status).toBe(200);
+    });
   });
 });
