@@ -1,6 +1,6 @@
 import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
-import { type LiveSession, toMinute } from '../domain/session.ts';
+import { idleExpiry, type LiveSession, shownActivity } from '../domain/session.ts';
 import {
   countSessionsOfUser,
   listSessionsOfUser,
@@ -90,7 +90,8 @@ interface Ended {
 }
 
 export function viewOf({ system }: World, row: SessionSummary): SessionView {
-  const lastSeen = toMinute(row.last_seen_at);
+  const { created_at: createdAt, expires_at: expiresAt } = row;
+  const lastSeen = shownActivity(row.last_seen_at, createdAt);
   return {
     id: row.id,
     user_id: row.user_id,
@@ -99,12 +100,10 @@ export function viewOf({ system }: World, row: SessionSummary): SessionView {
     device: { id: row.device_id, name: row.device_name, ...describeUserAgent(row.user_agent) },
     ip_address: row.ip_address,
     place: row.ip_address === null ? null : system.places.of(row.ip_address),
-    created_at: row.created_at.toISOString(),
-    last_seen_at: lastSeen,
-    expires_at: row.expires_at.toISOString(),
+    created_at: createdAt.toISOString(),
+    last_seen_at: lastSeen.toISOString(),
+    expires_at: expiresAt.toISOString(),
     // From what is shown, so that it does not show more: the lifetime without activity lies between the two.
-    idle_expires_at: new Date(
-      Math.min(Date.parse(lastSeen) + row.idle_seconds * 1000, row.expires_at.getTime()),
-    ).toISOString(),
+    idle_expires_at: idleExpiry(lastSeen, row.idle_seconds, expiresAt).toISOString(),
   };
 }

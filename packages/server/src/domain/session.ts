@@ -71,5 +71,24 @@ export function accessLifeSeconds(
   return Math.max(1, Math.min(seconds, session.idleSeconds, left));
 }
 
-/** An instant of activity as it is shown: to the minute. Whoever could see it closer would know when a session refreshes. */
-export const toMinute = (at: Date): string => `${at.toISOString().slice(0, 16)}:00.000Z`;
+/**
+ * An instant of activity as it is shown: to the minute, and never before the session began. A thief who saw it closer would
+ * know when the owner refreshes.
+ */
+export function shownActivity(at: Date, createdAt: Date): Date {
+  const minute = at.getTime() - (at.getTime() % 60_000);
+  return new Date(Math.max(minute, createdAt.getTime()));
+}
+
+/** When a session runs out unused, as it is shown: from its activity as it is shown, so that it does not show more. */
+export function shownIdleExpiry(session: {
+  createdAt: Date;
+  idleSeconds: number;
+  idleExpiresAt: Date;
+  expiresAt: Date;
+}): Date {
+  const { createdAt, idleSeconds, idleExpiresAt, expiresAt } = session;
+  if (idleExpiresAt >= expiresAt) return expiresAt;
+  const used = new Date(idleExpiresAt.getTime() - idleSeconds * 1000);
+  return idleExpiry(shownActivity(used, createdAt), idleSeconds, expiresAt);
+}

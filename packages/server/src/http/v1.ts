@@ -11,7 +11,7 @@ import type { StartedSession } from '../actions/start-session.ts';
 import { whyEnded } from '../actions/why-ended.ts';
 import { sourceOf } from '../domain/ip-address.ts';
 import { passwordFault } from '../domain/password.ts';
-import { type LiveSession, toMinute } from '../domain/session.ts';
+import { type LiveSession, shownIdleExpiry } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt } from '../store/limits.ts';
 import { queryFault, readBody, readParameters } from './body.ts';
@@ -120,8 +120,7 @@ export function serveV1(router: Router): void {
       if (caller.kind === 'refused') return refuseSayingWhy(c, from.via === 'none' ? null : from.credential);
       const { session, via, credential } = caller;
       return c.json({
-        // To the minute: to the millisecond it would tell a thief when the owner refreshes.
-        session: { ...sessionBody(session), idle_expires_at: toMinute(session.idleExpiresAt) },
+        session: { ...sessionBody(session), idle_expires_at: shownIdleExpiry(session).toISOString() },
         user: userBody(session.user),
         ...(via === 'cookie' ? { csrf_token: csrfToken(credential.text) } : {}),
       });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { describeUserAgent } from '../../src/domain/device.ts';
-import { accessLifeSeconds, idleExpiry } from '../../src/domain/session.ts';
+import { accessLifeSeconds, idleExpiry, shownActivity, shownIdleExpiry } from '../../src/domain/session.ts';
 
 const NOW = new Date('2026-11-20T12:00:00.000Z');
 const after = (seconds: number): Date => new Date(NOW.getTime() + seconds * 1000);
@@ -24,6 +24,20 @@ test.each([
     expect(accessLifeSeconds(NOW, seconds, { idleSeconds, expiresAt: after(left) })).toBe(expected);
   },
 );
+
+test.each([
+  ['used at its login', 20, 20, 20],
+  ['used in the minute of its login', 20, 59.999, 20],
+  ['used in the next minute', 20, 60, 60],
+  ['used later', 20, 150.5, 120],
+])('a session %s: activity is shown to the minute, not before the login', (_, created, used, shown) => {
+  expect(shownActivity(after(used), after(created))).toEqual(after(shown));
+  for (const idleSeconds of [5, 90, 3600]) {
+    const session = { createdAt: after(created), idleSeconds, idleExpiresAt: after(used + idleSeconds) };
+    expect(shownIdleExpiry({ ...session, expiresAt: after(9000) })).toEqual(after(shown + idleSeconds));
+    expect(shownIdleExpiry({ ...session, expiresAt: after(used + 1) })).toEqual(after(used + 1));
+  }
+});
 
 describe('a device in words', () => {
   test.each([

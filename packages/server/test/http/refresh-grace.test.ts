@@ -92,15 +92,22 @@ describe.each(backends())('the refresh grace, %s', (backend) => {
     }
   });
 
-  test('activity is shown to the minute', async () => {
+  test('activity is shown to the minute, and never before the session began', async () => {
     const session = await opened(on.call, 2);
     const owner = await opened(on.call, 2);
-    const shown = async (): Promise<unknown> => {
+    const shown = async (bearer = session.bearer): Promise<string[]> => {
       const { json: list } = await on.call('GET', '/v1/sessions', { bearer: owner.bearer });
-      const { json: own } = await on.call('GET', '/v1/session', { bearer: session.bearer });
+      const { json: own } = await on.call('GET', '/v1/session', { bearer });
       const view = list.sessions.find((one: { id: string }) => one.id === session.sid);
-      return [view.last_seen_at, view.idle_expires_at, own.session.idle_expires_at];
+      expect(own.session.created_at).toBe(view.created_at);
+      return [view.created_at, view.last_seen_at, view.idle_expires_at, own.session.idle_expires_at];
     };
-    for (const at of (await shown()) as string[]) expect(at).toMatch(/T\d\d:\d\d:00\.000Z$/);
+    const week = (from = ''): string => new Date(Date.parse(from) + 604_800_000).toISOString();
+    const [created, ...atFirst] = await shown();
+    expect(atFirst).toEqual([created, week(created), week(created)]);
+    ahead += 61;
+    const { json } = await refresh(session);
+    for (const at of (await shown(String(json['access_token']))).slice(1))
+      expect(at).toMatch(/T\d\d:\d\d:00\.000Z$/);
   });
 });
