@@ -1,4 +1,13 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -30,25 +39,36 @@ export async function openEmbedded(
   closeToOthers(directory);
   const unlock = lockDirectory(directory);
   const dataDir = join(directory, 'database');
+  const isNew = !existsSync(dataDir);
   onStep(
-    existsSync(dataDir)
-      ? `opening the embedded database in ${directory}`
-      : `making the embedded database in ${directory}: this takes some seconds, once`,
+    isNew
+      ? `making the embedded database in ${directory}: this takes some seconds, once`
+      : `opening the embedded database in ${directory}`,
   );
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   // Loaded only where it is used: whoever has a PostgreSQL starts without it.
   const [{ PGlite: Engine }, { NodeFS }, { createPgConfig }] = await Promise.all([
     import('@electric-sql/pglite'),
     import('@electric-sql/pglite/nodefs'),
     import('@electric-sql/pglite/node-postgres'),
   ]);
-  let engine: PGlite;
-  try {
-    engine = await Engine.create({
-      fs: withoutOthers(new NodeFS(dataDir)),
+  const start = (where: string): Promise<PGlite> => {
+    mkdirSync(where, { recursive: true, mode: 0o700 });
+    return Engine.create({
+      fs: withoutOthers(new NodeFS(where)),
       // Half the memory of the default (measured), and more than the trial needs.
       postgresqlconf: 'shared_buffers = 16MB\n',
     });
+  };
+  let engine: PGlite;
+  try {
+    if (isNew) {
+      // Beside it, and renamed when it is whole: a process that is killed meanwhile leaves nothing that looks like a database.
+      const unfinished = join(directory, 'database.unfinished');
+      rmSync(unfinished, { recursive: true, force: true });
+      await (await start(unfinished)).close();
+      renameSync(unfinished, dataDir);
+    }
+    engine = await start(dataDir);
     // The one session of this database; see postgres.ts.
     await engine.exec(
       'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set join_collapse_limit = 1;',

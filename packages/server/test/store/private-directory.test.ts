@@ -1,4 +1,6 @@
 /** The data directory of the embedded database, and others on the machine. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -15,6 +17,7 @@ import { DirectoryInUse, openEmbedded } from '../../src/store/embedded.ts';
 import { closeToOthers, OpenDirectory } from '../../src/store/private-directory.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { makeScratch } from '../services/scratch.ts';
+import { until } from '../races/node.ts';
 
 /** What others could do with a file or a directory, by its path. */
 function openToOthers(directory: string): string[] {
@@ -36,15 +39,31 @@ async function withUmask<T>(umask: number, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Another process begins to make the database and is killed in the middle. */
+async function killWhileMaking(directory: string): Promise<void> {
+  const program = `import { openEmbedded } from ${JSON.stringify(new URL('../../src/store/embedded.ts', import.meta.url))};
+    await openEmbedded(process.argv[1]);`;
+  const flags = ['--conditions=curfew-source', '--input-type=module', '--eval', program];
+  const child = spawn(process.execPath, [...flags, directory], { stdio: 'ignore' });
+  const ended = once(child, 'close');
+  const begun = (): boolean =>
+    readdirSync(directory).some((made) => existsSync(join(directory, made, 'PG_VERSION')));
+  await until('the database has begun to be made', async () => begun() || child.exitCode !== null, 90_000);
+  child.kill('SIGKILL');
+  expect(await ended).toEqual([null, 'SIGKILL']);
+}
+
 describe('what is made in it is its user’s alone', () => {
   // Making one takes some seconds; whatever is made later is made by the same calls.
-  test('from the start, in an empty directory that others could see, whatever the umask', async () => {
+  test('from the start, in an empty directory that others could see, whatever the umask; and a start that was killed is in nobody’s way', async () => {
     const directory = join(makeScratch('made'), 'data');
     await withUmask(0, async () => {
       mkdirSync(directory, { mode: 0o777 });
+      await killWhileMaking(directory);
       const steps: string[] = [];
       const database = await openEmbedded(directory, (what) => steps.push(what));
       expect(steps).toEqual([`making the embedded database in ${directory}: this takes some seconds, once`]);
+      expect(readdirSync(directory).filter((name) => name.startsWith('database'))).toEqual(['database']);
       expect(readdirSync(join(directory, 'database')).length).toBeGreaterThan(15);
       expect(openToOthers(directory)).toEqual([]);
       await database.query({ text: 'create table t (n int, much text)', values: [] });
@@ -57,7 +76,7 @@ describe('what is made in it is its user’s alone', () => {
       await database.close();
       expect(openToOthers(directory)).toEqual([]);
     });
-  }, 60_000);
+  }, 180_000);
 
   test('also what an earlier version left open', async () => {
     const directory = freshData('earlier');
