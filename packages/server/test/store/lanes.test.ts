@@ -144,23 +144,27 @@ describe.runIf(hasPostgres())('a locked table', () => {
   const logIn = async (
     node: Node,
     on: Place,
-  ): Promise<{ bearer: string; refresh: string; opaque: string }> => {
+  ): Promise<{ bearer: string; refresh: string; opaque: string; named: string }> => {
     const { email } = await on.user();
     const v1 = await node.call('POST', '/v1/login', { body: { email, password: 'secret' } });
+    const another = await node.call('POST', '/v1/login', { body: { email, password: 'secret' } });
     const token = await node.call('POST', '/api/v1/auth/login', { body: { email, password: 'secret' } });
     return {
       bearer: v1.json.access_token,
       refresh: v1.json.refresh_token,
       opaque: token.json.access_token,
+      named: another.json.session.id,
     };
   };
 
-  /** A logout, a check of what is not remembered at another node, and readiness. */
+  /** Endings of each kind, a check of what is not remembered at another node, and readiness. */
   async function othersGoOn(
     { on, node }: Pick<Locked, 'on' | 'node'>,
-    who: { bearer: string; opaque: string },
+    who: { bearer: string; opaque: string; named: string },
   ): Promise<void> {
     expect((await on.at(1).call('GET', '/v1/check', { bearer: who.opaque })).status).toBe(200);
+    const one = await node.call('DELETE', `/v1/sessions/${who.named}`, { bearer: who.bearer });
+    expect([one.status, one.json]).toMatchObject([200, { confirmed: true, ended: 1 }]);
     const logout = await node.call('POST', '/v1/logout', { bearer: who.bearer, body: { scope: 'all' } });
     expect([logout.status, logout.json]).toMatchObject([200, { confirmed: true, ended: 2 }]);
     for (const at of on.nodes) {
@@ -170,7 +174,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
   }
 
   test('thirty logins that wait for it hold up no logout, no check and no node', async () => {
-    let who = { bearer: '', opaque: '' };
+    let who = { bearer: '', opaque: '', named: '' };
     await whileLocked(
       {},
       'lock table login_limits',
@@ -188,7 +192,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
   });
 
   test('refreshes, an administrator’s changes and housekeeping that wait for it neither', async () => {
-    let who = { bearer: '', opaque: '' };
+    let who = { bearer: '', opaque: '', named: '' };
     await whileLocked(
       {},
       // Reads go on: checks look into it too.
@@ -212,7 +216,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
   });
 
   test('checks that wait for it hold up no logout', async () => {
-    let who = { bearer: '', opaque: '' };
+    let who = { bearer: '', opaque: '', named: '' };
     await whileLocked(
       {},
       'lock table users',
@@ -234,7 +238,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
   });
 
   test('the smallest pool has a connection for a logout', async () => {
-    let who = { bearer: '', opaque: '' };
+    let who = { bearer: '', opaque: '', named: '' };
     await whileLocked(
       { CURFEW_DATABASE_POOL: '2' },
       'lock table login_limits',
