@@ -123,6 +123,35 @@ describe.skipIf(!hasPostgres())('held up in the middle', () => {
     expect([asked, claims.iat]).toEqual([1, beforeSeconds]);
   });
 
+  test.each([
+    ['a login', 'insert_session', false],
+    ['a refresh', 'rotate_refresh_token', true],
+    ['a refresh within the grace', 'refresh_token', true],
+  ])(
+    '%s names the epoch of the database that was known before it was asked',
+    async (_what, name, refreshes) => {
+      const { userId, session } = await open();
+      const { node: inside } = node.world.nodes;
+      const { epoch } = inside;
+      const refresh = { body: { refresh_token: session.refresh } };
+      if (name === 'refresh_token') await node.call('POST', '/v1/refresh', refresh);
+      const held = hold(node, name);
+      const answer = refreshes
+        ? node.call('POST', '/v1/refresh', refresh)
+        : node.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: userId } });
+      await held.reached;
+      // The database went back meanwhile: what it said may be lost.
+      Object.defineProperty(inside, 'epoch', { configurable: true, get: () => '9.z' });
+      held.release();
+      const { json } = await answer;
+      held.undo();
+      Reflect.deleteProperty(inside, 'epoch');
+      const [, payload = ''] = json.access_token.split('.');
+      expect(JSON.parse(Buffer.from(payload, 'base64url').toString()).epoch).toBe(epoch);
+      expect(epoch).toEqual(expect.any(String));
+    },
+  );
+
   test('what the database said before a change is not remembered after it', async () => {
     const { userId, session } = await open();
     const asking = place.at(1);
