@@ -11,9 +11,12 @@ import { type Queryable, statement } from './statement.ts';
 /** What a statement adds to its row, besides the node's own beat. */
 export type StandingRow = Pick<Standing, 'epoch' | 'settled'> & { moved: boolean; beat: number | null };
 
+/** Whether this is another database than the one that the epoch was recorded in. */
+export const MOVED = '(select coalesce(identity <> database_identity(), false) from incarnation)';
+
 /** Columns of `StandingRow` in any statement, but for the beat. `moved` is `foreign`, which is a word of SQL's. */
 export const STANDING = `(select epoch from incarnation) as epoch, (select settled from incarnation) as settled,
-  (select coalesce(identity <> database_identity(), false) from incarnation) as moved`;
+  ${MOVED} as moved`;
 
 export const standingOf = ({ epoch, moved, settled, beat }: StandingRow): Standing => ({
   epoch,

@@ -1,6 +1,8 @@
 import { clientKey, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
 import { usersOf } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
+import { DatabaseError } from './database.ts';
+import { MOVED } from './epoch.ts';
 import type { EndingEvent, EndScope } from './log.ts';
 import { type Act, UNEXPIRED } from './sessions.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
@@ -233,6 +235,9 @@ type CutValues = [
  * of the protocol. Rows are marked in the same statement when they are at most a hundred; a row that somebody else has
  * locked is skipped, never waited for, since the cut has ended it. Beyond a hundred they are only counted, those of users
  * up to a bound; how many an application or everyone has is counted beforehand (live-count.ts).
+ *
+ * A database that its nodes have not met yet may give out positions below those of its sessions (logical replication leaves
+ * sequences behind): a cut would end nothing there, so none is made.
  */
 function cutStatement(
   name: string,
@@ -241,7 +246,7 @@ function cutStatement(
 ): Statement<CutValues, { position: number; ids: string[]; count: number; more: boolean }> {
   return statement(
     name,
-    `with decided as materialized (select nextval('positions') as position),
+    `with decided as materialized (select nextval('positions') as position where not ${MOVED}),
      cut as (
        insert into cuts as c (key, position, base, except_session)
        select k.key, position, case when $10::uuid is null then position else 0 end, $10::uuid
@@ -342,7 +347,7 @@ export async function cut(on: Queryable, target: CutTarget, act: Act, reason: En
     clientId,
     deviceId,
   );
-  if (!row) throw new Error('the cut was not written');
+  if (!row) throw new DatabaseError('the database has gone back: its positions are not to be trusted yet');
   return {
     event: eventOf(act, reason, target.scope, {
       position: row.position,

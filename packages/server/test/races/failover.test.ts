@@ -9,7 +9,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { type MovingAddress, openMovingAddress } from '../services/moving-address.ts';
-import { type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
+import { databaseUrl, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { PRIMARY_SETTINGS, startStandby, type StandbyServer } from '../services/standby.ts';
 import { followLog } from '../http/following-log.ts';
 import { type Caller, callerOf, ISSUER, recordingLog, SERVICE_KEY, silent } from '../support.ts';
@@ -40,8 +40,11 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function openStage(leaseMs: number = LEASE_MS): Promise<Stage> {
-  const primary = await startPostgres({ settings: PRIMARY_SETTINGS });
+async function openStage(
+  leaseMs: number = LEASE_MS,
+  settings: Record<string, string> = PRIMARY_SETTINGS,
+): Promise<Stage> {
+  const primary = await startPostgres({ settings });
   closers.push(() => primary.stop());
   const database = openPostgres({ url: primary.url, pool: 2, statementNames: true, log: silent });
   await migrate(database);
@@ -337,6 +340,109 @@ describe.runIf(hasPostgres())('logouts that wait for others while the database g
     expect(await check(a, lost)).toBe(401);
     expect(a.lines.join('')).toContain('the database has gone back');
   }, 60_000);
+});
+
+/** Ways in which operators bring another copy of the database to the nodes' address. Each answers how to move to it. */
+const COPIES: [what: string, make: (stage: Stage) => Promise<() => Promise<number>>][] = [
+  [
+    'an older copy is put in its place on the same server',
+    async ({ primary, address }) => {
+      const { pathname } = new URL(primary.url);
+      const name = pathname.slice(1);
+      const aside = databaseUrl(primary.url, 'template1');
+      const alone = (...statements: string[]): Promise<void> =>
+        withClient(aside, async (client) => {
+          address.moveTo(null);
+          await until('nobody is connected', async () => {
+            const { rows } = await client.query(
+              `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
+            );
+            return rows.length === 0;
+          });
+          for (const statement of statements) await client.query(statement);
+        });
+      await alone(`create database earlier template ${name}`);
+      address.moveTo(primary.port);
+      return async () => {
+        await alone(`drop database ${name}`, `alter database earlier rename to ${name}`);
+        return primary.port;
+      };
+    },
+  ],
+  [
+    'a logical replica takes over, which lacks the last commits',
+    async ({ primary }) => {
+      const replica = await startPostgres({ settings: PRIMARY_SETTINGS });
+      // After the nodes, which close by writing to it.
+      closers.unshift(() => replica.stop());
+      const database = openPostgres({ url: replica.url, pool: 1, statementNames: true, log: silent });
+      await migrate(database);
+      await database.close();
+      await withClient(primary.url, (client) => client.query('create publication nodes for all tables'));
+      await withClient(replica.url, async (client) => {
+        const { rows } = await client.query<{ tables: string }>(
+          `select string_agg(quote_ident(tablename), ', ') as tables from pg_tables where schemaname = 'public'`,
+        );
+        await client.query(`truncate ${rows[0]?.tables}`);
+        await client.query(
+          `create subscription follow connection 'host=127.0.0.1 port=${primary.port} user=postgres dbname=postgres' publication nodes`,
+        );
+        await until('the copy is whole', async () => {
+          const left = await client.query(`select 1 from pg_subscription_rel where srsubstate <> 'r'`);
+          return left.rows.length === 0;
+        });
+        // Nothing more comes: what is committed from now on will be lost.
+        await client.query('alter subscription follow disable');
+      });
+      return async () => {
+        await primary.kill();
+        return replica.port;
+      };
+    },
+  ],
+];
+
+describe.runIf(hasPostgres())('another copy comes to the address under running nodes', () => {
+  test.each(COPIES)(
+    '%s: a logout after it is confirmed and true everywhere',
+    async (_what, makeCopy) => {
+      const stage = await openStage(LEASE_MS, { ...PRIMARY_SETTINGS, wal_level: 'logical' });
+      const [a, b] = [await stage.node(), await stage.node()];
+      const verifier = await stage.follow(b);
+      const session = await logIn(a, await newUser(a));
+      const other = await newUser(a);
+      const move = await makeCopy(stage);
+      await until('the nodes answer', async () => (await check(b, session)) === 200);
+      const lost = await logIn(a, other);
+      await logOut(a, { scope: 'user', user_id: other });
+      const again = await logIn(a, other);
+      await isFresh(verifier);
+      expect(await verifier.verify(session.bearer)).toMatchObject({ ok: true, by: 'memory' });
+
+      stage.address.moveTo(null);
+      stage.address.moveTo(await move());
+      expect(await logOut(a, { scope: 'user', user_id: session.userId })).toMatchObject({
+        ended: 1,
+        confirmed: true,
+      });
+      const endMs = performance.now() + 2 * LEASE_MS;
+      while (performance.now() < endMs) {
+        expect((await verifier.verify(session.bearer)).ok).toBe(false);
+        expect(await check(b, session)).not.toBe(200);
+        await new Promise((turn) => setImmediate(turn));
+      }
+      await isFresh(verifier);
+      for (const gone of [session, lost, again]) {
+        expect((await verifier.verify(gone.bearer)).ok).toBe(false);
+        for (const node of [a, b]) expect(await check(node, gone)).toBe(401);
+      }
+      const fresh = await logIn(a, session.userId);
+      expect(await check(b, fresh)).toBe(200);
+      expect(await verifier.verify(fresh.bearer)).toMatchObject({ ok: true });
+      for (const node of [a, b]) expect(node.lines.join('')).toContain('the database has gone back');
+    },
+    180_000,
+  );
 });
 
 describe.runIf(hasPostgres())('a primary that starts again and has lost nothing', () => {
