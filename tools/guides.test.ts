@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freshData } from '../packages/server/test/services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
 import { requireService } from '../packages/server/test/services/require.ts';
 import { freePort, makeScratch } from '../packages/server/test/services/scratch.ts';
@@ -34,7 +35,7 @@ describe.skipIf(!canRun)('what the pages tell to do', () => {
     port = await freePort();
     environment = {
       PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
-      CURFEW_DATA: makeScratch('guides'),
+      CURFEW_DATA: freshData('guides'),
       PORT: String(port),
     };
     server = spawn(NODE[0], [...NODE.slice(1), 'serve'], {
@@ -47,7 +48,7 @@ describe.skipIf(!canRun)('what the pages tell to do', () => {
         if (line.includes('"msg":"listening"')) ready();
       });
     });
-  }, 60_000);
+  }, 120_000);
   afterAll(() => {
     server?.kill('SIGKILL');
   });
