@@ -74,7 +74,8 @@ create table tokens (
   kind            text not null check (kind in ('access', 'session', 'cookie', 'refresh')),
   created_at      timestamptz not null,
   expires_at      timestamptz not null,
-  -- A spent refresh token stays, so that its second use is seen. The nonce and the token's own secret, which only
+  -- A spent refresh token stays for a while, and the first of each session as long as the session: by it, those that are gone
+  -- are known when they are used again (docs/decisions/0040). The nonce and the token's own secret, which only
   -- its holder has, give the successor's secret: within the grace the same successor can be given again.
   spent_at        timestamptz,
   successor_nonce bytea,

@@ -1,19 +1,31 @@
 import { sourceOf } from '../domain/ip-address.ts';
 import { judgeRefresh, spender } from '../domain/rotation.ts';
 import type { LiveSession } from '../domain/session.ts';
-import { accessText, type Credential, hashSecret, parseOpaque, successorSecret } from '../domain/tokens.ts';
+import {
+  accessText,
+  type Credential,
+  hashSecret,
+  type Lineage,
+  lineageOf,
+  NONCE_BYTES,
+  parseOpaque,
+  successorSecret,
+} from '../domain/tokens.ts';
 import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
 import { endNamed } from './end-named.ts';
 import { applicationOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from './world.ts';
-
-const NONCE_BYTES = 32;
 
 /**
  * Uses of one spent token within the grace: all tabs of a browser at once, and no more. Beyond it the successor is
  * refused; nothing ends, since a user may have many tabs.
  */
 const MOST_GRACE_USES = 100;
+
+/** A spent token's row is kept for so much longer than the grace: nodes date by the database's clock, but not to the second. */
+const KEPT_MS = 60_000;
+/** Rows are purged with each eighth token of a session. */
+const PURGE_EVERY = 8;
 
 /** Between two looks a token can only become spent, so this is more than enough. */
 const ATTEMPTS = 3;
@@ -30,13 +42,15 @@ export async function refresh(
 ): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
   const token = parseOpaque('refresh', text);
   if (token?.kind !== 'refresh') return null;
-  if (clientId !== null && (await isOfAnother(world, token.hash, clientId, origin))) return null;
+  const lineage = lineageOf(text);
+  const find = () => findRefreshToken(world.database, world.system.now(), token.hash, lineage);
+  if (clientId !== null && (await isOfAnother(world, await find(), clientId, origin))) return null;
   const by = spender(sourceOf(origin.ipAddress), origin.userAgent);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const rotated = await spend(world, token, by);
+    const rotated = await spend(world, token, lineage, by);
     if (rotated) return rotated;
     const { epoch } = asOfNow(world);
-    const found = await findRefreshToken(world.database, world.system.now(), token.hash);
+    const found = await find();
     const judged = judgeRefresh(found?.record ?? null, world.system.now(), world.config.graceSeconds, by);
     if (judged.verdict === 'retry') continue;
     if (!found?.session || judged.verdict === 'refuse') return null;
@@ -78,8 +92,12 @@ export async function refresh(
 }
 
 /** RFC 6749 section 6: a refresh token belongs to one client. In another's hands it was copied: its session ends. */
-async function isOfAnother(world: World, hash: Buffer, clientId: string, origin: Origin): Promise<boolean> {
-  const found = await findRefreshToken(world.database, world.system.now(), hash);
+async function isOfAnother(
+  world: World,
+  found: { session: LiveSession | null } | null,
+  clientId: string,
+  origin: Origin,
+): Promise<boolean> {
   if (!found?.session || found.session.clientId === clientId) return false;
   await endReplayed(world, found.session, origin);
   return true;
@@ -107,6 +125,7 @@ function logReuse(
 async function spend(
   world: World,
   token: Credential & { hash: Buffer },
+  lineage: Lineage | null,
   by: Buffer,
 ): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
   const asOf = asOfNow(world);
@@ -123,6 +142,13 @@ async function spend(
       ]),
     ),
     spentBy: by,
+    purge:
+      lineage && lineage.generation % PURGE_EVERY === PURGE_EVERY - 1
+        ? {
+            firstHash: lineage.firstHash(),
+            before: new Date(now.getTime() - world.config.graceSeconds * 1000 - KEPT_MS),
+          }
+        : null,
   });
   if (!rotated) return null;
   const { session, accessId } = rotated;

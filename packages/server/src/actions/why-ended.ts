@@ -1,6 +1,6 @@
 import type { Ended } from '@curfew/protocol/notices';
 import { endOf } from '../domain/ended.ts';
-import type { Credential } from '../domain/tokens.ts';
+import { type Credential, lineageOf } from '../domain/tokens.ts';
 import { findReasonOfSecret, findSidOfSecret, readEnds } from '../store/ends.ts';
 import type { World } from './world.ts';
 
@@ -43,7 +43,7 @@ export async function howEnded(world: World, credential: Credential): Promise<Se
     const sid =
       credential.kind === 'jwt'
         ? ((await keys.verifyPast(credential.text))?.sid ?? null)
-        : await findSidOfSecret(database, credential);
+        : await findSidOfSecret(database, credential, firstHashOf(credential));
     if (sid === null) return null;
     const [facts] = await readEnds(database, [sid]);
     const ended = facts ? endOf(facts, system.now()) : null;
@@ -54,3 +54,7 @@ export async function howEnded(world: World, credential: Credential): Promise<Se
     return null;
   }
 }
+
+/** A refresh token that was spent long ago has no row any more; the first one of its session has. */
+const firstHashOf = ({ kind, text }: Credential): Buffer | null =>
+  kind === 'refresh' ? (lineageOf(text)?.firstHash() ?? null) : null;

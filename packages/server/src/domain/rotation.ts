@@ -4,6 +4,8 @@ import { hash } from 'node:crypto';
 export interface RefreshRecord {
   sessionAlive: boolean;
   expiresAt: Date;
+  /** Its row is gone: it was spent long before any grace. */
+  purged?: boolean;
   spentAt: Date | null;
   successorNonce: Buffer | null;
   /** Null where an earlier version spent it. */
@@ -30,6 +32,7 @@ export function judgeRefresh(
   by: Buffer | null = null,
 ): RotationVerdict {
   if (!record || !record.sessionAlive || record.expiresAt <= now) return { verdict: 'refuse' };
+  if (record.purged) return { verdict: 'replay' };
   if (!record.spentAt || !record.successorNonce) return { verdict: 'retry' };
   const age = now.getTime() - record.spentAt.getTime();
   if (age <= graceSeconds * 1000 && isStranger(record.spentBy, by)) return { verdict: 'stranger' };

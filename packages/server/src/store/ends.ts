@@ -55,9 +55,12 @@ export async function readEnds(on: Queryable, sids: readonly string[]): Promise<
   }));
 }
 
-const sessionOfSecret = statement<[hash: Buffer, kind: TokenKind], { session_id: string; id: number }>(
+const sessionOfSecret = statement<
+  [hash: Buffer, kind: TokenKind, firstHash: Buffer | null],
+  { session_id: string; id: number }
+>(
   'session_of_secret',
-  `select session_id, id from tokens where hash = $1 and kind = $2`,
+  `select session_id, id from tokens where hash = any(array[$1, $3]::bytea[]) and kind = $2 order by hash <> $1 limit 1`,
   'check',
 );
 
@@ -65,8 +68,10 @@ const sessionOfSecret = statement<[hash: Buffer, kind: TokenKind], { session_id:
 export async function findSidOfSecret(
   on: Queryable,
   secret: { hash: Buffer; kind: TokenKind; id?: number },
+  /** Of the session's first secret of that kind, where the secret itself may have been purged. */
+  firstHash: Buffer | null = null,
 ): Promise<string | null> {
-  const [row] = await sessionOfSecret.run(on, secret.hash, secret.kind);
+  const [row] = await sessionOfSecret.run(on, secret.hash, secret.kind, firstHash);
   return row && (secret.id === undefined || secret.id === row.id) ? row.session_id : null;
 }
 

@@ -1,26 +1,26 @@
 import type { RefreshRecord } from '../domain/rotation.ts';
 import type { LiveSession } from '../domain/session.ts';
+import type { Lineage } from '../domain/tokens.ts';
 import { ALIVE, findSession, LIVE_COLUMNS, live, type SessionRow } from './sessions.ts';
 import { type Queryable, statement } from './statement.ts';
+
+type RotateValues = [
+  now: Date,
+  hash: Buffer,
+  nonce: Buffer,
+  refreshHash: Buffer,
+  accessHash: Buffer,
+  clients: string[],
+  accessSeconds: number[],
+  spentBy: Buffer,
+];
+type Rotated = SessionRow & { access_id: number | null };
 
 /*
  * One compare-and-set: whoever sets spent_at has rotated the token, everybody else finds it spent. The session is
  * asked for in the same statement; a logout that commits in between makes the successors as dead as the session.
  */
-const rotateToken = statement<
-  [
-    now: Date,
-    hash: Buffer,
-    nonce: Buffer,
-    refreshHash: Buffer,
-    accessHash: Buffer,
-    clients: string[],
-    accessSeconds: number[],
-    spentBy: Buffer,
-  ],
-  SessionRow & { access_id: number | null }
->(
-  'rotate_refresh_token',
+const rotation = (more: string): string =>
   `with alive as (
      select ${LIVE_COLUMNS} from tokens t join open_sessions s on s.id = t.session_id join users u on u.id = s.user_id
      where t.hash = $2 and ${ALIVE}
@@ -41,9 +41,24 @@ const rotateToken = statement<
           where life.client = spent.client_id), 3600)))
      from spent where spent.contract = 'token'
      returning id, kind
-   )
+   )${more}
    select alive.*, (select id from token where kind = 'access') as access_id
-   from alive join spent on spent.session_id = alive.id`,
+   from alive join spent on spent.session_id = alive.id`;
+
+const rotateToken = statement<RotateValues, Rotated>('rotate_refresh_token', rotation(''));
+
+/*
+ * Rows of the session that nobody needs any more go with it: those of tokens spent, and of access tokens run out, before an
+ * instant; but for the first one's, by which the others are known as spent when they come back.
+ */
+const rotateAndPurge = statement<[...RotateValues, firstHash: Buffer, purgeBefore: Date], Rotated>(
+  'rotate_refresh_token_and_purge',
+  rotation(`, purged as (
+     delete from tokens old using tokens first, spent
+     where first.hash = $9 and first.session_id = spent.session_id
+       and old.session_id = spent.session_id and old.hash <> first.hash
+       and (old.spent_at < $10 or (old.kind = 'access' and old.expires_at < $10))
+   )`),
 );
 
 /** Spends a refresh token and stores its successors, once: null when it was not there to be spent. */
@@ -59,10 +74,12 @@ export async function rotate(
     /** Life of an opaque access token, by application. */
     accessSeconds: ReadonlyMap<string, number>;
     spentBy: Buffer;
+    /** Deletes the rows of before an instant, of the session with this first token. */
+    purge: { firstHash: Buffer; before: Date } | null;
   },
 ): Promise<{ session: LiveSession; accessId: number | null } | null> {
-  const [row] = await rotateToken.run(
-    on,
+  const { purge } = successor;
+  const values: RotateValues = [
     now,
     hash,
     successor.nonce,
@@ -71,7 +88,10 @@ export async function rotate(
     [...successor.accessSeconds.keys()],
     [...successor.accessSeconds.values()],
     successor.spentBy,
-  );
+  ];
+  const [row] = purge
+    ? await rotateAndPurge.run(on, ...values, purge.firstHash, purge.before)
+    : await rotateToken.run(on, ...values);
   return row ? { session: live(row), accessId: row.access_id } : null;
 }
 
@@ -89,6 +109,19 @@ const refreshToken = statement<
   `select session_id, expires_at, spent_at, successor_nonce, spent_by from tokens where hash = $1 and kind = 'refresh'`,
 );
 
+/*
+ * By the session's first token, which is never purged: a generation below the session's that has no row was spent long ago. One
+ * at or above it was not given out, or by a database that has gone back since.
+ */
+const purgedToken = statement<
+  [firstHash: Buffer, generation: number],
+  { session_id: string; expires_at: Date }
+>(
+  'purged_refresh_token',
+  `select t.session_id, t.expires_at from tokens t join user_sessions s on s.id = t.session_id
+   where t.hash = $1 and t.kind = 'refresh' and $2 < s.refresh_generation`,
+);
+
 const useGrace = statement<[hash: Buffer, most: number], { uses: number }>(
   'use_refresh_grace',
   `update tokens set grace_uses = grace_uses + 1 where hash = $1 and grace_uses < $2 returning grace_uses as uses`,
@@ -104,25 +137,29 @@ const accessTokenId = statement<[hash: Buffer], { id: number }>(
   `select id from tokens where hash = $1 and kind = 'access'`,
 );
 
-/** A refresh token's row with its live session, for the judgement; null when there is no such token. */
+/** What is known of a refresh token, with its live session, for the judgement; null when there is no such token. */
 export async function findRefreshToken(
   on: Queryable,
   now: Date,
   hash: Buffer,
+  lineage: Lineage | null,
 ): Promise<{ sid: string; record: RefreshRecord; session: LiveSession | null } | null> {
   const [row] = await refreshToken.run(on, hash);
-  if (!row) return null;
-  const found = await findSession(on, now, row.session_id);
+  const [purged] = row || !lineage ? [] : await purgedToken.run(on, lineage.firstHash(), lineage.generation);
+  const known = row ?? purged;
+  if (!known) return null;
+  const found = await findSession(on, now, known.session_id);
   const session = found === 'over' ? null : found;
   return {
-    sid: row.session_id,
+    sid: known.session_id,
     session,
     record: {
       sessionAlive: session !== null,
-      expiresAt: row.expires_at,
-      spentAt: row.spent_at,
-      successorNonce: row.successor_nonce,
-      spentBy: row.spent_by,
+      expiresAt: known.expires_at,
+      purged: row === undefined,
+      spentAt: row?.spent_at ?? null,
+      successorNonce: row?.successor_nonce ?? null,
+      spentBy: row?.spent_by ?? null,
     },
   };
 }

@@ -4,7 +4,9 @@ import {
   accessText,
   csrfToken,
   hashSecret,
+  lineageOf,
   newSecret,
+  NONCE_BYTES,
   parseBearer,
   parseOpaque,
   successorSecret,
@@ -81,6 +83,30 @@ describe('what follows from a secret', () => {
     ];
     expect(others).not.toContain(successor);
     expect(new Set(others).size).toBe(others.length);
+  });
+
+  test('a successor names the first token of its line and its place in it, and looks like any other', () => {
+    const line = [spent];
+    for (let i = 0; i < 300; i++)
+      line.push(successorSecret(line.at(-1) ?? '', randomBytes(NONCE_BYTES), 'refresh'));
+    for (const [i, text] of line.entries()) {
+      expect(parseOpaque('refresh', text)?.text).toBe(text);
+      expect(lineageOf(text)?.generation).toBe(i);
+      expect(lineageOf(text)?.firstHash()).toEqual(hashSecret(spent));
+    }
+    // What is new in each shares no byte with the others but by chance.
+    expect(new Set(line.map((text) => text.slice(7, 21))).size).toBe(line.length);
+  });
+
+  test('a token of the version before names no line, and neither does what follows from it or from its nonce', () => {
+    const before = `rt_${Buffer.alloc(32, 1).toString('base64url')}`;
+    const texts = [
+      before,
+      successorSecret(before, Buffer.alloc(NONCE_BYTES, 1), 'refresh'),
+      successorSecret(`rt_${Buffer.alloc(32, 2).toString('base64url')}`, Buffer.alloc(32, 1), 'refresh'),
+    ];
+    expect(texts.map(lineageOf)).toEqual([null, null, null]);
+    expect(lineageOf(successorSecret(spent, nonce, 'refresh'))).toBe(null);
   });
 
   test('a CSRF token belongs to its cookie and does not tell it', () => {
