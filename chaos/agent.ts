@@ -49,7 +49,8 @@ export class Agent {
 
   #bring(fault: Fault): Promise<void> {
     const { kind, on, forMs, slowMs } = fault;
-    const { postgres, redis } = this.#cast;
+    const cast = this.#cast;
+    const { postgres, redis } = cast;
     switch (kind) {
       case 'cut':
         return this.#weather(fault, { kind: 'cut' });
@@ -61,6 +62,8 @@ export class Agent {
         return this.#weather(fault, { kind: 'hole', up: false, down: true });
       case 'slow':
         return this.#weather(fault, { kind: 'slow', ms: slowMs });
+      case 'late-reads':
+        return this.#weather(fault, { kind: 'late-reads', ms: this.#cast.stage.leaseMs / 2 });
       case 'stop-node':
       case 'stop-back-end':
         return this.#stop(fault);
@@ -97,6 +100,10 @@ export class Agent {
           () => postgres.kill(),
           () => postgres.restart(),
         );
+      case 'standby-postgres':
+        return cast.visitStandby(on, forMs);
+      case 'failover-postgres':
+        return cast.failOver(forMs, fault.reset, (loss) => this.#recorder.write({ t: 'lost', ...loss }));
     }
   }
 

@@ -4,7 +4,7 @@ import type { ClientsSettings, FromClients, ToClients } from './cast/messages.ts
 import { checkAll, checkPressed, lastLook } from './load/check.ts';
 import { logIn, openSession, refresh } from './load/log-in.ts';
 import { Requests } from './load/requests.ts';
-import { sendLogout } from './load/send-logout.ts';
+import { endTwice, sendLogout } from './load/send-logout.ts';
 import { anyNode, pause, type World } from './load/world.ts';
 import { Recorder } from './recorder.ts';
 
@@ -20,6 +20,7 @@ const world: World = {
   people: [],
   sessions: [],
   pressed: new Map(),
+  lastPress: 0,
   lastLogout: 0,
   resting: false,
 };
@@ -29,10 +30,11 @@ const PEOPLE = 3;
 const PASSWORD = 'correct horse battery staple';
 /** Milliseconds between two of a kind by one worker, on average; and how many workers there are. */
 const PACES = [
-  { work: openSession, everyMs: 250, workers: 3 },
+  { work: openSession, everyMs: 250, workers: 4 },
   { work: logIn, everyMs: 2500, workers: 1 },
   { work: refresh, everyMs: 300, workers: 1 },
   { work: sendLogout, everyMs: 800, workers: 4 },
+  { work: endTwice, everyMs: 700, workers: 2 },
 ] as const;
 
 async function makeUser(email: string, password?: string): Promise<number> {

@@ -10,6 +10,7 @@ export type Line =
   | { t: 'healed'; n: number; at: number }
   /** What the forger has said or written since its last line of that kind. */
   | { t: 'forged'; what: string; count: number; at: number }
+  | LossLine
   | LoginLine
   /** `status` 0: no answer came. */
   | { t: 'refresh'; s: number; node: string; sent: number; got: number; status: number }
@@ -18,6 +19,15 @@ export type Line =
   | CheckLine;
 
 export type Mark = 'load begins' | 'faults end' | 'load ends' | 'last look begins' | 'last look ends';
+
+/** The database went back: what was committed between the first two instants may be lost. */
+export interface LossLine {
+  t: 'lost';
+  from: number;
+  to: number;
+  /** When its address led to the one that took over. */
+  back: number;
+}
 
 /** A session was opened, and its client was told. */
 export interface LoginLine {

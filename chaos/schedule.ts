@@ -7,6 +7,7 @@ export const FAULTS = [
   'hole-up',
   'hole-down',
   'slow',
+  'late-reads',
   'stop-node',
   'stop-back-end',
   'kill-node',
@@ -17,6 +18,8 @@ export const FAULTS = [
   'pause-redis',
   'restart-postgres',
   'kill-postgres',
+  'standby-postgres',
+  'failover-postgres',
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
@@ -27,8 +30,12 @@ export interface Fault {
   /** After the beginning of its episode. */
   afterMs: number;
   forMs: number;
-  /** Of links: the connections are thrown away when it is over. Of processes that are stopped: how often. */
+  /**
+   * Of links: the connections are thrown away when it is over. Of a failover: the history that follows is the longer one, by its
+   * transactions, and not the lost one.
+   */
   reset: boolean;
+  /** Of processes that are stopped: how often. */
   times: number;
   /** Of slow links. */
   slowMs: number;
@@ -61,9 +68,10 @@ export function* episodes(seed: number, stage: Stage): Generator<Episode, never>
       // What would hit the same twice at once comes first in the next episode.
       const kind = bag.at(-1) as FaultKind;
       const on = targets(random, stage, kind);
-      if (on.some((name) => taken.has(name))) break;
+      const hit = kind.endsWith('-postgres') ? ['postgres', ...on] : on;
+      if (hit.some((name) => taken.has(name))) break;
       bag.pop();
-      for (const name of on) taken.add(name);
+      for (const name of hit) taken.add(name);
       faults.push({
         kind,
         on,
@@ -90,6 +98,11 @@ function targets(random: Random, stage: Stage, kind: FaultKind): string[] {
   if (kind.endsWith('-node')) return some(random, stage.nodes);
   if (kind.endsWith('-back-end')) return [random.pick(stage.backEnds)];
   if (kind.endsWith('-redis')) return ['redis'];
+  // Some stay at the primary, where logouts are confirmed.
+  if (kind === 'standby-postgres')
+    return shuffled(random, stage.links.postgres).slice(random.chance(0.5) ? 1 : 2);
+  // The others acknowledge at once what this one does not know yet.
+  if (kind === 'late-reads') return [random.pick(stage.links.postgres)];
   if (kind.endsWith('-postgres')) return ['postgres'];
   return some(random, stage.links[random.pick(['postgres', 'redis', 'feed', 'feed'] as const)]);
 }
@@ -104,8 +117,8 @@ function lasts(random: Random, stage: Stage, kind: FaultKind): number {
   switch (kind) {
     case 'stop-node':
     case 'stop-back-end':
-      // Longer than the lease, and sometimes longer than a silent node is waited for.
-      return random.pick([1.2, 1.6, 2.5, 6]) * leaseMs;
+      // So short that the lease lives on, longer than it, and sometimes longer than a silent node is waited for.
+      return random.pick([0.3, 0.5, 1.2, 1.6, 2.5, 6]) * leaseMs;
     case 'flush-redis':
       return 0;
     case 'restart-postgres':
@@ -117,6 +130,11 @@ function lasts(random: Random, stage: Stage, kind: FaultKind): number {
       return random.between(0, 1200);
     case 'restart-node':
       return 0;
+    case 'standby-postgres':
+      // Longer than anybody trusts what was read before.
+      return random.between(4, 7) * leaseMs;
+    case 'late-reads':
+      return random.between(3, 5) * leaseMs;
     default:
       return random.between(0.3, 4) * leaseMs;
   }

@@ -6,8 +6,11 @@ import {
   startPostgres,
   withClient,
 } from '../../packages/server/test/services/postgres.ts';
+import { type StandbyServer, startStandby } from '../../packages/server/test/services/standby.ts';
 import { type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
 import { freePort, scratchRoot } from '../../packages/server/test/services/scratch.ts';
+import type { LossLine } from '../lines.ts';
+import { now } from '../recorder.ts';
 import type { Stage } from '../schedule.ts';
 import { Link } from './link.ts';
 import type {
@@ -23,6 +26,7 @@ import type {
 import { Program } from './program.ts';
 import { Role } from './role.ts';
 
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const SERVER = path('../../packages/server/src/main.ts');
 const BACK_END = path('../back-end.ts');
@@ -59,13 +63,25 @@ export interface CastOptions {
   believesMs: number;
 }
 
-/** Everybody who plays: the database, Redis, three nodes, two back ends with two verifiers each, the clients, and a forger. */
+const FORGER_LINK = 'forger-postgres';
+
+/** As many transactions of one history as the other does not come to in a while. */
+const MANY_TRANSACTIONS = 2000;
+
+/** As much WAL as a standby may lag behind. */
+const PRIMARY = { durable: true, settings: { wal_keep_size: '1GB' } };
+
+/**
+ * Everybody who plays: the database and its standby, Redis, three nodes, two back ends with two verifiers each, the clients, and
+ * a forger.
+ */
 export class Cast {
   readonly stage: Stage;
-  readonly postgres: PostgresServer;
   readonly redis: RedisServer;
   readonly links: Map<string, Link> = new Map();
   readonly roles: Map<string, Role> = new Map();
+  #postgres: PostgresServer;
+  #standby: StandbyServer;
   readonly #options: CastOptions;
   readonly #serviceKey = `svc_${randomBytes(24).toString('base64url')}`;
   readonly #ports: Map<string, number>;
@@ -77,11 +93,13 @@ export class Cast {
   private constructor(
     options: CastOptions,
     postgres: PostgresServer,
+    standby: StandbyServer,
     redis: RedisServer,
     ports: Map<string, number>,
   ) {
     this.#options = options;
-    this.postgres = postgres;
+    this.#postgres = postgres;
+    this.#standby = standby;
     this.redis = redis;
     this.#ports = ports;
     const links = { postgres: [] as string[], redis: [] as string[], feed: [] as string[] };
@@ -93,6 +111,8 @@ export class Cast {
       link('postgres', `${node}-postgres`, postgres.port);
       link('redis', `${node}-redis`, redis.port);
     }
+    // Nothing stands in the forger's way, but it follows the database.
+    this.links.set(FORGER_LINK, new Link(FORGER_LINK, postgres.port));
     for (const { verifiers } of BACK_ENDS)
       for (const { name, nodes } of verifiers)
         for (const node of nodes) link('feed', `${name}-${node}`, this.#port(node));
@@ -106,13 +126,15 @@ export class Cast {
 
   /** Starts everybody. Whoever fails takes those with him that have started. */
   static async start(options: CastOptions): Promise<Cast> {
-    const postgres = await startPostgres({ durable: true });
+    const postgres = await startPostgres(PRIMARY);
+    let standby: StandbyServer | undefined;
     let redis: RedisServer | undefined;
     try {
+      standby = await startStandby(postgres);
       redis = await startRedis();
       const ports = new Map<string, number>();
       for (const node of NODES) ports.set(node, await freePort());
-      const cast = new Cast(options, postgres, redis, ports);
+      const cast = new Cast(options, postgres, standby, redis, ports);
       try {
         await cast.#enter();
         return cast;
@@ -122,9 +144,57 @@ export class Cast {
       }
     } catch (error) {
       await redis?.stop();
+      await standby?.stop();
       await postgres.stop();
       throw error;
     }
+  }
+
+  /** The primary. */
+  get postgres(): PostgresServer {
+    return this.#postgres;
+  }
+
+  /**
+   * The addresses of the database of some nodes lead to a standby that shows what was a lease ago, as a balancer may do it. At the others
+   * logouts go on.
+   * @param links the nodes': all connections of the first one go there, and of the second one some
+   */
+  async visitStandby(links: readonly string[], ms: number): Promise<void> {
+    await this.#standby.pauseReplay();
+    await pause(this.#options.leaseMs);
+    for (const [i, name] of links.entries()) this.links.get(name)?.lead(this.#standby.port, i > 0);
+    await pause(ms);
+    // Whoever has not noticed stays there until its connections end.
+    for (const name of links) this.links.get(name)?.lead(this.#postgres.port);
+    await this.#standby.resumeReplay();
+  }
+
+  /**
+   * The standby falls behind for a while, and is promoted when the primary has died. It gets a standby of its own.
+   * @param forward the history that follows is the longer one, not the lost one
+   * @param onLost told what may be lost, when the other one begins to serve
+   */
+  async failOver(
+    behindMs: number,
+    forward: boolean,
+    onLost: (loss: Omit<LossLine, 't'>) => void,
+  ): Promise<void> {
+    const from = now();
+    const [dead, next] = [this.#postgres, this.#standby];
+    await next.caughtUp();
+    next.cutOff();
+    if (!forward) await burnTransactions(dead.url);
+    await pause(behindMs);
+    await dead.kill();
+    const to = now();
+    await next.promote();
+    if (forward) await burnTransactions(next.url);
+    this.#postgres = next;
+    onLost({ from, to, back: now() });
+    for (const name of [...this.stage.links.postgres, FORGER_LINK]) this.links.get(name)?.lead(next.port);
+    this.#standby = await startStandby(next);
+    await dead.stop();
   }
 
   #port(node: string): number {
@@ -228,13 +298,13 @@ export class Cast {
     await this.#clients.ready;
   }
 
-  /** It has the addresses and no secret, and nothing stands in its way. */
+  /** It has the addresses and no secret. */
   async #startForger(): Promise<void> {
     const { directory, seed } = this.#options;
     await withClient(this.postgres.url, (client) => client.query('create role forger login'));
     const settings: ForgerSettings = {
       file: join(directory, 'forger.jsonl'),
-      databaseUrl: Object.assign(new URL(this.postgres.url), { username: 'forger' }).href,
+      databaseUrl: `postgres://forger@127.0.0.1:${this.#linkPort(FORGER_LINK)}/postgres`,
       redisUrl: this.redis.url,
       seed,
     };
@@ -334,6 +404,16 @@ export class Cast {
 
     for (const link of this.links.values()) link.close();
 
-    await Promise.all([this.redis.stop(), this.postgres.stop()]);
+    await Promise.all([this.redis.stop(), this.#standby.stop(), this.#postgres.stop()]);
   }
+}
+
+/** Nodes tell by the numbers of transactions how far they have read. */
+async function burnTransactions(url: string): Promise<void> {
+  await withClient(url, async (client) => {
+    await client.query('set synchronous_commit = off');
+    await client.query(
+      `do $$ begin for i in 1..${MANY_TRANSACTIONS} loop perform pg_current_xact_id(); commit; end loop; end $$`,
+    );
+  });
 }

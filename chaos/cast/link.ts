@@ -5,7 +5,12 @@ export type Weather =
   | { kind: 'open' }
   | { kind: 'cut' }
   | { kind: 'hole'; up: boolean; down: boolean }
-  | { kind: 'slow'; ms: number };
+  | { kind: 'slow'; ms: number }
+  /** Of a link to the database: a read of the log is answered so much later, and all else at once. */
+  | { kind: 'late-reads'; ms: number };
+
+/** The statement that reads the log, as it is named on the wire. */
+const LOG_READ = 'next_endings';
 
 /** More than that is left unread, and waits in the sender's own buffers. */
 const MOST_WAITING = 256 * 1024;
@@ -16,7 +21,7 @@ const MOST_WAITING = 256 * 1024;
  */
 export class Link {
   readonly name: string;
-  readonly #target: number;
+  #target: number;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #weather: Weather = { kind: 'open' };
@@ -36,6 +41,20 @@ export class Link {
       this.#server.once('error', reject);
       this.#server.listen(0, '127.0.0.1', resolve);
     });
+  }
+
+  /**
+   * Leads to another port from here on.
+   * @param some leaves every second open connection where it is, as while a pool renews them after a change in the DNS; otherwise
+   *   all break, as with a virtual IP address
+   */
+  lead(target: number, some = false): void {
+    this.#target = target;
+    let stays = false;
+    for (const pair of this.#pairs) {
+      stays = some && !stays;
+      if (!stays) pair.reset();
+    }
   }
 
   /** @param reset what waited in a hole is thrown away with its connection, as when TCP has given up */
@@ -84,7 +103,18 @@ class Pair {
     this.#port = port;
     this.#weather = weather;
     this.#over = over;
-    this.#up = new Way(near, () => this.#passes('up'), this.#delayMs);
+    this.#up = new Way(
+      near,
+      () => this.#passes('up'),
+      this.#delayMs,
+      (chunk) => this.#asks(chunk),
+    );
+  }
+
+  #asks(chunk: Buffer): void {
+    const weather = this.#weather();
+    if (weather.kind === 'late-reads' && chunk.includes(LOG_READ))
+      this.#down?.notBefore(performance.now() + weather.ms);
   }
 
   readonly #delayMs = (): number => {
@@ -150,16 +180,18 @@ class Way {
   readonly #from: Socket;
   readonly #isFree: () => boolean;
   readonly #delayMs: () => number;
+  readonly #onChunk: ((chunk: Buffer) => void) | undefined;
   #to: Socket | null = null;
   #pieces: { piece: Piece; dueMs: number }[] = [];
   #bytes = 0;
   #dueMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(from: Socket, isFree: () => boolean, delayMs: () => number) {
+  constructor(from: Socket, isFree: () => boolean, delayMs: () => number, onChunk?: (chunk: Buffer) => void) {
     this.#from = from;
     this.#isFree = isFree;
     this.#delayMs = delayMs;
+    this.#onChunk = onChunk;
     // Seen as the close that follows.
     from.on('error', () => undefined);
     from.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -175,9 +207,17 @@ class Way {
   #take(piece: Piece): void {
     this.#dueMs = Math.max(this.#dueMs, performance.now() + this.#delayMs());
     this.#pieces.push({ piece, dueMs: this.#dueMs });
-    if (piece instanceof Buffer) this.#bytes += piece.length;
+    if (piece instanceof Buffer) {
+      this.#bytes += piece.length;
+      this.#onChunk?.(piece);
+    }
     if (this.#bytes > MOST_WAITING) this.#from.pause();
     this.pump();
+  }
+
+  /** What comes from here on is not passed on before that. */
+  notBefore(ms: number): void {
+    this.#dueMs = Math.max(this.#dueMs, ms);
   }
 
   pump(): void {

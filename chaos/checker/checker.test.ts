@@ -172,6 +172,75 @@ describe('refreshes', () => {
   });
 });
 
+describe('a database that went back', () => {
+  /** Commits from the first instant to the second one are lost; the third is when the other one serves. */
+  const lost = (fromMs: number, toMs: number, backMs = toMs + 50): Line => ({
+    t: 'lost',
+    from: us(fromMs),
+    to: us(toMs),
+    back: us(backMs),
+  });
+  const ended = [login(1), logout(1, { s: [1] }, 100), answer(1, 110)];
+
+  test('a logout that it may have lost proves nothing; one that was sent afterwards counts in full', () => {
+    expect(rules(...ended, lost(90, 200), check(1, 150, 151, 'ended'), check(1, 2000, 2001, 'yes'))).toEqual(
+      [],
+    );
+    expect(rules(...ended, lost(200, 300), check(1, 2000, 2001, 'yes'))).toEqual(['G1']);
+    const again = [logout(2, { s: [1] }, 210), answer(2, 220)];
+    expect(rules(...ended, lost(90, 200), ...again, check(1, 221, 222, 'memory'))).toEqual(['G1']);
+    // One that was sent before and answered after it may be of either history.
+    const across = [logout(1, { s: [1] }, 100), answer(1, 300)];
+    expect(rules(login(1), ...across, lost(90, 200), check(1, 2000, 2001, 'yes'))).toEqual([]);
+  });
+
+  test('a session that it may have lost may be refused; one that lived before may not', () => {
+    const early = login(1);
+    const during = login(2, { sent: us(1000), got: us(1010) });
+    const no = (s: number): Line => check(s, 1500, 1501, 'unknown');
+    expect(rules(during, lost(990, 1200), no(2))).toEqual([]);
+    expect(rules(early, lost(990, 1200), no(1))).toEqual(['wrong end']);
+  });
+
+  test('one that was opened just afterwards may be refused by a lost cut, until all is healed', () => {
+    const opened = (atMs: number): Line => login(3, { sent: us(atMs), got: us(atMs + 10) });
+    const no = (atMs: number): Line => check(3, atMs, atMs + 1, 'ended');
+    const last: Line = { t: 'mark', what: 'last look begins', at: us(9000) };
+    const loss = lost(990, 1200, 1300);
+    expect(
+      rules(
+        opened(1310),
+        loss,
+        no(1400),
+        check(3, 1500, 1501, 'memory'),
+        no(1600),
+        last,
+        check(3, 9001, 9002, 'yes'),
+      ),
+    ).toEqual([]);
+    expect(rules(opened(1310), loss, last, no(9001))).toEqual(['wrong end']);
+    // By then somebody has read, and whatever begins lies above the lost cuts.
+    expect(rules(opened(6400), loss, no(6500))).toEqual(['wrong end']);
+    // Its end is its end.
+    const gone = [logout(1, { s: [3] }, 1500), answer(1, 1510)];
+    expect(rules(opened(1310), loss, ...gone, check(3, 1520, 1521, 'yes'))).toEqual(['G1']);
+  });
+
+  test('a refresh token that it may have lost may be refused', () => {
+    const refresh = (sentMs: number, status: number): Line => ({
+      t: 'refresh',
+      s: 1,
+      node: 'node1',
+      sent: us(sentMs),
+      got: us(sentMs + 5),
+      status,
+    });
+    expect(rules(login(1), lost(990, 1200), refresh(1000, 200), refresh(2000, 401))).toEqual([]);
+    expect(rules(login(1), lost(990, 1200), refresh(900, 200), refresh(2000, 401))).toEqual(['wrong end']);
+    expect(rules(login(1), lost(990, 1200), refresh(900, 401), refresh(1000, 200))).toEqual(['wrong end']);
+  });
+});
+
 describe('the last look', () => {
   const failed = [
     logout(1, { user: 1 }, 100),

@@ -1,4 +1,4 @@
-import type { AnswerLine, Cover, LoginLine, LogoutLine } from '../lines.ts';
+import type { AnswerLine, Cover, LoginLine, LogoutLine, LossLine } from '../lines.ts';
 import type { History } from './history.ts';
 
 /** What the clients' accounts say about how a session can have ended. */
@@ -14,6 +14,10 @@ export interface Fate {
   goneBy: AnswerLine | null;
   /** From here on the database refuses it: a logout that covers it was answered. */
   committedAt: number;
+  /** The database may have lost its login, or a logout of it: it may be seen to be over, and alive again. */
+  mayReturn: boolean;
+  /** Opened just after the database went back, it may be refused by a cut that was lost, until all is healed. */
+  doubted: boolean;
 }
 
 /** Of every session what may have ended it, and what has. */
@@ -28,7 +32,13 @@ export function fates(history: History, waitUs: number): Map<number, Fate> {
       goneAt: Number.POSITIVE_INFINITY,
       goneBy: null,
       committedAt: Number.POSITIVE_INFINITY,
+      mayReturn: false,
+      doubted: false,
     };
+    const lost = lossDuring(history, login.sent, login.got);
+    if (lost) fate.possibleFrom = lost.from;
+    fate.doubted = history.losses.some(({ to, back }) => login.got > to && login.sent < back + NOTICED_US);
+    fate.mayReturn = lost !== undefined || fate.doubted;
     all.set(login.s, fate);
     const list = byUser.get(login.user);
     if (list) list.push(fate);
@@ -38,13 +48,16 @@ export function fates(history: History, waitUs: number): Map<number, Fate> {
     const answer = history.answers.get(logout.id);
     // Refused as a request: it has done nothing.
     if (answer && answer.status >= 400 && answer.status < 500) continue;
-    const succeeded = answer?.status === 200 ? answer : null;
+    const lost = lossDuring(history, logout.sent, answer?.at ?? Number.POSITIVE_INFINITY) !== undefined;
+    // What the database may have lost proves no more than a logout that was not answered.
+    const succeeded = answer?.status === 200 && !lost ? answer : null;
     for (const fate of named(logout.cover, all, byUser)) {
       const { login } = fate;
       if (!isIn(logout.cover, login)) continue;
       // Opened after it was answered: born above its cut. One that was never answered may come late.
       if (succeeded && login.sent > succeeded.at) continue;
       fate.possible.push(logout);
+      fate.mayReturn ||= lost;
       fate.possibleFrom = Math.min(fate.possibleFrom, logout.sent);
       // Opened while it was under way: it may have been born on either side.
       if (!succeeded || login.got > logout.sent) continue;
@@ -58,6 +71,14 @@ export function fates(history: History, waitUs: number): Map<number, Fate> {
     }
   }
   return all;
+}
+
+/** So long after the address led to it, somebody has read the database that took over and begun its epoch. */
+const NOTICED_US = 5_000_000;
+
+/** The time in which the database lost commits, if it touches a span. */
+export function lossDuring({ losses }: History, from: number, to: number): LossLine | undefined {
+  return losses.find((loss) => from <= loss.to && to >= loss.from);
 }
 
 /** Those among whom the covered ones are. */

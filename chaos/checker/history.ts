@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AnswerLine, CheckLine, Line, LoginLine, LogoutLine, Mark } from '../lines.ts';
+import type { AnswerLine, CheckLine, Line, LoginLine, LogoutLine, LossLine, Mark } from '../lines.ts';
 
 export type FaultLine = Extract<Line, { t: 'fault' }>;
 export type RefreshLine = Extract<Line, { t: 'refresh' }>;
@@ -15,6 +15,7 @@ export interface History {
   faults: FaultLine[];
   /** By the fault's number, when it was over. */
   healed: Map<number, number>;
+  losses: LossLine[];
   marks: Map<Mark, number>;
   /** How many forgeries there were, by kind. */
   forged: Map<string, number>;
@@ -29,6 +30,7 @@ export function emptyHistory(): History {
     checks: [],
     faults: [],
     healed: new Map(),
+    losses: [],
     marks: new Map(),
     forged: new Map(),
   };
@@ -69,6 +71,9 @@ export function add(history: History, line: Line): void {
       return;
     case 'healed':
       history.healed.set(line.n, line.at);
+      return;
+    case 'lost':
+      history.losses.push(line);
       return;
     case 'mark':
       history.marks.set(line.what, line.at);

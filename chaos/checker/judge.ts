@@ -1,5 +1,5 @@
 import type { CheckLine, Line, LogoutLine } from '../lines.ts';
-import { type Fate, fates, isIn } from './coverage.ts';
+import { type Fate, fates, isIn, lossDuring } from './coverage.ts';
 import type { History } from './history.ts';
 import { type Speed, speedOf } from './speed.ts';
 
@@ -59,6 +59,7 @@ export function judge(history: History, leaseMs: number): Judgement {
 /** Each check by itself: nobody accepts what is over, nobody refuses what is not. */
 function judgeChecks(history: History, judgement: Judgement, waitUs: number): void {
   const { violations, straddling } = judgement;
+  const healedAt = history.marks.get('last look begins') ?? Number.POSITIVE_INFINITY;
   for (const check of history.checks) {
     const fate = judgement.fates.get(check.s);
     const rule = (name: string, what: string, more: (Line | null | undefined)[] = []): void => {
@@ -69,7 +70,7 @@ function judgeChecks(history: History, judgement: Judgement, waitUs: number): vo
       rule('history', 'a check of a session that nobody opened');
       continue;
     }
-    const { goneAt, goneBy, possibleFrom } = fate;
+    const { goneAt, goneBy, possibleFrom, doubted } = fate;
     const { b, e, o } = check;
     if (b > goneAt && b - goneAt < SOON_US) judgement.soonAfter++;
     if (YES.has(o)) {
@@ -83,7 +84,7 @@ function judgeChecks(history: History, judgement: Judgement, waitUs: number): vo
         straddling.longestMs = Math.max(straddling.longestMs, (e - goneAt) / 1000);
       }
     } else if (OVER.has(o)) {
-      if (e < possibleFrom)
+      if (e < possibleFrom && !(doubted && e < healedAt))
         rule('wrong end', `refused as "${o}" though no logout that could reach it had been sent`);
     } else if (o === 'wrong') rule('wrong session', 'accepted as another session');
     else if (!UNSURE.has(o)) rule('credential', `refused as "${o}": its credential is as it was issued`);
@@ -106,6 +107,7 @@ function judgeReturns(history: History, judgement: Judgement, waitUs: number): v
   for (const check of history.checks) {
     if (!YES.has(check.o)) continue;
     const fate = judgement.fates.get(check.s);
+    if (fate?.mayReturn) continue;
     const seen = everywhere.get(check.s);
     const seenHere = here.get(`${check.w} ${check.s}`);
     if (seen && check.b > seen.e + waitUs)
@@ -125,6 +127,12 @@ function judgeReturns(history: History, judgement: Judgement, waitUs: number): v
 
 /** A refresh cannot bring back what has ended, and is not refused to what has not. */
 function judgeRefreshes(history: History, judgement: Judgement): void {
+  /** Sessions whose newest refresh token the database may have lost, and since when. */
+  const lost = new Map<number, number>();
+  for (const { s, sent, got } of history.refreshes) {
+    const loss = lossDuring(history, sent, got);
+    if (loss) lost.set(s, Math.min(loss.from, lost.get(s) ?? loss.from));
+  }
   for (const refresh of history.refreshes) {
     const fate = judgement.fates.get(refresh.s);
     if (!fate) continue;
@@ -134,7 +142,8 @@ function judgeRefreshes(history: History, judgement: Judgement): void {
         what: 'refreshed after its logout was answered',
         proof: proofOf(fate, refresh, coverProof(fate, fate.goneBy?.id)),
       });
-    if (refresh.status === 401 && refresh.got < fate.possibleFrom)
+    const since = Math.min(fate.possibleFrom, lost.get(refresh.s) ?? Number.POSITIVE_INFINITY);
+    if (refresh.status === 401 && refresh.got < since && !fate.doubted)
       judgement.violations.push({
         rule: 'wrong end',
         what: 'a refresh was refused though no logout that could reach it had been sent',
@@ -197,9 +206,10 @@ function judgeWhole(
   if (answer && answer.status !== 0 && answer.status < 500) return;
   const alive: CheckLine[] = [];
   const over: CheckLine[] = [];
-  for (const { login, possible } of judgement.fates.values()) {
+  for (const { login, possible, mayReturn } of judgement.fates.values()) {
     // Only those that nothing else can have ended, and that were there when it was sent.
     if (possible.length !== 1 || possible[0] !== logout || login.got > logout.sent) continue;
+    if (mayReturn) continue;
     if (!isIn(logout.cover, login)) continue;
     const check = found.get(login.s);
     if (check) (YES.has(check.o) ? alive : over).push(check);

@@ -8,6 +8,7 @@ const KINDS = [
   'hole-up',
   'hole-down',
   'slow',
+  'late-reads',
   'stop-node',
   'stop-back-end',
   'kill-node',
@@ -18,6 +19,8 @@ const KINDS = [
   'pause-redis',
   'restart-postgres',
   'kill-postgres',
+  'standby-postgres',
+  'failover-postgres',
 ];
 /** What the forger does; see forger.ts. */
 const FORGERIES = ['acknowledgements', 'repetitions', 'nonsense'];
@@ -35,20 +38,21 @@ export function shortages(history: History, judgement: Judgement, seconds: numbe
     history.checks.filter(({ o }) => outcomes.includes(o)).length;
   const answers = Array.from(history.answers.values());
   const confirmed = answers.filter((answer) => answer.confirmed);
-  atLeast(seconds, 'logins', history.logins.length);
-  atLeast(0.7 * seconds, 'confirmed logouts', confirmed.length);
+  // A slow machine, with much else to do, comes to a tenth of what a quick one does.
+  atLeast(0.7 * seconds, 'logins', history.logins.length);
+  atLeast(0.5 * seconds, 'confirmed logouts', confirmed.length);
   atLeast(
     0.02 * seconds,
     'logouts that failed or were not answered',
     answers.filter(({ status }) => status === 0 || status >= 500).length,
   );
-  atLeast(150 * seconds, 'checks', history.checks.length);
-  atLeast(50 * seconds, 'accepts from memory', checks('memory'));
+  atLeast(75 * seconds, 'checks', history.checks.length);
+  atLeast(15 * seconds, 'accepts from memory', checks('memory'));
   atLeast(seconds, 'accepts by the authority', checks('authority'));
-  atLeast(5 * seconds, 'accepts at nodes', checks('yes'));
-  atLeast(20 * seconds, 'refusals', checks('ended', 'unknown', 'no'));
+  atLeast(2 * seconds, 'accepts at nodes', checks('yes'));
+  atLeast(10 * seconds, 'refusals', checks('ended', 'unknown', 'no'));
   atLeast(seconds, 'checks that could not be decided', checks('stale', 'unavailable'));
-  atLeast(5 * confirmed.length, 'checks within 50 ms after the answer', judgement.soonAfter);
+  atLeast(2 * confirmed.length, 'checks within 50 ms after the answer', judgement.soonAfter);
   if (!history.marks.has('last look ends')) missing.push('the last look: it did not come to its end');
   for (const kind of ['jwt', 'access', 'session', 'cookie'])
     atLeast(seconds / 10, `checks of kind ${kind}`, history.checks.filter(({ k }) => k === kind).length);
@@ -56,6 +60,8 @@ export function shortages(history: History, judgement: Judgement, seconds: numbe
   if (seconds < ALL_KINDS_SECONDS) return missing;
   atLeast(1, 'forged copies', history.forged.get('copies') ?? 0);
   atLeast(SCOPES, 'scopes of logouts', new Set(history.logouts.map(({ scope }) => scope)).size);
+  const scope = (name: string): number => history.logouts.filter(({ scope: of }) => of === name).length;
+  atLeast(1, 'lists of which a part was ended by itself', scope('admin, list, a part twice'));
   for (const kind of KINDS)
     atLeast(1, `faults of kind ${kind}`, history.faults.filter((fault) => fault.kind === kind).length);
   return missing;

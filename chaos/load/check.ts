@@ -7,6 +7,8 @@ type Node = World['settings']['nodes'][number];
 
 const EVERY_MS = 25;
 const PRESS_MS = 15;
+/** So many checks of what is being logged out may wait for a node. */
+const AT_ONCE = 12;
 const RECENT = 60;
 const AT_LAST = 4;
 /** At the last look a check that cannot be decided is done again, for so long: this machine may have much else to do. */
@@ -51,15 +53,20 @@ export async function checkAll(world: World, node: Node): Promise<void> {
   }
 }
 
-/** Checks at a node what is being logged out. */
+/** Checks at a node what is being logged out, also while earlier checks wait for its database. */
 export async function checkPressed(world: World, node: Node): Promise<void> {
+  const underWay = new Set<Promise<boolean>>();
   while (!world.resting) {
     for (const [id, { list, untilMs }] of world.pressed) {
       if (performance.now() > untilMs) world.pressed.delete(id);
-      else if (list.length > 0) await check(world, node, world.random.pick(list));
+      if (list.length === 0 || performance.now() > untilMs) continue;
+      const checking = check(world, node, world.random.pick(list)).finally(() => underWay.delete(checking));
+      underWay.add(checking);
+      if (underWay.size >= AT_ONCE) await Promise.race(underWay);
     }
     await pause(PRESS_MS);
   }
+  await Promise.all(underWay);
 }
 
 /** Every session once more, each at one node. */

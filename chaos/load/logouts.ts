@@ -139,10 +139,28 @@ const service =
   };
 
 const someSessions = service('sessions', (world) => {
-  const ends = [0, 1, 2].flatMap(() => living(world, ({ sid }) => sid !== null) ?? []);
-  if (ends.length === 0) return null;
-  return { cover: covered(ends), ends, body: { scope: 'sessions', sessions: ends.map(({ sid }) => sid) } };
+  const ends = someLiving(world, 3);
+  return ends.length === 0 ? null : named(ends);
 });
+
+const named = (ends: Session[]): { cover: Cover; ends: Session[]; body: object } => ({
+  cover: covered(ends),
+  ends,
+  body: { scope: 'sessions', sessions: ends.map(({ sid }) => sid) },
+});
+
+function someLiving(world: World, count: number): Session[] {
+  const found = Array.from({ length: count }, () => living(world, ({ sid }) => sid !== null));
+  return [...new Set(found.filter((session) => session !== undefined))];
+}
+
+/** A list of sessions, and the end of one of them by itself. */
+export function makeTwice(world: World): { list: Logout; one: Logout } | null {
+  const ends = someLiving(world, 2);
+  const list = service('list, a part twice', () => (ends.length < 2 ? null : named(ends)))(world);
+  const one = service('one of a list', () => named(ends.slice(0, 1)))(world);
+  return list && one && { list, one };
+}
 
 const user = service('user', (world) => {
   const id = world.random.pick(world.users);

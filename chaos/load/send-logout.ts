@@ -1,6 +1,7 @@
 import { now } from '../recorder.ts';
-import { type Logout, makeLogout } from './logouts.ts';
+import { type Logout, makeLogout, makeTwice } from './logouts.ts';
 import type { Reply } from './requests.ts';
+import type { Session } from './session.ts';
 import { anyNode, pause, type World } from './world.ts';
 
 /** So many sessions of a logout are checked all the time while it is under way. */
@@ -10,32 +11,61 @@ const PRESS_FIRST_MS = 25;
 const PRESS_ON_MS = 150;
 /** How often the same logout is sent to a second node at the same time. */
 const TWICE = 0.08;
+/** One of a list is ended by itself so long before the list: it has just been committed, or is about to be. */
+const BEFORE_LIST_MS = [0, 5, 10, 20, 40, 80];
 
 /** Logs somebody out, while the sessions that it ends are checked everywhere all the time. */
 export async function sendLogout(world: World): Promise<void> {
   const logout = makeLogout(world);
   if (!logout) return;
-  const { random, tell } = world;
-  for (const session of logout.ends) session.over = true;
-  const id = ++world.lastLogout;
+  const { random } = world;
   const list = Array.from({ length: PRESSED }, () => logout.ends).flatMap((ends) =>
     ends.length === 0 ? [] : [random.pick(ends)],
   );
-  const pressed = { list, untilMs: Number.POSITIVE_INFINITY };
-  world.pressed.set(id, pressed);
-  tell({ t: 'press', id, list: list.map(({ s }) => s) });
-  await pause(PRESS_FIRST_MS);
-  const times = [send(world, logout, id)];
-  if (random.chance(TWICE)) times.push(send(world, logout, ++world.lastLogout));
-  await Promise.all(times);
-  pressed.untilMs = performance.now() + PRESS_ON_MS;
-  tell({ t: 'release', id });
+  await pressing(world, logout.ends, list, async () => {
+    const times = [send(world, logout)];
+    if (random.chance(TWICE)) times.push(send(world, logout));
+    await Promise.all(times);
+  });
 }
 
-async function send(world: World, logout: Logout, id: number): Promise<void> {
+/** Ends a list of sessions at two nodes at once, just when one of them is being ended at the third. */
+export async function endTwice(world: World): Promise<void> {
+  const twice = makeTwice(world);
+  if (!twice) return;
+  const { random, settings } = world;
+  const { one, list } = twice;
+  const first = anyNode(world);
+  await pressing(world, list.ends, list.ends, async () => {
+    const times = [send(world, one, first)];
+    await pause(random.pick(BEFORE_LIST_MS));
+    for (const node of settings.nodes) if (node !== first) times.push(send(world, list, node));
+    await Promise.all(times);
+  });
+}
+
+/** Does it while sessions are checked everywhere all the time. @param ends all that it ends */
+async function pressing(
+  world: World,
+  ends: readonly Session[],
+  list: Session[],
+  work: () => Promise<void>,
+): Promise<void> {
+  for (const session of ends) session.over = true;
+  const id = ++world.lastPress;
+  const pressed = { list, untilMs: Number.POSITIVE_INFINITY };
+  world.pressed.set(id, pressed);
+  world.tell({ t: 'press', id, list: list.map(({ s }) => s) });
+  await pause(PRESS_FIRST_MS);
+  await work();
+  pressed.untilMs = performance.now() + PRESS_ON_MS;
+  world.tell({ t: 'release', id });
+}
+
+async function send(world: World, logout: Logout, node = anyNode(world)): Promise<void> {
   const { recorder, requests } = world;
   const { scope, cover, method, path, headers } = logout;
-  const node = anyNode(world);
+  const id = ++world.lastLogout;
   let { body } = logout;
   if ('everyone' in cover) {
     // Answered with the count, which has to be repeated; by itself it ends nothing.

@@ -18,6 +18,7 @@ export interface World {
   sessions: Session[];
   /** Logouts under way: the sessions that are checked all the time until then. */
   pressed: Map<number, { list: Session[]; untilMs: number }>;
+  lastPress: number;
   lastLogout: number;
   resting: boolean;
 }

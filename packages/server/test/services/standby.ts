@@ -48,6 +48,8 @@ export async function startStandby(primary: PostgresServer): Promise<StandbyServ
       primary_conninfo: `host=127.0.0.1 port=${replication.port} user=postgres application_name=standby`,
       hot_standby: 'on',
       wal_receiver_status_interval: '1s',
+      // Of a primary that was away for a moment it is behind for a moment.
+      wal_retrieve_retry_interval: '100ms',
     },
   });
   noteServer(scratch, Number(readFileSync(join(dir, 'postmaster.pid'), 'utf8').split('\n')[0]));
