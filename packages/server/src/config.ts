@@ -150,7 +150,10 @@ export const SETTINGS = {
       'Encrypts the signing keys in the database (AES-256-GCM). Required in production. The embedded database makes its own, in CURFEW_DATA/curfew.key.',
   },
   CURFEW_KEY_PREVIOUS: {
-    form: z.string().min(32, 'must be the CURFEW_KEY from before the change').optional(),
+    form: z
+      .string()
+      .min(32, 'must be the other CURFEW_KEY of a change, the old one or the new one')
+      .optional(),
     about:
       'While CURFEW_KEY is being changed: the other one of the two, old or new. It opens what was encrypted under it and verifies what was signed under it; nothing new is. See the guide to operation.',
   },
