@@ -18,7 +18,8 @@ export async function bundleClient(): Promise<string> {
       rolldownOptions: {
         input: join(home, 'src', 'index.ts'),
         preserveEntrySignatures: 'strict',
-        output: { format: 'es', minify: true },
+        // Constants that stay constants are written where they are used.
+        output: { format: 'es', minify: true, topLevelVar: false },
       },
     },
   });

@@ -1,42 +1,38 @@
 import type { Carrier, Tokens } from './carrier.ts';
 import type { Kept } from './kept.ts';
 import type { ProblemError } from './problem.ts';
-import { createRenewal, type Holder, type Renewal, sendWithToken, tokensOf } from './tokens.ts';
-
-/** In this page alone. */
-function inMemory(): Holder {
-  let tokens: Tokens | null = null;
-  return { get: () => tokens, set: (next) => void (tokens = next) };
-}
-
-/** In localStorage, for all tabs. Read anew each time: another tab may have written. */
-function inStorage(kept: Kept): Holder {
-  return {
-    get: () => kept.read<Tokens>('tokens'),
-    set: (tokens) => kept.set('tokens', tokens && JSON.stringify(tokens)),
-  };
-}
+import { createRenewal, freshTokens, type Holder, type Renewal, sendWithToken, tokensOf } from './tokens.ts';
 
 export interface Bearer extends Carrier {
   /** Sends with tokens that lie elsewhere: those of a logout that the server has not been told. */
   readonly sendFor: (request: Request, holder: Holder) => Promise<Response>;
 }
 
-/** The credential as tokens in the `Authorization` header. */
+/** The credential as tokens in the `Authorization` header. @param shared where tabs share them, if they do */
 export function createBearer(
-  authority: string,
+  at: (path: string) => string,
   kept: Kept,
-  storage: 'memory' | 'local',
+  shared: Kept | null,
   onOver: (sid: string, problem: ProblemError) => void,
 ): Bearer {
-  const own = storage === 'local' ? inStorage(kept) : inMemory();
-  const renewal: Renewal = createRenewal(authority, kept, (holder, { session }, problem) => {
+  let memory: Tokens | null = null;
+  const own: Holder = {
+    // Read anew each time: another tab may have written.
+    get: () => (shared ? shared.read('tokens') : memory),
+    set(tokens) {
+      memory = tokens;
+      shared?.set('tokens', tokens && JSON.stringify(tokens));
+    },
+  };
+  const renewal: Renewal = createRenewal(at, kept, (holder, { session }, problem) => {
     if (holder === own) onOver(session.id, problem);
   });
+  const sendFor = (request: Request, holder: Holder): Promise<Response> =>
+    sendWithToken(request, renewal, holder);
   return {
     known: () => own.get()?.session ?? null,
-    send: (request) => sendWithToken(request, renewal, own),
-    sendFor: (request, holder) => sendWithToken(request, renewal, holder),
+    send: (request) => sendFor(request, own),
+    sendFor,
     take(issued) {
       if (issued.access_token) own.set(tokensOf(issued));
     },
@@ -47,8 +43,7 @@ export function createBearer(
       return { tokens };
     },
     async subprotocols() {
-      let tokens = own.get();
-      if (tokens && tokens.untilMs <= Date.now()) tokens = await renewal(own, tokens);
+      const tokens = await freshTokens(renewal, own);
       return tokens ? [`curfew.token.${tokens.access}`] : [];
     },
   };

@@ -5,9 +5,10 @@ export interface Issued {
   session: Omit<Session, 'user'>;
   user: Session['user'];
   csrf_token?: string;
-  access_token?: string;
-  refresh_token?: string;
-  expires_in?: number;
+  /** These only where tokens were asked for. */
+  access_token: string;
+  refresh_token: string;
+  expires_in: number;
 }
 
 /** An access token's life. */

@@ -1,3 +1,4 @@
+import { addressOf, isBelow, isBrowser } from './authority.ts';
 import { createBearer } from './bearer.ts';
 import { type Carrier, type Issued, sessionOf } from './carrier.ts';
 import { createCookie } from './cookie.ts';
@@ -15,7 +16,8 @@ import type {
 import { openKept } from './kept.ts';
 import { createNotices, type Notice } from './notices.ts';
 import { pause } from './pause.ts';
-import { problemOf, ProblemError } from './problem.ts';
+import { contentOf, problemOf, ProblemError } from './problem.ts';
+import { noCookies, posted, WITH_COOKIES } from './request.ts';
 import { openTabs, type Word } from './tabs.ts';
 import { createUntold, logoutRequest, OVER, toldOf } from './untold.ts';
 import { watchWaking } from './waking.ts';
@@ -29,22 +31,35 @@ const ARRIVAL_WAITS = 200;
 const MOST_SESSIONS = 1000;
 
 /** Requests after which a new session takes the place of the one that asked; the answer is that of a login. */
-const RENEWING = /^\/v1\/(password|session\/confirm)$/;
+const RENEWING = ['/v1/password', '/v1/session/confirm'];
 /** How often, 50 ms apart, to look for the cookie of the new session, which another tab is being given. */
 const RENEWAL_WAITS = 100;
+
+/** A fault of a listener's own. Some servers would end the process at `reportError`. */
+const report = (error: unknown): void => (isBrowser() ? reportError : console.error)(error);
 
 const instant = (): string => new Date().toISOString();
 
 /** A client of one authority. Give every part of a page the same one. */
 export function createClient(options: ClientOptions = {}): Client {
-  const { mode = 'cookie', storage = 'memory', clientId = 'default', notices: wantsNotices = true } = options;
-  const authority = new URL(options.authority ?? location.href).origin;
-  const carriedTo = new Set([authority, ...(options.origins ?? [])]);
+  const inPage = isBrowser();
+  const { authority = '/', origins = [], storage = 'memory', clientId = 'default' } = options;
+  const { mode = inPage ? 'cookie' : 'bearer', notices: wantsNotices = inPage } = options;
   const isCookie = mode === 'cookie';
   /** Tabs share one session, or each has its own. */
   const isShared = isCookie || storage === 'local';
 
-  const kept = openKept(`curfew:${authority}:${clientId}:`);
+  const carriedTo = origins.map((origin) => addressOf('origins', origin));
+  /** The authority's address of a path. A server may load what is meant for pages, so it is told there what is missing. */
+  const at = (path: string): string => {
+    if (isCookie && !inPage) throw new TypeError("mode: 'cookie' needs a browser");
+    return addressOf('authority', authority) + path;
+  };
+
+  const name = `curfew:${inPage ? at('') : ''}:${clientId}:`;
+  /** What all tabs share, whatever lies in it. */
+  const common = openKept(name);
+  const kept = openKept(isCookie ? name : `${name}${storage}:`);
   const onLoggedOut = new Set<(why: LoggedOut) => void | Promise<void>>();
   const onSessionsChanged = new Set<() => void>();
   let because: LoggedOut | null = null;
@@ -52,7 +67,7 @@ export function createClient(options: ClientOptions = {}): Client {
   let askedMs = 0;
   /** A login or logout of ours that is under way. What others say of the session in the meantime has to wait for it. */
   let acting: Promise<unknown> = Promise.resolve();
-  let hearing: Promise<unknown> = Promise.resolve();
+  let hearing = acting;
   let away = false;
   /** The last session whose place another one took. */
   let renewedId: string | null = null;
@@ -61,13 +76,14 @@ export function createClient(options: ClientOptions = {}): Client {
 
   const bearer = isCookie
     ? null
-    : createBearer(authority, kept, storage, (sid, problem) => found(sid, problem.ended));
-  const carrier: Carrier = bearer ?? createCookie(ask, () => ask(true));
-  const untold = createUntold(authority, kept, bearer?.sendFor ?? null, storage === 'local');
-  const tabs = openTabs(kept, hear);
-  const notices = createNotices(authority, kept, {
-    notice: (notice) => void heed(notice),
-    ask: async () => (await ask()) !== null,
+    : createBearer(at, kept, isShared ? common : null, (sid, problem) => found(sid, problem.ended));
+  const carrier: Carrier = bearer ?? createCookie(ask);
+  const untold = createUntold(at, kept, bearer?.sendFor, isShared);
+  /** On a server there are none: whoever could be heard there is another user. */
+  const tabs = inPage ? openTabs(kept, hear) : null;
+  const notices = createNotices(at, kept, {
+    notice: heed,
+    ask,
     subprotocols: carrier.subprotocols,
   });
   const stopWatching = watchWaking({
@@ -86,7 +102,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** Undefined: nobody has asked yet. */
   let session: Session | null | undefined = carrier.known();
-  if (untold.any()) void untold.tell();
+  void untold.tell();
 
   /** Keeps the socket open while somebody listens, and only then. */
   function attend(): void {
@@ -109,45 +125,46 @@ export function createClient(options: ClientOptions = {}): Client {
    * @param say whether the other tabs are to know it from here
    * @returns when the listeners are done. Only a logout waits for that: a listener may ask us things itself
    */
-  function leave(why: LoggedOut, say: boolean, browser = false): Promise<unknown> {
+  async function leave(why: LoggedOut, say: boolean): Promise<void> {
     const was = session;
     turns++;
     session = null;
     because = why;
     carrier.giveUp(why.sessionId);
     // Before the socket is let go of: the tab that takes it over must know.
-    if (say) tabs.say({ t: 'out', why, user: was?.user_id ?? null, browser });
+    if (say) tabs?.say({ t: 'out', why, user: was?.user_id ?? null });
     attend();
-    if (was === null) return Promise.resolve();
-    return Promise.all(
-      [...onLoggedOut].map(async (listener) => {
-        try {
-          await listener(why);
-        } catch (error) {
-          // The listener's own fault is for its owner to see, and for nobody else to suffer.
-          reportError(error);
-        }
-      }),
-    );
+    if (was === null) return;
+    const heard = [...onLoggedOut].map(async (listener) => listener(why));
+    // The listener's own fault is for its owner to see, and for nobody else to suffer.
+    await Promise.all(heard.map((done) => done.catch(report)));
   }
 
   function found(sid: string | null, ended: ProblemError['ended']): void {
-    const said = ended ?? { reason: 'unknown', by: 'unknown' as const, at: instant() };
-    void leave({ ...said, sessionId: sid, where: 'found' }, true);
+    void leave(
+      { reason: 'unknown', by: 'unknown', at: instant(), ...ended, sessionId: sid, where: 'found' },
+      true,
+    );
   }
 
-  function gone(reason: string, sessionId: string): void {
-    void leave({ reason, by: 'self', at: instant(), sessionId, where: 'another tab' }, false);
+  /** By this browser itself. */
+  function gone(
+    reason: string,
+    sessionId: string | null,
+    where: LoggedOut['where'] = 'another tab',
+  ): Promise<unknown> {
+    return leave({ reason, by: 'self', at: instant(), sessionId, where }, where === 'here');
   }
 
   /** Another tab has logged out, or logged in anew, and this one was not there to hear it. */
   function takeNotice(): void {
-    if (session && (isCookie ? untold.any() : !carrier.known())) gone('logout', session.id);
+    if (session && (isCookie ? untold.any() : !carrier.known())) void gone('logout', session.id);
   }
 
   /** What is known of the session is this from now on. @param renews the session whose place it has taken */
-  function know(next: Session, renews: string | null = null): Session {
-    if (session && session.id !== next.id && session.id !== renews) gone('replaced_by_login', session.id);
+  function know(next: Session, renews?: string | null): Session {
+    if (session && session.id !== next.id && session.id !== renews)
+      void gone('replaced_by_login', session.id);
     if (session?.id !== next.id) turns++;
     session = next;
     because = null;
@@ -164,17 +181,18 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   async function askNow(refused: boolean, waits: number = RENEWAL_WAITS): Promise<Session | null> {
+    const url = at('/v1/session');
     takeNotice();
-    if (isCookie && untold.any()) {
+    if (isCookie) {
       await untold.tell();
       if (untold.any()) return null;
     }
-    if (bearer && !bearer.known()) {
+    if (!isCookie && !carrier.known()) {
       session = null;
       return null;
     }
     const before = turns;
-    const response = await carrier.send(new Request(`${authority}/v1/session`), 'asking');
+    const response = await carrier.send(new Request(url), 'asking');
     askedMs = Date.now();
     const said = response.ok ? ((await response.json()) as Issued) : await problemOf(response);
     // Logged out or logged in while it was being asked.
@@ -199,30 +217,29 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** What another tab says, one word after the other. */
   function hear(word: Word): void {
-    if (word.t === 'changed') return changed();
     // A listener's own fault is for its owner to see, and the next word is heard all the same.
     hearing = hearing
       .then(() => acting)
       .then(() => take(word))
-      .catch(reportError);
+      .catch(report);
   }
 
-  async function take(word: Exclude<Word, { t: 'changed' }>): Promise<void> {
+  async function take(word: Word): Promise<void> {
     if (word.t === 'in') {
       // The word may be here before the tokens: without them it would look as if the session were over already.
       for (let waits = ARRIVAL_WAITS; bearer && isShared && bearer.known()?.id !== word.session.id; waits--) {
         if (waits === 0) return takeNotice();
         await pause(5);
       }
-      if (isShared) know(word.session, word.renews ?? null);
-      return changed();
+      if (isShared) know(word.session, word.renews);
     }
-    const { why, user, browser } = word;
-    const where = why.where === 'here' ? 'another tab' : why.where;
+    if (word.t !== 'out') return changed();
+    const { why, user } = word;
     const { sessionId } = why;
+    const where = why.where === 'here' ? 'another tab' : why.where;
     if (session && sessionId ? session.id === sessionId : session !== null && isShared)
       void leave({ ...why, where }, false);
-    else if (!isShared && browser && session && session.user_id === user) {
+    else if (!isShared && why.where === 'here' && session?.user_id === user) {
       // A session of this tab alone, of the same user. It is told to the server by whom it belongs to.
       setAside(session.id, { scope: 'this' });
       void leave({ ...why, sessionId: session.id, where }, false);
@@ -231,7 +248,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** Takes the credential out of use and notes that it is to be ended. */
   function setAside(sid: string | null, asked: LogoutOptions): ReturnType<typeof untold.add> {
-    const telling = untold.add({ sid: sid ?? '', asked, ...carrier.giveUp(sid) });
+    const telling = untold.add({ sid: sid ?? '', asked, notedMs: Date.now(), ...carrier.giveUp(sid) });
     // For whoever waits for it; nobody may.
     telling.first.catch(() => undefined);
     return telling;
@@ -242,18 +259,18 @@ export function createClient(options: ClientOptions = {}): Client {
     if (notice.type === 'session.ended') {
       await acting;
       const { session_id: sessionId, reason, by, at } = notice;
+      if (session?.id !== sessionId) return;
       // Whoever renewed it in this browser says so to the other tabs, or the cookie does.
-      if (reason === 'renewed' && session?.id === sessionId && isShared) {
+      if (reason === 'renewed' && isShared) {
         renewedId = sessionId;
         if (isCookie) await ask();
-        return;
       }
       // By the session itself, and not in this page: then in another one of this browser.
-      if (session?.id === sessionId)
+      else
         void leave({ reason, by, at, sessionId, where: by === 'self' ? 'another tab' : 'elsewhere' }, true);
     } else if (notice.type === 'sessions.changed' || notice.type === 'hello') {
       // Before the first word something may have changed that nobody was told.
-      tabs.say({ t: 'changed' });
+      tabs?.say({ t: 'changed' });
       changed();
     }
   }
@@ -262,92 +279,88 @@ export function createClient(options: ClientOptions = {}): Client {
   function act<T>(work: () => Promise<T>): Promise<T> {
     const done = acting.then(work);
     // Whoever waits only wants to know that it is over.
-    acting = done.then(
-      () => undefined,
-      () => undefined,
-    );
+    acting = done.catch(() => undefined);
     return done;
+  }
+
+  function begin(issued: Issued, renews?: string): Session {
+    carrier.take(issued);
+    const next = know(sessionOf(issued), renews);
+    tabs?.say({ t: 'in', session: next, renews });
+    return next;
   }
 
   /** Sends what gives a new session, and takes that. */
   async function renew(request: Request): Promise<Response> {
-    const was = session?.id ?? carrier.known()?.id ?? null;
+    const was = session?.id ?? carrier.known()?.id;
     const response = await carrier.send(request, 'authority');
-    if (!response.ok) return response;
-    const issued = (await response.clone().json()) as Issued;
-    carrier.take(issued);
-    const next = know(sessionOf(issued), was);
-    tabs.say({ t: 'in', session: next, ...(was ? { renews: was } : {}) });
+    if (response.ok) begin((await response.clone().json()) as Issued, was);
     return response;
   }
 
   async function logIn({ email, password }: { email: string; password: string }): Promise<Session> {
-    if (untold.any()) await untold.tell();
-    const device = kept.get('device');
-    const response = await fetch(`${authority}/v1/login`, {
-      method: 'POST',
-      credentials: isCookie ? 'include' : 'omit',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        email,
-        password,
-        transport: mode,
-        client_id: clientId,
-        ...(device ? { device: { id: device } } : {}),
-      }),
-    });
-    if (!response.ok) throw await problemOf(response);
-    const issued = (await response.json()) as Issued;
-    kept.set('device', issued.session.device_id);
+    await untold.tell();
+    const device = common.get('device');
+    const asked = {
+      email,
+      password,
+      transport: mode,
+      client_id: clientId,
+      device: device ? { id: device } : undefined,
+    };
+    const credentials = isCookie ? WITH_COOKIES : noCookies();
+    const issued = await contentOf<Issued>(await fetch(at('/v1/login'), posted(asked, credentials)));
+    common.set('device', issued.session.device_id);
     // The server ends the session that the cookie had before. That of tokens is ended from here.
     const before = carrier.known();
     if (isCookie) untold.drop();
     else if (before) setAside(before.id, { scope: 'this' });
     session = null;
-    carrier.take(issued);
-    const next = know(sessionOf(issued));
-    tabs.say({ t: 'in', session: next });
-    return next;
+    return begin(issued);
   }
 
-  const covers = ({ scope = 'this', sessions, device }: LogoutOptions): boolean =>
-    scope === 'this' ||
-    scope === 'all' ||
-    (scope === 'selected' && sessions?.includes(session?.id ?? '') === true) ||
-    (scope === 'device' && (device === undefined || device === session?.device_id));
-
-  async function logOut(asked: LogoutOptions): Promise<{ result: LogoutResult; heard?: Promise<unknown> }> {
-    const isHere = covers(asked);
-    let told: Told | undefined;
+  /** @returns also when the listeners are done */
+  async function logOut({
+    scope = 'this',
+    sessions,
+    device,
+  }: LogoutOptions): Promise<[LogoutResult, Promise<unknown>?]> {
+    // The server takes no others, and an application may hand over more than the type says.
+    const asked = { scope, sessions, device };
+    const isHere = {
+      this: true,
+      all: true,
+      others: false,
+      selected: sessions?.includes(session?.id ?? ''),
+      device: !device || device === session?.device_id,
+    }[scope];
+    const done = (told?: Told | null): LogoutResult => ({ local: true, server: 'done', ...(told ?? OVER) });
+    at('');
+    let told: Told | null | undefined;
     // What reaches further may be refused (the server may want the password again): then nothing has happened.
-    if ((asked.scope ?? 'this') !== 'this') {
+    if (scope !== 'this') {
       try {
-        const response = await carrier.send(logoutRequest(authority, asked), 'authority');
-        if (!response.ok) throw await problemOf(response);
-        told = toldOf((await response.json()) as Told);
+        told = toldOf(await contentOf(await carrier.send(logoutRequest(at, asked), 'authority')));
       } catch (error) {
         if (!isHere || (error instanceof ProblemError && error.status < 500)) throw error;
       }
     }
-    if (!isHere || session === null) return { result: { local: true, server: 'done', ...(told ?? OVER) } };
+    if (!isHere || session === null) return [done(told)];
     const sessionId = session?.id ?? null;
-    const telling = told ? null : setAside(sessionId, { scope: 'this', ...asked });
-    const heard = leave(
-      { reason: 'logout', by: 'self', at: instant(), sessionId, where: 'here' },
-      true,
-      true,
-    );
+    const telling = told ? null : setAside(sessionId, asked);
+    const heard = gone('logout', sessionId, 'here');
     // A refusal is said by `told`; over here it is over.
-    told ??= (await telling?.first.catch(() => null)) ?? undefined;
-    if (told || !telling) return { result: { local: true, server: 'done', ...(told ?? OVER) }, heard };
-    return { result: { local: true, server: 'pending', told: telling.told }, heard };
+    told ??= await telling?.first.catch(() => null);
+    return [telling && !told ? { local: true, server: 'pending', told: telling.told } : done(told), heard];
   }
 
-  async function sessionsPage({ before }: { before?: string | null } = {}): Promise<SessionsPage> {
+  async function sessionsPage({
+    before,
+  }: {
+    before?: string | null | undefined;
+  } = {}): Promise<SessionsPage> {
     const query = before ? `?before=${encodeURIComponent(before)}` : '';
-    const response = await carrier.send(new Request(`${authority}/v1/sessions${query}`), 'authority');
-    if (!response.ok) throw await problemOf(response);
-    return (await response.json()) as SessionsPage;
+    return contentOf(await carrier.send(new Request(at(`/v1/sessions${query}`)), 'authority'));
   }
 
   function listen<T>(listeners: Set<T>, listener: T): () => void {
@@ -363,32 +376,34 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     login: (credentials) => act(() => logIn(credentials)),
     async logout(asked = {}) {
-      const { result, heard } = await act(() => logOut(asked));
+      const [result, heard] = await act(() => logOut(asked));
       await heard;
       return result;
     },
     session: () => ask(),
     async sessions() {
       const all: SessionView[] = [];
-      let before: string | null = null;
+      let page: SessionsPage | undefined;
       do {
-        const page: SessionsPage = await sessionsPage({ before });
+        page = await sessionsPage({ before: page?.next });
         all.push(...page.sessions);
-        before = page.next;
-      } while (before && all.length < MOST_SESSIONS);
+      } while (page.next && all.length < MOST_SESSIONS);
       return all;
     },
     sessionsPage,
     async fetch(input, init) {
-      const request = new Request(input, init);
-      const { origin } = new URL(request.url);
+      const own = at('');
+      // Without a page, a path is one of the authority's.
+      const path = inPage || typeof input !== 'string' ? '' : input;
+      const request = new Request(path.startsWith('/') ? own + path : input, init);
+      const { url, method, headers } = request;
+      const isTo = (address: string): boolean => isBelow(url, address);
       takeNotice();
       // A header of the caller's own decides; and a cookie of a session that is over is not sent on.
-      if (!carriedTo.has(origin) || request.headers.has('authorization')) return fetch(request);
-      if (isCookie && untold.any()) return fetch(new Request(request, { credentials: 'omit' }));
-      if (origin !== authority) return carrier.send(request, 'other');
-      const isRenewing = request.method === 'POST' && RENEWING.test(new URL(request.url).pathname);
-      return isRenewing ? act(() => renew(request)) : carrier.send(request, 'authority');
+      if (headers.has('authorization') || ![own, ...carriedTo].some(isTo)) return fetch(request);
+      if (isCookie && untold.any()) return fetch(request, noCookies());
+      if (method === 'POST' && RENEWING.map(at).some(isTo)) return act(() => renew(request));
+      return carrier.send(request, isTo(own) ? 'authority' : 'other');
     },
     onLoggedOut: (listener) => listen(onLoggedOut, listener),
     onSessionsChanged: (listener) => listen(onSessionsChanged, listener),
@@ -398,7 +413,7 @@ export function createClient(options: ClientOptions = {}): Client {
     close() {
       stopWatching();
       notices.follow(null);
-      tabs.close();
+      tabs?.close();
       untold.close();
       onLoggedOut.clear();
       onSessionsChanged.clear();

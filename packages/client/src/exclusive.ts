@@ -9,14 +9,10 @@ const SETTLE_MS = 40;
 /** Longer than any tab needs to see in localStorage what another one has written there. */
 const MARKED_MS = 3000;
 
-/** Web Locks, where there are any. */
-export const webLocks = (): LockManager | undefined =>
-  (globalThis.navigator as Partial<Navigator> | undefined)?.locks;
-
 /** Does one thing at a time, of all tabs. */
 export function exclusively<T>(kept: Kept, name: string, work: () => Promise<T>): Promise<T> {
-  const locks = webLocks();
-  return locks ? (locks.request(kept.prefix + name, work) as Promise<T>) : leased(kept, name, work);
+  if (kept.locks) return kept.locks.request(kept.prefix + name, work) as Promise<T>;
+  return kept.isShared ? leased(kept, name, work) : work();
 }
 
 /**
@@ -26,19 +22,20 @@ export function exclusively<T>(kept: Kept, name: string, work: () => Promise<T>)
 async function leased<T>(kept: Kept, name: string, work: () => Promise<T>): Promise<T> {
   const lease = `lease:${name}`;
   const me = String(Math.random());
+  const isMine = (): boolean | undefined => kept.get(lease)?.endsWith(me);
   for (;;) {
-    const left = Number(kept.get(lease)?.split(' ')[1] ?? 0) - Date.now();
+    const left = parseFloat(kept.get(lease) ?? '0') - Date.now();
     // More than a lease can have left: the clock was set back.
     if (left <= 0 || left > LEASE_MS) {
-      kept.set(lease, `${me} ${Date.now() + LEASE_MS}`);
+      kept.set(lease, `${Date.now() + LEASE_MS} ${me}`);
       await pause(SETTLE_MS * (1 + Math.random()));
-      if (kept.get(lease)?.startsWith(me)) break;
+      if (isMine()) break;
     } else await pause(SETTLE_MS * Math.random());
   }
   try {
     return await work();
   } finally {
-    if (kept.get(lease)?.startsWith(me)) kept.set(lease, null);
+    if (isMine()) kept.set(lease, null);
   }
 }
 
@@ -48,10 +45,10 @@ async function leased<T>(kept: Kept, name: string, work: () => Promise<T>): Prom
  */
 export function mark(kept: Kept, name: string): void {
   // Held by this tab for a while, and by nobody when the tab goes away.
-  void webLocks()?.request(kept.prefix + name, () => pause(MARKED_MS));
+  void kept.locks?.request(kept.prefix + name, () => pause(MARKED_MS));
 }
 
 export async function isMarked(kept: Kept, name: string): Promise<boolean> {
-  const { held } = (await webLocks()?.query()) ?? {};
-  return held?.some((lock) => lock.name === kept.prefix + name) ?? false;
+  const locks = await kept.locks?.query();
+  return locks?.held?.some((lock) => lock.name === kept.prefix + name) === true;
 }

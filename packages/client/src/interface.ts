@@ -1,22 +1,26 @@
 /* What an application sees of the client. Data has the spelling that it has on the wire. */
 
 export interface ClientOptions {
-  /** The authority's address. Default: the origin of the page. */
+  /**
+   * The authority's address, with the path it is under if there is one: `https://example.com/auth`. In a page a path is enough, and
+   * the default is the page's origin. On a server it is needed.
+   */
   authority?: string | undefined;
   /**
-   * `cookie` (default): the browser keeps the credential, and no script can read it. `bearer`: the client keeps tokens.
+   * `cookie` (default in a page): the browser keeps the credential, and no script can read it. `bearer` (default on a server, which
+   * has no cookies): the client keeps tokens.
    */
   mode?: 'cookie' | 'bearer' | undefined;
   /**
    * With `bearer`: where tokens lie. `memory` (default): in this page alone, gone when it is. `local`: in localStorage, for all
-   * tabs and the next visit, where every script of the origin can read them.
+   * tabs and the next visit, where every script of the origin can read them. A server has none: there it is `memory`.
    */
   storage?: 'memory' | 'local' | undefined;
   /** The application, as CURFEW_APPLICATIONS names it. Default: `default`. */
   clientId?: string | undefined;
-  /** Other origins to which `fetch` carries the credential. None unless named. */
+  /** Addresses beside the authority's to which `fetch` carries the credential: origins, or `https://example.com/api` and what is below. */
   origins?: readonly string[] | undefined;
-  /** Whether to be told over a WebSocket, while somebody listens. Default: true. */
+  /** Whether to be told over a WebSocket, while somebody listens. Default: in a page. */
   notices?: boolean | undefined;
 }
 
@@ -35,8 +39,8 @@ export interface Client {
   /** A page of them: the first, or the one after another one's `next`. This session is on the first one. */
   sessionsPage(options?: { before?: string | null }): Promise<SessionsPage>;
   /**
-   * As the global one. Carries the credential to the authority and to `origins`, and nowhere else; refreshes it once
-   * when needed and repeats the request.
+   * As the global one; on a server, where that knows no page, a path is one of the authority's. Carries the credential to the
+   * authority and to `origins`, and nowhere else; refreshes it once when needed and repeats the request.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
   /** Calls when this page's session is over, for whatever reason. @returns takes the listener off */

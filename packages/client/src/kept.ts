@@ -1,6 +1,12 @@
+import { isBrowser } from './authority.ts';
+
 /** What outlives the page: localStorage, under names of one's own. */
 export interface Kept {
   readonly prefix: string;
+  /** Web Locks, where other tabs have them too. */
+  readonly locks: LockManager | undefined;
+  /** Whether other tabs read and write there as well. */
+  readonly isShared: boolean;
   get(name: string): string | null;
   /** A value that was written as JSON. */
   read<T>(name: string): T | null;
@@ -9,13 +15,24 @@ export interface Kept {
   names(start: string): string[];
 }
 
-/** Where there is no localStorage, or it is full or forbidden, things are kept as long as the page lives. */
+/**
+ * Where there is no localStorage, or it is full or forbidden, things are kept as long as the page lives. On a server nothing
+ * is shared: each client is of another user.
+ */
 export function openKept(prefix: string): Kept {
   const memory = new Map<string, string>();
-  const disk = localStorageOrNone();
-  const get = (name: string): string | null => memory.get(name) ?? disk?.getItem(prefix + name) ?? null;
+  let disk: Storage | undefined;
+  try {
+    if (isBrowser()) disk = localStorage;
+  } catch {
+    // Blocked by the browser's settings, or a worker, which has none.
+  }
+  const get = (name: string): string | null =>
+    memory.get(prefix + name) ?? disk?.getItem(prefix + name) ?? null;
   return {
     prefix,
+    locks: isBrowser() ? (navigator as Partial<Navigator>).locks : undefined,
+    isShared: !!disk,
     get,
     read<T>(name: string): T | null {
       try {
@@ -26,31 +43,19 @@ export function openKept(prefix: string): Kept {
       }
     },
     set(name, value) {
-      memory.delete(name);
+      const key = prefix + name;
+      memory.delete(key);
+      if (value === null) return disk?.removeItem(key);
       try {
-        if (value === null) disk?.removeItem(prefix + name);
-        else if (disk) disk.setItem(prefix + name, value);
-        else memory.set(name, value);
+        if (disk) return disk.setItem(key, value);
       } catch {
-        // Full: only the removal of a value can be relied on.
-        if (value !== null) memory.set(name, value);
+        // Full.
       }
+      memory.set(key, value);
     },
     names: (start) =>
-      [
-        ...memory.keys(),
-        ...Object.keys(disk ?? {}).map((key) => (key.startsWith(prefix) ? key.slice(prefix.length) : '')),
-      ]
-        .filter((name) => name.startsWith(start))
-        .map((name) => name.slice(start.length)),
+      [...memory.keys(), ...Object.keys(disk ?? {})]
+        .filter((key) => key.startsWith(prefix + start))
+        .map((key) => key.slice((prefix + start).length)),
   };
-}
-
-function localStorageOrNone(): Storage | null {
-  try {
-    return typeof document === 'undefined' ? null : localStorage;
-  } catch {
-    // Blocked by the browser's settings.
-    return null;
-  }
 }

@@ -1,4 +1,4 @@
-import { webLocks } from './exclusive.ts';
+import { isOffline } from './authority.ts';
 import type { LoggedOut } from './interface.ts';
 import type { Kept } from './kept.ts';
 import { backoffMs, pause } from './pause.ts';
@@ -9,6 +9,8 @@ export type Notice =
   | ({ type: 'session.ended'; session_id: string } & Pick<LoggedOut, 'reason' | 'by' | 'at'>)
   | { type: 'sessions.changed' };
 
+/** Of a WebSocket. */
+const OPEN = 1;
 /** The session has ended: nothing to come back for. */
 const ENDED = 4401;
 /** We have done something that the server does not take. It would not take it again either. */
@@ -30,39 +32,19 @@ export interface Notices {
 /**
  * One socket for all tabs with the same session, where there are Web Locks to agree by, else one for each. It comes
  * back by itself, at random moments, so that a node that has restarted is not met by everybody at once.
- * @param ask asks how the session stands and answers whether it is alive; throws when that cannot be told
+ * @param ask asks how the session stands and answers it when it is alive; throws when that cannot be told
  */
 export function createNotices(
-  authority: string,
+  at: (path: string) => string,
   kept: Kept,
   on: {
-    notice: (notice: Notice) => void;
-    ask: () => Promise<boolean>;
+    notice: (notice: Notice) => unknown;
+    ask: () => Promise<object | null>;
     subprotocols: () => Promise<string[]>;
   },
 ): Notices {
   let following: string | null = null;
-  let stop = (): void => undefined;
-
-  function start(sid: string): () => void {
-    const over = new AbortController();
-    const { signal } = over;
-    const locks = webLocks();
-    const run = (): Promise<void> =>
-      new Promise((done) => {
-        // Stopped while the lock was on its way: the browser hands it over all the same, and would for ever.
-        if (signal.aborted) return done();
-        signal.addEventListener('abort', () => done());
-        keepOpen(signal);
-      });
-    // Whoever has it from another tab may still be about to hear why that one let go.
-    const takeOver = (): Promise<void> =>
-      pause(TAKE_OVER_MS).then(() => (signal.aborted ? undefined : run()));
-    // Held as long as this tab is the one with the socket. Being stopped while waiting is no failure.
-    if (locks) locks.request(`${kept.prefix}notices:${sid}`, { signal }, takeOver).catch(() => undefined);
-    else void run();
-    return () => over.abort();
-  }
+  let over: AbortController | undefined;
 
   function keepOpen(signal: AbortSignal): void {
     let socket: WebSocket | undefined;
@@ -70,35 +52,28 @@ export function createNotices(
     let tries = 0;
     signal.addEventListener('abort', () => {
       clearTimeout(timer);
-      const closing = socket;
-      if (!closing) return;
+      if (!socket) return;
       // Closed while it opens, the browser would call it an error in front of everybody.
-      closing.onopen = () => closing.close();
-      if (closing.readyState === WebSocket.OPEN) closing.close();
+      socket.onopen = () => socket?.close();
+      if (socket.readyState === OPEN) socket.close();
     });
 
     const later = (): void => {
-      if (!signal.aborted) timer = setTimeout(() => void again(), backoffMs(tries++, RECONNECT_AT_MOST_MS));
+      if (!signal.aborted) timer = setTimeout(again, backoffMs(tries++, RECONNECT_AT_MOST_MS));
     };
     /** A refused handshake looks like a broken line to a page, so the question is put where the answer can be read. */
-    const again = async (): Promise<void> => {
-      // Word of the network's return comes by itself.
-      if (navigator.onLine === false) return;
-      try {
-        if (await on.ask()) await connect();
-      } catch {
-        // Not to be reached either.
-        later();
-      }
+    const again = (): void => {
+      // Word of the network's return comes by itself. And who cannot be asked cannot be reached either.
+      if (!isOffline())
+        on.ask()
+          .then((session) => session && connect())
+          .catch(later);
     };
     const connect = async (): Promise<void> => {
       const offered = await on.subprotocols();
       if (signal.aborted) return;
       const openedMs = Date.now();
-      socket = new WebSocket(`${authority.replace(/^http/, 'ws')}/v1/notices`, [
-        'curfew.notices.v1',
-        ...offered,
-      ]);
+      socket = new WebSocket(at('/v1/notices').replace('http', 'ws'), ['curfew.notices.v1', ...offered]);
       let toldWhy = false;
       socket.onmessage = ({ data }) => {
         if (signal.aborted) return;
@@ -118,17 +93,34 @@ export function createNotices(
     connect().catch(later);
   }
 
+  function follow(sid: string | null): void {
+    if (sid === following) return;
+    following = sid;
+    over?.abort();
+    if (sid === null) return;
+    over = new AbortController();
+    const { signal } = over;
+    const run = (): Promise<void> =>
+      new Promise((done) => {
+        // Stopped while the lock was on its way: the browser hands it over all the same, and would for ever.
+        if (signal.aborted) return done();
+        signal.onabort = () => done();
+        keepOpen(signal);
+      });
+    // Whoever has it from another tab may still be about to hear why that one let go.
+    const takeOver = (): Promise<void> => pause(TAKE_OVER_MS).then(run);
+    // Held as long as this tab is the one with the socket. Being stopped while waiting is no failure.
+    if (kept.locks)
+      kept.locks.request(`${kept.prefix}notices:${sid}`, { signal }, takeOver).catch(() => undefined);
+    else void run();
+  }
+
   return {
-    follow(sid) {
-      if (sid === following) return;
-      following = sid;
-      stop();
-      stop = sid === null ? () => undefined : start(sid);
-    },
+    follow,
     restart() {
-      if (following === null) return;
-      stop();
-      stop = start(following);
+      const sid = following;
+      follow(null);
+      follow(sid);
     },
   };
 }

@@ -12,18 +12,18 @@ interface Body {
 /** The authority has answered, and the answer is no. What did not get there is the TypeError that `fetch` throws. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
-  readonly status: number;
+  declare readonly status: number;
   /** One word to switch over: `invalid_credentials`, `rate_limited`, … */
-  readonly code: string;
+  declare readonly code: string;
   /** The input at fault. */
-  readonly field: string | null;
+  declare readonly field: string | null;
   /** Seconds after which to try again. */
-  readonly retryAfter: number | null;
+  declare readonly retryAfter: number | null;
   /** Where the credential was one, and its session is over: why. */
-  readonly ended: Body['ended'] | null;
+  declare readonly ended: Body['ended'] | null;
 
   constructor(response: Response, body: Body) {
-    super(body.detail ?? body.title ?? `The authority answered ${response.status}.`);
+    super(body.detail ?? body.title ?? `HTTP ${response.status}`);
     this.status = response.status;
     this.code = body.code ?? 'unknown';
     this.field = body.field ?? null;
@@ -43,6 +43,12 @@ export async function problemOf(response: Response): Promise<ProblemError> {
         .catch(() => ({}))
     : {};
   return new ProblemError(response, body);
+}
+
+/** What an answer brings. @throws ProblemError when it says no */
+export async function contentOf<T>(response: Response): Promise<T> {
+  if (!response.ok) throw await problemOf(response);
+  return (await response.json()) as T;
 }
 
 /** Whether an answer refuses the credential. The authority says 401 to a wrong password as well, and must not be asked twice. */

@@ -4,9 +4,9 @@ import type { Kept } from './kept.ts';
 /** What tabs say to each other. Nothing of it is a secret, or opens anything. */
 export type Word =
   /** `renews`: the session whose place it has taken. */
-  | { t: 'in'; session: Session; renews?: string }
-  /** `browser`: whatever this user has open in this browser is meant. */
-  | { t: 'out'; why: LoggedOut; user: number | null; browser: boolean }
+  | { t: 'in'; session: Session; renews: string | undefined }
+  /** From `here`: whatever this user has open in this browser is meant. */
+  | { t: 'out'; why: LoggedOut; user: number | null }
   | { t: 'changed' };
 
 export interface Tabs {
@@ -23,15 +23,15 @@ export function openTabs(kept: Kept, hear: (word: Word) => void): Tabs {
     return { say: (word) => channel.postMessage(word), close: () => channel.close() };
   }
   const onStorage = ({ key, newValue }: StorageEvent): void => {
-    if (key === `${kept.prefix}word` && newValue) hear((JSON.parse(newValue) as { word: Word }).word);
+    if (key === `${kept.prefix}word` && newValue) hear(JSON.parse(newValue) as Word);
   };
-  globalThis.addEventListener?.('storage', onStorage);
+  addEventListener('storage', onStorage);
   return {
     say(word) {
+      kept.set('word', JSON.stringify(word));
       // The same word twice must be two changes.
-      kept.set('word', JSON.stringify({ word, nth: Math.random() }));
       kept.set('word', null);
     },
-    close: () => globalThis.removeEventListener?.('storage', onStorage),
+    close: () => removeEventListener('storage', onStorage),
   };
 }

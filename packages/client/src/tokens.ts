@@ -1,8 +1,10 @@
+import { isOffline } from './authority.ts';
 import { type Issued, sessionOf, type Tokens } from './carrier.ts';
 import { exclusively, isMarked, mark } from './exclusive.ts';
 import type { Kept } from './kept.ts';
 import { pause } from './pause.ts';
-import { type ProblemError, problemOf, refusesCredential } from './problem.ts';
+import { contentOf, type ProblemError, problemOf, refusesCredential } from './problem.ts';
+import { carrying, noCookies, posted } from './request.ts';
 
 /** Where tokens lie. Others may write there as well. */
 export interface Holder {
@@ -21,16 +23,21 @@ const spentName = ({ session, nth }: Tokens): string => `spent:${session.id}:${n
 
 export const tokensOf = (issued: Issued, nth = 0): Tokens => ({
   nth,
-  access: issued.access_token ?? '',
-  refresh: issued.refresh_token ?? '',
-  untilMs: Date.now() + (issued.expires_in ?? 0) * 1000 * RENEW_AT,
+  access: issued.access_token,
+  refresh: issued.refresh_token,
+  untilMs: Date.now() + issued.expires_in * 1000 * RENEW_AT,
   session: sessionOf(issued),
 });
 
+/** Tokens that have not run out, as far as it is known here. */
+export async function freshTokens(renewal: Renewal, holder: Holder): Promise<Tokens | null> {
+  const tokens = holder.get();
+  return tokens && tokens.untilMs <= Date.now() ? renewal(holder, tokens) : tokens;
+}
+
 /** Sends a request with a token, and once more with a new one when the first is refused. */
 export async function sendWithToken(request: Request, renewal: Renewal, holder: Holder): Promise<Response> {
-  let tokens = holder.get();
-  if (tokens && tokens.untilMs <= Date.now()) tokens = await renewal(holder, tokens);
+  const tokens = await freshTokens(renewal, holder);
   if (!tokens) return fetch(request);
   const again = request.clone();
   const response = await fetch(bearing(request, tokens));
@@ -39,10 +46,8 @@ export async function sendWithToken(request: Request, renewal: Renewal, holder: 
   return renewed ? fetch(bearing(again, renewed)) : response;
 }
 
-function bearing(request: Request, tokens: Tokens): Request {
-  request.headers.set('authorization', `Bearer ${tokens.access}`);
-  return request;
-}
+const bearing = (request: Request, { access }: Tokens): Request =>
+  carrying(request, 'authorization', `Bearer ${access}`);
 
 /** New tokens for those that were used; null when the session is over. */
 export type Renewal = (holder: Holder, used: Tokens) => Promise<Tokens | null>;
@@ -52,70 +57,61 @@ export type Renewal = (holder: Holder, used: Tokens) => Promise<Tokens | null>;
  * send the spent token again: after the server's grace that would end the session.
  */
 export function createRenewal(
-  authority: string,
+  at: (path: string) => string,
   kept: Kept,
   onOver: (holder: Holder, used: Tokens, problem: ProblemError) => void,
 ): Renewal {
-  const flights = new Map<string, Promise<Tokens | null>>();
+  const flights: Record<string, Promise<Tokens | null>> = {};
 
   async function renew(holder: Holder, used: Tokens): Promise<Tokens | null> {
-    let held: Tokens | null;
-    for (;;) {
-      held = holder.get();
-      if (held?.session.id !== used.session.id) return null;
-      if (held.access !== used.access) return held;
-      // What another tab has put there a moment ago may not have arrived in this one.
-      if (!(await isMarked(kept, spentName(held)))) break;
+    const held = holder.get();
+    if (held?.session.id !== used.session.id) return null;
+    if (held.access !== used.access) return held;
+    // What another tab has put there a moment ago may not have arrived in this one.
+    if (await isMarked(kept, spentName(held))) {
       await pause(5);
+      return renew(holder, used);
     }
     if (!held.refresh) return null;
-    const response = await askForTokens(authority, held.refresh);
+    const response = await askForTokens(at('/v1/refresh'), held.refresh);
     const now = holder.get();
+    // Logged out while the request was under way, or overtaken: what came is of no use, or older than what there is.
+    if (now?.refresh !== held.refresh) return now;
     if (response.status === 401) {
-      // Not the word on the session when somebody else has written a newer token in the meantime.
-      if (now && now.refresh !== held.refresh) return now;
       onOver(holder, held, await problemOf(response));
       return null;
     }
-    if (!response.ok) throw await problemOf(response);
-    // Logged out while the request was under way, or overtaken: what came is of no use, or older than what there is.
-    if (now?.refresh !== held.refresh) return now;
-    const tokens = tokensOf((await response.json()) as Issued, held.nth + 1);
+    const issued = await contentOf<Issued>(response);
+    const tokens = tokensOf(issued, held.nth + 1);
     holder.set(tokens);
     mark(kept, spentName(held));
     return tokens;
   }
 
-  return async (holder, used) => {
+  return (holder, used) => {
     const name = `refresh:${used.session.id}`;
-    let flight = flights.get(name);
-    if (!flight) {
-      flight = exclusively(kept, name, () => renew(holder, used)).finally(() => flights.delete(name));
-      flights.set(name, flight);
-    }
-    return flight;
+    return (flights[name] ??= exclusively(kept, name, () => renew(holder, used)).finally(
+      () => delete flights[name],
+    ));
   };
 }
 
-async function askForTokens(authority: string, refresh: string): Promise<Response> {
+async function askForTokens(url: string, refresh: string): Promise<Response> {
   const beganMs = Date.now();
   // The machine may have slept since: later than this the token, spent by then, would be taken for a stolen one.
   const isLate = (): boolean => Date.now() - beganMs > REPEAT_WITHIN_MS;
   for (let nth = 0; ; nth++) {
     const waitMs = REPEAT_AFTER_MS[nth];
     try {
-      const response = await fetch(`${authority}/v1/refresh`, {
-        method: 'POST',
-        credentials: 'omit',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ refresh_token: refresh }),
-        signal: AbortSignal.timeout(ANSWER_MS),
-      });
+      const response = await fetch(
+        url,
+        posted({ refresh_token: refresh }, { ...noCookies(), signal: AbortSignal.timeout(ANSWER_MS) }),
+      );
       if (response.status < 500 || waitMs === undefined) return response;
     } catch (error) {
-      if (waitMs === undefined || navigator.onLine === false || isLate()) throw error;
+      if (waitMs === undefined || isOffline() || isLate()) throw error;
     }
     await pause(waitMs);
-    if (isLate()) throw new TypeError('the authority does not answer');
+    if (isLate()) throw new TypeError('timed out');
   }
 }

@@ -8,11 +8,9 @@ const SLEPT_MS = 90_000;
  */
 export function watchWaking(on: { wake: (slept: boolean) => void; leave: () => void }): () => void {
   if (typeof document === 'undefined') return () => undefined;
-  const stops: (() => void)[] = [];
-  const listen = (target: EventTarget, name: string, listener: (event: Event) => void): void => {
-    target.addEventListener(name, listener);
-    stops.push(() => target.removeEventListener(name, listener));
-  };
+  const over = new AbortController();
+  const listen = (target: EventTarget, name: string, listener: (event: Event) => void): void =>
+    target.addEventListener(name, listener, over);
   let seenMs = Date.now();
   const look = (): void => {
     const away = Date.now() - seenMs;
@@ -32,6 +30,6 @@ export function watchWaking(on: { wake: (slept: boolean) => void; leave: () => v
   listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && on.wake(true));
   return () => {
     clearInterval(timer);
-    for (const stop of stops) stop();
+    over.abort();
   };
 }

@@ -55,10 +55,18 @@ let bundle: Promise<string> | undefined;
 const HTML = `<!doctype html><link rel="icon" href="data:,"><title>page</title><script type="module" src="/page.js"></script>`;
 const SCRIPT = `import * as curfew from '/client.js'; globalThis.curfew = curfew; globalThis.heard = []; globalThis.changes = 0;`;
 
-export async function openStage(settings: Record<string, string> = {}): Promise<Stage> {
+/** @param mounts paths under which the authority is, as a proxy does that takes them off. The rest is not found. */
+export async function openStage(
+  settings: Record<string, string> = {},
+  mounts: string[] = [''],
+): Promise<Stage> {
   bundle ??= bundleClient();
   const client = await bundle;
   const sockets = new Set<Duplex>();
+  const below = (path: string): string => {
+    const mount = mounts.find((one) => path.startsWith(`${one}/`));
+    return mount === undefined ? `/nowhere${path}` : path.slice(mount.length);
+  };
   const server = createServer((req, res) => {
     const path = req.url ?? '/';
     const page = stage.files[path];
@@ -74,7 +82,8 @@ export async function openStage(settings: Record<string, string> = {}): Promise<
     }
     if (path.startsWith('/api')) return stage.api(req, res);
     if (stage.cut) return void req.socket.destroy();
-    stage.requests.push(`${req.method} ${path}`);
+    req.url = below(path);
+    stage.requests.push(`${req.method} ${req.url}`);
     if (stage.intercept?.(req, res)) return;
     stage.on.authority.listener(req, res);
   });
@@ -82,6 +91,7 @@ export async function openStage(settings: Record<string, string> = {}): Promise<
     if (stage.cut) return void socket.destroy();
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
+    req.url = below(req.url ?? '/');
     stage.requests.push(`UPGRADE ${req.url}`);
     stage.on.authority.upgrade(req, socket, head);
   });
@@ -90,7 +100,7 @@ export async function openStage(settings: Record<string, string> = {}): Promise<
   const origin = `http://localhost:${port}`;
   const on = await openAuthority(
     hasPostgres() ? 'postgres' : 'embedded',
-    { CURFEW_ISSUER: origin, PORT: String(port), ...settings },
+    { CURFEW_ISSUER: origin + mounts[0], PORT: String(port), ...settings },
     system,
   );
   const stage: Stage = {
