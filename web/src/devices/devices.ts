@@ -50,7 +50,7 @@ export interface Devices {
   close(): void;
 }
 
-/** @param authority its origin, where that is not the page's own */
+/** @param authority its address, where that is not the page's own */
 export function createDevices(client: Client, authority: string = location.origin): Devices {
   const session = signal<Session | null>(null);
   const list = signal<SessionView[] | null>(null);

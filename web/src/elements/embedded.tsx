@@ -42,7 +42,8 @@ export abstract class Embedded extends HTMLElement {
   connectedCallback(): void {
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
     shadow.adoptedStyleSheets = [styles()];
-    const authority = new URL(this.getAttribute('authority') ?? '/', location.href).origin;
+    const { origin, pathname } = new URL(this.getAttribute('authority') ?? '/', location.href);
+    const authority = (origin + pathname).replace(/\/+$/, '');
     const texts = this.#texts();
     this.#shown = this.show(clientOf(authority), authority);
     render(<TextsContext.Provider value={texts}>{this.#shown.view}</TextsContext.Provider>, shadow);

@@ -4,7 +4,7 @@ export type { Client, LoggedOut, LogoutResult, Session, SessionView, Told } from
 
 /**
  * The client of the pages: the cookie, so that no script can read the credential.
- * @param authority another origin than the page's own, for elements in pages of others
+ * @param authority another address than the page's own origin, for elements in pages of others
  */
 export function createClient(authority?: string): Client {
   return create({ mode: 'cookie', authority });
