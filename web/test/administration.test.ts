@@ -56,6 +56,29 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
       })
     ).json.access_token;
 
+  test('what was refused stands in the history of an account and in the log, and can be asked for alone', async () => {
+    const email = 'grace@example.com';
+    for (let i = 0; i < 3; i++) await site.call('POST', '/v1/login', { body: { email, password: 'wrong' } });
+    await site.call('POST', '/v1/login', { body: { email: 'nobody@example.com', password: 'wrong' } });
+    await open('/admin/log');
+    const list = page.getByRole('list', { name: 'Events, the newest first' });
+    const refused = list.getByRole('listitem').filter({ hasText: 'Login failed' });
+    await refused.filter({ hasText: 'by: someone not logged in' }).nth(1).waitFor();
+    expect(await list.innerText()).not.toContain('nobody@');
+    await page.getByText('Filters').click();
+    await page.getByLabel('What').selectOption('Everything refused');
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await list.getByRole('listitem').filter({ hasText: 'Logged in' }).first().waitFor({ state: 'detached' });
+    await refused.first().waitFor();
+    const { json } = await site.call('GET', `/v1/admin/users?query=${email}`, { bearer: SERVICE_KEY });
+    await open(`/admin/users/${json.users[0].id}`);
+    // At the turn of a minute they are two.
+    const history = page.getByRole('list', { name: 'History' });
+    await history.getByText('Login failed').first().waitFor();
+    expect(await history.innerText()).toContain('127.0.0.1');
+    expect(await history.innerText()).toMatch(/[23] times until/);
+  });
+
   test('a stolen account: found by a part of the name, everything ended, and its owner sees it', async () => {
     const owner = await visit(browser);
     await logIn(owner.page, site.origin, 'ada@example.com');

@@ -15,6 +15,7 @@ import { alignClock, joinNodes, type Nodes } from './cluster/nodes.ts';
 import { NoticeBoard } from './cluster/notice-board.ts';
 import { openDoorbell } from './cluster/doorbell.ts';
 import { createReader, type Reader } from './cluster/readers.ts';
+import { RefusalLog } from './cluster/refusal-log.ts';
 import { type Config, ConfigError, type Environment, isLoopbackHost, readConfig } from './config.ts';
 import { createEndOne } from './actions/end-one.ts';
 import { createDemoAccounts, openDemoAccounts, sentenceOfOpen } from './actions/demo-accounts.ts';
@@ -321,6 +322,8 @@ async function buildWorld(
     },
   });
   closers.push(() => housekeeping.close());
+  const refusals = new RefusalLog(database, system);
+  closers.push(() => refusals.close());
   return {
     config,
     system,
@@ -339,6 +342,7 @@ async function buildWorld(
       refused: 0,
     },
     endOne: createEndOne(database, joined),
+    refusals,
     readers: { audit, marker, evictor: cached?.reader ?? null },
   };
 }

@@ -335,7 +335,7 @@ export const SETTINGS = {
   CURFEW_EVENTS_RETENTION_DAYS: {
     form: whole(1, 36_500).default(400),
     about:
-      'Events of the log are kept this long, then purged in small slices. Not less than the longest life of a session. An event that a reader of the log has not dealt with stays.',
+      'Events of the log are kept this long, then purged in small slices. Not less than the longest life of a session. An event that a reader of the log has not dealt with stays. What was refused is kept as long.',
   },
   CURFEW_AUDIT_RETENTION_DAYS: {
     form: whole(1, 36_500).default(400),

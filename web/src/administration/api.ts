@@ -45,7 +45,10 @@ export interface LogEvent {
   contract: string | null;
   ip_address: string | null;
   user_agent: string | null;
-  details: { note?: string } | null;
+  details: { note?: string; others?: true } | null;
+  /** Of what was refused: so many attempts, from `at` to `last_at`. */
+  count: number | null;
+  last_at: string | null;
 }
 
 export interface Application {

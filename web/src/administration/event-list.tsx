@@ -1,5 +1,5 @@
 import type { RefObject, VNode } from 'preact';
-import { say, shown } from '../text/say.ts';
+import { say, sayCount, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { exactly, toTheSecond } from '../text/time.ts';
 import type { LogEvent } from './api.ts';
@@ -47,7 +47,7 @@ function EventRow({
   const texts = useTexts();
   const { tag, administration } = texts;
   const at = new Date(event.at);
-  const isEnding = event.type === 'sessions_ended';
+  const kind = event.type === 'sessions_ended' ? ' ending' : event.count === null ? '' : ' refused';
   const details = [
     event.client_id,
     event.contract,
@@ -56,9 +56,18 @@ function EventRow({
     event.device_id,
   ].filter((one): one is string => one !== null && one !== '');
   return (
-    <li class={`event${isEnding ? ' ending' : ''}${isFresh ? ' fresh' : ''}`}>
+    <li class={`event${kind}${isFresh ? ' fresh' : ''}`}>
       <p>
         <span class="happened">{whatHappened(texts, event)}</span>
+        {event.count === null || event.last_at === null || event.count === 1 ? null : (
+          <span>
+            {' · '}
+            {sayCount(tag, administration.events.times, event.count, {
+              time: toTheSecond(tag, new Date(event.last_at)),
+            })}
+          </span>
+        )}
+        {event.details?.others ? <span> · {administration.events.others}</span> : null}
         {event.reason === null || event.reason === 'logout' ? null : (
           <span> · {reasonOf(texts, event.reason)}</span>
         )}

@@ -24,9 +24,13 @@ export const FILTERS: Filters = {
 };
 
 /** As the API takes them: a field's instant is one of this place's clock. */
-export function queryOf({ since, until, ...rest }: Filters): Query {
-  return { ...rest, since: instant(since), until: instant(until) };
+export function queryOf({ since, until, type, ...rest }: Filters): Query {
+  const what = type === REFUSED ? { refused: 'only' } : { type };
+  return { ...rest, ...what, since: instant(since), until: instant(until) };
 }
+
+/** Chosen as a type: every type of what was refused. */
+const REFUSED = 'refused';
 
 function instant(text: string): string | null {
   const at = new Date(text);
@@ -68,7 +72,13 @@ export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
           apply(event.currentTarget);
         }}
       >
-        <Choice name="type" label={words.type} value={value.type} choices={types} anything={words.anything} />
+        <Choice
+          name="type"
+          label={words.type}
+          value={value.type}
+          choices={{ [REFUSED]: words.refused, ...types }}
+          anything={words.anything}
+        />
         <Choice
           name="reason"
           label={words.reason}
@@ -85,7 +95,7 @@ export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
           <input
             name="actor"
             maxLength={30}
-            pattern="user:[1-9][0-9]{0,15}|service|operator|system"
+            pattern="user:[1-9][0-9]{0,15}|service|operator|system|anonymous"
             placeholder="user:2"
             title={words.actorHint}
             value={value.actor}

@@ -61,8 +61,7 @@ export function LogView({ api }: { api: Api }): VNode {
   /** What has come by itself. */
   const take = (those: LogEvent[]): void => {
     if (!paused.value) return show(those);
-    const shownAlready = new Set(events.value?.map(({ position }) => position));
-    const news = those.filter(({ position }) => !shownAlready.has(position));
+    const news = newAmong(those, events.value);
     waiting.value = merged(waiting.value, news, MOST);
   };
   /** The line begins at its own moment, which may be later than what was read last. */
@@ -94,8 +93,7 @@ export function LogView({ api }: { api: Api }): VNode {
   }, [filters.value]);
 
   const show = (those: LogEvent[]): void => {
-    const known = new Set(events.value?.map(({ position }) => position));
-    const news = those.filter(({ position }) => !known.has(position));
+    const news = newAmong(those, events.value);
     if (news.length === 0) return;
     fresh.value = new Set([...[...fresh.value].slice(-MOST), ...news.map(({ position }) => position)]);
     events.value = merged(events.value ?? [], news, Math.max(MOST, events.value?.length ?? 0));
@@ -194,6 +192,12 @@ export function LogView({ api }: { api: Api }): VNode {
       )}
     </section>
   );
+}
+
+/** What is not shown yet, or with another count. */
+function newAmong(those: readonly LogEvent[], shown: readonly LogEvent[] | null): LogEvent[] {
+  const counts = new Map(shown?.map(({ position, count }) => [position, count]));
+  return those.filter(({ position, count }) => counts.get(position) !== count);
 }
 
 /** Both, each event once, the newest first, and of those so many. */

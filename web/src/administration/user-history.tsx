@@ -34,9 +34,8 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
       const answer = await api.events({ user_id: id, limit: PAGE, before });
       if (before === null && events.value.length > PAGE) {
         // What was opened further down stays.
-        const had = new Set(events.value.map(({ position }) => position));
-        const fresh = answer.events.filter(({ position }) => !had.has(position));
-        events.value = [...fresh, ...events.value].toSorted((a, b) => b.position - a.position);
+        const all = new Map([...events.value, ...answer.events].map((event) => [event.position, event]));
+        events.value = [...all.values()].toSorted((a, b) => b.position - a.position);
       } else {
         events.value = before === null ? answer.events : [...events.value, ...answer.events];
         next.value = answer.next;

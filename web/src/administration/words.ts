@@ -13,8 +13,8 @@ export const reasonOf = ({ administration }: Texts, reason: string): string =>
 
 export function actorOf({ administration: { actors } }: Texts, actor: string): string {
   if (actor.startsWith('user:')) return say(actors.user, { id: actor.slice(5) });
-  const { service, operator, system } = actors;
-  return known({ service, operator, system }, actor) ?? shown(actor);
+  const { service, operator, system, anonymous } = actors;
+  return known({ service, operator, system, anonymous }, actor) ?? shown(actor);
 }
 
 /** What happened: "Sessions ended: all of the user". */

@@ -25,7 +25,7 @@ export interface LoginInput {
 
 /** E-mail address and password in, a new session out. */
 export async function logIn(world: World, input: LoginInput, origin: Origin): Promise<LoginOutcome> {
-  const { database, system, config } = world;
+  const { database, system, config, refusals } = world;
   const attempt: LoginAttempt = { email: input.email, source: sourceOf(origin.ipAddress) };
   // Shed before the database is asked: a flood of logins must not take its connections from logouts.
   if (system.passwords.load().waiting >= config.hashing.queue) throw new Overloaded('too many logins wait');
@@ -33,6 +33,7 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
   const trace = { ip_address: origin.ipAddress, request_id: origin.requestId, contract: origin.contract };
   if (wait !== null) {
     system.log.warn(trace, 'a login was refused: too many failed logins');
+    refusals.note('login_limited', input.email, origin, { clientId: input.clientId });
     return { outcome: 'rate_limited', retryAfterSeconds: wait };
   }
 
@@ -44,9 +45,12 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     if (error instanceof Overloaded) await uncountAttempt(database, attempt, system.now());
     throw error;
   }
+  const noteFailed = (): void =>
+    refusals.note('login_failed', credentials?.id ?? null, origin, { clientId: input.clientId });
   if (!credentials || !matches || credentials.disabled) {
     // Never what was typed as an address: people type passwords there.
     system.log.warn({ ...trace, user_id: credentials?.id ?? null }, 'a login was refused: wrong credentials');
+    noteFailed();
     await countFailedAttempt(database, attempt, config.loginLimits, system.now());
     return { outcome: 'invalid_credentials' };
   }
@@ -60,7 +64,10 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     input,
     origin,
   );
-  if (!started) return { outcome: 'invalid_credentials' };
+  if (!started) {
+    noteFailed();
+    return { outcome: 'invalid_credentials' };
+  }
   await forgive(world, attempt);
   return { outcome: 'started', ...started };
 }

@@ -61,6 +61,7 @@ export async function refresh(
         origin,
         'refused: another address and another user agent than it was spent from',
       );
+      noteRefused(world, found.session, origin);
       return null;
     }
     if (judged.verdict === 'again') {
@@ -72,7 +73,10 @@ export async function refresh(
         uses === null ? 'refused: too many uses' : 'given its successor again',
         uses,
       );
-      if (uses === null) return null;
+      if (uses === null) {
+        noteRefused(world, found.session, origin);
+        return null;
+      }
       return {
         session: found.session,
         tokens: await successors(
@@ -121,6 +125,9 @@ function logReuse(
     `a spent refresh token was used within the grace, and was ${what}`,
   );
 }
+
+const noteRefused = ({ refusals }: World, { userId, clientId }: LiveSession, origin: Origin): void =>
+  refusals.note('refresh_refused', userId, origin, { clientId });
 
 async function spend(
   world: World,

@@ -5,6 +5,7 @@ import type { Followers } from '../cluster/followers.ts';
 import type { Nodes } from '../cluster/nodes.ts';
 import type { NoticeBoard } from '../cluster/notice-board.ts';
 import type { Reader } from '../cluster/readers.ts';
+import type { RefusalLog } from '../cluster/refusal-log.ts';
 import type { Config } from '../config.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import type { Database } from '../store/database.ts';
@@ -28,6 +29,8 @@ export interface World {
   readonly copies: Copies;
   /** Ends a single session, sharing a commit with others that arrive at the same time. */
   readonly endOne: EndOne;
+  /** What was refused, on its way to the database. */
+  readonly refusals: RefusalLog;
   readonly readers: { audit: Reader; marker: Reader; evictor: Reader | null };
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { Denied } from '../actions/denied.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
+import { followRefusals } from '../actions/follow-refusals.ts';
 import { findUsers } from '../actions/find-users.ts';
 import { listSessions } from '../actions/list-sessions.ts';
 import { previewEnding } from '../actions/preview-ending.ts';
@@ -101,16 +102,20 @@ function directOperator({ world, close }: OpenWorld): Operator {
       return true;
     },
     async newestEvents(limit) {
-      return (await readLog(world, EVERY_EVENT, { before: null, after: null }, limit)).map(loggedEvent);
+      const { events } = await readLog(world, EVERY_EVENT, { before: null, after: null }, limit);
+      return events.map(loggedEvent);
     },
     async *follow(cursor, stop) {
       let place = cursor ?? (await cursorNow(database));
+      const newRefusals = followRefusals(world, EVERY_EVENT);
+      await newRefusals();
       yield { cursor: place, event: null };
       while (!stop.aborted) {
         const news = await readOn(database, place, PAGE);
         place = news.cursor;
         for (const { cursor: from, ...event } of news.events)
           yield { cursor: from, event: loggedEvent(shown(event)) };
+        for (const refusal of await newRefusals()) yield { cursor: place, event: loggedEvent(refusal) };
         // To be stopped is no failure.
         if (!news.more) await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
       }
@@ -128,5 +133,5 @@ function refuseLast(error: unknown): never {
 }
 
 function loggedEvent(event: ShownEvent): LoggedEvent {
-  return { ...event, at: event.at.toISOString() };
+  return { ...event, at: event.at.toISOString(), last_at: event.last_at?.toISOString() ?? null };
 }

@@ -86,6 +86,9 @@ export const loggedEventSchema = z.object({
   contract: z.string().nullable(),
   ip_address: z.string().nullable(),
   details: z.record(z.string(), z.unknown()).nullable(),
+  // Not from a server of before.
+  count: z.number().nullish(),
+  last_at: z.string().nullish(),
 });
 export type LoggedEvent = z.infer<typeof loggedEventSchema>;
 

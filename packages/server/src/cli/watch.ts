@@ -99,6 +99,7 @@ function lineOf(event: LoggedEvent): string {
     event.scope === null || event.scope === 'everyone' ? '' : `scope ${event.scope}`,
     ids.length === 1 ? `session ${ids[0]}` : '',
     event.reason ?? '',
+    (event.count ?? 1) > 1 ? `${event.count} times` : '',
     `by ${event.actor}`,
     event.contract === null ? '' : `through ${event.contract}`,
     event.ip_address === null ? '' : `from ${event.ip_address}`,

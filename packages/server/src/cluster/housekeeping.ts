@@ -1,4 +1,5 @@
 import { sweepLimits } from '../store/limits.ts';
+import { boundRefusals } from '../store/refusals.ts';
 import { purgeOld, readersHolding } from '../store/purge.ts';
 import type { Database } from '../store/database.ts';
 import { markExpired, purgeSessions, saveActivity } from '../store/sessions.ts';
@@ -56,6 +57,8 @@ export function startHousekeeping(options: {
     while ((await purgeSessions(database, keepFrom, BATCH)) === BATCH);
     await sweepLimits(database, now);
     await purgeOld(database, 'events', ago(options.eventsRetentionDays));
+    await purgeOld(database, 'refusals', ago(options.eventsRetentionDays));
+    await boundRefusals(database);
     await purgeOld(database, 'logs', ago(options.auditRetentionDays));
     // A day more: a reader may be behind for a moment.
     const readers = saidHeld ? [] : await readersHolding(database, ago(options.eventsRetentionDays + 1));

@@ -18,7 +18,7 @@ import type { EventFilter } from '../store/log.ts';
 import { countLiveByClient } from '../store/live-count.ts';
 import { findUser, type UserRecord } from '../store/users.ts';
 import { readBody, readParameters } from './body.ts';
-import { type Administrator, administrator, originOf, serviceCaller } from './callers.ts';
+import { type Administrator, administrator, originOf, serviceCallerOnly } from './callers.ts';
 import * as contract from './contract/admin.ts';
 import { deletionsIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
@@ -222,8 +222,8 @@ export function serveAdmin(router: Router, world: World, streams: OpenStreams): 
         'content-disposition': `attachment; filename="curfew-events.${format}"`,
       });
     }
-    const events = await readLog(world, filter, { before: before ?? null, after: after ?? null }, limit);
-    return c.json({ events, next: events.length === limit ? (events.at(-1)?.position ?? null) : null });
+    const from = { before: before ?? null, after: after ?? null };
+    return c.json(await readLog(world, filter, from, limit));
   });
 
   serve(contract.keys, async (c, _admin, world) => c.json({ keys: world.keys.list() }));
@@ -241,7 +241,7 @@ const wantsStream = (c: Call): boolean => /\btext\/event-stream\b/i.test(c.req.h
 
 type FilterInput = {
   [Name in 'type' | 'reason' | 'actor' | 'client_id' | 'since' | 'until']?: string | undefined;
-} & { user_id?: number | undefined };
+} & { user_id?: number | undefined; refused?: 'true' | 'false' | 'only' };
 
 function filterOf(input: FilterInput): EventFilter {
   return {
@@ -252,6 +252,7 @@ function filterOf(input: FilterInput): EventFilter {
     clientId: input.client_id ?? null,
     since: input.since === undefined ? null : new Date(input.since),
     until: input.until === undefined ? null : new Date(input.until),
+    refused: input.refused === 'only' ? true : input.refused === 'false' ? false : null,
   };
 }
 
@@ -291,7 +292,7 @@ const AT_A_TIME = 8;
 
 /** Bring your own login: a service vouches for a user. */
 async function startForService(c: Call): Promise<Response> {
-  const caller = serviceCaller(c);
+  const caller = serviceCallerOnly(c, 'admin_forbidden');
   if (caller.kind === 'refused') return refuse(c, caller.code);
   const input = await readBody(c, contract.startSession);
   if (!input.ok) return refuseInput(c, input.fault);

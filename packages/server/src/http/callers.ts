@@ -6,7 +6,8 @@ import type { Origin, World } from '../actions/world.ts';
 import { userActor } from '../domain/actor.ts';
 import { isTrustedOrigin } from '../domain/origin.ts';
 import { plainName } from '../domain/plain-name.ts';
-import type { LiveSession } from '../domain/session.ts';
+import type { RefusalType } from '../domain/refusal.ts';
+import type { Contract, LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
 import { clearCookies } from './cookies.ts';
 import { type Presented, readCredential } from './credentials.ts';
@@ -41,6 +42,15 @@ export function originOf(c: Call, contract: string, note?: string): Origin {
     userAgent: c.req.header('user-agent') ?? '',
     requestId: c.get('requestId'),
   };
+}
+
+/** The API family of an address. */
+function familyOf(c: Call): Contract {
+  const { path } = c.req;
+  if (path === '/logout') return 'cookie';
+  if (path.startsWith('/auth/')) return presented(c).via === 'cookie' ? 'cookie' : 'envelope';
+  if (path.startsWith('/api/v1/')) return 'token';
+  return path.startsWith('/api/') ? 'session-id' : 'v1';
 }
 
 /** The live session of a request, by any credential of ours. @param use whether this is activity */
@@ -81,12 +91,19 @@ export async function sessionCallerToChange(
 ): Promise<SessionCaller | Refusal> {
   const caller = await sessionCaller(c, true, from);
   if (caller.kind === 'refused' || passesCsrf(c, caller)) return caller;
-  return refused(c, caller.session, 'csrf_failed');
+  return refuseSession(c, caller.session, 'csrf_refused', 'csrf_failed');
 }
 
-/** Refused although the session is alive: worth a line that names the user. */
-function refused(c: Call, session: LiveSession, code: Refusal['code']): Refusal {
-  c.get('world').system.log.warn(
+/** Refused although the session is alive: the log says so, and the user's history. */
+export function refuseSession(
+  c: Call,
+  session: LiveSession,
+  type: RefusalType,
+  code: Refusal['code'],
+): Refusal {
+  const { system, refusals } = c.get('world');
+  refusals.note(type, session.userId, originOf(c, familyOf(c)), { clientId: session.clientId, code });
+  system.log.warn(
     {
       user_id: session.userId,
       sid: session.sid,
@@ -103,7 +120,7 @@ function refused(c: Call, session: LiveSession, code: Refusal['code']): Refusal 
 export async function ownCallerToChange(c: Call): Promise<SessionCaller | Refusal> {
   const caller = await sessionCallerToChange(c);
   if (caller.kind === 'refused' || isForCurfew(c.get('world').config, caller.session)) return caller;
-  return { kind: 'refused', code: 'wrong_audience' };
+  return refuseSession(c, caller.session, 'audience_refused', 'wrong_audience');
 }
 
 /** A page cannot make a browser send our Authorization header, so only a cookie can be abused (OWASP CSRF CS). */
@@ -136,6 +153,21 @@ export function serviceCaller(c: Call): ServiceCaller | Refusal {
   return ok ? { kind: 'service' } : { kind: 'refused', code: 'not_authenticated' };
 }
 
+/** The same where nothing else will do. */
+export function serviceCallerOnly(c: Call, type: RefusalType): ServiceCaller | Refusal {
+  const caller = serviceCaller(c);
+  if (caller.kind === 'refused') noteWrongKey(c, type, presented(c));
+  return caller;
+}
+
+/** Something was presented where a service key was asked for. Whose it is is noted where memory knows. */
+function noteWrongKey(c: Call, type: RefusalType, from: Presented): void {
+  if (from.via === 'none') return;
+  const { memory, refusals } = c.get('world');
+  const session = from.credential && memory.recall(from.credential.text, false)?.session;
+  refusals.note(type, session?.userId ?? null, originOf(c, familyOf(c)), { code: 'not_authenticated' });
+}
+
 export function isServiceKey(world: World, text: string): boolean {
   // All of them are compared, so that the time says nothing about which one came close.
   return world.config.serviceKeys.reduce((found, key) => sameSecret(text, key) || found, false);
@@ -158,11 +190,21 @@ export async function administrator(c: Call, changes: boolean, use = true): Prom
   const service = serviceCaller(c);
   if (service.kind === 'service')
     return { kind: 'administrator', actor: 'service', session: null, credential: null };
-  const caller = changes ? await sessionCallerToChange(c) : await sessionCaller(c, use);
-  if (caller.kind === 'refused') return caller;
+  const from = presented(c);
+  const caller = changes ? await sessionCallerToChange(c, from) : await sessionCaller(c, use, from);
+  if (caller.kind === 'refused') {
+    // No credential of ours: somebody guesses at a service key.
+    if (from.via === 'header' && from.credential === null) noteWrongKey(c, 'admin_forbidden', from);
+    return caller;
+  }
   const { config } = c.get('world');
   if (!mayAdminister(config, caller.session))
-    return refused(c, caller.session, isForCurfew(config, caller.session) ? 'forbidden' : 'wrong_audience');
+    return refuseSession(
+      c,
+      caller.session,
+      'admin_forbidden',
+      isForCurfew(config, caller.session) ? 'forbidden' : 'wrong_audience',
+    );
   const { session, credential } = caller;
   return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
 }

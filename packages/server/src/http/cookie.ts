@@ -32,7 +32,15 @@ export async function startCookieSession(
   c: Call,
   start: () => Promise<LoginOutcome>,
 ): Promise<LoginOutcome | { outcome: 'foreign_page' }> {
-  if (isForeignPage(c)) return { outcome: 'foreign_page' };
+  if (isForeignPage(c)) {
+    const { refusals, system } = c.get('world');
+    refusals.note('csrf_refused', null, originOf(c, 'cookie'), { code: 'csrf_failed' });
+    system.log.warn(
+      { ip_address: c.get('ipAddress'), request_id: c.get('requestId') },
+      "a login from another site's page was refused",
+    );
+    return { outcome: 'foreign_page' };
+  }
   const started = await start();
   if (started.outcome !== 'started') return started;
   await endEarlier(c);

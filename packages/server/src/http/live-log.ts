@@ -1,6 +1,7 @@
 import { mayAdminister } from '../actions/audience.ts';
 import { authenticate } from '../actions/authenticate.ts';
-import { shown } from '../actions/read-log.ts';
+import { followRefusals } from '../actions/follow-refusals.ts';
+import { shown, type ShownEvent } from '../actions/read-log.ts';
 import type { World } from '../actions/world.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
@@ -67,8 +68,10 @@ export async function streamLog(
     : () => undefined;
   let place: string;
   let epoch: string | null = null;
+  let newRefusals = followRefusals(world, filter);
   try {
     place = cursor ?? (await cursorNow(database));
+    await newRefusals();
   } catch (error) {
     over();
     throw error;
@@ -90,9 +93,16 @@ export async function streamLog(
     epoch = standing.epoch;
     if (wentBack) {
       place = await cursorSince(database, new Date(system.now().getTime() - SHOWN_AGAIN_MS));
+      newRefusals = followRefusals(world, filter);
       return '';
     }
-    const wanted = await passing(database, events, filter);
+    const wanted = [
+      ...(await passing(database, events, filter)).map(({ cursor: id, ...event }) => ({
+        id,
+        ...shown(event),
+      })),
+      ...(await newRefusals()).map((refusal) => ({ id: next, ...refusal })),
+    ];
     // Judged after the read: nothing is shown to a session of which it is known that it is over.
     if (!(await mayLook(world, onlooker))) {
       over();
@@ -152,6 +162,6 @@ export async function mayLook(world: World, { credential }: Onlooker): Promise<b
   return session !== null && mayAdminister(world.config, session);
 }
 
-function written({ cursor, ...event }: Parameters<typeof shown>[0] & { cursor: string }): string {
-  return `id: ${cursor}\ndata: ${JSON.stringify(shown(event))}\n\n`;
+function written({ id, ...event }: ShownEvent & { id: string }): string {
+  return `id: ${id}\ndata: ${JSON.stringify(event)}\n\n`;
 }

@@ -4,7 +4,7 @@ import type { Remembered } from '../cluster/memory.ts';
 import type { Config } from '../config.ts';
 import { parseBearer, parseOpaque } from '../domain/tokens.ts';
 import { readForm } from './body.ts';
-import { serviceCaller } from './callers.ts';
+import { serviceCallerOnly } from './callers.ts';
 import * as contract from './contract/oauth.ts';
 import { refuse, refuseInput } from './respond.ts';
 import { type Router, serveRow } from './serve-row.ts';
@@ -17,7 +17,8 @@ export function serveOauth(router: Router): void {
     router,
     contract.introspect,
     async (c) => {
-      if (serviceCaller(c).kind !== 'service') return refuse(c, 'not_authenticated');
+      if (serviceCallerOnly(c, 'service_key_refused').kind !== 'service')
+        return refuse(c, 'not_authenticated');
       const input = await readForm(c, contract.introspect);
       if (!input.ok) return refuseInput(c, input.fault);
       const { token, audience } = input.value;

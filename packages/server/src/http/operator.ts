@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { World } from '../actions/world.ts';
 import { readNodes } from '../store/nodes.ts';
-import { serviceCaller } from './callers.ts';
+import { serviceCallerOnly } from './callers.ts';
 import * as contract from './contract/operator.ts';
 import type { Call } from './environment.ts';
 import type { Metrics } from './metrics.ts';
@@ -69,7 +69,8 @@ export function serveOperator(router: Router, world: World, metrics: Metrics): v
       // Through a proxy on this machine everybody would look local.
       const forwarded = c.req.header('x-forwarded-for') ?? c.req.header('forwarded');
       const local = (here === '127.0.0.1' || here === '::1') && forwarded === undefined;
-      if (!local && serviceCaller(c).kind !== 'service') return refuse(c, 'forbidden');
+      if (!local && serviceCallerOnly(c, 'service_key_refused').kind !== 'service')
+        return refuse(c, 'forbidden');
       return c.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
     },
     onFault,

@@ -5,7 +5,7 @@ import { parseOpaque } from '../domain/tokens.ts';
 import { findUser } from '../store/users.ts';
 import { userFacts } from '../actions/user-facts.ts';
 import { type InputFault, readBody } from './body.ts';
-import { originOf, presented, sessionCaller } from './callers.ts';
+import { originOf, presented, refuseSession, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
 import { clearIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
@@ -94,8 +94,10 @@ export function serveSessionId(router: Router): void {
       if (caller.kind === 'refused') return error(c, 401, 'Not authenticated');
       const wanted = readLong(c.req.param('id'));
       const { session } = caller;
-      if (wanted !== BigInt(session.userId) && !mayAdminister(c.get('world').config, session))
+      if (wanted !== BigInt(session.userId) && !mayAdminister(c.get('world').config, session)) {
+        refuseSession(c, session, 'admin_forbidden', 'forbidden');
         return error(c, 403, 'Access denied');
+      }
       const known = wanted !== null && wanted <= BigInt(Number.MAX_SAFE_INTEGER);
       const user = known ? await findUser(c.get('world').database, Number(wanted)) : null;
       return user ? c.json(userBody(userFacts(user))) : error(c, 404, 'User not found');

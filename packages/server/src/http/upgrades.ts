@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { World } from '../actions/world.ts';
 import { createAddressReader } from './address.ts';
+import { readCredential } from './credentials.ts';
 import { createFeeds } from './feed.ts';
 import type { Metrics } from './metrics.ts';
 import { createNotices } from './notices.ts';
@@ -46,7 +47,26 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
     onUpgradeAnswered(socket, (status) => {
       const ms = Math.round((world.system.monotonicMs() - startedMs) * 100) / 100;
       world.system.log.info({ method: 'GET', path, status, ms, ip_address, upgrade: 'websocket' }, 'request');
+      if (status === 401 || status === 403) noteRefused(request, ip_address, status);
     });
+  };
+  /** Whose credential came with it is noted where memory knows: of a cookie that another site's page made a browser send. */
+  const noteRefused = (request: IncomingMessage, ipAddress: string | null, status: 401 | 403): void => {
+    const { authorization, cookie, 'user-agent': userAgent = '' } = request.headers;
+    const from = readCredential(authorization, cookie, world.config.cookie.name);
+    const session =
+      from.via === 'none' || !from.credential
+        ? undefined
+        : world.memory.recall(from.credential.text, false)?.session;
+    world.refusals.note(
+      'websocket_refused',
+      session?.userId ?? null,
+      { contract: 'v1', ipAddress, userAgent, requestId: null },
+      {
+        code: status === 403 ? 'forbidden' : 'not_authenticated',
+        ...(session ? { clientId: session.clientId } : {}),
+      },
+    );
   };
   return {
     upgrade(request, socket, head) {

@@ -11,6 +11,7 @@ import type { StartedSession } from '../actions/start-session.ts';
 import { whyEnded } from '../actions/why-ended.ts';
 import { sourceOf } from '../domain/ip-address.ts';
 import { passwordFault } from '../domain/password.ts';
+import type { RefusalType } from '../domain/refusal.ts';
 import { type LiveSession, shownIdleExpiry } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt } from '../store/limits.ts';
@@ -311,12 +312,18 @@ async function renewedWithinLimits(
   field: string,
   prove: () => Promise<StartedSession | 'wrong_password' | 'ended'>,
 ): Promise<Response> {
-  const { database, config, system } = c.get('world');
+  const { database, config, system, refusals } = c.get('world');
   const attempt = { email: session.user.email, source: sourceOf(c.get('ipAddress')) };
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
-  if (wait !== null) return refuse(c, 'rate_limited', {}, { 'retry-after': String(wait) });
+  const note = (type: RefusalType): void =>
+    refusals.note(type, session.userId, originOf(c, 'v1'), { clientId: session.clientId });
+  if (wait !== null) {
+    note('login_limited');
+    return refuse(c, 'rate_limited', {}, { 'retry-after': String(wait) });
+  }
   const outcome = await prove();
   if (outcome === 'wrong_password') {
+    note('reauthentication_failed');
     await countFailedAttempt(database, attempt, config.loginLimits, system.now());
     return refuse(c, 'invalid_credentials', { field });
   }

@@ -115,13 +115,15 @@ export interface EventFilter {
   type: string | null;
   reason: string | null;
   userId: number | null;
-  /** 'user:<id>', 'service', 'operator' or 'system'. */
+  /** 'user:<id>', 'service', 'operator', 'system' or 'anonymous'. */
   actor: string | null;
   clientId: string | null;
   /** From this instant on. */
   since: Date | null;
   /** Before this one. */
   until: Date | null;
+  /** What was refused alone, or not at all. */
+  refused: boolean | null;
 }
 
 export const EVERY_EVENT: EventFilter = {
@@ -132,15 +134,23 @@ export const EVERY_EVENT: EventFilter = {
   clientId: null,
   since: null,
   until: null,
+  refused: null,
 };
 
-/** A page of the log: the newest before a position, or, with `after`, the oldest after it. */
+/** Where a page begins: the newest before a position, or, with `after`, the oldest after it. */
+export interface ReadFrom {
+  before: number | null;
+  after: number | null;
+}
+
+/** A page of the log. */
 export function readEvents(
   on: Queryable,
   filter: EventFilter,
-  from: { before: number | null; after: number | null },
+  from: ReadFrom,
   limit: number,
 ): Promise<LogEvent[]> {
+  if (filter.refused === true) return Promise.resolve([]);
   const page = from.after === null ? newestEvents : oldestEvents;
   const { type, reason, userId, actor, clientId, since, until } = filter;
   return page.run(
@@ -162,6 +172,7 @@ export async function passing<Event extends LogEvent>(
   filter: EventFilter,
 ): Promise<Event[]> {
   const { userId } = filter;
+  if (filter.refused === true) return [];
   const wide = events.filter(({ scope }) => scope === 'client' || scope === 'everyone');
   const rows =
     userId === null || wide.length === 0

@@ -1,7 +1,7 @@
 import { type Queryable, statement } from './statement.ts';
 
 /*
- * The log and the audit view are cut off at their old end, a slice at a time: each deletes a few rows by an index, and holds no
+ * The log, the audit view and the refusals are cut off at their old end, a slice at a time: each deletes a few rows by an index, and holds no
  * lock that anybody waits for. A slice begins where the last one stopped: index entries of rows that are gone lead nowhere.
  */
 
@@ -33,7 +33,17 @@ const purgeLogs = statement<[before: Date, from: string, limit: number], Slice>(
    select (select count(*) from gone) as deleted, (select max(id)::text from slice) as last`,
 );
 
-const OLD = { events: purgeEvents, logs: purgeLogs };
+const purgeRefusals = statement<[before: Date, from: string, limit: number], Slice>(
+  'purge_refusals',
+  `with slice as (
+     select position, last_at from refusals where position >= $2::text::bigint order by position limit $3
+   ), gone as (
+     delete from refusals r using slice s where r.position = s.position and s.last_at < $1 returning 1
+   )
+   select (select count(*) from gone) as deleted, (select max(position)::text from slice) as last`,
+);
+
+const OLD = { events: purgeEvents, logs: purgeLogs, refusals: purgeRefusals };
 const SLICE = 1000;
 /** In one sweep; the next one goes on. */
 const MOST_SLICES = 100;

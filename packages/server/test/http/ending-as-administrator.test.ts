@@ -56,7 +56,8 @@ describe.each(backends())('the administration, %s', (backend) => {
   const logOut = (body: object, bearer = admin.bearer) => call('POST', '/v1/admin/logout', { bearer, body });
   const living = (): Promise<boolean[]> => alive(call, sessions);
   const newest = async (query = ''): Promise<Record<string, unknown>> =>
-    (await call('GET', `/v1/admin/events?limit=1${query}`, { bearer: SERVICE_KEY })).json.events[0];
+    (await call('GET', `/v1/admin/events?limit=1&refused=false${query}`, { bearer: SERVICE_KEY })).json
+      .events[0];
 
   const scopes: [string, () => object, boolean[], object][] = [
     [

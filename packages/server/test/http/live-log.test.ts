@@ -23,7 +23,7 @@ async function follow(
 
 describe.each(backends())('the log, followed, %s', (backend) => {
   let on: TestAuthority;
-  let user: { id: number };
+  let user: { id: number; email: string };
   beforeAll(async () => {
     on = await openAuthority(backend, {}, { system: { passwords: cheap } });
     user = await newUser(on.call);
@@ -71,6 +71,37 @@ describe.each(backends())('the log, followed, %s', (backend) => {
     expect([scopes(theirs), scopes(others)]).toEqual([['client', 'user'], ['user']]);
   });
 
+  test('shows what is refused, again when there is more of it, and not where it is not wanted', async () => {
+    const other = await newUser(on.call);
+    const fail = (email: string): Promise<unknown> =>
+      on.call('POST', '/v1/login', { body: { email, password: 'wrong' } });
+    // Of before: not shown.
+    await fail(user.email);
+    await on.call('GET', '/v1/admin/events', { bearer: SERVICE_KEY });
+    const theirs = await follow(on, `?user_id=${other.id}`);
+    const only = await follow(on, '?refused=only');
+    const without = await follow(on, '?refused=false');
+    const counts = (of: Streamed, userId = other.id): unknown[] =>
+      of.events
+        .filter(({ user_id }) => user_id === userId)
+        .map((event) => [event.type, (event as unknown as { count: number | null }).count]);
+    await fail(other.email);
+    await until('it comes', async () => counts(theirs).length > 0);
+    await fail(other.email);
+    await until('it comes again', async () => counts(theirs).length > 1 && counts(only).length > 1);
+    await opened(on.call, other.id);
+    await until('the event comes', async () => counts(theirs).length > 2 && counts(without).length > 0);
+    // At the turn of a minute the second one is an event of its own.
+    const seen = [
+      ['login_failed', 1],
+      ['login_failed', expect.toBeOneOf([1, 2])],
+    ];
+    expect(counts(theirs)).toEqual([...seen, ['session_started', null]]);
+    expect(counts(only)).toEqual(seen);
+    expect(counts(without)).toEqual([['session_started', null]]);
+    expect(counts(only, user.id)).toEqual([]);
+  });
+
   test('goes on after an id: what happened meanwhile comes, from the header and from the address', async () => {
     const first = await follow(on);
     await opened(on.call, user.id);
@@ -98,7 +129,7 @@ describe.each(backends())('the log, followed, %s', (backend) => {
     const other = await v1Login(on.call, ADMIN);
     const [ending, going] = [
       await follow(on, '', { bearer: admin.bearer }),
-      await follow(on, '', { bearer: other.bearer }),
+      await follow(on, '?refused=false', { bearer: other.bearer }),
     ];
     await on.call('POST', '/v1/logout', { bearer: admin.bearer });
     await until('the stream ends', async () => ending.done);

@@ -1,6 +1,7 @@
 import { CURSOR } from '@curfew/protocol/log-cursor';
 import { z } from '@hono/zod-openapi';
 import { DEGRADED_CODES } from '../../actions/system-facts.ts';
+import { REFUSALS as REFUSED } from '../../domain/refusal.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import { ADMINISTRATOR, body, json, problems, row, SERVICE } from './row.ts';
 import * as shape from './shapes.ts';
@@ -295,7 +296,11 @@ const event = z
   .object({
     position: z.number().int(),
     at: z.string(),
-    type: z.enum(['session_started', 'sessions_ended', 'user_changed', 'user_created', 'keys_rotated']),
+    type: z
+      .enum(['session_started', 'sessions_ended', 'user_changed', 'user_created', 'keys_rotated', ...REFUSED])
+      .describe(
+        'From "login_failed" on: what was refused. Such an event stands for all attempts of its type on one account (`user_id`; null where there is none of that name, or none was named) from one address (of IPv6 one /64) within one minute. What it says of a request is that of the last one.',
+      ),
     scope: z.string().nullable(),
     reason: z.enum(END_REASONS).nullable(),
     user_id: z.number().nullable(),
@@ -304,13 +309,21 @@ const event = z
     client_id: z.string().nullable(),
     device_id: z.string().nullable(),
     except_session: z.string().nullable(),
-    actor: z.string(),
+    actor: z
+      .string()
+      .describe('"anonymous" where something was refused to somebody who had not proven who it is.'),
     contract: z.string().nullable(),
     ip_address: z.string().nullable(),
     user_agent: z.string().nullable(),
     request_id: z.string().nullable(),
     details: z.record(z.string(), z.unknown()).nullable(),
     actor_session: z.string().nullable().describe('The session of the actor, where one asked.'),
+    count: z
+      .number()
+      .int()
+      .nullable()
+      .describe('Of what was refused: how many attempts; `at` is the first and `last_at` the last of them.'),
+    last_at: z.string().nullable(),
   })
   .openapi('Event');
 const EVENT = {
@@ -332,6 +345,8 @@ const EVENT = {
   request_id: 'k3v1-12',
   details: null,
   actor_session: shape.SID,
+  count: null,
+  last_at: null,
 };
 
 export const events = row({
@@ -340,7 +355,7 @@ export const events = row({
   tags: ['Administration'],
   summary: 'Read and export the log',
   description:
-    'JSON: a page, the newest first, or with `after` the oldest after it. `format` "jsonl" or "csv" streams everything that matches, oldest first. With `Accept: text/event-stream` it is followed as it grows, until the session that asks is over: each event has an id that `Last-Event-ID`, or `cursor`, goes on from. Nothing is left out then, however late it was committed; some events may come a second time, with the same position.',
+    'JSON: a page, the newest first, or with `after` the oldest after it. Attempts that were refused stand among the events, by the minute. `format` "jsonl" or "csv" streams everything that matches, oldest first. With `Accept: text/event-stream` it is followed as it grows, until the session that asks is over: each event has an id that `Last-Event-ID`, or `cursor`, goes on from. No event is left out then, however late it was committed; some may come a second time, with the same position.',
   security: ADMINISTRATOR,
   request: {
     query: z.object({
@@ -354,14 +369,18 @@ export const events = row({
       actor: z
         .string()
         .regex(
-          /^(user:[1-9]\d{0,15}|service|operator|system)$/,
-          'must be user:<id>, service, operator or system',
+          /^(user:[1-9]\d{0,15}|service|operator|system|anonymous)$/,
+          'must be user:<id>, service, operator, system or anonymous',
         )
         .optional()
         .describe('Who did it.'),
       client_id: shape.clientId.optional().describe('Logins with this application, and its own ending.'),
       since: instant.optional().describe('From this instant on.'),
       until: instant.optional().describe('Before this instant.'),
+      refused: z
+        .enum(['true', 'false', 'only'])
+        .default('true')
+        .describe('With attempts that were refused, without them, or these alone.'),
       cursor: z
         .string()
         .regex(CURSOR, 'must be the id of a streamed event')

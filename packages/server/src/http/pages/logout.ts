@@ -3,7 +3,14 @@ import { html } from 'hono/html';
 import { logOut } from '../../actions/log-out.ts';
 import { csrfToken } from '../../domain/tokens.ts';
 import { readForm } from '../body.ts';
-import { originOf, passesCsrf, presented, type SessionCaller, sessionCaller } from '../callers.ts';
+import {
+  originOf,
+  passesCsrf,
+  presented,
+  refuseSession,
+  type SessionCaller,
+  sessionCaller,
+} from '../callers.ts';
 import { clearFromBrowser } from '../cookie.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
@@ -46,7 +53,10 @@ export async function takeLogout(c: Call, built: Built): Promise<Response> {
     const caller = await cookieCaller(c);
     if (!caller) return await nothingToDo(call);
     // Sent from elsewhere: the question is asked instead.
-    if (!passesCsrf(c, caller, input.ok ? input.value.csrf : '')) return await ask(call, caller, next, 403);
+    if (!passesCsrf(c, caller, input.ok ? input.value.csrf : '')) {
+      refuseSession(c, caller.session, 'csrf_refused', 'csrf_failed');
+      return await ask(call, caller, next, 403);
+    }
     await logOut(c.get('world'), caller.session, { scope: 'this' }, originOf(c, 'cookie'));
   } catch (error) {
     faultOf(c, error);

@@ -1,0 +1,160 @@
+import { sourceOf } from '../domain/ip-address.ts';
+import { OTHERS, type RefusalType } from '../domain/refusal.ts';
+import type { Database } from '../store/database.ts';
+import { type Refusal, writeRefusals } from '../store/refusals.ts';
+import type { System } from '../system/system.ts';
+import { coalesced } from './coalesced.ts';
+
+const MINUTE_MS = 60_000;
+/** Written a moment after it was noted, so that the answer comes first. */
+const GATHER_MS = 50;
+/** A flood costs one statement in so long. A crash loses as much of it. */
+const EVERY_MS = 250;
+/** After a failure. */
+const AGAIN_MS = 2000;
+/** Beyond so many sources of a minute an account has one row for all others. */
+const SOURCES_PER_ACCOUNT = 10;
+/** New rows of a minute, by whom they name; beyond them there is one for each kind. So nobody drives out the others. */
+const ROWS = { account: 1000, typed: 200, nobody: 100 };
+/** While the database takes nothing. */
+const MOST_PENDING = 5000;
+
+/** What a refusal says besides its kind. */
+export interface RefusedRequest {
+  contract: string;
+  ipAddress: string | null;
+  userAgent: string;
+  requestId: string | null;
+}
+
+/**
+ * What was refused, gathered in memory and written now and then: noting it takes no time from an answer, the same whether an
+ * account exists or not, and no connection of logouts.
+ */
+export class RefusalLog {
+  readonly #database: Database;
+  readonly #system: System;
+  /** Writes what was noted before the call. A failure is in the system log, and is tried again. */
+  readonly write: () => Promise<void>;
+  #minuteMs = 0;
+  /** The rows of this minute, and the sources of each account. */
+  readonly #rows = new Set<string>();
+  readonly #sources = new Map<string, number>();
+  #left = { ...ROWS };
+  #pending = new Map<string, Refusal>();
+  #lost = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #writtenMs = Number.NEGATIVE_INFINITY;
+
+  constructor(database: Database, system: System) {
+    this.#database = database;
+    this.#system = system;
+    this.write = coalesced(() => this.#write());
+  }
+
+  /**
+   * @param who the account; or what was typed as its address, which is looked up later and not kept; or null
+   */
+  note(
+    type: RefusalType,
+    who: number | string | null,
+    request: RefusedRequest,
+    more: { clientId?: string; code?: string } = {},
+  ): void {
+    const at = this.#system.now();
+    const minuteMs = Math.floor(at.getTime() / MINUTE_MS) * MINUTE_MS;
+    if (minuteMs > this.#minuteMs) this.#beginMinute(minuteMs);
+    const row = this.#rowOf(type, who, sourceOf(request.ipAddress));
+    const key = `${this.#minuteMs} ${row.key}`;
+    const last: Refusal['last'] = {
+      contract: request.contract,
+      client_id: more.clientId ?? null,
+      ip_address: request.ipAddress,
+      user_agent: request.userAgent.slice(0, 512).toWellFormed().replaceAll('\0', ''),
+      request_id: request.requestId,
+      code: more.code ?? null,
+    };
+    const known = this.#pending.get(key);
+    if (known) this.#pending.set(key, { ...known, count: known.count + 1, lastAt: at, last });
+    else if (this.#pending.size >= MOST_PENDING) this.#lost++;
+    else
+      this.#pending.set(key, {
+        type,
+        userId: typeof row.who === 'number' ? row.who : null,
+        typed: typeof row.who === 'string' ? row.who : null,
+        source: row.source,
+        minute: new Date(this.#minuteMs),
+        count: 1,
+        at,
+        lastAt: at,
+        last,
+      });
+    this.#writeIn(Math.max(GATHER_MS, this.#writtenMs + EVERY_MS - this.#system.monotonicMs()));
+  }
+
+  async close(): Promise<void> {
+    await this.write();
+    clearTimeout(this.#timer);
+  }
+
+  #writeIn(ms: number): void {
+    this.#timer ??= setTimeout(() => void this.write(), ms).unref();
+  }
+
+  #beginMinute(minuteMs: number): void {
+    this.#minuteMs = minuteMs;
+    this.#rows.clear();
+    this.#sources.clear();
+    this.#left = { ...ROWS };
+  }
+
+  /** The row that counts it: its own while there is room for that, or one that it shares. */
+  #rowOf(
+    type: RefusalType,
+    who: number | string | null,
+    source: string,
+  ): { key: string; who: number | string | null; source: string } {
+    const row = { key: `${type} ${JSON.stringify(who)} ${source}`, who, source };
+    if (this.#rows.has(row.key)) return row;
+    const shared = source === OTHERS;
+    if (shared && who === null) return row;
+    const account = `${type} ${JSON.stringify(who)}`;
+    const sources = this.#sources.get(account) ?? 0;
+    if (who !== null && !shared && sources >= SOURCES_PER_ACCOUNT) return this.#rowOf(type, who, OTHERS);
+    const pool = who === null ? 'nobody' : typeof who === 'number' ? 'account' : 'typed';
+    if (this.#left[pool] === 0) return this.#rowOf(type, null, OTHERS);
+    this.#left[pool]--;
+    this.#rows.add(row.key);
+    if (who !== null) this.#sources.set(account, sources + 1);
+    return row;
+  }
+
+  async #write(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const pending = this.#pending;
+    if (pending.size === 0) return;
+    this.#pending = new Map();
+    this.#writtenMs = this.#system.monotonicMs();
+    try {
+      await writeRefusals(this.#database, [...pending.values()]);
+      if (this.#lost > 0) this.#system.log.warn({ count: this.#lost }, 'refused attempts were not recorded');
+      this.#lost = 0;
+    } catch (err) {
+      // An answer that was lost on the way makes a count too high: better than too low.
+      for (const [key, refusal] of pending) this.#giveBack(key, refusal);
+      this.#writeIn(AGAIN_MS);
+      this.#system.log.warn(
+        { err, rows: pending.size },
+        'refused attempts could not be recorded; it will be tried again',
+      );
+    }
+  }
+
+  #giveBack(key: string, refusal: Refusal): void {
+    const since = this.#pending.get(key);
+    if (since) this.#pending.set(key, { ...since, count: since.count + refusal.count, at: refusal.at });
+    else if (this.#pending.size < MOST_PENDING) this.#pending.set(key, refusal);
+    else this.#lost += refusal.count;
+  }
+}
