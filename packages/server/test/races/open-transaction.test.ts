@@ -154,4 +154,50 @@ describe.skipIf(findPostgres() === undefined)('while a transaction is open in an
     await stranger.query('commit');
     expect([await marks(), await marks()]).toEqual([1, 0]);
   });
+
+  test('a burst of cuts is read in few pages, each event once, and its rows are marked many at a time', async () => {
+    const burst = 12_000;
+    await stranger.query('begin');
+    await stranger.query('select pg_current_xact_id()');
+    let node = await cursorNow(database);
+    await readers.marker();
+    await database.query({
+      text: `with made as (
+           insert into users (email, created_at) select 'burst' || i || '@example.com', now() from generate_series(1, $1::int) i returning id
+         ), opened as (
+           insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at, idle_seconds,
+             idle_expires_at, expires_at)
+           select gen_random_uuid(), id, 'desk', 'd', 'v1', nextval('positions'), now(), now(), 600, now() + interval '1 hour',
+             now() + interval '1 day' from made
+         )
+         select max(id) from made`,
+      values: [burst],
+    });
+    // A transaction each, as logouts are.
+    await database.query({
+      text: `do $$ declare who bigint; begin
+        for who in select id from users where email like 'burst%' loop
+          with e as (
+            insert into events (at, type, scope, reason, user_id, actor)
+            values (now(), 'sessions_ended', 'user', 'logout', who, 'user:' || who) returning position
+          )
+          insert into cuts (key, position, base) select 'user:' || who, position, position from e;
+          commit;
+        end loop;
+      end $$`,
+      values: [],
+    });
+    const read = await counted(async () => {
+      for (let more = true; more; ) ({ cursor: node, more } = await readEndings(database, node, 5000));
+    });
+    expect(read).toEqual({ rows: burst, statements: Array.from({ length: 3 }, () => 'next_endings') });
+    const marked = await counted(readers.marker);
+    expect(marked.rows).toBe(burst);
+    expect(marked.statements.length).toBeLessThan(burst / 100);
+    const { rows: left } = await database.query({
+      text: `select count(*) as count from user_sessions where is_active and client_id = 'desk'`,
+      values: [],
+    });
+    expect(left).toEqual([{ count: 0 }]);
+  });
 });
