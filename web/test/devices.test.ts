@@ -189,6 +189,38 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
     await context.close();
   });
 
+  test('of very many a page is shown, then more, and a change leaves them there', async () => {
+    await nobody();
+    const here = await visit(browser);
+    await open(here.page);
+    const ids: string[] = [];
+    for (let i = 0; i < 210; i++) {
+      const { json } = await site.call('POST', '/v1/admin/sessions', {
+        bearer: SERVICE_KEY,
+        body: { user_id: 2 },
+      });
+      ids.push((json['session'] as { id: string }).id);
+    }
+    await here.page.reload();
+    await here.page.getByText('You are logged in on 211 devices.').waitFor();
+    const rows = here.page.locator('.device');
+    const shown = await rows.count();
+    expect(shown).toBe(201);
+    // The oldest of all, and there all the same.
+    expect(await here.page.locator('.device', { hasText: 'This device' }).count()).toBe(1);
+    await here.page.getByRole('button', { name: 'Show more' }).click();
+    await expect.poll(() => rows.count()).toBe(211);
+    expect(await here.page.locator('.device', { hasText: 'This device' }).count()).toBe(1);
+    expect(await here.page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+    await site.call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'sessions', sessions: ids.slice(0, 1) },
+    });
+    await here.page.getByText('You are logged in on 210 devices.').waitFor();
+    expect(await rows.count()).toBe(210);
+    await here.context.close();
+  });
+
   test('the keyboard alone is enough', async () => {
     await nobody();
     await program();
