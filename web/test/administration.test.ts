@@ -68,7 +68,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
     await page.getByText('Filters').click();
     await page.getByLabel('What').selectOption('Everything refused');
     await page.getByRole('button', { name: 'Show', exact: true }).click();
-    await list.getByRole('listitem').filter({ hasText: 'Logged in' }).first().waitFor({ state: 'detached' });
+    await list.locator('.event:not(.refused)').first().waitFor({ state: 'detached' });
     await refused.first().waitFor();
     const { json } = await site.call('GET', `/v1/admin/users?query=${email}`, { bearer: SERVICE_KEY });
     await open(`/admin/users/${json.users[0].id}`);
