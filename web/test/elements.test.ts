@@ -31,6 +31,21 @@ describe.skipIf(CHROMIUM === undefined)('examples/elements', () => {
     await site?.close();
   });
 
+  test('keep the path of an authority', async () => {
+    const { page, context } = await visit(browser);
+    await page.goto(origin);
+    await page.getByLabel('E-mail address').waitFor();
+    const asked = page.waitForRequest((request) => request.url().startsWith(`${site.origin}/auth/`));
+    await page
+      .locator('curfew-login')
+      .evaluate((one, to) => one.setAttribute('authority', to), `${site.origin}/auth/`);
+    await page.getByLabel('E-mail address').fill(USER);
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    expect((await asked).url()).toBe(`${site.origin}/auth/v1/login`);
+    await context.close();
+  });
+
   test('log in, see the devices, and are told of an ending, under the page’s own policy and in its colours', async () => {
     const { page, context, complaints } = await visit(browser, { colorScheme: 'dark' });
     await page.goto(origin);
