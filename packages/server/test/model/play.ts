@@ -273,10 +273,8 @@ export class Play {
       client_id: facts.app,
       device_id: device,
       expires_at: new Date(session.endsAt).toISOString(),
-      // Who logs in is told exactly; whoever asks later is told activity to the minute.
-      idle_expires_at: new Date(
-        issued.session ? session.idleEndsAt : Math.floor(session.idleEndsAt / 60_000) * 60_000,
-      ).toISOString(),
+      // Activity is shown to the minute, but never before the session began: of a new one, exactly.
+      idle_expires_at: new Date(session.idleEndsAt).toISOString(),
     });
     this.#compareLife(issued, credential);
   }
