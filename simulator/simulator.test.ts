@@ -9,8 +9,6 @@ import { BUDGET, knownSeeds } from './table.ts';
 
 // The runs are processes of their own: that is where a mutation can be loaded.
 const SEEDS = 10_000;
-/** Seconds on one core of a two-core machine. Measured as time on the processor: others work here at the same time. */
-const MOST_SECONDS = 60;
 
 test(`the guarantee holds under ${SEEDS} seeds`, async () => {
   const tally = await runInChild(1, SEEDS);
@@ -19,7 +17,6 @@ test(`the guarantee holds under ${SEEDS} seeds`, async () => {
   // Something happens in them: a simulation in which nobody does anything proves nothing.
   expect(tally.checks / SEEDS).toBeGreaterThan(30);
   expect(tally.confirmations / SEEDS).toBeGreaterThan(8);
-  expect(tally.cpuMs / 1000).toBeLessThan(MOST_SECONDS);
 }, 300_000);
 
 test('a seed replays to the letter, with and without its history', () => {
