@@ -170,18 +170,22 @@ insert into incarnation (epoch, settled) values ('1.' || left(replace(gen_random
 -- on a standby.
 create function database_identity() returns text language plpgsql as $$
 declare
-  server text := '';
+  place text := current_setting('curfew.database', true);
   timeline text := '';
 begin
-  begin
-    server := (select system_identifier from pg_control_system());
-  exception when insufficient_privilege or undefined_function or feature_not_supported then null;
-  end;
+  if coalesce(place, '') = '' then
+    place := '.' || (select oid from pg_database where datname = current_database());
+    begin
+      place := (select system_identifier from pg_control_system()) || place;
+    exception when insufficient_privilege or undefined_function or feature_not_supported then null;
+    end;
+    perform set_config('curfew.database', place, false);
+  end if;
   begin
     timeline := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
   exception when insufficient_privilege or undefined_function or feature_not_supported then null;
   end;
-  return server || '.' || timeline || '.' || (select oid from pg_database where datname = current_database());
+  return split_part(place, '.', 1) || '.' || timeline || '.' || split_part(place, '.', 2);
 end $$;
 
 -- Failed logins by SHA-256 of what is limited (account, address, or the pair), so that no list of e-mail addresses
