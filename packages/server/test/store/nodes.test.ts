@@ -1,6 +1,7 @@
 /** The registry of nodes: a beat stands for one moment of one node, so that nobody takes a node out by what it saw earlier. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
+import { claimIncarnation } from '../../src/store/epoch.ts';
 import { beatNode, readNodes, registerNode, removeNode, removeSilentNode } from '../../src/store/nodes.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
@@ -65,5 +66,21 @@ describe.runIf(hasPostgres())('beats', () => {
     for (const earlier of [first, second]) expect(await takeOut(id, earlier)).toBe(false);
     expect(await takeOut(id, await beatOf(id))).toBe(true);
     expect((await readNodes(database, id)).nodes).toEqual([]);
+  });
+
+  test('every answer says whether it comes from another database than the recorded one, and with which beat', async () => {
+    const id = crypto.randomUUID();
+    const answers = async () => {
+      const { raised } = await register(id);
+      const [beaten, registry] = [await beatNode(database, id), await readNodes(database, id)];
+      expect([beaten.beat, registry.beat]).toEqual([raised, beaten.raised]);
+      expect(registry.nodes).toContainEqual({ id, beat: beaten.raised });
+      expect((await readNodes(database, crypto.randomUUID())).beat).toBeNull();
+      return [await register(id), beaten, registry].map(({ foreign }) => foreign);
+    };
+    await claimIncarnation(database);
+    expect(await answers()).toEqual([false, false, false]);
+    await database.query({ text: `update incarnation set identity = identity || '0'`, values: [] });
+    expect(await answers()).toEqual([true, true, true]);
   });
 });
