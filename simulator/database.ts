@@ -62,6 +62,8 @@ interface Incarnation {
   readonly epoch: string;
   readonly timeline: number;
   readonly settled: boolean;
+  /** The start of the server that positions were last raised for. */
+  readonly started: number;
 }
 
 /** Everything that was committed, at one instant: what a standby has received, or what a copy was made of. */
@@ -96,8 +98,10 @@ export class Database {
   #log: Logged[] = [];
   #cuts = new Map<string, Cut>();
   #nodes = new Map<string, { beat: number }>();
-  #incarnation: Incarnation = { epoch: '1.first', timeline: 1, settled: true };
+  #incarnation: Incarnation = { epoch: '1.first', timeline: 1, settled: true, started: 1 };
   #timeline = 1;
+  /** How often a server was started. */
+  #starts = 1;
   readonly #pasts: Past[] = [];
   readonly #registrations: { process: Process; atMs: number }[] = [];
   /** Raised whenever all connections break. */
@@ -124,11 +128,11 @@ export class Database {
     this.#crashes = this.#era;
     this.#open.clear();
     this.#nextXid = this.#onDisk + 1;
+    // One that lost a backend recovers without a start.
+    if (this.#world.random.chance(0.5)) this.#starts++;
   }
   #crashes = 0;
 
-  /** An older copy was put back, and nobody has noticed yet: the nodes that can must live on. */
-  needsWitness = false;
   /** Nobody has noticed yet that it went back. */
   #unnoticed = false;
 
@@ -156,8 +160,9 @@ export class Database {
   /**
    * The last commits are gone, and positions and numbers of transactions are given out again: another server takes over at once that
    * had not received them; or a copy of this one is put back, which is older, and takes longer than anybody trusts itself.
+   * @returns for how long the nodes were stopped meanwhile; null when they were not
    */
-  goBack(): void {
+  goBack(): number | null {
     const { random, nowMs } = this.#world;
     const { leaseMs, waitMs, healMs } = this.#plan;
     const failover = random.chance(0.7);
@@ -168,15 +173,12 @@ export class Database {
     const lagMs = (failover ? random.between(0, 2) : random.between(3, 6)) * leaseMs;
     const untilMs = unknown ? unknown.atMs - 0.01 : nowMs - lagMs;
     const past = this.#pasts.findLast(({ atMs }) => atMs <= untilMs);
-    if (!past || nowMs + downMs > healMs) return;
-    // That a copy is older only those can know who were there before it was put back.
-    const witnesses = this.#truth.nodes.filter((node) => !node.process.dead && !node.retiring);
-    if (!failover && !witnesses.some(({ name }) => past.nodes.has(name))) return;
-    this.needsWitness = !failover;
+    if (!past || nowMs + downMs > healMs) return null;
     this.fail(downMs, true);
     if (unknown)
       unknown.process.cutOffUntilMs = Math.min(nowMs + downMs + random.between(0, 1.5) * leaseMs, healMs);
     if (failover) this.#timeline++;
+    this.#starts++;
     this.#unnoticed = true;
     const { sessions } = this.#truth;
     const lost = new Set(sessions.filter((session) => session.there && !past.there.has(session)));
@@ -199,12 +201,17 @@ export class Database {
       'database',
       () => `goes back to ${past.atMs.toFixed(2)}${failover ? ', on another server' : ''}`,
     );
+    return !failover && random.chance(0.5) ? downMs : null;
   }
 
   #standing(id: string): Standing {
-    const { epoch, timeline, settled } = this.#incarnation;
+    const { epoch, settled } = this.#incarnation;
     const beat = this.#nodes.get(id)?.beat ?? null;
-    return { epoch, foreign: timeline !== this.#timeline, settled, beat };
+    return { epoch, foreign: this.#isForeign, settled, beat };
+  }
+
+  get #isForeign(): boolean {
+    return this.#incarnation.timeline !== this.#timeline;
   }
 
   #latencyMs(slowed: boolean): number {
@@ -315,6 +322,20 @@ export class Database {
     return this.#position++;
   }
 
+  /** Positions of cuts begin, with each start of the server, at the time in microseconds. */
+  #drawCut(): number {
+    if (this.#incarnation.started !== this.#starts) {
+      this.#incarnation = { ...this.#incarnation, started: this.#starts };
+      this.#raise();
+    }
+    return this.draw();
+  }
+
+  /** Above all that any history can have given out. */
+  #raise(): void {
+    this.#position = Math.max(this.#position + 1_000_000, Math.ceil(this.#world.nowMs * 1000));
+  }
+
   /** Whether the session lives, to a statement that looks now. */
   isAlive(session: Session): boolean {
     return session.there && !session.marked && !this.#isCut(session);
@@ -345,8 +366,10 @@ export class Database {
     );
   }
 
-  check(from: Process, session: Session, done: Done<boolean>): void {
-    this.read(from, 'check', () => this.isAlive(session), done);
+  /** `unknown`: it has no row, alive or over. */
+  check(from: Process, session: Session, done: Done<'alive' | 'over' | 'unknown'>): void {
+    const look = () => (this.isAlive(session) ? 'alive' : session.there ? 'over' : 'unknown');
+    this.read(from, 'check', look, done);
   }
 
   /** True when a new token was written: to a session that lives, in the same statement. */
@@ -365,15 +388,18 @@ export class Database {
    * to end: of a single session only.
    */
   end(from: Process, scope: Scope, by: readonly Session[], done: Done<Ended<(Decision | null)[]>>): void {
-    this.write(
+    const isCut = scope !== 'session';
+    this.write<number[] | null, Ended<(Decision | null)[]> | null>(
       from,
       'end',
-      () => by.map(() => this.draw()),
-      (positions, xid) => ({
-        life: this.#truth.life,
-        decided: by.map((one, i) => this.#end(scope, one, positions[i] as number, xid)),
-      }),
-      done,
+      // Of a database that no node has met yet, positions are not to be trusted: no cut is made.
+      () => (isCut && this.#isForeign ? null : by.map(() => (isCut ? this.#drawCut() : this.draw()))),
+      (positions, xid) =>
+        positions && {
+          life: this.#truth.life,
+          decided: by.map((one, i) => this.#end(scope, one, positions[i] as number, xid)),
+        },
+      (error, answer) => (answer === null ? done(failed('end')) : done(error, answer)),
     );
   }
 
@@ -520,8 +546,13 @@ export class Database {
             const number = Math.max(Number.parseInt(epoch, 10), Number.parseInt(above, 10)) + 1;
             const random = this.#world.random.below(1e6);
             this.#unnoticed = false;
-            this.needsWitness = false;
-            this.#incarnation = { epoch: `${number}.${random}`, timeline: this.#timeline, settled: false };
+            this.#incarnation = {
+              epoch: `${number}.${random}`,
+              timeline: this.#timeline,
+              settled: false,
+              started: this.#starts,
+            };
+            this.#raise();
             this.#world.note('database', () => `begins the epoch ${this.#incarnation.epoch}`);
           },
           done,

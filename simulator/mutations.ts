@@ -769,6 +769,19 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [['if (life === this.#life) return false;', 'if (life !== undefined) return false;']],
   },
   {
+    name: 'cut-below-the-lost',
+    point: 14,
+    wrong:
+      'The first cut after a start of the server goes on counting where an older copy left off, below sessions that were lost with it.',
+    file: model('database'),
+    edits: [
+      [
+        'if (this.#incarnation.started !== this.#starts) {',
+        'if (this.#incarnation.started > this.#starts) {',
+      ],
+    ],
+  },
+  {
     name: 'verifier-keeps-lost-replica',
     point: 14,
     wrong: 'A verifier goes on with the replica of the lost history.',

@@ -163,9 +163,11 @@ export class NodeProcess {
     const askedMs = process.now().monotonicMs;
     const expiresAtMs = this.#expiry(text, check.session);
     if (expiresAtMs === null || expiresAtMs <= this.#sim.authorityNowMs(process)) return done('no');
-    database.check(process, check.session, (error, alive) => {
+    database.check(process, check.session, (error, found) => {
       if (error) return done('fault');
-      if (!alive) return done('no');
+      // A token of this very epoch, and no row that it was written for.
+      if (found === 'unknown' && readToken(text)?.epoch === this.node.epoch) this.node.foundBack();
+      if (found !== 'alive') return done('no');
       const { session } = check;
       const { believedMs } = plan;
       memory.remember({
@@ -209,14 +211,25 @@ export class NodeProcess {
           done(failed);
         }, endings);
       }
-      if (over.length > 0) {
-        const learned = this.#promise(life);
-        this.node.confirmEarlier((failed) => {
-          if (!failed) for (const one of over) truth.toldNothing(this, one, learned);
-          this.#sim.kept(learned);
-          done(failed);
-        });
+      for (const one of over) this.#endNothing(one, life, done);
+    });
+  }
+
+  /** There was nothing to end. A session that has a credential and no row was lost with its database. */
+  #endNothing(session: Session, life: number, done: (error: unknown) => void): void {
+    const { truth, database } = this.#sim;
+    database.check(this.process, session, (error, found) => {
+      if (error) return done(error);
+      if (found === 'unknown') {
+        this.node.foundBack();
+        return done(new Error('the session was lost'));
       }
+      const learned = this.#promise(life);
+      this.node.confirmEarlier((failed) => {
+        if (!failed) truth.toldNothing(this, session, learned);
+        this.#sim.kept(learned);
+        done(failed);
+      });
     });
   }
 
@@ -236,7 +249,10 @@ export class NodeProcess {
       const answer: Done<Propagation> = (failed, propagation) => {
         if (propagation) {
           if (decision) truth.told(this, decision, learned, propagation);
-          for (const one of named) if (!ended.includes(one)) truth.toldNothing(this, one, learned);
+          // Of an id without a row nobody can tell whether it was lost, while nobody has noticed that the database went back.
+          for (const one of named)
+            if (!ended.includes(one) && (one.there || database.epoch !== null))
+              truth.toldNothing(this, one, learned);
         }
         this.#sim.kept(learned);
         if (propagation && decision) this.#sim.hunt(decision);

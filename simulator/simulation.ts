@@ -365,9 +365,9 @@ export class Simulation {
         this.#authorityMs += random.between(-7_200_000, 7_200_000);
         return;
       case 'crashes':
-        return this.database.needsWitness ? undefined : this.#crash();
+        return this.#crash();
       case 'closings':
-        return this.database.needsWitness ? undefined : this.#close();
+        return this.#close();
       case 'partitions': {
         if (!one || !other || one === other) return;
         const untilMs = world.nowMs + untilHeal(random.between(0, 3) * lease);
@@ -378,7 +378,7 @@ export class Simulation {
       case 'outages':
         return this.database.fail(untilHeal(random.between(0, 2) * lease), random.chance(0.5));
       case 'going-back':
-        return this.database.goBack();
+        return this.#goBack();
       case 'cut-offs':
         if (one) this.#cutOff(one);
         return;
@@ -452,8 +452,7 @@ export class Simulation {
     if (random.chance(0.6)) {
       const node = this.anyNode();
       if (!node) return;
-      node.process.kill();
-      for (const connection of node.connections) connection.end('node');
+      this.#kill(node);
       world.after(restartMs, () => this.#startNode());
     } else if (this.#liveVerifiers.length > 0) {
       const verifier = random.pick(this.#liveVerifiers);
@@ -461,6 +460,21 @@ export class Simulation {
       verifier.connection?.end('verifier');
       world.after(restartMs, () => this.#startVerifier());
     }
+  }
+
+  /** Those who put an older copy back may have stopped the nodes for it: then nobody is left who knew more. */
+  #goBack(): void {
+    const downMs = this.database.goBack();
+    if (downMs === null) return;
+    for (const node of this.#liveNodes) {
+      this.#kill(node);
+      this.world.after(downMs, () => this.#startNode());
+    }
+  }
+
+  #kill(node: NodeProcess): void {
+    node.process.kill();
+    for (const connection of node.connections) connection.end('node');
   }
 
   #close(): void {
@@ -517,6 +531,8 @@ export class Simulation {
       const place = world.random.pick(places);
       this.#checkAt(place, held, (answer) => {
         if ((answer === 'yes') === right || (right && mayRunOut)) return;
+        // That a copy was put back while no node ran nobody notices: what began or ended in the lost time goes on until it runs out.
+        if (this.database.epoch === null) return;
         throw world.broken(
           'healing',
           `${place.name} answers ${answer} to ${nameOf(session)}, ${right ? 'which lives' : ''}`,

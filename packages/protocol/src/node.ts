@@ -416,6 +416,14 @@ export class Node {
     };
   }
 
+  /**
+   * Somebody has found the database without what it surely had, though the log was read and does not say why: a session that a
+   * credential proves, for example. So it has gone back, whether or not this node had read what it lacks.
+   */
+  foundBack(): void {
+    if (this.#epoch !== null && !this.#closed) this.#beginAnew({ epoch: this.#epoch, foreign: false });
+  }
+
   /** A ring was heard. What is none, or answers a ring that this node has not rung, is passed over. */
   heard(heard: unknown): void {
     const message = readRing(heard);
@@ -532,7 +540,7 @@ export class Node {
   }
 
   /** Nothing that is held here is of this database: all of it is dropped, and until it is read again nothing is vouched for. */
-  #beginAnew({ epoch, foreign }: Standing): void {
+  #beginAnew({ epoch, foreign }: Pick<Standing, 'epoch' | 'foreign'>): void {
     const left = this.#epoch ?? epoch;
     this.#life++;
     // Another process may have recorded the new epoch already; an older one, or the same, is of a copy that has gone back.

@@ -814,6 +814,15 @@ describe('a database that has gone back', () => {
     expect(database.get('newEpoch').id).toBe('1.a 1.a');
   });
 
+  test('is found by somebody else, who misses what was surely there', () => {
+    node.foundBack();
+    expect([backs, node.epoch, node.isFresh(), node.replica.size().ids]).toEqual([1, null, false, 0]);
+    node.foundBack();
+    expect(backs).toBe(1);
+    clock.pass(LEASE / 4);
+    expect(database.get('newEpoch').id).toBe('1.a 1.a');
+  });
+
   test('has lost registrations: a logout takes the lease until the epoch is settled, which is after the lease', () => {
     database.standing = { ...database.standing, epoch: '2.z', settled: false };
     beginAnew();

@@ -162,8 +162,18 @@ create table incarnation (
   -- What database_identity() said when the epoch was recorded; null until the first node starts.
   identity text,
   -- Whoever was fresh before the epoch is so no longer, and whoever may be fresh is in nodes.
-  settled  boolean not null
+  settled  boolean not null,
+  -- When the server was started that positions were last raised for; see next_cut().
+  started  timestamptz,
+  -- The transaction that wrote this row: a row that was restored says another's.
+  written  xid8
 );
+create function incarnation_written() returns trigger language plpgsql as $$
+begin
+  new.written := pg_current_xact_id();
+  return new;
+end $$;
+create trigger written before update on incarnation for each row execute function incarnation_written();
 insert into incarnation (epoch, settled) values ('1.' || left(replace(gen_random_uuid()::text, '-', ''), 12), true);
 
 -- Server, timeline and database. A managed service may keep one of the first two from us; whatever else fails is an error, as
@@ -186,6 +196,23 @@ begin
   exception when insufficient_privilege or undefined_function or feature_not_supported then null;
   end;
   return split_part(place, '.', 1) || '.' || timeline || '.' || split_part(place, '.', 2);
+end $$;
+
+-- The position of a cut. What the server gave out before its start may be lost, with sessions that still have credentials. So the
+-- first cut after each start raises the positions to the time, in microseconds since 1970: no server has given out one a microsecond.
+create function next_cut() returns bigint language plpgsql as $$
+begin
+  if (select started is not distinct from pg_postmaster_start_time() from incarnation) then
+    return nextval('positions');
+  end if;
+  -- Whoever comes second waits here for the first, and finds nothing to do.
+  update incarnation set started = pg_postmaster_start_time()
+    where started is distinct from pg_postmaster_start_time();
+  if found then
+    perform setval('positions',
+      greatest(1000000 + nextval('positions'), (extract(epoch from clock_timestamp()) * 1000000)::bigint));
+  end if;
+  return nextval('positions');
 end $$;
 
 -- Failed logins by SHA-256 of what is limited (account, address, or the pair), so that no list of e-mail addresses

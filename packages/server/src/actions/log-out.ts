@@ -5,7 +5,8 @@ import { authenticate } from './authenticate.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
 import { cut, type CutTarget } from '../store/revoke.ts';
-import type { Act } from '../store/sessions.ts';
+import { DatabaseError } from '../store/database.ts';
+import { type Act, findSession } from '../store/sessions.ts';
 import { type Preview, previewEnding } from './preview-ending.ts';
 import { type Settled, settle, settlePartly, settleTold, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from './world.ts';
@@ -67,7 +68,13 @@ async function endThis(
   wait: Wait,
 ): Promise<Settled> {
   const told = await world.endOne({ sid, userId, act, reason: 'logout' });
-  return told ? settleTold(world, told.ending, wait, told.confirming) : settlePartly(world, null, wait);
+  if (told) return settleTold(world, told.ending, wait, told.confirming);
+  // Its credential was found alive, so there was a session. Rows outlive credentials: one that is gone was lost with its database.
+  if ((await findSession(world.database, act.at, sid)) === 'unknown') {
+    world.nodes.foundBack();
+    throw new DatabaseError('the database has gone back, and has lost the session that is to be ended');
+  }
+  return settlePartly(world, null, wait);
 }
 
 function cutOf(

@@ -39,6 +39,8 @@ export interface Nodes extends Judge {
   confirm(...endings: Committed[]): Promise<Propagation>;
   /** The same for what somebody else has committed before the call. */
   confirmEarlier(): Promise<Propagation>;
+  /** The database lacks what it surely had: this node begins anew, and all who read the database with it. */
+  foundBack(): void;
   /** Tells the other nodes that the lists of these users' sessions have changed. May be lost. */
   hint(userIds: number[]): void;
   /** Told of each confirmation: how long it took after the commit, and how it went. */
@@ -185,6 +187,7 @@ export async function joinNodes(options: {
         ),
       ),
     confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
+    foundBack: () => node.foundBack(),
     hint(userIds) {
       if (node.others === 0) return;
       doorbell

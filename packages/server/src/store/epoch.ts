@@ -11,8 +11,16 @@ import { type Queryable, statement } from './statement.ts';
 /** What a statement adds to its row, besides the node's own beat. */
 export type StandingRow = Pick<Standing, 'epoch' | 'settled'> & { moved: boolean; beat: number | null };
 
-/** Whether this is another database than the one that the epoch was recorded in. */
-export const MOVED = '(select coalesce(identity <> database_identity(), false) from incarnation)';
+/**
+ * Whether this is another database than the one that the epoch was recorded in, or its rows were put back into the same: then
+ * another transaction has written them than the one that they name.
+ * @param i the alias of `incarnation`
+ */
+export const movedOf = (i: string): string =>
+  `coalesce(${i}.identity <> database_identity()
+     or ${i}.xmin::text::bigint <> ${i}.written::text::bigint % 4294967296, false)`;
+
+export const MOVED = `(select ${movedOf('i')} from incarnation i)`;
 
 /** Columns of `StandingRow` in any statement, but for the beat. `moved` is `foreign`, which is a word of SQL's. */
 export const STANDING = `(select epoch from incarnation) as epoch, (select settled from incarnation) as settled,
@@ -27,7 +35,8 @@ export const standingOf = ({ epoch, moved, settled, beat }: StandingRow): Standi
 
 const claim = statement<[], never>(
   'claim_incarnation',
-  'update incarnation set identity = database_identity() where identity is null',
+  // Nothing was given out yet that could be lost.
+  `update incarnation set identity = database_identity(), started = pg_postmaster_start_time() where identity is null`,
 );
 
 /** The first node on a new database says which one it is. To be called at every start, before the node joins. */
@@ -37,17 +46,18 @@ export async function claimIncarnation(on: Queryable): Promise<void> {
 
 const renew = statement<[seen: string, above: string], { epoch: string }>(
   'new_epoch',
-  // Positions begin above any that the lost history can have given out. Its sequence may have been left behind, too (logical replication).
+  // Positions begin above any that the lost history can have given out (see next_cut). Its sequence may have been left behind, too
+  // (logical replication).
   `with renewed as (
      update incarnation set
        epoch = greatest(split_part(epoch, '.', 1)::bigint, split_part($2, '.', 1)::bigint) + 1 || '.'
          || left(replace(gen_random_uuid()::text, '-', ''), 12),
-       identity = database_identity(), settled = false
+       identity = database_identity(), settled = false, started = pg_postmaster_start_time()
      where epoch = $1 returning epoch
    )
-   select r.epoch, setval('positions', 1000000 + greatest(
+   select r.epoch, setval('positions', greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, 1000000 + greatest(
      (select last_value from positions), (select max(position) from events), (select max(born) from user_sessions),
-     (select max(position) from cuts), (select max(beat) from nodes)))
+     (select max(position) from cuts), (select max(beat) from nodes))))
    from renewed r`,
   'node',
 );

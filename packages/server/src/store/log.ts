@@ -10,6 +10,7 @@ import type { Standing } from '@curfew/protocol/node';
 import { readActor } from '../domain/actor.ts';
 import type { Ended } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
+import { movedOf } from './epoch.ts';
 import { type Queryable, type Statement, statement, statementWithFilters } from './statement.ts';
 
 /** How far a scope reaches: named sessions, one user but for one session, or a cut's key. */
@@ -224,7 +225,7 @@ const next = <Event>(name: string, what: string, columns: string): Statement<Nex
     name,
     `with now as (
        select pg_current_snapshot() || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges,
-         concat_ws(' ', i.epoch, coalesce(i.identity <> database_identity(), false), i.settled,
+         concat_ws(' ', i.epoch, ${movedOf('i')}, i.settled,
            coalesce((select beat::text from nodes where id = $6::uuid), '-'),
            $7 = '-' or exists (select 1 from events
              where position = split_part($7, '/', 1)::bigint and xid = split_part($7, '/', 2)::xid8),

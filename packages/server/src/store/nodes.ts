@@ -1,5 +1,5 @@
 import type { Standing } from '@curfew/protocol/node';
-import { STANDING, type StandingRow, standingOf } from './epoch.ts';
+import { movedOf, STANDING, type StandingRow, standingOf } from './epoch.ts';
 import { type Queryable, statement } from './statement.ts';
 
 // Every beat is a position of its own: whoever still means to take an earlier registration out must not hit this one.
@@ -66,7 +66,7 @@ export async function removeSilentNode(
 // Each logout waits for it, so as little as it can be: one look at each table, and no lists for the driver to read.
 const all = statement<[], Omit<StandingRow, 'beat'> & { id: string | null; beat: number | null }>(
   'all_nodes',
-  `select i.epoch, i.settled, coalesce(i.identity <> database_identity(), false) as moved, n.id, n.beat
+  `select i.epoch, i.settled, ${movedOf('i')} as moved, n.id, n.beat
    from incarnation i left join nodes n on true`,
   'node',
 );

@@ -149,7 +149,7 @@ export async function findRefreshToken(
   const known = row ?? purged;
   if (!known) return null;
   const found = await findSession(on, now, known.session_id);
-  const session = found === 'over' ? null : found;
+  const session = typeof found === 'string' ? null : found;
   return {
     sid: known.session_id,
     session,

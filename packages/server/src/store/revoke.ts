@@ -237,7 +237,8 @@ type CutValues = [
  * up to a bound; how many an application or everyone has is counted beforehand (live-count.ts).
  *
  * A database that its nodes have not met yet may give out positions below those of its sessions (logical replication leaves
- * sequences behind): a cut would end nothing there, so none is made.
+ * sequences behind): a cut would end nothing there, so none is made. Where an older copy was put back on the same server, sessions
+ * of the lost time may have credentials still: `next_cut()` begins above them.
  */
 function cutStatement(
   name: string,
@@ -246,7 +247,7 @@ function cutStatement(
 ): Statement<CutValues, { position: number; ids: string[]; count: number; more: boolean }> {
   return statement(
     name,
-    `with decided as materialized (select nextval('positions') as position where not ${MOVED}),
+    `with decided as materialized (select next_cut() as position where not ${MOVED}),
      cut as (
        insert into cuts as c (key, position, base, except_session)
        select k.key, position, case when $10::uuid is null then position else 0 end, $10::uuid

@@ -116,14 +116,14 @@ export async function findSessionOfToken(
   return { session: live(row), expiresAt: row.token_expires_at };
 }
 
-/** The live session of that id; `over` when it is over for good; else null. */
+/** The live session of that id; `over` when it is over for good; `unknown` when it has no row; else null. */
 export async function findSession(
   on: Queryable,
   now: Date,
   sid: string,
-): Promise<LiveSession | 'over' | null> {
+): Promise<LiveSession | 'over' | 'unknown' | null> {
   const [row] = await sessionOfId.run(on, now, sid);
-  if (!row) return null;
+  if (!row) return 'unknown';
   if (row.id === null) return row.over ? 'over' : null;
   return live(row);
 }

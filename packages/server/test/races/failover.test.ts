@@ -1,6 +1,9 @@
 /** The database goes back under running nodes: a standby that lacks the last commits takes over at the same address. */
 import { createVerifier, type Verifier } from '@curfew/verifier';
 import { afterEach, describe, expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAuthority, type Authority } from '../../src/authority.ts';
@@ -18,6 +21,7 @@ import { quickPasswords, until } from './node.ts';
 const LEASE_MS = 1000;
 
 interface Node {
+  close: () => Promise<void>;
   authority: Authority;
   call: Caller;
   url: string;
@@ -28,8 +32,11 @@ interface Stage {
   primary: PostgresServer;
   standby: StandbyServer;
   address: MovingAddress;
-  /** @param at the address of its database, when not the one of all */
-  node: (at?: MovingAddress) => Promise<Node>;
+  /**
+   * @param at the address of its database, when not the one of all
+   * @param port its own, when it comes in place of another node
+   */
+  node: (at?: MovingAddress, port?: number) => Promise<Node>;
   follow: (node: Node) => Promise<Verifier>;
   /** The primary is stopped, the standby takes over without what it has not received. */
   failOver: () => Promise<void>;
@@ -57,7 +64,7 @@ async function openStage(
     primary,
     standby,
     address,
-    async node(at = address) {
+    async node(at = address, port = 0) {
       const { log, lines } = recordingLog();
       const authority = await createAuthority({
         settings: {
@@ -71,14 +78,20 @@ async function openStage(
       });
       const server: Server = createServer(authority.listener);
       server.on('upgrade', authority.upgrade);
-      await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-      closers.push(async () => {
-        authority.hangUp();
-        server.closeAllConnections();
-        server.close();
-        await authority.close();
-      });
+      await new Promise<void>((ready) => server.listen(port, '127.0.0.1', ready));
+      let closing: Promise<void> | undefined;
+      const close = (): Promise<void> => {
+        closing ??= (async () => {
+          authority.hangUp();
+          server.closeAllConnections();
+          server.close();
+          await authority.close();
+        })();
+        return closing;
+      };
+      closers.push(close);
       return {
+        close,
         authority,
         call: callerOf(authority.fetch),
         url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -157,9 +170,10 @@ async function logOut(node: Node, body: object): Promise<Record<string, unknown>
 const isFresh = (verifier: Verifier): Promise<void> =>
   until('the verifier is fresh', async () => verifier.freshness.state === 'fresh');
 
-/** Positions are given out far above those that the standby knows. */
+/** Positions are given out far above those that the standby knows, and above the time in microseconds. */
+const FAR = 3_000_000_000_000_000;
 const jump = (url: string): Promise<unknown> =>
-  withClient(url, (client) => client.query("select setval('positions', 50000000)"));
+  withClient(url, (client) => client.query(`select setval('positions', ${FAR})`));
 
 describe.runIf(hasPostgres())('a standby that lacks the last commits takes over', () => {
   test.each([{ burnt: false }, { burnt: true }])(
@@ -232,7 +246,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     stage.standby.cutOff();
     await jump(stage.primary.url);
     const lost = await logIn(a, otherId);
-    expect(lost.born).toBeGreaterThan(50_000_000);
+    expect(lost.born).toBeGreaterThan(FAR);
     await logOut(a, { scope: 'user', user_id: userId });
     await isFresh(verifier);
     expect(await verifier.verify(lost.bearer)).toMatchObject({ ok: true });
@@ -245,7 +259,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     let fresh: Session | undefined;
     await until('a login', async () => (fresh = await logIn(a, userId).catch(() => undefined)) !== undefined);
     const session = fresh as Session;
-    expect(session.born).toBeLessThan(50_000_000);
+    expect(session.born).toBeLessThan(FAR);
     for (const node of [a, b]) {
       await until('the node answers', async () => (await check(node, session)) === 200);
       // Until it has noticed it may answer from memory, for a lease at most.
@@ -342,6 +356,52 @@ describe.runIf(hasPostgres())('logouts that wait for others while the database g
   }, 60_000);
 });
 
+/** Keeps a copy of the server's files. Answers how to put it back. Whoever is connected loses the connection, each time. */
+async function copyFiles({ primary, address }: Stage): Promise<() => Promise<void>> {
+  const stopped = async (work: () => void): Promise<void> => {
+    address.moveTo(null);
+    await primary.kill();
+    rmSync(join(primary.dir, 'postmaster.pid'));
+    work();
+    await primary.restart();
+  };
+  const kept = `${primary.dir}-kept`;
+  await stopped(() => execFileSync('cp', ['-a', primary.dir, kept]));
+  address.moveTo(primary.port);
+  return () =>
+    stopped(() => {
+      rmSync(primary.dir, { recursive: true });
+      renameSync(kept, primary.dir);
+    });
+}
+
+/** Keeps a dump of the rows, as far as that matters here. Answers how to put it back in place. */
+async function copyRows({ primary }: Stage): Promise<() => Promise<void>> {
+  const alone = (...statements: string[]): Promise<void> =>
+    withClient(primary.url, async (client) => {
+      // As pg_restore does, with neither triggers nor foreign keys.
+      await client.query('set session_replication_role = replica');
+      await client.query(['begin', ...statements, 'commit'].join(';'));
+    });
+  const tables = await withClient(primary.url, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `select quote_ident(tablename) as name from pg_tables where schemaname = 'public'`,
+    );
+    return rows.map(({ name }) => name);
+  });
+  await alone(
+    'create schema dump',
+    'create table dump.at as select last_value from positions',
+    ...tables.map((name) => `create table dump.${name} as select * from ${name}`),
+  );
+  return () =>
+    alone(
+      `truncate ${tables.join(', ')}`,
+      ...tables.map((name) => `insert into ${name} overriding system value select * from dump.${name}`),
+      `select setval('positions', last_value) from dump.at`,
+    );
+}
+
 /** Ways in which operators bring another copy of the database to the nodes' address. Each answers how to move to it. */
 const COPIES: [what: string, make: (stage: Stage) => Promise<() => Promise<number>>][] = [
   [
@@ -366,6 +426,26 @@ const COPIES: [what: string, make: (stage: Stage) => Promise<() => Promise<numbe
       return async () => {
         await alone(`drop database ${name}`, `alter database earlier rename to ${name}`);
         return primary.port;
+      };
+    },
+  ],
+  [
+    'the files of an older copy are put back on the same server',
+    async (stage) => {
+      const putBack = await copyFiles(stage);
+      return async () => {
+        await putBack();
+        return stage.primary.port;
+      };
+    },
+  ],
+  [
+    'the rows of an older dump are put back into the same database',
+    async (stage) => {
+      const putBack = await copyRows(stage);
+      return async () => {
+        await putBack();
+        return stage.primary.port;
       };
     },
   ],
@@ -443,6 +523,109 @@ describe.runIf(hasPostgres())('another copy comes to the address under running n
     },
     180_000,
   );
+});
+
+describe.runIf(hasPostgres())('an older copy is put back on the same server while no node runs', () => {
+  /** A node that knows nothing of the lost time, and a verifier that has gone on through it. */
+  async function openLostTime(
+    copy: (stage: Stage) => Promise<() => Promise<void>>,
+  ): Promise<{ node: Node; verifier: Verifier; lost: Session[] }> {
+    const stage = await openStage();
+    const before = await stage.node();
+    const verifier = await stage.follow(before);
+    const users = [await newUser(before), await newUser(before)];
+    const putBack = await copy(stage);
+    await until('the node answers', async () => (await before.call('GET', '/readyz')).status === 200);
+    const lost: Session[] = [];
+    // Much else happens in the lost time.
+    await withClient(stage.primary.url, (client) =>
+      client.query(`select setval('positions', 100000 + last_value) from positions`),
+    );
+    for (const userId of users) lost.push(await logIn(before, userId));
+    await isFresh(verifier);
+    for (const { bearer } of lost) expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
+    await before.close();
+    await putBack();
+    stage.address.moveTo(stage.primary.port);
+    const node = await stage.node(undefined, Number(new URL(before.url).port));
+    return { node, verifier, lost };
+  }
+
+  /** Nobody can tell that they were lost. Their credentials run out by themselves. */
+  async function liveOn(verifier: Verifier, lost: Session[]): Promise<void> {
+    await isFresh(verifier);
+    for (const { bearer } of lost)
+      expect(await verifier.verify(bearer)).toMatchObject({ ok: true, by: 'memory' });
+  }
+
+  async function areRefused(verifier: Verifier, lost: Session[]): Promise<void> {
+    for (const { bearer } of lost)
+      await until('the verifier has noticed', async () => !(await verifier.verify(bearer)).ok);
+    await isFresh(verifier);
+    for (const { bearer } of lost)
+      expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'unknown' });
+  }
+
+  test('its rows, into the same database: the first node begins a new epoch', async () => {
+    const { node, verifier, lost } = await openLostTime(copyRows);
+    // Before anybody has shown a credential.
+    await until('the node has begun anew', async () => node.lines.join('').includes('gone back'));
+    await areRefused(verifier, lost);
+  }, 60_000);
+
+  test('its files: a logout by scope covers sessions of the lost time', async () => {
+    const { node, verifier, lost } = await openLostTime(copyFiles);
+    await liveOn(verifier, lost);
+    const [one, other] = lost as [Session, Session];
+    expect(await logOut(node, { scope: 'user', user_id: one.userId })).toMatchObject({ confirmed: true });
+    expect(await verifier.verify(one.bearer)).toMatchObject({ ok: false, reason: 'ended' });
+    // The next one is as far above, and what began between the two lives.
+    const fresh = await logIn(node, one.userId);
+    expect(await logOut(node, { scope: 'user', user_id: other.userId })).toMatchObject({ confirmed: true });
+    expect(await verifier.verify(other.bearer)).toMatchObject({ ok: false, reason: 'ended' });
+    expect(await verifier.verify(fresh.bearer)).toMatchObject({ ok: true });
+  }, 60_000);
+
+  test.each(['logout', 'check'])(
+    'a %s by the token of a lost session begins a new epoch',
+    async (what) => {
+      const { node, verifier, lost } = await openLostTime(copyFiles);
+      await liveOn(verifier, lost);
+      const [one] = lost as [Session];
+      const { status } =
+        what === 'check'
+          ? await node.call('GET', '/v1/check', { bearer: one.bearer })
+          : await node.call('POST', '/v1/logout', { bearer: one.bearer, body: {} });
+      expect(status).toBe(401);
+      await until('the node has begun anew', async () => node.lines.join('').includes('gone back'));
+      for (const session of lost)
+        await until('the verifier has noticed', async () => !(await verifier.verify(session.bearer)).ok);
+      await isFresh(verifier);
+      for (const { bearer } of lost)
+        expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'unknown' });
+    },
+    60_000,
+  );
+});
+
+describe.runIf(hasPostgres())('a session that a node knows by heart, and whose row was lost', () => {
+  test('its logout fails and begins a new epoch, after which its token is refused', async () => {
+    const stage = await openStage();
+    const node = await stage.node();
+    const verifier = await stage.follow(node);
+    const session = await logIn(node, await newUser(node));
+    expect(await check(node, session)).toBe(200);
+    expect(await verifier.verify(session.bearer)).toMatchObject({ ok: true });
+    await withClient(stage.primary.url, (client) =>
+      client.query('delete from user_sessions where id = $1', [session.sid]),
+    );
+    const { status, headers } = await node.call('POST', '/v1/logout', { bearer: session.bearer, body: {} });
+    expect([status, headers.get('retry-after')]).toEqual([503, expect.anything()]);
+    await until('the node answers', async () => (await check(node, session)) === 401);
+    await until('the verifier has noticed', async () => !(await verifier.verify(session.bearer)).ok);
+    await isFresh(verifier);
+    expect(await verifier.verify(session.bearer)).toEqual({ ok: false, reason: 'unknown' });
+  }, 60_000);
 });
 
 describe.runIf(hasPostgres())('a primary that starts again and has lost nothing', () => {
