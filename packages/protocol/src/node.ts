@@ -466,6 +466,7 @@ export class Node {
 
   #readNow(done: Done<void>): void {
     if (!this.#registered) {
+      if (this.#closed) return done(new Error('this node is closed'));
       this.#register((error) => (error ? done(error) : this.#readNow(done)));
       return;
     }
@@ -527,7 +528,8 @@ export class Node {
     const beat = this.#beatKnown;
     const look: Done<T> = (error, answer) => {
       if (life !== this.#life) return done(new Error('asked before the database went back'));
-      if (error || answer === undefined || this.#closed) return done(error, answer);
+      if (error || answer === undefined) return done(error, answer);
+      // A node that is closed has logouts to confirm still.
       const moved = answer.foreign || (this.#epoch !== null && answer.epoch !== this.#epoch);
       if (moved || answer.behind === true || (answer.beat !== null && answer.beat < beat)) {
         this.#beginAnew(answer);

@@ -4,6 +4,7 @@ import type { NodeMessage } from '@curfew/protocol/feed';
 import {
   type Done,
   Node,
+  WentBack,
   type NodeDatabase,
   type Propagation,
   type Ring,
@@ -821,6 +822,21 @@ describe('a database that has gone back', () => {
     expect(backs).toBe(1);
     clock.pass(LEASE / 4);
     expect(database.get('newEpoch').id).toBe('1.a 1.a');
+  });
+
+  test('is noticed by a node that is closed as well: its registry is not believed, and what it waits for fails', () => {
+    node.close(() => undefined);
+    let told: unknown;
+    node.committed(endingOf(4));
+    node.confirm((error, propagation) => (told = error ?? propagation), [endingOf(4)]);
+    database.standing = { ...database.standing, foreign: true };
+    database.get('nodes').answer({ nodes: [{ id: 'me', beat: 8 }] });
+    expect(told).toBeUndefined();
+    clock.pass(LONGEST);
+    expect(told).toBeInstanceOf(WentBack);
+    let failed: unknown;
+    node.catchUp((error) => (failed = error));
+    expect([String(failed), database.has('newEpoch')]).toEqual(['Error: this node is closed', false]);
   });
 
   test('has lost registrations: a logout takes the lease until the epoch is settled, which is after the lease', () => {
