@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { longFiles } from './packages/server/test/services/budget.ts';
 
 // Workspace packages are tested from their sources, without a build.
 const source = 'curfew-source';
@@ -47,7 +48,7 @@ export default defineConfig({
     },
   },
   test: {
-    include: [
+    include: longFiles() ?? [
       'packages/*/test/**/*.test.ts',
       'web/test/**/*.test.ts',
       'tools/**/*.test.ts',

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { budget } from '../packages/server/test/services/budget.ts';
 import { findPostgres } from '../packages/server/test/services/postgres.ts';
 import { findRedis } from '../packages/server/test/services/redis.ts';
 import { requireService } from '../packages/server/test/services/require.ts';
@@ -8,7 +9,7 @@ import { readOptions } from './options.ts';
 
 /* Real processes under faults, and the checker's word on what they did; see docs/chaos.md. */
 
-const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 60);
+const SECONDS = budget('CHAOS_SECONDS');
 /** What surrounds the faults: starting, calm times, the last look, and the checker; on a busy machine. */
 const AROUND_MS = 180_000;
 
@@ -32,7 +33,8 @@ describe.skipIf(found === undefined)('three nodes, two back ends, PostgreSQL and
     const { passed, report, directory } = await runCampaign(
       readOptions(['--seconds', '3', '--believes', '300']),
     );
-    expect([passed, report]).toEqual([false, expect.stringMatching(/\nG1: \d/)]);
+    // An accept that was late, or one after the same verifier had said that the session is over for certain.
+    expect([passed, report]).toEqual([false, expect.stringMatching(/\n(G1|came back): \d/)]);
     rmSync(directory, { recursive: true, force: true });
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { BUDGETS } from '../packages/server/test/services/budget.ts';
 import { makeScratch } from '../packages/server/test/services/scratch.ts';
 import { writtenPages } from './docs/pages.ts';
 
@@ -11,4 +12,19 @@ test('the pages that come out of the code are what the code would write: npm run
   const pages = await writtenPages(makeScratch('docs'));
   for (const [path, text] of Object.entries(pages))
     expect(readFileSync(join(root, path), 'utf8'), path).toBe(text);
+});
+
+test('docs/testing.md says how large each campaign is', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'testing.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| `([A-Z_]+)` \|[^|]+\| (\S+) \| (\S+) \| (.+) \|$/gm)];
+  const said = rows.map(([, name, short, long, files]) => [name, short, long, files]);
+  const size = (count: number): string => (Number.isFinite(count) ? String(count) : 'all');
+  expect(said).toEqual(
+    Object.entries(BUDGETS).map(([name, { files, short, long }]) => [
+      name,
+      size(short),
+      size(long),
+      files.map((file) => `\`${file}\``).join(', '),
+    ]),
+  );
 });

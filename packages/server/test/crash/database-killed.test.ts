@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { budget } from '../services/budget.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
 import { createClient, emptyLedger, makeUser, replay } from './ledger.ts';
 import { type ServerChild, startServer } from './server-child.ts';
 
-/** How many times PostgreSQL is killed: 10 as the promise says, fewer by CRASH_OUTAGES. */
-const OUTAGES = Number(process.env['CRASH_OUTAGES'] ?? 10);
+const OUTAGES = budget('CRASH_OUTAGES');
 const LEASE_MS = 400;
 
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));

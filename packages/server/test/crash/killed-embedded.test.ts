@@ -1,6 +1,9 @@
 import { test } from 'vitest';
+import { budget } from '../services/budget.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { killUnderLoad, ROUNDS } from './rounds.ts';
+import { killUnderLoad } from './rounds.ts';
+
+const ROUNDS = budget('CRASH_ROUNDS');
 
 test(`killed ${ROUNDS} times under load on the embedded database: every acknowledged logout and login stands`, {
   timeout: 1_200_000,

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
+import { budget } from '../services/budget.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';
-import { killUnderLoad, ROUNDS } from './rounds.ts';
+import { killUnderLoad } from './rounds.ts';
+
+const ROUNDS = budget('CRASH_ROUNDS');
 
 describe.skipIf(findPostgres() === undefined)('on a PostgreSQL that syncs to disk', () => {
   let postgres: PostgresServer;

@@ -9,9 +9,6 @@ const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wa
 /** Old sessions that are presented after each round; after the last one all are. */
 const SAMPLE = 30;
 
-/** How many times the server is killed: 50 as the promise says, fewer by CRASH_ROUNDS. */
-export const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 50);
-
 export async function killUnderLoad(settings: Record<string, string>, rounds: number): Promise<void> {
   const ledger = emptyLedger();
   let server: ServerChild | undefined;

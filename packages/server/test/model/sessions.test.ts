@@ -8,14 +8,15 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { budget } from '../services/budget.ts';
 import { backends } from '../support.ts';
 import { commands } from './commands.ts';
 import { Play } from './play.ts';
 import { compareRecords } from './records.ts';
 import { GRACE_SECONDS, openStage, type Stage } from './stage.ts';
 
-const { MODEL_SEED, MODEL_PATH, MODEL_RUNS, MODEL_TALLY } = process.env;
-const RUNS = Number(MODEL_RUNS ?? 12);
+const { MODEL_SEED, MODEL_PATH, MODEL_TALLY } = process.env;
+const RUNS = budget('MODEL_RUNS');
 /** Finding the shortest commands takes many plays; what was found until then is reported. */
 const LIMIT_MS = 90_000 + RUNS * 4000;
 
