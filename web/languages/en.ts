@@ -404,7 +404,8 @@ export const en = {
         'Lately a logout had to wait until somebody who did not answer lost the lease: {count} times in a minute.',
       logins_waiting: 'Logins that wait for their turn: {count}. Logouts and checks go first.',
       clock_off: "This machine's clock is {seconds} seconds off from the database's, which counts.",
-      embedded_database: 'The embedded database is for trial and development: a power cut can undo a logout.',
+      embedded_without_fsync:
+        'The embedded database runs without fsync (CURFEW_EMBEDDED_FSYNC=0): a power cut can undo a logout.',
       keys_in_clear: 'CURFEW_KEY is not set: the signing keys lie in the database in the clear.',
     },
   },

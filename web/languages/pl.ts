@@ -470,8 +470,8 @@ export const pl: Language = {
       logins_waiting:
         'Logowania czekające na swoją kolej: {count}. Wylogowania i sprawdzenia mają pierwszeństwo.',
       clock_off: 'Zegar tej maszyny różni się o {seconds} s od zegara bazy danych, który obowiązuje.',
-      embedded_database:
-        'Wbudowana baza danych służy do prób i rozwoju: zanik prądu może cofnąć wylogowanie.',
+      embedded_without_fsync:
+        'Wbudowana baza danych działa bez fsync (CURFEW_EMBEDDED_FSYNC=0): zanik prądu może cofnąć wylogowanie.',
       keys_in_clear:
         'CURFEW_KEY nie jest ustawione: klucze podpisujące leżą w bazie danych otwartym tekstem.',
     },

@@ -380,8 +380,8 @@ export const vi: Language = {
       logins_waiting: 'Số lượt đăng nhập đang chờ: {count}. Đăng xuất và kiểm tra được ưu tiên.',
       clock_off:
         'Đồng hồ của máy này lệch {seconds} giây so với cơ sở dữ liệu; thời gian của cơ sở dữ liệu mới được tính.',
-      embedded_database:
-        'Cơ sở dữ liệu nhúng chỉ để dùng thử và phát triển: mất điện có thể hoàn tác một lần đăng xuất.',
+      embedded_without_fsync:
+        'Cơ sở dữ liệu nhúng chạy không có fsync (CURFEW_EMBEDDED_FSYNC=0): mất điện có thể hoàn tác một lần đăng xuất.',
       keys_in_clear: 'CURFEW_KEY chưa được đặt: các khóa ký nằm trong cơ sở dữ liệu ở dạng rõ.',
     },
   },

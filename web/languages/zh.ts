@@ -369,7 +369,7 @@ export const zh: Language = {
       waited_out: '最近退出登录不得不等待无响应者的租约到期：一分钟内 {count} 次。',
       logins_waiting: '等待中的登录：{count}。退出登录和检查优先处理。',
       clock_off: '本机时钟与数据库相差 {seconds} 秒，以数据库为准。',
-      embedded_database: '内嵌数据库仅供试用和开发：断电可能使退出登录失效。',
+      embedded_without_fsync: '内嵌数据库未启用 fsync（CURFEW_EMBEDDED_FSYNC=0）：断电可能使退出登录失效。',
       keys_in_clear: '未设置 CURFEW_KEY：签名密钥以明文存放在数据库中。',
     },
   },

@@ -251,7 +251,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
     const bearer = await start(4);
     await site.call('POST', '/v1/logout', { bearer });
     await open('/admin/state');
-    await page.getByText(/embedded database is for trial|signing keys lie in the database/).waitFor();
+    await page.getByText(/embedded database runs without fsync|signing keys lie in the database/).waitFor();
     await page.locator('.chart canvas').waitFor();
     const table = page.getByRole('region', { name: 'How fast a logout is true everywhere' });
     expect(await table.getByRole('row').count()).toBeGreaterThan(1);

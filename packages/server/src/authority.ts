@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
@@ -16,7 +16,14 @@ import { NoticeBoard } from './cluster/notice-board.ts';
 import { openDoorbell } from './cluster/doorbell.ts';
 import { createReader, type Reader } from './cluster/readers.ts';
 import { RefusalLog } from './cluster/refusal-log.ts';
-import { type Config, ConfigError, type Environment, isLoopbackHost, readConfig } from './config.ts';
+import {
+  type Config,
+  ConfigError,
+  type Environment,
+  isLoopbackHost,
+  readConfig,
+  WITHOUT_FSYNC,
+} from './config.ts';
 import { createEndOne } from './actions/end-one.ts';
 import { createDemoAccounts, openDemoAccounts, sentenceOfOpen } from './actions/demo-accounts.ts';
 import { tokenLifeSeconds, type World } from './actions/world.ts';
@@ -36,11 +43,13 @@ import type { Database } from './store/database.ts';
 import { claimIncarnation } from './store/epoch.ts';
 import { readNodeSecret } from './store/node-secret.ts';
 import { readIdentity } from './store/nodes.ts';
+import { writeDurably } from './store/durable-files.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 import { findSpelledApart } from './store/users.ts';
 import { openPostgres } from './store/postgres.ts';
 import { bringLogBack } from './store/restored.ts';
+import { endProcess } from './system/end-process.ts';
 import { createLog } from './system/log.ts';
 import { createPasswordHasher } from './system/passwords.ts';
 import { NO_PLACES, openPlaces } from './system/places.ts';
@@ -380,17 +389,26 @@ export function openDatabase(
   log: Logger,
   onStep?: (what: string) => void,
 ): Promise<Database> | Database {
-  if (config.database.kind === 'embedded') return openEmbedded(config.database.directory, onStep);
-  return openPostgres({ ...config.database, log });
+  const { database } = config;
+  if (database.kind === 'embedded') {
+    if (!database.fsync)
+      log.warn({ setting: 'CURFEW_EMBEDDED_FSYNC' }, `${WITHOUT_FSYNC}: for tests and trials only`);
+    return openEmbedded(database.directory, {
+      fsync: database.fsync,
+      ...(onStep && { onStep }),
+      onFailure: (failure) => endProcess(log, failure),
+    });
+  }
+  return openPostgres({ ...database, log });
 }
 
-/** The embedded database has its key in a file beside it, so that not even a trial keeps signing keys in the clear. */
+/** The embedded database has its key in a file beside it, so that nobody keeps signing keys in the clear. */
 function embeddedKey(config: Config): string | null {
   if (config.database.kind !== 'embedded') return null;
   const file = join(config.database.directory, 'curfew.key');
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
   mkdirSync(config.database.directory, { recursive: true, mode: 0o700 });
   const key = randomBytes(32).toString('base64');
-  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  writeDurably(file, `${key}\n`);
   return key;
 }

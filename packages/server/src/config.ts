@@ -93,7 +93,8 @@ export const SETTINGS = {
   },
   DATABASE_URL: {
     form: databaseUrl.optional(),
-    about: 'PostgreSQL 15 to 18. Not set: an embedded database in CURFEW_DATA, for trial and development.',
+    about:
+      'PostgreSQL 15 to 18. Not set: an embedded database in CURFEW_DATA, for one process on one machine.',
   },
   CURFEW_DATABASE_DIRECT_URL: {
     form: databaseUrl.optional(),
@@ -127,10 +128,10 @@ export const SETTINGS = {
     form: text.default('./curfew-data'),
     about: 'Directory of the embedded database. One process at a time; a second one is refused.',
   },
-  CURFEW_ALLOW_EMBEDDED: {
-    form: flag.default(false),
+  CURFEW_EMBEDDED_FSYNC: {
+    form: flag.default(true),
     about:
-      'Allow the embedded database under NODE_ENV=production. It never calls fsync: a power cut can undo a logout.',
+      'Sync each commit of the embedded database to the disk before it is answered. Set to 0 for tests and trials only: a power cut can then undo a logout, or damage the database. Refused in production.',
   },
   CURFEW_DEMO_ACCOUNTS: {
     form: flag.optional(),
@@ -348,7 +349,7 @@ export const SETTINGS = {
   NODE_ENV: {
     form: oneOf('production', 'development', 'test').optional(),
     about:
-      '"production" refuses what is only safe for trial: the embedded database, demonstration accounts, a missing CURFEW_KEY or CURFEW_ISSUER. That of the process counts for `createAuthority({ settings })` too. Not set: development.',
+      '"production" refuses what is only safe for trial: demonstration accounts, CURFEW_EMBEDDED_FSYNC=0, a missing CURFEW_KEY or CURFEW_ISSUER. That of the process counts for `createAuthority({ settings })` too. Not set: development.',
   },
 } as const satisfies Record<string, { form: z.ZodType; about: string }>;
 
@@ -394,7 +395,7 @@ export interface Config {
         pool: number;
         statementNames: boolean;
       }
-    | { kind: 'embedded'; directory: string };
+    | { kind: 'embedded'; directory: string; fsync: boolean };
   redisUrl: string | null;
   demoAccounts: boolean;
   encryptionKey: string | null;
@@ -495,11 +496,8 @@ function judge(values: Values, report: Report): void {
   if (isProduction(values)) {
     if (values.CURFEW_DEMO_ACCOUNTS)
       report('CURFEW_DEMO_ACCOUNTS', `is refused in production: ${EVERYBODY_KNOWS} ${FIRST_ADMINISTRATOR}`);
-    if (values.DATABASE_URL === undefined && !values.CURFEW_ALLOW_EMBEDDED)
-      report(
-        'DATABASE_URL',
-        'the embedded database can lose a logout in a power cut. Set DATABASE_URL to a PostgreSQL, or CURFEW_ALLOW_EMBEDDED=1 if you accept that.',
-      );
+    if (values.DATABASE_URL === undefined && !values.CURFEW_EMBEDDED_FSYNC)
+      report('CURFEW_EMBEDDED_FSYNC', `is refused in production: ${WITHOUT_FSYNC}. Leave it out.`);
     if (values.CURFEW_KEY === undefined)
       report('CURFEW_KEY', 'is required in production. Set it to the output of: openssl rand -base64 32');
     if (values.CURFEW_ISSUER === undefined)
@@ -517,6 +515,9 @@ function judge(values: Values, report: Report): void {
   if (overNetwork) report('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
 }
 
+/** Said wherever the embedded database runs so. */
+export const WITHOUT_FSYNC =
+  'without fsync a power cut can undo a logout that was answered, or damage the embedded database';
 const EVERYBODY_KNOWS = 'the demonstration accounts have a password that everybody knows.';
 const FIRST_ADMINISTRATOR =
   'Leave it out, and make the first administrator with: curfew user add you@example.com --role admin --generate';
@@ -540,7 +541,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
     maxHeaderBytes: values.CURFEW_MAX_HEADER_BYTES,
     database:
       values.DATABASE_URL === undefined
-        ? { kind: 'embedded', directory: values.CURFEW_DATA }
+        ? { kind: 'embedded', directory: values.CURFEW_DATA, fsync: values.CURFEW_EMBEDDED_FSYNC }
         : {
             kind: 'postgres',
             url: values.DATABASE_URL,
@@ -602,6 +603,12 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
 
 type Values = { [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['form']> };
 
+/** Settings of earlier versions, and what to do about each. */
+const GONE: Record<string, string> = {
+  CURFEW_ALLOW_EMBEDDED:
+    'is gone: the embedded database now syncs each commit to the disk, and may be used in production. Leave it out.',
+};
+
 function parseSettings(environment: Environment, report: Report): Values {
   const values: Record<string, unknown> = {};
   for (const [name, { form }] of Object.entries(SETTINGS)) {
@@ -614,8 +621,10 @@ function parseSettings(environment: Environment, report: Report): Values {
     }
   }
   for (const name of Object.keys(environment))
-    if (name.startsWith('CURFEW_') && !(name in SETTINGS) && !(name in COMMAND_SETTINGS))
-      report(name, 'there is no such setting; docs/settings.md lists them all.');
+    if (name.startsWith('CURFEW_') && !(name in SETTINGS) && !(name in COMMAND_SETTINGS)) {
+      if (!(name in GONE)) report(name, 'there is no such setting; docs/settings.md lists them all.');
+      else if (environment[name] !== '') report(name, GONE[name] as string);
+    }
   return values as Values;
 }
 

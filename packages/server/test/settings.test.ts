@@ -240,13 +240,34 @@ describe('production', () => {
 
   test('has no demonstration accounts', () => {
     expect(readConfig(production).demoAccounts).toBe(false);
-    const embedded = { ...production, DATABASE_URL: '', CURFEW_ALLOW_EMBEDDED: '1' };
+    const embedded = { ...production, DATABASE_URL: '' };
     expect(readConfig(embedded).demoAccounts).toBe(false);
     for (const settings of [production, embedded])
       for (const value of ['1', 'true'])
         expect(() => readConfig({ ...settings, CURFEW_DEMO_ACCOUNTS: value })).toThrow(
           /^CURFEW_DEMO_ACCOUNTS: is refused in production: .* everybody knows\. Leave it out/,
         );
+  });
+
+  test('takes the embedded database, but not without fsync', () => {
+    const embedded = { ...production, DATABASE_URL: '' };
+    expect(readConfig(embedded).database).toEqual({
+      kind: 'embedded',
+      directory: './curfew-data',
+      fsync: true,
+    });
+    expect(() => readConfig({ ...embedded, CURFEW_EMBEDDED_FSYNC: '0' })).toThrow(
+      /^CURFEW_EMBEDDED_FSYNC: is refused in production: without fsync a power cut can undo a logout/,
+    );
+    // Where there is a PostgreSQL the setting means nothing.
+    expect(() => readConfig({ ...production, CURFEW_EMBEDDED_FSYNC: '0' })).not.toThrow();
+  });
+
+  test.each(['1', '0'])('names a setting that is gone: CURFEW_ALLOW_EMBEDDED=%s', (value) => {
+    expect(() => readConfig({ ...production, CURFEW_ALLOW_EMBEDDED: value })).toThrow(
+      /^CURFEW_ALLOW_EMBEDDED: is gone: .* may be used in production\. Leave it out\.$/,
+    );
+    expect(() => readConfig({ ...production, CURFEW_ALLOW_EMBEDDED: '' })).not.toThrow();
   });
 
   test('is that of the process too, whatever is passed', () => {
@@ -257,7 +278,7 @@ describe('production', () => {
       for (const settings of [{}, { NODE_ENV: 'development' }, { NODE_ENV: '' }])
         expect(
           inspectSettings({ ...settings, CURFEW_DEMO_ACCOUNTS: '1' }).faults.map(({ setting }) => setting),
-        ).toEqual(['CURFEW_DEMO_ACCOUNTS', 'DATABASE_URL', 'CURFEW_KEY', 'CURFEW_ISSUER']);
+        ).toEqual(['CURFEW_DEMO_ACCOUNTS', 'CURFEW_KEY', 'CURFEW_ISSUER']);
       process.env['NODE_ENV'] = 'prod';
       expect(() => readConfig({})).toThrow(/^NODE_ENV: /);
       // A program whose own word this is says to Curfew what is meant.

@@ -100,7 +100,12 @@ export async function reopenAuthority(
   settings: Environment,
   more: { log?: Logger; system?: Partial<System> } = {},
 ): Promise<TestAuthority> {
-  const all = { CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1', ...settings };
+  const all = {
+    CURFEW_SERVICE_KEYS: SERVICE_KEY,
+    CURFEW_DEMO_ACCOUNTS: '1',
+    CURFEW_EMBEDDED_FSYNC: '0',
+    ...settings,
+  };
   const authority = await createAuthority({ settings: all, log: more.log ?? silent, ...pick(more.system) });
   return { authority, settings: all, call: callerOf(authority.fetch), close: authority.close };
 }

@@ -39,7 +39,8 @@ export function findDegraded(world: World, state: Omit<SystemState, 'degraded'>)
     say('logins_waiting', { count: state.passwords.waiting });
   const offMs = system.wallMs() - system.now().getTime();
   if (Math.abs(offMs) > CLOCK_OFF_MS) say('clock_off', { seconds: Math.round(Math.abs(offMs) / 1000) });
-  if (state.database.kind === 'embedded') say('embedded_database', {}, 'notice');
-  else if (config.encryptionKey === null) say('keys_in_clear', {}, 'notice');
+  if (config.database.kind === 'embedded') {
+    if (!config.database.fsync) say('embedded_without_fsync', {}, 'notice');
+  } else if (config.encryptionKey === null) say('keys_in_clear', {}, 'notice');
   return found;
 }

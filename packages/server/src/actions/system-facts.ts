@@ -75,7 +75,7 @@ export const DEGRADED_CODES = [
   'waited_out',
   'logins_waiting',
   'clock_off',
-  'embedded_database',
+  'embedded_without_fsync',
   'keys_in_clear',
 ] as const;
 export type DegradedCode = (typeof DEGRADED_CODES)[number];

@@ -4,7 +4,7 @@ export const serveCommand: Command = {
   words: 'serve',
   summary: 'Run the server',
   description: [
-    'Everything is set by environment variables: docs/settings.md. With none set it serves on 127.0.0.1:8000 from an embedded database in ./curfew-data, for trial and development. SIGTERM, SIGINT and SIGHUP drain: requests under way are finished.',
+    'Everything is set by environment variables: docs/settings.md. With none set it serves on 127.0.0.1:8000 from an embedded database in ./curfew-data. SIGTERM, SIGINT and SIGHUP drain: requests under way are finished.',
     'With --json it prints its log alone, without the lines for people at the start.',
   ],
   examples: ['curfew serve', 'PORT=9000 DATABASE_URL=postgres://localhost/curfew curfew serve'],

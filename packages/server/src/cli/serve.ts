@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
 import { type Authority, createAuthority } from '../authority.ts';
-import { type Environment, readConfig } from '../config.ts';
+import { type Environment, readConfig, WITHOUT_FSYNC } from '../config.ts';
 import { webSocketPath } from '../http/upgrades.ts';
 import { createLog } from '../system/log.ts';
 import { announce, withdraw } from './announcement.ts';
@@ -128,7 +128,7 @@ function banner(authority: Authority, url: string): string {
     ...(config.pages ? [`  Pages       ${url}/login`] : []),
     `  API page    ${url}/docs`,
     database.kind === 'embedded'
-      ? `  Database    embedded, in ${database.directory}: for trial and development (a power cut can undo a commit)`
+      ? `  Database    embedded, in ${database.directory}${database.fsync ? '' : `\n              WARNING: ${WITHOUT_FSYNC} (CURFEW_EMBEDDED_FSYNC=0)`}`
       : '  Database    PostgreSQL',
     `  Redis       ${config.redisUrl === null ? 'none' : 'yes'}`,
   ];

@@ -1,19 +1,11 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import type { Database } from './database.ts';
+import { type DiskFailure, renameDurably, syncAll, withDisk } from './durable-files.ts';
 import { Lanes } from './lanes.ts';
 import { numericBigints } from './postgres.ts';
 import { closeToOthers, withoutOthers } from './private-directory.ts';
@@ -26,15 +18,23 @@ export class DirectoryInUse extends Error {
   override name = 'DirectoryInUse';
 }
 
+export interface EmbeddedOptions {
+  /** False, for tests and trials: a commit is not synced to the disk, and a power cut can undo it. */
+  fsync?: boolean;
+  /** Hears what may take seconds, before it begins. */
+  onStep?: (what: string) => void;
+  /** Ends the process: see `withDisk`. */
+  onFailure: (failure: DiskFailure) => never;
+}
+
 /**
- * PGlite in a data directory, for trial and development: real PostgreSQL in this process, through the same driver.
- * It never calls fsync, and two processes on one directory would corrupt it, so the directory is locked first.
- * @param onStep hears what may take seconds, before it begins
- * @throws DirectoryInUse, OpenDirectory
+ * PGlite in a data directory: real PostgreSQL in this process, through the same driver. A commit is on the disk before it is
+ * answered. Two processes on one directory would corrupt it, so the directory is locked first.
+ * @throws DirectoryInUse, OpenDirectory, DiskFailure
  */
 export async function openEmbedded(
   directory: string,
-  onStep: (what: string) => void = () => undefined,
+  { fsync = true, onStep = () => undefined, onFailure }: EmbeddedOptions,
 ): Promise<Database> {
   closeToOthers(directory);
   const unlock = lockDirectory(directory);
@@ -51,12 +51,13 @@ export async function openEmbedded(
     import('@electric-sql/pglite/nodefs'),
     import('@electric-sql/pglite/node-postgres'),
   ]);
-  const start = (where: string): Promise<PGlite> => {
+  const start = (where: string, durable: boolean): Promise<PGlite> => {
     mkdirSync(where, { recursive: true, mode: 0o700 });
     return Engine.create({
-      fs: withoutOthers(new NodeFS(where)),
-      // Half the memory of the default (measured), and more than the trial needs.
+      fs: withDisk(withoutOthers(new NodeFS(where)), where, { fsync: durable, onFailure }),
+      // Half the memory of the default (measured), and enough for one machine.
       postgresqlconf: 'shared_buffers = 16MB\n',
+      startParams: durable ? durableParams(Engine.defaultStartParams) : Engine.defaultStartParams,
     });
   };
   let engine: PGlite;
@@ -65,10 +66,11 @@ export async function openEmbedded(
       // Beside it, and renamed when it is whole: a process that is killed meanwhile leaves nothing that looks like a database.
       const unfinished = join(directory, 'database.unfinished');
       rmSync(unfinished, { recursive: true, force: true });
-      await (await start(unfinished)).close();
-      renameSync(unfinished, dataDir);
-    }
-    engine = await start(dataDir);
+      await (await start(unfinished, false)).close();
+      if (fsync) await syncAll(unfinished);
+      renameDurably(unfinished, dataDir);
+    } else if (fsync) await syncAll(dataDir);
+    engine = await start(dataDir, fsync);
     // The one session of this database; see postgres.ts.
     await engine.exec(
       'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set join_collapse_limit = 1;',
@@ -117,6 +119,15 @@ export async function openEmbedded(
       unlock();
     },
   };
+}
+
+/**
+ * PGlite's parameters but for the one that switches fsync off. By any other method than this one PGlite syncs nothing:
+ * its fdatasync is empty. What comes on the command line no file of settings can undo.
+ */
+function durableParams(defaults: readonly string[]): string[] {
+  const settings = ['wal_sync_method=fsync', 'synchronous_commit=on', 'full_page_writes=on'];
+  return [...defaults.filter((one) => one !== '-F'), ...settings.flatMap((one) => ['-c', one])];
 }
 
 /**

@@ -53,20 +53,19 @@ interface Modes {
 
 /** The same file system; what the engine makes in it is its user's alone. */
 export function withoutOthers(files: NodeFS): NodeFS {
+  return beforeRun(files, (module) => {
+    const { FS } = module as Modes;
+    for (const name of ['chmod', 'mknod'] as const) {
+      const given = FS[name].bind(FS);
+      FS[name] = (path, mode, ...more) => given(path, mode & ~OTHERS, ...more);
+    }
+  });
+}
+
+/** The same file system; its operations are changed before the engine runs. */
+export function beforeRun(files: NodeFS, change: (module: unknown) => void): NodeFS {
   const init = files.init.bind(files);
   files.init = (engine, options) =>
-    init(engine, {
-      ...options,
-      preRun: [
-        ...(options.preRun ?? []),
-        (module: unknown) => {
-          const { FS } = module as Modes;
-          for (const name of ['chmod', 'mknod'] as const) {
-            const given = FS[name].bind(FS);
-            FS[name] = (path, mode, ...more) => given(path, mode & ~OTHERS, ...more);
-          }
-        },
-      ],
-    } as typeof options);
+    init(engine, { ...options, preRun: [...(options.preRun ?? []), change] } as typeof options);
   return files;
 }

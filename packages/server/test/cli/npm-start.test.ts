@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { isAlive, makeScratch, signal, waitGone } from '../services/scratch.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
@@ -48,7 +48,7 @@ test.concurrent.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const)(
     }
     // In order, and not by force.
     expect(existsSync(join(directory, 'server.json'))).toBe(false);
-    await (await openEmbedded(directory)).close();
+    await (await openQuickly(directory)).close();
   },
   120_000,
 );

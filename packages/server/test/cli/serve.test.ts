@@ -159,10 +159,6 @@ describe('a start that is refused says why in one sentence', () => {
 
   test.each([
     {
-      lacks: 'DATABASE_URL',
-      says: /^curfew: DATABASE_URL: .* Set DATABASE_URL to a PostgreSQL, or CURFEW_ALLOW_EMBEDDED=1/,
-    },
-    {
       lacks: 'CURFEW_KEY',
       says: /^curfew: CURFEW_KEY: is required in production\. Set it to the output of: openssl/,
     },

@@ -9,5 +9,8 @@ test(`killed ${ROUNDS} times under load on the embedded database: every acknowle
   timeout: 1_200_000,
 }, async () => {
   // The first logout after each kill waits the lease out (verifier/test/killed-embedded.test.ts). Here it is about what is on disk.
-  await killUnderLoad({ CURFEW_DATA: freshData('crash'), CURFEW_LEASE_MS: '200' }, ROUNDS);
+  await killUnderLoad(
+    { CURFEW_DATA: freshData('crash'), CURFEW_LEASE_MS: '200', CURFEW_EMBEDDED_FSYNC: '1' },
+    ROUNDS,
+  );
 });

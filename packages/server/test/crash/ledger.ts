@@ -6,6 +6,8 @@ import { expect } from 'vitest';
 import { SERVICE_KEY, type Answer } from '../support.ts';
 import type { ServerChild } from './server-child.ts';
 
+type Server = Pick<ServerChild, 'call'>;
+
 /** In or out by an answer; unsure when the server died, or failed, over an ending that named it. */
 type State = 'in' | 'out' | 'unsure';
 
@@ -51,20 +53,27 @@ export const emptyLedger = (): Ledger => ({
   failures: [],
 });
 
-const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
-
 export interface Client {
   /** Works until told to stop, or until the server is gone. */
-  work: (server: ServerChild, until: () => boolean) => Promise<void>;
+  work: (server: Server, until: () => boolean) => Promise<void>;
 }
 
-/** @param onFault what to do when the server cannot be reached: end (it was killed) or go on (its database was) */
-export function createClient(ledger: Ledger, userId: number, onFault: 'end' | 'go on'): Client {
+/**
+ * @param onFault what to do when the server cannot be reached: end (it was killed) or go on (its database was)
+ * @param random what it does, and to which session
+ */
+export function createClient(
+  ledger: Ledger,
+  userId: number,
+  onFault: 'end' | 'go on',
+  random: () => number = Math.random,
+): Client {
+  const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)];
   const mine: Entry[] = [];
   const living = (): Entry[] => mine.filter((entry) => entry.state === 'in');
 
-  async function open(server: ServerChild): Promise<void> {
-    const transport = Math.random() < 0.6 ? 'bearer' : 'opaque';
+  async function open(server: Server): Promise<void> {
+    const transport = random() < 0.6 ? 'bearer' : 'opaque';
     const answer = await server.call('POST', '/v1/admin/sessions', {
       bearer: SERVICE_KEY,
       body: { user_id: userId, transport, count: 3 },
@@ -102,13 +111,13 @@ export function createClient(ledger: Ledger, userId: number, onFault: 'end' | 'g
     }
   }
 
-  async function logOut(server: ServerChild): Promise<void> {
+  async function logOut(server: Server): Promise<void> {
     const all = living();
     const one = pick(all);
     if (!one) return;
     const { bearer } = one;
     const opaque = bearer.startsWith('sess_');
-    switch (Math.floor(Math.random() * 6)) {
+    switch (Math.floor(random() * 6)) {
       case 0:
         return end('all', all, () => server.call('POST', '/v1/logout', { bearer, body: { scope: 'all' } }));
       case 1:
@@ -118,7 +127,7 @@ export function createClient(ledger: Ledger, userId: number, onFault: 'end' | 'g
           () => server.call('POST', '/v1/logout', { bearer, body: { scope: 'others' } }),
         );
       case 2: {
-        const some = all.filter((entry) => entry === one || Math.random() < 0.5);
+        const some = all.filter((entry) => entry === one || random() < 0.5);
         return end('selected', some, () =>
           server.call('POST', '/v1/admin/logout', {
             bearer: SERVICE_KEY,
@@ -138,7 +147,7 @@ export function createClient(ledger: Ledger, userId: number, onFault: 'end' | 'g
     }
   }
 
-  async function refresh(server: ServerChild): Promise<void> {
+  async function refresh(server: Server): Promise<void> {
     const one = pick(living().filter(canRefresh));
     if (!one) return;
     // Should the answer be lost, or be that the database was, it can be asked for once more.
@@ -156,7 +165,7 @@ export function createClient(ledger: Ledger, userId: number, onFault: 'end' | 'g
   return {
     async work(server, until) {
       while (!until()) {
-        const dice = Math.random();
+        const dice = random();
         try {
           if (dice < 0.4 || living().length === 0) await open(server);
           else if (dice < 0.55) await refresh(server);
@@ -177,7 +186,7 @@ export function createClient(ledger: Ledger, userId: number, onFault: 'end' | 'g
  * Presents every credential of the entries and compares. What was unsure is settled by it: an ending is found whole or
  * not at all, and from now on it stays as it was found.
  */
-export async function replay(ledger: Ledger, server: ServerChild, entries: readonly Entry[]): Promise<void> {
+export async function replay(ledger: Ledger, server: Server, entries: readonly Entry[]): Promise<void> {
   const found = new Map<Entry, boolean>();
   const wrong: string[] = [];
   const queue = [...new Set([...entries, ...ledger.unsure.flatMap((one) => one.entries)])];
@@ -203,7 +212,7 @@ export async function replay(ledger: Ledger, server: ServerChild, entries: reado
 }
 
 /** Presents the refresh tokens. Of sessions that are out none gives a successor; of those that are in, each unspent one. */
-export async function replayRefreshTokens(server: ServerChild, entries: readonly Entry[]): Promise<void> {
+export async function replayRefreshTokens(server: Server, entries: readonly Entry[]): Promise<void> {
   const wrong: string[] = [];
   for (const entry of entries) {
     if (entry.refresh === undefined || entry.state === 'unsure') continue;
@@ -216,7 +225,7 @@ export async function replayRefreshTokens(server: ServerChild, entries: readonly
 }
 
 /** A user without a password, made by the service. */
-export async function makeUser(server: ServerChild, email: string): Promise<number> {
+export async function makeUser(server: Server, email: string): Promise<number> {
   const made = await server.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body: { email } });
   if (made.status !== 201) throw new Error(`no user: ${made.status} ${made.text}`);
   return made.json.user.id;

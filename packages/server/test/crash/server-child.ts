@@ -36,6 +36,7 @@ export function startServer(settings: Record<string, string>): Promise<ServerChi
         // Signed tokens outlive the test, so that only a logout can end them.
         CURFEW_ACCESS_TOKEN_SECONDS: '3600',
         CURFEW_DEMO_ACCOUNTS: '0',
+        CURFEW_EMBEDDED_FSYNC: '0',
         ...settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

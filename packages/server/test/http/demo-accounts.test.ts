@@ -7,7 +7,6 @@ import { ADMIN, cheap, USER } from './logins.ts';
 
 const PRODUCTION = {
   NODE_ENV: 'production',
-  CURFEW_ALLOW_EMBEDDED: '1',
   CURFEW_KEY: 'Zm9yIHRlc3RzIG9ubHksIGFuZCBsb25nIGVub3VnaA==',
   CURFEW_ISSUER: 'https://auth.example.com',
 };

@@ -58,7 +58,7 @@ describe.each(backends())('the state of the system, %s', (backend) => {
     // A busy machine may be told to be slow; what is a choice of the setup is always told.
     const notices = state.degraded.filter(({ level }: { level: string }) => level === 'notice');
     expect(notices.map(({ code }: { code: string }) => code)).toEqual([
-      backend === 'embedded' ? 'embedded_database' : 'keys_in_clear',
+      backend === 'embedded' ? 'embedded_without_fsync' : 'keys_in_clear',
     ]);
   });
 

@@ -7,7 +7,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { endingsPass } from '../../src/cluster/readers.ts';
 import type { Environment } from '../../src/config.ts';
 import type { Database } from '../../src/store/database.ts';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import { cursorSince, readEndings, readerPlace } from '../../src/store/log.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { bringLogBack } from '../../src/store/restored.ts';
@@ -21,6 +20,7 @@ import {
 } from '../services/postgres.ts';
 import { type Backend, backends, migrated, SERVICE_KEY, silent } from '../support.ts';
 import { type Node, openNode } from './node.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const READER = 'stand-in';
 const LONG_AGO = new Date('2026-01-01T00:00:00Z');
@@ -57,7 +57,7 @@ async function aside<T>(settings: Environment, work: (database: Database) => Pro
   const database =
     directory === undefined
       ? openPostgres({ url: url ?? '', pool: 4, statementNames: true, log: silent })
-      : await openEmbedded(directory);
+      : await openQuickly(directory);
   try {
     return await work(database);
   } finally {

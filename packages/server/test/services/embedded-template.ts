@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { makeScratch, scratchRoot } from './scratch.ts';
+import { openQuickly } from './open-embedded.ts';
 
 const MIGRATIONS = new URL('../../db/migrations/', import.meta.url);
 const MAKERS = ['../../src/store/embedded.ts', '../../src/store/migrate.ts'];
@@ -17,7 +17,7 @@ export async function makeEmbeddedTemplate(): Promise<string> {
   const kept = join(scratchRoot(), `embedded-${hashOfMakers()}`);
   if (existsSync(kept)) return kept;
   const directory = join(makeScratch('template'), 'data');
-  const database = await openEmbedded(directory);
+  const database = await openQuickly(directory);
   try {
     await migrate(database);
   } finally {

@@ -11,7 +11,6 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { type CutTarget, cut, keysOfTarget } from '../../src/store/revoke.ts';
@@ -20,6 +19,7 @@ import type { Queryable } from '../../src/store/statement.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { backends, migrated, silent } from '../support.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const ACT: Act = {
   at: new Date(),
@@ -113,7 +113,7 @@ describe.each(backends())('cuts, %s', (backend) => {
     database =
       backend === 'postgres'
         ? openPostgres({ url: await freshDatabase(migrated), pool: 2, statementNames: true, log: silent })
-        : await openEmbedded(makeScratch('cuts'));
+        : await openQuickly(makeScratch('cuts'));
     await migrate(database);
     await database.query({
       text: `insert into users (id, email, created_at) select n, 'user-' || n, now() from unnest($1::bigint[]) as n`,

@@ -9,8 +9,8 @@ import {
   uncountAttempt,
 } from '../../src/store/limits.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import { freshData } from '../services/embedded-data.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const LIMITS = { pair: 3, address: 8, account: 10, windowSeconds: 900 };
 const NOW = new Date('2026-11-20T12:00:00Z');
@@ -19,7 +19,7 @@ const attempt = (i: number, source = '192.0.2.1'): LoginAttempt => ({ email: `u$
 describe('rows of the limits', () => {
   let database: Database;
   beforeAll(async () => {
-    database = await openEmbedded(freshData('limits'));
+    database = await openQuickly(freshData('limits'));
     await migrate(database);
   });
   afterAll(() => database.close());

@@ -1,13 +1,13 @@
 /** What passes a filter in the database passes it in the program, and the other way round. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import { EVERY_EVENT, type EventFilter, passing, readEvents } from '../../src/store/log.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { backends, migrated, silent } from '../support.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const BEGAN = new Date('2026-01-01T00:00:00Z');
 const minute = (n: number): Date => new Date(BEGAN.getTime() + n * 60_000);
@@ -17,7 +17,7 @@ describe.each(backends())('filters of the log, %s', (backend) => {
   beforeAll(async () => {
     database =
       backend === 'embedded'
-        ? await openEmbedded(makeScratch('filters'))
+        ? await openQuickly(makeScratch('filters'))
         : openPostgres({ url: await freshDatabase(migrated), pool: 2, statementNames: true, log: silent });
     await migrate(database);
     await database.query({

@@ -1,6 +1,5 @@
 /** Rows that a cut has ended say so afterwards: all of them, in batches, and no others. */
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import type { Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
@@ -8,6 +7,7 @@ import { type CutTarget, cut, markEnded } from '../../src/store/revoke.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { backends, migrated, silent } from '../support.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const EACH = 130;
 const now = new Date();
@@ -21,7 +21,7 @@ describe.each(backends())('marking, %s', (backend) => {
     if (!database) {
       database =
         backend === 'embedded'
-          ? await openEmbedded(makeScratch('marking'))
+          ? await openQuickly(makeScratch('marking'))
           : openPostgres({ url: await freshDatabase(migrated), pool: 4, statementNames: true, log: silent });
       await migrate(database);
       await query(

@@ -13,11 +13,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DirectoryInUse, openEmbedded } from '../../src/store/embedded.ts';
+import { DirectoryInUse } from '../../src/store/embedded.ts';
 import { closeToOthers, OpenDirectory } from '../../src/store/private-directory.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { until } from '../races/node.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 /** What others could do with a file or a directory, by its path. */
 function openToOthers(directory: string): string[] {
@@ -41,8 +42,8 @@ async function withUmask<T>(umask: number, work: () => Promise<T>): Promise<T> {
 
 /** Another process begins to make the database and is killed in the middle. */
 async function killWhileMaking(directory: string): Promise<void> {
-  const program = `import { openEmbedded } from ${JSON.stringify(new URL('../../src/store/embedded.ts', import.meta.url))};
-    await openEmbedded(process.argv[1]);`;
+  const program = `import { openQuickly } from ${JSON.stringify(new URL('../services/open-embedded.ts', import.meta.url))};
+    await openQuickly(process.argv[1]);`;
   const flags = ['--conditions=curfew-source', '--input-type=module', '--eval', program];
   const child = spawn(process.execPath, [...flags, directory], { stdio: 'ignore' });
   const ended = once(child, 'close');
@@ -61,7 +62,7 @@ describe('what is made in it is its user’s alone', () => {
       mkdirSync(directory, { mode: 0o777 });
       await killWhileMaking(directory);
       const steps: string[] = [];
-      const database = await openEmbedded(directory, (what) => steps.push(what));
+      const database = await openQuickly(directory, (what) => steps.push(what));
       expect(steps).toEqual([`making the embedded database in ${directory}: this takes some seconds, once`]);
       expect(readdirSync(directory).filter((name) => name.startsWith('database'))).toEqual(['database']);
       expect(readdirSync(join(directory, 'database')).length).toBeGreaterThan(15);
@@ -84,7 +85,7 @@ describe('what is made in it is its user’s alone', () => {
     chmodSync(join(directory, 'database', 'PG_VERSION'), 0o666);
     writeFileSync(join(directory, 'curfew.key'), 'a key', { mode: 0o644 });
     chmodSync(join(directory, 'curfew.key'), 0o644);
-    const database = await openEmbedded(directory);
+    const database = await openQuickly(directory);
     expect(openToOthers(directory)).toEqual([]);
     expect(statSync(join(directory, 'database', 'PG_VERSION')).mode & 0o777).toBe(0o600);
     await database.close();
@@ -95,12 +96,12 @@ describe('a directory that is not its user’s alone is refused', () => {
   test.each([0o755, 0o750, 0o701, 0o704, 0o770, 0o777, 0o1777])('of mode %o', async (mode) => {
     const directory = freshData('open');
     chmodSync(directory, mode);
-    await expect(openEmbedded(directory)).rejects.toThrow(OpenDirectory);
-    await expect(openEmbedded(directory)).rejects.toThrow(
+    await expect(openQuickly(directory)).rejects.toThrow(OpenDirectory);
+    await expect(openQuickly(directory)).rejects.toThrow(
       `other users can look into ${directory}, where signing keys and sessions lie. Close it: chmod 700 ${directory}`,
     );
     chmodSync(directory, 0o700);
-    await (await openEmbedded(directory)).close();
+    await (await openQuickly(directory)).close();
   });
 
   test.runIf(process.getuid?.() === 0)('of another user', () => {
@@ -116,17 +117,17 @@ describe('a directory that is not its user’s alone is refused', () => {
 
 test('a second process is told who has it', async () => {
   const directory = freshData('held');
-  const database = await openEmbedded(directory);
-  const second = openEmbedded(directory);
+  const database = await openQuickly(directory);
+  const second = openQuickly(directory);
   await expect(second).rejects.toThrow(DirectoryInUse);
   await expect(second).rejects.toThrow(
     `another Curfew process, ${process.pid}, has ${directory} open. Stop it first`,
   );
   // As another container has left it: its numbers are not this one's.
   writeFileSync(join(directory, 'lock.pid'), `${process.pid} another-host\n`);
-  await expect(openEmbedded(directory)).rejects.toThrow(`another Curfew process has ${directory} open.`);
+  await expect(openQuickly(directory)).rejects.toThrow(`another Curfew process has ${directory} open.`);
   writeFileSync(join(directory, 'lock.pid'), `4194304 ${'x'.repeat(10)}`);
-  await expect(openEmbedded(directory)).rejects.toThrow(`another Curfew process has ${directory} open.`);
+  await expect(openQuickly(directory)).rejects.toThrow(`another Curfew process has ${directory} open.`);
   await database.close();
   expect(existsSync(join(directory, 'lock.pid'))).toBe(false);
 });

@@ -4,7 +4,6 @@ import { ConfigError, inspectSettings } from '../../src/config.ts';
 import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
 import { SessionMemory } from '../../src/cluster/memory.ts';
 import type { Database } from '../../src/store/database.ts';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import {
   cursorNow,
   EVERY_EVENT,
@@ -21,6 +20,7 @@ import { quickPasswords } from '../races/node.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { backends, migrated, recordingLog, silent } from '../support.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const DAY = 86_400_000;
 const now = new Date();
@@ -34,7 +34,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     if (!database) {
       const inner =
         backend === 'embedded'
-          ? await openEmbedded(makeScratch('purge'))
+          ? await openQuickly(makeScratch('purge'))
           : openPostgres({ url: await freshDatabase(migrated), pool: 3, statementNames: true, log: silent });
       database = {
         ...inner,

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { openEmbedded } from '../../src/store/embedded.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { backends, type Backend, silent } from '../support.ts';
+import { openQuickly } from '../services/open-embedded.ts';
 
 const SCHEMA = readFileSync(new URL('../../db/schema.sql', import.meta.url), 'utf8');
 
@@ -59,7 +59,7 @@ async function emptyDatabase(backend: Backend): Promise<Database> {
   const database =
     backend === 'postgres'
       ? openPostgres({ url: await freshDatabase(), pool: 2, statementNames: true, log: silent })
-      : await openEmbedded(makeScratch('schema'));
+      : await openQuickly(makeScratch('schema'));
   opened.push(database);
   return database;
 }

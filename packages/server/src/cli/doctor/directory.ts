@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { Config } from '../../config.ts';
-import { DirectoryInUse, openEmbedded } from '../../store/embedded.ts';
+import { type Config, WITHOUT_FSYNC } from '../../config.ts';
+import { DirectoryInUse } from '../../store/embedded.ts';
 import { readAnnouncement } from '../announcement.ts';
 import { answersTo } from '../api-operator.ts';
+import { operatorLog } from '../operator-log.ts';
 import { checkDatabase } from './database.ts';
 import type { Findings } from './findings.ts';
 
@@ -20,9 +21,13 @@ export async function checkDirectory(config: Config, directory: string, findings
     findings.ok('CURFEW_DATA', `there is no database in ${directory} yet; the server makes one.`);
     return;
   }
+  if (config.database.kind === 'embedded' && !config.database.fsync)
+    findings.warning('CURFEW_EMBEDDED_FSYNC', `${WITHOUT_FSYNC}.`);
   await findings.look('CURFEW_DATA', async () => {
     try {
-      const database = await openEmbedded(directory);
+      // Only now: the engine is large.
+      const { openDatabase } = await import('../../authority.ts');
+      const database = await openDatabase(config, operatorLog(config, false));
       try {
         findings.ok('CURFEW_DATA', `${directory} is free: no server has it open.`);
         await checkDatabase(config, database, findings);

@@ -1,0 +1,13 @@
+import type { Database } from '../../src/store/database.ts';
+import { openEmbedded } from '../../src/store/embedded.ts';
+
+/** Opens the embedded database without fsync: what a power cut does to it is tested in crash/power-cut.test.ts. */
+export function openQuickly(directory: string, onStep?: (what: string) => void): Promise<Database> {
+  return openEmbedded(directory, {
+    fsync: false,
+    ...(onStep && { onStep }),
+    onFailure: (failure) => {
+      throw failure;
+    },
+  });
+}
