@@ -60,6 +60,7 @@ export function startHousekeeping(options: {
     await purgeOld(database, 'refusals', ago(options.eventsRetentionDays));
     await boundRefusals(database);
     await purgeOld(database, 'logs', ago(options.auditRetentionDays));
+    await database.maintain?.();
     // A day more: a reader may be behind for a moment.
     const readers = saidHeld ? [] : await readersHolding(database, ago(options.eventsRetentionDays + 1));
     if (readers.length > 0) {

@@ -12,6 +12,8 @@ export interface Database extends Queryable {
    * @returns stops listening
    */
   listen(channel: string, onRing: (payload: string) => void, onGap: () => void): Promise<() => Promise<void>>;
+  /** Housekeeping that a PostgreSQL server does by itself; to be called each minute. */
+  maintain?(): Promise<void>;
   close(): Promise<void>;
 }
 

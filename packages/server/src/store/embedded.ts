@@ -113,12 +113,32 @@ export async function openEmbedded(
       }),
     // Nobody else can ring: this process is the only one.
     listen: async () => async () => undefined,
+    maintain: () => maintain((text) => lanes.run('other', () => pool.query(text))),
     async close() {
       await pool.end();
       await engine.close();
       unlock();
     },
   };
+}
+
+/** So much of the write-ahead log is kept, and replayed after a crash, before there is a checkpoint. */
+const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024;
+
+/**
+ * PGlite has neither checkpointer nor autovacuum: by itself it never throws away a write-ahead log or the old versions of
+ * rows, and would fill the disk.
+ */
+async function maintain(query: (text: string) => Promise<pg.QueryResult>): Promise<void> {
+  const { rows: tables } = await query(
+    `select s.relid::regclass::text as name from pg_stat_all_tables s join pg_class c on c.oid = s.relid
+     where s.n_dead_tup > 1000 + 0.2 * greatest(c.reltuples, 0) or age(c.relfrozenxid) > 200000000`,
+  );
+  for (const { name } of tables) await query(`vacuum (analyze) ${name}`);
+  const { rows } = await query(
+    'select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn) as bytes from pg_control_checkpoint()',
+  );
+  if (Number(rows[0].bytes) > CHECKPOINT_AFTER_BYTES) await query('checkpoint');
 }
 
 /**

@@ -21,7 +21,9 @@ async function logIn(server: ServerChild, user_id: number): Promise<string> {
 const logOut = (server: ServerChild, bearer: string): Promise<{ status: number }> =>
   server.call('POST', '/v1/logout', { bearer });
 
-test('a failed fsync and a full disk end the process with a line that says so; every acknowledged logout and login stands', async () => {
+test('a failed fsync and a full disk end the process with a line that says so; every acknowledged logout and login stands', {
+  timeout: 600_000,
+}, async () => {
   const directory = freshData('failing');
   const fault = join(directory, 'fault');
   const settings = {

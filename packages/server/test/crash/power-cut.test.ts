@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, inject, test } from 'vitest';
 import { cheap } from '../http/logins.ts';
 import { rolling } from '../model/look.ts';
+import { budget } from '../services/budget.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { reopenAuthority, type TestAuthority } from '../support.ts';
@@ -21,8 +22,7 @@ import {
 } from './ledger.ts';
 import { RecordedDisk } from './recorded-disk.ts';
 
-/** How many cuts: 10 in each run of the tests, 200 in the long one. */
-const CUTS = Number(process.env['POWER_CUTS'] ?? 10);
+const CUTS = budget('POWER_CUTS');
 /** What is done, when the power is cut, and what of the disk is left. The bytes (ids, times) are each run's own. */
 const SEED = Number(process.env['POWER_CUT_SEED'] ?? Date.now() % 1_000_000);
 /** 0: to see that the test finds a database that does not sync. */
