@@ -145,13 +145,18 @@ export class Simulation {
   }
 
   /** A verifier asks a node over the network. */
-  askNode(from: VerifierProcess, text: string, check: Check, done: (answer: Answer) => void): void {
+  askNode(
+    from: VerifierProcess,
+    text: string,
+    check: Check,
+    done: (answer: Answer, epoch?: string | null) => void,
+  ): void {
     const { world, plan } = this;
     const { random } = world;
     const node = this.anyNode();
     let waiting = true;
-    const answer = (value: Answer): void => {
-      if (waiting) done(value);
+    const answer = (value: Answer, epoch?: string | null): void => {
+      if (waiting) done(value, epoch);
       waiting = false;
     };
     from.process.after(2 * plan.leaseMs, () => answer('fault'));
@@ -163,11 +168,12 @@ export class Simulation {
     const lost = (): boolean => world.nowMs < plan.healMs && plan.has('answers-lost') && random.chance(0.1);
     if (lost()) return;
     world.after(delayMs(), () =>
-      node.process.deliver(() =>
+      node.process.deliver(() => {
+        const { epoch } = node.node;
         node.check(text, { ...check, at: node.name }, (value) => {
-          if (!lost()) world.after(delayMs(), () => from.process.deliver(() => answer(value)));
-        }),
-      ),
+          if (!lost()) world.after(delayMs(), () => from.process.deliver(() => answer(value, epoch)));
+        });
+      }),
     );
   }
 

@@ -156,7 +156,7 @@ export class VerifierProcess {
     const { mark } = this.memory;
     const asked = this.process.now();
     const askedMs = world.nowMs;
-    this.#sim.askNode(this, text, check, (answer) => {
+    this.#sim.askNode(this, text, check, (answer, epoch) => {
       const now = this.process.now();
       // An answer that took longer than the lease is of a past that counts no more.
       const old =
@@ -174,8 +174,10 @@ export class VerifierProcess {
         value: null,
         expiresAtMs: readToken(text)?.expiresAtMs ?? Number.POSITIVE_INFINITY,
         askedMs: asked.monotonicMs,
-        // Before a node has said for how long endings are kept, nothing is believed a second time.
-        believedMs: this.subscriber.terms ? plan.believedMs : 0,
+        // Before a node has said for how long endings are kept, nothing is believed a second time; nor what a node says that does not
+        // know yet that the database has gone back.
+        believedMs:
+          this.subscriber.terms && this.subscriber.mayJudge(epoch ?? undefined) ? plan.believedMs : 0,
         mark,
       });
       if (world.nowMs - askedMs > plan.leaseMs * 1.011)

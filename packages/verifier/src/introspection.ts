@@ -7,7 +7,15 @@ import { userIdOf } from './verified.ts';
 
 /** What the authority says of a credential (RFC 7662). `unavailable`: nothing, or nothing in time. */
 export type Said =
-  | { says: 'active'; session: Watched; expiresAtMs: number; issuer: string; audience: string | null }
+  | {
+      says: 'active';
+      session: Watched;
+      expiresAtMs: number;
+      issuer: string;
+      audience: string | null;
+      /** Of the database, as the node that answered knows it. */
+      epoch: string | undefined;
+    }
   | { says: 'inactive' }
   | { says: 'unavailable' };
 
@@ -125,7 +133,7 @@ async function readJson(response: IncomingMessage): Promise<unknown> {
 function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };
-  const { sid, client_id: clientId, device_id: deviceId, born, exp, iss: issuer, aud } = answer;
+  const { sid, client_id: clientId, device_id: deviceId, born, exp, iss: issuer, aud, epoch } = answer;
   const userId = userIdOf(answer['sub']);
   const fits =
     answer['active'] === true &&
@@ -145,5 +153,6 @@ function readAnswer(body: unknown): Said {
     expiresAtMs: exp * 1000,
     issuer,
     audience: typeof aud === 'string' ? aud : null,
+    epoch: typeof epoch === 'string' ? epoch : undefined,
   };
 }

@@ -299,8 +299,9 @@ class FeedVerifier implements Verifier {
       this.#remember(text, said.session, said.expiresAtMs, {
         askedMs: asked.monotonicMs,
         mark,
-        // Never for longer than endings are remembered.
-        believedMs: Math.min(BELIEVED_MS, terms?.keep ?? 0),
+        // Never for longer than endings are remembered; and for no time at all what a node says that does not know yet that the
+        // database has gone back: here that is known already, and its word may be of a session that was lost.
+        believedMs: this.#feed.subscriber.mayJudge(said.epoch) ? Math.min(BELIEVED_MS, terms?.keep ?? 0) : 0,
       });
     return { said, asked };
   }

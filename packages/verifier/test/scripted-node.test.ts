@@ -197,6 +197,21 @@ test('an answer of the authority is believed for a minute', async () => {
   }
 });
 
+test.each([
+  { what: 'that is in the same history', epoch: '2.b', questions: 1 },
+  { what: 'that does not know yet that the database has gone back', epoch: '1.a', questions: 2 },
+  { what: 'that is looking which history it is in', epoch: undefined, questions: 2 },
+])('an answer of a node $what is asked for $questions times', async ({ epoch, questions }) => {
+  greeting[0] = { t: 'welcome', ...terms, epoch: '2.b' };
+  await verifier.ready();
+  const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1 };
+  const [exp, iat] = [nowSeconds() + 3600, nowSeconds()];
+  answer = { active: true, ...facts, exp, iat, iss: ISSUER, aud: AUDIENCE, epoch };
+  const credential = `sess_${'U'.repeat(43)}`;
+  for (let i = 0; i < 2; i++) expect(await verifier.verify(credential)).toMatchObject({ ok: true });
+  expect(asked).toBe(questions);
+});
+
 test('a no of the authority is remembered for a second', async () => {
   await verifier.ready();
   answer = { active: false };

@@ -24,10 +24,12 @@ export function serveOauth(router: Router): void {
       const { token, audience } = input.value;
       // A back end passes on what it was given, in a header or in a cookie.
       const credential = parseBearer(token) ?? parseOpaque('cookie', token);
+      // Before anything is looked at: what is said is no newer than this.
+      const { epoch } = c.get('world').nodes.node;
       const known = credential
         ? await authenticateRemembered(c.get('world'), credential, true, audience)
         : null;
-      return c.json(known ? activeBody(known, c.get('world').config) : { active: false });
+      return c.json(known ? activeBody(known, c.get('world').config, epoch) : { active: false });
     },
     onFault,
   );
@@ -38,6 +40,7 @@ const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
 function activeBody(
   { session, idleUntilMs, expiresAtMs }: Remembered,
   config: Config,
+  epoch: string | null,
 ): Record<string, unknown> {
   return {
     active: true,
@@ -46,6 +49,7 @@ function activeBody(
     client_id: session.clientId,
     device_id: session.deviceId,
     born: session.born,
+    epoch: epoch ?? undefined,
     iat: seconds(session.createdAt),
     exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),
     iss: config.issuer,
