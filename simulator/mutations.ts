@@ -518,7 +518,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 10,
     wrong: 'A check that the database did not answer is a yes.',
     file: model('node-process'),
-    edits: [["if (error) return done('fault');", 'if (error) alive = true;']],
+    edits: [["if (error) return done('fault');", "if (error) found = 'alive';"]],
   },
   {
     name: 'failed-read-is-fresh',
