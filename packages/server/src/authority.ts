@@ -47,6 +47,7 @@ import { writeDurably } from './store/durable-files.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 import { findSpelledApart } from './store/users.ts';
+import { refuseMoved } from './store/move.ts';
 import { openPostgres } from './store/postgres.ts';
 import { bringLogBack } from './store/restored.ts';
 import { endProcess } from './system/end-process.ts';
@@ -391,6 +392,7 @@ export function openDatabase(
 ): Promise<Database> | Database {
   const { database } = config;
   if (database.kind === 'embedded') {
+    refuseMoved(database.directory);
     if (!database.fsync)
       log.warn({ setting: 'CURFEW_EMBEDDED_FSYNC' }, `${WITHOUT_FSYNC}: for tests and trials only`);
     return openEmbedded(database.directory, {

@@ -1,8 +1,10 @@
+import { backupCommands } from './backup.ts';
 import type { Command } from './declare.ts';
 import { doctorCommands } from './doctor.ts';
 import { keyCommands } from './keys.ts';
 import { logoutCommands } from './logout.ts';
 import { migrateCommands } from './migrate.ts';
+import { moveCommands } from './move.ts';
 import { proveCommands } from './prove.ts';
 import { sessionCommands } from './sessions.ts';
 import { serveCommand } from './serve-command.ts';
@@ -14,6 +16,8 @@ import { watchCommands } from './watch.ts';
 export const COMMANDS: readonly Command[] = [
   serveCommand,
   ...migrateCommands,
+  ...backupCommands,
+  ...moveCommands,
   ...doctorCommands,
   ...userCommands,
   ...sessionCommands,

@@ -1,13 +1,26 @@
 import { ConfigError } from '../config.ts';
 import { WrongKey } from '../keys/seal.ts';
 import { DatabaseError } from '../store/database.ts';
+import { BackupError } from '../store/backup.ts';
 import { DirectoryInUse } from '../store/embedded.ts';
 import { SchemaMismatch } from '../store/migrate.ts';
+import { Moved, MoveError } from '../store/move.ts';
 import { OpenDirectory } from '../store/private-directory.ts';
 import { redact } from '../system/log.ts';
 import { EXIT, Failed, Refused, UsageError } from './declare.ts';
 
-const OWN = [ConfigError, DatabaseError, DirectoryInUse, OpenDirectory, SchemaMismatch, WrongKey, Failed];
+const OWN = [
+  BackupError,
+  ConfigError,
+  DatabaseError,
+  DirectoryInUse,
+  Moved,
+  MoveError,
+  OpenDirectory,
+  SchemaMismatch,
+  WrongKey,
+  Failed,
+];
 
 /** What a failure is called in one sentence, without a stack and without a secret, and the exit code for it. */
 export function explain(error: unknown): { code: number; sentence: string } {

@@ -154,7 +154,7 @@ function durableParams(defaults: readonly string[]): string[] {
  * SQLite's file lock, because the operating system takes it back from a process that is killed. A pid file would not
  * be: the one beside it only says who it is.
  */
-function lockDirectory(directory: string): () => void {
+export function lockDirectory(directory: string): () => void {
   const file = join(directory, 'lock');
   const holder = join(directory, 'lock.pid');
   closeSync(openSync(file, 'a', 0o600));

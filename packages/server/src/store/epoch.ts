@@ -44,6 +44,15 @@ export async function claimIncarnation(on: Queryable): Promise<void> {
   await claim.run(on);
 }
 
+const current = statement<[], { epoch: string }>('epoch', 'select epoch from incarnation');
+
+/** The recorded epoch. */
+export async function readEpoch(on: Queryable): Promise<string> {
+  const [row] = await current.run(on);
+  if (!row) throw new Error('the database gave no epoch');
+  return row.epoch;
+}
+
 const renew = statement<[seen: string, above: string], { epoch: string }>(
   'new_epoch',
   // Positions begin above any that the lost history can have given out (see next_cut). Its sequence may have been left behind, too

@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { z } from 'zod';
+import type { Database } from './database.ts';
+import { renameDurably, syncAll } from './durable-files.ts';
+import { DirectoryInUse, lockDirectory } from './embedded.ts';
+import { beginEpoch, readEpoch } from './epoch.ts';
+import { migrate } from './migrate.ts';
+import { statement } from './statement.ts';
+
+/*
+ * A backup is a data directory like any other, with a list of its files. It is taken from the files, also while a server runs on
+ * them: PostgreSQL's own recovery makes one state of them, as after a crash. Every commit is in the files when it is answered.
+ */
+
+/** The backup, or what it was to become, is not what it must be. */
+export class BackupError extends Error {
+  override name = 'BackupError';
+}
+
+const LIST = 'backup.json';
+const KEY = 'curfew.key';
+const CONTROL = join('global', 'pg_control');
+const WAL = 'pg_wal';
+/** What a start makes anew. */
+const LEFT_OUT = new Set(['postmaster.pid', 'postmaster.opts', 'pg_stat_tmp', CONTROL, WAL]);
+/** A checkpoint while the files are copied makes the copy worthless. One takes place once a minute at most. */
+const ATTEMPTS = 5;
+
+const counts = z.strictObject({ users: z.int(), sessions: z.int(), events: z.int() });
+const list = z.strictObject({
+  format: z.literal(1),
+  made_at: z.iso.datetime(),
+  /** Whether the key that encrypts the signing keys is in it; else it is the one in `CURFEW_KEY`. */
+  has_key: z.boolean(),
+  counts,
+  /** SHA-256 of each file, by its path. */
+  files: z.record(z.string(), z.string()),
+});
+
+/** Opens the embedded database in a directory, which no server has. */
+export type Open = (directory: string) => Promise<Database>;
+
+/** What stands in a backup's list, but for its files. */
+export type Backup = Omit<z.infer<typeof list>, 'files' | 'format'>;
+
+const count = statement<[], z.infer<typeof counts>>(
+  'count_of_backup',
+  'select (select count(*) from users) as users, (select count(*) from user_sessions) as sessions, (select count(*) from events) as events',
+);
+
+/**
+ * Copies the embedded database in `directory` to `target`, which must not exist. Whatever was answered before the call is in it.
+ * @param onFile hears each file that was copied; tests write to the database there
+ * @throws BackupError
+ */
+export async function backUp(
+  directory: string,
+  target: string,
+  open: Open,
+  now: Date,
+  onFile: (path: string) => void | Promise<void> = () => undefined,
+): Promise<Backup> {
+  if (!existsSync(join(directory, 'database')))
+    throw new BackupError(`there is no database in ${directory}.`);
+  if (existsSync(target)) throw new BackupError(`${target} exists already.`);
+  const unfinished = `${target}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+  const unlock = lockIfFree(directory);
+  try {
+    await copyConsistently(join(directory, 'database'), join(unfinished, 'database'), onFile);
+    const hasKey = existsSync(join(directory, KEY));
+    if (hasKey) copyFileSync(join(directory, KEY), join(unfinished, KEY));
+  } finally {
+    unlock();
+  }
+  // Recovers, and closes in good order: what is in the files then needs no recovery.
+  const database = await open(unfinished);
+  const [counted] = await count.run(database).finally(() => database.close());
+  if (!counted) throw new BackupError('the copy could not be counted.');
+  for (const own of ['lock', 'lock.pid']) rmSync(join(unfinished, own), { force: true });
+  const backup = { made_at: now.toISOString(), has_key: existsSync(join(unfinished, KEY)), counts: counted };
+  const files = Object.fromEntries(filesIn(unfinished).map((path) => [path, hash(join(unfinished, path))]));
+  writeFileSync(join(unfinished, LIST), `${JSON.stringify({ format: 1, ...backup, files }, null, 1)}\n`, {
+    mode: 0o600,
+  });
+  await syncAll(unfinished);
+  renameDurably(unfinished, target);
+  return backup;
+}
+
+/**
+ * Puts a backup into `directory`, which must hold no database, and begins a new epoch: whoever has followed the database that was lost
+ * begins anew. What was logged out since the backup is alive again.
+ * @throws BackupError when a file is missing or changed; then nothing is put there
+ */
+export async function restore(source: string, directory: string, open: Open): Promise<Backup> {
+  const { files, format: _, ...backup } = readList(source);
+  for (const [path, digest] of Object.entries(files))
+    if (!existsSync(join(source, path)) || hash(join(source, path)) !== digest)
+      throw new BackupError(`${join(source, path)} is not the file that was backed up.`);
+  for (const name of ['database', KEY])
+    if (existsSync(join(directory, name)))
+      throw new BackupError(
+        `there is a database in ${directory} already. Move it away first, or set CURFEW_DATA to another directory.`,
+      );
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = lockDirectory(directory);
+  try {
+    const unfinished = join(directory, 'database.unfinished');
+    rmSync(unfinished, { recursive: true, force: true });
+    for (const path of Object.keys(files)) {
+      const to = path === KEY ? join(directory, KEY) : join(unfinished, relative('database', path));
+      mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+      copyFileSync(join(source, path), to);
+    }
+    for (const path of directoriesIn(join(source, 'database')))
+      mkdirSync(join(unfinished, path), { recursive: true, mode: 0o700 });
+    await syncAll(unfinished);
+    renameDurably(unfinished, join(directory, 'database'));
+    await syncAll(directory);
+  } finally {
+    unlock();
+  }
+  const database = await open(directory);
+  try {
+    await migrate(database);
+    const epoch = await readEpoch(database);
+    await beginEpoch(database, epoch, epoch);
+  } finally {
+    await database.close();
+  }
+  return backup;
+}
+
+function readList(source: string): z.infer<typeof list> {
+  const file = join(source, LIST);
+  if (!existsSync(file)) throw new BackupError(`${source} is no backup: there is no ${LIST} in it.`);
+  let read: unknown;
+  try {
+    read = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    throw new BackupError(`${file} cannot be read.`);
+  }
+  const parsed = list.safeParse(read);
+  if (!parsed.success) throw new BackupError(`${file} is not the list of a backup, or of a newer version.`);
+  // It may come from anywhere; nothing is written outside the directory.
+  for (const path of Object.keys(parsed.data.files))
+    if ((path !== KEY && !/^database(\/[\w.-]+)+$/.test(path)) || path.split('/').includes('..'))
+      throw new BackupError(`${file} names a file that is not of a database: ${path}.`);
+  return parsed.data;
+}
+
+/** Nobody starts on it meanwhile, unless somebody runs on it already. */
+function lockIfFree(directory: string): () => void {
+  try {
+    return lockDirectory(directory);
+  } catch (error) {
+    if (error instanceof DirectoryInUse) return () => undefined;
+    throw error;
+  }
+}
+
+/*
+ * As a base backup does: first where recovery begins, then the data in whatever state, then the WAL that tells what has happened to it
+ * since. Pages that were torn are whole in the WAL (`full_page_writes`). The control file says when a checkpoint has moved the
+ * beginning meanwhile, after which WAL may be missing.
+ */
+async function copyConsistently(
+  from: string,
+  to: string,
+  onFile: (path: string) => void | Promise<void>,
+): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    rmSync(to, { recursive: true, force: true });
+    const control = readFileSync(join(from, CONTROL));
+    mkdirSync(join(to, 'global'), { recursive: true, mode: 0o700 });
+    writeFileSync(join(to, CONTROL), control, { mode: 0o600 });
+    await copyTree(from, to, '', onFile);
+    await copyTree(join(from, WAL), join(to, WAL), '', onFile);
+    if (readFileSync(join(from, CONTROL)).equals(control)) return;
+  }
+  throw new BackupError(
+    'the database wrote too much meanwhile for a copy of one piece: try again at a quieter hour.',
+  );
+}
+
+async function copyTree(
+  from: string,
+  to: string,
+  below: string,
+  onFile: (path: string) => void | Promise<void>,
+): Promise<void> {
+  mkdirSync(join(to, below), { recursive: true, mode: 0o700 });
+  for (const entry of readdirSync(join(from, below), { withFileTypes: true })) {
+    const path = join(below, entry.name);
+    if (LEFT_OUT.has(path)) continue;
+    if (entry.isDirectory()) {
+      await copyTree(from, to, path, onFile);
+      continue;
+    }
+    try {
+      copyFileSync(join(from, path), join(to, path));
+    } catch (error) {
+      // Dropped since the directory was read; the WAL says so, too.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    await onFile(path);
+  }
+}
+
+const filesIn = (directory: string): string[] =>
+  readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+
+const directoriesIn = (directory: string): string[] =>
+  readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)));
+
+const hash = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');

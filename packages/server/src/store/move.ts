@@ -1,0 +1,221 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Database } from './database.ts';
+import type { Open } from './backup.ts';
+import { writeDurably } from './durable-files.ts';
+import { migrate } from './migrate.ts';
+import { unhurried } from './start-lock.ts';
+import type { Queryable } from './statement.ts';
+
+/*
+ * Everything, from the embedded database into an empty PostgreSQL, in one transaction there: it is all there, or nothing is. Rows
+ * cross as JSON that the databases themselves write and read, so that no value passes through numbers or dates of ours.
+ */
+
+/** The source or the target is not what it must be. Nothing was moved. */
+export class MoveError extends Error {
+  override name = 'MoveError';
+}
+
+/** Where the database of a directory went, or is going. */
+export class Moved extends Error {
+  override name = 'Moved';
+}
+
+const NOTE = 'moved.json';
+const note = z.strictObject({
+  /** Of this move; the target says it, too, from the commit on. */
+  id: z.uuid(),
+  /** Without user and password. */
+  to: z.string(),
+  at: z.iso.datetime(),
+  done: z.boolean(),
+});
+type Note = z.infer<typeof note>;
+
+/** Of the process that ran last, and of the migrations: the target has its own. */
+const NOT_MOVED = new Set(['nodes', 'schema_migrations']);
+/** Rows in one statement. */
+const ROWS = 2000;
+
+export interface MovedTable {
+  table: string;
+  rows: number;
+}
+
+function readNote(directory: string): Note | null {
+  const file = join(directory, NOTE);
+  return existsSync(file) ? note.parse(JSON.parse(readFileSync(file, 'utf8'))) : null;
+}
+
+/** @throws Moved when the directory's database is somewhere else by now */
+export function refuseMoved(directory: string): void {
+  const left = readNote(directory);
+  if (left?.done)
+    throw new Moved(
+      `the database in ${directory} was moved to ${left.to} on ${left.at}, and takes nothing more. Set DATABASE_URL to that.`,
+    );
+  if (left)
+    throw new Moved(
+      `a move of the database in ${directory} to ${left.to} was broken off on ${left.at}. Run it again: curfew move --to DATABASE_URL. Or, if you are sure that nothing is there, remove ${join(directory, NOTE)}.`,
+    );
+}
+
+/**
+ * Moves the database of a directory, on which no server may run, into an empty PostgreSQL. Run again after a move that was
+ * broken off, it goes on or finds that all is there.
+ * @param to the target's address without its secrets
+ * @param onTable hears each table before its rows, and how many it has
+ * @throws MoveError, DirectoryInUse
+ */
+export async function moveDatabase(
+  directory: string,
+  open: Open,
+  target: Database,
+  to: string,
+  now: Date,
+  onTable: (table: string, rows: number) => void = () => undefined,
+): Promise<MovedTable[]> {
+  if (!existsSync(join(directory, 'database'))) throw new MoveError(`there is no database in ${directory}.`);
+  const source = await open(directory);
+  try {
+    const before = readNote(directory);
+    if (before && before.to !== to)
+      throw new MoveError(
+        `the database in ${directory} was moved to ${before.to} on ${before.at}, or was about to be.`,
+      );
+    await migrate(source);
+    await migrate(target);
+    const tables = await tablesOf(source);
+    if (before && (await noted(target)) === before.id) {
+      finish(directory, before);
+      return counted(await sumsOf(target, tables));
+    }
+    await refuseFull(target, tables);
+    const begun: Note = { id: before?.id ?? crypto.randomUUID(), to, at: now.toISOString(), done: false };
+    writeDurably(join(directory, NOTE), JSON.stringify(begun));
+    let sums: Sums;
+    try {
+      sums = await target.transaction(async (on) =>
+        copy(source, await unhurried(on), tables, begun, onTable),
+      );
+    } catch (error) {
+      // Rolled back for sure, unless the commit's own answer was lost: then the next run finds out.
+      if ((await noted(target).catch(() => begun.id)) !== begun.id) rmSync(join(directory, NOTE));
+      throw error;
+    }
+    finish(directory, begun);
+    return counted(sums);
+  } finally {
+    await source.close();
+  }
+}
+
+const finish = (directory: string, begun: Note): void =>
+  writeDurably(join(directory, NOTE), JSON.stringify({ ...begun, done: true }));
+
+const rowsOf = async <T>(on: Queryable, text: string, ...values: unknown[]): Promise<T[]> =>
+  (await on.query({ text, values })).rows as T[];
+
+/** The tables, those that are referred to before those that refer. */
+async function tablesOf(on: Queryable): Promise<string[]> {
+  const found = await rowsOf<{ name: string; needs: string[] }>(
+    on,
+    `select c.relname as name, array(select distinct k.confrelid::regclass::text from pg_constraint k
+       where k.conrelid = c.oid and k.contype = 'f' and k.confrelid <> c.oid) as needs
+     from pg_class c where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r' order by c.relname`,
+  );
+  const left = new Map(
+    found.filter(({ name }) => !NOT_MOVED.has(name)).map(({ name, needs }) => [name, needs]),
+  );
+  const ordered: string[] = [];
+  while (left.size > 0) {
+    const next = [...left].find(([, needs]) => needs.every((need) => !left.has(need)));
+    if (!next) throw new MoveError('tables refer to each other in a circle.');
+    ordered.push(next[0]);
+    left.delete(next[0]);
+  }
+  return ordered;
+}
+
+/** Rows, and a sum over all of them that does not depend on their order. */
+type Sums = Map<string, { rows: number; sum: string }>;
+
+async function sumsOf(on: Queryable, tables: readonly string[]): Promise<Sums> {
+  const sums: Sums = new Map();
+  for (const table of tables) {
+    // What tells databases apart differs, and is put right by the first node.
+    const columns = table === 'incarnation' ? `to_jsonb(t) - 'written'` : 'to_jsonb(t)';
+    const [row] = await rowsOf<{ rows: number; sum: string }>(
+      on,
+      `select count(*) as rows, coalesce(sum(('x' || left(md5((${columns})::text), 15))::bit(60)::bigint), 0)::text as sum from ${table} t`,
+    );
+    if (row) sums.set(table, row);
+  }
+  return sums;
+}
+
+const counted = (sums: Sums): MovedTable[] => [...sums].map(([table, { rows }]) => ({ table, rows }));
+
+async function refuseFull(target: Database, tables: readonly string[]): Promise<void> {
+  for (const table of tables.filter((name) => name !== 'incarnation')) {
+    const [row] = await rowsOf(target, `select 1 from ${table} limit 1`);
+    if (row)
+      throw new MoveError(`the target is not empty: there are rows in ${table}. Give an empty database.`);
+  }
+}
+
+/** The move that has filled the target, if one has. */
+async function noted(target: Queryable): Promise<string | null> {
+  const [row] = await rowsOf<{ text: string | null }>(
+    target,
+    `select obj_description('incarnation'::regclass, 'pg_class') as text`,
+  );
+  return row?.text?.replace(/^moved: /, '') ?? null;
+}
+
+async function copy(
+  source: Queryable,
+  target: Queryable,
+  tables: readonly string[],
+  { id }: Note,
+  onTable: (table: string, rows: number) => void,
+): Promise<Sums> {
+  const before = await sumsOf(source, tables);
+  await target.query({ text: 'delete from incarnation', values: [] });
+  for (const table of tables) {
+    onTable(table, before.get(table)?.rows ?? 0);
+    let after = '(0,0)';
+    for (;;) {
+      const [page] = await rowsOf<{ rows: string | null; last: string | null }>(
+        source,
+        `select jsonb_agg(to_jsonb(p.moved))::text as rows, max(p.place)::text as last
+         from (select t as moved, t.ctid as place from ${table} t where t.ctid > $1::tid order by t.ctid limit ${ROWS}) p`,
+        after,
+      );
+      if (!page?.rows || page.last === null) break;
+      await target.query({
+        text: `insert into ${table} overriding system value select * from jsonb_populate_recordset(null::${table}, $1::jsonb)`,
+        values: [page.rows],
+      });
+      after = page.last;
+    }
+  }
+  for (const { name, value } of await rowsOf<{ name: string; value: string | null }>(
+    source,
+    `select quote_ident(sequencename) as name, last_value::text as value from pg_sequences where schemaname = current_schema()`,
+  ))
+    if (value !== null)
+      await target.query({ text: 'select setval($1::regclass, $2::bigint)', values: [name, value] });
+  const after = await sumsOf(target, tables);
+  for (const [table, { rows, sum }] of before) {
+    const there = after.get(table);
+    if (there?.rows !== rows || there.sum !== sum)
+      throw new MoveError(
+        `${table} did not arrive whole: ${there?.rows ?? 0} of ${rows} rows, or other ones.`,
+      );
+  }
+  await target.query({ text: `comment on table incarnation is 'moved: ${id}'`, values: [] });
+  return after;
+}

@@ -1,0 +1,161 @@
+/** `curfew backup` and `curfew restore`: of a database that is written to meanwhile, and of files that are not what they were. */
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { backUp, BackupError, restore } from '../../src/store/backup.ts';
+import { freshData } from '../services/embedded-data.ts';
+import { openQuickly } from '../services/open-embedded.ts';
+import { makeScratch } from '../services/scratch.ts';
+import { ISSUER, SERVICE_KEY } from '../support.ts';
+import { type Node, openNode } from '../races/node.ts';
+
+const NOW = new Date('2026-07-01T12:00:00Z');
+const open: Node[] = [];
+afterEach(async () => {
+  for (const node of open.splice(0)) await node.close();
+});
+
+async function serve(directory: string): Promise<Node> {
+  const node = await openNode({ CURFEW_DATA: directory, CURFEW_EMBEDDED_FSYNC: '0', ISSUER });
+  open.push(node);
+  return node;
+}
+
+async function newUser(node: Node, email: string): Promise<number> {
+  const { json } = await node.call<{ user: { id: number } }>('POST', '/v1/admin/users', {
+    bearer: SERVICE_KEY,
+    body: { email, password: 'a long enough password' },
+  });
+  return json.user.id;
+}
+
+async function logIn(node: Node, userId: number): Promise<string> {
+  const { status, json, text } = await node.call<{ access_token: string }>('POST', '/v1/admin/sessions', {
+    bearer: SERVICE_KEY,
+    body: { user_id: userId },
+  });
+  if (status >= 300) throw new Error(text);
+  return json.access_token;
+}
+
+async function logOut(node: Node, bearer: string): Promise<void> {
+  expect((await node.call('POST', '/v1/logout', { bearer, body: {} })).status).toBe(200);
+}
+
+const check = async (node: Node, bearer: string): Promise<number> =>
+  (await node.call('GET', '/v1/check', { bearer })).status;
+
+describe('a backup of a database that is written to meanwhile', () => {
+  test('has every login and logout that was answered before, and opens', async () => {
+    const directory = freshData('backed-up');
+    const node = await serve(directory);
+    const userId = await newUser(node, 'ada@example.com');
+    const alive: string[] = [];
+    const over: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      alive.push(await logIn(node, userId));
+      over.push(await logIn(node, userId));
+      await logOut(node, over.at(-1) as string);
+    }
+    let copied = 0;
+    const later: string[] = [];
+    const target = join(makeScratch('backup'), 'monday');
+    const made = await backUp(directory, target, openQuickly, NOW, async (path) => {
+      // The directory of files that hold rows, of which half are of before what is written here, and half of after.
+      if (!path.startsWith('base') || ++copied % 20 !== 0) return;
+      later.push(await logIn(node, userId));
+      await node.world.database.query({ text: 'vacuum user_sessions', values: [] });
+    });
+    expect(copied).toBeGreaterThan(200);
+    expect(later.length).toBeGreaterThan(10);
+    expect(made).toMatchObject({ made_at: NOW.toISOString(), has_key: true });
+    expect(made.counts.users).toBe(1);
+    expect(made.counts.sessions).toBeGreaterThanOrEqual(40);
+    expect(statSync(target).mode & 0o077).toBe(0);
+
+    const restored = join(makeScratch('restored'), 'data');
+    expect(await restore(target, restored, openQuickly)).toEqual(made);
+    const other = await serve(restored);
+    for (const bearer of alive) expect(await check(other, bearer)).toBe(200);
+    for (const bearer of over) expect(await check(other, bearer)).toBe(401);
+    // Of another epoch: whoever followed the lost database begins anew.
+    const epochs = [node, other].map(({ world }) => Number.parseInt(world.nodes.node.epoch ?? '', 10));
+    expect(epochs[1]).toBe((epochs[0] as number) + 1);
+    await logOut(other, alive[0] as string);
+    expect(await check(other, alive[0] as string)).toBe(401);
+    expect(await check(node, alive[0] as string)).toBe(200);
+  }, 120_000);
+
+  test('begins again when a checkpoint has moved where recovery begins, and gives up in the end', async () => {
+    const directory = freshData('backed-up');
+    const node = await serve(directory);
+    const scratch = makeScratch('backup');
+    const moveOn = async (): Promise<void> => {
+      await newUser(node, `${crypto.randomUUID()}@example.com`);
+      await node.world.database.query({ text: 'checkpoint', values: [] });
+    };
+    let times = 0;
+    await backUp(directory, join(scratch, 'one'), openQuickly, NOW, async (path) => {
+      if (path === 'PG_VERSION' && ++times < 3) await moveOn();
+    });
+    expect(times).toBe(3);
+    const never = backUp(directory, join(scratch, 'two'), openQuickly, NOW, async (path) => {
+      if (path === 'PG_VERSION') await moveOn();
+    });
+    await expect(never).rejects.toThrow(/wrote too much/);
+    expect(existsSync(join(scratch, 'two'))).toBe(false);
+  }, 120_000);
+});
+
+describe('a backup that is not what it was', () => {
+  test('is refused, and nothing is put anywhere', async () => {
+    const scratch = makeScratch('backup');
+    const target = join(scratch, 'one');
+    await backUp(freshData('backed-up'), target, openQuickly, NOW);
+    const data = join(scratch, 'data');
+    const refused = async (why: RegExp): Promise<void> => {
+      await expect(restore(target, data, openQuickly)).rejects.toThrow(BackupError);
+      await expect(restore(target, data, openQuickly)).rejects.toThrow(why);
+      expect(existsSync(join(data, 'database'))).toBe(false);
+    };
+    const list = join(target, 'backup.json');
+    const text = readFileSync(list, 'utf8');
+    const control = join(target, 'database', 'global', 'pg_control');
+    const bytes = readFileSync(control);
+
+    writeFileSync(
+      control,
+      bytes.map((byte, i) => (i === 100 ? byte ^ 1 : byte)),
+    );
+    await refused(/pg_control is not the file that was backed up/);
+    rmSync(control);
+    await refused(/pg_control is not the file that was backed up/);
+    writeFileSync(control, bytes);
+    const { files, ...rest } = JSON.parse(text) as { files: Record<string, string> };
+    const digest = files['database/PG_VERSION'] as string;
+    for (const path of [
+      '../evil',
+      'database/../../evil',
+      '/etc/evil',
+      'database\\evil',
+      'lock',
+      'database//x',
+    ]) {
+      writeFileSync(list, JSON.stringify({ ...rest, files: { ...files, [path]: digest } }));
+      await refused(/names a file that is not of a database/);
+    }
+    for (const wrong of ['', '{', '[]', JSON.stringify({ ...rest, files, format: 2 })]) {
+      writeFileSync(list, wrong);
+      await refused(/cannot be read|is not the list/);
+    }
+    rmSync(list);
+    await refused(/is no backup/);
+    writeFileSync(list, text);
+    await restore(target, data, openQuickly);
+    await expect(restore(target, data, openQuickly)).rejects.toThrow(/there is a database in .* already/);
+    await expect(backUp(data, target, openQuickly, NOW)).rejects.toThrow(/exists already/);
+    await expect(backUp(join(scratch, 'none'), join(scratch, 'two'), openQuickly, NOW)).rejects.toThrow(
+      /no database in/,
+    );
+  }, 60_000);
+});
