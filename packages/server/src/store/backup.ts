@@ -86,7 +86,12 @@ export async function backUp(
   }
   // Recovers, and closes in good order: what is in the files then needs no recovery.
   const database = await open(unfinished);
-  const [counted] = await count.run(database).finally(() => database.close());
+  let counted: Backup['counts'] | undefined;
+  try {
+    [counted] = await count.run(database);
+  } finally {
+    await database.close();
+  }
   if (!counted) throw new BackupError('the copy could not be counted.');
   for (const own of ['lock', 'lock.pid']) rmSync(join(unfinished, own), { force: true });
   const backup = { made_at: now.toISOString(), has_key: existsSync(join(unfinished, KEY)), counts: counted };
