@@ -45,6 +45,7 @@ import { readNodeSecret } from './store/node-secret.ts';
 import { readIdentity } from './store/nodes.ts';
 import { writeDurably } from './store/durable-files.ts';
 import { openEmbedded } from './store/embedded.ts';
+import { refuseBackup } from './store/backup.ts';
 import { migrate } from './store/migrate.ts';
 import { findSpelledApart } from './store/users.ts';
 import { refuseMoved } from './store/move.ts';
@@ -392,6 +393,7 @@ export function openDatabase(
 ): Promise<Database> | Database {
   const { database } = config;
   if (database.kind === 'embedded') {
+    refuseBackup(database.directory);
     refuseMoved(database.directory);
     if (!database.fsync)
       log.warn({ setting: 'CURFEW_EMBEDDED_FSYNC' }, `${WITHOUT_FSYNC}: for tests and trials only`);

@@ -67,11 +67,13 @@ async function endThis(
   act: Act,
   wait: Wait,
 ): Promise<Settled> {
+  const { epoch } = world.nodes.node;
   const told = await world.endOne({ sid, userId, act, reason: 'logout' });
   if (told) return settleTold(world, told.ending, wait, told.confirming);
   // Its credential was found alive, so there was a session. Rows outlive credentials: one that is gone was lost with its database.
   if ((await findSession(world.database, act.at, sid)) === 'unknown') {
-    world.nodes.foundBack();
+    // Unless somebody has noticed meanwhile.
+    if (epoch === world.nodes.node.epoch) world.nodes.foundBack();
     throw new DatabaseError('the database has gone back, and has lost the session that is to be ended');
   }
   return settlePartly(world, null, wait);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Config, readConfig } from '../config.ts';
 import type { Backup, Open } from '../store/backup.ts';
+import { refuseMoved } from '../store/move.ts';
 import { endProcess } from '../system/end-process.ts';
 import { type Command, type CommandLine, EXIT, Refused } from './declare.ts';
 import { operatorLog } from './operator-log.ts';
@@ -20,8 +21,9 @@ const backup: Command = {
     const config = readConfig(line.environment);
     const directory = embeddedDirectory(line, config);
     const target = resolve(line.operand);
+    refuseMoved(directory);
     const { backUp } = await import('../store/backup.ts');
-    const made = await backUp(directory, target, opener(config), new Date());
+    const made = await backUp(directory, target, config.encryptionKey === null, opener(config), new Date());
     line.terminal.answer(
       { directory: target, ...made },
       `Backed up ${contentsOf(made)} to ${target}.${made.has_key ? '' : ' The key is not in it: keep CURFEW_KEY somewhere else.'}`,

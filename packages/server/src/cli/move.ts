@@ -25,22 +25,18 @@ const move: Command = {
     const goal = readConfig({ ...line.environment, DATABASE_URL: url });
     const { openDatabase } = await import('../authority.ts');
     const { moveDatabase } = await import('../store/move.ts');
+    const to = withoutSecrets(url, goal.database.kind === 'postgres' ? goal.database.schema : null);
     const target = await openDatabase(goal, operatorLog(goal, false));
     try {
-      const moved = await moveDatabase(
-        directory,
-        opener(config),
-        target,
-        withoutSecrets(url),
-        new Date(),
-        (name, rows) => line.terminal.note(`${name}: ${counted(rows, 'row')}`),
+      const moved = await moveDatabase(directory, opener(config), target, to, new Date(), (name, rows) =>
+        line.terminal.note(`${name}: ${counted(rows, 'row')}`),
       );
       line.terminal.answer(
-        { to: withoutSecrets(url), tables: moved },
+        { to, tables: moved },
         `${table(
           ['TABLE', 'ROWS'],
           moved.map((one) => [one.table, String(one.rows)]),
-        )}\nMoved to ${withoutSecrets(url)}. Start the nodes with DATABASE_URL, and with the key in CURFEW_KEY.`,
+        )}\nMoved to ${to}. Start the nodes with DATABASE_URL, and with the key in CURFEW_KEY.`,
       );
       return EXIT.done;
     } finally {
@@ -52,7 +48,7 @@ const move: Command = {
 export const moveCommands: Command[] = [move];
 
 /** The host and the database, to be shown and kept. */
-function withoutSecrets(url: string): string {
+function withoutSecrets(url: string, schema: string | null): string {
   const { hostname, port, pathname } = new URL(url);
-  return `postgres://${hostname}${port ? `:${port}` : ''}${pathname}`;
+  return `postgres://${hostname}${port ? `:${port}` : ''}${pathname}${schema === null ? '' : ` (schema ${schema})`}`;
 }

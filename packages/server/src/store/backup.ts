@@ -3,18 +3,22 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { z } from 'zod';
 import type { Database } from './database.ts';
 import { renameDurably, syncAll } from './durable-files.ts';
-import { DirectoryInUse, lockDirectory } from './embedded.ts';
+import { lockDirectory } from './embedded.ts';
 import { beginEpoch, readEpoch } from './epoch.ts';
 import { migrate } from './migrate.ts';
+import { closeToOthers } from './private-directory.ts';
 import { statement } from './statement.ts';
 
 /*
@@ -35,6 +39,9 @@ const WAL = 'pg_wal';
 const LEFT_OUT = new Set(['postmaster.pid', 'postmaster.opts', 'pg_stat_tmp', CONTROL, WAL]);
 /** A checkpoint while the files are copied makes the copy worthless. One takes place once a minute at most. */
 const ATTEMPTS = 5;
+const MB = 2 ** 20;
+/** Left free on the disk. */
+const SPARE = 128 * MB;
 
 const counts = z.strictObject({ users: z.int(), sessions: z.int(), events: z.int() });
 const list = z.strictObject({
@@ -60,12 +67,14 @@ const count = statement<[], z.infer<typeof counts>>(
 
 /**
  * Copies the embedded database in `directory` to `target`, which must not exist. Whatever was answered before the call is in it.
+ * @param withKey whether the key in the directory is the one that is used
  * @param onFile hears each file that was copied; tests write to the database there
  * @throws BackupError
  */
 export async function backUp(
   directory: string,
   target: string,
+  withKey: boolean,
   open: Open,
   now: Date,
   onFile: (path: string) => void | Promise<void> = () => undefined,
@@ -73,79 +82,106 @@ export async function backUp(
   if (!existsSync(join(directory, 'database')))
     throw new BackupError(`there is no database in ${directory}.`);
   if (existsSync(target)) throw new BackupError(`${target} exists already.`);
-  const unfinished = `${target}.unfinished`;
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-  const unlock = lockIfFree(directory);
+  mkdirSync(dirname(target), { recursive: true });
+  refuseFullDisk(join(directory, 'database'), dirname(target));
+  const unfinished = mkdtempSync(`${target}.unfinished-`);
   try {
     await copyConsistently(join(directory, 'database'), join(unfinished, 'database'), onFile);
-    const hasKey = existsSync(join(directory, KEY));
-    if (hasKey) copyFileSync(join(directory, KEY), join(unfinished, KEY));
+    if (withKey && existsSync(join(directory, KEY)))
+      copyFileSync(join(directory, KEY), join(unfinished, KEY));
+    // Recovers, and closes in good order: what is in the files then needs no recovery.
+    const counted = await opened(unfinished, open, async (database) => (await count.run(database))[0]);
+    if (!counted) throw new BackupError('the copy could not be counted.');
+    for (const own of ['lock', 'lock.pid']) rmSync(join(unfinished, own), { force: true });
+    const backup = {
+      made_at: now.toISOString(),
+      has_key: existsSync(join(unfinished, KEY)),
+      counts: counted,
+    };
+    const files = Object.fromEntries(filesIn(unfinished).map((path) => [path, hash(join(unfinished, path))]));
+    const text = `${JSON.stringify({ format: 1, ...backup, files }, null, 1)}\n`;
+    writeFileSync(join(unfinished, LIST), text, { mode: 0o600 });
+    await syncAll(unfinished);
+    renameDurably(unfinished, target);
+    return backup;
   } finally {
-    unlock();
+    rmSync(unfinished, { recursive: true, force: true });
   }
-  // Recovers, and closes in good order: what is in the files then needs no recovery.
-  const database = await open(unfinished);
-  let counted: Backup['counts'] | undefined;
-  try {
-    [counted] = await count.run(database);
-  } finally {
-    await database.close();
-  }
-  if (!counted) throw new BackupError('the copy could not be counted.');
-  for (const own of ['lock', 'lock.pid']) rmSync(join(unfinished, own), { force: true });
-  const backup = { made_at: now.toISOString(), has_key: existsSync(join(unfinished, KEY)), counts: counted };
-  const files = Object.fromEntries(filesIn(unfinished).map((path) => [path, hash(join(unfinished, path))]));
-  writeFileSync(join(unfinished, LIST), `${JSON.stringify({ format: 1, ...backup, files }, null, 1)}\n`, {
-    mode: 0o600,
-  });
-  await syncAll(unfinished);
-  renameDurably(unfinished, target);
-  return backup;
 }
 
 /**
  * Puts a backup into `directory`, which must hold no database, and begins a new epoch: whoever has followed the database that was lost
  * begins anew. What was logged out since the backup is alive again.
- * @throws BackupError when a file is missing or changed; then nothing is put there
+ * @throws BackupError when a file is missing or changed; then, and whenever it throws, nothing is put there
  */
 export async function restore(source: string, directory: string, open: Open): Promise<Backup> {
   const { files, format: _, ...backup } = readList(source);
   for (const [path, digest] of Object.entries(files))
     if (!existsSync(join(source, path)) || hash(join(source, path)) !== digest)
       throw new BackupError(`${join(source, path)} is not the file that was backed up.`);
-  for (const name of ['database', KEY])
-    if (existsSync(join(directory, name)))
+  closeToOthers(directory);
+  // Held to the end: nobody serves the copy before it has its epoch.
+  const unlock = lockDirectory(directory);
+  const key = join(directory, KEY);
+  const unfinished = mkdtempSync(join(directory, 'restoring-'));
+  try {
+    if (existsSync(join(directory, 'database')))
       throw new BackupError(
         `there is a database in ${directory} already. Move it away first, or set CURFEW_DATA to another directory.`,
       );
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const unlock = lockDirectory(directory);
-  try {
-    const unfinished = join(directory, 'database.unfinished');
-    rmSync(unfinished, { recursive: true, force: true });
-    for (const path of Object.keys(files)) {
-      const to = path === KEY ? join(directory, KEY) : join(unfinished, relative('database', path));
-      mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-      copyFileSync(join(source, path), to);
-    }
+    if (existsSync(key) && files[KEY] !== undefined && hash(key) !== files[KEY])
+      throw new BackupError(`${key} is another key than that of the backup. Move it away first.`);
+    refuseFullDisk(source, directory);
     for (const path of directoriesIn(join(source, 'database')))
-      mkdirSync(join(unfinished, path), { recursive: true, mode: 0o700 });
+      mkdirSync(join(unfinished, 'database', path), { recursive: true, mode: 0o700 });
+    for (const path of Object.keys(files)) copyFileSync(join(source, path), join(unfinished, path));
+    await opened(unfinished, open, async (database) => {
+      await migrate(database);
+      const epoch = await readEpoch(database);
+      await beginEpoch(database, epoch, epoch);
+    });
     await syncAll(unfinished);
-    renameDurably(unfinished, join(directory, 'database'));
-    await syncAll(directory);
+    if (files[KEY] !== undefined) renameDurably(join(unfinished, KEY), key);
+    renameDurably(join(unfinished, 'database'), join(directory, 'database'));
+    return backup;
   } finally {
+    rmSync(unfinished, { recursive: true, force: true });
     unlock();
   }
+}
+
+/** @throws BackupError when the directory is a backup: served as it is, it would pass for the database that was lost */
+export function refuseBackup(directory: string): void {
+  if (existsSync(join(directory, LIST)))
+    throw new BackupError(
+      `${directory} is a backup. Set CURFEW_DATA to another directory, and run curfew restore ${directory}`,
+    );
+}
+
+async function opened<T>(
+  directory: string,
+  open: Open,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
   const database = await open(directory);
   try {
-    await migrate(database);
-    const epoch = await readEpoch(database);
-    await beginEpoch(database, epoch, epoch);
+    return await work(database);
   } finally {
     await database.close();
   }
-  return backup;
+}
+
+/** Before it is full: a server on the same disk would end. What it writes meanwhile needs room too. */
+function refuseFullDisk(source: string, target: string): void {
+  const needed = filesIn(source).reduce(
+    (sum, path) => sum + (statSync(join(source, path), { throwIfNoEntry: false })?.size ?? 0),
+    SPARE,
+  );
+  const { bavail, bsize } = statfsSync(target);
+  if (bavail * bsize < needed)
+    throw new BackupError(
+      `there is too little room in ${target}: ${Math.ceil(needed / MB)} MB are needed, ${Math.floor((bavail * bsize) / MB)} MB are free.`,
+    );
 }
 
 function readList(source: string): z.infer<typeof list> {
@@ -166,20 +202,10 @@ function readList(source: string): z.infer<typeof list> {
   return parsed.data;
 }
 
-/** Nobody starts on it meanwhile, unless somebody runs on it already. */
-function lockIfFree(directory: string): () => void {
-  try {
-    return lockDirectory(directory);
-  } catch (error) {
-    if (error instanceof DirectoryInUse) return () => undefined;
-    throw error;
-  }
-}
-
 /*
  * As a base backup does: first where recovery begins, then the data in whatever state, then the WAL that tells what has happened to it
  * since. Pages that were torn are whole in the WAL (`full_page_writes`). The control file says when a checkpoint has moved the
- * beginning meanwhile, after which WAL may be missing.
+ * beginning meanwhile, after which WAL may be missing; so does a server that starts.
  */
 async function copyConsistently(
   from: string,

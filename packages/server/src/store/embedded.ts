@@ -157,7 +157,8 @@ function durableParams(defaults: readonly string[]): string[] {
 export function lockDirectory(directory: string): () => void {
   const file = join(directory, 'lock');
   const holder = join(directory, 'lock.pid');
-  closeSync(openSync(file, 'a', 0o600));
+  // One that is there is not opened: closing it would take this process's own lock away (POSIX record locks).
+  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
   const lock = new DatabaseSync(file);
   try {
     lock.exec('pragma locking_mode = exclusive; begin exclusive;');

@@ -30,14 +30,15 @@ const note = z.strictObject({
   /** Without user and password. */
   to: z.string(),
   at: z.iso.datetime(),
+  tables: z.array(z.strictObject({ table: z.string(), rows: z.int() })),
   done: z.boolean(),
 });
 type Note = z.infer<typeof note>;
 
 /** Of the process that ran last, and of the migrations: the target has its own. */
 const NOT_MOVED = new Set(['nodes', 'schema_migrations']);
-/** Rows in one statement. */
-const ROWS = 2000;
+/** Blocks of a table in one statement: half a megabyte of rows. */
+const BLOCKS = 64;
 
 export interface MovedTable {
   table: string;
@@ -49,7 +50,7 @@ function readNote(directory: string): Note | null {
   return existsSync(file) ? note.parse(JSON.parse(readFileSync(file, 'utf8'))) : null;
 }
 
-/** @throws Moved when the directory's database is somewhere else by now */
+/** @throws Moved when the directory's database is somewhere else by now, or may be */
 export function refuseMoved(directory: string): void {
   const left = readNote(directory);
   if (left?.done)
@@ -87,26 +88,34 @@ export async function moveDatabase(
       );
     await migrate(source);
     await migrate(target);
-    const tables = await tablesOf(source);
     if (before && (await noted(target)) === before.id) {
       finish(directory, before);
-      return counted(await sumsOf(target, tables));
+      return before.tables;
     }
-    await refuseFull(target, tables);
-    const begun: Note = { id: before?.id ?? crypto.randomUUID(), to, at: now.toISOString(), done: false };
-    writeDurably(join(directory, NOTE), JSON.stringify(begun));
-    let sums: Sums;
-    try {
-      sums = await target.transaction(async (on) =>
-        copy(source, await unhurried(on), tables, begun, onTable),
+    if (before?.done)
+      throw new MoveError(
+        `the database in ${directory} was moved on ${before.at}, and what is in ${to} now is not it. It is not moved a second time: what was logged out since would be alive again.`,
       );
+    const tables = await tablesOf(source);
+    await refuseFull(target, tables);
+    const sums = await sumsOf(source, tables);
+    const moved = [...sums].map(([table, { rows }]) => ({ table, rows }));
+    const id = before?.id ?? crypto.randomUUID();
+    const begun: Note = { id, to, at: now.toISOString(), tables: moved, done: false };
+    writeDurably(join(directory, NOTE), JSON.stringify(begun));
+    let whole = false;
+    try {
+      await target.transaction(async (on) => {
+        await copy(source, await unhurried(on), sums, id, onTable);
+        whole = true;
+      });
     } catch (error) {
-      // Rolled back for sure, unless the commit's own answer was lost: then the next run finds out.
-      if ((await noted(target).catch(() => begun.id)) !== begun.id) rmSync(join(directory, NOTE));
+      // Where the commit was asked for, nobody knows what became of it: the next run finds out.
+      if (!whole) rmSync(join(directory, NOTE));
       throw error;
     }
     finish(directory, begun);
-    return counted(sums);
+    return moved;
   } finally {
     await source.close();
   }
@@ -149,14 +158,12 @@ async function sumsOf(on: Queryable, tables: readonly string[]): Promise<Sums> {
     const columns = table === 'incarnation' ? `to_jsonb(t) - 'written'` : 'to_jsonb(t)';
     const [row] = await rowsOf<{ rows: number; sum: string }>(
       on,
-      `select count(*) as rows, coalesce(sum(('x' || left(md5((${columns})::text), 15))::bit(60)::bigint), 0)::text as sum from ${table} t`,
+      `select count(*) as rows, coalesce(sum(('x' || left(encode(sha256(convert_to((${columns})::text, 'UTF8')), 'hex'), 15))::bit(60)::bigint), 0)::text as sum from ${table} t`,
     );
     if (row) sums.set(table, row);
   }
   return sums;
 }
-
-const counted = (sums: Sums): MovedTable[] => [...sums].map(([table, { rows }]) => ({ table, rows }));
 
 async function refuseFull(target: Database, tables: readonly string[]): Promise<void> {
   for (const table of tables.filter((name) => name !== 'incarnation')) {
@@ -178,28 +185,31 @@ async function noted(target: Queryable): Promise<string | null> {
 async function copy(
   source: Queryable,
   target: Queryable,
-  tables: readonly string[],
-  { id }: Note,
+  before: Sums,
+  id: string,
   onTable: (table: string, rows: number) => void,
-): Promise<Sums> {
-  const before = await sumsOf(source, tables);
+): Promise<void> {
   await target.query({ text: 'delete from incarnation', values: [] });
-  for (const table of tables) {
-    onTable(table, before.get(table)?.rows ?? 0);
-    let after = '(0,0)';
-    for (;;) {
-      const [page] = await rowsOf<{ rows: string | null; last: string | null }>(
+  for (const [table, { rows }] of before) {
+    onTable(table, rows);
+    const [size] = await rowsOf<{ blocks: number }>(
+      source,
+      `select pg_relation_size($1::regclass) / current_setting('block_size')::bigint as blocks`,
+      table,
+    );
+    // Nobody writes to the source: rows stay where they are.
+    for (let block = 0; block < (size?.blocks ?? 0); block += BLOCKS) {
+      const [page] = await rowsOf<{ rows: string | null }>(
         source,
-        `select jsonb_agg(to_jsonb(p.moved))::text as rows, max(p.place)::text as last
-         from (select t as moved, t.ctid as place from ${table} t where t.ctid > $1::tid order by t.ctid limit ${ROWS}) p`,
-        after,
+        `select jsonb_agg(to_jsonb(t))::text as rows from ${table} t where t.ctid >= $1::tid and t.ctid < $2::tid`,
+        `(${block},0)`,
+        `(${block + BLOCKS},0)`,
       );
-      if (!page?.rows || page.last === null) break;
+      if (!page?.rows) continue;
       await target.query({
         text: `insert into ${table} overriding system value select * from jsonb_populate_recordset(null::${table}, $1::jsonb)`,
         values: [page.rows],
       });
-      after = page.last;
     }
   }
   for (const { name, value } of await rowsOf<{ name: string; value: string | null }>(
@@ -208,7 +218,7 @@ async function copy(
   ))
     if (value !== null)
       await target.query({ text: 'select setval($1::regclass, $2::bigint)', values: [name, value] });
-  const after = await sumsOf(target, tables);
+  const after = await sumsOf(target, [...before.keys()]);
   for (const [table, { rows, sum }] of before) {
     const there = after.get(table);
     if (there?.rows !== rows || there.sum !== sum)
@@ -217,5 +227,4 @@ async function copy(
       );
   }
   await target.query({ text: `comment on table incarnation is 'moved: ${id}'`, values: [] });
-  return after;
 }

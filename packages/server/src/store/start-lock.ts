@@ -52,6 +52,7 @@ export async function oneStarterAtATime<T>(
 /** For work of a start that takes as long as it takes: an index over a hundred million rows, a log that is rewritten. */
 export async function unhurried(on: Queryable): Promise<Queryable> {
   await on.query({ text: 'set local statement_timeout = 0', values: [] });
+  await on.query({ text: 'set local idle_in_transaction_session_timeout = 0', values: [] });
   await on.query({ text: `set local lock_timeout = ${TABLE_LOCK_MS}`, values: [] });
   return { query: (config) => on.query({ ...config, query_timeout: NO_HURRY_MS }) };
 }

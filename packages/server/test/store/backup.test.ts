@@ -1,8 +1,9 @@
 /** `curfew backup` and `curfew restore`: of a database that is written to meanwhile, and of files that are not what they were. */
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { backUp, BackupError, restore } from '../../src/store/backup.ts';
+import type { Database } from '../../src/store/database.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { openQuickly } from '../services/open-embedded.ts';
 import { makeScratch } from '../services/scratch.ts';
@@ -60,7 +61,7 @@ describe('a backup of a database that is written to meanwhile', () => {
     let copied = 0;
     const later: string[] = [];
     const target = join(makeScratch('backup'), 'monday');
-    const made = await backUp(directory, target, openQuickly, NOW, async (path) => {
+    const made = await backUp(directory, target, true, openQuickly, NOW, async (path) => {
       // The directory of files that hold rows, of which half are of before what is written here, and half of after.
       if (!path.startsWith('base') || ++copied % 20 !== 0) return;
       later.push(await logIn(node, userId));
@@ -95,11 +96,11 @@ describe('a backup of a database that is written to meanwhile', () => {
       await node.world.database.query({ text: 'checkpoint', values: [] });
     };
     let times = 0;
-    await backUp(directory, join(scratch, 'one'), openQuickly, NOW, async (path) => {
+    await backUp(directory, join(scratch, 'one'), true, openQuickly, NOW, async (path) => {
       if (path === 'PG_VERSION' && ++times < 3) await moveOn();
     });
     expect(times).toBe(3);
-    const never = backUp(directory, join(scratch, 'two'), openQuickly, NOW, async (path) => {
+    const never = backUp(directory, join(scratch, 'two'), true, openQuickly, NOW, async (path) => {
       if (path === 'PG_VERSION') await moveOn();
     });
     await expect(never).rejects.toThrow(/wrote too much/);
@@ -107,11 +108,34 @@ describe('a backup of a database that is written to meanwhile', () => {
   }, 120_000);
 });
 
+test('whatever goes wrong in a restore, nothing is there to be served, and it can be run again', async () => {
+  const scratch = makeScratch('backup');
+  const target = join(scratch, 'one');
+  expect((await backUp(freshData('backed-up'), target, false, openQuickly, NOW)).has_key).toBe(false);
+  // As a volume comes: open to others, and empty.
+  const data = join(scratch, 'data');
+  mkdirSync(data, { mode: 0o755 });
+  const failing = async (directory: string): Promise<Database> => {
+    const database = await openQuickly(directory);
+    return { ...database, transaction: () => Promise.reject(new Error('the disk is full')) };
+  };
+  await expect(restore(target, data, failing)).rejects.toThrow('the disk is full');
+  expect(readdirSync(data).filter((name) => name !== 'lock')).toEqual([]);
+  // Another process may not start there meanwhile.
+  const meanwhile = async (directory: string): Promise<Database> => {
+    await expect(openQuickly(data)).rejects.toThrow(/has .* open/);
+    return openQuickly(directory);
+  };
+  await restore(target, data, meanwhile);
+  expect(statSync(data).mode & 0o077).toBe(0);
+  expect(await serve(data)).toBeDefined();
+}, 60_000);
+
 describe('a backup that is not what it was', () => {
   test('is refused, and nothing is put anywhere', async () => {
     const scratch = makeScratch('backup');
     const target = join(scratch, 'one');
-    await backUp(freshData('backed-up'), target, openQuickly, NOW);
+    await backUp(freshData('backed-up'), target, true, openQuickly, NOW);
     const data = join(scratch, 'data');
     const refused = async (why: RegExp): Promise<void> => {
       await expect(restore(target, data, openQuickly)).rejects.toThrow(BackupError);
@@ -153,8 +177,9 @@ describe('a backup that is not what it was', () => {
     writeFileSync(list, text);
     await restore(target, data, openQuickly);
     await expect(restore(target, data, openQuickly)).rejects.toThrow(/there is a database in .* already/);
-    await expect(backUp(data, target, openQuickly, NOW)).rejects.toThrow(/exists already/);
-    await expect(backUp(join(scratch, 'none'), join(scratch, 'two'), openQuickly, NOW)).rejects.toThrow(
+    await expect(serve(target)).rejects.toThrow(/is a backup/);
+    await expect(backUp(data, target, true, openQuickly, NOW)).rejects.toThrow(/exists already/);
+    await expect(backUp(join(scratch, 'none'), join(scratch, 'two'), true, openQuickly, NOW)).rejects.toThrow(
       /no database in/,
     );
   }, 60_000);

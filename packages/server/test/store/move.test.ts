@@ -163,12 +163,16 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
   test('that fails on its way leaves nothing there, and can be run again', async () => {
     const { directory, alive } = await openFull();
     const target = await targetAt(await freshDatabase(migrated));
-    const failing = instead(target, false, async (work) => {
-      await target.transaction(async (on) => {
-        await work(on);
-        if (await filled(on)) throw new Error('the line is cut');
-      });
-    });
+    const failing = instead(target, false, (work) =>
+      target.transaction(async (on) => {
+        await work({
+          query: async (config) => {
+            if (config.text.startsWith('comment')) throw new Error('the line is cut');
+            return on.query(config);
+          },
+        });
+      }),
+    );
     await expect(moveDatabase(directory, openQuickly, failing, TO, NOW)).rejects.toThrow('the line is cut');
     expect(existsSync(join(directory, 'moved.json'))).toBe(false);
     expect((await target.query({ text: 'select 1 from users', values: [] })).rows).toEqual([]);
@@ -186,5 +190,8 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
     const moved = await moveDatabase(directory, openQuickly, target, TO, NOW);
     expect(moved).toContainEqual({ table: 'user_sessions', rows: 12 });
     await expect(serve({ CURFEW_DATA: directory })).rejects.toThrow(/was moved/);
+    // Once more, to a new database of the same name: what was logged out since would be alive again.
+    const emptied = await targetAt(await freshDatabase());
+    await expect(moveDatabase(directory, openQuickly, emptied, TO, NOW)).rejects.toThrow(/second time/);
   }, 120_000);
 });
