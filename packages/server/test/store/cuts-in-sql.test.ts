@@ -145,10 +145,7 @@ describe.each(backends())('cuts, %s', (backend) => {
   /** The statement of the program, with a position that the test has drawn. */
   const decidedAt = (on: Queryable, position: number): Queryable => ({
     query: ({ text, values }) => {
-      const placed = text.replace(
-        `select nextval('positions') as position`,
-        `select ${position}::bigint as position`,
-      );
+      const placed = text.replace(`select next_cut() as position`, `select ${position}::bigint as position`);
       if (placed === text) throw new Error('the statement draws its position in another way');
       return on.query({ text: placed, values });
     },
