@@ -604,7 +604,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
 type Values = { [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['form']> };
 
 /** Settings of earlier versions, and what to do about each. */
-const GONE: Record<string, string> = {
+export const GONE: Record<string, string> = {
   CURFEW_ALLOW_EMBEDDED:
     'is gone: the embedded database now syncs each commit to the disk, and may be used in production. Leave it out.',
 };
