@@ -10,13 +10,26 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { budget } from '../services/budget.ts';
 import { backends } from '../support.ts';
-import { commands } from './commands.ts';
+import { type Command, commands } from './commands.ts';
 import { Play } from './play.ts';
 import { compareRecords } from './records.ts';
 import { GRACE_SECONDS, openStage, type Stage } from './stage.ts';
 
 const { MODEL_SEED, MODEL_PATH, MODEL_TALLY } = process.env;
 const RUNS = budget('MODEL_RUNS');
+
+/** At its idle end a session may still be in use: the count of everyone that is to be confirmed has it, too. */
+const COUNTED_AT_THE_IDLE_END: Command[] = [
+  { at: 0, do: 'vouch', user: 0, transport: 'bearer', app: 'shop', device: null },
+  { at: 0, do: 'wait', seconds: 600, calm: false },
+  {
+    at: 0,
+    do: 'log out as administrator',
+    by: 'service',
+    forged: false,
+    target: { scope: 'everyone', off: null },
+  },
+];
 /** Finding the shortest commands takes many plays; what was found until then is reported. */
 const LIMIT_MS = 90_000 + RUNS * 4000;
 
@@ -45,6 +58,7 @@ describe.each(backends())('the model, %s', (backend) => {
         }),
         {
           numRuns: RUNS,
+          examples: [[COUNTED_AT_THE_IDLE_END]],
           interruptAfterTimeLimit: LIMIT_MS,
           ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
           ...(MODEL_PATH === undefined ? {} : { path: MODEL_PATH }),
