@@ -31,10 +31,9 @@ describe.skipIf(found === undefined)('three nodes, two back ends, PostgreSQL and
 
   test('back ends that believe a yes for 300 ms are found out', { timeout: AROUND_MS }, async () => {
     const { passed, report, directory } = await runCampaign(
-      readOptions(['--seconds', '3', '--believes', '300']),
+      readOptions(['--seconds', '6', '--believes', '300']),
     );
-    // An accept that was late, or one after the same verifier had said that the session is over for certain.
-    expect([passed, report]).toEqual([false, expect.stringMatching(/\n(G1|came back): \d/)]);
+    expect([passed, report]).toEqual([false, expect.stringMatching(/\nG1: \d/)]);
     rmSync(directory, { recursive: true, force: true });
   });
 });
