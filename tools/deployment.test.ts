@@ -26,7 +26,7 @@ test('every setting that a document or a deployment names exists', () => {
   expect(documents.length).toBeGreaterThan(20);
   const unknown = documents.flatMap((path) => {
     const names = new Set(read(path).match(/\bCURFEW_[A-Z_]*[A-Z]\b/g));
-    // What was there once is told of where changes are.
+    // Only the changelog and the decisions may name a setting that is gone.
     const isHistory = path === 'CHANGELOG.md' || path.startsWith('docs/decisions/');
     return [...names]
       .filter((name) => !(name in SETTINGS || name in COMMAND_SETTINGS || (isHistory && name in GONE)))

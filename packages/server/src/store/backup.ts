@@ -110,8 +110,8 @@ export async function backUp(
 }
 
 /**
- * Puts a backup into `directory`, which must hold no database, and begins a new epoch: whoever has followed the database that was lost
- * begins anew. What was logged out since the backup is alive again.
+ * Puts a backup into `directory`, which must hold no database, and begins a new epoch, so that nodes and verifiers that followed the
+ * lost database begin anew. What was logged out since the backup is alive again.
  * @throws BackupError when a file is missing or changed; then, and whenever it throws, nothing is put there
  */
 export async function restore(source: string, directory: string, open: Open): Promise<Backup> {

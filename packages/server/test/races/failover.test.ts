@@ -356,7 +356,7 @@ describe.runIf(hasPostgres())('logouts that wait for others while the database g
   }, 60_000);
 });
 
-/** Keeps a copy of the server's files. Answers how to put it back. Whoever is connected loses the connection, each time. */
+/** Copies the server's files, and returns a function that puts the copy back. Both stop the server, which breaks its connections. */
 async function copyFiles({ primary, address }: Stage): Promise<() => Promise<void>> {
   const stopped = async (work: () => void): Promise<void> => {
     address.moveTo(null);
@@ -375,7 +375,7 @@ async function copyFiles({ primary, address }: Stage): Promise<() => Promise<voi
     });
 }
 
-/** Keeps a dump of the rows, as far as that matters here. Answers how to put it back in place. */
+/** Copies all rows, and returns a function that puts them back, as a dump and its restore would. */
 async function copyRows({ primary }: Stage): Promise<() => Promise<void>> {
   const alone = (...statements: string[]): Promise<void> =>
     withClient(primary.url, async (client) => {

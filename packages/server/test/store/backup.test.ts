@@ -79,7 +79,7 @@ describe('a backup of a database that is written to meanwhile', () => {
     const other = await serve(restored);
     for (const bearer of alive) expect(await check(other, bearer)).toBe(200);
     for (const bearer of over) expect(await check(other, bearer)).toBe(401);
-    // Of another epoch: whoever followed the lost database begins anew.
+    // The restored database has a new epoch, so verifiers of the lost one begin anew.
     const epochs = [node, other].map(({ world }) => Number.parseInt(world.nodes.node.epoch ?? '', 10));
     expect(epochs[1]).toBe((epochs[0] as number) + 1);
     await logOut(other, alive[0] as string);

@@ -163,6 +163,19 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
   test('that fails on its way leaves nothing there, and can be run again', async () => {
     const { directory, alive } = await openFull();
     const target = await targetAt(await freshDatabase(migrated));
+    const losing = instead(target, false, async (work) => {
+      await target.transaction((on) =>
+        work({
+          query: async (config) =>
+            config.text.startsWith('insert into events')
+              ? on.query({ text: 'select 1', values: [] })
+              : on.query(config),
+        }),
+      );
+    });
+    await expect(moveDatabase(directory, openQuickly, losing, TO, NOW)).rejects.toThrow(
+      /events did not arrive whole/,
+    );
     const failing = instead(target, false, (work) =>
       target.transaction(async (on) => {
         await work({
