@@ -15,6 +15,7 @@ import { gatherResults, writeResults } from './report/results.ts';
 import { formatAims, formatSection } from './report/table.ts';
 import { measureAnonymous } from './sections/anonymous.ts';
 import { measureChecks } from './sections/check.ts';
+import { measureEmbedded } from './sections/embedded.ts';
 import { measureFirstSights } from './sections/first-sight.ts';
 import { measureIdleFeeds } from './sections/idle-feeds.ts';
 import { measureListening } from './sections/listening.ts';
@@ -34,6 +35,7 @@ const SECTIONS: Record<SectionId, (bench: Bench) => Promise<Section>> = {
   logout: measureLogouts,
   'logout-all': measureLogoutAll,
   login: measureLogins,
+  embedded: measureEmbedded,
   refresh: measureRefreshes,
   overload: measureOverload,
   propagation: measurePropagation,

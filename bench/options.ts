@@ -7,6 +7,7 @@ export const SECTION_IDS = [
   'logout',
   'logout-all',
   'login',
+  'embedded',
   'refresh',
   'overload',
   'propagation',

@@ -67,6 +67,22 @@ export class Curfew {
     beside?: Curfew;
   }): Promise<Curfew> {
     const { databaseUrl, redisUrl, users, beside } = plan;
+    // Empty is as good as unset, whatever the environment of the benchmark holds.
+    return Curfew.#startOn({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl ?? '' }, users, beside);
+  }
+
+  /** The authority with the embedded database, in a directory that is empty. */
+  static async startEmbedded(plan: { data: string; fsync: boolean; users: number }): Promise<Curfew> {
+    const { data, fsync, users } = plan;
+    const place = { DATABASE_URL: '', REDIS_URL: '', CURFEW_DATA: data };
+    return Curfew.#startOn({ ...place, CURFEW_EMBEDDED_FSYNC: fsync ? '1' : '0' }, users, undefined);
+  }
+
+  static async #startOn(
+    place: Record<string, string>,
+    users: number,
+    beside: Curfew | undefined,
+  ): Promise<Curfew> {
     const port = await freePort();
     const serviceKey = beside?.serviceKey ?? randomBytes(32).toString('base64url');
     const issuer = beside?.issuer ?? `http://localhost:${port}`;
@@ -79,9 +95,7 @@ export class Curfew {
         env: {
           PORT: String(port),
           HOST: '127.0.0.1',
-          DATABASE_URL: databaseUrl,
-          // Empty is as good as unset, whatever the environment of the benchmark holds.
-          REDIS_URL: redisUrl ?? '',
+          ...place,
           CURFEW_SERVICE_KEYS: serviceKey,
           CURFEW_ISSUER: issuer,
           CURFEW_DEMO_ACCOUNTS: '1',

@@ -41,14 +41,15 @@ export async function measureLogins(bench: Bench): Promise<Section> {
   });
 }
 
-interface LoginTarget {
+export interface LoginTarget {
   id: string;
   label: string;
   kind: Entry['kind'];
   port: number;
 }
 
-function loginEntry(bench: Bench, target: LoginTarget, logins: WireRequest[]): Entry {
+/** Logins with a password, the users in turn. */
+export function loginEntry(bench: Bench, target: LoginTarget, logins: WireRequest[]): Entry {
   const { port } = target;
   const requests = logins.map((login) => toWire(login, port));
   const plan = { port, connections: CONNECTIONS, requests, repeat: true };
