@@ -3,12 +3,15 @@ import pino, { type Logger } from 'pino';
 import { type Authority, createAuthority } from '../src/authority.ts';
 import type { Environment } from '../src/config.ts';
 import { createAuthenticator } from '../src/keys/authenticator.ts';
+import type { Database } from '../src/store/database.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { createLog } from '../src/system/log.ts';
+import { createPasswordHasher, type PasswordHasher } from '../src/system/passwords.ts';
 import type { System } from '../src/system/system.ts';
 import { freshDatabase, hasPostgres } from './services/fresh-database.ts';
 import { freshData } from './services/embedded-data.ts';
+import { openQuickly } from './services/open-embedded.ts';
 
 /** A log that says nothing. */
 export const silent: Logger = pino({ level: 'silent' });
@@ -43,6 +46,20 @@ export function backends(): Backend[] {
   return hasPostgres() ? ['embedded', 'postgres'] : ['embedded'];
 }
 
+/** A store of one's own, migrated and empty. */
+export async function openStore(backend: Backend): Promise<Database> {
+  if (backend === 'embedded') return openQuickly(freshData('store'));
+  return openPostgres({ url: await freshDatabase(migrated), pool: 4, statementNames: true, log: silent });
+}
+
+/**
+ * The database of tests of routes, which are no tests of the store: PostgreSQL where there is one, because the embedded database
+ * takes four times as long. http/smoke.test.ts walks every route on both; `TEST_ROUTES_ON=embedded` runs all of them there.
+ */
+export function routeBackend(): Backend {
+  return hasPostgres() && process.env['TEST_ROUTES_ON'] !== 'embedded' ? 'postgres' : 'embedded';
+}
+
 export const SERVICE_KEY = 'svc_of_the_tests_0123456789abcdefghijklmnop';
 /** Of the two demonstration accounts. */
 export const PASSWORD = 'password123';
@@ -51,6 +68,16 @@ export const NEW_PASSWORD = 'a password of these tests';
 export const passwordOf = (email: string): string =>
   /^(admin|test)@example\.com$/i.test(email) ? PASSWORD : NEW_PASSWORD;
 export const ISSUER = 'http://localhost:8000';
+
+/** For tests whose subject is not what a password costs. The strength is tested in http/hashing.test.ts. */
+export const cheap: PasswordHasher = {
+  hash: async (password) => `cheap ${password}`,
+  verify: async (hash, password) => hash === `cheap ${password}`,
+  load: () => ({ running: 0, waiting: 0 }),
+};
+
+/** As a server has it. */
+export const strong: PasswordHasher = createPasswordHasher({ concurrency: 2, queue: 100 });
 
 export interface TestAuthority {
   authority: Authority;
@@ -82,7 +109,7 @@ export interface Answer<T = Record<string, unknown>> {
 // biome-ignore lint: tests read bodies of many shapes
 export type Caller = <T = any>(method: string, path: string, options?: CallOptions) => Promise<Answer<T>>;
 
-/** Opens an authority with the two demonstration accounts (admin is user 1, test is user 2). */
+/** Opens an authority with the two demonstration accounts (admin is user 1, test is user 2). Its passwords are {@link cheap}. */
 export async function openAuthority(
   backend: Backend,
   settings: Environment = {},
@@ -106,12 +133,13 @@ export async function reopenAuthority(
     CURFEW_EMBEDDED_FSYNC: '0',
     ...settings,
   };
-  const authority = await createAuthority({ settings: all, log: more.log ?? silent, ...pick(more.system) });
+  const authority = await createAuthority({
+    settings: all,
+    log: more.log ?? silent,
+    system: { passwords: cheap, ...more.system },
+  });
   return { authority, settings: all, call: callerOf(authority.fetch), close: authority.close };
 }
-
-const pick = (system: Partial<System> | undefined): { system?: Partial<System> } =>
-  system === undefined ? {} : { system };
 
 /** Calls a fetch handler, in process or over the wire. */
 export function callerOf(

@@ -11,15 +11,10 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { migrate } from '../../src/store/migrate.ts';
-import { openPostgres } from '../../src/store/postgres.ts';
 import { type CutTarget, cut, keysOfTarget } from '../../src/store/revoke.ts';
 import type { Act } from '../../src/store/sessions.ts';
 import type { Queryable } from '../../src/store/statement.ts';
-import { freshDatabase } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
-import { backends, migrated, silent } from '../support.ts';
-import { openQuickly } from '../services/open-embedded.ts';
+import { backends, openStore } from '../support.ts';
 
 const ACT: Act = {
   at: new Date(),
@@ -110,11 +105,7 @@ function merged(cuts: Run['cuts']): Map<string, Cut> {
 describe.each(backends())('cuts, %s', (backend) => {
   let database: Database;
   beforeAll(async () => {
-    database =
-      backend === 'postgres'
-        ? openPostgres({ url: await freshDatabase(migrated), pool: 2, statementNames: true, log: silent })
-        : await openQuickly(makeScratch('cuts'));
-    await migrate(database);
+    database = await openStore(backend);
     await database.query({
       text: `insert into users (id, email, created_at) select n, 'user-' || n, now() from unnest($1::bigint[]) as n`,
       values: [users],

@@ -2,12 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { EVERY_EVENT, type EventFilter, passing, readEvents } from '../../src/store/log.ts';
-import { migrate } from '../../src/store/migrate.ts';
-import { openPostgres } from '../../src/store/postgres.ts';
-import { freshDatabase } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
-import { backends, migrated, silent } from '../support.ts';
-import { openQuickly } from '../services/open-embedded.ts';
+import { backends, openStore } from '../support.ts';
 
 const BEGAN = new Date('2026-01-01T00:00:00Z');
 const minute = (n: number): Date => new Date(BEGAN.getTime() + n * 60_000);
@@ -15,11 +10,7 @@ const minute = (n: number): Date => new Date(BEGAN.getTime() + n * 60_000);
 describe.each(backends())('filters of the log, %s', (backend) => {
   let database: Database;
   beforeAll(async () => {
-    database =
-      backend === 'embedded'
-        ? await openQuickly(makeScratch('filters'))
-        : openPostgres({ url: await freshDatabase(migrated), pool: 2, statementNames: true, log: silent });
-    await migrate(database);
+    database = await openStore(backend);
     await database.query({
       text: `insert into events (at, type, reason, user_id, user_ids, client_id, actor)
         select $1::timestamptz + make_interval(mins => i),

@@ -1,13 +1,8 @@
 /** Rows that a cut has ended say so afterwards: all of them, in batches, and no others. */
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { migrate } from '../../src/store/migrate.ts';
-import { openPostgres } from '../../src/store/postgres.ts';
 import { type CutTarget, cut, markEnded } from '../../src/store/revoke.ts';
-import { freshDatabase } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
-import { backends, migrated, silent } from '../support.ts';
-import { openQuickly } from '../services/open-embedded.ts';
+import { backends, openStore } from '../support.ts';
 
 const EACH = 130;
 const now = new Date();
@@ -19,11 +14,7 @@ describe.each(backends())('marking, %s', (backend) => {
 
   beforeEach(async () => {
     if (!database) {
-      database =
-        backend === 'embedded'
-          ? await openQuickly(makeScratch('marking'))
-          : openPostgres({ url: await freshDatabase(migrated), pool: 4, statementNames: true, log: silent });
-      await migrate(database);
+      database = await openStore(backend);
       await query(
         `insert into users (email, created_at) select 'u' || i || '@example.com', now() from generate_series(1, 3) i`,
       );

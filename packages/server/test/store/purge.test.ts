@@ -12,15 +12,10 @@ import {
   readerPlace,
   writeAuditRows,
 } from '../../src/store/log.ts';
-import { migrate } from '../../src/store/migrate.ts';
-import { openPostgres } from '../../src/store/postgres.ts';
 import { purgeOld, readersHolding } from '../../src/store/purge.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { quickPasswords } from '../races/node.ts';
-import { freshDatabase } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
-import { backends, migrated, recordingLog, silent } from '../support.ts';
-import { openQuickly } from '../services/open-embedded.ts';
+import { backends, openStore, recordingLog } from '../support.ts';
 
 const DAY = 86_400_000;
 const now = new Date();
@@ -32,10 +27,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
   const query = async (text: string, values: unknown[] = []) => (await database.query({ text, values })).rows;
   beforeEach(async () => {
     if (!database) {
-      const inner =
-        backend === 'embedded'
-          ? await openQuickly(makeScratch('purge'))
-          : openPostgres({ url: await freshDatabase(migrated), pool: 3, statementNames: true, log: silent });
+      const inner = await openStore(backend);
       database = {
         ...inner,
         query: (config) => {
@@ -43,7 +35,6 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
           return inner.query(config);
         },
       };
-      await migrate(database);
     }
     await query('truncate events, logs, readers');
   });

@@ -3,11 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { openPostgres } from '../../src/store/postgres.ts';
-import { freshDatabase } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
-import { backends, type Backend, silent } from '../support.ts';
-import { openQuickly } from '../services/open-embedded.ts';
+import { backends, type Backend, openStore } from '../support.ts';
 
 const SCHEMA = readFileSync(new URL('../../db/schema.sql', import.meta.url), 'utf8');
 
@@ -55,12 +51,17 @@ afterAll(async () => {
   for (const database of opened) await database.close();
 });
 
-async function emptyDatabase(backend: Backend): Promise<Database> {
-  const database =
-    backend === 'postgres'
-      ? openPostgres({ url: await freshDatabase(), pool: 2, statementNames: true, log: silent })
-      : await openQuickly(makeScratch('schema'));
+/** Migrated by this run, as all of its databases are. */
+async function migratedDatabase(backend: Backend): Promise<Database> {
+  const database = await openStore(backend);
   opened.push(database);
+  return database;
+}
+
+async function emptyDatabase(backend: Backend): Promise<Database> {
+  const database = await migratedDatabase(backend);
+  await database.query({ text: 'drop schema public cascade', values: [] });
+  await database.query({ text: 'create schema public', values: [] });
   return database;
 }
 
@@ -70,8 +71,7 @@ async function catalogOf(database: Database): Promise<string[]> {
 }
 
 test.each(backends())('schema.sql and the migrations are one, %s', async (backend) => {
-  const [migratedOne, readOne] = [await emptyDatabase(backend), await emptyDatabase(backend)];
-  expect((await migrate(migratedOne)).length).toBeGreaterThan(0);
+  const [migratedOne, readOne] = [await migratedDatabase(backend), await emptyDatabase(backend)];
   expect(await migrate(migratedOne)).toEqual([]);
   // Without values the driver takes the simple protocol, which runs many statements.
   await readOne.query({ text: SCHEMA } as { text: string; values: unknown[] });
