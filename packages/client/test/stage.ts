@@ -5,7 +5,6 @@ import type { Duplex } from 'node:stream';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll } from 'vitest';
 import { bundleClient } from '../../../tools/bundle-client.ts';
-import { cheap } from '../../server/test/http/logins.ts';
 import { findChromium } from '../../server/test/services/chromium.ts';
 import { hasPostgres } from '../../server/test/services/fresh-database.ts';
 import { openAuthority, PASSWORD, reopenAuthority, type TestAuthority } from '../../server/test/support.ts';
@@ -49,7 +48,6 @@ export interface Stage {
   close: () => Promise<void>;
 }
 
-const system = { system: { passwords: cheap } };
 let bundle: Promise<string> | undefined;
 
 const HTML = `<!doctype html><link rel="icon" href="data:,"><title>page</title><script type="module" src="/page.js"></script>`;
@@ -98,11 +96,11 @@ export async function openStage(
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const { port } = server.address() as AddressInfo;
   const origin = `http://localhost:${port}`;
-  const on = await openAuthority(
-    hasPostgres() ? 'postgres' : 'embedded',
-    { CURFEW_ISSUER: origin + mounts[0], PORT: String(port), ...settings },
-    system,
-  );
+  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
+    CURFEW_ISSUER: origin + mounts[0],
+    PORT: String(port),
+    ...settings,
+  });
   const stage: Stage = {
     origin,
     on,
@@ -119,7 +117,7 @@ export async function openStage(
       stage.cut = true;
       stage.on.authority.hangUp();
       await stage.on.close();
-      stage.on = await reopenAuthority(stage.on.settings, system);
+      stage.on = await reopenAuthority(stage.on.settings);
       stage.cut = false;
     },
     count: (request) => stage.requests.filter((one) => one === request).length,

@@ -5,7 +5,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, inject, test } from 'vitest';
-import { cheap } from '../http/logins.ts';
 import { rolling } from '../model/look.ts';
 import { budget } from '../services/budget.ts';
 import { freshData } from '../services/embedded-data.ts';
@@ -37,15 +36,12 @@ const SAMPLE = 40;
 type Open = (directory: string) => Promise<TestAuthority>;
 
 const open: Open = (CURFEW_DATA) =>
-  reopenAuthority(
-    {
-      CURFEW_DATA,
-      CURFEW_EMBEDDED_FSYNC: FSYNC,
-      CURFEW_DEMO_ACCOUNTS: '0',
-      CURFEW_ACCESS_TOKEN_SECONDS: '3600',
-    },
-    { system: { passwords: cheap } },
-  );
+  reopenAuthority({
+    CURFEW_DATA,
+    CURFEW_EMBEDDED_FSYNC: FSYNC,
+    CURFEW_DEMO_ACCOUNTS: '0',
+    CURFEW_ACCESS_TOKEN_SECONDS: '3600',
+  });
 
 test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged logout and login stands`, {
   timeout: 1_200_000,

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { canonicalAddress, sourceOf } from '../../src/domain/ip-address.ts';
 import { createAddressReader } from '../../src/http/address.ts';
-import { hasPostgres } from '../services/fresh-database.ts';
-import { openAuthority, PASSWORD, SERVICE_KEY } from '../support.ts';
+import { openAuthority, PASSWORD, routeBackend, SERVICE_KEY } from '../support.ts';
 import { USER } from './logins.ts';
 
 describe('without trusted proxies', () => {
@@ -141,7 +140,7 @@ test.each([
   ['', '10.0.0.1'],
   ['10.0.0.0/8', '203.0.113.9'],
 ])('with CURFEW_TRUSTED_PROXIES "%s" the log has %s', async (proxies, expected) => {
-  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
+  const on = await openAuthority(routeBackend(), {
     CURFEW_TRUSTED_PROXIES: proxies,
   });
   try {

@@ -1,17 +1,17 @@
 /** A credential for one audience does nothing where another is needed, whatever its kind. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  backends,
-  type CallOptions,
   type Caller,
+  type CallOptions,
   ISSUER,
   openAuthority,
   reopenAuthority,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
 import { described, ROWS } from './described.ts';
-import { alive, cheap, opened } from './logins.ts';
+import { alive, opened } from './logins.ts';
 
 const SHOP = 'https://shop.example';
 const APPLICATIONS = JSON.stringify({ shop: { audience: SHOP }, plain: {} });
@@ -23,15 +23,11 @@ const ADMIN_ROWS = ROWS.filter(
 /** What else is Curfew's alone: a row of its own, since a user may call it. */
 const OWN_ROWS = ROWS.filter(({ path }) => path === '/v1/password' || path === '/v1/session/confirm');
 
-describe.each(backends())('audiences, %s', (backend) => {
+describe('audiences', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(
-      backend,
-      { CURFEW_APPLICATIONS: APPLICATIONS },
-      { system: { passwords: cheap } },
-    );
+    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: APPLICATIONS });
     call = described(on.call);
   });
   afterAll(() => on.close());
@@ -147,7 +143,7 @@ describe.each(backends())('audiences, %s', (backend) => {
     const [, [, opaque] = ['', {}], [, cookie] = ['', {}]] = await credentials('shop');
     const { CURFEW_APPLICATIONS: _, ...without } = on.settings;
     await on.close();
-    const later = await reopenAuthority(without, { system: { passwords: cheap } });
+    const later = await reopenAuthority(without);
     try {
       for (const credential of [opaque, cookie]) {
         expect((await later.call('GET', '/v1/admin/users', credential)).status).toBe(403);
@@ -156,7 +152,7 @@ describe.each(backends())('audiences, %s', (backend) => {
       }
     } finally {
       await later.close();
-      on = await reopenAuthority(on.settings, { system: { passwords: cheap } });
+      on = await reopenAuthority(on.settings);
       call = described(on.call);
     }
   });

@@ -1,17 +1,17 @@
 /** Logging out others and all asks for the password again, when that is set and the password was given long ago. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlace, type Place } from '../races/node.ts';
-import { backends, type Caller, SERVICE_KEY } from '../support.ts';
+import { type Caller, routeBackend, SERVICE_KEY } from '../support.ts';
 import { described, ROWS, rowOf } from './described.ts';
 import { alive, opened, type OpenSession } from './logins.ts';
 
 const SECONDS = 300;
 
-describe.each(backends())('the password again, %s', (backend) => {
+describe('the password again', () => {
   let place: Place;
   let call: Caller;
   beforeAll(async () => {
-    place = await openPlace(backend, {
+    place = await openPlace(routeBackend(), {
       CURFEW_CONFIRM_AFTER_SECONDS: String(SECONDS),
       CURFEW_ACCESS_TOKEN_SECONDS: '86400',
       CURFEW_LOGIN_FAILURES_PAIR: '3',

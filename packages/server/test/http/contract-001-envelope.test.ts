@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Caller,
-  backends,
   openAuthority,
   PASSWORD,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
@@ -17,11 +17,11 @@ const REFUSED_401 =
 
 const CREDENTIALS = { email: USER, password: PASSWORD };
 
-describe.each(backends())('contract 001, envelope, %s', (backend) => {
+describe('contract 001, envelope', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(backend, {
+    on = await openAuthority(routeBackend(), {
       CURFEW_APPLICATIONS: '{"envelope":{"accessTokenSeconds":120}}',
       CURFEW_REFRESH_GRACE_SECONDS: '0',
     });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  backends,
   type Caller,
   openAuthority,
   PASSWORD,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
@@ -19,13 +19,13 @@ const TOKENS = {
   expires_in: 3600,
 };
 
-describe.each(backends())('contract 003, token, %s', (backend) => {
+describe('contract 003, token', () => {
   let on: TestAuthority;
   let call: Caller;
   let ahead = 0;
   beforeAll(async () => {
     on = await openAuthority(
-      backend,
+      routeBackend(),
       { CURFEW_LOGIN_FAILURES_PAIR: '3' },
       { system: { now: () => new Date(Date.now() + ahead) } },
     );

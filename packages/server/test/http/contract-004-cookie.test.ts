@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Answer,
-  backends,
   type Caller,
   callerOf,
   ISSUER,
   openAuthority,
   PASSWORD,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
@@ -14,7 +14,7 @@ import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { migrated, recordingLog, reopenAuthority } from '../support.ts';
 import { described } from './described.ts';
-import { ADMIN, alive, cheap, cookieLogin, USER, v1Login } from './logins.ts';
+import { ADMIN, alive, cookieLogin, USER, v1Login } from './logins.ts';
 
 const DONE = '{"message":"Logout successful"}';
 const NOBODY = '{"detail":{"error_code":"NOT_AUTHENTICATED","message":"Not authenticated"}}';
@@ -24,15 +24,11 @@ const DELETED =
   'curfew_session=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; SameSite=Lax';
 const LOGIN = { email: USER, password: PASSWORD, transport: 'cookie' };
 
-describe.each(backends())('contract 004, cookie, %s', (backend) => {
+describe('contract 004, cookie', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(
-      backend,
-      { CURFEW_TRUSTED_ORIGINS: 'https://app.example.net' },
-      { system: { passwords: cheap } },
-    );
+    on = await openAuthority(routeBackend(), { CURFEW_TRUSTED_ORIGINS: 'https://app.example.net' });
     call = described(on.call);
   });
   afterAll(() => on.close());
@@ -362,7 +358,7 @@ describe('over HTTPS', () => {
     settings: Record<string, string>,
     name: string,
   ): Promise<{ set: string; out: Answer }> {
-    const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
+    const on = await openAuthority(routeBackend(), {
       CURFEW_ISSUER: HTTPS,
       ...settings,
     });
@@ -426,7 +422,7 @@ describe('over HTTPS', () => {
 
 test('in development the missing Secure is said once in the log', async () => {
   const { log, lines } = recordingLog();
-  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {}, { log });
+  const on = await openAuthority(routeBackend(), {}, { log });
   try {
     await cookieLogin(on.call);
     await cookieLogin(on.call);

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openAuthority, type TestAuthority } from '../support.ts';
+import { openAuthority, routeBackend, type TestAuthority } from '../support.ts';
 
 const ENVELOPE_LOGIN = `curl -X POST http://localhost:8000/auth/login \\
   -H "Content-Type: application/json" \\
@@ -48,7 +48,7 @@ describe('as printed', () => {
   let base: string;
   const curl = hasCurl();
   beforeAll(async () => {
-    on = await openAuthority('embedded');
+    on = await openAuthority(routeBackend());
     server = createServer(on.authority.listener);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -7,10 +7,11 @@ import {
   type Caller,
   openAuthority,
   reopenAuthority,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
-import { cheap, cookieLogin, opened, sessionTokenLogin, tokenLogin, v1Login, ADMIN } from './logins.ts';
+import { cookieLogin, opened, sessionTokenLogin, tokenLogin, v1Login, ADMIN } from './logins.ts';
 
 const OVER = 'curfew_session=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT';
 const DELETIONS = [
@@ -48,11 +49,10 @@ describe('a dead cookie', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(
-      hasPostgres() ? 'postgres' : 'embedded',
-      { CURFEW_COOKIE_ALSO_CLEAR: 'example.com,/app', CURFEW_CLEAR_SITE_DATA: 'storage' },
-      { system: { passwords: cheap } },
-    );
+    on = await openAuthority(routeBackend(), {
+      CURFEW_COOKIE_ALSO_CLEAR: 'example.com,/app',
+      CURFEW_CLEAR_SITE_DATA: 'storage',
+    });
     call = on.call;
   });
   afterAll(() => on.close());

@@ -5,16 +5,16 @@
 import { connect } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Answer, backends, cookieOf, ISSUER, SERVICE_KEY } from '../support.ts';
+import { type Answer, cookieOf, ISSUER, routeBackend, SERVICE_KEY } from '../support.ts';
 import { openPlace, type Node, type Place, until } from '../races/node.ts';
 
-describe.each(backends())('a credential that is over, %s', (backend) => {
+describe('a credential that is over', () => {
   let place: Place;
   let node: Node;
   let host: string;
   let asked: string[] = [];
   beforeAll(async () => {
-    place = await openPlace(backend);
+    place = await openPlace(routeBackend());
     node = place.at(0);
     host = await node.listen();
     const { database } = node.world;

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { createAuthority } from '../../src/authority.ts';
 import { ConfigError, type Environment } from '../../src/config.ts';
-import { backends, openAuthority, silent } from '../support.ts';
-import { ADMIN, cheap, USER } from './logins.ts';
+import { cheap, openAuthority, routeBackend, silent } from '../support.ts';
+import { ADMIN, USER } from './logins.ts';
 
 const PRODUCTION = {
   NODE_ENV: 'production',
@@ -11,13 +11,9 @@ const PRODUCTION = {
   CURFEW_ISSUER: 'https://auth.example.com',
 };
 
-describe.each(backends())('demonstration accounts of an earlier trial, %s', (backend) => {
+describe('demonstration accounts of an earlier trial', () => {
   test('production, and a start on a network, wait until nobody can log in to them', async () => {
-    const trial = await openAuthority(
-      backend,
-      { CURFEW_KEY: PRODUCTION.CURFEW_KEY },
-      { system: { passwords: cheap } },
-    );
+    const trial = await openAuthority(routeBackend(), { CURFEW_KEY: PRODUCTION.CURFEW_KEY });
     // Production takes no database that does not sync.
     const { CURFEW_DEMO_ACCOUNTS: _, CURFEW_EMBEDDED_FSYNC: __, ...place } = trial.settings;
     await trial.close();
@@ -44,7 +40,7 @@ describe.each(backends())('demonstration accounts of an earlier trial, %s', (bac
     // On this machine alone it is still the trial that it was.
     expect(await start({ CURFEW_DEMO_ACCOUNTS: '0' })).toBe('200');
 
-    const again = await openAuthority(backend, place, { system: { passwords: cheap } });
+    const again = await openAuthority(routeBackend(), place);
     const { json } = await again.call('POST', '/v1/login', {
       body: { email: ADMIN, password: 'password123' },
     });
@@ -55,7 +51,7 @@ describe.each(backends())('demonstration accounts of an earlier trial, %s', (bac
       `CURFEW_DEMO_ACCOUNTS: ${USER} still has the demonstration's password`,
     );
 
-    const last = await openAuthority(backend, place, { system: { passwords: cheap } });
+    const last = await openAuthority(routeBackend(), place);
     const administrator = await last.call('POST', '/v1/login', {
       body: { email: ADMIN, password: change.new_password },
     });

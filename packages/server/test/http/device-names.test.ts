@@ -1,21 +1,21 @@
 /** A device is named by its owner, for all of their sessions on it; a name is one line of plain text. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  backends,
   type Caller,
-  openAuthority,
   NEW_PASSWORD,
+  openAuthority,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { alive, cheap, cookieLogin, newUser, opened, v1Login } from './logins.ts';
+import { alive, cookieLogin, newUser, opened, v1Login } from './logins.ts';
 
-describe.each(backends())('names of devices, %s', (backend) => {
+describe('names of devices', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    on = await openAuthority(routeBackend());
     call = described(on.call);
   });
   afterAll(() => on.close());

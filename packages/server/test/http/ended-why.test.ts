@@ -1,7 +1,7 @@
 /** A refused credential of ours says how its session ended; any other says nothing. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlace, type Place } from '../races/node.ts';
-import { backends, type Caller, type CallOptions, SERVICE_KEY } from '../support.ts';
+import { type Caller, type CallOptions, routeBackend, SERVICE_KEY } from '../support.ts';
 import { described } from './described.ts';
 import { newUser, opened } from './logins.ts';
 
@@ -9,11 +9,11 @@ const IDLE_SECONDS = 600;
 /** For so long after it a session may turn out to have been used. */
 const SLACK_SECONDS = 12;
 
-describe.each(backends())('why a session is over, %s', (backend) => {
+describe('why a session is over', () => {
   let place: Place;
   let call: Caller;
   beforeAll(async () => {
-    place = await openPlace(backend, {
+    place = await openPlace(routeBackend(), {
       CURFEW_IDLE_SECONDS: String(IDLE_SECONDS),
       CURFEW_ACCESS_TOKEN_SECONDS: '60',
     });
@@ -160,7 +160,7 @@ describe.each(backends())('why a session is over, %s', (backend) => {
   });
 
   // The embedded database's bridge does not outlive such a fault.
-  test.runIf(backend === 'postgres')(
+  test.runIf(routeBackend() === 'postgres')(
     'a reason that cannot be looked up does not change the refusal',
     async () => {
       const { id } = await someone();

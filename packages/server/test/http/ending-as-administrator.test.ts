@@ -1,28 +1,24 @@
 /** `/v1/admin`: every scope ends the right sessions and no others; every change to a user ends theirs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  backends,
   type Caller,
-  openAuthority,
   NEW_PASSWORD,
+  openAuthority,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { ADMIN, alive, cheap, newUser, type OpenSession, opened, v1Login } from './logins.ts';
+import { ADMIN, alive, newUser, type OpenSession, opened, v1Login } from './logins.ts';
 
-describe.each(backends())('the administration, %s', (backend) => {
+describe('the administration', () => {
   let on: TestAuthority;
   let call: Caller;
   let admin: OpenSession;
   let ada: { id: number; email: string };
   let bob: { id: number; email: string };
   beforeAll(async () => {
-    on = await openAuthority(
-      backend,
-      { CURFEW_APPLICATIONS: '{"shop":{}}' },
-      { system: { passwords: cheap } },
-    );
+    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: '{"shop":{}}' });
     call = described(on.call);
     [ada, bob] = [await newUser(call), await newUser(call)];
   });

@@ -1,10 +1,10 @@
 /** Every scope of `/v1/logout`: the right sessions end, and no others. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends, type Caller, openAuthority, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import { type Caller, openAuthority, routeBackend, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
 import { alive, newUser, type OpenSession, opened } from './logins.ts';
 
-describe.each(backends())('/v1, %s', (backend) => {
+describe('/v1', () => {
   let on: TestAuthority;
   let call: Caller;
   let me: { id: number };
@@ -15,7 +15,7 @@ describe.each(backends())('/v1, %s', (backend) => {
   let phone: OpenSession;
   let theirs: OpenSession;
   beforeAll(async () => {
-    on = await openAuthority(backend, { CURFEW_APPLICATIONS: '{"shop":{}}' });
+    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: '{"shop":{}}' });
     call = described(on.call);
     [me, stranger] = [await newUser(call), await newUser(call)];
   });

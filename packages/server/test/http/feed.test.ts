@@ -5,7 +5,7 @@ import { FEED_CLOSED } from '@curfew/protocol/feed';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from '../races/node.ts';
-import { backends, callerOf, openAuthority, reopenAuthority, SERVICE_KEY } from '../support.ts';
+import { callerOf, openAuthority, reopenAuthority, routeBackend, SERVICE_KEY } from '../support.ts';
 import { described } from './described.ts';
 import { follow, headers, logIn, startNode } from './following.ts';
 
@@ -56,14 +56,14 @@ async function closesHalfOpen(url: string): Promise<boolean> {
   return gone;
 }
 
-describe.each(backends())('the feed, %s', (backend) => {
+describe('the feed', () => {
   test('a refused connection is over, whatever the other end does', async () => {
-    const { url } = await startNode(await openAuthority(backend));
+    const { url } = await startNode(await openAuthority(routeBackend()));
     expect(await closesHalfOpen(url)).toBe(true);
   });
 
   test('refuses whoever has no service key, another path, and what is no message', async () => {
-    const { url } = await startNode(await openAuthority(backend));
+    const { url } = await startNode(await openAuthority(routeBackend()));
     expect(await refusal(url, {})).toBe(401);
     expect(await refusal(url, { headers: { authorization: `Bearer ${SERVICE_KEY}x` } })).toBe(401);
     expect(await refusal(`${url}s`)).toBe(404);
@@ -76,7 +76,7 @@ describe.each(backends())('the feed, %s', (backend) => {
   });
 
   test('says what it is to a request that asks for no WebSocket, once it knows who asks', async () => {
-    const { on, url } = await startNode(await openAuthority(backend));
+    const { on, url } = await startNode(await openAuthority(routeBackend()));
     const call = described(callerOf((asked) => fetch(asked), url.replace('ws:', 'http:')));
     const { bearer } = await logIn(on);
     for (const options of [{}, { bearer: `${SERVICE_KEY}x` }, { bearer }]) {
@@ -91,7 +91,7 @@ describe.each(backends())('the feed, %s', (backend) => {
   });
 
   test('a verifier knows what ended before it came, and a logout waits for it', async () => {
-    const node = await startNode(await openAuthority(backend));
+    const node = await startNode(await openAuthority(routeBackend()));
     const [before, one, two] = [await logIn(node.on), await logIn(node.on), await logIn(node.on)];
     await node.on.call('POST', '/v1/logout', { bearer: before.bearer });
     const { subscriber, heard } = follow(node.url);
@@ -114,7 +114,7 @@ describe.each(backends())('the feed, %s', (backend) => {
   });
 
   test('a node that goes away says so, and one that comes knows what ended before', async () => {
-    const first = await startNode(await openAuthority(backend));
+    const first = await startNode(await openAuthority(routeBackend()));
     const [ended, alive] = [await logIn(first.on), await logIn(first.on)];
     await first.on.call('POST', '/v1/logout', { bearer: ended.bearer });
     const left = follow(first.url);
@@ -131,7 +131,7 @@ describe.each(backends())('the feed, %s', (backend) => {
   });
 
   test('a verifier that says nothing is waited out, and has stopped trusting itself by then', async () => {
-    const node = await startNode(await openAuthority(backend));
+    const node = await startNode(await openAuthority(routeBackend()));
     const one = await logIn(node.on);
     const { subscriber, mute } = follow(node.url);
     await until('the verifier is fresh', async () => subscriber.isFresh());
@@ -142,7 +142,7 @@ describe.each(backends())('the feed, %s', (backend) => {
   });
 
   test('a verifier that is cut off is waited out once, and not at all after that', async () => {
-    const node = await startNode(await openAuthority(backend));
+    const node = await startNode(await openAuthority(routeBackend()));
     const [one, two] = [await logIn(node.on), await logIn(node.on)];
     const { subscriber, ws } = follow(node.url);
     await until('the verifier is fresh', async () => subscriber.isFresh());
@@ -159,7 +159,7 @@ describe.each(backends())('the feed, %s', (backend) => {
   test('use at a verifier is use of the session', async () => {
     let aheadMs = 0;
     const system = { now: () => new Date(Date.now() + aheadMs) };
-    const node = await startNode(await openAuthority(backend, {}, { system }));
+    const node = await startNode(await openAuthority(routeBackend(), {}, { system }));
     const one = await logIn(node.on);
     const { subscriber, ws } = follow(node.url);
     await until('the verifier is fresh', async () => subscriber.isFresh());

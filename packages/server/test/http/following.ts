@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { decodeNodeMessage, type NodeMessage } from '@curfew/protocol/feed';
 import { watch, type Watched } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
 
@@ -16,13 +16,8 @@ export interface FeedNode {
   close: () => Promise<void>;
 }
 
-const open: { close: () => Promise<void> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-/** Listens on a free port, until the test is over. */
-export async function startNode(on: TestAuthority): Promise<FeedNode> {
+/** Listens on a free port, until the test is over; for a whole file, until it is closed. */
+export async function startNode(on: TestAuthority, { forTheFile = false } = {}): Promise<FeedNode> {
   const server: Server = createServer(on.authority.listener);
   server.on('upgrade', on.authority.upgrade);
   await new Promise<void>((ready) => {
@@ -37,7 +32,7 @@ export async function startNode(on: TestAuthority): Promise<FeedNode> {
       await on.close();
     }),
   };
-  open.push(node);
+  if (!forTheFile) onTestFinished(node.close);
   return node;
 }
 
@@ -79,11 +74,9 @@ export function follow(url: string): Following {
   });
   ws.on('error', () => undefined);
   const timer = setInterval(() => !muted && subscriber.tick(), 250);
-  open.push({
-    close: async () => {
-      clearInterval(timer);
-      ws.terminate();
-    },
+  onTestFinished(() => {
+    clearInterval(timer);
+    ws.terminate();
   });
   return { subscriber, ws, heard, mute: () => (muted = true) };
 }

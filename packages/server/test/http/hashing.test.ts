@@ -1,7 +1,7 @@
 /** What a login costs, and what stands in the queue. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPasswordHasher, Overloaded, type PasswordHasher } from '../../src/system/passwords.ts';
-import { backends, type Caller, openAuthority, PASSWORD, type TestAuthority } from '../support.ts';
+import { type Caller, openAuthority, PASSWORD, routeBackend, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
 import { newUser, USER } from './logins.ts';
 
@@ -36,11 +36,11 @@ test('the hash of nobody costs a real hash and is never right', async () => {
   expect(nobody).toBeGreaterThan(somebody / 3);
 });
 
-describe.each(backends())('an unknown account, %s', (backend) => {
+describe('an unknown account', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(backend, {}, { system: { passwords: watched } });
+    on = await openAuthority(routeBackend(), {}, { system: { passwords: watched } });
     call = described(on.call);
   });
   afterAll(() => on.close());
@@ -137,7 +137,7 @@ describe('beyond the queue', () => {
   };
   beforeAll(async () => {
     on = await openAuthority(
-      'embedded',
+      routeBackend(),
       { CURFEW_HASH_QUEUE: '2', CURFEW_LOGIN_FAILURES_PAIR: '5' },
       { system: { passwords: stuck } },
     );

@@ -1,18 +1,14 @@
 /** What the administration shows of a user's past: every session that is over, and every ending that reached them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends, type Caller, openAuthority, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import { type Caller, openAuthority, routeBackend, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
-import { cheap, newUser, opened } from './logins.ts';
+import { newUser, opened } from './logins.ts';
 
-describe.each(backends())('the history of a user, %s', (backend) => {
+describe('the history of a user', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(
-      backend,
-      { CURFEW_APPLICATIONS: '{"shop":{}}' },
-      { system: { passwords: cheap } },
-    );
+    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: '{"shop":{}}' });
     call = described(on.call);
   });
   afterAll(() => on.close());

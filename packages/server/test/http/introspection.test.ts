@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cookieOf, ISSUER, openAuthority, PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import {
+  cookieOf,
+  ISSUER,
+  openAuthority,
+  PASSWORD,
+  routeBackend,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 import { described } from './described.ts';
 
 /* RFC 7662: a back end asks about a credential that it was given. */
@@ -7,7 +15,7 @@ import { described } from './described.ts';
 describe('introspection', () => {
   let on: TestAuthority;
   beforeAll(async () => {
-    on = await openAuthority('embedded');
+    on = await openAuthority(routeBackend());
   });
   afterAll(() => on.close());
 

@@ -7,6 +7,7 @@ import {
   callerOf,
   openAuthority,
   PASSWORD,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
@@ -19,7 +20,7 @@ let server: Server;
 let port: number;
 let call: Caller;
 beforeAll(async () => {
-  on = await openAuthority('embedded', { CURFEW_TRUSTED_ORIGINS: TRUSTED });
+  on = await openAuthority(routeBackend(), { CURFEW_TRUSTED_ORIGINS: TRUSTED });
   server = createServer({ maxHeaderSize: 16_384 }, on.authority.listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   port = (server.address() as AddressInfo).port;

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Answer,
-  backends,
   type Caller,
-  openAuthority,
   NEW_PASSWORD,
+  openAuthority,
+  routeBackend,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { cheap, newUser, v1Login } from './logins.ts';
+import { newUser, v1Login } from './logins.ts';
 
 const WINDOW = 900;
 const LIMITS = {
@@ -18,14 +18,14 @@ const LIMITS = {
   CURFEW_LOGIN_WINDOW_SECONDS: String(WINDOW),
 };
 
-describe.each(backends())('limits on failed logins, %s', (backend) => {
+describe('limits on failed logins', () => {
   let on: TestAuthority;
   let call: Caller;
   let ahead = 0;
   let addresses = 0;
   beforeAll(async () => {
-    on = await openAuthority(backend, LIMITS, {
-      system: { now: () => new Date(Date.now() + ahead * 1000), passwords: cheap },
+    on = await openAuthority(routeBackend(), LIMITS, {
+      system: { now: () => new Date(Date.now() + ahead * 1000) },
     });
     call = described(on.call);
   });

@@ -1,16 +1,8 @@
 /** Short ways to a session, in every family. */
-import type { PasswordHasher } from '../../src/system/passwords.ts';
 import { type Caller, cookieOf, NEW_PASSWORD, passwordOf, SERVICE_KEY } from '../support.ts';
 
 export const ADMIN = 'admin@example.com';
 export const USER = 'test@example.com';
-
-/** For tests that log in hundreds of times and whose subject is not what a password costs. */
-export const cheap: PasswordHasher = {
-  hash: async (password) => `cheap ${password}`,
-  verify: async (hash, password) => hash === `cheap ${password}`,
-  load: () => ({ running: 0, waiting: 0 }),
-};
 
 export interface OpenSession {
   sid: string;

@@ -7,7 +7,7 @@ import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
 import { createNotices } from '../../src/http/notices.ts';
 import type { LogEvent } from '../../src/store/log.ts';
 import { openPlace, type Place, until } from '../races/node.ts';
-import { backends, SERVICE_KEY } from '../support.ts';
+import { routeBackend, SERVICE_KEY } from '../support.ts';
 import { newUser, opened } from './logins.ts';
 import { connect, type Device, type Door, handshake, listen, openDoor } from './notices-door.ts';
 
@@ -16,13 +16,13 @@ const ABSOLUTE_SECONDS = 3600;
 /** Longer than use may be under way to the database. */
 const SLACK_SECONDS = 15;
 
-describe.each(backends())('the end of a socket, %s', (backend) => {
+describe('the end of a socket', () => {
   let place: Place;
   let door: Door;
   let metrics: Metrics;
   let stop: () => void;
   beforeAll(async () => {
-    place = await openPlace(backend, {
+    place = await openPlace(routeBackend(), {
       // Use is written four times in the shortest idle life.
       CURFEW_APPLICATIONS: '{"quick":{"idleSeconds":1}}',
       CURFEW_IDLE_SECONDS: String(IDLE_SECONDS),

@@ -4,24 +4,24 @@ import { NOTICES_PROTOCOL, NOTICES_TOKEN } from '@curfew/protocol/notices';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../races/node.ts';
 import {
-  backends,
   type Caller,
   callerOf,
   ISSUER,
   NEW_PASSWORD,
   openAuthority,
   recordingLog,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { cheap, cookieLogin, newUser, opened, sessionTokenLogin, tokenLogin } from './logins.ts';
+import { cookieLogin, newUser, opened, sessionTokenLogin, tokenLogin } from './logins.ts';
 import { connect, type Device, type Door, handshake, listen, openDoor } from './notices-door.ts';
 
 const OTHER_PAGE = 'https://elsewhere.example';
 const TRUSTED_PAGE = 'https://app.example';
 
-describe.each(backends())('notices, %s', (backend) => {
+describe('notices', () => {
   const recorded = recordingLog();
   let on: TestAuthority;
   let call: Caller;
@@ -29,14 +29,14 @@ describe.each(backends())('notices, %s', (backend) => {
 
   beforeAll(async () => {
     on = await openAuthority(
-      backend,
+      routeBackend(),
       {
         CURFEW_TRUSTED_ORIGINS: TRUSTED_PAGE,
         CURFEW_NOTICES_PER_USER: '6',
         CURFEW_APPLICATIONS: '{"shop":{}}',
         LOG_LEVEL: 'trace',
       },
-      { log: recorded.log, system: { passwords: cheap } },
+      { log: recorded.log },
     );
     call = described(on.call);
     door = await openDoor(on.authority);
@@ -428,7 +428,7 @@ describe.each(backends())('notices, %s', (backend) => {
   });
 
   test('a node that goes away says so, and takes nobody any more', async () => {
-    const own = await openAuthority(backend);
+    const own = await openAuthority(routeBackend());
     const ownDoor = await openDoor(own.authority);
     const { bearer } = await opened(own.call, 2);
     const devices = await Promise.all([1, 2, 3].map(() => listen(ownDoor.url, { bearer })));

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openAuthority, type TestAuthority } from '../support.ts';
+import { openAuthority, routeBackend, type TestAuthority } from '../support.ts';
 import { ROWS } from './described.ts';
 
 // biome-ignore lint: a document of many shapes
@@ -11,7 +11,7 @@ type Document = any;
 let on: TestAuthority;
 let api: Document;
 beforeAll(async () => {
-  on = await openAuthority('embedded');
+  on = await openAuthority(routeBackend());
   const { status, json, headers } = await on.call('GET', '/openapi.json');
   expect([status, headers.get('content-type')]).toEqual([200, 'application/json']);
   api = json;

@@ -4,7 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readBuilt } from '../../src/http/pages/built.ts';
 import { endedKey } from '../../src/http/pages/why-over.ts';
 import { ENDED_BY, END_REASONS } from '@curfew/protocol/notices';
-import { type Answer, cookieOf, ISSUER, openAuthority, PASSWORD, type TestAuthority } from '../support.ts';
+import {
+  type Answer,
+  cookieOf,
+  ISSUER,
+  openAuthority,
+  PASSWORD,
+  routeBackend,
+  type TestAuthority,
+} from '../support.ts';
 import { ADMIN, USER } from './logins.ts';
 
 const FORM = {
@@ -15,7 +23,7 @@ const FORM = {
 
 let on: TestAuthority;
 beforeAll(async () => {
-  on = await openAuthority('embedded', { CURFEW_LOGIN_FAILURES_PAIR: '5' });
+  on = await openAuthority(routeBackend(), { CURFEW_LOGIN_FAILURES_PAIR: '5' });
 });
 afterAll(() => on.close());
 
@@ -323,7 +331,7 @@ describe('files', () => {
 
 describe('without the pages', () => {
   test('CURFEW_PAGES=0 leaves their addresses free', async () => {
-    const bare = await openAuthority('embedded', { CURFEW_PAGES: '0' });
+    const bare = await openAuthority(routeBackend(), { CURFEW_PAGES: '0' });
     try {
       for (const path of ['/', '/login', '/logout', '/devices', '/pages/curfew-elements.js'])
         expect((await bare.call('GET', path)).status).toBe(404);

@@ -13,12 +13,13 @@ import {
   callerOf,
   openAuthority,
   recordingLog,
+  routeBackend,
   SERVICE_KEY,
   silent,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { cheap, v1Login } from './logins.ts';
+import { v1Login } from './logins.ts';
 
 const GDANSK = { city: { names: { en: 'Gdańsk', 'zh-CN': '格但斯克' } }, country: { iso_code: 'PL' } };
 const HANOI = { city: { names: { en: 'Hanoi' } }, country: { iso_code: 'VN' } };
@@ -38,9 +39,9 @@ async function serve(database: Buffer | null): Promise<{ call: Caller; log: () =
   if (database) writeFileSync(file, database);
   const { log, text } = recordingLog();
   on = await openAuthority(
-    'embedded',
+    routeBackend(),
     { CURFEW_TRUSTED_PROXIES: '127.0.0.1', ...(database ? { CURFEW_PLACES: file } : {}) },
-    { log, system: { passwords: cheap } },
+    { log },
   );
   server = createServer(on.authority.listener);
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));

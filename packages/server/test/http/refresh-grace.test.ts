@@ -1,16 +1,16 @@
 /** The grace of a spent refresh token: for tabs and lost answers, and no ride for whoever copied one. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, backends, openAuthority, recordingLog, type TestAuthority } from '../support.ts';
+import { type Answer, openAuthority, recordingLog, routeBackend, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
 import { alive, opened, type OpenSession } from './logins.ts';
 
-describe.each(backends())('the refresh grace, %s', (backend) => {
+describe('the refresh grace', () => {
   let on: TestAuthority;
   let ahead = 0;
   const { log, lines } = recordingLog();
   beforeAll(async () => {
     on = await openAuthority(
-      backend,
+      routeBackend(),
       {},
       { log, system: { now: () => new Date(Date.now() + ahead * 1000) } },
     );

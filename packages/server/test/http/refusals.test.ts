@@ -7,7 +7,7 @@ import { RefusalLog } from '../../src/cluster/refusal-log.ts';
 import { boundRefusals } from '../../src/store/refusals.ts';
 import { purgeOld } from '../../src/store/purge.ts';
 import { type Node, openPlace, type Place } from '../races/node.ts';
-import { backends, type CallOptions, cookieOf, ISSUER, NEW_PASSWORD, SERVICE_KEY } from '../support.ts';
+import { type CallOptions, cookieOf, ISSUER, NEW_PASSWORD, routeBackend, SERVICE_KEY } from '../support.ts';
 
 interface Seen {
   position: number;
@@ -29,11 +29,11 @@ const SETTINGS = {
   CURFEW_APPLICATIONS: '{"shop":{"audience":"https://shop.example"}}',
 };
 
-describe.each(backends())('what is refused, %s', (backend) => {
+describe('what is refused', () => {
   let place: Place;
   let node: Node;
   beforeAll(async () => {
-    place = await openPlace(backend, SETTINGS);
+    place = await openPlace(routeBackend(), SETTINGS);
     node = place.at(0);
   });
   afterAll(() => place.close());

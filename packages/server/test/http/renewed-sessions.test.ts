@@ -1,7 +1,14 @@
 /** Giving the password again puts a new session in the place of the one that asked: a copy of that one is worth nothing. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlace, type Place } from '../races/node.ts';
-import { type Answer, backends, type CallOptions, type Caller, cookieOf, SERVICE_KEY } from '../support.ts';
+import {
+  type Answer,
+  type Caller,
+  type CallOptions,
+  cookieOf,
+  routeBackend,
+  SERVICE_KEY,
+} from '../support.ts';
 import type { PasswordHasher } from '../../src/system/passwords.ts';
 import { described } from './described.ts';
 
@@ -14,11 +21,11 @@ interface Inside {
   keys: { sign: (...claims: unknown[]) => Promise<string> };
 }
 
-describe.each(backends())('a renewed session, %s', (backend) => {
+describe('a renewed session', () => {
   let place: Place;
   let call: Caller;
   beforeAll(async () => {
-    place = await openPlace(backend, {});
+    place = await openPlace(routeBackend(), {});
     call = described(place.at(0).call);
   });
   afterAll(() => place.close());

@@ -11,12 +11,13 @@ import {
   callerOf,
   openAuthority,
   PASSWORD,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
 import { selfSigned } from './certificate.ts';
 import { expectSecurityHeaders } from './described.ts';
-import { ADMIN, cheap, cookieLogin, sessionTokenLogin, tokenLogin, USER, v1Login } from './logins.ts';
+import { ADMIN, cookieLogin, sessionTokenLogin, tokenLogin, USER, v1Login } from './logins.ts';
 import { handshake } from './notices-door.ts';
 
 const TRUSTED = 'https://app.example.net';
@@ -25,7 +26,7 @@ let server: Server;
 let port: number;
 let call: Caller;
 beforeAll(async () => {
-  on = await openAuthority('embedded', { CURFEW_TRUSTED_ORIGINS: TRUSTED }, { system: { passwords: cheap } });
+  on = await openAuthority(routeBackend(), { CURFEW_TRUSTED_ORIGINS: TRUSTED });
   server = createServer({ maxHeaderSize: on.authority.config.maxHeaderBytes }, on.authority.listener);
   server.on('upgrade', on.authority.upgrade);
   server.listen(0, '127.0.0.1');

@@ -14,6 +14,7 @@ import {
   recordingLog,
   reopenAuthority,
   SERVICE_KEY,
+  strong,
   type TestAuthority,
 } from '../support.ts';
 import { ROWS } from './described.ts';
@@ -57,7 +58,7 @@ describe.runIf(hasPostgres())('secrets', () => {
         CURFEW_LOGIN_FAILURES_PAIR: '4',
         LOG_LEVEL: 'trace',
       },
-      { log: recorded.log, system: { now: () => new Date(Date.now() + ahead) } },
+      { log: recorded.log, system: { now: () => new Date(Date.now() + ahead), passwords: strong } },
     );
   });
   afterAll(() => on.close());

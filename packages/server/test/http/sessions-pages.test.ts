@@ -1,8 +1,8 @@
 /** "My devices" of somebody who has very many. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends, type Caller, openAuthority, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import { type Caller, openAuthority, routeBackend, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
-import { cheap, newUser, opened } from './logins.ts';
+import { newUser, opened } from './logins.ts';
 
 interface Page {
   sessions: { id: string; current: boolean }[];
@@ -10,11 +10,11 @@ interface Page {
   total: number;
 }
 
-describe.each(backends())('pages of my sessions, %s', (backend) => {
+describe('pages of my sessions', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    on = await openAuthority(routeBackend());
     call = described(on.call);
   });
   afterAll(() => on.close());

@@ -6,19 +6,20 @@ import { run } from '../cli/processes.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import {
-  backends,
   type Caller,
+  cheap,
   migrated,
   NEW_PASSWORD,
   openAuthority,
   recordingLog,
   reopenAuthority,
+  routeBackend,
   SERVICE_KEY,
   silent,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { cheap, newUser } from './logins.ts';
+import { newUser } from './logins.ts';
 
 const NFC = 'zażółć gęślą jaźń'.normalize('NFC');
 const NFD = NFC.normalize('NFD');
@@ -29,7 +30,7 @@ const LOGINS: [path: string, field: 'email' | 'username'][] = [
   ['/api/v1/auth/login', 'email'],
 ];
 
-describe.each(backends())('one spelling, %s', (backend) => {
+describe('one spelling', () => {
   let on: TestAuthority;
   let call: Caller;
   /** What was hashed and compared, in order. */
@@ -43,7 +44,7 @@ describe.each(backends())('one spelling, %s', (backend) => {
       ),
     };
     on = await openAuthority(
-      backend,
+      routeBackend(),
       { CURFEW_LOGIN_FAILURES_ADDRESS: '1000000', CURFEW_LOGIN_FAILURES_PAIR: '1000000' },
       { system: { passwords } },
     );
@@ -176,7 +177,7 @@ describe.runIf(hasPostgres())('what was stored before', () => {
     const { log, text } = recordingLog();
     const on = await reopenAuthority(
       { DATABASE_URL: url, CURFEW_DEMO_ACCOUNTS: '0', CURFEW_PASSWORD_MIN_LENGTH: '8' },
-      { log, system: { passwords: cheap } },
+      { log },
     );
     expect(text()).toContain('"user_ids":[2]');
     expect(text()).toContain('new passwords may have 8 characters');

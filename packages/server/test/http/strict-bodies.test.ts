@@ -1,8 +1,15 @@
 /** Write requests of /v1 take only what they know; the four contracts go on ignoring the rest. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openAuthority, PASSWORD, SERVICE_KEY, type TestAuthority, type Caller } from '../support.ts';
+import {
+  type Caller,
+  openAuthority,
+  PASSWORD,
+  routeBackend,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 import { type DescribedRow, described, ROWS } from './described.ts';
-import { alive, cheap, newUser, opened } from './logins.ts';
+import { alive, newUser, opened } from './logins.ts';
 
 const WRITES = ROWS.filter((row) => row.path.startsWith('/v1/') && row.method !== 'get');
 const exampleOf = (row: DescribedRow) =>
@@ -12,7 +19,7 @@ describe('strict bodies', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority('embedded', {}, { system: { passwords: cheap } });
+    on = await openAuthority(routeBackend());
     call = described(on.call);
   });
   afterAll(() => on.close());

@@ -5,16 +5,16 @@ import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { until } from '../races/node.ts';
 import {
-  backends,
   migrated,
   openAuthority,
   reopenAuthority,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
 import { follow, startNode } from './following.ts';
-import { ADMIN, cheap, opened, v1Login } from './logins.ts';
+import { ADMIN, opened, v1Login } from './logins.ts';
 
 const open: TestAuthority[] = [];
 afterEach(async () => {
@@ -33,20 +33,20 @@ const next = (
   yes: (state: Awaited<ReturnType<typeof stateOf>>) => boolean,
 ) => until(what, async () => yes(await stateOf(on)));
 
-describe.each(backends())('the state of the system, %s', (backend) => {
+describe('the state of the system', () => {
   test('node, database, readers, sessions, and how long logouts took', async () => {
-    const on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    const on = await openAuthority(routeBackend());
     open.push(on);
     const { bearer } = await opened(on.call, 2);
     await opened(on.call, 2);
     await on.call('POST', '/v1/logout', { bearer });
     const state = await stateOf(on);
-    expect(state.node).toMatchObject({ fresh: true, lease_ms: 1000, sole: backend === 'embedded' });
+    expect(state.node).toMatchObject({ fresh: true, lease_ms: 1000, sole: routeBackend() === 'embedded' });
     expect(state.nodes).toEqual([
       { id: state.node.id, this: true, started_at: expect.any(String), silent: false },
     ]);
     expect(state.database).toMatchObject({
-      kind: backend === 'embedded' ? 'embedded' : 'postgresql',
+      kind: routeBackend() === 'embedded' ? 'embedded' : 'postgresql',
       answers: true,
     });
     expect(state.redis).toBe('none');
@@ -58,12 +58,12 @@ describe.each(backends())('the state of the system, %s', (backend) => {
     // A busy machine may be told to be slow; what is a choice of the setup is always told.
     const notices = state.degraded.filter(({ level }: { level: string }) => level === 'notice');
     expect(notices.map(({ code }: { code: string }) => code)).toEqual([
-      backend === 'embedded' ? 'embedded_without_fsync' : 'keys_in_clear',
+      routeBackend() === 'embedded' ? 'embedded_without_fsync' : 'keys_in_clear',
     ]);
   });
 
   test('is for administrators', async () => {
-    const on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    const on = await openAuthority(routeBackend());
     open.push(on);
     const call = described(on.call);
     expect((await call('GET', '/v1/admin/state')).status).toBe(401);
@@ -74,7 +74,7 @@ describe.each(backends())('the state of the system, %s', (backend) => {
   });
 
   test('a verifier: since when, how old what it knows is, and what it has not said', async () => {
-    const { on, url } = await startNode(await openAuthority(backend));
+    const { on, url } = await startNode(await openAuthority(routeBackend()));
     const following = follow(url);
     await next(on, 'it has been renewed', ({ verifiers }) => typeof verifiers[0]?.age_ms === 'number');
     const state = await stateOf(on);
@@ -101,7 +101,7 @@ describe.each(backends())('the state of the system, %s', (backend) => {
 
 describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
   test('rows that a great logout has not marked yet are counted down', async () => {
-    const on = await openAuthority('postgres', {}, { system: { passwords: cheap } });
+    const on = await openAuthority('postgres');
     open.push(on);
     const url = on.settings['DATABASE_URL'] ?? '';
     for (let i = 0; i < 3; i++)
@@ -125,10 +125,11 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
 
   test('a database, and a Redis, that are away are said to be', async () => {
     const url = await freshDatabase(migrated);
-    const on = await reopenAuthority(
-      { DATABASE_URL: url, REDIS_URL: 'redis://127.0.0.1:1', CURFEW_LEASE_MS: '500' },
-      { system: { passwords: cheap } },
-    );
+    const on = await reopenAuthority({
+      DATABASE_URL: url,
+      REDIS_URL: 'redis://127.0.0.1:1',
+      CURFEW_LEASE_MS: '500',
+    });
     open.push(on);
     expect((await stateOf(on)).redis).toBe('away');
     await withClient(url, (client) => client.query('alter table nodes rename to away'));

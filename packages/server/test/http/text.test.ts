@@ -7,21 +7,21 @@ import {
   NEW_PASSWORD,
   openAuthority,
   PASSWORD,
+  routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { cheap, cookieLogin, newUser, opened, USER } from './logins.ts';
+import { cookieLogin, newUser, opened, USER } from './logins.ts';
 
 let on: TestAuthority;
 let server: Server;
 let port: number;
 beforeAll(async () => {
-  on = await openAuthority(
-    'embedded',
-    { CURFEW_LOGIN_FAILURES_ADDRESS: '1000000', CURFEW_LOGIN_FAILURES_PAIR: '1000000' },
-    { system: { passwords: cheap } },
-  );
+  on = await openAuthority(routeBackend(), {
+    CURFEW_LOGIN_FAILURES_ADDRESS: '1000000',
+    CURFEW_LOGIN_FAILURES_PAIR: '1000000',
+  });
   server = createServer(on.authority.listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   port = (server.address() as AddressInfo).port;

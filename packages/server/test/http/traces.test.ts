@@ -3,19 +3,22 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { openAuthority, PASSWORD, recordingLog, SERVICE_KEY, type TestAuthority } from '../support.ts';
-import { cheap, cookieLogin, opened, USER } from './logins.ts';
+import {
+  openAuthority,
+  PASSWORD,
+  recordingLog,
+  routeBackend,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
+import { cookieLogin, opened, USER } from './logins.ts';
 
 const { log, lines } = recordingLog();
 let on: TestAuthority;
 let server: Server;
 let url: string;
 beforeAll(async () => {
-  on = await openAuthority(
-    'embedded',
-    { CURFEW_LOGIN_FAILURES_PAIR: '3' },
-    { log, system: { passwords: cheap } },
-  );
+  on = await openAuthority(routeBackend(), { CURFEW_LOGIN_FAILURES_PAIR: '3' }, { log });
   server = createServer(on.authority.listener).on('upgrade', on.authority.upgrade);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { backends, type Caller, openAuthority, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from '../http/described.ts';
-import { alive, cheap, newUser, v1Login } from '../http/logins.ts';
+import { alive, newUser, v1Login } from '../http/logins.ts';
 
 const WAYS: [string, string, object][] = [
   ['disabling', 'PATCH', { disabled: true }],
@@ -16,7 +16,7 @@ describe.each(backends())('the last administrator, %s', (backend) => {
   let id: number;
   let bearer: string;
   beforeAll(async () => {
-    on = await openAuthority(backend, {}, { system: { passwords: cheap } });
+    on = await openAuthority(backend);
     call = described(on.call);
   });
   afterAll(() => on.close());
