@@ -23,20 +23,27 @@ type FileChange = { kind: 'write'; at: number; bytes: Buffer } | { kind: 'size';
 
 class RecordedFile {
   /** What is on the disk; as it was found, until it is changed. */
-  content: Buffer | { found: string };
+  #content: Buffer | { found: string };
   readonly changes: FileChange[] = [];
 
   constructor(content: Buffer | { found: string }) {
-    this.content = content;
+    this.#content = content;
   }
 
   sync(): void {
-    if (this.changes.length > 0) this.content = applied(this.bytes(), this.changes);
+    // In place: a file of the write-ahead log has 16 MB, and each commit syncs it.
+    if (this.changes.length > 0) this.#content = apply(this.changes, this.bytes());
     this.changes.length = 0;
   }
 
+  /** What is on the disk. Read again if it is as it was found: what has changed must be copied first. */
   bytes(): Buffer {
-    return Buffer.isBuffer(this.content) ? this.content : readFileSync(this.content.found);
+    return Buffer.isBuffer(this.#content) ? this.#content : readFileSync(this.#content.found);
+  }
+
+  /** Where it lies unchanged; undefined when it was changed. */
+  get found(): string | undefined {
+    return this.changes.length > 0 || Buffer.isBuffer(this.#content) ? undefined : this.#content.found;
   }
 }
 
@@ -65,25 +72,24 @@ function put(names: Map<string, Recorded>, name: string, entry: Recorded | null)
   else names.set(name, entry);
 }
 
-function applied(before: Buffer, changes: readonly FileChange[]): Buffer {
-  let size = before.length;
-  const largest = changes.reduce(
-    (most, one) => Math.max(most, one.kind === 'size' ? one.size : one.at + one.bytes.length),
-    size,
-  );
-  const bytes = Buffer.alloc(largest);
-  before.copy(bytes);
+/** @returns the bytes with the changes in them: the same buffer, unless they grow */
+function apply(changes: readonly FileChange[], bytes: Buffer): Buffer {
+  let file = bytes;
   for (const change of changes) {
     if (change.kind === 'write') {
-      change.bytes.copy(bytes, change.at);
-      size = Math.max(size, change.at + change.bytes.length);
-    } else {
-      // What is cut off is zero when the file grows again.
-      if (change.size < size) bytes.fill(0, change.size, size);
-      size = change.size;
-    }
+      file = withSize(file, Math.max(file.length, change.at + change.bytes.length));
+      change.bytes.copy(file, change.at);
+    } else file = withSize(file, change.size);
   }
-  return bytes.subarray(0, size);
+  return file;
+}
+
+/** What is added is zero. */
+function withSize(bytes: Buffer, size: number): Buffer {
+  if (size <= bytes.length) return bytes.subarray(0, size);
+  const grown = Buffer.alloc(size);
+  bytes.copy(grown);
+  return grown;
 }
 
 /** Names of `node:fs` that would change the directory unseen. */
@@ -312,8 +318,7 @@ function build(
   for (const [name, entry] of names) {
     const path = join(target, name);
     if (entry instanceof RecordedDirectory) build(entry, path, kept, contentOf);
-    else if (entry.changes.length === 0 && !Buffer.isBuffer(entry.content))
-      copyFileSync(entry.content.found, path);
+    else if (entry.found !== undefined) copyFileSync(entry.found, path);
     else writeFileSync(path, contentOf(entry), { mode: 0o600 });
   }
 }
@@ -333,5 +338,5 @@ function surviving(file: RecordedFile, keep: () => boolean, random: () => number
       at = end;
     }
   }
-  return applied(file.bytes(), changes);
+  return apply(changes, Buffer.from(file.bytes()));
 }
