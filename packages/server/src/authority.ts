@@ -394,12 +394,13 @@ export function openDatabase(
   const { database } = config;
   if (database.kind === 'embedded') {
     refuseBackup(database.directory);
-    refuseMoved(database.directory);
     if (!database.fsync)
       log.warn({ setting: 'CURFEW_EMBEDDED_FSYNC' }, `${WITHOUT_FSYNC}: for tests and trials only`);
     return openEmbedded(database.directory, {
       fsync: database.fsync,
       ...(onStep && { onStep }),
+      // A move that is under way has the directory.
+      onLocked: () => refuseMoved(database.directory),
       onFailure: (failure) => endProcess(log, failure),
     });
   }

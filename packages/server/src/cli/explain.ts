@@ -2,6 +2,7 @@ import { ConfigError } from '../config.ts';
 import { WrongKey } from '../keys/seal.ts';
 import { DatabaseError } from '../store/database.ts';
 import { BackupError } from '../store/backup.ts';
+import { DiskFailure } from '../store/durable-files.ts';
 import { DirectoryInUse } from '../store/embedded.ts';
 import { SchemaMismatch } from '../store/migrate.ts';
 import { Moved, MoveError } from '../store/move.ts';
@@ -14,6 +15,7 @@ const OWN = [
   ConfigError,
   DatabaseError,
   DirectoryInUse,
+  DiskFailure,
   Moved,
   MoveError,
   OpenDirectory,

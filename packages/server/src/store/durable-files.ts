@@ -30,6 +30,13 @@ interface Engine {
 
 /** By Emscripten's numbers: the disk, and not the caller, is at fault. */
 const DISK_FAULTS: Record<number, string> = { 19: 'EDQUOT', 29: 'EIO', 51: 'ENOSPC', 69: 'EROFS' };
+/** An error at which the disk is at fault, as a failure of the disk; any other as it is. */
+export function diskFailureOf(directory: string, error: unknown): unknown {
+  const code = codeOf(error);
+  if (!Object.values(DISK_FAULTS).includes(code)) return error;
+  return new DiskFailure(directory, (error as NodeJS.ErrnoException).syscall ?? 'write', code);
+}
+
 const CHANGES = ['mknod', 'rename', 'unlink', 'rmdir', 'setattr'];
 
 /** What is answered where a directory cannot be synced: there it need not be, or cannot be helped. PostgreSQL agrees. */
@@ -144,11 +151,18 @@ export function renameDurably(from: string, to: string): void {
   syncDirectory(dirname(to));
 }
 
-/** Makes a file that is there whole after a power cut, or not at all. */
+/**
+ * Makes a file that is there whole after a power cut, or not at all.
+ * @throws DiskFailure
+ */
 export function writeDurably(path: string, text: string): void {
   const unfinished = `${path}.unfinished`;
-  writeFileSync(unfinished, text, { mode: 0o600, flush: true });
-  renameDurably(unfinished, path);
+  try {
+    writeFileSync(unfinished, text, { mode: 0o600, flush: true });
+    renameDurably(unfinished, path);
+  } catch (error) {
+    throw diskFailureOf(dirname(path), error);
+  }
 }
 
 const AT_A_TIME = 32;

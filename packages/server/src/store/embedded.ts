@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import type { Database } from './database.ts';
-import { type DiskFailure, renameDurably, syncAll, withDisk } from './durable-files.ts';
+import { type DiskFailure, diskFailureOf, renameDurably, syncAll, withDisk } from './durable-files.ts';
 import { Lanes } from './lanes.ts';
 import { numericBigints } from './postgres.ts';
 import { closeToOthers, withoutOthers } from './private-directory.ts';
@@ -23,6 +23,8 @@ export interface EmbeddedOptions {
   fsync?: boolean;
   /** Hears what may take seconds, before it begins. */
   onStep?: (what: string) => void;
+  /** Called once no other process can have the directory, before it is opened; refuses it by throwing. */
+  onLocked?: () => void;
   /** Ends the process: see `withDisk`. */
   onFailure: (failure: DiskFailure) => never;
 }
@@ -32,53 +34,29 @@ export interface EmbeddedOptions {
  * answered. Two processes on one directory would corrupt it, so the directory is locked first.
  * @throws DirectoryInUse, OpenDirectory, DiskFailure
  */
-export async function openEmbedded(
+export async function openEmbedded(directory: string, options: EmbeddedOptions): Promise<Database> {
+  try {
+    return await open(directory, options);
+  } catch (error) {
+    throw diskFailureOf(directory, error);
+  }
+}
+
+async function open(
   directory: string,
-  { fsync = true, onStep = () => undefined, onFailure }: EmbeddedOptions,
+  { fsync = true, onStep = () => undefined, onLocked = () => undefined, onFailure }: EmbeddedOptions,
 ): Promise<Database> {
   closeToOthers(directory);
   const unlock = lockDirectory(directory);
-  const dataDir = join(directory, 'database');
-  const isNew = !existsSync(dataDir);
-  onStep(
-    isNew
-      ? `making the embedded database in ${directory}: this takes some seconds, once`
-      : `opening the embedded database in ${directory}`,
-  );
-  // Loaded only where it is used: whoever has a PostgreSQL starts without it.
-  const [{ PGlite: Engine }, { NodeFS }, { createPgConfig }] = await Promise.all([
-    import('@electric-sql/pglite'),
-    import('@electric-sql/pglite/nodefs'),
-    import('@electric-sql/pglite/node-postgres'),
-  ]);
-  const start = (where: string, durable: boolean): Promise<PGlite> => {
-    mkdirSync(where, { recursive: true, mode: 0o700 });
-    return Engine.create({
-      fs: withDisk(withoutOthers(new NodeFS(where)), where, { fsync: durable, onFailure }),
-      // Half the memory of the default (measured), and enough for one machine.
-      postgresqlconf: 'shared_buffers = 16MB\n',
-      startParams: durable ? durableParams(Engine.defaultStartParams) : Engine.defaultStartParams,
-    });
-  };
   let engine: PGlite;
   try {
-    if (isNew) {
-      // Beside it, and renamed when it is whole: a process that is killed meanwhile leaves nothing that looks like a database.
-      const unfinished = join(directory, 'database.unfinished');
-      rmSync(unfinished, { recursive: true, force: true });
-      await (await start(unfinished, false)).close();
-      if (fsync) await syncAll(unfinished);
-      renameDurably(unfinished, dataDir);
-    } else if (fsync) await syncAll(dataDir);
-    engine = await start(dataDir, fsync);
-    // The one session of this database; see postgres.ts.
-    await engine.exec(
-      'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set join_collapse_limit = 1;',
-    );
+    onLocked();
+    engine = await startEngine(directory, fsync, onStep, onFailure);
   } catch (error) {
     unlock();
     throw error;
   }
+  const { createPgConfig } = await import('@electric-sql/pglite/node-postgres');
   // One connection: two on this bridge would share one session, and one's rollback would undo the other's insert.
   const pool = new pg.Pool(
     Object.assign(createPgConfig(engine), {
@@ -120,6 +98,64 @@ export async function openEmbedded(
       unlock();
     },
   };
+}
+
+async function startEngine(
+  directory: string,
+  fsync: boolean,
+  onStep: (what: string) => void,
+  onFailure: EmbeddedOptions['onFailure'],
+): Promise<PGlite> {
+  const dataDir = join(directory, 'database');
+  const isNew = !existsSync(dataDir);
+  onStep(
+    isNew
+      ? `making the embedded database in ${directory}: this takes some seconds, once`
+      : `opening the embedded database in ${directory}`,
+  );
+  // Loaded only where it is used: whoever has a PostgreSQL starts without it.
+  const [{ PGlite: Engine }, { NodeFS }] = await Promise.all([
+    import('@electric-sql/pglite'),
+    import('@electric-sql/pglite/nodefs'),
+  ]);
+  const start = (where: string, durable: boolean): Promise<PGlite> => {
+    mkdirSync(where, { recursive: true, mode: 0o700 });
+    return Engine.create({
+      fs: withDisk(withoutOthers(new NodeFS(where)), where, { fsync: durable, onFailure }),
+      // Half the memory of the default (measured), and enough for one machine.
+      postgresqlconf: 'shared_buffers = 16MB\n',
+      startParams: durable ? durableParams(Engine.defaultStartParams) : Engine.defaultStartParams,
+    });
+  };
+  if (isNew) {
+    // Beside it, and renamed when it is whole: a process that is killed meanwhile leaves nothing that looks like a database.
+    const unfinished = join(directory, 'database.unfinished');
+    rmSync(unfinished, { recursive: true, force: true });
+    const made = await start(unfinished, false);
+    await dropTemplates(made);
+    await made.close();
+    if (fsync) await syncAll(unfinished);
+    renameDurably(unfinished, dataDir);
+  } else if (fsync) await syncAll(dataDir);
+  const engine = await start(dataDir, fsync);
+  // Of a directory that an earlier version has made.
+  if (!isNew) await dropTemplates(engine);
+  // The one session of this database; see postgres.ts.
+  await engine.exec(
+    'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set join_collapse_limit = 1;',
+  );
+  return engine;
+}
+
+/**
+ * PostgreSQL's template databases, of which no other is ever made here. VACUUM reaches only the database that one is connected
+ * to, so theirs would grow old, and at two thousand million transactions PostgreSQL takes no more.
+ */
+async function dropTemplates(engine: PGlite): Promise<void> {
+  const { rows } = await engine.query<{ datname: string }>(
+    `update pg_database set datistemplate = false where datname in ('template0', 'template1') returning datname`,
+  );
+  for (const { datname } of rows) await engine.exec(`drop database ${datname}`);
 }
 
 /** So much of the write-ahead log is kept, and replayed after a crash, before there is a checkpoint. */

@@ -54,7 +54,7 @@ test('a failed fsync and a full disk end the process with a line that says so; e
       expect(server.output()).toMatch(says);
 
       // It does not start on a disk that fails still.
-      await expect(startServer(settings)).rejects.toThrow(code);
+      await expect(startServer(settings)).rejects.toThrow(says);
       rmSync(fault);
       server = await startServer(settings);
       alive.push(await logIn(server, user));

@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { makeScratch, scratchRoot } from './scratch.ts';
 import { openQuickly } from './open-embedded.ts';
 
 const MIGRATIONS = new URL('../../db/migrations/', import.meta.url);
-const MAKERS = ['../../src/store/embedded.ts', '../../src/store/migrate.ts', './embedded-template.ts'];
+const MAKERS = ['../../src/store/embedded.ts', '../../src/store/migrate.ts'];
 
 /**
  * The directory that all others of the run are copied from. Making it takes eight seconds of processor time, so it is kept for
@@ -21,7 +20,6 @@ export async function makeEmbeddedTemplate(): Promise<string> {
   const database = await openQuickly(directory);
   try {
     await migrate(database);
-    await dropTemplates(database);
   } finally {
     await database.close();
   }
@@ -32,15 +30,6 @@ export async function makeEmbeddedTemplate(): Promise<string> {
     if (!existsSync(kept)) throw error;
   }
   return kept;
-}
-
-/** PostgreSQL's own two hold six of ten files, and nothing reads them: each copy would cost twice as much. */
-async function dropTemplates(database: Database): Promise<void> {
-  const name = 'drop_templates';
-  await database.query({ name, text: 'update pg_database set datistemplate = false', values: [] });
-  for (const template of ['template0', 'template1'])
-    await database.query({ name: `${name}_${template}`, text: `drop database ${template}`, values: [] });
-  await database.query({ name: `${name}_checkpoint`, text: 'checkpoint', values: [] });
 }
 
 function hashOfMakers(): string {

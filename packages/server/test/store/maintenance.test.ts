@@ -4,9 +4,10 @@ import type { Database } from '../../src/store/database.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { openQuickly } from '../services/open-embedded.ts';
 
+const directory = freshData('maintenance');
 let database: Database;
 beforeAll(async () => {
-  database = await openQuickly(freshData('maintenance'));
+  database = await openQuickly(directory);
   await ask('create table t (n int)');
 });
 afterAll(() => database.close());
@@ -42,4 +43,16 @@ test('a table is vacuumed when many of its rows are dead', async () => {
   expect(await dead()).toBeGreaterThan(2000);
   await database.maintain?.();
   expect(await dead()).toBe(0);
+});
+
+test('no database is left that vacuum does not reach, also not in a directory of an earlier version', async () => {
+  const names = async (): Promise<unknown> =>
+    (await ask("select string_agg(datname, ' ' order by datname) as names from pg_database"))['names'];
+  expect(await names()).toBe('postgres');
+  await ask('create database template0 template postgres is_template true');
+  await ask('create database template1 template postgres is_template true');
+  expect(await names()).toBe('postgres template0 template1');
+  await database.close();
+  database = await openQuickly(directory);
+  expect(await names()).toBe('postgres');
 });
