@@ -2,10 +2,8 @@ import { createConnection } from 'node:net';
 import type { Cast } from './cast/cast.ts';
 import type { Weather } from './cast/link.ts';
 import { now, type Recorder } from './recorder.ts';
-import { type Episode, episodes, type Fault, FAULTS } from './schedule.ts';
+import { type Episode, episodes, type Fault } from './schedule.ts';
 
-/** A run of so many seconds has every kind of fault. */
-const ALL_KINDS_SECONDS = 50;
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
 /** Brings the faults about, one episode after the other, and heals them. */
@@ -20,18 +18,22 @@ export class Agent {
   }
 
   /**
-   * Goes on for so long, and in a run of any length until every kind of fault has come up, which on a busy machine may take longer.
-   * Everything is healed when it ends.
+   * Goes on for so long, and then until there is enough to judge by, which on a busy machine takes longer. Everything is healed when
+   * it ends.
    */
-  async work(seed: number, seconds: number): Promise<void> {
-    const untilMs = performance.now() + seconds * 1000;
-    const kinds = new Set<string>();
-    for (const episode of episodes(seed, this.#cast.stage)) {
-      if (performance.now() > untilMs && (seconds < ALL_KINDS_SECONDS || kinds.size === FAULTS.length))
-        return;
+  async work(run: {
+    seed: number;
+    seconds: number;
+    mostMs: number;
+    enough: () => Promise<boolean>;
+  }): Promise<void> {
+    const beganMs = performance.now();
+    const passedMs = (): number => performance.now() - beganMs;
+    for (const episode of episodes(run.seed, this.#cast.stage)) {
+      if (passedMs() > run.mostMs || (passedMs() > run.seconds * 1000 && (await run.enough()))) return;
       await this.#play(episode);
-      for (const { kind } of episode.faults) kinds.add(kind);
-      await pause(Math.min(episode.quietMs, Math.max(0, untilMs - performance.now())));
+      const leftMs = run.seconds * 1000 - passedMs();
+      await pause(leftMs > 0 ? Math.min(episode.quietMs, leftMs) : episode.quietMs);
     }
   }
 

@@ -94,7 +94,7 @@ async function work(surface: Surface): Promise<void> {
     const presented = Math.random() < 0.6 ? pick(all.slice(-RECENT)) : pick(all);
     if (presented && turn % 4 === 0) surface.checkNow(presented);
     else if (presented) await surface.check(presented);
-    await pause(EVERY_MS);
+    await pause(EVERY_MS * settings.slower);
   }
 }
 
@@ -105,7 +105,7 @@ async function press(id: number, surface: Surface): Promise<void> {
       const presented = pick(bySession.get(s) ?? []);
       if (presented) await surface.check(presented);
     }
-    await pause(PRESS_MS);
+    await pause(PRESS_MS * settings.slower);
   }
   pressed.delete(id);
 }

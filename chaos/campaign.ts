@@ -8,11 +8,14 @@ import { Agent } from './agent.ts';
 import { Cast } from './cast/cast.ts';
 import type { Mark } from './lines.ts';
 import type { Options } from './options.ts';
+import { watchWaits } from './waits.ts';
 import { now, Recorder } from './recorder.ts';
 
 /** Load on a calm day, before the faults and after them. */
 const CALM_MS = 2000;
 const HEALING_MS = 3000;
+/** So much longer than asked for a run goes on, at most, while there is too little to judge by: a busy machine comes to it later. */
+export const MOST_MORE_MS = 120_000;
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const CHECKER = fileURLToPath(new URL('./checker.ts', import.meta.url));
@@ -33,7 +36,7 @@ export async function runCampaign(options: Options): Promise<Verdict> {
   sweepScratch();
   const directory = mkdtempSync(join(tmpdir(), 'curfew-chaos-'));
   await play(options, directory);
-  const { code, output } = await judge(directory, options);
+  const { code, output } = await check(directory, options);
   return { passed: code === 0, report: output, directory };
 }
 
@@ -42,6 +45,7 @@ async function play(options: Options, directory: string): Promise<void> {
   const recorder = new Recorder(join(directory, 'agent.jsonl'), 'agent');
   const mark = (what: Mark): void => recorder.write({ t: 'mark', what, at: now() });
   let cast: Cast | undefined;
+  let stopWatching: (() => void) | undefined;
   // Whoever breaks it off leaves nobody behind: on exit cast/program.ts ends what has begun to start.
   const breakOff = (): void => {
     if (cast) void cast.stop().finally(() => process.exit(1));
@@ -50,10 +54,17 @@ async function play(options: Options, directory: string): Promise<void> {
   for (const name of SIGNALS) process.once(name, breakOff);
   try {
     cast = await Cast.start({ directory, leaseMs, seed, believesMs });
+    const playing = cast;
+    stopWatching = watchWaits(recorder, () => playing.processes());
     mark('load begins');
     cast.begin();
     await pause(CALM_MS);
-    await new Agent(cast, recorder).work(seed, seconds);
+    const enough = async (): Promise<boolean> => {
+      const { code } = await check(directory, options, '--so-far');
+      // A fault on purpose has to be found, and no more.
+      return code === 0 || (believesMs > 0 && code === 2);
+    };
+    await new Agent(cast, recorder).work({ seed, seconds, mostMs: seconds * 1000 + MOST_MORE_MS, enough });
     mark('faults end');
     await pause(HEALING_MS);
     await cast.rest();
@@ -64,15 +75,20 @@ async function play(options: Options, directory: string): Promise<void> {
     mark('last look ends');
   } finally {
     for (const name of SIGNALS) process.off(name, breakOff);
+    stopWatching?.();
     recorder.close();
     await cast?.stop();
   }
 }
 
 /** The checker is a program of its own, which shares no code with what it judges. */
-function judge(directory: string, { seconds, leaseMs }: Options): Promise<{ code: number; output: string }> {
+function check(
+  directory: string,
+  { seconds, leaseMs }: Options,
+  ...more: '--so-far'[]
+): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CHECKER, directory, String(leaseMs), String(seconds)], {
+    const child = spawn(process.execPath, [CHECKER, directory, String(leaseMs), String(seconds), ...more], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'] },
     });

@@ -4,14 +4,14 @@ import { budget } from '../packages/server/test/services/budget.ts';
 import { findPostgres } from '../packages/server/test/services/postgres.ts';
 import { findRedis } from '../packages/server/test/services/redis.ts';
 import { requireService } from '../packages/server/test/services/require.ts';
-import { runCampaign } from './campaign.ts';
+import { MOST_MORE_MS, runCampaign } from './campaign.ts';
 import { readOptions } from './options.ts';
 
 /* Real processes under faults, and the checker's word on what they did; see docs/chaos.md. */
 
 const SECONDS = budget('CHAOS_SECONDS');
-/** What surrounds the faults: starting, calm times, the last look, and the checker; on a busy machine. */
-const AROUND_MS = 180_000;
+/** What surrounds the faults: starting, calm times, the last look, and the checker. It ends what hangs, and measures nothing. */
+const AROUND_MS = 600_000;
 
 const found =
   requireService(
@@ -22,16 +22,18 @@ const found =
 
 describe.skipIf(found === undefined)('three nodes, two back ends, PostgreSQL and Redis', () => {
   test(`${SECONDS} s of faults: what was logged out is nowhere accepted again`, {
-    timeout: SECONDS * 1000 + AROUND_MS,
+    timeout: SECONDS * 1000 + MOST_MORE_MS + AROUND_MS,
   }, async () => {
     const { passed, report, directory } = await runCampaign(readOptions(['--seconds', String(SECONDS)]));
     expect(passed, `${report}\nhistory: ${directory}`).toBe(true);
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('back ends that believe a yes for 300 ms are found out', { timeout: AROUND_MS }, async () => {
+  test('back ends that believe a yes for 300 ms are found out', {
+    timeout: MOST_MORE_MS + AROUND_MS,
+  }, async () => {
     const { passed, report, directory } = await runCampaign(
-      readOptions(['--seconds', '6', '--believes', '300']),
+      readOptions(['--seconds', '2', '--believes', '300']),
     );
     expect([passed, report]).toEqual([false, expect.stringMatching(/\nG1: \d/)]);
     rmSync(directory, { recursive: true, force: true });

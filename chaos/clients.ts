@@ -2,9 +2,9 @@
 import { Random } from '../simulator/random.ts';
 import type { ClientsSettings, FromClients, ToClients } from './cast/messages.ts';
 import { checkAll, checkPressed, lastLook } from './load/check.ts';
-import { logIn, openSession, refresh } from './load/log-in.ts';
+import { logIn, logInByEach, openSession, refresh } from './load/log-in.ts';
 import { Requests } from './load/requests.ts';
-import { endTwice, sendLogout } from './load/send-logout.ts';
+import { endTwice, logoutSender } from './load/send-logout.ts';
 import { anyNode, pause, type World } from './load/world.ts';
 import { Recorder } from './recorder.ts';
 
@@ -33,7 +33,7 @@ const PACES = [
   { work: openSession, everyMs: 250, workers: 4 },
   { work: logIn, everyMs: 2500, workers: 1 },
   { work: refresh, everyMs: 300, workers: 1 },
-  { work: sendLogout, everyMs: 800, workers: 4 },
+  { work: logoutSender(), everyMs: 800, workers: 4 },
   { work: endTwice, everyMs: 700, workers: 2 },
 ] as const;
 
@@ -66,7 +66,7 @@ async function atPace(work: (world: World) => Promise<void>, everyMs: number): P
 let load: Promise<unknown> = Promise.resolve();
 
 function begin(): void {
-  const works: Promise<void>[] = [];
+  const works = [logInByEach(world)];
   for (const { work, everyMs, workers } of PACES)
     for (let i = 0; i < workers; i++) works.push(atPace(work, everyMs));
   for (const node of settings.nodes) works.push(checkAll(world, node), checkPressed(world, node));

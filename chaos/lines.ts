@@ -10,6 +10,8 @@ export type Line =
   | { t: 'healed'; n: number; at: number }
   /** What the forger has said or written since its last line of that kind. */
   | { t: 'forged'; what: string; count: number; at: number }
+  /** So long has a process, able to run, waited for a processor since the instant `from`. */
+  | WaitedLine
   | LossLine
   | LoginLine
   /** `status` 0: no answer came. */
@@ -19,6 +21,14 @@ export type Line =
   | CheckLine;
 
 export type Mark = 'load begins' | 'faults end' | 'load ends' | 'last look begins' | 'last look ends';
+
+export interface WaitedLine {
+  t: 'waited';
+  who: string;
+  from: number;
+  at: number;
+  us: number;
+}
 
 /** The database went back: what was committed between the first two instants may be lost. */
 export interface LossLine {

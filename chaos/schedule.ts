@@ -1,27 +1,13 @@
 import { Random } from '../simulator/random.ts';
 
-/** The kinds of faults. Each comes up as often as the others. */
-export const FAULTS = [
-  'cut',
-  'hole',
-  'hole-up',
-  'hole-down',
-  'slow',
-  'late-reads',
-  'stop-node',
-  'stop-back-end',
-  'kill-node',
-  'kill-back-end',
-  'restart-node',
-  'flush-redis',
-  'kill-redis',
-  'pause-redis',
-  'restart-postgres',
-  'kill-postgres',
-  'standby-postgres',
-  'failover-postgres',
+/** The kinds of faults, by what they befall. Each comes up as often as the others. */
+const FAMILIES = [
+  ['cut', 'hole', 'hole-up', 'hole-down', 'slow', 'late-reads'],
+  ['stop-node', 'stop-back-end', 'kill-node', 'kill-back-end', 'restart-node'],
+  ['flush-redis', 'kill-redis', 'pause-redis'],
+  ['restart-postgres', 'kill-postgres', 'standby-postgres', 'failover-postgres'],
 ] as const;
-export type FaultKind = (typeof FAULTS)[number];
+export type FaultKind = (typeof FAMILIES)[number][number];
 
 export interface Fault {
   kind: FaultKind;
@@ -64,7 +50,7 @@ export function* episodes(seed: number, stage: Stage): Generator<Episode, never>
     const taken = new Set<string>();
     const count = random.pick([1, 1, 2, 2, 3]);
     for (let i = 0; i < count; i++) {
-      if (bag.length === 0) bag = shuffled(random, FAULTS);
+      if (bag.length === 0) bag = fullBag(random);
       // What would hit the same twice at once comes first in the next episode.
       const kind = bag.at(-1) as FaultKind;
       const on = targets(random, stage, kind);
@@ -85,6 +71,13 @@ export function* episodes(seed: number, stage: Stage): Generator<Episode, never>
     // Now and then all is well for long enough that everything is as on a calm day.
     yield { faults, quietMs: random.chance(0.25) ? random.between(2500, 5000) : random.between(300, 1500) };
   }
+}
+
+/** All kinds. Those that are taken first, from the end, are of all families: so a short run has something of each. */
+function fullBag(random: Random): FaultKind[] {
+  const families = shuffled(random, FAMILIES).map((kinds) => shuffled<FaultKind>(random, kinds));
+  const first = families.flatMap((kinds) => kinds.splice(0, 1));
+  return [...shuffled(random, families.flat()), ...first];
 }
 
 function shuffled<T>(random: Random, list: readonly T[]): T[] {

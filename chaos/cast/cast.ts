@@ -11,6 +11,7 @@ import { type RedisServer, startRedis } from '../../packages/server/test/service
 import { freePort, scratchRoot } from '../../packages/server/test/services/scratch.ts';
 import type { LossLine } from '../lines.ts';
 import { now } from '../recorder.ts';
+import { QUIET_LEASE_MS } from '../options.ts';
 import type { Stage } from '../schedule.ts';
 import { Link } from './link.ts';
 import type {
@@ -197,6 +198,10 @@ export class Cast {
     await dead.stop();
   }
 
+  get #slower(): number {
+    return Math.max(1, this.#options.leaseMs / QUIET_LEASE_MS);
+  }
+
   #port(node: string): number {
     return this.#ports.get(node) ?? 0;
   }
@@ -264,6 +269,7 @@ export class Cast {
             authority: one.nodes.map((node) => `http://127.0.0.1:${this.#linkPort(`${one.name}-${node}`)}`),
           })),
           believesMs,
+          slower: this.#slower,
         };
         return {
           name,
@@ -286,6 +292,7 @@ export class Cast {
       issuer: ISSUER,
       nodes: NODES.map((name) => ({ name, url: `http://127.0.0.1:${this.#port(name)}` })),
       seed,
+      slower: this.#slower,
     };
     this.#clients = new Program({
       name: 'clients',
@@ -335,6 +342,12 @@ export class Cast {
     for (const { name } of BACK_ENDS) this.role(name).send(message);
   }
 
+  /** The processes that a logout goes through, by name. */
+  processes(): Map<string, number> {
+    const programs = [...NODES.map((name) => this.roles.get(name)?.program), this.#clients];
+    return new Map(programs.flatMap((program) => (program?.pid ? [[program.name, program.pid]] : [])));
+  }
+
   role(name: string): Role {
     const role = this.roles.get(name);
     if (!role) throw new Error(`there is no ${name}`);
@@ -350,7 +363,7 @@ export class Cast {
     const heard = new Promise<void>((resolve) => this.#heard.push({ from, t, resolve }));
     ask();
     const late = new Promise<never>((_, reject) => {
-      setTimeout(() => reject(new Error(`${from} did not come to "${t}"`)), 120_000).unref();
+      setTimeout(() => reject(new Error(`${from} did not come to "${t}"`)), 240_000).unref();
     });
     await Promise.race([heard, late]);
   }

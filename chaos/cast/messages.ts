@@ -35,6 +35,8 @@ export interface BackEndSettings {
   verifiers: { name: string; authority: string[]; onStale: 'ask' | 'refuse' }[];
   /** A fault on purpose: a yes is believed for so many milliseconds without asking the verifier again. */
   believesMs: number;
+  /** Between two checks there is so many times the usual pause: a busy machine has enough to do. */
+  slower: number;
 }
 
 export interface ForgerSettings {
@@ -50,4 +52,5 @@ export interface ClientsSettings {
   issuer: string;
   nodes: { name: string; url: string }[];
   seed: number;
+  slower: number;
 }

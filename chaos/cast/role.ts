@@ -15,12 +15,12 @@ export class Role {
     this.#onStart = onStart;
   }
 
-  get lives(): number {
-    return this.#life;
+  get program(): Program | null {
+    return this.#program;
   }
 
   /** Starts it, again and again until it is ready: what it needs may be away itself. */
-  async start(withinMs = 60_000): Promise<void> {
+  async start(withinMs = 240_000): Promise<void> {
     const until = performance.now() + withinMs;
     for (;;) {
       const program = new Program(this.#start(++this.#life));

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { AnswerLine, CheckLine, Cover, Line } from '../lines.ts';
 import { add, emptyHistory } from './history.ts';
 import { judge } from './judge.ts';
+import { shortages } from './shortages.ts';
 
 /* The checker on small histories: a sound one, and one for each thing that it has to find. Milliseconds here. */
 
@@ -220,7 +221,11 @@ describe('a database that went back', () => {
     ).toEqual([]);
     expect(rules(opened(1310), loss, last, no(9001))).toEqual(['wrong end']);
     // By then somebody has read, and whatever begins lies above the lost cuts.
-    expect(rules(opened(6400), loss, no(6500))).toEqual(['wrong end']);
+    const confirmed = (atMs: number): Line[] => [login(4), logout(4, { s: [4] }, 1310), answer(4, atMs)];
+    expect(rules(opened(6400), loss, ...confirmed(1400), no(6500))).toEqual(['wrong end']);
+    // Unless everything takes that long on this machine.
+    expect(rules(opened(6400), loss, no(6500))).toEqual([]);
+    expect(rules(opened(6400), loss, ...confirmed(6450), no(6500))).toEqual([]);
     // Its end is its end.
     const gone = [logout(1, { s: [3] }, 1500), answer(1, 1510)];
     expect(rules(opened(1310), loss, ...gone, check(3, 1520, 1521, 'yes'))).toEqual(['G1']);
@@ -301,9 +306,117 @@ describe('the time that a logout takes', () => {
     expect(rules(...slow(5800), ...fault(1, 'hole', ['node2-postgres'], 19_000, 25_500))).toEqual(['G2']);
   });
 
+  test('is not what the node or the client waited for a processor', () => {
+    const waited = (who: string, fromMs: number, forMs: number): Line => ({
+      t: 'waited',
+      who,
+      from: us(fromMs),
+      at: us(fromMs + 1000),
+      us: us(forMs),
+    });
+    expect(rules(...slow(6500), waited('node1', 21_000, 800))).toEqual([]);
+    expect(rules(...slow(6500), waited('node1', 21_000, 400), waited('clients', 22_000, 400))).toEqual([]);
+    expect(rules(...slow(6500), waited('node1', 21_000, 700))).toEqual(['G2']);
+    expect(rules(...slow(6500), waited('node2', 21_000, 800))).toEqual(['G2']);
+    expect(rules(...slow(6500), waited('node1', 18_000, 800))).toEqual(['G2']);
+    expect(rules(...slow(6500), waited('node1', 27_000, 800))).toEqual(['G2']);
+  });
+
   test('calm is what is far from every fault', () => {
     expect(judged(...slow(5)).speed.calm.count).toBe(1);
     const { speed } = judged(...slow(5), ...fault(1, 'slow', ['v1-node1'], 15_000, 17_500));
     expect([speed.calm.count, speed.faults.count]).toEqual([0, 1]);
+  });
+});
+
+describe('what there has to be of everything', () => {
+  const SCOPES = [
+    'this',
+    'others',
+    'all',
+    'this, not waited for',
+    'selected',
+    'device',
+    'by id',
+    '001',
+    '002',
+    '003',
+    '004, this',
+    '004, others',
+    '004, all',
+    'admin, sessions',
+    'admin, user',
+    'admin, users',
+    'admin, device',
+    'admin, application',
+    'admin, everyone',
+    'admin, list, a part twice',
+    'admin, one of a list',
+  ];
+  /** A second of faults, with enough of everything. */
+  function enough(): Line[] {
+    const lines: Line[] = [login(1)];
+    for (const [i, scope] of SCOPES.entries()) {
+      const one = logout(i, { s: [1] }, 100);
+      if (one.t === 'logout') lines.push({ ...one, scope }, answer(i, 110));
+    }
+    lines.push(logout(99, { s: [1] }, 100), answer(99, 120, { status: 503, confirmed: false }));
+    const outcomes = ['memory', 'authority', 'yes', 'ended', 'stale'];
+    for (let i = 0; i < 100; i++)
+      for (const [j, k] of ['jwt', 'access', 'session', 'cookie'].entries())
+        lines.push({ ...check(1, 111, 112, outcomes[(i + j) % 5] ?? ''), k });
+    for (const what of ['acknowledgements', 'repetitions', 'nonsense', 'copies'])
+      lines.push({ t: 'forged', what, count: 1, at: us(100) });
+    for (const [i, kind] of ['cut', 'kill-node', 'flush-redis', 'restart-postgres'].entries())
+      lines.push(...fault(i, kind, [], 50, 60));
+    return lines;
+  }
+  function missing(lines: Line[], seconds = 1): string[] {
+    const history = emptyHistory();
+    for (const line of lines) add(history, line);
+    return shortages(history, judge(history, LEASE), seconds);
+  }
+
+  test('is missed in a run in which nothing happened', () => {
+    expect(missing([]).length).toBeGreaterThan(40);
+  });
+
+  test('is there, or each thing that is not is named', () => {
+    expect(missing(enough())).toEqual([]);
+    const without = (named: (line: Line) => boolean): string[] =>
+      missing(enough().filter((line) => !named(line)));
+    for (const k of ['jwt', 'access', 'session', 'cookie'])
+      expect(without((line) => line.t === 'c' && line.k === k)).toEqual([
+        `checks of kind ${k}: 0, at least 1 are needed`,
+      ]);
+    for (const scope of SCOPES)
+      expect(without((line) => line.t === 'logout' && line.scope === scope)).toEqual([
+        `logouts of scope ${scope}: 0, at least 1 are needed`,
+      ]);
+    for (const what of ['acknowledgements', 'repetitions', 'nonsense', 'copies'])
+      expect(without((line) => line.t === 'forged' && line.what === what)).toEqual([
+        expect.stringContaining(`forged ${what}: 0`),
+      ]);
+    for (const [kind, family] of [
+      ['cut', 'links'],
+      ['kill-node', 'processes'],
+      ['flush-redis', 'redis'],
+      ['restart-postgres', 'postgres'],
+    ])
+      expect(without((line) => line.t === 'fault' && line.kind === kind)).toEqual([
+        `faults of ${family}: 0, at least 1 are needed`,
+      ]);
+  });
+
+  test('of logouts is that they succeeded', () => {
+    const failed = enough().map((line) =>
+      line.t === 'answer' && line.id === 0 ? { ...line, status: 503, confirmed: false } : line,
+    );
+    expect(missing(failed)).toEqual(['logouts of scope this: 0, at least 1 are needed']);
+  });
+
+  test('in a long run are all kinds of faults', () => {
+    expect(missing(enough(), 50)).toContain('faults of kind kill-postgres: 0, at least 1 are needed');
+    expect(missing(enough(), 50).filter((line) => line.startsWith('faults of kind'))).toHaveLength(14);
   });
 });

@@ -23,6 +23,7 @@ export interface Fate {
 /** Of every session what may have ended it, and what has. */
 export function fates(history: History, waitUs: number): Map<number, Fate> {
   const byUser = new Map<number, Fate[]>();
+  const losses = history.losses.map((loss) => ({ ...loss, noticed: noticedAt(history, loss) }));
   const all = new Map<number, Fate>();
   for (const login of history.logins) {
     const fate: Fate = {
@@ -37,7 +38,7 @@ export function fates(history: History, waitUs: number): Map<number, Fate> {
     };
     const lost = lossDuring(history, login.sent, login.got);
     if (lost) fate.possibleFrom = lost.from;
-    fate.doubted = history.losses.some(({ to, back }) => login.got > to && login.sent < back + NOTICED_US);
+    fate.doubted = losses.some(({ to, noticed }) => login.got > to && login.sent < noticed);
     fate.mayReturn = lost !== undefined || fate.doubted;
     all.set(login.s, fate);
     const list = byUser.get(login.user);
@@ -75,6 +76,16 @@ export function fates(history: History, waitUs: number): Map<number, Fate> {
 
 /** So long after the address led to it, somebody has read the database that took over and begun its epoch. */
 const NOTICED_US = 5_000_000;
+
+/** On a slow machine it takes longer: until a logout was confirmed there, which no node does before. */
+function noticedAt({ logouts, answers }: History, { back }: LossLine): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { id, sent } of logouts) {
+    const answer = answers.get(id);
+    if (sent > back && answer?.confirmed === true) first = Math.min(first, answer.at);
+  }
+  return Math.max(back + NOTICED_US, first);
+}
 
 /** The time in which the database lost commits, if it touches a span. */
 export function lossDuring({ losses }: History, from: number, to: number): LossLine | undefined {

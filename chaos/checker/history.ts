@@ -1,6 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AnswerLine, CheckLine, Line, LoginLine, LogoutLine, LossLine, Mark } from '../lines.ts';
+import type {
+  AnswerLine,
+  CheckLine,
+  Line,
+  LoginLine,
+  LogoutLine,
+  LossLine,
+  Mark,
+  WaitedLine,
+} from '../lines.ts';
 
 export type FaultLine = Extract<Line, { t: 'fault' }>;
 export type RefreshLine = Extract<Line, { t: 'refresh' }>;
@@ -16,6 +25,7 @@ export interface History {
   /** By the fault's number, when it was over. */
   healed: Map<number, number>;
   losses: LossLine[];
+  waited: WaitedLine[];
   marks: Map<Mark, number>;
   /** How many forgeries there were, by kind. */
   forged: Map<string, number>;
@@ -31,6 +41,7 @@ export function emptyHistory(): History {
     faults: [],
     healed: new Map(),
     losses: [],
+    waited: [],
     marks: new Map(),
     forged: new Map(),
   };
@@ -71,6 +82,9 @@ export function add(history: History, line: Line): void {
       return;
     case 'healed':
       history.healed.set(line.n, line.at);
+      return;
+    case 'waited':
+      history.waited.push(line);
       return;
     case 'lost':
       history.losses.push(line);

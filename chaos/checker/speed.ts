@@ -19,7 +19,10 @@ export interface Speed {
   faultsForClients: Times;
   /** Of those that took longer than the lease, its margin and what a commit may take, answered or not: what nothing excuses. */
   tooSlow: Line[][];
-  /** ... and how many there were that a fault excuses: the database was away from the node, or the node itself stood still. */
+  /**
+   * ... and how many there were that something excuses: the database was away from the node, the node itself stood still, or this machine
+   * had no processor for the node or the client.
+   */
   excused: number;
   /** Confirmed on calm days: how many replicas acknowledged, and how many were waited out. */
   calmAcknowledged: number;
@@ -64,20 +67,28 @@ export function speedOf(history: History, waitMs: number): Speed {
   };
 }
 
-/** The longest time, of that which a logout took, in which the node had its database and was itself not stopped. */
+/**
+ * The longest time, of that which a logout took, in which the node had its database and was itself not stopped, less what the node and the
+ * client waited for a processor.
+ */
 function undisturbedMs(history: History, logout: LogoutLine, answer: AnswerLine): number {
   const inTheWay = [logout.node, `${logout.node}-postgres`, 'postgres'];
   const spans = history.faults
     .filter(({ on }) => on.some((name) => inTheWay.includes(name)))
     .map(({ n, at }) => ({ from: at, to: history.healed.get(n) ?? Number.POSITIVE_INFINITY }))
     .toSorted((a, b) => a.from - b.from);
+  const waitedIn = (since: number, until: number): number =>
+    history.waited
+      .filter(({ who, from, at }) => (who === logout.node || who === 'clients') && from < until && at > since)
+      .reduce((sum, { us }) => sum + us, 0);
   let longest = 0;
   let since = logout.sent;
-  for (const { from, to } of spans) {
-    longest = Math.max(longest, Math.min(from, answer.at) - since);
+  for (const { from, to } of [...spans, { from: answer.at, to: answer.at }]) {
+    const until = Math.min(from, answer.at);
+    if (until > since) longest = Math.max(longest, until - since - waitedIn(since, until));
     since = Math.max(since, to);
   }
-  return Math.max(longest, answer.at - since) / 1000;
+  return longest / 1000;
 }
 
 /** Whether any fault fell into a span of time. */

@@ -49,7 +49,7 @@ export async function checkAll(world: World, node: Node): Promise<void> {
   while (!world.resting) {
     const list = random.chance(0.6) ? sessions.slice(-RECENT) : sessions;
     if (list.length > 0) await check(world, node, random.pick(list));
-    await pause(EVERY_MS);
+    await pause(EVERY_MS * world.settings.slower);
   }
 }
 
@@ -64,7 +64,7 @@ export async function checkPressed(world: World, node: Node): Promise<void> {
       underWay.add(checking);
       if (underWay.size >= AT_ONCE) await Promise.race(underWay);
     }
-    await pause(PRESS_MS);
+    await pause(PRESS_MS * world.settings.slower);
   }
   await Promise.all(underWay);
 }

@@ -1,8 +1,9 @@
 import { now } from '../recorder.ts';
 import type { Reply } from './requests.ts';
 import { type Kind, type Session, sidOf } from './session.ts';
-import { anyNode, type World } from './world.ts';
+import { anyNode, pause, type World } from './world.ts';
 
+const AGAIN_MS = 100;
 const DEVICES = ['laptop', 'phone', 'tablet'];
 /** The second is what logouts of a whole application are sent for: few sessions are opened for it. */
 const APPLICATIONS = ['default', 'kiosk'] as const;
@@ -74,21 +75,33 @@ function add(world: World, sent: number, opened: Opened): void {
   world.tell({ t: 'credentials', list: [{ s, sid, kind, text }] });
 }
 
+const API_FAMILIES = ['v1', '001', '002', '003', '004'] as const;
+
+/** Logs a person in by each of the API families: some kinds of credentials come by one of them alone. */
+export async function logInByEach(world: World): Promise<void> {
+  for (const family of API_FAMILIES)
+    while (!world.resting && !(await logInBy(world, family))) await pause(AGAIN_MS);
+}
+
 /** Logs a person in, with the password, through one of the API families. */
 export async function logIn(world: World): Promise<void> {
+  await logInBy(world, world.random.pick(API_FAMILIES));
+}
+
+/** @returns whether the person is logged in */
+async function logInBy(world: World, family: (typeof API_FAMILIES)[number]): Promise<boolean> {
   const { id, email, password } = world.random.pick(world.people);
   const { url } = anyNode(world);
   const post = (path: string, body: object): Promise<Reply> =>
     world.requests.json('POST', url + path, { origin: world.settings.issuer }, body);
-  const family = world.random.pick(['v1', '001', '002', '003', '004'] as const);
   const sent = now();
   switch (family) {
     case 'v1': {
       const device = world.random.pick(DEVICES);
       const reply = await post('/v1/login', { email, password, device: { id: device } });
-      if (reply.status !== 200) return;
+      if (reply.status !== 200) return false;
       const json = JSON.parse(reply.text) as Issued;
-      return add(world, sent, {
+      add(world, sent, {
         user: id,
         client: 'default',
         device,
@@ -98,12 +111,13 @@ export async function logIn(world: World): Promise<void> {
         text: json.access_token ?? '',
         refresh: json.refresh_token,
       });
+      return true;
     }
     case '001': {
       const reply = await post('/auth/login', { email, password });
-      if (reply.status !== 200) return;
+      if (reply.status !== 200) return false;
       const { data } = JSON.parse(reply.text) as { data: { access_token: string; refresh_token: string } };
-      return add(world, sent, {
+      add(world, sent, {
         user: id,
         client: 'envelope',
         device: null,
@@ -113,12 +127,13 @@ export async function logIn(world: World): Promise<void> {
         text: data.access_token,
         refresh: data.refresh_token,
       });
+      return true;
     }
     case '002': {
       const reply = await post('/api/auth/login', { username: email, password });
-      if (reply.status !== 200) return;
+      if (reply.status !== 200) return false;
       const { data } = JSON.parse(reply.text) as { data: { sessionToken: string } };
-      return add(world, sent, {
+      add(world, sent, {
         user: id,
         client: 'session-id',
         device: null,
@@ -127,12 +142,13 @@ export async function logIn(world: World): Promise<void> {
         kind: 'session',
         text: data.sessionToken,
       });
+      return true;
     }
     case '003': {
       const reply = await post('/api/v1/auth/login', { email, password });
-      if (reply.status !== 200) return;
+      if (reply.status !== 200) return false;
       const json = JSON.parse(reply.text) as { access_token: string };
-      return add(world, sent, {
+      add(world, sent, {
         user: id,
         client: 'token',
         device: null,
@@ -141,13 +157,14 @@ export async function logIn(world: World): Promise<void> {
         kind: 'access',
         text: json.access_token,
       });
+      return true;
     }
     case '004': {
       const reply = await post('/auth/login', { email, password, transport: 'cookie' });
-      if (reply.status !== 200) return;
+      if (reply.status !== 200) return false;
       const { data } = JSON.parse(reply.text) as { data: { csrf_token: string } };
       const line = reply.headers['set-cookie']?.find((one) => one.startsWith('curfew_session='));
-      return add(world, sent, {
+      add(world, sent, {
         user: id,
         client: 'cookie',
         device: null,
@@ -157,6 +174,7 @@ export async function logIn(world: World): Promise<void> {
         text: line?.split(/[=;]/)[1] ?? '',
         csrf: data.csrf_token,
       });
+      return true;
     }
   }
 }

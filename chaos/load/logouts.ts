@@ -118,16 +118,19 @@ const token: Make = (world) => {
   return { scope: '003', ...all(session, world), method: 'POST', path: '/api/v1/auth/logout', headers };
 };
 
-const cookie: Make = (world) => {
-  const session = caller(world, ({ kind }) => kind === 'cookie');
-  if (!session) return null;
-  const scope = world.random.pick(['this', 'this', 'others', 'all'] as const);
-  const reach =
-    scope === 'this' ? one(session) : scope === 'all' ? all(session, world) : others(session, world);
-  const headers = credentialHeaders(session, world.settings.issuer);
-  const path = `/auth/logout${scope === 'this' ? '' : `?scope=${scope}`}`;
-  return { scope: `004, ${scope}`, ...reach, method: 'POST', path, headers };
-};
+const cookie =
+  (
+    scope: string,
+    query: string,
+    reach: (session: Session, world: World) => { cover: Cover; ends: Session[] },
+  ): Make =>
+  (world) => {
+    const session = caller(world, ({ kind }) => kind === 'cookie');
+    if (!session) return null;
+    const headers = credentialHeaders(session, world.settings.issuer);
+    const path = `/auth/logout${query}`;
+    return { scope: `004, ${scope}`, ...reach(session, world), method: 'POST', path, headers };
+  };
 
 const service =
   (scope: string, reach: (world: World) => { cover: Cover; ends: Session[]; body: object } | null): Make =>
@@ -203,7 +206,9 @@ const MAKES: readonly (readonly [weight: number, make: Make])[] = [
   [5, envelope],
   [7, sessionId],
   [5, token],
-  [8, cookie],
+  [4, cookie('this', '', one)],
+  [2, cookie('others', '?scope=others', others)],
+  [2, cookie('all', '?scope=all', all)],
   [8, someSessions],
   [4, user],
   [3, users],
@@ -212,6 +217,9 @@ const MAKES: readonly (readonly [weight: number, make: Make])[] = [
   [1, everyone],
 ];
 const WEIGHT = MAKES.reduce((sum, [weight]) => sum + weight, 0);
+
+/** Of each scope how its logouts are made, the rarest last. */
+export const scopes: readonly Make[] = MAKES.map(([, make]) => make);
 
 export function makeLogout(world: World): Logout | null {
   let left = world.random.below(WEIGHT);

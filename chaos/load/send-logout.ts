@@ -1,5 +1,5 @@
 import { now } from '../recorder.ts';
-import { type Logout, makeLogout, makeTwice } from './logouts.ts';
+import { type Logout, makeLogout, makeTwice, scopes } from './logouts.ts';
 import type { Reply } from './requests.ts';
 import type { Session } from './session.ts';
 import { anyNode, pause, type World } from './world.ts';
@@ -14,19 +14,34 @@ const TWICE = 0.08;
 /** One of a list is ended by itself so long before the list: it has just been committed, or is about to be. */
 const BEFORE_LIST_MS = [0, 5, 10, 20, 40, 80];
 
-/** Logs somebody out, while the sessions that it ends are checked everywhere all the time. */
-export async function sendLogout(world: World): Promise<void> {
-  const logout = makeLogout(world);
-  if (!logout) return;
+/**
+ * Logs somebody out, while the sessions that it ends are checked everywhere all the time. Scopes of which no logout has succeeded yet come
+ * first, so that none is missing in a short run, or on a busy machine.
+ */
+export function logoutSender(): (world: World) => Promise<void> {
+  const owed = scopes.slice();
+  return async (world) => {
+    const make = owed.shift();
+    const first = make?.(world);
+    const logout = first ?? makeLogout(world);
+    const succeeded = logout ? await sendLogout(world, logout) : false;
+    if (make && !(first && succeeded)) owed.push(make);
+  };
+}
+
+/** @returns whether it succeeded */
+async function sendLogout(world: World, logout: Logout): Promise<boolean> {
   const { random } = world;
   const list = Array.from({ length: PRESSED }, () => logout.ends).flatMap((ends) =>
     ends.length === 0 ? [] : [random.pick(ends)],
   );
+  let succeeded = false;
   await pressing(world, logout.ends, list, async () => {
     const times = [send(world, logout)];
     if (random.chance(TWICE)) times.push(send(world, logout));
-    await Promise.all(times);
+    succeeded = (await Promise.all(times)).includes(true);
   });
+  return succeeded;
 }
 
 /** Ends a list of sessions at two nodes at once, just when one of them is being ended at the third. */
@@ -62,7 +77,8 @@ async function pressing(
   world.tell({ t: 'release', id });
 }
 
-async function send(world: World, logout: Logout, node = anyNode(world)): Promise<void> {
+/** @returns whether it succeeded */
+async function send(world: World, logout: Logout, node = anyNode(world)): Promise<boolean> {
   const { recorder, requests } = world;
   const { scope, cover, method, path, headers } = logout;
   const id = ++world.lastLogout;
@@ -70,13 +86,14 @@ async function send(world: World, logout: Logout, node = anyNode(world)): Promis
   if ('everyone' in cover) {
     // Answered with the count, which has to be repeated; by itself it ends nothing.
     const counted = await requests.json(method, node.url + path, headers, body);
-    if (counted.status !== 409) return;
+    if (counted.status !== 409) return false;
     body = { ...body, confirm: (JSON.parse(counted.text) as { count: number }).count };
   }
   recorder.write({ t: 'logout', id, scope, cover, node: node.name, sent: now() });
   const reply = await requests.json(method, node.url + path, headers, body);
   const at = now();
   recorder.write({ t: 'answer', id, at, status: reply.status, ...toldBy(reply) });
+  return reply.status === 200;
 }
 
 interface Told {
