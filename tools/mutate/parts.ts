@@ -1,0 +1,31 @@
+/** What is broken, and which tests have to notice. */
+export interface Part {
+  /** Directories of sources. */
+  sources: readonly string[];
+  /** Directories and files of tests: those that are meant to hold this part, without browsers and campaigns of minutes. */
+  tests: readonly string[];
+  /** Sizes of campaigns among them (see budget.ts). */
+  budgets?: Readonly<Record<string, string>>;
+}
+
+const SERVER_TESTS = ['domain', 'http', 'keys', 'races', 'store', 'system'].map(
+  (room) => `packages/server/test/${room}/`,
+);
+
+export const PARTS: Readonly<Record<string, Part>> = {
+  protocol: {
+    sources: ['packages/protocol/src'],
+    tests: ['packages/protocol/test/', 'simulator/'],
+    budgets: { SEEDS: '150' },
+  },
+  verifier: {
+    sources: ['packages/verifier/src'],
+    tests: ['packages/verifier/test/', 'packages/server/test/races/'],
+  },
+  actions: { sources: ['packages/server/src/actions'], tests: SERVER_TESTS },
+  store: { sources: ['packages/server/src/store'], tests: SERVER_TESTS },
+  nodes: {
+    sources: ['packages/server/src/cluster', 'packages/server/src/cache'],
+    tests: [...SERVER_TESTS, 'packages/server/test/cache/'],
+  },
+};
