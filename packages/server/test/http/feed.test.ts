@@ -56,6 +56,12 @@ async function closesHalfOpen(url: string): Promise<boolean> {
   return gone;
 }
 
+/**
+ * Where no lease is to be over: longer than a busy machine keeps a verifier from its next renewal. A node that is closed waits for the
+ * one of its verifiers.
+ */
+const LONG_LEASE = { CURFEW_LEASE_MS: '3000' };
+
 describe('the feed', () => {
   test('a refused connection is over, whatever the other end does', async () => {
     const { url } = await startNode(await openAuthority(routeBackend()));
@@ -91,7 +97,7 @@ describe('the feed', () => {
   });
 
   test('a verifier knows what ended before it came, and a logout waits for it', async () => {
-    const node = await startNode(await openAuthority(routeBackend()));
+    const node = await startNode(await openAuthority(routeBackend(), LONG_LEASE));
     const [before, one, two] = [await logIn(node.on), await logIn(node.on), await logIn(node.on)];
     await node.on.call('POST', '/v1/logout', { bearer: before.bearer });
     const { subscriber, heard } = follow(node.url);
@@ -103,7 +109,7 @@ describe('the feed', () => {
     expect(subscriber.judge(one.seen)).toBe('ended');
     expect(subscriber.judge(two.seen)).toBe('alive');
     expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 0 });
-    expect(json.ms).toBeLessThan(900);
+    expect(json.ms).toBeLessThan(2700);
 
     const everybody = await node.on.call('POST', '/v1/logout', {
       bearer: two.bearer,
@@ -114,7 +120,7 @@ describe('the feed', () => {
   });
 
   test('a node that goes away says so, and one that comes knows what ended before', async () => {
-    const first = await startNode(await openAuthority(routeBackend()));
+    const first = await startNode(await openAuthority(routeBackend(), LONG_LEASE));
     const [ended, alive] = [await logIn(first.on), await logIn(first.on)];
     await first.on.call('POST', '/v1/logout', { bearer: ended.bearer });
     const left = follow(first.url);

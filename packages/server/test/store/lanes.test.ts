@@ -55,13 +55,22 @@ describe('lanes', () => {
     async (n) => {
       const lanes = new Lanes(n, 60_000);
       const stuck = held();
-      for (let i = 0; i < 100; i++) void lanes.run('other', stuck.work);
-      if (n > 2) for (let i = 0; i < 100; i++) void lanes.run('check', stuck.work);
+      const all: Promise<void>[] = [];
+      const flood = (lane: Lane): void => {
+        for (let i = 0; i < 100; i++) all.push(lanes.run(lane, stuck.work));
+      };
+      flood('other');
+      if (n > 2) flood('check');
       await nextTurn();
       expect(await lanes.run('ending', async () => 'ended')).toBe('ended');
-      if (n > 3) for (let i = 0; i < 100; i++) void lanes.run('ending', stuck.work);
+      if (n > 3) flood('ending');
       expect(await lanes.run('node', async () => 'read')).toBe('read');
       expect(stuck.running()).toBeLessThanOrEqual(n);
+      for (let i = 0; i < all.length; i++) {
+        stuck.letGo();
+        await nextTurn();
+      }
+      await Promise.all(all);
     },
   );
 
