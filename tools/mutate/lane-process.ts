@@ -32,6 +32,8 @@ const vitest = await createVitest(
     watch: false,
     bail: 1,
     maxWorkers: 1,
+    // No module may outlive the mutant that it was loaded with.
+    isolate: true,
     fsModuleCache: false,
     reporters: [{}],
     testNamePattern: OTHER_TESTS,
