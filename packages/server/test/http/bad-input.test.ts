@@ -208,6 +208,8 @@ describe('bad input', () => {
   let on: TestAuthority;
   let call: Caller;
   let user: OpenSession;
+  /** Of the newest event. Whatever begins or ends a session, or changes a user, appends another. */
+  let position: number;
   beforeAll(async () => {
     on = await openAuthority(routeBackend(), {
       CURFEW_LOGIN_FAILURES_PAIR: '1000000',
@@ -216,6 +218,7 @@ describe('bad input', () => {
     });
     call = described(on.call);
     user = await opened(call, 2);
+    position = await newestPosition();
   });
   afterAll(() => on.close());
 
@@ -226,7 +229,6 @@ describe('bad input', () => {
     ),
   )('%s', async (_name, [who, method, path, body, field]) => {
     const bearer = { nobody: undefined, user: user.bearer, service: SERVICE_KEY }[who];
-    const before = await newestPosition();
     const { status, json, headers } = await call(method, path, {
       ...(bearer === undefined ? {} : { bearer }),
       ...(body === undefined ? {} : { body }),
@@ -240,7 +242,10 @@ describe('bad input', () => {
     });
     if (field !== null) expect(json.detail.startsWith(`${field}: `)).toBe(true);
     expect(headers.get('content-type')).toBe('application/problem+json');
-    expect(await newestPosition()).toBe(before);
+    expect(await newestPosition()).toBe(position);
+  });
+
+  test('after all of that the session lives', async () => {
     expect(await alive(call, [user])).toEqual([true]);
   });
 
