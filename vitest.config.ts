@@ -57,7 +57,11 @@ export default defineConfig({
       'chaos/**/*.test.ts',
       'bench/fan-out/*.test.ts',
     ],
-    globalSetup: ['packages/server/test/services/global-setup.ts', 'web/test/global-setup.ts'],
+    globalSetup: [
+      'packages/server/test/services/global-setup.ts',
+      'packages/client/test/global-setup.ts',
+      'web/test/global-setup.ts',
+    ],
     pool: 'forks',
     execArgv: [`--conditions=${source}`],
     // Files share a process and its modules: loading the server anew for each would cost more than most files take. See docs/testing.md.

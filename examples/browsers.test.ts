@@ -4,13 +4,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { createServer as createVite } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findChromium } from '../packages/server/test/services/chromium.ts';
+import { hasChromium, openBrowser } from '../packages/server/test/services/browser.ts';
 import { freshData } from '../packages/server/test/services/embedded-data.ts';
-import { freePort, makeScratch, scratchRoot } from '../packages/server/test/services/scratch.ts';
-import { openAuthority } from '../packages/server/test/support.ts';
+import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
+import { freePort, scratchRoot } from '../packages/server/test/services/scratch.ts';
+import { migrated, openAuthority } from '../packages/server/test/support.ts';
 import { writeClientBundle } from '../tools/bundle-client.ts';
 
 interface Running {
@@ -28,7 +29,11 @@ async function spawned(file: string): Promise<Running> {
       env: {
         PATH: process.env['PATH'],
         PORT: String(port),
-        CURFEW_DATA: freshData('example'),
+        // What a start on the embedded database does is seen in examples.test.ts.
+        ...(hasPostgres()
+          ? { DATABASE_URL: await freshDatabase(migrated) }
+          : { CURFEW_DATA: freshData('example') }),
+        CURFEW_DEMO_ACCOUNTS: '1',
         NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -54,7 +59,7 @@ async function spawned(file: string): Promise<Running> {
 
 /** A page that Vite serves, with the authority behind its proxy. */
 async function proxied(directory: string): Promise<Running> {
-  const on = await openAuthority('embedded');
+  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded');
   const server = createServer(on.authority.listener);
   server.on('upgrade', on.authority.upgrade);
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
@@ -65,7 +70,8 @@ async function proxied(directory: string): Promise<Running> {
     configFile: join(root, 'vite.config.ts'),
     configLoader: 'native',
     logLevel: 'error',
-    cacheDir: makeScratch('vite'),
+    // What it makes of the libraries is kept for later runs; it knows when it is stale.
+    cacheDir: join(scratchRoot(), `vite-${directory}`),
     server: { host: '127.0.0.1', port: await freePort() },
   });
   await vite.listen();
@@ -88,16 +94,11 @@ const examples: [string, () => Promise<Running>][] = [
   ['server-rendered', () => spawned('server-rendered/start.ts')],
 ];
 
-const program = findChromium();
-
 // Several browsers' windows at once, on a machine that has other work: a minute and a half is plenty.
-describe.skipIf(program === undefined)('in a browser', { timeout: 240_000 }, () => {
+describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: program as string,
-      args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-component-update'],
-    });
+    browser = await openBrowser();
   });
   afterAll(() => browser?.close());
 

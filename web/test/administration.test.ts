@@ -1,21 +1,12 @@
 /** The administrator at three in the morning with a stolen account, in a real browser. */
-import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import {
-  ADMIN,
-  CHROMIUM,
-  logIn,
-  openBrowser,
-  openSite,
-  NEW_PASSWORD,
-  type Site,
-  visit,
-  type Visitor,
-} from './site.ts';
+import { ADMIN, logIn, openSite, NEW_PASSWORD, type Site, visit, type Visitor } from './site.ts';
 
-describe.skipIf(CHROMIUM === undefined)('the administration', () => {
+describe.skipIf(!hasChromium())('the administration', () => {
   let site: Site;
   let browser: Browser;
   let admin: Visitor;
@@ -232,7 +223,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
       page.getByRole('link', { name: 'CSV' }).click(),
     ]);
     expect(download.suggestedFilename()).toBe('curfew-events.csv');
-    const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
+    const lines = (await text(await download.createReadStream())).trim().split('\r\n');
     expect(lines).toHaveLength(3);
     expect(lines[0]).toMatch(/^position,at,type/);
     const [second] = await Promise.all([
@@ -240,7 +231,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration', () => {
       page.getByRole('link', { name: 'JSON Lines' }).click(),
     ]);
     expect(second.suggestedFilename()).toBe('curfew-events.jsonl');
-    const asJson = (await readFile(await second.path(), 'utf8')).trim().split('\n');
+    const asJson = (await text(await second.createReadStream())).trim().split('\n');
     expect(asJson.map((line) => (JSON.parse(line) as { client_id: string }).client_id)).toEqual([
       'shop',
       'shop',

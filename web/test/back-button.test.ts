@@ -1,24 +1,15 @@
 /** After a logout the administration shows nothing of anybody, however one goes back to it. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { besidesTheQuestion } from './administration-walk.ts';
-import {
-  ADMIN,
-  CHROMIUM,
-  logIn,
-  openBrowser,
-  openSite,
-  NEW_PASSWORD,
-  type Site,
-  visit,
-  type Visitor,
-} from './site.ts';
+import { ADMIN, logIn, openSite, NEW_PASSWORD, type Site, visit, type Visitor } from './site.ts';
 
 /** Names, addresses and devices of people. The administration shows each of them somewhere while one is logged in. */
 const PRIVATE = /Lovelace|example\.com|Demo|Admin|curl|198\.51\.100/;
 
-describe.skipIf(CHROMIUM === undefined)('back to the administration after a logout', () => {
+describe.skipIf(!hasChromium())('back to the administration after a logout', () => {
   let site: Site;
   let browser: Browser;
   let admin: Visitor;

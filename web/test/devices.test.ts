@@ -2,26 +2,17 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { placeDatabase, type Value } from '../../packages/server/test/services/place-database.ts';
 import { makeScratch } from '../../packages/server/test/services/scratch.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import {
-  besidesTheLine,
-  CHROMIUM,
-  logIn,
-  openBrowser,
-  openSite,
-  PASSWORD,
-  type Site,
-  USER,
-  visit,
-} from './site.ts';
+import { besidesTheLine, logIn, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
 
 const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
 
-describe.skipIf(CHROMIUM === undefined)('my devices', () => {
+describe.skipIf(!hasChromium())('my devices', () => {
   let site: Site;
   let browser: Browser;
   beforeAll(async () => {
@@ -378,86 +369,81 @@ describe.skipIf(CHROMIUM === undefined)('my devices', () => {
   });
 });
 
-describe.skipIf(CHROMIUM === undefined)('when the login is old', () => {
+describe.skipIf(!hasChromium())('when the login is old', () => {
+  let site: Site;
+  let browser: Browser;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '60' }), openBrowser()]);
+  });
+  beforeEach(() =>
+    site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } }),
+  );
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
   test('for one other device too; this one stays logged in, under a new session', async () => {
-    const site = await openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '1' });
-    const browser = await openBrowser();
-    try {
-      const { page, complaints } = await visit(browser);
-      await logIn(page, site.origin);
-      const other = await visit(browser);
-      await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
-      await page.locator('.device').nth(1).waitFor();
-      await page.waitForTimeout(1200);
-      await page
-        .locator('.device')
-        .filter({ hasNotText: 'This device' })
-        .getByRole('button', { name: 'Log out' })
-        .click();
-      const dialog = page.getByRole('dialog');
-      await dialog.getByLabel('Password').fill(PASSWORD);
-      await page.keyboard.press('Enter');
-      await dialog.waitFor({ state: 'detached' });
-      await expect.poll(() => page.locator('.device').count()).toBe(1);
-      await page.reload();
-      await page.locator('.device').waitFor();
-      expect(await page.locator('.device').count()).toBe(1);
-      expect(complaints).toEqual([]);
-      await other.page.close();
-    } finally {
-      await browser.close();
-      await site.close();
-    }
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin);
+    const other = await visit(browser);
+    await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
+    await page.locator('.device').nth(1).waitFor();
+    site.pass(61);
+    await page
+      .locator('.device')
+      .filter({ hasNotText: 'This device' })
+      .getByRole('button', { name: 'Log out' })
+      .click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Password').fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await dialog.waitFor({ state: 'detached' });
+    await expect.poll(() => page.locator('.device').count()).toBe(1);
+    await page.reload();
+    await page.locator('.device').waitFor();
+    expect(await page.locator('.device').count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await other.page.close();
+    await context.close();
   });
 
   test('an administrator is asked before an act, which is then done', async () => {
-    const site = await openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '1' });
-    const browser = await openBrowser();
-    try {
-      const { page } = await visit(browser);
-      await logIn(page, site.origin, 'admin@example.com');
-      await page.waitForTimeout(1200);
-      await page.goto(`${site.origin}/admin/users/2`);
-      await page.getByRole('button', { name: 'Disable' }).click();
-      await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
-      const password = page.getByLabel('Password');
-      await password.fill(PASSWORD);
-      await page.keyboard.press('Enter');
-      await page.getByRole('button', { name: 'Enable' }).waitFor();
-    } finally {
-      await browser.close();
-      await site.close();
-    }
+    const { page, context } = await visit(browser);
+    await logIn(page, site.origin, 'admin@example.com');
+    site.pass(61);
+    await page.goto(`${site.origin}/admin/users/2`);
+    await page.getByRole('button', { name: 'Disable' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
+    const password = page.getByLabel('Password');
+    await password.fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Enable' }).waitFor();
+    await context.close();
   });
 
   test('the password is asked for once more, and a wrong one ends nothing', async () => {
-    const site = await openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '1' });
-    const browser = await openBrowser();
-    try {
-      const { page, complaints } = await visit(browser);
-      await logIn(page, site.origin);
-      await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
-      await page.locator('.device').nth(1).waitFor();
-      await page.waitForTimeout(1200);
-      await page.getByRole('button', { name: 'Log out all other devices' }).click();
-      const dialog = page.getByRole('dialog');
-      const go = dialog.getByRole('button', { name: 'Log out all other devices' });
-      await go.click();
-      await dialog.getByText('You logged in some time ago.').waitFor();
-      const password = dialog.getByLabel('Password');
-      expect(await password.evaluate((field) => field === document.activeElement)).toBe(true);
-      await password.fill('wrong');
-      await go.click();
-      await dialog.getByText('That is not your password.').waitFor();
-      expect(await page.locator('.device').count()).toBe(2);
-      await password.fill(PASSWORD);
-      await page.keyboard.press('Enter');
-      await page.getByText('One device is logged out.').waitFor();
-      expect(await page.locator('.device').count()).toBe(1);
-      expect(complaints).toEqual([]);
-    } finally {
-      await browser.close();
-      await site.close();
-    }
+    const { page, context, complaints } = await visit(browser);
+    await logIn(page, site.origin);
+    await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
+    await page.locator('.device').nth(1).waitFor();
+    site.pass(61);
+    await page.getByRole('button', { name: 'Log out all other devices' }).click();
+    const dialog = page.getByRole('dialog');
+    const go = dialog.getByRole('button', { name: 'Log out all other devices' });
+    await go.click();
+    await dialog.getByText('You logged in some time ago.').waitFor();
+    const password = dialog.getByLabel('Password');
+    expect(await password.evaluate((field) => field === document.activeElement)).toBe(true);
+    await password.fill('wrong');
+    await go.click();
+    await dialog.getByText('That is not your password.').waitFor();
+    expect(await page.locator('.device').count()).toBe(2);
+    await password.fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await page.getByText('One device is logged out.').waitFor();
+    expect(await page.locator('.device').count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await context.close();
   });
 });

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { freePort } from '../../packages/server/test/services/scratch.ts';
-import { CHROMIUM, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+import { openSite, PASSWORD, type Site, USER, visit } from './site.ts';
 
-describe.skipIf(CHROMIUM === undefined)('examples/elements', () => {
+describe.skipIf(!hasChromium())('examples/elements', () => {
   let site: Site;
   let browser: Browser;
   let shop: ChildProcess;

@@ -3,11 +3,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page, WebSocket } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, PASSWORD, type Site, visit } from './site.ts';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
+import { ADMIN, logIn, openSite, PASSWORD, type Site, visit } from './site.ts';
 
 const AUTHORITY = 'id.example.localhost';
 
-describe.skipIf(CHROMIUM === undefined)('a page of another origin', () => {
+describe.skipIf(!hasChromium())('a page of another origin', () => {
   let site: Site;
   let browser: Browser;
   let others: Server;

@@ -2,8 +2,9 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { passwordOf, SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { ADMIN, CHROMIUM, openBrowser, openSite, NEW_PASSWORD, type Site, visit } from './site.ts';
+import { ADMIN, openSite, NEW_PASSWORD, type Site, visit } from './site.ts';
 
 const MARKUP = '<img src=x onerror=alert(1)><script>alert(2)</script></bdi><h1>';
 /** Turns what follows, hides, and is never turned back. */
@@ -21,7 +22,7 @@ const USER_AGENTS = [
 const UNSEEN = /(?![\n\t])\p{Cc}|[\u200b\u202a-\u202e\u2066\u2067]/u;
 const EMAIL = '<img/src=x/onerror=alert(1)>gnp@evil.example';
 
-describe.skipIf(CHROMIUM === undefined)('what strangers write, in the administration', () => {
+describe.skipIf(!hasChromium())('what strangers write, in the administration', () => {
   let site: Site;
   let browser: Browser;
   let hostile: number;

@@ -1,15 +1,14 @@
 /** The administration without a mouse, and by ear: every act by keys alone, the focus never lost, what came of it said. */
-import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { besidesTheQuestion } from './administration-walk.ts';
 import { focused, hear, keepsFocus, listenAloud, press, tabTo } from './keyboard.ts';
 import {
   ADMIN,
-  CHROMIUM,
   logIn,
-  openBrowser,
   openSite,
   NEW_PASSWORD,
   PASSWORD,
@@ -20,7 +19,7 @@ import {
   type Visitor,
 } from './site.ts';
 
-describe.skipIf(CHROMIUM === undefined)('the administration by keyboard and by ear', () => {
+describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () => {
   let site: Site;
   let browser: Browser;
   let admin: Visitor;
@@ -180,7 +179,7 @@ describe.skipIf(CHROMIUM === undefined)('the administration by keyboard and by e
     await keepsFocus(page);
     await tabTo(page, 'CSV');
     const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
-    const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
+    const lines = (await text(await download.createReadStream())).trim().split('\r\n');
     expect(lines).toHaveLength((await events.count()) + 1);
     await press(page, 'Clear');
     await page.waitForFunction((most) => document.querySelectorAll('.event').length > most, before);

@@ -1,13 +1,12 @@
 /** The login page in a browser: with a script and without, and what it weighs. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { readBuilt } from '../../packages/server/src/http/pages/built.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import {
   besidesTheLine,
-  CHROMIUM,
   logIn,
-  openBrowser,
   openSite,
   NEW_PASSWORD,
   PASSWORD,
@@ -21,7 +20,7 @@ import {
 const PEOPLE_AT_MOST = 60 * 1024;
 const ADMINISTRATION_AT_MOST = 150 * 1024;
 
-describe.skipIf(CHROMIUM === undefined)('the login page', () => {
+describe.skipIf(!hasChromium())('the login page', () => {
   let site: Site;
   let browser: Browser;
   beforeAll(async () => {

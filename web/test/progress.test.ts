@@ -1,11 +1,12 @@
 /** Acts that take long: the page says so, goes on living, and sends none of them twice. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { besidesTheQuestion } from './administration-walk.ts';
-import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+import { ADMIN, logIn, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
 
-describe.skipIf(CHROMIUM === undefined)('an act that takes long', () => {
+describe.skipIf(!hasChromium())('an act that takes long', () => {
   let site: Site;
   let browser: Browser;
   beforeAll(async () => {

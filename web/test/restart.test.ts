@@ -1,10 +1,11 @@
 /** Pages that stand open while the server goes away and comes back: they mend themselves, and miss nothing. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, type Site, visit, type Visitor } from './site.ts';
+import { ADMIN, logIn, openSite, type Site, visit, type Visitor } from './site.ts';
 
-describe.skipIf(CHROMIUM === undefined)('the server is stopped and started under open pages', () => {
+describe.skipIf(!hasChromium())('the server is stopped and started under open pages', () => {
   let site: Site;
   let browser: Browser;
   beforeAll(async () => {

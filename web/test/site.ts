@@ -1,14 +1,7 @@
 /** What the tests of the pages share: an authority that listens, a browser, and an ear for whatever goes wrong in it. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from 'playwright-core';
-import { findChromium } from '../../packages/server/test/services/chromium.ts';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { hasPostgres } from '../../packages/server/test/services/fresh-database.ts';
 import {
   type Caller,
@@ -25,14 +18,15 @@ export { NEW_PASSWORD, PASSWORD };
 export const USER = 'test@example.com';
 export const ADMIN = 'admin@example.com';
 
-/** The path of the browser; undefined where there is none, for `describe.skipIf`. */
-export const CHROMIUM: string | undefined = findChromium();
-
 export interface Site {
   origin: string;
   on: TestAuthority;
+  /** Pages of the test in the place of the authority's, by path. */
+  instead: Record<string, string>;
   /** Calls the API over the wire, from no browser. */
   call: Caller;
+  /** Sets the server's clock forward. */
+  pass(seconds: number): void;
   /** Ends the server as a deployment does: nothing listens on its port any more. */
   stop(): Promise<void>;
   /** Starts it anew on the same data and port. @param before what happens before it listens */
@@ -43,15 +37,22 @@ export interface Site {
 /** An authority on a port of localhost, or of another name of this machine, with its sockets. */
 export async function openSite(settings: Record<string, string> = {}, host = 'localhost'): Promise<Site> {
   let listener: RequestListener = (_req, res) => void res.end();
-  const server: Server = createServer((req, res) => listener(req, res));
+  const server: Server = createServer((req, res) => {
+    const page = site.instead[req.url ?? ''];
+    if (page === undefined) return listener(req, res);
+    res.setHeader('content-type', 'text/html');
+    res.end(page);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const origin = `http://${host}:${port}`;
-  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
-    CURFEW_ISSUER: origin,
-    PORT: String(port),
-    ...settings,
-  });
+  let passedMs = 0;
+  const system = { now: () => new Date(Date.now() + passedMs) };
+  const on = await openAuthority(
+    hasPostgres() ? 'postgres' : 'embedded',
+    { CURFEW_ISSUER: origin, PORT: String(port), ...settings },
+    { system },
+  );
   const serve = (): void => {
     listener = site.on.authority.listener;
   };
@@ -59,7 +60,11 @@ export async function openSite(settings: Record<string, string> = {}, host = 'lo
   const site: Site = {
     origin,
     on,
+    instead: {},
     call: callerOf((request) => fetch(request), `http://localhost:${port}`),
+    pass: (seconds) => {
+      passedMs += seconds * 1000;
+    },
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       site.on.authority.hangUp();
@@ -72,7 +77,7 @@ export async function openSite(settings: Record<string, string> = {}, host = 'lo
       await site.on.close();
     },
     start: async (before) => {
-      site.on = await reopenAuthority(site.on.settings);
+      site.on = await reopenAuthority(site.on.settings, { system });
       await before?.(site.on);
       serve();
       await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -81,13 +86,6 @@ export async function openSite(settings: Record<string, string> = {}, host = 'lo
   };
   serve();
   return site;
-}
-
-export function openBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: CHROMIUM as string,
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--host-resolver-rules=MAP *.test 127.0.0.1'],
-  });
 }
 
 /** A page in a browser of its own, as one person at one device has it. */
@@ -127,16 +125,24 @@ function listen(page: Page, complaints: string[]): void {
 export const besidesTheLine = (complaints: readonly string[]): string[] =>
   complaints.filter((one) => !/net::ERR_INTERNET_DISCONNECTED/.test(one));
 
-/** Logs in through the page, and waits for the page after it. */
+/** Logs in without the form, and opens the page. */
 export async function logIn(
   page: Page,
   origin: string,
   email: string = USER,
-  next = '/devices',
+  path = '/devices',
 ): Promise<void> {
+  const data = { email, password: passwordOf(email), transport: 'cookie' };
+  const answer = await page.context().request.post(`${origin}/v1/login`, { data });
+  if (!answer.ok()) throw new Error(`no login: ${answer.status()} ${await answer.text()}`);
+  await page.goto(origin + path);
+}
+
+/** Logs in by the form, and waits for the page after it. */
+export async function logInByForm(page: Page, origin: string, next = '/devices'): Promise<void> {
   await page.goto(`${origin}/login?next=${encodeURIComponent(next)}`);
-  await page.fill('[name=email]', email);
-  await page.fill('[name=password]', passwordOf(email));
+  await page.fill('[name=email]', USER);
+  await page.fill('[name=password]', PASSWORD);
   await page.click('button[type=submit]');
   await page.waitForURL(origin + next);
 }

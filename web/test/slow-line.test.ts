@@ -1,13 +1,14 @@
 /** The first two pages on a line of 400 ms and 50 kB/s, and on one over which no script ever comes. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHROMIUM, openBrowser, openSite, PASSWORD, ready, type Site, USER, visit } from './site.ts';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
+import { openSite, PASSWORD, ready, type Site, USER, visit } from './site.ts';
 
 /** Compressed, in bytes, over the wire. */
 const TWO_PAGES_AT_MOST = 60 * 1024;
 const ADMINISTRATION_AT_MOST = 150 * 1024;
 
-describe.skipIf(CHROMIUM === undefined)('on a slow line', () => {
+describe.skipIf(!hasChromium())('on a slow line', () => {
   let site: Site;
   let browser: Browser;
   beforeAll(async () => {

@@ -1,19 +1,20 @@
 /** How the system stands, while it stands badly: Redis goes and comes, a verifier falls silent. Said, shown, and heard. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { follow } from '../../packages/server/test/http/following.ts';
 import { opened } from '../../packages/server/test/http/logins.ts';
 import { findRedis, type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
 import { requireService } from '../../packages/server/test/services/require.ts';
 import { hear, listenAloud } from './keyboard.ts';
-import { ADMIN, CHROMIUM, logIn, openBrowser, openSite, type Site, visit } from './site.ts';
+import { ADMIN, logIn, openSite, type Site, visit } from './site.ts';
 
 const present = requireService('Redis', findRedis(), 'install redis-server') !== undefined;
 const WELL = 'Everything is as it should be.';
 const REDIS_AWAY =
   'Redis does not answer. Logouts go on without it; cached profiles are read from the database.';
 
-describe.skipIf(CHROMIUM === undefined || !present)('the page of the system', () => {
+describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
   let redis: RedisServer;
   let site: Site;
   let browser: Browser;

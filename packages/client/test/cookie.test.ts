@@ -1,31 +1,23 @@
 /** With the cookie, in a real browser: what an application does all day. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { ADMIN, USER } from '../../server/test/http/logins.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
-import {
-  heard,
-  logIn,
-  openBrowser,
-  openStage,
-  openTab,
-  program,
-  readable,
-  sessionIn,
-  type Stage,
-  startClient,
-} from './stage.ts';
+import { heard, logIn, openStage, openTab, readable, sessionIn, type Stage, startClient } from './stage.ts';
 
-describe.skipIf(program === undefined)('with the cookie', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('with the cookie', () => {
   let browser: Browser;
   let stage: Stage;
   let context: BrowserContext;
   let page: Page;
   beforeAll(async () => {
-    [browser, stage] = await Promise.all([launched(), openStage()]);
+    [browser, stage] = await Promise.all([openBrowser(), openStage()]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
   beforeEach(async () => {
     await context?.close();
     context = await browser.newContext();

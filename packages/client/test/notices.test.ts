@@ -1,19 +1,10 @@
 /** Word from the server: what ends on another device ends here at once, through restarts and broken lines. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
 import { backoffMs } from '../src/pause.ts';
-import {
-  heard,
-  logIn,
-  openBrowser,
-  openStage,
-  openTab,
-  program,
-  sessionIn,
-  type Stage,
-  startClient,
-} from './stage.ts';
+import { heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
 
 const modes = [
   ['cookie', {}],
@@ -32,21 +23,24 @@ test('connections come back at random moments, within a bound that grows and has
   }
 });
 
-describe.skipIf(program === undefined)('notices', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('notices', () => {
   let browser: Browser;
   let stage: Stage;
   let context: BrowserContext;
   beforeAll(async () => {
-    [browser, stage] = await Promise.all([launched(), openStage()]);
+    [browser, stage] = await Promise.all([openBrowser(), openStage()]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
   beforeEach(async () => {
     await context?.close();
     context = await browser.newContext();
     await expect.poll(() => stage.sockets()).toBe(0);
     stage.requests.length = 0;
     stage.cut = false;
+    stage.tried = 0;
   });
 
   const changes = (page: Page): Promise<number> => page.evaluate(() => window.changes);
@@ -128,7 +122,7 @@ describe.skipIf(program === undefined)('notices', () => {
     stage.cut = true;
     stage.cutSockets();
     await adminLogout(sid);
-    await page.waitForTimeout(700);
+    await expect.poll(() => stage.tried).toBeGreaterThan(0);
     expect(await heard(page)).toEqual([]);
     stage.cut = false;
     await expect
@@ -144,7 +138,8 @@ describe.skipIf(program === undefined)('notices', () => {
     const before = await changes(page);
     await context.setOffline(true);
     stage.cutSockets();
-    await page.waitForTimeout(300);
+    await expect.poll(() => stage.sockets()).toBe(0);
+    await page.waitForFunction(() => !navigator.onLine);
     await context.setOffline(false);
     await connected(page, before);
     await adminLogout(sid);

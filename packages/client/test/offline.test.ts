@@ -1,19 +1,9 @@
 /** A logout without a network: true here at once, and the server is told when it can be. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
-import {
-  heard,
-  logIn,
-  openBrowser,
-  openStage,
-  openTab,
-  program,
-  readable,
-  sessionIn,
-  type Stage,
-  startClient,
-} from './stage.ts';
+import { heard, logIn, openStage, openTab, readable, sessionIn, type Stage, startClient } from './stage.ts';
 
 const modes = [
   ['cookie', { notices: false }],
@@ -21,15 +11,17 @@ const modes = [
   ['tokens in memory', { mode: 'bearer', storage: 'memory', notices: false }],
 ] as const;
 
-describe.skipIf(program === undefined)('offline', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('offline', () => {
   let browser: Browser;
   let stage: Stage;
   let context: BrowserContext;
   beforeAll(async () => {
-    [browser, stage] = await Promise.all([launched(), openStage()]);
+    [browser, stage] = await Promise.all([openBrowser(), openStage()]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
   beforeEach(async () => {
     await context?.close();
     context = await browser.newContext();

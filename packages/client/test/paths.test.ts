@@ -1,18 +1,9 @@
 /** An authority under a path of its host, behind a proxy that takes the path off; and what else is on that host. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
-import {
-  heard,
-  logIn,
-  openBrowser,
-  openStage,
-  openTab,
-  program,
-  sessionIn,
-  type Stage,
-  startClient,
-} from './stage.ts';
+import { heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
 
 const modes = [
   ['the cookie', { mode: 'cookie' }],
@@ -20,15 +11,17 @@ const modes = [
   ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
 ] as const;
 
-describe.skipIf(program === undefined)('an authority under a path', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('an authority under a path', () => {
   let browser: Browser;
   let stage: Stage;
   let context: BrowserContext;
   beforeAll(async () => {
-    [browser, stage] = await Promise.all([launched(), openStage({}, ['/auth', '/other'])]);
+    [browser, stage] = await Promise.all([openBrowser(), openStage({}, ['/auth', '/other'])]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
   beforeEach(async () => {
     await context?.close();
     context = await browser.newContext();
@@ -162,32 +155,37 @@ describe.skipIf(program === undefined)('an authority under a path', () => {
     expect(await heard(one)).toMatchObject([{ sessionId: sid, where: 'here' }]);
   });
 
-  test.each([
-    'auth.example.com',
-    'localhost:8000',
-    '',
-    'https:auth',
-    'ftp://h/auth',
-    'https://user:secret@h/auth',
-    'https://h/auth?x=1',
-    'https://h/auth#x',
-    'https://',
-  ])('%j is no address: a page is told at once, by the name of the option', async (given) => {
+  test('what is no address is said at once, by the name of the option', async () => {
+    const wrong = [
+      'auth.example.com',
+      'localhost:8000',
+      '',
+      'https:auth',
+      'ftp://h/auth',
+      'https://user:secret@h/auth',
+      'https://h/auth?x=1',
+      'https://h/auth#x',
+      'https://',
+    ];
     const page = await openTab(context, stage.origin, {}, false);
-    const said = await page.evaluate((address) => {
-      const tried = [{ authority: address }, { origins: [address] }];
-      return tried.map((options) => {
-        try {
-          window.curfew.createClient(options);
-        } catch (error) {
-          return String(error);
-        }
-        return 'taken';
-      });
-    }, given);
-    expect(said).toEqual([
+    const said = await page.evaluate(
+      (addresses) =>
+        addresses.map((address) =>
+          [{ authority: address }, { origins: [address] }].map((options) => {
+            try {
+              window.curfew.createClient(options);
+            } catch (error) {
+              return String(error);
+            }
+            return `${address} is taken`;
+          }),
+        ),
+      wrong,
+    );
+    const no = [
       'TypeError: authority: an http(s) address is needed',
       'TypeError: origins: an http(s) address is needed',
-    ]);
+    ];
+    expect(said).toEqual(wrong.map(() => no));
   });
 });

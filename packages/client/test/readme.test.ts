@@ -1,16 +1,21 @@
 /** The program in the README, run as it stands there in a page, and what it prints. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openBrowser, openStage, program, type Stage } from './stage.ts';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
+import { openStage, type Stage } from './stage.ts';
 
-describe.skipIf(program === undefined)('the README', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('the README', () => {
+  let browser: Browser;
   let stage: Stage;
   beforeAll(async () => {
-    stage = await openStage();
+    [browser, stage] = await Promise.all([openBrowser(), openStage()]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
 
   test('says what its program prints', async () => {
     const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
@@ -20,7 +25,7 @@ describe.skipIf(program === undefined)('the README', () => {
     stage.files['/readme.js'] = script.replace("'@curfew/client'", "'/client.js'");
     stage.files['/readme'] =
       '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/readme.js"></script>';
-    const page = await (await launched()).newPage();
+    const page = await browser.newPage();
     const lines: string[] = [];
     page.on('console', (message) => {
       // The first question, whether somebody is logged in, is answered 401, and the browser notes that.

@@ -1,18 +1,21 @@
 /** Several clients in one page: those with a session of their own keep to themselves. */
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
-import { openBrowser, openStage, openTab, program, type Stage, withoutNewApis } from './stage.ts';
+import { openStage, openTab, type Stage, withoutNewApis } from './stage.ts';
 
-describe.skipIf(program === undefined)('several clients in one page', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('several clients in one page', () => {
   let browser: Browser;
   let stage: Stage;
   let context: BrowserContext;
   beforeAll(async () => {
-    [browser, stage] = await Promise.all([launched(), openStage()]);
+    [browser, stage] = await Promise.all([openBrowser(), openStage()]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
   beforeEach(async () => {
     await context?.close();
     context = await browser.newContext();

@@ -1,34 +1,27 @@
 /** The tab that slept: frozen by the browser as it freezes tabs in the background, and awake again much later. */
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
-import {
-  heard,
-  logIn,
-  openBrowser,
-  openStage,
-  openTab,
-  program,
-  sessionIn,
-  type Stage,
-  startClient,
-} from './stage.ts';
+import { heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
 
 const LOCAL = { mode: 'bearer', storage: 'local', notices: false } as const;
 
-describe.skipIf(program === undefined)('the tab that slept', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('the tab that slept', () => {
   let browser: Browser;
   let stage: Stage;
   let context: BrowserContext;
   beforeAll(async () => {
     [browser, stage] = await Promise.all([
-      launched(),
+      openBrowser(),
       // Every token that is replayed ends its session, and none lives long enough to be good on waking.
       openStage({ CURFEW_REFRESH_GRACE_SECONDS: '0', CURFEW_ACCESS_TOKEN_SECONDS: '1' }),
     ]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
   beforeEach(async () => {
     await context?.close();
     context = await browser.newContext();

@@ -2,15 +2,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { afterAll } from 'vitest';
-import { bundleClient } from '../../../tools/bundle-client.ts';
-import { findChromium } from '../../server/test/services/chromium.ts';
+import type { BrowserContext, Page } from 'playwright-core';
+import { inject } from 'vitest';
+// Tells the compiler what the run provides.
+import type {} from './global-setup.ts';
 import { hasPostgres } from '../../server/test/services/fresh-database.ts';
 import { openAuthority, PASSWORD, reopenAuthority, type TestAuthority } from '../../server/test/support.ts';
 import type { Client, ClientOptions, LoggedOut } from '../src/index.ts';
-
-export const program = findChromium();
 
 declare global {
   /** What a page of the stage has. */
@@ -38,6 +36,10 @@ export interface Stage {
   intercept: ((req: IncomingMessage, res: ServerResponse) => boolean) | null;
   /** As if the line to the authority were cut: pages still come, from a cache as it were. */
   cut: boolean;
+  /** How often the authority was tried while the line was cut. */
+  tried: number;
+  /** Sets the authority's clock forward. */
+  pass: (seconds: number) => void;
   /** Ends all WebSockets without a word. */
   cutSockets: () => void;
   /** Sockets that are open now. */
@@ -48,8 +50,6 @@ export interface Stage {
   close: () => Promise<void>;
 }
 
-let bundle: Promise<string> | undefined;
-
 const HTML = `<!doctype html><link rel="icon" href="data:,"><title>page</title><script type="module" src="/page.js"></script>`;
 const SCRIPT = `import * as curfew from '/client.js'; globalThis.curfew = curfew; globalThis.heard = []; globalThis.changes = 0;`;
 
@@ -58,8 +58,6 @@ export async function openStage(
   settings: Record<string, string> = {},
   mounts: string[] = [''],
 ): Promise<Stage> {
-  bundle ??= bundleClient();
-  const client = await bundle;
   const sockets = new Set<Duplex>();
   const below = (path: string): string => {
     const mount = mounts.find((one) => path.startsWith(`${one}/`));
@@ -79,14 +77,20 @@ export async function openStage(
       return;
     }
     if (path.startsWith('/api')) return stage.api(req, res);
-    if (stage.cut) return void req.socket.destroy();
+    if (stage.cut) {
+      stage.tried++;
+      return void req.socket.destroy();
+    }
     req.url = below(path);
     stage.requests.push(`${req.method} ${req.url}`);
     if (stage.intercept?.(req, res)) return;
     stage.on.authority.listener(req, res);
   });
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (stage.cut) return void socket.destroy();
+    if (stage.cut) {
+      stage.tried++;
+      return void socket.destroy();
+    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     req.url = below(req.url ?? '/');
@@ -96,19 +100,25 @@ export async function openStage(
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const { port } = server.address() as AddressInfo;
   const origin = `http://localhost:${port}`;
-  const on = await openAuthority(hasPostgres() ? 'postgres' : 'embedded', {
-    CURFEW_ISSUER: origin + mounts[0],
-    PORT: String(port),
-    ...settings,
-  });
+  let passedMs = 0;
+  const system = { system: { now: () => new Date(Date.now() + passedMs) } };
+  const on = await openAuthority(
+    hasPostgres() ? 'postgres' : 'embedded',
+    { CURFEW_ISSUER: origin + mounts[0], PORT: String(port), ...settings },
+    system,
+  );
   const stage: Stage = {
     origin,
     on,
     requests: [],
-    files: { '/': HTML, '/page.js': SCRIPT, '/client.js': client },
+    files: { '/': HTML, '/page.js': SCRIPT, '/client.js': inject('clientBundle') },
     api: (_req, res) => res.end(),
     intercept: null,
     cut: false,
+    tried: 0,
+    pass: (seconds) => {
+      passedMs += seconds * 1000;
+    },
     cutSockets: () => {
       for (const socket of sockets) socket.destroy();
     },
@@ -117,7 +127,7 @@ export async function openStage(
       stage.cut = true;
       stage.on.authority.hangUp();
       await stage.on.close();
-      stage.on = await reopenAuthority(stage.on.settings);
+      stage.on = await reopenAuthority(stage.on.settings, system);
       stage.cut = false;
     },
     count: (request) => stage.requests.filter((one) => one === request).length,
@@ -129,24 +139,6 @@ export async function openStage(
     },
   };
   return stage;
-}
-
-/** One browser for a test file. */
-export function openBrowser(): () => Promise<Browser> {
-  let launched: Promise<Browser> | undefined;
-  afterAll(async () => (await launched)?.close());
-  return () =>
-    (launched ??= chromium.launch({
-      executablePath: program as string,
-      args: [
-        '--no-sandbox',
-        '--disable-dev-shm-usage',
-        '--disable-component-update',
-        // A tab in the background is to run like one in front, unless a test says otherwise.
-        '--disable-background-timer-throttling',
-        '--disable-renderer-backgrounding',
-      ],
-    }));
 }
 
 /** A page with a client in it that listens. */

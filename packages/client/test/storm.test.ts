@@ -4,15 +4,14 @@
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { budget } from '../../server/test/services/budget.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
 import {
   heard,
   logIn,
-  openBrowser,
   openStage,
   openTab,
-  program,
   readable,
   sessionIn,
   type Stage,
@@ -27,12 +26,12 @@ interface Stormed {
   refused: number;
 }
 
-describe.skipIf(program === undefined)('a storm of refreshes', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('a storm of refreshes', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launched();
+    browser = await openBrowser();
   });
+  afterAll(() => browser?.close());
 
   /** A stage whose back end takes each token once from each tab. */
   async function openDemanding(settings: Record<string, string>): Promise<Stage> {

@@ -1,26 +1,19 @@
 /** Logout in one tab is logout in all at once, with what browsers have today and without it. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  heard,
-  logIn,
-  openBrowser,
-  openStage,
-  openTab,
-  program,
-  sessionIn,
-  type Stage,
-  withoutNewApis,
-} from './stage.ts';
+import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
+import { heard, logIn, openStage, openTab, sessionIn, type Stage, withoutNewApis } from './stage.ts';
 
-describe.skipIf(program === undefined)('tabs', () => {
-  const launched = openBrowser();
+describe.skipIf(!hasChromium())('tabs', () => {
   let browser: Browser;
   let stage: Stage;
   beforeAll(async () => {
-    [browser, stage] = await Promise.all([launched(), openStage()]);
+    [browser, stage] = await Promise.all([openBrowser(), openStage()]);
   });
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await stage?.close();
+  });
 
   const modes = [
     ['cookie', {}],

@@ -8,21 +8,14 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findChromium } from '../services/chromium.ts';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, openBrowser } from '../services/browser.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { openAuthority, PASSWORD, type TestAuthority } from '../support.ts';
 import { selfSigned } from './certificate.ts';
 import { ADMIN, USER } from './logins.ts';
 
-const program = findChromium();
 const ID = 'id.example.test';
 
 interface Site {
@@ -69,20 +62,12 @@ async function openSite(secure: boolean, settings: Record<string, string> = {}):
   };
 }
 
-describe.skipIf(program === undefined)('in a browser', () => {
+describe.skipIf(!hasChromium())('in a browser', () => {
   let browser: Browser;
   let context: BrowserContext;
   let page: Page;
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: program as string,
-      args: [
-        '--no-sandbox',
-        '--disable-dev-shm-usage',
-        '--host-resolver-rules=MAP *.test 127.0.0.1',
-        '--disable-component-update',
-      ],
-    });
+    browser = await openBrowser();
   });
   afterAll(() => browser?.close());
 
@@ -114,14 +99,10 @@ describe.skipIf(program === undefined)('in a browser', () => {
       },
       [method, path, body === undefined ? null : JSON.stringify(body), headers] as const,
     );
-  const logIn = async (email = USER): Promise<string> => {
-    const { status, json } = await ask('POST', '/auth/login', {
-      email,
-      password: PASSWORD,
-      transport: 'cookie',
-    });
+  const logIn = async (email = USER, path = '/auth/login'): Promise<string> => {
+    const { status, json } = await ask('POST', path, { email, password: PASSWORD, transport: 'cookie' });
     expect(status).toBe(200);
-    return (json['data'] as { csrf_token: string }).csrf_token;
+    return ((json['data'] ?? json) as { csrf_token: string }).csrf_token;
   };
   const jar = async (): Promise<string[]> =>
     (await context.cookies()).map(({ name, domain, path }) => `${name} ${domain}${path}`).sort();
@@ -223,93 +204,96 @@ describe.skipIf(program === undefined)('in a browser', () => {
         ['shop=old; Path=/; HttpOnly', 'shop=old; Path=/auth; HttpOnly'],
       ],
     ];
-    test.each(setups)('%s', async (_name, tls, settings, cookie, leftovers) => {
-      const site = await openSite(tls, settings);
-      try {
-        await fresh();
-        await page.goto(
-          `${site.origin}/test?${new URLSearchParams(leftovers.map((one): [string, string] => ['cookie', one])).toString()}`,
-        );
+    let site: Site;
+    afterEach(() => site?.close());
+
+    /** Opens a page of the host in a jar that has only what is left of earlier settings. */
+    async function withLeftovers(leftovers: string[], options: BrowserContextOptions = {}): Promise<void> {
+      await fresh(options);
+      const query = new URLSearchParams(leftovers.map((one): [string, string] => ['cookie', one]));
+      await page.goto(`${site.origin}/test?${query.toString()}`);
+      expect(await jar()).toHaveLength(leftovers.length);
+    }
+    /** What is in the jar after a login, which sweeps leftovers out: one of the cookie's own name would be a second one. */
+    const loggedIn = async (
+      [, , settings, cookie]: (typeof setups)[number],
+      left: string[],
+      way: string,
+    ): Promise<void> =>
+      expect
+        .poll(jar, { message: way })
+        .toEqual([cookie, ...(settings['CURFEW_COOKIE_ALSO_CLEAR'] ? [] : left)].sort());
+
+    test.each(setups)('%s', async (...setup) => {
+      const [, tls, settings, , leftovers] = setup;
+      site = await openSite(tls, settings);
+      const cleared = settings['CURFEW_CLEAR_SITE_DATA'] !== undefined;
+      for (const [login, logout, body, answer] of [
+        ['/auth/login', '/auth/logout', undefined, { message: 'Logout successful' }],
+        ['/v1/login', '/v1/logout', { scope: 'this' }, expect.objectContaining({ ended: 1 })],
+        ['/v1/login', '/v1/logout', { scope: 'all' }, expect.objectContaining({ ended: 1 })],
+      ] as const) {
+        const way = `${logout} ${body?.scope ?? ''}`;
+        await withLeftovers(leftovers);
         const left = await jar();
-        expect(left).toHaveLength(leftovers.length);
-        const csrf = await logIn();
-        // The login has swept the leftovers out already: one of the cookie's own name would have been a second one.
-        await expect
-          .poll(jar)
-          .toEqual([cookie, ...(settings['CURFEW_COOKIE_ALSO_CLEAR'] ? [] : left)].sort());
+        const csrf = await logIn(USER, login);
+        await loggedIn(setup, left, way);
         await page.evaluate(() => localStorage.setItem('left', 'here'));
         // No script can read it.
         expect(await page.evaluate('document.cookie')).not.toContain('curfew_session');
         expect((await ask('GET', '/auth/profile')).status).toBe(200);
-        const out = await ask('POST', '/auth/logout', undefined, { 'x-csrf-token': csrf });
-        expect(out).toEqual({ status: 200, json: { message: 'Logout successful' } });
-        await expect.poll(jar).toEqual([]);
+        const out = await ask('POST', logout, body, { 'x-csrf-token': csrf });
+        expect(out).toEqual({ status: 200, json: answer });
+        await expect.poll(jar, { message: way }).toEqual([]);
         expect((await ask('GET', '/auth/profile')).status).toBe(401);
-        const cleared = settings['CURFEW_CLEAR_SITE_DATA'] !== undefined;
         await expect
-          .poll(() => page.evaluate(() => localStorage.getItem('left')))
+          .poll(() => page.evaluate(() => localStorage.getItem('left')), { message: way })
           .toBe(cleared ? null : 'here');
-      } finally {
-        await site.close();
       }
+
+      // By the forms of the pages, which a browser without a script sends.
+      await withLeftovers(leftovers, { javaScriptEnabled: false });
+      const left = await jar();
+      await page.goto(`${site.origin}/login`);
+      await page.getByLabel('E-mail address').fill(USER);
+      await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.waitForURL(`${site.origin}/devices`);
+      await loggedIn(setup, left, 'the form');
+      await page.goto(`${site.origin}/logout`);
+      await page.getByRole('button', { name: 'Log out' }).click();
+      await page.waitForURL(/\/login\?reason=you/);
+      await expect.poll(jar).toEqual([]);
+      await page.goto(`${site.origin}/devices`);
+      expect(new URL(page.url()).pathname).toBe('/login');
     });
 
-    /** The ways out that the pages have, from "my devices" on. */
-    const ways: [string, boolean, () => Promise<void>][] = [
-      [
-        'the button',
-        true,
-        async () => {
-          await page.getByRole('navigation').getByRole('button', { name: 'Log out' }).click();
-          await page.getByText('True everywhere after').waitFor();
-        },
-      ],
-      [
-        'everywhere',
-        true,
-        async () => {
-          await page.getByRole('button', { name: 'Log out everywhere' }).click();
-          await page.getByRole('dialog').getByRole('button', { name: 'Log out everywhere' }).click();
-          await page.getByText('True everywhere after').waitFor();
-        },
-      ],
-      [
-        'the form, without a script',
-        false,
-        async () => {
-          await page.getByRole('link', { name: 'Log out' }).click();
-          await page.getByRole('button', { name: 'Log out' }).click();
-          await page.waitForURL(/\/login\?reason=you/);
-        },
-      ],
-    ];
-    test.each(setups)('by the pages, %s', async (_name, tls, settings, cookie, leftovers) => {
-      const site = await openSite(tls, settings);
-      try {
-        for (const [way, javaScriptEnabled, logOut] of ways) {
-          await fresh({ javaScriptEnabled });
-          await page.goto(
-            `${site.origin}/test?${new URLSearchParams(leftovers.map((one): [string, string] => ['cookie', one])).toString()}`,
-          );
+    // What the buttons of the pages send was seen above for each setting; here, that they do, and what the page does then.
+    test.each(setups.filter(([name]) => /paths before it|Clear-Site-Data/.test(name)))(
+      'by the pages, %s',
+      async (...setup) => {
+        const [, tls, settings, , leftovers] = setup;
+        site = await openSite(tls, settings);
+        for (const button of ['Log out', 'Log out everywhere']) {
+          await withLeftovers(leftovers);
           const left = await jar();
-          expect(left).toHaveLength(leftovers.length);
           await page.goto(`${site.origin}/login`);
           await page.getByLabel('E-mail address').fill(USER);
           await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
           await page.getByRole('button', { name: 'Log in' }).click();
           await page.waitForURL(`${site.origin}/devices`);
-          await expect
-            .poll(jar, { message: way })
-            .toEqual([cookie, ...(settings['CURFEW_COOKIE_ALSO_CLEAR'] ? [] : left)].sort());
-          await logOut();
-          await expect.poll(jar, { message: way }).toEqual([]);
+          await loggedIn(setup, left, button);
+          const where = button === 'Log out' ? page.getByRole('navigation') : page;
+          await where.getByRole('button', { name: button }).click();
+          if (button !== 'Log out')
+            await page.getByRole('dialog').getByRole('button', { name: button }).click();
+          await page.getByText('True everywhere after').waitFor();
+          await expect.poll(jar, { message: button }).toEqual([]);
           await page.goto(`${site.origin}/devices`);
-          expect(new URL(page.url()).pathname, way).toBe('/login');
+          expect(new URL(page.url()).pathname, button).toBe('/login');
         }
-      } finally {
-        await site.close();
-      }
-    });
+      },
+    );
   });
 
   describe('a page of another site', () => {

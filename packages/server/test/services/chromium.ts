@@ -1,8 +1,10 @@
-/** A browser for tests that need one. */
+/** The Chromium that all browser tests of a run share. */
 import { existsSync } from 'node:fs';
-import { requireService } from './require.ts';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type BrowserServer, chromium } from 'playwright-core';
 
-/** The path of a Chromium: `CHROMIUM`, else the usual places. Says what is skipped, or throws, when there is none. */
+/** The path of a Chromium: `CHROMIUM`, else the usual places. */
 export function findChromium(): string | undefined {
   const places = [
     process.env['CHROMIUM'],
@@ -12,10 +14,60 @@ export function findChromium(): string | undefined {
     '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
     '/Applications/Chromium.app/Contents/MacOS/Chromium',
   ];
-  const found = places.find((place) => place !== undefined && existsSync(place));
-  return requireService(
-    'Chromium',
-    found,
-    'install chromium, or set CHROMIUM to its path; browser tests need it.',
-  );
+  return places.find((place) => place !== undefined && existsSync(place));
+}
+
+/** The first two are windows of the browser's own that it draws beside each page, which takes half of its processor time. */
+const WITHOUT = [
+  'WebUIOmniboxPopup',
+  'WebUIOmniboxAimPopup',
+  // What Playwright switches off: of two such lists the last one counts.
+  'AvoidUnnecessaryBeforeUnloadCheckSync',
+  'DestroyProfileOnBrowserClose',
+  'HttpsUpgrades',
+  'HttpsFirstBalancedModeAutoEnable',
+  'LensOverlay',
+  'MediaRouter',
+  'PaintHolding',
+  'ThirdPartyStoragePartitioning',
+  'AvoidCorsURLLoaderRestartOnRedirect',
+  'OptimizationHints',
+  'NetworkTimeServiceQuerying',
+  'AimEnabled',
+  'PreconnectToSearch',
+];
+
+export interface SharedChromium {
+  /** Answers where it can be connected to, and starts it for whoever asks first: a run without browser tests has none. */
+  url: string;
+  stop: () => Promise<void>;
+}
+
+export async function shareChromium(program: string): Promise<SharedChromium> {
+  let started: Promise<BrowserServer> | undefined;
+  const door = createServer((_req, res) => {
+    started ??= chromium.launchServer({
+      executablePath: program,
+      host: '127.0.0.1',
+      args: [
+        '--no-sandbox',
+        '--disable-dev-shm-usage',
+        '--host-resolver-rules=MAP *.test 127.0.0.1',
+        `--disable-features=${WITHOUT.join(',')}`,
+      ],
+    });
+    started.then(
+      (server) => res.end(server.wsEndpoint()),
+      (error: Error) => res.writeHead(500).end(error.message),
+    );
+  });
+  await new Promise<void>((ready) => door.listen(0, '127.0.0.1', ready));
+  return {
+    url: `http://127.0.0.1:${(door.address() as AddressInfo).port}/`,
+    stop: async () => {
+      door.closeAllConnections();
+      door.close();
+      await (await started?.catch(() => undefined))?.close();
+    },
+  };
 }

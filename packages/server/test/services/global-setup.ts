@@ -1,6 +1,7 @@
 /** Starts the services that all test files share, once per run, and says where they are. */
 import { randomBytes } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
+import { findChromium, shareChromium } from './chromium.ts';
 import { makeEmbeddedTemplate } from './embedded-template.ts';
 import { findPostgres, startPostgres, withClient } from './postgres.ts';
 import { findRedis, startRedis } from './redis.ts';
@@ -13,6 +14,8 @@ declare module 'vitest' {
     postgresUrl: string | undefined;
     /** Address of the shared Redis. */
     redisUrl: string | undefined;
+    /** Who is asked for the shared Chromium. */
+    chromium: string | undefined;
     /** A data directory of the embedded database, migrated and empty, to be copied. */
     embeddedData: string;
     /** How the names of this run's databases begin. */
@@ -25,6 +28,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const databasePrefix = `curfew_test_${randomBytes(4).toString('hex')}`;
   const external = { postgres: process.env['TEST_DATABASE_URL'], redis: process.env['TEST_REDIS_URL'] };
 
+  const program = requireService(
+    'Chromium',
+    findChromium(),
+    'install chromium, or set CHROMIUM to its path; browser tests need it.',
+  );
+  const chromium = program === undefined ? undefined : await shareChromium(program);
+
   const mayStartPostgres = external.postgres === undefined && findPostgres() !== undefined;
   const mayStartRedis = external.redis === undefined && findRedis() !== undefined;
   // Held until the services have started: a failure here must stop them too.
@@ -36,7 +46,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   ]);
   const servers = started.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
   const stopAll = async (): Promise<void> => {
-    await Promise.all(servers.map(async (server) => server?.stop()));
+    await Promise.all([...servers, chromium].map(async (server) => server?.stop()));
   };
   const [postgres, redis] = servers;
   const postgresUrl = external.postgres ?? postgres?.url;
@@ -46,6 +56,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (failure !== undefined) throw failure.reason;
     project.provide('embeddedData', await embedded);
     project.provide('databasePrefix', databasePrefix);
+    project.provide('chromium', chromium?.url);
     project.provide(
       'postgresUrl',
       requireService(
