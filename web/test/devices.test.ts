@@ -7,7 +7,7 @@ import { hasChromium, openBrowser } from '../../packages/server/test/services/br
 import { placeDatabase, type Value } from '../../packages/server/test/services/place-database.ts';
 import { makeScratch } from '../../packages/server/test/services/scratch.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { besidesTheLine, logIn, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+import { besidesTheLine, logIn, NEW_PASSWORD, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
 
 const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
@@ -409,10 +409,12 @@ describe.skipIf(!hasChromium())('when the login is old', () => {
   });
 
   test('an administrator is asked before an act, which is then done', async () => {
+    const body = { email: 'ada@example.com', name: 'Ada', password: NEW_PASSWORD };
+    const { json } = await site.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body });
     const { page, context } = await visit(browser);
     await logIn(page, site.origin, 'admin@example.com');
     site.pass(61);
-    await page.goto(`${site.origin}/admin/users/2`);
+    await page.goto(`${site.origin}/admin/users/${json.user.id}`);
     await page.getByRole('button', { name: 'Disable' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
     const password = page.getByLabel('Password');

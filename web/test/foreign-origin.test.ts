@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser, Page, WebSocket } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
-import { ADMIN, logIn, openSite, PASSWORD, type Site, visit } from './site.ts';
+import { ADMIN, logInByForm, openSite, PASSWORD, type Site, visit } from './site.ts';
 
 const AUTHORITY = 'id.example.localhost';
 
@@ -71,7 +71,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     ['app.example.localhost', true],
   ])('%s cannot log anybody out', async (host, withCookie) => {
     const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin);
+    await logInByForm(page, site.origin);
     await page.locator('.device').first().waitFor();
     await page.goto(`${site.origin}/logout`);
     const csrf = await page.locator('[name=csrf]').inputValue();
@@ -131,7 +131,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     expect(await context.cookies()).toEqual([]);
 
     // Nor put another account in the place of the one that is there.
-    await logIn(page, site.origin);
+    await logInByForm(page, site.origin);
     const session = (await context.cookies()).find(({ name }) => name === 'curfew_session')?.value;
     expect((await submit(page, host, '/login', fields)).status).toBe(403);
     expect((await context.cookies()).find(({ name }) => name === 'curfew_session')?.value).toBe(session);
@@ -143,7 +143,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
 
   test.each(['evil.test', 'app.example.localhost'])('%s cannot listen to notices', async (host) => {
     const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin);
+    await logInByForm(page, site.origin);
     await page.goto(`http://${host}:${port}/`);
     const sockets: WebSocket[] = [];
     page.on('websocket', (socket) => sockets.push(socket));
