@@ -23,6 +23,8 @@ COPY --from=dependencies /curfew ./
 COPY --from=build /curfew/packages packages
 RUN mkdir -m 700 /data && chown node:node /data \
   && chmod +x packages/server/dist/main.js && ln -s /curfew/packages/server/dist/main.js /usr/local/bin/curfew
+# Without DATABASE_URL the sessions are here: they outlive the container only in a volume.
+VOLUME /data
 USER node
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

@@ -50,6 +50,13 @@ describe('a deployment is accepted by the settings', () => {
     expect(config.database.kind).toBe('postgres');
   });
 
+  test('Docker: the embedded database of the image lies in a volume', () => {
+    const dockerfile = read('Dockerfile');
+    const data = /\bCURFEW_DATA=(\S+)/.exec(dockerfile)?.[1];
+    expect(/^VOLUME (\S+)$/m.exec(dockerfile)?.[1]).toBe(data);
+    expect(read('docs/guides/deploy-behind-a-proxy.md')).toContain(`--volume curfew-data:${data}`);
+  });
+
   test('Docker: the image’s environment with that of the compose file', () => {
     const image = Object.fromEntries(
       (/^ENV (.*)$/m.exec(read('Dockerfile'))?.[1] ?? '')
