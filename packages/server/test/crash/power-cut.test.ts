@@ -8,7 +8,7 @@ import { expect, inject, test } from 'vitest';
 import { rolling } from '../model/look.ts';
 import { budget } from '../services/budget.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { makeScratch } from '../services/scratch.ts';
+import { makeScratch, scratchRootInMemory } from '../services/scratch.ts';
 import { reopenAuthority, type TestAuthority } from '../support.ts';
 import {
   type Client,
@@ -46,7 +46,9 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
 }, async () => {
   const sides = rolling(SEED);
   const random = (): number => sides(2 ** 32) / 2 ** 32;
-  const directory = freshData('power');
+  // What is on the disk is what the record says, wherever the files lie.
+  const root = scratchRootInMemory();
+  const directory = freshData('power', root);
   const disk = new RecordedDisk(directory, inject('embeddedData'));
   const ledger = emptyLedger();
   let running = await open(directory, FSYNC);
@@ -60,7 +62,7 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
       Promise.all(clients.map((client) => client.work(running, until)));
 
     for (let cut = 0; cut < CUTS; cut++) {
-      const after = join(makeScratch('cut'), 'data');
+      const after = join(makeScratch('cut', root), 'data');
       const before = ledger.entries.length;
       let known: Ledger | undefined;
       let left = 1 + Math.floor(random() * FAR_APART);

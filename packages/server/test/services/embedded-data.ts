@@ -9,8 +9,8 @@ import type {} from './global-setup.ts';
 import { makeScratch } from './scratch.ts';
 
 /** A data directory of one's own: migrated and empty. */
-export function freshData(kind: string): string {
-  const directory = makeScratch(kind);
+export function freshData(kind: string, root?: string): string {
+  const directory = makeScratch(kind, root);
   cpSync(inject('embeddedData'), directory, { recursive: true, mode: constants.COPYFILE_FICLONE });
   return directory;
 }

@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -23,15 +24,25 @@ export const unprivileged: { uid: number; gid: number } | undefined =
   process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
 
 /** The one place under the temporary directory that all runs of this user share. */
-export function scratchRoot(): string {
-  const root = join(tmpdir(), `curfew-test-${process.getuid?.() ?? 'user'}`);
+export function scratchRoot(within: string = tmpdir()): string {
+  const root = join(within, `curfew-test-${process.getuid?.() ?? 'user'}`);
   mkdirSync(root, { recursive: true, mode: 0o711 });
   return root;
 }
 
+const MEMORY = '/dev/shm';
+const MEMORY_NEEDED = 2 ** 30;
+
+/** The same in memory, where there is enough of it; for tests in which the disk itself plays no part. */
+export function scratchRootInMemory(): string {
+  if (!existsSync(MEMORY)) return scratchRoot();
+  const { bavail, bsize } = statfsSync(MEMORY);
+  return bavail * bsize < MEMORY_NEEDED ? scratchRoot() : scratchRoot(MEMORY);
+}
+
 /** Makes an empty directory owned by this process. */
-export function makeScratch(kind: string): string {
-  const dir = mkdtempSync(join(scratchRoot(), `${kind}-`));
+export function makeScratch(kind: string, root: string = scratchRoot()): string {
+  const dir = mkdtempSync(join(root, `${kind}-`));
   writeFileSync(join(dir, 'owner'), String(process.pid));
   return dir;
 }
@@ -43,8 +54,12 @@ export function noteServer(dir: string, pid: number): void {
 
 /** Stops servers and removes directories whose owner has died. */
 export function sweepScratch(): void {
-  for (const name of readdirSync(scratchRoot())) {
-    const dir = join(scratchRoot(), name);
+  for (const root of new Set([scratchRoot(), scratchRootInMemory()])) sweep(root);
+}
+
+function sweep(root: string): void {
+  for (const name of readdirSync(root)) {
+    const dir = join(root, name);
     const owner = readPid(join(dir, 'owner'));
     if (owner === undefined || isAlive(owner)) continue;
     const server = readPid(join(dir, 'server'));
