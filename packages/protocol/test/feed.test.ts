@@ -65,6 +65,8 @@ describe('the codec of the feed', () => {
     '{"t":"other"}',
     '{"t":"hello","v":"1","replica":"r"}',
     '{"t":"hello","v":1}',
+    '{"t":"other","v":1,"replica":"r"}',
+    '{"t":"renew","n":1e999}',
     '{"t":"renew"}',
     '{"t":"renew","n":null}',
     '{"t":"ack","seq":"5"}',
@@ -79,6 +81,14 @@ describe('the codec of the feed', () => {
     expect(() => decodeNodeMessage(new Uint8Array(13))).toThrow('12 bytes');
     expect(() => decodeNodeMessage('nothing')).toThrow();
     expect(() => decodeNodeMessage('{"u":1}')).toThrow();
+    expect(() => decodeNodeMessage('null')).toThrow('not a message of the feed');
+  });
+
+  test('of what is no message the beginning alone is repeated', () => {
+    const text = `{"t":"other","more":"${'x'.repeat(1000)}"}`;
+    expect(() => decodeVerifierMessage(text)).toThrow(
+      new Error(`not a message of the feed: ${text.slice(0, 80)}`),
+    );
   });
 
   test('a replica crosses the wire whole', () => {

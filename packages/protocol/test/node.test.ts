@@ -252,6 +252,21 @@ describe('being fresh', () => {
     expect(node.isFresh()).toBe(true);
   });
 
+  test('a read that finds it taken out has it register anew, from whatever beat it begins there', () => {
+    node.start(() => undefined);
+    database.get('register').answer({ raised: 8 });
+    database.standing = { ...database.standing, beat: 8 };
+    read();
+    clock.pass(LEASE / 4);
+    database.standing = { ...database.standing, beat: null };
+    read();
+    expect([gaps, troubles, node.isFresh()]).toEqual([2, ['taken-out'], false]);
+    database.get('register').answer({ raised: 1 });
+    database.standing = { ...database.standing, beat: 1 };
+    read();
+    expect([backs, node.isFresh()]).toEqual([0, true]);
+  });
+
   test('verifiers are told its age by the clock that went further, and nothing while it is stale', () => {
     started();
     const ages: number[] = [];
@@ -263,6 +278,55 @@ describe('being fresh', () => {
     clock.sleep(600);
     node.renew(feed, 2);
     expect(ages).toEqual([400]);
+  });
+
+  test('a logout takes the lease while the epoch in which the node has started is not settled', () => {
+    database.standing = { ...database.standing, settled: false };
+    started();
+    const told: unknown[] = [];
+    node.committed(endingOf(4));
+    node.confirm((_error, propagation) => told.push(propagation), []);
+    database.get('nodes').answer({ nodes: [] });
+    expect(told).toEqual([]);
+    clock.pass(LONGEST);
+    expect(told).toEqual([{ acknowledged: 0, waitedOut: 0 }]);
+  });
+
+  test('what is committed here is taken in, unless it is not known yet of which epoch it is', () => {
+    expect(node.committed(endingOf(9))).toBe(false);
+    started();
+    expect(node.committed(endingOf(9))).toBe(true);
+  });
+
+  test('a read that fails later on is told as a trouble with the log', () => {
+    started();
+    clock.pass(LEASE / 4);
+    expect(troubles).toEqual([]);
+    database.get('readLog').fail();
+    expect(troubles).toEqual(['log']);
+  });
+
+  test('a node that is closed before its registration is answered says so', () => {
+    let failed: unknown;
+    node.start((error) => {
+      failed = error;
+    });
+    node.close(() => undefined);
+    database.get('register').answer({ raised: 1 });
+    expect(failed).toEqual(new Error('this node is closed'));
+    expect(database.asked).toEqual([]);
+  });
+
+  test('an answer that knows less than the registration of this node is of a database that has gone back', () => {
+    node.start(() => undefined);
+    database.get('register').answer({ raised: 5 });
+    database.standing = { ...database.standing, beat: 5 };
+    read();
+    expect([backs, node.epoch]).toEqual([0, '1.a']);
+    database.standing = { ...database.standing, beat: 4 };
+    clock.pass(LEASE / 4);
+    read();
+    expect([backs, node.epoch]).toEqual([1, null]);
   });
 });
 
@@ -477,6 +541,23 @@ describe('the other nodes', () => {
     expect(node.others).toBe(1);
     beat(null);
     expect(node.others).toBe(0);
+  });
+
+  test('what was seen of a node is forgotten with its registration, and when the database goes back', () => {
+    const look = (...nodes: { id: string; beat: number }[]): void => {
+      clock.pass(LEASE);
+      while (database.has('readLog')) read();
+      database.get('beat').answer({ raised: 1 });
+      database.get('nodes').answer({ nodes });
+    };
+    look({ id: 'other', beat: 3 });
+    expect(node.stillMs('other')).toBe(0);
+    look();
+    expect(node.stillMs('other')).toBeUndefined();
+    look({ id: 'other', beat: 3 });
+    expect(node.stillMs('other')).toBe(0);
+    node.foundBack();
+    expect(node.stillMs('other')).toBeUndefined();
   });
 
   test('a beat counts from when the registry answered: it may have been sent as late as that', () => {
@@ -800,6 +881,24 @@ describe('a database that has gone back', () => {
     database.standing = { ...database.standing, beat: 9 };
     read([], '2');
     expect([node.epoch, node.isFresh()]).toEqual(['2.z', true]);
+  });
+
+  test.each([
+    ['read', () => read([endingOf(6)], '6')],
+    ['committed here', () => read([], '6')],
+  ])('gives a position again that was %s before: both endings count', (how, answer) => {
+    clock.pass(LEASE / 4);
+    answer();
+    database.standing = { ...database.standing, epoch: '2.z' };
+    clock.pass(LEASE / 4);
+    if (how === 'committed here') node.committed(endingOf(6));
+    expect(heard).toEqual([2, 6]);
+    read([], '7');
+    database.get('register').answer({ raised: 9 });
+    database.standing = { ...database.standing, beat: 9 };
+    read([endingOf(6, 60)], '2');
+    expect(heard).toEqual([2, 6, 6]);
+    expect([6, 60].map((n) => node.judge(session({ sid: sidOf(n) })))).toEqual(['alive', 'ended']);
   });
 
   test('what was asked before is not taken in after, and an epoch that could not be recorded is not taken for the old one', () => {

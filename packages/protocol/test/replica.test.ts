@@ -87,3 +87,13 @@ test('pieces are bounded', () => {
   expect(sizes.slice(0, 2)).toEqual([2000, 500]);
   expect(sizes.slice(2)).toEqual([2000, 2000, 1000]);
 });
+
+test('a cut that is heard again is kept for longer, and keeps no other', () => {
+  const replica = new Replica(KEEP, 0);
+  const [again, once] = [session({ userId: 7, born: 10 }), session({ userId: 8, born: 10 })];
+  replica.apply(cuts({ key: userKey(7), ...cutAll(20) }), 0);
+  replica.apply(cuts({ key: userKey(8), ...cutAll(20) }), 1);
+  replica.apply(cuts({ key: userKey(7), ...cutAll(20) }), KEEP);
+  replica.apply(cuts(), 2 * KEEP - 1);
+  expect([replica.ends(again), replica.ends(once)]).toEqual([true, false]);
+});

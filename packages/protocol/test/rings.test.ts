@@ -1,4 +1,4 @@
-import { type Hint, type Ring, RingTexts } from '@curfew/protocol/rings';
+import { type Hint, readRing, type Ring, RingTexts } from '@curfew/protocol/rings';
 import { type Authenticator, seal, unseal } from '@curfew/protocol/sealed';
 import { describe, expect, test } from 'vitest';
 
@@ -113,6 +113,7 @@ describe('the texts of the doorbell', () => {
       expect(texts.read(seal(JSON.stringify(value), 'doorbell', key), 'w'), JSON.stringify(value)).toBe(
         'malformed',
       );
+    expect(readRing({ ring: 1, ack: 1, from: 'a' })).toBeNull();
     expect(texts.read(seal('[1}', 'doorbell', key), 'w')).toBe('malformed');
     expect(texts.read('x'.repeat(8001), 'w')).toBe('malformed');
     for (const text of ['', '}', 'null', ',"mac":"', ',"mac":"x"}', '{"mac":"x"}'])

@@ -190,11 +190,11 @@ test('after a reconnection what was proven stays, and what was asked before coun
   expect(gaveUp).toEqual([]);
 });
 
-test('other terms begin anew', () => {
+test.each([{ lease: 500 }, { keep: 2e6 }])('other terms begin anew: %j', (terms) => {
   connect();
   renewed(1, 3);
   subscriber.connected();
-  subscriber.received({ ...welcome, lease: 500 });
+  subscriber.received({ ...welcome, ...terms });
   expect(subscriber.isFresh()).toBe(false);
   expect(subscriber.judge(session())).toBe('unsure');
   expect(subscriber.size()).toEqual({ ids: 0, cuts: 0, bytes: expect.any(Number) as number });

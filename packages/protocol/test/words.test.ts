@@ -1,0 +1,64 @@
+/** The words of the protocol: other versions, clients in other languages and logs know them, so none may change unnoticed. */
+import { credentialKind } from '@curfew/protocol/credential-kind';
+import { FEED_CLOSED, FEED_VERSION } from '@curfew/protocol/feed';
+import {
+  END_REASONS,
+  ENDED_BY,
+  NOTICES_CLOSED,
+  NOTICES_PROTOCOL,
+  NOTICES_TOKEN,
+} from '@curfew/protocol/notices';
+import { REFUSALS } from '@curfew/protocol/rings';
+import { expect, test } from 'vitest';
+
+test('the words of the sockets and of endings are those that were published', () => {
+  expect([NOTICES_PROTOCOL, NOTICES_TOKEN]).toEqual(['curfew.notices.v1', 'curfew.token.']);
+  expect(NOTICES_CLOSED).toEqual({ ended: 4401, restart: 1012, busy: 1013, protocol: 1008 });
+  expect([FEED_VERSION, FEED_CLOSED]).toEqual([1, { restart: 1012, protocol: 4400, version: 4426 }]);
+  expect(ENDED_BY).toEqual(['self', 'other_device', 'administrator', 'service', 'system']);
+  expect(REFUSALS).toEqual(['unauthenticated', 'repeated', 'malformed']);
+  expect(END_REASONS).toEqual([
+    'logout',
+    'admin_logout',
+    'refresh_replay',
+    'user_disabled',
+    'user_deleted',
+    'password_changed',
+    'password_reset',
+    'role_changed',
+    'replaced_by_login',
+    'renewed',
+    'idle_timeout',
+    'absolute_timeout',
+  ]);
+});
+
+const SECRET = `${'aZ09_-'.repeat(7)}A`;
+
+test.each([
+  [`eyJ${SECRET}`, 'jwt'],
+  [`sess_${SECRET}`, 'session'],
+  [`cs_${SECRET}`, 'cookie'],
+  [`rt_${SECRET}`, 'refresh'],
+  [`1|${SECRET}`, 'access'],
+  [`1234567890123456|${SECRET}`, 'access'],
+])('%s is a credential by its shape: %s', (text, kind) => {
+  expect(credentialKind(text)).toBe(kind);
+});
+
+test.each([
+  '',
+  SECRET,
+  `|${SECRET}`,
+  `0|${SECRET}`,
+  `01|${SECRET}`,
+  `12345678901234567|${SECRET}`,
+  `xx_${SECRET}`,
+  ` rt_${SECRET}`,
+  `rt_${SECRET}A`,
+  `rt_${SECRET.slice(1)}`,
+  // The last character has two bits that stand for nothing.
+  `rt_${SECRET.slice(0, -1)}B`,
+])('%j is none', (text) => {
+  expect(credentialKind(text)).toBeNull();
+});
