@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { EQUIVALENT } from './judged.ts';
-import { judgementOf, score, writeNote } from './page.ts';
+import { JUDGED } from './judged.ts';
+import { isEquivalent, score, writeNote } from './page.ts';
 import { PARTS } from './parts.ts';
 import { readReport } from './report.ts';
 import { runPart } from './run-part.ts';
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   if (values.note) {
     const report = readReport(file);
     if (report === undefined) throw new Error(`nothing is known of ${name} yet: npm run mutate -- ${name}`);
-    return writeNote(report, EQUIVALENT);
+    return writeNote(report, JUDGED);
   }
   const [sample, seed, lanes] = [Number(values.sample), Number(values.seed), Number(values.lanes)];
   const began = performance.now();
@@ -65,9 +65,9 @@ async function main(): Promise<void> {
     slackMs: 8000,
     again: values.again,
     print,
-    isEquivalent: (lines) => judgementOf(lines, EQUIVALENT) !== undefined,
+    isEquivalent: (lines) => isEquivalent(lines, JUDGED),
   });
-  const { killed, hung, refused, equivalent, survived, percent } = score(report, EQUIVALENT);
+  const { killed, hung, refused, equivalent, survived, percent } = score(report, JUDGED);
   print(
     `${name}: ${killed} killed, ${hung} stopped at the limit, ${refused} refused by types or lint, ${equivalent} equivalent, ` +
       `${survived.length} survived: ${percent.toFixed(1)} %, in ${((performance.now() - began) / 60_000).toFixed(1)} minutes`,

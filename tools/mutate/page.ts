@@ -19,7 +19,7 @@ export function score({ results }: Report, judged: readonly Judgement[]): Score 
   const count = (outcome: Result['outcome']): number =>
     results.filter((one) => one.outcome === outcome).length;
   const left = results.filter(({ outcome }) => outcome === 'survived' || outcome === 'unreached');
-  const survived = left.filter((one) => judgementOf(one, judged) === undefined);
+  const survived = left.filter((one) => !isEquivalent(one, judged));
   const [killed, hung] = [count('killed'), count('hung')];
   const percent = (100 * (killed + hung)) / (killed + hung + survived.length || 1);
   return {
@@ -32,7 +32,12 @@ export function score({ results }: Report, judged: readonly Judgement[]): Score 
   };
 }
 
-export function judgementOf({ path, was, is }: Lines, judged: readonly Judgement[]): Judgement | undefined {
+export function isEquivalent(lines: Lines, judged: readonly Judgement[]): boolean {
+  const judgement = judgementOf(lines, judged);
+  return judgement !== undefined && judgement.open !== true;
+}
+
+function judgementOf({ path, was, is }: Lines, judged: readonly Judgement[]): Judgement | undefined {
   return judged.find((one) => one.path === path && one.was === was && one.is === is);
 }
 
@@ -54,9 +59,10 @@ export function note(report: Report, judged: readonly Judgement[]): string {
     .filter(({ outcome }) => outcome === 'survived' || outcome === 'unreached')
     .toSorted((a, b) => a.path.localeCompare(b.path) || a.start - b.start)
     .map((one) => {
-      const why = judgementOf(one, judged)?.why;
-      const open = one.outcome === 'unreached' ? '**open**: no test executes it' : '**open**';
-      return `| ${one.path.replace(/^packages\/(server\/)?/, '')} | ${code(one.was)} | ${code(one.is)} | ${why ?? open} |`;
+      const why =
+        judgementOf(one, judged)?.why ?? (one.outcome === 'unreached' ? 'No test executes it.' : '');
+      const open = isEquivalent(one, judged) ? '' : '**Open.** ';
+      return `| ${one.path.replace(/^packages\/(server\/)?/, '')} | ${code(one.was)} | ${code(one.is)} | ${open}${why} |`;
     });
   return [
     `${results.length} of ${of} mutants, seed ${seed}, ${tests} test files: ${killed} killed, ${hung} stopped at the limit, ` +

@@ -20,7 +20,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   verifier: {
     sources: ['packages/verifier/src'],
-    tests: ['packages/verifier/test/', 'packages/server/test/races/'],
+    tests: ['packages/verifier/test/'],
   },
   actions: { sources: ['packages/server/src/actions'], tests: SERVER_TESTS },
   store: { sources: ['packages/server/src/store'], tests: SERVER_TESTS },
