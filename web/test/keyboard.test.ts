@@ -1,8 +1,9 @@
 /** The administration without a mouse, and by ear: every act by keys alone, the focus never lost, what came of it said. */
 import { text } from 'node:stream/consumers';
-import type { Browser, Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
+import { hasChromium } from '../../packages/server/test/services/browser.ts';
+import { findChromium } from '../../packages/server/test/services/chromium.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { besidesTheQuestion } from './administration-walk.ts';
 import { focused, hear, keepsFocus, listenAloud, press, tabTo } from './keyboard.ts';
@@ -27,7 +28,11 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
   beforeAll(async () => {
     [site, browser] = await Promise.all([
       openSite({ CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}' }),
-      openBrowser(),
+      // Of its own: keys that are to come in the same breath would not over the line to the shared one.
+      chromium.launch({
+        executablePath: findChromium() as string,
+        args: ['--no-sandbox', '--disable-dev-shm-usage'],
+      }),
     ]);
     await site.call('POST', '/v1/admin/users', {
       bearer: SERVICE_KEY,
