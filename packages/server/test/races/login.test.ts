@@ -1,196 +1,185 @@
+/** Logins between what ends sessions: each stops before its session is written, before that is committed, and before it is answered. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, backends, SERVICE_KEY } from '../support.ts';
-import { openPlace, type Place, pause, quickPasswords, repeat, until } from './node.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { EVERYWHERE, type HeldAt, hold } from '../services/held-database.ts';
+import { type Answer, SERVICE_KEY } from '../support.ts';
+import { answeredOrLocked, type Node, openPlace, type Place, until } from './node.ts';
 
 interface Login {
-  answeredMs: number;
   sid: string;
   bearer: string;
 }
+interface User {
+  id: number;
+  email: string;
+  /** A session that was opened before everything. */
+  own: Login;
+}
+type Change = (user: User) => Promise<Answer>;
 
-/** Many logins that fail are what these tests are about. */
-const NO_LIMITS = {
-  CURFEW_LOGIN_FAILURES_PAIR: '1000000',
-  CURFEW_LOGIN_FAILURES_ADDRESS: '1000000',
-  CURFEW_LOGIN_FAILURES_ACCOUNT: '1000000',
-};
+/** Where the login stops, and whether it is at the node that the change comes to or at another. */
+const RACES = EVERYWHERE.flatMap((at) => [
+  { at, where: 'the same node', node: 0 },
+  { at, where: 'another node', node: 1 },
+]);
 
-describe.each(backends())('login, %s', (backend) => {
-  const rounds = backend === 'postgres' ? 60 : 20;
+describe.runIf(hasPostgres())('login', () => {
   let on: Place;
   beforeAll(async () => {
-    // A password takes some milliseconds to prove: enough for something else to happen in between.
-    on = await openPlace(backend, NO_LIMITS, { passwords: quickPasswords(() => Math.random() * 6) });
+    on = await openPlace('postgres');
   });
   afterAll(() => on.close());
 
-  async function logIn(i: number, email: string, delayMs: number): Promise<Login | Answer> {
-    await pause(delayMs);
-    const answer = await on.at(i).call('POST', '/v1/login', { body: { email, password: 'secret' } });
+  async function logIn(node: Node, email: string): Promise<Login | Answer> {
+    const answer = await node.call('POST', '/v1/login', { body: { email, password: 'secret' } });
     if (answer.status !== 200) return answer;
-    return { answeredMs: performance.now(), sid: answer.json.session.id, bearer: answer.json.access_token };
+    return { sid: answer.json.session.id, bearer: answer.json.access_token };
   }
-  const loggedIn = (logins: (Login | Answer)[]): Login[] =>
-    logins.filter((login): login is Login => 'sid' in login);
+  const isLogin = (outcome: Login | Answer): outcome is Login => 'bearer' in outcome;
 
-  /** How long six logins take here and now: as wide are the races, or on a busy machine nothing meets. */
-  async function spanMs(): Promise<number> {
+  async function newUser(): Promise<User> {
     const user = await on.user();
-    const beganMs = performance.now();
-    await Promise.all(Array.from({ length: 6 }, (_, i) => logIn(i, user.email, 0)));
-    return performance.now() - beganMs;
+    const own = await logIn(on.at(0), user.email);
+    if (!isLogin(own)) throw new Error('the first login failed');
+    return { ...user, own };
   }
 
-  const aliveAt = async (login: Login): Promise<boolean[]> =>
-    Promise.all(
-      on.nodes.map(
-        async (node) => (await node.call('GET', '/v1/check', { bearer: login.bearer })).status === 200,
-      ),
-    );
+  const checks = (login: Login): Promise<Answer[]> =>
+    Promise.all(on.nodes.map((node) => node.call('GET', '/v1/check', { bearer: login.bearer })));
+  const isAlive = async (login: Login): Promise<boolean> => {
+    const statuses = (await checks(login)).map(({ status }) => status);
+    expect([
+      [200, 200],
+      [401, 401],
+    ]).toContainEqual(statuses);
+    return statuses[0] === 200;
+  };
 
-  const admin = (method: string, path: string, i: number, body?: object): Promise<Answer> =>
-    on.at(i).call(method, path, { bearer: SERVICE_KEY, ...(body === undefined ? {} : { body }) });
+  const admin = (method: string, path: string, body?: object): Promise<Answer> =>
+    on.at(0).call(method, path, { bearer: SERVICE_KEY, ...(body === undefined ? {} : { body }) });
 
-  test('racing a logout of all: who was born above the cut lives, and nobody else', async () => {
-    let lived = 0;
-    let died = 0;
-    const users: number[] = [];
-    const span = await spanMs();
-    await repeat(rounds, async (round) => {
-      const user = await on.user();
-      users.push(user.id);
-      const first = await logIn(round, user.email, 0);
-      if (!('bearer' in first)) throw new Error('the first login failed');
-      const logins = Array.from({ length: 6 }, (_, i) => logIn(i, user.email, Math.random() * span));
-      await pause(Math.random() * 1.2 * span);
-      const calledMs = performance.now();
-      const out = await (round % 2 === 0
-        ? on.at(round).call('POST', '/v1/logout', { bearer: first.bearer, body: { scope: 'all' } })
-        : admin('POST', '/v1/admin/logout', round, { scope: 'users', user_ids: [user.id] }));
-      expect(out.status).toBe(200);
-      const [cut] = await on.rows<{ position: number }>(
-        'select position from cuts where key = $1',
-        `user:${user.id}`,
+  /** Logs in, stops there, makes the change, goes on. */
+  async function race(at: HeldAt, node: Node, user: User, change: Change): Promise<Login | Answer> {
+    const held = hold(node.world.database, 'insert_session', at);
+    const outcome = logIn(node, user.email);
+    await held.reached;
+    const changing = change(user);
+    // What changes the user waits for a login that has been written, and is not committed.
+    await (at === 'uncommitted' ? answeredOrLocked(on, changing) : changing);
+    held.release();
+    expect([200, 204]).toContain((await changing).status);
+    return outcome;
+  }
+
+  const logouts: [string, Change][] = [
+    [
+      'of all one’s own sessions',
+      ({ own }) => on.at(0).call('POST', '/v1/logout', { bearer: own.bearer, body: { scope: 'all' } }),
+    ],
+    [
+      'by an administrator',
+      ({ id }) => admin('POST', '/v1/admin/logout', { scope: 'users', user_ids: [id] }),
+    ],
+  ];
+  describe.each(logouts)('racing a logout %s', (_name, logOut) => {
+    test.each(RACES)('$at, at $where: born above the cut it lives, otherwise not', async ({ at, node }) => {
+      const user = await newUser();
+      const login = await race(at, on.at(node), user, logOut);
+      if (!isLogin(login)) throw new Error(login.text);
+      expect(await isAlive(user.own)).toBe(false);
+      expect(await isAlive(login)).toBe(at === 'before');
+      const [place] = await on.rows<{ above: boolean }>(
+        `select s.born > c.position as above from user_sessions s join cuts c on c.key = 'user:' || s.user_id where s.id = $1`,
+        login.sid,
       );
-      const all = loggedIn([first, ...(await Promise.all(logins))]);
-      expect(all.length).toBe(7);
-      for (const login of all) {
-        const [row] = await on.rows<{ born: number }>(
-          'select born from user_sessions where id = $1',
-          login.sid,
+      expect(place).toEqual({ above: at === 'before' });
+      // For the reader of the table (contract 001): what is over says so before long, whoever committed late.
+      await until('every row under a cut is marked', async () => {
+        const left = await on.rows(
+          `select 1 from user_sessions s join cuts c on c.key = 'user:' || s.user_id
+           where s.is_active and s.born < c.position and s.user_id = $1`,
+          user.id,
         );
-        const lives = (row?.born ?? 0) > (cut?.position ?? 0);
-        expect([login.sid, ...(await aliveAt(login))]).toEqual([login.sid, ...on.nodes.map(() => lives)]);
-        if (login.answeredMs < calledMs) expect(lives).toBe(false);
-        if (lives) lived++;
-        else died++;
-      }
-    });
-    // Both happened, or nothing was raced.
-    expect(lived).toBeGreaterThan(0);
-    expect(died).toBeGreaterThan(rounds);
-    // For the reader of the table (contract 001): what is over says so before long, whoever committed late.
-    await until('every row under a cut is marked', async () => {
-      const left = await on.rows(
-        `select 1 from user_sessions s join cuts c on c.key = 'user:' || s.user_id
-         where s.is_active and s.born < c.position and s.user_id = any($1::bigint[])`,
-        users,
-      );
-      return left.length === 0;
+        return left.length === 0;
+      });
     });
   });
 
-  const changes: [string, (userId: number, i: number) => Promise<Answer>][] = [
+  const changes: [string, Change][] = [
     [
       'a password reset',
-      (id, i) => admin('POST', `/v1/admin/users/${id}/password`, i, { password: 'another one of theirs' }),
+      ({ id }) => admin('POST', `/v1/admin/users/${id}/password`, { password: 'another one of theirs' }),
     ],
-    ['disabling', (id, i) => admin('PATCH', `/v1/admin/users/${id}`, i, { disabled: true })],
-    ['deleting', (id, i) => admin('DELETE', `/v1/admin/users/${id}`, i)],
+    ['disabling', ({ id }) => admin('PATCH', `/v1/admin/users/${id}`, { disabled: true })],
+    ['deleting', ({ id }) => admin('DELETE', `/v1/admin/users/${id}`)],
   ];
-  test.each(changes)('racing %s: the old password leaves no live session behind', async (name, change) => {
-    let before = 0;
-    let refused = 0;
-    const span = await spanMs();
-    await repeat(rounds, async (round) => {
-      const user = await on.user();
-      const logins = Array.from({ length: 6 }, (_, i) => logIn(i, user.email, Math.random() * span));
-      await pause(Math.random() * 1.2 * span);
-      const changed = await change(user.id, round);
-      expect([200, 204]).toContain(changed.status);
-      const outcomes = await Promise.all(logins);
-      const started = loggedIn(outcomes);
-      for (const login of started) expect(await aliveAt(login)).toEqual(on.nodes.map(() => false));
-      if (name === 'disabling') {
-        expect((await admin('PATCH', `/v1/admin/users/${user.id}`, round, { disabled: false })).status).toBe(
-          200,
-        );
-        for (const login of started) expect(await aliveAt(login)).toEqual(on.nodes.map(() => false));
-      }
-      for (const outcome of outcomes) if (!('sid' in outcome)) expect(outcome.status).toBe(401);
-      before += started.length;
-      refused += outcomes.length - started.length;
+  describe.each(changes)('racing %s', (name, change) => {
+    test.each(RACES)('$at, at $where: the old password leaves no live session', async ({ at, node }) => {
+      const user = await newUser();
+      const outcome = await race(at, on.at(node), user, change);
+      expect(isLogin(outcome)).toBe(at !== 'before');
+      const started = isLogin(outcome) ? [user.own, outcome] : [user.own];
+      if (!isLogin(outcome)) expect(outcome.status).toBe(401);
+      for (const login of started) expect(await isAlive(login)).toBe(false);
+      if (name !== 'disabling') return;
+      expect((await admin('PATCH', `/v1/admin/users/${user.id}`, { disabled: false })).status).toBe(200);
+      for (const login of started) expect(await isAlive(login)).toBe(false);
     });
-    expect(before).toBeGreaterThan(0);
-    expect(refused).toBeGreaterThan(0);
   });
 
-  test("racing the owner's own change of password: that session alone lives", async () => {
-    const span = await spanMs();
-    await repeat(rounds, async (round) => {
-      const user = await on.user();
-      const own = await logIn(round, user.email, 0);
-      if (!('bearer' in own)) throw new Error('the login failed');
-      const logins = Array.from({ length: 4 }, (_, i) => logIn(i, user.email, Math.random() * span));
-      await pause(Math.random() * 0.5 * span);
-      const changed = await on.at(round).call('POST', '/v1/password', {
-        bearer: own.bearer,
-        body: { current_password: 'secret', new_password: 'another one of mine' },
+  test.each(RACES)(
+    'racing the owner’s own change of password, $at, at $where: that session alone lives',
+    async ({ at, node }) => {
+      const user = await newUser();
+      let renewed: Login | undefined;
+      const outcome = await race(at, on.at(node), user, async ({ own }) => {
+        const changed = await on.at(0).call('POST', '/v1/password', {
+          bearer: own.bearer,
+          body: { current_password: 'secret', new_password: 'another one of mine' },
+        });
+        renewed = { ...own, bearer: changed.json.access_token };
+        return changed;
       });
-      expect(changed.status).toBe(200);
-      const started = loggedIn(await Promise.all(logins));
-      for (const login of started) expect(await aliveAt(login)).toEqual(on.nodes.map(() => false));
-      expect(await aliveAt(own)).toEqual(on.nodes.map(() => false));
-      const renewed = { ...own, bearer: changed.json.access_token as string };
-      expect(await aliveAt(renewed)).toEqual(on.nodes.map(() => true));
-    });
-  });
+      expect(isLogin(outcome)).toBe(at !== 'before');
+      if (isLogin(outcome)) expect(await isAlive(outcome)).toBe(false);
+      expect(await isAlive(user.own)).toBe(false);
+      expect(renewed && (await isAlive(renewed))).toBe(true);
+    },
+  );
 
-  test('racing a change of role: no answer with the old role after the change has answered', async () => {
-    const span = await spanMs();
-    await repeat(rounds, async (round) => {
-      const user = await on.user();
-      const [from, to] = ['user', 'admin'];
-      const own = await logIn(round, user.email, 0);
-      if (!('bearer' in own)) throw new Error('the login failed');
-      let answeredMs = Number.POSITIVE_INFINITY;
-      let over = false;
-      const stale: string[] = [];
-      const use = async (login: Login | Answer): Promise<void> => {
-        if (!('bearer' in login)) return;
-        for (let i = 0; !over; i++) {
-          const askedMs = performance.now();
-          const { status, headers } = await on.at(i).call('GET', '/v1/check', { bearer: login.bearer });
-          const role = headers.get('curfew-role');
-          if (status === 200 && role !== to && askedMs > answeredMs) stale.push(`${login.sid}: ${role}`);
-          await pause(0);
-        }
-      };
-      const uses = [
-        use(own),
-        ...Array.from({ length: 6 }, async (_, i) => use(await logIn(i, user.email, Math.random() * span))),
-      ];
-      await pause(Math.random() * 1.2 * span);
-      expect(from).not.toBe(to);
-      const changed = await admin('PATCH', `/v1/admin/users/${user.id}`, round, { role: to });
-      answeredMs = performance.now();
-      expect(changed.status).toBe(200);
-      await pause(20);
-      over = true;
-      await Promise.all(uses);
-      expect(stale).toEqual([]);
-      // The role ends the others, and this one was one of them.
-      expect(await aliveAt(own)).toEqual(on.nodes.map(() => false));
-    });
-  });
+  const promote: Change = ({ id }) => admin('PATCH', `/v1/admin/users/${id}`, { role: 'admin' });
+
+  test.each(RACES)(
+    'racing a change of role, $at, at $where: it has the new role, or is over',
+    async ({ at, node }) => {
+      const user = await newUser();
+      const login = await race(at, on.at(node), user, promote);
+      if (!isLogin(login)) throw new Error(login.text);
+      const found = (await checks(login)).map(({ status, headers }) => [status, headers.get('curfew-role')]);
+      expect(found).toEqual(on.nodes.map(() => (at === 'before' ? [200, 'admin'] : [401, null])));
+      expect(await isAlive(user.own)).toBe(false);
+    },
+  );
+
+  test.each([
+    ['the same node', 0],
+    ['another node', 1],
+  ])(
+    'a check that was under way at %s when the role changed: none that begins after it gets the old role',
+    async (_where, at) => {
+      const { own, ...user } = await newUser();
+      const node = on.at(at);
+      node.world.memory.forget();
+      const held = hold(node.world.database, 'session_of_id', 'after');
+      const early = node.call('GET', '/v1/check', { bearer: own.bearer });
+      await held.reached;
+      expect((await promote({ ...user, own })).status).toBe(200);
+      const late = node.call('GET', '/v1/check', { bearer: own.bearer });
+      held.release();
+      // The early one began before the change; either answer is right for it.
+      expect([200, 401]).toContain((await early).status);
+      expect((await late).status).toBe(401);
+      expect(await isAlive(own)).toBe(false);
+    },
+  );
 });

@@ -169,6 +169,21 @@ export async function until(what: string, yes: () => Promise<boolean>, milliseco
   }
 }
 
+/** Waits until it is answered, or until a statement at the place's database waits for a lock that somebody holds. */
+export async function answeredOrLocked(place: Place, answer: Promise<unknown>): Promise<void> {
+  let answered = false;
+  const note = (): void => {
+    answered = true;
+  };
+  answer.then(note, note);
+  await until('it is answered, or waits for a lock', async () => {
+    const locked = await place.rows(
+      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return answered || locked.length > 0;
+  });
+}
+
 export interface Checker {
   check: (bearer: string) => Promise<number>;
   close: () => void;

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, backends, SERVICE_KEY } from '../support.ts';
-import { type Node, nextTurn, openPlace, type Place, pause, repeat } from './node.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { EVERYWHERE, hold } from '../services/held-database.ts';
+import { type Answer, SERVICE_KEY } from '../support.ts';
+import { answeredOrLocked, type Node, openPlace, type Place } from './node.ts';
 
 interface Issued {
   access_token: string;
@@ -37,10 +39,10 @@ function refresh(node: Node, family: Family, token: string): Promise<Answer> {
 const check = async (node: Node, bearer: string): Promise<number> =>
   (await node.call('GET', '/v1/check', { bearer })).status;
 
-describe.each(backends())('refresh, %s', (backend) => {
+describe.runIf(hasPostgres())('refresh', () => {
   let on: Place;
   beforeAll(async () => {
-    on = await openPlace(backend);
+    on = await openPlace('postgres');
   });
   afterAll(() => on.close());
 
@@ -63,39 +65,57 @@ describe.each(backends())('refresh, %s', (backend) => {
     ).map((row) => row.reason);
 
   test.each(families)('64 uses at once give one successor: %s', async (family) => {
-    await repeat(backend === 'postgres' ? 6 : 2, async () => {
+    const user = await on.user();
+    const login = await logIn(on.at(0), family, user.email);
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, (_, i) => refresh(on.at(i), family, login.refresh_token)),
+    );
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
+    const issued = answers.map((answer) => FAMILIES[family].of(answer) as Issued);
+    expect(new Set(issued.map((one) => one.refresh_token)).size).toBe(1);
+    expect(new Set(issued.map((one) => one.access_token)).size).toBe(1);
+    expect(await counted(user.id)).toEqual({ tokens: 2, unspent: 1 });
+    for (const node of on.nodes) expect(await check(node, issued[0]?.access_token ?? '')).toBe(200);
+  });
+
+  const pairs = families.flatMap((family) => EVERYWHERE.map((at) => ({ family, at })));
+  test.each(pairs)(
+    'a second use at another node, while the first is $at, gives the same successor: $family',
+    async ({ family, at }) => {
       const user = await on.user();
       const login = await logIn(on.at(0), family, user.email);
-      const answers = await Promise.all(
-        Array.from({ length: 64 }, (_, i) => refresh(on.at(i), family, login.refresh_token)),
-      );
-      expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
-      const issued = answers.map((answer) => FAMILIES[family].of(answer) as Issued);
-      expect(new Set(issued.map((one) => one.refresh_token)).size).toBe(1);
-      expect(new Set(issued.map((one) => one.access_token)).size).toBe(1);
+      const held = hold(on.at(0).world.database, 'rotate_refresh_token', at);
+      const first = refresh(on.at(0), family, login.refresh_token);
+      await held.reached;
+      const second = refresh(on.at(1), family, login.refresh_token);
+      await (at === 'uncommitted' ? answeredOrLocked(on, second) : second);
+      held.release();
+      const [one, other] = [await first, await second];
+      expect([one.status, other.status]).toEqual([200, 200]);
+      expect(FAMILIES[family].of(other)).toMatchObject({
+        refresh_token: (FAMILIES[family].of(one) as Issued).refresh_token,
+        access_token: (FAMILIES[family].of(one) as Issued).access_token,
+      });
       expect(await counted(user.id)).toEqual({ tokens: 2, unspent: 1 });
-      for (const node of on.nodes) expect(await check(node, issued[0]?.access_token ?? '')).toBe(200);
-    });
-  });
+    },
+  );
 
   test('two tabs that go on refreshing stay on one chain', async () => {
     const steps = 15;
-    await repeat(3, async () => {
-      const user = await on.user();
-      const { refresh_token: first } = await logIn(on.at(0), '003', user.email);
-      const tab = async (node: Node): Promise<string[]> => {
-        const seen = [first];
-        for (let i = 0; i < steps; i++) {
-          const answer = await refresh(node, '003', seen.at(-1) ?? '');
-          expect(answer.status).toBe(200);
-          seen.push((answer.json as unknown as Issued).refresh_token);
-        }
-        return seen;
-      };
-      const [one, other] = await Promise.all([tab(on.at(0)), tab(on.at(1))]);
-      expect(other).toEqual(one);
-      expect(await counted(user.id)).toEqual({ tokens: steps + 1, unspent: 1 });
-    });
+    const user = await on.user();
+    const { refresh_token: first } = await logIn(on.at(0), '003', user.email);
+    const tab = async (node: Node): Promise<string[]> => {
+      const seen = [first];
+      for (let i = 0; i < steps; i++) {
+        const answer = await refresh(node, '003', seen.at(-1) ?? '');
+        expect(answer.status).toBe(200);
+        seen.push((answer.json as unknown as Issued).refresh_token);
+      }
+      return seen;
+    };
+    const [one, other] = await Promise.all([tab(on.at(0)), tab(on.at(1))]);
+    expect(other).toEqual(one);
+    expect(await counted(user.id)).toEqual({ tokens: steps + 1, unspent: 1 });
   });
 
   test.each(families)(
@@ -142,47 +162,45 @@ describe.each(backends())('refresh, %s', (backend) => {
     expect(await reasons(user.id)).toEqual(['logout']);
   });
 
-  test('racing a logout never brings a session back', async () => {
-    await repeat(backend === 'postgres' ? 60 : 15, async (round) => {
+  const outs: [string, (bearer: string, userId: number) => Promise<Answer>][] = [
+    ['of its own', (bearer) => on.at(0).call('POST', '/v1/logout', { bearer })],
+    [
+      'of all sessions of the user',
+      (_bearer, userId) =>
+        on.at(0).call('POST', '/v1/admin/logout', {
+          bearer: SERVICE_KEY,
+          body: { scope: 'user', user_id: userId },
+        }),
+    ],
+  ];
+  describe.each(outs)('racing a logout %s', (_name, out) => {
+    const races = families.flatMap((family) =>
+      EVERYWHERE.flatMap((at) => [
+        { family, at, where: 'the same node', node: 0 },
+        { family, at, where: 'another node', node: 1 },
+      ]),
+    );
+    test.each(races)('$family, $at, at $where: it never brings the session back', async (race) => {
+      const { family, at } = race;
+      const node = on.at(race.node);
       const user = await on.user();
-      const family = families[round % families.length] ?? 'v1';
       const login = await logIn(on.at(0), family, user.email);
-      const seen = [login];
-      let over = false;
-      const tab = async (node: Node): Promise<void> => {
-        for (let token = login.refresh_token; !over; ) {
-          const answer = await refresh(node, family, token);
-          if (answer.status !== 200) break;
-          const next = FAMILIES[family].of(answer) as Issued;
-          seen.push(next);
-          token = next.refresh_token;
-          // In one process nothing waits for the outside: without a turn of the loop no timer would ever run.
-          await nextTurn();
+      const held = hold(node.world.database, 'rotate_refresh_token', at);
+      const refreshing = refresh(node, family, login.refresh_token);
+      await held.reached;
+      const ending = out(login.access_token, user.id);
+      // A refresh that has been written, and is not committed, holds its session's row.
+      await (at === 'uncommitted' ? answeredOrLocked(on, ending) : ending);
+      held.release();
+      expect((await ending).status).toBe(200);
+      const answer = await refreshing;
+      expect(answer.status).toBe(at === 'before' ? 401 : 200);
+      const seen = answer.status === 200 ? [login, FAMILIES[family].of(answer) as Issued] : [login];
+      for (const one of seen)
+        for (const other of on.nodes) {
+          expect(await check(other, one.access_token)).toBe(401);
+          expect((await refresh(other, family, one.refresh_token)).status).toBe(401);
         }
-      };
-      const tabs = [tab(on.at(0)), tab(on.at(1)), tab(on.at(1))];
-      await pause(Math.random() * 10);
-      const admin = { bearer: SERVICE_KEY };
-      const out =
-        round % 2 === 0
-          ? await on.at(round).call('POST', '/v1/logout', { bearer: login.access_token })
-          : await on.at(round).call('POST', '/v1/admin/logout', {
-              ...admin,
-              body: { scope: 'user', user_id: user.id },
-            });
-      expect(out.status).toBe(200);
-      const dead = async (): Promise<void> => {
-        for (const one of new Set(seen))
-          for (const node of on.nodes) {
-            expect(await check(node, one.access_token)).toBe(401);
-            expect((await refresh(node, family, one.refresh_token)).status).toBe(401);
-          }
-      };
-      await dead();
-      over = true;
-      await Promise.all(tabs);
-      // What was answered to a refresh that the logout overtook is dead as well.
-      await dead();
     });
   });
 });
