@@ -452,7 +452,7 @@ const COPIES: [what: string, make: (stage: Stage) => Promise<() => Promise<numbe
   [
     'a logical replica takes over, which lacks the last commits',
     async ({ primary }) => {
-      const replica = await startPostgres({ settings: PRIMARY_SETTINGS });
+      const replica = await startPostgres({ another: true, settings: PRIMARY_SETTINGS });
       // After the nodes, which close by writing to it.
       closers.unshift(() => replica.stop());
       const database = openPostgres({ url: replica.url, pool: 1, statementNames: true, log: silent });

@@ -29,7 +29,7 @@ const WARNING = 'the database was restored from another PostgreSQL';
 /** Its own server: what is open in any database of a server holds up the readers in all of them. */
 let postgres: PostgresServer | undefined;
 beforeAll(async () => {
-  if (findPostgres() !== undefined) postgres = await startPostgres();
+  if (findPostgres() !== undefined) postgres = await startPostgres({ another: true });
 });
 afterAll(() => postgres?.stop());
 
