@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freshData } from '../packages/server/test/services/embedded-data.ts';
-import { freePort, scratchRoot } from '../packages/server/test/services/scratch.ts';
+import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
+import { compileCache, freePort } from '../packages/server/test/services/scratch.ts';
+import { migrated } from '../packages/server/test/support.ts';
 
 interface Example {
   url: string;
@@ -13,16 +15,19 @@ interface Example {
   output: () => string;
 }
 
-/** Starts an example as its first line says, on a free port and an empty data directory. */
+const FILES = ['express.ts', 'fastify.ts', 'hono.ts', 'fetch.ts'];
+
+/** Starts an example as its first line says, on a free port and an empty database: the first of them on the embedded one. */
 async function start(file: string): Promise<Example> {
   const port = await freePort();
   const child = spawn(process.execPath, ['--conditions=curfew-source', join(import.meta.dirname, file)], {
     env: {
       PATH: process.env['PATH'],
       PORT: String(port),
-      CURFEW_DATA: freshData('example'),
-      // Compiled once for all of them.
-      NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
+      ...compileCache(),
+      ...(file === FILES[0] || !hasPostgres()
+        ? { CURFEW_DATA: freshData('example'), CURFEW_EMBEDDED_FSYNC: '0' }
+        : { DATABASE_URL: await freshDatabase(migrated), CURFEW_DEMO_ACCOUNTS: '1' }),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -38,7 +43,7 @@ async function start(file: string): Promise<Example> {
   return { url: `http://127.0.0.1:${port}`, child, output: () => output };
 }
 
-describe.each(['express.ts', 'fastify.ts', 'hono.ts', 'fetch.ts'])('examples/%s', (file) => {
+describe.each(FILES)('examples/%s', (file) => {
   let example: Example;
   beforeAll(async () => {
     example = await start(file);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { freePort, scratchRoot } from '../packages/server/test/services/scratch.ts';
+import { compileCache, freePort } from '../packages/server/test/services/scratch.ts';
 import { ISSUER, SERVICE_KEY } from '../packages/server/test/support.ts';
 
 /** An example that runs. */
@@ -21,7 +21,7 @@ export async function startProtected(file: string, authority: string): Promise<E
       AUTHORITY: authority,
       SERVICE_KEY,
       AUDIENCE: ISSUER,
-      NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
+      ...compileCache(),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

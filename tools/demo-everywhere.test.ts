@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findPostgres } from '../packages/server/test/services/postgres.ts';
 import { findRedis } from '../packages/server/test/services/redis.ts';
+import { compileCache } from '../packages/server/test/services/scratch.ts';
 import { requireService } from '../packages/server/test/services/require.ts';
 
 const found =
@@ -21,7 +22,13 @@ describe.skipIf(found === undefined)('npm run demo:everywhere', () => {
       ['--conditions=curfew-source', join(import.meta.dirname, 'demo-everywhere.ts'), '1'],
       {
         // What the tests are pointed to is not the demo's: it brings its own.
-        env: { ...process.env, DATABASE_URL: undefined, REDIS_URL: undefined, ...environment },
+        env: {
+          ...process.env,
+          DATABASE_URL: undefined,
+          REDIS_URL: undefined,
+          ...compileCache(),
+          ...environment,
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );

@@ -17,6 +17,11 @@ const BACK_END = join(ROOT, 'tools/demo/back-end.ts');
 const NODES = 3;
 const BACK_ENDS = 2;
 
+const INHERITED = {
+  PATH: process.env['PATH'],
+  ...(process.env['NODE_COMPILE_CACHE'] && { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
+};
+
 const stops: (() => Promise<unknown>)[] = [];
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -27,7 +32,7 @@ async function main(): Promise<number> {
 
   const serviceKey = randomBytes(32).toString('base64url');
   const environment = {
-    PATH: process.env['PATH'],
+    ...INHERITED,
     NODE_ENV: 'development',
     LOG_LEVEL: 'info',
     DATABASE_URL: databaseUrl,
@@ -36,26 +41,22 @@ async function main(): Promise<number> {
     CURFEW_ISSUER: 'http://localhost:8000',
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
   };
-  const nodes: string[] = [];
-  for (let i = 1; i <= NODES; i++) {
-    nodes.push(await start([MAIN, 'serve'], { ...environment, PORT: '0' }, /"url":"([^"]+)".*"listening"/));
-    say(`Node ${i}       ${nodes.at(-1)}`);
-  }
-  const backEnds: string[] = [];
-  for (let i = 0; i < BACK_ENDS; i++) {
+  const nodes = await startAll(NODES, 'Node', () =>
+    start([MAIN, 'serve'], { ...environment, PORT: '0' }, /"url":"([^"]+)".*"listening"/),
+  );
+  const backEnds = await startAll(BACK_ENDS, 'Back end', (i) => {
     // Each follows another node, and knows the rest.
     const authority = [...nodes.slice(i + 1), ...nodes.slice(0, i + 1)].join(',');
-    const settings = { PATH: process.env['PATH'], AUTHORITY: authority, SERVICE_KEY: serviceKey };
-    backEnds.push(await start([BACK_END], settings, /listening at (\S+)/));
-    say(`Back end ${i + 1}   ${backEnds.at(-1)}`);
-  }
+    const settings = { ...INHERITED, AUTHORITY: authority, SERVICE_KEY: serviceKey };
+    return start([BACK_END], settings, /listening at (\S+)/);
+  });
 
   const [first = '', ...others] = nodes;
   const rounds = process.argv[2] ?? '10';
   const proof = ['prove', '--rounds', rounds, '--node', others.join(','), '--back-end', backEnds.join(',')];
   say(`\ncurfew ${proof.join(' ')}\n`);
   const child = node([MAIN, ...proof], {
-    PATH: process.env['PATH'],
+    ...INHERITED,
     CURFEW_URL: first,
     CURFEW_SERVICE_KEY: serviceKey,
   });
@@ -83,6 +84,17 @@ async function ownRedis(): Promise<string | undefined> {
 
 function node(args: string[], env: NodeJS.ProcessEnv): ChildProcess {
   return spawn(process.execPath, ['--conditions=curfew-source', ...args], { cwd: ROOT, env, stdio: 'pipe' });
+}
+
+/** Starts several at once, and says where each is. */
+async function startAll(
+  count: number,
+  name: string,
+  startOne: (i: number) => Promise<string>,
+): Promise<string[]> {
+  const addresses = await Promise.all(Array.from({ length: count }, (_, i) => startOne(i)));
+  addresses.forEach((address, i) => say(`${`${name} ${i + 1}`.padEnd(13)}${address}`));
+  return addresses;
 }
 
 /** Starts a process and answers the address that it says it listens at. */

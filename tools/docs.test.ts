@@ -2,14 +2,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { BUDGETS } from '../packages/server/test/services/budget.ts';
-import { makeScratch } from '../packages/server/test/services/scratch.ts';
+import { freshData } from '../packages/server/test/services/embedded-data.ts';
+import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
+import { migrated } from '../packages/server/test/support.ts';
 import { writtenPages } from './docs/pages.ts';
 
 test('the pages that come out of the code are what the code would write: npm run docs', {
   timeout: 240_000,
 }, async () => {
   const root = join(import.meta.dirname, '..');
-  const pages = await writtenPages(makeScratch('docs'));
+  const pages = await writtenPages(
+    hasPostgres()
+      ? { DATABASE_URL: await freshDatabase(migrated) }
+      : { CURFEW_DATA: freshData('docs'), CURFEW_EMBEDDED_FSYNC: '0' },
+  );
   for (const [path, text] of Object.entries(pages))
     expect(readFileSync(join(root, path), 'utf8'), path).toBe(text);
 });

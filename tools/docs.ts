@@ -6,7 +6,9 @@ import { writtenPages } from './docs/pages.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'curfew-docs-'));
 try {
-  for (const [path, text] of Object.entries(await writtenPages(scratch))) {
+  for (const [path, text] of Object.entries(
+    await writtenPages({ CURFEW_DATA: scratch, CURFEW_EMBEDDED_FSYNC: '0' }),
+  )) {
     writeFileSync(join(import.meta.dirname, '..', path), text);
     console.log(path);
   }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freshData } from '../packages/server/test/services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
 import { requireService } from '../packages/server/test/services/require.ts';
-import { freePort, makeScratch } from '../packages/server/test/services/scratch.ts';
+import { compileCache, freePort, makeScratch } from '../packages/server/test/services/scratch.ts';
 import { compare, runBlocks, type ShellBlock, shellBlocks } from './docs/shell-blocks.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -36,6 +36,7 @@ describe.skipIf(!canRun)('what the pages tell to do', () => {
     environment = {
       PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
       CURFEW_DATA: freshData('guides'),
+      ...compileCache(),
       PORT: String(port),
     };
     server = spawn(NODE[0], [...NODE.slice(1), 'serve'], {

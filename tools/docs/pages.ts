@@ -1,3 +1,4 @@
+import type { Environment } from '../../packages/server/src/config.ts';
 import { createAuthority } from '../../packages/server/src/authority.ts';
 import { renderCommandReference } from '../../packages/server/src/cli/reference.ts';
 import { createLog } from '../../packages/server/src/system/log.ts';
@@ -6,21 +7,24 @@ import { type Description, httpPage } from './http-page.ts';
 import { scalePage } from './scale-block.ts';
 import { settingsPage } from './settings-page.ts';
 
-/** The pages that come out of the code, by their paths from the repository's root. */
-export async function writtenPages(scratch: string): Promise<Record<string, string>> {
+/**
+ * The pages that come out of the code, by their paths from the repository's root.
+ * @param place an empty database, in settings
+ */
+export async function writtenPages(place: Environment): Promise<Record<string, string>> {
   return {
     'README.md': readmeWithFigures(),
     'docs/scale.md': scalePage(),
     'docs/settings.md': settingsPage(),
     'docs/cli.md': renderCommandReference(),
-    'docs/http.md': httpPage(await describe(scratch)),
+    'docs/http.md': httpPage(await describe(place)),
   };
 }
 
 /** Asks a server with every default for its own description. */
-async function describe(scratch: string): Promise<Description> {
+async function describe(place: Environment): Promise<Description> {
   const authority = await createAuthority({
-    settings: { CURFEW_DATA: scratch, CURFEW_EMBEDDED_FSYNC: '0' },
+    settings: place,
     log: createLog('silent'),
   });
   try {

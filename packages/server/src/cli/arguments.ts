@@ -1,10 +1,9 @@
-import {
-  clientId as clientIdShape,
-  email as emailShape,
-  login as loginShape,
-} from '../http/contract/shapes.ts';
+import { plainName } from '../domain/plain-name.ts';
 import { type Operand, Refused, UsageError } from './declare.ts';
 import type { Account, Operator } from './operator.ts';
+
+/** What the API takes. Loaded where it is used: it brings the description of HTTP along, which the help has no need of. */
+const shapes = () => import('../http/contract/shapes.ts');
 
 export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by number or by e-mail address.' };
 
@@ -19,20 +18,35 @@ export async function findUser(operator: Operator, reference: string): Promise<A
 }
 
 /** @throws UsageError when it is no e-mail address */
-export function requireEmail(text: string, shape: typeof emailShape = emailShape): string {
-  if (!shape.safeParse(text).success) throw new UsageError(`${text} is not an e-mail address.`);
+export async function requireEmail(text: string, kind: 'email' | 'login' = 'email'): Promise<string> {
+  if (!(await shapes())[kind].safeParse(text).success)
+    throw new UsageError(`${text} is not an e-mail address.`);
   return text;
 }
 
 /** @throws UsageError when it cannot be the name of an application */
-export function requireApplication(text: string): string {
-  if (!clientIdShape.safeParse(text).success)
+export async function requireApplication(text: string): Promise<string> {
+  if (!(await shapes()).clientId.safeParse(text).success)
     throw new UsageError(`${text} is not the name of an application.`);
   return text;
 }
 
-function lookUp(operator: Operator, reference: string): Promise<Account | null> {
-  if (!/^\d+$/.test(reference)) return operator.userByEmail(requireEmail(reference, loginShape));
+/** @throws UsageError when it cannot be the id of a session */
+export async function requireSid(text: string): Promise<string> {
+  const sid = (await shapes()).sid.safeParse(text);
+  if (!sid.success) throw new UsageError(`${text} is not the id of a session.`);
+  return sid.data;
+}
+
+/** @throws UsageError when it is too long for a note */
+export async function requireNote(text: string | undefined): Promise<string | undefined> {
+  const note = (await shapes()).note.safeParse(text);
+  if (!note.success) throw new UsageError(`--note: ${note.error.issues[0]?.message ?? 'is not valid'}.`);
+  return text === undefined ? undefined : plainName(text) || undefined;
+}
+
+async function lookUp(operator: Operator, reference: string): Promise<Account | null> {
+  if (!/^\d+$/.test(reference)) return operator.userByEmail(await requireEmail(reference, 'login'));
   const id = Number(reference);
   if (!Number.isSafeInteger(id) || id < 1) throw new UsageError(`${reference} is not the number of a user.`);
   return operator.userById(id);

@@ -1,10 +1,7 @@
 import { resolve } from 'node:path';
 import { type Config, readConfig } from '../config.ts';
 import type { Backup, Open } from '../store/backup.ts';
-import { refuseMoved } from '../store/move.ts';
-import { endProcess } from '../system/end-process.ts';
 import { type Command, type CommandLine, EXIT, Refused } from './declare.ts';
-import { operatorLog } from './operator-log.ts';
 import { counted } from './terminal.ts';
 
 const backup: Command = {
@@ -21,9 +18,18 @@ const backup: Command = {
     const config = readConfig(line.environment);
     const directory = embeddedDirectory(line, config);
     const target = resolve(line.operand);
+    const [{ refuseMoved }, { backUp }] = await Promise.all([
+      import('../store/move.ts'),
+      import('../store/backup.ts'),
+    ]);
     refuseMoved(directory);
-    const { backUp } = await import('../store/backup.ts');
-    const made = await backUp(directory, target, config.encryptionKey === null, opener(config), new Date());
+    const made = await backUp(
+      directory,
+      target,
+      config.encryptionKey === null,
+      await opener(line, config),
+      new Date(),
+    );
     line.terminal.answer(
       { directory: target, ...made },
       `Backed up ${contentsOf(made)} to ${target}.${made.has_key ? '' : ' The key is not in it: keep CURFEW_KEY somewhere else.'}`,
@@ -45,7 +51,7 @@ const restore: Command = {
     const config = readConfig(line.environment);
     const directory = embeddedDirectory(line, config);
     const { restore: putBack } = await import('../store/backup.ts');
-    const put = await putBack(resolve(line.operand), directory, opener(config));
+    const put = await putBack(resolve(line.operand), directory, await opener(line, config));
     line.terminal.answer(
       { directory, ...put },
       `Restored ${contentsOf(put)}, as of ${put.made_at}, to ${directory}.\nSessions that were logged out since then are alive again. To end everyone: curfew logout --everyone`,
@@ -64,12 +70,14 @@ function embeddedDirectory(line: CommandLine, { database }: Config): string {
 }
 
 /** Opens the embedded database in any directory, to sync what is written; a disk that fails ends the command. */
-export function opener(config: Config): Open {
-  const log = operatorLog(config, false);
-  return async (directory) => {
-    const { openEmbedded } = await import('../store/embedded.ts');
-    return openEmbedded(directory, { onFailure: (failure) => endProcess(log, failure) });
-  };
+export async function opener(line: CommandLine, config: Config): Promise<Open> {
+  const [{ openEmbedded }, { endProcess }, { operatorLog }] = await Promise.all([
+    import('../store/embedded.ts'),
+    import('../system/end-process.ts'),
+    import('./operator-log.ts'),
+  ]);
+  const log = operatorLog(config, line.terminal.streams);
+  return (directory) => openEmbedded(directory, { onFailure: (failure) => endProcess(log, failure) });
 }
 
 const contentsOf = ({ counts: { users, sessions, events } }: Backup): string =>

@@ -2,42 +2,44 @@ import { parseArgs } from 'node:util';
 import type { Environment } from '../config.ts';
 import { COMMANDS } from './commands.ts';
 import { type Command, CommandLine, EXIT, optionsOf, UsageError } from './declare.ts';
-import { explain } from './explain.ts';
 import { renderHelp, renderOverview, usageOf } from './help.ts';
-import { processTerminal } from './terminal.ts';
+import { openTerminal, type Streams } from './terminal.ts';
 
 /**
  * Runs the command that the arguments name.
  * @returns the exit code
  */
-export async function runCommand(args: string[], environment: Environment): Promise<number> {
-  // Whoever reads our output may stop reading (`| head`): that is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);
-  });
+export async function runCommand(
+  args: string[],
+  environment: Environment,
+  streams: Streams,
+): Promise<number> {
   try {
-    return await dispatch(args, environment);
+    return await dispatch(args, environment, streams);
   } catch (error) {
+    // Only now: it knows the errors of every database.
+    const { explain } = await import('./explain.ts');
     const { code, sentence } = explain(error);
-    process.stderr.write(`curfew: ${sentence}\n`);
+    streams.stderr.write(`curfew: ${sentence}\n`);
     return code;
   }
 }
 
-async function dispatch(args: string[], environment: Environment): Promise<number> {
+async function dispatch(args: string[], environment: Environment, streams: Streams): Promise<number> {
   const [first] = args;
   if (first === undefined) {
-    process.stderr.write(`${renderOverview(COMMANDS)}\n`);
+    streams.stderr.write(`${renderOverview(COMMANDS)}\n`);
     return EXIT.usage;
   }
-  if (first === 'help' || first === '--help' || first === '-h') return showHelp(args.slice(1));
-  if (first === '--version') return dispatch(['version', ...args.slice(1)], environment);
+  if (first === 'help' || first === '--help' || first === '-h') return showHelp(args.slice(1), streams);
+  if (first === '--version') return dispatch(['version', ...args.slice(1)], environment, streams);
 
   const command = findCommand(args);
-  if (!command) return unknown(args);
+  if (!command) return unknown(args, streams);
   const rest = args.slice(command.words.split(' ').length);
-  if (rest.some((arg) => arg === '--help' || arg === '-h')) return showHelp(command.words.split(' '));
-  return command.run(parse(command, rest, environment));
+  if (rest.some((arg) => arg === '--help' || arg === '-h'))
+    return showHelp(command.words.split(' '), streams);
+  return command.run(parse(command, rest, environment, streams));
 }
 
 function findCommand(args: string[]): Command | undefined {
@@ -47,27 +49,27 @@ function findCommand(args: string[]): Command | undefined {
 const belowWord = (word: string | undefined): Command[] =>
   COMMANDS.filter(({ words }) => words.startsWith(`${word} `));
 
-function showHelp(about: string[]): number {
+function showHelp(about: string[], streams: Streams): number {
   const words = about.filter((word) => !word.startsWith('-'));
   const command = findCommand(words);
   const below = belowWord(words[0]);
-  if (words.length > 0 && !command && below.length === 0) return unknown(words);
+  if (words.length > 0 && !command && below.length === 0) return unknown(words, streams);
   const text = command ? renderHelp(command) : renderOverview(below.length > 0 ? below : COMMANDS);
-  process.stdout.write(`${text}\n`);
+  streams.stdout.write(`${text}\n`);
   return EXIT.done;
 }
 
 /** @throws UsageError */
-function unknown(args: string[]): number {
+function unknown(args: string[], streams: Streams): number {
   const below = belowWord(args[0]);
   if (below.length === 0) throw new UsageError(`there is no command ${args[0]}. See: curfew help`);
-  if (args[1] === '--help' || args[1] === '-h') return showHelp(args.slice(0, 1));
+  if (args[1] === '--help' || args[1] === '-h') return showHelp(args.slice(0, 1), streams);
   const known = below.map(({ words }) => words).join(', ');
   throw new UsageError(`there are ${known}. See: curfew help ${args[0]}`);
 }
 
 /** @throws UsageError */
-function parse(command: Command, args: string[], environment: Environment): CommandLine {
+function parse(command: Command, args: string[], environment: Environment, streams: Streams): CommandLine {
   const options = optionsOf(command);
   const see = `See: curfew ${command.words} --help`;
   let parsed: { values: Record<string, unknown>; positionals: string[] };
@@ -97,6 +99,6 @@ function parse(command: Command, args: string[], environment: Environment): Comm
     environment,
     operands,
     values: parsed.values as Record<string, string | boolean | undefined>,
-    terminal: processTerminal(parsed.values['json'] === true),
+    terminal: openTerminal(streams, parsed.values['json'] === true),
   });
 }

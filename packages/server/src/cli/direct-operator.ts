@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { Denied } from '../actions/denied.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
@@ -17,7 +18,6 @@ import { previewBody } from '../http/respond.ts';
 import { cursorNow, EVERY_EVENT, readOn } from '../store/log.ts';
 import { findCredentials, findUser } from '../store/users.ts';
 import { Refused } from './declare.ts';
-import { operatorLog } from './operator-log.ts';
 import { LAST_ADMINISTRATOR, type LoggedEvent, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
@@ -28,8 +28,8 @@ const PAGE = 200;
 /**
  * Works on the database itself, as a node beside the others: a logout from here takes the same path and waits for them.
  */
-export async function openDirectOperator(config: Config, explicitLevel: boolean): Promise<Operator> {
-  return directOperator(await openWorld(config, { log: operatorLog(config, explicitLevel) }));
+export async function openDirectOperator(config: Config, log: Logger): Promise<Operator> {
+  return directOperator(await openWorld(config, { log }));
 }
 
 function directOperator({ world, close }: OpenWorld): Operator {

@@ -1,5 +1,5 @@
 import { type Command, EXIT } from './declare.ts';
-import { Findings } from './doctor/findings.ts';
+import type { Findings } from './doctor/findings.ts';
 import { counted } from './terminal.ts';
 
 const doctor: Command = {
@@ -13,8 +13,11 @@ const doctor: Command = {
   examples: ['curfew doctor', 'NODE_ENV=production curfew doctor --json'],
   async run(line) {
     // Only now: the clients of PostgreSQL and Redis take as long to load as all the rest.
-    const { look } = await import('./doctor/look.ts');
-    const findings = new Findings();
+    const [{ look }, { Findings: Empty }] = await Promise.all([
+      import('./doctor/look.ts'),
+      import('./doctor/findings.ts'),
+    ]);
+    const findings = new Empty();
     await look(line, findings);
     const { problems } = findings;
     line.terminal.answer({ ok: problems === 0, findings: findings.all }, report(findings));

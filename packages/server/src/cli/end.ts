@@ -1,7 +1,6 @@
 import type { AdminTarget } from '../actions/end-sessions.ts';
-import { plainName } from '../domain/plain-name.ts';
-import { note } from '../http/contract/shapes.ts';
-import { type CommandLine, type Option, Refused, UsageError } from './declare.ts';
+import { requireNote } from './arguments.ts';
+import { type CommandLine, type Option, Refused } from './declare.ts';
 import type { Ended, Operator } from './operator.ts';
 import { counted, plain } from './terminal.ts';
 
@@ -12,14 +11,6 @@ export const HOW: Record<string, Option> = {
   note: { value: 'TEXT', about: 'Why, for the log: 500 characters at most.' },
   'dry-run': { about: 'End nothing; show how many sessions would end, and the newest of them.' },
 };
-
-/** @throws UsageError when it is too long */
-function readNote(line: CommandLine): string | undefined {
-  const text = line.text('note');
-  const read = note.safeParse(text);
-  if (!read.success) throw new UsageError(`--note: ${read.error.issues[0]?.message ?? 'is not valid'}.`);
-  return text === undefined ? undefined : plainName(text) || undefined;
-}
 
 /** Shows what would end, where only that was asked. @returns whether it was */
 export async function previewed(
@@ -48,7 +39,7 @@ export async function endAndReport(
   confirm: number | null = null,
 ): Promise<Ended> {
   const wait = line.flag('no-wait') ? 'none' : 'replicas';
-  const ending = await operator.end(target, { confirm, wait, note: readNote(line) });
+  const ending = await operator.end(target, { confirm, wait, note: await requireNote(line.text('note')) });
   if (ending.outcome === 'confirmation_required') {
     line.terminal.answer(ending, `${counted(ending.count, 'session')} would end.`);
     throw new Refused(

@@ -62,7 +62,7 @@ export const logoutCommands: Command[] = [logout];
 async function targetOf(line: CommandLine, operator: Operator, listed: string[]): Promise<AdminTarget> {
   const [user, app, device] = [line.text('user'), line.text('app'), line.text('device')];
   if (line.flag('everyone')) return { scope: 'everyone' };
-  if (app !== undefined) return { scope: 'client', clientId: requireApplication(app) };
+  if (app !== undefined) return { scope: 'client', clientId: await requireApplication(app) };
   if (user !== undefined) {
     const { id } = await findUser(operator, user);
     if (device === undefined) return { scope: 'user', userId: id };
@@ -78,16 +78,16 @@ async function targetOf(line: CommandLine, operator: Operator, listed: string[])
 async function readList(line: CommandLine): Promise<string[]> {
   const given = line.text('users');
   if (given === undefined) return [];
-  const text = given === '-' ? await readInput() : given;
+  const text = given === '-' ? await readInput(line.terminal.streams.stdin) : given;
   const users = text.split(/[\s,]+/).filter((item) => item !== '');
   if (users.length === 0) throw new UsageError('--users is empty.');
   if (users.length > MOST_USERS) throw new UsageError(`at most ${MOST_USERS} users at a time.`);
   return users;
 }
 
-async function readInput(): Promise<string> {
+async function readInput(input: AsyncIterable<unknown>): Promise<string> {
   let text = '';
-  for await (const chunk of process.stdin) text += String(chunk);
+  for await (const chunk of input) text += String(chunk);
   return text;
 }
 

@@ -1,8 +1,5 @@
 import { readConfig } from '../config.ts';
-import { migrate } from '../store/migrate.ts';
-import { findSpelledApart } from '../store/users.ts';
 import { type Command, EXIT } from './declare.ts';
-import { operatorLog } from './operator-log.ts';
 import { counted } from './terminal.ts';
 
 const command: Command = {
@@ -14,8 +11,13 @@ const command: Command = {
   examples: ['curfew migrate', 'DATABASE_URL=postgres://localhost/curfew curfew migrate'],
   async run(line) {
     const config = readConfig(line.environment);
-    const { openDatabase } = await import('../authority.ts');
-    const database = await openDatabase(config, operatorLog(config, false));
+    const [{ openDatabase }, { migrate }, { findSpelledApart }, { operatorLog }] = await Promise.all([
+      import('../authority.ts'),
+      import('../store/migrate.ts'),
+      import('../store/users.ts'),
+      import('./operator-log.ts'),
+    ]);
+    const database = await openDatabase(config, operatorLog(config, line.terminal.streams));
     try {
       const applied = await migrate(database, (name) => line.terminal.note(`Applying ${name}`));
       const apart = applied.length === 0 ? [] : await findSpelledApart(database);

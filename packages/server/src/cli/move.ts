@@ -1,7 +1,6 @@
 import { readConfig } from '../config.ts';
 import { opener } from './backup.ts';
 import { type Command, EXIT, Refused, UsageError } from './declare.ts';
-import { operatorLog } from './operator-log.ts';
 import { counted, table } from './terminal.ts';
 
 const move: Command = {
@@ -23,12 +22,16 @@ const move: Command = {
       );
     const { directory } = config.database;
     const goal = readConfig({ ...line.environment, DATABASE_URL: url });
-    const { openDatabase } = await import('../authority.ts');
-    const { moveDatabase } = await import('../store/move.ts');
+    const [{ openDatabase }, { moveDatabase }, { operatorLog }, open] = await Promise.all([
+      import('../authority.ts'),
+      import('../store/move.ts'),
+      import('./operator-log.ts'),
+      opener(line, config),
+    ]);
     const to = withoutSecrets(url, goal.database.kind === 'postgres' ? goal.database.schema : null);
-    const target = await openDatabase(goal, operatorLog(goal, false));
+    const target = await openDatabase(goal, operatorLog(goal, line.terminal.streams));
     try {
-      const moved = await moveDatabase(directory, opener(config), target, to, new Date(), (name, rows) =>
+      const moved = await moveDatabase(directory, open, target, to, new Date(), (name, rows) =>
         line.terminal.note(`${name}: ${counted(rows, 'row')}`),
       );
       line.terminal.answer(

@@ -1,11 +1,15 @@
 import pino, { type Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { createLog } from '../system/log.ts';
+import type { Streams } from './terminal.ts';
 
 /**
  * The log of a command: on standard error, because standard output is the answer, and only of failures unless
  * LOG_LEVEL asks for more.
  */
-export function operatorLog(config: Config, explicitLevel: boolean): Logger {
-  return createLog(explicitLevel ? config.logLevel : 'error', pino.destination({ dest: 2, sync: true }));
+export function operatorLog(config: Config, { stderr }: Streams, explicitLevel = false): Logger {
+  return createLog(
+    explicitLevel ? config.logLevel : 'error',
+    stderr.fd === undefined ? stderr : pino.destination({ dest: stderr.fd, sync: true }),
+  );
 }

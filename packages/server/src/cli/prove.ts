@@ -127,7 +127,7 @@ async function userOf(line: CommandLine, operator: Operator): Promise<{ who: Use
   const named = line.text('user');
   if (named !== undefined) {
     const { id, email } = await findUser(operator, named);
-    return { who: { id, email, password: await readPassword() }, made: false };
+    return { who: { id, email, password: await readPassword(line.terminal.streams) }, made: false };
   }
   const email = `prove-${randomBytes(8).toString('hex')}@curfew.invalid`;
   const password = randomBytes(24).toString('base64url');

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { COMMAND_SETTINGS, type Config, ConfigError, readCommandSettings, readConfig } from '../config.ts';
-import { DirectoryInUse } from '../store/embedded.ts';
 import { readAnnouncement } from './announcement.ts';
 import { answersTo, apiOperator } from './api-operator.ts';
 import { type CommandLine, Failed, UsageError } from './declare.ts';
@@ -56,9 +55,12 @@ export function remoteServer(line: CommandLine): { url: string; serviceKey: stri
 
 async function openDirect(config: Config, line: CommandLine): Promise<Operator> {
   // Only now: a command that talks to a server needs neither database nor HTTP.
-  const { openDirectOperator } = await import('./direct-operator.ts');
-  const level = line.environment['LOG_LEVEL'];
-  return openDirectOperator(config, level !== undefined && level !== '');
+  const [{ openDirectOperator }, { operatorLog }] = await Promise.all([
+    import('./direct-operator.ts'),
+    import('./operator-log.ts'),
+  ]);
+  const explicitLevel = (line.environment['LOG_LEVEL'] ?? '') !== '';
+  return openDirectOperator(config, operatorLog(config, line.terminal.streams, explicitLevel));
 }
 
 async function openEmbeddedOrServer(config: Config, directory: string, line: CommandLine): Promise<Operator> {
@@ -74,6 +76,7 @@ async function openEmbeddedOrServer(config: Config, directory: string, line: Com
     try {
       return await openDirect(config, line);
     } catch (error) {
+      const { DirectoryInUse } = await import('../store/embedded.ts');
       if (!(error instanceof DirectoryInUse) || performance.now() > patientUntil) throw error;
       await sleep(LOOK_MS);
     }

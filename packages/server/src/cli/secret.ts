@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ReadStream } from 'node:tty';
 import { decodeUtf8 } from '../domain/unicode.ts';
 import { Refused, UsageError } from './declare.ts';
+import type { Streams } from './terminal.ts';
 
 /** Longer than any passphrase that the server takes. */
 const MAX_BYTES = 8192;
@@ -15,23 +16,22 @@ export function generatePassword(): string {
  * A new password that no argument and no history has seen: asked for twice without echo on a terminal, else the first
  * line of standard input.
  */
-export async function readNewPassword(): Promise<string> {
-  if (!process.stdin.isTTY) return readPiped(process.stdin);
-  const [first = '', again = ''] = await askHidden(
-    ['New password: ', 'Once more: '],
-    process.stdin,
-    process.stderr,
-  );
+export async function readNewPassword({ stdin, stderr }: Streams): Promise<string> {
+  if (!isTerminal(stdin)) return readPiped(stdin);
+  const [first = '', again = ''] = await askHidden(['New password: ', 'Once more: '], stdin, stderr);
   if (first !== again) throw new Refused('the two passwords are not the same. Nothing was changed.');
   return readable(first);
 }
 
 /** A password that is there already: asked for once without echo, else the first line of standard input. */
-export async function readPassword(): Promise<string> {
-  if (!process.stdin.isTTY) return readPiped(process.stdin);
-  const [given = ''] = await askHidden(['Password: '], process.stdin, process.stderr);
+export async function readPassword({ stdin, stderr }: Streams): Promise<string> {
+  if (!isTerminal(stdin)) return readPiped(stdin);
+  const [given = ''] = await askHidden(['Password: '], stdin, stderr);
   return readable(given);
 }
+
+type Keyboard = Streams['stdin'] & Pick<ReadStream, 'setRawMode'>;
+const isTerminal = (stdin: Streams['stdin']): stdin is Keyboard => stdin.isTTY === true;
 
 /** A terminal that is not set to UTF-8 sends bytes that are read as U+FFFD: many passwords would be one. */
 function readable(typed: string): string {
@@ -60,7 +60,7 @@ export async function readPiped(input: AsyncIterable<unknown>): Promise<string> 
 /** Asks the questions one after another and shows nothing of the answers. */
 export async function askHidden(
   questions: string[],
-  input: Pick<ReadStream, 'setRawMode' | 'setEncoding' | 'on' | 'off' | 'resume' | 'pause'>,
+  input: Keyboard,
   output: { write(text: string): unknown },
 ): Promise<string[]> {
   const answers: string[] = [];

@@ -14,6 +14,10 @@ export const serveCommand: Command = {
       terminal.json || !terminal.watched ? null : (what: string) => terminal.note(`Curfew: ${what} …`);
     say?.('starting');
     const { serve: run } = await import('./serve.ts');
-    return run(environment, { banner: !terminal.json, ...(say && { onStep: say }) });
+    return run(environment, {
+      banner: !terminal.json,
+      stdout: terminal.streams.stdout,
+      ...(say && { onStep: say }),
+    });
   },
 };

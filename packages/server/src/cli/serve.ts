@@ -7,6 +7,7 @@ import { type Environment, readConfig, WITHOUT_FSYNC } from '../config.ts';
 import { webSocketPath } from '../http/upgrades.ts';
 import { createLog } from '../system/log.ts';
 import { announce, withdraw } from './announcement.ts';
+import type { Streams } from './terminal.ts';
 
 /** How long requests may go on after SIGTERM. */
 const DRAIN_MS = 10_000;
@@ -27,10 +28,11 @@ const SERVER_OPTIONS = {
  */
 export async function serve(
   environment: Environment,
-  options: { banner: boolean; onStep?: (what: string) => void },
+  options: { banner: boolean; stdout: Streams['stdout']; onStep?: (what: string) => void },
 ): Promise<number> {
   const config = readConfig(environment);
-  const log = createLog(config.logLevel);
+  const { stdout } = options;
+  const log = createLog(config.logLevel, stdout.fd === undefined ? stdout : undefined);
   // The commands of this machine come in by it while the server has the embedded database.
   const operatorKey = randomBytes(32).toString('base64url');
   const embedded = config.database.kind === 'embedded' ? config.database.directory : null;
@@ -57,7 +59,7 @@ export async function serve(
   const url = addressOf(config.host, port);
   if (embedded !== null)
     announce(embedded, { url: addressOf(reachable(config.host), port), key: operatorKey, pid: process.pid });
-  if (options.banner && !config.production) process.stdout.write(banner(authority, url));
+  if (options.banner && !config.production) stdout.write(banner(authority, url));
   log.info({ url, database: config.database.kind, redis: config.redisUrl !== null }, 'listening');
 
   const signal = await toldToStop(environment);

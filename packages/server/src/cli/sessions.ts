@@ -1,7 +1,6 @@
-import { sid as sidShape } from '../http/contract/shapes.ts';
 import { type Command, EXIT, Refused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
-import { findUser, requireApplication } from './arguments.ts';
+import { findUser, requireApplication, requireSid } from './arguments.ts';
 import type { Session } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { table } from './terminal.ts';
@@ -24,8 +23,8 @@ const list: Command = {
     const before = line.text('before');
     const limit = line.whole('limit', 1, 1000) ?? 100;
     const filter = {
-      clientId: app === undefined ? null : requireApplication(app),
-      before: before === undefined ? null : requireSid(before),
+      clientId: app === undefined ? null : await requireApplication(app),
+      before: before === undefined ? null : await requireSid(before),
       ended: line.flag('ended'),
     };
     return withOperator(line, async (operator) => {
@@ -48,9 +47,9 @@ const end: Command = {
   operands: [{ name: 'SESSION', about: 'The id of a session, as `sessions list` shows it.', many: true }],
   options: HOW,
   examples: ['curfew sessions end 019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60'],
-  run: (line) => {
-    const sids = line.operands.map(requireSid);
-    if (sids.length > 1000) throw new UsageError('at most 1000 sessions at a time.');
+  run: async (line) => {
+    if (line.operands.length > 1000) throw new UsageError('at most 1000 sessions at a time.');
+    const sids = await Promise.all(line.operands.map(requireSid));
     return withOperator(line, async (operator) => {
       const target = { scope: 'sessions', sids } as const;
       if (await previewed(line, operator, target)) return EXIT.done;
@@ -63,12 +62,6 @@ const end: Command = {
 };
 
 export const sessionCommands: Command[] = [list, end];
-
-function requireSid(text: string): string {
-  const sid = sidShape.safeParse(text);
-  if (!sid.success) throw new UsageError(`${text} is not the id of a session.`);
-  return sid.data;
-}
 
 function sessionTable(sessions: Session[], ended: boolean): string {
   const minute = (instant: string): string => instant.slice(0, 16).replace('T', ' ');

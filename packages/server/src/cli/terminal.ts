@@ -1,9 +1,18 @@
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 
 const PLAIN_PROGRESS_MS = 1000;
 
+/** The three standard streams: `process`, or those of a program that runs a command within itself. */
+export interface Streams {
+  readonly stdin: Readable & { isTTY?: boolean; setRawMode?: (on: boolean) => unknown };
+  readonly stdout: Writable & { fd?: number };
+  readonly stderr: Writable & { isTTY?: boolean; fd?: number };
+}
+
 /** Standard output for answers, standard error for everything else. */
 export interface Terminal {
+  readonly streams: Streams;
   /** Whether the answer is to be JSON. */
   readonly json: boolean;
   /** The answer: the value in JSON, or the text for a person. */
@@ -26,9 +35,10 @@ export interface Progress {
   end(text?: string): void;
 }
 
-export function processTerminal(json: boolean): Terminal {
-  const { stdin, stdout, stderr } = process;
+export function openTerminal(streams: Streams, json: boolean): Terminal {
+  const { stdin, stdout, stderr } = streams;
   return {
+    streams,
     json,
     answer(value, text) {
       stdout.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
@@ -37,8 +47,8 @@ export function processTerminal(json: boolean): Terminal {
       stderr.write(`${text}\n`);
     },
     progress: () => (stderr.isTTY ? changingLine(stderr) : plainLines(stderr)),
-    watched: stderr.isTTY,
-    interactive: stdin.isTTY && stderr.isTTY,
+    watched: stderr.isTTY === true,
+    interactive: stdin.isTTY === true && stderr.isTTY === true,
     ask: (question) =>
       new Promise((resolve) => {
         const lines = createInterface({ input: stdin, output: stderr });

@@ -57,7 +57,7 @@ const add: Command = {
     'curfew user add ada@example.com --generate --json',
   ],
   async run(line) {
-    const email = requireEmail(line.operand);
+    const email = await requireEmail(line.operand);
     const role = readRole(line.text('role') ?? 'user');
     const chosen = line.flag('no-password') ? null : await choosePassword(line);
     return withOperator(line, async (operator) => {
@@ -191,7 +191,7 @@ function change(
 }
 
 async function choosePassword(line: CommandLine): Promise<{ password: string; shown?: string }> {
-  if (!line.flag('generate')) return { password: await readNewPassword() };
+  if (!line.flag('generate')) return { password: await readNewPassword(line.terminal.streams) };
   const made = generatePassword();
   return { password: made, shown: made };
 }

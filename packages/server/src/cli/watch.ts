@@ -24,15 +24,21 @@ const watch: Command = {
   anywhere: true,
   options: {
     last: { value: 'N', about: `Events to show of what was before; ${SHOWN_BEFORE} unless given.` },
-    for: { value: 'SECONDS', about: 'End by itself after so many seconds.' },
+    for: { value: 'SECONDS', about: 'End by itself so many seconds after the first events are shown.' },
   },
   examples: ['curfew watch', 'curfew watch --json | grep refresh_replay'],
   run: (line) => {
     const last = line.whole('last', 0, PAGE) ?? SHOWN_BEFORE;
     const seconds = line.whole('for', 1, MOST_SECONDS);
-    const stop = seconds === undefined ? new AbortController().signal : AbortSignal.timeout(seconds * 1000);
+    const stop = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    // Counted from what was before: on a slow machine the start alone can take some seconds.
+    const startClock = (): void => {
+      if (seconds !== undefined) timer = setTimeout(() => stop.abort(), seconds * 1000);
+    };
     return withOperator(line, async (operator) => {
-      await follow(operator, last, stop, (event) => line.terminal.answer(event, lineOf(event)));
+      const show = (event: LoggedEvent): void => line.terminal.answer(event, lineOf(event));
+      await follow(operator, last, stop.signal, show, startClock).finally(() => clearTimeout(timer));
       return EXIT.done;
     });
   },
@@ -45,6 +51,7 @@ async function follow(
   last: number,
   stop: AbortSignal,
   show: (event: LoggedEvent) => void,
+  onBegun: () => void,
 ): Promise<void> {
   const shown = new Set<number>();
   const showOnce = (event: LoggedEvent): void => {
@@ -66,6 +73,7 @@ async function follow(
           const before = await operator.newestEvents(PAGE);
           for (const { position } of before.slice(last)) shown.add(position);
           for (const event of before.slice(0, last).toReversed()) showOnce(event);
+          onBegun();
         }
         ({ cursor } = news);
         heardMs = performance.now();

@@ -20,7 +20,9 @@ describe.each(WAYS)('$way', ({ direct }) => {
   const cf = (args: string[], input = ''): Promise<Outcome> => run(args, place, input);
 
   beforeAll(async () => {
-    place = direct ? { DATABASE_URL: await freshDatabase(migrated) } : { CURFEW_DATA: freshData('data') };
+    place = direct
+      ? { DATABASE_URL: await freshDatabase(migrated) }
+      : { CURFEW_DATA: freshData('data'), CURFEW_EMBEDDED_FSYNC: '0' };
     server = await serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
   });
   afterAll(async () => {

@@ -4,6 +4,7 @@ import { inject, describe, expect, test } from 'vitest';
 import { judgeClock } from '../../src/cli/doctor/database.ts';
 import { judgeVersion } from '../../src/cli/doctor/postgres.ts';
 import type { Environment } from '../../src/config.ts';
+import { freshData } from '../services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { databaseUrl, withClient } from '../services/postgres.ts';
 import { makeScratch } from '../services/scratch.ts';
@@ -64,13 +65,13 @@ test('says everything that is wrong at once, and no secret', async () => {
 });
 
 test('the embedded database: before its first start, free, in use, another key', async () => {
-  const CURFEW_DATA = makeScratch('data');
-  const before = await examine({ CURFEW_DATA });
+  const before = await examine({ CURFEW_DATA: makeScratch('data') });
   expect(before).toMatchObject({ code: 0, ok: true });
   expect(before.of('CURFEW_DATA')[0]?.sentence).toContain('there is no database in');
 
-  const server = await serve({ CURFEW_DATA });
-  const during = await examine({ CURFEW_DATA, PORT: new URL(server.url).port });
+  const place = { CURFEW_DATA: freshData('data'), CURFEW_EMBEDDED_FSYNC: '0' };
+  const server = await serve(place);
+  const during = await examine({ ...place, PORT: new URL(server.url).port });
   expect(during.code).toBe(0);
   expect(during.of('CURFEW_DATA')).toMatchObject([{ state: 'ok' }]);
   expect(during.of('CURFEW_DATA')[0]?.sentence).toContain(`in use by the server at ${server.url}, process`);
@@ -78,14 +79,14 @@ test('the embedded database: before its first start, free, in use, another key',
   await server.stop();
 
   const after = await examine({
-    CURFEW_DATA,
+    ...place,
     CURFEW_KEY: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c',
   });
   expect(after.of('CURFEW_DATA')[0]?.sentence).toContain('is free');
   expect(after.of('schema')).toMatchObject([{ state: 'ok' }]);
   expect(after.problems).toMatchObject([{ about: 'CURFEW_KEY' }]);
   expect(after.code).toBe(1);
-}, 60_000);
+});
 
 describe.skipIf(!hasPostgres())('PostgreSQL', () => {
   test('empty, migrated, of a newer program', async () => {
@@ -141,7 +142,7 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     expect(await direct({})).toMatchObject([{ state: 'warning' }]);
     expect(await direct({ CURFEW_DATABASE_DIRECT_URL: url })).toMatchObject([{ state: 'ok' }]);
     expect(await direct({ CURFEW_DATABASE_DIRECT_URL: admin })).toMatchObject([{ state: 'problem' }]);
-  }, 60_000);
+  });
 
   test('keys in the clear, sealed, and sealed under another key', async () => {
     const DATABASE_URL = await freshDatabase(migrated);

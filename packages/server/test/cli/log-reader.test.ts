@@ -1,59 +1,40 @@
 /** Whoever reads the log of the server may stop reading, or go: the server neither waits for them nor outlives them. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { freshData } from '../services/embedded-data.ts';
-import { freePort } from '../services/scratch.ts';
-import { callerOf, SERVICE_KEY } from '../support.ts';
 import { opened } from '../http/logins.ts';
+import { freshData } from '../services/embedded-data.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { type Caller, migrated, SERVICE_KEY } from '../support.ts';
+import { serve } from './processes.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-/** Some two hundred bytes of log each: more than any pipe holds. */
-const REQUESTS = 3000;
+/** Each is a line of some four thousand bytes: together more than any pipe holds. */
+const REQUESTS = 250;
+const LONG_PATH = `/${'x'.repeat(4000)}`;
 
-async function start(): Promise<{ child: ChildProcess; call: ReturnType<typeof callerOf> }> {
-  const port = await freePort();
-  const child = spawn(process.execPath, ['--conditions=curfew-source', MAIN, 'serve'], {
-    env: {
-      PATH: process.env['PATH'],
-      PORT: String(port),
-      CURFEW_DATA: freshData('log-reader'),
-      CURFEW_SERVICE_KEYS: SERVICE_KEY,
-    },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const call = callerOf((request) => fetch(request), `http://127.0.0.1:${port}`);
-  await expect
-    .poll(() =>
-      call('GET', '/readyz').then(
-        ({ status }) => status,
-        () => 0,
-      ),
-    )
-    .toBe(200);
-  return { child, call };
+async function fill(call: Caller): Promise<void> {
+  for (let left = REQUESTS; left > 0; left -= 50)
+    await Promise.all(Array.from({ length: 50 }, () => call('GET', LONG_PATH)));
 }
 
-const fill = async (call: ReturnType<typeof callerOf>): Promise<void> => {
-  for (let left = REQUESTS; left > 0; left -= 50)
-    await Promise.all(Array.from({ length: 50 }, () => call('GET', '/healthz')));
-};
-
 test.each([
-  ['does not read any more', (child: ChildProcess) => void child.stdout?.pause()],
-  ['has gone', (child: ChildProcess) => void child.stdout?.destroy()],
+  ['does not read any more', (log: Readable) => void log.pause()],
+  ['has gone', (log: Readable) => void log.destroy()],
 ])('a reader that %s: logouts are answered, and SIGTERM ends the process', async (_how, leave) => {
-  const { child, call } = await start();
-  const ended = once(child, 'exit') as Promise<[number | null]>;
+  const { call, log, signal, exited } = await serve({
+    ...(hasPostgres()
+      ? { DATABASE_URL: await freshDatabase(migrated) }
+      : { CURFEW_DATA: freshData('log-reader'), CURFEW_EMBEDDED_FSYNC: '0' }),
+    CURFEW_SERVICE_KEYS: SERVICE_KEY,
+    CURFEW_DEMO_ACCOUNTS: '1',
+  });
   try {
-    leave(child);
+    leave(log);
     await fill(call);
     const { bearer } = await opened(call, 2);
     expect((await call('POST', '/v1/logout', { bearer })).json).toMatchObject({ ended: 1, confirmed: true });
-    child.kill('SIGTERM');
-    expect((await ended)[0]).toBe(0);
+    signal('SIGTERM');
+    expect(await exited).toBe(0);
   } finally {
-    child.kill('SIGKILL');
+    signal('SIGKILL');
   }
 });

@@ -1,69 +1,77 @@
 /** `npm start`, as people use it: its first start says what it does, and ending npm ends the server. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { isAlive, makeScratch, signal, waitGone } from '../services/scratch.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { openQuickly } from '../services/open-embedded.ts';
+import { childrenOf, compileCache, isAlive, makeScratch, signal, waitGone } from '../services/scratch.ts';
+import { migrated } from '../support.ts';
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
-function npmStart(CURFEW_DATA: string): ChildProcess {
-  return spawn('npm', ['start'], {
+/** Starts it, and waits until the server listens. */
+async function npmStart(place: Environment) {
+  const npm = spawn('npm', ['start'], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], CURFEW_DATA, PORT: '0' },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ...compileCache(), ...place },
     stdio: ['ignore', 'pipe', 'inherit'],
     // No signal but those of the test.
     detached: true,
   });
-}
-
-/** What it has written when it listens, and which process that is. */
-async function listening(npm: ChildProcess, directory: string): Promise<{ out: string; pid: number }> {
   let out = '';
-  for await (const chunk of npm.stdout ?? []) {
-    out += String(chunk);
-    if (out.includes('"msg":"listening"')) break;
+  npm.stdout.on('data', (chunk) => (out += String(chunk)));
+  // Every process that could write has ended.
+  const over = once(npm.stdout, 'end');
+  while (!out.includes('"msg":"listening"')) {
+    if (npm.stdout.readableEnded) throw new Error(`it ended\n${out}`);
+    await Promise.race([once(npm.stdout, 'data'), over]);
   }
-  const { readAnnouncement } = await import('../../src/cli/announcement.ts');
-  return { out, pid: readAnnouncement(directory)?.pid ?? 0 };
+  const servers = childrenOf(npm.pid ?? 0);
+  onTestFinished(() => {
+    for (const pid of servers) signal(pid, 'SIGKILL');
+  });
+  expect(servers.map(isAlive)).toEqual([true]);
+  return {
+    said: (): string[] =>
+      out
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => (JSON.parse(line) as { msg: string }).msg),
+    /** Sends the signal to npm alone. */
+    end: async (name: NodeJS.Signals): Promise<void> => {
+      npm.kill(name);
+      await over;
+      await waitGone(servers);
+    },
+  };
 }
 
-test.concurrent.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const)(
-  '%s to npm alone ends the server too, which leaves the directory free',
-  async (name) => {
-    const directory = freshData('npm');
-    const npm = npmStart(directory);
-    const { pid } = await listening(npm, directory);
-    expect([pid > 0, pid !== npm.pid, isAlive(pid)]).toEqual([true, true, true]);
-    const ended = once(npm, 'exit');
-    npm.kill(name);
-    await ended;
-    try {
-      await waitGone([pid], 30_000);
-    } finally {
-      signal(pid, 'SIGKILL');
-    }
-    // In order, and not by force.
-    expect(existsSync(join(directory, 'server.json'))).toBe(false);
-    await (await openQuickly(directory)).close();
-  },
-  120_000,
-);
+test('a first start says what it is doing, before it does it, and SIGKILL to npm alone leaves the directory free', async () => {
+  const CURFEW_DATA = join(makeScratch('first'), 'data');
+  const { said, end } = await npmStart({ CURFEW_DATA });
+  expect(said()[0]).toBe(`making the embedded database in ${CURFEW_DATA}: this takes some seconds, once`);
+  expect(said()[1]).toBe('applying migration 0001-first.sql');
+  expect(said().indexOf('listening')).toBeGreaterThan(2);
+  await end('SIGKILL');
+  // In order, and not by force.
+  expect(said().at(-1)).toBe('stopped');
+  expect(existsSync(join(CURFEW_DATA, 'server.json'))).toBe(false);
+  await (await openQuickly(CURFEW_DATA)).close();
+});
 
-test('a first start says what it is doing, before it does it', async () => {
-  const directory = join(makeScratch('first'), 'data');
-  const npm = npmStart(directory);
-  const { out } = await listening(npm, directory);
-  const said = out
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => (JSON.parse(line) as { msg: string }).msg);
-  expect(said[0]).toBe(`making the embedded database in ${directory}: this takes some seconds, once`);
-  expect(said[1]).toBe('applying migration 0001-first.sql');
-  expect(said.indexOf('listening')).toBeGreaterThan(2);
-  npm.kill('SIGTERM');
-  await once(npm, 'exit');
-}, 120_000);
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+  '%s to npm alone ends the server too, in order',
+  async (name) => {
+    const { said, end } = await npmStart(
+      hasPostgres()
+        ? { DATABASE_URL: await freshDatabase(migrated) }
+        : { CURFEW_DATA: freshData('npm'), CURFEW_EMBEDDED_FSYNC: '0' },
+    );
+    await end(name);
+    expect(said().at(-1)).toBe('stopped');
+  },
+);

@@ -1,24 +1,15 @@
-/** Runs the command as a user does: a process of its own, from the sources, with no environment but the one given. */
+/** Runs commands, within this process or in one of their own, with no environment but the one given. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { inject } from 'vitest';
+import { runCommand } from '../../src/cli/command.ts';
 import type { Environment } from '../../src/config.ts';
-import { makeScratch, scratchRoot } from '../services/scratch.ts';
+import { compileCache, makeScratch } from '../services/scratch.ts';
 import { type Caller, callerOf } from '../support.ts';
 
 const PROGRAM = ['--conditions=curfew-source', fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
-const START_MS = 90_000;
-
-/** Half of what a short command takes is compiling; once for all of them is enough. The run that is over is swept. */
-function compiled(): string {
-  const dir = join(scratchRoot(), `compiled-${inject('databasePrefix')}`);
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, 'owner'), String(process.ppid));
-  return join(dir, 'cache');
-}
 
 export interface Outcome {
   code: number | null;
@@ -29,53 +20,93 @@ export interface Outcome {
   json: any;
 }
 
-/** Where the commands of a test file run: nothing of the repository is there. */
+/** Where the processes of a test file run: nothing of the repository is there. */
 const cwd = makeScratch('commands');
 
-function start(args: string[], environment: Environment): ChildProcess {
-  return spawn(process.execPath, [...PROGRAM, ...args], {
-    cwd,
-    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: compiled(), ...environment },
-    stdio: 'pipe',
-  });
-}
+/** None outlives the test file, also when a test fails. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
 
-/** Runs a command to its end, with `input` on its standard input. */
-export async function run(args: string[], environment: Environment = {}, input = ''): Promise<Outcome> {
-  const child = start(args, environment);
+/** Starts a command in a process of its own, from the sources, as a user does. */
+export function startProcess(args: string[], environment: Environment = {}) {
+  const child = spawn(process.execPath, [...PROGRAM, ...args], {
+    cwd,
+    env: { PATH: process.env['PATH'], ...compileCache(), ...environment },
+  });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
   let out = '';
   let err = '';
-  child.stdout?.on('data', (chunk) => (out += String(chunk)));
-  child.stderr?.on('data', (chunk) => (err += String(chunk)));
+  child.stdout.on('data', (chunk) => (out += String(chunk)));
+  child.stderr.on('data', (chunk) => (err += String(chunk)));
   // A command that ends before it has read everything is no failure of the test.
-  child.stdin?.on('error', () => undefined);
-  child.stdin?.end(input);
-  const [code] = (await once(child, 'close')) as [number | null];
+  child.stdin.on('error', () => undefined);
+  /** Resolve with the exit code: when it has ended, and when what it wrote was read too. */
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  const ended = once(child, 'close').then(([code]) => code as number | null);
   return {
-    code,
-    out,
-    err,
-    json: args.includes('--json') && out !== '' && args[0] !== 'watch' ? JSON.parse(out) : undefined,
+    child,
+    out: () => out,
+    err: () => err,
+    exited,
+    ended,
+    /** Waits until what it writes has come that far. */
+    wrote: async (far: (out: string) => boolean): Promise<void> => {
+      const over = ended.then((code) => {
+        if (!far(out)) throw new Error(`it ended with ${code}\n${out}${err}`);
+      });
+      while (!far(out)) await Promise.race([once(child.stdout, 'data'), over]);
+    },
   };
+}
+
+/** Runs a command to its end within this process, with `input` on its standard input: no more than the start is left out. */
+export async function run(args: string[], environment: Environment = {}, input = ''): Promise<Outcome> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const written = Promise.all([text(stdout), text(stderr)]);
+  const stdin = Readable.from(input === '' ? [] : [Buffer.from(input)]);
+  const code = await runCommand(args, environment, { stdin, stdout, stderr }).finally(() => {
+    stdout.end();
+    stderr.end();
+  });
+  return outcomeOf(args, code, ...(await written));
+}
+
+/** The same in a process of its own. */
+export async function runProcess(
+  args: string[],
+  environment: Environment = {},
+  input = '',
+): Promise<Outcome> {
+  const { child, ended, out, err } = startProcess(args, environment);
+  child.stdin.end(input);
+  return outcomeOf(args, await ended, out(), err());
+}
+
+function outcomeOf(args: string[], code: number | null, out: string, err: string): Outcome {
+  const isJson = args.includes('--json') && out !== '' && args[0] !== 'watch';
+  return { code, out, err, json: isJson ? JSON.parse(out) : undefined };
 }
 
 /** A command that goes on until it is interrupted, and the lines of JSON that it has written. */
 export function follow(args: string[], environment: Environment = {}) {
-  const child = start(args, environment);
-  const closed = once(child, 'close');
-  let out = '';
-  child.stdout?.on('data', (chunk) => (out += String(chunk)));
+  const { child, out, ended, wrote } = startProcess(args, environment);
+  // biome-ignore lint: answers have many shapes
+  const linesIn = (text: string): any[] =>
+    text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
   return {
-    // biome-ignore lint: answers have many shapes
-    lines: (): any[] =>
-      out
-        .slice(0, out.lastIndexOf('\n') + 1)
-        .split('\n')
-        .flatMap((line) => (line === '' ? [] : [JSON.parse(line)])),
+    lines: () => linesIn(out()),
+    /** Waits until it has written so many. */
+    shown: (count: number) => wrote((text) => linesIn(text).length >= count),
     /** As Ctrl-C does. */
     async interrupt(): Promise<void> {
       child.kill('SIGINT');
-      await closed;
+      await ended;
     },
   };
 }
@@ -86,8 +117,14 @@ export interface ServerProcess {
   call: Caller;
   /** Everything on standard output so far. */
   output: () => string;
+  /** Waits until that contains the text. */
+  said: (what: string) => Promise<void>;
+  /** Standard output. */
+  log: Readable;
   signal: (name: NodeJS.Signals) => void;
-  /** Resolves with the exit code when the process has ended. */
+  /** Resolves with the exit code when the process has ended, even if what it wrote was not read. */
+  exited: Promise<number | null>;
+  /** The same when what it wrote was read too. */
   ended: Promise<number | null>;
   /** SIGTERM, and waits for the end. */
   stop: () => Promise<number | null>;
@@ -95,33 +132,23 @@ export interface ServerProcess {
 
 /** Starts `curfew serve` on a free port and waits until it listens. */
 export async function serve(environment: Environment, args: string[] = []): Promise<ServerProcess> {
-  const child = start(['serve', ...args], { PORT: '0', ...environment });
-  let out = '';
-  let err = '';
-  child.stderr?.on('data', (chunk) => (err += String(chunk)));
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  const url = await new Promise<string>((resolve, reject) => {
-    const fail = (why: string): void => reject(new Error(`the server ${why}\n${out}${err}`));
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      fail('did not start in time');
-    }, START_MS);
-    child.stdout?.on('data', (chunk) => {
-      out += String(chunk);
-      const found = /"url":"([^"]+)".*"msg":"listening"/.exec(out)?.[1];
-      if (found === undefined) return;
-      clearTimeout(timer);
-      resolve(found);
-    });
-    void ended.then((code) => fail(`ended with ${code}`));
+  const { child, out, exited, ended, wrote } = startProcess(['serve', ...args], {
+    PORT: '0',
+    ...environment,
   });
+  const listening = /"url":"([^"]+)".*"msg":"listening"/;
+  await wrote((text) => listening.test(text));
+  const url = listening.exec(out())?.[1] ?? '';
   const signal = (name: NodeJS.Signals): void => void child.kill(name);
   return {
     url,
     pid: child.pid ?? 0,
     call: callerOf((request) => fetch(request), url),
-    output: () => out,
+    output: out,
+    said: (what) => wrote((text) => text.includes(what)),
+    log: child.stdout,
     signal,
+    exited,
     ended,
     async stop() {
       signal('SIGTERM');

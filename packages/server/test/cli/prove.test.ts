@@ -2,6 +2,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createVerifier } from '@curfew/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { coverageOf, type NodeState, stateOf } from '../../src/cli/prove/coverage.ts';
+import { isProven, renderReport, type Report } from '../../src/cli/prove/report.ts';
+import { Requests } from '../../src/cli/prove/requests.ts';
 import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
@@ -23,9 +26,11 @@ beforeAll(async () => {
     postgres = await startPostgres();
     await migrated.prepare(postgres.url);
   }
-  place = postgres ? { DATABASE_URL: postgres.url } : { CURFEW_DATA: freshData('prove') };
+  place = postgres
+    ? { DATABASE_URL: postgres.url }
+    : { CURFEW_DATA: freshData('prove'), CURFEW_EMBEDDED_FSYNC: '0' };
   const start = () => serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
-  servers = hasPostgres ? [await start(), await start()] : [await start()];
+  servers = await Promise.all(hasPostgres ? [start(), start()] : [start()]);
   remote = { CURFEW_URL: servers[0]?.url ?? '', CURFEW_SERVICE_KEY: SERVICE_KEY };
 });
 afterAll(async () => {
@@ -58,126 +63,121 @@ async function forgetful(believesMs: number, refusal?: number): Promise<{ server
 }
 
 describe('prove', () => {
-  /** Names every node, or there is one that was not looked at. */
-  const everyNode = (): string[] => {
-    const others = servers.slice(1).map(({ url }) => url);
-    return others.length > 0 ? ['--node', others.join(',')] : [];
-  };
+  const others = (): string[] => servers.slice(1).map(({ url }) => url);
 
-  test('every contract, every scope, every node and their replicas: no late accept', async () => {
-    const nodes = everyNode();
+  test('every contract, every scope, every node, their replicas, a verifier behind its back end: no late accept', async () => {
     // A session of somebody else: no scope may reach it.
     const login = { email: 'test@example.com', password: PASSWORD };
     const stranger = (await servers[0]?.call('POST', '/v1/login', { body: login }))?.json.access_token;
-    const proof = await run(['prove', '--rounds', '2', '--json', ...nodes], remote);
-    expect([proof.code, proof.json.late, proof.json.unconfirmed]).toEqual([0, 0, 0]);
-    expect(proof.json.logouts).toBe(8 + 2 * 7);
-    expect(proof.json.ways).toEqual([
-      'contract v1',
-      'contract 002',
-      'contract 004',
-      'contract 003',
-      ...['selected', 'device', 'others', 'all'].map((scope) => `user's ${scope}`),
-      ...['sessions', 'device', 'user'].map((scope) => `administrator's ${scope}`),
-      'contract 001',
-    ]);
-    expect((await servers[0]?.call('GET', '/v1/check', { bearer: stranger }))?.status).toBe(200);
-    expect(proof.json.not_seen).toEqual([]);
-    expect(proof.json.nodes.map(({ looked_at }: { looked_at: string[] }) => looked_at.length)).toEqual(
-      servers.map(() => 1),
-    );
-    expect(proof.json.surfaces).toHaveLength(4 * servers.length);
-    for (const surface of proof.json.surfaces) expect(surface.checks).toBeGreaterThan(8);
-    // The replicas in the proving process, and the other node.
-    expect(proof.json.acknowledged).toBe(3 * servers.length - 1);
-    // The throw-away user is gone.
-    const users = await run(['user', 'list', '--json'], remote);
-    expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
-  });
-
-  test('a back end that believes what it was told a moment ago is found out', async () => {
-    const { server, url } = await forgetful(2000);
-    try {
-      const proof = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
-      expect([proof.code, proof.out]).toEqual([1, expect.stringContaining('NOT true everywhere')]);
-    } finally {
-      server.close();
-    }
-  });
-
-  test('one that believes nothing is not', async () => {
-    const { server, url } = await forgetful(0);
-    try {
-      const proof = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
-      expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('True everywhere')]);
-    } finally {
-      server.close();
-    }
-  });
-
-  test('one that never knows after a logout proves nothing, whatever it refuses', async () => {
-    const { server, url } = await forgetful(0, 503);
-    try {
-      const proof = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
-      expect([proof.code, proof.out]).toEqual([1, expect.stringMatching(/^NOT proven: back end at /m)]);
-    } finally {
-      server.close();
-    }
-  });
-
-  test.runIf(hasPostgres)(
-    'a node that was not looked at is named, and nothing is called true everywhere',
-    async () => {
-      const proof = await run(['prove', '--rounds', '1', '--json'], remote);
-      const [seen, unseen] = [true, false].map((wanted) =>
-        proof.json.nodes.filter(({ looked_at }: { looked_at: string[] }) => looked_at.length > 0 === wanted),
-      );
-      expect([proof.code, proof.json.late, seen?.length, unseen?.length]).toEqual([1, 0, 1, 1]);
-      expect(proof.json.not_seen).toEqual([`node ${unseen?.[0].id}`]);
-      // Twice the same node, as behind a balancer, is one node.
-      const twice = await run(['prove', '--rounds', '1', '--node', servers[0]?.url ?? ''], remote);
-      expect([twice.code, twice.out]).toEqual([
-        1,
-        expect.stringContaining(`NOT proven everywhere: not looked at node ${unseen?.[0].id}.`),
-      ]);
-      expect(twice.out).not.toContain('True everywhere');
-    },
-  );
-
-  test('a verifier behind no address that was named was not looked at', async () => {
     const verifier = createVerifier({
       authority: servers[0]?.url ?? '',
       serviceKey: SERVICE_KEY,
       audience: 'https://somebody.example',
       log: () => undefined,
     });
+    const asking = await forgetful(0);
+    const requests = new Requests();
     try {
       expect(await verifier.ready(10_000)).toBe(true);
-      const proof = await run(['prove', '--rounds', '1', '--json', ...everyNode()], remote);
-      expect([proof.code, proof.json.late, proof.json.verifiers.length]).toEqual([1, 0, 1]);
-      expect(proof.json.not_seen).toEqual([
-        expect.stringMatching(/^1 of 1 verifiers \(\S+ at 127\.0\.0\.1\)$/),
+      const named = ['--back-end', asking.url, ...(hasPostgres ? ['--node', others().join(',')] : [])];
+      const proof = await run(['prove', '--rounds', '2', '--json', ...named], remote);
+      expect([proof.code, proof.json.late, proof.json.unconfirmed]).toEqual([0, 0, 0]);
+      expect(proof.json.logouts).toBe(8 + 2 * 7);
+      expect(proof.json.ways).toEqual([
+        'contract v1',
+        'contract 002',
+        'contract 004',
+        'contract 003',
+        ...['selected', 'device', 'others', 'all'].map((scope) => `user's ${scope}`),
+        ...['sessions', 'device', 'user'].map((scope) => `administrator's ${scope}`),
+        'contract 001',
       ]);
-      const { server, url } = await forgetful(0);
-      const named = await run(['prove', '--rounds', '1', '--back-end', url, ...everyNode()], remote);
-      server.close();
-      expect([named.code, named.out]).toEqual([0, expect.stringContaining('True everywhere')]);
+      expect((await servers[0]?.call('GET', '/v1/check', { bearer: stranger }))?.status).toBe(200);
+      expect([proof.json.not_seen, proof.json.verifiers.length, proof.json.back_ends]).toEqual([[], 1, 1]);
+      expect(proof.json.nodes.map(({ looked_at }: { looked_at: string[] }) => looked_at.length)).toEqual(
+        servers.map(() => 1),
+      );
+      expect(proof.json.surfaces).toHaveLength(4 * servers.length + 1);
+      for (const surface of proof.json.surfaces) expect(surface.checks).toBeGreaterThan(8);
+      // The replicas in the proving process, the verifier, and the other node.
+      expect(proof.json.acknowledged).toBe(3 * servers.length);
+      expect(renderReport(proof.json)).toMatch(/^True everywhere: 22 logouts, /m);
+      // The throw-away user is gone.
+      const users = await run(['user', 'list', '--json'], remote);
+      expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
+
+      // The same verifier behind no address that was named was not looked at.
+      const states = new Map<string, NodeState>();
+      for (const { url } of servers) states.set(url, await stateOf(requests, url, SERVICE_KEY));
+      const unnamed = coverageOf(states, states, 0);
+      expect(unnamed.not_seen).toEqual([expect.stringMatching(/^1 of 1 verifiers \(\S+ at 127\.0\.0\.1\)$/)]);
+      expect(isProven({ ...proof.json, ...unnamed })).toBe(false);
+      expect(renderReport({ ...proof.json, ...unnamed })).toContain(
+        'NOT proven everywhere: not looked at 1 of 1 verifiers',
+      );
     } finally {
+      requests.close();
+      asking.server.close();
       await verifier.close();
     }
   });
 
-  test('a user of one’s own, with the password from standard input, who stays', async () => {
+  test('with a user of one’s own, who stays: believers, back ends that never know, and nodes that were not looked at are found out', async () => {
+    const [believing, mute] = [await forgetful(2000), await forgetful(0, 503)];
     const user = 'test@example.com';
-    const proof = await run(
-      ['prove', '--rounds', '1', '--json', '--user', user, ...everyNode()],
-      remote,
-      `${PASSWORD}\n`,
-    );
-    expect([proof.code, proof.json.late, proof.json.logouts]).toEqual([0, 0, 11]);
-    const users = await run(['user', 'list', '--json'], remote);
-    expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
-    const wrong = await run(['prove', '--rounds', '1', '--user', user], remote, 'not the password\n');
+    try {
+      // Twice the same node, as behind a balancer, is one node.
+      const node = servers[0]?.url ?? '';
+      const named = ['--node', node, '--back-end', `${believing.url},${mute.url}`];
+      const proof = await run(
+        ['prove', '--rounds', '1', '--json', '--user', user, ...named],
+        remote,
+        `${PASSWORD}\n`,
+      );
+      const report = proof.json as Report;
+      expect([proof.code, report.logouts, report.unconfirmed]).toEqual([1, 11, 0]);
+      const users = await run(['user', 'list', '--json'], remote);
+      expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
+
+      const of = ({ url }: { url: string }) =>
+        report.surfaces.filter(({ surface }) => surface === `back end at ${new URL(url).host}`);
+      expect(of(believing)).toEqual([expect.objectContaining({ unsure: 0 })]);
+      expect(report.late).toBe(of(believing)[0]?.late);
+      expect(report.late).toBeGreaterThan(0);
+      expect(renderReport(report)).toContain('NOT true everywhere');
+
+      expect(of(mute)[0]?.checks).toBeGreaterThan(8);
+      expect(of(mute)).toEqual([expect.objectContaining({ late: 0, unsure: of(mute)[0]?.checks })]);
+      const honest = report.surfaces.filter((surface) => surface.late === 0);
+      const unknowing = { ...report, late: 0, surfaces: honest, not_seen: [] };
+      expect([isProven(unknowing), renderReport(unknowing)]).toEqual([
+        false,
+        expect.stringMatching(/^NOT proven: back end at /m),
+      ]);
+
+      const [seen, unseen] = [true, false].map((wanted) =>
+        report.nodes.filter(({ looked_at: at }) => at.length > 0 === wanted).map(({ id }) => `node ${id}`),
+      );
+      expect([seen?.length, unseen?.length]).toEqual([1, hasPostgres ? 1 : 0]);
+      expect(report.not_seen).toEqual(unseen);
+      const partial = {
+        ...unknowing,
+        ...report,
+        late: 0,
+        surfaces: honest.filter((surface) => surface.unsure < surface.checks),
+      };
+      expect(isProven(partial)).toBe(!hasPostgres);
+      if (hasPostgres)
+        expect(renderReport(partial)).toContain(`NOT proven everywhere: not looked at ${unseen?.join()}.`);
+      expect(isProven({ ...partial, not_seen: [] })).toBe(true);
+    } finally {
+      believing.server.close();
+      mute.server.close();
+    }
+  });
+
+  test('a wrong password is refused, and not repeated', async () => {
+    const wrong = await run(['prove', '--rounds', '1', '--user', '2'], remote, 'not the password\n');
     expect([wrong.code, wrong.out]).toEqual([1, '']);
     expect(wrong.err).not.toContain('not the password');
   });
@@ -196,19 +196,21 @@ describe('watch', () => {
     const watching = follow(['watch', '--last', '1', '--json'], remote);
     try {
       // It is there when it shows what was before.
-      await expect.poll(() => watching.lines().length).toBe(1);
+      await watching.shown(1);
       expect((await run(['logout', '--user', '2', '--json'], remote)).code).toBe(0);
       await run(['user', 'role', '2', 'admin'], remote);
       await run(['user', 'role', '2', 'user'], remote);
-      const reasons = (): unknown[] =>
+      await watching.shown(4);
+      // What it shows twice would be there before what happens later.
+      await run(['user', 'disable', '2'], remote);
+      await run(['user', 'enable', '2'], remote);
+      await watching.shown(5);
+      expect(
         watching
           .lines()
           .slice(1)
-          .map(({ reason }) => reason);
-      await expect.poll(() => reasons().length).toBe(3);
-      // It looks twice in a second: what it showed twice would be there by then.
-      await new Promise((wake) => setTimeout(wake, 1500));
-      expect(reasons()).toEqual(['admin_logout', 'role_changed', 'role_changed']);
+          .map(({ reason }) => reason),
+      ).toEqual(['admin_logout', 'role_changed', 'role_changed', 'user_disabled']);
     } finally {
       await watching.interrupt();
     }
@@ -231,15 +233,16 @@ describe('watch', () => {
       const append = (count: number): string => `insert into events (at, type, actor)
         select now(), 'keys_rotated', 'operator' from generate_series(1, ${count}) returning position`;
       try {
-        await expect.poll(() => positions().length).toBe(1);
+        await watching.shown(1);
         await withClient(place['DATABASE_URL'] ?? '', async (late) => {
           await late.query('begin');
           const { rows } = await late.query<{ position: string }>(append(1));
           const between = await withClient(place['DATABASE_URL'] ?? '', (other) => other.query(append(1500)));
           // Until it has shown what was taken later and is there already.
-          await expect.poll(() => positions().length).toBe(1 + (between.rowCount ?? 0));
+          await watching.shown(1 + (between.rowCount ?? 0));
           await late.query('commit');
-          await expect.poll(positions).toContain(Number(rows[0]?.position));
+          await watching.shown(2 + (between.rowCount ?? 0));
+          expect(positions().at(-1)).toBe(Number(rows[0]?.position));
         });
       } finally {
         await watching.interrupt();
@@ -250,7 +253,7 @@ describe('watch', () => {
 
   test('a server that is restarted: what happened meanwhile is shown, and nothing twice', async () => {
     const port = String(await freePort());
-    const own = hasPostgres ? place : { CURFEW_DATA: freshData('watch') };
+    const own = hasPostgres ? place : { CURFEW_DATA: freshData('watch'), CURFEW_EMBEDDED_FSYNC: '0' };
     const start = () => serve({ ...own, PORT: port, CURFEW_SERVICE_KEYS: SERVICE_KEY });
     let server = await start();
     const at = { CURFEW_URL: server.url, CURFEW_SERVICE_KEY: SERVICE_KEY };
@@ -260,16 +263,17 @@ describe('watch', () => {
     const watching = follow(['watch', '--last', '1', '--json'], at);
     const created = (): number[] => watching.lines().map(({ user_id }) => user_id);
     try {
-      await expect.poll(created).toEqual([first]);
+      await watching.shown(1);
       const second = await add('second@example.com', at);
-      await expect.poll(created).toEqual([first, second]);
+      await watching.shown(2);
       await server.stop();
       // On the database itself, while nobody answers.
       const third = await add('third@example.com', own);
       server = await start();
-      await expect.poll(created).toEqual([first, second, third]);
+      await watching.shown(3);
       const fourth = await add('fourth@example.com', at);
-      await expect.poll(created).toEqual([first, second, third, fourth]);
+      await watching.shown(4);
+      expect(created()).toEqual([first, second, third, fourth]);
     } finally {
       await watching.interrupt();
       await server.stop();

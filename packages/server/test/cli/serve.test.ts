@@ -8,11 +8,12 @@ import { FEED_CLOSED } from '@curfew/protocol/feed';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { curlLines } from '../../src/cli/serve.ts';
+import { freshData } from '../services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { makeScratch } from '../services/scratch.ts';
 import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
-import { run, serve, type ServerProcess } from './processes.ts';
+import { run, runProcess, serve, type ServerProcess } from './processes.ts';
 
 const logIn = async (server: ServerProcess): Promise<string> =>
   (await server.call('POST', '/v1/login', { body: { email: 'test@example.com', password: PASSWORD } })).json
@@ -21,11 +22,14 @@ const status = async (server: ServerProcess, token: string): Promise<number> =>
   (await server.call('GET', '/v1/check', { bearer: token })).status;
 
 describe('a server on the embedded database', () => {
-  const CURFEW_DATA = makeScratch('data');
+  const CURFEW_DATA = freshData('data');
+  const place = { CURFEW_DATA, CURFEW_EMBEDDED_FSYNC: '0' };
   const file = join(CURFEW_DATA, 'server.json');
+  const start = () => serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY });
   let server: ServerProcess;
+  let [kept, ended] = ['', ''];
   beforeAll(async () => {
-    server = await serve({ CURFEW_DATA, CURFEW_SERVICE_KEYS: SERVICE_KEY });
+    server = await start();
   });
   afterAll(async () => {
     await server.stop();
@@ -88,17 +92,6 @@ describe('a server on the embedded database', () => {
     expect(nobody.err).toMatch(/^curfew: the server at http:\/\/127\.0\.0\.1:1 cannot be reached: .*\n$/);
   });
 
-  test('stopping and starting keeps every session and every logout', async () => {
-    const [kept, ended] = [await logIn(server), await logIn(server)];
-    expect((await server.call('POST', '/v1/logout', { bearer: ended, body: { scope: 'this' } })).status).toBe(
-      200,
-    );
-    expect(await server.stop()).toBe(0);
-    expect(existsSync(file)).toBe(false);
-    server = await serve({ CURFEW_DATA, CURFEW_SERVICE_KEYS: SERVICE_KEY });
-    expect([await status(server, kept), await status(server, ended)]).toEqual([200, 401]);
-  });
-
   test('a request that offers another protocol is answered in this one', async () => {
     const body = JSON.stringify({ email: 'test@example.com', password: PASSWORD });
     const { socket, received } = await begin(server.url, body.length, OFFERS_HTTP_2);
@@ -107,6 +100,9 @@ describe('a server on the embedded database', () => {
   });
 
   test('SIGTERM lets a request under way finish, takes no new one, and sends verifiers elsewhere', async () => {
+    [kept, ended] = [await logIn(server), await logIn(server)];
+    const logout = { bearer: ended, body: { scope: 'this' } };
+    expect((await server.call('POST', '/v1/logout', logout)).status).toBe(200);
     const body = JSON.stringify({ email: 'test@example.com', password: PASSWORD });
     const { socket, received } = await begin(server.url, body.length);
     socket.write(body.slice(0, 10));
@@ -117,7 +113,7 @@ describe('a server on the embedded database', () => {
     const feedClosed = once(feed, 'close');
     server.signal('SIGTERM');
     expect((await feedClosed)[0]).toBe(FEED_CLOSED.restart);
-    await expect.poll(() => server.output()).toContain('"msg":"draining"');
+    await server.said('"msg":"draining"');
     await expect(fetch(`${server.url}/healthz`)).rejects.toThrow('fetch failed');
     socket.write(body.slice(10));
     expect(await received).toMatch(/^HTTP\/1\.1 200 [\s\S]*"access_token"/);
@@ -125,23 +121,28 @@ describe('a server on the embedded database', () => {
     expect(server.output()).toContain('"msg":"stopped"');
     // Kept alive as it was, the connection was closed when it had nothing more to do, and not by force.
     expect(server.output()).not.toContain('cut off');
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test('a start knows every session and every logout of before', async () => {
+    server = await start();
+    expect([await status(server, kept), await status(server, ended)]).toEqual([200, 401]);
   });
 
   test('after kill -9 what it left behind misleads nobody', async () => {
-    server = await serve({ CURFEW_DATA, CURFEW_SERVICE_KEYS: SERVICE_KEY });
-    const [kept, ended] = [await logIn(server), await logIn(server)];
+    [kept, ended] = [await logIn(server), await logIn(server)];
     await server.call('POST', '/v1/logout', { bearer: ended, body: { scope: 'this' } });
     server.signal('SIGKILL');
     await server.ended;
     expect(existsSync(file)).toBe(true);
 
-    const alive = await run(['sessions', 'list', '--user', '2', '--json'], { CURFEW_DATA });
+    const alive = await run(['sessions', 'list', '--user', '2', '--json'], place);
     expect(alive).toMatchObject({ code: 0, err: '' });
     const [session] = alive.json.sessions;
-    const out = await run(['sessions', 'end', session.id, '--json'], { CURFEW_DATA });
+    const out = await run(['sessions', 'end', session.id, '--json'], place);
     expect(out.json).toMatchObject({ ended: 1, confirmed: true });
 
-    server = await serve({ CURFEW_DATA, CURFEW_SERVICE_KEYS: SERVICE_KEY });
+    server = await start();
     expect([await status(server, kept), await status(server, ended)]).toEqual([401, 401]);
     const log = await server.call('GET', '/v1/admin/events?reason=admin_logout', { bearer: SERVICE_KEY });
     expect(log.json.events).toMatchObject([{ actor: 'operator', session_ids: [session.id] }]);
@@ -204,7 +205,8 @@ describe('a start that is refused says why in one sentence', () => {
     const taken = await listener();
     const { port } = taken.address() as { port: number };
     try {
-      const refused = await run(['serve'], {
+      // As a process: nothing that was opened keeps it from ending.
+      const refused = await runProcess(['serve'], {
         DATABASE_URL: await freshDatabase(migrated),
         PORT: String(port),
         LOG_LEVEL: 'error',
@@ -226,7 +228,7 @@ describe('a start that is refused says why in one sentence', () => {
       ),
     );
     for (const args of [['serve'], ['migrate'], ['user', 'list']]) {
-      const refused = await run(args, { DATABASE_URL, PORT: '0' });
+      const refused = await run(args, { DATABASE_URL, PORT: '0', LOG_LEVEL: 'error' });
       expect(refused).toMatchObject({ code: 1, out: '' });
       expect(refused.err).toBe(
         'curfew: the database has migration 9999-later.sql, which this program does not know: it was made by a newer Curfew. Run that version, or a newer one.\n',

@@ -1,17 +1,22 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { Logger } from 'pino';
 import { type Config, WITHOUT_FSYNC } from '../../config.ts';
 import { DirectoryInUse } from '../../store/embedded.ts';
 import { readAnnouncement } from '../announcement.ts';
 import { answersTo } from '../api-operator.ts';
-import { operatorLog } from '../operator-log.ts';
 import { checkDatabase } from './database.ts';
 import type { Findings } from './findings.ts';
 
 const PING_MS = 3000;
 
 /** The embedded database's directory: whether it can be written, who has it open, and what is in it. */
-export async function checkDirectory(config: Config, directory: string, findings: Findings): Promise<void> {
+export async function checkDirectory(
+  config: Config,
+  directory: string,
+  log: Logger,
+  findings: Findings,
+): Promise<void> {
   const unwritable = unwritablePart(directory);
   if (unwritable !== null) {
     findings.problem('CURFEW_DATA', `${unwritable} cannot be written by this user.`);
@@ -27,7 +32,7 @@ export async function checkDirectory(config: Config, directory: string, findings
     try {
       // Only now: the engine is large.
       const { openDatabase } = await import('../../authority.ts');
-      const database = await openDatabase(config, operatorLog(config, false));
+      const database = await openDatabase(config, log);
       try {
         findings.ok('CURFEW_DATA', `${directory} is free: no server has it open.`);
         await checkDatabase(config, database, findings);

@@ -1,6 +1,7 @@
 import { openPlaces } from '../../system/places.ts';
 import { apiOperator } from '../api-operator.ts';
 import type { CommandLine } from '../declare.ts';
+import { operatorLog } from '../operator-log.ts';
 import { remoteServer } from '../reach.ts';
 import { checkDirectory } from './directory.ts';
 import type { Findings } from './findings.ts';
@@ -17,11 +18,12 @@ export async function look(line: CommandLine, findings: Findings): Promise<void>
   if (line.text('url') !== undefined) return;
   const { config, bad } = checkSettings(line.environment, findings);
   const { database, redisUrl } = config;
+  const log = operatorLog(config, line.terminal.streams);
   // What could not be read has been said already, and what would stand in for it is not what was meant.
   if (!bad.has('DATABASE_URL'))
     await (database.kind === 'postgres'
-      ? checkPostgres(config, database, findings)
-      : checkDirectory(config, database.directory, findings));
+      ? checkPostgres(config, database, log, findings)
+      : checkDirectory(config, database.directory, log, findings));
   if (redisUrl !== null) await checkRedis(redisUrl, findings);
   const { places } = config;
   if (places !== null)

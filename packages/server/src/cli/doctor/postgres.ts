@@ -1,8 +1,8 @@
+import type { Logger } from 'pino';
 import type { Config } from '../../config.ts';
 import type { Database } from '../../store/database.ts';
 import { readIdentity } from '../../store/nodes.ts';
 import { openPostgres } from '../../store/postgres.ts';
-import { operatorLog } from '../operator-log.ts';
 import { checkDatabase } from './database.ts';
 import type { Findings } from './findings.ts';
 
@@ -23,10 +23,11 @@ interface Facts {
 export async function checkPostgres(
   config: Config,
   postgres: Extract<Config['database'], { kind: 'postgres' }>,
+  log: Logger,
   findings: Findings,
 ): Promise<void> {
   await findings.look('DATABASE_URL', async () => {
-    const database = openPostgres({ ...postgres, pool: 2, log: operatorLog(config, false) });
+    const database = openPostgres({ ...postgres, pool: 2, log });
     try {
       const { rows } = await database.query({
         text: `select current_setting('server_version_num') as version, current_schema() as schema,
@@ -40,7 +41,7 @@ export async function checkPostgres(
       judge(facts, database.description, postgres.pool, findings);
       if (!postgres.statementNames || postgres.directUrl !== null)
         await findings.look('CURFEW_DATABASE_DIRECT_URL', () =>
-          checkDirect(config, postgres, database, findings),
+          checkDirect(postgres, database, log, findings),
         );
       await checkDatabase(config, database, findings);
     } finally {
@@ -51,9 +52,9 @@ export async function checkPostgres(
 
 /** The address past a pooler: whether it is one, and leads to the same database. */
 async function checkDirect(
-  config: Config,
   postgres: Extract<Config['database'], { kind: 'postgres' }>,
   pooled: Database,
+  log: Logger,
   findings: Findings,
 ): Promise<void> {
   const about = 'CURFEW_DATABASE_DIRECT_URL';
@@ -70,7 +71,7 @@ async function checkDirect(
     url: directUrl,
     pool: 1,
     statementNames: true,
-    log: operatorLog(config, false),
+    log,
   });
   try {
     const [one, other] = [await readIdentity(direct), await readIdentity(pooled)];

@@ -1,4 +1,4 @@
-import { createVerifier, type Verifier } from '@curfew/verifier';
+import type { Verifier } from '@curfew/verifier';
 import { Failed } from '../declare.ts';
 import type { Held } from './logins.ts';
 import type { Requests } from './requests.ts';
@@ -73,6 +73,7 @@ export async function replicaSurface(
   onStale: 'ask' | 'refuse',
 ): Promise<Surface> {
   const { host } = new URL(node);
+  const { createVerifier } = await import('@curfew/verifier');
   const verifier: Verifier = createVerifier({
     authority: node,
     serviceKey,
