@@ -62,6 +62,23 @@ async function forgetful(believesMs: number, refusal?: number): Promise<{ server
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
 }
 
+/** How the nodes stand, once so many verifiers in all follow them: those of a proof before have left, each within its lease. */
+async function statesWith(verifiers: number): Promise<Map<string, NodeState>> {
+  const requests = new Requests();
+  const states = new Map<string, NodeState>();
+  try {
+    await expect
+      .poll(async () => {
+        for (const { url } of servers) states.set(url, await stateOf(requests, url, SERVICE_KEY));
+        return [...states.values()].reduce((sum, state) => sum + state.verifier_count, 0);
+      })
+      .toBe(verifiers);
+  } finally {
+    requests.close();
+  }
+  return states;
+}
+
 describe('prove', () => {
   const others = (): string[] => servers.slice(1).map(({ url }) => url);
 
@@ -76,7 +93,6 @@ describe('prove', () => {
       log: () => undefined,
     });
     const asking = await forgetful(0);
-    const requests = new Requests();
     try {
       expect(await verifier.ready(10_000)).toBe(true);
       const named = ['--back-end', asking.url, ...(hasPostgres ? ['--node', others().join(',')] : [])];
@@ -107,8 +123,7 @@ describe('prove', () => {
       expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
 
       // The same verifier behind no address that was named was not looked at.
-      const states = new Map<string, NodeState>();
-      for (const { url } of servers) states.set(url, await stateOf(requests, url, SERVICE_KEY));
+      const states = await statesWith(1);
       const unnamed = coverageOf(states, states, 0);
       expect(unnamed.not_seen).toEqual([expect.stringMatching(/^1 of 1 verifiers \(\S+ at 127\.0\.0\.1\)$/)]);
       expect(isProven({ ...proof.json, ...unnamed })).toBe(false);
@@ -116,7 +131,6 @@ describe('prove', () => {
         'NOT proven everywhere: not looked at 1 of 1 verifiers',
       );
     } finally {
-      requests.close();
       asking.server.close();
       await verifier.close();
     }
@@ -124,6 +138,7 @@ describe('prove', () => {
 
   test('with a user of one’s own, who stays: believers, back ends that never know, and nodes that were not looked at are found out', async () => {
     const [believing, mute] = [await forgetful(2000), await forgetful(0, 503)];
+    await statesWith(0);
     const user = 'test@example.com';
     try {
       // Twice the same node, as behind a balancer, is one node.

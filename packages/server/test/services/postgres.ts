@@ -86,7 +86,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       chownSync(dir, unprivileged.uid, unprivileged.gid);
     }
     if (options.another === true) await initdb(bin, dir);
-    else await promisify(execFile)('cp', ['-a', `${options.copyOf ?? (await emptyData(bin))}/.`, dir]);
+    else copyData(options.copyOf ?? (await emptyData(bin)), dir);
   }
 
   const settings: Record<string, string> = {
@@ -169,6 +169,14 @@ async function emptyData(bin: string): Promise<string> {
   }
   rmSync(unfinished, { recursive: true, force: true });
   return kept;
+}
+
+/** Without `cp`, which a process with an empty PATH does not find. */
+function copyData(from: string, to: string): void {
+  cpSync(from, to, { recursive: true });
+  if (unprivileged !== undefined)
+    for (const path of readdirSync(to, { recursive: true }))
+      chownSync(join(to, String(path)), unprivileged.uid, unprivileged.gid);
 }
 
 /** Makes a database with a name of its own, a copy of `template` when given, and answers its address. */
