@@ -46,10 +46,18 @@ export function backends(): Backend[] {
   return hasPostgres() ? ['embedded', 'postgres'] : ['embedded'];
 }
 
-/** A store of one's own, migrated and empty. */
-export async function openStore(backend: Backend): Promise<Database> {
+/**
+ * A store of one's own, migrated and empty.
+ * @param url of a PostgreSQL of one's own, migrated
+ */
+export async function openStore(backend: Backend, url?: string): Promise<Database> {
   if (backend === 'embedded') return openQuickly(freshData('store'));
-  return openPostgres({ url: await freshDatabase(migrated), pool: 4, statementNames: true, log: silent });
+  return openPostgres({
+    url: url ?? (await freshDatabase(migrated)),
+    pool: 4,
+    statementNames: true,
+    log: silent,
+  });
 }
 
 /**

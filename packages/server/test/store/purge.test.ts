@@ -15,7 +15,8 @@ import {
 import { purgeOld, readersHolding } from '../../src/store/purge.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { quickPasswords } from '../races/node.ts';
-import { backends, openStore, recordingLog } from '../support.ts';
+import { type PostgresServer, startPostgres } from '../services/postgres.ts';
+import { backends, migrated, openStore, recordingLog } from '../support.ts';
 
 const DAY = 86_400_000;
 const now = new Date();
@@ -23,11 +24,17 @@ const ago = (days: number): Date => new Date(now.getTime() - days * DAY);
 
 describe.each(backends())('the old end of the log, %s', (backend) => {
   let database: Database;
+  let postgres: PostgresServer | undefined;
   let statements: string[] = [];
   const query = async (text: string, values: unknown[] = []) => (await database.query({ text, values })).rows;
   beforeEach(async () => {
     if (!database) {
-      const inner = await openStore(backend);
+      // Its own server: what is open in any database of a server keeps the old end in all of them.
+      if (backend === 'postgres') {
+        postgres = await startPostgres();
+        await migrated.prepare(postgres.url);
+      }
+      const inner = await openStore(backend, postgres?.url);
       database = {
         ...inner,
         query: (config) => {
@@ -38,7 +45,10 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     }
     await query('truncate events, logs, readers');
   });
-  afterAll(() => database?.close());
+  afterAll(async () => {
+    await database?.close();
+    await postgres?.stop();
+  });
 
   const append = async (at: Date, count: number): Promise<void> => {
     for (let i = 0; i < count; i++)
