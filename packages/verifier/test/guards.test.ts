@@ -26,6 +26,9 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 /** Each answers `{hello, named}` to any method at /, and refuses at once when stale at /strict. */
+/** Other test files run in this process, and must find its Request and Response as they were. */
+const ALONE = { overrideGlobalObjects: false };
+
 const applications: Record<string, () => RequestListener | Promise<RequestListener>> = {
   express() {
     const app = express();
@@ -54,7 +57,7 @@ const applications: Record<string, () => RequestListener | Promise<RequestListen
       c.json({ hello: c.get('session').subject, named: true }),
     );
     app.all('/strict', honoGuard(verifier, { onStale: 'refuse', cookie: false }), (c) => c.json({}));
-    const listener = getRequestListener(app.fetch);
+    const listener = getRequestListener(app.fetch, ALONE);
     return (req, res) => void listener(req, res);
   },
   fetch() {
@@ -63,8 +66,9 @@ const applications: Record<string, () => RequestListener | Promise<RequestListen
       options,
     )((_request, session) => Response.json({ hello: session.subject, named: true }));
     const strict = fetchGuard(verifier, { onStale: 'refuse', cookie: false })(() => Response.json({}));
-    const listener = getRequestListener((request) =>
-      new URL(request.url).pathname === '/strict' ? strict(request) : open(request),
+    const listener = getRequestListener(
+      (request) => (new URL(request.url).pathname === '/strict' ? strict(request) : open(request)),
+      ALONE,
     );
     return (req, res) => void listener(req, res);
   },
