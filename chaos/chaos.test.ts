@@ -28,14 +28,4 @@ describe.skipIf(found === undefined)('three nodes, two back ends, PostgreSQL and
     expect(passed, `${report}\nhistory: ${directory}`).toBe(true);
     rmSync(directory, { recursive: true, force: true });
   });
-
-  test('back ends that believe a yes for 300 ms are found out', {
-    timeout: MOST_MORE_MS + AROUND_MS,
-  }, async () => {
-    const { passed, report, directory } = await runCampaign(
-      readOptions(['--seconds', '2', '--believes', '300']),
-    );
-    expect([passed, report]).toEqual([false, expect.stringMatching(/\nG1: \d/)]);
-    rmSync(directory, { recursive: true, force: true });
-  });
 });
