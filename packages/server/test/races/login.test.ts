@@ -127,17 +127,56 @@ describe.runIf(hasPostgres())('login', () => {
     });
   });
 
+  const changeOwn: Change = ({ own }) =>
+    on.at(0).call('POST', '/v1/password', {
+      bearer: own.bearer,
+      body: { current_password: 'secret', new_password: 'another one of mine' },
+    });
+  const promote: Change = ({ id }) => admin('PATCH', `/v1/admin/users/${id}`, { role: 'admin' });
+
+  /** The change stops where its cut has its position and nothing is committed; then somebody logs in. */
+  async function logInWithin(statement: string, user: User, change: Change, node: Node) {
+    const held = hold(on.at(0).world.database, statement, 'uncommitted');
+    const changing = change(user);
+    await held.reached;
+    const outcome = logIn(node, user.email);
+    // It would be born above the cut, with what the user's row was.
+    await answeredOrLocked(on, outcome);
+    held.release();
+    expect([200, 204]).toContain((await changing).status);
+    return outcome;
+  }
+  const withinChanges = [...changes, ['an own change of password', changeOwn] as [string, Change]].flatMap(
+    ([name, change]) => [0, 1].map((node) => ({ name, change, node })),
+  );
+  test.each(withinChanges)(
+    'a login within the transaction of $name, at node $node, has the old password and is refused',
+    async ({ name, change, node }) => {
+      const user = await newUser();
+      const statement = name.startsWith('an own') ? 'cut_others' : 'cut_user';
+      const outcome = await logInWithin(statement, user, change, on.at(node));
+      expect(isLogin(outcome) ? await isAlive(outcome) : outcome.status).toBe(401);
+    },
+  );
+  test.each([0, 1])(
+    'a login within the transaction of a change of role, at node %s, has the new role',
+    async (node) => {
+      const user = await newUser();
+      const login = await logInWithin('cut_user', user, promote, on.at(node));
+      if (!isLogin(login)) throw new Error(login.text);
+      const found = (await checks(login)).map(({ status, headers }) => [status, headers.get('curfew-role')]);
+      expect(found).toEqual(on.nodes.map(() => [200, 'admin']));
+    },
+  );
+
   test.each(RACES)(
     'racing the owner’s own change of password, $at, at $where: that session alone lives',
     async ({ at, node }) => {
       const user = await newUser();
       let renewed: Login | undefined;
-      const outcome = await race(at, on.at(node), user, async ({ own }) => {
-        const changed = await on.at(0).call('POST', '/v1/password', {
-          bearer: own.bearer,
-          body: { current_password: 'secret', new_password: 'another one of mine' },
-        });
-        renewed = { ...own, bearer: changed.json.access_token };
+      const outcome = await race(at, on.at(node), user, async (changing) => {
+        const changed = await changeOwn(changing);
+        renewed = { ...changing.own, bearer: String(changed.json['access_token']) };
         return changed;
       });
       expect(isLogin(outcome)).toBe(at !== 'before');
@@ -146,8 +185,6 @@ describe.runIf(hasPostgres())('login', () => {
       expect(renewed && (await isAlive(renewed))).toBe(true);
     },
   );
-
-  const promote: Change = ({ id }) => admin('PATCH', `/v1/admin/users/${id}`, { role: 'admin' });
 
   test.each(RACES)(
     'racing a change of role, $at, at $where: it has the new role, or is over',

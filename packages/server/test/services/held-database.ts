@@ -1,4 +1,5 @@
 /** Interleavings made exactly: a named statement stops where the test wants it, and goes on when the test says so. */
+import { onTestFinished } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import type { Queryable } from '../../src/store/statement.ts';
 
@@ -12,7 +13,7 @@ export interface Held {
   /** Resolves when the statement has come there. */
   readonly reached: Promise<void>;
   /** Lets it go on, or pass if it comes later. */
-  release(): void;
+  release: () => void;
 }
 
 /** Stops the next statement of that name, in a transaction or outside one. Whatever else comes, before or meanwhile, passes. */
@@ -51,12 +52,15 @@ export function hold(database: Database, name: string, at: HeldAt): Held {
     transaction: (work, lane) => transaction((on) => work({ query: holding(on.query.bind(on), true) }), lane),
   };
   Object.assign(database, held);
+  const letGo = (): void => {
+    release();
+    // Others may have been laid over it, so it stays where it is and lets everything pass.
+    taken = true;
+  };
+  // A test that is red must not hold those after it.
+  onTestFinished(letGo);
   return {
     reached,
-    release() {
-      release();
-      // Others may have been laid over it, so it stays where it is and lets everything pass.
-      taken = true;
-    },
+    release: letGo,
   };
 }
