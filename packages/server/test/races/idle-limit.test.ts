@@ -76,4 +76,25 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
     expect([(await row()).is_active, await check()]).toEqual([false, 401]);
     await housekeeping.close();
   });
+
+  test('a refresh after it brings the session back at no node, though nobody has marked it yet', async () => {
+    for (const node of place.nodes) {
+      const { json } = await node.call('POST', '/v1/admin/sessions', {
+        bearer: SERVICE_KEY,
+        body: { user_id: (await newUser(node.call)).id, transport: 'bearer' },
+      });
+      const row = () =>
+        place.rows<{ idle_seconds: number }>(
+          'select is_active, idle_seconds, idle_expires_at, refresh_generation from user_sessions where id = $1',
+          json.session.id,
+        );
+      const before = await row();
+      // And the ten seconds that a use may be written back late, with two for clocks.
+      place.clock.advance((before[0]?.idle_seconds ?? 0) + 13);
+      const answer = await node.call('POST', '/v1/refresh', { body: { refresh_token: json.refresh_token } });
+      expect(answer.status).toBe(401);
+      expect(await row()).toEqual(before);
+      expect(before).toEqual([expect.objectContaining({ is_active: true })]);
+    }
+  });
 });
