@@ -1,4 +1,4 @@
-/** How the administration looks: to whoever sees little, on a small screen, in each language; and how heavy it is. */
+/** How the administration looks in each language, on a small screen and with enough contrast, and how large it is. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';

@@ -6,7 +6,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
 }
 // After the look at the version: an older Node fails on the imports, with a less helpful sentence.
 const { runCommand } = await import('./cli/command.ts');
-// Whoever reads our output may stop reading (`| head`): that is no failure.
+// The reader of our output may stop reading (`| head`): that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 process.exitCode = await runCommand(process.argv.slice(2), process.env, process);
 export {};

@@ -113,7 +113,7 @@ async function startEngine(
       ? `making the embedded database in ${directory}: this takes some seconds, once`
       : `opening the embedded database in ${directory}`,
   );
-  // Loaded only where it is used: whoever has a PostgreSQL starts without it.
+  // Loaded only here: with PostgreSQL, Curfew starts without it.
   const [{ PGlite: Engine }, { NodeFS }] = await Promise.all([
     import('@electric-sql/pglite'),
     import('@electric-sql/pglite/nodefs'),

@@ -38,7 +38,7 @@ const WITHOUT = [
 ];
 
 export interface SharedChromium {
-  /** Answers where it can be connected to, and starts it for whoever asks first: a run without browser tests has none. */
+  /** The address to connect to. The first call starts the browser: a run without browser tests starts none. */
   url: string;
   stop: () => Promise<void>;
 }
