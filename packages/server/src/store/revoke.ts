@@ -436,7 +436,7 @@ type UserCut = { userId: number; event: EndingEvent };
 
 /*
  * Many users' cuts at once, so many rows of each: a burst of them would take one statement, and one commit, each. Of several cuts
- * that end a session the first one dates its end.
+ * that end a session the first one dates its end, also where that one had too many rows to find this one among its own.
  */
 const markUsers = statement<
   [
@@ -456,17 +456,22 @@ const markUsers = statement<
      select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[])
        with ordinality as a (position, at, actor, reason, except_session, user_id, device_id, nth)
    ), batch as materialized (
-     select a.*, s.id from asked a cross join lateral (
-       select s.id from user_sessions s
+     select a.nth, s.* from asked a cross join lateral (
+       select s.id, s.user_id, s.device_id, s.born from user_sessions s
        where s.user_id = a.user_id and s.is_active and s.born < a.position and s.id is distinct from a.except_session
          and (a.device_id is null or s.device_id = a.device_id)
        order by s.born limit $8 for update skip locked
      ) s
    ), marked as (
      update user_sessions s set is_active = false, ended_at = b.at, ended_by = b.actor, ended_reason = b.reason
-     from (select distinct on (id) * from batch order by id, position) b where s.id = b.id
+     from (
+       select distinct on (b.id) b.id, a.at, a.actor, a.reason
+       from batch b join asked a on a.user_id = b.user_id and b.born < a.position
+         and b.id is distinct from a.except_session and (a.device_id is null or b.device_id = a.device_id)
+       order by b.id, a.position
+     ) b where s.id = b.id
    )
-   select nth::int as nth, count(*)::int as found from batch group by nth`,
+   select nth::int as nth, count(*)::int as found from batch group by nth order by nth`,
 );
 const USERS_AT_ONCE = 200;
 /** Of one user in that statement; whoever has more is marked by the one for many. */
@@ -504,6 +509,7 @@ async function markUserCuts(on: Queryable, cuts: readonly UserCut[], atATime: nu
       of((event) => event.device_id),
       OF_USER_AT_ONCE,
     );
+    // In their order, for the same reason.
     for (const { nth, found } of rows) {
       const cut = some[nth - 1];
       if (cut && found === OF_USER_AT_ONCE) await markAll(on, cut.event, 'user', cut.userId, atATime);

@@ -439,15 +439,15 @@ const expireBatch = statement<[now: Date, limit: number], { user_id: number }>(
   'expire_sessions',
   `update user_sessions set is_active = false, ended_at = least(idle_expires_at, expires_at), ended_by = 'system',
      ended_reason = case when expires_at <= $1 then 'absolute_timeout' else 'idle_timeout' end
-   where id in (select id from user_sessions where is_active and idle_expires_at <= $1
-       and (${idleEnd('')} <= $1 or expires_at <= $1)
-     order by idle_expires_at limit $2 for update skip locked)
+   where id in (select s.id from open_sessions s where s.idle_expires_at <= $1
+       and (${idleEnd('s.')} <= $1 or s.expires_at <= $1)
+     order by s.idle_expires_at limit $2 for update skip locked)
    returning user_id`,
 );
 
 /**
  * Marks rows whose lifetime is over (the idle end never lies beyond the absolute one). They are over anyway: this is for the
- * reader of the table.
+ * reader of the table. What a cut has ended is left to what marks cuts.
  * @returns whose they were, one for each row
  */
 export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number[]> {

@@ -2,6 +2,7 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { type CutTarget, cut, markEnded } from '../../src/store/revoke.ts';
+import { markExpired } from '../../src/store/sessions.ts';
 import { backends, openStore } from '../support.ts';
 
 const EACH = 130;
@@ -138,5 +139,59 @@ describe.each(backends())('marking, %s', (backend) => {
     expect(await count(`user_id > 1000 and device_id = 'd1' and ended_by = 'first'`)).toBe(users);
     expect(await count(`user_id > 1000 and device_id = 'd2' and ended_by = 'second'`)).toBe(users / 2);
     expect(await count(`user_id > 1000 and is_active`)).toBe(users / 2);
+  });
+
+  test('of two cuts in a burst the first dates the end, also of users with many sessions', async () => {
+    // Thirty of each user, the last five of them on a device of their own.
+    await query(
+      `insert into users (id, email, created_at) select 2000 + i, 'crowd' || i || '@example.com', now()
+       from generate_series(1, 9) i on conflict do nothing`,
+    );
+    await query(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at)
+       select gen_random_uuid(), 2000 + i, 'even', case when n > 25 then 'last' else 'd' || n end, 'v1',
+         nextval('positions'), now(), now(), 600, now() + interval '1 hour', now() + interval '1 day'
+       from generate_series(1, 30) n, generate_series(1, 9) i`,
+    );
+    const cuts: [CutTarget, string][] = [];
+    for (let userId = 2001; userId <= 2009; userId++)
+      cuts.push(
+        [{ scope: 'device', userId, deviceId: 'd3' }, 'before'],
+        [{ scope: 'user', userId }, 'first'],
+        [{ scope: 'user', userId }, 'second'],
+        [{ scope: 'device', userId, deviceId: 'last' }, 'third'],
+      );
+    const events = [];
+    for (const [target, actor] of cuts)
+      events.push((await cut(database, target, { ...act, actor }, 'logout')).event);
+    // As if nobody had marked any yet.
+    await query(
+      `update user_sessions set is_active = true, ended_at = null, ended_by = null, ended_reason = null
+       where user_id > 2000`,
+    );
+    await markEnded(database, events, 7);
+    expect(
+      await query(
+        'select ended_by, count(*) as count from user_sessions where user_id > 2000 group by 1 order by 1',
+      ),
+    ).toEqual([
+      { ended_by: 'before', count: 9 },
+      { ended_by: 'first', count: 9 * 29 },
+    ]);
+  });
+
+  test('a session that a cut has ended does not say that it ran out, however late it is marked', async () => {
+    const ending = await cut(database, { scope: 'user', userId: 2 }, act, 'admin_logout');
+    const muchLater = new Date(now.getTime() + 2 * 24 * 3_600_000);
+    expect(await markExpired(database, muchLater, 1000)).toHaveLength(2 * EACH);
+    await markEnded(database, [ending.event], 50);
+    expect(
+      await query('select user_id, ended_reason as why from user_sessions group by 1, 2 order by 1'),
+    ).toEqual([
+      { user_id: 1, why: 'absolute_timeout' },
+      { user_id: 2, why: 'admin_logout' },
+      { user_id: 3, why: 'absolute_timeout' },
+    ]);
   });
 });
