@@ -46,6 +46,9 @@ describe('the checker', () => {
       [server('http/a.ts', "app.get('/*', x);\nimport pg from 'pg';\ny('*/');")],
     ],
     ['the exit code', [server('store/a.ts', 'process.exitCode = 1;')]],
+    ['a turn without time', [server('http/a.ts', 'setImmediate(next); new Date(ms);')]],
+    ['a command that waits', [server('cli/a.ts', 'setTimeout(work, 1);')]],
+    ['the source of time', [server('system/real.ts', 'performance.now()')]],
     ['the environment for the settings', [server('config.ts', 'export const port = process.env;')]],
   ])('accepts %s', (_, files) => {
     expect(findFaults([manifest, ...files])).toEqual([]);
@@ -65,6 +68,20 @@ describe('the checker', () => {
       'up the ladder',
       [server('domain/a.ts', "import { b } from '../system/b.ts';")],
     ],
+    ...[
+      'setTimeout(work, 1);',
+      'const timer = globalThis.setInterval(work, 1);',
+      "import { setTimeout as sleep } from 'node:timers/promises';",
+      "import { setInterval } from 'node:timers';",
+      'const clock = Date.now;',
+      'performance.now()',
+      'AbortSignal.timeout(5)',
+      'new Date()',
+    ].map((source): [string, string, SourceFile[]] => [
+      `time of its own: ${source}`,
+      'time comes from System',
+      [server('http/a.ts', source)],
+    ]),
     ['a room nobody planned', 'no place on the ladder', [server('services/a.ts', '')]],
     ['Node in the domain', 'knows only itself', [server('domain/a.ts', "import { x } from 'node:fs';")]],
     ['a package in the protocol', 'stands alone', [protocol("import { z } from 'zod';")]],

@@ -26,6 +26,12 @@ const processFiles = ['system/end-process.ts'];
 /** What the domain may import besides itself: computation only, nothing that reads a clock, a socket or a disk. */
 const domainMayImport = ['@curfew/protocol', 'node:crypto', 'node:zlib', 'bowser'];
 
+/** Time comes in through `System`, so that a test can stop it. Not here: its source, a command's own waiting, and what comes before or after a node. */
+const timeRooms = ['main.ts', 'cli'];
+const timeFiles = ['system/timers.ts', 'system/real.ts', 'system/log-output.ts', 'store/start-lock.ts'];
+const ownTime =
+  /\b(setTimeout|setInterval|Date\.now|performance\.now|AbortSignal\.timeout)\b|'node:timers(\/promises)?'|\bnew Date\(\)/;
+
 const vagueNames = /^(utils?|helpers?|core|common|lib|misc|shared)$/;
 
 /** Answers the faults found in the sources below `packages/<name>/src`, given with each package's `package.json`. */
@@ -52,6 +58,15 @@ export function findFaults(files: SourceFile[]): string[] {
       !processFiles.includes(inner)
     ) {
       fault(`only ${[...processRooms, ...processFiles].join(', ')} may use process.env and process.exit`);
+    }
+    const found = ownTime.exec(code)?.[0];
+    if (
+      found !== undefined &&
+      home === 'packages/server' &&
+      !timeRooms.includes(room) &&
+      !timeFiles.includes(inner)
+    ) {
+      fault(`uses ${found}: time comes from System (now, monotonicMs, after, every)`);
     }
     if (home === 'packages/server' && level(room) < 0) fault(`"${room}" has no place on the ladder`);
 

@@ -57,6 +57,7 @@ import { createPasswordHasher } from './system/passwords.ts';
 import { NO_PLACES, openPlaces } from './system/places.ts';
 import { realSystem } from './system/real.ts';
 import type { System } from './system/system.ts';
+import { realTimers, type Timers } from './system/timers.ts';
 
 /** The migration that leaves addresses of one spelling, where nobody else has it already. */
 const ONE_SPELLING = '0008-one-spelling.sql';
@@ -197,15 +198,15 @@ export async function openWorld(config: Config, options: AuthorityOptions = {}):
   };
   try {
     const onStep = options.onStep ?? ((what: string): void => log.info(what));
-    const database = await openDatabase(config, log, onStep);
+    const database = await openDatabase(config, log, onStep, system);
     closers.push(() => database.close());
-    const silence = setTimeout(() => onStep(`waiting for ${database.description}`), SILENCE_MS);
+    const stopWaiting = system.after(SILENCE_MS, () => onStep(`waiting for ${database.description}`));
     const heard = (what: string): void => {
-      clearTimeout(silence);
+      stopWaiting();
       onStep(what);
     };
     const applied = await migrate(database, (name) => heard(`applying migration ${name}`), heard).finally(
-      () => clearTimeout(silence),
+      stopWaiting,
     );
     if (applied.length > 0) log.info({ applied }, 'the schema was migrated');
     const apart = applied.includes(ONE_SPELLING) ? await findSpelledApart(database) : [];
@@ -258,10 +259,10 @@ async function buildWorld(
   });
   if (!config.encryptionKey && config.database.kind === 'postgres')
     log.warn('CURFEW_KEY is not set: the signing keys lie in the database in the clear');
-  const keysTimer = setInterval(() => {
+  const stopRefreshing = system.every(KEYS_REFRESH_MS, () => {
     keys.refresh().catch((err: unknown) => log.warn({ err }, 'the signing keys could not be read again'));
-  }, KEYS_REFRESH_MS).unref();
-  closers.push(async () => clearInterval(keysTimer));
+  });
+  closers.push(async () => stopRefreshing());
 
   const installation = await readIdentity(database);
   const secrets =
@@ -294,7 +295,7 @@ async function buildWorld(
       config.redisUrl,
       installation,
       () => nodes?.node.others ?? 0,
-      system.log,
+      system,
       createAuthenticator(secrets, installation, 'curfew messages of nodes'),
     ),
     onEnding: (ending, event, own) => {
@@ -352,7 +353,7 @@ async function buildWorld(
       authenticator: createAuthenticator(secrets, installation, 'curfew cached copies'),
       refused: 0,
     },
-    endOne: createEndOne(database, joined),
+    endOne: createEndOne(database, joined, system),
     refusals,
     readers: { audit, marker, evictor: cached?.reader ?? null },
   };
@@ -367,7 +368,7 @@ function openCopies(
 ): { redis: RedisCopies; evictor: Evictor; reader: Reader } | null {
   if (config.redisUrl === null) return null;
   let onReturn = (): void => undefined;
-  const redis = openRedis(config.redisUrl, system.log, () => onReturn());
+  const redis = openRedis(config.redisUrl, system, () => onReturn());
   const evictor = createEvictor({
     database,
     system,
@@ -390,6 +391,7 @@ export function openDatabase(
   config: Config,
   log: Logger,
   onStep?: (what: string) => void,
+  timers: Timers = realTimers,
 ): Promise<Database> | Database {
   const { database } = config;
   if (database.kind === 'embedded') {
@@ -398,13 +400,14 @@ export function openDatabase(
       log.warn({ setting: 'CURFEW_EMBEDDED_FSYNC' }, `${WITHOUT_FSYNC}: for tests and trials only`);
     return openEmbedded(database.directory, {
       fsync: database.fsync,
+      timers,
       ...(onStep && { onStep }),
       // A move that is under way has the directory.
       onLocked: () => refuseMoved(database.directory),
       onFailure: (failure) => endProcess(log, failure),
     });
   }
-  return openPostgres({ ...database, log });
+  return openPostgres({ ...database, log, timers });
 }
 
 /** The embedded database has its key in a file beside it, so that nobody keeps signing keys in the clear. */

@@ -2,6 +2,7 @@ import type { Propagation } from '@curfew/protocol/node';
 import type { Nodes } from '../cluster/nodes.ts';
 import type { Database } from '../store/database.ts';
 import { endEachSession, type Ending, type OneEnding } from '../store/revoke.ts';
+import type { Timers } from '../system/timers.ts';
 
 /** More at once gain nothing, and one statement should stay short. */
 const BATCH = 500;
@@ -32,10 +33,14 @@ interface Waiting {
  * they share its commit. A lone logout waits for nobody. One whose row somebody has locked waits aside, and holds up
  * nobody but others like it.
  */
-export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' | 'confirm'>): EndOne {
+export function createEndOne(
+  database: Database,
+  nodes: Pick<Nodes, 'committed' | 'confirm'>,
+  timers: Timers,
+): EndOne {
   let waiting: Waiting[] = [];
   let running = 0;
-  let past: NodeJS.Timeout | undefined;
+  let past: (() => void) | undefined;
   const held: Waiting[] = [];
   let runningHeld = 0;
 
@@ -87,9 +92,9 @@ export function createEndOne(database: Database, nodes: Pick<Nodes, 'committed' 
       waiting.push({ one, resolve, reject });
       if (running === 0) void run();
       else
-        past ??= setTimeout(() => {
+        past ??= timers.after(PATIENCE_MS, () => {
           past = undefined;
           if (waiting.length > 0 && running < AT_A_TIME) void run();
-        }, PATIENCE_MS);
+        });
     });
 }

@@ -2,6 +2,7 @@ import { readActor } from '../domain/actor.ts';
 import { type RefusalType, refusedActor } from '../domain/refusal.ts';
 import { type EventFilter, type LogEvent, type ReadFrom, readEvents } from '../store/log.ts';
 import { isOfOthers, readRefusals, type RefusalRow } from '../store/refusals.ts';
+import { atMost } from '../system/timers.ts';
 import type { World } from './world.ts';
 
 /** An event as it is shown: who did it, and the session that asked where one did, each by itself. */
@@ -24,12 +25,12 @@ const WRITE_WAIT_MS = 500;
 
 /** A page of the log with what was refused: the newest before a position, or, with `after`, the oldest after it. */
 export async function readLog(
-  { database, refusals }: Pick<World, 'database' | 'refusals'>,
+  { database, refusals, system }: Pick<World, 'database' | 'refusals' | 'system'>,
   filter: EventFilter,
   from: ReadFrom,
   limit: number,
 ): Promise<LogPage> {
-  await atMost(WRITE_WAIT_MS, refusals.write());
+  await atMost(system, WRITE_WAIT_MS, refusals.write(), undefined);
   const [events, refused] = await Promise.all([
     readEvents(database, filter, from, limit),
     readRefusals(database, filter, from, limit),
@@ -38,15 +39,6 @@ export async function readLog(
     .toSorted((a, b) => (from.after === null ? b.position - a.position : a.position - b.position))
     .slice(0, limit);
   return { events: page, next: page.length === limit ? (page.at(-1)?.position ?? null) : null };
-}
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, timeout]);
-  clearTimeout(timer);
 }
 
 /** An event as it is shown. */

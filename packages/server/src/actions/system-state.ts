@@ -10,6 +10,7 @@ import {
   readReadersBehind,
   type ReaderBehind,
 } from '../store/standing.ts';
+import { atMost } from '../system/timers.ts';
 import { findDegraded } from './degraded.ts';
 import type { Marking, ReaderStanding, SystemState } from './system-facts.ts';
 import type { World } from './world.ts';
@@ -135,18 +136,12 @@ async function askDatabase(world: World): Promise<{ latencyMs: number | null; se
     ]);
     return { nodes, readers: behind, marking };
   };
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), DATABASE_MS);
-  });
   try {
-    const seen = await Promise.race([ask(), tooLate]);
+    const seen = await atMost(system, DATABASE_MS, ask(), null);
     return { latencyMs, seen };
   } catch (err) {
     system.log.info({ err }, 'the state of the system is shown without what the database did not say');
     return { latencyMs, seen: null };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

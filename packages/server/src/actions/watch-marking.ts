@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CutTarget } from '../store/revoke.ts';
 import { countUnmarked } from '../store/marking.ts';
+import { pause } from '../system/timers.ts';
 import type { World } from './world.ts';
 
 const LOOK_MS = 200;
@@ -25,7 +25,7 @@ export async function watchMarking(
   // Awaited at the end; until then a failure must not count as unhandled.
   work.catch(() => undefined);
   while (left > 0 && (marking || system.monotonicMs() - movedMs < STANDSTILL_MS)) {
-    await sleep(LOOK_MS);
+    await pause(system, LOOK_MS);
     const now = await countUnmarked(database, target);
     if (now !== left) {
       left = now;

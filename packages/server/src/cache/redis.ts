@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Logger } from 'pino';
+import type { System } from '../system/system.ts';
 
 /** A Redis that did not answer in this time is treated as absent: it must not hold up a logout (contract 001). */
 const COMMAND_TIMEOUT_MS = 150;
@@ -28,7 +28,8 @@ export class RedisUnavailable extends Error {
 /**
  * @param onReturn called each time Redis answers after it did not, at the start too: what it holds may be old
  */
-export function openRedis(url: string, log: Logger, onReturn: () => void): RedisCopies {
+export function openRedis(url: string, system: System, onReturn: () => void): RedisCopies {
+  const { log } = system;
   const redis = new Redis(url, {
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: 1000,
@@ -62,9 +63,9 @@ export function openRedis(url: string, log: Logger, onReturn: () => void): Redis
   // A Redis that accepts and never answers emits nothing: only asking it tells.
   const probe = (): Promise<void> => redis.ping().then(answered, (err: unknown) => failed(err));
   redis.on('ready', () => void probe());
-  const timer = setInterval(() => {
+  const stopProbing = system.every(PROBE_MS, () => {
     if (!healthy && redis.status === 'ready') void probe();
-  }, PROBE_MS).unref();
+  });
 
   async function ask<T>(work: () => Promise<T>): Promise<T> {
     if (!healthy) throw new RedisUnavailable('Redis does not answer');
@@ -103,7 +104,7 @@ export function openRedis(url: string, log: Logger, onReturn: () => void): Redis
       }),
     async close() {
       closed = true;
-      clearInterval(timer);
+      stopProbing();
       redis.disconnect();
     },
   };

@@ -1,9 +1,9 @@
 import { type Hint, type Refusal, REFUSALS, type Ring, RingTexts } from '@curfew/protocol/rings';
 import type { Authenticator } from '@curfew/protocol/sealed';
 import { Redis } from 'ioredis';
-import type { Logger } from 'pino';
 import type { Database } from '../store/database.ts';
 import { ringNodes } from '../store/nodes.ts';
+import type { System } from '../system/system.ts';
 import { coalesced } from './coalesced.ts';
 
 /** In the database, where each has its own channels. */
@@ -38,13 +38,14 @@ export function openDoorbell(
   /** Tells this database from others whose nodes use the same Redis, which has one room for all channels. */
   databaseName: string,
   others: () => number,
-  log: Logger,
+  system: System,
   authenticator: Authenticator,
 ): Doorbell {
+  const { log } = system;
   const texts = new RingTexts(authenticator);
-  const refusals = countRefusals(log);
+  const refusals = countRefusals(system);
   const byRedis =
-    redisUrl === null || database.sole ? null : openRedisBell(redisUrl, `${CHANNEL}:${databaseName}`, log);
+    redisUrl === null || database.sole ? null : openRedisBell(redisUrl, `${CHANNEL}:${databaseName}`, system);
   /** Who has last rung by the database: there, and not by Redis, they are heard. */
   const byDatabase = new Set<string>();
   const ringNow = async (message: Ring | Hint): Promise<void> => {
@@ -96,14 +97,17 @@ export function openDoorbell(
   };
 }
 
-function countRefusals(log: Logger): { count(why: Refusal): void; counts: Record<Refusal, number> } {
+function countRefusals({ log, monotonicMs }: System): {
+  count(why: Refusal): void;
+  counts: Record<Refusal, number>;
+} {
   const counts = Object.fromEntries(REFUSALS.map((why) => [why, 0])) as Record<Refusal, number>;
   let saidMs = Number.NEGATIVE_INFINITY;
   return {
     counts,
     count(why) {
       counts[why]++;
-      const nowMs = performance.now();
+      const nowMs = monotonicMs();
       if (nowMs - saidMs < SAY_REFUSED_EVERY_MS) return;
       saidMs = nowMs;
       log.warn(
@@ -120,7 +124,7 @@ interface RedisBell {
   listen(onRing: (text: string) => void, onGap: () => void): () => void;
 }
 
-function openRedisBell(url: string, channel: string, log: Logger): RedisBell {
+function openRedisBell(url: string, channel: string, { log, monotonicMs }: System): RedisBell {
   const options = {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
@@ -143,13 +147,13 @@ function openRedisBell(url: string, channel: string, log: Logger): RedisBell {
   listening.on('error', failed);
   return {
     async ring(text) {
-      if (speaking.status !== 'ready' || performance.now() < passOverUntilMs) return 0;
+      if (speaking.status !== 'ready' || monotonicMs() < passOverUntilMs) return 0;
       try {
         const heardBy = await speaking.publish(channel, text);
         warned = false;
         return heardBy;
       } catch (err) {
-        passOverUntilMs = performance.now() + 1000;
+        passOverUntilMs = monotonicMs() + 1000;
         failed(err);
         return 0;
       }

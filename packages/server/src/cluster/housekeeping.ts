@@ -72,11 +72,11 @@ export function startHousekeeping(options: {
     }
   }
 
-  const every = (ms: number, what: string, work: () => Promise<void>): NodeJS.Timeout =>
-    setInterval(() => {
+  const every = (ms: number, what: string, work: () => Promise<void>): (() => void) =>
+    system.every(ms, () => {
       work().catch((err: unknown) => system.log.warn({ err }, `${what} failed; it will be tried again`));
-    }, ms).unref();
-  const timers = [
+    });
+  const stops = [
     every(options.flushMs, 'writing activity', flushActivity),
     every(SWEEP_MS, 'sweeping', sweep),
   ];
@@ -84,7 +84,7 @@ export function startHousekeeping(options: {
     flushActivity,
     sweep,
     async close() {
-      for (const timer of timers) clearInterval(timer);
+      for (const stop of stops) stop();
       await flushActivity();
     },
   };

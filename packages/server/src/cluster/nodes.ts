@@ -97,7 +97,7 @@ export async function joinNodes(options: {
   /** What this process has committed and taken in: the next read of the log leaves it out. */
   const takenIn: number[] = [];
   const historyMs = options.keepMs + CLOCKS_APART_MS;
-  const troubles = reportOnce(log);
+  const troubles = reportOnce(log, system);
   const backListeners = new Set<() => void>();
 
   const node = new Node(
@@ -105,14 +105,8 @@ export async function joinNodes(options: {
     {
       now: () => ({ monotonicMs: system.monotonicMs(), wallMs: system.wallMs() }),
       authorityNowMs: () => system.now().getTime(),
-      after: (ms, work) => {
-        const timer = setTimeout(work, ms);
-        return () => clearTimeout(timer);
-      },
-      every: (ms, work) => {
-        const timer = setInterval(work, ms).unref();
-        return () => clearInterval(timer);
-      },
+      after: system.after,
+      every: system.every,
       database: nodeDatabase(database, system, {
         read,
         takenIn,
@@ -338,12 +332,15 @@ const TROUBLES = {
 const AGAIN_MS = 10_000;
 
 /** Each kind of trouble at most once in ten seconds: a database that is away would fill the log. */
-function reportOnce(log: Logger): (what: keyof typeof TROUBLES, detail: unknown) => void {
+function reportOnce(
+  log: Logger,
+  { monotonicMs }: System,
+): (what: keyof typeof TROUBLES, detail: unknown) => void {
   const said = new Map<string, number>();
   return (what, detail) => {
-    const now = performance.now();
-    if (now - (said.get(what) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
-    said.set(what, now);
+    const nowMs = monotonicMs();
+    if (nowMs - (said.get(what) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
+    said.set(what, nowMs);
     const about = what === 'went-back' ? { epoch: detail } : { node: detail };
     log.warn(detail instanceof Error ? { err: detail } : about, TROUBLES[what]);
   };

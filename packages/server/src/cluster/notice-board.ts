@@ -9,6 +9,7 @@ import type { Database } from '../store/database.ts';
 import { readEnds } from '../store/ends.ts';
 import type { EndingEvent } from '../store/log.ts';
 import type { System } from '../system/system.ts';
+import { later } from '../system/timers.ts';
 
 /** Of "something changed in your list" a user is told once in so long, the last time included. */
 const CHANGED_EVERY_MS = 400;
@@ -42,7 +43,8 @@ interface User {
   /** When they were last told that their list changed; they are about to be told again. */
   toldMs: number;
   toBeTold: boolean;
-  timer: NodeJS.Timeout | undefined;
+  /** Calls off that they are told. */
+  callOff: (() => void) | undefined;
 }
 
 /**
@@ -58,14 +60,14 @@ export class NoticeBoard {
   /** What is to be done: the endings before the changes, and of each the one that has waited longest. */
   readonly #endings: Iterator<void>[] = [];
   readonly #changes: Iterator<void>[] = [];
-  readonly #lookTimer: NodeJS.Timeout;
+  readonly #stopLooking: () => void;
   readonly #told = new Set<(ms: number) => void>();
   readonly #sent = { ended: 0, changed: 0 };
   #count = 0;
   #working = false;
   #looking: Promise<void> | null = null;
   #hints = new Set<number>();
-  #hintTimer: NodeJS.Timeout | undefined;
+  #callOffHints: (() => void) | undefined;
 
   constructor(options: {
     database: Database;
@@ -81,7 +83,7 @@ export class NoticeBoard {
     this.#system = options.system;
     this.#ends = options.ends;
     this.#hint = options.hint;
-    this.#lookTimer = setInterval(() => void this.look(), options.flushMs).unref();
+    this.#stopLooking = this.#system.every(options.flushMs, () => void this.look());
   }
 
   /** Listens to a session. @returns ends it; calling it again does nothing */
@@ -98,7 +100,7 @@ export class NoticeBoard {
       listeners: new Set(),
       toldMs: Number.NEGATIVE_INFINITY,
       toBeTold: false,
-      timer: undefined,
+      callOff: undefined,
     };
     user.listeners.add(listener);
     this.#byUser.set(userId, user);
@@ -136,7 +138,7 @@ export class NoticeBoard {
   changed(userId: number): void {
     this.heardOf([userId]);
     if (this.#hints.size < MOST_HINTS) this.#hints.add(userId);
-    this.#hintTimer ??= setTimeout(() => this.#tellNodes(), HINT_MS).unref();
+    this.#callOffHints ??= later(this.#system, HINT_MS, () => this.#tellNodes());
   }
 
   /** The same, heard from another node. */
@@ -145,7 +147,7 @@ export class NoticeBoard {
   }
 
   #tellNodes(): void {
-    this.#hintTimer = undefined;
+    this.#callOffHints = undefined;
     const userIds = [...this.#hints];
     this.#hints.clear();
     for (let i = 0; i < userIds.length; i += HINTS) this.#hint(userIds.slice(i, i + HINTS));
@@ -158,7 +160,7 @@ export class NoticeBoard {
     const begin = (): void => this.#begin(this.#changes, this.#tellUser(user));
     const waitMs = user.toldMs + CHANGED_EVERY_MS - this.#system.monotonicMs();
     if (waitMs <= 0) begin();
-    else user.timer = setTimeout(begin, waitMs).unref();
+    else user.callOff = later(this.#system, waitMs, begin);
   }
 
   *#tellUser(user: User): Generator<void> {
@@ -241,7 +243,7 @@ export class NoticeBoard {
     if (!user?.listeners.delete(listener)) return false;
     this.#count--;
     if (user.listeners.size === 0) {
-      clearTimeout(user.timer);
+      user.callOff?.();
       this.#byUser.delete(userId);
     }
     return true;
@@ -301,9 +303,9 @@ export class NoticeBoard {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#lookTimer);
-    clearTimeout(this.#hintTimer);
-    for (const { timer } of this.#byUser.values()) clearTimeout(timer);
+    this.#stopLooking();
+    this.#callOffHints?.();
+    for (const { callOff } of this.#byUser.values()) callOff?.();
     await this.#looking;
   }
 }

@@ -1,6 +1,7 @@
 import { type EndingEvent, moveReader, readEndings, readerPlace } from '../store/log.ts';
 import type { Database } from '../store/database.ts';
 import type { System } from '../system/system.ts';
+import { later } from '../system/timers.ts';
 import { coalesced } from './coalesced.ts';
 
 /** A reader of the log: something that follows what ended, and is never called from the logout itself. */
@@ -37,13 +38,13 @@ export function createReader(options: { name: string; system: System; pass: () =
   const { name, system } = options;
   let failures = 0;
   let lastDone: Date | null = null;
-  let timer: NodeJS.Timeout | undefined;
-  let gathering: NodeJS.Timeout | undefined;
+  let callOff = (): void => undefined;
+  let stopGathering: (() => void) | undefined;
   let closed = false;
   let last: Promise<void> = Promise.resolve();
 
   const run = coalesced(async () => {
-    clearTimeout(timer);
+    callOff();
     if (closed) return;
     try {
       await options.pass();
@@ -54,8 +55,8 @@ export function createReader(options: { name: string; system: System; pass: () =
       failures++;
       throw err;
     } finally {
-      const wait = failures === 0 ? LOOK_MS : RETRY_MS[Math.min(failures, RETRY_MS.length) - 1];
-      if (!closed) timer = setTimeout(passUnwatched, wait).unref();
+      const waitMs = failures === 0 ? LOOK_MS : RETRY_MS[Math.min(failures, RETRY_MS.length) - 1];
+      if (!closed) callOff = later(system, waitMs as number, passUnwatched);
     }
   });
   const catchUp = (): Promise<void> => {
@@ -70,20 +71,20 @@ export function createReader(options: { name: string; system: System; pass: () =
   return {
     catchUp,
     soon() {
-      gathering ??= setTimeout(() => {
-        gathering = undefined;
+      stopGathering ??= later(system, GATHER_MS, () => {
+        stopGathering = undefined;
         passUnwatched();
-      }, GATHER_MS).unref();
+      });
     },
     state: () => ({ failures, lastDone }),
     async close() {
       // What has been gathered is dealt with before the end.
-      if (gathering) {
-        clearTimeout(gathering);
+      if (stopGathering) {
+        stopGathering();
         await catchUp().catch(() => undefined);
       }
       closed = true;
-      clearTimeout(timer);
+      callOff();
       await last.catch(() => undefined);
     },
   };

@@ -3,6 +3,7 @@ import { OTHERS, type RefusalType } from '../domain/refusal.ts';
 import type { Database } from '../store/database.ts';
 import { type Refusal, writeRefusals } from '../store/refusals.ts';
 import type { System } from '../system/system.ts';
+import { later } from '../system/timers.ts';
 import { coalesced } from './coalesced.ts';
 
 const MINUTE_MS = 60_000;
@@ -43,7 +44,7 @@ export class RefusalLog {
   #left = { ...ROWS };
   #pending = new Map<string, Refusal>();
   #lost = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: (() => void) | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
 
   constructor(database: Database, system: System) {
@@ -94,11 +95,11 @@ export class RefusalLog {
 
   async close(): Promise<void> {
     await this.write();
-    clearTimeout(this.#timer);
+    this.#callOff?.();
   }
 
   #writeIn(ms: number): void {
-    this.#timer ??= setTimeout(() => void this.write(), ms).unref();
+    this.#callOff ??= later(this.#system, ms, () => void this.write());
   }
 
   #beginMinute(minuteMs: number): void {
@@ -130,8 +131,8 @@ export class RefusalLog {
   }
 
   async #write(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#callOff?.();
+    this.#callOff = undefined;
     const pending = this.#pending;
     if (pending.size === 0) return;
     this.#pending = new Map();

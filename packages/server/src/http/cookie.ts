@@ -5,6 +5,7 @@ import { logOut } from '../actions/log-out.ts';
 import { endNamed } from '../actions/end-named.ts';
 import { actOf, type World } from '../actions/world.ts';
 import { userActor } from '../domain/actor.ts';
+import { atMost } from '../system/timers.ts';
 import { deletionsOfDead, isForeignPage, originOf, presented, sessionCallerToChange } from './callers.ts';
 import { clearCookies, clearElsewhere, setCookie } from './cookies.ts';
 import { type Presented, readCredential } from './credentials.ts';
@@ -127,11 +128,11 @@ const AUDIT_WAIT_MS = 200;
 
 /** Contract 004: the row is there when the answer is. If it cannot be written the session has ended all the same. */
 async function audited(world: World): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, AUDIT_WAIT_MS);
-  });
   // The reader has said in the system log what failed, and tries again.
-  await Promise.race([world.readers.audit.catchUp().catch(() => undefined), timeout]);
-  clearTimeout(timer);
+  await atMost(
+    world.system,
+    AUDIT_WAIT_MS,
+    world.readers.audit.catchUp().catch(() => undefined),
+    undefined,
+  );
 }

@@ -5,6 +5,7 @@ import { refresh } from '../actions/refresh.ts';
 import { csrfToken } from '../domain/tokens.ts';
 import { findUser } from '../store/users.ts';
 import { userFacts } from '../actions/user-facts.ts';
+import { atMost } from '../system/timers.ts';
 import { type InputFault, readBody } from './body.ts';
 import { originOf, presented, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
@@ -196,10 +197,10 @@ const EVICTION_WAIT_MS = 200;
 async function evicted(world: World): Promise<void> {
   const { evictor } = world.readers;
   if (!evictor || !world.redis?.healthy) return;
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, EVICTION_WAIT_MS);
-  });
-  await Promise.race([evictor.catchUp().catch(() => undefined), timeout]);
-  clearTimeout(timer);
+  await atMost(
+    world.system,
+    EVICTION_WAIT_MS,
+    evictor.catchUp().catch(() => undefined),
+    undefined,
+  );
 }

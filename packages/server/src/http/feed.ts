@@ -12,6 +12,7 @@ import {
 import type { Feed } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../actions/world.ts';
+import { later, pause } from '../system/timers.ts';
 import { isServiceKey } from './callers.ts';
 import { readCredential } from './credentials.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
@@ -129,7 +130,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       parts++;
       // Others want their renewals meanwhile.
       await new Promise((next) => setImmediate(next));
-      while (ws.bufferedAmount > SNAPSHOT_UNREAD_BYTES && ws.readyState === ws.OPEN) await pause(5);
+      while (ws.bufferedAmount > SNAPSHOT_UNREAD_BYTES && ws.readyState === ws.OPEN) await pause(system, 5);
       if (ws.readyState !== ws.OPEN) return;
     }
     send({ t: 'snapshot', seq, parts });
@@ -141,7 +142,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       if (feed !== null) return close(FEED_CLOSED.protocol, 'hello was said already');
       if (message.v !== FEED_VERSION)
         return close(FEED_CLOSED.version, `this node speaks version ${FEED_VERSION}`);
-      clearTimeout(helloTimer);
+      helloCame();
       const { epoch } = node;
       if (epoch === null) return close(FEED_CLOSED.restart, 'this node is reading the log anew');
       unfollow = world.followers.add({
@@ -176,11 +177,11 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     }
   }
 
-  const helloTimer = setTimeout(() => close(FEED_CLOSED.protocol, 'no hello'), HELLO_MS).unref();
+  const helloCame = later(system, HELLO_MS, () => close(FEED_CLOSED.protocol, 'no hello'));
   // A connection that is half open says nothing and does not end.
-  const watch = setInterval(() => {
+  const unwatch = system.every(config.leaseMs, () => {
     if (system.monotonicMs() - heardMs > Math.max(SILENT_LEASES * config.leaseMs, HELLO_MS)) ws.terminate();
-  }, config.leaseMs).unref();
+  });
   // One Buffer a message, as is this library's default.
   ws.on('message', (data: Buffer, isBinary) => {
     try {
@@ -193,8 +194,8 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   });
   ws.on('error', (err) => log.debug({ err }, 'a feed broke'));
   ws.on('close', () => {
-    clearTimeout(helloTimer);
-    clearInterval(watch);
+    helloCame();
+    unwatch();
     unfollow();
     if (feed) node.publisher.leave(feed);
   });
@@ -202,8 +203,6 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
 const texts = new WeakMap<NodeMessage, string | Uint8Array>();
 

@@ -79,9 +79,9 @@ export async function streamLog(
   const sleep = (ms: number): Promise<void> =>
     new Promise((resolve) => {
       if (stopped) return resolve();
-      const timer = setTimeout(resolve, ms);
+      const callOff = system.after(ms, resolve);
       wake = () => {
-        clearTimeout(timer);
+        callOff();
         resolve();
       };
     });

@@ -13,6 +13,7 @@ import { howEnded, type SessionEnd } from '../actions/why-ended.ts';
 import type { World } from '../actions/world.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, parseBearer } from '../domain/tokens.ts';
+import { later } from '../system/timers.ts';
 import { deletionsOfDead } from './callers.ts';
 import { readCredential } from './credentials.ts';
 import type { Dropped, Metrics } from './metrics.ts';
@@ -83,7 +84,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     if (socket.bufferedAmount <= MAX_UNREAD_BYTES) return;
     drop(socket, 'unread', NOTICES_CLOSED.busy);
     // The close stands behind what is not read. It is there for whoever begins to read after all.
-    setTimeout(() => socket.terminate(), LAST_CLOSE_MS).unref();
+    later(system, LAST_CLOSE_MS, () => socket.terminate());
   };
 
   const tellEnd = (socket: Socket, sid: string, ended: Ended): void => {
@@ -163,7 +164,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
   }
 
   let group = 0;
-  const pings = setInterval(() => {
+  const stopPinging = system.every(pingMs / PING_GROUPS, () => {
     for (const socket of groups[group++ % PING_GROUPS] ?? []) {
       if (socket.silent) {
         metrics.noticesDropped('silent');
@@ -173,7 +174,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
         socket.ping();
       }
     }
-  }, pingMs / PING_GROUPS).unref();
+  });
 
   return {
     upgrade(request, socket, head) {
@@ -186,7 +187,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     close() {
       if (closing) return;
       closing = true;
-      clearInterval(pings);
+      stopPinging();
       const sockets = groups.flatMap((those) => [...those]);
       const closeSome = (): void => {
         for (const socket of sockets.splice(0, 500)) socket.close(NOTICES_CLOSED.restart, 'restart');
@@ -194,9 +195,9 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
       };
       closeSome();
       // Whoever does not answer must not keep this process.
-      setTimeout(() => {
+      later(system, LAST_CLOSE_MS, () => {
         for (const those of groups) for (const socket of those) socket.terminate();
-      }, LAST_CLOSE_MS).unref();
+      });
       server.close();
     },
   };

@@ -1,4 +1,5 @@
 import type { System } from '../system/system.ts';
+import { later } from '../system/timers.ts';
 
 const SUM_MS = 10_000;
 
@@ -23,7 +24,7 @@ export class RequestLog {
   readonly #process: string;
   #count = 0;
   #refused = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: (() => void) | undefined;
 
   constructor(system: System, sumMs: number = SUM_MS) {
     this.#system = system;
@@ -43,13 +44,13 @@ export class RequestLog {
 
   refusedCheck(): void {
     this.#refused++;
-    this.#timer ??= setTimeout(() => this.sum(), this.#sumMs).unref();
+    this.#callOff ??= later(this.#system, this.#sumMs, () => this.sum());
   }
 
   /** Writes the line of what was refused since the last one. */
   sum(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#callOff?.();
+    this.#callOff = undefined;
     if (this.#refused > 0) this.#system.log.info({ checks: this.#refused }, 'checks were refused');
     this.#refused = 0;
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
+import { realTimers, type Timers } from '../system/timers.ts';
 import type { Database } from './database.ts';
 import { type DiskFailure, diskFailureOf, renameDurably, syncAll, withDisk } from './durable-files.ts';
 import { Lanes } from './lanes.ts';
@@ -27,6 +28,7 @@ export interface EmbeddedOptions {
   onLocked?: () => void;
   /** Ends the process: see `withDisk`. */
   onFailure: (failure: DiskFailure) => never;
+  timers?: Timers;
 }
 
 /**
@@ -44,7 +46,13 @@ export async function openEmbedded(directory: string, options: EmbeddedOptions):
 
 async function open(
   directory: string,
-  { fsync = true, onStep = () => undefined, onLocked = () => undefined, onFailure }: EmbeddedOptions,
+  {
+    fsync = true,
+    onStep = () => undefined,
+    onLocked = () => undefined,
+    onFailure,
+    timers = realTimers,
+  }: EmbeddedOptions,
 ): Promise<Database> {
   closeToOthers(directory);
   const unlock = lockDirectory(directory);
@@ -68,7 +76,7 @@ async function open(
   );
   pool.on('error', () => undefined);
   // Nothing can be kept for anybody; logouts and checks come first.
-  const lanes = new Lanes(1, CONNECT_TIMEOUT_MS);
+  const lanes = new Lanes(1, CONNECT_TIMEOUT_MS, timers);
 
   return {
     sole: true,

@@ -1,3 +1,4 @@
+import type { Timers } from '../system/timers.ts';
 import { DatabaseError } from './database.ts';
 import type { Lane } from './statement.ts';
 
@@ -18,14 +19,16 @@ const LAST_FIRST = 4;
 export class Lanes {
   readonly #connections: number;
   readonly #patienceMs: number;
+  readonly #timers: Timers;
   /** In the order in which they are served. */
   readonly #groups: Group[];
   readonly #of: Record<Lane, Group>;
   #served = 0;
 
-  constructor(connections: number, patienceMs: number) {
+  constructor(connections: number, patienceMs: number, timers: Timers) {
     this.#connections = connections;
     this.#patienceMs = patienceMs;
+    this.#timers = timers;
     const group = (kept: number): Group => ({ kept, used: 0, waiting: [] });
     // One alone is kept for nobody; two and three are shared by those that come first.
     const one = connections > 1 ? 1 : 0;
@@ -68,13 +71,13 @@ export class Lanes {
   #wait(group: Group): Promise<void> {
     return new Promise((resolve, reject) => {
       const enter = (): void => {
-        clearTimeout(timer);
+        callOff();
         resolve();
       };
-      const timer = setTimeout(() => {
+      const callOff = this.#timers.after(this.#patienceMs, () => {
         group.waiting.splice(group.waiting.indexOf(enter), 1);
         reject(new DatabaseError('every connection to the database that this may take is in use'));
-      }, this.#patienceMs);
+      });
       group.waiting.push(enter);
     });
   }

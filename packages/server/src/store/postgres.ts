@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Database } from './database.ts';
 import { placeOfDatabase } from '../system/setting-forms.ts';
+import { realTimers, type Timers } from '../system/timers.ts';
 import { Lanes } from './lanes.ts';
 import {
   beginWithSettings,
@@ -48,10 +49,12 @@ export interface PostgresOptions {
   /** False behind a pooler, which gives each transaction another session: each brings its settings along. */
   statementNames: boolean;
   log: Logger;
+  /** Default: the real ones. The driver has its own. */
+  timers?: Timers;
 }
 
 export function openPostgres(options: PostgresOptions): Database {
-  const { url, directUrl = null, schema = null, statementNames, log } = options;
+  const { url, directUrl = null, schema = null, statementNames, log, timers = realTimers } = options;
   const begin = statementNames ? 'begin' : beginWithSettings(schema);
   const pool = new pg.Pool({
     ...(statementNames ? sessionAt(url, schema) : addressOf(url)),
@@ -75,7 +78,7 @@ export function openPostgres(options: PostgresOptions): Database {
     if (isReadOnly(error)) for (const renew of renewals) renew();
     return explainRefusal(error);
   };
-  const lanes = new Lanes(options.pool, CONNECT_TIMEOUT_MS);
+  const lanes = new Lanes(options.pool, CONNECT_TIMEOUT_MS, timers);
 
   const whole = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
     const client = await pool.connect().catch(refused);
@@ -111,7 +114,7 @@ export function openPostgres(options: PostgresOptions): Database {
     async listen(channel, onRing, onGap) {
       const address = directUrl ?? (statementNames ? url : null);
       if (address !== null)
-        return listenForRings(sessionAt(address, schema), channel, onRing, onGap, log, renewals);
+        return listenForRings(sessionAt(address, schema), channel, onRing, onGap, log, renewals, timers);
       log.warn(
         'CURFEW_STATEMENT_NAMES=0 and no CURFEW_DATABASE_DIRECT_URL: this node hears no rings from the database, and finds the logouts of other nodes by reading the log. Without Redis each logout takes the lease',
       );
@@ -194,10 +197,11 @@ async function listenForRings(
   onGap: () => void,
   log: Logger,
   renewals: Set<() => void>,
+  timers: Timers,
 ): Promise<() => Promise<void>> {
   let closed = false;
   let client: pg.Client | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  let callOff = (): void => undefined;
 
   const connect = async (): Promise<void> => {
     const next = new pg.Client(settings);
@@ -228,7 +232,7 @@ async function listenForRings(
     onGap();
   };
   const reconnectSoon = (): void => {
-    timer = setTimeout(() => void connect().catch(() => !closed && reconnectSoon()), RECONNECT_MS);
+    callOff = timers.after(RECONNECT_MS, () => void connect().catch(() => !closed && reconnectSoon()));
   };
 
   await connect();
@@ -237,7 +241,7 @@ async function listenForRings(
   return async () => {
     closed = true;
     renewals.delete(renew);
-    clearTimeout(timer);
+    callOff();
     await client?.end();
   };
 }

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import type { PasswordHasher } from './passwords.ts';
 import type { Places } from './places.ts';
+import type { Timers } from './timers.ts';
 
 /** What the outside world gives the authority. Everything below takes it as an argument, so that a test can give another. */
-export interface System {
+export interface System extends Timers {
   /** Now, as an instant. Used for expiry and for what people read, never to order events. */
   readonly now: () => Date;
   /** Sets what `now` goes by: the database said `ms` at some moment between these two of the monotonic clock. */

@@ -49,7 +49,7 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
       leaseMs: 2000,
       keepMs: 600_000,
       pageSize: PAGE,
-      doorbell: openDoorbell(database, null, '', () => 1, silent, testAuthenticator),
+      doorbell: openDoorbell(database, null, '', () => 1, system, testAuthenticator),
       onEnding: (_, event) => void told.push(event),
       onHint: () => undefined,
       onGap: () => undefined,

@@ -34,7 +34,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
 
   /** Ends sessions on the real database, and counts the statements that it sends. */
   function counted(): { endOne: EndOne; statements: () => number } {
-    const { database, nodes } = place.at(0).world;
+    const { database, nodes, system } = place.at(0).world;
     let statements = 0;
     const counting: Database = {
       ...database,
@@ -43,7 +43,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
         return database.query(config);
       },
     };
-    return { endOne: createEndOne(counting, nodes), statements: () => statements };
+    return { endOne: createEndOne(counting, nodes, system), statements: () => statements };
   }
 
   /** By transaction, the positions of the events that it committed. */

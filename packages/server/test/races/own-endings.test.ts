@@ -50,7 +50,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
         leaseMs: LEASE_MS,
         keepMs: 2 * LEASE_MS,
         pageSize,
-        doorbell: openDoorbell(database, null, '', () => 1, silent, testAuthenticator),
+        doorbell: openDoorbell(database, null, '', () => 1, system, testAuthenticator),
         onEnding: (ending) => void told.push(...ending.ids),
         onHint: () => undefined,
         onGap: () => undefined,

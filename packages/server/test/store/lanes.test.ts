@@ -2,9 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { Lanes } from '../../src/store/lanes.ts';
 import type { Lane } from '../../src/store/statement.ts';
+import { realTimers } from '../../src/system/timers.ts';
 import { backends } from '../support.ts';
 import { nextTurn, type Node, openPlace, type Place, until } from '../races/node.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
+import { openHandClock } from '../services/hand-clock.ts';
 import { withClient } from '../services/postgres.ts';
 
 /** Work that is held until it is let go. */
@@ -25,7 +27,7 @@ function held(): { work: () => Promise<void>; letGo: () => void; running: () => 
 describe('lanes', () => {
   /** How many of one lane run at once, of as many as one likes. */
   async function most(connections: number, lane: Lane): Promise<number> {
-    const lanes = new Lanes(connections, 60_000);
+    const lanes = new Lanes(connections, 60_000, realTimers);
     const { work, letGo, running } = held();
     const all = Array.from({ length: 300 }, () => lanes.run(lane, work));
     await nextTurn();
@@ -53,7 +55,7 @@ describe('lanes', () => {
   test.each([2, 3, 4, 5, 10, 50])(
     'of %i connections a logout and a node have one when all others are stuck',
     async (n) => {
-      const lanes = new Lanes(n, 60_000);
+      const lanes = new Lanes(n, 60_000, realTimers);
       const stuck = held();
       const all: Promise<void>[] = [];
       const flood = (lane: Lane): void => {
@@ -75,7 +77,7 @@ describe('lanes', () => {
   );
 
   test('of those that wait for the one connection a logout goes first, and everybody has a turn', async () => {
-    const lanes = new Lanes(1, 60_000);
+    const lanes = new Lanes(1, 60_000, realTimers);
     const { work, letGo } = held();
     const order: Lane[] = [];
     const all = (['other', 'other', 'check', 'check', 'check', 'check', 'ending'] as const).map((lane) =>
@@ -93,17 +95,22 @@ describe('lanes', () => {
   });
 
   test('whoever waits for too long is told, and is waited for no longer', async () => {
-    const lanes = new Lanes(1, 1);
+    const clock = openHandClock();
+    const lanes = new Lanes(1, 3000, clock);
     const { work, letGo } = held();
     const first = lanes.run('other', work);
-    await expect(lanes.run('other', work)).rejects.toThrow('every connection to the database');
+    const second = lanes.run('other', work);
+    clock.pass(2999);
+    expect(await Promise.race([second, nextTurn()])).toBeUndefined();
+    clock.pass(1);
+    await expect(second).rejects.toThrow('every connection to the database');
     letGo();
     await first;
     expect(await lanes.run('other', async () => 'done')).toBe('done');
   });
 
   test('work that fails gives its connection back', async () => {
-    const lanes = new Lanes(1, 1000);
+    const lanes = new Lanes(1, 1000, realTimers);
     await expect(lanes.run('check', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await lanes.run('other', async () => 'done')).toBe('done');
   });
