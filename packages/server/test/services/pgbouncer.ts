@@ -35,6 +35,8 @@ export async function startPgbouncer(
     unix_socket_dir: '',
     auth_type: 'any',
     pool_mode: 'transaction',
+    // Where PostgreSQL ends a session during its login (an idle limit of 200 ms, a busy machine), others wait for 15 s else.
+    server_login_retry: '0.1',
     ...settings,
   };
   const user = target.username === '' ? '' : ` user=${target.username}`;
