@@ -2,15 +2,20 @@
  * One vitest, alive with its services as long as its parent wants it, in a copy of the checkout: it runs one test file after the
  * other, whatever the sources are then.
  */
-import { relative } from 'node:path';
+import { appendFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Writable } from 'node:stream';
 import { createVitest } from 'vitest/node';
 import { childrenOf, signal } from '../../packages/server/test/services/scratch.ts';
+import { CHANGED } from './changed-mark.ts';
+import { endKeptWorker, KEPT_WORKER } from './kept-worker.ts';
 
 export interface Order {
   file: string;
   /** The sources that have changed since the last order. */
   changed: string[];
+  /** Modules are loaded anew, also if nothing has changed. */
+  anew: boolean;
   limitMs: number;
 }
 
@@ -32,15 +37,18 @@ const vitest = await createVitest(
     watch: false,
     bail: 1,
     maxWorkers: 1,
-    // No module may outlive the mutant that it was loaded with.
-    isolate: true,
+    isolate: false,
     fsModuleCache: false,
+    setupFiles: [`${import.meta.dirname}/fresh-modules.ts`],
     reporters: [{}],
     testNamePattern: OTHER_TESTS,
   },
   {},
   { stdout: nowhere(), stderr: nowhere() },
 );
+// The option of that name yields to the configuration's.
+for (const { config } of vitest.projects)
+  Object.assign(config, { pool: KEPT_WORKER.name, poolRunner: KEPT_WORKER });
 const found = await vitest.globTestSpecifications(process.argv.slice(2));
 const specifications = new Map(found.map((one) => [relative(root, one.moduleId), one]));
 
@@ -48,29 +56,53 @@ process.on('message', (order: Order) => void run(order).then((answer) => process
 process.on('disconnect', () => void vitest.close().finally(() => process.exit()));
 process.send?.([...specifications.keys()]);
 
-async function run({ file, changed, limitMs }: Order): Promise<Answer> {
+/** What the global setup has started, which is to live. */
+let services: Set<number> | undefined;
+
+/** A process keeps what was loaded before: it is not to grow for ever. */
+const LOADS = 20;
+let loads = 0;
+
+async function run({ file, changed, anew, limitMs }: Order): Promise<Answer> {
   const specification = specifications.get(file);
   if (specification === undefined) throw new Error(`no such test file: ${file}`);
-  for (const path of changed) vitest.invalidateFile(`${root}/${path}`);
-  const services = new Set(childrenOf(process.pid));
+  for (const path of changed) vitest.invalidateFile(join(root, path));
+  // No module outlives the mutant that it was loaded with.
+  if (changed.length > 0 || anew) {
+    if (++loads % LOADS === 0) await endWorker();
+    appendFileSync(CHANGED, `${changed.map((path) => join(root, path)).join('\n')}\n`);
+  }
   const begin = performance.now();
   let hung = false;
   // A worker that loops hears nothing: it is killed, and what it has started.
   const watch = setInterval(() => {
     if (performance.now() - begin < limitMs) return;
     hung = true;
-    for (const pid of childrenOf(process.pid)) if (!services.has(pid)) killTree(pid);
+    killAllButServices();
   }, 100);
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
   clearInterval(watch);
   const ms = performance.now() - begin;
-  if (hung) return { outcome: 'hung', what: `more than ${limitMs} ms`, ms };
   const [module] = testModules.filter(({ moduleId }) => moduleId === specification.moduleId);
   const failed = [...(module?.children.allTests('failed') ?? [])][0];
   const error = failed?.result().errors?.[0] ?? module?.errors()[0] ?? unhandledErrors[0];
-  if (error === undefined && module?.ok()) return { outcome: 'green', what: '', ms };
+  if (!hung && error === undefined && module?.ok()) return { outcome: 'green', what: '', ms };
+  // A test that is red closes what it has opened; what failed in another way may have left something open.
+  if (hung || failed === undefined || (module?.errors().length ?? 0) + unhandledErrors.length > 0)
+    await endWorker();
+  if (hung) return { outcome: 'hung', what: `more than ${limitMs} ms`, ms };
   const message = (error as Error | undefined)?.message?.split('\n')[0] ?? '';
   return { outcome: 'red', what: `${failed?.fullName ?? 'outside of its tests'}: ${message}`, ms };
+}
+
+async function endWorker(): Promise<void> {
+  if (services !== undefined) killAllButServices();
+  await endKeptWorker();
+  services ??= new Set(childrenOf(process.pid));
+}
+
+function killAllButServices(): void {
+  for (const pid of childrenOf(process.pid)) if (!services?.has(pid)) killTree(pid);
 }
 
 function killTree(pid: number): void {

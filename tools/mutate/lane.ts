@@ -27,7 +27,7 @@ export class Lane {
 
   static async open(root: string, part: Part): Promise<Lane> {
     const lane = new Lane(copyCheckout(root), part);
-    lane.testFiles = (await lane.#answer()) as string[];
+    lane.testFiles = ((await lane.#answer()) as string[]).filter((file) => !part.without?.includes(file));
     return lane;
   }
 
@@ -37,8 +37,8 @@ export class Lane {
   }
 
   /** Runs one test file on the sources as they are, until its first red test. */
-  async run(file: string, limitMs: number): Promise<Answer> {
-    const order: Order = { file, limitMs, changed: [...this.#changed] };
+  async run(file: string, limitMs: number, anew = false): Promise<Answer> {
+    const order: Order = { file, limitMs, changed: [...this.#changed], anew };
     this.#changed.clear();
     this.#child.send(order);
     return (await this.#answer()) as Answer;
@@ -62,4 +62,18 @@ export class Lane {
       });
     });
   }
+}
+
+/** Every lane takes the next one as soon as it is through with one. */
+export async function each<T>(
+  lanes: Lane[],
+  items: readonly T[],
+  work: (lane: Lane, item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (let item = left.shift(); item !== undefined; item = left.shift()) await work(lane, item);
+    }),
+  );
 }

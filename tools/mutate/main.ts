@@ -15,6 +15,7 @@ const HELP = `npm run mutate -- <part> [options]
   --sample N   draw N mutants of the part (300)
   --seed S     another sample (1)
   --lanes N    so many at a time, each with a copy of the checkout and services of its own (one for each core)
+  --patience S how many seconds tests may stay green before a mutant counts as survived (60)
   --again      run those again that nothing has noticed
   --note       write the figures and the survivors into docs/mutants.md, and run nothing
 
@@ -27,6 +28,7 @@ const { values, positionals } = parseArgs({
     sample: { type: 'string', default: '300' },
     seed: { type: 'string', default: '1' },
     lanes: { type: 'string', default: String(availableParallelism()) },
+    patience: { type: 'string', default: '60' },
     again: { type: 'boolean', default: false },
     note: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -63,6 +65,7 @@ async function main(): Promise<void> {
     seed,
     lanes,
     slackMs: 8000,
+    patienceMs: 1000 * Number(values.patience),
     again: values.again,
     print,
     isEquivalent: (lines) => isEquivalent(lines, JUDGED),

@@ -37,18 +37,21 @@ export interface Report {
 
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-export function readReport(file: string): Report | undefined {
+export const readReport = (file: string): Report | undefined => readKept<Report>(file);
+
+/** What an earlier run has written. */
+export function readKept<T>(file: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Report;
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-export function writeReport(file: string, report: Report): void {
+export function writeKept(file: string, value: unknown): void {
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, `${JSON.stringify(report, null, 1)}\n`);
+  writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 1)}\n`);
   renameSync(`${file}.new`, file);
 }
 
