@@ -52,7 +52,10 @@ for (const { config } of vitest.projects)
 const found = await vitest.globTestSpecifications(process.argv.slice(2));
 const specifications = new Map(found.map((one) => [relative(root, one.moduleId), one]));
 
-process.on('message', (order: Order) => void run(order).then((answer) => process.send?.(answer)));
+process.on(
+  'message',
+  (order: Order) => void run(order).then((answer) => process.connected && process.send?.(answer)),
+);
 process.on('disconnect', () => void vitest.close().finally(() => process.exit()));
 process.send?.([...specifications.keys()]);
 

@@ -4,7 +4,7 @@ export interface Part {
   sources: readonly string[];
   /** Directories and files of tests: those that are meant to hold this part, without browsers and campaigns of minutes. */
   tests: readonly string[];
-  /** Test files that compile the sources: what the compiler refuses would be red there. */
+  /** Test files that are left out: by a browser, or of the compiled package (what the compiler refuses would be red there). */
   without?: readonly string[];
   /** Sizes of campaigns among them (see budget.ts). */
   budgets?: Readonly<Record<string, string>>;
@@ -13,6 +13,8 @@ export interface Part {
 const SERVER_TESTS = ['domain', 'http', 'keys', 'races', 'store', 'system'].map(
   (room) => `packages/server/test/${room}/`,
 );
+
+const OF_BROWSERS = ['packages/server/test/http/browser.test.ts'];
 
 export const PARTS: Readonly<Record<string, Part>> = {
   protocol: {
@@ -25,10 +27,11 @@ export const PARTS: Readonly<Record<string, Part>> = {
     tests: ['packages/verifier/test/'],
     without: ['packages/verifier/test/node-20.test.ts'],
   },
-  actions: { sources: ['packages/server/src/actions'], tests: SERVER_TESTS },
-  store: { sources: ['packages/server/src/store'], tests: SERVER_TESTS },
+  actions: { sources: ['packages/server/src/actions'], tests: SERVER_TESTS, without: OF_BROWSERS },
+  store: { sources: ['packages/server/src/store'], tests: SERVER_TESTS, without: OF_BROWSERS },
   nodes: {
     sources: ['packages/server/src/cluster', 'packages/server/src/cache'],
     tests: [...SERVER_TESTS, 'packages/server/test/cache/'],
+    without: OF_BROWSERS,
   },
 };
