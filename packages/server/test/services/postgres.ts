@@ -25,6 +25,7 @@ import {
   makeScratch,
   noteServer,
   scratchRoot,
+  scratchRootInMemory,
   signal,
   unprivileged,
   waitGone,
@@ -74,10 +75,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const found = findPostgres();
   if (found === undefined) throw new Error('no PostgreSQL programs found on this machine');
   const bin = await executableFor(found);
-  const scratch = makeScratch('postgres');
+  const durable = options.durable === true;
+  const scratch = makeScratch('postgres', durable ? scratchRoot() : scratchRootInMemory());
   const dir = options.dir ?? join(scratch, 'data');
   const port = options.port ?? (await freePort());
-  const durable = options.durable === true;
 
   if (!existsSync(join(dir, 'PG_VERSION'))) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });

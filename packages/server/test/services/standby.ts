@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openMovingAddress } from './moving-address.ts';
 import { type PostgresServer, startPostgres, withClient } from './postgres.ts';
-import { makeScratch, noteServer, unprivileged } from './scratch.ts';
+import { makeScratch, noteServer, scratchRootInMemory, unprivileged } from './scratch.ts';
 
 /** What a primary of {@link startStandby} needs: a commit is in the WAL, and sent, when it is answered. */
 export const PRIMARY_SETTINGS: Record<string, string> = { synchronous_commit: 'on' };
@@ -24,7 +24,7 @@ export interface StandbyServer extends PostgresServer {
 
 /** Copies a running primary and follows it. `stop()` removes the copy. */
 export async function startStandby(primary: PostgresServer): Promise<StandbyServer> {
-  const scratch = makeScratch('standby');
+  const scratch = makeScratch('standby', scratchRootInMemory());
   const dir = join(scratch, 'data');
   if (unprivileged !== undefined) chownSync(scratch, unprivileged.uid, unprivileged.gid);
   const replication = await openMovingAddress(primary.port);
