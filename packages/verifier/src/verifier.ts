@@ -107,7 +107,12 @@ interface Answer {
  * @throws TypeError when an option is not what it must be
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  return new FeedVerifier(readOptions(options), systemClock);
+  return createVerifierBy(systemClock, options);
+}
+
+/** The same by another clock than this process's, for tests. */
+export function createVerifierBy(clock: Clock, options: VerifierOptions): Verifier {
+  return new FeedVerifier(readOptions(options), clock);
 }
 
 class FeedVerifier implements Verifier {

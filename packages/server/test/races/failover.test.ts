@@ -2,21 +2,24 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { followLog } from '../http/following-log.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
+import { passWhile } from '../services/hand-clock.ts';
 import { openMovingAddress } from '../services/moving-address.ts';
 import { withClient } from '../services/postgres.ts';
 import {
   check,
+  clock,
   closeAll,
   closers,
+  eventually,
   FAR,
   isFresh,
   jump,
-  LEASE_MS,
   logIn,
   logOut,
   newUser,
-  openStage,
+  openStageWithStandby,
   type Session,
+  isOverFrom,
 } from './going-back.ts';
 import { until } from './node.ts';
 
@@ -26,7 +29,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
   test.each([{ burnt: false }, { burnt: true }])(
     'a logout after it is confirmed, and true at every node and verifier, transactions burnt: $burnt',
     async ({ burnt }) => {
-      const stage = await openStage();
+      const stage = await openStageWithStandby();
       const [a, b] = [await stage.node(), await stage.node()];
       const verifier = await stage.follow(b);
       const session = await logIn(a, await newUser(a));
@@ -50,12 +53,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
         ended: 1,
         confirmed: true,
       });
-      const endMs = performance.now() + 2 * LEASE_MS;
-      while (performance.now() < endMs) {
-        expect((await verifier.verify(session.bearer)).ok).toBe(false);
-        expect(await check(b, session)).not.toBe(200);
-        await new Promise((turn) => setImmediate(turn));
-      }
+      await isOverFrom(verifier, b, session);
       await isFresh(verifier);
       expect(await verifier.verify(session.bearer)).toMatchObject({ ok: false });
       expect(b.lines.join('')).toContain('the database has gone back');
@@ -64,27 +62,27 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
   );
 
   test('a stream of the log goes on with what is written after', async () => {
-    const stage = await openStage();
+    const stage = await openStageWithStandby();
     const a = await stage.node();
     const session = await logIn(a, await newUser(a));
     await stage.standby.caughtUp();
     stage.standby.cutOff();
     await jump(stage.primary.url);
-    const stream = await followLog(a.authority);
+    const stream = await followLog(a);
     closers.push(() => stream.close());
     await logOut(a, { scope: 'user', user_id: await newUser(a) });
-    await until('the lost history is streamed', async () => stream.events.length > 0);
+    await eventually('the lost history is streamed', async () => stream.events.length > 0);
     await stage.failOver();
     stage.address.moveTo(stage.standby.port);
     await logOut(a, { scope: 'user', user_id: session.userId });
-    await until('what was written after is streamed', async () =>
+    await eventually('what was written after is streamed', async () =>
       stream.events.some(({ type, user_id }) => type === 'sessions_ended' && user_id === session.userId),
     );
     expect(stream.done).toBe(false);
   }, 60_000);
 
   test('what the lost history ended or began counts for nothing', async () => {
-    const stage = await openStage();
+    const stage = await openStageWithStandby();
     const [a, b] = [await stage.node(), await stage.node()];
     const verifier = await stage.follow(b);
     const [userId, otherId] = [await newUser(a), await newUser(a)];
@@ -104,16 +102,19 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     stage.address.moveTo(stage.standby.port);
     // The cut of the lost history lies above the birth of a session of now, which it does not end.
     let fresh: Session | undefined;
-    await until('a login', async () => (fresh = await logIn(a, userId).catch(() => undefined)) !== undefined);
+    await eventually(
+      'a login',
+      async () => (fresh = await logIn(a, userId).catch(() => undefined)) !== undefined,
+    );
     const session = fresh as Session;
     expect(session.born).toBeLessThan(FAR);
     for (const node of [a, b]) {
-      await until('the node answers', async () => (await check(node, session)) === 200);
+      await eventually('the node answers', async () => (await check(node, session)) === 200);
       // Until it has noticed it may answer from memory, for a lease at most.
-      await until('the node has noticed', async () => (await check(node, lost)) === 401);
+      await eventually('the node has noticed', async () => (await check(node, lost)) === 401);
     }
     // The verifier, too, goes on with the lost cut for a lease at most.
-    await until('the verifier has noticed', async () => (await verifier.verify(session.bearer)).ok);
+    await eventually('the verifier has noticed', async () => (await verifier.verify(session.bearer)).ok);
     await isFresh(verifier);
     // Its logout was lost, too.
     expect(await verifier.verify(kept.bearer)).toMatchObject({ ok: true, by: 'authority' });
@@ -130,7 +131,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
 
   test('a node that is registered in the lost history alone is waited for', async () => {
     const leaseMs = 6000;
-    const stage = await openStage(leaseMs);
+    const stage = await openStageWithStandby(leaseMs);
     const a = await stage.node();
     const session = await logIn(a, await newUser(a));
     await stage.standby.caughtUp();
@@ -146,18 +147,11 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     own.moveTo(null);
     await stage.failOver();
     stage.address.moveTo(stage.standby.port);
-    let confirmed = false;
-    const answered = logOut(a, { scope: 'user', user_id: session.userId }).then((answer) => {
-      confirmed = true;
-      return answer;
-    });
     let accepted = 0;
-    while (!confirmed) {
-      const verified = verifier.verifyNow(session.bearer, { onStale: 'refuse' });
-      if (!confirmed && verified?.ok === true) accepted++;
-      await new Promise((turn) => setTimeout(turn, 5));
-    }
-    expect(await answered).toMatchObject({ ended: 1, confirmed: true });
+    const answer = await logOut(a, { scope: 'user', user_id: session.userId }, () => {
+      if (verifier.verifyNow(session.bearer, { onStale: 'refuse' })?.ok === true) accepted++;
+    });
+    expect(answer).toMatchObject({ ended: 1, confirmed: true });
     expect(accepted).toBeGreaterThan(0);
     expect(verifier.verifyNow(session.bearer, { onStale: 'refuse' })).toMatchObject({ ok: false });
     expect(await check(c, session)).not.toBe(200);
@@ -167,7 +161,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
 
 describe.runIf(hasPostgres())('logouts that wait for others while the database goes back', () => {
   test('are confirmed if the standby has them, and fail if it has not', async () => {
-    const stage = await openStage(6000);
+    const stage = await openStageWithStandby(6000);
     const a = await stage.node();
     const own = await openMovingAddress(stage.primary.port);
     closers.push(() => own.close());
@@ -192,11 +186,11 @@ describe.runIf(hasPostgres())('logouts that wait for others while the database g
     await stage.failOver();
     stage.address.moveTo(stage.standby.port);
 
-    const [held, gone] = [await first.answer, await second.answer];
+    const [held, gone] = await passWhile(clock, Promise.all([first.answer, second.answer]));
     expect([held.status, held.json]).toMatchObject([200, { ended: 1, confirmed: true }]);
     expect([gone.status, gone.headers.get('retry-after')]).toEqual([503, expect.anything()]);
     expect(await check(a, kept)).toBe(401);
-    await until('the one that was lost may log out again', async () => (await check(a, lost)) === 200);
+    await eventually('the one that was lost may log out again', async () => (await check(a, lost)) === 200);
     expect(await logOut(a, { scope: 'user', user_id: lost.userId })).toMatchObject({ confirmed: true });
     expect(await check(a, lost)).toBe(401);
     expect(a.lines.join('')).toContain('the database has gone back');

@@ -1,31 +1,37 @@
 /** Nodes and verifiers at one address, behind which the database goes back: a standby takes over, or an older copy comes. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createVerifier, type Verifier } from '@curfew/verifier';
+import { chownSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Verifier } from '@curfew/verifier';
 import { expect } from 'vitest';
-import { type Authority, createAuthority } from '../../src/authority.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { realSystem } from '../../src/system/real.ts';
+import {
+  type HandClock,
+  openHandClock,
+  passUntil,
+  passWhile,
+  timeOf,
+  waitFor,
+} from '../services/hand-clock.ts';
 import { type MovingAddress, openMovingAddress } from '../services/moving-address.ts';
 import { type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
+import { makeScratch, scratchRootInMemory, unprivileged } from '../services/scratch.ts';
 import { PRIMARY_SETTINGS, type StandbyServer, startStandby } from '../services/standby.ts';
-import { type Caller, callerOf, ISSUER, recordingLog, SERVICE_KEY, silent } from '../support.ts';
-import { quickPasswords, until } from './node.ts';
+import { ISSUER, SERVICE_KEY, silent } from '../support.ts';
+import { createVerifierBy } from '../../../verifier/src/verifier.ts';
+import { nextTurn, type Node as RaceNode, openNode } from './node.ts';
+
+/** Of all nodes and verifiers here. */
+export const clock: HandClock = openHandClock();
 
 export const LEASE_MS = 1000;
 
-export interface Node {
-  close: () => Promise<void>;
-  authority: Authority;
-  call: Caller;
+export interface Node extends Pick<RaceNode, 'world' | 'fetch' | 'call' | 'lines' | 'close'> {
   url: string;
-  lines: string[];
 }
 
 export interface Stage {
   primary: PostgresServer;
-  standby: StandbyServer;
   address: MovingAddress;
   /**
    * @param at the address of its database, when not the one of all
@@ -33,6 +39,10 @@ export interface Stage {
    */
   node: (at?: MovingAddress, port?: number) => Promise<Node>;
   follow: (node: Node) => Promise<Verifier>;
+}
+
+export interface StageWithStandby extends Stage {
+  standby: StandbyServer;
   /** The primary is stopped, the standby takes over without what it has not received. */
   failOver: () => Promise<void>;
 }
@@ -40,71 +50,55 @@ export interface Stage {
 /** What a test has opened, to be closed after it, the last first: `afterEach(closeAll)`. */
 export const closers: (() => Promise<unknown>)[] = [];
 export async function closeAll(): Promise<void> {
-  for (const close of closers.splice(0).reverse()) await close();
+  for (const close of closers.splice(0).reverse()) await passWhile(clock, close());
 }
 
 export async function openStage(
   leaseMs: number = LEASE_MS,
   settings: Record<string, string> = PRIMARY_SETTINGS,
 ): Promise<Stage> {
-  const primary = await startPostgres({ settings });
+  const primary = await startPostgres({ copyOf: await migratedFiles(), settings });
   closers.push(() => primary.stop());
-  const database = openPostgres({ url: primary.url, pool: 2, statementNames: true, log: silent });
-  await migrate(database);
-  await database.close();
-  const standby = await startStandby(primary);
-  closers.push(() => standby.stop());
   const address = await openMovingAddress(primary.port);
   closers.push(() => address.close());
   return {
     primary,
-    standby,
     address,
     async node(at = address, port = 0) {
-      const { log, lines } = recordingLog();
-      const authority = await createAuthority({
-        settings: {
-          DATABASE_URL: at.instead(primary.url),
-          CURFEW_LEASE_MS: String(leaseMs),
-          CURFEW_SERVICE_KEYS: SERVICE_KEY,
-          ISSUER,
-        },
-        log,
-        system: { ...realSystem(log, quickPasswords()), log },
-      });
-      const server: Server = createServer(authority.listener);
-      server.on('upgrade', authority.upgrade);
-      await new Promise<void>((ready) => server.listen(port, '127.0.0.1', ready));
+      const { close, listen, ...opened } = await openNode(
+        { DATABASE_URL: at.instead(primary.url), CURFEW_LEASE_MS: String(leaseMs), ISSUER },
+        timeOf(clock),
+      );
+      waitFor(opened.world.database);
       let closing: Promise<void> | undefined;
-      const close = (): Promise<void> => {
-        closing ??= (async () => {
-          authority.hangUp();
-          server.closeAllConnections();
-          server.close();
-          await authority.close();
-        })();
-        return closing;
-      };
-      closers.push(close);
-      return {
-        close,
-        authority,
-        call: callerOf(authority.fetch),
-        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-        lines,
-      };
+      const closeOnce = (): Promise<void> => passWhile(clock, (closing ??= close()));
+      closers.push(closeOnce);
+      return { ...opened, close: closeOnce, url: await listen(port) };
     },
     async follow(node) {
-      const verifier = createVerifier({
+      const verifier = createVerifierBy(clock, {
         authority: node.url,
         serviceKey: SERVICE_KEY,
         audience: ISSUER,
         log: () => undefined,
       });
       closers.push(() => verifier.close());
-      expect(await verifier.ready(20_000)).toBe(true);
+      await isFresh(verifier);
       return verifier;
     },
+  };
+}
+
+/** The same with a standby that follows. */
+export async function openStageWithStandby(leaseMs?: number): Promise<StageWithStandby> {
+  const stage = await openStage(leaseMs);
+  const { primary, address } = stage;
+  const standby = await startStandby(primary);
+  // After the nodes, which close by writing to it.
+  closers.splice(1, 0, () => standby.stop());
+  return {
+    ...stage,
+    standby,
     async failOver() {
       standby.cutOff();
       address.moveTo(null);
@@ -113,6 +107,27 @@ export async function openStage(
     },
   };
 }
+
+let migrated: Promise<string> | undefined;
+/** The data directory of a PostgreSQL that is stopped, migrated and empty. */
+function migratedFiles(): Promise<string> {
+  migrated ??= (async () => {
+    const scratch = makeScratch('migrated', scratchRootInMemory());
+    if (unprivileged !== undefined) chownSync(scratch, unprivileged.uid, unprivileged.gid);
+    const dir = join(scratch, 'data');
+    const server = await startPostgres({ dir });
+    const database = openPostgres({ url: server.url, pool: 2, statementNames: true, log: silent });
+    await migrate(database);
+    await database.close();
+    await server.stop();
+    return dir;
+  })();
+  return migrated;
+}
+
+/** Lets time pass until it is so. */
+export const eventually = (what: string, yes: () => boolean | Promise<boolean>): Promise<void> =>
+  passUntil(clock, what, yes);
 
 export interface Session {
   bearer: string;
@@ -153,10 +168,15 @@ export const check = async (node: Node, { bearer }: Session): Promise<number> =>
   (await node.call('GET', '/v1/check', { bearer })).status;
 
 /** A logout of users by a service; asked again while the database is away. */
-export async function logOut(node: Node, body: object): Promise<Record<string, unknown>> {
+export async function logOut(
+  node: Node,
+  body: object,
+  meanwhile?: () => void,
+): Promise<Record<string, unknown>> {
   let answer: Record<string, unknown> = {};
-  await until('the logout is answered', async () => {
-    const { status, json } = await node.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
+  await eventually('the logout is answered', async () => {
+    const asked = node.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
+    const { status, json } = await passWhile(clock, asked, meanwhile);
     answer = json as Record<string, unknown>;
     return status === 200;
   });
@@ -164,7 +184,18 @@ export async function logOut(node: Node, body: object): Promise<Record<string, u
 }
 
 export const isFresh = (verifier: Verifier): Promise<void> =>
-  until('the verifier is fresh', async () => verifier.freshness.state === 'fresh');
+  eventually('the verifier is fresh', () => verifier.freshness.state === 'fresh');
+
+/** From now on, for longer than any memory is believed, neither says yes to the session. */
+export async function isOverFrom(verifier: Verifier, node: Node, session: Session): Promise<void> {
+  const endMs = clock.monotonicMs + 2 * LEASE_MS;
+  while (clock.monotonicMs < endMs) {
+    expect((await verifier.verify(session.bearer)).ok).toBe(false);
+    expect(await check(node, session)).not.toBe(200);
+    clock.pass(10);
+    await nextTurn();
+  }
+}
 
 /** Positions are given out far above those that the standby knows, and above the time in microseconds. */
 export const FAR = 3_000_000_000_000_000;

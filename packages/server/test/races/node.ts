@@ -9,7 +9,9 @@ import { createApp } from '../../src/http/app.ts';
 import { createQuickCheck } from '../../src/http/check.ts';
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
 import { createNodeListener } from '../../src/http/node.ts';
+import { OpenStreams } from '../../src/http/open-streams.ts';
 import { RequestLog } from '../../src/http/request-log.ts';
+import { createUpgrades } from '../../src/http/upgrades.ts';
 import { insertUser } from '../../src/store/users.ts';
 import type { PasswordHasher } from '../../src/system/passwords.ts';
 import type { System } from '../../src/system/system.ts';
@@ -49,13 +51,14 @@ export function quickPasswords(delayMs: () => number = () => 0): PasswordHasher 
 
 export interface Node {
   world: World;
+  fetch: (request: Request) => Promise<Response>;
   call: Caller;
   /** What the system log said, line by line. */
   lines: string[];
   requests: RequestLog;
   metrics: Metrics;
-  /** Listens on a free port of the loopback interface and answers its address. */
-  listen: () => Promise<string>;
+  /** Listens on the loopback interface, at a free port unless one is given, and answers its address. */
+  listen: (port?: number) => Promise<string>;
   close: () => Promise<void>;
 }
 
@@ -68,26 +71,33 @@ export async function openNode(settings: Environment, system: Partial<System> = 
   });
   const requests = new RequestLog(world.system);
   const metrics = createMetrics(world);
-  const app = createApp(world, metrics, undefined, requests);
+  const streams = new OpenStreams();
+  const app = createApp(world, metrics, streams, requests);
+  const upgrades = createUpgrades(world, metrics);
   const fetch = async (asked: Request, connection = {}): Promise<Response> => app.fetch(asked, connection);
   const listener = createNodeListener(fetch, createQuickCheck(world, fetch, requests));
   const servers: Server[] = [];
   return {
     world,
+    fetch,
     call: callerOf(fetch),
     lines,
     requests,
     metrics,
-    async listen() {
+    async listen(port = 0) {
       // A checker's connection may be idle for long on a busy machine; closed meanwhile, its next question would fail.
       const server = createServer({ keepAliveTimeout: 0 }, listener);
+      server.on('upgrade', (request, socket, head) => upgrades.upgrade(request, socket, head));
       servers.push(server);
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
       const address = server.address();
       if (typeof address !== 'object' || address === null) throw new Error('the node has no port');
       return `http://127.0.0.1:${address.port}`;
     },
     async close() {
+      upgrades.close();
+      streams.close();
+      requests.sum();
       for (const server of servers) {
         server.closeAllConnections();
         server.close();

@@ -1,6 +1,9 @@
 /** Time that a test moves by hand, for servers and for the verifiers beside them. What is real goes on meanwhile: sockets, PostgreSQL. */
 import { HandClock } from '../../../protocol/test/hand-clock.ts';
+import type { Database } from '../../src/store/database.ts';
 import type { System } from '../../src/system/system.ts';
+
+export type { HandClock };
 
 /** It stands where the machine's clock stands: the database dates by that too. */
 export function openHandClock(): HandClock {
@@ -21,4 +24,65 @@ export function timeOf(clock: HandClock): Time {
     after: (ms, work) => clock.after(ms, work),
     every: (ms, work) => clock.every(ms, work),
   };
+}
+
+const STEP_MS = 25;
+/** In real time: what a step has set going comes to its end, and a database that hangs holds up no test. */
+const TURN_MS = 2;
+const LONGEST_TURN_MS = 250;
+
+let underWay = 0;
+/** From here on time waits for each statement at this database: no lease runs out because the machine is busy. */
+export function waitFor(database: Database): void {
+  const counted =
+    <Args extends unknown[], Answer>(ask: (...args: Args) => Promise<Answer>) =>
+    async (...args: Args): Promise<Answer> => {
+      underWay++;
+      try {
+        return await ask(...args);
+      } finally {
+        underWay--;
+      }
+    };
+  database.query = counted(database.query.bind(database));
+  database.transaction = counted(database.transaction.bind(database)) as Database['transaction'];
+}
+
+async function turn(): Promise<void> {
+  const overMs = performance.now() + LONGEST_TURN_MS;
+  do await new Promise((wake) => setTimeout(wake, TURN_MS));
+  while (underWay > 0 && performance.now() < overMs);
+}
+
+/** Lets time pass, step by step, until it is so. */
+export async function passUntil(
+  clock: HandClock,
+  what: string,
+  yes: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const givenUpMs = performance.now() + 30_000;
+  while (!(await yes())) {
+    if (performance.now() > givenUpMs) throw new Error(`waited in vain: ${what}`);
+    clock.pass(STEP_MS);
+    await turn();
+  }
+}
+
+/** Lets time pass, step by step, until it is answered. @param meanwhile called before each step */
+export async function passWhile<T>(
+  clock: HandClock,
+  answer: Promise<T>,
+  meanwhile: () => void = () => undefined,
+): Promise<T> {
+  let over = false;
+  const note = (): void => {
+    over = true;
+  };
+  answer.then(note, note);
+  for (;;) {
+    await turn();
+    if (over) return answer;
+    meanwhile();
+    clock.pass(STEP_MS);
+  }
 }
