@@ -172,9 +172,10 @@ function editsOf(node: Node, parent: Node, source: string): Edit[] {
       // A block: the compiler refuses an `if` with nothing but a semicolon, which would hide that no test does.
       return replace('statement', '{}');
     case 'ReturnStatement':
+      if (node.argument && text(node.argument) === 'undefined') return [];
       return replace('statement', node.argument ? 'return undefined as never;' : '{}');
     case 'ArrowFunctionExpression':
-      return node.body.type === 'BlockStatement'
+      return node.body.type === 'BlockStatement' || text(node.body) === 'undefined'
         ? []
         : [['statement', node.body.start, node.body.end, 'undefined as never']];
     case 'AwaitExpression':

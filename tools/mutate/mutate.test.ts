@@ -54,6 +54,7 @@ describe('mutants of a text', () => {
     ],
     ['keys', "const { 'a': b } = c; class D { 'e' = f; }"],
     ['sums of texts', 'const a = b + ``;'],
+    ['answers of undefined', 'const f = () => undefined; function g() { return undefined; }'],
     ['empty values', "const a = ''; const b = []; const c = {};"],
   ])('%s have none', (_what, source) => {
     expect(mutated(source)).toEqual([]);

@@ -54,7 +54,12 @@ export function writeNote(report: Report, judged: readonly Judgement[]): void {
 
 export function note(report: Report, judged: readonly Judgement[]): string {
   const { killed, hung, refused, equivalent, survived, percent } = score(report, judged);
-  const { results, of, seed, tests } = report;
+  const { results, of, seed, tests, date, patienceMs } = report;
+  const minutes = Math.ceil(results.reduce((sum, { ms }) => sum + ms, 0) / 60_000);
+  const run =
+    date && patienceMs
+      ? `Run on ${date}, ${minutes} minutes of one lane, patience ${patienceMs / 1000} s. `
+      : '';
   const rows = results
     .filter(({ outcome }) => outcome === 'survived' || outcome === 'unreached')
     .toSorted((a, b) => a.path.localeCompare(b.path) || a.start - b.start)
@@ -65,7 +70,7 @@ export function note(report: Report, judged: readonly Judgement[]): string {
       return `| ${one.path.replace(/^packages\/(server\/)?/, '')} | ${code(one.was)} | ${code(one.is)} | ${open}${why} |`;
     });
   return [
-    `${results.length} of ${of} mutants, seed ${seed}, ${tests} test files: ${killed} killed, ${hung} stopped at the limit, ` +
+    `${run}${results.length} of ${of} mutants, seed ${seed}, ${tests} test files: ${killed} killed, ${hung} stopped at the limit, ` +
       `${refused} refused by types or lint alone, ${equivalent} equivalent, ${survived.length} survived: **${percent.toFixed(1)} %** killed.`,
     ...(rows.length > 0 ? ['', '| Where | Source | Mutant | Judgement |', '|---|---|---|---|', ...rows] : []),
   ].join('\n');

@@ -30,6 +30,10 @@ export interface Report {
   of: number;
   sample: number;
   tests: number;
+  /** Of the latest result. */
+  date?: string;
+  /** How long tests may have been green before a mutant counted as survived. */
+  patienceMs?: number;
   /** By the path of a source: results count as long as it stays as it is. */
   digests: Record<string, string>;
   results: Result[];

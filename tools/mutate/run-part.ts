@@ -66,6 +66,7 @@ export async function runPart(options: Options): Promise<Report> {
       lane.write(mutant.path, source);
       const result = { ...mutant, ...lines, ...fate, ms: performance.now() - began };
       report.results.push(result);
+      report.date = new Date().toISOString().slice(0, 10);
       writeKept(options.file, report);
       print(inWords(result, report.results.length, sample.length));
     });
@@ -106,8 +107,18 @@ function begun(options: Options, sources: Map<string, string>, sample: Mutant[],
       sample.some((mutant) => sameMutant(mutant, result)) &&
       !(options.again && (result.outcome === 'survived' || result.outcome === 'unreached')),
   );
-  const { name: part, seed } = options;
-  return { part, seed, of, sample: sample.length, tests: earlier?.tests ?? 0, digests, results };
+  const { name: part, seed, patienceMs } = options;
+  return {
+    ...earlier,
+    part,
+    seed,
+    of,
+    sample: sample.length,
+    tests: earlier?.tests ?? 0,
+    patienceMs,
+    digests,
+    results,
+  };
 }
 
 /** The compiler and the linter are asked when the tests that are likely to notice have been green for so long. */

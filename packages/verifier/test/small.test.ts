@@ -10,6 +10,7 @@ import { DeadCredentials } from '../src/dead.ts';
 import { EndedWatches } from '../src/ended-watch.ts';
 import { Flights } from '../src/flights.ts';
 import { createVerifier, type Refused, type Verified } from '../src/index.ts';
+import { metricsText } from '../src/metrics.ts';
 import { readOptions } from '../src/options.ts';
 
 test('dead credentials are bounded, the oldest go first, and none outlives its time', () => {
@@ -189,4 +190,73 @@ test('there is a session only behind ok: the compiler says so', () => {
   };
   const refusal: Refused = { ok: false, reason: 'stale' };
   expect(subjectOf(refusal)).toBe('stale');
+});
+
+test('metrics are written as Prometheus reads them, each under its name', () => {
+  const text = metricsText({
+    fresh: true,
+    ageMs: 1500,
+    connected: false,
+    connections: 3,
+    replica: { ids: 4, cuts: 5, bytes: 6 },
+    credentials: 7,
+    keys: 8,
+    accepted: { memory: 9, authority: 10 },
+    refused: new Map([['ended', 11]]),
+    asked: new Map([['active', 12]]),
+  });
+  expect(text).toBe(`# HELP curfew_verifier_fresh Whether checks are answered from memory.
+# TYPE curfew_verifier_fresh gauge
+curfew_verifier_fresh 1
+# HELP curfew_verifier_age_seconds How old the knowledge is.
+# TYPE curfew_verifier_age_seconds gauge
+curfew_verifier_age_seconds 1.5
+# HELP curfew_verifier_connected Whether a node of the authority is connected.
+# TYPE curfew_verifier_connected gauge
+curfew_verifier_connected 0
+# HELP curfew_verifier_connections_total Connections opened.
+# TYPE curfew_verifier_connections_total counter
+curfew_verifier_connections_total 3
+# HELP curfew_verifier_replica_ended_ids Ended sessions kept.
+# TYPE curfew_verifier_replica_ended_ids gauge
+curfew_verifier_replica_ended_ids 4
+# HELP curfew_verifier_replica_cuts Cuts kept.
+# TYPE curfew_verifier_replica_cuts gauge
+curfew_verifier_replica_cuts 5
+# HELP curfew_verifier_replica_bytes Memory of the ended sessions.
+# TYPE curfew_verifier_replica_bytes gauge
+curfew_verifier_replica_bytes 6
+# HELP curfew_verifier_credentials Credentials kept.
+# TYPE curfew_verifier_credentials gauge
+curfew_verifier_credentials 7
+# HELP curfew_verifier_keys Signing keys known.
+# TYPE curfew_verifier_keys gauge
+curfew_verifier_keys 8
+# HELP curfew_verifier_accepted_total Checks answered yes.
+# TYPE curfew_verifier_accepted_total counter
+curfew_verifier_accepted_total{by="memory"} 9
+curfew_verifier_accepted_total{by="authority"} 10
+# HELP curfew_verifier_refused_total Checks answered no.
+# TYPE curfew_verifier_refused_total counter
+curfew_verifier_refused_total{reason="ended"} 11
+# HELP curfew_verifier_asked_total Questions to the authority.
+# TYPE curfew_verifier_asked_total counter
+curfew_verifier_asked_total{says="active"} 12
+`);
+});
+
+test('the age of a verifier that was never fresh is infinite, as Prometheus writes it', () => {
+  const figures = {
+    fresh: false,
+    ageMs: Number.POSITIVE_INFINITY,
+    connected: false,
+    connections: 0,
+    replica: { ids: 0, cuts: 0, bytes: 0 },
+    credentials: 0,
+    keys: 0,
+    accepted: { memory: 0, authority: 0 },
+    refused: new Map(),
+    asked: new Map(),
+  };
+  expect(metricsText(figures)).toContain('curfew_verifier_age_seconds +Inf\n');
 });
