@@ -123,12 +123,13 @@ function tinyCheckout(): string {
     'export function isAdult(age: number): boolean {\n  return age >= 18;\n}\n' +
       'export function wait(forever: boolean): void {\n' +
       '  while (forever) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);\n}\n' +
-      'export function forgotten(): boolean {\n  return true;\n}\n',
+      'export function forgotten(): boolean {\n  return true;\n}\n' +
+      'export function pair(): [number] {\n  return [1];\n}\n',
   );
   write(
     'packages/tiny/age.test.ts',
-    "import { expect, test } from 'vitest';\nimport { isAdult, wait } from './src/age.ts';\n" +
-      "test('a child is none', () => {\n  wait(false);\n  expect(isAdult(3)).toBe(false);\n});\n",
+    "import { expect, test } from 'vitest';\nimport { isAdult, pair, wait } from './src/age.ts';\n" +
+      "test('a child is none', () => {\n  wait(false);\n  expect(pair()).toBeDefined();\n  expect(isAdult(3)).toBe(false);\n});\n",
   );
   symlinkSync(join(import.meta.dirname, '../../node_modules'), join(root, 'node_modules'));
   for (const args of [
@@ -166,16 +167,18 @@ test('a part is run to its end: what a test notices, what the compiler refuses, 
     '2: return age < 18;': 'killed',
     '2: return undefined as never;': 'killed',
     '5: while (forever) {}': 'survived',
-    // The parameter is unused then, which the compiler refuses.
-    '5: while (false) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);': 'refused',
+    // The parameter is unused then, which the compiler refuses: it would not refuse the same fault in other words.
+    '5: while (false) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);': 'survived',
     '8: return undefined as never;': 'unreached',
     '8: return false;': 'unreached',
+    '11: return [];': 'refused',
+    '11: return undefined as never;': 'killed',
   });
-  expect(score(report, [])).toMatchObject({ killed: 2, refused: 1, percent: (100 * 2) / 6 });
+  expect(score(report, [])).toMatchObject({ killed: 3, refused: 1, percent: (100 * 3) / 8 });
   const judged = [
     { path: 'packages/tiny/src/age.ts', was: 'return age >= 18;', is: 'return age > 18;', why: 'no' },
   ];
-  expect(score(report, judged)).toMatchObject({ equivalent: 1, percent: 40 });
+  expect(score(report, judged)).toMatchObject({ equivalent: 1, percent: (100 * 3) / 7 });
   expect(note(report, judged)).toContain(
     '| tiny/src/age.ts | `return age >= 18;` | `return age > 18;` | no |',
   );
@@ -183,7 +186,7 @@ test('a part is run to its end: what a test notices, what the compiler refuses, 
   // Everything is known: nothing is run again, unless it is asked for, or the source is another.
   lines.length = 0;
   expect(await runPart(options)).toEqual(report);
-  expect(lines).toEqual(['tiny: 7 mutants, 7 drawn, 0 to be run']);
+  expect(lines).toEqual(['tiny: 9 mutants, 9 drawn, 0 to be run']);
   expect(readFileSync(join(root, 'packages/tiny/src/age.ts'), 'utf8')).toContain('age >= 18');
 });
 

@@ -150,15 +150,24 @@ async function fateOf(
   return { outcome: reach.filesFor(mutant).length > 0 ? 'survived' : 'unreached', by: '' };
 }
 
-/** What `npm run check` says of the source of a mutant, if it says anything. */
+/**
+ * Complaints of how a mutant is spelled: `if (true)`, or a name that is left without a use. The same fault in other words would
+ * pass, so they excuse no test.
+ */
+const OF_SPELLING =
+  /TS(6133|6138|6192|6196|6198|7027|7028)|no-(unused|constant|unreachable|useless|empty|unnecessary|extra|self)/;
+
+/** What `npm run check` says of the fault in the source of a mutant, if it says anything. */
 function complaintOf(lane: Lane, path: string): string | undefined {
   const project = path.slice(0, path.indexOf('/src/'));
   const bin = (name: string): string => join(lane.directory, 'node_modules/.bin', name);
   const run = (name: string, ...args: string[]): string | undefined => {
     const { status, stdout, stderr } = spawnSync(bin(name), args, { cwd: lane.directory, encoding: 'utf8' });
-    return status === 0
-      ? undefined
-      : (/error TS.*|[\w-]+\([\w-]+\): .*/.exec(stdout + stderr)?.[0] ?? `${name} ended with ${status}`);
+    if (status === 0) return undefined;
+    const complaints = (stdout + stderr).match(/error TS.*|[\w-]+\([\w-]+\): .*/g) ?? [
+      `${name} ended with ${status}`,
+    ];
+    return complaints.find((complaint) => !OF_SPELLING.test(complaint));
   };
   return (
     run('tsc', '-b', project, '--pretty', 'false') ?? run('oxlint', '--type-aware', '--deny-warnings', path)
