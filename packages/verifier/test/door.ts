@@ -3,7 +3,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Authority } from '@curfew/server';
-import { createVerifier, type Verifier, type VerifierOptions } from '../src/index.ts';
+import type { System } from '../../server/src/system/system.ts';
+import { type HandClock, passUntil, passWhile, timeOf } from '../../server/test/services/hand-clock.ts';
+import { systemClock } from '../src/clock.ts';
+import type { Verifier, VerifierOptions } from '../src/index.ts';
+import { createVerifierBy } from '../src/verifier.ts';
 import { ISSUER, openAuthority, SERVICE_KEY, type TestAuthority } from '../../server/test/support.ts';
 
 export interface Door {
@@ -88,18 +92,29 @@ export interface Stage extends TestAuthority {
 /** Long enough that a busy machine does not lose it, short enough to wait for. */
 export const LEASE_MS = 1000;
 
+/** @param clock of the authority and its verifiers; default: the real one */
 export async function openStage(
   settings: Record<string, string> = {},
-  system: { now?: () => Date } = {},
+  system: Partial<System> = {},
+  clock?: HandClock,
 ): Promise<Stage> {
-  const on = await openAuthority('embedded', { CURFEW_LEASE_MS: String(LEASE_MS), ...settings }, { system });
+  const on = await openAuthority(
+    'embedded',
+    { CURFEW_LEASE_MS: String(LEASE_MS), ...settings },
+    { system: { ...(clock && timeOf(clock)), ...system } },
+  );
+  const close = async (): Promise<void> => {
+    await Promise.all(verifiers.map((verifier) => verifier.close()));
+    await door.shut();
+    await on.close();
+  };
   const door = await openDoor(on.authority);
   const verifiers: Verifier[] = [];
   return {
     ...on,
     door,
     async connect(more = {}) {
-      const verifier = createVerifier({
+      const verifier = createVerifierBy(clock ?? systemClock, {
         authority: door.url,
         serviceKey: SERVICE_KEY,
         audience: ISSUER,
@@ -107,13 +122,10 @@ export async function openStage(
         ...more,
       });
       verifiers.push(verifier);
-      if (!(await verifier.ready(60_000))) throw new Error(`not fresh:\n${verifier.metrics()}`);
+      if (clock) await passUntil(clock, 'it is fresh', () => verifier.freshness.state === 'fresh');
+      else if (!(await verifier.ready(60_000))) throw new Error(`not fresh:\n${verifier.metrics()}`);
       return verifier;
     },
-    async close() {
-      await Promise.all(verifiers.map((verifier) => verifier.close()));
-      await door.shut();
-      await on.close();
-    },
+    close: () => (clock ? passWhile(clock, close()) : close()),
   };
 }

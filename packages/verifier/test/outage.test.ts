@@ -7,17 +7,22 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
-import { createVerifier, type Verifier } from '../src/index.ts';
+import { openHandClock, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
+import type { Verified, Verifier } from '../src/index.ts';
+import { createVerifierBy } from '../src/verifier.ts';
+import { pause, until } from '../../server/test/races/node.ts';
 import { LEASE_MS, openStage, type Stage } from './door.ts';
 
 let stage: Stage;
 let verifier: Verifier;
 let aheadMs = 0;
+const clock = openHandClock();
 beforeAll(async () => {
   const applications = { elsewhere: { audience: 'https://elsewhere.example' } };
   stage = await openStage(
     { CURFEW_APPLICATIONS: JSON.stringify(applications) },
-    { now: () => new Date(Date.now() + aheadMs) },
+    { now: () => new Date(clock.wallMs + aheadMs) },
+    clock,
   );
 });
 afterAll(() => stage.close());
@@ -32,16 +37,21 @@ afterEach(async () => {
   await verifier.close();
 });
 
-/** A busy machine can lose the lease for a moment: memory says yes again soon, or the test fails. */
-const remembered = (credential: string): Promise<void> =>
-  expect.poll(() => verifier.verify(credential)).toMatchObject({ ok: true, by: 'memory' });
+const eventually = (what: string, yes: () => boolean | Promise<boolean>): Promise<void> =>
+  passUntil(clock, what, yes);
+const passing = <T>(answer: Promise<T>): Promise<T> => passWhile(clock, answer);
+const byMemory = (verified: Verified): boolean => verified.ok && verified.by === 'memory';
+const remembered = (credential: string, one = verifier): Promise<void> =>
+  eventually('memory says yes', async () => byMemory(await one.verify(credential)));
 const logOut = async (bearer: string): Promise<{ acknowledged: number; waited_out: number; ms: number }> => {
-  const { status, json } = await stage.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
+  const { status, json } = await passing(
+    stage.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } }),
+  );
   expect([status, json.confirmed]).toEqual([200, true]);
   return json;
 };
 const becomes = (state: 'fresh' | 'stale', one = verifier): Promise<void> =>
-  expect.poll(() => one.freshness.state, { interval: 10 }).toBe(state);
+  eventually(`it is ${state}`, () => one.freshness.state === state);
 /** The feed is gone, the rest of the authority is there. */
 const loseFeed = async (): Promise<void> => {
   stage.door.onUpgrade = (socket) => {
@@ -60,8 +70,12 @@ describe('the authority is gone', () => {
     const events: string[] = [];
     verifier.on('stale', () => events.push('stale'));
     verifier.on('fresh', () => events.push('fresh'));
+    const shutMs = clock.monotonicMs;
     await stage.door.shut();
     await becomes('stale');
+    // What it knew last was said a quarter of a lease ago at most; a step of the clock is 25 ms.
+    expect(clock.monotonicMs - shutMs).toBeGreaterThan(LEASE_MS / 2);
+    expect(clock.monotonicMs - shutMs).toBeLessThanOrEqual(LEASE_MS + 25);
     for (const one of [bearer, opaque]) {
       expect(verifier.verifyNow(one)).toBeNull();
       expect(verifier.verifyNow(one, { onStale: 'refuse' })).toEqual({ ok: false, reason: 'stale' });
@@ -74,11 +88,12 @@ describe('the authority is gone', () => {
     expect(verifier.freshness).toMatchObject({ state: 'stale', node: null });
     expect(verifier.freshness.ageMs).toBeGreaterThanOrEqual(LEASE_MS);
     // Told at the next tick: within a quarter of the lease.
-    await expect.poll(() => events.at(-1)).toBe('stale');
+    clock.pass(LEASE_MS / 4);
+    expect(events.at(-1)).toBe('stale');
 
     await stage.door.open();
     await becomes('fresh');
-    await expect.poll(() => events.slice(-2)).toEqual(['stale', 'fresh']);
+    expect(events.slice(-2)).toEqual(['stale', 'fresh']);
     // It tells changes, not states.
     expect(events.filter((one, i) => one === events[i - 1])).toEqual([]);
     for (const one of [bearer, opaque, unseen]) await remembered(one);
@@ -116,7 +131,7 @@ describe('the feed is gone', () => {
     const ours = await opened(stage.call, 2);
     await loseFeed();
     const options = { authority: stage.door.url, serviceKey: SERVICE_KEY, audience: ISSUER };
-    const young = createVerifier({ ...options, log: () => undefined });
+    const young = createVerifierBy(clock, { ...options, log: () => undefined });
     try {
       expect(await young.verify(ours.bearer)).toMatchObject({ ok: true, by: 'authority' });
       const before = stage.door.asked;
@@ -130,24 +145,19 @@ describe('the feed is gone', () => {
   test('an answer that does not come within the lease is none', async () => {
     const credential = await sessionTokenLogin(stage.call);
     for (const wait of [LEASE_MS * 1.5, null]) {
-      stage.door.onQuestion = (_req, _res, pass) => void (wait === null || setTimeout(pass, wait));
-      expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
+      stage.door.onQuestion = (_req, _res, pass) => void (wait === null || clock.after(wait, pass));
+      expect(await passing(verifier.verify(credential))).toEqual({ ok: false, reason: 'unavailable' });
     }
   });
 
   test('nor is one that lay here for longer, while this process was suspended', async () => {
     const credential = await sessionTokenLogin(stage.call);
     await loseFeed();
-    const now = performance.now.bind(performance);
     stage.door.onQuestion = (_req, _res, pass) => {
-      performance.now = () => now() + LEASE_MS;
+      clock.monotonicMs += LEASE_MS;
       pass();
     };
-    try {
-      expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
-    } finally {
-      performance.now = now;
-    }
+    expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
   });
 
   test('a check that began after a logout does not take an answer from before it', async () => {
@@ -169,7 +179,7 @@ describe('the feed is gone', () => {
     const before = stage.door.asked;
     const early = verifier.verify(credential);
     const release = await held;
-    const { status } = await stage.call('POST', '/auth/logout', { bearer: credential });
+    const { status } = await passing(stage.call('POST', '/auth/logout', { bearer: credential }));
     expect(status).toBe(200);
     const late = verifier.verify(credential);
     release();
@@ -192,7 +202,8 @@ describe('the feed is gone', () => {
     });
     expect(status).toBe(200);
     stage.door.cut();
-    await expect.poll(() => told).toEqual(['ended']);
+    await eventually('it is told', () => told.length > 0);
+    expect(told).toEqual(['ended']);
   });
 
   test('one that is open and says nothing is given up, and the logout does not wait for it for longer than the lease', async () => {
@@ -200,10 +211,12 @@ describe('the feed is gone', () => {
     await remembered(bearer);
     const { feeds } = stage.door;
     stage.door.mute();
-    await logOut(bearer);
+    const { ms } = await logOut(bearer);
+    // Its margin is a twentieth.
+    expect(ms).toBeLessThanOrEqual(LEASE_MS * 1.05 + 50);
     // The logout has been confirmed: memory must not say yes for one more check.
     expect(verifier.verifyNow(bearer)?.ok ?? false).toBe(false);
-    await expect.poll(() => stage.door.feeds).toBeGreaterThan(feeds);
+    await eventually('it connects anew', () => stage.door.feeds > feeds);
     await becomes('fresh');
     expect(verifier.verifyNow(bearer)).toEqual({ ok: false, reason: 'ended' });
   });
@@ -235,9 +248,12 @@ test('a process that was paused for longer than the lease does not trust its mem
     const { bearer } = await opened(stage.call, 2);
     await expect.poll(() => ask(bearer)).toMatchObject({ ok: true, by: 'memory' });
     child.kill('SIGSTOP');
+    const pausedMs = performance.now();
     // It will hear nothing of the logout when it wakes.
     stage.door.mute();
     await logOut(bearer);
+    // Its own clock is the machine's.
+    await until('the lease is over', async () => performance.now() - pausedMs > LEASE_MS);
     const first = ask(bearer);
     child.kill('SIGCONT');
     expect(await first).toEqual({ ok: false, reason: 'stale' });
@@ -271,9 +287,9 @@ test('of several addresses those are used that answer', async () => {
       authority: [`http://127.0.0.1:${port}`, 'http://127.0.0.1:1', stage.door.url],
     });
     const { bearer } = await opened(stage.call, 2);
-    await expect.poll(() => one.verify(bearer)).toMatchObject({ by: 'memory' });
+    await remembered(bearer, one);
     for (let i = 0; i < 3; i++)
-      expect(await one.verify(await sessionTokenLogin(stage.call))).toMatchObject({
+      expect(await passing(one.verify(await sessionTokenLogin(stage.call)))).toMatchObject({
         ok: true,
         by: 'authority',
       });
@@ -288,7 +304,7 @@ test('a proxy that takes the upgrade away leaves only questions, and the verifie
   const said: string[] = [];
   const proxy = createServer(stage.authority.listener);
   await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready));
-  const one = createVerifier({
+  const one = createVerifierBy(clock, {
     authority: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     serviceKey: SERVICE_KEY,
     audience: ISSUER,
@@ -323,14 +339,16 @@ test('a kept connection that the other end has closed costs nobody an answer', a
 
 test('a wrong service key opens nothing, and is said once', async () => {
   const said: string[] = [];
-  const wrong = createVerifier({
+  const wrong = createVerifierBy(clock, {
     authority: stage.door.url,
     serviceKey: `${SERVICE_KEY}x`,
     audience: ISSUER,
     log: (level, message) => said.push(`${level}: ${message}`),
   });
   try {
-    expect(await wrong.ready(1000)).toBe(false);
+    await eventually('it is said', () => said.length > 0);
+    await passing(pause(20));
+    expect(await wrong.ready(1)).toBe(false);
     const { bearer } = await opened(stage.call, 2);
     for (const credential of [bearer, await sessionTokenLogin(stage.call)]) {
       expect(await wrong.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
@@ -348,7 +366,7 @@ test('an access token runs out when the authority’s clock says so', async () =
   expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
   try {
     aheadMs = 301_000;
-    await expect.poll(() => verifier.verifyNow(bearer)).toBeNull();
+    await eventually('it has run out', () => verifier.verifyNow(bearer) === null);
     await becomes('fresh');
     expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'expired' });
     await remembered((await opened(stage.call, 2)).bearer);
