@@ -3,57 +3,51 @@ import { expect, test } from 'vitest';
 import { startServer } from '../../server/test/crash/server-child.ts';
 import { opened } from '../../server/test/http/logins.ts';
 import { freshData } from '../../server/test/services/embedded-data.ts';
-import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
-import { createVerifier } from '../src/index.ts';
-
-/** Longer than a server takes to start, so that the verifier still trusts itself when it is there again. */
-const LEASE_MS = 15_000;
+import { openHandClock, passUntil, passWhile, timeOf } from '../../server/test/services/hand-clock.ts';
+import { ISSUER, reopenAuthority, SERVICE_KEY } from '../../server/test/support.ts';
+import { createVerifierBy } from '../src/verifier.ts';
 
 test('a logout after the restart is not confirmed before a verifier of the dead process has lost its lease', async () => {
   const settings = {
     CURFEW_DATA: freshData('killed'),
-    CURFEW_LEASE_MS: String(LEASE_MS),
+    // The clock of the verifier is quicker than that of the process that renews it.
+    CURFEW_LEASE_MS: '5000',
     CURFEW_DEMO_ACCOUNTS: '1',
   };
   const dead = await startServer(settings);
   const { bearer } = await opened(dead.call, 2);
-  const verifier = createVerifier({
+  // What it has written is not of the future.
+  const clock = openHandClock();
+  const start = () => reopenAuthority({ ...settings, ISSUER }, { system: timeOf(clock) });
+  const verifier = createVerifierBy(clock, {
     authority: dead.url,
     serviceKey: SERVICE_KEY,
     audience: ISSUER,
     log: () => undefined,
   });
   try {
-    expect(await verifier.ready(60_000)).toBe(true);
+    await passUntil(clock, 'the verifier is fresh', () => verifier.freshness.state === 'fresh');
     expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
     dead.signal('SIGKILL');
     await dead.ended;
-    // At another port, where the verifier does not find it.
-    const next = await startServer(settings);
-    try {
-      // It answers from memory still, or this shows nothing.
-      expect(verifier.verifyNow(bearer)).toMatchObject({ ok: true });
-      const { json } = await next.call('POST', '/v1/logout', { bearer });
-      expect(verifier.verifyNow(bearer)?.ok).not.toBe(true);
-      expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waitedOut: 1 });
-      // Only those before the restart were waited for.
-      const other = await opened(next.call, 2);
-      const later = await next.call('POST', '/v1/logout', { bearer: other.bearer });
-      expect(later.json).toMatchObject({ confirmed: true, acknowledged: 0, waitedOut: 0 });
-    } finally {
-      next.signal('SIGTERM');
-      await next.ended;
-    }
+    // Where the verifier does not find it.
+    const next = await start();
+    // It answers from memory still, or this shows nothing.
+    expect(verifier.verifyNow(bearer)).toMatchObject({ ok: true });
+    const { json } = await passWhile(clock, next.call('POST', '/v1/logout', { bearer }));
+    expect(verifier.verifyNow(bearer)?.ok).not.toBe(true);
+    expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waitedOut: 1 });
+    // Only those before the restart were waited for.
+    const other = await opened(next.call, 2);
+    const later = await next.call('POST', '/v1/logout', { bearer: other.bearer });
+    expect(later.json).toMatchObject({ confirmed: true, acknowledged: 0, waitedOut: 0 });
+    await passWhile(clock, next.close());
     // One that has signed off leaves nobody behind.
-    const last = await startServer(settings);
-    try {
-      const { bearer: fresh } = await opened(last.call, 2);
-      const { json } = await last.call('POST', '/v1/logout', { bearer: fresh });
-      expect(json).toMatchObject({ confirmed: true, waitedOut: 0 });
-    } finally {
-      last.signal('SIGTERM');
-      await last.ended;
-    }
+    const last = await start();
+    const { bearer: fresh } = await opened(last.call, 2);
+    const unwatched = await last.call('POST', '/v1/logout', { bearer: fresh });
+    expect(unwatched.json).toMatchObject({ confirmed: true, waitedOut: 0 });
+    await passWhile(clock, last.close());
   } finally {
     await verifier.close();
   }

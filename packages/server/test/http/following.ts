@@ -1,11 +1,13 @@
 /** Verifiers that follow a node over real connections, and what they need of it. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Clock } from '@curfew/protocol/clock';
 import { decodeNodeMessage, type NodeMessage } from '@curfew/protocol/feed';
 import { watch, type Watched } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { realTimers } from '../../src/system/timers.ts';
 import { PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
 
 /** An authority behind a real server. */
@@ -54,13 +56,18 @@ export interface Following {
   mute: () => void;
 }
 
+const realClock: Clock = {
+  now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
+  ...realTimers,
+};
+
 /** A verifier over a real connection, as packages/verifier has it, without its comforts. */
-export function follow(url: string): Following {
+export function follow(url: string, clock: Clock = realClock): Following {
   const heard: NodeMessage[] = [];
   const ws = new WebSocket(url, { headers });
   let muted = false;
   const subscriber = new Subscriber('a-verifier', {
-    now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
+    now: () => clock.now(),
     send: (message) => !muted && ws.readyState === ws.OPEN && ws.send(JSON.stringify(message)),
     reconnect: () => ws.terminate(),
     onEnding: () => undefined,
@@ -73,9 +80,9 @@ export function follow(url: string): Following {
     if (!muted) subscriber.received(message);
   });
   ws.on('error', () => undefined);
-  const timer = setInterval(() => !muted && subscriber.tick(), 250);
+  const stop = clock.every(250, () => !muted && subscriber.tick());
   onTestFinished(() => {
-    clearInterval(timer);
+    stop();
     ws.terminate();
   });
   return { subscriber, ws, heard, mute: () => (muted = true) };

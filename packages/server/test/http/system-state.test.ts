@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { PropagationHistory } from '../../src/cluster/propagation.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
+import { openHandClock, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';
 import { until } from '../races/node.ts';
 import {
   migrated,
@@ -26,12 +27,12 @@ const stateOf = async (on: TestAuthority) => {
   expect(status).toBe(200);
   return json;
 };
+type State = Awaited<ReturnType<typeof stateOf>>;
+const clock = openHandClock();
+const byHand = { system: timeOf(clock) };
 /** It is kept for half a second. */
-const next = (
-  on: TestAuthority,
-  what: string,
-  yes: (state: Awaited<ReturnType<typeof stateOf>>) => boolean,
-) => until(what, async () => yes(await stateOf(on)));
+const next = (on: TestAuthority, what: string, yes: (state: State) => boolean) =>
+  passUntil(clock, what, async () => yes(await stateOf(on)));
 
 describe('the state of the system', () => {
   test('node, database, readers, sessions, and how long logouts took', async () => {
@@ -54,7 +55,7 @@ describe('the state of the system', () => {
     const spans: { count: number; p50: number | null; max: number | null }[] = state.propagation.spans;
     expect(spans.reduce((sum, { count }) => sum + count, 0)).toBe(1);
     expect(spans.find(({ count }) => count === 1)?.max).toBeGreaterThan(0);
-    await next(on, 'the sessions are counted', ({ sessions }) => sessions?.alive === 1);
+    await until('the sessions are counted', async () => (await stateOf(on)).sessions?.alive === 1);
     // A busy machine may be told to be slow; what is a choice of the setup is always told.
     const notices = state.degraded.filter(({ level }: { level: string }) => level === 'notice');
     expect(notices.map(({ code }: { code: string }) => code)).toEqual([
@@ -74,8 +75,8 @@ describe('the state of the system', () => {
   });
 
   test('a verifier: since when, how old what it knows is, and what it has not said', async () => {
-    const { on, url } = await startNode(await openAuthority(routeBackend()));
-    const following = follow(url);
+    const { on, url, close } = await startNode(await openAuthority(routeBackend(), {}, byHand));
+    const following = follow(url, clock);
     await next(on, 'it has been renewed', ({ verifiers }) => typeof verifiers[0]?.age_ms === 'number');
     const state = await stateOf(on);
     expect(state).toMatchObject({
@@ -85,7 +86,7 @@ describe('the state of the system', () => {
     expect(state.verifiers[0].age_ms).toBeLessThan(1000);
     following.mute();
     const { bearer } = await opened(on.call, 2);
-    await on.call('POST', '/v1/logout', { bearer });
+    await passWhile(clock, on.call('POST', '/v1/logout', { bearer }));
     await next(
       on,
       'it is stale and behind',
@@ -96,12 +97,13 @@ describe('the state of the system', () => {
     expect(degraded).toContainEqual({ code: 'waited_out', level: 'trouble', facts: { count: 1 } });
     following.ws.terminate();
     await next(on, 'it has gone', ({ verifier_count }) => verifier_count === 0);
+    await passWhile(clock, close());
   });
 });
 
 describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
   test('rows that a great logout has not marked yet are counted down', async () => {
-    const on = await openAuthority('postgres');
+    const on = await openAuthority('postgres', {}, byHand);
     open.push(on);
     const url = on.settings['DATABASE_URL'] ?? '';
     for (let i = 0; i < 3; i++)
@@ -125,11 +127,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
 
   test('a database, and a Redis, that are away are said to be', async () => {
     const url = await freshDatabase(migrated);
-    const on = await reopenAuthority({
-      DATABASE_URL: url,
-      REDIS_URL: 'redis://127.0.0.1:1',
-      CURFEW_LEASE_MS: '500',
-    });
+    const on = await reopenAuthority({ DATABASE_URL: url, REDIS_URL: 'redis://127.0.0.1:1' }, byHand);
     open.push(on);
     expect((await stateOf(on)).redis).toBe('away');
     await withClient(url, (client) => client.query('alter table nodes rename to away'));
@@ -144,7 +142,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
   });
 
   test('a node that has fallen silent is shown as one, until it is taken out', async () => {
-    const on = await openAuthority('postgres', { CURFEW_LEASE_MS: '1000' });
+    const on = await openAuthority('postgres', { CURFEW_LEASE_MS: '1000' }, byHand);
     open.push(on);
     await withClient(on.settings['DATABASE_URL'] ?? '', (client) =>
       client.query(

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { EVERYWHERE, type HeldAt, hold } from '../services/held-database.ts';
+import { openHandClock, passUntil, timeOf } from '../services/hand-clock.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
-import { answeredOrLocked, type Node, openPlace, type Place, until } from './node.ts';
+import { answeredOrLocked, type Node, openPlace, type Place } from './node.ts';
 
 interface Login {
   sid: string;
@@ -24,9 +25,10 @@ const RACES = EVERYWHERE.flatMap((at) => [
 ]);
 
 describe.runIf(hasPostgres())('login', () => {
+  const clock = openHandClock();
   let on: Place;
   beforeAll(async () => {
-    on = await openPlace('postgres');
+    on = await openPlace('postgres', {}, timeOf(clock));
   });
   afterAll(() => on.close());
 
@@ -94,7 +96,7 @@ describe.runIf(hasPostgres())('login', () => {
       );
       expect(place).toEqual({ above: at === 'before' });
       // For the reader of the table (contract 001): what is over says so before long, whoever committed late.
-      await until('every row under a cut is marked', async () => {
+      await passUntil(clock, 'every row under a cut is marked', async () => {
         const left = await on.rows(
           `select 1 from user_sessions s join cuts c on c.key = 'user:' || s.user_id
            where s.is_active and s.born < c.position and s.user_id = $1`,
