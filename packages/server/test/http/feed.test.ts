@@ -4,8 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FEED_CLOSED } from '@curfew/protocol/feed';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../races/node.ts';
-import { callerOf, openAuthority, reopenAuthority, routeBackend, SERVICE_KEY } from '../support.ts';
+import { openHandClock, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';
+import {
+  callerOf,
+  openAuthority,
+  reopenAuthority,
+  routeBackend,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 import { described } from './described.ts';
 import { follow, headers, logIn, startNode } from './following.ts';
 
@@ -56,11 +63,11 @@ async function closesHalfOpen(url: string): Promise<boolean> {
   return gone;
 }
 
-/**
- * Where no lease is to be over: longer than a busy machine keeps a verifier from its next renewal. A node that is closed waits for the
- * one of its verifiers.
- */
-const LONG_LEASE = { CURFEW_LEASE_MS: '3000' };
+const clock = openHandClock();
+const byHand = { system: timeOf(clock) };
+const open = (): Promise<TestAuthority> => openAuthority(routeBackend(), {}, byHand);
+const eventually = (what: string, yes: () => boolean | Promise<boolean>): Promise<void> =>
+  passUntil(clock, what, yes);
 
 describe('the feed', () => {
   test('a refused connection is over, whatever the other end does', async () => {
@@ -97,11 +104,11 @@ describe('the feed', () => {
   });
 
   test('a verifier knows what ended before it came, and a logout waits for it', async () => {
-    const node = await startNode(await openAuthority(routeBackend(), LONG_LEASE));
+    const node = await startNode(await open(), { clock });
     const [before, one, two] = [await logIn(node.on), await logIn(node.on), await logIn(node.on)];
     await node.on.call('POST', '/v1/logout', { bearer: before.bearer });
-    const { subscriber, heard } = follow(node.url);
-    await until('the verifier is fresh', async () => subscriber.isFresh());
+    const { subscriber, heard } = follow(node.url, clock);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
     expect([before, one, two].map(({ seen }) => subscriber.judge(seen))).toEqual(['ended', 'alive', 'alive']);
     expect(heard.some((message) => message.t === 'keys' && message.keys.length > 0)).toBe(true);
 
@@ -109,7 +116,8 @@ describe('the feed', () => {
     expect(subscriber.judge(one.seen)).toBe('ended');
     expect(subscriber.judge(two.seen)).toBe('alive');
     expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 0 });
-    expect(json.ms).toBeLessThan(2700);
+    // For its word alone: no time has passed.
+    expect(json.ms).toBe(0);
 
     const everybody = await node.on.call('POST', '/v1/logout', {
       bearer: two.bearer,
@@ -120,62 +128,60 @@ describe('the feed', () => {
   });
 
   test('a node that goes away says so, and one that comes knows what ended before', async () => {
-    const first = await startNode(await openAuthority(routeBackend(), LONG_LEASE));
+    const first = await startNode(await open(), { clock });
     const [ended, alive] = [await logIn(first.on), await logIn(first.on)];
     await first.on.call('POST', '/v1/logout', { bearer: ended.bearer });
-    const left = follow(first.url);
-    await until('the verifier is fresh', async () => left.subscriber.isFresh());
+    const left = follow(first.url, clock);
+    await eventually('the verifier is fresh', () => left.subscriber.isFresh());
     const closed = once(left.ws, 'close');
     first.on.authority.hangUp();
     expect((await closed)[0]).toBe(FEED_CLOSED.restart);
     await first.close();
 
-    const second = await startNode(await reopenAuthority(first.on.settings));
-    const { subscriber } = follow(second.url);
-    await until('the verifier is fresh', async () => subscriber.isFresh());
+    const second = await startNode(await reopenAuthority(first.on.settings, byHand), { clock });
+    const { subscriber } = follow(second.url, clock);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
     expect([ended, alive].map(({ seen }) => subscriber.judge(seen))).toEqual(['ended', 'alive']);
   });
 
   test('a verifier that says nothing is waited out, and has stopped trusting itself by then', async () => {
-    const node = await startNode(await openAuthority(routeBackend()));
+    const node = await startNode(await open(), { clock });
     const one = await logIn(node.on);
-    const { subscriber, mute } = follow(node.url);
-    await until('the verifier is fresh', async () => subscriber.isFresh());
+    const { subscriber, mute } = follow(node.url, clock);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
     mute();
-    const { json } = await node.on.call('POST', '/v1/logout', { bearer: one.bearer });
+    const { json } = await passWhile(clock, node.on.call('POST', '/v1/logout', { bearer: one.bearer }));
     expect(subscriber.judge(one.seen)).toBe('unsure');
     expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waitedOut: 1 });
   });
 
   test('a verifier that is cut off is waited out once, and not at all after that', async () => {
-    const node = await startNode(await openAuthority(routeBackend()));
+    const node = await startNode(await open(), { clock });
     const [one, two] = [await logIn(node.on), await logIn(node.on)];
-    const { subscriber, ws } = follow(node.url);
-    await until('the verifier is fresh', async () => subscriber.isFresh());
+    const { subscriber, ws } = follow(node.url, clock);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
     ws.terminate();
-    const first = await node.on.call('POST', '/v1/logout', { bearer: one.bearer });
+    const first = await passWhile(clock, node.on.call('POST', '/v1/logout', { bearer: one.bearer }));
     expect(first.json).toMatchObject({ confirmed: true, acknowledged: 0 });
     expect(['ended', 'unsure']).toContain(subscriber.judge(one.seen));
-    await until('its lease is over', async () => !subscriber.isFresh());
-    await new Promise((wake) => setTimeout(wake, 100));
+    await eventually('its lease is over', () => !subscriber.isFresh());
+    clock.pass(100);
     const second = await node.on.call('POST', '/v1/logout', { bearer: two.bearer });
     expect(second.json).toMatchObject({ confirmed: true, acknowledged: 0, waitedOut: 0 });
   });
 
   test('use at a verifier is use of the session', async () => {
-    let aheadMs = 0;
-    const system = { now: () => new Date(Date.now() + aheadMs) };
-    const node = await startNode(await openAuthority(routeBackend(), {}, { system }));
+    const node = await startNode(await open(), { clock });
     const one = await logIn(node.on);
-    const { subscriber, ws } = follow(node.url);
-    await until('the verifier is fresh', async () => subscriber.isFresh());
+    const { subscriber, ws } = follow(node.url, clock);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
     const seenAt = async (): Promise<string> =>
       (await node.on.call('GET', '/v1/sessions', { bearer: one.bearer })).json.sessions.find(
         (session: { id: string }) => session.id === one.sid,
       ).last_seen_at;
     const before = await seenAt();
     // Activity is shown to the minute.
-    aheadMs = 60_000;
+    clock.sleep(60_000);
     ws.send(
       JSON.stringify({
         t: 'used',
@@ -185,6 +191,6 @@ describe('the feed', () => {
         ],
       }),
     );
-    await until('the use is written', async () => (await seenAt()) > before);
+    await eventually('the use is written', async () => (await seenAt()) > before);
   });
 });

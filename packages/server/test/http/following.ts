@@ -8,6 +8,7 @@ import { Subscriber } from '@curfew/protocol/subscriber';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { realTimers } from '../../src/system/timers.ts';
+import { type HandClock, passWhile } from '../services/hand-clock.ts';
 import { PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
 
 /** An authority behind a real server. */
@@ -18,8 +19,19 @@ export interface FeedNode {
   close: () => Promise<void>;
 }
 
-/** Listens on a free port, until the test is over; for a whole file, until it is closed. */
-export async function startNode(on: TestAuthority, { forTheFile = false } = {}): Promise<FeedNode> {
+/**
+ * Listens on a free port, until the test is over; for a whole file, until it is closed.
+ * @param clock of the authority, when not the real one: a node that is closed waits for the leases of its verifiers
+ */
+export async function startNode(
+  on: TestAuthority,
+  { forTheFile = false, clock }: { forTheFile?: boolean; clock?: HandClock } = {},
+): Promise<FeedNode> {
+  const close = async (): Promise<void> => {
+    on.authority.hangUp();
+    server.close();
+    await on.close();
+  };
   const server: Server = createServer(on.authority.listener);
   server.on('upgrade', on.authority.upgrade);
   await new Promise<void>((ready) => {
@@ -28,11 +40,7 @@ export async function startNode(on: TestAuthority, { forTheFile = false } = {}):
   const node = {
     on,
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/feed`,
-    close: once(async () => {
-      on.authority.hangUp();
-      server.close();
-      await on.close();
-    }),
+    close: once(() => (clock ? passWhile(clock, close()) : close())),
   };
   if (!forTheFile) onTestFinished(node.close);
   return node;

@@ -75,7 +75,7 @@ describe('the state of the system', () => {
   });
 
   test('a verifier: since when, how old what it knows is, and what it has not said', async () => {
-    const { on, url, close } = await startNode(await openAuthority(routeBackend(), {}, byHand));
+    const { on, url } = await startNode(await openAuthority(routeBackend(), {}, byHand), { clock });
     const following = follow(url, clock);
     await next(on, 'it has been renewed', ({ verifiers }) => typeof verifiers[0]?.age_ms === 'number');
     const state = await stateOf(on);
@@ -97,7 +97,6 @@ describe('the state of the system', () => {
     expect(degraded).toContainEqual({ code: 'waited_out', level: 'trouble', facts: { count: 1 } });
     following.ws.terminate();
     await next(on, 'it has gone', ({ verifier_count }) => verifier_count === 0);
-    await passWhile(clock, close());
   });
 });
 
