@@ -23,6 +23,8 @@ export interface Answer {
   outcome: 'green' | 'red' | 'hung';
   /** The test that is red, and why. */
   what: string;
+  /** No test is red, but a hook, or the file cannot be loaded: so it also is when a service has died. */
+  isOutside?: boolean;
   ms: number;
 }
 
@@ -86,6 +88,8 @@ async function run({ file, changed, anew, limitMs }: Order): Promise<Answer> {
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
   clearInterval(watch);
   const ms = performance.now() - begin;
+  // The first run has started the services, and ends with its worker: what lives then is they.
+  if (services === undefined) await endWorker();
   const [module] = testModules.filter(({ moduleId }) => moduleId === specification.moduleId);
   const failed = [...(module?.children.allTests('failed') ?? [])][0];
   const error = failed?.result().errors?.[0] ?? module?.errors()[0] ?? unhandledErrors[0];
@@ -95,7 +99,12 @@ async function run({ file, changed, anew, limitMs }: Order): Promise<Answer> {
     await endWorker();
   if (hung) return { outcome: 'hung', what: `more than ${limitMs} ms`, ms };
   const message = (error as Error | undefined)?.message?.split('\n')[0] ?? '';
-  return { outcome: 'red', what: `${failed?.fullName ?? 'outside of its tests'}: ${message}`, ms };
+  return {
+    outcome: 'red',
+    what: `${failed?.fullName ?? 'outside of its tests'}: ${message}`,
+    ms,
+    isOutside: failed === undefined,
+  };
 }
 
 async function endWorker(): Promise<void> {

@@ -21,8 +21,8 @@ interface Seen {
 /** Which test files can notice a mutant, and which of them are likely to. */
 export class Reach {
   readonly #files = new Map<string, Timed[]>();
-  /** By `path file`, how many statements of that source the test file executes. */
-  readonly #share = new Map<string, number>();
+  /** By source, by test file, where the statements begin that it executes. */
+  readonly #begins = new Map<string, Map<string, number[]>>();
   readonly #kills = new Map<string, number>();
 
   /** Runs each test file once, on sources that write down what is executed. */
@@ -65,30 +65,40 @@ export class Reach {
   #add(file: string, { ms, hits }: Seen): void {
     for (const hit of hits) {
       this.#files.set(hit, [...(this.#files.get(hit) ?? []), { file, ms }]);
-      count(this.#share, `${hit.slice(0, hit.lastIndexOf(':'))} ${file}`);
+      const colon = hit.lastIndexOf(':');
+      const ofSource = this.#begins.get(hit.slice(0, colon)) ?? new Map<string, number[]>();
+      this.#begins.set(hit.slice(0, colon), ofSource);
+      ofSource.set(file, [...(ofSource.get(file) ?? []), Number(hit.slice(colon + 1))]);
     }
   }
 
   /**
-   * The test files that execute the statement. First those that are quick, execute much of this source, or have proven to notice
-   * what is wrong in it.
+   * The test files that execute the statement. First those that are quick, execute statements near it that few others
+   * execute, or have proven to notice what is wrong in its source.
    */
-  filesFor({ path, statement }: Mutant): Timed[] {
-    const cost = ({ file, ms }: Timed): number => {
-      const of = (counts: Map<string, number>): number => counts.get(`${path} ${file}`) ?? 0;
-      return ms / (of(this.#share) * (1 + of(this.#kills)));
-    };
-    return (this.#files.get(`${path}:${statement}`) ?? []).toSorted((a, b) => cost(a) - cost(b));
+  filesFor(mutant: Mutant): Timed[] {
+    const files = this.#files.get(`${mutant.path}:${mutant.statement}`) ?? [];
+    const costs = new Map(files.map((timed) => [timed, this.#cost(mutant, timed)]));
+    return files.toSorted((a, b) => (costs.get(a) as number) - (costs.get(b) as number));
+  }
+
+  #cost({ path, start }: Mutant, { file, ms }: Timed): number {
+    let likely = 0;
+    for (const begin of this.#begins.get(path)?.get(file) ?? []) {
+      const others = this.#files.get(`${path}:${begin}`)?.length ?? 1;
+      likely += 1 / (others * (1 + Math.abs(begin - start) / NEAR));
+    }
+    return ms / (likely * (1 + (this.#kills.get(`${path} ${file}`) ?? 0)));
   }
 
   noteKill({ path }: Mutant, file: string): void {
-    count(this.#kills, `${path} ${file}`);
+    const key = `${path} ${file}`;
+    this.#kills.set(key, (this.#kills.get(key) ?? 0) + 1);
   }
 }
 
-function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
-}
+/** Characters, some lines. */
+const NEAR = 200;
 
 function hitsOf(lane: Lane): string {
   return join(lane.directory, '.hits');

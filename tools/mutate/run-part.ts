@@ -62,7 +62,7 @@ export async function runPart(options: Options): Promise<Report> {
       const lines = inLines(source, mutant);
       const began = performance.now();
       lane.write(mutant.path, apply(mutant, source));
-      const fate = options.isEquivalent(lines) ? SPARED : await fateOf(lane, mutant, reach, options);
+      const fate = options.isEquivalent(lines) ? SPARED : await fateOf(lane, mutant, source, reach, options);
       lane.write(mutant.path, source);
       const result = { ...mutant, ...lines, ...fate, ms: performance.now() - began };
       report.results.push(result);
@@ -127,6 +127,7 @@ const UNLIKELY_MS = 15_000;
 async function fateOf(
   lane: Lane,
   mutant: Mutant,
+  source: string,
   reach: Reach,
   { slackMs, patienceMs }: Options,
 ): Promise<Fate> {
@@ -140,8 +141,15 @@ async function fateOf(
       const complaint = complaintOf(lane, mutant.path);
       if (complaint !== undefined) return { outcome: 'refused', by: complaint };
     }
-    const { outcome, what } = await lane.run(file, Math.round(3 * ms + slackMs));
+    const limitMs = Math.round(3 * ms + slackMs);
+    const { outcome, what, isOutside } = await lane.run(file, limitMs);
     if (outcome === 'green') continue;
+    if (isOutside) {
+      lane.write(mutant.path, source);
+      const control = await lane.run(file, limitMs);
+      if (control.outcome !== 'green')
+        throw new Error(`${file} is ${control.outcome} on unbroken sources: ${control.what}`);
+    }
     reach.noteKill(mutant, file);
     return { outcome: outcome === 'hung' ? 'hung' : 'killed', by: `${file}: ${what}` };
   }
