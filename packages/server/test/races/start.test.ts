@@ -32,7 +32,7 @@ function migrateIn(url: string): Promise<{ code: number | null; output: string }
 }
 
 describe.runIf(hasPostgres())('several at once on an empty database', () => {
-  test('a migration that needs a table for itself waits for it, and holds up nobody meanwhile', async () => {
+  test.concurrent('a migration that needs a table for itself waits for it, and holds up nobody meanwhile', async () => {
     const url = await freshDatabase();
     const first = readFileSync(new URL('../../db/migrations/0001-first.sql', import.meta.url), 'utf8');
     await withClient(url, async (client) => {
@@ -76,7 +76,7 @@ describe.runIf(hasPostgres())('several at once on an empty database', () => {
     }
   });
 
-  test('a migration takes as long as it takes', async () => {
+  test.concurrent('a migration takes as long as it takes', async () => {
     const database = openPostgres({
       url: await freshDatabase(),
       pool: 1,

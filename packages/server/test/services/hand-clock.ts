@@ -27,6 +27,8 @@ export function timeOf(clock: HandClock): Time {
 }
 
 const STEP_MS = 25;
+/** Whoever waits for longer waits in vain. */
+const LONGEST_MS = 30_000;
 /** In real time: what a step has set going comes to its end, and a database that hangs holds up no test. */
 const TURN_MS = 2;
 const LONGEST_TURN_MS = 250;
@@ -54,18 +56,24 @@ async function turn(): Promise<void> {
   while (underWay > 0 && performance.now() < overMs);
 }
 
-/** Lets time pass, step by step, until it is so: half a minute of it at most. */
+/** Lets time pass, step by step, until it is so. */
 export async function passUntil(
   clock: HandClock,
   what: string,
   yes: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  const givenUpMs = clock.monotonicMs + 30_000;
+  const givenUpMs = clock.monotonicMs + LONGEST_MS;
   while (!(await yes())) {
     if (clock.monotonicMs > givenUpMs) throw new Error(`waited in vain: ${what}`);
     clock.pass(STEP_MS);
     await turn();
   }
+}
+
+/** Lets so much time pass, step by step. */
+export async function passSteadily(clock: HandClock, ms: number): Promise<void> {
+  const overMs = clock.monotonicMs + ms;
+  await passUntil(clock, 'time passes', () => clock.monotonicMs >= overMs);
 }
 
 /** Lets time pass, step by step, until it is answered. @param meanwhile called before each step */
@@ -79,9 +87,11 @@ export async function passWhile<T>(
     over = true;
   };
   answer.then(note, note);
+  const givenUpMs = clock.monotonicMs + LONGEST_MS;
   for (;;) {
     await turn();
     if (over) return answer;
+    if (clock.monotonicMs > givenUpMs) throw new Error('waited in vain for an answer');
     meanwhile();
     clock.pass(STEP_MS);
   }
