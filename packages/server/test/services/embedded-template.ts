@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { migrate } from '../../src/store/migrate.ts';
@@ -8,6 +8,8 @@ import { openQuickly } from './open-embedded.ts';
 
 const MIGRATIONS = new URL('../../db/migrations/', import.meta.url);
 const MAKERS = ['../../src/store/embedded.ts', '../../src/store/migrate.ts'];
+/** A week without use. */
+const KEPT_MS = 7 * 24 * 3_600_000;
 
 /**
  * The directory that all others of the run are copied from. Making it takes eight seconds of processor time, so it is kept for
@@ -15,7 +17,11 @@ const MAKERS = ['../../src/store/embedded.ts', '../../src/store/migrate.ts'];
  */
 export async function makeEmbeddedTemplate(): Promise<string> {
   const kept = join(scratchRoot(), `embedded-${hashOfMakers()}`);
-  if (existsSync(kept)) return kept;
+  if (existsSync(kept)) {
+    utimesSync(kept, new Date(), new Date());
+    return kept;
+  }
+  removeUnused();
   const directory = join(makeScratch('template'), 'data');
   const database = await openQuickly(directory);
   try {
@@ -30,6 +36,16 @@ export async function makeEmbeddedTemplate(): Promise<string> {
     if (!existsSync(kept)) throw error;
   }
   return kept;
+}
+
+/** Each takes 40 MB, and every change of what it is made of makes another one. */
+function removeUnused(): void {
+  const root = scratchRoot();
+  for (const name of readdirSync(root)) {
+    const path = join(root, name);
+    if (name.startsWith('embedded-') && Date.now() - statSync(path).mtimeMs > KEPT_MS)
+      rmSync(path, { recursive: true, force: true });
+  }
 }
 
 function hashOfMakers(): string {
