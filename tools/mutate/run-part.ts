@@ -47,7 +47,9 @@ export async function runPart(options: Options): Promise<Report> {
   const all = [...sources.keys()].flatMap((path) => findMutants(path, sources.get(path) as string));
   const sample = draw(all, options.sample, options.seed);
   const report = begun(options, sources, sample, all.length);
-  const isDone = (mutant: Mutant): boolean => report.results.some((result) => sameMutant(result, mutant));
+  const isUnnoticed = ({ outcome }: Result): boolean => outcome === 'survived' || outcome === 'unreached';
+  const isDone = (mutant: Mutant): boolean =>
+    report.results.some((one) => sameMutant(one, mutant) && !(options.again && isUnnoticed(one)));
   const queue = sample.filter((mutant) => !isDone(mutant));
   print(`${options.name}: ${all.length} mutants, ${sample.length} drawn, ${queue.length} to be run`);
   if (queue.length === 0) return report;
@@ -65,7 +67,7 @@ export async function runPart(options: Options): Promise<Report> {
       const fate = options.isEquivalent(lines) ? SPARED : await fateOf(lane, mutant, source, reach, options);
       lane.write(mutant.path, source);
       const result = { ...mutant, ...lines, ...fate, ms: performance.now() - began };
-      report.results.push(result);
+      report.results = [...report.results.filter((one) => !sameMutant(one, mutant)), result];
       report.date = new Date().toISOString().slice(0, 10);
       writeKept(options.file, report);
       print(inWords(result, report.results.length, sample.length));
@@ -97,15 +99,14 @@ export function inWords({ outcome, path, line, was, is, by, ms }: Result, count:
     : `${head} (${by})`;
 }
 
-/** The report as an earlier run left it, without what has to be run again. */
+/** The report as an earlier run left it, without what was found out about other sources. */
 function begun(options: Options, sources: Map<string, string>, sample: Mutant[], of: number): Report {
   const digests = Object.fromEntries([...sources].map(([path, text]) => [path, digest(text)]));
   const earlier = readReport(options.file);
   const results = (earlier?.results ?? []).filter(
     (result) =>
       earlier?.digests[result.path] === digests[result.path] &&
-      sample.some((mutant) => sameMutant(mutant, result)) &&
-      !(options.again && (result.outcome === 'survived' || result.outcome === 'unreached')),
+      sample.some((mutant) => sameMutant(mutant, result)),
   );
   const { name: part, seed, patienceMs } = options;
   return {

@@ -442,7 +442,19 @@ describe('the administration', () => {
     for (const event of (await page('type=session_started')).events)
       expect(event.type).toBe('session_started');
     const csv = await call('GET', `/v1/admin/events?format=csv&user_id=${ada.id}`, { bearer: SERVICE_KEY });
-    expect(csv.text.split('\r\n')[0]).toContain('position,at,type,scope,reason');
+    const [head, first] = csv.text.split('\r\n');
+    expect(head).toBe(
+      'position,at,type,scope,reason,user_id,user_ids,session_ids,client_id,device_id,except_session,actor,contract,' +
+        'ip_address,user_agent,request_id,details,actor_session,count,last_at',
+    );
+    // RFC 4180: what holds a comma or a quote is quoted, and nothing else.
+    expect(
+      first
+        ?.replace(/,service,v1,.*?,"/, ',service,v1,…,"')
+        .split(',')
+        .slice(2)
+        .join(),
+    ).toBe(`user_created,,,${ada.id},,,,,,service,v1,…,"{""role"":""user""}",,,`);
     expect(csv.headers.get('content-disposition')).toContain('curfew-events.csv');
     const lines = await call('GET', `/v1/admin/events?format=jsonl&user_id=${ada.id}`, {
       bearer: SERVICE_KEY,
