@@ -21,7 +21,8 @@ afterAll(() => on.close());
 /** While the work runs, every statement of that name, or with that text, fails. */
 async function without<T>(statement: RegExp, work: () => Promise<T>): Promise<T> {
   const { database } = on.world;
-  const { query, transaction } = database;
+  const query = database.query.bind(database);
+  const transaction = database.transaction.bind(database);
   const failing =
     (asked: typeof query): typeof query =>
     (config) =>
@@ -29,10 +30,9 @@ async function without<T>(statement: RegExp, work: () => Promise<T>): Promise<T>
         ? Promise.reject(new DatabaseError('made to fail'))
         : asked(config);
   Object.assign(database, {
-    query: failing(query.bind(database)),
+    query: failing(query),
     transaction: ((inside, lane) =>
-      transaction.call(
-        database,
+      transaction(
         (queryable) => inside({ query: failing(queryable.query.bind(queryable)) }),
         lane,
       )) as typeof transaction,

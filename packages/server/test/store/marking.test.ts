@@ -181,6 +181,40 @@ describe.each(backends())('marking, %s', (backend) => {
     ]);
   });
 
+  test('of a cut of a user and one of an application in a burst the first dates the end', async () => {
+    await query(
+      `insert into users (id, email, created_at) select 1900 + i, 'burst' || i || '@example.com', now()
+       from generate_series(1, 3) i on conflict do nothing`,
+    );
+    await query(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at)
+       select gen_random_uuid(), 1900 + i, 'burst', 'd', 'v1', nextval('positions'), now(), now(), 600,
+         now() + interval '1 hour', now() + interval '1 day'
+       from generate_series(1, 3) i`,
+    );
+    const events = [];
+    for (const [target, actor] of [
+      [{ scope: 'user', userId: 1901 }, 'first'],
+      [{ scope: 'client', clientId: 'burst' }, 'second'],
+      [{ scope: 'user', userId: 1902 }, 'third'],
+    ] as [CutTarget, string][])
+      events.push((await cut(database, target, { ...act, actor }, 'logout')).event);
+    // As if nobody had marked any yet.
+    await query(
+      `update user_sessions set is_active = true, ended_at = null, ended_by = null, ended_reason = null
+       where client_id = 'burst'`,
+    );
+    await markEnded(database, events, 50);
+    expect(
+      await query(`select user_id, ended_by from user_sessions where client_id = 'burst' order by user_id`),
+    ).toEqual([
+      { user_id: 1901, ended_by: 'first' },
+      { user_id: 1902, ended_by: 'second' },
+      { user_id: 1903, ended_by: 'second' },
+    ]);
+  });
+
   test('a session that a cut has ended does not say that it ran out, however late it is marked', async () => {
     const ending = await cut(database, { scope: 'user', userId: 2 }, act, 'admin_logout');
     const muchLater = new Date(now.getTime() + 2 * 24 * 3_600_000);
