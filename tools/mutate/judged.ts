@@ -192,4 +192,10 @@ export const JUDGED: readonly Judgement[] = [
     is: "const rows = await rowsSince.run(on, since ?? '0', false ? 0 : limit);",
     why: 'Whoever passes null also passes 0.',
   },
+  {
+    path: 'packages/server/src/actions/renew-session.ts',
+    was: "const ending = opened && (await endSessions(on, [sid], userId, act, 'renewed'));",
+    is: "const ending = (await endSessions(on, [sid], userId, act, 'renewed'));",
+    why: 'Without a new session it throws all the same, and the transaction is rolled back.',
+  },
 ];
