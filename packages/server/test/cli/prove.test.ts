@@ -219,13 +219,13 @@ describe('watch', () => {
       // What it shows twice would be there before what happens later.
       await run(['user', 'disable', '2'], remote);
       await run(['user', 'enable', '2'], remote);
-      await watching.shown(5);
+      await watching.shown(6);
       expect(
         watching
           .lines()
           .slice(1)
-          .map(({ reason }) => reason),
-      ).toEqual(['admin_logout', 'role_changed', 'role_changed', 'user_disabled']);
+          .map(({ type, reason }) => reason ?? type),
+      ).toEqual(['admin_logout', 'role_changed', 'role_changed', 'user_disabled', 'user_changed']);
     } finally {
       await watching.interrupt();
     }
