@@ -209,33 +209,38 @@ async function proveOne(
   end: () => Promise<Reply>,
 ): Promise<Proof> {
   const pressed = surfaces.map((surface) => press(surface, ended));
-  await sleep(BEFORE_MS);
-  const startMs = performance.now();
-  const reply = await end();
-  const answeredMs = performance.now();
-  for (const one of pressed) one.answered(answeredMs);
-  if (reply.status !== 200) throw new Failed(`the logout by ${way} was answered with ${reply.status}`);
-  // Whatever else ends with it is looked at once, at once.
-  const looks = await Promise.all(
-    surfaces.map((surface) => Promise.all(along.map((held) => surface.check(held)))),
-  );
-  await sleep(AFTER_MS);
-  const results = await Promise.all(pressed.map((one) => one.stop()));
-  return {
-    way,
-    ms: answeredMs - startMs,
-    ...propagationOf(reply.headers['curfew-propagation'], reply.text),
-    surfaces: results.map((result, i) => {
-      const verdicts = looks[i] ?? [];
-      const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
-      return {
-        ...result,
-        checks: result.checks + verdicts.length,
-        late: result.late + count('accepted'),
-        unsure: result.unsure + count('unsure'),
-      };
-    }),
-  };
+  try {
+    await sleep(BEFORE_MS);
+    const startMs = performance.now();
+    const reply = await end();
+    const answeredMs = performance.now();
+    for (const one of pressed) one.answered(answeredMs);
+    if (reply.status !== 200) throw new Failed(`the logout by ${way} was answered with ${reply.status}`);
+    // Whatever else ends with it is looked at once, at once.
+    const looks = await Promise.all(
+      surfaces.map((surface) => Promise.all(along.map((held) => surface.check(held)))),
+    );
+    await sleep(AFTER_MS);
+    const results = await Promise.all(pressed.map((one) => one.stop()));
+    return {
+      way,
+      ms: answeredMs - startMs,
+      ...propagationOf(reply.headers['curfew-propagation'], reply.text),
+      surfaces: results.map((result, i) => {
+        const verdicts = looks[i] ?? [];
+        const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
+        return {
+          ...result,
+          checks: result.checks + verdicts.length,
+          late: result.late + count('accepted'),
+          unsure: result.unsure + count('unsure'),
+        };
+      }),
+    };
+  } finally {
+    // Whoever goes on checking keeps the process alive after a failure.
+    await Promise.allSettled(pressed.map((one) => one.stop()));
+  }
 }
 
 /** The header of the four contracts, or the body of `/v1/logout`. */

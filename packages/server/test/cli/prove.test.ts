@@ -10,7 +10,7 @@ import { freshData } from '../services/embedded-data.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { freePort } from '../services/scratch.ts';
 import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
-import { follow, run, serve, type ServerProcess } from './processes.ts';
+import { follow, run, runProcess, serve, type ServerProcess } from './processes.ts';
 
 /* `curfew prove` and `curfew watch`, on running servers. */
 
@@ -188,6 +188,36 @@ describe('prove', () => {
     } finally {
       believing.server.close();
       mute.server.close();
+    }
+  });
+
+  test('a check that says nothing ends the proof, and its process with it', async () => {
+    // The first token that ends is refused as it should be; one that ends along with others is not.
+    let ended: string | undefined;
+    const odd = createServer((request, response) => {
+      const { authorization = '', cookie = '' } = request.headers;
+      const headers = authorization === '' ? { cookie } : { authorization };
+      fetch(`${servers[0]?.url}/v1/check`, { headers }).then(
+        ({ status }) => {
+          const isToken = status === 401 && authorization.split('.').length === 3;
+          if (isToken) ended ??= authorization;
+          response.writeHead(isToken && authorization !== ended ? 418 : status).end();
+        },
+        () => response.writeHead(503).end(),
+      );
+    });
+    await new Promise<void>((ready) => {
+      odd.listen(0, '127.0.0.1', ready);
+    });
+    const url = `http://127.0.0.1:${(odd.address() as AddressInfo).port}/`;
+    try {
+      const proof = await runProcess(['prove', '--rounds', '1', '--back-end', url], remote);
+      expect([proof.code, proof.err]).toEqual([
+        1,
+        expect.stringMatching(/^curfew: a check was answered with 418$/m),
+      ]);
+    } finally {
+      odd.close();
     }
   });
 
