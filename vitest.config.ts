@@ -74,8 +74,7 @@ export default defineConfig({
     execArgv: [`--conditions=${source}`],
     // Files share a process and its modules: loading the server anew for each would cost more than most files take. See docs/testing.md.
     isolate: false,
-    // One more than the cores that this is made for: tests wait for processes, databases and browsers for a good part of their time.
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     // Limits that end what hangs. They measure nothing: a machine with other work to do must not turn a test red.
     testTimeout: 180_000,
