@@ -221,6 +221,28 @@ describe('prove', () => {
     }
   });
 
+  test('a check on a kept connection that the server just closed is sent again, a logout is not', async () => {
+    const used = new Set<unknown>();
+    const closing = createServer((request, response) => {
+      if (used.has(request.socket)) return void request.socket.destroy();
+      used.add(request.socket);
+      response.end('heard');
+    });
+    await new Promise<void>((ready) => {
+      closing.listen(0, '127.0.0.1', ready);
+    });
+    const url = `http://127.0.0.1:${(closing.address() as AddressInfo).port}/`;
+    const requests = new Requests({ connections: 1 });
+    try {
+      for (let i = 0; i < 3; i++) expect((await requests.send('GET', url)).text).toBe('heard');
+      await expect(requests.send('POST', url)).rejects.toThrow('socket hang up');
+      expect(used.size).toBe(3);
+    } finally {
+      requests.close();
+      closing.close();
+    }
+  });
+
   test('a wrong password is refused, and not repeated', async () => {
     const wrong = await run(['prove', '--rounds', '1', '--user', '2'], remote, 'not the password\n');
     expect([wrong.code, wrong.out]).toEqual([1, '']);

@@ -1,4 +1,4 @@
-import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http';
+import { Agent, type ClientRequest, type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { Agent as SecureAgent, request as httpsRequest } from 'node:https';
 
 /** An answer of a server, read to its end. */
@@ -20,42 +20,58 @@ export class Requests {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Sent once, never again. @throws Error when there is no answer in time */
-  send(
+  /**
+   * Sent once. A check goes a second time where the server closed the kept connection, idle for too long, just as it was sent: the
+   * closing says nothing of the session (RFC 9110 9.2.2 lets what is safe be sent again).
+   * @throws Error when there is no answer in time
+   */
+  async send(
     method: string,
     url: string | URL,
     headers: Record<string, string> = {},
     body?: string,
   ): Promise<Reply> {
+    const sent = this.#sendOnce(method, url, headers, body);
+    return sent.reply.catch((error: NodeJS.ErrnoException) => {
+      const closed = error.code === 'ECONNRESET' && sent.request.reusedSocket;
+      if (method !== 'GET' || !closed) throw error;
+      return this.#sendOnce(method, url, headers, body).reply;
+    });
+  }
+
+  #sendOnce(
+    method: string,
+    url: string | URL,
+    headers: Record<string, string>,
+    body: string | undefined,
+  ): { request: ClientRequest; reply: Promise<Reply> } {
     const address = new URL(url);
     const secure = address.protocol === 'https:';
-    return new Promise((resolve, reject) => {
-      const request = (secure ? httpsRequest : httpRequest)(
-        address,
-        {
-          method,
-          agent: secure ? this.#secureAgent : this.#agent,
-          timeout: this.#timeoutMs,
-          headers: body === undefined ? headers : { 'content-length': Buffer.byteLength(body), ...headers },
-        },
-        (response) => {
-          let text = '';
-          response.setEncoding('utf8');
-          response.on('data', (chunk: string) => (text += chunk));
-          response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
-          );
-          response.on('error', reject);
-        },
-      );
+    const request = (secure ? httpsRequest : httpRequest)(address, {
+      method,
+      agent: secure ? this.#secureAgent : this.#agent,
+      timeout: this.#timeoutMs,
+      headers: body === undefined ? headers : { 'content-length': Buffer.byteLength(body), ...headers },
+    });
+    const reply = new Promise<Reply>((resolve, reject) => {
+      request.on('response', (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
+        );
+        response.on('error', reject);
+      });
       request.on('timeout', () =>
         request.destroy(
           new Error(`no answer from ${address.origin} within ${this.#timeoutMs / 1000} seconds`),
         ),
       );
       request.on('error', reject);
-      request.end(body);
     });
+    request.end(body);
+    return { request, reply };
   }
 
   close(): void {
