@@ -183,7 +183,7 @@ describe.each(backends())('marking, %s', (backend) => {
 
   test('of a cut of a user and one of an application in a burst the first dates the end', async () => {
     await query(
-      `insert into users (id, email, created_at) select 1900 + i, 'burst' || i || '@example.com', now()
+      `insert into users (id, email, created_at) select 1900 + i, 'mixed' || i || '@example.com', now()
        from generate_series(1, 3) i on conflict do nothing`,
     );
     await query(
