@@ -238,7 +238,7 @@ async function proveOne(
       }),
     };
   } finally {
-    // Whoever goes on checking keeps the process alive after a failure.
+    // Checks that go on after a failure would keep the process alive.
     await Promise.allSettled(pressed.map((one) => one.stop()));
   }
 }

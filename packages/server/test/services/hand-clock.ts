@@ -27,7 +27,7 @@ export function timeOf(clock: HandClock): Time {
 }
 
 const STEP_MS = 25;
-/** Whoever waits for longer waits in vain. */
+/** A test fails that waits for longer. */
 const LONGEST_MS = 30_000;
 /** In real time: what a step has set going comes to its end, and a database that hangs holds up no test. */
 const TURN_MS = 2;
