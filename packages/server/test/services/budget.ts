@@ -34,6 +34,12 @@ export const BUDGETS = {
   STORM_ROUNDS: { files: ['packages/client/test/storm.test.ts'], short: 20, long: 200 },
   /** Plays of random commands against the reference. */
   MODEL_RUNS: { files: ['packages/server/test/model/sessions.test.ts'], short: 3, long: 12 },
+  /** Of settings, languages and the like that a test in a browser goes through, so many of each list. */
+  VARIANTS: {
+    files: ['packages/server/test/http/browser.test.ts'],
+    short: 2,
+    long: Number.POSITIVE_INFINITY,
+  },
 } as const satisfies Record<string, Budget>;
 
 const long = process.env['CURFEW_TEST_LONG'] === '1';
@@ -43,6 +49,11 @@ export function budget(name: keyof typeof BUDGETS): number {
   if (asked === undefined) return BUDGETS[name][long ? 'long' : 'short'];
   if (!/^\d{1,9}$/.test(asked)) throw new TypeError(`${name} takes a whole number`);
   return Number(asked);
+}
+
+/** Of a list that a test in a browser goes through, the first ones, by the budget `VARIANTS`. What differs most from all others stands first. */
+export function variants<One>(all: readonly One[]): readonly One[] {
+  return all.slice(0, budget('VARIANTS'));
 }
 
 /** The files of a long run; undefined when this is none. */
