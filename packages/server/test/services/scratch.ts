@@ -95,7 +95,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** True while the process runs. One that has ended and was not collected yet counts as gone. */
+/** True while the process runs. One that has ended and that its parent, if that is not us, has not collected yet counts as gone. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -103,7 +103,10 @@ export function isAlive(pid: number): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   const stat = readText(`/proc/${pid}/stat`);
-  return stat === undefined || stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
+  if (stat === undefined) return true;
+  const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // One of ours that has ended is there until Node has taken notice of it, and PostgreSQL takes it for a server that runs.
+  return state !== 'Z' || Number(parent) === process.pid;
 }
 
 /** Direct children of a process. */

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { freshDatabase, hasPostgres } from './fresh-database.ts';
@@ -5,7 +8,23 @@ import { findPostgres, type PostgresServer, startPostgres, withClient } from './
 import { findRedis, type RedisServer, startRedis } from './redis.ts';
 import { openMovingAddress } from './moving-address.ts';
 import { requireService } from './require.ts';
+import { isAlive, waitGone } from './scratch.ts';
 import { PRIMARY_SETTINGS, startStandby, type StandbyServer } from './standby.ts';
+
+test.runIf(existsSync('/proc/self/stat'))(
+  'a child that was killed is gone when the system has no such process any more',
+  async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    await once(child, 'spawn');
+    const pid = child.pid as number;
+    child.kill('SIGKILL');
+    // It ends while we take notice of nothing: until we do, a signal finds it.
+    while (readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] !== 'Z');
+    expect(isAlive(pid)).toBe(true);
+    await waitGone([pid]);
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  },
+);
 
 const rows = async (url: string, sql: string): Promise<unknown[]> =>
   (await withClient(url, (client) => client.query(sql))).rows;
