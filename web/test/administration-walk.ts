@@ -1,7 +1,7 @@
 /** What the tests of the administration's looks share: something to see, and a way through all of it. */
 import type { Page } from 'playwright-core';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { ADMIN, logIn, type Site } from './site.ts';
+import { ADMIN, goOn, logIn, type Site } from './site.ts';
 
 /** Users, sessions, a logout: so that no page is empty. */
 export async function furnish(site: Site): Promise<void> {
@@ -28,10 +28,10 @@ export async function walk(site: Site, page: Page, at: (where: string) => Promis
   await page.getByRole('searchbox').fill('nobody at all');
   await page.locator('.row-link').first().waitFor({ state: 'detached' });
   await at('nobody found');
-  await page.goto(`${site.origin}/admin/users/3`);
+  await goOn(page, '/admin/users/3');
   await page.locator('.badge.bad').waitFor();
   await at('a disabled user');
-  await page.goto(`${site.origin}/admin/users/2`);
+  await goOn(page, '/admin/users/2');
   await page.locator('.session').first().waitFor();
   await page.locator('.event').first().waitFor();
   await page.locator('.session input').first().check();
@@ -44,21 +44,22 @@ export async function walk(site: Site, page: Page, at: (where: string) => Promis
     await at(`asking, ${button}`);
     await escape();
   }
-  await page.goto(`${site.origin}/admin/applications`);
+  await goOn(page, '/admin/applications');
   await page.locator('.application').first().waitFor();
   await at('applications');
   await page.locator('.everyone button').click();
   await page.locator('.number-to-type').waitFor();
   await at('everyone');
   await escape();
-  await page.goto(`${site.origin}/admin/log`);
+  await goOn(page, '/admin/log');
   await page.locator('.event').first().waitFor();
   await page.locator('.filters summary').click();
   await at('the log');
-  await page.goto(`${site.origin}/admin/state`);
+  await goOn(page, '/admin/state');
   await page.locator('.chart canvas').waitFor();
   await at('the state');
-  await page.goto(`${site.origin}/admin/nowhere`);
+  await goOn(page, '/admin/nowhere');
+  await page.locator('.chart').waitFor({ state: 'detached' });
   await page.locator('.section h1').waitFor();
   await at('nowhere');
 }

@@ -4,10 +4,23 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
+import { variants } from '../../packages/server/test/services/budget.ts';
 import { placeDatabase, type Value } from '../../packages/server/test/services/place-database.ts';
 import { makeScratch } from '../../packages/server/test/services/scratch.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { besidesTheLine, logIn, NEW_PASSWORD, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+import {
+  ADMIN,
+  anew,
+  besidesTheLine,
+  logIn,
+  NEW_PASSWORD,
+  openSite,
+  PASSWORD,
+  type Site,
+  USER,
+  visit,
+  type Visitor,
+} from './site.ts';
 
 const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
@@ -15,6 +28,8 @@ const IPHONE =
 describe.skipIf(!hasChromium())('my devices', () => {
   let site: Site;
   let browser: Browser;
+  /** The browser of all tests that need none of another kind. */
+  let mine: Visitor;
   beforeAll(async () => {
     // Whoever asks may say from where: the place of an address is looked up in this file.
     const CURFEW_PLACES = join(makeScratch('places'), 'city.mmdb');
@@ -29,7 +44,9 @@ describe.skipIf(!hasChromium())('my devices', () => {
       openSite({ CURFEW_PLACES, CURFEW_TRUSTED_PROXIES: '127.0.0.1' }),
       openBrowser(),
     ]);
+    mine = await visit(browser);
   });
+  beforeEach(() => anew(mine));
   afterAll(async () => {
     await browser?.close();
     await site?.close();
@@ -55,7 +72,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
 
   test('the lost phone: it logs in and is logged out, and both see it without reloading', async () => {
     await nobody();
-    const here = await visit(browser);
+    const here = mine;
     await open(here.page);
     await here.page.getByText('You are logged in on one device.').waitFor();
 
@@ -87,13 +104,13 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await phone.page.getByRole('link', { name: 'Log in again' }).click();
     await phone.page.getByText('You were logged out from another of your devices.').waitFor();
     expect([...here.complaints, ...phone.complaints]).toEqual([]);
-    await Promise.all([here.context.close(), phone.context.close()]);
+    await phone.context.close();
   });
 
   test('near which city each is, in the language of the page where the database has it', async () => {
     await nobody();
     for (const last of [7, 8, 9]) await program(`okhttp/${last}`, `number ${last}`, `203.0.113.${last}`);
-    const { page, context, complaints } = await visit(browser);
+    const { page, complaints } = mine;
     await open(page);
     const near = (last: number): ReturnType<Page['locator']> =>
       page.locator('.device', { hasText: `number ${last}` }).locator('.dotted span');
@@ -103,20 +120,21 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(await near(9).textContent()).toBe('Vietnam');
     // This browser is on this machine, which lies nowhere.
     expect(await page.locator('.device.current .dotted span').count()).toBe(0);
-    const said: Record<string, string> = {};
-    for (const lang of ['pl', 'vi', 'zh']) {
+    for (const [lang, said] of variants([
+      ['zh', '格但斯克附近'],
+      ['pl', 'okolice: Gdańsk'],
+      ['vi', 'gần Gdańsk'],
+    ] as const)) {
       await page.goto(`${site.origin}/devices?lang=${lang}`);
-      said[lang] = (await near(7).textContent()) ?? '';
+      expect(await near(7).textContent()).toBe(said);
     }
-    expect(said).toEqual({ pl: 'okolice: Gdańsk', vi: 'gần Gdańsk', zh: '格但斯克附近' });
     expect(complaints).toEqual([]);
-    await context.close();
   });
 
   test('all others, then everywhere: asked first, and told how it went', async () => {
     await nobody();
     const tokens = [await program(), await program('python-requests/2'), await program('okhttp/5')];
-    const { page, context, complaints } = await visit(browser);
+    const { page, context, complaints } = mine;
     await open(page);
     await page.getByText('You are logged in on 4 devices.').waitFor();
     await page.getByRole('button', { name: 'Log out all other devices' }).click();
@@ -141,24 +159,10 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(await alive(last)).toBe(false);
     expect(await context.cookies()).toEqual([]);
     expect(complaints).toEqual([]);
-    await context.close();
   });
 
-  test('the stolen account: an administrator ends everything, and the page empties and says so', async () => {
-    const { page, context, complaints } = await visit(browser);
-    await open(page);
-    await nobody();
-    await page
-      .getByText(/A service that you use logged you out\.|An administrator logged you out\./)
-      .waitFor();
-    expect(await page.locator('.device').count()).toBe(0);
-    expect(await page.locator('#account').textContent()).toBe('');
-    expect(complaints).toEqual([]);
-    await context.close();
-  });
-
-  test('a device is named, and the name goes again', async () => {
-    const { page, context, complaints } = await visit(browser);
+  test('a device is named, and the name goes again; everything is ended elsewhere, and the page empties and says so', async () => {
+    const { page, complaints } = mine;
     await open(page);
     const name = async (text: string): Promise<void> => {
       await page
@@ -176,46 +180,48 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await page.locator('.device.current h2').getByText('Work laptop <b>').waitFor();
     await name('');
     await page.locator('.device.current h2').getByText('Chrome on Linux').waitFor();
+
+    await nobody();
+    await page
+      .getByText(/A service that you use logged you out\.|An administrator logged you out\./)
+      .waitFor();
+    expect(await page.locator('.device').count()).toBe(0);
+    expect(await page.locator('#account').textContent()).toBe('');
     expect(complaints).toEqual([]);
-    await context.close();
   });
 
   test('of very many a page is shown, then more, and a change leaves them there', async () => {
     await nobody();
-    const here = await visit(browser);
-    await open(here.page);
-    const ids: string[] = [];
-    for (let i = 0; i < 210; i++) {
-      const { json } = await site.call('POST', '/v1/admin/sessions', {
-        bearer: SERVICE_KEY,
-        body: { user_id: 2 },
-      });
-      ids.push((json['session'] as { id: string }).id);
-    }
-    await here.page.reload();
-    await here.page.getByText('You are logged in on 211 devices.').waitFor();
-    const rows = here.page.locator('.device');
+    const { page } = mine;
+    const data = { email: USER, password: PASSWORD, transport: 'cookie' };
+    expect((await page.request.post(`${site.origin}/v1/login`, { data })).status()).toBe(200);
+    const { json } = await site.call('POST', '/v1/admin/sessions', {
+      bearer: SERVICE_KEY,
+      body: { user_id: 2, count: 210 },
+    });
+    await page.goto(`${site.origin}/devices`);
+    await page.getByText('You are logged in on 211 devices.').waitFor();
+    const rows = page.locator('.device');
     const shown = await rows.count();
     expect(shown).toBe(201);
     // The oldest of all, and there all the same.
-    expect(await here.page.locator('.device', { hasText: 'This device' }).count()).toBe(1);
-    await here.page.getByRole('button', { name: 'Show more' }).click();
+    expect(await page.locator('.device', { hasText: 'This device' }).count()).toBe(1);
+    await page.getByRole('button', { name: 'Show more' }).click();
     await expect.poll(() => rows.count()).toBe(211);
-    expect(await here.page.locator('.device', { hasText: 'This device' }).count()).toBe(1);
-    expect(await here.page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+    expect(await page.locator('.device', { hasText: 'This device' }).count()).toBe(1);
+    expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
     await site.call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
-      body: { scope: 'sessions', sessions: ids.slice(0, 1) },
+      body: { scope: 'sessions', sessions: [json['sessions'][0].session.id] },
     });
-    await here.page.getByText('You are logged in on 210 devices.').waitFor();
+    await page.getByText('You are logged in on 210 devices.').waitFor();
     expect(await rows.count()).toBe(210);
-    await here.context.close();
   });
 
   test('the keyboard alone is enough', async () => {
     await nobody();
     await program();
-    const { page, context, complaints } = await visit(browser);
+    const { page, complaints } = mine;
     await open(page);
     const focused = (): Promise<string> =>
       page.evaluate(() => {
@@ -266,30 +272,14 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/login/);
     expect(complaints).toEqual([]);
-    await context.close();
   });
 
-  test('after a logout the back button shows nothing private', async () => {
-    const { page, context, complaints } = await visit(browser);
+  test('what is to be clicked after a logout does not move when the answer comes, and the back button shows nothing private', async () => {
+    const { page, complaints } = mine;
     await open(page);
     await page.goto(`${site.origin}/healthz`);
     await page.goBack();
     await page.locator('.device').first().waitFor();
-    await page.locator('#account').getByRole('button', { name: 'Log out' }).click();
-    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
-    await page.getByRole('link', { name: 'Log in again' }).click();
-    await page.waitForURL(/\/login/);
-    await page.goBack();
-    await page.getByRole('heading', { name: /Log in|You are logged out/ }).waitFor();
-    expect(await page.locator('body').textContent()).not.toContain('Demo User');
-    expect(await page.locator('.device').count()).toBe(0);
-    expect(complaints).toEqual([]);
-    await context.close();
-  });
-
-  test('what is to be clicked after a logout does not move when the answer comes', async () => {
-    const { page, context, complaints } = await visit(browser);
-    await open(page);
     let answer = (): void => undefined;
     const asked = new Promise<void>((resolve) => (answer = resolve));
     await page.route('**/v1/logout', async (route) => {
@@ -297,18 +287,25 @@ describe.skipIf(!hasChromium())('my devices', () => {
       await route.continue();
     });
     await page.locator('#account').getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
     const link = page.getByRole('link', { name: 'Log in again' });
     const before = await link.boundingBox();
     answer();
     await page.getByText('True everywhere').waitFor();
     expect(before).not.toBeNull();
     expect(await link.boundingBox()).toEqual(before);
+
+    await link.click();
+    await page.waitForURL(/\/login/);
+    await page.goBack();
+    await page.getByRole('heading', { name: /Log in|You are logged out/ }).waitFor();
+    expect(await page.locator('body').textContent()).not.toContain('Demo User');
+    expect(await page.locator('.device').count()).toBe(0);
     expect(complaints).toEqual([]);
-    await context.close();
   });
 
   test('a page that comes back out of the browser’s memory is empty until it has looked again', async () => {
-    const { page, context, complaints } = await visit(browser);
+    const { page, context, complaints } = mine;
     await open(page);
     const visible = (): Promise<boolean> => page.locator('.device').first().isVisible();
     const event = (type: string): Promise<void> =>
@@ -327,7 +324,6 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
     expect(await page.locator('.device').count()).toBe(0);
     expect(complaints).toEqual([]);
-    await context.close();
   });
 
   test('without a network one is logged out here, and told so', async () => {
@@ -372,22 +368,37 @@ describe.skipIf(!hasChromium())('my devices', () => {
 describe.skipIf(!hasChromium())('when the login is old', () => {
   let site: Site;
   let browser: Browser;
+  let mine: Visitor;
   beforeAll(async () => {
     [site, browser] = await Promise.all([openSite({ CURFEW_CONFIRM_AFTER_SECONDS: '60' }), openBrowser()]);
+    mine = await visit(browser);
   });
-  beforeEach(() =>
-    site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } }),
-  );
+  beforeEach(() => anew(mine));
   afterAll(async () => {
     await browser?.close();
     await site?.close();
   });
 
-  test('for one other device too; this one stays logged in, under a new session', async () => {
-    const { page, context, complaints } = await visit(browser);
+  test('an administrator is asked before an act, which is then done', async () => {
+    const body = { email: 'ada@example.com', name: 'Ada', password: NEW_PASSWORD };
+    const { json } = await site.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body });
+    const { page } = mine;
+    await logIn(page, site.origin, ADMIN, `/admin/users/${json.user.id}`);
+    site.pass(61);
+    await page.getByRole('button', { name: 'Disable' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
+    const password = page.getByLabel('Password');
+    await password.fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Enable' }).waitFor();
+  });
+
+  test('the password is asked for once more, for one other device too; a wrong one ends nothing', async () => {
+    const { page, complaints } = mine;
+    const another = (): Promise<unknown> =>
+      site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
+    await another();
     await logIn(page, site.origin);
-    const other = await visit(browser);
-    await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
     await page.locator('.device').nth(1).waitFor();
     site.pass(61);
     await page
@@ -400,38 +411,15 @@ describe.skipIf(!hasChromium())('when the login is old', () => {
     await page.keyboard.press('Enter');
     await dialog.waitFor({ state: 'detached' });
     await expect.poll(() => page.locator('.device').count()).toBe(1);
+    // This one stays logged in, under a new session.
     await page.reload();
     await page.locator('.device').waitFor();
     expect(await page.locator('.device').count()).toBe(1);
-    expect(complaints).toEqual([]);
-    await other.page.close();
-    await context.close();
-  });
 
-  test('an administrator is asked before an act, which is then done', async () => {
-    const body = { email: 'ada@example.com', name: 'Ada', password: NEW_PASSWORD };
-    const { json } = await site.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body });
-    const { page, context } = await visit(browser);
-    await logIn(page, site.origin, 'admin@example.com');
-    site.pass(61);
-    await page.goto(`${site.origin}/admin/users/${json.user.id}`);
-    await page.getByRole('button', { name: 'Disable' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
-    const password = page.getByLabel('Password');
-    await password.fill(PASSWORD);
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: 'Enable' }).waitFor();
-    await context.close();
-  });
-
-  test('the password is asked for once more, and a wrong one ends nothing', async () => {
-    const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin);
-    await site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
+    await another();
     await page.locator('.device').nth(1).waitFor();
     site.pass(61);
     await page.getByRole('button', { name: 'Log out all other devices' }).click();
-    const dialog = page.getByRole('dialog');
     const go = dialog.getByRole('button', { name: 'Log out all other devices' });
     await go.click();
     await dialog.getByText('You logged in some time ago.').waitFor();
@@ -446,6 +434,5 @@ describe.skipIf(!hasChromium())('when the login is old', () => {
     await page.getByText('One device is logged out.').waitFor();
     expect(await page.locator('.device').count()).toBe(1);
     expect(complaints).toEqual([]);
-    await context.close();
   });
 });

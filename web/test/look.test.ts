@@ -2,8 +2,9 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
+import { variants } from '../../packages/server/test/services/budget.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { faultsInBothThemes, widthOf } from './axe.ts';
+import { faultsByTurns, WALKS, widthOf } from './axe.ts';
 import { logIn, openSite, PASSWORD, ready, type Site, USER, visit } from './site.ts';
 
 describe.skipIf(!hasChromium())('the pages', () => {
@@ -59,21 +60,22 @@ describe.skipIf(!hasChromium())('the pages', () => {
     await page.waitForURL(/reason=you/);
   }
 
-  test.each(['en-GB', 'pl-PL', 'vi-VN', 'zh-CN'])(
-    '%s: whole on a screen of 320 px, nothing is left in English, and in English axe finds nothing in either theme',
-    async (locale) => {
+  test.each(variants(WALKS))(
+    '%s: whole on a screen of 320 px, nothing is left in English, and axe finds nothing in either theme (turn %s)',
+    async (locale, first) => {
       const { page, context, complaints } = await visit(browser, {
         locale,
         viewport: { width: 320, height: 640 },
       });
       const found: string[] = [];
       let text = '';
+      let turn: number | null = first;
       await walk(page, async (where) => {
         const width = await widthOf(page);
         if (width > 320) found.push(`${where}: ${width} px wide`);
         text += await page.locator('body').innerText();
-        if (locale === 'en-GB')
-          found.push(...(await faultsInBothThemes(page)).map((fault) => `${where}, ${fault}`));
+        if (turn !== null)
+          found.push(...(await faultsByTurns(page, turn++)).map((fault) => `${where}, ${fault}`));
       });
       expect(found).toEqual([]);
       expect(await page.locator('html').getAttribute('lang')).toBe(

@@ -110,6 +110,17 @@ export async function visit(browser: Browser, options: BrowserContextOptions = {
   return { context, page, complaints };
 }
 
+/**
+ * The same browser for another test, which costs half of what a new one does: nobody is logged in, nothing is kept or held up, nothing was
+ * complained of. What it showed stays until it goes to a page.
+ */
+export async function anew({ page, context, complaints }: Visitor): Promise<void> {
+  await page.unrouteAll();
+  await context.clearCookies();
+  if (page.url().startsWith('http')) await page.evaluate(() => localStorage.clear());
+  complaints.length = 0;
+}
+
 function listen(page: Page, complaints: string[]): void {
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
@@ -136,6 +147,14 @@ export async function logIn(
   const answer = await page.context().request.post(`${origin}/v1/login`, { data });
   if (!answer.ok()) throw new Error(`no login: ${answer.status()} ${await answer.text()}`);
   await page.goto(origin + path);
+}
+
+/** Goes to another page of the administration as its links do: nothing is loaded anew. */
+export async function goOn(page: Page, path: string): Promise<void> {
+  await page.evaluate((to) => {
+    history.pushState(null, '', to);
+    dispatchEvent(new PopStateEvent('popstate'));
+  }, path);
 }
 
 /** Logs in by the form, and waits for the page after it. */

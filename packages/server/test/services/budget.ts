@@ -36,7 +36,12 @@ export const BUDGETS = {
   MODEL_RUNS: { files: ['packages/server/test/model/sessions.test.ts'], short: 3, long: 12 },
   /** Of settings, languages and the like that a test in a browser goes through, so many of each list. */
   VARIANTS: {
-    files: ['packages/server/test/http/browser.test.ts'],
+    files: [
+      'packages/server/test/http/browser.test.ts',
+      'web/test/open-redirect.test.ts',
+      'web/test/administration-look.test.ts',
+      'web/test/look.test.ts',
+    ],
     short: 2,
     long: Number.POSITIVE_INFINITY,
   },
