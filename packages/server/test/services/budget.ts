@@ -41,6 +41,7 @@ export const BUDGETS = {
       'web/test/open-redirect.test.ts',
       'web/test/administration-look.test.ts',
       'web/test/look.test.ts',
+      'web/test/devices.test.ts',
     ],
     short: 2,
     long: Number.POSITIVE_INFINITY,
