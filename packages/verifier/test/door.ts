@@ -8,7 +8,13 @@ import { type HandClock, passUntil, passWhile, timeOf } from '../../server/test/
 import { systemClock } from '../src/clock.ts';
 import type { Verifier, VerifierOptions } from '../src/index.ts';
 import { createVerifierBy } from '../src/verifier.ts';
-import { ISSUER, openAuthority, SERVICE_KEY, type TestAuthority } from '../../server/test/support.ts';
+import {
+  ISSUER,
+  openAuthority,
+  routeBackend,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../../server/test/support.ts';
 
 export interface Door {
   url: string;
@@ -98,8 +104,9 @@ export async function openStage(
   system: Partial<System> = {},
   clock?: HandClock,
 ): Promise<Stage> {
+  // A hand clock runs on while PostgreSQL, a process of its own, is at a statement; the embedded one holds it up.
   const on = await openAuthority(
-    'embedded',
+    clock ? 'embedded' : routeBackend(),
     { CURFEW_LEASE_MS: String(LEASE_MS), ...settings },
     { system: { ...(clock && timeOf(clock)), ...system } },
   );

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
+import { compileCache } from '../../server/test/services/scratch.ts';
 import { openHandClock, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
 import type { Verified, Verifier } from '../src/index.ts';
 import { createVerifierBy } from '../src/verifier.ts';
@@ -229,6 +230,7 @@ async function startBackEnd(
   const args = [stage.door.url, SERVICE_KEY, ISSUER, String(aheadMs)];
   const child = fork(join(import.meta.dirname, 'back-end.ts'), args, {
     execArgv: ['--conditions=curfew-source'],
+    env: { PATH: process.env['PATH'], ...compileCache() },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   expect(await once(child, 'message')).toEqual(['ready', undefined]);

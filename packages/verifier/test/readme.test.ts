@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { opened } from '../../server/test/http/logins.ts';
+import { compileCache } from '../../server/test/services/scratch.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
 import { openStage, type Stage } from './door.ts';
 
@@ -30,7 +31,8 @@ test('says who is alive, and who is not any more', async () => {
   writeFileSync(file, program);
   const run = async (...credential: string[]): Promise<string> => {
     const args = ['--conditions=curfew-source', file, ...credential];
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
+    const env = { PATH: process.env['PATH'], ...compileCache() };
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env });
     return stdout + stderr;
   };
   try {
