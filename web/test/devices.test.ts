@@ -22,9 +22,6 @@ import {
   type Visitor,
 } from './site.ts';
 
-const IPHONE =
-  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
-
 describe.skipIf(!hasChromium())('my devices', () => {
   let site: Site;
   let browser: Browser;
@@ -69,43 +66,6 @@ describe.skipIf(!hasChromium())('my devices', () => {
   };
   const alive = async (token: string): Promise<boolean> =>
     (await site.call('GET', '/v1/session', { bearer: token })).status === 200;
-
-  test('the lost phone: it logs in and is logged out, and both see it without reloading', async () => {
-    await nobody();
-    const here = mine;
-    await open(here.page);
-    await here.page.getByText('You are logged in on one device.').waitFor();
-
-    const phone = await visit(browser, { userAgent: IPHONE });
-    await open(phone.page);
-    const row = here.page.locator('.device', { hasText: 'Safari on iOS' });
-    await row.waitFor();
-    expect(await row.textContent()).toContain('New');
-    // Newest first, and read out.
-    expect(await here.page.locator('.device h2').allTextContents()).toEqual([
-      'Safari on iOSNew',
-      'Chrome on LinuxThis device',
-    ]);
-    await here.page
-      .getByRole('status')
-      .filter({ hasText: 'New login: Safari on iOS.' })
-      .waitFor({ state: 'attached' });
-
-    await row.getByRole('button', { name: 'Log out Safari on iOS' }).click();
-    const outcome = here.page.getByText('Safari on iOS is logged out.');
-    await outcome.waitFor();
-    expect(await here.page.locator('.notice').textContent()).toMatch(/True everywhere after [\d.]+ ms\./);
-    // The button is gone, so the focus is on what it did.
-    expect(await here.page.evaluate(() => document.activeElement?.textContent)).toContain('is logged out');
-
-    await phone.page.getByText('You were logged out from another of your devices.').waitFor();
-    expect(await phone.page.locator('.device').count()).toBe(0);
-    expect(await phone.page.locator('body').textContent()).not.toContain('Demo User');
-    await phone.page.getByRole('link', { name: 'Log in again' }).click();
-    await phone.page.getByText('You were logged out from another of your devices.').waitFor();
-    expect([...here.complaints, ...phone.complaints]).toEqual([]);
-    await phone.context.close();
-  });
 
   test('near which city each is, in the language of the page where the database has it', async () => {
     await nobody();

@@ -32,16 +32,20 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
     tabs: Page[];
     /** What the API answers to the credential that this browser was given. */
     answer: () => Promise<number>;
-    /** Waits until both tabs say this and show no device any more, each without having been loaded again. */
-    bothSay: (why: string) => Promise<void>;
+    /** Waits until the tabs say this and show no device any more, each without having been loaded again. */
+    allSay: (why: string) => Promise<void>;
   }
 
-  /** A person with two tabs on their devices, who has copied the credential out of the browser. */
-  async function inTwoTabs(email: string, userAgent?: string): Promise<Tabs> {
+  /** A person with tabs on their devices, who has copied the credential out of the browser. */
+  async function inTabs(number: 1 | 2, email: string, userAgent?: string): Promise<Tabs> {
     const visitor = await visit(browser, userAgent === undefined ? {} : { userAgent });
-    const tabs = [visitor.page, await visitor.context.newPage()];
+    const tabs = [visitor.page];
     await logIn(visitor.page, site.origin, email);
-    await tabs[1]?.goto(`${site.origin}/devices`);
+    if (number === 2) {
+      const second = await visitor.context.newPage();
+      await second.goto(`${site.origin}/devices`);
+      tabs.push(second);
+    }
     let loads = 0;
     for (const tab of tabs) {
       await tab.locator('.device.current').waitFor();
@@ -55,7 +59,7 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
       ...visitor,
       tabs,
       answer,
-      bothSay: async (why) => {
+      allSay: async (why) => {
         for (const tab of tabs) {
           await tab.getByText(why, { exact: true }).waitFor();
           expect(await tab.locator('.device').count()).toBe(0);
@@ -67,8 +71,8 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
   }
 
   test('the stolen account: the administrator ends the thief’s session alone, then makes the password useless', async () => {
-    const owner = await inTwoTabs('lovelace@example.com');
-    const thief = await inTwoTabs('lovelace@example.com', FIREFOX);
+    const owner = await inTabs(2, 'lovelace@example.com');
+    const thief = await inTabs(2, 'lovelace@example.com', FIREFOX);
     const admin = await visit(browser);
     const { page } = admin;
     await logIn(page, site.origin, ADMIN, '/admin');
@@ -80,7 +84,7 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
     await page.getByText('One session is ended.').waitFor();
     // What the administrator reads is true: the copied credential opens nothing from here on.
     expect(await thief.answer()).toBe(401);
-    await thief.bothSay('An administrator logged you out.');
+    await thief.allSay('An administrator logged you out.');
     await page.getByText('One session', { exact: true }).first().waitFor();
 
     // The owner is where they were, and has seen it.
@@ -89,15 +93,15 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
 
     // The thief knows the password, and is back.
     await thief.context.close();
-    const again = await inTwoTabs('lovelace@example.com', FIREFOX);
+    const again = await inTabs(1, 'lovelace@example.com', FIREFOX);
     await page.getByText('2 sessions', { exact: true }).first().waitFor();
     await page.getByRole('button', { name: 'Reset the password' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('button', { name: 'Reset the password' }).click();
     const password = await dialog.getByRole('textbox').inputValue();
     expect([await again.answer(), await owner.answer()]).toEqual([401, 401]);
-    await again.bothSay('Your password was reset. Please log in again.');
-    await owner.bothSay('Your password was reset. Please log in again.');
+    await again.allSay('Your password was reset. Please log in again.');
+    await owner.allSay('Your password was reset. Please log in again.');
     await dialog.getByRole('button', { name: 'Close' }).click();
     await page.getByText('Nobody is logged in with this account.').last().waitFor();
 
@@ -120,15 +124,30 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
   });
 
   test('the lost phone: ended from the laptop, and every page of both knows it', async () => {
-    const laptop = await inTwoTabs('hopper@example.com');
-    const phone = await inTwoTabs('hopper@example.com', IPHONE);
-    for (const tab of laptop.tabs) await tab.locator('.device', { hasText: 'Safari on iOS' }).waitFor();
+    const laptop = await inTabs(2, 'hopper@example.com');
+    const phone = await inTabs(2, 'hopper@example.com', IPHONE);
+    for (const tab of laptop.tabs) await tab.locator('.device', { hasText: 'Safari on iOSNew' }).waitFor();
+    // Newest first, and read out.
+    expect(await laptop.page.locator('.device h2').allTextContents()).toEqual([
+      'Safari on iOSNew',
+      'Chrome on LinuxThis device',
+    ]);
+    await laptop.page
+      .getByRole('status')
+      .filter({ hasText: 'New login: Safari on iOS.' })
+      .waitFor({ state: 'attached' });
     await laptop.page.getByRole('button', { name: 'Log out Safari on iOS' }).click();
     await laptop.page.getByText('Safari on iOS is logged out.').waitFor();
+    expect(await laptop.page.locator('.notice').textContent()).toMatch(/True everywhere after [\d.]+ ms\./);
+    // The button is gone, so the focus is on what it did.
+    expect(await laptop.page.evaluate(() => document.activeElement?.textContent)).toContain('is logged out');
     expect(await phone.answer()).toBe(401);
-    await phone.bothSay('You were logged out from another of your devices.');
+    await phone.allSay('You were logged out from another of your devices.');
     for (const tab of laptop.tabs) await tab.getByText('You are logged in on one device.').waitFor();
     expect(await laptop.answer()).toBe(200);
+    expect(await phone.page.locator('body').textContent()).not.toMatch(/Grace|hopper@/);
+    await phone.page.getByRole('link', { name: 'Log in again' }).click();
+    await phone.page.getByText('You were logged out from another of your devices.').waitFor();
     // Whoever has found the phone is asked for the password, and told no more.
     await phone.tabs[1]?.reload();
     await phone.tabs[1]?.waitForURL(/\/login\?/);

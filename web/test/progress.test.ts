@@ -4,21 +4,30 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { besidesTheQuestion } from './administration-walk.ts';
-import { ADMIN, logIn, openSite, PASSWORD, type Site, USER, visit } from './site.ts';
+import { ADMIN, goOn, logIn, openSite, PASSWORD, type Site, USER, visit, type Visitor } from './site.ts';
 
 describe.skipIf(!hasChromium())('an act that takes long', () => {
   let site: Site;
   let browser: Browser;
+  /** An administrator, on the page of user 2. */
+  let admin: Visitor;
   beforeAll(async () => {
     [site, browser] = await Promise.all([openSite(), openBrowser()]);
+    await start('old phone');
+    await nobody();
+    admin = await visit(browser);
+    await logIn(admin.page, site.origin, ADMIN, '/admin/users/2');
   });
   afterAll(async () => {
     await browser?.close();
     await site?.close();
   });
 
-  const start = (name = 'phone'): Promise<unknown> =>
-    site.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: 2, device: { name } } });
+  const start = (name = 'phone', more: object = {}): Promise<unknown> =>
+    site.call('POST', '/v1/admin/sessions', {
+      bearer: SERVICE_KEY,
+      body: { user_id: 2, device: { name }, ...more },
+    });
   const nobody = (): Promise<unknown> =>
     site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } });
 
@@ -52,11 +61,8 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
   }
 
   test('in the administration: said on the button, sent once, and the page goes on', async () => {
-    await start('old phone');
-    await nobody();
+    const { page, complaints } = admin;
     await Promise.all([start('phone'), start('tablet')]);
-    const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin, ADMIN, '/admin/users/2');
     await page.getByText('2 sessions', { exact: true }).first().waitFor();
 
     const one = await hold(page, '**/v1/admin/logout');
@@ -89,12 +95,40 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     await page.getByText('3 sessions are ended.').waitFor();
     expect(all.bodies).toHaveLength(1);
     expect(complaints).toEqual([]);
-    await context.close();
+  });
+
+  test('two clicks in one breath, before the button is drawn anew, are one', async () => {
+    await start();
+    const { page, complaints } = admin;
+    const button = page.getByRole('button', { name: 'Log out phone' });
+    await button.waitFor();
+    const logout = await hold(page, '**/v1/admin/logout');
+    await button.evaluate((element: HTMLButtonElement) => {
+      element.click();
+      element.click();
+    });
+    await expect.poll(() => button.textContent()).toBe('Logging out…');
+    await logout.release();
+    await page.getByText('One session is ended.').waitFor();
+    expect(logout.bodies).toHaveLength(1);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a great many: over at once, and the marking of the rows is told to its end', async () => {
+    await start('phone', { count: 120 });
+    const { page, complaints } = admin;
+    await page.getByText('120 sessions', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'Log out all' }).click();
+    await page.getByRole('dialog').getByRole('button').last().click();
+    await page.getByText('120 sessions are ended.').waitFor();
+    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByText('Every row of the table is marked.').waitFor();
+    expect(complaints).toEqual([]);
   });
 
   test('everyone: the Enter key in the field sends it once, and the button says so', async () => {
-    const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin, ADMIN, '/admin/applications');
+    const { page, complaints } = admin;
+    await goOn(page, '/admin/applications');
     await page.getByRole('button', { name: 'Log everyone out…' }).click();
     const dialog = page.getByRole('dialog');
     const number = /\d+/.exec((await dialog.locator('.number-to-type').textContent()) ?? '')?.[0] ?? '1';
@@ -107,7 +141,6 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
     expect(held.bodies).toEqual([`{"scope":"everyone","confirm":${number}}`]);
     expect(besidesTheQuestion(complaints)).toEqual([]);
-    await context.close();
   });
 
   test('my devices and the login: the same', async () => {
@@ -136,41 +169,6 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     await logout.release();
     await page.getByText('2 devices are logged out.').waitFor();
     expect(logout.bodies).toHaveLength(1);
-    expect(complaints).toEqual([]);
-    await context.close();
-  });
-
-  test('two clicks in one breath, before the button is drawn anew, are one', async () => {
-    await nobody();
-    await start();
-    const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin, ADMIN, '/admin/users/2');
-    const button = page.getByRole('button', { name: 'Log out phone' });
-    await button.waitFor();
-    const logout = await hold(page, '**/v1/admin/logout');
-    await button.evaluate((element: HTMLButtonElement) => {
-      element.click();
-      element.click();
-    });
-    await expect.poll(() => button.textContent()).toBe('Logging out…');
-    await logout.release();
-    await page.getByText('One session is ended.').waitFor();
-    expect(logout.bodies).toHaveLength(1);
-    expect(complaints).toEqual([]);
-    await context.close();
-  });
-
-  test('a great many: over at once, and the marking of the rows is told to its end', async () => {
-    await nobody();
-    for (let i = 0; i < 12; i++) await Promise.all(Array.from({ length: 10 }, () => start()));
-    const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin, ADMIN, '/admin/users/2');
-    await page.getByText('120 sessions', { exact: true }).first().waitFor();
-    await page.getByRole('button', { name: 'Log out all' }).click();
-    await page.getByRole('dialog').getByRole('button').last().click();
-    await page.getByText('120 sessions are ended.').waitFor();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
-    await page.getByText('Every row of the table is marked.').waitFor();
     expect(complaints).toEqual([]);
     await context.close();
   });

@@ -97,7 +97,8 @@ export interface Visitor {
 }
 
 export async function visit(browser: Browser, options: BrowserContextOptions = {}): Promise<Visitor> {
-  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  // What moves is drawn sixty times a second for as long as it moves: a fifth of all the time that these tests took.
+  const context = await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce', ...options });
   context.setDefaultTimeout(60_000);
   const complaints: string[] = [];
   await context.addInitScript(() => {
