@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { ADMIN, logIn, openSite, NEW_PASSWORD, type Site, visit, type Visitor } from './site.ts';
+import { ADMIN, goOn, logIn, openSite, NEW_PASSWORD, type Site, visit, type Visitor } from './site.ts';
 
 describe.skipIf(!hasChromium())('the administration', () => {
   let site: Site;
@@ -38,6 +38,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await page.goto(site.origin + path);
     await page.locator('h1').waitFor();
   };
+  const on = (path: string): Promise<void> => goOn(page, path);
   /** A session of a user, without a browser. */
   const start = async (userId: number, more: object = {}): Promise<string> =>
     (
@@ -62,7 +63,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await list.locator('.event:not(.refused)').first().waitFor({ state: 'detached' });
     await refused.first().waitFor();
     const { json } = await site.call('GET', `/v1/admin/users?query=${email}`, { bearer: SERVICE_KEY });
-    await open(`/admin/users/${json.users[0].id}`);
+    await on(`/admin/users/${json.users[0].id}`);
     // At the turn of a minute they are two.
     const history = page.getByRole('list', { name: 'History' });
     await history.getByText('Login failed').first().waitFor();
@@ -74,7 +75,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     const owner = await visit(browser);
     await logIn(owner.page, site.origin, 'ada@example.com');
     await start(3);
-    await open('/admin');
+    await on('/admin');
     await page.getByRole('searchbox').fill('lovel');
     const hit = page.getByRole('link', { name: /Ada Lovelace/ });
     await hit.waitFor();
@@ -155,7 +156,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     const { id } = json.user;
     await start(id, { count: 205 });
     await start(id, { client_id: 'token' });
-    await open(`/admin/users/${id}`);
+    await on(`/admin/users/${id}`);
     const live = page.getByRole('list', { name: 'Logged in now' }).getByRole('listitem');
     await page.getByText('200 sessions, and there are more', { exact: true }).first().waitFor();
     expect(await live.count()).toBe(200);
@@ -187,14 +188,14 @@ describe.skipIf(!hasChromium())('the administration', () => {
   });
 
   test('a name with markup and turned letters does no harm', async () => {
-    await open('/admin/users/5');
+    await on('/admin/users/5');
     await page.getByRole('heading', { name: /img src/ }).waitFor();
     expect(await page.locator('main img').count()).toBe(0);
     expect(await page.locator('h1').textContent()).not.toContain('\u202e');
   });
 
   test('the log shows what happens without reloading, waits while it is paused, and can be taken away', async () => {
-    await open('/admin/log');
+    await on('/admin/log');
     await page.locator('.badge', { hasText: 'Live' }).waitFor();
     const events = page.getByRole('list', { name: 'Events, the newest first' }).getByRole('listitem');
     await events.first().waitFor();
@@ -263,7 +264,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
 
   test('an application, then everyone by the number, the administrator too', async () => {
     await Promise.all([start(3, { client_id: 'shop' }), start(4, { client_id: 'shop' })]);
-    await open('/admin');
+    await on('/admin');
     await page.getByRole('link', { name: 'Applications' }).click();
     await page.getByRole('button', { name: 'Log everybody out of The shop' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Log everybody out' }).click();

@@ -59,6 +59,9 @@ export function focused(page: Page): Promise<string> {
   });
 }
 
+/** What stands above, or at the end of a long list, is nearer with Shift. */
+export const pressBack = (page: Page, name: string): Promise<void> => press(page, name, 'Enter', true);
+
 /** Goes on with the Tab key to what has this name, and sees where it is. */
 export async function tabTo(page: Page, name: string, back = false): Promise<void> {
   const passed: string[] = [];
@@ -78,8 +81,8 @@ export async function tabTo(page: Page, name: string, back = false): Promise<voi
 }
 
 /** Goes there and presses it; afterwards the focus is somewhere. */
-export async function press(page: Page, name: string, key = 'Enter'): Promise<void> {
-  await tabTo(page, name);
+export async function press(page: Page, name: string, key = 'Enter', back = false): Promise<void> {
+  await tabTo(page, name, back);
   await page.keyboard.press(key);
 }
 

@@ -1,16 +1,19 @@
 /** Pages that stand open while the server goes away and comes back: they mend themselves, and miss nothing. */
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
-import { ADMIN, logIn, openSite, type Site, visit, type Visitor } from './site.ts';
+import { ADMIN, anew, logIn, openSite, type Site, visit, type Visitor } from './site.ts';
 
 describe.skipIf(!hasChromium())('the server is stopped and started under open pages', () => {
   let site: Site;
   let browser: Browser;
+  let mine: Visitor;
   beforeAll(async () => {
     [site, browser] = await Promise.all([openSite(), openBrowser()]);
+    mine = await visit(browser);
   });
+  beforeEach(() => anew(mine));
   afterAll(async () => {
     await browser?.close();
     await site?.close();
@@ -32,7 +35,7 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
       .access_token;
 
   test('my devices: what ended meanwhile is gone, and whose session ended is told why', async () => {
-    const [stays, ends] = await Promise.all([visit(browser), visit(browser)]);
+    const [stays, ends] = [mine, await visit(browser)];
     await logIn(stays.page, site.origin);
     await logIn(ends.page, site.origin);
     const phone = await start(2);
@@ -60,12 +63,12 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     expect((await site.call('POST', '/v1/logout', { bearer: phone })).status).toBe(200);
     await stays.page.getByText('You are logged in on one device.').waitFor();
     expect([...besidesTheOutage(stays), ...besidesTheOutage(ends)]).toEqual([]);
-    await Promise.all([stays.context.close(), ends.context.close()]);
+    await ends.context.close();
   });
 
   test('the administration: log, user and system go on, with what happened meanwhile', async () => {
     await nobody();
-    const admin = await visit(browser);
+    const admin = mine;
     const log = admin.page;
     await logIn(log, site.origin, ADMIN, '/admin/log');
     const [user, state] = await Promise.all([admin.context.newPage(), admin.context.newPage()]);
@@ -103,12 +106,12 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     expect(new Set(positions.map((text) => /#\d+$/.exec(text)?.[0])).size).toBe(positions.length);
     for (const page of [log, user, state]) expect(await page.getByRole('alert').count()).toBe(0);
     expect(besidesTheOutage(admin)).toEqual([]);
-    await admin.context.close();
+    await Promise.all([user.close(), state.close()]);
   });
 
   test('pages whose first questions found no server show themselves when it is back', async () => {
-    const { page, context, complaints } = await visit(browser);
-    await logIn(page, site.origin, ADMIN);
+    const { page, complaints } = mine;
+    await logIn(page, site.origin, ADMIN, '/healthz');
     for (const [path, fault, heading] of [
       ['/devices', 'Your devices cannot be shown at the moment.', /This device/],
       ['/admin/users/2', 'This cannot be shown at the moment.', 'Demo User'],
@@ -122,11 +125,10 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
       expect(await page.getByRole('alert').count()).toBe(0);
     }
     expect(besidesTheOutage({ complaints })).toEqual([]);
-    await context.close();
   });
 
   test('what the log says while it cannot be followed is not missed, nor shown while it is paused', async () => {
-    const { page, context, complaints } = await visit(browser);
+    const { page, complaints } = mine;
     await page.route('**/v1/admin/events', (route) => route.fulfill({ status: 503 }));
     await logIn(page, site.origin, ADMIN, '/admin/log');
     const events = page.locator('.event');
@@ -140,6 +142,5 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     await page.getByRole('button', { name: 'Go on' }).first().click();
     await events.nth(before).waitFor();
     expect(complaints.filter((one) => !/status of 503 .*\/v1\/admin\/events/.test(one))).toEqual([]);
-    await context.close();
   });
 });
