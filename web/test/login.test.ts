@@ -40,7 +40,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
   });
 
   test('leads where the visitor wanted to go, and says what went wrong without leaving', async () => {
-    const { page, context, complaints } = mine;
+    const { page, complaints } = mine;
     await page.goto(`${site.origin}/login?reason=administrator&next=/devices%3Ffrom%3Dmail`);
     await ready(page);
     await page.getByText('An administrator logged you out.').waitFor();
@@ -140,7 +140,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
   });
 
   test('what was typed before the script came is kept', async () => {
-    const { page, context, complaints } = mine;
+    const { page, complaints } = mine;
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => {
       release = resolve;
