@@ -6,10 +6,10 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/cli/command.ts';
 import type { Environment } from '../../src/config.ts';
-import { compileCache, makeScratch } from '../services/scratch.ts';
+import { compileCache, makeScratch, NODE_FLAGS } from '../services/scratch.ts';
 import { type Caller, callerOf } from '../support.ts';
 
-const PROGRAM = ['--conditions=curfew-source', fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
+const PROGRAM = [...NODE_FLAGS, fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
 
 export interface Outcome {
   code: number | null;

@@ -1,8 +1,7 @@
 /** The server as its own process, to be stopped, continued and killed. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { scratchRoot } from '../services/scratch.ts';
+import { compileCache, NODE_FLAGS } from '../services/scratch.ts';
 import { type Caller, callerOf, ISSUER, SERVICE_KEY } from '../support.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -22,13 +21,12 @@ export interface ServerChild {
 export function startServer(settings: Record<string, string>): Promise<ServerChild> {
   const child: ChildProcess = spawn(
     process.execPath,
-    ['--conditions=curfew-source', '--disable-warning=ExperimentalWarning', MAIN, 'serve'],
+    [...NODE_FLAGS, '--disable-warning=ExperimentalWarning', MAIN, 'serve'],
     {
       env: {
         PATH: process.env['PATH'],
         PORT: '0',
-        // The tests start it a hundred times: what was compiled once is kept, and a start takes half as long.
-        NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
+        ...compileCache(),
         LOG_LEVEL: 'info',
         // The default names the port, and that is another one at each start.
         CURFEW_ISSUER: ISSUER,

@@ -16,7 +16,7 @@ import { describe, expect, test } from 'vitest';
 import { DirectoryInUse } from '../../src/store/embedded.ts';
 import { closeToOthers, OpenDirectory } from '../../src/store/private-directory.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { makeScratch } from '../services/scratch.ts';
+import { makeScratch, NODE_FLAGS } from '../services/scratch.ts';
 import { until } from '../races/node.ts';
 import { openQuickly } from '../services/open-embedded.ts';
 
@@ -44,7 +44,7 @@ async function withUmask<T>(umask: number, work: () => Promise<T>): Promise<T> {
 async function killWhileMaking(directory: string): Promise<void> {
   const program = `import { openQuickly } from ${JSON.stringify(new URL('../services/open-embedded.ts', import.meta.url))};
     await openQuickly(process.argv[1]);`;
-  const flags = ['--conditions=curfew-source', '--input-type=module', '--eval', program];
+  const flags = [...NODE_FLAGS, '--input-type=module', '--eval', program];
   const child = spawn(process.execPath, [...flags, directory], { stdio: 'ignore' });
   const ended = once(child, 'close');
   const begun = (): boolean =>
