@@ -15,7 +15,6 @@ const LONGEST = [
   'web/test/open-redirect',
   'client/test/notices',
   'tools/guides',
-  'chaos/believed',
   'chaos/chaos',
   'crash/failing-disk',
   'crash/killed',

@@ -31,12 +31,14 @@ let resting = false;
 class Surface {
   readonly #name: string;
   readonly #verifier: Verifier;
-  /** The fault on purpose. */
+  /** The fault on purpose: a yes is believed for so many milliseconds. */
+  readonly #believesMs: number;
   readonly #believed = new Map<string, number>();
 
-  constructor(name: string, verifier: Verifier) {
+  constructor(name: string, verifier: Verifier, believesMs = 0) {
     this.#name = name;
     this.#verifier = verifier;
+    this.#believesMs = believesMs;
   }
 
   /** @returns whether there was a yes or a no to it */
@@ -58,9 +60,9 @@ class Surface {
     const e = now();
     const wrong = verified.ok && sid !== null && verified.session.sid !== sid;
     const o = wrong ? 'wrong' : verified.ok ? verified.by : verified.reason;
-    recorder.write({ t: 'c', b, e, w: this.#name, s, k: kind, o });
-    if (settings.believesMs > 0 && verified.ok && !this.#believed.has(text))
-      this.#believed.set(text, performance.now() + settings.believesMs);
+    recorder.write({ t: this.#believesMs > 0 ? 'believer' : 'c', b, e, w: this.#name, s, k: kind, o });
+    if (this.#believesMs > 0 && verified.ok && !this.#believed.has(text))
+      this.#believed.set(text, performance.now() + this.#believesMs);
   }
 
   #believes({ text, sid }: Presented): Verified | undefined {
@@ -70,23 +72,24 @@ class Surface {
     this.#believed.delete(text);
     return undefined;
   }
-
-  close(): Promise<void> {
-    return this.#verifier.close();
-  }
 }
 
-const surfaces = settings.verifiers.map(({ name, authority, onStale }) => {
-  const verifier = createVerifier({
+const verifiers = settings.verifiers.map(({ name, authority, onStale }) =>
+  createVerifier({
     authority,
     serviceKey: settings.serviceKey,
     audience: settings.audience,
     onStale,
     log: (level, message, details) =>
       process.stdout.write(`${now()} ${name} ${level} ${message} ${JSON.stringify(details ?? {})}\n`),
-  });
-  return new Surface(`${name}#${process.pid}`, verifier);
-});
+  }),
+);
+const sound = verifiers.map(
+  (verifier, i) => new Surface(`${settings.verifiers[i]?.name}#${process.pid}`, verifier),
+);
+const [first] = verifiers;
+const surfaces =
+  first && settings.believesMs > 0 ? [...sound, new Surface('believer', first, settings.believesMs)] : sound;
 
 async function work(surface: Surface): Promise<void> {
   for (let turn = 0; !resting; turn++) {
@@ -145,11 +148,11 @@ function hear(message: ToBackEnd): void {
       resting = true;
       return;
     case 'last look':
-      void Promise.all(surfaces.map(lookAtAll)).then(() => tell({ t: 'looked' }));
+      void Promise.all(sound.map(lookAtAll)).then(() => tell({ t: 'looked' }));
       return;
     case 'end':
       recorder.close();
-      void Promise.all(surfaces.map((surface) => surface.close())).then(() => process.exit(0));
+      void Promise.all(verifiers.map((verifier) => verifier.close())).then(() => process.exit(0));
   }
 }
 

@@ -41,7 +41,7 @@ export async function runCampaign(options: Options): Promise<Verdict> {
 }
 
 async function play(options: Options, directory: string): Promise<void> {
-  const { seed, seconds, leaseMs, believesMs } = options;
+  const { seed, seconds, leaseMs } = options;
   const recorder = new Recorder(join(directory, 'agent.jsonl'), 'agent');
   const mark = (what: Mark): void => recorder.write({ t: 'mark', what, at: now() });
   let cast: Cast | undefined;
@@ -53,17 +53,13 @@ async function play(options: Options, directory: string): Promise<void> {
   };
   for (const name of SIGNALS) process.once(name, breakOff);
   try {
-    cast = await Cast.start({ directory, leaseMs, seed, believesMs });
+    cast = await Cast.start({ directory, leaseMs, seed });
     const playing = cast;
     stopWatching = watchWaits(recorder, () => playing.processes());
     mark('load begins');
     cast.begin();
     await pause(CALM_MS);
-    const enough = async (): Promise<boolean> => {
-      const { code } = await check(directory, options, '--so-far');
-      // A fault on purpose has to be found, and no more.
-      return code === 0 || (believesMs > 0 && code === 2);
-    };
+    const enough = async (): Promise<boolean> => (await check(directory, options, '--so-far')).code === 0;
     await new Agent(cast, recorder).work({ seed, seconds, mostMs: seconds * 1000 + MOST_MORE_MS, enough });
     mark('faults end');
     await pause(HEALING_MS);

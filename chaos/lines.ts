@@ -18,7 +18,8 @@ export type Line =
   | { t: 'refresh'; s: number; node: string; sent: number; got: number; status: number }
   | LogoutLine
   | AnswerLine
-  | CheckLine;
+  | CheckLine
+  | BelieverLine;
 
 export type Mark = 'load begins' | 'faults end' | 'load ends' | 'last look begins' | 'last look ends';
 
@@ -100,3 +101,6 @@ export interface CheckLine {
    */
   o: string;
 }
+
+/** One check of the believer: a surface with a fault on purpose, which every run has and the checker has to find. */
+export type BelieverLine = Omit<CheckLine, 't'> & { t: 'believer' };

@@ -4,8 +4,6 @@ export interface Options {
   seconds: number;
   seed: number;
   leaseMs: number;
-  /** A fault on purpose in the back ends: a yes is believed for so many milliseconds. */
-  believesMs: number;
   /** Keep the history even when nothing is wrong with it. */
   keep: boolean;
 }
@@ -15,7 +13,6 @@ export const USAGE = `npm run chaos -- [options]
   --seconds N     how long faults are brought about (60)
   --seed N        what comes when, to whom, and for how long (by chance)
   --lease N       CURFEW_LEASE_MS of the nodes (700, more on a busy machine)
-  --believes N    a fault on purpose: back ends believe a yes for N ms; the checker has to find it
   --keep          keep the history, also of a run in which nothing was wrong
 `;
 
@@ -37,10 +34,6 @@ function leaseHere(): number {
   return Math.round(QUIET_LEASE_MS * Math.min(MOST_TIMES, Math.max(1, shares / QUIET_SHARES)));
 }
 
-/** On a busy machine logouts wait for the lease, and what is believed for less than that is believed by nobody afterwards. */
-const believedHere = (ms: number, leaseMs: number): number =>
-  ms === 0 ? 0 : ms + 2 * Math.max(0, leaseMs - QUIET_LEASE_MS);
-
 /** @throws TypeError */
 export function readOptions(args: string[]): Options {
   const { values } = parseArgs({
@@ -49,7 +42,6 @@ export function readOptions(args: string[]): Options {
       seconds: { type: 'string', default: '60' },
       seed: { type: 'string' },
       lease: { type: 'string' },
-      believes: { type: 'string', default: '0' },
       keep: { type: 'boolean', default: false },
     },
   });
@@ -62,7 +54,6 @@ export function readOptions(args: string[]): Options {
     seconds: whole('seconds', values.seconds),
     seed: values.seed === undefined ? Math.floor(Math.random() * 1e9) : whole('seed', values.seed),
     leaseMs,
-    believesMs: believedHere(whole('believes', values.believes), leaseMs),
     keep: values.keep,
   };
 }

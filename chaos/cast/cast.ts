@@ -60,9 +60,12 @@ export interface CastOptions {
   directory: string;
   leaseMs: number;
   seed: number;
-  /** See BackEndSettings. */
-  believesMs: number;
 }
+
+/** The back end that has the believer. */
+const BELIEVER_AT = 'back-end1';
+/** Believed for longer than a logout waits, also where each has to wait for the lease: what is believed for less is over by its answer. */
+const BELIEVED_LEASES = 2;
 
 const FORGER_LINK = 'forger-postgres';
 
@@ -254,7 +257,7 @@ export class Cast {
   }
 
   #backEnd({ name, verifiers }: (typeof BACK_ENDS)[number]): Role {
-    const { directory, believesMs } = this.#options;
+    const { directory, leaseMs } = this.#options;
     return new Role(
       name,
       (life) => {
@@ -268,7 +271,7 @@ export class Cast {
             onStale: one.onStale,
             authority: one.nodes.map((node) => `http://127.0.0.1:${this.#linkPort(`${one.name}-${node}`)}`),
           })),
-          believesMs,
+          believesMs: name === BELIEVER_AT ? BELIEVED_LEASES * leaseMs : 0,
           slower: this.#slower,
         };
         return {

@@ -33,7 +33,7 @@ export interface BackEndSettings {
   serviceKey: string;
   audience: string;
   verifiers: { name: string; authority: string[]; onStale: 'ask' | 'refuse' }[];
-  /** A fault on purpose: a yes is believed for so many milliseconds without asking the verifier again. */
+  /** Beside its verifiers it has a believer: a fault on purpose, which believes a yes for so many milliseconds. 0: it has none. */
   believesMs: number;
   /** Between two checks there is so many times the usual pause: a busy machine has enough to do. */
   slower: number;

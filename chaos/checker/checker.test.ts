@@ -82,6 +82,21 @@ describe('accepts', () => {
     expect(violations[0]?.proof.map(({ t }) => t)).toEqual(['login', 'logout', 'answer', 'c']);
   });
 
+  test('of the believer: counted, and no violation; before the answer it is not even late', () => {
+    const believer = (fromMs: number, toMs: number, o: string): Line => ({
+      ...check(1, fromMs, toMs, o),
+      t: 'believer',
+    });
+    const { violations, believed } = judged(
+      ...ended,
+      believer(50, 51, 'memory'),
+      believer(105, 112, 'memory'),
+      believer(111, 112, 'memory'),
+      believer(113, 114, 'ended'),
+    );
+    expect([violations, believed]).toEqual([[], 1]);
+  });
+
   test('of a logout that was not waited for: late when the lease has run out, and not before', () => {
     const lines = [login(1), logout(1, { s: [1] }, 100), answer(1, 110, { confirmed: false })];
     expect(rules(...lines, check(1, 111, 112, 'memory'), check(1, 844, 846, 'memory'))).toEqual([]);
@@ -365,6 +380,7 @@ describe('what there has to be of everything', () => {
     for (let i = 0; i < 100; i++)
       for (const [j, k] of ['jwt', 'access', 'session', 'cookie'].entries())
         lines.push({ ...check(1, 111, 112, outcomes[(i + j) % 5] ?? ''), k });
+    lines.push({ ...check(1, 111, 112, 'memory', 'believer'), t: 'believer' });
     for (const what of ['acknowledgements', 'repetitions', 'nonsense', 'copies'])
       lines.push({ t: 'forged', what, count: 1, at: us(100) });
     for (const [i, kind] of ['cut', 'kill-node', 'flush-redis', 'restart-postgres'].entries())
@@ -397,6 +413,9 @@ describe('what there has to be of everything', () => {
       expect(without((line) => line.t === 'forged' && line.what === what)).toEqual([
         expect.stringContaining(`forged ${what}: 0`),
       ]);
+    expect(without((line) => line.t === 'believer')).toEqual([
+      'late accepts of the believer that were found: 0, at least 1 are needed',
+    ]);
     for (const [kind, family] of [
       ['cut', 'links'],
       ['kill-node', 'processes'],

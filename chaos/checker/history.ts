@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   AnswerLine,
+  BelieverLine,
   CheckLine,
   Line,
   LoginLine,
@@ -21,6 +22,7 @@ export interface History {
   logouts: LogoutLine[];
   answers: Map<number, AnswerLine>;
   checks: CheckLine[];
+  believer: BelieverLine[];
   faults: FaultLine[];
   /** By the fault's number, when it was over. */
   healed: Map<number, number>;
@@ -38,6 +40,7 @@ export function emptyHistory(): History {
     logouts: [],
     answers: new Map(),
     checks: [],
+    believer: [],
     faults: [],
     healed: new Map(),
     losses: [],
@@ -64,6 +67,9 @@ export function add(history: History, line: Line): void {
   switch (line.t) {
     case 'c':
       history.checks.push(line);
+      return;
+    case 'believer':
+      history.believer.push(line);
       return;
     case 'login':
       history.logins.push(line);

@@ -1,4 +1,4 @@
-import type { CheckLine, Line, LogoutLine } from '../lines.ts';
+import type { BelieverLine, CheckLine, Line, LogoutLine } from '../lines.ts';
 import { type Fate, fates, isIn, lossDuring } from './coverage.ts';
 import type { History } from './history.ts';
 import { type Speed, speedOf } from './speed.ts';
@@ -21,6 +21,8 @@ export interface Judgement {
   straddling: { count: number; fromMemory: number; longestMs: number };
   /** Checks of a session that began within 50 ms after the answer of the logout that ended it. */
   soonAfter: number;
+  /** Late accepts of the believer, whose fault is on purpose. */
+  believed: number;
   /** What the last look found. */
   last: { alive: number; over: number };
 }
@@ -41,9 +43,14 @@ export function judge(history: History, leaseMs: number): Judgement {
     speed: speedOf(history, waitUs / 1000),
     straddling: { count: 0, fromMemory: 0, longestMs: 0 },
     soonAfter: 0,
+    believed: 0,
     last: { alive: 0, over: 0 },
   };
   judgeChecks(history, judgement, waitUs);
+  for (const check of history.believer) {
+    const fate = judgement.fates.get(check.s);
+    if (fate && isLate(check, fate)) judgement.believed++;
+  }
   judgeReturns(history, judgement, waitUs);
   judgeRefreshes(history, judgement);
   judgeLastLook(history, judgement);
@@ -55,6 +62,9 @@ export function judge(history: History, leaseMs: number): Judgement {
     });
   return judgement;
 }
+
+/** An accept that began after the logout was true everywhere. */
+const isLate = ({ b, o }: CheckLine | BelieverLine, fate: Fate): boolean => YES.has(o) && b > fate.goneAt;
 
 /** Each check by itself: nobody accepts what is over, nobody refuses what is not. */
 function judgeChecks(history: History, judgement: Judgement, waitUs: number): void {
@@ -74,7 +84,7 @@ function judgeChecks(history: History, judgement: Judgement, waitUs: number): vo
     const { b, e, o } = check;
     if (b > goneAt && b - goneAt < SOON_US) judgement.soonAfter++;
     if (YES.has(o)) {
-      if (b > goneAt) {
+      if (isLate(check, fate)) {
         const ms = ((b - goneAt) / 1000).toFixed(1);
         const how = goneBy?.confirmed ? 'its logout was confirmed' : `its logout, and ${waitUs / 1000} ms`;
         rule('G1', `accepted in a check that began ${ms} ms after ${how}`, coverProof(fate, goneBy?.id));

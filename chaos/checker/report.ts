@@ -6,7 +6,7 @@ import type { Times } from './speed.ts';
 const SHOWN = 5;
 
 export function report(history: History, judgement: Judgement, missing: readonly string[]): string {
-  const { violations, speed, straddling, soonAfter, last } = judgement;
+  const { violations, speed, straddling, soonAfter, believed, last } = judgement;
   const answers = Array.from(history.answers.values());
   const lines: string[] = [];
   const row = (what: string, ...values: (string | number)[]): void => {
@@ -52,6 +52,7 @@ export function report(history: History, judgement: Judgement, missing: readonly
 
   lines.push('', 'Verdict');
   row('late accepts', violations.filter(({ rule }) => rule === 'G1').length);
+  row('late accepts of the believer, found', believed);
   row('accepts begun before the answer, ended after', straddling.count);
   row('  from memory', straddling.fromMemory);
   row('  the longest, ms after the answer', straddling.longestMs.toFixed(1));

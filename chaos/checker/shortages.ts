@@ -66,6 +66,8 @@ export function shortages(history: History, judgement: Judgement, seconds: numbe
   atLeast(2 * seconds, 'accepts at nodes', checks('yes'));
   atLeast(10 * seconds, 'refusals', checks('ended', 'unknown', 'no'));
   atLeast(seconds, 'checks that could not be decided', checks('stale', 'unavailable'));
+  // A checker that does not find this one would find no other.
+  atLeast(1, 'late accepts of the believer that were found', judgement.believed);
   atLeast(seconds, 'checks within 50 ms after the answer', judgement.soonAfter);
   for (const kind of ['jwt', 'access', 'session', 'cookie'])
     atLeast(seconds / 10, `checks of kind ${kind}`, history.checks.filter(({ k }) => k === kind).length);

@@ -17,7 +17,7 @@ export const BUDGETS = {
       'packages/server/test/crash/killed-embedded.test.ts',
       'packages/server/test/crash/killed-postgres.test.ts',
     ],
-    short: 5,
+    short: 3,
     long: 50,
   },
   /** Kills of PostgreSQL under load. */
@@ -25,9 +25,9 @@ export const BUDGETS = {
   /** Power cuts under load. */
   POWER_CUTS: { files: ['packages/server/test/crash/power-cut.test.ts'], short: 10, long: 200 },
   /** Seconds of faults. */
-  CHAOS_SECONDS: { files: ['chaos/chaos.test.ts'], short: 15, long: 60 },
+  CHAOS_SECONDS: { files: ['chaos/chaos.test.ts'], short: 6, long: 60 },
   /** Seeds of the simulator. */
-  SEEDS: { files: ['simulator/simulator.test.ts'], short: 1500, long: 10_000 },
+  SEEDS: { files: ['simulator/simulator.test.ts'], short: 500, long: 10_000 },
   /** Mutations of each point of the guarantee that the simulator has to find. */
   MUTATIONS: { files: ['simulator/simulator.test.ts'], short: 1, long: Number.POSITIVE_INFINITY },
   /** Times that ten tabs need a new token at once. */
