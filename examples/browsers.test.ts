@@ -1,4 +1,4 @@
-/** The examples with pages, each in a real browser: two tabs and a second device. */
+/** The examples with pages, each in a real browser: two tabs, and a second device that is no browser. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -139,48 +139,48 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
     const press = (page: Page, button: string): Promise<void> =>
       page.getByRole('button', { name: button, exact: true }).click();
 
-    test('login, and a logout that every tab and device sees without being loaded again', async () => {
+    /** A program that is logged in as the same user. */
+    async function openDevice() {
+      const send = (path: string, body: object, token?: string): Promise<Response> =>
+        fetch(example.origin + path, {
+          method: 'POST',
+          headers: {
+            'content-type': 'application/json',
+            ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          },
+          body: JSON.stringify(body),
+        });
+      const login = await send('/v1/login', { email: 'test@example.com', password: 'password123' });
+      const { access_token: token } = (await login.json()) as { access_token: string };
+      return {
+        status: async () =>
+          (await fetch(`${example.origin}/v1/session`, { headers: { authorization: `Bearer ${token}` } }))
+            .status,
+        endOthers: async () =>
+          expect((await send('/v1/logout', { scope: 'others' }, token)).status).toBe(200),
+      };
+    }
+
+    test('a login, and logouts that every tab and device sees without being loaded again', async () => {
       const page = await openPage();
+      const connected = new Promise<void>((resolve) => {
+        page.on('websocket', (socket) => socket.on('framereceived', () => resolve()));
+      });
       await logIn(page, 'wrong');
       await expect.poll(() => said(page)).toBe('Wrong e-mail address or password.');
       await logIn(page);
       await hello(page);
-      const tab = await openPage(page.context());
-      await hello(tab);
-      const phone = await openPage();
-      await logIn(phone);
-      await hello(phone);
-
-      await press(page, 'Log out');
-      for (const one of [page, tab]) await one.getByRole('button', { name: 'Log in' }).waitFor();
-      await expect.poll(() => page.context().cookies()).toEqual([]);
-      await hello(phone);
-
-      await logIn(page);
-      await hello(page);
-      await press(page, 'Log out everywhere');
-      await expect.poll(() => said(phone)).toBe('You were logged out: logout, by other_device.');
-      expect(await phone.getByRole('heading').count()).toBe(0);
-    });
-
-    test('the back button after a logout shows nothing', async () => {
-      const page = await openPage();
-      await logIn(page);
-      await hello(page);
-      await press(page, 'Log out');
-      await page.getByRole('button', { name: 'Log in' }).waitFor();
-      await page.goto('about:blank');
-      await page.goBack();
-      await page.getByRole('button', { name: 'Log in' }).waitFor();
+      await connected;
+      const device = await openDevice();
+      await device.endOthers();
+      await expect.poll(() => said(page)).toBe('You were logged out: logout, by other_device.');
       expect(await page.getByRole('heading').count()).toBe(0);
-    });
 
-    test('a logout that is long under way is over for the page, and in every tab of it', async () => {
-      const page = await openPage();
       await logIn(page);
       await hello(page);
       const tab = await openPage(page.context());
       await hello(tab);
+      // Long under way, it is over for the page all the same, and in every tab of it.
       await page.context().route('**/v1/logout', async (route) => {
         await new Promise((resolve) => setTimeout(resolve, 700));
         await route.continue();
@@ -188,8 +188,20 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
       await press(page, 'Log out');
       for (const one of [page, tab]) await one.getByRole('button', { name: 'Log in' }).waitFor();
       await expect.poll(() => page.context().cookies()).toEqual([]);
-      await page.goto(example.origin);
+      await page.context().unroute('**/v1/logout');
+      expect(await device.status()).toBe(200);
+
+      // Nor does the back button show anything.
+      await page.goto('about:blank');
+      await page.goBack();
       await page.getByRole('button', { name: 'Log in' }).waitFor();
+      expect(await page.getByRole('heading').count()).toBe(0);
+
+      await logIn(page);
+      await hello(page);
+      await press(page, 'Log out everywhere');
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+      expect(await device.status()).toBe(401);
     });
 
     test.runIf(name === 'server-rendered')('works without JavaScript', async () => {
@@ -200,18 +212,16 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
       expect(await said(page)).toBe('Wrong e-mail address or password.');
       await logIn(page);
       await hello(page);
-      const phone = await openPage();
-      await logIn(phone);
-      await hello(phone);
+      const device = await openDevice();
       await press(page, 'Log out');
       await page.getByRole('button', { name: 'Log in' }).waitFor();
       expect(await context.cookies()).toEqual([]);
-      await hello(phone);
+      expect(await device.status()).toBe(200);
       await logIn(page);
       await hello(page);
       await press(page, 'Log out everywhere');
       await page.getByRole('button', { name: 'Log in' }).waitFor();
-      await expect.poll(() => said(phone)).toBe('You were logged out: logout, by other_device.');
+      expect(await device.status()).toBe(401);
     });
 
     test('nothing has gone wrong on the way', () => {
