@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { budget } from '../packages/server/test/services/budget.ts';
 import { findPostgres } from '../packages/server/test/services/postgres.ts';
 import { findRedis } from '../packages/server/test/services/redis.ts';
 import { compileCache } from '../packages/server/test/services/scratch.ts';
@@ -13,34 +14,39 @@ const found =
   requireService('Redis', findRedis(), 'install redis-server or valkey; the demo is run with it too.');
 
 describe.skipIf(found === undefined)('npm run demo:everywhere', () => {
-  test.each([
+  const ways: [string, NodeJS.ProcessEnv, RegExp][] = [
     ['with Redis', {}, /^Redis {8}redis:/m],
     ['without Redis', { PATH: '/nowhere' }, /^Redis {8}none: nodes ring each other by PostgreSQL$/m],
-  ])('%s: nothing that was logged out is accepted anywhere', async (_name, environment, says) => {
-    const demo = spawn(
-      process.execPath,
-      ['--conditions=curfew-source', join(import.meta.dirname, 'demo-everywhere.ts'), '1'],
-      {
-        // What the tests are pointed to is not the demo's: it brings its own.
-        env: {
-          ...process.env,
-          DATABASE_URL: undefined,
-          REDIS_URL: undefined,
-          ...compileCache(),
-          ...environment,
+  ];
+  test.each(ways.slice(0, budget('DEMOS')))(
+    '%s: nothing that was logged out is accepted anywhere',
+    async (_name, environment, says) => {
+      const demo = spawn(
+        process.execPath,
+        ['--conditions=curfew-source', join(import.meta.dirname, 'demo-everywhere.ts'), '1'],
+        {
+          // What the tests are pointed to is not the demo's: it brings its own.
+          env: {
+            ...process.env,
+            DATABASE_URL: undefined,
+            REDIS_URL: undefined,
+            ...compileCache(),
+            ...environment,
+          },
+          stdio: ['ignore', 'pipe', 'pipe'],
         },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    let output = '';
-    for (const stream of [demo.stdout, demo.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
-    const [code] = (await once(demo, 'close')) as [number | null];
-    expect(code, output).toBe(0);
-    expect(output).toMatch(says);
-    expect(output.match(/^Node \d {7}http:/gm)).toHaveLength(3);
-    expect(output.match(/^Back end \d {3}http:/gm)).toHaveLength(2);
-    expect(output).toMatch(
-      /^True everywhere: \d+ logouts, \d+ checks after their answers, none accepted\.$/m,
-    );
-  });
+      );
+      let output = '';
+      for (const stream of [demo.stdout, demo.stderr])
+        stream.on('data', (chunk) => (output += String(chunk)));
+      const [code] = (await once(demo, 'close')) as [number | null];
+      expect(code, output).toBe(0);
+      expect(output).toMatch(says);
+      expect(output.match(/^Node \d {7}http:/gm)).toHaveLength(3);
+      expect(output.match(/^Back end \d {3}http:/gm)).toHaveLength(2);
+      expect(output).toMatch(
+        /^True everywhere: \d+ logouts, \d+ checks after their answers, none accepted\.$/m,
+      );
+    },
+  );
 });

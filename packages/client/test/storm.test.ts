@@ -18,7 +18,9 @@ import {
   withoutNewApis,
 } from './stage.ts';
 
-const TABS = 10;
+const ROUNDS = budget('STORM_ROUNDS');
+/** In tabs and rounds, for the way that old browsers have. */
+const FEW = Math.min(10, ROUNDS);
 const OPTIONS = { mode: 'bearer', storage: 'local', notices: false } as const;
 
 interface Stormed {
@@ -63,28 +65,35 @@ describe.skipIf(!hasChromium())('a storm of refreshes', () => {
       },
       [String(nth), rounds] as const,
     );
+  /** The same until it hears of a logout, and a little further. */
+  const stormOn = (tab: Page, nth: number): Promise<void> =>
+    tab.evaluate(async (name) => {
+      for (let after = 0; after < 3; after += window.heard.length > 0 ? 1 : 0)
+        await window.client.fetch('/api', { headers: { 'x-tab': name } });
+    }, String(nth));
 
   describe.each([
     // Without any grace a single token that is sent twice would end the session.
     [
       'Web Locks, and a server that forgives nothing',
       false,
-      budget('STORM_ROUNDS'),
+      10,
+      ROUNDS,
       { CURFEW_REFRESH_GRACE_SECONDS: '0' },
     ],
-    ['a lease in localStorage', true, 10, {}],
-  ])('with %s', (_, old, rounds, settings) => {
+    ['a lease in localStorage', true, FEW, FEW, {}],
+  ])('with %s', (_, old, count, rounds, settings) => {
     let stage: Stage;
     beforeAll(async () => {
       stage = await openDemanding(settings);
     });
     afterAll(() => stage?.close());
 
-    test(`ten tabs, ${rounds} times each`, { timeout: 600_000 }, async () => {
+    test(`${count} tabs, ${rounds} times each`, { timeout: 600_000 }, async () => {
       const context = await browser.newContext();
       if (old) await withoutNewApis(context);
       const tabs = await Promise.all(
-        Array.from({ length: TABS }, () => openTab(context, stage.origin, OPTIONS)),
+        Array.from({ length: count }, () => openTab(context, stage.origin, OPTIONS)),
       );
       const sid = await logIn(tabs[0] as Page);
       for (const tab of tabs) await expect.poll(() => sessionIn(tab)).toBe(sid);
@@ -93,19 +102,20 @@ describe.skipIf(!hasChromium())('a storm of refreshes', () => {
       const results = await Promise.all(tabs.map((tab, nth) => storm(tab, nth, rounds)));
       const ms = performance.now() - started;
       const refreshes = stage.count('POST /v1/refresh');
-      console.log(`${TABS * rounds} new tokens needed, ${refreshes} refreshes, ${Math.round(ms)} ms`);
+      console.log(`${count * rounds} new tokens needed, ${refreshes} refreshes, ${Math.round(ms)} ms`);
       expect(results).toEqual(results.map(() => ({ taken: rounds, refused: 0 })));
       // One for all ten when they want it at once: who comes second takes what the first one got.
       expect(refreshes).toBeGreaterThanOrEqual(rounds - 1);
-      expect(refreshes).toBeLessThan(old ? TABS * rounds : 2 * rounds);
+      expect(refreshes).toBeLessThan(old ? count * rounds : 2 * rounds);
       for (const tab of tabs) {
         expect(await heard(tab)).toEqual([]);
         expect(await sessionIn(tab)).toBe(sid);
       }
 
       // And a logout in the middle of it is one: no tab brings the session back.
-      const storms = tabs.slice(1).map((tab, nth) => storm(tab, nth + 1, 30));
-      await (tabs[0] as Page).waitForTimeout(100);
+      stage.requests.length = 0;
+      const storms = tabs.slice(1).map((tab, nth) => stormOn(tab, nth + 1));
+      await expect.poll(() => stage.count('POST /v1/refresh')).toBeGreaterThan(1);
       const out = await (tabs[0] as Page).evaluate(() => window.client.logout());
       expect(out).toMatchObject({ server: 'done', ended: 1 });
       await Promise.all(storms);

@@ -30,8 +30,10 @@ export const BUDGETS = {
   SEEDS: { files: ['simulator/simulator.test.ts'], short: 500, long: 10_000 },
   /** Mutations of each point of the guarantee that the simulator has to find. */
   MUTATIONS: { files: ['simulator/simulator.test.ts'], short: 1, long: Number.POSITIVE_INFINITY },
+  /** Ways to run the demonstration of three nodes: with Redis, and without. */
+  DEMOS: { files: ['tools/demo-everywhere.test.ts'], short: 1, long: 2 },
   /** Times that ten tabs need a new token at once. */
-  STORM_ROUNDS: { files: ['packages/client/test/storm.test.ts'], short: 20, long: 200 },
+  STORM_ROUNDS: { files: ['packages/client/test/storm.test.ts'], short: 5, long: 200 },
   /** Plays of random commands against the reference. */
   MODEL_RUNS: { files: ['packages/server/test/model/sessions.test.ts'], short: 3, long: 12 },
   /** Of settings, languages and the like that a test in a browser goes through, so many of each list. */
