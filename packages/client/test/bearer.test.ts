@@ -1,10 +1,20 @@
 /** With tokens, in a real browser: where they lie, how they are renewed, and to whom they go. */
 import type { IncomingMessage } from 'node:http';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
-import { heard, logIn, openStage, openTab, readable, sessionIn, type Stage, startClient } from './stage.ts';
+import {
+  emptied,
+  heard,
+  logIn,
+  openStage,
+  openTab,
+  readable,
+  sessionIn,
+  type Stage,
+  startClient,
+} from './stage.ts';
 
 const MEMORY = { mode: 'bearer', notices: false } as const;
 const LOCAL = { ...MEMORY, storage: 'local' } as const;
@@ -21,8 +31,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     await stage?.close();
   });
   beforeEach(async () => {
-    await context?.close();
-    context = await browser.newContext();
+    context = await emptied(browser, context, stage.origin);
     stage.intercept = null;
     stage.cut = false;
     stage.requests.length = 0;
@@ -113,6 +122,8 @@ describe.skipIf(!hasChromium())('with tokens', () => {
 
   test('a token that has run out is renewed before it is sent', async () => {
     const page = await context.newPage();
+    // Its clock stays another one.
+    onTestFinished(() => context.close());
     await page.clock.install();
     await page.goto(stage.origin);
     await startClient(page, MEMORY);

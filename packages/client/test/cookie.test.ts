@@ -4,7 +4,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { ADMIN, USER } from '../../server/test/http/logins.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
-import { heard, logIn, openStage, openTab, readable, sessionIn, type Stage, startClient } from './stage.ts';
+import {
+  emptied,
+  heard,
+  logIn,
+  openStage,
+  openTab,
+  readable,
+  sessionIn,
+  type Stage,
+  startClient,
+} from './stage.ts';
 
 describe.skipIf(!hasChromium())('with the cookie', () => {
   let browser: Browser;
@@ -19,8 +29,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     await stage?.close();
   });
   beforeEach(async () => {
-    await context?.close();
-    context = await browser.newContext();
+    context = await emptied(browser, context, stage.origin);
     page = await openTab(context, stage.origin);
     stage.intercept = null;
   });

@@ -2,14 +2,15 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
+import { variants } from '../../server/test/services/budget.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
 import { backoffMs } from '../src/pause.ts';
-import { heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
+import { emptied, heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
 
 const modes = [
   ['cookie', {}],
-  ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
   ['tokens in memory', { mode: 'bearer', storage: 'memory' }],
+  ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
 ] as const;
 
 test('connections come back at random moments, within a bound that grows and has an end', () => {
@@ -35,8 +36,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     await stage?.close();
   });
   beforeEach(async () => {
-    await context?.close();
-    context = await browser.newContext();
+    context = await emptied(browser, context, stage.origin);
     await expect.poll(() => stage.sockets()).toBe(0);
     stage.requests.length = 0;
     stage.cut = false;
@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium())('notices', () => {
       body: { scope: 'sessions', sessions: [sid] },
     });
 
-  test.each(modes)('with %s: why and by whom, and then no socket any more', async (_, options) => {
+  test.each(variants(modes))('with %s: why and by whom, and then no socket any more', async (_, options) => {
     const page = await openTab(context, stage.origin, options);
     const phone = await openTab(await browser.newContext(), stage.origin, { notices: false });
     await logIn(phone);
@@ -80,9 +80,9 @@ describe.skipIf(!hasChromium())('notices', () => {
     await phone.context().close();
   });
 
-  test('five tabs have one socket, and when its tab is closed another has it; all are told', async () => {
+  test('three tabs have one socket, and when its tab is closed another has it; all are told', async () => {
     const tabs = [];
-    for (let nth = 0; nth < 5; nth++) tabs.push(await openTab(context, stage.origin));
+    for (let nth = 0; nth < 3; nth++) tabs.push(await openTab(context, stage.origin));
     const sid = await logIn(tabs[0] as Page);
     for (const tab of tabs) await connected(tab);
     expect(stage.sockets()).toBe(1);

@@ -2,13 +2,24 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
+import { variants } from '../../server/test/services/budget.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
-import { heard, logIn, openStage, openTab, readable, sessionIn, type Stage, startClient } from './stage.ts';
+import {
+  emptied,
+  heard,
+  logIn,
+  openStage,
+  openTab,
+  readable,
+  sessionIn,
+  type Stage,
+  startClient,
+} from './stage.ts';
 
 const modes = [
   ['cookie', { notices: false }],
-  ['tokens in localStorage', { mode: 'bearer', storage: 'local', notices: false }],
   ['tokens in memory', { mode: 'bearer', storage: 'memory', notices: false }],
+  ['tokens in localStorage', { mode: 'bearer', storage: 'local', notices: false }],
 ] as const;
 
 describe.skipIf(!hasChromium())('offline', () => {
@@ -23,8 +34,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     await stage?.close();
   });
   beforeEach(async () => {
-    await context?.close();
-    context = await browser.newContext();
+    context = await emptied(browser, context, stage.origin);
     stage.cut = false;
     stage.intercept = null;
     stage.requests.length = 0;
@@ -49,7 +59,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     }, scope);
   const told = (page: Page): Promise<unknown> => page.evaluate('window.told');
 
-  test.each(modes)('with %s, in a page that stays', async (_, options) => {
+  test.each(variants(modes))('with %s, in a page that stays', async (_, options) => {
     const page = await openTab(context, stage.origin, options);
     const sid = await logIn(page);
     await context.setOffline(true);
@@ -68,31 +78,37 @@ describe.skipIf(!hasChromium())('offline', () => {
     expect(await readable(page)).not.toMatch(/eyJ|rt_|out:/);
   });
 
-  test.each(modes)('with %s, and the page is loaded again before there is a network', async (_, options) => {
-    const page = await openTab(context, stage.origin, options);
-    const sid = await logIn(page);
-    stage.cut = true;
-    expect(await logOut(page)).toMatchObject({ server: 'pending' });
-    // What was allowed to lie in memory alone does not lie elsewhere now.
-    if (options.notices === false && !('storage' in options && options.storage === 'local'))
-      expect(await readable(page)).not.toContain('rt_');
+  test.each(variants(modes))(
+    'with %s, and the page is loaded again before there is a network',
+    async (_, options) => {
+      const page = await openTab(context, stage.origin, options);
+      const sid = await logIn(page);
+      stage.cut = true;
+      expect(await logOut(page)).toMatchObject({ server: 'pending' });
+      // What was allowed to lie in memory alone does not lie elsewhere now.
+      if (options.notices === false && !('storage' in options && options.storage === 'local'))
+        expect(await readable(page)).not.toContain('rt_');
 
-    await page.reload();
-    await startClient(page, options);
-    // The cookie is still in the jar, where no script can take it out; it counts for nothing.
-    expect(await sessionIn(page)).toBe(null);
-    stage.api = (req, res) => res.end(JSON.stringify([req.headers.cookie, req.headers.authorization]));
-    expect(await page.evaluate(async () => (await window.client.fetch('/api')).json())).toEqual([null, null]);
-    expect(await aliveOf(sid)).toBe(true);
+      await page.reload();
+      await startClient(page, options);
+      // The cookie is still in the jar, where no script can take it out; it counts for nothing.
+      expect(await sessionIn(page)).toBe(null);
+      stage.api = (req, res) => res.end(JSON.stringify([req.headers.cookie, req.headers.authorization]));
+      expect(await page.evaluate(async () => (await window.client.fetch('/api')).json())).toEqual([
+        null,
+        null,
+      ]);
+      expect(await aliveOf(sid)).toBe(true);
 
-    stage.cut = false;
-    await page.reload();
-    await startClient(page, options);
-    await expect.poll(() => aliveOf(sid)).toBe(false);
-    expect(await sessionIn(page)).toBe(null);
-    await expect.poll(() => readable(page)).not.toMatch(/eyJ|rt_|out:/);
-    expect(await context.cookies()).toEqual([]);
-  });
+      stage.cut = false;
+      await page.reload();
+      await startClient(page, options);
+      await expect.poll(() => aliveOf(sid)).toBe(false);
+      expect(await sessionIn(page)).toBe(null);
+      await expect.poll(() => readable(page)).not.toMatch(/eyJ|rt_|out:/);
+      expect(await context.cookies()).toEqual([]);
+    },
+  );
 
   test('it is repeated by itself, while the page is there', async () => {
     const page = await openTab(context, stage.origin);

@@ -2,8 +2,9 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
+import { variants } from '../../server/test/services/budget.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
-import { heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
+import { emptied, heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
 
 const modes = [
   ['the cookie', { mode: 'cookie' }],
@@ -23,15 +24,14 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
     await stage?.close();
   });
   beforeEach(async () => {
-    await context?.close();
-    context = await browser.newContext();
+    context = await emptied(browser, context, stage.origin);
     stage.cut = false;
     stage.intercept = null;
     stage.requests.length = 0;
   });
   const strays = (): string[] => stage.requests.filter((one) => one.includes('/nowhere'));
 
-  test.each(modes)('with %s every request and the socket keep the path', async (_, mode) => {
+  test.each(variants(modes))('with %s every request and the socket keep the path', async (_, mode) => {
     const page = await openTab(context, stage.origin, { ...mode, authority: `${stage.origin}/auth/` });
     const sid = await logIn(page);
     await expect.poll(() => stage.count('UPGRADE /v1/notices')).toBe(1);
@@ -66,7 +66,7 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
     expect(await context.cookies()).toEqual([]);
   });
 
-  test.each(modes)(
+  test.each(variants(modes))(
     'with %s a logout without a network is told below the path, also after a reload',
     async (_, mode) => {
       const options = { ...mode, authority: '/auth', notices: false };

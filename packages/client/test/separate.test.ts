@@ -1,9 +1,9 @@
 /** Several clients in one page: those with a session of their own keep to themselves. */
 import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
-import { openStage, openTab, type Stage, withoutNewApis } from './stage.ts';
+import { emptied, openStage, openTab, type Stage, withoutNewApis } from './stage.ts';
 
 describe.skipIf(!hasChromium())('several clients in one page', () => {
   let browser: Browser;
@@ -17,8 +17,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
     await stage?.close();
   });
   beforeEach(async () => {
-    await context?.close();
-    context = await browser.newContext();
+    context = await emptied(browser, context, stage.origin);
     stage.intercept = null;
     stage.requests.length = 0;
   });
@@ -27,6 +26,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
     ['with Web Locks and channels', false],
     ['without', true],
   ])('with tokens in memory, of two people, each is on its own, %s', async (_, isOld) => {
+    onTestFinished(() => context.close());
     if (isOld) await withoutNewApis(context);
     const page = await openTab(context, stage.origin, {}, false);
     const said = await page.evaluate(async (password) => {

@@ -1,9 +1,9 @@
 /** The tab that slept: frozen by the browser as it freezes tabs in the background, and awake again much later. */
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
 import { SERVICE_KEY } from '../../server/test/support.ts';
-import { heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
+import { emptied, heard, logIn, openStage, openTab, sessionIn, type Stage, startClient } from './stage.ts';
 
 const LOCAL = { mode: 'bearer', storage: 'local', notices: false } as const;
 
@@ -23,8 +23,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
     await stage?.close();
   });
   beforeEach(async () => {
-    await context?.close();
-    context = await browser.newContext();
+    context = await emptied(browser, context, stage.origin);
   });
 
   async function freeze(page: Page): Promise<CDPSession> {
@@ -77,6 +76,8 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
   test('learns it when it is looked at', async () => {
     const page = await openTab(context, stage.origin, { notices: false });
     const sid = await logIn(page);
+    // Its clock stays another one.
+    onTestFinished(() => context.close());
     await page.clock.install();
     await stage.on.call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
@@ -89,6 +90,8 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
 
   test('learns it from the clock alone: a lid that was closed on a page in front', async () => {
     const page = await context.newPage();
+    // Its clock stays another one.
+    onTestFinished(() => context.close());
     await page.clock.install();
     await page.goto(stage.origin);
     await startClient(page, { notices: false });

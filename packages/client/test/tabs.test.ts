@@ -1,8 +1,18 @@
 /** Logout in one tab is logout in all at once, with what browsers have today and without it. */
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
-import { heard, logIn, openStage, openTab, sessionIn, type Stage, withoutNewApis } from './stage.ts';
+import { variants } from '../../server/test/services/budget.ts';
+import {
+  heard,
+  logIn,
+  openStage,
+  openTab,
+  sessionIn,
+  type Stage,
+  startClient,
+  withoutNewApis,
+} from './stage.ts';
 
 describe.skipIf(!hasChromium())('tabs', () => {
   let browser: Browser;
@@ -17,30 +27,36 @@ describe.skipIf(!hasChromium())('tabs', () => {
 
   const modes = [
     ['cookie', {}],
-    ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
     ['tokens in memory', { mode: 'bearer', storage: 'memory' }],
+    ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
   ] as const;
 
-  describe.each([
+  test.each([
     ['BroadcastChannel', false],
     ['storage events', true],
-  ])('by %s', (_, old) => {
-    test.each(modes)('with %s', async (mode, options) => {
-      const context = await browser.newContext();
-      if (old) await withoutNewApis(context);
+  ])('a logout in one is one in all, by %s', async (_, old) => {
+    const context = await browser.newContext();
+    if (old) await withoutNewApis(context);
+    const tabs: Page[] = [];
+    for (let nth = 0; nth < 4; nth++) tabs.push(await openTab(context, stage.origin, {}, false));
+    const [one, ...others] = tabs;
+    if (!one) throw new Error('no tab');
+    for (const [mode, options] of variants(modes)) {
       const isShared = mode !== 'tokens in memory';
-      const tabs = [];
-      for (let nth = 0; nth < 4; nth++)
-        tabs.push(await openTab(context, stage.origin, { ...options, notices: false }));
-      const [one, ...others] = tabs;
-      if (!one) throw new Error('no tab');
+      for (const tab of tabs) {
+        await tab.evaluate(() => {
+          window.client.close();
+          window.heard = [];
+        });
+        await startClient(tab, { ...options, notices: false });
+      }
       const sid = await logIn(one);
       const sids = [sid];
       for (const tab of others) {
         // A session of its own, or the same.
         if (!isShared) sids.push(await logIn(tab));
         // Another process of the browser may see what was written a moment later.
-        else await expect.poll(() => sessionIn(tab)).toBe(sid);
+        else await expect.poll(() => sessionIn(tab), { message: mode }).toBe(sid);
       }
       stage.requests.length = 0;
       const out = await one.evaluate(async () => {
@@ -53,25 +69,25 @@ describe.skipIf(!hasChromium())('tabs', () => {
         return { result, cleared };
       });
       // A listener that takes its time is waited for.
-      expect(out).toMatchObject({ cleared: 1, result: { server: 'done', ended: 1 } });
+      expect(out, mode).toMatchObject({ cleared: 1, result: { server: 'done', ended: 1 } });
       const saidMs = (await heard(one))[0]?.heardMs ?? 0;
       for (const [nth, tab] of others.entries()) {
-        await expect.poll(() => heard(tab)).toHaveLength(1);
+        await expect.poll(() => heard(tab), { message: mode }).toHaveLength(1);
         const [why] = await heard(tab);
-        expect(why).toMatchObject({
+        expect(why, mode).toMatchObject({
           reason: 'logout',
           by: 'self',
           where: 'another tab',
           sessionId: isShared ? sid : sids[nth + 1],
         });
         expect(Math.abs((why?.heardMs ?? 0) - saidMs)).toBeLessThan(2000);
-        expect(await sessionIn(tab)).toBe(null);
+        expect(await sessionIn(tab), mode).toBe(null);
       }
       // The sessions that were a tab's own are over on the server as well.
-      await expect.poll(() => stage.count('POST /v1/logout')).toBe(isShared ? 1 : 4);
+      await expect.poll(() => stage.count('POST /v1/logout'), { message: mode }).toBe(isShared ? 1 : 4);
       expect(await context.cookies()).toEqual([]);
-      await context.close();
-    });
+    }
+    await context.close();
   });
 
   test('a question that was under way does not bring back what is over', async () => {
