@@ -66,6 +66,7 @@ export default defineConfig({
       'packages/client/test/global-setup.ts',
       'web/test/global-setup.ts',
     ],
+    setupFiles: ['packages/server/test/services/after-each-file.ts'],
     pool: 'forks',
     execArgv: [`--conditions=${source}`],
     // Files share a process and its modules: loading the server anew for each would cost more than most files take. See docs/testing.md.

@@ -41,7 +41,10 @@ const vitest = await createVitest(
     maxWorkers: 1,
     isolate: false,
     fsModuleCache: false,
-    setupFiles: [`${import.meta.dirname}/fresh-modules.ts`],
+    setupFiles: [
+      `${import.meta.dirname}/fresh-modules.ts`,
+      `${root}/packages/server/test/services/after-each-file.ts`,
+    ],
     reporters: [{}],
     testNamePattern: OTHER_TESTS,
   },

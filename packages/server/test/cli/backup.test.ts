@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { freshData } from '../services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
-import { makeScratch } from '../services/scratch.ts';
+import { makeFileScratch } from '../services/scratch.ts';
 import { SERVICE_KEY } from '../support.ts';
 import { run, serve } from './processes.ts';
 
@@ -13,7 +13,7 @@ test.runIf(hasPostgres())(
   'a running server is backed up, restored elsewhere, and moved',
   async () => {
     const data = freshData('data');
-    const scratch = makeScratch('backups');
+    const scratch = makeFileScratch('backups');
     const server = await serve({ CURFEW_DATA: data, ...KEYS });
     const added = await run(['user', 'add', 'ada@example.com', '--generate', '--json'], {
       CURFEW_DATA: data,

@@ -8,7 +8,7 @@ import { expect, inject, test } from 'vitest';
 import { rolling } from '../model/look.ts';
 import { budget } from '../services/budget.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { makeScratch, scratchRootInMemory } from '../services/scratch.ts';
+import { makeFileScratch } from '../services/scratch.ts';
 import { reopenAuthority, type TestAuthority } from '../support.ts';
 import {
   type Client,
@@ -49,8 +49,7 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
   const sides = rolling(SEED);
   const random = (): number => sides(2 ** 32) / 2 ** 32;
   // What is on the disk is what the record says, wherever the files lie.
-  const root = scratchRootInMemory();
-  const directory = freshData('power', root);
+  const directory = freshData('power');
   const disk = new RecordedDisk(directory, inject('embeddedData'));
   const ledger = emptyLedger();
   let running = await open(directory, FSYNC);
@@ -64,7 +63,7 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
       Promise.all(clients.map((client) => client.work(running, until)));
 
     for (let cut = 0; cut < CUTS; cut++) {
-      const after = join(makeScratch('cut', root), 'data');
+      const after = join(makeFileScratch('cut'), 'data');
       const before = ledger.entries.length;
       let known: Ledger | undefined;
       let left = 1 + Math.floor(random() * FAR_APART);

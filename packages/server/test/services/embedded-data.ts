@@ -6,11 +6,11 @@ import { constants, cpSync } from 'node:fs';
 import { inject } from 'vitest';
 // Tells the compiler what the run provides.
 import type {} from './global-setup.ts';
-import { makeScratch } from './scratch.ts';
+import { makeFileScratch } from './scratch.ts';
 
-/** A data directory of one's own: migrated and empty. */
-export function freshData(kind: string, root?: string): string {
-  const directory = makeScratch(kind, root);
+/** A data directory of one's own: migrated and empty. It is there until the test file is over. */
+export function freshData(kind: string): string {
+  const directory = makeFileScratch(kind);
   cpSync(inject('embeddedData'), directory, { recursive: true, mode: constants.COPYFILE_FICLONE });
   return directory;
 }

@@ -61,6 +61,21 @@ export function makeScratch(kind: string, root: string = scratchRoot()): string 
   return dir;
 }
 
+/** What {@link makeFileScratch} has made for the test file that runs. */
+const ofTheFile = new Set<string>();
+
+/** A directory in memory, where there is room, that is removed when the test file is over. */
+export function makeFileScratch(kind: string): string {
+  const directory = makeScratch(kind, scratchRootInMemory());
+  ofTheFile.add(directory);
+  return directory;
+}
+
+export function removeFileScratch(): void {
+  for (const directory of ofTheFile) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  ofTheFile.clear();
+}
+
 /** Remembers which process serves from this directory. Its command line must mention the directory. */
 export function noteServer(dir: string, pid: number): void {
   writeFileSync(join(dir, 'server'), String(pid));

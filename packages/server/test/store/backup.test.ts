@@ -6,7 +6,7 @@ import { backUp, BackupError, restore } from '../../src/store/backup.ts';
 import type { Database } from '../../src/store/database.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { openQuickly } from '../services/open-embedded.ts';
-import { makeScratch } from '../services/scratch.ts';
+import { makeFileScratch } from '../services/scratch.ts';
 import { ISSUER, SERVICE_KEY } from '../support.ts';
 import { type Node, openNode } from '../races/node.ts';
 
@@ -60,7 +60,7 @@ describe('a backup of a database that is written to meanwhile', () => {
     }
     let copied = 0;
     const later: string[] = [];
-    const target = join(makeScratch('backup'), 'monday');
+    const target = join(makeFileScratch('backup'), 'monday');
     const made = await backUp(directory, target, true, openQuickly, NOW, async (path) => {
       // The directory of files that hold rows, of which half are of before what is written here, and half of after.
       if (!path.startsWith('base') || ++copied % 20 !== 0) return;
@@ -74,7 +74,7 @@ describe('a backup of a database that is written to meanwhile', () => {
     expect(made.counts.sessions).toBeGreaterThanOrEqual(40);
     expect(statSync(target).mode & 0o077).toBe(0);
 
-    const restored = join(makeScratch('restored'), 'data');
+    const restored = join(makeFileScratch('restored'), 'data');
     expect(await restore(target, restored, openQuickly)).toEqual(made);
     const other = await serve(restored);
     for (const bearer of alive) expect(await check(other, bearer)).toBe(200);
@@ -90,7 +90,7 @@ describe('a backup of a database that is written to meanwhile', () => {
   test('begins again when a checkpoint has moved where recovery begins, and gives up in the end', async () => {
     const directory = freshData('backed-up');
     const node = await serve(directory);
-    const scratch = makeScratch('backup');
+    const scratch = makeFileScratch('backup');
     const moveOn = async (): Promise<void> => {
       await newUser(node, `${crypto.randomUUID()}@example.com`);
       await node.world.database.query({ text: 'checkpoint', values: [] });
@@ -109,7 +109,7 @@ describe('a backup of a database that is written to meanwhile', () => {
 });
 
 test('whatever goes wrong in a restore, nothing is there to be served, and it can be run again', async () => {
-  const scratch = makeScratch('backup');
+  const scratch = makeFileScratch('backup');
   const target = join(scratch, 'one');
   expect((await backUp(freshData('backed-up'), target, false, openQuickly, NOW)).has_key).toBe(false);
   // As a volume comes: open to others, and empty.
@@ -133,7 +133,7 @@ test('whatever goes wrong in a restore, nothing is there to be served, and it ca
 
 describe('a backup that is not what it was', () => {
   test('is refused, and nothing is put anywhere', async () => {
-    const scratch = makeScratch('backup');
+    const scratch = makeFileScratch('backup');
     const target = join(scratch, 'one');
     await backUp(freshData('backed-up'), target, true, openQuickly, NOW);
     const data = join(scratch, 'data');
