@@ -32,6 +32,8 @@ export const BUDGETS = {
   MUTATIONS: { files: ['simulator/simulator.test.ts'], short: 1, long: Number.POSITIVE_INFINITY },
   /** Ways to run the demonstration of three nodes: with Redis, and without. */
   DEMOS: { files: ['tools/demo-everywhere.test.ts'], short: 1, long: 2 },
+  /** Logouts of lists that meet each other, on PostgreSQL. */
+  RACE_ROUNDS: { files: ['packages/server/test/races/logout.test.ts'], short: 4, long: 20 },
   /** Times that ten tabs need a new token at once. */
   STORM_ROUNDS: { files: ['packages/client/test/storm.test.ts'], short: 5, long: 200 },
   /** Plays of random commands against the reference. */
