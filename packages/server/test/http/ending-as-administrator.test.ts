@@ -426,6 +426,8 @@ describe('the administration', () => {
   });
 
   test('the log: filtered, paged both ways', async () => {
+    // More than two pages of events.
+    for (let i = 0; i < 2; i++) await setUp();
     const page = async (
       query: string,
     ): Promise<{ events: { position: number; type: string }[]; next: number | null }> =>
