@@ -1,10 +1,9 @@
 /** The administration without a mouse, and by ear: every act by keys alone, the focus never lost, what came of it said. */
 import { text } from 'node:stream/consumers';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasChromium } from '../../packages/server/test/services/browser.ts';
+import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { variants } from '../../packages/server/test/services/budget.ts';
-import { findChromium } from '../../packages/server/test/services/chromium.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { besidesTheQuestion } from './administration-walk.ts';
 import { focused, hear, keepsFocus, listenAloud, press, pressBack, tabTo } from './keyboard.ts';
@@ -29,11 +28,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
   beforeAll(async () => {
     [site, browser] = await Promise.all([
       openSite({ CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}' }),
-      // Of its own: keys that are to come in the same breath would not over the line to the shared one.
-      chromium.launch({
-        executablePath: findChromium() as string,
-        args: ['--no-sandbox', '--disable-dev-shm-usage'],
-      }),
+      openBrowser(),
     ]);
     await site.call('POST', '/v1/admin/users', {
       bearer: SERVICE_KEY,
@@ -101,8 +96,22 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     expect(back).toEqual([false, 'Log out all']);
     await page.keyboard.press('Enter');
     await dialog('Log out every session?');
+    const line = await admin.context.newCDPSession(page);
+    const at = (type: 'keyDown' | 'keyUp', key: string, windowsVirtualKeyCode: number): Promise<unknown> =>
+      line.send('Input.dispatchKeyEvent', {
+        type,
+        key,
+        windowsVirtualKeyCode,
+        ...(type === 'keyDown' && key === 'Enter' ? { text: '\r' } : {}),
+      });
     for (const _time of variants(Array.from({ length: 10 }))) {
-      await Promise.all([page.keyboard.press('Escape'), page.keyboard.press('Enter')]);
+      // None waits for the one before it.
+      await Promise.all([
+        at('keyDown', 'Escape', 27),
+        at('keyUp', 'Escape', 27),
+        at('keyDown', 'Enter', 13),
+        at('keyUp', 'Enter', 13),
+      ]);
       await dialog('Log out every session?');
     }
     await page.keyboard.press('Escape');
