@@ -29,8 +29,6 @@ describe.skipIf(!hasChromium())('the administration', () => {
       const { page, context, complaints } = await visit(browser, {
         locale,
         viewport: { width: 320, height: 640 },
-        // Otherwise every colour of every element would move when the theme is switched, though for a moment.
-        reducedMotion: 'no-preference',
       });
       const found: string[] = [];
       let text = '';

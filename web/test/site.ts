@@ -117,6 +117,7 @@ export async function visit(browser: Browser, options: BrowserContextOptions = {
  */
 export async function anew({ page, context, complaints }: Visitor): Promise<void> {
   await page.unrouteAll();
+  await context.setOffline(false);
   await context.clearCookies();
   if (page.url().startsWith('http')) await page.evaluate(() => localStorage.clear());
   complaints.length = 0;
