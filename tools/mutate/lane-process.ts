@@ -2,7 +2,7 @@
  * One vitest, alive with its services as long as its parent wants it, in a copy of the checkout: it runs one test file after the
  * other, whatever the sources are then.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Writable } from 'node:stream';
 import { createVitest } from 'vitest/node';
@@ -32,6 +32,8 @@ export interface Answer {
 const OTHER_TESTS = /^(?!mutations |a seed )/;
 
 const root = process.cwd();
+/** What the checkout itself runs before each test file. */
+const own = [join(root, 'packages/server/test/services/after-each-file.ts')];
 const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
 const vitest = await createVitest(
   {
@@ -41,10 +43,7 @@ const vitest = await createVitest(
     maxWorkers: 1,
     isolate: false,
     fsModuleCache: false,
-    setupFiles: [
-      `${import.meta.dirname}/fresh-modules.ts`,
-      `${root}/packages/server/test/services/after-each-file.ts`,
-    ],
+    setupFiles: [`${import.meta.dirname}/fresh-modules.ts`, ...own.filter((path) => existsSync(path))],
     reporters: [{}],
     testNamePattern: OTHER_TESTS,
   },

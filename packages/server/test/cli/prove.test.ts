@@ -7,15 +7,13 @@ import { isProven, renderReport, type Report } from '../../src/cli/prove/report.
 import { Requests } from '../../src/cli/prove/requests.ts';
 import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
-import { freePort } from '../services/scratch.ts';
+import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';
 import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
-import { follow, run, runProcess, serve, type ServerProcess } from './processes.ts';
+import { run, runProcess, serve, type ServerProcess } from './processes.ts';
 
-/* `curfew prove` and `curfew watch`, on running servers. */
+/* `curfew prove`, on running servers. */
 
 const hasPostgres = findPostgres() !== undefined;
-/** Its own: what is open in any database of a server holds up who follows the log in all of them. */
 let postgres: PostgresServer | undefined;
 let servers: ServerProcess[];
 let place: Environment;
@@ -253,97 +251,5 @@ describe('prove', () => {
     const nowhere = await run(['prove'], { CURFEW_DATA: '/nowhere' });
     expect([nowhere.code, nowhere.err]).toEqual([1, expect.stringContaining('no running server')]);
     expect(await run(['prove', '--node', 'what?'], remote)).toMatchObject({ code: 2 });
-  });
-});
-
-describe('watch', () => {
-  test('shows what was, and what happens, each once', async () => {
-    const body = { email: 'test@example.com', password: PASSWORD };
-    expect((await servers[0]?.call('POST', '/v1/login', { body }))?.status).toBe(200);
-    const watching = follow(['watch', '--last', '1', '--json'], remote);
-    try {
-      // It is there when it shows what was before.
-      await watching.shown(1);
-      expect((await run(['logout', '--user', '2', '--json'], remote)).code).toBe(0);
-      await run(['user', 'role', '2', 'admin'], remote);
-      await run(['user', 'role', '2', 'user'], remote);
-      await watching.shown(4);
-      // What it shows twice would be there before what happens later.
-      await run(['user', 'disable', '2'], remote);
-      await run(['user', 'enable', '2'], remote);
-      await watching.shown(6);
-      expect(
-        watching
-          .lines()
-          .slice(1)
-          .map(({ type, reason }) => reason ?? type),
-      ).toEqual(['admin_logout', 'role_changed', 'role_changed', 'user_disabled', 'user_changed']);
-    } finally {
-      await watching.interrupt();
-    }
-    const events = watching.lines();
-    expect(new Set(events.map(({ position }) => position)).size).toBe(events.length);
-  });
-
-  test('writes a line for a person', async () => {
-    const { code, out } = await run(['watch', '--last', '3', '--for', '1'], remote);
-    expect(code).toBe(0);
-    expect(out.trim().split('\n')).toHaveLength(3);
-    expect(out).toContain('sessions ended  user 2');
-  });
-
-  test.runIf(hasPostgres).each(['through a server', 'on the database'])(
-    'what commits late is shown, however much was shown before it: %s',
-    async (way) => {
-      const watching = follow(['watch', '--last', '1', '--json'], way === 'on the database' ? place : remote);
-      const positions = (): number[] => watching.lines().map(({ position }) => position);
-      const append = (count: number): string => `insert into events (at, type, actor)
-        select now(), 'keys_rotated', 'operator' from generate_series(1, ${count}) returning position`;
-      try {
-        await watching.shown(1);
-        await withClient(place['DATABASE_URL'] ?? '', async (late) => {
-          await late.query('begin');
-          const { rows } = await late.query<{ position: string }>(append(1));
-          const between = await withClient(place['DATABASE_URL'] ?? '', (other) => other.query(append(1500)));
-          // Until it has shown what was taken later and is there already.
-          await watching.shown(1 + (between.rowCount ?? 0));
-          await late.query('commit');
-          await watching.shown(2 + (between.rowCount ?? 0));
-          expect(positions().at(-1)).toBe(Number(rows[0]?.position));
-        });
-      } finally {
-        await watching.interrupt();
-      }
-      expect(new Set(positions()).size).toBe(positions().length);
-    },
-  );
-
-  test('a server that is restarted: what happened meanwhile is shown, and nothing twice', async () => {
-    const port = String(await freePort());
-    const own = hasPostgres ? place : { CURFEW_DATA: freshData('watch'), CURFEW_EMBEDDED_FSYNC: '0' };
-    const start = () => serve({ ...own, PORT: port, CURFEW_SERVICE_KEYS: SERVICE_KEY });
-    let server = await start();
-    const at = { CURFEW_URL: server.url, CURFEW_SERVICE_KEY: SERVICE_KEY };
-    const add = async (email: string, where: Environment): Promise<number> =>
-      (await run(['user', 'add', email, '--generate', '--json'], where)).json.user.id;
-    const first = await add('first@example.com', at);
-    const watching = follow(['watch', '--last', '1', '--json'], at);
-    const created = (): number[] => watching.lines().map(({ user_id }) => user_id);
-    try {
-      await watching.shown(1);
-      const second = await add('second@example.com', at);
-      await watching.shown(2);
-      await server.stop();
-      // On the database itself, while nobody answers.
-      const third = await add('third@example.com', own);
-      server = await start();
-      await watching.shown(3);
-      const fourth = await add('fourth@example.com', at);
-      await watching.shown(4);
-      expect(created()).toEqual([first, second, third, fourth]);
-    } finally {
-      await watching.interrupt();
-      await server.stop();
-    }
   });
 });
