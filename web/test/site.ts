@@ -116,7 +116,8 @@ export async function visit(browser: Browser, options: BrowserContextOptions = {
  * complained of. What it showed stays until it goes to a page.
  */
 export async function anew({ page, context, complaints }: Visitor): Promise<void> {
-  await page.unrouteAll();
+  // Whatever the last test's page has asked for meanwhile is answered, or not.
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
   await context.setOffline(false);
   await context.clearCookies();
   if (page.url().startsWith('http')) await page.evaluate(() => localStorage.clear());
