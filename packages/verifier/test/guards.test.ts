@@ -204,6 +204,29 @@ describe.each(Object.keys(applications))('%s', (name) => {
   });
 });
 
+test('what else is called session on a request stays as it is', async () => {
+  const app = express();
+  const theirs: express.RequestHandler = (req, _res, next) => {
+    Object.assign(req, { session: 'theirs' });
+    next();
+  };
+  app.get('/', theirs, expressGuard(verifier, options), (req, res) => {
+    res.json({ session: (req as unknown as { session: unknown }).session, subject: sessionOf(req).subject });
+  });
+  const server = createServer(app);
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  try {
+    const { bearer } = await opened(stage.call, 2);
+    const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, {
+      headers: { authorization: `Bearer ${bearer}` },
+    });
+    expect(await answer.json()).toEqual({ session: 'theirs', subject: '2' });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test('sessionOf refuses what no guard let through', () => {
   expect(() => sessionOf({ session: { subject: '1' } })).toThrow('curfew(verifier)');
 });

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
 import { compileCache } from '../../server/test/services/scratch.ts';
-import { openHandClock, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
+import { openHandClock, passSteadily, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
 import type { Verified, Verifier } from '../src/index.ts';
 import { createVerifierBy } from '../src/verifier.ts';
 import { pause, until } from '../../server/test/races/node.ts';
@@ -337,6 +337,36 @@ test('a kept connection that the other end has closed costs nobody an answer', a
   stage.door.onQuestion = (req) => void req.socket.destroy();
   expect(await verifier.verify(third)).toEqual({ ok: false, reason: 'unavailable' });
   expect(stage.door.asked).toBe(before + 4);
+});
+
+test('that the authority is gone is said once, and once that it is back', async () => {
+  const said: string[] = [];
+  const one = createVerifierBy(clock, {
+    authority: stage.door.url,
+    serviceKey: SERVICE_KEY,
+    audience: ISSUER,
+    log: (_level, message) => said.push(message),
+  });
+  const times = (text: string): number => said.filter((line) => line.includes(text)).length;
+  try {
+    await becomes('fresh', one);
+    const credentials = await Promise.all([1, 2].map(() => sessionTokenLogin(stage.call)));
+    expect(said).toEqual([]);
+    await stage.door.shut();
+    await becomes('stale', one);
+    for (const credential of credentials)
+      expect(await passing(one.verify(credential))).toEqual({ ok: false, reason: 'unavailable' });
+    expect(times('the authority cannot be asked')).toBe(1);
+    await stage.door.open();
+    await becomes('fresh', one);
+    for (const credential of credentials)
+      expect(await passing(one.verify(credential))).toMatchObject({ ok: true, by: 'authority' });
+    // Renewed some times more.
+    await passSteadily(clock, 3 * LEASE_MS);
+    expect([times('the authority answers again'), times('connected to the authority again')]).toEqual([1, 1]);
+  } finally {
+    await one.close();
+  }
 });
 
 test('a wrong service key opens nothing, and is said once', async () => {
