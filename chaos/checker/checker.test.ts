@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { AnswerLine, CheckLine, Cover, Line } from '../lines.ts';
 import { add, emptyHistory } from './history.ts';
@@ -392,6 +396,38 @@ describe('what there has to be of everything', () => {
     for (const line of lines) add(history, line);
     return shortages(history, judge(history, LEASE), seconds);
   }
+
+  /** The program itself, as a campaign runs it. */
+  function verdictOn(lines: Line[], ...more: string[]): { passed: boolean; report: string } {
+    const directory = mkdtempSync(join(tmpdir(), 'curfew-checker-'));
+    const whole: Line[] = [...lines, { t: 'mark', what: 'last look ends', at: us(5000) }];
+    writeFileSync(join(directory, 'all.jsonl'), whole.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const program = join(import.meta.dirname, '..', 'checker.ts');
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [program, directory, String(LEASE), '1', ...more],
+      {
+        encoding: 'utf8',
+      },
+    );
+    rmSync(directory, { recursive: true });
+    return { passed: status === 0, report: stdout };
+  }
+
+  test('is there, and nothing is wrong: a run passes; with one late accept it does not', () => {
+    const sound = enough().map((line) =>
+      line.t === 'c' && /memory|authority|yes/.test(line.o) ? { ...line, b: us(50), e: us(51) } : line,
+    );
+    expect(verdictOn(sound)).toEqual({
+      passed: true,
+      report: expect.stringContaining('The guarantee held.'),
+    });
+    const late = verdictOn([...sound, check(1, 115, 116, 'memory')]);
+    expect(late).toEqual({ passed: false, report: expect.stringMatching(/\nG1: 1\n[^]*FAILED/) });
+    expect(verdictOn(sound.filter((line) => line.t !== 'believer')).passed).toBe(false);
+    expect(verdictOn([login(1)], '--so-far').passed).toBe(false);
+    expect(verdictOn(sound, '--so-far')).toEqual({ passed: true, report: '' });
+  });
 
   test('is missed in a run in which nothing happened', () => {
     expect(missing([]).length).toBeGreaterThan(40);
