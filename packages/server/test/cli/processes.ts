@@ -6,8 +6,10 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../src/cli/command.ts';
 import type { Environment } from '../../src/config.ts';
+import { freshData } from '../services/embedded-data.ts';
+import { findPostgres, startPostgres } from '../services/postgres.ts';
 import { compileCache, makeScratch, NODE_FLAGS } from '../services/scratch.ts';
-import { type Caller, callerOf } from '../support.ts';
+import { type Caller, callerOf, migrated } from '../support.ts';
 
 const PROGRAM = [...NODE_FLAGS, fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
 
@@ -155,4 +157,19 @@ export async function serve(environment: Environment, args: string[] = []): Prom
       return ended;
     },
   };
+}
+
+/**
+ * A database for servers of a test file, in a PostgreSQL of its own where there is one: what is open in any database of a PostgreSQL holds up
+ * who follows the log in all of them.
+ */
+export async function ownPlace(): Promise<{ place: Environment; close: () => Promise<void> }> {
+  if (findPostgres() === undefined)
+    return {
+      place: { CURFEW_DATA: freshData('own'), CURFEW_EMBEDDED_FSYNC: '0' },
+      close: async () => undefined,
+    };
+  const postgres = await startPostgres();
+  await migrated.prepare(postgres.url);
+  return { place: { DATABASE_URL: postgres.url }, close: () => postgres.stop() };
 }

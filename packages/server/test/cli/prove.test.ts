@@ -6,34 +6,28 @@ import { coverageOf, type NodeState, stateOf } from '../../src/cli/prove/coverag
 import { isProven, renderReport, type Report } from '../../src/cli/prove/report.ts';
 import { Requests } from '../../src/cli/prove/requests.ts';
 import type { Environment } from '../../src/config.ts';
-import { freshData } from '../services/embedded-data.ts';
-import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';
-import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
-import { run, runProcess, serve, type ServerProcess } from './processes.ts';
+import { findPostgres } from '../services/postgres.ts';
+import { PASSWORD, SERVICE_KEY } from '../support.ts';
+import { ownPlace, run, runProcess, serve, type ServerProcess } from './processes.ts';
 
 /* `curfew prove`, on running servers. */
 
 const hasPostgres = findPostgres() !== undefined;
-let postgres: PostgresServer | undefined;
+let database: Awaited<ReturnType<typeof ownPlace>>;
 let servers: ServerProcess[];
 let place: Environment;
 let remote: Environment;
 
 beforeAll(async () => {
-  if (hasPostgres) {
-    postgres = await startPostgres();
-    await migrated.prepare(postgres.url);
-  }
-  place = postgres
-    ? { DATABASE_URL: postgres.url }
-    : { CURFEW_DATA: freshData('prove'), CURFEW_EMBEDDED_FSYNC: '0' };
+  database = await ownPlace();
+  ({ place } = database);
   const start = () => serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
   servers = await Promise.all(hasPostgres ? [start(), start()] : [start()]);
   remote = { CURFEW_URL: servers[0]?.url ?? '', CURFEW_SERVICE_KEY: SERVICE_KEY };
 });
 afterAll(async () => {
   for (const server of servers) expect(await server.stop()).toBe(0);
-  await postgres?.stop();
+  await database.close();
 });
 
 /** A back end that asks the authority, and believes what it was told for a while: what this product is against. @param refusal what it says instead of 401 */

@@ -1,34 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
-import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
+import { findPostgres, withClient } from '../services/postgres.ts';
 import { freePort } from '../services/scratch.ts';
-import { migrated, PASSWORD, SERVICE_KEY } from '../support.ts';
-import { follow, run, serve, type ServerProcess } from './processes.ts';
+import { PASSWORD, SERVICE_KEY } from '../support.ts';
+import { follow, ownPlace, run, serve, type ServerProcess } from './processes.ts';
 
 /* `curfew watch`, on a running server. */
 
 const hasPostgres = findPostgres() !== undefined;
-/** Its own: what is open in any database of a server holds up who follows the log in all of them. */
-let postgres: PostgresServer | undefined;
+let database: Awaited<ReturnType<typeof ownPlace>>;
 let server: ServerProcess;
 let place: Environment;
 let remote: Environment;
 
 beforeAll(async () => {
-  if (hasPostgres) {
-    postgres = await startPostgres();
-    await migrated.prepare(postgres.url);
-  }
-  place = postgres
-    ? { DATABASE_URL: postgres.url }
-    : { CURFEW_DATA: freshData('watch'), CURFEW_EMBEDDED_FSYNC: '0' };
+  database = await ownPlace();
+  ({ place } = database);
   server = await serve({ ...place, CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_DEMO_ACCOUNTS: '1' });
   remote = { CURFEW_URL: server.url, CURFEW_SERVICE_KEY: SERVICE_KEY };
 });
 afterAll(async () => {
   expect(await server.stop()).toBe(0);
-  await postgres?.stop();
+  await database.close();
 });
 
 async function logIn(): Promise<void> {
