@@ -5,7 +5,10 @@ import { longFiles } from './packages/server/test/services/budget.ts';
 // Workspace packages are tested from their sources, without a build.
 const source = 'curfew-source';
 
-/** The longest files, longest first (the first is by far the longest of a long run): begun last, one of them would run alone while the other workers have nothing left. */
+/**
+ * The longest files, longest first; the first one is by far the longest of a long run. A long file that began last would run alone,
+ * while the other workers have nothing left.
+ */
 const LONGEST = [
   'crash/power-cut',
   'cli/prove',

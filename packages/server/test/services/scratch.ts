@@ -49,8 +49,8 @@ export function compileCache(): { NODE_COMPILE_CACHE: string } {
 }
 
 /**
- * For Node in a process that a test starts: from the sources, and the embedded database is compiled once and not again, better.
- * That would take two seconds of processor time in each, and pays in a process that lives longer.
+ * Options of Node for the processes that a test starts. They run the sources. V8 compiles the embedded database's WebAssembly quickly, and not
+ * a second time for speed: that takes two seconds of processor time, and pays only in a process that lives longer.
  */
 export const NODE_FLAGS = ['--conditions=curfew-source', '--liftoff-only'];
 
