@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
 import { type Authority, createAuthority } from '../authority.ts';
 import { type Environment, readConfig, WITHOUT_FSYNC } from '../config.ts';
-import { webSocketPath } from '../http/upgrades.ts';
+import { webSocketPath } from '../http/sockets/upgrades.ts';
 import { createLog } from '../system/log.ts';
 import { announce, withdraw } from './announcement.ts';
 import type { Streams } from './terminal.ts';

@@ -17,16 +17,16 @@ import { csrfToken } from '../domain/tokens.ts';
 import type { EventFilter } from '../store/log.ts';
 import { countLiveByClient } from '../store/live-count.ts';
 import { findUser, type UserRecord } from '../store/users.ts';
-import { readBody, readParameters } from './body.ts';
+import { readBody, readParameters } from './contract/body.ts';
 import { type Administrator, administrator, originOf, serviceCallerOnly } from './callers.ts';
 import * as contract from './contract/admin.ts';
 import { deletionsIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { issuedBody } from './issued.ts';
-import { mayLook, streamLog } from './live-log.ts';
-import type { OpenStreams } from './open-streams.ts';
+import { mayLook, streamLog } from './admin/live-log.ts';
+import type { OpenStreams } from './admin/open-streams.ts';
 import { previewBody, refuse, refuseInput, settledBody, userBody } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 import { onFault, onLogoutFault } from './v1.ts';
 
 /* The administration: for administrators' sessions and for service keys. */

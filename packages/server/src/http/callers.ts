@@ -10,7 +10,7 @@ import type { RefusalType } from '../domain/refusal.ts';
 import type { Contract, LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
 import { clearCookies } from './cookies.ts';
-import { type Presented, readCredential } from './credentials.ts';
+import { type Presented, readCredential } from '../domain/presented.ts';
 import type { Call } from './environment.ts';
 
 /** Who calls with a live session, and how the request came to say so. */

@@ -8,7 +8,7 @@ import { userActor } from '../domain/actor.ts';
 import { atMost } from '../system/timers.ts';
 import { deletionsOfDead, isForeignPage, originOf, presented, sessionCallerToChange } from './callers.ts';
 import { clearCookies, clearElsewhere, setCookie } from './cookies.ts';
-import { type Presented, readCredential } from './credentials.ts';
+import { type Presented, readCredential } from '../domain/presented.ts';
 import type { Call } from './environment.ts';
 import { propagationHeader } from './respond.ts';
 

@@ -6,14 +6,14 @@ import { csrfToken } from '../domain/tokens.ts';
 import { findUser } from '../store/users.ts';
 import { userFacts } from '../actions/user-facts.ts';
 import { atMost } from '../system/timers.ts';
-import { type InputFault, readBody } from './body.ts';
+import { type InputFault, readBody } from './contract/body.ts';
 import { originOf, presented, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
 import { clearIfOver, cookieDetail, invalidScope, logOutCookie, startCookieSession } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { bearerTokens } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 import type { World } from '../actions/world.ts';
 
 /*

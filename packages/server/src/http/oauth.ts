@@ -3,11 +3,11 @@ import { authenticateRemembered } from '../actions/authenticate.ts';
 import type { Remembered } from '../cluster/memory.ts';
 import type { Config } from '../config.ts';
 import { parseBearer, parseOpaque } from '../domain/tokens.ts';
-import { readForm } from './body.ts';
+import { readForm } from './contract/body.ts';
 import { serviceCallerOnly } from './callers.ts';
 import * as contract from './contract/oauth.ts';
 import { refuse, refuseInput } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 import { onFault } from './v1.ts';
 
 /* The standard's own endpoints. */

@@ -4,10 +4,10 @@ import { readNodes } from '../store/nodes.ts';
 import { serviceCallerOnly } from './callers.ts';
 import * as contract from './contract/operator.ts';
 import type { Call } from './environment.ts';
-import type { Metrics } from './metrics.ts';
-import { describeApi } from './openapi.ts';
+import type { Metrics } from './operator/metrics.ts';
+import { describeApi } from './contract/openapi.ts';
 import { refuse } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 import { compressedFile, sendStatic, type StaticFile } from './static-file.ts';
 import { onFault } from './v1.ts';
 

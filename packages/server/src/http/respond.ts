@@ -4,7 +4,7 @@ import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
 import { redact } from '../system/log.ts';
 import { Overloaded } from '../system/passwords.ts';
-import { BodyTooLarge, type InputFault } from './body.ts';
+import { BodyTooLarge, type InputFault } from './contract/body.ts';
 import type { Call } from './environment.ts';
 
 /** What a code always says in headers besides (RFC 9110, sections 11.6.1 and 15.5.22). */

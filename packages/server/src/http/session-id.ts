@@ -4,14 +4,14 @@ import { logOutByToken } from '../actions/log-out.ts';
 import { parseOpaque } from '../domain/tokens.ts';
 import { findUser } from '../store/users.ts';
 import { userFacts } from '../actions/user-facts.ts';
-import { type InputFault, readBody } from './body.ts';
+import { type InputFault, readBody } from './contract/body.ts';
 import { originOf, presented, refuseSession, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
 import { clearIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { required } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 import { redact } from '../system/log.ts';
 
 /* Contract 002. The session token travels in the query of its logout: nothing here may log or repeat the query. */

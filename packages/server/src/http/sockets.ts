@@ -1,7 +1,7 @@
 import { serviceCaller, sessionCaller } from './callers.ts';
 import * as contract from './contract/sockets.ts';
 import { refuse } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 import { onFault } from './v1.ts';
 
 /* Requests to the WebSockets' addresses that do not ask for one. Those that do never come to the router. */

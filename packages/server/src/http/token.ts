@@ -1,14 +1,14 @@
 import { logIn } from '../actions/log-in.ts';
 import { logOut } from '../actions/log-out.ts';
 import { refresh } from '../actions/refresh.ts';
-import { type InputFault, readBody } from './body.ts';
+import { type InputFault, readBody } from './contract/body.ts';
 import { originOf, presented, type Refusal, type SessionCaller, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';
 import { clearIfOver } from './cookie.ts';
 import type { Call } from './environment.ts';
 import { bearerTokens } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 
 /* Contract 003. */
 

@@ -15,7 +15,7 @@ import type { RefusalType } from '../domain/refusal.ts';
 import { type LiveSession, shownIdleExpiry } from '../domain/session.ts';
 import { type Credential, csrfToken, parseOpaque } from '../domain/tokens.ts';
 import { countAttempt, countFailedAttempt } from '../store/limits.ts';
-import { queryFault, readBody, readParameters } from './body.ts';
+import { queryFault, readBody, readParameters } from './contract/body.ts';
 import {
   deleteDeadCookie,
   originOf,
@@ -24,7 +24,7 @@ import {
   sessionCaller,
   sessionCallerToChange,
 } from './callers.ts';
-import { identityHeaders } from './check.ts';
+import { identityHeaders } from './node-http/quick-check.ts';
 import * as contract from './contract/v1.ts';
 import { clearFromBrowser, clearIfOver, giveCookie, startCookieSession } from './cookie.ts';
 import type { Call } from './environment.ts';
@@ -40,7 +40,7 @@ import {
   settledBody,
   userBody,
 } from './respond.ts';
-import { type Router, serveRow } from './serve-row.ts';
+import { type Router, serveRow } from './contract/serve-row.ts';
 
 /* The product's own API: sessions. */
 

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { html } from 'hono/html';
 import { logIn } from '../../actions/log-in.ts';
 import { returnAddress } from '../../domain/return-address.ts';
-import { readForm } from '../body.ts';
+import { readForm } from '../contract/body.ts';
 import { originOf, presented, sessionCaller } from '../callers.ts';
 import { login as contract } from '../contract/v1.ts';
 import { startCookieSession } from '../cookie.ts';

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { html } from 'hono/html';
 import { logOut } from '../../actions/log-out.ts';
 import { csrfToken } from '../../domain/tokens.ts';
-import { readForm } from '../body.ts';
+import { readForm } from '../contract/body.ts';
 import {
   originOf,
   passesCsrf,

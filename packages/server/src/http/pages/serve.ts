@@ -1,11 +1,11 @@
 import { html } from 'hono/html';
 import { authenticate } from '../../actions/authenticate.ts';
 import type { World } from '../../actions/world.ts';
-import { queryTextFault } from '../body.ts';
+import { queryTextFault } from '../contract/body.ts';
 import { presented } from '../callers.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
-import type { Handler, Router } from '../serve-row.ts';
+import type { Handler, Router } from '../contract/serve-row.ts';
 import { onFault } from '../v1.ts';
 import { type Built, readBuilt } from './built.ts';
 import { sendFile } from './files.ts';

@@ -1,14 +1,14 @@
-import { mayAdminister } from '../actions/audience.ts';
-import { authenticate } from '../actions/authenticate.ts';
-import { followRefusals } from '../actions/follow-refusals.ts';
-import { shown, type ShownEvent } from '../actions/read-log.ts';
-import type { World } from '../actions/world.ts';
-import type { LiveSession } from '../domain/session.ts';
-import type { Credential } from '../domain/tokens.ts';
-import { cursorNow, cursorSince, type EventFilter, passing, readOn } from '../store/log.ts';
-import type { Call } from './environment.ts';
+import { mayAdminister } from '../../actions/audience.ts';
+import { authenticate } from '../../actions/authenticate.ts';
+import { followRefusals } from '../../actions/follow-refusals.ts';
+import { shown, type ShownEvent } from '../../actions/read-log.ts';
+import type { World } from '../../actions/world.ts';
+import type { LiveSession } from '../../domain/session.ts';
+import type { Credential } from '../../domain/tokens.ts';
+import { cursorNow, cursorSince, type EventFilter, passing, readOn } from '../../store/log.ts';
+import type { Call } from '../environment.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { refuse, RETRY_AFTER } from './respond.ts';
+import { refuse, RETRY_AFTER } from '../respond.ts';
 
 /* The log as it grows: server-sent events (HTML Standard, section 9.2). */
 

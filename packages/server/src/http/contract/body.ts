@@ -1,6 +1,6 @@
 import { type RouteConfig, z } from '@hono/zod-openapi';
-import { decodePercent, decodeUtf8, jsonTextFault } from '../domain/unicode.ts';
-import type { Call } from './environment.ts';
+import { decodePercent, decodeUtf8, jsonTextFault } from '../../domain/unicode.ts';
+import type { Call } from '../environment.ts';
 
 /** Every body of ours is small. */
 export const BODY_LIMIT_BYTES = 64 * 1024;

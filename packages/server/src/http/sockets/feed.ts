@@ -11,10 +11,10 @@ import {
 } from '@curfew/protocol/feed';
 import type { Feed } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { tokenLifeSeconds, type World } from '../actions/world.ts';
-import { later, pause } from '../system/timers.ts';
-import { isServiceKey } from './callers.ts';
-import { readCredential } from './credentials.ts';
+import { tokenLifeSeconds, type World } from '../../actions/world.ts';
+import { later, pause } from '../../system/timers.ts';
+import { isServiceKey } from '../callers.ts';
+import { readCredential } from '../../domain/presented.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { upgradeAnswered } from './upgrade-answers.ts';
 

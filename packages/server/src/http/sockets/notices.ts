@@ -8,18 +8,18 @@ import {
   NOTICES_TOKEN,
 } from '@curfew/protocol/notices';
 import { WebSocket, WebSocketServer } from 'ws';
-import { authenticate } from '../actions/authenticate.ts';
-import { howEnded, type SessionEnd } from '../actions/why-ended.ts';
-import type { World } from '../actions/world.ts';
-import type { LiveSession } from '../domain/session.ts';
-import { type Credential, parseBearer } from '../domain/tokens.ts';
-import { later } from '../system/timers.ts';
-import { deletionsOfDead } from './callers.ts';
-import { readCredential } from './credentials.ts';
-import type { Dropped, Metrics } from './metrics.ts';
+import { authenticate } from '../../actions/authenticate.ts';
+import { howEnded, type SessionEnd } from '../../actions/why-ended.ts';
+import type { World } from '../../actions/world.ts';
+import type { LiveSession } from '../../domain/session.ts';
+import { type Credential, parseBearer } from '../../domain/tokens.ts';
+import { later } from '../../system/timers.ts';
+import { deletionsOfDead } from '../callers.ts';
+import { readCredential } from '../../domain/presented.ts';
+import type { Dropped, Metrics } from '../operator/metrics.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { upgradeAnswered } from './upgrade-answers.ts';
-import { RETRY_AFTER } from './respond.ts';
+import { RETRY_AFTER } from '../respond.ts';
 
 /** A device has nothing to say. */
 const MAX_MESSAGE_BYTES = 1024;

@@ -1,5 +1,5 @@
 import { bearerText } from '@curfew/protocol/bearer';
-import { type Credential, parseBearer, parseOpaque } from '../domain/tokens.ts';
+import { type Credential, parseBearer, parseOpaque } from './tokens.ts';
 
 /** What a request brought to say who it is. */
 export type Presented =

@@ -1,9 +1,9 @@
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
-import { Denied } from '../actions/denied.ts';
-import { decodePercent } from '../domain/unicode.ts';
+import { Denied } from '../../actions/denied.ts';
+import { decodePercent } from '../../domain/unicode.ts';
 import { type InputFault, parametersOf, queryFault, queryTextFault } from './body.ts';
-import type { Call, HonoEnvironment } from './environment.ts';
-import { type Fault, faultOf, refuse, refuseInput } from './respond.ts';
+import type { Call, HonoEnvironment } from '../environment.ts';
+import { type Fault, faultOf, refuse, refuseInput } from '../respond.ts';
 
 export type Router = OpenAPIHono<HonoEnvironment>;
 export type Handler = (c: Call) => Promise<Response> | Response;

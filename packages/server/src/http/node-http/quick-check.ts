@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { World } from '../actions/world.ts';
-import type { Over } from '../cluster/memory.ts';
-import type { LiveSession } from '../domain/session.ts';
-import { readCredential } from './credentials.ts';
-import type { Asked } from './environment.ts';
-import { SECURITY_HEADERS, STRICT_TRANSPORT } from './headers.ts';
-import type { RequestLog } from './request-log.ts';
+import type { World } from '../../actions/world.ts';
+import type { Over } from '../../cluster/memory.ts';
+import type { LiveSession } from '../../domain/session.ts';
+import { readCredential } from '../../domain/presented.ts';
+import type { Asked } from '../environment.ts';
+import { SECURITY_HEADERS, STRICT_TRANSPORT } from '../headers.ts';
+import type { RequestLog } from '../request-log.ts';
 
 /** Who it is, for whoever asked: always all of them, so that a proxy overwrites what a client may have sent. */
 export function identityHeaders(session: LiveSession): [string, string][] {

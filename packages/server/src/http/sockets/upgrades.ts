@@ -1,14 +1,14 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { World } from '../actions/world.ts';
-import { createAddressReader } from './address.ts';
-import { readCredential } from './credentials.ts';
+import type { World } from '../../actions/world.ts';
+import { createAddressReader } from '../address.ts';
+import { readCredential } from '../../domain/presented.ts';
 import { createFeeds } from './feed.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from '../operator/metrics.ts';
 import { createNotices } from './notices.ts';
 import { onUpgradeAnswered } from './upgrade-answers.ts';
-import { readTarget } from './target.ts';
+import { readTarget } from '../node-http/target.ts';
 
 /** The WebSockets of this process. */
 export interface Upgrades {
