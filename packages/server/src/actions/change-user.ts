@@ -2,7 +2,7 @@ import { userActor } from '../domain/actor.ts';
 import { composed } from '../domain/email-address.ts';
 import { opaqueString } from '../domain/password.ts';
 import type { EndReason, LiveSession, Role } from '../domain/session.ts';
-import { append } from '../store/log.ts';
+import { append } from '../store/log/append.ts';
 import { type CutTarget, cut, type Ending } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';

@@ -1,4 +1,4 @@
-import type { EventFilter } from '../store/log.ts';
+import type { EventFilter } from '../store/log/page.ts';
 import { readLog, type ShownEvent } from './read-log.ts';
 import type { World } from './world.ts';
 

@@ -1,7 +1,8 @@
 import { endingsPass } from '../cluster/readers.ts';
 import { usersOf } from '../domain/ending.ts';
 import type { Database } from '../store/database.ts';
-import { type EndingEvent, usersEndedSince, usersOfClient } from '../store/log.ts';
+import type { EndingEvent } from '../store/log/event.ts';
+import { type Queryable, statement } from '../store/statement.ts';
 import type { System } from '../system/system.ts';
 import type { RedisCopies } from './redis.ts';
 
@@ -104,4 +105,41 @@ function patternOf(template: string): string {
     .split('{user_id}')
     .map((part) => part.replace(/[\\*?[\]]/g, '\\$&'))
     .join('*');
+}
+
+const endedSince = statement<
+  [since: Date],
+  { scope: string | null; client_id: string | null; position: number; user_ids: number[] | null }
+>(
+  'users_ended_since',
+  `select scope, client_id, position, coalesce(user_ids, array_remove(array[user_id], null)) as user_ids from events
+   where type <> 'session_started' and at >= $1 and (user_id is not null or user_ids is not null
+     or scope in ('client', 'everyone'))`,
+);
+
+/** Whose sessions ended since an instant. */
+async function usersEndedSince(
+  on: Queryable,
+  since: Date,
+): Promise<{ everyone: boolean; clients: { clientId: string; position: number }[]; userIds: number[] }> {
+  const rows = await endedSince.run(on, since);
+  const userIds = new Set<number>();
+  for (const row of rows) for (const id of row.user_ids ?? []) userIds.add(id);
+  return {
+    everyone: rows.some((row) => row.scope === 'everyone'),
+    clients: rows
+      .filter((row) => row.scope === 'client')
+      .map((row) => ({ clientId: row.client_id ?? '', position: row.position })),
+    userIds: [...userIds],
+  };
+}
+
+const clientUsers = statement<[clientId: string, position: number], { user_id: number }>(
+  'users_of_client',
+  `select distinct user_id from user_sessions where client_id = $1 and born < $2`,
+);
+
+/** The users who had a session of the application born below a position. */
+async function usersOfClient(on: Queryable, clientId: string, position: number): Promise<number[]> {
+  return (await clientUsers.run(on, clientId, position)).map((row) => row.user_id);
 }

@@ -6,7 +6,9 @@ import type { Logger } from 'pino';
 import { endingOf } from '../domain/ending.ts';
 import { type Database, DatabaseError } from '../store/database.ts';
 import { beginEpoch, settleEpoch } from '../store/epoch.ts';
-import { cursorSince, type EndingEvent, type News, readEndings } from '../store/log.ts';
+import { cursorSince } from '../store/log/cursors.ts';
+import type { EndingEvent } from '../store/log/event.ts';
+import { type News, readEndings } from '../store/log/follow.ts';
 import {
   type Beaten,
   beatNode,

@@ -7,7 +7,7 @@ import { usersOf } from '../domain/ending.ts';
 import { idleSlackSeconds, type LiveSession } from '../domain/session.ts';
 import type { Database } from '../store/database.ts';
 import { readEnds } from '../store/ends.ts';
-import type { EndingEvent } from '../store/log.ts';
+import type { EndingEvent } from '../store/log/event.ts';
 import type { System } from '../system/system.ts';
 import { later } from '../system/timers.ts';
 

@@ -1,4 +1,6 @@
-import { type EndingEvent, moveReader, readEndings, readerPlace } from '../store/log.ts';
+import { moveReader, readerPlace } from '../store/log/cursors.ts';
+import type { EndingEvent } from '../store/log/event.ts';
+import { readEndings } from '../store/log/follow.ts';
 import type { Database } from '../store/database.ts';
 import type { System } from '../system/system.ts';
 import { later } from '../system/timers.ts';

@@ -14,7 +14,7 @@ import { userFacts } from '../actions/user-facts.ts';
 import { actOf, type World } from '../actions/world.ts';
 import { passwordFault } from '../domain/password.ts';
 import { csrfToken } from '../domain/tokens.ts';
-import type { EventFilter } from '../store/log.ts';
+import type { EventFilter } from '../store/log/page.ts';
 import { countLiveByClient } from '../store/live-count.ts';
 import { findUser, type UserRecord } from '../store/users.ts';
 import { readBody, readParameters } from './contract/body.ts';

@@ -6,7 +6,7 @@ import { publishedKeys, signingKey } from '../domain/keys.ts';
 import type { Database } from '../store/database.ts';
 import { deleteKeys, insertKey, type KeyRow, lockSigningKeys, readKeys } from '../store/keys.ts';
 import { type Act } from '../store/sessions.ts';
-import { append } from '../store/log.ts';
+import { append } from '../store/log/append.ts';
 import type { System } from '../system/system.ts';
 import { signAccessToken, verifyAccessToken } from './access-token.ts';
 import { seal, unsealByAny, WrongKey } from './seal.ts';

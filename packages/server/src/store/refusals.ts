@@ -1,6 +1,6 @@
 import { composed } from '../domain/email-address.ts';
 import { OTHERS, REFUSALS, type RefusalType, refusedActor } from '../domain/refusal.ts';
-import type { EventFilter, ReadFrom } from './log.ts';
+import type { EventFilter, ReadFrom } from './log/page.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
 /** Refused attempts of one kind, on one account, from one source, within one minute. */

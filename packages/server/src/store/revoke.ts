@@ -3,7 +3,7 @@ import { usersOf } from '../domain/ending.ts';
 import type { EndReason } from '../domain/session.ts';
 import { DatabaseError } from './database.ts';
 import { MOVED } from './epoch.ts';
-import type { EndingEvent, EndScope } from './log.ts';
+import type { EndingEvent, EndScope } from './log/event.ts';
 import { type Act, UNEXPIRED } from './sessions.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 

@@ -1,4 +1,4 @@
-import type { LogEvent } from './log.ts';
+import type { LogEvent } from './log/event.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /* How the database's side of the authority stands: for showing. Each look is bounded, whatever there is. */

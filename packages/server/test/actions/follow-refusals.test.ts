@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { followRefusals } from '../../src/actions/follow-refusals.ts';
-import { EVERY_EVENT } from '../../src/store/log.ts';
+import { EVERY_EVENT } from '../../src/store/log/page.ts';
 import { newUser } from '../http/logins.ts';
 import { openNode } from '../races/node.ts';
 import { freshData } from '../services/embedded-data.ts';

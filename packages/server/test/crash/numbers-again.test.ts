@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { cursorSince, readEndings, readOn } from '../../src/store/log.ts';
+import { cursorSince } from '../../src/store/log/cursors.ts';
+import { readEndings, readOn } from '../../src/store/log/follow.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { findPostgres, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';

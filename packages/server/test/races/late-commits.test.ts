@@ -9,7 +9,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { markerPass } from '../../src/cluster/marker.ts';
 import { endingsPass } from '../../src/cluster/readers.ts';
 import type { Database } from '../../src/store/database.ts';
-import { readerPlace, writeAuditRows } from '../../src/store/log.ts';
+import { writeAuditRows } from '../../src/cluster/audit.ts';
+import { readerPlace } from '../../src/store/log/cursors.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { cut, MARKED_AT_ONCE } from '../../src/store/revoke.ts';
 import { rolling } from '../model/look.ts';

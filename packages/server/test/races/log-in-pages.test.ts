@@ -6,7 +6,7 @@ import { openDoorbell } from '../../src/cluster/doorbell.ts';
 import { joinNodes, type Nodes } from '../../src/cluster/nodes.ts';
 import { endingsPass } from '../../src/cluster/readers.ts';
 import type { Database } from '../../src/store/database.ts';
-import type { EndingEvent } from '../../src/store/log.ts';
+import type { EndingEvent } from '../../src/store/log/event.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';

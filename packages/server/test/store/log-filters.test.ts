@@ -1,7 +1,7 @@
 /** What passes a filter in the database passes it in the program, and the other way round. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { EVERY_EVENT, type EventFilter, passing, readEvents } from '../../src/store/log.ts';
+import { EVERY_EVENT, type EventFilter, passing, readEvents } from '../../src/store/log/page.ts';
 import { backends, openStore } from '../support.ts';
 
 const BEGAN = new Date('2026-01-01T00:00:00Z');

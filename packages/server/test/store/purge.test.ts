@@ -4,14 +4,10 @@ import { ConfigError, inspectSettings } from '../../src/config.ts';
 import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
 import { SessionMemory } from '../../src/cluster/memory.ts';
 import type { Database } from '../../src/store/database.ts';
-import {
-  cursorNow,
-  EVERY_EVENT,
-  readEndings,
-  readEvents,
-  readerPlace,
-  writeAuditRows,
-} from '../../src/store/log.ts';
+import { writeAuditRows } from '../../src/cluster/audit.ts';
+import { cursorNow, readerPlace } from '../../src/store/log/cursors.ts';
+import { readEndings } from '../../src/store/log/follow.ts';
+import { EVERY_EVENT, readEvents } from '../../src/store/log/page.ts';
 import { purgeOld, readersHolding } from '../../src/store/purge.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { quickPasswords } from '../races/node.ts';

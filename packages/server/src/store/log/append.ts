@@ -1,0 +1,52 @@
+import { type Queryable, statement } from '../statement.ts';
+import type { LogEvent } from './event.ts';
+
+const appendEvent = statement<
+  [
+    at: Date,
+    type: string,
+    userId: number | null,
+    actor: string,
+    contract: string | null,
+    ip: string | null,
+    userAgent: string | null,
+    requestId: string | null,
+    details: string | null,
+  ],
+  { position: number }
+>(
+  'append_event',
+  `insert into events (at, type, user_id, actor, contract, ip_address, user_agent, request_id, details)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb) returning position`,
+);
+
+/** Appends an event that ends nothing by itself: a user created or changed, keys rotated. */
+export async function append(
+  on: Queryable,
+  event: { type: LogEvent['type']; userId: number | null; details: Record<string, unknown> },
+  act: {
+    at: Date;
+    actor: string;
+    contract: string | null;
+    ipAddress: string | null;
+    userAgent: string;
+    requestId: string | null;
+    note?: string | undefined;
+  },
+): Promise<number> {
+  const [row] = await appendEvent.run(
+    on,
+    act.at,
+    event.type,
+    event.userId,
+    act.actor,
+    act.contract,
+    act.ipAddress,
+    act.userAgent,
+    act.requestId,
+    // What is undefined is left out.
+    JSON.stringify({ ...event.details, note: act.note }),
+  );
+  if (!row) throw new Error('the event was not appended');
+  return row.position;
+}

@@ -1,0 +1,106 @@
+import {
+  advance,
+  type LogCursor,
+  lowest,
+  readCursor,
+  type Snapshot,
+  writeCursor,
+} from '@curfew/protocol/log-cursor';
+import { type Queryable, statement } from '../statement.ts';
+
+/* Where a reader of the log stands: cursors that begin now, and the durable places of readers. */
+
+/** Where a reader begins that wants all that there is. */
+const NOWHERE: LogCursor = { next: 0, open: new Map() };
+
+const placeSince = statement<[since: Date], { first: string; snapshot: string }>(
+  'place_since',
+  // "offset 0" keeps the planner at the index of instants: it would walk the transactions from the log's beginning on.
+  `select coalesce((select min(xid) from (select xid from events where at >= $1 offset 0) e),
+       (select max(xid) from events), '0'::xid8)::text as first,
+     pg_current_snapshot()::text as snapshot`,
+  'node',
+);
+
+/** The cursor of a reader that begins now and must know what was dated at or after an instant. */
+export async function cursorSince(on: Queryable, since: Date): Promise<string> {
+  const [row] = await placeSince.run(on, since);
+  if (!row) throw new Error('the database gave no snapshot');
+  // What was open may be dated after that instant too.
+  const first = Number(row.first);
+  return writeCursor(advance({ next: first, open: new Map() }, snapshotOf(row.snapshot), first - 1, null));
+}
+
+const snapshotNow = statement<[], { edges: string }>(
+  'log_horizon',
+  `select pg_current_snapshot() || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges`,
+);
+
+/** The cursor of a reader that begins now and needs no history. */
+export async function cursorNow(on: Queryable): Promise<string> {
+  const [row] = await snapshotNow.run(on);
+  if (!row) throw new Error('the database gave no snapshot');
+  const { seen, newest } = edgesOf(row.edges);
+  return writeCursor(advance(NOWHERE, seen, newest, null));
+}
+
+export function edgesOf(edges: string): { seen: Snapshot; newest: number } {
+  const [snapshot = '', newest] = edges.split(' ');
+  return { seen: snapshotOf(snapshot), newest: Number(newest) };
+}
+
+/** Reads PostgreSQL's text of a snapshot: `xmin:xmax:xip,xip`. */
+function snapshotOf(text: string): Snapshot {
+  const [, next, open] = text.split(':');
+  return { next: Number(next), open: open ? open.split(',').map(Number) : [] };
+}
+
+/** So long may an id of a streamed event be. */
+const CURSOR_CHARS = 1000;
+
+/** For an outside that keeps it: where a great many transactions are open, some events come a second time instead. */
+export function shortCursor(cursor: LogCursor): string {
+  const text = writeCursor(cursor);
+  return text.length <= CURSOR_CHARS ? text : String(lowest(cursor));
+}
+
+const readerCursor = statement<[name: string, fromStart: boolean], { cursor: string; below: string }>(
+  'reader_cursor',
+  `insert into readers (name, cursor)
+   values ($1, case when $2 then '0'::xid8 else pg_snapshot_xmin(pg_current_snapshot()) end)
+   on conflict (name) do update set name = excluded.name
+   returning coalesce(place, cursor::text) as cursor, cursor::text as below`,
+);
+
+/**
+ * A durable reader's cursor. A new reader begins at the present, or at the log's beginning.
+ * @returns `below`: no transaction below it is open, and every event there has been dealt with
+ */
+export async function readerPlace(
+  on: Queryable,
+  name: string,
+  begins: 'now' | 'at the start' = 'now',
+): Promise<{ cursor: string; below: string }> {
+  const [row] = await readerCursor.run(on, name, begins === 'at the start');
+  if (!row) throw new Error('the reader has no cursor');
+  return row;
+}
+
+const moveCursor = statement<[name: string, below: string, place: string | null, next: string], never>(
+  'move_reader',
+  // A node that was slower does not take the others back.
+  `update readers set cursor = greatest(cursor, $2::text::xid8), place = coalesce($3, place)
+   where name = $1 and case when $3::text is null then cursor < $2::text::xid8
+     else place is null or split_part(place, ':', 1)::xid8 <= $4::text::xid8 end`,
+);
+
+/** Remembers that a reader has dealt with everything that the cursor says was given. */
+export async function moveReader(on: Queryable, name: string, cursor: string): Promise<void> {
+  const place = readCursor(cursor);
+  await moveCursor.run(on, name, String(lowest(place)), cursor, String(place.next));
+}
+
+/** The same of a reader that wants everything from the oldest open transaction on again when it begins anew. */
+export async function moveReaderBelow(on: Queryable, name: string, below: number): Promise<void> {
+  await moveCursor.run(on, name, String(below), null, '0');
+}
