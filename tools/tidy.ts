@@ -13,6 +13,7 @@ const ladder = [
   ['authority.ts', 'index.ts'],
   ['http'],
   ['actions'],
+  ['world'],
   ['cluster', 'cache', 'keys'],
   ['store'],
   ['config.ts', 'system'],

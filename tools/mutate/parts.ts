@@ -10,7 +10,7 @@ export interface Part {
   budgets?: Readonly<Record<string, string>>;
 }
 
-const SERVER_TESTS = ['actions', 'domain', 'http', 'keys', 'races', 'store', 'system'].map(
+const SERVER_TESTS = ['actions', 'cluster', 'domain', 'http', 'keys', 'races', 'store', 'system'].map(
   (room) => `packages/server/test/${room}/`,
 );
 

@@ -4,18 +4,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { createEvictor, type Evictor } from './cache/evictor.ts';
+import { createEvictor, type Evictor } from './cluster/follow/evictor.ts';
 import { openRedis, type RedisCopies } from './cache/redis.ts';
-import { auditPass } from './cluster/audit.ts';
-import { Followers } from './cluster/followers.ts';
-import { startHousekeeping } from './cluster/housekeeping.ts';
-import { markerPass } from './cluster/marker.ts';
-import { BELIEVED_MS, SessionMemory } from './cluster/memory.ts';
-import { alignClock, joinNodes, type Nodes } from './cluster/nodes.ts';
-import { NoticeBoard } from './cluster/notice-board.ts';
-import { openDoorbell } from './cluster/doorbell.ts';
-import { createReader, type Reader } from './cluster/readers.ts';
-import { RefusalLog } from './cluster/refusal-log.ts';
+import { auditPass } from './cluster/follow/audit.ts';
+import { Followers } from './cluster/nodes/followers.ts';
+import { startHousekeeping } from './cluster/upkeep/housekeeping.ts';
+import { markerPass } from './cluster/follow/marker.ts';
+import { BELIEVED_MS, SessionMemory } from './cluster/memory/session-memory.ts';
+import { alignClock, joinNodes, type Nodes } from './cluster/nodes/nodes.ts';
+import { NoticeBoard } from './cluster/follow/notice-board.ts';
+import { openDoorbell } from './cluster/nodes/doorbell.ts';
+import { createReader, type Reader } from './cluster/follow/reader.ts';
+import { RefusalLog } from './cluster/upkeep/refusal-log.ts';
 import {
   type Config,
   ConfigError,
@@ -24,9 +24,9 @@ import {
   readConfig,
   WITHOUT_FSYNC,
 } from './config.ts';
-import { createEndOne } from './actions/end-one.ts';
+import { createEndOne } from './cluster/endings/end-one.ts';
 import { createDemoAccounts, openDemoAccounts, sentenceOfOpen } from './actions/demo-accounts.ts';
-import { tokenLifeSeconds, type World } from './actions/world.ts';
+import { tokenLifeSeconds, type World } from './world/world.ts';
 import { PASSWORD_MIN_LENGTH } from './domain/password.ts';
 import { flushSeconds } from './domain/session.ts';
 import { createApp } from './http/app.ts';

@@ -1,9 +1,9 @@
-import type { Remembered } from '../cluster/memory.ts';
+import type { Remembered } from '../cluster/memory/session-memory.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
 import { findSession, findSessionOfToken } from '../store/sessions.ts';
-import { audienceOf } from './audience.ts';
-import type { World } from './world.ts';
+import { audienceOf } from '../domain/audience.ts';
+import type { World } from '../world/world.ts';
 
 /**
  * The live session that a credential opens, or null. From memory while this node is fresh, from the database

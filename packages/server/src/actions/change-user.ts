@@ -23,7 +23,7 @@ import { provePassword } from './prove-password.ts';
 import { renewSession, SessionOver } from './renew-session.ts';
 import { settle, settlePartly } from './settle.ts';
 import type { StartedSession } from './start-session.ts';
-import { actOf, type Origin, type World } from './world.ts';
+import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** Who changes a user, and the session that is to survive the change when it is the user's own. */
 export interface Changer {

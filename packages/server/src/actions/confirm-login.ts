@@ -7,7 +7,7 @@ import { provePassword } from './prove-password.ts';
 import { renewSession, SessionOver } from './renew-session.ts';
 import { settle } from './settle.ts';
 import type { StartedSession } from './start-session.ts';
-import { actOf, type Origin, type World } from './world.ts';
+import { actOf, type Origin, type World } from '../world/world.ts';
 
 /**
  * Whether the password was given too long ago for what reaches beyond this session. Never, unless it is set so. The

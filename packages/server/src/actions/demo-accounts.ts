@@ -1,7 +1,7 @@
 import type { Queryable } from '../store/statement.ts';
 import { findCredentials, hasUsers, insertUser } from '../store/users.ts';
 import type { PasswordHasher } from '../system/passwords.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 export const DEMO_PASSWORD = 'password123';
 export const DEMO_ADMIN = 'admin@example.com';

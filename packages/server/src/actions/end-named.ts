@@ -2,7 +2,7 @@ import type { EndReason } from '../domain/session.ts';
 import { endSessions } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import { type Settled, settle, settlePartly, type Wait } from './settle.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /**
  * Ends sessions by their ids, of one user where one is given. Ids that are unknown, over or another's are passed over, and

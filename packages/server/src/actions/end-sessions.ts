@@ -4,7 +4,7 @@ import { inLane } from '../store/statement.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
 import { type Settled, settle, type Wait } from './settle.ts';
-import { actOf, type Origin, type World } from './world.ts';
+import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** What an administrator can end. */
 export type AdminTarget = CutTarget | { scope: 'sessions'; sids: string[] };

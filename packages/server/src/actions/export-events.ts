@@ -1,6 +1,6 @@
 import type { EventFilter } from '../store/log/page.ts';
 import { readLog, type ShownEvent } from './read-log.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 const PAGE = 500;
 

@@ -7,7 +7,7 @@ import {
   searchUsersByIndex,
 } from '../store/user-search.ts';
 import { pageOfUsers, type UserRecord } from '../store/users.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** Users looked at first: what many have is found among them. */
 const FIRST = 10_000;

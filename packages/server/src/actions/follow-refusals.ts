@@ -1,7 +1,7 @@
 import type { EventFilter } from '../store/log/page.ts';
 import { isWanted, readRefusalsSince, type RefusalRow } from '../store/refusals.ts';
 import { type ShownEvent, shownRefusal } from './read-log.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 const MOST = 1000;
 /** Looked for less often than events: their readers are told more by each. */

@@ -1,5 +1,5 @@
 import { forgiveAttempt, type LoginAttempt } from '../store/limits.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /**
  * Gives an attempt back whose password was right. The session that came of it has begun, and its credentials must reach the caller:

@@ -1,7 +1,7 @@
 import { accessLifeSeconds, type Contract, type LiveSession } from '../domain/session.ts';
 import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tokens.ts';
 import type { Application } from '../config.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** The credentials that a session is opened with. */
 export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';

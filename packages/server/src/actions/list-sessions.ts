@@ -9,7 +9,7 @@ import {
   type SessionSummary,
 } from '../store/sessions.ts';
 import type { Place } from '../system/places.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** A session as it is shown to its owner and to an administrator. Instants are ISO 8601 UTC. */
 export interface SessionView {

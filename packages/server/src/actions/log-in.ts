@@ -7,7 +7,7 @@ import { Overloaded } from '../system/passwords.ts';
 import { forgive } from './forgive.ts';
 import { provePassword } from './prove-password.ts';
 import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
-import { type Origin, type World } from './world.ts';
+import { type Origin, type World } from '../world/world.ts';
 
 export type LoginOutcome =
   | ({ outcome: 'started' } & StartedSession)

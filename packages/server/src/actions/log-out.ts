@@ -9,7 +9,7 @@ import { DatabaseError } from '../store/database.ts';
 import { type Act, findSession } from '../store/sessions.ts';
 import { type Preview, previewEnding } from './preview-ending.ts';
 import { type Settled, settle, settlePartly, settleTold, type Wait } from './settle.ts';
-import { actOf, type Origin, type World } from './world.ts';
+import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** What a logged-in user can end: all of it their own. */
 export type LogoutScope =

@@ -2,7 +2,7 @@ import { countLiveSessions } from '../store/live-count.ts';
 import { countSessions, pageOfSessions, type SessionFilter } from '../store/sessions.ts';
 import type { AdminTarget } from './end-sessions.ts';
 import { type SessionView, viewOf } from './list-sessions.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** What an ending would end. */
 export interface Preview {

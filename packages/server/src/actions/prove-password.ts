@@ -1,7 +1,7 @@
 import { opaqueString, spellingsOf } from '../domain/password.ts';
 import { Overloaded } from '../system/passwords.ts';
 import { replacePasswordHash } from '../store/users.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** The account whose password is to be proved; null where there is none. */
 export interface Provable {

@@ -4,7 +4,7 @@ import type { LogEvent } from '../store/log/event.ts';
 import { type EventFilter, type ReadFrom, readEvents } from '../store/log/page.ts';
 import { isOfOthers, readRefusals, type RefusalRow } from '../store/refusals.ts';
 import { atMost } from '../system/timers.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** An event as it is shown: who did it, and the session that asked where one did, each by itself. */
 export interface ShownEvent extends Omit<LogEvent, 'type'> {

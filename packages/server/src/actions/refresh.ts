@@ -14,7 +14,7 @@ import {
 import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
 import { endNamed } from './end-named.ts';
 import { applicationOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
-import { actOf, type Origin, type World } from './world.ts';
+import { actOf, type Origin, type World } from '../world/world.ts';
 
 /**
  * Uses of one spent token within the grace: all tabs of a browser at once, and no more. Beyond it the successor is

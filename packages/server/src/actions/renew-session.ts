@@ -3,7 +3,7 @@ import { type Ending, endSessions } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
 import { openSession, type OpenedSession } from './start-session.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** The session that was to be renewed is over. */
 export class SessionOver extends Error {

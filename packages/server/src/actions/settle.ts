@@ -1,6 +1,6 @@
 import type { Propagation } from '@curfew/protocol/node';
 import type { Ending } from '../store/revoke.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /** Whether the caller waits until the ending is true everywhere, or only until it is committed. */
 export type Wait = 'replicas' | 'none';

@@ -11,7 +11,7 @@ import {
   issueTokens,
   prepareTokens,
 } from './issue-tokens.ts';
-import { actOf, type Origin, type World } from './world.ts';
+import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** What a client says of the device it runs on. */
 export interface DeviceInput {

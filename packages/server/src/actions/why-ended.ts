@@ -2,7 +2,7 @@ import type { Ended } from '@curfew/protocol/notices';
 import { endOf } from '../domain/ended.ts';
 import { type Credential, lineageOf } from '../domain/tokens.ts';
 import { findReasonOfSecret, findSidOfSecret, readEnds } from '../store/ends.ts';
-import type { World } from './world.ts';
+import type { World } from '../world/world.ts';
 
 /**
  * How the session ended that a refused credential belongs to: only for a credential that we gave out, and only when its

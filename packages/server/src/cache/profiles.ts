@@ -1,6 +1,6 @@
 import { type Authenticator, seal, unseal } from '@curfew/protocol/sealed';
 import type { LiveSession } from '../domain/session.ts';
-import type { SessionMemory } from '../cluster/memory.ts';
+import type { SessionMemory } from '../cluster/memory/session-memory.ts';
 import type { RedisCopies } from './redis.ts';
 
 /** The cached copies of contract 001, by what they hold. The keys' names are the contract's. */

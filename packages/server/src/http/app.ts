@@ -1,6 +1,6 @@
 import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
-import type { World } from '../actions/world.ts';
+import type { World } from '../world/world.ts';
 import { createAddressReader } from './address.ts';
 import { serveAdmin } from './admin.ts';
 import { serveEnvelope } from './envelope.ts';

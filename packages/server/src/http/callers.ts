@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
-import { isForCurfew, mayAdminister } from '../actions/audience.ts';
+import { isForCurfew, mayAdminister } from '../domain/audience.ts';
 import { authenticate } from '../actions/authenticate.ts';
 import { wasReplaced } from '../actions/why-ended.ts';
-import type { Origin, World } from '../actions/world.ts';
+import type { Origin, World } from '../world/world.ts';
 import { userActor } from '../domain/actor.ts';
 import { isTrustedOrigin } from '../domain/origin.ts';
 import { plainName } from '../domain/plain-name.ts';

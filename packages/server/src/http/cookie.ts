@@ -3,7 +3,7 @@ import type { IssuedTokens } from '../actions/issue-tokens.ts';
 import type { LoginOutcome } from '../actions/log-in.ts';
 import { logOut } from '../actions/log-out.ts';
 import { endNamed } from '../actions/end-named.ts';
-import { actOf, type World } from '../actions/world.ts';
+import { actOf, type World } from '../world/world.ts';
 import { userActor } from '../domain/actor.ts';
 import { atMost } from '../system/timers.ts';
 import { deletionsOfDead, isForeignPage, originOf, presented, sessionCallerToChange } from './callers.ts';

@@ -3,8 +3,7 @@ import { logIn } from '../actions/log-in.ts';
 import { logOut } from '../actions/log-out.ts';
 import { refresh } from '../actions/refresh.ts';
 import { csrfToken } from '../domain/tokens.ts';
-import { findUser } from '../store/users.ts';
-import { userFacts } from '../actions/user-facts.ts';
+import { findUser, userFacts } from '../store/users.ts';
 import { atMost } from '../system/timers.ts';
 import { type InputFault, readBody } from './contract/body.ts';
 import { originOf, presented, sessionCaller } from './callers.ts';
@@ -14,7 +13,7 @@ import type { Call } from './environment.ts';
 import { bearerTokens } from './issued.ts';
 import { type Fault, propagationHeader, RETRY_AFTER, userBody } from './respond.ts';
 import { type Router, serveRow } from './contract/serve-row.ts';
-import type { World } from '../actions/world.ts';
+import type { World } from '../world/world.ts';
 
 /*
  * Contract 001. Every answer has the same five keys. It shares two paths with contract 004: the credential decides.

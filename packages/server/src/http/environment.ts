@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
-import type { World } from '../actions/world.ts';
+import type { World } from '../world/world.ts';
 
 /** What a host passes beside the request. Under node:http the connection tells the address; elsewhere the host does. */
 export interface Connection {

@@ -1,6 +1,6 @@
-import { audienceOf } from '../actions/audience.ts';
+import { audienceOf } from '../domain/audience.ts';
 import { authenticateRemembered } from '../actions/authenticate.ts';
-import type { Remembered } from '../cluster/memory.ts';
+import type { Remembered } from '../cluster/memory/session-memory.ts';
 import type { Config } from '../config.ts';
 import { parseBearer, parseOpaque } from '../domain/tokens.ts';
 import { readForm } from './contract/body.ts';

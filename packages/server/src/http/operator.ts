@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { World } from '../actions/world.ts';
+import type { World } from '../world/world.ts';
 import { readNodes } from '../store/nodes.ts';
 import { serviceCallerOnly } from './callers.ts';
 import * as contract from './contract/operator.ts';

@@ -1,9 +1,8 @@
-import { mayAdminister } from '../actions/audience.ts';
+import { mayAdminister } from '../domain/audience.ts';
 import { logIn } from '../actions/log-in.ts';
 import { logOutByToken } from '../actions/log-out.ts';
 import { parseOpaque } from '../domain/tokens.ts';
-import { findUser } from '../store/users.ts';
-import { userFacts } from '../actions/user-facts.ts';
+import { findUser, userFacts } from '../store/users.ts';
 import { type InputFault, readBody } from './contract/body.ts';
 import { originOf, presented, refuseSession, sessionCaller } from './callers.ts';
 import * as contract from './contract/legacy.ts';

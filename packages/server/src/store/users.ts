@@ -1,4 +1,4 @@
-import type { Role } from '../domain/session.ts';
+import type { Role, UserFacts } from '../domain/session.ts';
 import { composed } from '../domain/email-address.ts';
 import { type Queryable, statement } from './statement.ts';
 
@@ -16,6 +16,16 @@ export interface UserRecord {
 
 /** A user's columns as the administration sees them. */
 export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
+
+/** What a session knows of its user. */
+export const userFacts = (user: UserRecord): UserFacts => ({
+  id: user.id,
+  email: user.email,
+  name: user.name,
+  role: user.role,
+  workspace: user.workspace,
+  profileVersion: user.profile_version,
+});
 
 /** The exact spelling first: accounts of before this was one spelling may differ in nothing else. */
 const credentials = statement<

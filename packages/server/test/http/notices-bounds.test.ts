@@ -1,7 +1,7 @@
 /** How a socket for notices ends without a logout: lifetimes, devices that do not answer or read, too many at once. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
-import type { NoticeBoard, Recipient } from '../../src/cluster/notice-board.ts';
+import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
+import type { NoticeBoard, Recipient } from '../../src/cluster/follow/notice-board.ts';
 import type { LiveSession } from '../../src/domain/session.ts';
 import { createMetrics, type Metrics } from '../../src/http/operator/metrics.ts';
 import { createNotices } from '../../src/http/sockets/notices.ts';

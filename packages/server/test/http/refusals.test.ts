@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createUpgrades } from '../../src/http/sockets/upgrades.ts';
-import { RefusalLog } from '../../src/cluster/refusal-log.ts';
+import { RefusalLog } from '../../src/cluster/upkeep/refusal-log.ts';
 import { boundRefusals } from '../../src/store/refusals.ts';
 import { purgeOld } from '../../src/store/purge.ts';
 import { type Node, openPlace, type Place } from '../races/node.ts';

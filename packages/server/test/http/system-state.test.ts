@@ -1,6 +1,6 @@
 /** `GET /v1/admin/state`: what an administrator sees at three in the morning, also when something is away. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { PropagationHistory } from '../../src/cluster/propagation.ts';
+import { PropagationHistory } from '../../src/cluster/state/propagation.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { openHandClock, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';

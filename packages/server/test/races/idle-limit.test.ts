@@ -1,6 +1,6 @@
 /** A use in the last seconds before the idle limit, not yet written back: the session it keeps alive is not marked as run out. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
+import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import { newUser } from '../http/logins.ts';
 import { backends, SERVICE_KEY } from '../support.ts';
 import { openPlace, type Place, until } from './node.ts';

@@ -6,10 +6,10 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { markerPass } from '../../src/cluster/marker.ts';
-import { endingsPass } from '../../src/cluster/readers.ts';
+import { markerPass } from '../../src/cluster/follow/marker.ts';
+import { endingsPass } from '../../src/cluster/follow/reader.ts';
 import type { Database } from '../../src/store/database.ts';
-import { writeAuditRows } from '../../src/cluster/audit.ts';
+import { writeAuditRows } from '../../src/cluster/follow/audit.ts';
 import { readerPlace } from '../../src/store/log/cursors.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { cut, MARKED_AT_ONCE } from '../../src/store/revoke.ts';

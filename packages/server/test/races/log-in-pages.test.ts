@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { watch } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openDoorbell } from '../../src/cluster/doorbell.ts';
-import { joinNodes, type Nodes } from '../../src/cluster/nodes.ts';
-import { endingsPass } from '../../src/cluster/readers.ts';
+import { openDoorbell } from '../../src/cluster/nodes/doorbell.ts';
+import { joinNodes, type Nodes } from '../../src/cluster/nodes/nodes.ts';
+import { endingsPass } from '../../src/cluster/follow/reader.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { EndingEvent } from '../../src/store/log/event.ts';
 import { openPostgres } from '../../src/store/postgres.ts';

@@ -1,6 +1,6 @@
 /** Logouts of single sessions that arrive together share a commit, and a lone one waits for nobody (docs/decisions/0013). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createEndOne, type EndOne, type Told } from '../../src/actions/end-one.ts';
+import { createEndOne, type EndOne, type Told } from '../../src/cluster/endings/end-one.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { OneEnding } from '../../src/store/revoke.ts';
 import { opened } from '../http/logins.ts';

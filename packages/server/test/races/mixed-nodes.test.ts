@@ -2,8 +2,8 @@
 import type { Ring } from '@curfew/protocol/node';
 import { watch } from '@curfew/protocol/replica';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Doorbell, Hint } from '../../src/cluster/doorbell.ts';
-import { joinNodes, type Nodes } from '../../src/cluster/nodes.ts';
+import type { Doorbell, Hint } from '../../src/cluster/nodes/doorbell.ts';
+import { joinNodes, type Nodes } from '../../src/cluster/nodes/nodes.ts';
 import type { Database } from '../../src/store/database.ts';
 import { ringNodes } from '../../src/store/nodes.ts';
 import { openPostgres } from '../../src/store/postgres.ts';

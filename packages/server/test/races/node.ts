@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { Agent, request } from 'node:http';
 import type { Logger } from 'pino';
 import { openWorld } from '../../src/authority.ts';
-import type { World } from '../../src/actions/world.ts';
+import type { World } from '../../src/world/world.ts';
 import { type Environment, readConfig } from '../../src/config.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createQuickCheck } from '../../src/http/node-http/quick-check.ts';

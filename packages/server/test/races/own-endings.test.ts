@@ -1,8 +1,8 @@
 /** What a node has ended itself is in its memory already: the log does not give it to that node again, and leaves out nothing else. */
 import { watch } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openDoorbell } from '../../src/cluster/doorbell.ts';
-import { joinNodes, type Nodes } from '../../src/cluster/nodes.ts';
+import { openDoorbell } from '../../src/cluster/nodes/doorbell.ts';
+import { joinNodes, type Nodes } from '../../src/cluster/nodes/nodes.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { endEachSession, type Ending } from '../../src/store/revoke.ts';

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { endingsPass } from '../../src/cluster/readers.ts';
+import { endingsPass } from '../../src/cluster/follow/reader.ts';
 import type { Environment } from '../../src/config.ts';
 import type { Database } from '../../src/store/database.ts';
 import { cursorSince, readerPlace } from '../../src/store/log/cursors.ts';

@@ -1,6 +1,6 @@
 /** Whatever throws on the way of an ending: the reading goes on, everybody is answered, and nothing is let in that is over. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { coalesced } from '../../src/cluster/coalesced.ts';
+import { coalesced } from '../../src/system/coalesced.ts';
 import { findSession } from '../../src/store/sessions.ts';
 import type { Ended } from '@curfew/protocol/notices';
 import { newUser, type OpenSession, opened } from '../http/logins.ts';

@@ -1,6 +1,6 @@
 /** The quick count of live sessions is what the view says, session by session, also while cuts are being marked. */
 import { expect, test } from 'vitest';
-import { markerPass } from '../../src/cluster/marker.ts';
+import { markerPass } from '../../src/cluster/follow/marker.ts';
 import { countLiveByClient, countLiveSessions } from '../../src/store/live-count.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';

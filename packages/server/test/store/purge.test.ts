@@ -1,10 +1,10 @@
 /** The old end of the log and of the audit view: purged in slices, but for what a reader has not dealt with. */
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, inspectSettings } from '../../src/config.ts';
-import { startHousekeeping } from '../../src/cluster/housekeeping.ts';
-import { SessionMemory } from '../../src/cluster/memory.ts';
+import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
+import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
 import type { Database } from '../../src/store/database.ts';
-import { writeAuditRows } from '../../src/cluster/audit.ts';
+import { writeAuditRows } from '../../src/cluster/follow/audit.ts';
 import { cursorNow, readerPlace } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { EVERY_EVENT, readEvents } from '../../src/store/log/page.ts';

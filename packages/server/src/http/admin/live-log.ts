@@ -1,8 +1,8 @@
-import { mayAdminister } from '../../actions/audience.ts';
+import { mayAdminister } from '../../domain/audience.ts';
 import { authenticate } from '../../actions/authenticate.ts';
 import { followRefusals } from '../../actions/follow-refusals.ts';
 import { shown, type ShownEvent } from '../../actions/read-log.ts';
-import type { World } from '../../actions/world.ts';
+import type { World } from '../../world/world.ts';
 import type { LiveSession } from '../../domain/session.ts';
 import type { Credential } from '../../domain/tokens.ts';
 import { cursorNow, cursorSince } from '../../store/log/cursors.ts';

@@ -1,6 +1,6 @@
 import { CURSOR } from '@curfew/protocol/log-cursor';
 import { z } from '@hono/zod-openapi';
-import { DEGRADED_CODES } from '../../actions/system-facts.ts';
+import { DEGRADED_CODES } from '../../cluster/state/system-facts.ts';
 import { REFUSALS as REFUSED } from '../../domain/refusal.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import { ADMINISTRATOR, body, json, problems, row, SERVICE } from './row.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { World } from '../../actions/world.ts';
-import type { Over } from '../../cluster/memory.ts';
+import type { World } from '../../world/world.ts';
+import type { Over } from '../../cluster/memory/session-memory.ts';
 import type { LiveSession } from '../../domain/session.ts';
 import { readCredential } from '../../domain/presented.ts';
 import type { Asked } from '../environment.ts';

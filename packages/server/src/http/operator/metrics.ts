@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { World } from '../../actions/world.ts';
+import type { World } from '../../world/world.ts';
 
 /** Why a WebSocket for notices was closed from here, or not opened. */
 export type Dropped = 'busy' | 'rate' | 'unread' | 'silent' | 'protocol';

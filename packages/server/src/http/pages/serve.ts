@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import { authenticate } from '../../actions/authenticate.ts';
-import type { World } from '../../actions/world.ts';
+import type { World } from '../../world/world.ts';
 import { queryTextFault } from '../contract/body.ts';
 import { presented } from '../callers.ts';
 import type { Call } from '../environment.ts';

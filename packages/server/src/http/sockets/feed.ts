@@ -11,7 +11,7 @@ import {
 } from '@curfew/protocol/feed';
 import type { Feed } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { tokenLifeSeconds, type World } from '../../actions/world.ts';
+import { tokenLifeSeconds, type World } from '../../world/world.ts';
 import { later, pause } from '../../system/timers.ts';
 import { isServiceKey } from '../callers.ts';
 import { readCredential } from '../../domain/presented.ts';

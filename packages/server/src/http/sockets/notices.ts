@@ -10,7 +10,7 @@ import {
 import { WebSocket, WebSocketServer } from 'ws';
 import { authenticate } from '../../actions/authenticate.ts';
 import { howEnded, type SessionEnd } from '../../actions/why-ended.ts';
-import type { World } from '../../actions/world.ts';
+import type { World } from '../../world/world.ts';
 import type { LiveSession } from '../../domain/session.ts';
 import { type Credential, parseBearer } from '../../domain/tokens.ts';
 import { later } from '../../system/timers.ts';

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { World } from '../../actions/world.ts';
+import type { World } from '../../world/world.ts';
 import { createAddressReader } from '../address.ts';
 import { readCredential } from '../../domain/presented.ts';
 import { createFeeds } from './feed.ts';

@@ -1,10 +1,10 @@
 import { lowest, readCursor } from '@curfew/protocol/log-cursor';
-import type { Database } from '../store/database.ts';
-import { moveReaderBelow, readerPlace } from '../store/log/cursors.ts';
-import type { EndingEvent } from '../store/log/event.ts';
-import { readEndings } from '../store/log/follow.ts';
-import { markEnded } from '../store/revoke.ts';
-import { PAGE } from './readers.ts';
+import type { Database } from '../../store/database.ts';
+import { moveReaderBelow, readerPlace } from '../../store/log/cursors.ts';
+import type { EndingEvent } from '../../store/log/event.ts';
+import { readEndings } from '../../store/log/follow.ts';
+import { markEnded } from '../../store/revoke.ts';
+import { PAGE } from './reader.ts';
 
 const BATCH = 500;
 

@@ -1,17 +1,17 @@
 import type { Copies } from '../cache/profiles.ts';
 import type { RedisCopies } from '../cache/redis.ts';
-import type { SessionMemory } from '../cluster/memory.ts';
-import type { Followers } from '../cluster/followers.ts';
-import type { Nodes } from '../cluster/nodes.ts';
-import type { NoticeBoard } from '../cluster/notice-board.ts';
-import type { Reader } from '../cluster/readers.ts';
-import type { RefusalLog } from '../cluster/refusal-log.ts';
+import type { SessionMemory } from '../cluster/memory/session-memory.ts';
+import type { Followers } from '../cluster/nodes/followers.ts';
+import type { Nodes } from '../cluster/nodes/nodes.ts';
+import type { NoticeBoard } from '../cluster/follow/notice-board.ts';
+import type { Reader } from '../cluster/follow/reader.ts';
+import type { RefusalLog } from '../cluster/upkeep/refusal-log.ts';
 import type { Config } from '../config.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import type { Database } from '../store/database.ts';
 import type { Act } from '../store/sessions.ts';
 import type { System } from '../system/system.ts';
-import type { EndOne } from './end-one.ts';
+import type { EndOne } from '../cluster/endings/end-one.ts';
 
 /** Everything an action works with; built once by the authority and handed forward. */
 export interface World {

@@ -3,12 +3,12 @@ import { type Done, Node, type NodeDatabase, type Propagation, WentBack } from '
 import type { Watched } from '@curfew/protocol/replica';
 import type { Refusal } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
-import { endingOf } from '../domain/ending.ts';
-import { type Database, DatabaseError } from '../store/database.ts';
-import { beginEpoch, settleEpoch } from '../store/epoch.ts';
-import { cursorSince } from '../store/log/cursors.ts';
-import type { EndingEvent } from '../store/log/event.ts';
-import { type News, readEndings } from '../store/log/follow.ts';
+import { endingOf } from '../../domain/ending.ts';
+import { type Database, DatabaseError } from '../../store/database.ts';
+import { beginEpoch, settleEpoch } from '../../store/epoch.ts';
+import { cursorSince } from '../../store/log/cursors.ts';
+import type { EndingEvent } from '../../store/log/event.ts';
+import { type News, readEndings } from '../../store/log/follow.ts';
 import {
   type Beaten,
   beatNode,
@@ -17,12 +17,12 @@ import {
   registerNode,
   removeNode,
   removeSilentNode,
-} from '../store/nodes.ts';
-import { inLane } from '../store/statement.ts';
-import type { System } from '../system/system.ts';
+} from '../../store/nodes.ts';
+import { inLane } from '../../store/statement.ts';
+import type { System } from '../../system/system.ts';
 import type { Doorbell } from './doorbell.ts';
-import type { Judge } from './memory.ts';
-import { PropagationHistory } from './propagation.ts';
+import type { Judge } from '../memory/session-memory.ts';
+import { PropagationHistory } from '../state/propagation.ts';
 
 const PAGE = 5000;
 /** Events are dated by the clock of the node that wrote them: so far back is looked beyond what must be known. */

@@ -1,10 +1,10 @@
-import { moveReader, readerPlace } from '../store/log/cursors.ts';
-import type { EndingEvent } from '../store/log/event.ts';
-import { readEndings } from '../store/log/follow.ts';
-import type { Database } from '../store/database.ts';
-import type { System } from '../system/system.ts';
-import { later } from '../system/timers.ts';
-import { coalesced } from './coalesced.ts';
+import { moveReader, readerPlace } from '../../store/log/cursors.ts';
+import type { EndingEvent } from '../../store/log/event.ts';
+import { readEndings } from '../../store/log/follow.ts';
+import type { Database } from '../../store/database.ts';
+import type { System } from '../../system/system.ts';
+import { later } from '../../system/timers.ts';
+import { coalesced } from '../../system/coalesced.ts';
 
 /** A reader of the log: something that follows what ended, and is never called from the logout itself. */
 export interface Reader {

@@ -1,10 +1,10 @@
-import { endingsPass } from '../cluster/readers.ts';
-import { usersOf } from '../domain/ending.ts';
-import type { Database } from '../store/database.ts';
-import type { EndingEvent } from '../store/log/event.ts';
-import { type Queryable, statement } from '../store/statement.ts';
-import type { System } from '../system/system.ts';
-import type { RedisCopies } from './redis.ts';
+import { endingsPass } from './reader.ts';
+import { usersOf } from '../../domain/ending.ts';
+import type { Database } from '../../store/database.ts';
+import type { EndingEvent } from '../../store/log/event.ts';
+import { type Queryable, statement } from '../../store/statement.ts';
+import type { System } from '../../system/system.ts';
+import type { RedisCopies } from '../../cache/redis.ts';
 
 /** Keys removed with one command. */
 const BATCH = 500;

@@ -1,5 +1,6 @@
 import type { Degraded, DegradedCode, SystemState } from './system-facts.ts';
-import type { World } from './world.ts';
+import type { Config } from '../../config.ts';
+import type { System } from '../../system/system.ts';
 
 const SLOW_MS = 100;
 const BEHIND_MS = 30_000;
@@ -7,7 +8,10 @@ const LATELY_SPANS = 12;
 const CLOCK_OFF_MS = 5000;
 
 /** What is less than it should be, the gravest first. */
-export function findDegraded(world: World, state: Omit<SystemState, 'degraded'>): Degraded[] {
+export function findDegraded(
+  { config, system }: { config: Config; system: System },
+  state: Omit<SystemState, 'degraded'>,
+): Degraded[] {
   const found: Degraded[] = [];
   const say = (
     code: DegradedCode,
@@ -16,7 +20,6 @@ export function findDegraded(world: World, state: Omit<SystemState, 'degraded'>)
   ): void => {
     found.push({ code, level, facts });
   };
-  const { config, system } = world;
   if (!state.database.answers) say('database_away');
   else if ((state.database.latency_ms ?? 0) > SLOW_MS)
     say('database_slow', { ms: state.database.latency_ms ?? 0 });

@@ -1,10 +1,10 @@
 import { type Hint, type Refusal, REFUSALS, type Ring, RingTexts } from '@curfew/protocol/rings';
 import type { Authenticator } from '@curfew/protocol/sealed';
 import { Redis } from 'ioredis';
-import type { Database } from '../store/database.ts';
-import { ringNodes } from '../store/nodes.ts';
-import type { System } from '../system/system.ts';
-import { coalesced } from './coalesced.ts';
+import type { Database } from '../../store/database.ts';
+import { ringNodes } from '../../store/nodes.ts';
+import type { System } from '../../system/system.ts';
+import { coalesced } from '../../system/coalesced.ts';
 
 /** In the database, where each has its own channels. */
 const CHANNEL = 'curfew_nodes';

@@ -2,14 +2,14 @@ import { type Cut, isCut } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/endings';
 import type { Ended } from '@curfew/protocol/notices';
 import { type Watched, watch } from '@curfew/protocol/replica';
-import { endedByAct, endOf } from '../domain/ended.ts';
-import { usersOf } from '../domain/ending.ts';
-import { idleSlackSeconds, type LiveSession } from '../domain/session.ts';
-import type { Database } from '../store/database.ts';
-import { readEnds } from '../store/ends.ts';
-import type { EndingEvent } from '../store/log/event.ts';
-import type { System } from '../system/system.ts';
-import { later } from '../system/timers.ts';
+import { endedByAct, endOf } from '../../domain/ended.ts';
+import { usersOf } from '../../domain/ending.ts';
+import { idleSlackSeconds, type LiveSession } from '../../domain/session.ts';
+import type { Database } from '../../store/database.ts';
+import { readEnds } from '../../store/ends.ts';
+import type { EndingEvent } from '../../store/log/event.ts';
+import type { System } from '../../system/system.ts';
+import { later } from '../../system/timers.ts';
 
 /** Of "something changed in your list" a user is told once in so long, the last time included. */
 const CHANGED_EVERY_MS = 400;

@@ -1,7 +1,9 @@
-import type { CutTarget } from '../store/revoke.ts';
-import { countUnmarked } from '../store/marking.ts';
-import { pause } from '../system/timers.ts';
-import type { World } from './world.ts';
+import type { CutTarget } from '../../store/revoke.ts';
+import { countUnmarked } from '../../store/marking.ts';
+import { pause } from '../../system/timers.ts';
+import type { System } from '../../system/system.ts';
+import type { Database } from '../../store/database.ts';
+import type { Reader } from './reader.ts';
 
 const LOOK_MS = 200;
 /** Rows that stay unmarked this long are locked or left to another process, which goes on with them by itself. */
@@ -12,11 +14,10 @@ const STANDSTILL_MS = 10_000;
  * already: this is for whoever reads the table.
  */
 export async function watchMarking(
-  world: World,
+  { database, system, readers }: { database: Database; system: System; readers: { marker: Reader } },
   target: CutTarget,
   onLeft: (left: number) => void,
 ): Promise<void> {
-  const { database, system, readers } = world;
   let left = await countUnmarked(database, target);
   let movedMs = system.monotonicMs();
   onLeft(left);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countInBackground } from '../../src/actions/background-count.ts';
+import { countInBackground } from '../../src/cluster/state/background-count.ts';
 import type { System } from '../../src/system/system.ts';
 
 test('a count runs in the background, once at a time, every ten seconds, and for a twentieth of the time at most', async () => {

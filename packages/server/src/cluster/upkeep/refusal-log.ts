@@ -1,10 +1,10 @@
-import { sourceOf } from '../domain/ip-address.ts';
-import { OTHERS, type RefusalType } from '../domain/refusal.ts';
-import type { Database } from '../store/database.ts';
-import { type Refusal, writeRefusals } from '../store/refusals.ts';
-import type { System } from '../system/system.ts';
-import { later } from '../system/timers.ts';
-import { coalesced } from './coalesced.ts';
+import { sourceOf } from '../../domain/ip-address.ts';
+import { OTHERS, type RefusalType } from '../../domain/refusal.ts';
+import type { Database } from '../../store/database.ts';
+import { type Refusal, writeRefusals } from '../../store/refusals.ts';
+import type { System } from '../../system/system.ts';
+import { later } from '../../system/timers.ts';
+import { coalesced } from '../../system/coalesced.ts';
 
 const MINUTE_MS = 60_000;
 /** Written a moment after it was noted, so that the answer comes first. */

@@ -1,19 +1,27 @@
 import { countInBackground } from './background-count.ts';
-import { coalesced } from '../cluster/coalesced.ts';
-import { listNodes, readClock } from '../store/nodes.ts';
-import { countUnmarked } from '../store/marking.ts';
-import type { CutTarget } from '../store/revoke.ts';
-import { countLiveSessions } from '../store/live-count.ts';
+import { coalesced } from '../../system/coalesced.ts';
+import { listNodes, readClock } from '../../store/nodes.ts';
+import { countUnmarked } from '../../store/marking.ts';
+import type { CutTarget } from '../../store/revoke.ts';
+import { countLiveSessions } from '../../store/live-count.ts';
 import {
   MOST_COUNTED,
   readCutsBeingMarked,
   readReadersBehind,
   type ReaderBehind,
-} from '../store/standing.ts';
-import { atMost } from '../system/timers.ts';
+} from '../../store/standing.ts';
+import { atMost } from '../../system/timers.ts';
 import { findDegraded } from './degraded.ts';
 import type { Marking, ReaderStanding, SystemState } from './system-facts.ts';
-import type { World } from './world.ts';
+import type { RedisCopies } from '../../cache/redis.ts';
+import type { Config } from '../../config.ts';
+import type { Database } from '../../store/database.ts';
+import type { System } from '../../system/system.ts';
+import type { NoticeBoard } from '../follow/notice-board.ts';
+import type { Reader } from '../follow/reader.ts';
+import type { SessionMemory } from '../memory/session-memory.ts';
+import type { Followers } from '../nodes/followers.ts';
+import type { Nodes } from '../nodes/nodes.ts';
 
 /** A database that has not answered in this time is shown as one that does not. */
 const DATABASE_MS = 2000;
@@ -24,15 +32,28 @@ const KEPT_MS = 500;
 /** A beat that has not moved for so many leases. At five the others take the node out. */
 const SILENT_LEASES = 3;
 
+/** What is looked at. */
+interface Parts {
+  readonly config: Config;
+  readonly system: System;
+  readonly database: Database;
+  readonly nodes: Nodes;
+  readonly memory: SessionMemory;
+  readonly followers: Followers;
+  readonly notices: NoticeBoard;
+  readonly redis: RedisCopies | null;
+  readonly readers: Readonly<Record<string, Reader | null>>;
+}
+
 /** @returns how the system stands now */
-export function createSystemState(world: World): () => Promise<SystemState> {
-  const { system } = world;
-  const count = countInBackground(system, (now) => countLiveSessions(world.database, now));
+export function createSystemState(parts: Parts): () => Promise<SystemState> {
+  const { system } = parts;
+  const count = countInBackground(system, (now) => countLiveSessions(parts.database, now));
   let kept: { state: SystemState; atMs: number } | undefined;
   const look = coalesced(async () => {
     const counted = count();
     const state = await lookAt(
-      world,
+      parts,
       counted && { alive: counted.value, counted_at: counted.at.toISOString() },
     );
     kept = { state, atMs: system.monotonicMs() };
@@ -41,10 +62,10 @@ export function createSystemState(world: World): () => Promise<SystemState> {
   return async () => (kept && system.monotonicMs() - kept.atMs < KEPT_MS ? kept.state : look());
 }
 
-async function lookAt(world: World, sessions: SystemState['sessions']): Promise<SystemState> {
-  const { config, system, database, nodes, memory, followers, readers, redis } = world;
+async function lookAt(parts: Parts, sessions: SystemState['sessions']): Promise<SystemState> {
+  const { config, system, database, nodes, memory, followers, readers, redis } = parts;
   const { node } = nodes;
-  const { latencyMs, seen } = await askDatabase(world);
+  const { latencyMs, seen } = await askDatabase(parts);
   const ageMs = node.ageMs();
   const followerList = followers.list();
   const state: SystemState = {
@@ -81,7 +102,7 @@ async function lookAt(world: World, sessions: SystemState['sessions']): Promise<
       })),
     },
     readers: Object.entries(readers).flatMap(([name, reader]) =>
-      reader ? [standingOf(world, name, reader.state(), seen?.readers)] : [],
+      reader ? [standingOf(parts, name, reader.state(), seen?.readers)] : [],
     ),
     database: {
       kind: database.sole ? 'embedded' : 'postgresql',
@@ -89,17 +110,17 @@ async function lookAt(world: World, sessions: SystemState['sessions']): Promise<
       latency_ms: latencyMs,
     },
     redis: redis === null ? 'none' : redis.healthy ? 'up' : 'away',
-    notices: { listeners: world.notices.state().listeners },
+    notices: { listeners: parts.notices.state().listeners },
     passwords: system.passwords.load(),
     sessions,
     marking: seen?.marking ?? [],
     degraded: [],
   };
-  return { ...state, degraded: findDegraded(world, state) };
+  return { ...state, degraded: findDegraded(parts, state) };
 }
 
 function standingOf(
-  { system }: World,
+  { system }: Parts,
   name: string,
   own: { failures: number; lastDone: Date | null },
   all: ReaderBehind[] | undefined,
@@ -122,8 +143,8 @@ interface Seen {
 }
 
 /** What the database says; null for what it has not said in time. */
-async function askDatabase(world: World): Promise<{ latencyMs: number | null; seen: Seen | null }> {
-  const { database, system, readers } = world;
+async function askDatabase(parts: Parts): Promise<{ latencyMs: number | null; seen: Seen | null }> {
+  const { database, system, readers } = parts;
   let latencyMs: number | null = null;
   const ask = async (): Promise<Seen> => {
     const askedMs = system.monotonicMs();
@@ -132,7 +153,7 @@ async function askDatabase(world: World): Promise<{ latencyMs: number | null; se
     const [nodes, behind, marking] = await Promise.all([
       listNodes(database),
       readReadersBehind(database, Object.keys(readers)),
-      readMarking(world),
+      readMarking(parts),
     ]);
     return { nodes, readers: behind, marking };
   };
@@ -145,7 +166,7 @@ async function askDatabase(world: World): Promise<{ latencyMs: number | null; se
   }
 }
 
-async function readMarking({ database }: World): Promise<Marking[]> {
+async function readMarking({ database }: Parts): Promise<Marking[]> {
   const cuts = await readCutsBeingMarked(database, MOST_MARKINGS);
   const found: Marking[] = [];
   for (const { position, at, scope, user_id, user_ids, client_id, device_id } of cuts) {

@@ -1,4 +1,4 @@
-import type { System } from '../system/system.ts';
+import type { System } from '../../system/system.ts';
 
 /** A count that takes long where there is much to count. */
 export interface Counted<T> {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { createEndOne } from '../../src/actions/end-one.ts';
-import { actOf, type Origin } from '../../src/actions/world.ts';
+import { createEndOne } from '../../src/cluster/endings/end-one.ts';
+import { actOf, type Origin } from '../../src/world/world.ts';
 import { newUser, opened } from '../http/logins.ts';
 import { openNode } from '../races/node.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';

@@ -1,8 +1,8 @@
 import type { Propagation } from '@curfew/protocol/node';
-import type { Nodes } from '../cluster/nodes.ts';
-import type { Database } from '../store/database.ts';
-import { endEachSession, type Ending, type OneEnding } from '../store/revoke.ts';
-import type { Timers } from '../system/timers.ts';
+import type { Nodes } from '../nodes/nodes.ts';
+import type { Database } from '../../store/database.ts';
+import { endEachSession, type Ending, type OneEnding } from '../../store/revoke.ts';
+import type { Timers } from '../../system/timers.ts';
 
 /** More at once gain nothing, and one statement should stay short. */
 const BATCH = 500;

@@ -1,7 +1,7 @@
 import { Memory } from '@curfew/protocol/memory';
 import { type Verdict, type Watched, watch } from '@curfew/protocol/replica';
-import type { LiveSession } from '../domain/session.ts';
-import type { System } from '../system/system.ts';
+import type { LiveSession } from '../../domain/session.ts';
+import type { System } from '../../system/system.ts';
 
 /** What is loaded is believed for at most this long, however fresh the memory is. */
 export const BELIEVED_MS = 60_000;

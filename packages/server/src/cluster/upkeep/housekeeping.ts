@@ -1,10 +1,10 @@
-import { sweepLimits } from '../store/limits.ts';
-import { boundRefusals } from '../store/refusals.ts';
-import { purgeOld, readersHolding } from '../store/purge.ts';
-import type { Database } from '../store/database.ts';
-import { markExpired, purgeSessions, saveActivity } from '../store/sessions.ts';
-import type { System } from '../system/system.ts';
-import type { SessionMemory } from './memory.ts';
+import { sweepLimits } from '../../store/limits.ts';
+import { boundRefusals } from '../../store/refusals.ts';
+import { purgeOld, readersHolding } from '../../store/purge.ts';
+import type { Database } from '../../store/database.ts';
+import { markExpired, purgeSessions, saveActivity } from '../../store/sessions.ts';
+import type { System } from '../../system/system.ts';
+import type { SessionMemory } from '../memory/session-memory.ts';
 
 const BATCH = 500;
 const ACTIVITY_BATCH = 5000;

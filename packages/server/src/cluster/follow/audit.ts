@@ -1,7 +1,7 @@
-import type { Database } from '../store/database.ts';
-import { moveReader, readerPlace } from '../store/log/cursors.ts';
-import { readAudited } from '../store/log/follow.ts';
-import { type Queryable, statement } from '../store/statement.ts';
+import type { Database } from '../../store/database.ts';
+import { moveReader, readerPlace } from '../../store/log/cursors.ts';
+import { readAudited } from '../../store/log/follow.ts';
+import { type Queryable, statement } from '../../store/statement.ts';
 
 // Nodes that write at once write each row once, by the index.
 const writeAudit = statement<[positions: number[]], never>(

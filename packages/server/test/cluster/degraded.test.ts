@@ -1,8 +1,8 @@
 /** What is said to be less than it should be, at the border of each limit. */
 import { describe, expect, test } from 'vitest';
-import { findDegraded } from '../../src/actions/degraded.ts';
-import type { SystemState } from '../../src/actions/system-facts.ts';
-import type { World } from '../../src/actions/world.ts';
+import { findDegraded } from '../../src/cluster/state/degraded.ts';
+import type { SystemState } from '../../src/cluster/state/system-facts.ts';
+import type { World } from '../../src/world/world.ts';
 
 type State = Omit<SystemState, 'degraded'>;
 
