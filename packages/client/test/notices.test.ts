@@ -64,14 +64,12 @@ describe.skipIf(!hasChromium())('notices', () => {
     await logIn(phone);
     await connected(page, before);
 
-    const started = Date.now();
     expect(await phone.evaluate(() => window.client.logout({ scope: 'others' }))).toMatchObject({
       confirmed: true,
     });
     await expect.poll(() => heard(page)).toHaveLength(1);
     const [why] = await heard(page);
     expect(why).toMatchObject({ reason: 'logout', by: 'other_device', where: 'elsewhere', sessionId: sid });
-    expect((why?.heardMs ?? 0) - started).toBeLessThan(3000);
     await expect.poll(() => stage.sockets()).toBe(0);
     // What is over is not tried again, and the address has never held anything but the address.
     const upgrades = stage.requests.filter((one) => one.startsWith('UPGRADE'));

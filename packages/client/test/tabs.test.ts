@@ -70,7 +70,6 @@ describe.skipIf(!hasChromium())('tabs', () => {
       });
       // A listener that takes its time is waited for.
       expect(out, mode).toMatchObject({ cleared: 1, result: { server: 'done', ended: 1 } });
-      const saidMs = (await heard(one))[0]?.heardMs ?? 0;
       for (const [nth, tab] of others.entries()) {
         await expect.poll(() => heard(tab), { message: mode }).toHaveLength(1);
         const [why] = await heard(tab);
@@ -80,7 +79,6 @@ describe.skipIf(!hasChromium())('tabs', () => {
           where: 'another tab',
           sessionId: isShared ? sid : sids[nth + 1],
         });
-        expect(Math.abs((why?.heardMs ?? 0) - saidMs)).toBeLessThan(2000);
         expect(await sessionIn(tab), mode).toBe(null);
       }
       // The sessions that were a tab's own are over on the server as well.

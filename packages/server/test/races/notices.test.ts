@@ -140,13 +140,12 @@ describe.runIf(hasPostgres())('notices at another node', () => {
         },
       ),
     );
-    let longestMs = 0;
-    let turnMs = performance.now();
+    let mostInOneTurn = 0;
+    let before = 0;
     let over = false;
     const watchTurns = (): void => {
-      const now = performance.now();
-      longestMs = Math.max(longestMs, now - turnMs);
-      turnMs = now;
+      mostInOneTurn = Math.max(mostInOneTurn, told - before);
+      before = told;
       if (!over) setImmediate(watchTurns);
     };
     const body = { scope: 'application', client_id: session.clientId };
@@ -158,8 +157,8 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     await until('all are told', async () => told === LISTENERS);
     over = true;
     expect(a.world.notices.state().listeners).toBe(0);
-    // A slice is 2 ms; garbage and other processes have their part. In one piece it would be more than 1,000.
-    expect(longestMs).toBeLessThan(500);
+    // A slice is 2 ms, and each listener takes 0.1 ms at least: on a machine with other work to do there are fewer.
+    expect(mostInOneTurn).toBeLessThanOrEqual(2 / 0.1 + 1);
     for (const stop of stops) stop();
   });
 

@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasPostgres } from '../services/fresh-database.ts';
+import { countUnderWay } from '../services/held-database.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
 import { newUser, type OpenSession, opened } from '../http/logins.ts';
 import { type Node, openPlace, type Place, until } from './node.ts';
@@ -19,11 +20,13 @@ describe.skipIf(!hasPostgres())('an ending of what another node has ended', () =
   let verifier: InProcessVerifier;
   let release = (): void => undefined;
   let held: Promise<void> | null = null;
+  let reads: () => number;
 
   beforeAll(async () => {
     place = await openPlace('postgres', { CURFEW_LEASE_MS: String(LEASE_MS) });
     [faster, node] = [place.at(0), place.at(1)];
     const { database } = node.world;
+    reads = countUnderWay(database, 'next_endings');
     const query = database.query.bind(database);
     Object.assign(database, {
       query: async (config: Parameters<typeof query>[0]) => {
@@ -93,6 +96,8 @@ describe.skipIf(!hasPostgres())('an ending of what another node has ended', () =
     out: () => Promise<Answer>,
     dead: string[],
   ): Promise<{ answer: Answer; early: boolean }> {
+    // One that was sent before might see what the faster node commits.
+    await until('no read is under way but those that are held', async () => reads() === 0);
     // It waits for this node, which cannot read, so its own answer comes last.
     const first = earlier();
     await until('the faster node has committed', over);

@@ -64,3 +64,23 @@ export function hold(database: Database, name: string, at: HeldAt): Held {
     release: letGo,
   };
 }
+
+/**
+ * Counts the statements of that name that are on their way, from here on. {@link hold} holds the next one: before it makes sense, one that
+ * was sent already has to be over.
+ */
+export function countUnderWay(database: Database, name: string): () => number {
+  let underWay = 0;
+  const query = database.query.bind(database);
+  const counted: Database['query'] = async (config) => {
+    if (config.name !== name) return query(config);
+    underWay++;
+    try {
+      return await query(config);
+    } finally {
+      underWay--;
+    }
+  };
+  Object.assign(database, { query: counted });
+  return () => underWay;
+}

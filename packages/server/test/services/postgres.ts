@@ -97,6 +97,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     max_connections: '200',
     shared_buffers: '32MB',
     lc_messages: 'C',
+    jit: 'off',
+    autovacuum: 'off',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
     ...options.settings,
   };
