@@ -79,7 +79,7 @@ export function httpPage(description: Description): string {
   return [
     '# HTTP',
     '',
-    '<!-- Written by `npm run docs` from packages/server/src/http/contract. -->',
+    '<!-- Written by `npm run docs` from the rows in packages/server/src/http. -->',
     '',
     'Every call, who may make it, what it takes and what it answers. The same as OpenAPI 3.1: `GET /openapi.json`, and',
     'as a page to try it in: `GET /docs`. Instants are ISO 8601 in UTC, positions and ids of users are JSON numbers.',

@@ -1,4 +1,4 @@
-import { accessLifeSeconds, type Contract, type LiveSession } from '../domain/session.ts';
+import { accessLifeSeconds, type LiveSession } from '../domain/session.ts';
 import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tokens.ts';
 import type { Application } from '../config.ts';
 import type { World } from '../world/world.ts';
@@ -16,7 +16,7 @@ export interface IssuedTokens {
 }
 
 /** The credentials of each API family. */
-export const GRANT_OF_CONTRACT: Record<Contract, Grant> = {
+export const GRANT_OF_CONTRACT: Record<string, Grant> = {
   v1: 'bearer',
   envelope: 'bearer',
   token: 'opaque',

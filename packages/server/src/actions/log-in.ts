@@ -1,12 +1,11 @@
 import { userActor } from '../domain/actor.ts';
 import { sourceOf } from '../domain/ip-address.ts';
-import type { Contract } from '../domain/session.ts';
 import { findCredentials } from '../store/users.ts';
 import { countAttempt, countFailedAttempt, type LoginAttempt, uncountAttempt } from '../store/limits.ts';
 import { Overloaded } from '../system/passwords.ts';
 import { forgive } from './forgive.ts';
 import { provePassword } from './prove-password.ts';
-import { type DeviceInput, type StartedSession, startSession } from './start-session.ts';
+import { type SessionTerms, type StartedSession, startSession } from './start-session.ts';
 import { type Origin, type World } from '../world/world.ts';
 
 export type LoginOutcome =
@@ -15,12 +14,9 @@ export type LoginOutcome =
   | { outcome: 'invalid_credentials' }
   | { outcome: 'rate_limited'; retryAfterSeconds: number };
 
-export interface LoginInput {
+export interface LoginInput extends SessionTerms {
   email: string;
   password: string;
-  contract: Contract;
-  clientId: string;
-  device: DeviceInput;
 }
 
 /** E-mail address and password in, a new session out. */

@@ -20,6 +20,12 @@ export type LogoutScope =
   /** The sessions on one device; without a name, on the device that asks. */
   | { scope: 'device'; device?: string | undefined };
 
+interface LogoutOptions {
+  wait?: Wait | undefined;
+  /** Whether the caller can be asked for the password again: the four contracts have no answer that would. */
+  mayAsk?: boolean;
+}
+
 /**
  * Ends sessions of the user who asks. Answers after the commit, and with `wait: "replicas"` when it is true everywhere.
  * A database that does not answer throws: nobody is told that they are logged out when they are not.
@@ -29,11 +35,9 @@ export async function logOut(
   session: LiveSession,
   target: LogoutScope,
   origin: Origin,
-  wait: Wait = 'replicas',
+  { wait = 'replicas', mayAsk = false }: LogoutOptions = {},
 ): Promise<Settled> {
-  // The four contracts have no answer that would ask for the password.
-  if (origin.contract === 'v1' && reachesFurther(session, target))
-    await askForRecentLogin(world, session.sid);
+  if (mayAsk && reachesFurther(session, target)) await askForRecentLogin(world, session.sid);
   const act = actOf(world, origin, userActor(session.userId, session.sid));
   if (target.scope === 'this') return endThis(world, session, act, wait);
   if (target.scope === 'selected')
@@ -45,6 +49,21 @@ export async function logOut(
 function reachesFurther({ sid }: LiveSession, target: LogoutScope): boolean {
   if (target.scope === 'selected') return target.sessions.some((one) => one.toLowerCase() !== sid);
   return target.scope !== 'this';
+}
+
+/** Whether it ends the session that asks. */
+export function endsItself({ sid, deviceId }: LiveSession, target: LogoutScope): boolean {
+  switch (target.scope) {
+    case 'this':
+    case 'all':
+      return true;
+    case 'others':
+      return false;
+    case 'selected':
+      return target.sessions.includes(sid);
+    case 'device':
+      return (target.device ?? deviceId) === deviceId;
+  }
 }
 
 /** What that would end. */

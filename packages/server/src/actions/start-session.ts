@@ -1,11 +1,10 @@
 import { plainName } from '../domain/plain-name.ts';
-import { type Contract, idleExpiry, type LiveSession } from '../domain/session.ts';
+import { idleExpiry, type LiveSession } from '../domain/session.ts';
 import { type Act, insertNewSession } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
 import {
   applicationOf,
   asOfNow,
-  GRANT_OF_CONTRACT,
   type Grant,
   type IssuedTokens,
   issueTokens,
@@ -17,6 +16,16 @@ import { actOf, type Origin, type World } from '../world/world.ts';
 export interface DeviceInput {
   id?: string | undefined;
   name?: string | undefined;
+}
+
+/** What a session is opened as. */
+export interface SessionTerms {
+  /** The family that it is opened through, by its name. */
+  contract: string;
+  /** The credentials that it gets. */
+  grant: Grant;
+  clientId: string;
+  device: DeviceInput;
 }
 
 export interface StartedSession {
@@ -32,7 +41,7 @@ export interface StartedSession {
 export async function startSession(
   world: World,
   subject: Subject,
-  how: { contract: Contract; clientId: string; device: DeviceInput; grant?: Grant },
+  how: SessionTerms,
   origin: Origin,
 ): Promise<StartedSession | null> {
   const opened = await openSession(world, world.database, subject, how, actOf(world, origin, subject.actor));
@@ -58,12 +67,12 @@ export async function openSession(
   world: World,
   on: Queryable,
   subject: Omit<Subject, 'actor'>,
-  how: { contract: Contract; clientId: string; device: DeviceInput; grant?: Grant },
+  how: SessionTerms,
   act: Act,
 ): Promise<OpenedSession | null> {
   const { system, memory } = world;
   const application = applicationOf(world, how.clientId);
-  const grant = how.grant ?? GRANT_OF_CONTRACT[how.contract];
+  const { grant } = how;
   const asOf = asOfNow(world);
   const now = asOf.at;
   const expiresAt = new Date(now.getTime() + application.absoluteSeconds * 1000);

@@ -13,12 +13,11 @@ import { actOf, type Origin } from '../world/world.ts';
 import { type OpenWorld, openWorld } from '../authority.ts';
 import type { Config } from '../config.ts';
 import { passwordFault } from '../domain/password.ts';
-import { accountBody } from '../http/admin.ts';
-import { previewBody } from '../http/respond.ts';
-import { cursorNow } from '../store/log/cursors.ts';
-import { readOn } from '../store/log/follow.ts';
-import { EVERY_EVENT } from '../store/log/page.ts';
+import { accountView } from '../actions/account-view.ts';
 import { findCredentials, findUser } from '../store/users.ts';
+import { cursorNow } from '../store/log/cursors.ts';
+import { EVERY_EVENT } from '../store/log/page.ts';
+import { readOn } from '../store/log/follow.ts';
 import { Refused } from './declare.ts';
 import { LAST_ADMINISTRATOR, type LoggedEvent, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
@@ -52,28 +51,28 @@ function directOperator({ world, close }: OpenWorld): Operator {
     async users({ query, after, limit }) {
       const users = await findUsers(world, query, after, limit);
       return {
-        users: users.map(accountBody),
+        users: users.map(accountView),
         next: users.length === limit ? (users.at(-1)?.id ?? null) : null,
       };
     },
     async userById(id) {
       const user = await findUser(database, id);
-      return user && accountBody(user);
+      return user && accountView(user);
     },
     async userByEmail(email) {
       const found = await findCredentials(database, email);
       const user = found && (await findUser(database, found.id));
-      return user && accountBody(user);
+      return user && accountView(user);
     },
     async addUser(user) {
       judgePassword(user.password);
       const made = await createUser(world, user, changer, origin);
-      return made && accountBody(made);
+      return made && accountView(made);
     },
     async changeUser(id, change, confirmsLast) {
       const changing = changeUser(world, id, change, { ...changer, confirmsLast }, origin);
       const user = await changing.catch(refuseLast);
-      return user && accountBody(user);
+      return user && accountView(user);
     },
     deleteUser: (id, confirmsLast) =>
       removeUser(world, id, { ...changer, confirmsLast }, origin).catch(refuseLast),
@@ -85,7 +84,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
       const sessions = await listSessions(world, { ...filter, alive: ended ? null : true }, limit);
       return { sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null };
     },
-    preview: async (target) => previewBody(await previewEnding(world, target)),
+    preview: async (target) => ({ dry_run: true, ...(await previewEnding(world, target)) }),
     async end(target, { note, ...how }) {
       const begunMs = system.monotonicMs();
       const ending = await endByAdministrator(

@@ -14,11 +14,11 @@ export { END_REASONS, type EndReason } from '@curfew/protocol/notices';
  */
 
 export type Role = 'user' | 'admin';
-export type Contract = 'v1' | 'envelope' | 'session-id' | 'token' | 'cookie';
 
 /** Who a request speaks for, once its credential has been judged: an open session and its user. */
 export interface LiveSession extends SessionFacts {
-  contract: Contract;
+  /** The family that it was opened through, by its name. */
+  contract: string;
   deviceName: string;
   createdAt: Date;
   expiresAt: Date;

@@ -2,24 +2,22 @@ import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
 import type { World } from '../world/world.ts';
 import { createAddressReader } from './address.ts';
-import { serveAdmin } from './admin.ts';
-import { serveEnvelope } from './envelope.ts';
-import type { Call } from './environment.ts';
+import { createSystemState } from '../cluster/state/system-state.ts';
+import { countInBackground } from '../cluster/state/background-count.ts';
+import { countLiveByClient } from '../store/live-count.ts';
+import type { Family } from './contract/family.ts';
+import { FAMILIES } from './families.ts';
+import type { Call, Site } from './environment.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from './headers.ts';
 import type { Metrics } from './operator/metrics.ts';
 import { OpenStreams } from './admin/open-streams.ts';
 import { servePages } from './pages/serve.ts';
-import { registerSecurity } from './contract/openapi.ts';
-import { serveOauth } from './oauth.ts';
-import { serveOperator } from './operator.ts';
+import { describeApi, registerSecurity } from './contract/openapi.ts';
+import { serveDocsFiles } from './operator/docs-files.ts';
 import { RequestLog } from './request-log.ts';
 import { faultOf, refuse } from './respond.ts';
-import { createRouter, type Router } from './contract/serve-row.ts';
-import { serveSessionId } from './session-id.ts';
-import { serveSockets } from './sockets.ts';
-import { serveToken } from './token.ts';
+import { createRouter, type Router, serveFamily } from './contract/serve-row.ts';
 import { redact } from '../system/log.ts';
-import { serveV1 } from './v1.ts';
 
 /** Longer than any address of ours with its parameters. */
 const MAX_URL_LENGTH = 8192;
@@ -30,6 +28,7 @@ export function createApp(
   metrics: Metrics,
   streams: OpenStreams = new OpenStreams(),
   requests: RequestLog = new RequestLog(world.system),
+  families: readonly Family[] = FAMILIES,
 ): Router {
   const router = createRouter();
   const { config, system } = world;
@@ -40,9 +39,17 @@ export function createApp(
       'plain HTTP on loopback, for development: the session cookie has no __Host- prefix and no Secure',
     );
 
+  const site: Site = {
+    metrics,
+    streams,
+    systemState: createSystemState(world),
+    countSessions: countInBackground(system, (now) => countLiveByClient(world.database, now)),
+    describe: () => describeApi(router, config.issuer),
+  };
   router.use(async (c, next) => {
     const startedMs = system.monotonicMs();
     c.set('world', world);
+    c.set('site', site);
     c.set('startedMs', startedMs);
     c.set('requestId', requests.nextId());
     c.set(
@@ -87,14 +94,10 @@ export function createApp(
   );
 
   registerSecurity(router, config.cookie.name);
-  serveV1(router);
-  serveAdmin(router, world, streams);
-  serveEnvelope(router);
-  serveSessionId(router);
-  serveToken(router);
-  serveOauth(router);
-  serveSockets(router);
-  serveOperator(router, world, metrics);
+  for (const family of families) serveFamily(router, family);
+  serveDocsFiles(router);
+  // What HAProxy asks when it is told no address: a 405 would take the node out.
+  router.options('/', (c) => c.body(null, 204, { allow: 'GET, HEAD, OPTIONS' }));
   servePages(router, world);
 
   router.notFound((c) => {

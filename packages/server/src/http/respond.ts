@@ -1,4 +1,5 @@
 import { type ProblemCode, type ProblemMore, PROBLEMS, problem } from '@curfew/protocol/errors';
+import type { Refusal } from '../actions/admit.ts';
 import type { Preview } from '../actions/preview-ending.ts';
 import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
@@ -37,10 +38,10 @@ export function refuseInput(c: Call, fault: InputFault): Response {
 }
 
 /** What went wrong, in the one word that every API family translates into its own; or the input at fault. */
-export type Fault = 'too_large' | 'overloaded' | 'failed' | InputFault;
+export type Fault = 'too_large' | 'overloaded' | 'failed' | Refusal['code'] | InputFault;
 
 /** Sorts an exception. One that is our own failure is written to the system log here, and nowhere said to the caller. */
-export function faultOf(c: Call, error: unknown): Exclude<Fault, InputFault> {
+export function faultOf(c: Call, error: unknown): 'too_large' | 'overloaded' | 'failed' {
   if (error instanceof BodyTooLarge) return 'too_large';
   if (error instanceof Overloaded) return 'overloaded';
   c.get('world').system.log.error(

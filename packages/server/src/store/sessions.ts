@@ -1,4 +1,4 @@
-import type { Contract, EndReason, LiveSession, Role, UserFacts } from '../domain/session.ts';
+import type { EndReason, LiveSession, Role, UserFacts } from '../domain/session.ts';
 import type { TokenKind } from '../domain/tokens.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
@@ -22,7 +22,7 @@ export interface SessionRow {
   client_id: string;
   device_id: string;
   device_name: string;
-  contract: Contract;
+  contract: string;
   born: number;
   created_at: Date;
   expires_at: Date;
@@ -137,7 +137,7 @@ export interface NewSession {
   deviceId: string;
   /** Null: the one that the user gave the device in an earlier session. */
   deviceName: string | null;
-  contract: Contract;
+  contract: string;
   idleSeconds: number;
   idleExpiresAt: Date;
   expiresAt: Date;
@@ -254,7 +254,7 @@ export interface SessionSummary {
   client_id: string;
   device_id: string;
   device_name: string;
-  contract: Contract;
+  contract: string;
   user_agent: string;
   ip_address: string | null;
   created_at: Date;

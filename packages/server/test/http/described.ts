@@ -1,28 +1,19 @@
 /** Holds every answer of a test against the contract: its status is described, its body is of the described shape. */
 import { expect } from 'vitest';
-import * as admin from '../../src/http/contract/admin.ts';
-import * as legacy from '../../src/http/contract/legacy.ts';
-import * as oauth from '../../src/http/contract/oauth.ts';
-import * as operator from '../../src/http/contract/operator.ts';
-import type { Answer as DescribedAnswer } from '../../src/http/contract/row.ts';
-import * as sockets from '../../src/http/contract/sockets.ts';
-import * as v1 from '../../src/http/contract/v1.ts';
+import type { Answer as DescribedAnswer, Row } from '../../src/http/contract/row.ts';
+import { FAMILIES } from '../../src/http/families.ts';
 import { SECURITY_HEADERS } from '../../src/http/headers.ts';
 import type { Caller } from '../support.ts';
 
-export interface DescribedRow {
+export interface DescribedRow extends Pick<Row, 'method' | 'path' | 'caller'> {
   name: string;
-  method: string;
-  path: string;
   responses: Record<string, DescribedAnswer>;
   request?: { body?: { content: Record<string, { example?: unknown }>; required?: boolean } };
 }
 
 /** Every row of the contract. */
-export const ROWS: DescribedRow[] = [v1, admin, legacy, oauth, sockets, operator].flatMap((family) =>
-  Object.entries(family)
-    .filter(([, value]) => typeof value === 'object' && 'responses' in value)
-    .map(([name, value]) => ({ name, ...(value as unknown as Omit<DescribedRow, 'name'>) })),
+export const ROWS: DescribedRow[] = FAMILIES.flatMap(({ endpoints }) =>
+  endpoints.map(({ row }) => ({ name: row.operationId, ...row }) as DescribedRow),
 );
 
 /** The row that a request falls to. */

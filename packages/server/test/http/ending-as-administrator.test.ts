@@ -359,49 +359,6 @@ describe('the administration', () => {
     expect(second.users.every((one) => one.id > 2)).toBe(true);
   });
 
-  describe('who may', () => {
-    const rows: [string, string, object?][] = [
-      ['GET', '/v1/admin/users'],
-      ['POST', '/v1/admin/users', { email: 'eve@example.com' }],
-      ['GET', '/v1/admin/users/1'],
-      ['PATCH', '/v1/admin/users/1', { role: 'user' }],
-      ['DELETE', '/v1/admin/users/1'],
-      ['POST', '/v1/admin/users/1/password', {}],
-      ['GET', '/v1/admin/sessions'],
-      ['POST', '/v1/admin/sessions', { user_id: 1 }],
-      ['POST', '/v1/admin/logout', { scope: 'user', user_id: 1 }],
-      ['GET', '/v1/admin/events'],
-      ['GET', '/v1/admin/keys'],
-      ['POST', '/v1/admin/keys/rotate'],
-    ];
-    test.each(rows)('%s %s: no user, nobody, no almost-key', async (method, path, body) => {
-      const user = await opened(call, ada.id);
-      const keep = await v1Login(call, ADMIN);
-      const ask = async (bearer?: string) => {
-        const { status, json } = await call(method, path, {
-          ...(bearer === undefined ? {} : { bearer }),
-          ...(body ? { body } : {}),
-        });
-        return [status, json.code];
-      };
-      const forService = path === '/v1/admin/sessions' && method === 'POST';
-      expect(await ask(user.bearer)).toEqual(forService ? [401, 'not_authenticated'] : [403, 'forbidden']);
-      for (const bearer of [
-        undefined,
-        '',
-        'x',
-        SERVICE_KEY.slice(0, -1),
-        `${SERVICE_KEY}x`,
-        SERVICE_KEY.toUpperCase(),
-        `${SERVICE_KEY},`,
-      ])
-        expect([bearer, ...(await ask(bearer))]).toEqual([bearer, 401, 'not_authenticated']);
-      // To vouch for a user is the service's alone: not even an administrator's session may.
-      if (forService) expect(await ask(keep.bearer)).toEqual([401, 'not_authenticated']);
-      expect(await alive(call, [keep])).toEqual([true]);
-    });
-  });
-
   test('a service opens sessions of every kind', async () => {
     const open = (more: object) =>
       call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: ada.id, ...more } });

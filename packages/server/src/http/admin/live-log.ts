@@ -1,13 +1,12 @@
+import type { Administrator } from '../../actions/admit.ts';
 import { mayAdminister } from '../../domain/audience.ts';
 import { authenticate } from '../../actions/authenticate.ts';
 import { followRefusals } from '../../actions/follow-refusals.ts';
 import { shown, type ShownEvent } from '../../actions/read-log.ts';
 import type { World } from '../../world/world.ts';
-import type { LiveSession } from '../../domain/session.ts';
-import type { Credential } from '../../domain/tokens.ts';
 import { cursorNow, cursorSince } from '../../store/log/cursors.ts';
-import { readOn } from '../../store/log/follow.ts';
 import { type EventFilter, passing } from '../../store/log/page.ts';
+import { readOn } from '../../store/log/follow.ts';
 import type { Call } from '../environment.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { refuse, RETRY_AFTER } from '../respond.ts';
@@ -27,12 +26,6 @@ const SHOWN_AGAIN_MS = 300_000;
 /** After a look that failed. */
 const AGAIN_MS = 1000;
 
-/** Who looks on: an administrator's session, or nobody's for a service key. */
-export interface Onlooker {
-  session: LiveSession | null;
-  credential: Credential | null;
-}
-
 /**
  * Streams what is new in the log and passes the filter, until the client goes, the session ends or the node stops. It is read
  * when the client has room for more, so what is waiting for a slow one waits in the database.
@@ -41,7 +34,7 @@ export interface Onlooker {
 export async function streamLog(
   c: Call,
   streams: OpenStreams,
-  onlooker: Onlooker,
+  onlooker: Administrator,
   filter: EventFilter,
   cursor: string | null,
 ): Promise<Response> {
@@ -158,7 +151,7 @@ export async function streamLog(
 }
 
 /** Asked of memory as long as that may answer. A database that does not answer is a fault: nothing is shown then. */
-export async function mayLook(world: World, { credential }: Onlooker): Promise<boolean> {
+export async function mayLook(world: World, { credential }: Administrator): Promise<boolean> {
   if (credential === null) return true;
   const session = await authenticate(world, credential, false);
   return session !== null && mayAdminister(world.config, session);

@@ -1,6 +1,7 @@
-import { type RouteConfig, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { decodePercent, decodeUtf8, jsonTextFault } from '../../domain/unicode.ts';
 import type { Call } from '../environment.ts';
+import type { FormBody, InputOf, JsonBody, Row } from './row.ts';
 
 /** Every body of ours is small. */
 export const BODY_LIMIT_BYTES = 64 * 1024;
@@ -24,14 +25,31 @@ const GIVEN_TWICE = 'is given more than once';
 /** Whether an address takes only what it knows: those of the product's own API. */
 const isStrict = (path: string): boolean => path.startsWith('/v1/');
 
-interface BodyRow<S extends z.ZodType> {
-  path: string;
-  request: { body: { content: { 'application/json': { schema: S } }; required: boolean } };
+/** What a row asks for of a request: parameters first, then the body. */
+export async function readInput<R extends Row>(c: Call, row: R): Promise<Input<InputOf<R>>> {
+  const { params, query, body, asWritten } = row.request ?? {};
+  const parts: Record<string, unknown> = {};
+  for (const [name, schema, values] of [
+    ['params', params, () => c.req.param()],
+    ['query', query, () => c.req.query()],
+  ] as const) {
+    if (!schema) continue;
+    const read = asWritten ? { ok: true as const, value: values() } : readParameters(schema, values());
+    if (!read.ok) return read;
+    parts[name] = read.value;
+  }
+  if (body) {
+    const read = await ('application/json' in body.content
+      ? readJson(c, body as JsonBody, isStrict(row.path))
+      : readForm(c, body as FormBody));
+    if (!read.ok) return read;
+    parts['body'] = read.value;
+  }
+  return { ok: true, value: parts as unknown as InputOf<R> };
 }
 
-/** The JSON body of a request, validated by its row's schema. */
-export async function readBody<S extends z.ZodType>(c: Call, row: BodyRow<S>): Promise<Input<z.output<S>>> {
-  const { content, required } = row.request.body;
+/** The JSON body of a request. @param strict refuses a member that is given twice */
+async function readJson(c: Call, { content, required }: JsonBody, strict: boolean): Promise<Input<unknown>> {
   const bytes = await readBytes(c);
   if (bytes.length === 0 && !required) return validate(content['application/json'].schema, {});
   // A form from another site can send text/plain or a form's type without asking first; JSON it cannot (ASVS 3.5.2).
@@ -47,7 +65,7 @@ export async function readBody<S extends z.ZodType>(c: Call, row: BodyRow<S>): P
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     return malformed(null, 'The body must be a JSON object');
   // RFC 7493 section 2.3. Of two, readers differ in which one counts; the four contracts go on taking the last.
-  const repeated = isStrict(row.path) ? repeatedMember(text) : null;
+  const repeated = strict ? repeatedMember(text) : null;
   if (repeated !== null) return malformed(repeated, GIVEN_TWICE);
   // In UTF-8 only an escape can bring half a surrogate pair, or NUL.
   const fault = ESCAPED.test(text) ? jsonTextFault(parsed) : null;
@@ -80,12 +98,8 @@ function repeatedMember(json: string): string | null {
   return null;
 }
 
-interface FormRow<S extends z.ZodType> {
-  request: { body: { content: { 'application/x-www-form-urlencoded': { schema: S } } } };
-}
-
-/** The same for a form, which RFC 7662 and RFC 7009 ask for. Never for a row that a cookie could speak for. */
-export async function readForm<S extends z.ZodType>(c: Call, row: FormRow<S>): Promise<Input<z.output<S>>> {
+/** The fields of a form. */
+export async function readForm<S extends z.ZodType>(c: Call, body: FormBody<S>): Promise<Input<z.output<S>>> {
   const bytes = await readBytes(c);
   if (!isOfType(c, 'application/x-www-form-urlencoded'))
     return mediaType('application/x-www-form-urlencoded');
@@ -97,13 +111,20 @@ export async function readForm<S extends z.ZodType>(c: Call, row: FormRow<S>): P
   // RFC 6749 section 3.2: parameters must not be given more than once.
   for (const name of new Set(fields.keys()))
     if (fields.getAll(name).length > 1) return malformed(name, GIVEN_TWICE);
-  const { schema } = row.request.body.content['application/x-www-form-urlencoded'];
+  const { schema } = body.content['application/x-www-form-urlencoded'];
   return readParameters(schema, Object.fromEntries(fields));
 }
 
+/** A fault of a field, or of the whole input. */
+export const inputFault = (field: string | null, message: string): InputFault => ({
+  field,
+  message,
+  kind: 'malformed',
+});
+
 const malformed = (field: string | null, message: string): { ok: false; fault: InputFault } => ({
   ok: false,
-  fault: { field, message, kind: 'malformed' },
+  fault: inputFault(field, message),
 });
 
 /** Whether the body is said to be of that type, in UTF-8 where it says so at all. */
@@ -150,14 +171,13 @@ function encodedFault(text: string, known?: readonly string[]): InputFault | nul
 }
 
 /** The parameters that a row reads from the query, by name. */
-export const parametersOf = (row: RouteConfig): object =>
-  row.request?.query instanceof z.ZodObject ? row.request.query.shape : {};
+export const parametersOf = (row: Row): object => row.request?.query?.shape ?? {};
 
 /**
  * What is wrong with the names in a query: one of the row's that is given twice, and, where the request changes
  * something, one that the row does not know. To an address that is only read a proxy may add its own.
  */
-export function queryFault(c: Call, row: RouteConfig): InputFault | null {
+export function queryFault(c: Call, row: Row): InputFault | null {
   if (!isStrict(row.path)) return null;
   const known = parametersOf(row);
   for (const [name, values] of Object.entries(c.req.queries())) {
@@ -170,10 +190,7 @@ export function queryFault(c: Call, row: RouteConfig): InputFault | null {
 }
 
 /** Parameters of a query, path or form, validated by their schema. */
-export function readParameters<S extends z.ZodType>(
-  schema: S,
-  values: Record<string, string>,
-): Input<z.output<S>> {
+function readParameters<S extends z.ZodType>(schema: S, values: Record<string, string>): Input<z.output<S>> {
   const fault = jsonTextFault(values);
   if (fault) return malformed(fault.path.join('.') || null, fault.message);
   return validate(schema, values);

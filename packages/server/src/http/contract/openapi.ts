@@ -4,7 +4,7 @@ const ABOUT = `Curfew is a session authority: login, refresh, "is this session a
 
 Four API families stand side by side over one set of sessions (contracts 001 to 004), beside the product's own \`/v1\`. Log in through any, log out through any other.`;
 
-/** OpenAPI 3.1, written from the very schemas that validate the requests. */
+/** OpenAPI 3.1, written from the very rows that validate the requests. */
 export function describeApi(router: Router, server: string): ReturnType<Router['getOpenAPI31Document']> {
   return router.getOpenAPI31Document({
     openapi: '3.1.0',

@@ -1,5 +1,6 @@
 import { PROBLEMS, type ProblemCode, problem } from '@curfew/protocol/errors';
-import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
+import type { CallerRule } from '../../domain/caller-rule.ts';
 import { ENDED_WHY_EXAMPLE, endedWhy } from './shapes.ts';
 
 /** An answer of a row: its schema is what clients are promised, its example is shown in the page. */
@@ -76,22 +77,54 @@ export function webSocket(description: string, ...codes: ProblemCode[]): Record<
   return { 101: { description }, ...problems(...codes, 'upgrade_required') };
 }
 
+interface Body<Type extends string, S extends z.ZodType> {
+  content: Record<Type, { schema: S; example: unknown }>;
+  required: boolean;
+}
+export type JsonBody<S extends z.ZodType = z.ZodType> = Body<'application/json', S>;
+export type FormBody<S extends z.ZodType = z.ZodType> = Body<'application/x-www-form-urlencoded', S>;
+
 /** A JSON body that is required, or not. */
-export function body<S extends z.ZodType>(
-  schema: S,
-  example: unknown,
-  required = true,
-): { content: { 'application/json': { schema: S; example: unknown } }; required: boolean } {
+export function body<S extends z.ZodType>(schema: S, example: unknown, required = true): JsonBody<S> {
   return { content: { 'application/json': { schema, example } }, required };
 }
 
-/** A row of the contract: method, path, who may call, input, every answer. */
-export function row<R extends RouteConfig>(route: R): R & { getRoutingPath(): string } {
-  return createRoute(route as R & { path: string }) as R & { getRoutingPath(): string };
+/** The body of a form, which RFC 7662 and RFC 7009 ask for. Never for a row that a cookie could speak for. */
+export function form<S extends z.ZodType>(schema: S, example: unknown): FormBody<S> {
+  return { content: { 'application/x-www-form-urlencoded': { schema, example } }, required: true };
 }
 
-/** Who may call, as OpenAPI security requirements. */
-export const SESSION = [{ bearer: [] }, { cookie: [] }];
-export const BEARER = [{ bearer: [] }];
-export const ADMINISTRATOR = [{ bearer: [] }, { cookie: [] }, { service: [] }];
-export const SERVICE = [{ service: [] }];
+/** One endpoint of the contract: `serveRow` acts upon it, the description is written from it. */
+export interface Row {
+  method: 'get' | 'post' | 'patch' | 'delete';
+  /** Also any other method, and any path below: a proxy may pass on those of the request that it asks about. */
+  anyMethod?: true;
+  path: string;
+  /** Verb and noun: generated clients call it so. */
+  operationId: string;
+  tags: string[];
+  summary: string;
+  description?: string;
+  caller: CallerRule;
+  request?: {
+    params?: z.ZodObject;
+    query?: z.ZodObject;
+    body?: JsonBody | FormBody;
+    /** The handler is given the parameters as they came: its contract has words of its own for what is wrong with them. */
+    asWritten?: true;
+  };
+  responses: Record<number, Answer>;
+}
+
+type Part<R, Name extends string> = R extends { request: Record<Name, infer S extends z.ZodType> }
+  ? R extends { request: { asWritten: true } }
+    ? { [Parameter in keyof z.input<S>]?: string }
+    : z.output<S>
+  : undefined;
+
+/** What a row reads of a request. */
+export interface InputOf<R extends Row> {
+  params: Part<R, 'params'>;
+  query: Part<R, 'query'>;
+  body: R extends { request: { body: Body<string, infer S> } } ? z.output<S> : undefined;
+}

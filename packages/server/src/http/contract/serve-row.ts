@@ -1,50 +1,93 @@
-import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { CallerOf } from '../../actions/admit.ts';
 import { Denied } from '../../actions/denied.ts';
+import type { Origin, World } from '../../world/world.ts';
+import { schemesOf } from '../../domain/caller-rule.ts';
 import { decodePercent } from '../../domain/unicode.ts';
-import { type InputFault, parametersOf, queryFault, queryTextFault } from './body.ts';
+import { admitCall } from '../admit-call.ts';
+import { originOf } from '../callers.ts';
 import type { Call, HonoEnvironment } from '../environment.ts';
-import { type Fault, faultOf, refuse, refuseInput } from '../respond.ts';
+import { type Fault, faultOf, refuse } from '../respond.ts';
+import { deletionsIfOver } from '../session-cookie.ts';
+import { type InputFault, parametersOf, queryFault, queryTextFault, readInput } from './body.ts';
+import type { Endpoint, Family, OnFault } from './family.ts';
+import type { InputOf, Row } from './row.ts';
 
 export type Router = OpenAPIHono<HonoEnvironment>;
-export type Handler = (c: Call) => Promise<Response> | Response;
 
-/**
- * Puts a row of the contract and its handler together: the row goes into the description, the handler onto the path.
- * @param onFault how the row's family says that something went wrong
- */
-export function serveRow(
-  router: Router,
-  row: RouteConfig & { getRoutingPath(): string },
-  handler: Handler,
-  onFault: (c: Call, fault: Fault) => Response,
-): void {
-  router.openAPIRegistry.registerPath(row);
-  const takesAddress = row.request?.query !== undefined || row.request?.params !== undefined;
-  router.on(row.method.toUpperCase(), row.getRoutingPath(), async (c) => {
-    const fault = takesAddress ? addressFault(c, row) : null;
-    if (fault) return onFault(c, fault);
-    try {
-      const fault = queryFault(c, row);
-      return fault ? refuseInput(c, fault) : await handler(c);
-    } catch (error) {
-      if (error instanceof Denied) return refuse(c, error.code);
-      return onFault(c, faultOf(c, error));
-    }
-  });
+/** What a handler is given: who calls, and what they ask for, as its row has it. */
+export interface Asked<R extends Row> {
+  c: Call;
+  world: World;
+  family: Family;
+  caller: CallerOf<R['caller']>;
+  input: InputOf<R>;
+  /** Where the request comes from, as the log keeps it. @param note what the caller wants to be read beside it */
+  origin: (note?: string) => Origin;
 }
 
-export function createRouter(): Router {
-  return new OpenAPIHono<HonoEnvironment>();
+/**
+ * Puts a row of the contract and its handler together. The handler is called when the address can be read, the caller may call,
+ * and the input is what the row takes, which is looked at in this order.
+ * @param onFault where it is answered otherwise than in the rest of the family, whose own way is given
+ */
+export function serveRow<R extends Row>(
+  row: R,
+  handler: (asked: Asked<R>) => Promise<Response> | Response,
+  onFault?: (c: Call, fault: Fault, family: OnFault) => Response | Promise<Response>,
+): Endpoint {
+  const answer = async (c: Call, family: Family): Promise<Response> => {
+    const fail = (fault: Fault): Response | Promise<Response> =>
+      onFault ? onFault(c, fault, family.onFault) : family.onFault(c, fault);
+    try {
+      const fault = addressFault(c, row) ?? queryFault(c, row);
+      if (fault) return await fail(fault);
+      const world = c.get('world');
+      const rule: R['caller'] = row.caller;
+      const caller = await admitCall(c, rule, family.name);
+      if (caller.kind === 'refused') return await fail(caller.code);
+      const input = await readInput(c, row);
+      const origin = (note?: string): Origin => originOf(c, family.name, note);
+      const answered = input.ok
+        ? await handler({ c, world, family, caller, input: input.value, origin })
+        : await fail(input.fault);
+      // It may be the administrator's own session that has ended.
+      if (caller.kind === 'administrator' && row.method !== 'get')
+        for (const deletion of await deletionsIfOver(c)) answered.headers.append('set-cookie', deletion);
+      return answered;
+    } catch (error) {
+      if (error instanceof Denied) return refuse(c, error.code);
+      return fail(faultOf(c, error));
+    }
+  };
+  return { row, answer };
+}
+
+export const createRouter = (): Router => new OpenAPIHono<HonoEnvironment>();
+
+/** Serves all of a family: its rows go into the description, their handlers onto their paths. */
+export function serveFamily(router: Router, family: Family): void {
+  for (const { row, answer } of family.endpoints) {
+    const { caller, anyMethod, ...described } = row;
+    const security = schemesOf(caller).map((scheme) => ({ [scheme]: [] }));
+    router.openAPIRegistry.registerPath({ ...described, ...(security.length > 0 ? { security } : {}) });
+    const path = row.path.replaceAll(/\/\{(\w+)\}/g, '/:$1');
+    const handler = (c: Call): Promise<Response> => answer(c, family);
+    if (anyMethod) for (const one of [path, `${path}/*`]) router.all(one, handler);
+    else router.on(row.method.toUpperCase(), path, handler);
+  }
 }
 
 /** What in the address of a request is no text, by the name of the parameter: the router would put something else there. */
-function addressFault(c: Call, row: RouteConfig): InputFault | null {
-  const names = row.path.split('/');
-  for (const [i, segment] of c.req.path.split('/').entries()) {
-    if (decodePercent(segment) === null)
-      return { field: names[i]?.slice(1, -1) ?? null, message: 'must be UTF-8', kind: 'malformed' };
+function addressFault(c: Call, row: Row): InputFault | null {
+  const { params, query } = row.request ?? {};
+  if (params) {
+    const segments = c.req.path.split('/');
+    for (const [i, name] of row.path.split('/').entries())
+      if (name.startsWith('{') && decodePercent(segments[i] ?? '') === null)
+        return { field: name.slice(1, -1), message: 'must be UTF-8', kind: 'malformed' };
   }
+  if (!params && !query) return null;
   // A proxy that asks passes its client's own query on, in any encoding.
-  const known = row.path.startsWith('/v1/check') ? Object.keys(parametersOf(row)) : undefined;
-  return queryTextFault(c, known);
+  return queryTextFault(c, row.anyMethod ? Object.keys(parametersOf(row)) : undefined);
 }

@@ -37,6 +37,8 @@ export const whole = (min: number, max: number = Number.MAX_SAFE_INTEGER) =>
     .transform(Number)
     .pipe(z.number().int().min(min).max(max))
     .openapi({ type: 'integer', minimum: min, maximum: max });
+/** How many a page of a list has. */
+export const pageSize = whole(1, 1000).default(100);
 export const clientId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the name of an application');
@@ -58,12 +60,13 @@ export const device = z
   })
   .openapi('DeviceInput');
 
+export const role = z.enum(['user', 'admin']);
 export const user = z
   .object({
     id: userId,
     email: z.string(),
     name: z.string(),
-    role: z.enum(['user', 'admin']),
+    role,
     workspace: z.string(),
   })
   .openapi('User');
@@ -170,6 +173,7 @@ export const preview = z
     sample: z.array(sessionView).describe('The newest of them, 10 at most.'),
   })
   .openapi('Preview');
+export const endedOrPreview = z.union([ended, preview]);
 export const dryRun = z
   .boolean()
   .optional()

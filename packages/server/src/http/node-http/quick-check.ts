@@ -1,21 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { World } from '../../world/world.ts';
 import type { Over } from '../../cluster/memory/session-memory.ts';
-import type { LiveSession } from '../../domain/session.ts';
 import { readCredential } from '../../domain/presented.ts';
 import type { Asked } from '../environment.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from '../headers.ts';
 import type { RequestLog } from '../request-log.ts';
-
-/** Who it is, for whoever asked: always all of them, so that a proxy overwrites what a client may have sent. */
-export function identityHeaders(session: LiveSession): [string, string][] {
-  return [
-    ['Curfew-Subject', String(session.userId)],
-    ['Curfew-Session', session.sid],
-    ['Curfew-Client', session.clientId],
-    ['Curfew-Role', session.user.role],
-  ];
-}
+import { identityHeaders } from '../v1/get-check.ts';
 
 /** A refusal as it goes over the wire, but for what each answer has of its own. */
 interface Refusal {

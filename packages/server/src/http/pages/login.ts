@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import { html } from 'hono/html';
-import { logIn } from '../../actions/log-in.ts';
 import { returnAddress } from '../../domain/return-address.ts';
 import { readForm } from '../contract/body.ts';
-import { originOf, presented, sessionCaller } from '../callers.ts';
-import { login as contract } from '../contract/v1.ts';
-import { startCookieSession } from '../cookie.ts';
+import { cookieCaller } from '../admit-call.ts';
+import { form } from '../contract/row.ts';
+import * as shape from '../contract/shapes.ts';
+import { COOKIE } from '../contracts/004-cookie/detail.ts';
+import { logInGivingCookie } from '../session-cookie.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
 import type { Built, PageTexts } from './built.ts';
@@ -16,21 +17,16 @@ import { whyOver } from './why-over.ts';
 
 export const AFTER_LOGIN = '/devices';
 
-const form = {
-  request: {
-    body: {
-      content: {
-        'application/x-www-form-urlencoded': {
-          schema: z.object({
-            email: z.string().default(''),
-            password: z.string().default(''),
-            next: z.string().optional(),
-          }),
-        },
-      },
-    },
-  },
-};
+const FORM = form(
+  z.object({
+    email: z.string().default(''),
+    password: z.string().default(''),
+    next: z.string().optional(),
+  }),
+  {},
+);
+/** What the API takes. */
+const CREDENTIALS = z.object({ email: shape.login, password: shape.password });
 
 type Fault = 'missing' | 'wrong' | 'tooMany' | 'crowded' | 'foreign' | 'failed';
 const STATUS = { missing: 400, wrong: 401, tooMany: 429, crowded: 503, foreign: 403, failed: 503 } as const;
@@ -49,7 +45,7 @@ export async function showLogin(c: Call, built: Built): Promise<Response> {
 
 export async function takeLogin(c: Call, built: Built): Promise<Response> {
   const call = pageCall(c, built);
-  const input = await readForm(c, form);
+  const input = await readForm(c, FORM);
   const { email = '', password = '', next: given } = input.ok ? input.value : {};
   const next = nextOf(c, given);
   const again = (fault: Fault, when = 0): Promise<Response> =>
@@ -60,17 +56,11 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
     );
   if (email === '' || password === '') return again('missing');
   // What the API would call malformed is nobody's address or password.
-  const credentials = contract.request.body.content['application/json'].schema.safeParse({ email, password });
+  const credentials = CREDENTIALS.safeParse({ email, password });
   if (!credentials.success) return again('wrong');
-  const world = c.get('world');
   try {
-    const outcome = await startCookieSession(c, () =>
-      logIn(
-        world,
-        { ...credentials.data, contract: 'cookie', clientId: 'default', device: {} },
-        originOf(c, 'cookie'),
-      ),
-    );
+    const login = { ...credentials.data, ...COOKIE, clientId: 'default', device: {} };
+    const outcome = await logInGivingCookie(c, login);
     switch (outcome.outcome) {
       case 'foreign_page':
         return await again('foreign');
@@ -96,10 +86,8 @@ export function nextOf(c: Call, given: string | undefined): string | null {
 
 /** By the cookie alone: a page is asked for by a browser. A database that does not answer leaves the form. */
 export async function isLoggedIn(c: Call): Promise<boolean> {
-  const from = presented(c);
-  if (from.via !== 'cookie') return false;
   try {
-    return (await sessionCaller(c, false, from)).kind === 'session';
+    return (await cookieCaller(c)) !== null;
   } catch (error) {
     faultOf(c, error);
     return false;

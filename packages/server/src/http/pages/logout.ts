@@ -1,17 +1,13 @@
 import { z } from '@hono/zod-openapi';
 import { html } from 'hono/html';
+import { passesCsrf, refuseSession, type SessionCaller } from '../../actions/admit.ts';
 import { logOut } from '../../actions/log-out.ts';
 import { csrfToken } from '../../domain/tokens.ts';
 import { readForm } from '../contract/body.ts';
-import {
-  originOf,
-  passesCsrf,
-  presented,
-  refuseSession,
-  type SessionCaller,
-  sessionCaller,
-} from '../callers.ts';
-import { clearFromBrowser } from '../cookie.ts';
+import { cookieCaller } from '../admit-call.ts';
+import { factsOf, originOf } from '../callers.ts';
+import { form } from '../contract/row.ts';
+import { clearFromBrowser } from '../session-cookie.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
 import type { Built } from './built.ts';
@@ -20,17 +16,7 @@ import { compact, type PageCall, pageCall, sendPage } from './shell.ts';
 
 /* A page with a form, without a script: no address that is merely visited logs anybody out. */
 
-const form = {
-  request: {
-    body: {
-      content: {
-        'application/x-www-form-urlencoded': {
-          schema: z.object({ csrf: z.string().default(''), next: z.string().optional() }),
-        },
-      },
-    },
-  },
-};
+const FORM = form(z.object({ csrf: z.string().default(''), next: z.string().optional() }), {});
 
 export async function showLogout(c: Call, built: Built): Promise<Response> {
   const call = pageCall(c, built);
@@ -48,16 +34,18 @@ export async function takeLogout(c: Call, built: Built): Promise<Response> {
   const call = pageCall(c, built);
   let next: string | null = null;
   try {
-    const input = await readForm(c, form);
+    const input = await readForm(c, FORM);
     next = nextOf(c, input.ok ? input.value.next : undefined);
     const caller = await cookieCaller(c);
     if (!caller) return await nothingToDo(call);
     // Sent from elsewhere: the question is asked instead.
-    if (!passesCsrf(c, caller, input.ok ? input.value.csrf : '')) {
-      refuseSession(c, caller.session, 'csrf_refused', 'csrf_failed');
+    const world = c.get('world');
+    const origin = originOf(c, 'cookie');
+    if (!passesCsrf(world, factsOf(c), caller, input.ok ? input.value.csrf : '')) {
+      refuseSession(world, caller.session, origin, 'csrf_refused', 'csrf_failed');
       return await ask(call, caller, next, 403);
     }
-    await logOut(c.get('world'), caller.session, { scope: 'this' }, originOf(c, 'cookie'));
+    await logOut(world, caller.session, { scope: 'this' }, origin);
   } catch (error) {
     faultOf(c, error);
     return notNow(call, next);
@@ -65,13 +53,6 @@ export async function takeLogout(c: Call, built: Built): Promise<Response> {
   clearFromBrowser(c);
   const query = new URLSearchParams({ reason: 'you', ...(next === null ? {} : { next }) });
   return c.redirect(`/login?${query.toString()}`, 303);
-}
-
-async function cookieCaller(c: Call): Promise<SessionCaller | null> {
-  const from = presented(c);
-  if (from.via !== 'cookie') return null;
-  const caller = await sessionCaller(c, false, from);
-  return caller.kind === 'session' ? caller : null;
 }
 
 async function ask(

@@ -5,8 +5,8 @@ import { queryTextFault } from '../contract/body.ts';
 import { presented } from '../callers.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
-import type { Handler, Router } from '../contract/serve-row.ts';
-import { onFault } from '../v1.ts';
+import type { Router } from '../contract/serve-row.ts';
+import { onV1Fault } from '../v1/faults.ts';
 import { type Built, readBuilt } from './built.ts';
 import { sendFile } from './files.ts';
 import { AFTER_LOGIN, showLogin, takeLogin } from './login.ts';
@@ -23,15 +23,15 @@ export function servePages(router: Router, world: World): void {
   // Read when the first page is asked for: most processes of a fleet never show one.
   let built: Built | null | undefined;
   const withBuilt =
-    (answer: (c: Call, built: Built) => Promise<Response> | Response): Handler =>
-    async (c) => {
+    (answer: (c: Call, built: Built) => Promise<Response> | Response) =>
+    async (c: Call): Promise<Response> => {
       try {
         const fault = queryTextFault(c, PARAMETERS);
-        if (fault) return onFault(c, fault);
+        if (fault) return onV1Fault(c, fault);
         built ??= readBuilt();
         return built ? await answer(c, built) : notBuilt(c);
       } catch (error) {
-        return onFault(c, faultOf(c, error));
+        return onV1Fault(c, faultOf(c, error));
       }
     };
   router.get('/', (c) => c.redirect(AFTER_LOGIN, 303));

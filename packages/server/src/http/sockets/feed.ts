@@ -13,7 +13,7 @@ import type { Feed } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../../world/world.ts';
 import { later, pause } from '../../system/timers.ts';
-import { isServiceKey } from '../callers.ts';
+import { isServiceKey } from '../../actions/admit.ts';
 import { readCredential } from '../../domain/presented.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { upgradeAnswered } from './upgrade-answers.ts';

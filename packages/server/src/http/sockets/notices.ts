@@ -14,7 +14,7 @@ import type { World } from '../../world/world.ts';
 import type { LiveSession } from '../../domain/session.ts';
 import { type Credential, parseBearer } from '../../domain/tokens.ts';
 import { later } from '../../system/timers.ts';
-import { deletionsOfDead } from '../callers.ts';
+import { deletionsOfDead } from '../session-cookie.ts';
 import { readCredential } from '../../domain/presented.ts';
 import type { Dropped, Metrics } from '../operator/metrics.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';

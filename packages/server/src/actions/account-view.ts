@@ -1,0 +1,15 @@
+import type { UserRecord } from '../store/users.ts';
+
+/** A user as the administration shows it. */
+export function accountView(user: UserRecord) {
+  const { id, email, name, role, workspace } = user;
+  return {
+    id,
+    email,
+    name,
+    role,
+    workspace,
+    created_at: user.created_at.toISOString(),
+    disabled_at: user.disabled_at?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,198 @@
+import { timingSafeEqual } from 'node:crypto';
+import { userActor } from '../domain/actor.ts';
+import type { CallerRule, RequestFacts } from '../domain/caller-rule.ts';
+import { isTrustedOrigin } from '../domain/origin.ts';
+import type { Presented } from '../domain/presented.ts';
+import type { RefusalType } from '../domain/refusal.ts';
+import type { LiveSession } from '../domain/session.ts';
+import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
+import { isForCurfew, mayAdminister } from '../domain/audience.ts';
+import { authenticate } from './authenticate.ts';
+import type { Origin, World } from '../world/world.ts';
+
+interface Nobody {
+  kind: 'nobody';
+}
+
+/** Who calls with a live session, and how the request came to say so. */
+export interface SessionCaller {
+  kind: 'session';
+  session: LiveSession;
+  credential: Credential;
+  via: 'header' | 'cookie';
+}
+
+/** A back end with a service key. */
+interface ServiceCaller {
+  kind: 'service';
+}
+
+/** Who administers; without a session it is a service. */
+export interface Administrator {
+  kind: 'administrator';
+  actor: string;
+  session: LiveSession | null;
+  credential: Credential | null;
+}
+
+/** A credential that has the form of one of ours, and is not judged yet. */
+interface CredentialCaller {
+  kind: 'credential';
+  credential: Credential;
+}
+
+export interface Refusal {
+  kind: 'refused';
+  code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'wrong_audience';
+  /** The cookie that came along opens nothing any more. */
+  deadCookie?: true;
+}
+
+type Caller = Nobody | SessionCaller | ServiceCaller | Administrator | CredentialCaller;
+
+/** Who a rule lets in. */
+export type CallerOf<R> = OfKind<R extends { rules: readonly (infer One)[] } ? One : R>;
+type OfKind<R> = R extends { who: infer Kind } ? Extract<Caller, { kind: Kind }> : never;
+
+const NOT_AUTHENTICATED: Refusal = { kind: 'refused', code: 'not_authenticated' };
+const NOBODY: Nobody = { kind: 'nobody' };
+
+/**
+ * Lets in who calls, or refuses, as the rule says. What is refused although its session is alive is noted.
+ * @param origin with the contract that the request is judged by
+ */
+export async function admit<R extends CallerRule>(
+  world: World,
+  rule: R,
+  facts: RequestFacts,
+  origin: Origin,
+): Promise<CallerOf<R> | Refusal> {
+  return (await judge(world, rule, facts, origin)) as CallerOf<R> | Refusal;
+}
+
+async function judge(
+  world: World,
+  rule: CallerRule,
+  facts: RequestFacts,
+  origin: Origin,
+): Promise<Caller | Refusal> {
+  const { from } = facts;
+  switch (rule.who) {
+    case 'nobody':
+      return NOBODY;
+    case 'dependent':
+      return judge(world, rule.choose(facts), facts, origin);
+    case 'credential':
+      if (from.via === 'none' || from.credential === null) return NOT_AUTHENTICATED;
+      return { kind: 'credential', credential: from.credential };
+    case 'service':
+      if (from.via === 'header' && isServiceKey(world, from.text)) return { kind: 'service' };
+      if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, origin);
+      return NOT_AUTHENTICATED;
+    case 'administrator':
+      return admitAdministrator(world, rule, facts, origin);
+    case 'session': {
+      const presented = rule.by === 'any' || from.via === 'header' ? from : NONE;
+      const noted = rule.notedAs === undefined ? origin : { ...origin, contract: rule.notedAs };
+      const caller = await admitSession(world, rule, { ...facts, from: presented }, noted);
+      if (caller.kind === 'refused' || !rule.own || isForCurfew(world.config, caller.session)) return caller;
+      return refuseSession(world, caller.session, noted, 'audience_refused', 'wrong_audience');
+    }
+  }
+}
+
+const NONE: Presented = { via: 'none' };
+
+async function admitSession(
+  world: World,
+  { use, changes }: { use: boolean; changes: boolean },
+  facts: RequestFacts,
+  origin: Origin,
+): Promise<SessionCaller | Refusal> {
+  const { from } = facts;
+  if (from.via === 'none' || from.credential === null) return NOT_AUTHENTICATED;
+  const session = await authenticate(world, from.credential, use);
+  if (!session) return from.via === 'cookie' ? { ...NOT_AUTHENTICATED, deadCookie: true } : NOT_AUTHENTICATED;
+  const caller: SessionCaller = { kind: 'session', session, credential: from.credential, via: from.via };
+  if (!changes || passesCsrf(world, facts, caller)) return caller;
+  return refuseSession(world, session, origin, 'csrf_refused', 'csrf_failed');
+}
+
+async function admitAdministrator(
+  world: World,
+  rule: { use: boolean; changes: boolean },
+  facts: RequestFacts,
+  origin: Origin,
+): Promise<Administrator | Refusal> {
+  const { from } = facts;
+  if (from.via === 'header' && isServiceKey(world, from.text))
+    return { kind: 'administrator', actor: 'service', session: null, credential: null };
+  const caller = await admitSession(world, rule, facts, origin);
+  if (caller.kind === 'refused') {
+    // No credential of ours: somebody guesses at a service key.
+    if (from.via === 'header' && from.credential === null)
+      noteWrongKey(world, 'admin_forbidden', from, origin);
+    return caller;
+  }
+  const { session, credential } = caller;
+  if (mayAdminister(world.config, session))
+    return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
+  const code = isForCurfew(world.config, session) ? 'forbidden' : 'wrong_audience';
+  return refuseSession(world, session, origin, 'admin_forbidden', code);
+}
+
+/** A page cannot make a browser send our Authorization header, so only a cookie can be abused (OWASP CSRF CS). */
+export function passesCsrf(
+  world: World,
+  facts: RequestFacts,
+  caller: SessionCaller,
+  given: string = facts.header('x-csrf-token') ?? '',
+): boolean {
+  if (caller.via !== 'cookie') return true;
+  return isFromTrustedPage(world, facts) && sameSecret(given, csrfToken(caller.credential.text));
+}
+
+/** Whether a request comes from another site's page; a program says nothing of a page. */
+export function isFromForeignPage(world: World, facts: RequestFacts): boolean {
+  const says = facts.header('sec-fetch-site') !== undefined || facts.header('origin') !== undefined;
+  return says && !isFromTrustedPage(world, facts);
+}
+
+function isFromTrustedPage(world: World, { header }: RequestFacts): boolean {
+  const page = { secFetchSite: header('sec-fetch-site') ?? null, origin: header('origin') ?? null };
+  return isTrustedOrigin(page, world.config.trustedOrigins);
+}
+
+/** Refused although the session is alive: the log says so, and the user's history. */
+export function refuseSession(
+  world: World,
+  session: LiveSession,
+  origin: Origin,
+  type: RefusalType,
+  code: Refusal['code'],
+): Refusal {
+  const { system, refusals } = world;
+  refusals.note(type, session.userId, origin, { clientId: session.clientId, code });
+  const { ipAddress: ip_address, requestId: request_id } = origin;
+  system.log.warn(
+    { user_id: session.userId, sid: session.sid, ip_address, request_id, code },
+    'a request of a live session was refused',
+  );
+  return { kind: 'refused', code };
+}
+
+/** Something was presented where a service key was asked for. Whose it is is noted where memory knows. */
+function noteWrongKey(world: World, type: RefusalType, from: Presented, origin: Origin): void {
+  if (from.via === 'none') return;
+  const session = from.credential && world.memory.recall(from.credential.text, false)?.session;
+  world.refusals.note(type, session?.userId ?? null, origin, { code: 'not_authenticated' });
+}
+
+export function isServiceKey(world: World, text: string): boolean {
+  // All of them are compared, so that the time says nothing about which one came close.
+  return world.config.serviceKeys.reduce((found, key) => sameSecret(text, key) || found, false);
+}
+
+function sameSecret(a: string, b: string): boolean {
+  return timingSafeEqual(hashSecret(a), hashSecret(b));
+}

@@ -1,0 +1,38 @@
+import { userActor } from '../domain/actor.ts';
+import type { RequestFacts } from '../domain/caller-rule.ts';
+import { isFromForeignPage } from './admit.ts';
+import { authenticate } from './authenticate.ts';
+import { endNamed } from './end-named.ts';
+import { type LoginInput, type LoginOutcome, logIn } from './log-in.ts';
+import { actOf, type Origin, type World } from '../world/world.ts';
+
+/**
+ * A login whose session is kept in a cookie. One from another site's page is refused: it would put the visitor into somebody
+ * else's account (login CSRF). A session that the browser had before is ended, never taken over.
+ */
+export async function logInWithCookie(
+  world: World,
+  facts: RequestFacts,
+  input: LoginInput,
+  origin: Origin,
+): Promise<LoginOutcome | { outcome: 'foreign_page' }> {
+  if (isFromForeignPage(world, facts)) {
+    world.refusals.note('csrf_refused', null, origin, { code: 'csrf_failed' });
+    world.system.log.warn(
+      { ip_address: origin.ipAddress, request_id: origin.requestId },
+      "a login from another site's page was refused",
+    );
+    return { outcome: 'foreign_page' };
+  }
+  const started = await logIn(world, input, origin);
+  if (started.outcome === 'started') await endEarlier(world, facts, origin);
+  return started;
+}
+
+async function endEarlier(world: World, { from }: RequestFacts, origin: Origin): Promise<void> {
+  if (from.via !== 'cookie' || !from.credential) return;
+  const earlier = await authenticate(world, from.credential, false);
+  if (!earlier) return;
+  const act = actOf(world, origin, userActor(earlier.userId, earlier.sid));
+  await endNamed(world, [earlier.sid], earlier.userId, act, 'replaced_by_login');
+}

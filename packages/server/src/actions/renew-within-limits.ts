@@ -1,0 +1,40 @@
+import { sourceOf } from '../domain/ip-address.ts';
+import type { RefusalType } from '../domain/refusal.ts';
+import type { LiveSession } from '../domain/session.ts';
+import { countAttempt, countFailedAttempt } from '../store/limits.ts';
+import { forgive } from './forgive.ts';
+import type { StartedSession } from './start-session.ts';
+import type { Origin, World } from '../world/world.ts';
+
+export type Renewal =
+  | ({ outcome: 'started' } & StartedSession)
+  | { outcome: 'wrong_password' | 'ended' }
+  | { outcome: 'rate_limited'; retryAfterSeconds: number };
+
+/**
+ * Work that proves a password again. Somebody at an unlocked screen may guess there as at the login, and is held up as
+ * there.
+ */
+export async function renewWithinLimits(
+  { database, config, system, refusals }: World,
+  session: LiveSession,
+  origin: Origin,
+  prove: () => Promise<StartedSession | 'wrong_password' | 'ended'>,
+): Promise<Renewal> {
+  const attempt = { email: session.user.email, source: sourceOf(origin.ipAddress) };
+  const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
+  const note = (type: RefusalType): void =>
+    refusals.note(type, session.userId, origin, { clientId: session.clientId });
+  if (wait !== null) {
+    note('login_limited');
+    return { outcome: 'rate_limited', retryAfterSeconds: wait };
+  }
+  const outcome = await prove();
+  if (outcome === 'wrong_password') {
+    note('reauthentication_failed');
+    await countFailedAttempt(database, attempt, config.loginLimits, system.now());
+    return { outcome };
+  }
+  await forgive({ database, system }, attempt);
+  return outcome === 'ended' ? { outcome } : { outcome: 'started', ...outcome };
+}

@@ -1,0 +1,23 @@
+import { z } from '@hono/zod-openapi';
+import type { Administrator } from '../../actions/admit.ts';
+import * as shape from '../contract/shapes.ts';
+
+/** A user as the administration shows it: `accountView` in `actions/user-facts.ts`. */
+export const account = shape.user
+  .extend({ created_at: z.string(), disabled_at: z.string().nullable() })
+  .openapi('Account');
+export const ACCOUNT = { ...shape.USER, created_at: '2026-11-01T08:00:00.000Z', disabled_at: null };
+
+export const idParam = z.object({ id: shape.whole(1).openapi({ example: 2 }) });
+
+export const confirmLast = z
+  .boolean()
+  .optional()
+  .describe('Goes ahead although nobody would be left to administer; otherwise that is 409.');
+
+/** Who changes a user. */
+export const changerOf = ({ actor, session }: Administrator) => ({
+  actor,
+  sid: session?.sid ?? null,
+  userId: session?.userId ?? null,
+});

@@ -1,0 +1,36 @@
+import { z } from '@hono/zod-openapi';
+import { removeUser } from '../../actions/change-user.ts';
+import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { body, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse } from '../respond.ts';
+import { changerOf, confirmLast, idParam } from './account.ts';
+import { WRITE_PROBLEMS } from './problems.ts';
+
+export const deleteUser = serveRow(
+  {
+    method: 'delete',
+    path: '/v1/admin/users/{id}',
+    operationId: 'deleteUser',
+    tags: ['Administration'],
+    summary: 'Delete a user',
+    description:
+      'Ends every session. Name, address and password are erased; the id is never given out again.',
+    caller: ADMINISTRATOR_TO_CHANGE,
+    request: {
+      params: idParam,
+      body: body(z.strictObject({ confirm_last_administrator: confirmLast, note: shape.note }), {}, false),
+    },
+    responses: {
+      204: { description: 'Deleted.' },
+      ...problems(...WRITE_PROBLEMS, 'not_found', 'last_administrator'),
+    },
+  },
+  async ({ c, world, caller, input, origin }) => {
+    const { note, confirm_last_administrator: confirmsLast } = input.body;
+    const changer = { ...changerOf(caller), confirmsLast };
+    const removed = await removeUser(world, input.params.id, changer, origin(note));
+    return removed ? c.body(null, 204) : refuse(c, 'not_found');
+  },
+);

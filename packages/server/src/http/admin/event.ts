@@ -1,0 +1,69 @@
+import { z } from '@hono/zod-openapi';
+import { REFUSALS } from '../../domain/refusal.ts';
+import { END_REASONS } from '../../domain/session.ts';
+import * as shape from '../contract/shapes.ts';
+
+/** An event as the log is shown: `shown` in `actions/read-log.ts`. */
+export const event = z
+  .object({
+    position: z.number().int(),
+    at: z.string(),
+    type: z
+      .enum([
+        'session_started',
+        'sessions_ended',
+        'user_changed',
+        'user_created',
+        'keys_rotated',
+        ...REFUSALS,
+      ])
+      .describe(
+        'From "login_failed" on: what was refused. Such an event stands for all attempts of its type on one account (`user_id`; null where there is none of that name, or none was named) from one address (of IPv6 one /64) within one minute. What it says of a request is that of the last one.',
+      ),
+    scope: z.string().nullable(),
+    reason: z.enum(END_REASONS).nullable(),
+    user_id: z.number().nullable(),
+    user_ids: z.array(z.number()).nullable(),
+    session_ids: z.array(z.string()).nullable(),
+    client_id: z.string().nullable(),
+    device_id: z.string().nullable(),
+    except_session: z.string().nullable(),
+    actor: z
+      .string()
+      .describe('"anonymous" where something was refused to somebody who had not proven who it is.'),
+    contract: z.string().nullable(),
+    ip_address: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    request_id: z.string().nullable(),
+    details: z.record(z.string(), z.unknown()).nullable(),
+    actor_session: z.string().nullable().describe('The session of the actor, where one asked.'),
+    count: z
+      .number()
+      .int()
+      .nullable()
+      .describe('Of what was refused: how many attempts; `at` is the first and `last_at` the last of them.'),
+    last_at: z.string().nullable(),
+  })
+  .openapi('Event');
+export const EVENT = {
+  position: 1042,
+  at: '2026-11-20T12:34:56.000Z',
+  type: 'sessions_ended',
+  scope: 'user',
+  reason: 'logout',
+  user_id: 2,
+  user_ids: null,
+  session_ids: [shape.SID],
+  client_id: null,
+  device_id: null,
+  except_session: null,
+  actor: 'user:2',
+  contract: 'v1',
+  ip_address: '192.0.2.7',
+  user_agent: 'curl/8.5.0',
+  request_id: 'k3v1-12',
+  details: null,
+  actor_session: shape.SID,
+  count: null,
+  last_at: null,
+};

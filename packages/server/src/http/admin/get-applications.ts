@@ -1,0 +1,51 @@
+import { z } from '@hono/zod-openapi';
+import { ADMINISTRATOR_LOOKING_ON } from '../../domain/caller-rule.ts';
+import { json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import { READ_PROBLEMS } from './problems.ts';
+
+export const getApplications = serveRow(
+  {
+    method: 'get',
+    path: '/v1/admin/applications',
+    operationId: 'listApplications',
+    tags: ['Administration'],
+    summary: 'Applications, and how many sessions each has',
+    caller: ADMINISTRATOR_LOOKING_ON,
+    responses: {
+      200: json(
+        'The applications of this node, by name.',
+        z.object({
+          applications: z.array(
+            z.object({
+              client_id: z.string(),
+              name: z.string(),
+              sessions: z.number().int().nullable().describe('Null until they have been counted.'),
+            }),
+          ),
+          counted_at: z
+            .string()
+            .nullable()
+            .describe('Now and then, because it takes a while where there are many.'),
+        }),
+        {
+          applications: [{ client_id: 'shop', name: 'The shop', sessions: 48_210 }],
+          counted_at: '2026-11-20T12:34:56.000Z',
+        },
+      ),
+      ...problems(...READ_PROBLEMS),
+    },
+  },
+  ({ c, world }) => {
+    const counted = c.get('site').countSessions();
+    const applications = [...world.config.applications.values()].map(({ clientId, name }) => ({
+      client_id: clientId,
+      name,
+      sessions: counted && (counted.value.get(clientId) ?? 0),
+    }));
+    return c.json({
+      applications: applications.toSorted((a, b) => a.name.localeCompare(b.name, 'en')),
+      counted_at: counted?.at.toISOString() ?? null,
+    });
+  },
+);

@@ -1,0 +1,134 @@
+import { CURSOR } from '@curfew/protocol/log-cursor';
+import { z } from '@hono/zod-openapi';
+import { exportEvents } from '../../actions/export-events.ts';
+import { readLog } from '../../actions/read-log.ts';
+import { ADMINISTRATOR_LOOKING_ON, ADMINISTRATOR_TO_READ, dependent } from '../../domain/caller-rule.ts';
+import type { EventFilter } from '../../store/log/page.ts';
+import { problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { event, EVENT } from './event.ts';
+import { mayLook, streamLog } from './live-log.ts';
+import { READ_PROBLEMS } from './problems.ts';
+
+const instant = z.iso.datetime({ offset: true, message: 'must be an instant, ISO 8601' });
+
+const wantsStream = (header: (name: string) => string | undefined): boolean =>
+  /\btext\/event-stream\b/i.test(header('accept') ?? '');
+
+export const getEvents = serveRow(
+  {
+    method: 'get',
+    path: '/v1/admin/events',
+    operationId: 'listEvents',
+    tags: ['Administration'],
+    summary: 'Read and export the log',
+    description:
+      'JSON: a page, the newest first, or with `after` the oldest after it. Attempts that were refused stand among the events, by the minute. `format` "jsonl" or "csv" streams everything that matches, oldest first. With `Accept: text/event-stream` it is followed as it grows, until the session that asks is over: each event has an id that `Last-Event-ID`, or `cursor`, goes on from. No event is left out then, however late it was committed; some may come a second time, with the same position.',
+    caller: dependent([ADMINISTRATOR_TO_READ, ADMINISTRATOR_LOOKING_ON], ({ header }) =>
+      wantsStream(header) ? ADMINISTRATOR_LOOKING_ON : ADMINISTRATOR_TO_READ,
+    ),
+    request: {
+      query: z.object({
+        type: shape.text(50).optional(),
+        reason: shape.text(50).optional(),
+        user_id: shape
+          .whole(1)
+          .optional()
+          .describe(
+            'Events of this user, also as one of several, and what ended sessions of theirs with those of an application or of everyone.',
+          ),
+        actor: z
+          .string()
+          .regex(
+            /^(user:[1-9]\d{0,15}|service|operator|system|anonymous)$/,
+            'must be user:<id>, service, operator, system or anonymous',
+          )
+          .optional()
+          .describe('Who did it.'),
+        client_id: shape.clientId.optional().describe('Logins with this application, and its own ending.'),
+        since: instant.optional().describe('From this instant on.'),
+        until: instant.optional().describe('Before this instant.'),
+        refused: z
+          .enum(['true', 'false', 'only'])
+          .default('true')
+          .describe('With attempts that were refused, without them, or these alone.'),
+        cursor: z
+          .string()
+          .regex(CURSOR, 'must be the id of a streamed event')
+          .optional()
+          .describe(
+            'Of a stream: go on after the event with this id. A browser sends Last-Event-ID by itself.',
+          ),
+        before: shape.whole(0).optional(),
+        after: shape.whole(0).optional(),
+        limit: shape.pageSize,
+        format: z.enum(['json', 'jsonl', 'csv']).default('json'),
+      }),
+    },
+    responses: {
+      200: {
+        description: 'Events.',
+        content: {
+          'application/json': {
+            schema: z.object({ events: z.array(event), next: z.number().nullable() }),
+            example: { events: [EVENT], next: null },
+          },
+          'application/jsonl': { schema: z.string(), example: `${JSON.stringify(EVENT)}\n` },
+          'text/csv': {
+            schema: z.string(),
+            example: 'position,at,type,…\n1042,2026-11-20T12:34:56.000Z,sessions_ended,…\n',
+          },
+          'text/event-stream': {
+            schema: z.string(),
+            example: `id: 7031\ndata: ${JSON.stringify(EVENT)}\n\n`,
+          },
+        },
+      },
+      ...problems(...READ_PROBLEMS, 'invalid_request'),
+    },
+  },
+  async ({ c, world, caller, input }) => {
+    const { before = null, after = null, limit, format, cursor } = input.query;
+    const filter = filterOf(input.query);
+    if (wantsStream((name) => c.req.header(name)))
+      return streamLog(
+        c,
+        c.get('site').streams,
+        caller,
+        filter,
+        readCursor(c.req.header('last-event-id') ?? cursor),
+      );
+    if (format !== 'json') {
+      const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl';
+      const mayGoOn = (): Promise<boolean> => mayLook(world, caller);
+      return c.body(exportEvents(world, filter, after ?? 0, format, mayGoOn), 200, {
+        'content-type': mediaType,
+        'content-disposition': `attachment; filename="curfew-events.${format}"`,
+      });
+    }
+    return c.json(await readLog(world, filter, { before, after }, limit));
+  },
+);
+
+type FilterInput = {
+  [Name in 'type' | 'reason' | 'actor' | 'client_id' | 'since' | 'until']?: string | undefined;
+} & { user_id?: number | undefined; refused?: 'true' | 'false' | 'only' };
+
+function filterOf(input: FilterInput): EventFilter {
+  return {
+    type: input.type ?? null,
+    reason: input.reason ?? null,
+    userId: input.user_id ?? null,
+    actor: input.actor ?? null,
+    clientId: input.client_id ?? null,
+    since: input.since === undefined ? null : new Date(input.since),
+    until: input.until === undefined ? null : new Date(input.until),
+    refused: input.refused === 'only' ? true : input.refused === 'false' ? false : null,
+  };
+}
+
+/** The id of a streamed event. One that is none of ours is passed over: the stream begins now. */
+function readCursor(text: string | undefined): string | null {
+  return text !== undefined && CURSOR.test(text) ? text : null;
+}

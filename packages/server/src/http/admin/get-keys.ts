@@ -1,0 +1,24 @@
+import { z } from '@hono/zod-openapi';
+import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import { READ_PROBLEMS } from './problems.ts';
+import { SIGNING_KEY, signingKey } from './signing-key.ts';
+
+export const getKeys = serveRow(
+  {
+    method: 'get',
+    path: '/v1/admin/keys',
+    operationId: 'listKeys',
+    tags: ['Administration'],
+    summary: 'Signing keys',
+    caller: ADMINISTRATOR_TO_READ,
+    responses: {
+      200: json('The keys, without their private halves.', z.object({ keys: z.array(signingKey) }), {
+        keys: [SIGNING_KEY],
+      }),
+      ...problems(...READ_PROBLEMS),
+    },
+  },
+  ({ c, world }) => c.json({ keys: world.keys.list() }),
+);

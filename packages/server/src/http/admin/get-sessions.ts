@@ -1,0 +1,57 @@
+import { z } from '@hono/zod-openapi';
+import { listSessions } from '../../actions/list-sessions.ts';
+import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { END_REASONS } from '../../domain/session.ts';
+import { json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { READ_PROBLEMS } from './problems.ts';
+
+export const getSessions = serveRow(
+  {
+    method: 'get',
+    path: '/v1/admin/sessions',
+    operationId: 'listAllSessions',
+    tags: ['Administration'],
+    summary: 'Sessions of everybody, a user or an application',
+    caller: ADMINISTRATOR_TO_READ,
+    request: {
+      query: z.object({
+        user_id: shape.whole(1).optional(),
+        client_id: shape.clientId.optional(),
+        ended: z
+          .enum(['true', 'false', 'only'])
+          .default('false')
+          .describe('Ended ones too, with how they ended; "only": these alone.'),
+        before: shape.sid.optional().describe('Go on before this session.'),
+        limit: shape.pageSize,
+      }),
+    },
+    responses: {
+      200: json(
+        'Sessions, newest first.',
+        z.object({
+          sessions: z.array(
+            shape.sessionView.extend({
+              email: z.string(),
+              active: z.boolean(),
+              ended: z.object({ at: z.string(), by: z.string(), reason: z.enum(END_REASONS) }).nullable(),
+            }),
+          ),
+          next: shape.sid.nullable(),
+        }),
+        {
+          sessions: [{ ...shape.VIEW_EXAMPLE, email: 'test@example.com', active: true, ended: null }],
+          next: null,
+        },
+      ),
+      ...problems(...READ_PROBLEMS, 'invalid_request'),
+    },
+  },
+  async ({ c, world, input }) => {
+    const { user_id: userId = null, client_id: clientId = null, ended, before = null, limit } = input.query;
+    const alive = ended === 'true' ? null : ended === 'false';
+    const sessions = await listSessions(world, { userId, clientId, before, alive }, limit);
+    return c.json({ sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null });
+  },
+);

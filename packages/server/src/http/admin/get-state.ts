@@ -1,0 +1,131 @@
+import { z } from '@hono/zod-openapi';
+import { DEGRADED_CODES } from '../../cluster/state/system-facts.ts';
+import { ADMINISTRATOR_LOOKING_ON } from '../../domain/caller-rule.ts';
+import { json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { READ_PROBLEMS } from './problems.ts';
+
+const milliseconds = z.number().nullable();
+const span = z.object({
+  at: z.string(),
+  count: z.number().int().describe('Confirmations; logouts that are committed together share one.'),
+  p50: milliseconds,
+  p99: milliseconds,
+  max: milliseconds,
+  waited_out: z.number().int().describe('Replicas that did not answer, and whose lease had to run out.'),
+});
+const systemState = z
+  .object({
+    at: z.string(),
+    node: z
+      .object({
+        id: z.string(),
+        fresh: z.boolean().describe('Its memory may answer checks.'),
+        age_ms: z.number().nullable().describe('The age of what it knows of the log.'),
+        lease_ms: z.number(),
+        remembered: z.number().int().describe('Credentials in memory.'),
+        sole: z.boolean().describe('No other process can use this database.'),
+      })
+      .describe('The one that answers.'),
+    nodes: z.array(
+      z.object({
+        id: z.string(),
+        this: z.boolean(),
+        started_at: z.string(),
+        silent: z.boolean().describe('It has not been heard of for some leases.'),
+      }),
+    ),
+    verifiers: z
+      .array(
+        z.object({
+          replica: z.string().describe('As it calls itself.'),
+          address: z.string().nullable(),
+          since: z.string(),
+          age_ms: z.number().nullable().describe('The age of what it knows, by its last renewal.'),
+          unread_bytes: z.number().int(),
+          behind: z.number().int().describe('Endings that it has not acknowledged.'),
+        }),
+      )
+      .describe('Those that are connected to this node; 500 at most.'),
+    verifier_count: z.number().int(),
+    propagation: z
+      .object({ span_ms: z.number().int(), spans: z.array(span) })
+      .describe('How long logouts at this node took until they were true everywhere; ten minutes.'),
+    readers: z
+      .array(
+        z.object({
+          name: z.enum(['audit', 'marker', 'evictor']),
+          behind: z.number().int().nullable().describe('Events; null when the database did not say.'),
+          more: z.boolean().describe('More than were counted.'),
+          oldest_ms: z.number().nullable(),
+          failures: z.number().int().describe('Passes of this node that failed one after another.'),
+          last_done: z.string().nullable(),
+        }),
+      )
+      .describe('What follows the log: the audit view, the marking of rows, the eviction of cached keys.'),
+    database: z.object({
+      kind: z.enum(['postgresql', 'embedded']),
+      answers: z.boolean(),
+      latency_ms: milliseconds,
+    }),
+    redis: z.enum(['up', 'away', 'none']),
+    notices: z.object({ listeners: z.number().int() }).describe('Devices that listen at this node.'),
+    passwords: z.object({ running: z.number().int(), waiting: z.number().int() }),
+    sessions: z
+      .object({ alive: z.number().int(), counted_at: z.string() })
+      .nullable()
+      .describe('Counted now and then; null before the first time.'),
+    marking: z
+      .array(
+        z.object({ position: z.number().int(), scope: z.string(), at: z.string(), left: z.number().int() }),
+      )
+      .describe('Cuts whose sessions are over and whose rows do not all say so yet.'),
+    degraded: z.array(
+      z.object({
+        code: z.enum(DEGRADED_CODES),
+        level: z.enum(['trouble', 'notice']),
+        facts: z.record(z.string(), z.union([z.string(), z.number()])),
+      }),
+    ),
+  })
+  .openapi('SystemState');
+const AT = '2026-11-20T12:34:56.000Z';
+const STATE_EXAMPLE = {
+  at: AT,
+  node: { id: shape.SID, fresh: true, age_ms: 120, lease_ms: 1000, remembered: 5120, sole: false },
+  nodes: [{ id: shape.SID, this: true, started_at: AT, silent: false }],
+  verifiers: [
+    { replica: 'shop-7f9c', address: '192.0.2.20', since: AT, age_ms: 180, unread_bytes: 0, behind: 0 },
+  ],
+  verifier_count: 1,
+  propagation: {
+    span_ms: 5000,
+    spans: [{ at: AT, count: 12, p50: 1.4, p99: 3.1, max: 3.4, waited_out: 0 }],
+  },
+  readers: [{ name: 'audit', behind: 0, more: false, oldest_ms: null, failures: 0, last_done: AT }],
+  database: { kind: 'postgresql', answers: true, latency_ms: 0.4 },
+  redis: 'away',
+  notices: { listeners: 310 },
+  passwords: { running: 0, waiting: 0 },
+  sessions: { alive: 48_210, counted_at: AT },
+  marking: [{ position: 1042, scope: 'everyone', at: AT, left: 12_000 }],
+  degraded: [{ code: 'redis_away', level: 'trouble', facts: {} }],
+};
+
+export const getState = serveRow(
+  {
+    method: 'get',
+    path: '/v1/admin/state',
+    operationId: 'getSystemState',
+    tags: ['Administration'],
+    summary: 'How the system stands',
+    description: 'As the node that answers sees it, also when the database does not answer.',
+    caller: ADMINISTRATOR_LOOKING_ON,
+    responses: {
+      200: json('The state.', systemState, STATE_EXAMPLE),
+      ...problems(...READ_PROBLEMS),
+    },
+  },
+  async ({ c }) => c.json(await c.get('site').systemState()),
+);

@@ -1,0 +1,29 @@
+import { z } from '@hono/zod-openapi';
+import { accountView } from '../../actions/account-view.ts';
+import { findUser } from '../../store/users.ts';
+import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import { refuse } from '../respond.ts';
+import { account, ACCOUNT, idParam } from './account.ts';
+import { READ_PROBLEMS } from './problems.ts';
+
+export const getUser = serveRow(
+  {
+    method: 'get',
+    path: '/v1/admin/users/{id}',
+    operationId: 'getUser',
+    tags: ['Administration'],
+    summary: 'One user',
+    caller: ADMINISTRATOR_TO_READ,
+    request: { params: idParam },
+    responses: {
+      200: json('The user.', z.object({ user: account }), { user: ACCOUNT }),
+      ...problems(...READ_PROBLEMS, 'invalid_request', 'not_found'),
+    },
+  },
+  async ({ c, world, input }) => {
+    const user = await findUser(world.database, input.params.id);
+    return user ? c.json({ user: accountView(user) }) : refuse(c, 'not_found');
+  },
+);

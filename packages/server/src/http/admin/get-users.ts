@@ -1,0 +1,49 @@
+import { z } from '@hono/zod-openapi';
+import { findUsers, SearchStopped } from '../../actions/find-users.ts';
+import { accountView } from '../../actions/account-view.ts';
+
+import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse } from '../respond.ts';
+import { account, ACCOUNT } from './account.ts';
+import { READ_PROBLEMS } from './problems.ts';
+
+export const getUsers = serveRow(
+  {
+    method: 'get',
+    path: '/v1/admin/users',
+    operationId: 'listUsers',
+    tags: ['Administration'],
+    summary: 'Find users',
+    caller: ADMINISTRATOR_TO_READ,
+    request: {
+      query: z.object({
+        query: shape.text(200).optional().describe('Any part of the name or the address.'),
+        after: shape.whole(0).default(0).describe('Go on after this id.'),
+        limit: shape.pageSize,
+      }),
+    },
+    responses: {
+      200: json('Users by id.', z.object({ users: z.array(account), next: z.number().nullable() }), {
+        users: [ACCOUNT],
+        next: null,
+      }),
+      ...problems(...READ_PROBLEMS, 'invalid_request', 'took_too_long'),
+    },
+  },
+  async ({ c, world, input }) => {
+    const { query = null, after, limit } = input.query;
+    try {
+      const users = await findUsers(world, query, after, limit, c.req.raw.signal);
+      return c.json({
+        users: users.map(accountView),
+        next: users.length === limit ? (users.at(-1)?.id ?? null) : null,
+      });
+    } catch (error) {
+      if (error instanceof SearchStopped) return refuse(c, 'took_too_long');
+      throw error;
+    }
+  },
+);

@@ -1,0 +1,55 @@
+import { z } from '@hono/zod-openapi';
+import { changeUser } from '../../actions/change-user.ts';
+import { accountView } from '../../actions/account-view.ts';
+
+import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse } from '../respond.ts';
+import { account, ACCOUNT, changerOf, confirmLast, idParam } from './account.ts';
+import { WRITE_PROBLEMS } from './problems.ts';
+
+export const patchUser = serveRow(
+  {
+    method: 'patch',
+    path: '/v1/admin/users/{id}',
+    operationId: 'updateUser',
+    tags: ['Administration'],
+    summary: 'Change, disable or enable a user',
+    description: 'Disabling ends every session of the user, a new role the others.',
+    caller: ADMINISTRATOR_TO_CHANGE,
+    request: {
+      params: idParam,
+      body: body(
+        z
+          .strictObject({
+            name: shape.text(200).optional(),
+            workspace: shape.text(200).optional(),
+            role: shape.role.optional(),
+            disabled: z.boolean().optional(),
+            confirm_last_administrator: confirmLast,
+            note: shape.note,
+          })
+          .refine(
+            ({ note: _note, confirm_last_administrator: _confirm, ...change }) =>
+              Object.keys(change).length > 0,
+            'name, workspace, role or disabled must be given',
+          ),
+        { disabled: true },
+      ),
+    },
+    responses: {
+      200: json('Changed.', z.object({ user: account }), {
+        user: { ...ACCOUNT, disabled_at: '2026-11-20T12:00:00.000Z' },
+      }),
+      ...problems(...WRITE_PROBLEMS, 'not_found', 'last_administrator'),
+    },
+  },
+  async ({ c, world, caller, input, origin }) => {
+    const { note, confirm_last_administrator: confirmsLast, ...change } = input.body;
+    const changer = { ...changerOf(caller), confirmsLast };
+    const user = await changeUser(world, input.params.id, change, changer, origin(note));
+    return user ? c.json({ user: accountView(user) }) : refuse(c, 'not_found');
+  },
+);

@@ -1,0 +1,31 @@
+import { z } from '@hono/zod-openapi';
+import { askForRecentLogin } from '../../actions/confirm-login.ts';
+import { actOf } from '../../world/world.ts';
+import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { WRITE_PROBLEMS } from './problems.ts';
+import { SIGNING_KEY, signingKey } from './signing-key.ts';
+
+export const postKeysRotate = serveRow(
+  {
+    method: 'post',
+    path: '/v1/admin/keys/rotate',
+    operationId: 'rotateKeys',
+    tags: ['Administration'],
+    summary: 'Rotate the signing keys',
+    description:
+      'New keys are published now and sign later; old ones are kept until nothing they signed can be valid.',
+    caller: ADMINISTRATOR_TO_CHANGE,
+    request: { body: body(z.strictObject({ note: shape.note }), {}, false) },
+    responses: {
+      200: json('The keys.', z.object({ keys: z.array(signingKey) }), { keys: [SIGNING_KEY] }),
+      ...problems(...WRITE_PROBLEMS),
+    },
+  },
+  async ({ c, world, caller, input, origin }) => {
+    await askForRecentLogin(world, caller.session?.sid ?? null);
+    return c.json({ keys: await world.keys.rotate(actOf(world, origin(input.body.note), caller.actor)) });
+  },
+);

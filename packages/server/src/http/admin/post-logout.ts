@@ -1,0 +1,104 @@
+import { z } from '@hono/zod-openapi';
+import { type AdminTarget, endByAdministrator } from '../../actions/end-sessions.ts';
+import { previewEnding } from '../../actions/preview-ending.ts';
+import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { previewBody, refuse, settledBody } from '../respond.ts';
+import { onLogoutFault } from '../v1/faults.ts';
+
+const how = { wait: shape.wait, note: shape.note, dry_run: shape.dryRun };
+const target = z.discriminatedUnion('scope', [
+  z.strictObject({
+    scope: z.literal('sessions'),
+    sessions: z.array(shape.sid).min(1).max(1000),
+    ...how,
+  }),
+  z.strictObject({ scope: z.literal('user'), user_id: shape.userId, ...how }),
+  z.strictObject({
+    scope: z.literal('users'),
+    user_ids: z.array(shape.userId).min(1).max(10_000),
+    ...how,
+  }),
+  z.strictObject({
+    scope: z.literal('device'),
+    user_id: shape.userId,
+    device_id: shape.text(128).min(1),
+    ...how,
+  }),
+  z.strictObject({ scope: z.literal('application'), client_id: shape.clientId, ...how }),
+  z.strictObject({
+    scope: z.literal('everyone'),
+    confirm: z.number().int().min(0).optional(),
+    ...how,
+  }),
+]);
+
+export const postLogout = serveRow(
+  {
+    method: 'post',
+    path: '/v1/admin/logout',
+    operationId: 'endSessions',
+    tags: ['Administration'],
+    summary: 'End sessions: some, a device, a user, a list of users, an application, everyone',
+    description:
+      'Scope "everyone" answers 409 with the count first; repeat it with `confirm` set to that count. A twentieth of drift is allowed for.',
+    caller: ADMINISTRATOR_TO_CHANGE,
+    request: {
+      body: body(target, { scope: 'user', user_id: 2 }),
+    },
+    responses: {
+      200: json('Ended; or, with `dry_run`, what would end.', shape.endedOrPreview, shape.ENDED_EXAMPLE),
+      ...problems(
+        'invalid_request',
+        'not_authenticated',
+        'forbidden',
+        'wrong_audience',
+        'csrf_failed',
+        'login_too_old',
+        'not_found',
+        'confirmation_required',
+        'too_large',
+        'unsupported_media_type',
+        'not_logged_out',
+      ),
+    },
+  },
+  async ({ c, world, caller, input: { body: asked }, origin }) => {
+    const target = targetOf(asked);
+    if (asked.dry_run) return c.json(previewBody(await previewEnding(world, target)));
+    const ending = await endByAdministrator(
+      world,
+      target,
+      {
+        actor: caller.actor,
+        sid: caller.session?.sid ?? null,
+        confirm: asked.scope === 'everyone' ? (asked.confirm ?? null) : null,
+        wait: asked.wait ?? 'replicas',
+      },
+      origin(asked.note),
+    );
+    if (ending.outcome === 'confirmation_required')
+      return refuse(c, 'confirmation_required', { count: ending.count });
+    return c.json(settledBody(c, ending));
+  },
+  onLogoutFault,
+);
+
+function targetOf(asked: z.output<typeof target>): AdminTarget {
+  switch (asked.scope) {
+    case 'sessions':
+      return { scope: 'sessions', sids: asked.sessions };
+    case 'user':
+      return { scope: 'user', userId: asked.user_id };
+    case 'users':
+      return { scope: 'users', userIds: [...new Set(asked.user_ids)] };
+    case 'device':
+      return { scope: 'device', userId: asked.user_id, deviceId: asked.device_id };
+    case 'application':
+      return { scope: 'client', clientId: asked.client_id };
+    case 'everyone':
+      return { scope: 'everyone' };
+  }
+}

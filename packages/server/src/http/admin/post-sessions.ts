@@ -1,0 +1,70 @@
+import { unknownClient } from '../v1/faults.ts';
+import { csrfToken } from '../../domain/tokens.ts';
+import { z } from '@hono/zod-openapi';
+import { startForService } from '../../actions/start-for-service.ts';
+import type { StartedSession } from '../../actions/start-session.ts';
+import { serviceKey } from '../../domain/caller-rule.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse } from '../respond.ts';
+import { ISSUED_EXAMPLE, issued, issuedBody } from '../v1/issued.ts';
+import { WRITE_PROBLEMS } from './problems.ts';
+
+const OPENED_AS = {
+  bearer: { contract: 'v1', grant: 'bearer' },
+  opaque: { contract: 'session-id', grant: 'session' },
+  cookie: { contract: 'cookie', grant: 'cookie' },
+} as const;
+
+export const postSession = serveRow(
+  {
+    method: 'post',
+    path: '/v1/admin/sessions',
+    operationId: 'startSession',
+    tags: ['Administration'],
+    summary: 'Open a session for a user who logged in elsewhere',
+    description:
+      'Bring your own login: the service that calls vouches for the user. With `count`, that many sessions at once. Transport "opaque" gives contract 002\'s session token.',
+    caller: serviceKey('admin_forbidden'),
+    request: {
+      body: body(
+        z.strictObject({
+          user_id: shape.userId,
+          transport: z.enum(['bearer', 'opaque', 'cookie']).default('bearer'),
+          client_id: shape.clientId.default('default'),
+          device: shape.device.optional(),
+          count: z.number().int().min(1).max(1000).optional(),
+        }),
+        { user_id: 2 },
+      ),
+    },
+    responses: {
+      200: json(
+        'The session; with `count`, a list of them.',
+        z.union([
+          issued.extend({ cookie: z.object({ name: z.string(), value: z.string() }).optional() }),
+          z.object({ sessions: z.array(issued) }),
+        ]),
+        ISSUED_EXAMPLE,
+      ),
+      ...problems(...WRITE_PROBLEMS, 'not_found'),
+    },
+  },
+  async ({ c, world, input, origin }) => {
+    const { user_id: userId, transport, client_id: clientId, device = {}, count } = input.body;
+    if (!world.config.applications.has(clientId)) return unknownClient(c);
+    const how = { ...OPENED_AS[transport], clientId, device };
+    const started = await startForService(world, userId, how, origin(), count ?? 1);
+    if (!started) return refuse(c, 'not_found', { field: 'user_id' });
+    const bodies = started.map((one) => sessionBodyOf(one, world.config.cookie.name));
+    return c.json(count === undefined ? bodies[0] : { sessions: bodies });
+  },
+);
+
+/** The service passes the cookie on: it has no browser to set it in. */
+function sessionBodyOf(started: StartedSession, cookieName: string): Record<string, unknown> {
+  const { cookie: value } = started.tokens;
+  if (value === undefined) return issuedBody(started);
+  return { ...issuedBody(started), cookie: { name: cookieName, value }, csrf_token: csrfToken(value) };
+}

@@ -1,0 +1,48 @@
+import { z } from '@hono/zod-openapi';
+import { createUser } from '../../actions/change-user.ts';
+import { accountView } from '../../actions/account-view.ts';
+
+import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { passwordFault } from '../../domain/password.ts';
+import { inputFault } from '../contract/body.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse, refuseInput } from '../respond.ts';
+import { account, ACCOUNT, changerOf } from './account.ts';
+import { WRITE_PROBLEMS } from './problems.ts';
+
+export const postUser = serveRow(
+  {
+    method: 'post',
+    path: '/v1/admin/users',
+    operationId: 'createUser',
+    tags: ['Administration'],
+    summary: 'Create a user',
+    caller: ADMINISTRATOR_TO_CHANGE,
+    request: {
+      body: body(
+        z.strictObject({
+          email: shape.email,
+          name: shape.text(200).default(''),
+          password: shape.password.optional().describe('Leave out for somebody who logs in elsewhere.'),
+          role: shape.role.default('user'),
+          workspace: shape.text(200).default(''),
+          note: shape.note,
+        }),
+        { email: 'ada@example.com', name: 'Ada', password: 'correct horse battery staple' },
+      ),
+    },
+    responses: {
+      201: json('Created.', z.object({ user: account }), { user: ACCOUNT }),
+      ...problems(...WRITE_PROBLEMS, 'conflict', 'overloaded'),
+    },
+  },
+  async ({ c, world, caller, input, origin }) => {
+    const { password = null, note, ...user } = input.body;
+    const fault = password === null ? null : passwordFault(world.config.passwordMinLength, password);
+    if (fault) return refuseInput(c, inputFault('password', fault));
+    const made = await createUser(world, { ...user, password }, changerOf(caller), origin(note));
+    return made ? c.json({ user: accountView(made) }, 201) : refuse(c, 'conflict', { field: 'email' });
+  },
+);

@@ -1,0 +1,24 @@
+import { admit, type CallerOf, type Refusal, type SessionCaller } from '../actions/admit.ts';
+import { type CallerRule, SESSION_LOOKED_AT } from '../domain/caller-rule.ts';
+import { factsOf, originOf, presented } from './callers.ts';
+import type { Call } from './environment.ts';
+import { deleteDeadCookie } from './session-cookie.ts';
+
+/** Who calls, as a rule lets them in. A cookie that was found dead is deleted with the answer. */
+export async function admitCall<R extends CallerRule>(
+  c: Call,
+  rule: R,
+  contract: string,
+): Promise<CallerOf<R> | Refusal> {
+  const facts = factsOf(c);
+  const caller = await admit(c.get('world'), rule, facts, originOf(c, contract));
+  if (caller.kind === 'refused' && caller.deadCookie) await deleteDeadCookie(c, facts.from);
+  return caller;
+}
+
+/** By the cookie alone: a page is asked for by a browser. */
+export async function cookieCaller(c: Call): Promise<SessionCaller | null> {
+  if (presented(c).via !== 'cookie') return null;
+  const caller = await admitCall(c, SESSION_LOOKED_AT, 'cookie');
+  return caller.kind === 'session' ? caller : null;
+}

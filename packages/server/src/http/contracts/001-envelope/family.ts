@@ -1,0 +1,16 @@
+import type { Family } from '../../contract/family.ts';
+import { onEnvelopeFault } from './envelope.ts';
+import { getProfile } from './get-profile.ts';
+import { getWorkspace } from './get-workspace.ts';
+import { postLogin } from './post-login.ts';
+import { postLogout } from './post-logout.ts';
+import { postRefresh } from './post-refresh.ts';
+
+/** Contract 001, and the paths that contract 004 shares with it. */
+export const ENVELOPE: Family = {
+  name: 'envelope',
+  grant: 'bearer',
+  client: 'envelope',
+  endpoints: [postLogin, postRefresh, getProfile, getWorkspace, postLogout],
+  onFault: onEnvelopeFault,
+};

@@ -1,0 +1,67 @@
+import { z } from '@hono/zod-openapi';
+import { logIn } from '../../../actions/log-in.ts';
+import { NOBODY } from '../../../domain/caller-rule.ts';
+import { body, json } from '../../contract/row.ts';
+import { serveRow } from '../../contract/serve-row.ts';
+import * as shape from '../../contract/shapes.ts';
+import { required } from '../issued-tokens.ts';
+import { error, plain } from './error.ts';
+
+export const postLogin = serveRow(
+  {
+    method: 'post',
+    path: '/api/auth/login',
+    operationId: 'sessionIdLogIn',
+    tags: ['Contract 002: session-id'],
+    summary: 'Log in',
+    caller: NOBODY,
+    request: {
+      body: body(z.object({ username: shape.login, password: shape.password }), {
+        username: 'admin@example.com',
+        password: 'password123',
+      }),
+    },
+    responses: {
+      200: json(
+        'Logged in.',
+        z.object({
+          success: z.literal(true),
+          data: z.object({ userId: shape.userId, sessionToken: z.string(), expiresAt: z.string() }),
+        }),
+        { success: true, data: { userId: 1, sessionToken: 'sess_…', expiresAt: '2026-12-20T12:00:00.000Z' } },
+      ),
+      400: plain('A field is missing or malformed.', 'username: is required', '/api/auth/login'),
+      401: plain('Wrong.', 'Invalid username or password', '/api/auth/login'),
+      413: plain('The body is too large.', 'The request is too large', '/api/auth/login'),
+      429: plain('Too many failed logins.', 'Too many failed logins, try again later', '/api/auth/login'),
+      500: plain('Something failed on our side.', 'Internal server error', '/api/auth/login'),
+      503: plain('Too many logins at once.', 'Too many logins at once, try again', '/api/auth/login'),
+    },
+  },
+  async ({ c, world, family, input, origin }) => {
+    const { username: email, password } = input.body;
+    const login = {
+      email,
+      password,
+      contract: family.name,
+      grant: family.grant,
+      clientId: family.client,
+      device: {},
+    };
+    const started = await logIn(world, login, origin());
+    switch (started.outcome) {
+      case 'invalid_credentials':
+        return error(c, 401, 'Invalid username or password');
+      case 'rate_limited':
+        return error(c, 429, 'Too many failed logins, try again later', {
+          'retry-after': String(started.retryAfterSeconds),
+        });
+      case 'started': {
+        const { session, tokens } = started;
+        const sessionToken = required(tokens.session, session);
+        const expiresAt = session.expiresAt.toISOString();
+        return c.json({ success: true, data: { userId: session.userId, sessionToken, expiresAt } });
+      }
+    }
+  },
+);

@@ -1,0 +1,52 @@
+import { z } from '@hono/zod-openapi';
+import { logIn } from '../../../actions/log-in.ts';
+import { NOBODY } from '../../../domain/caller-rule.ts';
+import { body, json } from '../../contract/row.ts';
+import { serveRow } from '../../contract/serve-row.ts';
+import * as shape from '../../contract/shapes.ts';
+import { bearerTokens } from '../issued-tokens.ts';
+import { invalid, message, says, SERVER_ERROR, TOKENS, tokens, TOO_LARGE } from './message.ts';
+
+export const postLogin = serveRow(
+  {
+    method: 'post',
+    path: '/api/v1/auth/login',
+    operationId: 'tokenLogIn',
+    tags: ['Contract 003: token'],
+    summary: 'Log in',
+    caller: NOBODY,
+    request: {
+      body: body(z.object({ email: shape.login, password: shape.password }), {
+        email: 'test@example.com',
+        password: 'password123',
+      }),
+    },
+    responses: {
+      200: json('Logged in.', tokens, TOKENS),
+      401: says('Wrong.', 'Invalid credentials.'),
+      413: TOO_LARGE,
+      422: invalid('email'),
+      429: says('Too many failed logins.', 'Too Many Attempts.'),
+      500: SERVER_ERROR,
+      503: says('Too many logins at once.', 'Service Unavailable.'),
+    },
+  },
+  async ({ c, world, family, input, origin }) => {
+    const login = {
+      ...input.body,
+      contract: family.name,
+      grant: family.grant,
+      clientId: family.client,
+      device: {},
+    };
+    const started = await logIn(world, login, origin());
+    switch (started.outcome) {
+      case 'invalid_credentials':
+        return message(c, 401, 'Invalid credentials.');
+      case 'rate_limited':
+        return message(c, 429, 'Too Many Attempts.', { 'retry-after': String(started.retryAfterSeconds) });
+      case 'started':
+        return c.json(bearerTokens(started.tokens));
+    }
+  },
+);

@@ -1,0 +1,113 @@
+import { z } from '@hono/zod-openapi';
+import { audienceOf } from '../../domain/audience.ts';
+import { authenticateRemembered } from '../../actions/authenticate.ts';
+import type { Remembered } from '../../cluster/memory/session-memory.ts';
+import type { Config } from '../../config.ts';
+import { serviceKey } from '../../domain/caller-rule.ts';
+import { parseBearer, parseOpaque } from '../../domain/tokens.ts';
+import { form, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+
+/** RFC 7662 section 2.2; what is not there is not known to the caller's business. */
+const introspection = z.object({
+  active: z.boolean(),
+  sid: z.string().optional(),
+  sub: z.string().optional(),
+  client_id: z.string().optional(),
+  device_id: z.string().optional(),
+  born: z.number().int().optional().describe('The position at which the session began.'),
+  epoch: z.string().optional().describe('The history of the database that this node knows.'),
+  iat: z.number().int().optional(),
+  exp: z.number().int().optional().describe('When the credential, or its session, runs out at the latest.'),
+  iss: z.string().optional(),
+  aud: z.string().optional().describe('Whom the application of the session is for.'),
+  token_type: z.string().optional(),
+  username: z.string().optional(),
+  role: z.string().optional(),
+});
+
+export const postIntrospect = serveRow(
+  {
+    method: 'post',
+    path: '/oauth/introspect',
+    operationId: 'introspectToken',
+    tags: ['OAuth'],
+    summary: 'Is this credential alive? (RFC 7662)',
+    description:
+      'For back ends with a service key: any credential of any API family. An answer is true at the moment at which it is given; whoever keeps it must follow `/v1/feed`. Counts as use of the session.',
+    caller: serviceKey('service_key_refused'),
+    request: {
+      body: form(
+        z.object({
+          token: z.string().min(1).max(4096),
+          token_type_hint: z.string().max(64).optional(),
+          audience: shape.audience
+            .optional()
+            .describe('Whom the credential must be for. One for another audience is not active.'),
+        }),
+        { token: 'eyJ…' },
+      ),
+    },
+    responses: {
+      200: json('Its session, or `{"active": false}`.', introspection, {
+        active: true,
+        sid: '01890f3c-7c1e-7a52-9d0e-3b1f5c2a7e90',
+        sub: '2',
+        client_id: 'default',
+        device_id: '01890f3c-7c1e-7a52-9d0e-3b1f5c2a7e91',
+        born: 4711,
+        epoch: '1.9f8b7c6d5e4f',
+        iat: 1_790_000_000,
+        exp: 1_790_000_300,
+        iss: 'https://auth.example.com',
+        aud: 'https://api.example.com',
+        token_type: 'Bearer',
+        username: 'test@example.com',
+        role: 'user',
+      }),
+      ...problems(
+        'invalid_request',
+        'not_authenticated',
+        'too_large',
+        'unsupported_media_type',
+        'unavailable',
+      ),
+    },
+  },
+  async ({ c, world, input }) => {
+    const { token, audience } = input.body;
+    // A back end passes on what it was given, in a header or in a cookie.
+    const credential = parseBearer(token) ?? parseOpaque('cookie', token);
+    // Before anything is looked at: what is said is no newer than this.
+    const { epoch } = world.nodes.node;
+    const known = credential ? await authenticateRemembered(world, credential, true, audience) : null;
+    return c.json(known ? activeBody(known, world.config, epoch) : { active: false });
+  },
+);
+
+const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
+
+function activeBody(
+  { session, idleUntilMs, expiresAtMs }: Remembered,
+  config: Config,
+  epoch: string | null,
+): Record<string, unknown> {
+  return {
+    active: true,
+    sid: session.sid,
+    sub: String(session.userId),
+    client_id: session.clientId,
+    device_id: session.deviceId,
+    born: session.born,
+    epoch: epoch ?? undefined,
+    iat: seconds(session.createdAt),
+    exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),
+    iss: config.issuer,
+    // None where the application was taken out of the settings.
+    aud: audienceOf(config, session) ?? undefined,
+    token_type: 'Bearer',
+    username: session.user.email,
+    role: session.user.role,
+  };
+}

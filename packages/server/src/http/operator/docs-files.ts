@@ -1,0 +1,32 @@
+import type { Router } from '../contract/serve-row.ts';
+import { refuse } from '../respond.ts';
+import { compressedFile, sendStatic, type StaticFile } from '../static-file.ts';
+import { readFile } from 'node:fs/promises';
+
+/* What the page of the description loads. */
+
+const ASSETS = new URL('../../../assets/swagger-ui/', import.meta.url);
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true, validatorUrl: null });\n`;
+const JAVASCRIPT = 'text/javascript; charset=utf-8';
+const asset = (name: string): Promise<Buffer> => readFile(new URL(name, ASSETS));
+const FILES: Record<string, () => Promise<StaticFile>> = {
+  '/docs/start.js': () => compressedFile(JAVASCRIPT, START),
+  '/docs/swagger-ui.css': async () =>
+    compressedFile('text/css; charset=utf-8', await asset('swagger-ui.css')),
+  '/docs/swagger-ui-bundle.js': async () => compressedFile(JAVASCRIPT, await asset('swagger-ui-bundle.js')),
+};
+
+export function serveDocsFiles(router: Router): void {
+  for (const [path, read] of Object.entries(FILES)) {
+    // Prepared when it is first asked for, and once.
+    let file: Promise<StaticFile> | undefined;
+    router.get(path, async (c) => {
+      try {
+        return sendStatic(c, await (file ??= read()));
+      } catch {
+        // Installed without the assets: the description itself is at /openapi.json.
+        return refuse(c, 'not_found');
+      }
+    });
+  }
+}

@@ -1,0 +1,17 @@
+import type { Endpoint } from '../contract/family.ts';
+import { getDocs } from './get-docs.ts';
+import { getHealth } from './get-healthz.ts';
+import { getMetrics } from './get-metrics.ts';
+import { getDescription } from './get-openapi-json.ts';
+import { getReadiness } from './get-readyz.ts';
+import { getPublicKeys } from './get-well-known-jwks-json.ts';
+
+/** What the operator and other programs ask: health, metrics, keys, the description of the API. */
+export const OPERATOR_ENDPOINTS: readonly Endpoint[] = [
+  getHealth,
+  getReadiness,
+  getMetrics,
+  getPublicKeys,
+  getDescription,
+  getDocs,
+];

@@ -1,0 +1,41 @@
+import { z } from '@hono/zod-openapi';
+import { NOBODY } from '../../domain/caller-rule.ts';
+import { serveRow } from '../contract/serve-row.ts';
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Curfew API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="api"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`;
+/** Everything from this server. Swagger UI sets style attributes and has its icons in data: URLs. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+export const getDocs = serveRow(
+  {
+    method: 'get',
+    path: '/docs',
+    operationId: 'getDocs',
+    tags: ['Operation'],
+    summary: 'This description as a page, to be tried',
+    caller: NOBODY,
+    responses: {
+      200: {
+        description: 'The page.',
+        content: { 'text/html': { schema: z.string(), example: '<!doctype html>…' } },
+      },
+    },
+  },
+  ({ c }) => c.html(PAGE, 200, { 'content-security-policy': PAGE_POLICY }),
+);

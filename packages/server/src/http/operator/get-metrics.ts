@@ -1,0 +1,36 @@
+import { z } from '@hono/zod-openapi';
+import { dependent, NOBODY, serviceKey } from '../../domain/caller-rule.ts';
+import { problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import { refuse } from '../respond.ts';
+
+const KEY = serviceKey('service_key_refused');
+
+export const getMetrics = serveRow(
+  {
+    method: 'get',
+    path: '/metrics',
+    operationId: 'getMetrics',
+    tags: ['Operation'],
+    summary: 'Prometheus metrics',
+    description: 'From this machine itself, or with a service key.',
+    caller: dependent([NOBODY, KEY], ({ ipAddress, header }) => {
+      // Through a proxy on this machine everybody would look local.
+      const forwarded = header('x-forwarded-for') ?? header('forwarded');
+      const here = ipAddress === '127.0.0.1' || ipAddress === '::1';
+      return here && forwarded === undefined ? NOBODY : KEY;
+    }),
+    responses: {
+      200: {
+        description: 'Metrics.',
+        content: { 'text/plain': { schema: z.string(), example: 'curfew_logouts_total 42\n' } },
+      },
+      ...problems('forbidden'),
+    },
+  },
+  async ({ c }) => {
+    const { metrics } = c.get('site');
+    return c.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
+  },
+  (c, fault, family) => (fault === 'not_authenticated' ? refuse(c, 'forbidden') : family(c, fault)),
+);

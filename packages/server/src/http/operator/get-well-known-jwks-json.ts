@@ -1,0 +1,24 @@
+import { z } from '@hono/zod-openapi';
+import { NOBODY } from '../../domain/caller-rule.ts';
+import { json } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+
+export const getPublicKeys = serveRow(
+  {
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    operationId: 'getPublicKeys',
+    tags: ['Operation'],
+    summary: 'Public keys (RFC 7517)',
+    description:
+      'Who checks a JWT with these alone does not see a logout before the token runs out (5 minutes); ask /v1/check instead.',
+    caller: NOBODY,
+    responses: {
+      200: json('The key set.', z.object({ keys: z.array(z.record(z.string(), z.unknown())) }), {
+        keys: [{ kty: 'OKP', crv: 'Ed25519', x: '…', kid: 'u0x…', alg: 'EdDSA', use: 'sig' }],
+      }),
+    },
+  },
+  // The one answer that may be cached: shorter than a new key is published before it signs.
+  ({ c, world }) => c.json(world.keys.publish(), 200, { 'cache-control': 'public, max-age=300' }),
+);

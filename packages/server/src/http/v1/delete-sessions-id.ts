@@ -1,0 +1,45 @@
+import { z } from '@hono/zod-openapi';
+import { endsItself, logOut, type LogoutScope } from '../../actions/log-out.ts';
+import { SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse, settledBody } from '../respond.ts';
+import { clearAfterLogout } from '../session-cookie.ts';
+import { onLogoutFault } from './faults.ts';
+
+export const deleteSession = serveRow(
+  {
+    method: 'delete',
+    path: '/v1/sessions/{id}',
+    operationId: 'endSession',
+    tags: ['Sessions'],
+    summary: 'End one of my sessions',
+    caller: SESSION_TO_CHANGE,
+    request: {
+      params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }),
+      body: body(z.strictObject({ note: shape.note }), {}, false),
+    },
+    responses: {
+      200: json('Ended.', shape.ended, { ...shape.ENDED_EXAMPLE, ended: 1 }),
+      ...problems(
+        'invalid_request',
+        'not_authenticated',
+        'csrf_failed',
+        'login_too_old',
+        'not_found',
+        'too_large',
+        'unsupported_media_type',
+        'not_logged_out',
+      ),
+    },
+  },
+  async ({ c, world, caller, input, origin }) => {
+    const target: LogoutScope = { scope: 'selected', sessions: [input.params.id] };
+    const settled = await logOut(world, caller.session, target, origin(input.body.note), { mayAsk: true });
+    if (settled.ended === 0) return refuse(c, 'not_found');
+    await clearAfterLogout(c, caller, endsItself(caller.session, target));
+    return c.json(settledBody(c, settled));
+  },
+  onLogoutFault,
+);

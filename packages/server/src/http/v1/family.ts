@@ -1,0 +1,42 @@
+import type { Family } from '../contract/family.ts';
+import { ADMIN_ENDPOINTS } from '../admin/endpoints.ts';
+import { postIntrospect } from '../oauth/post-introspect.ts';
+import { OPERATOR_ENDPOINTS } from '../operator/endpoints.ts';
+import { getFeed } from '../sockets/get-feed.ts';
+import { getNotices } from '../sockets/get-notices.ts';
+import { deleteSession } from './delete-sessions-id.ts';
+import { onV1Fault } from './faults.ts';
+import { getCheck } from './get-check.ts';
+import { getSession } from './get-session.ts';
+import { getSessions } from './get-sessions.ts';
+import { patchSession } from './patch-sessions-id.ts';
+import { postLogin } from './post-login.ts';
+import { postLogout } from './post-logout.ts';
+import { postPassword } from './post-password.ts';
+import { postRefresh } from './post-refresh.ts';
+import { postSessionConfirm } from './post-session-confirm.ts';
+
+/** The product's own API, with everything else that answers problem details. */
+export const V1: Family = {
+  name: 'v1',
+  grant: 'bearer',
+  client: 'default',
+  endpoints: [
+    postLogin,
+    postRefresh,
+    getSession,
+    getSessions,
+    postLogout,
+    deleteSession,
+    patchSession,
+    postSessionConfirm,
+    postPassword,
+    getCheck,
+    ...ADMIN_ENDPOINTS,
+    postIntrospect,
+    getFeed,
+    getNotices,
+    ...OPERATOR_ENDPOINTS,
+  ],
+  onFault: onV1Fault,
+};

@@ -1,0 +1,62 @@
+import { z } from '@hono/zod-openapi';
+import { authenticate, authenticateRemembered } from '../../actions/authenticate.ts';
+import { CREDENTIAL_ITSELF } from '../../domain/caller-rule.ts';
+import type { LiveSession } from '../../domain/session.ts';
+import { presented } from '../callers.ts';
+import { problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse } from '../respond.ts';
+import { deleteDeadCookie } from '../session-cookie.ts';
+
+/** Who it is, for whoever asked: always all of them, so that a proxy overwrites what a client may have sent. */
+export function identityHeaders(session: LiveSession): [string, string][] {
+  return [
+    ['Curfew-Subject', String(session.userId)],
+    ['Curfew-Session', session.sid],
+    ['Curfew-Client', session.clientId],
+    ['Curfew-Role', session.user.role],
+  ];
+}
+
+const identity = z.object({
+  'curfew-subject': z.string().describe("The user's id."),
+  'curfew-session': z.string().describe('The `sid`.'),
+  'curfew-client': z.string(),
+  'curfew-role': z.string(),
+});
+
+export const getCheck = serveRow(
+  {
+    method: 'get',
+    path: '/v1/check',
+    operationId: 'checkSession',
+    anyMethod: true,
+    tags: ['Sessions'],
+    summary: 'Is this session alive?',
+    description:
+      'For a proxy (forward-auth: nginx auth_request, Traefik forwardAuth, Caddy forward_auth, Envoy ext_authz) or a back end. Takes a JWT, an opaque token or the cookie. Any method, and any path below it, are answered alike: a proxy may pass on those of the request that it asks about. Bodies are ignored. Counts as using the session. Answers from memory while this node is fresh.',
+    caller: CREDENTIAL_ITSELF,
+    request: {
+      query: z.object({
+        audience: shape.audience
+          .optional()
+          .describe(
+            'Whom the credential must be for: the audience of its application. Another one is refused. Other parameters are ignored.',
+          ),
+      }),
+    },
+    responses: {
+      200: { description: 'Alive; the headers say who.', headers: identity },
+      ...problems('invalid_request', 'not_authenticated', 'unavailable'),
+    },
+  },
+  async ({ c, world, caller: { credential }, input }) => {
+    const { audience } = input.query;
+    const remembered = await authenticateRemembered(world, credential, true, audience);
+    if (remembered) return c.body(null, 200, Object.fromEntries(identityHeaders(remembered.session)));
+    const isOver = audience === undefined || !(await authenticate(world, credential, false));
+    if (isOver) await deleteDeadCookie(c, presented(c));
+    return refuse(c, 'not_authenticated');
+  },
+);

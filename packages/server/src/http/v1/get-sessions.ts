@@ -1,0 +1,49 @@
+import { z } from '@hono/zod-openapi';
+import { listOwnSessions } from '../../actions/list-sessions.ts';
+import { SESSION_USED } from '../../domain/caller-rule.ts';
+import { json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+
+export const getSessions = serveRow(
+  {
+    method: 'get',
+    path: '/v1/sessions',
+    operationId: 'listSessions',
+    tags: ['Sessions'],
+    summary: 'My devices',
+    caller: SESSION_USED,
+    request: {
+      query: z.object({
+        before: shape.sid
+          .optional()
+          .describe('Go on after this session of the list: `next` of the page before.'),
+        limit: shape.whole(1, 200).default(200),
+      }),
+    },
+    responses: {
+      200: json(
+        "The user's live sessions, newest first.",
+        z.object({
+          sessions: z
+            .array(shape.sessionView.extend({ current: z.boolean() }))
+            .describe(
+              'The one that asks is on the first page, beyond `limit` where it is older, and on no other.',
+            ),
+          next: shape.sid.nullable().describe('From where to go on; null when there are no more.'),
+          total: z.number().int().describe('How many there are, counted up to 10,000.'),
+        }),
+        { sessions: [{ ...shape.VIEW_EXAMPLE, current: true }], next: null, total: 1 },
+      ),
+      ...problems('invalid_request', 'not_authenticated', 'unavailable'),
+    },
+  },
+  async ({ c, world, caller: { session }, input }) => {
+    const { before = null, limit } = input.query;
+    const { sessions, ...more } = await listOwnSessions(world, session, before, limit);
+    return c.json({
+      sessions: sessions.map((view) => ({ ...view, current: view.id === session.sid })),
+      ...more,
+    });
+  },
+);

@@ -1,0 +1,47 @@
+import { z } from '@hono/zod-openapi';
+import type { StartedSession } from '../../actions/start-session.ts';
+import { csrfToken } from '../../domain/tokens.ts';
+import * as shape from '../contract/shapes.ts';
+import { sessionBody, userBody } from '../respond.ts';
+
+/** A new session, as `/v1` answers it. */
+export const issued = z
+  .object({
+    session: shape.session,
+    user: shape.user,
+    access_token: z.string().optional(),
+    refresh_token: z.string().optional(),
+    session_token: z.string().optional(),
+    token_type: z.literal('Bearer').optional(),
+    expires_in: z.number().int().optional().describe('Life of the access token in seconds.'),
+    csrf_token: z.string().optional().describe('With transport "cookie": to send in X-CSRF-Token.'),
+  })
+  .openapi('Issued');
+export const ISSUED_EXAMPLE = {
+  session: shape.SESSION_EXAMPLE,
+  user: shape.USER,
+  access_token: shape.JWT_EXAMPLE,
+  refresh_token: 'rt_…',
+  token_type: 'Bearer',
+  expires_in: 300,
+};
+
+/** The answer to a login or a refresh. A cookie's value is not in it: it travels in Set-Cookie alone. */
+export function issuedBody({ session, tokens }: StartedSession): Record<string, unknown> {
+  const { access, refresh: refreshToken, session: sessionToken } = tokens;
+  return {
+    session: sessionBody(session),
+    user: userBody(session.user),
+    ...(access
+      ? { access_token: access.text, token_type: 'Bearer', expires_in: access.expiresInSeconds }
+      : {}),
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+    ...(sessionToken === undefined ? {} : { session_token: sessionToken }),
+  };
+}
+
+/** The same with its CSRF token, where the session was opened with a cookie. */
+export function startedBody(started: StartedSession): Record<string, unknown> {
+  const { cookie } = started.tokens;
+  return { ...issuedBody(started), ...(cookie === undefined ? {} : { csrf_token: csrfToken(cookie) }) };
+}

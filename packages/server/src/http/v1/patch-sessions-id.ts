@@ -1,0 +1,44 @@
+import { z } from '@hono/zod-openapi';
+import { nameOwnDevice } from '../../actions/name-device.ts';
+import { SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuse } from '../respond.ts';
+
+export const patchSession = serveRow(
+  {
+    method: 'patch',
+    path: '/v1/sessions/{id}',
+    operationId: 'renameSession',
+    tags: ['Sessions'],
+    summary: 'Name one of my devices',
+    description:
+      'The device of this session, in all of my sessions on it. Control characters and those that turn the direction of a text are left out; an empty name takes the name away.',
+    caller: SESSION_TO_CHANGE,
+    request: {
+      params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }),
+      body: body(z.strictObject({ name: shape.text(100) }), { name: 'Work laptop' }),
+    },
+    responses: {
+      200: json('Named.', z.object({ id: shape.sid, name: z.string().describe('As it is kept.') }), {
+        id: shape.SID,
+        name: 'Work laptop',
+      }),
+      ...problems(
+        'invalid_request',
+        'not_authenticated',
+        'csrf_failed',
+        'not_found',
+        'too_large',
+        'unsupported_media_type',
+        'unavailable',
+      ),
+    },
+  },
+  async ({ c, world, caller, input }) => {
+    const { id } = input.params;
+    const name = await nameOwnDevice(world, caller.session.userId, id, input.body.name);
+    return name === null ? refuse(c, 'not_found') : c.json({ id, name });
+  },
+);

@@ -1,0 +1,68 @@
+import { z } from '@hono/zod-openapi';
+import { endsItself, logOut, type LogoutScope, previewLogOut } from '../../actions/log-out.ts';
+import { SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { inputFault } from '../contract/body.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { previewBody, refuseInput, settledBody } from '../respond.ts';
+import { clearAfterLogout } from '../session-cookie.ts';
+import { onLogoutFault } from './faults.ts';
+
+export const postLogout = serveRow(
+  {
+    method: 'post',
+    path: '/v1/logout',
+    operationId: 'logOut',
+    tags: ['Sessions'],
+    summary: 'Log out',
+    description:
+      'Without a body, this session. Answers when no node accepts any credential of an ended session. What may end another session than this one may ask for a recent login (CURFEW_CONFIRM_AFTER_SECONDS).',
+    caller: SESSION_TO_CHANGE,
+    request: {
+      body: body(
+        z.strictObject({
+          scope: z.enum(['this', 'others', 'all', 'selected', 'device']).default('this'),
+          sessions: z.array(shape.sid).min(1).max(1000).optional().describe('With scope "selected".'),
+          device: shape
+            .text(128)
+            .min(1)
+            .optional()
+            .describe('With scope "device"; default: the one that asks.'),
+          wait: shape.wait,
+          note: shape.note,
+          dry_run: shape.dryRun,
+        }),
+        { scope: 'all' },
+        false,
+      ),
+    },
+    responses: {
+      200: json('Logged out; or, with `dry_run`, what would end.', shape.endedOrPreview, shape.ENDED_EXAMPLE),
+      ...problems(
+        'invalid_request',
+        'not_authenticated',
+        'csrf_failed',
+        'login_too_old',
+        'too_large',
+        'unsupported_media_type',
+        'not_logged_out',
+      ),
+    },
+  },
+  async ({ c, world, caller, input, origin }) => {
+    const { scope, sessions, device, wait, note, dry_run: dryRun } = input.body;
+    if (scope === 'selected' && !sessions) return refuseInput(c, inputFault('sessions', 'is required'));
+    const target: LogoutScope =
+      scope === 'selected'
+        ? { scope, sessions: sessions ?? [] }
+        : scope === 'device'
+          ? { scope, device }
+          : { scope };
+    if (dryRun) return c.json(previewBody(await previewLogOut(world, caller.session, target)));
+    const settled = await logOut(world, caller.session, target, origin(note), { wait, mayAsk: true });
+    await clearAfterLogout(c, caller, endsItself(caller.session, target));
+    return c.json(settledBody(c, settled));
+  },
+  onLogoutFault,
+);

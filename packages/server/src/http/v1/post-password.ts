@@ -1,0 +1,55 @@
+import { z } from '@hono/zod-openapi';
+import { changePassword } from '../../actions/change-user.ts';
+import { renewWithinLimits } from '../../actions/renew-within-limits.ts';
+import { OWN_SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { passwordFault } from '../../domain/password.ts';
+import { inputFault } from '../contract/body.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuseInput } from '../respond.ts';
+import { issued, ISSUED_EXAMPLE } from './issued.ts';
+import { answerRenewal } from './renewed.ts';
+
+export const postPassword = serveRow(
+  {
+    method: 'post',
+    path: '/v1/password',
+    operationId: 'changePassword',
+    tags: ['Sessions'],
+    summary: 'Change my password',
+    description:
+      'Ends every session. A new one takes the place of the one that asks: its credentials are in the answer. A wrong current password counts as a failed login.',
+    caller: OWN_SESSION_TO_CHANGE,
+    request: {
+      body: body(z.strictObject({ current_password: shape.password, new_password: shape.password }), {
+        current_password: 'password123',
+        new_password: 'correct horse battery staple',
+      }),
+    },
+    responses: {
+      200: json('Changed; the new session, by the same kind of credential.', issued, ISSUED_EXAMPLE),
+      ...problems(
+        'invalid_request',
+        'not_authenticated',
+        'invalid_credentials',
+        'csrf_failed',
+        'wrong_audience',
+        'too_large',
+        'unsupported_media_type',
+        'rate_limited',
+        'overloaded',
+        'unavailable',
+      ),
+    },
+  },
+  async ({ c, world, caller: { session }, input, origin }) => {
+    const { current_password: current, new_password: next } = input.body;
+    const fault = passwordFault(world.config.passwordMinLength, next);
+    if (fault) return refuseInput(c, inputFault('new_password', fault));
+    const renewal = await renewWithinLimits(world, session, origin(), () =>
+      changePassword(world, session, current, next, origin()),
+    );
+    return answerRenewal(c, renewal, 'current_password');
+  },
+);

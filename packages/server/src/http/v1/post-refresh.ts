@@ -1,0 +1,52 @@
+import { z } from '@hono/zod-openapi';
+import { refresh } from '../../actions/refresh.ts';
+import { NOBODY } from '../../domain/caller-rule.ts';
+import { parseOpaque } from '../../domain/tokens.ts';
+import { body, json, problems, sayingWhy } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { refuseSayingWhy } from './faults.ts';
+import { issued, ISSUED_EXAMPLE, issuedBody } from './issued.ts';
+
+export const postRefresh = serveRow(
+  {
+    method: 'post',
+    path: '/v1/refresh',
+    operationId: 'refreshSession',
+    tags: ['Sessions'],
+    summary: 'Refresh',
+    description:
+      'A refresh token in, its successor out; the one given is spent. Within the grace (10 s) a second use gives the same successor, unless both the address and the user agent differ from those of the first; a later use ends the session.',
+    caller: NOBODY,
+    request: {
+      body: body(
+        z.strictObject({
+          refresh_token: z.string().min(1).max(2048),
+          client_id: shape.clientId
+            .optional()
+            .describe(
+              'The application that asks. A token that was given to another one was copied: its session ends.',
+            ),
+        }),
+        { refresh_token: 'rt_…' },
+      ),
+    },
+    responses: {
+      200: json('The successor.', issued, ISSUED_EXAMPLE),
+      ...sayingWhy(
+        problems(
+          'invalid_request',
+          'not_authenticated',
+          'too_large',
+          'unsupported_media_type',
+          'unavailable',
+        ),
+      ),
+    },
+  },
+  async ({ c, world, input, origin }) => {
+    const { refresh_token: token, client_id: clientId } = input.body;
+    const refreshed = await refresh(world, token, origin(), clientId);
+    return refreshed ? c.json(issuedBody(refreshed)) : refuseSayingWhy(c, parseOpaque('refresh', token));
+  },
+);

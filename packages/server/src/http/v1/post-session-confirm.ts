@@ -1,0 +1,44 @@
+import { z } from '@hono/zod-openapi';
+import { confirmLogin } from '../../actions/confirm-login.ts';
+import { renewWithinLimits } from '../../actions/renew-within-limits.ts';
+import { OWN_SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { body, json, problems } from '../contract/row.ts';
+import { serveRow } from '../contract/serve-row.ts';
+import * as shape from '../contract/shapes.ts';
+import { issued, ISSUED_EXAMPLE } from './issued.ts';
+import { answerRenewal } from './renewed.ts';
+
+export const postSessionConfirm = serveRow(
+  {
+    method: 'post',
+    path: '/v1/session/confirm',
+    operationId: 'confirmLogin',
+    tags: ['Sessions'],
+    summary: 'Give the password again',
+    description:
+      'For what asks for a recent login (`login_too_old`). A new session that has just logged in takes the place of this one: its credentials are in the answer, and the old ones are over, access tokens included. A wrong password counts as a failed login.',
+    caller: OWN_SESSION_TO_CHANGE,
+    request: { body: body(z.strictObject({ password: shape.password }), { password: 'password123' }) },
+    responses: {
+      200: json('The new session, by the same kind of credential.', issued, ISSUED_EXAMPLE),
+      ...problems(
+        'invalid_request',
+        'not_authenticated',
+        'invalid_credentials',
+        'csrf_failed',
+        'wrong_audience',
+        'too_large',
+        'unsupported_media_type',
+        'rate_limited',
+        'overloaded',
+        'unavailable',
+      ),
+    },
+  },
+  async ({ c, world, caller: { session }, input, origin }) => {
+    const renewal = await renewWithinLimits(world, session, origin(), () =>
+      confirmLogin(world, session, input.body.password, origin()),
+    );
+    return answerRenewal(c, renewal, 'password');
+  },
+);

@@ -1,0 +1,23 @@
+import type { Renewal } from '../../actions/renew-within-limits.ts';
+import type { Call } from '../environment.ts';
+import { refuse } from '../respond.ts';
+import { giveCookie } from '../session-cookie.ts';
+import { startedBody } from './issued.ts';
+
+/**
+ * Answers with the session that took the place of the one that asked.
+ * @param field the input that has the password
+ */
+export function answerRenewal(c: Call, renewal: Renewal, field: string): Response {
+  switch (renewal.outcome) {
+    case 'rate_limited':
+      return refuse(c, 'rate_limited', {}, { 'retry-after': String(renewal.retryAfterSeconds) });
+    case 'wrong_password':
+      return refuse(c, 'invalid_credentials', { field });
+    case 'ended':
+      return refuse(c, 'not_authenticated');
+    case 'started':
+      giveCookie(c, renewal.tokens);
+      return c.json(startedBody(renewal));
+  }
+}
