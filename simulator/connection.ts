@@ -1,3 +1,4 @@
+import type { Ending } from '@curfew/protocol/endings';
 import {
   decodeNodeMessage,
   decodeVerifierMessage,
@@ -6,10 +7,9 @@ import {
   type VerifierMessage,
 } from '@curfew/protocol/feed';
 import type { Feed } from '@curfew/protocol/publisher';
-import type { NodeProcess } from './node-process.ts';
+import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
-import type { Simulation } from './simulation.ts';
-import type { VerifierProcess } from './verifier-process.ts';
+import type { World } from './world.ts';
 
 interface Direction {
   /** In order: nothing arrives before this. */
@@ -19,20 +19,47 @@ interface Direction {
   sent: number;
 }
 
+/** What a connection needs of what is around it. */
+export interface Network {
+  readonly world: World;
+  readonly plan: Plan;
+  isOld(ending: Ending): boolean;
+}
+
+/** The end of a connection at a node. */
+export interface NodeEnd {
+  readonly name: string;
+  readonly process: Process;
+  readonly connections: Set<Connection>;
+  readonly published: readonly (readonly Ending[])[];
+  failNow(): void;
+  hears(connection: Connection, message: VerifierMessage): void;
+  lost(connection: Connection): void;
+}
+
+/** The end of a connection at a verifier. */
+export interface VerifierEnd {
+  readonly name: string;
+  readonly process: Process;
+  holds(ending: Ending): boolean;
+  hears(connection: Connection, message: NodeMessage): void;
+  lost(connection: Connection): void;
+}
+
 /** One WebSocket, with its two ends, each of which may think that it is open while it is not. */
 export class Connection {
-  readonly node: NodeProcess;
-  readonly verifier: VerifierProcess;
+  readonly node: NodeEnd;
+  readonly verifier: VerifierEnd;
   nodeOpen = true;
   verifierOpen = true;
   feed: Feed | null = null;
   /** Acknowledgements have been looked at up to this number. */
   #seenSeq = 0;
-  readonly #sim: Simulation;
+  readonly #sim: Network;
   readonly #toNode: Direction = { lastMs: 0, cutUntilMs: 0, sent: 0 };
   readonly #toVerifier: Direction = { lastMs: 0, cutUntilMs: 0, sent: 0 };
 
-  constructor(sim: Simulation, node: NodeProcess, verifier: VerifierProcess) {
+  constructor(sim: Network, node: NodeEnd, verifier: VerifierEnd) {
     this.#sim = sim;
     this.node = node;
     this.verifier = verifier;

@@ -1,8 +1,7 @@
 import { type Ring, RingTexts } from '@curfew/protocol/rings';
 import type { Authenticator } from '@curfew/protocol/sealed';
-import { Forger } from './forger.ts';
+import { type Channel, Forger } from './forger.ts';
 import type { NodeProcess } from './node-process.ts';
-import type { Simulation } from './simulation.ts';
 
 /** Only nodes compute it: that is all that a key is good for here. */
 const AUTHENTICATOR: Authenticator = {
@@ -18,24 +17,24 @@ const AUTHENTICATOR: Authenticator = {
 export class Doorbell {
   /** "from>to" pairs that nothing gets through between, until an instant. */
   readonly cuts: Map<string, number> = new Map();
-  readonly #sim: Simulation;
+  readonly #sim: Channel;
   readonly #texts = new WeakMap<NodeProcess, RingTexts>();
   readonly #forger: Forger;
 
-  constructor(sim: Simulation) {
+  constructor(sim: Channel) {
     this.#sim = sim;
     this.#forger = new Forger(sim, (to, text) => this.#deliver(to, text, 0));
   }
 
   ring(from: NodeProcess, message: Ring): void {
-    const { truth, world, plan } = this.#sim;
+    const { nodes, world, plan } = this.#sim;
     const { random } = world;
-    const to = 'to' in message ? truth.nodes.find((node) => node.name === message.to) : undefined;
+    const to = 'to' in message ? nodes.find((node) => node.name === message.to) : undefined;
     from.says(message, to);
     const text = this.#textsOf(from).write(message);
     const early = world.nowMs < plan.healMs;
     // Everybody hears everything, as on one channel.
-    for (const node of truth.nodes) {
+    for (const node of nodes) {
       if (node.process.dead || node === from) continue;
       if ((this.cuts.get(`${from.name}>${node.name}`) ?? 0) > world.nowMs) continue;
       if (early && plan.has('ring-loss') && random.chance(0.2)) continue;

@@ -1,6 +1,14 @@
 import type { NodeProcess } from './node-process.ts';
+import type { Plan } from './plan.ts';
 import { Random } from './random.ts';
-import type { Simulation } from './simulation.ts';
+import type { World } from './world.ts';
+
+/** Where the nodes hear one another. */
+export interface Channel {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly nodes: readonly NodeProcess[];
+}
 
 /** Texts that it keeps to use again. */
 const KEPT = 60;
@@ -10,14 +18,14 @@ const KEPT = 60;
  * and does not have the key. Its chance is its own, so that a seed goes the same way with and without it.
  */
 export class Forger {
-  readonly #sim: Simulation;
+  readonly #sim: Channel;
   readonly #say: (to: NodeProcess, text: string) => void;
   readonly #random: Random;
   readonly #there: boolean;
   readonly #heard: string[] = [];
   #n = 1e6;
 
-  constructor(sim: Simulation, say: (to: NodeProcess, text: string) => void) {
+  constructor(sim: Channel, say: (to: NodeProcess, text: string) => void) {
     this.#sim = sim;
     this.#say = say;
     this.#random = new Random(sim.plan.seed ^ 0x1f83d9ab);
@@ -32,19 +40,19 @@ export class Forger {
     const ring = /"ring":(\d+)/.exec(text)?.[1];
     if (ring !== undefined)
       // Whoever has rung is answered in the name of all others.
-      for (const other of this.#sim.truth.nodes)
+      for (const other of this.#sim.nodes)
         if (other !== from && !other.process.dead)
           this.#later(from, this.#answer(ring, other.name, from.name));
     // And whoever has answered has answered for all others.
     const { from: who, to } =
       /"ack":\d+,"from":"(?<from>[^"]*)","to":"(?<to>[^"]*)"/.exec(text)?.groups ?? {};
-    const asked = this.#sim.truth.nodes.find((node) => node.name === to);
+    const asked = this.#sim.nodes.find((node) => node.name === to);
     if (asked && text.includes('"over":true'))
-      for (const other of this.#sim.truth.nodes)
+      for (const other of this.#sim.nodes)
         if (other !== from && other !== asked && !other.process.dead)
           this.#later(asked, text.replace(`"from":"${who}"`, `"from":"${other.name}"`));
     // What was said once is said again, to anybody.
-    if (random.chance(0.2)) this.#later(random.pick(this.#sim.truth.nodes), random.pick(this.#heard));
+    if (random.chance(0.2)) this.#later(random.pick(this.#sim.nodes), random.pick(this.#heard));
     if (random.chance(0.05))
       this.#later(from, random.pick(['null', '{"ring":1}', '{"changed":null,"from":"x"}', ',"mac":""}']));
   }

@@ -6,7 +6,9 @@ import type { Part, Verdict, Watched } from '@curfew/protocol/replica';
 import type { Connection } from './connection.ts';
 import { readToken } from './credentials.ts';
 import { Process } from './process.ts';
-import type { Simulation } from './simulation.ts';
+import type { Database } from './database.ts';
+import type { Plan } from './plan.ts';
+import type { World } from './world.ts';
 import {
   type Check,
   type Decision,
@@ -15,10 +17,27 @@ import {
   probesOf,
   type Scope,
   type Session,
+  type Truth,
 } from './truth.ts';
 
 /** What a check comes to. `fault`: nobody could say, which is a refusal. */
 export type Answer = 'yes' | 'over' | 'no' | 'fault';
+
+/** What a node needs of what is around it. */
+export interface NodeSurroundings {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly database: Database;
+  readonly truth: Truth;
+  readonly doorbell: { ring(from: NodeProcess, message: Ring): void };
+  authorityNowMs(process: Process): number;
+  isOld(ending: Ending): boolean;
+  /** A logout's event is committed and known: an answer is owed. */
+  promise(node: NodeProcess, learned: Learned): void;
+  kept(learned: Learned): void;
+  /** Credentials that the ending covers are tried at once. */
+  hunt(decision: Decision): void;
+}
 
 /** One life of a node. A restart is another one, with empty memory and another id. */
 export class NodeProcess {
@@ -33,7 +52,7 @@ export class NodeProcess {
   /** Endings that a confirmation was asked for here, in that order, and how many of them each ring speaks for. */
   readonly asked: Decision[] = [];
   readonly rung: Map<number, number> = new Map();
-  readonly #sim: Simulation;
+  readonly #sim: NodeSurroundings;
   /** When the reads of the log that are under way were sent, and the newest that was answered. */
   #readMs = Number.NEGATIVE_INFINITY;
   retiring = false;
@@ -41,7 +60,7 @@ export class NodeProcess {
   /** Positions of what this process has committed. */
   readonly #committed = new Set<number>();
 
-  constructor(sim: Simulation, name: string) {
+  constructor(sim: NodeSurroundings, name: string) {
     this.#sim = sim;
     this.name = name;
     this.#oddly = /[13579]$/.test(name);

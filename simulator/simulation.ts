@@ -56,6 +56,8 @@ export class Simulation {
   readonly truth: Truth;
   readonly database: Database;
   readonly doorbell: Doorbell;
+  readonly nodes: NodeProcess[] = [];
+  readonly verifiers: VerifierProcess[] = [];
   readonly #credentials: Held[] = [];
   /** Credentials of sessions that somebody has asked to end, to be tried again and again. */
   readonly #suspects: Held[] = [];
@@ -67,7 +69,7 @@ export class Simulation {
   constructor(seed: number, options: { without?: readonly Fault[]; history?: boolean } = {}) {
     this.world = new World(seed, options.history ?? false);
     this.plan = makePlan(seed, options.without ?? []);
-    this.truth = new Truth(this.world, this.plan);
+    this.truth = new Truth(this.world, this.plan, this);
     this.database = new Database(this.world, this.plan, this.truth);
     this.doorbell = new Doorbell(this);
   }
@@ -107,19 +109,19 @@ export class Simulation {
     // The directory of an embedded database is locked until its process is gone.
     if (this.plan.sole && this.#liveNodes.length > 0)
       return this.world.after(0.1 * this.plan.leaseMs, () => this.#startNode());
-    this.truth.nodes.push(new NodeProcess(this, `node-${++this.#named}`));
+    this.nodes.push(new NodeProcess(this, `node-${++this.#named}`));
   }
 
   #startVerifier(): void {
-    this.truth.verifiers.push(new VerifierProcess(this, `verifier-${++this.#named}`));
+    this.verifiers.push(new VerifierProcess(this, `verifier-${++this.#named}`));
   }
 
   get #liveNodes(): NodeProcess[] {
-    return this.truth.nodes.filter((node) => !node.process.dead);
+    return this.nodes.filter((node) => !node.process.dead);
   }
 
   get #liveVerifiers(): VerifierProcess[] {
-    return this.truth.verifiers.filter((verifier) => !verifier.process.dead);
+    return this.verifiers.filter((verifier) => !verifier.process.dead);
   }
 
   anyNode(): NodeProcess | null {

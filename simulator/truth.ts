@@ -1,10 +1,8 @@
 import type { SessionFacts } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/endings';
 import type { Propagation } from '@curfew/protocol/node';
-import { watch, type Watched } from '@curfew/protocol/replica';
-import type { NodeProcess } from './node-process.ts';
+import { type Verdict, watch, type Watched } from '@curfew/protocol/replica';
 import { LATEST_TIMER_MS, Process } from './process.ts';
-import type { VerifierProcess } from './verifier-process.ts';
 import type { World } from './world.ts';
 import type { Plan } from './plan.ts';
 
@@ -120,14 +118,34 @@ export interface Check {
   readonly beganMs: number;
 }
 
+/** A process that judges sessions by its own memory. */
+export interface Witness {
+  readonly name: string;
+  readonly process: Process;
+  /** Replicas that it may have acknowledged for. */
+  readonly feeds: number;
+  judge(session: Watched): Verdict;
+  holds(ending: Ending): boolean;
+}
+
+/** A witness that answers logouts. */
+export interface Answerer extends Witness {
+  readonly node: { readonly epoch: string | null };
+}
+
+/** Every process that there is or was. */
+export interface Witnesses {
+  readonly nodes: readonly Witness[];
+  readonly verifiers: readonly Witness[];
+}
+
 /** What really is, and what must never be. */
 export class Truth {
   readonly sessions: Session[] = [];
   decisions: Decision[] = [];
   #confirmed: Decision[] = [];
   readonly #committedMs = new Map<number, number>();
-  readonly nodes: NodeProcess[] = [];
-  readonly verifiers: VerifierProcess[] = [];
+  readonly #witnesses: Witnesses;
   readonly #world: World;
   readonly #plan: Plan;
   checks = 0;
@@ -135,7 +153,8 @@ export class Truth {
   /** How often the database has gone back. */
   life = 0;
 
-  constructor(world: World, plan: Plan) {
+  constructor(world: World, plan: Plan, witnesses: Witnesses) {
+    this.#witnesses = witnesses;
     this.#world = world;
     this.#plan = plan;
   }
@@ -193,7 +212,7 @@ export class Truth {
   }
 
   /** A logout was answered. */
-  told(by: NodeProcess, decision: Decision, learned: Learned, propagation: Propagation): void {
+  told(by: Answerer, decision: Decision, learned: Learned, propagation: Propagation): void {
     this.#world.note(by.name, () => `confirms ${describe(decision)}: ${JSON.stringify(propagation)}`);
     if (decision.committedMs === null)
       throw this.#world.broken(
@@ -218,7 +237,7 @@ export class Truth {
   }
 
   /** A logout that found its session ended already was answered. */
-  toldNothing(by: NodeProcess, session: Session, learned: Learned): void {
+  toldNothing(by: Answerer, session: Session, learned: Learned): void {
     this.#world.note(by.name, () => `confirms that ${nameOf(session)} was over already`);
     this.#inTime(by, learned);
     if (by.node.epoch !== learned.epoch)
@@ -237,7 +256,7 @@ export class Truth {
       for (const process of this.#all()) this.#never(process, session.watched, () => nameOf(session));
   }
 
-  #inTime(by: NodeProcess, learned: Learned): void {
+  #inTime(by: Answerer, learned: Learned): void {
     const tookMs = this.#world.nowMs - learned.atMs - (by.process.suspendedMs - learned.suspendedMs);
     const boundMs = latestAnswerMs(this.#plan);
     if (tookMs > boundMs)
@@ -248,7 +267,7 @@ export class Truth {
   }
 
   /** Whoever is said to have acknowledged has it. */
-  #holders(by: NodeProcess, decision: Decision, { acknowledged, waitedOut }: Propagation): void {
+  #holders(by: Answerer, decision: Decision, { acknowledged, waitedOut }: Propagation): void {
     // Who began anew after it had acknowledged may be reading still.
     if (this.isOld(decision) || this.life > 0) return;
     let holders = 0;
@@ -268,9 +287,9 @@ export class Truth {
     return this.#world.nowMs - committedMs > this.#plan.keepMs * 0.9;
   }
 
-  *#all(): Generator<NodeProcess | VerifierProcess> {
-    yield* this.nodes;
-    yield* this.verifiers;
+  *#all(): Generator<Witness> {
+    yield* this.#witnesses.nodes;
+    yield* this.#witnesses.verifiers;
   }
 
   /** Nobody's memory says yes to what was confirmed to be over: asked of all, without waiting for a check to come along. */
@@ -291,7 +310,7 @@ export class Truth {
     }
   }
 
-  #never(process: NodeProcess | VerifierProcess, watched: Watched, what: () => string): void {
+  #never(process: Witness, watched: Watched, what: () => string): void {
     if (process.process.dead) return;
     if (Process.observe(() => process.judge(watched)) === 'alive')
       throw this.#world.broken('G1', `${process.name} would accept what was confirmed to be over: ${what()}`);

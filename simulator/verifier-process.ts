@@ -3,12 +3,27 @@ import type { NodeMessage } from '@curfew/protocol/feed';
 import { Memory } from '@curfew/protocol/memory';
 import { type Verdict, type Watched, watch } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
-import { Connection } from './connection.ts';
+import { Connection, type Network } from './connection.ts';
 import { type Claims, readToken } from './credentials.ts';
-import type { Answer } from './node-process.ts';
+import type { Database } from './database.ts';
+import type { Answer, NodeProcess } from './node-process.ts';
 import { Process } from './process.ts';
-import type { Simulation } from './simulation.ts';
-import { type Check, probesOf } from './truth.ts';
+import { type Check, probesOf, type Truth } from './truth.ts';
+
+/** What a verifier needs of what is around it. */
+export interface VerifierSurroundings extends Network {
+  readonly truth: Truth;
+  readonly database: Database;
+  /** A node to connect to; null while there is none. */
+  anyNode(): NodeProcess | null;
+  /** Asks a node over the network. */
+  askNode(
+    from: VerifierProcess,
+    text: string,
+    check: Check,
+    done: (answer: Answer, epoch?: string | null) => void,
+  ): void;
+}
 
 /** One life of a service that uses the verifier. */
 export class VerifierProcess {
@@ -18,13 +33,13 @@ export class VerifierProcess {
   readonly memory: Memory<null>;
   /** Connections that it has had: at each of their nodes it may have acknowledged. */
   feeds = 0;
-  readonly #sim: Simulation;
+  readonly #sim: VerifierSurroundings;
   #connection: Connection | null = null;
   /** When renewals were asked for, and the newest one that was answered. */
   readonly #askedMs = new Map<number, number>();
   #provenMs = Number.NEGATIVE_INFINITY;
 
-  constructor(sim: Simulation, name: string) {
+  constructor(sim: VerifierSurroundings, name: string) {
     this.#sim = sim;
     this.name = name;
     const { world, plan } = sim;
