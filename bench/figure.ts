@@ -15,13 +15,13 @@ export interface Figure {
   void?: string[];
 }
 
-export interface Column {
+interface Column {
   value: string;
   title: string;
   digits: number;
 }
 
-export interface RatioColumn {
+interface RatioColumn {
   title: string;
   value: string;
   /** The figure to divide by, and its value when that has another name. */

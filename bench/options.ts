@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const SECTION_IDS = [
+const SECTION_IDS = [
   'check',
   'local',
   'first-sight',
@@ -52,7 +52,7 @@ export interface Options {
   noticeSamples: number;
 }
 
-export const USAGE = `npm run bench -- [--quick] [--only ${SECTION_IDS.join(',')}] [--no-peers] [--no-curfew]`;
+const USAGE = `npm run bench -- [--quick] [--only ${SECTION_IDS.join(',')}] [--no-peers] [--no-curfew]`;
 
 export function readOptions(args: string[]): Options {
   const { values } = parseArgs({

@@ -21,7 +21,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const CHECKER = fileURLToPath(new URL('./checker.ts', import.meta.url));
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
-export interface Verdict {
+interface Verdict {
   /** Nothing was wrong, and there was enough of everything to say so. */
   passed: boolean;
   /** What the checker printed. */

@@ -7,7 +7,7 @@ const FAMILIES = [
   ['flush-redis', 'kill-redis', 'pause-redis'],
   ['restart-postgres', 'kill-postgres', 'standby-postgres', 'failover-postgres'],
 ] as const;
-export type FaultKind = (typeof FAMILIES)[number][number];
+type FaultKind = (typeof FAMILIES)[number][number];
 
 export interface Fault {
   kind: FaultKind;

@@ -27,7 +27,7 @@ export interface Network {
 }
 
 /** The end of a connection at a node. */
-export interface NodeEnd {
+interface NodeEnd {
   readonly name: string;
   readonly process: Process;
   readonly connections: Set<Connection>;
@@ -38,7 +38,7 @@ export interface NodeEnd {
 }
 
 /** The end of a connection at a verifier. */
-export interface VerifierEnd {
+interface VerifierEnd {
   readonly name: string;
   readonly process: Process;
   holds(ending: Ending): boolean;

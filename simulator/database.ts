@@ -32,7 +32,7 @@ export type Statement =
   | 'login'
   | 'end';
 
-export interface Trouble {
+interface Trouble {
   readonly process: Process;
   readonly kind: Statement;
   readonly fromMs: number;
@@ -45,7 +45,7 @@ interface Transaction {
 }
 
 /** What a statement that ends sessions answers. */
-export interface Ended<T> {
+interface Ended<T> {
   /** How often the database had gone back when the statement ran: its answer may reach a process that was stopped much later. */
   readonly life: number;
   readonly decided: T;

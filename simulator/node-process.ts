@@ -24,7 +24,7 @@ import {
 export type Answer = 'yes' | 'over' | 'no' | 'fault';
 
 /** What a node needs of what is around it. */
-export interface NodeSurroundings {
+interface NodeSurroundings {
   readonly world: World;
   readonly plan: Plan;
   readonly database: Database;

@@ -119,7 +119,7 @@ export interface Check {
 }
 
 /** A process that judges sessions by its own memory. */
-export interface Witness {
+interface Witness {
   readonly name: string;
   readonly process: Process;
   /** Replicas that it may have acknowledged for. */
@@ -129,12 +129,12 @@ export interface Witness {
 }
 
 /** A witness that answers logouts. */
-export interface Answerer extends Witness {
+interface Answerer extends Witness {
   readonly node: { readonly epoch: string | null };
 }
 
 /** Every process that there is or was. */
-export interface Witnesses {
+interface Witnesses {
   readonly nodes: readonly Witness[];
   readonly verifiers: readonly Witness[];
 }

@@ -11,7 +11,7 @@ import { Process } from './process.ts';
 import { type Check, probesOf, type Truth } from './truth.ts';
 
 /** What a verifier needs of what is around it. */
-export interface VerifierSurroundings extends Network {
+interface VerifierSurroundings extends Network {
   readonly truth: Truth;
   readonly database: Database;
   /** A node to connect to; null while there is none. */

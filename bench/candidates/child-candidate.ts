@@ -4,7 +4,7 @@ import { SERVER_CORE } from '../machine/cores.ts';
 import { refusesBy401, type Candidate } from './candidate.ts';
 import type { Credential } from './credential.ts';
 
-export interface ChildServer {
+interface ChildServer {
   id: string;
   label: string;
   kind: 'floor' | 'peer';

@@ -18,7 +18,7 @@ interface SessionAnswer {
   csrf_token?: string;
 }
 
-export interface User {
+interface User {
   id: number;
   email: string;
 }
@@ -323,7 +323,7 @@ interface ContractAnswer {
 }
 
 export const CONTRACT_NAMES = ['001', '002', '003', '004'] as const;
-export type ContractName = (typeof CONTRACT_NAMES)[number];
+type ContractName = (typeof CONTRACT_NAMES)[number];
 
 /** How each contract logs in, and where its answer carries the credential. */
 const CONTRACTS: Record<

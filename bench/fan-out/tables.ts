@@ -89,7 +89,7 @@ export function unitCostTable(costs: UnitCosts): string[] {
 }
 
 /** What is assumed of people. Not measured by anybody: put your own figures in. */
-export const ASSUMED = {
+const ASSUMED = {
   sessionsPerUser: 2,
   loginsPerUserAndDay: 0.2,
   logoutsPerUserAndDay: 0.1,

@@ -14,7 +14,7 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-export interface ChildOptions {
+interface ChildOptions {
   core: number;
   env?: Record<string, string>;
   cwd?: string;

@@ -10,7 +10,7 @@ interface Reading {
   ours: number;
 }
 
-export interface ForeignLoad {
+interface ForeignLoad {
   /** Share of one core that processes outside this run used, and that the hypervisor took away. */
   foreign: number;
   stolen: number;

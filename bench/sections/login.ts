@@ -41,7 +41,7 @@ export async function measureLogins(bench: Bench): Promise<Section> {
   });
 }
 
-export interface LoginTarget {
+interface LoginTarget {
   id: string;
   label: string;
   kind: Entry['kind'];

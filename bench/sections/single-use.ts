@@ -9,7 +9,7 @@ import { describeErrors } from './error-text.ts';
 const LARGEST_STOCK = 30_000;
 const WARM_UP_REQUESTS = 1500;
 
-export interface SingleUsePlan {
+interface SingleUsePlan {
   port: number;
   connections: number;
   seconds: number;

@@ -55,7 +55,7 @@ const BACK_ENDS = [
   },
 ] as const;
 
-export interface CastOptions {
+interface CastOptions {
   /** Where histories and logs go. */
   directory: string;
   leaseMs: number;

@@ -12,8 +12,8 @@ import type {
   WaitedLine,
 } from '../lines.ts';
 
-export type FaultLine = Extract<Line, { t: 'fault' }>;
-export type RefreshLine = Extract<Line, { t: 'refresh' }>;
+type FaultLine = Extract<Line, { t: 'fault' }>;
+type RefreshLine = Extract<Line, { t: 'refresh' }>;
 
 /** What all processes recorded, in no order but that of each file. */
 export interface History {

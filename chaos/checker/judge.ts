@@ -3,7 +3,7 @@ import { type Fate, fates, isIn, lossDuring } from './coverage.ts';
 import type { History } from './history.ts';
 import { type Speed, speedOf } from './speed.ts';
 
-export interface Violation {
+interface Violation {
   rule: string;
   what: string;
   /** The lines of the history that prove it. */

@@ -2,7 +2,7 @@ import { type Client, createClient, type LoggedOut, type Session } from '@curfew
 import { useSyncExternalStore } from 'react';
 
 /** What a component sees: undefined until it is known whether somebody is logged in. */
-export interface Curfew {
+interface Curfew {
   session: Session | null | undefined;
   why: LoggedOut | null;
 }

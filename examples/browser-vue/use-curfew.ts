@@ -23,7 +23,7 @@ async function login(email: string, password: string): Promise<void> {
   session.value = await client.login({ email, password });
 }
 
-export interface Curfew {
+interface Curfew {
   session: Readonly<ShallowRef<Session | null | undefined>>;
   why: Readonly<ShallowRef<LoggedOut | null>>;
   login: typeof login;

@@ -4,7 +4,7 @@ import type { Lines, Report, Result } from './report.ts';
 
 const PAGE = new URL('../../docs/mutants.md', import.meta.url);
 
-export interface Score {
+interface Score {
   killed: number;
   hung: number;
   refused: number;

@@ -17,7 +17,7 @@ import {
 } from './report.ts';
 import { draw } from './sample.ts';
 
-export interface Options {
+interface Options {
   root: string;
   name: string;
   part: Part;
@@ -92,7 +92,7 @@ function neighbours(root: string, part: Part): Map<string, string> {
   ]);
 }
 
-export function inWords({ outcome, path, line, was, is, by, ms }: Result, count: number, of: number): string {
+function inWords({ outcome, path, line, was, is, by, ms }: Result, count: number, of: number): string {
   const head = `${count}/${of} ${outcome} ${(ms / 1000).toFixed(1)} s ${path}:${line}`;
   return outcome === 'survived' || outcome === 'unreached'
     ? `${head}\n    - ${was}\n    + ${is}`

@@ -20,7 +20,7 @@ export interface Camera {
 /** The same letters on every machine that has them: what "system-ui" is differs. */
 export const FONTS = 'Liberation Sans, Noto Sans CJK SC, sans-serif';
 
-export interface Setting {
+interface Setting {
   origin: string;
   locale: string;
   look: Look;

@@ -5,7 +5,7 @@ export interface Shot {
   png: Buffer;
 }
 
-export interface SheetPlan {
+interface SheetPlan {
   title: string;
   dark: boolean;
   /** How wide each picture is on the sheet, in pixels, and how many stand side by side. */

@@ -3,7 +3,7 @@ import type { Kept } from './kept.ts';
 import type { ProblemError } from './problem.ts';
 import { createRenewal, freshTokens, type Holder, type Renewal, sendWithToken, tokensOf } from './tokens.ts';
 
-export interface Bearer extends Carrier {
+interface Bearer extends Carrier {
   /** Sends with tokens that lie elsewhere: those of a logout that the server has not been told. */
   readonly sendFor: (request: Request, holder: Holder) => Promise<Response>;
 }

@@ -22,7 +22,7 @@ const LASTED_MS = 10_000;
 const TOO_MUCH_TRIES = 5;
 const TAKE_OVER_MS = 40;
 
-export interface Notices {
+interface Notices {
   /** Follows what is said about this session; null: about none. */
   follow(sid: string | null): void;
   /** Begins anew: the connection may be dead without anybody having noticed. */

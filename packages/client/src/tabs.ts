@@ -9,7 +9,7 @@ export type Word =
   | { t: 'out'; why: LoggedOut; user: number | null }
   | { t: 'changed' };
 
-export interface Tabs {
+interface Tabs {
   /** Reaches every other tab, and every other client in this page. */
   say(word: Word): void;
   close(): void;

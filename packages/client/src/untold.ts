@@ -8,7 +8,7 @@ import { CSRF, carrying, posted, WITH_COOKIES } from './request.ts';
 import type { Holder } from './tokens.ts';
 
 /** A logout that this browser has made true for itself and that the server may not know of. */
-export interface Untold {
+interface Untold {
   /** Empty when the page did not know yet which session it has. */
   sid: string;
   asked: LogoutOptions;
@@ -53,7 +53,7 @@ export function logoutRequest(at: (path: string) => string, asked: LogoutOptions
   return new Request(at('/v1/logout'), posted(asked, lasting));
 }
 
-export interface UntoldLogouts {
+interface UntoldLogouts {
   /** Whether there is any. While there is, the cookie in the jar counts for nothing. */
   any(): boolean;
   /** Notes one, at once and for good, and tries to tell it. */

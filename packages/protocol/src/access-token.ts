@@ -33,7 +33,7 @@ export function canonicalKeyId(text: string): string | null {
 }
 
 /** What the signature is computed by: `jwtVerify` of jose, which throws what has such a `code`. */
-export type JwtVerify<Key> = (text: string, key: Key, checks: JwtChecks) => Promise<{ payload: unknown }>;
+type JwtVerify<Key> = (text: string, key: Key, checks: JwtChecks) => Promise<{ payload: unknown }>;
 
 export interface JwtChecks {
   algorithms: string[];

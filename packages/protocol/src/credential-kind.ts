@@ -1,5 +1,5 @@
 /** What a text can be a credential of, by its shape alone. The prefix tells a reader, a log filter and a leak scanner. */
-export type CredentialKind = 'jwt' | 'access' | 'session' | 'cookie' | 'refresh';
+type CredentialKind = 'jwt' | 'access' | 'session' | 'cookie' | 'refresh';
 
 /** 32 random bytes in base64url: 43 characters, the last one of 16 possible. */
 const OPAQUE = /^(?:(sess_|cs_|rt_)|[1-9]\d{0,15}\|)[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;

@@ -7,7 +7,7 @@ import { Freshness } from './freshness.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';
 
 /** What the outside gives a subscriber. */
-export interface SubscriberWorld {
+interface SubscriberWorld {
   now(): Instant;
   /** Sends to the node that it is connected to, if it still is. */
   send(message: VerifierMessage): void;

@@ -10,7 +10,7 @@ import { WebSocket } from 'ws';
 import type { Log } from './options.ts';
 
 /** What a feed tells of what it hears. */
-export interface FeedListener {
+interface FeedListener {
   onEnding(ending: NodeMessage & { t: 'ending' }): void;
   /** The authority's database has gone back. */
   onBack(): void;

@@ -29,7 +29,7 @@ export interface GuardedRequest {
 }
 
 /** What a guard answers when it lets nobody through. */
-export interface Refusal {
+interface Refusal {
   status: number;
   headers: Readonly<Record<string, string>>;
   body: string;

@@ -2,7 +2,7 @@ import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '@curfew/protocol/clai
 import { type CryptoKey, importJWK } from 'jose';
 import type { Log } from './options.ts';
 
-export interface PublicKey {
+interface PublicKey {
   alg: SigningAlgorithm;
   publicKey: CryptoKey;
 }

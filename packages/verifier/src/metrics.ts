@@ -1,5 +1,5 @@
 /** What is counted, and what is measured at the moment of asking. */
-export interface Figures {
+interface Figures {
   fresh: boolean;
   ageMs: number;
   connected: boolean;

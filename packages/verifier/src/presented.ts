@@ -2,7 +2,7 @@ import { bearerText } from '@curfew/protocol/bearer';
 import { credentialKind } from '@curfew/protocol/credential-kind';
 
 /** What a request brought to say who it is. `text` is null where it is none that could be ours, or not clearly one. */
-export type Presented = { via: 'none' } | { via: 'header' | 'cookie'; text: string | null };
+type Presented = { via: 'none' } | { via: 'header' | 'cookie'; text: string | null };
 
 /**
  * Reads a request's credential, as the authority does: a request with an Authorization header is judged by the header alone;

@@ -10,7 +10,7 @@ import type { Keys } from './keys.ts';
 import { type Refused, refused, userIdOf } from './verified.ts';
 
 /** What a token is judged by, besides its own text. */
-export interface TokenTerms {
+interface TokenTerms {
   issuer: string;
   /** The longest that a token may live and still be judged here: what ended is not remembered for longer. */
   tokenLifeMs: number;

@@ -16,7 +16,7 @@ import {
   type TestAuthority,
 } from '../../server/test/support.ts';
 
-export interface Door {
+interface Door {
   url: string;
   /** Questions that came to the endpoint that verifiers ask. */
   asked: number;
@@ -35,7 +35,7 @@ export interface Door {
   open(): Promise<void>;
 }
 
-export async function openDoor(authority: Pick<Authority, 'listener' | 'upgrade'>): Promise<Door> {
+async function openDoor(authority: Pick<Authority, 'listener' | 'upgrade'>): Promise<Door> {
   let server: Server | null = null;
   let port = 0;
   const upgraded = new Set<Duplex>();

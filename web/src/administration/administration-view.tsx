@@ -12,7 +12,7 @@ import { StateView } from './state-view.tsx';
 import { UserView } from './user-view.tsx';
 import { UsersView } from './users-view.tsx';
 
-export interface AdministrationViewProps {
+interface AdministrationViewProps {
   api: Api;
   session: ReadonlySignal<Session | null>;
   /** The session is over: nothing else is to be shown. */

@@ -77,7 +77,7 @@ export interface Degraded {
   facts: Record<string, string | number>;
 }
 
-export interface Marking {
+interface Marking {
   position: number;
   scope: string;
   at: string;
@@ -115,7 +115,7 @@ export interface SystemState {
 }
 
 /** Whom a logout reaches, as `POST /v1/admin/logout` takes it. */
-export type Target =
+type Target =
   | { scope: 'sessions'; sessions: string[] }
   | { scope: 'user'; user_id: number }
   | { scope: 'application'; client_id: string }

@@ -9,7 +9,7 @@ import { actorOf, reasonOf, whatHappened } from './words.ts';
 /** As long as the server takes one. */
 const NOTE_CHARACTERS = 500;
 
-export interface EventListProps {
+interface EventListProps {
   events: readonly LogEvent[];
   label: string;
   /** Shown on this user's own page: the number need not be repeated. */

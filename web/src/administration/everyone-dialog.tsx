@@ -9,7 +9,7 @@ import { useTexts } from '../text/texts.ts';
 import type { Api, Ended } from './api.ts';
 import { faultOf } from './outcome.tsx';
 
-export interface EveryoneDialogProps {
+interface EveryoneDialogProps {
   api: Api;
   onEnded: (ended: Ended) => void;
   onClose: () => void;

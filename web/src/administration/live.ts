@@ -4,7 +4,7 @@ import { searchOf } from './api.ts';
 
 export type Standing = 'connecting' | 'live' | 'paused';
 
-export interface Listener {
+interface Listener {
   event(event: LogEvent): void;
   standing(standing: Standing): void;
 }

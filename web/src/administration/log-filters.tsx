@@ -37,7 +37,7 @@ function instant(text: string): string | null {
   return text === '' || Number.isNaN(at.getTime()) ? null : at.toISOString();
 }
 
-export interface LogFiltersProps {
+interface LogFiltersProps {
   value: Filters;
   onApply: (filters: Filters) => void;
 }

@@ -7,7 +7,7 @@ import type { Span } from './api.ts';
 
 const HEIGHT = 280;
 
-export interface PropagationChartProps {
+interface PropagationChartProps {
   spans: readonly Span[];
   label: string;
   /** Of the two lines. */

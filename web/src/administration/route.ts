@@ -14,7 +14,7 @@ export const route: ReadonlySignal<Route> = here;
 export const pathOf = (section: Section): string => (section === 'users' ? '/admin' : `/admin/${section}`);
 export const pathOfUser = (id: number): string => `/admin/users/${id}`;
 
-export function routeOf(path: string): Route {
+function routeOf(path: string): Route {
   const [, , section = 'users', id, ...more] = path.replace(/\/$/, '').split('/');
   if (section === 'users' && id !== undefined && more.length === 0 && /^[1-9]\d{0,15}$/.test(id))
     return { page: 'user', id: Number(id) };
@@ -25,7 +25,7 @@ export function routeOf(path: string): Route {
 }
 
 /** Goes to another page of the administration without loading anything anew. */
-export function go(path: string): void {
+function go(path: string): void {
   history.pushState(null, '', path);
   arrive();
 }

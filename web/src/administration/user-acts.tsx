@@ -8,7 +8,7 @@ import { useTexts } from '../text/texts.ts';
 import type { Account } from './api.ts';
 import { faultOf } from './outcome.tsx';
 
-export interface UserActsProps {
+interface UserActsProps {
   user: Account;
   name: string;
   /** @returns whether it was done; what went wrong is said elsewhere */
@@ -75,7 +75,7 @@ export function UserActs({ user, name, change, resetPassword }: UserActsProps): 
   );
 }
 
-export interface AskProps {
+interface AskProps {
   title: string;
   text: string;
   /** On the button that does it. */

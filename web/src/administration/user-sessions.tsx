@@ -12,7 +12,7 @@ import { exactly, moment, relative } from '../text/time.ts';
 import type { AdminSession } from './api.ts';
 import { Ask } from './user-acts.tsx';
 
-export interface UserSessionsProps {
+interface UserSessionsProps {
   name: string;
   sessions: AdminSession[];
   /** There are others than these. */
@@ -179,6 +179,6 @@ export function SessionFacts({ session }: { session: AdminSession }): VNode {
   );
 }
 
-export const deviceOf = (texts: Texts, session: AdminSession): string => nameOf(texts, viewOf(session));
+const deviceOf = (texts: Texts, session: AdminSession): string => nameOf(texts, viewOf(session));
 
 const viewOf = (session: AdminSession): SessionView => ({ ...session, current: false });

@@ -18,7 +18,7 @@ const PAGE = 200;
 /** News of a moment are looked after together. */
 const GATHER_MS = 150;
 
-export interface UserViewProps {
+interface UserViewProps {
   api: Api;
   id: number;
   /** The administrator's own account. */

@@ -43,7 +43,7 @@ export function PasswordAgain({ field }: { field: RefObject<HTMLInputElement | n
   );
 }
 
-export interface ConfirmDialogProps {
+interface ConfirmDialogProps {
   /** Confirms, and does what was asked for. */
   confirm: (password: string) => Promise<void>;
   onClose: () => void;

@@ -34,7 +34,7 @@ export function endsAt(view: SessionView): Date {
   return new Date(view.idle_expires_at < view.expires_at ? view.idle_expires_at : view.expires_at);
 }
 
-export type Kind = 'computer' | 'phone' | 'program';
+type Kind = 'computer' | 'phone' | 'program';
 
 /** What picture to show. */
 export function kindOf({ device }: SessionView): Kind {

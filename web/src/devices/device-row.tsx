@@ -8,7 +8,7 @@ import { useTexts } from '../text/texts.ts';
 import { countryOf, near } from './place.ts';
 import { activity, begun, endsAt, kindOf, makeOf, nameOf } from './describe.ts';
 
-export interface DeviceRowProps {
+interface DeviceRowProps {
   view: SessionView;
   now: Date;
   /** It has come since the page was opened. */

@@ -19,7 +19,7 @@ import { OutcomeNotice } from './outcome-notice.tsx';
 /** How often "3 minutes ago" is said anew. */
 const TICK_MS = 20_000;
 
-export interface DevicesViewProps {
+interface DevicesViewProps {
   devices: Devices;
   /** Where to log in again; null where the page around offers that. */
   login: string | null;

@@ -14,7 +14,7 @@ export interface Outcome {
 }
 
 /** What has changed without the user's doing here. */
-export interface Change {
+interface Change {
   appeared: SessionView[];
   vanished: SessionView[];
 }

@@ -7,7 +7,7 @@ import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { confirmFault, PasswordAgain } from './confirm-dialog.tsx';
 
-export interface EndDialogProps {
+interface EndDialogProps {
   scope: 'others' | 'all';
   /** How many it will be. */
   count: number;

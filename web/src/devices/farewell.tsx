@@ -7,7 +7,7 @@ import { useTexts } from '../text/texts.ts';
 import type { Outcome } from './devices.ts';
 import { everywhere } from './outcome-notice.tsx';
 
-export interface FarewellProps {
+interface FarewellProps {
   why: LoggedOut;
   /** What was done here, when it was done here. */
   outcome: Outcome | null;

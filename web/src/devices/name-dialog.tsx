@@ -7,7 +7,7 @@ import { say, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { makeOf } from './describe.ts';
 
-export interface NameDialogProps {
+interface NameDialogProps {
   view: SessionView;
   rename: (name: string) => Promise<void>;
   onClose: () => void;

@@ -5,7 +5,7 @@ import { say } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { type Problem, problemOf } from '../session/problem.ts';
 
-export interface LoginFormProps {
+interface LoginFormProps {
   /** Why the visitor is here, in words. */
   why: string | null;
   /** What the server has said of an attempt without a script. */

@@ -4,7 +4,7 @@ import type { Session } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 
-export interface AccountProps {
+interface AccountProps {
   session: Session | null;
   /** Which page this is, so that it is marked among the others. */
   here: 'devices' | 'administration';

@@ -1,7 +1,7 @@
 import type { ComponentChildren, TargetedMouseEvent, VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-export interface ActProps {
+interface ActProps {
   /** What is done; the button waits for it. */
   act: () => Promise<void>;
   /** Said on the button meanwhile. */

@@ -3,7 +3,7 @@ import { lasting } from '../text/time.ts';
 import type { Texts } from '../text/texts.ts';
 
 /** How a session ended, as the server and the client say it. */
-export interface Ended {
+interface Ended {
   reason: string;
   by: string;
 }

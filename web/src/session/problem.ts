@@ -6,7 +6,7 @@ export interface Problem {
 }
 
 /** An answer of the API that says no. */
-export class Refused extends Error {
+class Refused extends Error {
   override name = 'Refused';
   readonly code: string;
   readonly retryAfter: number | null;

@@ -1,7 +1,7 @@
 import type { Plural } from '../../languages/language.ts';
 
 /** What can stand where a text has braces. */
-export type Values = Record<string, string | number>;
+type Values = Record<string, string | number>;
 
 /** Nobody's name is longer than this on a page. */
 const LONGEST = 80;

@@ -11,7 +11,7 @@ function once<F extends Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.Num
 }
 
 /** The variant of a language that the browser is set to: its days and hours are written as where the user lives. */
-export function regional(tag: string): string {
+function regional(tag: string): string {
   const language = tag.split('-', 1)[0];
   return navigator.languages.find((one) => one.split('-', 1)[0] === language) ?? tag;
 }

@@ -9,7 +9,7 @@ import { z } from 'zod';
  */
 
 const schema = z.object({ url: z.string(), key: z.string(), pid: z.number().int().positive() });
-export type Announcement = z.infer<typeof schema>;
+type Announcement = z.infer<typeof schema>;
 
 const fileIn = (directory: string): string => join(directory, 'server.json');
 

@@ -58,7 +58,7 @@ export const JSON_OPTION: Option = {
   about: 'Answer in JSON on standard output. Everything else goes to standard error.',
 };
 export const HELP_OPTION: Option = { about: 'Show this help.' };
-export const URL_OPTION: Option = {
+const URL_OPTION: Option = {
   value: 'ADDRESS',
   about:
     'Talk to the server at this address, with CURFEW_SERVICE_KEY from the environment. Or set CURFEW_URL.',

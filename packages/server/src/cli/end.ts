@@ -51,7 +51,7 @@ export async function endAndReport(
   return ending.result;
 }
 
-export function sentence({ ended, confirmed, ms, acknowledged, waitedOut }: Ended): string {
+function sentence({ ended, confirmed, ms, acknowledged, waitedOut }: Ended): string {
   const what = ended === 0 ? 'There was no session to end.' : `Ended ${counted(ended, 'session')}.`;
   if (!confirmed) return `${what} Committed in ${ms} ms, without waiting for the other nodes.`;
   const others =

@@ -36,7 +36,6 @@ const viewSchema = z.object({
   expires_at: z.string(),
   idle_expires_at: z.string(),
 });
-export type View = z.infer<typeof viewSchema>;
 
 export const sessionSchema = viewSchema.extend({
   email: z.string(),
@@ -60,7 +59,7 @@ export const previewSchema = z.object({
   count: z.number(),
   sample: z.array(viewSchema),
 });
-export type Preview = z.infer<typeof previewSchema>;
+type Preview = z.infer<typeof previewSchema>;
 
 export const keySchema = z.object({
   kid: z.string(),
@@ -95,7 +94,7 @@ export type LoggedEvent = z.infer<typeof loggedEventSchema>;
 export const LAST_ADMINISTRATOR =
   'this is the last administrator. Nothing was changed; to go ahead, repeat with --last-administrator.';
 
-export interface NewAccount {
+interface NewAccount {
   email: string;
   name: string;
   role: Role;
@@ -103,7 +102,7 @@ export interface NewAccount {
   password: string | null;
 }
 
-export interface SessionFilter {
+interface SessionFilter {
   userId: number | null;
   clientId: string | null;
   before: string | null;
@@ -155,11 +154,9 @@ export interface Operator {
 }
 
 /** From where to go on, and the event that it came with. It comes by itself at the beginning and now and then. */
-export interface Followed {
+interface Followed {
   cursor: string;
   event: LoggedEvent | null;
 }
 
-export type Ending =
-  | { outcome: 'ended'; result: Ended }
-  | { outcome: 'confirmation_required'; count: number };
+type Ending = { outcome: 'ended'; result: Ended } | { outcome: 'confirmation_required'; count: number };

@@ -29,7 +29,7 @@ export interface Terminal {
   ask(question: string): Promise<string>;
 }
 
-export interface Progress {
+interface Progress {
   show(text: string): void;
   /** The last state, which stays. */
   end(text?: string): void;

@@ -6,7 +6,7 @@
 export const userActor = (userId: number, sid: string | null): string =>
   sid === null ? `user:${userId}` : `user:${userId}/${sid}`;
 
-export interface Actor {
+interface Actor {
   /** 'user:<id>', 'service', 'operator' or 'system'. */
   who: string;
   userId: number | null;

@@ -1,7 +1,7 @@
 import Bowser from 'bowser';
 
 /** A device as a person would say it. */
-export interface DeviceDescription {
+interface DeviceDescription {
   browser: string | null;
   system: string | null;
 }

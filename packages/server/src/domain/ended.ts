@@ -22,7 +22,7 @@ interface Act {
 }
 
 /** Who ended the session, from where its owner stands. */
-export function endedBy(actor: string, session: { userId: number; sid: string }): EndedBy {
+function endedBy(actor: string, session: { userId: number; sid: string }): EndedBy {
   const { who, userId, sid } = readActor(actor);
   if (userId === null) return who === 'system' || who === 'service' ? who : 'administrator';
   if (userId !== session.userId) return 'administrator';

@@ -1,6 +1,6 @@
 import type { SigningAlgorithm } from '@curfew/protocol/claims';
 
-export interface KeyTimes {
+interface KeyTimes {
   kid: string;
   alg: SigningAlgorithm;
   signsFrom: Date;

@@ -52,7 +52,7 @@ function* repeatedPieces(text: string): Generator<string> {
 }
 
 /** One character after the other in the order of their numbers, for nearly all of it: "abcdefghijkl", "987654321098". */
-export function isRun(text: string): boolean {
+function isRun(text: string): boolean {
   const steps = Array.from(text, (char) => char.codePointAt(0) ?? 0).map(
     (code, i, all) => code - (all[i - 1] ?? 0),
   );

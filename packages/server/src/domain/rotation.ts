@@ -12,7 +12,7 @@ export interface RefreshRecord {
   spentBy: Buffer | null;
 }
 
-export type RotationVerdict =
+type RotationVerdict =
   /** Not ours, run out, or of a session that is over: one answer for all. */
   | { verdict: 'refuse' }
   /** Spent a moment ago by another tab, or by a request whose answer was lost: the same successor again. */

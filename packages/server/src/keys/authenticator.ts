@@ -2,7 +2,7 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual 
 import type { Authenticator } from '@curfew/protocol/sealed';
 
 /** What a key is for: a MAC of one kind says nothing about the other. */
-export type Purpose = 'curfew messages of nodes' | 'curfew cached copies';
+type Purpose = 'curfew messages of nodes' | 'curfew cached copies';
 
 /** HMAC-SHA256 under a key derived from a secret (HKDF, RFC 5869). The first secret signs, each of them verifies. */
 export function createAuthenticator(

@@ -22,7 +22,7 @@ interface LoadedKey {
 }
 
 /** A key as the administration sees it. */
-export interface KeySummary {
+interface KeySummary {
   kid: string;
   alg: SigningAlgorithm;
   created_at: string;
@@ -46,7 +46,7 @@ export interface KeyRing {
   refresh(): Promise<void>;
 }
 
-export interface KeyRingOptions {
+interface KeyRingOptions {
   database: Database;
   system: System;
   encryptionKey: string | null;

@@ -3,7 +3,7 @@
  * machines share, it goes on from there by the monotonic clock: a machine whose clock is wrong, or is put forward or back,
  * then dates nothing wrongly, and no token outlives what is remembered of its session.
  */
-export interface SharedClock {
+interface SharedClock {
   now(): Date;
   /**
    * It was `ms`, in milliseconds since 1970, at some moment between these two of the monotonic clock. A clock that

@@ -21,7 +21,7 @@ export class Overloaded extends Error {
 /** `algorithm: 2` is Argon2id; the library's enum cannot be imported by a program that only strips types. */
 const COST = { algorithm: 2, memoryCost: 19456, timeCost: 2, parallelism: 1 };
 
-export interface HasherLimits {
+interface HasherLimits {
   /** Hashes at a time. */
   concurrency: number;
   /** Hashes that may wait; one more is refused. */

@@ -56,7 +56,7 @@ function once(close: () => Promise<void>): () => Promise<void> {
 export const headers = { authorization: `Bearer ${SERVICE_KEY}` };
 
 /** A verifier of the tests. */
-export interface Following {
+interface Following {
   subscriber: Subscriber;
   ws: WebSocket;
   heard: NodeMessage[];

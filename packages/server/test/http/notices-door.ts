@@ -25,7 +25,7 @@ export async function openDoor(on: {
 }
 
 /** How a device says who it is. */
-export type Credential = { bearer: string } | { offered: string } | { cookie: string };
+type Credential = { bearer: string } | { offered: string } | { cookie: string };
 
 export interface Device {
   ws: WebSocket;
@@ -40,7 +40,7 @@ export interface Device {
 
 const LONG_MS = 30_000;
 
-export function optionsOf(
+function optionsOf(
   credential: Credential | null,
   more: ClientOptions = {},
 ): { protocols: string[]; options: ClientOptions } {

@@ -12,11 +12,11 @@ export interface Choice {
 }
 
 /** How somebody logs in: the five families, `/v1` in both of its ways. */
-export const LOGINS = ['v1', 'v1-cookie', '001', '002', '003', '004'] as const;
+const LOGINS = ['v1', 'v1-cookie', '001', '002', '003', '004'] as const;
 export type Login = (typeof LOGINS)[number];
 
-export const DEVICES = ['phone', 'laptop', '1:phone'] as const;
-export const APPS = ['default', 'shop', 'cookie'] as const;
+const DEVICES = ['phone', 'laptop', '1:phone'] as const;
+const APPS = ['default', 'shop', 'cookie'] as const;
 
 /** A logout by the owner, through `/v1` or the family's own way. */
 export type OwnLogout =
@@ -39,8 +39,8 @@ export type AdminLogout =
   | { scope: 'everyone'; off: number | null };
 
 /** How a crowd is ended: by an administrator, or by one of its own that is spared. */
-export const CROWD_SCOPES = ['others', 'user', 'users', 'device', 'application', 'everyone'] as const;
-export type CrowdScope = (typeof CROWD_SCOPES)[number];
+const CROWD_SCOPES = ['others', 'user', 'users', 'device', 'application', 'everyone'] as const;
+type CrowdScope = (typeof CROWD_SCOPES)[number];
 
 /** Who acts as administrator: a service key, or whoever has the credential. */
 export type By = { credential: Choice } | 'service';

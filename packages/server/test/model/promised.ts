@@ -7,7 +7,7 @@
 export type Role = 'user' | 'admin';
 /** What a session is opened with, and so what kind of credential it has. */
 export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';
-export type CredentialKind = 'jwt' | 'access' | 'session' | 'cookie';
+type CredentialKind = 'jwt' | 'access' | 'session' | 'cookie';
 
 const KIND_OF_GRANT: Record<Grant, CredentialKind> = {
   bearer: 'jwt',
@@ -65,7 +65,7 @@ export interface RefreshToken {
 }
 
 /** A row of the audit view. */
-export interface AuditRow {
+interface AuditRow {
   type: 'USER_LOGIN' | 'USER_LOGOUT';
   user: number | null;
   /** Null for a login. */
@@ -82,7 +82,7 @@ export type Target =
   | { scope: 'application'; app: string }
   | { scope: 'everyone' };
 
-export type RefreshVerdict =
+type RefreshVerdict =
   | { verdict: 'refused' }
   | { verdict: 'replayed' }
   | { verdict: 'rotated' }

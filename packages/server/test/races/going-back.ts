@@ -41,7 +41,7 @@ export interface Stage {
   follow: (node: Node) => Promise<Verifier>;
 }
 
-export interface StageWithStandby extends Stage {
+interface StageWithStandby extends Stage {
   standby: StandbyServer;
   /** The primary is stopped, the standby takes over without what it has not received. */
   failOver: () => Promise<void>;
@@ -136,7 +136,7 @@ export interface Session {
   born: number;
 }
 
-export const claimsOf = (bearer: string): { born: number; sid: string; epoch?: string } =>
+const claimsOf = (bearer: string): { born: number; sid: string; epoch?: string } =>
   JSON.parse(Buffer.from(bearer.split('.')[1] ?? '', 'base64url').toString()) as {
     born: number;
     sid: string;

@@ -20,12 +20,12 @@ import { freshData } from '../services/embedded-data.ts';
 import { type Backend, type Caller, callerOf, migrated, recordingLog, SERVICE_KEY } from '../support.ts';
 
 /** A clock that stands until it is moved. */
-export interface Clock {
+interface Clock {
   now: () => Date;
   advance: (seconds: number) => void;
 }
 
-export function standingClock(): Clock {
+function standingClock(): Clock {
   let ms = Date.now();
   return {
     now: () => new Date(ms),

@@ -39,7 +39,7 @@ const WITHOUT = [
   'PreconnectToSearch',
 ];
 
-export interface SharedChromium {
+interface SharedChromium {
   /** The address to connect to. The first call starts the browser: a run without browser tests starts none. */
   url: string;
   stop: () => Promise<void>;

@@ -4,7 +4,7 @@ import { inject } from 'vitest';
 import type {} from './global-setup.ts';
 import { createDatabase, databaseUrl, withClient } from './postgres.ts';
 
-export interface Template {
+interface Template {
   /** Names the template within this run: same name, same content. */
   name: string;
   /** Fills the template, for example with migrations. Runs once per test run; must close its connections. */

@@ -12,7 +12,7 @@ export function openHandClock(): HandClock {
   return clock;
 }
 
-export type Time = Pick<System, 'now' | 'setNow' | 'wallMs' | 'monotonicMs' | 'after' | 'every'>;
+type Time = Pick<System, 'now' | 'setNow' | 'wallMs' | 'monotonicMs' | 'after' | 'every'>;
 
 /** What of the outside world is time, by this clock. */
 export function timeOf(clock: HandClock): Time {

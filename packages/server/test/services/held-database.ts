@@ -9,7 +9,7 @@ import type { Queryable } from '../../src/store/statement.ts';
 export type HeldAt = 'before' | 'uncommitted' | 'after';
 export const EVERYWHERE: readonly HeldAt[] = ['before', 'uncommitted', 'after'];
 
-export interface Held {
+interface Held {
   /** Resolves when the statement has come there. */
   readonly reached: Promise<void>;
   /** Lets it go on, or pass if it comes later. */

@@ -4,7 +4,7 @@
  */
 export type Value = string | number | boolean | Value[] | { [key: string]: Value };
 
-export interface DatabaseFacts {
+interface DatabaseFacts {
   type?: string;
   ipVersion?: 4 | 6;
 }

@@ -32,7 +32,7 @@ import {
 } from './scratch.ts';
 import { launch } from './server-process.ts';
 
-export interface PostgresOptions {
+interface PostgresOptions {
   /** Keep every promise of a production server: fsync, synchronous commit, full page writes. Default: none of them. */
   durable?: boolean;
   /** The data directory. Kept by `stop()` when given; otherwise temporary. */
@@ -195,12 +195,6 @@ export async function createDatabase(
     ),
   );
   return databaseUrl(adminUrl, name);
-}
-
-/** Drops a database made by {@link createDatabase}, with whoever is still connected to it. */
-export async function dropDatabase(adminUrl: string, url: string): Promise<void> {
-  const name = decodeURIComponent(new URL(url).pathname.slice(1));
-  await withClient(adminUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${quote(name)} WITH (FORCE)`));
 }
 
 /** The same server, another database. */

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { freePort, makeScratch, noteServer, signal, unprivileged, waitGone } from './scratch.ts';
 import { launch } from './server-process.ts';
 
-export interface RedisOptions {
+interface RedisOptions {
   port?: number;
   /** The data directory. Kept by `stop()` when given; otherwise temporary. */
   dir?: string;

@@ -13,7 +13,7 @@ export function requireService<T>(name: string, found: T | undefined, remedy: st
 }
 
 /** Whether a missing service is a failure. */
-export function servicesRequired(): boolean {
+function servicesRequired(): boolean {
   const isSet = (name: string): boolean => !['', '0', 'false', undefined].includes(process.env[name]);
   return isSet('REQUIRE_SERVICES') || isSet('CI');
 }

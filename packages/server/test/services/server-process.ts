@@ -1,7 +1,7 @@
 /** Starts a server program and waits for the line with which it says that it is ready. */
 import { type ChildProcess, spawn } from 'node:child_process';
 
-export interface ServerProgram {
+interface ServerProgram {
   command: string;
   args: string[];
   /** The output that means "connect now". */

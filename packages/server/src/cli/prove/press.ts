@@ -21,7 +21,7 @@ const AT_ONCE = 4;
 const PAUSE_MS = 5;
 
 /** A surface under checks of one credential: gently until the answer is there, then as hard as it goes. */
-export interface Pressing {
+interface Pressing {
   answered(atMs: number): void;
   stop(): Promise<Pressed>;
 }

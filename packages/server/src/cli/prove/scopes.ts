@@ -10,7 +10,7 @@ interface Facts {
   device: string;
 }
 
-export interface Scope {
+interface Scope {
   name: string;
   by: 'user' | 'administrator';
   /** Which of the sessions it ends; the first is the one that asks. */

@@ -2,12 +2,7 @@
 import type { Answer, Caller, CallOptions } from '../../support.ts';
 
 /** Asks, and records the exchange. @param who a label that names the exchange within its section */
-export type Ask = <T = any>(
-  who: string,
-  method: string,
-  path: string,
-  options?: CallOptions,
-) => Promise<Answer<T>>;
+type Ask = <T = any>(who: string, method: string, path: string, options?: CallOptions) => Promise<Answer<T>>;
 
 /**
  * What each run makes anew, by the name that stands for it. Of two patterns that fit, the first one counts. Times are none of
