@@ -1,27 +1,24 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findFaults, type SourceFile } from './tidy.ts';
+import { EXCEPTIONS, REBUILT } from './tidy/exceptions.ts';
+import { findImportFaults } from './tidy/imports.ts';
+import { findSizeFaults } from './tidy/sizes.ts';
+import { readTree, type SourceFile } from './tidy/source.ts';
+import { findWordFaults } from './tidy/words.ts';
+import { findFaults } from './tidy.ts';
 
 test('this repository is tidy', () => {
-  const root = join(import.meta.dirname, '..');
-  const list = execFileSync(
-    'git',
-    ['ls-files', '-z', '--cached', '--others', '--exclude-standard', 'packages'],
-    {
-      cwd: root,
-      encoding: 'utf8',
-    },
-  );
-  const files = list
-    .split('\0')
-    .filter((path) => /\.tsx?$|package\.json$/.test(path) && existsSync(join(root, path)))
-    .map((path) => ({ path, source: readFileSync(join(root, path), 'utf8') }));
-  expect(findFaults(files)).toEqual([]);
+  const tree = readTree();
+  const settled = tree.filter(({ path }) => !REBUILT.test(path));
+  const programs = tree.filter(({ path }) => !path.endsWith('.md'));
+  expect([
+    ...findFaults(tree.filter(({ path }) => /^packages\/.*(?:\.tsx?|package\.json)$/.test(path))),
+    ...findImportFaults(programs).filter((fault) => !REBUILT.test(fault.split(':', 1)[0] as string)),
+    ...findSizeFaults(settled, EXCEPTIONS),
+    ...findWordFaults(tree),
+  ]).toEqual([]);
 });
 
-describe('the checker', () => {
+describe('the ladder', () => {
   const manifest = {
     path: 'packages/server/package.json',
     source: '{"dependencies":{"pg":"1","@curfew/protocol":"1"}}',
@@ -92,8 +89,6 @@ describe('the checker', () => {
     ],
     ['an undeclared package', 'does not name', [server('store/a.ts', "import { z } from 'zod/mini';")]],
     ['an undeclared side effect', 'does not name', [server('store/a.ts', "import 'zod';")]],
-    ['a vague file', 'does not say', [server('http/utils.ts', '')]],
-    ['a vague folder', 'does not say', [server('http/shared/a.ts', '')]],
     ['export *', '`export *`', [server('index.ts', "export * from './http/a.ts';")]],
     ['the environment', 'process.env', [server('http/a.ts', "const a = process.env['A'];")]],
     [
@@ -102,18 +97,167 @@ describe('the checker', () => {
       [server('http/a.ts', "import { env } from 'node:process';")],
     ],
     ['an exit', 'process.exit', [server('store/a.ts', 'process.exit(1);')]],
-    [
-      'a cycle of three',
-      'import cycle: packages/server/src/http/a.ts -> packages/server/src/http/b.ts -> packages/server/src/http/c.ts -> packages/server/src/http/a.ts',
-      [
-        server('http/a.ts', "import { b } from './b.ts';"),
-        server('http/b.ts', "import { c } from './c.ts';"),
-        server('http/c.ts', "import { a } from './a.ts';"),
-      ],
-    ],
   ])('finds %s', (_, expected, files) => {
     const faults = findFaults([manifest, ...files]);
     expect(faults).toHaveLength(1);
     expect(faults[0]).toContain(expected);
+  });
+});
+
+const file = (path: string, ...lines: string[]): SourceFile => ({ path, source: `${lines.join('\n')}\n` });
+
+describe('imports', () => {
+  const root = file('package.json', '{"scripts":{"start":"node tools/main.ts"}}');
+  const protocol = file(
+    'packages/protocol/package.json',
+    '{"name":"@curfew/protocol","exports":{"./*":{"curfew-source":"./src/*.ts"}}}',
+  );
+  const main = (...lines: string[]): SourceFile => file('tools/main.ts', ...lines);
+
+  test.each<[string, SourceFile[]]>([
+    [
+      'an export that another file takes',
+      [main("import { a } from './a.ts';"), file('tools/a.ts', 'export const a = 1;')],
+    ],
+    [
+      'a type, a renamed one and one that is passed on',
+      [
+        main("import type { A } from './b.ts';", "import { c as d } from './b.ts';"),
+        file('tools/b.ts', "export type { A } from './a.ts';", 'export function c(): void {}'),
+        file('tools/a.ts', 'export interface A {}'),
+      ],
+    ],
+    ['all of a file', [main("import * as a from './a.ts';"), file('tools/a.ts', 'export class B {}')]],
+    ['a late import', [main("await import('./a.ts');"), file('tools/a.ts', 'export const b = 1;')]],
+    [
+      'a program that is started',
+      [main("spawn(new URL('./child.ts', here));"), file('tools/child.ts', 'run();')],
+    ],
+    [
+      'a package by its door',
+      [
+        protocol,
+        main("import { a } from '@curfew/protocol/a';"),
+        file('packages/protocol/src/a.ts', 'export const a = 1;'),
+      ],
+    ],
+    [
+      'what a test alone needs',
+      [file('web/test/a.test.ts', "import './site.ts';"), file('web/test/site.ts', 'run();')],
+    ],
+  ])('accepts %s', (_, files) => {
+    expect(findImportFaults([root, ...files])).toEqual([]);
+  });
+
+  test.each<[string, string, SourceFile[]]>([
+    [
+      'a cycle of three',
+      'import cycle: tools/main.ts -> tools/a.ts -> tools/b.ts -> tools/main.ts',
+      [
+        main("import './a.ts';"),
+        file('tools/a.ts', "import './b.ts';"),
+        file('tools/b.ts', "import './main.ts';"),
+      ],
+    ],
+    [
+      'a cycle of types',
+      'import cycle: tools/main.ts -> tools/a.ts -> tools/main.ts',
+      [
+        main("import { a } from './a.ts';", 'export type M = 1;'),
+        file('tools/a.ts', "import type { M } from './main.ts';", 'export const a = 1;'),
+      ],
+    ],
+    [
+      'a dead file',
+      'web/src/a.ts: nothing reaches this file',
+      [main('run();'), file('web/src/a.ts', 'run();')],
+    ],
+    [
+      'dead files that import each other',
+      'tools/b.ts: nothing reaches this file',
+      [main('run();'), file('tools/b.ts', "import './c.ts';"), file('tools/c.ts', 'run();')],
+    ],
+    [
+      'a source that only a test needs',
+      'web/src/a.ts: nothing but a test reaches this file',
+      [file('web/test/a.test.ts', "import '../src/a.ts';"), file('web/src/a.ts', 'run();')],
+    ],
+    [
+      'a file that only a comment names',
+      'tools/a.ts: nothing',
+      [main('// see a.ts'), file('tools/a.ts', 'run();')],
+    ],
+    [
+      'a dead export',
+      'tools/a.ts: exports b, which no other file imports',
+      [
+        main("import { a } from './a.ts';"),
+        file('tools/a.ts', 'export const a = 1;', 'export async function b() {}'),
+      ],
+    ],
+    [
+      'a dead list of exports',
+      'exports b, which',
+      [main("import './a.ts';"), file('tools/a.ts', 'const a = 1;', 'export { a as b };')],
+    ],
+  ])('finds %s', (_, expected, files) => {
+    expect(findImportFaults([root, ...files]).join('\n')).toContain(expected);
+  });
+});
+
+describe('sizes', () => {
+  const body = (count: number): string[] => Array.from({ length: count }, () => '  work();');
+
+  test.each<[string, SourceFile]>([
+    ['70 lines', file('a.ts', 'function a(): void {', ...body(68), '}')],
+    ['a list of tests', file('a.test.ts', "describe('a', () => {", ...body(90), '});')],
+    ['a class', file('a.ts', 'export class A {', ...body(90), '}')],
+    ['400 lines', file('a.ts', ...body(400))],
+    ['a long text', file('a.md', ...body(900))],
+  ])('accepts %s', (_, one) => {
+    expect(findSizeFaults([one], [])).toEqual([]);
+  });
+
+  test.each<[string, string, string[]]>([
+    ['a function', 'a', ['export async function a(): Promise<void> {', ...body(69), '}']],
+    [
+      'a function with many parameters',
+      'a',
+      ['function a(', '  b: number,', '  c: number,', '): void {', ...body(66), '}'],
+    ],
+    ['an arrow', 'a', ['export const a = (b: number): void => {', ...body(69), '};']],
+    ['a method', 'a', ['class A {', '  async a(b: { c: 1 }): Promise<void> {', ...body(69), '  }', '}']],
+    ['a private method', '#a', ['class A {', '  #a(): void {', ...body(69), '  }', '}']],
+    ['a test', "test('a', () => {", ["test('a', () => {", ...body(69), '});']],
+    ['a component', 'A', ['export function A({ b }: { b: number }): Node {', ...body(69), '}']],
+  ])('finds %s of 71 lines', (_, name, lines) => {
+    expect(findSizeFaults([file('a.ts', ...lines)], [])).toEqual([
+      `a.ts: ${name} has 71 lines, more than 70`,
+    ]);
+  });
+
+  test('finds a file of 401 lines, an exception that grew, and one that is needed no longer', () => {
+    const long = file('a.ts', ...body(401));
+    expect(findSizeFaults([long], [])).toEqual(['a.ts has 401 lines, more than 400']);
+    const exceptions = (lines: number) => [{ path: 'a.ts', name: null, lines }];
+    expect(findSizeFaults([long], exceptions(401))).toEqual([]);
+    expect(findSizeFaults([file('a.ts', ...body(402))], exceptions(401))).toEqual([
+      'a.ts has 402 lines, more than 401',
+    ]);
+    expect(findSizeFaults([], exceptions(401))).toEqual(['a.ts is no exception any more: leave it out']);
+  });
+});
+
+describe('words', () => {
+  test.each(['http/utils.ts', 'web/shared/a.ts', 'bench/helpers.test.ts'])('finds the drawer %s', (path) => {
+    expect(findWordFaults([file(path)])).toEqual([expect.stringContaining('does not say what is inside')]);
+  });
+
+  test('finds a banned word where it stands, and says what to write', () => {
+    const banned = [{ word: /\bheed\b/i, instead: 'judge' }];
+    expect(findWordFaults([file('docs/a.md', 'One.', 'Heed this.')], banned)).toEqual([
+      'docs/a.md:2: says "Heed": write "judge"',
+    ]);
+    expect(findWordFaults([file('docs/a.md', 'Heedless.')], banned)).toEqual([]);
   });
 });

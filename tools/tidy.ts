@@ -1,11 +1,6 @@
-/** The rules of the house that neither compiler nor linter knows. See "Layout" in CONTRIBUTING.md. */
+/** Who may import and use what in the packages. The rules of the whole tree are in tidy/. */
 import { posix } from 'node:path';
-
-export interface SourceFile {
-  /** From the repository's root, with `/`. */
-  path: string;
-  source: string;
-}
+import { type SourceFile, withoutComments } from './tidy/source.ts';
 
 /** The rooms of `packages/server/src`, from top to bottom. A file imports from its own level and from those below. */
 const ladder = [
@@ -33,8 +28,6 @@ const timeFiles = ['system/timers.ts', 'system/real.ts', 'system/log-output.ts',
 const ownTime =
   /\b(setTimeout|setInterval|Date\.now|performance\.now|AbortSignal\.timeout)\b|'node:timers(\/promises)?'|\bnew Date\(\)/;
 
-const vagueNames = /^(utils?|helpers?|core|common|lib|misc|shared)$/;
-
 /** Answers the faults found in the sources below `packages/<name>/src`, given with each package's `package.json`. */
 export function findFaults(files: SourceFile[]): string[] {
   const faults: string[] = [];
@@ -42,16 +35,12 @@ export function findFaults(files: SourceFile[]): string[] {
     const match = /^(packages\/[^/]+)\/src\/(.+\.tsx?)$/.exec(file.path);
     return match === null ? [] : [{ ...file, home: match[1] as string, inner: match[2] as string }];
   });
-  const edges = new Map(sources.map((file) => [file.path, [] as string[]]));
 
   for (const { path, source, home, inner } of sources) {
     const fault = (text: string): number => faults.push(`${path}: ${text}`);
     const code = withoutComments(source);
     const room = inner.split('/')[0] as string;
 
-    for (const segment of inner.split('/')) {
-      if (vagueNames.test(segment.split('.')[0] as string)) fault(`"${segment}" does not say what is inside`);
-    }
     if (/^\s*export\s*\*/m.test(code)) fault('`export *` hides what is public');
     if (
       /\bprocess\s*(\.|\[')(env|exit)\b|'node:process'/.test(code) &&
@@ -78,12 +67,11 @@ export function findFaults(files: SourceFile[]): string[] {
       }
       const resolved = posix.join(posix.dirname(path), target);
       if (!resolved.startsWith(`${home}/src/`)) fault(`imports ${target}, outside its package`);
-      edges.get(path)?.push(resolved);
       const below = resolved.slice(`${home}/src/`.length).split('/')[0] as string;
       if (home === 'packages/server' && level(below) < level(room)) fault(`imports ${target}, up the ladder`);
     }
   }
-  return [...faults, ...findCycles(edges)];
+  return faults;
 }
 
 function level(room: string): number {
@@ -112,11 +100,6 @@ function checkBare(
     fault(`imports ${name}, which package.json does not name`);
 }
 
-/** Comments at the start of a line only: `'/*'` is also how routes are written. */
-function withoutComments(source: string): string {
-  return source.replace(/^\s*\/\*[\s\S]*?\*\//gm, '').replace(/^\s*\/\/.*$/gm, '');
-}
-
 function importsOf(code: string): string[] {
   const patterns = [
     /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
@@ -124,18 +107,4 @@ function importsOf(code: string): string[] {
     /\bimport\(\s*['"]([^'"]+)['"]/g,
   ];
   return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] as string));
-}
-
-function findCycles(edges: Map<string, string[]>): string[] {
-  const faults: string[] = [];
-  const finished = new Set<string>();
-  const visit = (path: string, trail: string[]): void => {
-    const start = trail.indexOf(path);
-    if (start >= 0) faults.push(`import cycle: ${[...trail.slice(start), path].join(' -> ')}`);
-    if (start >= 0 || finished.has(path)) return;
-    for (const next of edges.get(path) ?? []) visit(next, [...trail, path]);
-    finished.add(path);
-  };
-  for (const path of edges.keys()) visit(path, []);
-  return faults;
 }

@@ -25,7 +25,6 @@ describe('mutants of a text', () => {
     ['const yes = a ? b : c;', ['const yes = true ? b : c;', 'const yes = false ? b : c;']],
     ['const yes = true;', ['const yes = false;']],
     ["const text = 'a';", ["const text = '';"]],
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a source
     ['const text = `${a}`;', ['const text = ``;']],
     ['const list = [a];', ['const list = [];']],
     ['const record = { a };', ['const record = {};']],

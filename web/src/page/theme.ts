@@ -17,7 +17,7 @@ export function switchTheme(): void {
     if (choice) dataset['theme'] = choice;
     else delete dataset['theme'];
     const secure = location.protocol === 'https:' ? '; Secure' : '';
-    // biome-ignore lint: the cookie store is not in every browser
+    // The cookie store is not in every browser.
     document.cookie = `curfew_theme=${choice ?? ''}; Path=/; SameSite=Lax; Max-Age=${choice ? YEAR_SECONDS : 0}${secure}`;
   });
 }

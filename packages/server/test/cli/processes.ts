@@ -9,7 +9,7 @@ import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { findPostgres, startPostgres } from '../services/postgres.ts';
 import { compileCache, makeScratch, NODE_FLAGS } from '../services/scratch.ts';
-import { type Caller, callerOf, migrated } from '../support.ts';
+import { type AnyJson, type Caller, callerOf, migrated } from '../support.ts';
 
 const PROGRAM = [...NODE_FLAGS, fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
 
@@ -18,8 +18,7 @@ export interface Outcome {
   out: string;
   err: string;
   /** The answer with --json; `watch` writes a line for each event. */
-  // biome-ignore lint: answers have many shapes
-  json: any;
+  json: AnyJson;
 }
 
 /** Where the processes of a test file run: nothing of the repository is there. */
@@ -95,8 +94,7 @@ function outcomeOf(args: string[], code: number | null, out: string, err: string
 /** A command that goes on until it is interrupted, and the lines of JSON that it has written. */
 export function follow(args: string[], environment: Environment = {}) {
   const { child, out, ended, wrote } = startProcess(args, environment);
-  // biome-ignore lint: answers have many shapes
-  const linesIn = (text: string): any[] =>
+  const linesIn = (text: string): AnyJson[] =>
     text
       .slice(0, text.lastIndexOf('\n') + 1)
       .split('\n')

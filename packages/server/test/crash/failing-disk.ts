@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 
 const fault = process.env['FAULT'] as string;
-// biome-ignore lint: node:fs by the names of its functions
+// oxlint-disable-next-line typescript/no-explicit-any -- node:fs by the names of its functions
 const fs = createRequire(import.meta.url)('node:fs') as Record<string, (...parameters: any[]) => unknown>;
 for (const name of ['writeSync', 'fsyncSync', 'writeFileSync', 'renameSync']) {
   const given = fs[name] as (typeof fs)[string];

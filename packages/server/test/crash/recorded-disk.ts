@@ -95,7 +95,7 @@ function withSize(bytes: Buffer, size: number): Buffer {
 /** Names of `node:fs` that would change the directory unseen. */
 const UNKNOWN = ['appendFileSync', 'copyFileSync', 'linkSync', 'symlinkSync', 'writevSync'] as const;
 
-// biome-ignore lint: node:fs by the names of its functions
+// oxlint-disable-next-line typescript/no-explicit-any -- node:fs by the names of its functions
 type Functions = Record<string, (...parameters: any[]) => any>;
 
 export class RecordedDisk {
@@ -134,7 +134,7 @@ export class RecordedDisk {
     const wrap = (
       owner: Functions,
       name: string,
-      // biome-ignore lint: as above
+      // oxlint-disable-next-line typescript/no-explicit-any -- node:fs by the names of its functions
       after: (result: any, ...parameters: any[]) => string | undefined,
     ): void => {
       const given = owner[name] as Functions[string];

@@ -2,14 +2,11 @@
 import { existsSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openAuthority, routeBackend, type TestAuthority } from '../support.ts';
+import { type AnyJson, openAuthority, routeBackend, type TestAuthority } from '../support.ts';
 import { ROWS } from './described.ts';
 
-// biome-ignore lint: a document of many shapes
-type Document = any;
-
 let on: TestAuthority;
-let api: Document;
+let api: AnyJson;
 beforeAll(async () => {
   on = await openAuthority(routeBackend());
   const { status, json, headers } = await on.call('GET', '/openapi.json');
@@ -19,9 +16,9 @@ beforeAll(async () => {
 afterAll(() => on.close());
 
 const METHODS = ['get', 'post', 'patch', 'delete'];
-const operations = (): [string, Document][] =>
-  Object.entries<Document>(api.paths).flatMap(([path, item]) =>
-    Object.entries<Document>(item).map(([method, operation]): [string, Document] => [
+const operations = (): [string, AnyJson][] =>
+  Object.entries<AnyJson>(api.paths).flatMap(([path, item]) =>
+    Object.entries<AnyJson>(item).map(([method, operation]): [string, AnyJson] => [
       `${method.toUpperCase()} ${path}`,
       operation,
     ]),
@@ -64,7 +61,7 @@ test('every operation is whole', () => {
       }
     // The parameters of the path are exactly those in its template, required, with a schema and an example.
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
-    const parameters: Document[] = operation.parameters ?? [];
+    const parameters: AnyJson[] = operation.parameters ?? [];
     expect(
       parameters.filter((one) => one.in === 'path').map((one) => one.name),
       name,
@@ -76,7 +73,7 @@ test('every operation is whole', () => {
     }
     if (operation.requestBody) {
       const content = (operation.requestBody.content['application/json'] ??
-        operation.requestBody.content['application/x-www-form-urlencoded']) as Document;
+        operation.requestBody.content['application/x-www-form-urlencoded']) as AnyJson;
       expect(content.schema, name).toBeTypeOf('object');
       expect(content.example, name).toBeTypeOf('object');
     }
@@ -87,10 +84,10 @@ test('every operation is whole', () => {
       statuses.some((status) => (webSocket ? status === '426' : status.startsWith('2'))),
       name,
     ).toBe(true);
-    for (const [status, response] of Object.entries<Document>(operation.responses)) {
+    for (const [status, response] of Object.entries<AnyJson>(operation.responses)) {
       expect(status, name).toMatch(webSocket ? /^(101|[45]\d\d)$/ : /^[2-5]\d\d$/);
       expect(response.description, `${name} ${status}`).toMatch(/\S/);
-      for (const [type, content] of Object.entries<Document>(response.content ?? {})) {
+      for (const [type, content] of Object.entries<AnyJson>(response.content ?? {})) {
         expect(content.schema, `${name} ${status} ${type}`).toBeTypeOf('object');
         expect(
           'example' in content || Object.keys(content.examples ?? {}).length > 0,
@@ -124,7 +121,7 @@ test('every reference leads somewhere, and no two operations have one id', () =>
     const found = reference
       .slice(2)
       .split('/')
-      .reduce<Document>((at, key) => at?.[key], api);
+      .reduce<AnyJson>((at, key) => at?.[key], api);
     expect(found, reference).toBeTypeOf('object');
   }
   // 3.0's spellings mean nothing in 3.1.

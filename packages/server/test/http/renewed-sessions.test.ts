@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlace, type Place } from '../races/node.ts';
 import {
+  type AnyJson,
   type Answer,
   type Caller,
   type CallOptions,
@@ -50,7 +51,7 @@ describe('a renewed session', () => {
         : { bearer: json.access_token ?? json.session_token };
     return { asking, refresh: json.refresh_token };
   }
-  const renewedOf = ({ json, ...answer }: Answer<any>, transport: string): Held => ({
+  const renewedOf = ({ json, ...answer }: Answer<AnyJson>, transport: string): Held => ({
     asking:
       transport === 'cookie'
         ? { cookie: cookieOf({ json, ...answer }), csrf: json.csrf_token }
@@ -145,7 +146,7 @@ describe('a renewed session', () => {
       await place.rows(
         'create trigger fail before delete on login_limits for each row execute function fail()',
       );
-      let answer: Answer<any>;
+      let answer: Answer<AnyJson>;
       try {
         answer = await call('POST', `/v1/${way}`, { ...mine.asking, body: bodyOf(way) });
       } finally {

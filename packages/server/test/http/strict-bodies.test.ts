@@ -1,6 +1,7 @@
 /** Write requests of /v1 take only what they know; the four contracts go on ignoring the rest. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  type AnyJson,
   type Caller,
   openAuthority,
   PASSWORD,
@@ -73,7 +74,7 @@ describe('strict bodies', () => {
   test('the description says of every object in a write body that it takes nothing else', async () => {
     const { json } = await call('GET', '/openapi.json');
     const open: string[] = [];
-    const look = (at: string, schema: any): void => {
+    const look = (at: string, schema: AnyJson): void => {
       if (schema.$ref) return look(at, json.components.schemas[schema.$ref.split('/').at(-1)]);
       if (schema.type === 'object' && schema.additionalProperties !== false) open.push(at);
       for (const [name, inner] of Object.entries(schema.properties ?? {})) look(`${at}.${name}`, inner);

@@ -3,6 +3,7 @@ import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  type AnyJson,
   ISSUER,
   NEW_PASSWORD,
   openAuthority,
@@ -34,8 +35,7 @@ afterAll(async () => {
 
 interface Reply {
   status: number;
-  // biome-ignore lint: bodies of four families
-  json: any;
+  json: AnyJson;
 }
 type Send = (method: string, path: string, headers: Record<string, string>, body: Buffer) => Promise<Reply>;
 

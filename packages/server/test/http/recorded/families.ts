@@ -1,5 +1,5 @@
 /** Each API family from its login to its end, with what its clients do wrong. */
-import { cookieOf, ISSUER, NEW_PASSWORD, SERVICE_KEY } from '../../support.ts';
+import { type AnyJson, cookieOf, ISSUER, NEW_PASSWORD, SERVICE_KEY } from '../../support.ts';
 import { cookieLogin, newUser, opened, sessionTokenLogin, tokenLogin } from '../logins.ts';
 import type { Recorder } from './recording.ts';
 
@@ -55,7 +55,7 @@ async function askRefreshes(
   pass: (seconds: number) => void,
   path: string,
   first: string,
-  tokenOf: (body: any) => string,
+  tokenOf: (body: AnyJson) => string,
 ): Promise<void> {
   const { json } = await ask('the first token', 'POST', path, { body: { refresh_token: first } });
   await ask('the first token again', 'POST', path, { body: { refresh_token: first } });

@@ -1,8 +1,13 @@
 /** Answers as text, in which what differs from run to run has a name, so that two runs can be compared byte for byte. */
-import type { Answer, Caller, CallOptions } from '../../support.ts';
+import type { AnyJson, Answer, Caller, CallOptions } from '../../support.ts';
 
 /** Asks, and records the exchange. @param who a label that names the exchange within its section */
-type Ask = <T = any>(who: string, method: string, path: string, options?: CallOptions) => Promise<Answer<T>>;
+type Ask = <T = AnyJson>(
+  who: string,
+  method: string,
+  path: string,
+  options?: CallOptions,
+) => Promise<Answer<T>>;
 
 /**
  * What each run makes anew, by the name that stands for it. Of two patterns that fit, the first one counts. Times are none of
@@ -147,7 +152,7 @@ export function record(call: Caller, answered: () => void): Recorder {
         headers: [...answer.headers],
         body: bodyLines(path, answer),
       });
-      return answer as Answer<any>;
+      return answer as Answer<AnyJson>;
     },
     text: () => [...blocks].map(([title, lines]) => `${title}\n${lines.trimEnd()}\n`).join('\n'),
   };
