@@ -56,7 +56,9 @@ create table user_sessions (
   ended_reason       text,
   refresh_generation integer not null default 0,
   -- When the password was given again; null: at the login alone.
-  authenticated_at   timestamptz
+  authenticated_at   timestamptz,
+  -- Which credentials it was given; see grant_of().
+  granted            text
 );
 create index user_sessions_active on user_sessions (user_id, born) where is_active;
 create index user_sessions_of_client on user_sessions (client_id, born) where is_active;
@@ -274,6 +276,12 @@ alter table node_secrets enable row level security;
 create policy writers on node_secrets
   using (has_table_privilege('events'::regclass, 'insert'))
   with check (has_table_privilege('events'::regclass, 'insert'));
+
+-- The credentials of a session. It says so itself, but where it was opened by a version that did not store it.
+create function grant_of(granted text, contract text) returns text language sql immutable as $$
+  select coalesce(granted, case contract when 'token' then 'opaque' when 'session-id' then 'session' when 'cookie' then 'cookie'
+    else 'bearer' end)
+$$;
 
 -- A session that no logout has ended. Whoever asks about liveness reads this view, never the table's is_active,
 -- and adds the two expiries with the instant it has been given. One look by the key for each of the four cuts: written

@@ -30,6 +30,7 @@ import { tokenLifeSeconds, type World } from './world/world.ts';
 import { PASSWORD_MIN_LENGTH } from './domain/password.ts';
 import { flushSeconds } from './domain/session.ts';
 import { createApp } from './http/app.ts';
+import { FAMILIES } from './http/families.ts';
 import { createQuickCheck } from './http/node-http/quick-check.ts';
 import type { Connection } from './http/environment.ts';
 import { createMetrics } from './http/operator/metrics.ts';
@@ -58,6 +59,10 @@ import { NO_PLACES, openPlaces } from './system/places.ts';
 import { realSystem } from './system/real.ts';
 import type { System } from './system/system.ts';
 import { realTimers, type Timers } from './system/timers.ts';
+
+/** What `curfew prove` tries. */
+export { FAMILIES };
+export type { Family, Trial } from './http/contract/family.ts';
 
 /** The migration that leaves addresses of one spelling, where nobody else has it already. */
 const ONE_SPELLING = '0008-one-spelling.sql';
@@ -135,7 +140,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   const metrics = createMetrics(world);
   const streams = new OpenStreams();
   const requests = new RequestLog(world.system);
-  const app = createApp(world, metrics, streams, requests);
+  const app = createApp(world, metrics, streams, requests, FAMILIES);
   const fetch = async (request: Request, connection: Connection = {}): Promise<Response> =>
     app.fetch(request, connection);
   const quickCheck = createQuickCheck(world, fetch, requests);

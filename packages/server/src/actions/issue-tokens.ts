@@ -1,10 +1,7 @@
-import { accessLifeSeconds, type LiveSession } from '../domain/session.ts';
+import { accessLifeSeconds, type Grant, type LiveSession } from '../domain/session.ts';
 import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tokens.ts';
 import type { Application } from '../config.ts';
 import type { World } from '../world/world.ts';
-
-/** The credentials that a session is opened with. */
-export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';
 
 /** What the caller is given, once. */
 export interface IssuedTokens {
@@ -14,15 +11,6 @@ export interface IssuedTokens {
   session?: string;
   cookie?: string;
 }
-
-/** The credentials of each API family. */
-export const GRANT_OF_CONTRACT: Record<string, Grant> = {
-  v1: 'bearer',
-  envelope: 'bearer',
-  token: 'opaque',
-  'session-id': 'session',
-  cookie: 'cookie',
-};
 
 const KINDS: Record<Grant, TokenKind[]> = {
   bearer: ['refresh'],

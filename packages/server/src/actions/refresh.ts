@@ -176,7 +176,7 @@ async function successors(
   // Given again, it has been running since it was first given.
   const goneSeconds = Math.floor((world.system.now().getTime() - spentAt.getTime()) / 1000);
   const left = (lifeSeconds: number): number => Math.max(1, lifeSeconds - goneSeconds);
-  if (session.contract !== 'token') {
+  if (session.grant !== 'opaque') {
     const jti = successorSecret(spent, nonce, 'jti');
     const access = await signFor(world, session, asOf, jti);
     return {

@@ -2,7 +2,6 @@ import type { LiveSession } from '../domain/session.ts';
 import { type Ending, endSessions } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
-import { GRANT_OF_CONTRACT } from './issue-tokens.ts';
 import { openSession, type OpenedSession } from './start-session.ts';
 import type { World } from '../world/world.ts';
 
@@ -25,9 +24,8 @@ export async function renewSession(
   credentialVersion: number | null,
   act: Act,
 ): Promise<OpenedSession & { ending: Ending }> {
-  const { sid, userId, contract, clientId, deviceId } = session;
+  const { sid, userId, contract, grant, clientId, deviceId } = session;
   // The user's row is locked before the session's, as wherever both are.
-  const grant = GRANT_OF_CONTRACT[contract] ?? 'bearer';
   const how = { contract, grant, clientId, device: { id: deviceId } };
   const opened = await openSession(world, on, { userId, credentialVersion }, how, act);
   const ending = opened && (await endSessions(on, [sid], userId, act, 'renewed'));

@@ -1,15 +1,8 @@
 import { plainName } from '../domain/plain-name.ts';
-import { idleExpiry, type LiveSession } from '../domain/session.ts';
+import { type Grant, idleExpiry, type LiveSession } from '../domain/session.ts';
 import { type Act, insertNewSession } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
-import {
-  applicationOf,
-  asOfNow,
-  type Grant,
-  type IssuedTokens,
-  issueTokens,
-  prepareTokens,
-} from './issue-tokens.ts';
+import { applicationOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** What a client says of the device it runs on. */
@@ -84,6 +77,7 @@ export async function openSession(
     clientId: how.clientId,
     deviceId: how.device.id ?? system.uuid(),
     contract: how.contract,
+    grant,
     idleSeconds: application.idleSeconds,
     idleExpiresAt,
     expiresAt,

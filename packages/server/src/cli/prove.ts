@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Family } from '../authority.ts';
 import { readConfig } from '../config.ts';
 import { readAnnouncement } from './announcement.ts';
 import { findUser } from './arguments.ts';
 import { apiOperator } from './api-operator.ts';
 import { type Command, type CommandLine, EXIT, Failed, UsageError } from './declare.ts';
 import { coverageOf, type NodeState, stateOf } from './prove/coverage.ts';
-import { CONTRACTS, type Held, logIn, type User } from './prove/logins.ts';
+import { forScopes, type Held, inTurn, logIn, sessionCookie, type User } from './prove/logins.ts';
 import { press } from './prove/press.ts';
 import { isProven, type Proof, renderReport, reportOf } from './prove/report.ts';
 import { type Reply, Requests } from './prove/requests.ts';
-import { endByScope, SCOPES, sessionsOf } from './prove/scopes.ts';
+import { endByScope, SCOPES } from './prove/scopes.ts';
 import {
   backEndSurface,
   nodeSurfaces,
@@ -61,6 +62,8 @@ const prove: Command = {
     'curfew prove --rounds 50 --json',
   ],
   async run(line) {
+    // Loaded where it is used: it brings the whole server along, which the help has no need of.
+    const { FAMILIES } = await import('../authority.ts');
     const rounds = line.whole('rounds', 1, 10_000) ?? DEFAULT_ROUNDS;
     const { url, serviceKey } = serverOf(line);
     const nodes = [url, ...listOf(line, 'node')];
@@ -78,6 +81,7 @@ const prove: Command = {
           surfaces,
           user: user.who,
           rounds,
+          families: FAMILIES,
         });
         const after = await statesOf(requests, nodes, serviceKey);
         const report = reportOf(proofs, coverageOf(before, after, listOf(line, 'back-end').length));
@@ -143,12 +147,13 @@ interface Proving {
   surfaces: Surface[];
   user: User;
   rounds: number;
+  families: readonly Family[];
 }
 
 async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
-  const { requests, nodes, serviceKey, surfaces, user, rounds } = how;
+  const { requests, nodes, serviceKey, surfaces, user, rounds, families } = how;
   const [first = ''] = nodes;
-  const { origin, cookieName, audiences } = await termsOf(requests, first, user);
+  const { origin, cookieName, audiences } = await termsOf(requests, first, user, families);
   for (const node of nodes) {
     surfaces.push(...nodeSurfaces(requests, node, serviceKey, cookieName));
     for (const onStale of ['ask', 'refuse'] as const)
@@ -161,10 +166,9 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
   for (let round = 0; round < rounds; round++) {
     progress.show(`round ${round + 1} of ${rounds}, ${surfaces.length} places`);
     const node = nodes[round % nodes.length] ?? first;
-    // What ends one session comes first; 001 and 003 end all of them, and take turns at being the last.
-    const order = round % 2 === 0 ? CONTRACTS : [...CONTRACTS.slice(0, 3), '001' as const, '003' as const];
     const open: Held[] = [];
-    for (const contract of order) open.push(await logIn(requests, node, contract, user, origin));
+    for (const family of inTurn(families, round))
+      open.push(await logIn(requests, node, family, user, origin));
     await expectAccepted(surfaces, open);
     while (open.length > 0) {
       const [ended] = open;
@@ -176,8 +180,8 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
     }
     for (const scope of SCOPES) {
       const held: Held[] = [];
-      for (const contract of sessionsOf(round))
-        held.push(await logIn(requests, node, contract, user, origin));
+      for (const family of forScopes(families, round))
+        held.push(await logIn(requests, node, family, user, origin));
       await expectAccepted(surfaces, held);
       const end = await endByScope(requests, node, serviceKey, scope, held, user);
       const [ended, ...along] = held.filter((_, index) => scope.ends(index));
@@ -265,10 +269,11 @@ async function termsOf(
   requests: Requests,
   node: string,
   user: User,
+  families: readonly Family[],
 ): Promise<{ origin: string; cookieName: string; audiences: string[] }> {
   const claims: { iss: string; aud: string }[] = [];
-  for (const contract of ['v1', '001'] as const) {
-    const held = await logIn(requests, node, contract, user, node);
+  for (const family of families.filter(({ grant }) => grant === 'bearer')) {
+    const held = await logIn(requests, node, family, user, node);
     claims.push(JSON.parse(Buffer.from(held.text.split('.')[1] ?? '', 'base64url').toString()));
     await held.logOut();
   }
@@ -279,7 +284,6 @@ async function termsOf(
     { 'content-type': 'application/json', origin },
     JSON.stringify({ email: user.email, password: user.password, transport: 'cookie' }),
   );
-  const set = (reply.headers['set-cookie'] ?? []).map((one) => one.split(';')[0] ?? '');
-  const cookieName = set.find((pair) => !pair.endsWith('='))?.split('=')[0] ?? 'curfew_session';
+  const [cookieName = 'curfew_session'] = sessionCookie(reply);
   return { origin, cookieName, audiences: [...new Set(claims.map(({ aud }) => aud))] };
 }

@@ -15,10 +15,14 @@ export { END_REASONS, type EndReason } from '@curfew/protocol/notices';
 
 export type Role = 'user' | 'admin';
 
+/** The credentials that a session is opened with: JWT and refresh token, opaque ones, a session token, a cookie. */
+export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';
+
 /** Who a request speaks for, once its credential has been judged: an open session and its user. */
 export interface LiveSession extends SessionFacts {
   /** The family that it was opened through, by its name. */
   contract: string;
+  grant: Grant;
   deviceName: string;
   createdAt: Date;
   expiresAt: Date;

@@ -44,7 +44,7 @@ export function createApp(
     streams,
     systemState: createSystemState(world),
     countSessions: countInBackground(system, (now) => countLiveByClient(world.database, now)),
-    describe: () => describeApi(router, config.issuer),
+    describe: () => describeApi(router, config.issuer, families),
   };
   router.use(async (c, next) => {
     const startedMs = system.monotonicMs();

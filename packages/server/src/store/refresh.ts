@@ -27,7 +27,7 @@ const rotation = (more: string): string =>
    ), spent as (
      update tokens t set spent_at = $1, successor_nonce = $3, spent_by = $8 from alive
      where t.hash = $2 and t.kind = 'refresh' and t.spent_at is null and t.expires_at > $1 and alive.id = t.session_id
-     returning t.session_id, alive.expires_at, alive.client_id, alive.contract
+     returning t.session_id, alive.expires_at, alive.client_id, alive.granted
    ), used as (
      update user_sessions s set refresh_generation = s.refresh_generation + 1, last_seen_at = greatest(s.last_seen_at, $1),
        idle_expires_at = greatest(s.idle_expires_at, least(s.expires_at, $1::timestamptz + make_interval(secs => s.idle_seconds)))
@@ -39,7 +39,7 @@ const rotation = (more: string): string =>
      select $5::bytea, session_id, 'access', $1::timestamptz, least(expires_at, $1::timestamptz + make_interval(secs => coalesce(
          (select life.seconds from unnest($6::text[], $7::int[]) as life (client, seconds)
           where life.client = spent.client_id), 3600)))
-     from spent where spent.contract = 'token'
+     from spent where spent.granted = 'opaque'
      returning id, kind
    )${more}
    select alive.*, (select id from token where kind = 'access') as access_id
@@ -69,7 +69,7 @@ export async function rotate(
   successor: {
     nonce: Buffer;
     refreshHash: Buffer;
-    /** Stored for sessions of contract 003 alone; the others have JWTs. */
+    /** Stored for sessions with opaque tokens alone; the others have JWTs. */
     accessHash: Buffer;
     /** Life of an opaque access token, by application. */
     accessSeconds: ReadonlyMap<string, number>;

@@ -1,4 +1,4 @@
-import type { EndReason, LiveSession, Role, UserFacts } from '../domain/session.ts';
+import type { EndReason, Grant, LiveSession, Role, UserFacts } from '../domain/session.ts';
 import type { TokenKind } from '../domain/tokens.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
@@ -23,6 +23,7 @@ export interface SessionRow {
   device_id: string;
   device_name: string;
   contract: string;
+  granted: Grant;
   born: number;
   created_at: Date;
   expires_at: Date;
@@ -35,7 +36,8 @@ export interface SessionRow {
   profile_version: number;
 }
 
-export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract, s.born, s.created_at,
+export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
+  grant_of(s.granted, s.contract) as granted, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
 /** As idleSlackSeconds of domain/session.ts: use is written back late. */
 const idleEnd = (row: string): string =>
@@ -82,6 +84,7 @@ export function live(row: SessionRow): LiveSession {
     deviceId: row.device_id,
     deviceName: row.device_name,
     contract: row.contract,
+    grant: row.granted,
     born: row.born,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
@@ -138,6 +141,7 @@ export interface NewSession {
   /** Null: the one that the user gave the device in an earlier session. */
   deviceName: string | null;
   contract: string;
+  grant: Grant;
   idleSeconds: number;
   idleExpiresAt: Date;
   expiresAt: Date;
@@ -172,6 +176,7 @@ const insertSession = statement<
     tokenExpiries: Date[],
     actor: string,
     requestId: string | null,
+    granted: Grant,
   ],
   Pick<
     SessionRow,
@@ -187,13 +192,13 @@ const insertSession = statement<
      for share
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
-       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at)
+       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at, granted)
      select $2, id, $5, $6, coalesce($7::text, (
          select recent.device_name from (
            select * from user_sessions s where s.user_id = subject.id order by s.id desc limit 500
          ) recent
          where recent.device_id = $6 order by recent.is_active desc, recent.ended_at desc, recent.id desc limit 1
-       ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13 from subject
+       ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13, $19 from subject
      returning id, user_id, born, device_name
    ), token as (
      insert into tokens (hash, session_id, kind, created_at, expires_at)
@@ -240,6 +245,7 @@ export async function insertNewSession(
     session.tokens.map((token) => token.expiresAt),
     act.actor,
     act.requestId,
+    session.grant,
   );
   return row
     ? { born: row.born, deviceName: row.device_name, user: factsOf(row), accessId: row.access_id }

@@ -1,5 +1,5 @@
 import { Failed } from '../declare.ts';
-import type { Contract, Held, User } from './logins.ts';
+import type { Held, User } from './logins.ts';
 import type { Reply, Requests } from './requests.ts';
 
 /* Endings by scope. Each is of the proof's own user alone: nobody else's session may end with it. */
@@ -57,11 +57,7 @@ export const SCOPES: readonly Scope[] = [
   },
 ];
 
-/** Who is logged in for an ending by scope: the first asks, as a program in one round and as a page in the next. */
-export const sessionsOf = (round: number): readonly Contract[] =>
-  round % 2 === 0 ? ['v1', '003', '004'] : ['004', 'v1', '002'];
-
-/** Ends by scope. @param open the sessions of `sessionsOf` */
+/** Ends by scope. @param open the sessions of `forScopes` */
 export async function endByScope(
   requests: Requests,
   node: string,

@@ -1,3 +1,4 @@
+import type { Family } from './family.ts';
 import type { Router } from './serve-row.ts';
 
 const ABOUT = `Curfew is a session authority: login, refresh, "is this session alive?", and logout that is true everywhere when it answers.
@@ -5,7 +6,11 @@ const ABOUT = `Curfew is a session authority: login, refresh, "is this session a
 Four API families stand side by side over one set of sessions (contracts 001 to 004), beside the product's own \`/v1\`. Log in through any, log out through any other.`;
 
 /** OpenAPI 3.1, written from the very rows that validate the requests. */
-export function describeApi(router: Router, server: string): ReturnType<Router['getOpenAPI31Document']> {
+export function describeApi(
+  router: Router,
+  server: string,
+  families: readonly Family[],
+): ReturnType<Router['getOpenAPI31Document']> {
   return router.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -18,10 +23,7 @@ export function describeApi(router: Router, server: string): ReturnType<Router['
     tags: [
       { name: 'Sessions', description: "The product's own API." },
       { name: 'Administration', description: 'For an administrator’s session or a service key.' },
-      { name: 'Contract 001: envelope' },
-      { name: 'Contract 002: session-id' },
-      { name: 'Contract 003: token' },
-      { name: 'Contract 004: cookie' },
+      ...families.flatMap(({ tag }) => (tag === undefined ? [] : [{ name: tag }])),
       { name: 'OAuth', description: 'The standard’s own endpoints, for back ends.' },
       { name: 'WebSockets', description: 'Asked for with `Upgrade: websocket`.' },
       { name: 'Operation' },

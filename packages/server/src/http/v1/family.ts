@@ -39,4 +39,12 @@ export const V1: Family = {
     ...OPERATOR_ENDPOINTS,
   ],
   onFault: onV1Fault,
+  trial: {
+    name: 'v1',
+    via: 'bearer',
+    endsAll: false,
+    logIn: (user) => ({ path: '/v1/login', body: user }),
+    credential: ({ access_token: text }: { access_token: string }) => ({ text }),
+    logOut: () => ({ path: '/v1/logout', body: { scope: 'this' } }),
+  },
 };

@@ -11,6 +11,15 @@ export const ENVELOPE: Family = {
   name: 'envelope',
   grant: 'bearer',
   client: 'envelope',
+  tag: 'Contract 001: envelope',
   endpoints: [postLogin, postRefresh, getProfile, getWorkspace, postLogout],
   onFault: onEnvelopeFault,
+  trial: {
+    name: '001',
+    via: 'bearer',
+    endsAll: true,
+    logIn: (user) => ({ path: '/auth/login', body: user }),
+    credential: ({ data }: { data: { access_token: string } }) => ({ text: data.access_token }),
+    logOut: () => ({ path: '/auth/logout' }),
+  },
 };
