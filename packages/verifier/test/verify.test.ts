@@ -310,47 +310,6 @@ describe('an answer that cannot be trusted', () => {
   });
 });
 
-describe('onEnded', () => {
-  const sessionOf = async (credential: string) => {
-    const verified = await verifier.verify(credential);
-    if (!verified.ok) throw new Error(verified.reason);
-    return verified.session;
-  };
-
-  test('is told once of the session’s end, by its id or by a cut, before the logout is confirmed', async () => {
-    const user = await newUser(stage.call);
-    const [a, b, c] = await Promise.all([1, 2, 3].map(() => opened(stage.call, user.id)));
-    const told: string[] = [];
-    for (const [name, one] of Object.entries({ a, b, c })) {
-      const stop = verifier.onEnded(await sessionOf(one?.bearer ?? ''), (why) => told.push(`${name} ${why}`));
-      if (name === 'c') stop();
-    }
-    await logOut(a?.bearer ?? '');
-    expect(told).toEqual(['a ended']);
-    await logOut(b?.bearer ?? '', { scope: 'all' });
-    expect(told).toEqual(['a ended', 'b ended']);
-  });
-
-  test('is told at once of what is over already', async () => {
-    const { bearer } = await opened(stage.call, 2);
-    const session = await sessionOf(bearer);
-    await logOut(bearer);
-    const why = await new Promise((resolve) => verifier.onEnded(session, resolve));
-    expect(why).toBe('ended');
-  });
-
-  test('a callback that fails harms nobody', async () => {
-    const { bearer } = await opened(stage.call, 2);
-    verifier.onEnded(await sessionOf(bearer), () => {
-      throw new Error('not ours');
-    });
-    let told = false;
-    verifier.onEnded(await sessionOf(bearer), () => (told = true));
-    await logOut(bearer);
-    expect(told).toBe(true);
-  });
-});
-
 test('keys that the authority makes anew come over the feed', async () => {
   const keys = (): string => /curfew_verifier_keys (\d+)/.exec(verifier.metrics())?.[1] ?? '';
   const before = Number(keys());

@@ -1,0 +1,150 @@
+/** A flood of refused attempts: what the log keeps of it, and what it costs. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { RefusalLog } from '../../src/cluster/upkeep/refusal-log.ts';
+import { boundRefusals } from '../../src/store/refusals.ts';
+import { purgeOld } from '../../src/store/purge.ts';
+import { type Node, openPlace, type Place } from '../races/node.ts';
+import { type CallOptions, routeBackend, SERVICE_KEY } from '../support.ts';
+
+interface Seen {
+  position: number;
+  at: string;
+  type: string;
+  user_id: number | null;
+  actor: string;
+  count: number | null;
+  last_at: string | null;
+  ip_address: string | null;
+  user_agent: string | null;
+  client_id: string | null;
+  contract: string | null;
+  details: Record<string, unknown> | null;
+}
+
+const SETTINGS = {
+  CURFEW_LOGIN_FAILURES_PAIR: '3',
+  CURFEW_APPLICATIONS: '{"shop":{"audience":"https://shop.example"}}',
+};
+
+describe('a flood of what is refused', () => {
+  let place: Place;
+  let node: Node;
+  beforeAll(async () => {
+    place = await openPlace(routeBackend(), SETTINGS);
+    node = place.at(0);
+  });
+  afterAll(() => place.close());
+  beforeEach(async () => {
+    // A minute of its own.
+    place.clock.advance(60);
+    await node.world.refusals.write();
+    await place.rows('truncate refusals, login_limits');
+  });
+
+  const call = (method: string, path: string, options?: CallOptions, on: Node = node) =>
+    on.call(method, path, options);
+  const events = async (query: string, on: Node = node): Promise<Seen[]> =>
+    (await call('GET', `/v1/admin/events?${query}`, { bearer: SERVICE_KEY }, on)).json.events;
+  const request = (address: string) => ({
+    contract: 'v1',
+    ipAddress: address,
+    userAgent: 'Flood/1',
+    requestId: null,
+  });
+  const rows = (where = 'true') =>
+    place.rows<{ source: string; count: number; user_id: number | null }>(
+      `select source, count, user_id from refusals where ${where} order by count, source`,
+    );
+
+  test('of addresses leaves a bounded number of rows, and is one statement', async () => {
+    const { database, system } = node.world;
+    const names: string[] = [];
+    const watched = {
+      ...database,
+      query: (config: { name?: string }) => {
+        names.push(config.name ?? '');
+        return database.query(config as Parameters<typeof database.query>[0]);
+      },
+    };
+    const log = new RefusalLog(watched, system);
+    const { id } = await place.user();
+    for (let i = 0; i < 3000; i++) {
+      log.note('websocket_refused', null, request(`2001:db8:0:${i.toString(16)}::1`));
+      // One subscriber's addresses are one source.
+      log.note('csrf_refused', null, request(`2001:db8:ffff:ffff::${i.toString(16)}`));
+      log.note('login_failed', id, request(`2001:db8:1:${i.toString(16)}::1`));
+    }
+    await log.write();
+    expect(names).toEqual(['write_refusals']);
+    const ofNobody = await rows(`type = 'websocket_refused'`);
+    expect(ofNobody.length).toBeLessThanOrEqual(101);
+    expect(ofNobody.find(({ source }) => source === '*')?.count).toBeGreaterThan(2800);
+    expect(await rows(`type = 'csrf_refused'`)).toEqual([
+      { source: '2001:db8:ffff:ffff::/64', count: 3000, user_id: null },
+    ]);
+    const ofAccount = await rows(`user_id = ${id}`);
+    expect(ofAccount).toHaveLength(11);
+    expect(ofAccount.at(-1)).toEqual({ source: '*', count: 2990, user_id: id });
+    const found = await events(`user_id=${id}`);
+    expect(found.find(({ details }) => details !== null)?.details).toEqual({ others: true });
+    await log.close();
+  });
+
+  test('of names neither fills the table nor hides an account', async () => {
+    const { database, system } = node.world;
+    const log = new RefusalLog(database, system);
+    const { id } = await place.user();
+    for (let i = 0; i < 3000; i++) log.note('login_limited', `${i}@typed.example`, request('192.0.2.7'));
+    log.note('login_failed', id, request('192.0.2.8'));
+    for (let i = 0; i < 3000; i++) log.note('login_failed', 1_000_000 + i, request(`192.0.2.9`));
+    await log.close();
+    expect(await rows(`type = 'login_limited'`)).toEqual([
+      { source: '192.0.2.7', count: 200, user_id: null },
+      { source: '*', count: 2800, user_id: null },
+    ]);
+    expect(await rows(`user_id = ${id}`)).toEqual([{ source: '192.0.2.8', count: 1, user_id: id }]);
+    expect((await rows(`type = 'login_failed'`)).length).toBeLessThanOrEqual(1001);
+  });
+
+  test('while the database takes nothing is held in bounded memory, and what is lost is said', async () => {
+    const { database, system } = node.world;
+    const query = database.query.bind(database);
+    const down = { ...database, query: () => Promise.reject(new Error('away')) };
+    const log = new RefusalLog(down, system);
+    for (let minute = 0; minute < 80; minute++) {
+      place.clock.advance(60);
+      for (let i = 0; i < 100; i++) log.note('csrf_refused', null, request(`192.0.2.${i}`));
+    }
+    node.lines.length = 0;
+    await log.write();
+    Object.assign(down, { query });
+    await log.close();
+    const said = node.lines.map((line) => JSON.parse(line)).filter(({ msg }) => /refused att/.test(msg));
+    expect(said).toMatchObject([
+      { msg: expect.stringContaining('it will be tried again'), rows: 5000 },
+      { msg: 'refused attempts were not recorded', count: 3000 },
+    ]);
+    const [sum] = await place.rows<{ sum: number }>('select sum(count)::int as sum from refusals');
+    expect(sum?.sum).toBe(5000);
+  });
+
+  test('goes after the retention, and beyond the bound of the table that of nobody first', async () => {
+    const { database, system } = node.world;
+    const log = new RefusalLog(database, system);
+    log.note('login_failed', 7, request('192.0.2.1'));
+    await log.write();
+    place.clock.advance(86_400);
+    for (let i = 0; i < 5; i++) log.note('csrf_refused', null, request(`192.0.2.${i}`));
+    log.note('login_failed', 8, request('192.0.2.1'));
+    await log.close();
+    const accounts = async (): Promise<unknown[]> =>
+      (await rows()).map(({ user_id }) => user_id).toSorted((a, b) => Number(a) - Number(b));
+    await boundRefusals(database, 4);
+    expect(await accounts()).toEqual([null, null, 7, 8]);
+    const before = new Date(place.clock.now().getTime() - 3600_000);
+    expect(await purgeOld(database, 'refusals', before, 2)).toBe(1);
+    expect(await accounts()).toEqual([null, null, 8]);
+    await boundRefusals(database, 0);
+    expect(await rows()).toEqual([]);
+  });
+});
