@@ -211,6 +211,10 @@ describe('sizes', () => {
   test.each<[string, SourceFile]>([
     ['70 lines', file('a.ts', 'function a(): void {', ...body(68), '}')],
     ['a list of tests', file('a.test.ts', "describe('a', () => {", ...body(90), '});')],
+    [
+      'a list of tests for each of several',
+      file('a.test.ts', 'describe.each(ALL)(', "  'with %s',", '  (name) => {', ...body(90), '  },', ');'),
+    ],
     ['a class', file('a.ts', 'export class A {', ...body(90), '}')],
     ['400 lines', file('a.ts', ...body(400))],
     ['a long text', file('a.md', ...body(900))],

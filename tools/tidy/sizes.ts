@@ -43,7 +43,11 @@ function functionsIn(lines: string[]): { name: string; lines: number }[] {
         (indentOf(lines[start] as string) > indent || /^\s*[)\]}]/.test(lines[start] as string))
       );
     const head = (lines[start] as string).trim();
-    if (OTHER.test(head) || SUITE.test(head)) return [];
+    const around = lines.findLast(
+      (earlier, i) => i < start && indentOf(earlier) < indentOf(lines[start] as string),
+    );
+    if (OTHER.test(head) || SUITE.test(head) || (SUITE.test(around?.trim() ?? '') && head.startsWith('(')))
+      return [];
     const close = lines.findIndex(
       (later, i) => i > end && later !== '' && indentOf(later) <= indent && /^\s*[)\]}]/.test(later),
     );

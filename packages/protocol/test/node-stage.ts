@@ -16,7 +16,7 @@ interface Asked {
 }
 
 /** A database that answers when it is told to. */
-export class HandDatabase implements NodeDatabase {
+class HandDatabase implements NodeDatabase {
   readonly asked: Asked[] = [];
 
   #ask<T>(what: keyof NodeDatabase, id: string | null, done: Done<T>): void {

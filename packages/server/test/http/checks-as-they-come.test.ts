@@ -3,7 +3,15 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerOf, openAuthority, PASSWORD, routeBackend, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import {
+  type Caller,
+  callerOf,
+  openAuthority,
+  PASSWORD,
+  routeBackend,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
 import { expectSecurityHeaders } from './described.ts';
 import { ADMIN, cookieLogin, sessionTokenLogin, tokenLogin, v1Login } from './logins.ts';
 import { type Answer, askOnce, converse, quickChecks, WEBSOCKET } from './conversation.ts';
@@ -27,7 +35,6 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
   await on.close();
 });
-
 
 describe('a check with the path that a proxy asks about', () => {
   const PATHS = [

@@ -8,7 +8,7 @@ export interface Answer {
   text: string;
 }
 
-export interface Conversation {
+interface Conversation {
   socket: Socket;
   ask: (text: string) => Promise<Answer>;
 }

@@ -4,6 +4,31 @@ import { type Caller, openAuthority, routeBackend, SERVICE_KEY, type TestAuthori
 import { described, ROWS } from './described.ts';
 import { type OpenSession, opened } from './logins.ts';
 
+const RUBBISH: unknown[] = [
+  '',
+  '\0',
+  '\u{1F512}',
+  '\ud800',
+  'x'.repeat(5000),
+  "' or 1=1 --",
+  '{{7*7}}',
+  '../../etc/passwd',
+  '-1',
+  '1e999',
+  0,
+  -1,
+  1.5,
+  1e308,
+  Number.MAX_SAFE_INTEGER + 1,
+  true,
+  null,
+  [],
+  [[]],
+  {},
+  { toString: 1 },
+  ['a', 1],
+];
+
 describe('malformed values', () => {
   let on: TestAuthority;
   let call: Caller;
@@ -20,30 +45,6 @@ describe('malformed values', () => {
   afterAll(() => on.close());
 
   test('rubbish of every kind in every field of every row is never our failure', async () => {
-    const rubbish: unknown[] = [
-      '',
-      '\0',
-      '\u{1F512}',
-      '\ud800',
-      'x'.repeat(5000),
-      "' or 1=1 --",
-      '{{7*7}}',
-      '../../etc/passwd',
-      '-1',
-      '1e999',
-      0,
-      -1,
-      1.5,
-      1e308,
-      Number.MAX_SAFE_INTEGER + 1,
-      true,
-      null,
-      [],
-      [[]],
-      {},
-      { toString: 1 },
-      ['a', 1],
-    ];
     const faults: string[] = [];
     for (const row of ROWS) {
       const example = row.request?.body?.content['application/json']?.example as
@@ -62,7 +63,7 @@ describe('malformed values', () => {
         'constructor',
       ];
       for (const field of fields) {
-        const asked = rubbish.map(async (value) => {
+        const asked = RUBBISH.map(async (value) => {
           // A login costs a hash, also one that is refused: rubbish in a field beside the credentials need not be right.
           const body = {
             ...example,
