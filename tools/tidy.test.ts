@@ -58,6 +58,7 @@ describe('the ladder', () => {
       'up the ladder',
       [server('domain/a.ts', "import type { B } from '../store/b.ts';")],
     ],
+    ['HTTP in a command', 'knows nothing of http/', [server('cli/a.ts', "await import('../http/b.ts');")]],
     ['a late import upwards', 'up the ladder', [server('store/a.ts', "await import('../actions/b.ts');")]],
     ['an export upwards', 'up the ladder', [server('actions/a.ts', "export {\n  b,\n} from '../index.ts';")]],
     [

@@ -69,6 +69,9 @@ export function findFaults(files: SourceFile[]): string[] {
       if (!resolved.startsWith(`${home}/src/`)) fault(`imports ${target}, outside its package`);
       const below = resolved.slice(`${home}/src/`.length).split('/')[0] as string;
       if (home === 'packages/server' && level(below) < level(room)) fault(`imports ${target}, up the ladder`);
+      // A command is a client of its own: it works on the world, or asks over HTTP.
+      if (home === 'packages/server' && room === 'cli' && below === 'http')
+        fault(`imports ${target}, but the command line knows nothing of http/`);
     }
   }
   return faults;

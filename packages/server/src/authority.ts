@@ -37,7 +37,7 @@ import { createMetrics } from './http/operator/metrics.ts';
 import { createNodeListener } from './http/node-http/listener.ts';
 import { OpenStreams } from './http/admin/open-streams.ts';
 import { RequestLog } from './http/request-log.ts';
-import { createUpgrades } from './http/sockets/upgrades.ts';
+import { createUpgrades, webSocketPath } from './http/sockets/upgrades.ts';
 import { createAuthenticator } from './keys/authenticator.ts';
 import { openKeyRing } from './keys/ring.ts';
 import type { Database } from './store/database.ts';
@@ -108,6 +108,8 @@ export interface Authority {
    * another upgrade goes back to the server's ordinary listener: WebSockets of one's own are to be looked for first.
    */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Whether a request asks for one of those: node:http's `shouldUpgradeCallback`. */
+  readonly takesUpgrade: (request: IncomingMessage) => boolean;
   /** Closes the WebSockets and ends the streams, so that a server that is to stop can: each would keep it open. */
   readonly hangUp: () => void;
   /** Writes back what is pending, signs off, closes the database. */
@@ -162,6 +164,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
     fetch,
     listener,
     upgrade: (request, socket, head) => upgrades.upgrade(request, socket, head),
+    takesUpgrade: (request) => webSocketPath(request) !== null,
     hangUp,
     close: () => {
       hangUp();

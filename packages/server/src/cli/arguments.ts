@@ -2,8 +2,8 @@ import { plainName } from '../domain/plain-name.ts';
 import { type Operand, Refused, UsageError } from './declare.ts';
 import type { Account, Operator } from './operator.ts';
 
-/** What the API takes. Loaded where it is used: it brings the description of HTTP along, which the help has no need of. */
-const shapes = () => import('../http/contract/shapes.ts');
+/** What the API takes. Loaded where it is used: the help has no need of it. */
+const fields = () => import('../actions/fields.ts');
 
 export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by number or by e-mail address.' };
 
@@ -19,28 +19,28 @@ export async function findUser(operator: Operator, reference: string): Promise<A
 
 /** @throws UsageError when it is no e-mail address */
 export async function requireEmail(text: string, kind: 'email' | 'login' = 'email'): Promise<string> {
-  if (!(await shapes())[kind].safeParse(text).success)
+  if (!(await fields())[kind].safeParse(text).success)
     throw new UsageError(`${text} is not an e-mail address.`);
   return text;
 }
 
 /** @throws UsageError when it cannot be the name of an application */
 export async function requireApplication(text: string): Promise<string> {
-  if (!(await shapes()).clientId.safeParse(text).success)
+  if (!(await fields()).clientId.safeParse(text).success)
     throw new UsageError(`${text} is not the name of an application.`);
   return text;
 }
 
 /** @throws UsageError when it cannot be the id of a session */
 export async function requireSid(text: string): Promise<string> {
-  const sid = (await shapes()).sid.safeParse(text);
+  const sid = (await fields()).sid.safeParse(text);
   if (!sid.success) throw new UsageError(`${text} is not the id of a session.`);
   return sid.data;
 }
 
 /** @throws UsageError when it is too long for a note */
 export async function requireNote(text: string | undefined): Promise<string | undefined> {
-  const note = (await shapes()).note.safeParse(text);
+  const note = (await fields()).note.safeParse(text);
   if (!note.success) throw new UsageError(`--note: ${note.error.issues[0]?.message ?? 'is not valid'}.`);
   return text === undefined ? undefined : plainName(text) || undefined;
 }

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import { DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER } from '../actions/demo-accounts.ts';
 import { type Authority, createAuthority } from '../authority.ts';
 import { type Environment, readConfig, WITHOUT_FSYNC } from '../config.ts';
-import { webSocketPath } from '../http/sockets/upgrades.ts';
 import { createLog } from '../system/log.ts';
 import { announce, withdraw } from './announcement.ts';
 import type { Streams } from './terminal.ts';
@@ -18,8 +17,6 @@ const SERVER_OPTIONS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 65_000,
-  /** Node before 24.9 does not know this option: `authority.upgrade` gives back what is none of its own. */
-  shouldUpgradeCallback: (request: IncomingMessage): boolean => webSocketPath(request) !== null,
 };
 
 /**
@@ -43,8 +40,10 @@ export async function serve(
 
   const { onStep } = options;
   const authority = await createAuthority({ settings, log, ownProcess: true, ...(onStep && { onStep }) });
+  // Node before 24.9 does not know this option: `authority.upgrade` gives back what is none of its own.
+  const upgrades = { shouldUpgradeCallback: authority.takesUpgrade };
   const server = createServer(
-    { ...SERVER_OPTIONS, maxHeaderSize: config.maxHeaderBytes },
+    { ...SERVER_OPTIONS, ...upgrades, maxHeaderSize: config.maxHeaderBytes },
     authority.listener,
   );
   server.on('upgrade', authority.upgrade);

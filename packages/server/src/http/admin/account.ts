@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import type { Administrator } from '../../actions/admit.ts';
 import * as shape from '../contract/shapes.ts';
 
@@ -8,7 +9,7 @@ export const account = shape.user
   .openapi('Account');
 export const ACCOUNT = { ...shape.USER, created_at: '2026-11-01T08:00:00.000Z', disabled_at: null };
 
-export const idParam = z.object({ id: shape.whole(1).openapi({ example: 2 }) });
+export const idParam = z.object({ id: field.whole(1).openapi({ example: 2 }) });
 
 export const confirmLast = z
   .boolean()

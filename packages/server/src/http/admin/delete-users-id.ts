@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { removeUser } from '../../actions/change-user.ts';
 import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 import { refuse } from '../respond.ts';
 import { changerOf, confirmLast, idParam } from './account.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
@@ -20,7 +20,7 @@ export const deleteUser = serveRow(
     caller: ADMINISTRATOR_TO_CHANGE,
     request: {
       params: idParam,
-      body: body(z.strictObject({ confirm_last_administrator: confirmLast, note: shape.note }), {}, false),
+      body: body(z.strictObject({ confirm_last_administrator: confirmLast, note: field.note }), {}, false),
     },
     responses: {
       204: { description: 'Deleted.' },

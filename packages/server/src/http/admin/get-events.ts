@@ -1,4 +1,5 @@
 import { CURSOR } from '@curfew/protocol/log-cursor';
+import * as field from '../../actions/fields.ts';
 import { z } from '@hono/zod-openapi';
 import { exportEvents } from '../../actions/export-events.ts';
 import { readLog } from '../../actions/read-log.ts';
@@ -30,9 +31,9 @@ export const getEvents = serveRow(
     ),
     request: {
       query: z.object({
-        type: shape.text(50).optional(),
-        reason: shape.text(50).optional(),
-        user_id: shape
+        type: field.text(50).optional(),
+        reason: field.text(50).optional(),
+        user_id: field
           .whole(1)
           .optional()
           .describe(
@@ -46,7 +47,7 @@ export const getEvents = serveRow(
           )
           .optional()
           .describe('Who did it.'),
-        client_id: shape.clientId.optional().describe('Logins with this application, and its own ending.'),
+        client_id: field.clientId.optional().describe('Logins with this application, and its own ending.'),
         since: instant.optional().describe('From this instant on.'),
         until: instant.optional().describe('Before this instant.'),
         refused: z
@@ -60,8 +61,8 @@ export const getEvents = serveRow(
           .describe(
             'Of a stream: go on after the event with this id. A browser sends Last-Event-ID by itself.',
           ),
-        before: shape.whole(0).optional(),
-        after: shape.whole(0).optional(),
+        before: field.whole(0).optional(),
+        after: field.whole(0).optional(),
         limit: shape.pageSize,
         format: z.enum(['json', 'jsonl', 'csv']).default('json'),
       }),

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { listSessions } from '../../actions/list-sessions.ts';
 import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
 import { END_REASONS } from '../../domain/session.ts';
@@ -17,13 +18,13 @@ export const getSessions = serveRow(
     caller: ADMINISTRATOR_TO_READ,
     request: {
       query: z.object({
-        user_id: shape.whole(1).optional(),
-        client_id: shape.clientId.optional(),
+        user_id: field.whole(1).optional(),
+        client_id: field.clientId.optional(),
         ended: z
           .enum(['true', 'false', 'only'])
           .default('false')
           .describe('Ended ones too, with how they ended; "only": these alone.'),
-        before: shape.sid.optional().describe('Go on before this session.'),
+        before: field.sid.optional().describe('Go on before this session.'),
         limit: shape.pageSize,
       }),
     },
@@ -38,7 +39,7 @@ export const getSessions = serveRow(
               ended: z.object({ at: z.string(), by: z.string(), reason: z.enum(END_REASONS) }).nullable(),
             }),
           ),
-          next: shape.sid.nullable(),
+          next: field.sid.nullable(),
         }),
         {
           sessions: [{ ...shape.VIEW_EXAMPLE, email: 'test@example.com', active: true, ended: null }],

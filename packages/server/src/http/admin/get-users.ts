@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { findUsers, SearchStopped } from '../../actions/find-users.ts';
 import { accountView } from '../../actions/account-view.ts';
-
 import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
@@ -20,8 +20,8 @@ export const getUsers = serveRow(
     caller: ADMINISTRATOR_TO_READ,
     request: {
       query: z.object({
-        query: shape.text(200).optional().describe('Any part of the name or the address.'),
-        after: shape.whole(0).default(0).describe('Go on after this id.'),
+        query: field.text(200).optional().describe('Any part of the name or the address.'),
+        after: field.whole(0).default(0).describe('Go on after this id.'),
         limit: shape.pageSize,
       }),
     },

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { changeUser } from '../../actions/change-user.ts';
 import { accountView } from '../../actions/account-view.ts';
-
 import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
@@ -24,12 +24,12 @@ export const patchUser = serveRow(
       body: body(
         z
           .strictObject({
-            name: shape.text(200).optional(),
-            workspace: shape.text(200).optional(),
+            name: field.text(200).optional(),
+            workspace: field.text(200).optional(),
             role: shape.role.optional(),
             disabled: z.boolean().optional(),
             confirm_last_administrator: confirmLast,
-            note: shape.note,
+            note: field.note,
           })
           .refine(
             ({ note: _note, confirm_last_administrator: _confirm, ...change }) =>

@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { askForRecentLogin } from '../../actions/confirm-login.ts';
 import { actOf } from '../../world/world.ts';
 import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
 import { SIGNING_KEY, signingKey } from './signing-key.ts';
 
@@ -18,7 +18,7 @@ export const postKeysRotate = serveRow(
     description:
       'New keys are published now and sign later; old ones are kept until nothing they signed can be valid.',
     caller: ADMINISTRATOR_TO_CHANGE,
-    request: { body: body(z.strictObject({ note: shape.note }), {}, false) },
+    request: { body: body(z.strictObject({ note: field.note }), {}, false) },
     responses: {
       200: json('The keys.', z.object({ keys: z.array(signingKey) }), { keys: [SIGNING_KEY] }),
       ...problems(...WRITE_PROBLEMS),

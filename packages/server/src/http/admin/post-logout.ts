@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { type AdminTarget, endByAdministrator } from '../../actions/end-sessions.ts';
 import { previewEnding } from '../../actions/preview-ending.ts';
 import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
@@ -8,26 +9,26 @@ import * as shape from '../contract/shapes.ts';
 import { previewBody, refuse, settledBody } from '../respond.ts';
 import { onLogoutFault } from '../v1/faults.ts';
 
-const how = { wait: shape.wait, note: shape.note, dry_run: shape.dryRun };
+const how = { wait: shape.wait, note: field.note, dry_run: shape.dryRun };
 const target = z.discriminatedUnion('scope', [
   z.strictObject({
     scope: z.literal('sessions'),
-    sessions: z.array(shape.sid).min(1).max(1000),
+    sessions: z.array(field.sid).min(1).max(1000),
     ...how,
   }),
-  z.strictObject({ scope: z.literal('user'), user_id: shape.userId, ...how }),
+  z.strictObject({ scope: z.literal('user'), user_id: field.userId, ...how }),
   z.strictObject({
     scope: z.literal('users'),
-    user_ids: z.array(shape.userId).min(1).max(10_000),
+    user_ids: z.array(field.userId).min(1).max(10_000),
     ...how,
   }),
   z.strictObject({
     scope: z.literal('device'),
-    user_id: shape.userId,
-    device_id: shape.text(128).min(1),
+    user_id: field.userId,
+    device_id: field.text(128).min(1),
     ...how,
   }),
-  z.strictObject({ scope: z.literal('application'), client_id: shape.clientId, ...how }),
+  z.strictObject({ scope: z.literal('application'), client_id: field.clientId, ...how }),
   z.strictObject({
     scope: z.literal('everyone'),
     confirm: z.number().int().min(0).optional(),

@@ -1,6 +1,7 @@
 import { unknownClient } from '../v1/faults.ts';
 import { csrfToken } from '../../domain/tokens.ts';
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { startForService } from '../../actions/start-for-service.ts';
 import type { StartedSession } from '../../actions/start-session.ts';
 import { serviceKey } from '../../domain/caller-rule.ts';
@@ -30,9 +31,9 @@ export const postSession = serveRow(
     request: {
       body: body(
         z.strictObject({
-          user_id: shape.userId,
+          user_id: field.userId,
           transport: z.enum(['bearer', 'opaque', 'cookie']).default('bearer'),
-          client_id: shape.clientId.default('default'),
+          client_id: field.clientId.default('default'),
           device: shape.device.optional(),
           count: z.number().int().min(1).max(1000).optional(),
         }),

@@ -1,11 +1,11 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { resetPassword } from '../../actions/change-user.ts';
 import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { passwordFault } from '../../domain/password.ts';
 import { inputFault } from '../contract/body.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 import { refuse, refuseInput } from '../respond.ts';
 import { changerOf, idParam } from './account.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
@@ -22,7 +22,7 @@ export const postUserPassword = serveRow(
     caller: ADMINISTRATOR_TO_CHANGE,
     request: {
       params: idParam,
-      body: body(z.strictObject({ password: shape.password.optional(), note: shape.note }), {}, false),
+      body: body(z.strictObject({ password: field.password.optional(), note: field.note }), {}, false),
     },
     responses: {
       200: json('Reset.', z.object({ password: z.string().optional() }), { password: 'q3rN-…' }),

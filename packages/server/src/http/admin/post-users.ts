@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { createUser } from '../../actions/change-user.ts';
 import { accountView } from '../../actions/account-view.ts';
-
 import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { passwordFault } from '../../domain/password.ts';
 import { inputFault } from '../contract/body.ts';
@@ -23,12 +23,12 @@ export const postUser = serveRow(
     request: {
       body: body(
         z.strictObject({
-          email: shape.email,
-          name: shape.text(200).default(''),
-          password: shape.password.optional().describe('Leave out for somebody who logs in elsewhere.'),
+          email: field.email,
+          name: field.text(200).default(''),
+          password: field.password.optional().describe('Leave out for somebody who logs in elsewhere.'),
           role: shape.role.default('user'),
-          workspace: shape.text(200).default(''),
-          note: shape.note,
+          workspace: field.text(200).default(''),
+          note: field.note,
         }),
         { email: 'ada@example.com', name: 'Ada', password: 'correct horse battery staple' },
       ),

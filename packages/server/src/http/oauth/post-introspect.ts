@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { audienceOf } from '../../domain/audience.ts';
 import { authenticateRemembered } from '../../actions/authenticate.ts';
 import type { Remembered } from '../../cluster/memory/session-memory.ts';
@@ -7,7 +8,6 @@ import { serviceKey } from '../../domain/caller-rule.ts';
 import { parseBearer, parseOpaque } from '../../domain/tokens.ts';
 import { form, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 
 /** RFC 7662 section 2.2; what is not there is not known to the caller's business. */
 const introspection = z.object({
@@ -42,7 +42,7 @@ export const postIntrospect = serveRow(
         z.object({
           token: z.string().min(1).max(4096),
           token_type_hint: z.string().max(64).optional(),
-          audience: shape.audience
+          audience: field.audience
             .optional()
             .describe('Whom the credential must be for. One for another audience is not active.'),
         }),

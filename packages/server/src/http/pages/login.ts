@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { html } from 'hono/html';
 import { returnAddress } from '../../domain/return-address.ts';
 import { readForm } from '../contract/body.ts';
 import { cookieCaller } from '../admit-call.ts';
 import { form } from '../contract/row.ts';
-import * as shape from '../contract/shapes.ts';
 import { COOKIE } from '../contracts/004-cookie/detail.ts';
 import { logInGivingCookie } from '../session-cookie.ts';
 import type { Call } from '../environment.ts';
@@ -26,7 +26,7 @@ const FORM = form(
   {},
 );
 /** What the API takes. */
-const CREDENTIALS = z.object({ email: shape.login, password: shape.password });
+const CREDENTIALS = z.object({ email: field.login, password: field.password });
 
 type Fault = 'missing' | 'wrong' | 'tooMany' | 'crowded' | 'foreign' | 'failed';
 const STATUS = { missing: 400, wrong: 401, tooMany: 429, crowded: 503, foreign: 403, failed: 503 } as const;
@@ -85,7 +85,7 @@ export function nextOf(c: Call, given: string | undefined): string | null {
 }
 
 /** By the cookie alone: a page is asked for by a browser. A database that does not answer leaves the form. */
-export async function isLoggedIn(c: Call): Promise<boolean> {
+async function isLoggedIn(c: Call): Promise<boolean> {
   try {
     return (await cookieCaller(c)) !== null;
   } catch (error) {

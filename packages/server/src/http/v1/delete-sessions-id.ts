@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { endsItself, logOut, type LogoutScope } from '../../actions/log-out.ts';
 import { SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
@@ -17,8 +18,8 @@ export const deleteSession = serveRow(
     summary: 'End one of my sessions',
     caller: SESSION_TO_CHANGE,
     request: {
-      params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }),
-      body: body(z.strictObject({ note: shape.note }), {}, false),
+      params: z.object({ id: field.sid.openapi({ example: shape.SID }) }),
+      body: body(z.strictObject({ note: field.note }), {}, false),
     },
     responses: {
       200: json('Ended.', shape.ended, { ...shape.ENDED_EXAMPLE, ended: 1 }),

@@ -1,11 +1,11 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { authenticate, authenticateRemembered } from '../../actions/authenticate.ts';
 import { CREDENTIAL_ITSELF } from '../../domain/caller-rule.ts';
 import type { LiveSession } from '../../domain/session.ts';
 import { presented } from '../callers.ts';
 import { problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 import { refuse } from '../respond.ts';
 import { deleteDeadCookie } from '../session-cookie.ts';
 
@@ -39,7 +39,7 @@ export const getCheck = serveRow(
     caller: CREDENTIAL_ITSELF,
     request: {
       query: z.object({
-        audience: shape.audience
+        audience: field.audience
           .optional()
           .describe(
             'Whom the credential must be for: the audience of its application. Another one is refused. Other parameters are ignored.',

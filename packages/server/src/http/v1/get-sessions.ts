@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { listOwnSessions } from '../../actions/list-sessions.ts';
 import { SESSION_USED } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
@@ -15,10 +16,10 @@ export const getSessions = serveRow(
     caller: SESSION_USED,
     request: {
       query: z.object({
-        before: shape.sid
+        before: field.sid
           .optional()
           .describe('Go on after this session of the list: `next` of the page before.'),
-        limit: shape.whole(1, 200).default(200),
+        limit: field.whole(1, 200).default(200),
       }),
     },
     responses: {
@@ -30,7 +31,7 @@ export const getSessions = serveRow(
             .describe(
               'The one that asks is on the first page, beyond `limit` where it is older, and on no other.',
             ),
-          next: shape.sid.nullable().describe('From where to go on; null when there are no more.'),
+          next: field.sid.nullable().describe('From where to go on; null when there are no more.'),
           total: z.number().int().describe('How many there are, counted up to 10,000.'),
         }),
         { sessions: [{ ...shape.VIEW_EXAMPLE, current: true }], next: null, total: 1 },

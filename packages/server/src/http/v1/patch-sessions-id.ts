@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { nameOwnDevice } from '../../actions/name-device.ts';
 import { SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
@@ -17,11 +18,11 @@ export const patchSession = serveRow(
       'The device of this session, in all of my sessions on it. Control characters and those that turn the direction of a text are left out; an empty name takes the name away.',
     caller: SESSION_TO_CHANGE,
     request: {
-      params: z.object({ id: shape.sid.openapi({ example: shape.SID }) }),
-      body: body(z.strictObject({ name: shape.text(100) }), { name: 'Work laptop' }),
+      params: z.object({ id: field.sid.openapi({ example: shape.SID }) }),
+      body: body(z.strictObject({ name: field.text(100) }), { name: 'Work laptop' }),
     },
     responses: {
-      200: json('Named.', z.object({ id: shape.sid, name: z.string().describe('As it is kept.') }), {
+      200: json('Named.', z.object({ id: field.sid, name: z.string().describe('As it is kept.') }), {
         id: shape.SID,
         name: 'Work laptop',
       }),

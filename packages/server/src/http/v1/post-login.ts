@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { logIn } from '../../actions/log-in.ts';
 import { NOBODY } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
@@ -22,10 +23,10 @@ export const postLogin = serveRow(
     request: {
       body: body(
         z.strictObject({
-          email: shape.login,
-          password: shape.password,
+          email: field.login,
+          password: field.password,
           transport: z.enum(['bearer', 'cookie']).default('bearer'),
-          client_id: shape.clientId.default('default').describe('The application that logs in.'),
+          client_id: field.clientId.default('default').describe('The application that logs in.'),
           device: shape.device.optional(),
         }),
         { email: 'test@example.com', password: 'password123' },

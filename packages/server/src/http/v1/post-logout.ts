@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { endsItself, logOut, type LogoutScope, previewLogOut } from '../../actions/log-out.ts';
 import { SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { inputFault } from '../contract/body.ts';
@@ -23,14 +24,14 @@ export const postLogout = serveRow(
       body: body(
         z.strictObject({
           scope: z.enum(['this', 'others', 'all', 'selected', 'device']).default('this'),
-          sessions: z.array(shape.sid).min(1).max(1000).optional().describe('With scope "selected".'),
-          device: shape
+          sessions: z.array(field.sid).min(1).max(1000).optional().describe('With scope "selected".'),
+          device: field
             .text(128)
             .min(1)
             .optional()
             .describe('With scope "device"; default: the one that asks.'),
           wait: shape.wait,
-          note: shape.note,
+          note: field.note,
           dry_run: shape.dryRun,
         }),
         { scope: 'all' },

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { changePassword } from '../../actions/change-user.ts';
 import { renewWithinLimits } from '../../actions/renew-within-limits.ts';
 import { OWN_SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
@@ -6,7 +7,6 @@ import { passwordFault } from '../../domain/password.ts';
 import { inputFault } from '../contract/body.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 import { refuseInput } from '../respond.ts';
 import { issued, ISSUED_EXAMPLE } from './issued.ts';
 import { answerRenewal } from './renewed.ts';
@@ -22,7 +22,7 @@ export const postPassword = serveRow(
       'Ends every session. A new one takes the place of the one that asks: its credentials are in the answer. A wrong current password counts as a failed login.',
     caller: OWN_SESSION_TO_CHANGE,
     request: {
-      body: body(z.strictObject({ current_password: shape.password, new_password: shape.password }), {
+      body: body(z.strictObject({ current_password: field.password, new_password: field.password }), {
         current_password: 'password123',
         new_password: 'correct horse battery staple',
       }),

@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { refresh } from '../../actions/refresh.ts';
 import { NOBODY } from '../../domain/caller-rule.ts';
 import { parseOpaque } from '../../domain/tokens.ts';
 import { body, json, problems, sayingWhy } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 import { refuseSayingWhy } from './faults.ts';
 import { issued, ISSUED_EXAMPLE, issuedBody } from './issued.ts';
 
@@ -22,7 +22,7 @@ export const postRefresh = serveRow(
       body: body(
         z.strictObject({
           refresh_token: z.string().min(1).max(2048),
-          client_id: shape.clientId
+          client_id: field.clientId
             .optional()
             .describe(
               'The application that asks. A token that was given to another one was copied: its session ends.',

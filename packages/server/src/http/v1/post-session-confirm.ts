@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../actions/fields.ts';
 import { confirmLogin } from '../../actions/confirm-login.ts';
 import { renewWithinLimits } from '../../actions/renew-within-limits.ts';
 import { OWN_SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import * as shape from '../contract/shapes.ts';
 import { issued, ISSUED_EXAMPLE } from './issued.ts';
 import { answerRenewal } from './renewed.ts';
 
@@ -18,7 +18,7 @@ export const postSessionConfirm = serveRow(
     description:
       'For what asks for a recent login (`login_too_old`). A new session that has just logged in takes the place of this one: its credentials are in the answer, and the old ones are over, access tokens included. A wrong password counts as a failed login.',
     caller: OWN_SESSION_TO_CHANGE,
-    request: { body: body(z.strictObject({ password: shape.password }), { password: 'password123' }) },
+    request: { body: body(z.strictObject({ password: field.password }), { password: 'password123' }) },
     responses: {
       200: json('The new session, by the same kind of credential.', issued, ISSUED_EXAMPLE),
       ...problems(

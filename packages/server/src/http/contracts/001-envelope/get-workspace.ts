@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../../actions/fields.ts';
 import { readThrough } from '../../../cache/profiles.ts';
 import { SESSION_USED } from '../../../domain/caller-rule.ts';
 import { findUser } from '../../../store/users.ts';
 import { json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
-import * as shape from '../../contract/shapes.ts';
 import { answer, done, envelope, INTERNAL, notAuthenticatedAnswer, UNAVAILABLE } from './envelope.ts';
 
 export const getWorkspace = serveRow(
@@ -18,7 +18,7 @@ export const getWorkspace = serveRow(
     responses: {
       200: json(
         'The workspace.',
-        envelope(z.object({ user_id: shape.userId, workspace: z.string() })),
+        envelope(z.object({ user_id: field.userId, workspace: z.string() })),
         done('Workspace retrieved', { user_id: 2, workspace: 'main' }),
       ),
       401: notAuthenticatedAnswer,

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../../actions/fields.ts';
 import { logIn } from '../../../actions/log-in.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
 import { csrfToken } from '../../../domain/tokens.ts';
@@ -31,8 +32,8 @@ export const postLogin = serveRow(
     request: {
       body: body(
         z.object({
-          email: shape.login,
-          password: shape.password,
+          email: field.login,
+          password: field.password,
           transport: z.enum(['bearer', 'cookie']).optional(),
         }),
         { email: 'test@example.com', password: 'password123' },

@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../../actions/fields.ts';
 import { logIn } from '../../../actions/log-in.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
-import * as shape from '../../contract/shapes.ts';
 import { required } from '../issued-tokens.ts';
 import { error, plain } from './error.ts';
 
@@ -16,7 +16,7 @@ export const postLogin = serveRow(
     summary: 'Log in',
     caller: NOBODY,
     request: {
-      body: body(z.object({ username: shape.login, password: shape.password }), {
+      body: body(z.object({ username: field.login, password: field.password }), {
         username: 'admin@example.com',
         password: 'password123',
       }),
@@ -26,7 +26,7 @@ export const postLogin = serveRow(
         'Logged in.',
         z.object({
           success: z.literal(true),
-          data: z.object({ userId: shape.userId, sessionToken: z.string(), expiresAt: z.string() }),
+          data: z.object({ userId: field.userId, sessionToken: z.string(), expiresAt: z.string() }),
         }),
         { success: true, data: { userId: 1, sessionToken: 'sess_…', expiresAt: '2026-12-20T12:00:00.000Z' } },
       ),

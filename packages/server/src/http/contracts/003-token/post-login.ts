@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi';
+import * as field from '../../../actions/fields.ts';
 import { logIn } from '../../../actions/log-in.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
-import * as shape from '../../contract/shapes.ts';
 import { bearerTokens } from '../issued-tokens.ts';
 import { invalid, message, says, SERVER_ERROR, TOKENS, tokens, TOO_LARGE } from './message.ts';
 
@@ -16,7 +16,7 @@ export const postLogin = serveRow(
     summary: 'Log in',
     caller: NOBODY,
     request: {
-      body: body(z.object({ email: shape.login, password: shape.password }), {
+      body: body(z.object({ email: field.login, password: field.password }), {
         email: 'test@example.com',
         password: 'password123',
       }),
