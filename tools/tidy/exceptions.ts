@@ -28,6 +28,9 @@ const LONG: Size[] = [
   { path: 'packages/server/src/cli/direct-operator.ts', name: 'directOperator', lines: 93 },
   { path: 'packages/server/src/config.ts', name: null, lines: 719 },
   { path: 'packages/server/src/config.ts', name: 'configOf', lines: 71 },
+  { path: 'packages/server/src/http/admin/live-log.ts', name: 'streamLog', lines: 118 },
+  { path: 'packages/server/src/http/operator/metrics.ts', name: 'createMetrics', lines: 121 },
+  { path: 'packages/server/src/http/sockets/notices.ts', name: 'createNotices', lines: 148 },
   { path: 'packages/server/src/keys/ring.ts', name: 'openKeyRing', lines: 130 },
   { path: 'packages/server/test/crash/ledger.ts', name: 'createClient', lines: 119 },
   {
@@ -69,5 +72,4 @@ const LONG: Size[] = [
 export const EXCEPTIONS: Size[] = [...TABLES, ...LONG];
 
 /** Rooms that are being rebuilt: their sizes and exports are looked at again when they stand. */
-export const REBUILT =
-  /^packages\/server\/src\/(?:(?:http|cluster|store|actions|world|cache)\/|authority\.ts$)/;
+export const REBUILT = /^packages\/server\/src\/(?:(?:cluster|store|actions|world|cache)\/|authority\.ts$)/;

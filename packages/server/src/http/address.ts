@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import { canonicalAddress } from '../domain/ip-address.ts';
 
 /** What a request says about its way here, beside the peer that brought it. */
-export interface ForwardedHeaders {
+interface ForwardedHeaders {
   xForwardedFor: string | null;
   /** RFC 7239. Read where there is no X-Forwarded-For: a proxy that writes one of the two passes on the other as it came. */
   forwarded: string | null;
@@ -57,7 +57,7 @@ function readHop(hop: string): string | null {
  * A node of RFC 7239 section 6 without its port: `192.0.2.1`, `192.0.2.1:4711`, `[2001:db8::1]:4711`, quoted or not, and
  * IPv6 without brackets, as X-Forwarded-For has it. Null for `unknown` and for a made-up name (`_hidden`).
  */
-export function readNode(text: string): string | null {
+function readNode(text: string): string | null {
   const node = text
     .trim()
     .replace(/^"(.*)"$/, '$1')

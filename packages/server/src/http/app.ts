@@ -32,8 +32,6 @@ export function createApp(
 ): Router {
   const router = createRouter();
   const { config, system } = world;
-  const addressOf = createAddressReader(config.trustedProxies);
-  const securityHeaders = config.cookie.secure ? [...SECURITY_HEADERS, STRICT_TRANSPORT] : SECURITY_HEADERS;
   if (!config.cookie.secure)
     system.log.info(
       'plain HTTP on loopback, for development: the session cookie has no __Host- prefix and no Secure',
@@ -46,6 +44,35 @@ export function createApp(
     countSessions: countInBackground(system, (now) => countLiveByClient(world.database, now)),
     describe: () => describeApi(router, config.issuer, families),
   };
+  meetRequests(router, world, site, requests);
+  meetPages(router, world);
+  registerSecurity(router, config.cookie.name);
+  for (const family of families) serveFamily(router, family);
+  serveDocsFiles(router);
+  // What HAProxy asks when it is told no address: a 405 would take the node out.
+  router.options('/', (c) => c.body(null, 204, { allow: 'GET, HEAD, OPTIONS' }));
+  servePages(router, world);
+
+  router.notFound((c) => {
+    const allowed = methodsAt(router, c.req.path);
+    // What answers a balancer's OPTIONS alone is no address to anybody else.
+    return allowed.some((method) => method !== 'OPTIONS')
+      ? refuse(c as Call, 'method_not_allowed', {}, { allow: allowed.join(', ') })
+      : refuse(c as Call, 'not_found');
+  });
+  // The last resort: nothing that gets here may say more than that it happened.
+  router.onError((error, c) => {
+    faultOf(c as Call, error);
+    return refuse(c as Call, 'internal');
+  });
+  return router;
+}
+
+/** What every request meets: its id, its address, the security headers, the log and the metrics. */
+function meetRequests(router: Router, world: World, site: Site, requests: RequestLog): void {
+  const { config, system } = world;
+  const addressOf = createAddressReader(config.trustedProxies);
+  const securityHeaders = config.cookie.secure ? [...SECURITY_HEADERS, STRICT_TRANSPORT] : SECURITY_HEADERS;
   router.use(async (c, next) => {
     const startedMs = system.monotonicMs();
     c.set('world', world);
@@ -67,7 +94,7 @@ export function createApp(
     if (c.env?.rehearsal) return;
     const ms = system.monotonicMs() - startedMs;
     const route = routePath(c, -1);
-    metrics.request(c.req.method, route, status, ms / 1000);
+    site.metrics.request(c.req.method, route, status, ms / 1000);
     // The path, never the query: contract 002 has its session token there. A client may put one into the path by mistake.
     requests.answered({
       request_id: c.get('requestId'),
@@ -78,7 +105,10 @@ export function createApp(
       ip_address: c.get('ipAddress'),
     });
   });
+}
 
+/** What pages of the trusted origins may do (CORS). */
+function meetPages(router: Router, { config }: World): void {
   const crossOrigin = cors({
     origin: (origin) => (config.trustedOrigins.has(origin) ? origin : null),
     credentials: true,
@@ -92,27 +122,6 @@ export function createApp(
       ? crossOrigin(c, next)
       : next(),
   );
-
-  registerSecurity(router, config.cookie.name);
-  for (const family of families) serveFamily(router, family);
-  serveDocsFiles(router);
-  // What HAProxy asks when it is told no address: a 405 would take the node out.
-  router.options('/', (c) => c.body(null, 204, { allow: 'GET, HEAD, OPTIONS' }));
-  servePages(router, world);
-
-  router.notFound((c) => {
-    const allowed = methodsAt(router, c.req.path);
-    // What answers a balancer's OPTIONS alone is no address to anybody else.
-    return allowed.some((method) => method !== 'OPTIONS')
-      ? refuse(c as Call, 'method_not_allowed', {}, { allow: allowed.join(', ') })
-      : refuse(c as Call, 'not_found');
-  });
-  // The last resort: nothing that gets here may say more than that it happened.
-  router.onError((error, c) => {
-    faultOf(c as Call, error);
-    return refuse(c as Call, 'internal');
-  });
-  return router;
 }
 
 /** A check with the path that a proxy asks about: another program's address, whose length and origins are its own. */

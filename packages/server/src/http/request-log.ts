@@ -4,7 +4,7 @@ import { later } from '../system/timers.ts';
 const SUM_MS = 10_000;
 
 /** What one line of the system log says of a request. */
-export interface Answered {
+interface Answered {
   request_id: string;
   method: string;
   path: string;

@@ -72,7 +72,7 @@ export function sessionBody(session: LiveSession): Record<string, string | numbe
   };
 }
 
-export function elapsedMs(c: Call): number {
+function elapsedMs(c: Call): number {
   return Math.round((c.get('world').system.monotonicMs() - c.get('startedMs')) * 100) / 100;
 }
 

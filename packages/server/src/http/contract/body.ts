@@ -4,7 +4,7 @@ import type { Call } from '../environment.ts';
 import type { FormBody, InputOf, JsonBody, Row } from './row.ts';
 
 /** Every body of ours is small. */
-export const BODY_LIMIT_BYTES = 64 * 1024;
+const BODY_LIMIT_BYTES = 64 * 1024;
 
 /** The body is larger than the limit. */
 export class BodyTooLarge extends Error {
@@ -18,7 +18,7 @@ export interface InputFault {
   kind: 'malformed' | 'media_type';
 }
 
-export type Input<T> = { ok: true; value: T } | { ok: false; fault: InputFault };
+type Input<T> = { ok: true; value: T } | { ok: false; fault: InputFault };
 
 const GIVEN_TWICE = 'is given more than once';
 

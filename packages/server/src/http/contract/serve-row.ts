@@ -16,7 +16,7 @@ import type { InputOf, Row } from './row.ts';
 export type Router = OpenAPIHono<HonoEnvironment>;
 
 /** What a handler is given: who calls, and what they ask for, as its row has it. */
-export interface Asked<R extends Row> {
+interface Asked<R extends Row> {
   c: Call;
   world: World;
   family: Family;

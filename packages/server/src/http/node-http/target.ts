@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** What a request is sent to (RFC 9112, section 3.2), in the one form that everything after this reads. */
-export interface Target {
+interface Target {
   /** Path and query. */
   url: string;
   /** The host that the client says it speaks to. Nothing follows from it: our own name is in the settings. */

@@ -48,7 +48,7 @@ export function pageCall(c: Call, built: Built): PageCall {
 
 export type Markup = ReturnType<typeof html>;
 
-export interface Page {
+interface Page {
   /** Which script runs; none is needed by pages that are complete as they are. */
   script: string | null;
   title: string;

@@ -31,7 +31,7 @@ const SILENT_LEASES = 5;
 const USED_AGO_MS = 600_000;
 
 /** The verifiers that are connected to this process. */
-export interface Feeds {
+interface Feeds {
   /** Answers `GET /v1/feed` with `Upgrade: websocket`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Closes every feed: the node is going away. */

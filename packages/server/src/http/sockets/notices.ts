@@ -37,7 +37,7 @@ const ASKING = 4;
 const WAITING = 2000;
 
 /** The devices that listen at this process. */
-export interface Notices {
+interface Notices {
   /** Answers `GET /v1/notices` with `Upgrade: websocket`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Closes every socket: the node is going away. */

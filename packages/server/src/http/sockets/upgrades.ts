@@ -11,7 +11,7 @@ import { onUpgradeAnswered } from './upgrade-answers.ts';
 import { readTarget } from '../node-http/target.ts';
 
 /** The WebSockets of this process. */
-export interface Upgrades {
+interface Upgrades {
   /** Answers a request with `Upgrade`; one that asks for no WebSocket of ours as if it had not asked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Closes all of them: the node is going away. */

@@ -8,7 +8,7 @@ import { type Fault, propagationHeader } from '../../respond.ts';
 import { clearFromBrowser } from '../../session-cookie.ts';
 import { cookieDetail } from './detail.ts';
 
-export const invalidScope = (c: Call): Response =>
+const invalidScope = (c: Call): Response =>
   cookieDetail(c, 400, 'INVALID_SCOPE', 'scope must be this, all or others');
 
 const SCOPES = ['this', 'all', 'others'] as const;
