@@ -66,7 +66,7 @@ const sessions: Section = async ({ ask, quietly }) => {
   for (const body of [
     { transport: 'cookie', device: { id: 'laptop', name: 'Laptop' } },
     { transport: 'opaque' },
-    { count: 2, client_id: 'shop' },
+    { count: 1, client_id: 'shop' },
     { count: 0 },
     { client_id: 'nobody' },
     { user_id: 999 },
