@@ -116,12 +116,6 @@ export const JUDGED: readonly Judgement[] = [
     why: 'The stream is broken off: its reader never sees the text.',
   },
   {
-    path: 'packages/server/src/actions/settle.ts',
-    was: 'for (const reader of [audit, evictor, ending.more ? marker : null]) reader?.soon();',
-    is: 'for (const reader of [audit, evictor, true ? marker : null]) reader?.soon();',
-    why: 'Costs a look of the marker, which finds nothing.',
-  },
-  {
     path: 'packages/server/src/cluster/state/system-state.ts',
     was: 'return async () => (kept && system.monotonicMs() - kept.atMs < KEPT_MS ? kept.state : look());',
     is: 'return async () => (kept && system.monotonicMs() - kept.atMs <= KEPT_MS ? kept.state : look());',

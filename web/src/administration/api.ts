@@ -99,7 +99,7 @@ export interface SystemState {
   verifier_count: number;
   propagation: { span_ms: number; spans: Span[] };
   readers: {
-    name: 'audit' | 'marker' | 'evictor';
+    name: string;
     behind: number | null;
     more: boolean;
     oldest_ms: number | null;

@@ -142,7 +142,7 @@ function Whole({ state }: { state: SystemState }): VNode {
           label={words.readers}
           heads={[words.reader, words.behind, words.lastDone, words.condition]}
           rows={state.readers.map((one) => [
-            words[one.name],
+            readerName(texts, one.name),
             behindText(texts, one),
             one.last_done === null ? '–' : ago(tag, one.last_done, state.at),
             one.failures > 0 ? words.failing : words.working,
@@ -204,21 +204,26 @@ function behindText({ tag, administration: { system } }: Texts, one: SystemState
   return `${one.more ? '> ' : ''}${count}${one.oldest_ms === null ? '' : ` · ${took(tag, one.oldest_ms)}`}`;
 }
 
+/** A reader of the log in a person's words; one that has none goes by its own name. */
+function readerName({ administration: { system } }: Texts, name: string): string {
+  const names = new Map([
+    ['audit', system.audit],
+    ['marker', system.marker],
+    ['evictor', system.evictor],
+  ]);
+  return names.get(name) ?? shown(name);
+}
+
 /** What is amiss, whatever its numbers are. */
 const keyOf = ({ code, facts }: Degraded): string => `${code}${facts['name'] ?? ''}`;
 
 /** What is amiss, in a person's words. */
-function degradedText({ administration }: Texts, { code, facts }: Degraded): string {
+function degradedText(texts: Texts, { code, facts }: Degraded): string {
+  const { administration } = texts;
   const sentences: Record<string, string> = administration.degraded;
   const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined;
-  const { system } = administration;
   const name = facts['name'];
-  const names: Record<string, string> = {
-    audit: system.audit,
-    marker: system.marker,
-    evictor: system.evictor,
-  };
-  const values = { ...facts, ...(typeof name === 'string' ? { name: names[name] ?? name } : {}) };
+  const values = { ...facts, ...(typeof name === 'string' ? { name: readerName(texts, name) } : {}) };
   return sentence === undefined ? shown(code) : say(sentence, values);
 }
 

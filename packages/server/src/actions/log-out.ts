@@ -8,7 +8,7 @@ import { cut, type CutTarget } from '../store/revoke.ts';
 import { DatabaseError } from '../store/database.ts';
 import { type Act, findSession } from '../store/sessions.ts';
 import { type Preview, previewEnding } from './preview-ending.ts';
-import { type Settled, settle, settlePartly, settleTold, type Wait } from './settle.ts';
+import { type Settled, answered, settle, settlePartly, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** What a logged-in user can end: all of it their own. */
@@ -88,7 +88,7 @@ async function endThis(
 ): Promise<Settled> {
   const { epoch } = world.nodes.node;
   const told = await world.endOne({ sid, userId, act, reason: 'logout' });
-  if (told) return settleTold(world, told.ending, wait, told.confirming);
+  if (told) return answered(told.ending, wait, told.confirming);
   // Its credential was found alive, so there was a session. Rows outlive credentials: one that is gone was lost with its database.
   if ((await findSession(world.database, act.at, sid)) === 'unknown') {
     // Unless somebody has noticed meanwhile.

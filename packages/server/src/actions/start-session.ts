@@ -114,7 +114,7 @@ export async function openSession(
       );
     for (const text of [tokens.session, tokens.cookie])
       if (text !== undefined) memory.remember(text, session, expiresAt.getTime(), mark, askedAtMs);
-    world.readers.audit.soon();
+    world.readers.committed({ type: 'session_started' });
     world.notices.changed(session.userId);
   }
 }

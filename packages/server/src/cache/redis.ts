@@ -18,6 +18,8 @@ export interface RedisCopies {
   remove(keys: string[]): Promise<void>;
   /** Removes every key that matches the glob pattern. */
   removeMatching(pattern: string): Promise<void>;
+  /** Told each time that Redis answers after it did not, at the start too: what it holds may be old. */
+  onReturn(listener: () => void): void;
   close(): Promise<void>;
 }
 
@@ -25,10 +27,7 @@ export class RedisUnavailable extends Error {
   override name = 'RedisUnavailable';
 }
 
-/**
- * @param onReturn called each time Redis answers after it did not, at the start too: what it holds may be old
- */
-export function openRedis(url: string, system: System, onReturn: () => void): RedisCopies {
+export function openRedis(url: string, system: System): RedisCopies {
   const { log } = system;
   const redis = new Redis(url, {
     commandTimeout: COMMAND_TIMEOUT_MS,
@@ -37,6 +36,7 @@ export function openRedis(url: string, system: System, onReturn: () => void): Re
     enableOfflineQueue: false,
     retryStrategy: (times) => Math.min(100 * times, 1000),
   });
+  const listeners = new Set<() => void>();
   let healthy = false;
   let warned = false;
   let closed = false;
@@ -55,7 +55,7 @@ export function openRedis(url: string, system: System, onReturn: () => void): Re
     healthy = true;
     if (warned) log.info('Redis answers again');
     warned = false;
-    onReturn();
+    for (const listener of listeners) listener();
   };
   redis.on('error', failed);
   redis.on('close', () => failed(new RedisUnavailable('the connection was closed')));
@@ -102,6 +102,7 @@ export function openRedis(url: string, system: System, onReturn: () => void): Re
           cursor = next;
         } while (cursor !== '0');
       }),
+    onReturn: (listener) => void listeners.add(listener),
     async close() {
       closed = true;
       stopProbing();

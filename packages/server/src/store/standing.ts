@@ -7,21 +7,20 @@ import { type Queryable, statement } from './statement.ts';
 export const MOST_COUNTED = 10_000;
 
 const behind = statement<
-  [names: string[], most: number],
+  [names: string[], most: number, wants: string[]],
   { name: string; behind: number; oldest: Date | null }
 >(
   'readers_behind',
-  // Below its place a reader has dealt with everything that was committed when it looked. The audit view has logins too, the others endings alone.
+  // Below its place a reader has dealt with everything that was committed when it looked.
   `select r.name, news.behind, news.oldest
-   from readers r left join lateral (
+   from unnest($1::text[], $3::text[]) as asked (name, wants) join readers r using (name) left join lateral (
      select count(*) as behind, min(at) as oldest from (
        select e.at from events e
        where e.xid >= coalesce(split_part(r.place, ':', 1)::xid8, r.cursor)
-         and (e.type = 'sessions_ended' or e.type = case when r.name = 'audit' then 'session_started' else 'user_changed' end)
+         and e.type = any(asked.wants::text[])
        limit $2
      ) fresh
-   ) news on true
-   where r.name = any($1::text[])`,
+   ) news on true`,
 );
 
 export interface ReaderBehind {
@@ -32,8 +31,16 @@ export interface ReaderBehind {
 }
 
 /** How far the durable readers of the log are behind it. */
-export function readReadersBehind(on: Queryable, names: readonly string[]): Promise<ReaderBehind[]> {
-  return behind.run(on, [...names], MOST_COUNTED);
+export function readReadersBehind(
+  on: Queryable,
+  readers: readonly { name: string; wants: readonly string[] }[],
+): Promise<ReaderBehind[]> {
+  return behind.run(
+    on,
+    readers.map(({ name }) => name),
+    MOST_COUNTED,
+    readers.map(({ wants }) => `{${wants.join(',')}}`),
+  );
 }
 
 const pending = statement<

@@ -4,7 +4,7 @@ import type { SessionMemory } from '../cluster/memory/session-memory.ts';
 import type { Followers } from '../cluster/nodes/followers.ts';
 import type { Nodes } from '../cluster/nodes/nodes.ts';
 import type { NoticeBoard } from '../cluster/follow/notice-board.ts';
-import type { Reader } from '../cluster/follow/reader.ts';
+import type { Readers } from '../cluster/follow/registry.ts';
 import type { RefusalLog } from '../cluster/upkeep/refusal-log.ts';
 import type { Config } from '../config.ts';
 import type { KeyRing } from '../keys/ring.ts';
@@ -12,6 +12,7 @@ import type { Database } from '../store/database.ts';
 import type { Act } from '../store/sessions.ts';
 import type { System } from '../system/system.ts';
 import type { EndOne } from '../cluster/endings/end-one.ts';
+import type { PropagationHistory } from '../cluster/state/propagation.ts';
 
 /** Everything an action works with; built once by the authority and handed forward. */
 export interface World {
@@ -21,6 +22,8 @@ export interface World {
   readonly keys: KeyRing;
   readonly memory: SessionMemory;
   readonly nodes: Nodes;
+  /** Lately, how long it took until logouts were true everywhere. */
+  readonly propagation: PropagationHistory;
   /** The verifiers that are connected here. */
   readonly followers: Followers;
   /** Who listens here to which session. */
@@ -31,7 +34,7 @@ export interface World {
   readonly endOne: EndOne;
   /** What was refused, on its way to the database. */
   readonly refusals: RefusalLog;
-  readonly readers: { audit: Reader; marker: Reader; evictor: Reader | null };
+  readonly readers: Readers;
 }
 
 /** Where a request came from, and what it wants to be noted, as the log keeps it. */

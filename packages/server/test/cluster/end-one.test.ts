@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
 import { createEndOne } from '../../src/cluster/endings/end-one.ts';
 import { actOf, type Origin } from '../../src/world/world.ts';
 import { newUser, opened } from '../http/logins.ts';
@@ -16,7 +17,7 @@ test.runIf(hasPostgres())(
     const user = await newUser(on.call);
     const [first, second] = [await opened(on.call, user.id), await opened(on.call, user.id)];
     const patience: { ms: number; over: () => void }[] = [];
-    const endOne = createEndOne(world.database, world.nodes, {
+    const endOne = createEndOne(world.database, (endings) => afterCommit(world, endings), {
       after: (ms, over) => {
         patience.push({ ms, over });
         return () => undefined;

@@ -1,13 +1,15 @@
 /** At the end of a play: what the tables say, against the reference. */
 import { expect } from 'vitest';
+import { audit as auditReader } from '../../src/cluster/follow/audit.ts';
+import { marker } from '../../src/cluster/follow/marker.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
 import type { Play } from './play.ts';
 
 export async function compareRecords({ stage, reference, startPosition }: Play): Promise<void> {
   const { nodes, rows } = stage.place;
   for (const node of nodes) {
-    await node.world.readers.audit.catchUp();
-    await node.world.readers.marker.catchUp();
+    await node.world.readers.catchUp(auditReader);
+    await node.world.readers.catchUp(marker);
   }
 
   const written = await rows<{ id: string; active: boolean; reason: string | null; by: string | null }>(

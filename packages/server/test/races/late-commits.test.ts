@@ -7,13 +7,12 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { markerPass } from '../../src/cluster/follow/marker.ts';
-import { endingsPass } from '../../src/cluster/follow/reader.ts';
 import type { Database } from '../../src/store/database.ts';
-import { writeAuditRows } from '../../src/cluster/follow/audit.ts';
 import { readerPlace } from '../../src/store/log/cursors.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { cut, MARKED_AT_ONCE } from '../../src/store/revoke.ts';
 import { rolling } from '../model/look.ts';
+import { endingsPass, writeAuditRows } from '../services/passes.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
 

@@ -4,11 +4,11 @@ import { watch } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDoorbell } from '../../src/cluster/nodes/doorbell.ts';
 import { joinNodes, type Nodes } from '../../src/cluster/nodes/nodes.ts';
-import { endingsPass } from '../../src/cluster/follow/reader.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { EndingEvent } from '../../src/store/log/event.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { realSystem } from '../../src/system/real.ts';
+import { endingsPass } from '../services/passes.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent, testAuthenticator } from '../support.ts';
 import { quickPasswords } from './node.ts';
@@ -49,11 +49,9 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
       leaseMs: 2000,
       keepMs: 600_000,
       pageSize: PAGE,
-      doorbell: openDoorbell(database, null, '', () => 1, system, testAuthenticator),
-      onEnding: (_, event) => void told.push(event),
-      onHint: () => undefined,
-      onGap: () => undefined,
+      doorbell: openDoorbell(database, null, '', system, testAuthenticator),
     });
+    node.onEnding((_, event) => void told.push(event));
     nodes.push(node);
     return node;
   };

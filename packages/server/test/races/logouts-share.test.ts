@@ -1,5 +1,6 @@
 /** Logouts of single sessions that arrive together share a commit, and a lone one waits for nobody (docs/decisions/0013). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
 import { createEndOne, type EndOne, type Told } from '../../src/cluster/endings/end-one.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { OneEnding } from '../../src/store/revoke.ts';
@@ -34,7 +35,8 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
 
   /** Ends sessions on the real database, and counts the statements that it sends. */
   function counted(): { endOne: EndOne; statements: () => number } {
-    const { database, nodes, system } = place.at(0).world;
+    const { world } = place.at(0);
+    const { database, system } = world;
     let statements = 0;
     const counting: Database = {
       ...database,
@@ -43,7 +45,10 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
         return database.query(config);
       },
     };
-    return { endOne: createEndOne(counting, nodes, system), statements: () => statements };
+    return {
+      endOne: createEndOne(counting, (endings) => afterCommit(world, endings), system),
+      statements: () => statements,
+    };
   }
 
   /** By transaction, the positions of the events that it committed. */

@@ -80,9 +80,6 @@ describe.skipIf(!hasPostgres())('a logout', () => {
       leaseMs: LEASE_MS,
       keepMs: 600_000,
       doorbell,
-      onEnding: () => undefined,
-      onHint: () => undefined,
-      onGap: () => undefined,
     });
     closers.push(() => nodes.close());
     return { nodes, database, heard };

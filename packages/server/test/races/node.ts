@@ -2,7 +2,9 @@
 import { createServer, type Server } from 'node:http';
 import { Agent, request } from 'node:http';
 import type { Logger } from 'pino';
-import { openWorld } from '../../src/authority.ts';
+import type { LogReader } from '../../src/cluster/follow/reader.ts';
+import { READERS } from '../../src/cluster/follow/readers.ts';
+import { openWorld } from '../../src/world/open.ts';
 import type { World } from '../../src/world/world.ts';
 import { type Environment, readConfig } from '../../src/config.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -62,11 +64,16 @@ export interface Node {
   close: () => Promise<void>;
 }
 
-export async function openNode(settings: Environment, system: Partial<System> = {}): Promise<Node> {
+export async function openNode(
+  settings: Environment,
+  system: Partial<System> = {},
+  readers: readonly LogReader[] = READERS,
+): Promise<Node> {
   const { log, lines }: { log: Logger; lines: string[] } = recordingLog();
   const all = { CURFEW_SERVICE_KEYS: SERVICE_KEY, ...settings };
   const { world, close } = await openWorld(readConfig(all), {
     log,
+    readers,
     system: { passwords: quickPasswords(), ...system },
   });
   const requests = new RequestLog(world.system);

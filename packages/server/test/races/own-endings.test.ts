@@ -50,11 +50,9 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
         leaseMs: LEASE_MS,
         keepMs: 2 * LEASE_MS,
         pageSize,
-        doorbell: openDoorbell(database, null, '', () => 1, system, testAuthenticator),
-        onEnding: (ending) => void told.push(...ending.ids),
-        onHint: () => undefined,
-        onGap: () => undefined,
+        doorbell: openDoorbell(database, null, '', system, testAuthenticator),
       });
+      node.onEnding((ending) => void told.push(...ending.ids));
     });
     afterAll(async () => {
       await node.close();

@@ -4,13 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { endingsPass } from '../../src/cluster/follow/reader.ts';
+import { audit } from '../../src/cluster/follow/audit.ts';
 import type { Environment } from '../../src/config.ts';
 import type { Database } from '../../src/store/database.ts';
 import { cursorSince, readerPlace } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { bringLogBack } from '../../src/store/restored.ts';
+import { endingsPass } from '../services/passes.ts';
 import { freshData } from '../services/embedded-data.ts';
 import {
   createDatabase,
@@ -119,7 +120,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     expect(await given(database)).toEqual(backlog);
     const fresh = await end(database, 3);
     expect(await given(database)).toEqual(fresh);
-    await node.world.readers.audit.catchUp();
+    await node.world.readers.catchUp(audit);
     const { rows } = await database.query({
       text: 'select event_position from logs where event_position = any($1) order by 1',
       values: [[...backlog, ...fresh]],
@@ -240,7 +241,7 @@ describe.runIf(backends().includes('postgres'))('a restored database, several no
       acknowledged: 2,
     });
     for (const node of all) expect((await node.call('GET', '/v1/check', { bearer })).status).toBe(401);
-    await there.world.readers.audit.catchUp();
+    await there.world.readers.catchUp(audit);
     const { rows } = await there.world.database.query({
       text: 'select event_type from logs where event_position = (select max(position) from events)',
       values: [],

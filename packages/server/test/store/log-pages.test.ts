@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { writeAuditRows } from '../../src/cluster/follow/audit.ts';
 import { cursorNow, cursorSince } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { writeAuditRows } from '../services/passes.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
 

@@ -4,13 +4,13 @@ import { ConfigError, inspectSettings } from '../../src/config.ts';
 import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
 import type { Database } from '../../src/store/database.ts';
-import { writeAuditRows } from '../../src/cluster/follow/audit.ts';
 import { cursorNow, readerPlace } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { EVERY_EVENT, readEvents } from '../../src/store/log/page.ts';
 import { purgeOld, readersHolding } from '../../src/store/purge.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { quickPasswords } from '../races/node.ts';
+import { writeAuditRows } from '../services/passes.ts';
 import { type PostgresServer, startPostgres } from '../services/postgres.ts';
 import { backends, migrated, openStore, recordingLog } from '../support.ts';
 

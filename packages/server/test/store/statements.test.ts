@@ -72,10 +72,15 @@ test.runIf(hasPostgres())(
   },
 );
 
-test.runIf(hasPostgres()).each(['next_events', 'next_endings', 'next_audited'])(
+test.runIf(hasPostgres()).each([
+  ['next_events', ''],
+  ['next_endings', ''],
+  ['next_wanted', `, '{sessions_ended}'`],
+  ['next_positions', `, '{sessions_ended}'`],
+])(
   '%s reads what is new from its place on, and the open transactions by their numbers',
-  async (name) => {
-    const plan = await planOf(name, `'20000', '{700,800}', '{0,0}', '{}', 100, null, '7/700'`);
+  async (name, wants) => {
+    const plan = await planOf(name, `'20000', '{700,800}', '{0,0}', '{}', 100, null, '7/700'${wants}`);
     expect(plan).toMatch(/Index Cond: \(xid >= /);
     expect(plan).toMatch(/Index Cond: \((events\.)?xid = o\.xid\)/);
   },

@@ -1,11 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { openDemoAccounts, sentenceOfOpen } from '../../actions/demo-accounts.ts';
 import { type Config, isLoopbackHost } from '../../config.ts';
+import type { DurableReader } from '../../cluster/follow/reader.ts';
+import { durableOf, READERS } from '../../cluster/follow/readers.ts';
+import { readEmbeddedKey } from '../../keys/embedded-key.ts';
 import { unsealByAny, WrongKey } from '../../keys/seal.ts';
 import type { Database } from '../../store/database.ts';
 import { type KeyRow, readKeys } from '../../store/keys.ts';
 import { missingMigrations } from '../../store/migrate.ts';
+import { readClock } from '../../store/nodes.ts';
+import { MOST_COUNTED, readReadersBehind } from '../../store/standing.ts';
 import { findSpelledApart } from '../../store/users.ts';
 import { createPasswordHasher } from '../../system/passwords.ts';
 import { counted } from '../terminal.ts';
@@ -31,6 +34,7 @@ export async function checkDatabase(config: Config, database: Database, findings
   if (missing?.length !== 0) return;
   await findings.look('signing keys', () => checkKeys(config, database, findings));
   await findings.look('addresses', () => checkAddresses(database, findings));
+  await findings.look('readers of the log', () => checkReaders(database, durableOf(READERS), findings));
   await findings.look('clock', () => checkClock(database, findings));
   await findings.look('CURFEW_DEMO_ACCOUNTS', () => checkDemoAccounts(config, database, findings));
 }
@@ -48,7 +52,7 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
     findings.ok('signing keys', 'none yet; the server makes them when it starts.');
     return;
   }
-  const secret = config.encryptionKey ?? fileKey(config);
+  const secret = config.encryptionKey ?? readEmbeddedKey(config);
   const sealed = keys.filter((key) => key.sealed);
   if (sealed.length > 0 && secret === null) {
     findings.problem(
@@ -100,11 +104,26 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
     );
 }
 
-/** The embedded database's own key, where there is one. */
-function fileKey(config: Config): string | null {
-  if (config.database.kind !== 'embedded') return null;
-  const file = join(config.database.directory, 'curfew.key');
-  return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
+/** A reader that has just been given something is no concern yet. */
+const BEHIND_MS = 30_000;
+
+/** How far those are behind that follow the log: a server deals with what there is within moments. */
+export async function checkReaders(
+  database: Database,
+  readers: readonly DurableReader[],
+  findings: Findings,
+): Promise<void> {
+  const nowMs = (await readClock(database)).getTime();
+  const late = (await readReadersBehind(database, readers)).filter(
+    ({ oldest }) => oldest !== null && nowMs - oldest.getTime() > BEHIND_MS,
+  );
+  for (const { name, behind, oldest } of late)
+    findings.warning(
+      'readers of the log',
+      `${name} (${readers.find((reader) => reader.name === name)?.does}) has ${counted(behind, 'event')}${behind === MOST_COUNTED ? ' or more' : ''} to deal with, the oldest of ${oldest?.toISOString()}. A server that runs goes on with it, or says in its log what fails.`,
+    );
+  if (late.length === 0)
+    findings.ok('readers of the log', `${readers.map(({ name }) => name).join(', ')}: none is behind.`);
 }
 
 /** Accounts of before addresses had one spelling. */

@@ -1,5 +1,4 @@
 import type { Propagation } from '@curfew/protocol/node';
-import type { Nodes } from '../nodes/nodes.ts';
 import type { Database } from '../../store/database.ts';
 import { endEachSession, type Ending, type OneEnding } from '../../store/revoke.ts';
 import type { Timers } from '../../system/timers.ts';
@@ -35,7 +34,8 @@ interface Waiting {
  */
 export function createEndOne(
   database: Database,
-  nodes: Pick<Nodes, 'committed' | 'confirm'>,
+  /** See afterCommit. */
+  confirm: (endings: readonly Ending[]) => Promise<Propagation>,
   timers: Timers,
 ): EndOne {
   let waiting: Waiting[] = [];
@@ -73,8 +73,7 @@ export function createEndOne(
       );
       const committed = endings.filter((ending) => ending !== null && ending !== 'held');
       // One message to every replica, and one wait for all of them.
-      nodes.committed(...committed);
-      const confirming = committed.length > 0 ? nodes.confirm(...committed) : null;
+      const confirming = committed.length > 0 ? confirm(committed) : null;
       return batch.filter(({ resolve }, i) => {
         const ending = endings[i];
         if (ending === 'held') return true;

@@ -1,7 +1,5 @@
-import type { Database } from '../../store/database.ts';
-import { moveReader, readerPlace } from '../../store/log/cursors.ts';
-import { readAudited } from '../../store/log/follow.ts';
 import { type Queryable, statement } from '../../store/statement.ts';
+import type { DurableReader } from './reader.ts';
 
 // Nodes that write at once write each row once, by the index.
 const writeAudit = statement<[positions: number[]], never>(
@@ -19,25 +17,16 @@ const writeAudit = statement<[positions: number[]], never>(
    order by e.position
    on conflict (event_position, coalesce(user_id, 0)) do nothing`,
 );
-const AUDITED_AT_ONCE = 10_000;
 
-/** Writes the rows of contract 004's `logs` for what is new in the log, each once. */
-export async function writeAuditRows(on: Queryable, atATime: number = AUDITED_AT_ONCE): Promise<void> {
-  let { cursor } = await readerPlace(on, 'audit', 'at the start');
-  let more = true;
-  while (more) {
-    const news = await readAudited(on, cursor, atATime);
-    if (news.events.length > 0)
-      await writeAudit.run(
-        on,
-        news.events.map(({ position }) => position),
-      );
-    if (news.cursor !== cursor) await moveReader(on, 'audit', news.cursor);
-    ({ cursor, more } = news);
-  }
-}
+export const writeAuditRows = async (positions: number[], on: Queryable): Promise<void> =>
+  void (await writeAudit.run(on, positions));
 
-/** Writes contract 004's `logs` from the log, each row once, whichever node gets to it first. */
-export function auditPass(database: Database): () => Promise<void> {
-  return () => writeAuditRows(database);
-}
+/** Writes contract 004's `logs`, each row once, whichever node gets to it first. */
+export const audit: DurableReader = {
+  name: 'audit',
+  does: 'the audit view',
+  wants: ['session_started', 'sessions_ended'],
+  runs: 'all-nodes',
+  begins: 'at the start',
+  open: () => ({ pages: { dealByPosition: writeAuditRows } }),
+};

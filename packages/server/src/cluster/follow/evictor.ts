@@ -1,26 +1,26 @@
-import { endingsPass } from './reader.ts';
-import { usersOf } from '../../domain/ending.ts';
-import type { Database } from '../../store/database.ts';
 import type { EndingEvent } from '../../store/log/event.ts';
 import { type Queryable, statement } from '../../store/statement.ts';
-import type { System } from '../../system/system.ts';
+import { usersOf } from '../../domain/ending.ts';
 import type { RedisCopies } from '../../cache/redis.ts';
+import type { DurableReader, DurableWork, ReaderParts } from './reader.ts';
 
 /** Keys removed with one command. */
 const BATCH = 500;
 
-/**
- * The reader of the log that evicts contract 001's keys. Its cursor is durable: what was ended while Redis was away is
- * evicted when it is back.
- */
-export function createEvictor(options: {
-  database: Database;
-  system: System;
-  redis: RedisCopies;
-  templates: readonly string[];
-  cacheSeconds: number;
-}): Evictor {
-  const { database, system, redis, templates } = options;
+/** Evicts contract 001's keys. Its place is durable: what was ended while Redis was away is evicted when it is back. */
+export const evictor: DurableReader = {
+  name: 'evictor',
+  does: 'the eviction of cached keys',
+  wants: ['sessions_ended', 'user_changed'],
+  runs: 'all-nodes',
+  open: ({ redis, ...parts }) => (redis === null ? null : evictFrom(redis, parts)),
+};
+
+function evictFrom(
+  redis: RedisCopies,
+  { database, system, config }: Pick<ReaderParts, 'database' | 'system' | 'config'>,
+): DurableWork {
+  const { keys: templates, seconds } = config.cache;
   let returned = true;
 
   async function evictUsers(userIds: readonly number[]): Promise<void> {
@@ -52,7 +52,7 @@ export function createEvictor(options: {
    * life is gone by itself; the rest is evicted again.
    */
   async function evictAgain(): Promise<void> {
-    const since = new Date(system.now().getTime() - (options.cacheSeconds + 60) * 1000);
+    const since = new Date(system.now().getTime() - (seconds + 60) * 1000);
     const again = await usersEndedSince(database, since);
     if (again.everyone) for (const template of templates) await redis.removeMatching(patternOf(template));
     await evictUsers(again.userIds);
@@ -60,15 +60,9 @@ export function createEvictor(options: {
       await evictUsers(await usersOfClient(database, client.clientId, client.position));
   }
 
-  const pass = endingsPass(database, 'evictor', deal);
   return {
-    redisReturned: () => {
-      returned = true;
-    },
-    async evict(event) {
-      if (redis.healthy) await deal([event]);
-    },
-    async pass() {
+    pages: { deal },
+    async pass(pages) {
       // Redis is away: nothing to do until it is back, and it says so itself.
       if (!redis.healthy) return;
       try {
@@ -76,25 +70,24 @@ export function createEvictor(options: {
           returned = false;
           await evictAgain();
         }
-        await pass();
+        await pages();
       } catch (error) {
         returned = true;
-        // That Redis went away was said once, where it happened; the cursor has not moved.
+        // That Redis went away was said once, where it happened; the place has not moved.
         if (redis.healthy) throw error;
       }
     },
+    wakes: (soon) =>
+      redis.onReturn(() => {
+        returned = true;
+        soon();
+      }),
+    /** Another node has evicted when it committed this; a copy that this node has written meanwhile may have come after that. */
+    took(_ending, event, own) {
+      // A failure is said by the connection, and the next pass tries again.
+      if (!own && redis.healthy) deal([event]).catch(() => undefined);
+    },
   };
-}
-
-/** One pass of the evictor, and the news that Redis answers again. */
-export interface Evictor {
-  pass(): Promise<void>;
-  redisReturned(): void;
-  /**
-   * Evicts for an ending that another node has committed, when this one learns of it: a copy that this node has written
-   * meanwhile may have come after the other's eviction.
-   */
-  evict(event: EndingEvent): Promise<void>;
 }
 
 const keyOf = (template: string, userId: number): string => template.replaceAll('{user_id}', String(userId));

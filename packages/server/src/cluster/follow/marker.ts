@@ -4,7 +4,8 @@ import { moveReaderBelow, readerPlace } from '../../store/log/cursors.ts';
 import type { EndingEvent } from '../../store/log/event.ts';
 import { readEndings } from '../../store/log/follow.ts';
 import { markEnded } from '../../store/revoke.ts';
-import { PAGE } from './reader.ts';
+import { PAGE } from './pages.ts';
+import type { DurableReader } from './reader.ts';
 
 const BATCH = 500;
 
@@ -19,8 +20,20 @@ interface Unsettled {
 
 /**
  * Marks the rows that a cut has ended, for whoever reads the table (contract 001 names `is_active`). Liveness does not
- * wait for it: the view sees the cut. A cut is marked once more whenever a transaction is over that was open beside it, and
- * at no other time, so that one that stays open costs nothing.
+ * wait for it: the view sees the cut. It goes through the log in its own way, because its place is not how far it has read:
+ * a cut may have to be marked once more, and the next process must come upon it again.
+ */
+export const marker: DurableReader = {
+  name: 'marker',
+  does: 'the marking of rows',
+  wants: ['sessions_ended'],
+  runs: 'all-nodes',
+  open: ({ database }) => ({ pass: markerPass(database), soonFor: ({ more }) => more === true }),
+};
+
+/**
+ * A cut is marked once more whenever a transaction is over that was open beside it, and at no other time, so that one that
+ * stays open costs nothing.
  */
 export function markerPass(database: Database): () => Promise<void> {
   let cursor: string | null = null;

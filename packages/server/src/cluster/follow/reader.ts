@@ -1,112 +1,81 @@
-import { moveReader, readerPlace } from '../../store/log/cursors.ts';
-import type { EndingEvent } from '../../store/log/event.ts';
-import { readEndings } from '../../store/log/follow.ts';
+import type { Ending } from '@curfew/protocol/endings';
+import type { RedisCopies } from '../../cache/redis.ts';
+import type { Config } from '../../config.ts';
 import type { Database } from '../../store/database.ts';
+import type { EndingEvent, LogEvent } from '../../store/log/event.ts';
+import type { Queryable } from '../../store/statement.ts';
 import type { System } from '../../system/system.ts';
-import { later } from '../../system/timers.ts';
-import { coalesced } from '../../system/coalesced.ts';
-
-/** A reader of the log: something that follows what ended, and is never called from the logout itself. */
-export interface Reader {
-  /** Reads what is new now. Resolves when everything committed before the call has been dealt with. */
-  catchUp(): Promise<void>;
-  /** Reads what is new in a moment, together with whatever else comes in until then. Nobody waits for it. */
-  soon(): void;
-  /** How its passes go in this process. */
-  state(): ReaderState;
-  close(): Promise<void>;
-}
-
-export interface ReaderState {
-  /** Passes that failed one after another up to now. */
-  failures: number;
-  /** When a pass was last through; null before that. */
-  lastDone: Date | null;
-}
-
-const RETRY_MS = [250, 1000, 5000, 30_000] as const;
-/** Rings come from this process; what others committed and did not live to deal with is found by looking. */
-const LOOK_MS = 5000;
-/** Events at a time: as much memory for a backlog of a million as for one of a thousand. */
-export const PAGE = 5000;
-/** How long news are gathered: under load one pass serves many logouts. */
-const GATHER_MS = 200;
+import type { NoticeBoard } from './notice-board.ts';
 
 /**
- * Runs one pass after another: on `catchUp`, and from time to time. A pass that fails is logged and tried again, later
- * and later, from where the reader stood; it holds up nobody else.
+ * A reader of the log: it follows what was committed, and nothing that commits calls it. It is one file, and one line in
+ * readers.ts; from there it is run, shown, measured and examined.
  */
-export function createReader(options: { name: string; system: System; pass: () => Promise<void> }): Reader {
-  const { name, system } = options;
-  let failures = 0;
-  let lastDone: Date | null = null;
-  let callOff = (): void => undefined;
-  let stopGathering: (() => void) | undefined;
-  let closed = false;
-  let last: Promise<void> = Promise.resolve();
+export type LogReader = DurableReader | LiveReader;
 
-  const run = coalesced(async () => {
-    callOff();
-    if (closed) return;
-    try {
-      await options.pass();
-      failures = 0;
-      lastDone = system.now();
-    } catch (err) {
-      if (!closed) system.log.error({ err, reader: name }, 'a reader of the log failed; it will try again');
-      failures++;
-      throw err;
-    } finally {
-      const waitMs = failures === 0 ? LOOK_MS : RETRY_MS[Math.min(failures, RETRY_MS.length) - 1];
-      if (!closed) callOff = later(system, waitMs as number, passUnwatched);
-    }
-  });
-  const catchUp = (): Promise<void> => {
-    last = run();
-    return last;
-  };
-  // Of those below, nobody waits for the outcome: a failure is logged where it happens, and the pass comes again.
-  const passUnwatched = (): void => {
-    catchUp().catch(() => undefined);
-  };
-  passUnwatched();
-  return {
-    catchUp,
-    soon() {
-      stopGathering ??= later(system, GATHER_MS, () => {
-        stopGathering = undefined;
-        passUnwatched();
-      });
-    },
-    state: () => ({ failures, lastDone }),
-    async close() {
-      // What has been gathered is dealt with before the end.
-      if (stopGathering) {
-        stopGathering();
-        await catchUp().catch(() => undefined);
-      }
-      closed = true;
-      callOff();
-      await last.catch(() => undefined);
-    },
-  };
+interface Named {
+  /** In the table `readers`, the state of the system, the metrics and the system log. */
+  readonly name: string;
+  /** What follows the log by it, for people: "the audit view". */
+  readonly does: string;
+  /** The events that it is given; the others are not read. */
+  readonly wants: readonly LogEvent['type'][];
 }
 
-/** A pass that hands each new ending to `deal` and then moves the reader's durable cursor. At least once each. */
-export function endingsPass(
-  database: Database,
-  name: string,
-  deal: (events: EndingEvent[]) => Promise<void>,
-  pageSize: number = PAGE,
-): () => Promise<void> {
-  return async () => {
-    let { cursor } = await readerPlace(database, name);
-    let more = true;
-    while (more) {
-      const news = await readEndings(database, cursor, pageSize);
-      if (news.events.length > 0) await deal(news.events);
-      if (news.cursor !== cursor) await moveReader(database, name, news.cursor);
-      ({ cursor, more } = news);
-    }
-  };
+/** One that has a place in the table `readers`, and goes on from there in whichever process. */
+export interface DurableReader extends Named {
+  /**
+   * `one-node`: a page is dealt with in the transaction that moves the place, so by one node, and once.
+   * `all-nodes`: each node deals with what it finds at the place, and moves it then: dealing with an event twice must change
+   * nothing. A node that hangs holds up no other.
+   */
+  readonly runs: 'one-node' | 'all-nodes';
+  /** Where a new one begins. Default: now. */
+  readonly begins?: 'now' | 'at the start';
+  /** Null where there is nothing for it to do. */
+  open(parts: ReaderParts): DurableWork | null;
+}
+
+/** One that each node tells of what it takes into its memory, at once. It has no place, and cannot be behind. */
+export interface LiveReader extends Named {
+  readonly runs: 'live';
+  open(parts: ReaderParts): Live | null;
+}
+
+/** What readers work with. */
+export interface ReaderParts {
+  readonly config: Config;
+  readonly database: Database;
+  readonly system: System;
+  readonly redis: RedisCopies | null;
+  readonly notices: NoticeBoard;
+}
+
+export interface Live {
+  /** An ending is in this node's memory. `own`: this process has committed it. Must not wait. */
+  took(ending: Ending, event: EndingEvent, own: boolean): void;
+}
+
+export interface DurableWork extends Partial<Live> {
+  /** How what is new is dealt with, a page at a time. Without it `pass` follows the log on its own. */
+  readonly pages?: PageWork;
+  /** A pass, where more belongs to it than its pages. */
+  pass?(pages: () => Promise<void>): Promise<void>;
+  /** Called once, with what asks for a pass soon: for news that are not in the log. */
+  wakes?(soon: () => void): void;
+  /** Whether a commit of this process needs a pass soon. Default: whatever it wants. */
+  readonly soonFor?: (committed: CommittedNews) => boolean;
+}
+
+/** In the order of the transactions. `on` is the transaction that moves the place, where the reader runs on one node. */
+export type PageWork =
+  | { deal(events: EndingEvent[], on: Queryable): Promise<void> }
+  /** Of the events nothing is read but where they are. */
+  | { dealByPosition(positions: number[], on: Queryable): Promise<void> };
+
+/** What this process has committed. */
+export interface CommittedNews {
+  readonly type: LogEvent['type'];
+  /** Rows are left to be marked. */
+  readonly more?: boolean;
 }

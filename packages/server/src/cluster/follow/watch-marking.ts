@@ -3,7 +3,8 @@ import { countUnmarked } from '../../store/marking.ts';
 import { pause } from '../../system/timers.ts';
 import type { System } from '../../system/system.ts';
 import type { Database } from '../../store/database.ts';
-import type { Reader } from './reader.ts';
+import { marker } from './marker.ts';
+import type { Readers } from './registry.ts';
 
 const LOOK_MS = 200;
 /** Rows that stay unmarked this long are locked or left to another process, which goes on with them by itself. */
@@ -14,7 +15,7 @@ const STANDSTILL_MS = 10_000;
  * already: this is for whoever reads the table.
  */
 export async function watchMarking(
-  { database, system, readers }: { database: Database; system: System; readers: { marker: Reader } },
+  { database, system, readers }: { database: Database; system: System; readers: Readers },
   target: CutTarget,
   onLeft: (left: number) => void,
 ): Promise<void> {
@@ -22,7 +23,7 @@ export async function watchMarking(
   let movedMs = system.monotonicMs();
   onLeft(left);
   let marking = true;
-  const work = readers.marker.catchUp().finally(() => (marking = false));
+  const work = readers.catchUp(marker).finally(() => (marking = false));
   // Awaited at the end; until then a failure must not count as unhandled.
   work.catch(() => undefined);
   while (left > 0 && (marking || system.monotonicMs() - movedMs < STANDSTILL_MS)) {

@@ -21,11 +21,15 @@ export interface Doorbell {
   ring(message: Ring): Promise<void>;
   /** Goes past the rings: none waits for it. */
   hint(message: Hint): Promise<void>;
-  /** @param onGap rings may have been missed */
+  /**
+   * @param onGap rings may have been missed
+   * @param others how many other nodes are to hear a ring
+   */
   listen(
     onRing: (message: Ring) => void,
     onGap: () => void,
     onHint: (message: Hint) => void,
+    others: () => number,
   ): Promise<() => Promise<void>>;
   /** How many texts were not heard, by why. */
   refused(): Readonly<Record<Refusal, number>>;
@@ -37,7 +41,6 @@ export function openDoorbell(
   redisUrl: string | null,
   /** Tells this database from others whose nodes use the same Redis, which has one room for all channels. */
   databaseName: string,
-  others: () => number,
   system: System,
   authenticator: Authenticator,
 ): Doorbell {
@@ -46,6 +49,7 @@ export function openDoorbell(
   const refusals = countRefusals(system);
   const byRedis =
     redisUrl === null || database.sole ? null : openRedisBell(redisUrl, `${CHANNEL}:${databaseName}`, system);
+  let others = (): number => 0;
   /** Who has last rung by the database: there, and not by Redis, they are heard. */
   const byDatabase = new Set<string>();
   const ringNow = async (message: Ring | Hint): Promise<void> => {
@@ -69,7 +73,8 @@ export function openDoorbell(
       return ringNewest();
     },
     hint: ringNow,
-    async listen(onRing, onGap, onHint) {
+    async listen(onRing, onGap, onHint, howMany) {
+      others = howMany;
       const hear = (text: string, way: 'database' | 'redis'): void => {
         const message = texts.read(text, way);
         if (typeof message === 'string') return refusals.count(message);

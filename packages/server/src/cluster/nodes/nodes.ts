@@ -1,28 +1,16 @@
 import type { Ending } from '@curfew/protocol/endings';
-import { type Done, Node, type NodeDatabase, type Propagation, WentBack } from '@curfew/protocol/node';
+import { type Done, Node, type Propagation, WentBack } from '@curfew/protocol/node';
 import type { Watched } from '@curfew/protocol/replica';
 import type { Refusal } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
 import { endingOf } from '../../domain/ending.ts';
 import { type Database, DatabaseError } from '../../store/database.ts';
-import { beginEpoch, settleEpoch } from '../../store/epoch.ts';
-import { cursorSince } from '../../store/log/cursors.ts';
 import type { EndingEvent } from '../../store/log/event.ts';
-import { type News, readEndings } from '../../store/log/follow.ts';
-import {
-  type Beaten,
-  beatNode,
-  readClock,
-  readNodes,
-  registerNode,
-  removeNode,
-  removeSilentNode,
-} from '../../store/nodes.ts';
-import { inLane } from '../../store/statement.ts';
+import { removeNode } from '../../store/nodes.ts';
 import type { System } from '../../system/system.ts';
-import type { Doorbell } from './doorbell.ts';
 import type { Judge } from '../memory/session-memory.ts';
-import { PropagationHistory } from '../state/propagation.ts';
+import type { Doorbell } from './doorbell.ts';
+import { nodeDatabase } from './node-database.ts';
 
 const PAGE = 5000;
 /** Events are dated by the clock of the node that wrote them: so far back is looked beyond what must be known. */
@@ -45,16 +33,23 @@ export interface Nodes extends Judge {
   foundBack(): void;
   /** Tells the other nodes that the lists of these users' sessions have changed. May be lost. */
   hint(userIds: number[]): void;
-  /** Told of each confirmation: how long it took after the commit, and how it went. */
-  onConfirmed(listener: ConfirmedListener): void;
+  /** Told of each confirmation: the milliseconds that it took after the commit, and how it went. */
+  onConfirmed(listener: (ms: number, propagation: Propagation) => void): void;
+  /**
+   * Told of each ending that is in the replica now, in the order in which they ask to be. `own`: this process has committed it.
+   * One that throws makes the node believe nothing until it has read the log anew.
+   */
+  onEnding(listener: (ending: Ending, event: EndingEvent, own: boolean) => void): void;
+  /** Told when endings may have been missed: nothing remembered can be believed. */
+  onGap(listener: () => void): void;
+  /** Told when another node says that the lists of these users' sessions have changed. */
+  onHint(listener: (userIds: readonly number[]) => void): void;
   /** Age in milliseconds of what this node knows, and how many nodes and verifiers of this node there are, for metrics. */
   state(): { ageMs: number; nodes: number; verifiers: number };
   /** How many texts on the doorbell's channels were not believed, by why. */
   refused(): Readonly<Record<Refusal, number>>;
   /** Told when the database has gone back: whoever follows this node must begin anew, over a new connection. */
   onBack(listener: () => void): void;
-  /** Lately, how long it took until logouts were true everywhere. */
-  readonly propagation: PropagationHistory;
   close(): Promise<void>;
 }
 
@@ -63,9 +58,10 @@ export interface Committed {
   event: EndingEvent;
 }
 
-type ConfirmedListener = (ms: number, propagation: Propagation) => void;
-
-/** Registers this process as a node and follows the log. */
+/**
+ * Registers this process as a node and follows the log. Whoever needs the node is made after it and subscribes: until then there
+ * is nothing that an ending could make old.
+ */
 export async function joinNodes(options: {
   database: Database;
   system: System;
@@ -75,12 +71,6 @@ export async function joinNodes(options: {
   doorbell: Doorbell;
   /** Events that are read from the log at a time. Of a million none may hold up the checks that are asked meanwhile. */
   pageSize?: number;
-  /** An ending is in the replica now. `own`: this process has committed it. */
-  onEnding: (ending: Ending, event: EndingEvent, own: boolean) => void;
-  /** Another node says that the lists of these users' sessions have changed. */
-  onHint: (userIds: readonly number[]) => void;
-  /** Endings may have been missed: nothing remembered can be believed. */
-  onGap: () => void;
 }): Promise<Nodes> {
   const { database, system, doorbell } = options;
   const log = system.log.child({ part: 'nodes' });
@@ -100,7 +90,13 @@ export async function joinNodes(options: {
   const takenIn: number[] = [];
   const historyMs = options.keepMs + CLOCKS_APART_MS;
   const troubles = reportOnce(log, system);
-  const backListeners = new Set<() => void>();
+  const heard = {
+    ending: new Listeners<[ending: Ending, event: EndingEvent, own: boolean]>(),
+    gap: new Listeners(),
+    hint: new Listeners<[userIds: readonly number[]]>(),
+    back: new Listeners(),
+    confirmed: new Listeners<[ms: number, propagation: Propagation]>(),
+  };
 
   const node = new Node(
     system.uuid(),
@@ -123,12 +119,10 @@ export async function joinNodes(options: {
       onEnding: (ending) => {
         const event = events.get(ending);
         if (!event) throw new Error('an ending came from nowhere');
-        options.onEnding(ending, event, own.has(ending));
+        heard.ending.tell(ending, event, own.has(ending));
       },
-      onGap: options.onGap,
-      onBack: () => {
-        for (const listener of backListeners) listener();
-      },
+      onGap: () => heard.gap.tell(),
+      onBack: () => heard.back.tell(),
       onTrouble: troubles,
     },
     { leaseMs: options.leaseMs, keepMs: options.keepMs, sole: database.sole },
@@ -137,27 +131,20 @@ export async function joinNodes(options: {
   await new Promise<void>((resolve, reject) => {
     node.start((error) => (error ? reject(error as Error) : resolve()));
   });
-  const listeners = new Set<ConfirmedListener>();
-  const propagation = new PropagationHistory(() => system.now().getTime());
-  listeners.add((ms, how) => propagation.confirmed(ms, how));
   const timed = async (ask: (done: Done<Propagation>) => void): Promise<Propagation> => {
     const beganMs = system.monotonicMs();
     const propagation = await answered(ask);
-    const ms = system.monotonicMs() - beganMs;
-    for (const listener of listeners)
-      try {
-        listener(ms, propagation);
-      } catch (err) {
-        // The logout is confirmed, whatever becomes of those who count.
-        log.error({ err }, 'a listener to confirmations failed');
-      }
+    heard.confirmed.tell(system.monotonicMs() - beganMs, propagation);
     return propagation;
   };
   const stopListening = await doorbell.listen(
     (message) => node.heard(message),
     // What was rung in between was not heard; a failure is said by the node.
     () => node.catchUp(() => undefined),
-    ({ from, changed }) => from !== node.id && options.onHint(changed),
+    ({ from, changed }) => {
+      if (from !== node.id) heard.hint.tell(changed);
+    },
+    () => node.others,
   );
 
   return {
@@ -191,13 +178,20 @@ export async function joinNodes(options: {
         .catch((err: unknown) => log.debug({ err }, 'a hint to the other nodes was lost'));
     },
     onConfirmed(listener) {
-      listeners.add(listener);
+      heard.confirmed.add((...how) => {
+        try {
+          listener(...how);
+        } catch (err) {
+          // The logout is confirmed, whatever becomes of those who count.
+          log.error({ err }, 'a listener to confirmations failed');
+        }
+      });
     },
+    onEnding: (listener) => heard.ending.add(listener),
+    onGap: (listener) => heard.gap.add(listener),
+    onHint: (listener) => heard.hint.add(listener),
+    onBack: (listener) => heard.back.add(listener),
     refused: () => doorbell.refused(),
-    onBack(listener) {
-      backListeners.add(listener);
-    },
-    propagation,
     state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1, verifiers: node.publisher.size }),
     async close() {
       await new Promise<void>((resolve) => node.close(resolve));
@@ -214,6 +208,18 @@ export async function joinNodes(options: {
   };
 }
 
+class Listeners<Told extends unknown[] = []> {
+  readonly #all = new Set<(...told: Told) => void>();
+
+  add(listener: (...told: Told) => void): void {
+    this.#all.add(listener);
+  }
+
+  tell(...told: Told): void {
+    for (const listener of this.#all) listener(...told);
+  }
+}
+
 /** A confirmation that fails is a logout that failed: the database is to blame, and it may be tried again. */
 function answered(ask: (done: Done<Propagation>) => void): Promise<Propagation> {
   return new Promise((resolve, reject) => {
@@ -222,104 +228,6 @@ function answered(ask: (done: Done<Propagation>) => void): Promise<Propagation> 
       else reject(error instanceof WentBack ? new DatabaseError(error.message) : (error as Error));
     });
   });
-}
-
-/** What the protocol asks of the database, by our statements. */
-function nodeDatabase(
-  database: Database,
-  system: System,
-  how: {
-    read: (event: EndingEvent) => Ending;
-    /** What this process has committed and the replica holds. Emptied as the reads leave it out. */
-    takenIn: number[];
-    since: () => Date;
-    pageSize: number;
-  },
-): NodeDatabase {
-  const answer = <T>(asked: Promise<T>, done: Done<T>): void => {
-    asked
-      .then(
-        (value) => done(null, value),
-        (error: unknown) => done(error),
-      )
-      // The node's own fault: said, not thrown into nowhere.
-      .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
-  };
-  /** The last answer: a sole node that has read everything has nothing more to read. */
-  let last: Pick<News<EndingEvent>, 'cursor' | 'more' | 'standing'> | null = null;
-  /** What this node holds of its own, until a read has gone past it. */
-  let held: number[] = [];
-  const readLog = async (cursor: string | null, id: string) => {
-    if (cursor === null) {
-      // A node that begins anew holds nothing.
-      last = null;
-      held = [];
-      how.takenIn.length = 0;
-    }
-    if (database.sole && cursor !== null && last?.cursor === cursor && !last.more) {
-      // Whoever was answered by the database before this was asked has taken in what it committed by the next turn.
-      await new Promise((turn) => setImmediate(turn));
-      return { ...last.standing, endings: [], cursor };
-    }
-    const from = cursor ?? (await cursorSince(database, how.since()));
-    held = [...held, ...how.takenIn.splice(0)];
-    const asker = { id, newest: last?.standing.newest ?? '-' };
-    const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held, asker);
-    // All of them were committed before this was asked.
-    if (!news.more) held = [];
-    last = { cursor: news.cursor, more: news.more, standing: news.standing };
-    return {
-      ...news.standing,
-      endings: news.events.map((event) => how.read(event)),
-      cursor: news.cursor,
-      more: news.more,
-    };
-  };
-  const setClock = clockSetter(database, system);
-  const beaten = async (asking: Promise<Beaten>): Promise<Beaten> => {
-    const askedMs = system.monotonicMs();
-    const answer = await asking;
-    setClock(answer.now, askedMs);
-    return answer;
-  };
-  return {
-    register: (id, done) => answer(beaten(registerNode(database, id, system.now())), done),
-    beat: (id, done) => answer(beaten(beatNode(database, id)), done),
-    nodes: (id, done) => answer(readNodes(database, id), done),
-    takeOut: (id, beat, epoch, done) => answer(removeSilentNode(database, id, beat, epoch), done),
-    readLog: (cursor, id, done) => answer(readLog(cursor, id), done),
-    newEpoch: (seen, above, done) => answer(beginEpoch(database, seen, above), done),
-    settle: (epoch, done) => answer(settleEpoch(database, epoch), done),
-  };
-}
-
-/** Sets this process's clock by the database's, before anything is dated. */
-export async function alignClock(database: Database, system: System): Promise<void> {
-  const askedMs = system.monotonicMs();
-  clockSetter(database, system)(await readClock(database), askedMs);
-}
-
-/** An answer that took longer says too little of when the database's clock was looked at. */
-const QUICK_MS = 500;
-/** Beyond this somebody should look after the machine's clock. */
-const FAR_OFF_MS = 5000;
-
-/** Keeps this process's clock by the database's, so that all nodes date alike whatever their machines say. */
-function clockSetter(database: Database, system: System): (now: Date, askedMs: number) => void {
-  let warned = false;
-  return (now, askedMs) => {
-    const nowMs = system.monotonicMs();
-    // Of the embedded database it is the same clock.
-    if (database.sole || nowMs - askedMs > QUICK_MS) return;
-    system.setNow(now.getTime(), askedMs, nowMs);
-    const offMs = system.wallMs() - now.getTime();
-    if (Math.abs(offMs) > FAR_OFF_MS && !warned)
-      system.log.warn(
-        { seconds: Math.round(offMs / 1000) },
-        "this machine's clock is off from the database's, which counts",
-      );
-    warned = Math.abs(offMs) > FAR_OFF_MS;
-  };
 }
 
 const TROUBLES = {

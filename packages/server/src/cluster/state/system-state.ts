@@ -11,6 +11,7 @@ import {
   type ReaderBehind,
 } from '../../store/standing.ts';
 import { atMost } from '../../system/timers.ts';
+import type { PropagationHistory } from './propagation.ts';
 import { findDegraded } from './degraded.ts';
 import type { Marking, ReaderStanding, SystemState } from './system-facts.ts';
 import type { RedisCopies } from '../../cache/redis.ts';
@@ -18,7 +19,7 @@ import type { Config } from '../../config.ts';
 import type { Database } from '../../store/database.ts';
 import type { System } from '../../system/system.ts';
 import type { NoticeBoard } from '../follow/notice-board.ts';
-import type { Reader } from '../follow/reader.ts';
+import type { Readers } from '../follow/registry.ts';
 import type { SessionMemory } from '../memory/session-memory.ts';
 import type { Followers } from '../nodes/followers.ts';
 import type { Nodes } from '../nodes/nodes.ts';
@@ -38,11 +39,12 @@ interface Parts {
   readonly system: System;
   readonly database: Database;
   readonly nodes: Nodes;
+  readonly propagation: PropagationHistory;
   readonly memory: SessionMemory;
   readonly followers: Followers;
   readonly notices: NoticeBoard;
   readonly redis: RedisCopies | null;
-  readonly readers: Readonly<Record<string, Reader | null>>;
+  readonly readers: Readers;
 }
 
 /** @returns how the system stands now */
@@ -94,16 +96,16 @@ async function lookAt(parts: Parts, sessions: SystemState['sessions']): Promise<
     })),
     verifier_count: followerList.length,
     propagation: {
-      span_ms: nodes.propagation.spanMs,
-      spans: nodes.propagation.spans().map(({ atMs, waitedOut, ...span }) => ({
+      span_ms: parts.propagation.spanMs,
+      spans: parts.propagation.spans().map(({ atMs, waitedOut, ...span }) => ({
         at: new Date(atMs).toISOString(),
         ...span,
         waited_out: waitedOut,
       })),
     },
-    readers: Object.entries(readers).flatMap(([name, reader]) =>
-      reader ? [standingOf(parts, name, reader.state(), seen?.readers)] : [],
-    ),
+    readers: readers
+      .durable()
+      .map(({ reader, passes }) => standingOf(parts, reader.name, passes.state(), seen?.readers)),
     database: {
       kind: database.sole ? 'embedded' : 'postgresql',
       answers: latencyMs !== null,
@@ -152,7 +154,10 @@ async function askDatabase(parts: Parts): Promise<{ latencyMs: number | null; se
     latencyMs = Math.round((system.monotonicMs() - askedMs) * 100) / 100;
     const [nodes, behind, marking] = await Promise.all([
       listNodes(database),
-      readReadersBehind(database, Object.keys(readers)),
+      readReadersBehind(
+        database,
+        readers.durable().map(({ reader }) => reader),
+      ),
       readMarking(parts),
     ]);
     return { nodes, readers: behind, marking };

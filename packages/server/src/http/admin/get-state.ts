@@ -1,10 +1,13 @@
 import { z } from '@hono/zod-openapi';
+import { durableOf, READERS } from '../../cluster/follow/readers.ts';
 import { DEGRADED_CODES } from '../../cluster/state/system-facts.ts';
 import { ADMINISTRATOR_LOOKING_ON } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
 import { READ_PROBLEMS } from './problems.ts';
+
+const DURABLE = durableOf(READERS);
 
 const milliseconds = z.number().nullable();
 const span = z.object({
@@ -55,7 +58,7 @@ const systemState = z
     readers: z
       .array(
         z.object({
-          name: z.enum(['audit', 'marker', 'evictor']),
+          name: z.enum(DURABLE.map(({ name }) => name)),
           behind: z.number().int().nullable().describe('Events; null when the database did not say.'),
           more: z.boolean().describe('More than were counted.'),
           oldest_ms: z.number().nullable(),
@@ -63,7 +66,7 @@ const systemState = z
           last_done: z.string().nullable(),
         }),
       )
-      .describe('What follows the log: the audit view, the marking of rows, the eviction of cached keys.'),
+      .describe(`What follows the log: ${DURABLE.map(({ does }) => does).join(', ')}.`),
     database: z.object({
       kind: z.enum(['postgresql', 'embedded']),
       answers: z.boolean(),

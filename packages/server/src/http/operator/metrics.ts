@@ -107,17 +107,7 @@ export function createMetrics(world: World): Metrics {
     labelNames: ['why'],
     registers,
   });
-  new Counter({
-    name: 'curfew_messages_refused_total',
-    help: 'Messages on the channels of the nodes that were not believed',
-    labelNames: ['why'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [why, count] of Object.entries(world.nodes.refused())) this.inc({ why }, count);
-      this.inc({ why: 'cached_copy' }, world.copies.refused);
-    },
-  });
+  measureFollowing(world, registers);
   gauge(
     'curfew_log_age_seconds',
     'Age of what this node knows of the log',
@@ -137,4 +127,29 @@ export function createMetrics(world: World): Metrics {
     },
     noticesDropped: (why) => dropped.inc({ why }),
   };
+}
+
+/** What this node hears of the others, and what follows the log. */
+function measureFollowing({ nodes, copies, readers }: World, registers: Registry[]): void {
+  new Counter({
+    name: 'curfew_messages_refused_total',
+    help: 'Messages on the channels of the nodes that were not believed',
+    labelNames: ['why'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [why, count] of Object.entries(nodes.refused())) this.inc({ why }, count);
+      this.inc({ why: 'cached_copy' }, copies.refused);
+    },
+  });
+  new Gauge({
+    name: 'curfew_reader_failures',
+    help: 'Passes of a reader of the log that failed one after another, until now',
+    labelNames: ['reader'],
+    registers,
+    collect() {
+      for (const { reader, passes } of readers.durable())
+        this.set({ reader: reader.name }, passes.state().failures);
+    },
+  });
 }

@@ -64,26 +64,38 @@ export function shortCursor(cursor: LogCursor): string {
   return text.length <= CURSOR_CHARS ? text : String(lowest(cursor));
 }
 
-const readerCursor = statement<[name: string, fromStart: boolean], { cursor: string; below: string }>(
+interface PlaceRow {
+  cursor: string;
+  below: string;
+}
+const PLACE = 'coalesce(place, cursor::text) as cursor, cursor::text as below';
+
+const place = statement<[name: string], PlaceRow>(
+  'reader_place',
+  `select ${PLACE} from readers where name = $1`,
+);
+const newPlace = statement<[name: string, fromStart: boolean], PlaceRow>(
   'reader_cursor',
   `insert into readers (name, cursor)
    values ($1, case when $2 then '0'::xid8 else pg_snapshot_xmin(pg_current_snapshot()) end)
    on conflict (name) do update set name = excluded.name
-   returning coalesce(place, cursor::text) as cursor, cursor::text as below`,
+   returning ${PLACE}`,
 );
 
 /**
- * A durable reader's cursor. A new reader begins at the present, or at the log's beginning.
+ * A durable reader's cursor. A new reader begins at the present, or at the log's beginning. Waits for no transaction that is about
+ * to move it.
  * @returns `below`: no transaction below it is open, and every event there has been dealt with
  */
 export async function readerPlace(
   on: Queryable,
   name: string,
   begins: 'now' | 'at the start' = 'now',
-): Promise<{ cursor: string; below: string }> {
-  const [row] = await readerCursor.run(on, name, begins === 'at the start');
-  if (!row) throw new Error('the reader has no cursor');
-  return row;
+): Promise<PlaceRow> {
+  const [row] = await place.run(on, name);
+  const [found] = row ? [row] : await newPlace.run(on, name, begins === 'at the start');
+  if (!found) throw new Error('the reader has no cursor');
+  return found;
 }
 
 const moveCursor = statement<[name: string, below: string, place: string | null, next: string], never>(
@@ -96,8 +108,22 @@ const moveCursor = statement<[name: string, below: string, place: string | null,
 
 /** Remembers that a reader has dealt with everything that the cursor says was given. */
 export async function moveReader(on: Queryable, name: string, cursor: string): Promise<void> {
-  const place = readCursor(cursor);
-  await moveCursor.run(on, name, String(lowest(place)), cursor, String(place.next));
+  const to = readCursor(cursor);
+  await moveCursor.run(on, name, String(lowest(to)), cursor, String(to.next));
+}
+
+const take = statement<[name: string, from: string, below: string, place: string], { name: string }>(
+  'take_place',
+  `update readers set cursor = greatest(cursor, $3::text::xid8), place = $4
+   where name = $1 and coalesce(place, cursor::text) = $2 returning name`,
+);
+
+/**
+ * Moves a reader's place on as part of a transaction, which has it for itself until it is over. False when the reader is not
+ * there any more: another node has dealt with what was next.
+ */
+export async function takePlace(on: Queryable, name: string, from: string, to: string): Promise<boolean> {
+  return (await take.run(on, name, from, String(lowest(readCursor(to))), to)).length > 0;
 }
 
 /** The same of a reader that wants everything from the oldest open transaction on again when it begins anew. */

@@ -24,7 +24,11 @@ type Next<Event> = Found<Event> | (Edges & { position: null });
 
 // Of the transactions that were open at the last read, by their numbers; of those that began since, from there on. "offset 0"
 // keeps the planner at their index: it would look for them among all positions.
-const next = <Event>(name: string, what: string, columns: string): Statement<NextValues, Next<Event>> => {
+const next = <Event, Values extends unknown[] = NextValues>(
+  name: string,
+  what: string,
+  columns: string,
+): Statement<Values, Next<Event>> => {
   const wanted = `${what} and e.position not in (select unnest($4::bigint[])) order by e.xid, e.position limit $5`;
   return statement(
     name,
@@ -53,17 +57,14 @@ const next = <Event>(name: string, what: string, columns: string): Statement<Nex
 };
 const nextEvents = next<LogEvent>('next_events', 'true', COLUMNS);
 // Under load these are read by the thousand: what no reader of endings needs is left where it is.
-const nextEndings = next<EndingEvent>(
-  'next_endings',
-  "e.type <> 'session_started'",
-  `e.position, e.at, e.type, e.scope, e.reason, e.user_id, case when e.user_id is null then e.user_ids end as user_ids,
-   e.session_ids, e.client_id, e.device_id, e.except_session, e.actor`,
-);
-const nextAudited = next<{ position: number }>(
-  'next_audited',
-  "e.type in ('session_started', 'sessions_ended')",
-  'e.position',
-);
+const ENDING_COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id,
+  case when e.user_id is null then e.user_ids end as user_ids,
+  e.session_ids, e.client_id, e.device_id, e.except_session, e.actor`;
+const nextEndings = next<EndingEvent>('next_endings', "e.type <> 'session_started'", ENDING_COLUMNS);
+const WANTED = 'e.type = any($8::text[])';
+type WantedValues = [...NextValues, types: readonly LogEvent['type'][]];
+const nextWanted = next<EndingEvent, WantedValues>('next_wanted', WANTED, ENDING_COLUMNS);
+const nextPositions = next<{ position: number }, WantedValues>('next_positions', WANTED, 'e.position');
 
 /** An event, and from where a reader that has it can go on without missing one. */
 export interface FollowedEvent extends LogEvent {
@@ -120,16 +121,6 @@ export async function readOn(on: Queryable, cursor: string, limit: number): Prom
   return { ...news, events };
 }
 
-/** The same of what has begun and ended sessions, and of that the positions alone. */
-export async function readAudited(
-  on: Queryable,
-  cursor: string,
-  limit: number,
-): Promise<News<{ position: number }>> {
-  const { rows, step: _, ...news } = await readNext(on, nextAudited, cursor, limit, []);
-  return { ...news, events: rows };
-}
-
 /**
  * The same of what has ended sessions, or changed users.
  * @param held positions that the reader has already
@@ -145,9 +136,38 @@ export async function readEndings(
   return { ...news, events: rows };
 }
 
+/** The same of what a reader wants. */
+export async function readWanted(
+  on: Queryable,
+  cursor: string,
+  limit: number,
+  types: readonly LogEvent['type'][],
+): Promise<News<EndingEvent>> {
+  const { rows, step: _, ...news } = await readNext(on, wanting(nextWanted, types), cursor, limit, []);
+  return { ...news, events: rows };
+}
+
+/** The same, and of the events nothing but their positions. */
+export async function readPositions(
+  on: Queryable,
+  cursor: string,
+  limit: number,
+  types: readonly LogEvent['type'][],
+): Promise<News<{ position: number }>> {
+  const { rows, step: _, ...news } = await readNext(on, wanting(nextPositions, types), cursor, limit, []);
+  return { ...news, events: rows };
+}
+
+const wanting = <Event>(
+  from: Statement<WantedValues, Next<Event>>,
+  types: readonly LogEvent['type'][],
+): Pick<Statement<NextValues, Next<Event>>, 'run'> => ({
+  run: (on, ...values) => from.run(on, ...values, types),
+});
+
 async function readNext<Event extends Pick<LogEvent, 'position'>>(
   on: Queryable,
-  from: Statement<NextValues, Next<Event>>,
+  from: Pick<Statement<NextValues, Next<Event>>, 'run'>,
   cursor: string,
   limit: number,
   held: readonly number[],

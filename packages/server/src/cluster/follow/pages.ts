@@ -1,0 +1,69 @@
+import type { Database } from '../../store/database.ts';
+import { moveReader, readerPlace, takePlace } from '../../store/log/cursors.ts';
+import type { EndingEvent } from '../../store/log/event.ts';
+import { type News, readPositions, readWanted } from '../../store/log/follow.ts';
+import type { Queryable } from '../../store/statement.ts';
+import type { DurableReader, PageWork } from './reader.ts';
+
+/** Events at a time: as much memory for a backlog of a million as for one of a thousand. */
+export const PAGE = 5000;
+
+/** A pass over what is new to a reader, a page at a time. It ends when there is no more. */
+export function pagesPass(
+  database: Database,
+  reader: Omit<DurableReader, 'does' | 'open'>,
+  work: PageWork,
+  pageSize: number = PAGE,
+): () => Promise<void> {
+  const { name, wants, begins } = reader;
+  const read = readerOf(work, wants, pageSize);
+  /** False: another node has dealt with it meanwhile. */
+  const dealOnce = (from: string, news: Page): Promise<boolean> =>
+    database.transaction(async (on) => {
+      if (!(await takePlace(on, name, from, news.cursor))) return false;
+      if (!news.isEmpty) await news.deal(on);
+      return true;
+    });
+  const dealAndMove = async (news: Page): Promise<boolean> => {
+    if (!news.isEmpty) await news.deal(database);
+    await moveReader(database, name, news.cursor);
+    return true;
+  };
+  return async () => {
+    let { cursor } = await readerPlace(database, name, begins);
+    for (let more = true; more; ) {
+      const news = await read(database, cursor);
+      if (news.isEmpty && news.cursor === cursor) return;
+      const isOurs = reader.runs === 'one-node' ? await dealOnce(cursor, news) : await dealAndMove(news);
+      ({ cursor, more } = isOurs ? news : { ...(await readerPlace(database, name)), more: true });
+    }
+  };
+}
+
+interface Page {
+  cursor: string;
+  more: boolean;
+  isEmpty: boolean;
+  deal(on: Queryable): Promise<void>;
+}
+
+function readerOf(
+  work: PageWork,
+  wants: DurableReader['wants'],
+  pageSize: number,
+): (on: Queryable, cursor: string) => Promise<Page> {
+  const page = <Event>(
+    { events, cursor, more }: News<Event>,
+    deal: (events: Event[], on: Queryable) => Promise<void>,
+  ): Page => ({ cursor, more, isEmpty: events.length === 0, deal: (on) => deal(events, on) });
+  if ('deal' in work)
+    return async (on, cursor) =>
+      page<EndingEvent>(await readWanted(on, cursor, pageSize, wants), (events, at) => work.deal(events, at));
+  return async (on, cursor) =>
+    page(await readPositions(on, cursor, pageSize, wants), (events, at) =>
+      work.dealByPosition(
+        events.map(({ position }) => position),
+        at,
+      ),
+    );
+}

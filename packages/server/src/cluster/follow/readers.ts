@@ -1,0 +1,12 @@
+import { audit } from './audit.ts';
+import { evictor } from './evictor.ts';
+import { marker } from './marker.ts';
+import { notices } from './notices.ts';
+import type { DurableReader, LogReader } from './reader.ts';
+
+/** Every reader of the log. */
+export const READERS: readonly LogReader[] = [audit, marker, evictor, notices];
+
+/** Those that have a place in the log, and can be behind. */
+export const durableOf = (readers: readonly LogReader[]): DurableReader[] =>
+  readers.filter((reader) => reader.runs !== 'live');

@@ -1,0 +1,32 @@
+import type { Database } from '../../store/database.ts';
+import { readClock } from '../../store/nodes.ts';
+import type { System } from '../../system/system.ts';
+
+/** Sets this process's clock by the database's, before anything is dated. */
+export async function alignClock(database: Database, system: System): Promise<void> {
+  const askedMs = system.monotonicMs();
+  clockSetter(database, system)(await readClock(database), askedMs);
+}
+
+/** An answer that took longer says too little of when the database's clock was looked at. */
+const QUICK_MS = 500;
+/** Beyond this somebody should look after the machine's clock. */
+const FAR_OFF_MS = 5000;
+
+/** Keeps this process's clock by the database's, so that all nodes date alike whatever their machines say. */
+export function clockSetter(database: Database, system: System): (now: Date, askedMs: number) => void {
+  let warned = false;
+  return (now, askedMs) => {
+    const nowMs = system.monotonicMs();
+    // Of the embedded database it is the same clock.
+    if (database.sole || nowMs - askedMs > QUICK_MS) return;
+    system.setNow(now.getTime(), askedMs, nowMs);
+    const offMs = system.wallMs() - now.getTime();
+    if (Math.abs(offMs) > FAR_OFF_MS && !warned)
+      system.log.warn(
+        { seconds: Math.round(offMs / 1000) },
+        "this machine's clock is off from the database's, which counts",
+      );
+    warned = Math.abs(offMs) > FAR_OFF_MS;
+  };
+}

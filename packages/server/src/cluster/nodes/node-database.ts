@@ -1,0 +1,80 @@
+import type { Ending } from '@curfew/protocol/endings';
+import type { Done, NodeDatabase } from '@curfew/protocol/node';
+import type { Database } from '../../store/database.ts';
+import { beginEpoch, settleEpoch } from '../../store/epoch.ts';
+import { cursorSince } from '../../store/log/cursors.ts';
+import type { EndingEvent } from '../../store/log/event.ts';
+import { type News, readEndings } from '../../store/log/follow.ts';
+import { type Beaten, beatNode, readNodes, registerNode, removeSilentNode } from '../../store/nodes.ts';
+import { inLane } from '../../store/statement.ts';
+import type { System } from '../../system/system.ts';
+import { clockSetter } from './clock.ts';
+
+/** What the protocol asks of the database, by our statements. */
+export function nodeDatabase(
+  database: Database,
+  system: System,
+  how: {
+    read: (event: EndingEvent) => Ending;
+    /** What this process has committed and the replica holds. Emptied as the reads leave it out. */
+    takenIn: number[];
+    since: () => Date;
+    pageSize: number;
+  },
+): NodeDatabase {
+  const answer = <T>(asked: Promise<T>, done: Done<T>): void => {
+    asked
+      .then(
+        (value) => done(null, value),
+        (error: unknown) => done(error),
+      )
+      // The node's own fault: said, not thrown into nowhere.
+      .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
+  };
+  /** The last answer: a sole node that has read everything has nothing more to read. */
+  let last: Pick<News<EndingEvent>, 'cursor' | 'more' | 'standing'> | null = null;
+  /** What this node holds of its own, until a read has gone past it. */
+  let held: number[] = [];
+  const readLog = async (cursor: string | null, id: string) => {
+    if (cursor === null) {
+      // A node that begins anew holds nothing.
+      last = null;
+      held = [];
+      how.takenIn.length = 0;
+    }
+    if (database.sole && cursor !== null && last?.cursor === cursor && !last.more) {
+      // Whoever was answered by the database before this was asked has taken in what it committed by the next turn.
+      await new Promise((turn) => setImmediate(turn));
+      return { ...last.standing, endings: [], cursor };
+    }
+    const from = cursor ?? (await cursorSince(database, how.since()));
+    held = [...held, ...how.takenIn.splice(0)];
+    const asker = { id, newest: last?.standing.newest ?? '-' };
+    const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held, asker);
+    // All of them were committed before this was asked.
+    if (!news.more) held = [];
+    last = { cursor: news.cursor, more: news.more, standing: news.standing };
+    return {
+      ...news.standing,
+      endings: news.events.map((event) => how.read(event)),
+      cursor: news.cursor,
+      more: news.more,
+    };
+  };
+  const setClock = clockSetter(database, system);
+  const beaten = async (asking: Promise<Beaten>): Promise<Beaten> => {
+    const askedMs = system.monotonicMs();
+    const answer = await asking;
+    setClock(answer.now, askedMs);
+    return answer;
+  };
+  return {
+    register: (id, done) => answer(beaten(registerNode(database, id, system.now())), done),
+    beat: (id, done) => answer(beaten(beatNode(database, id)), done),
+    nodes: (id, done) => answer(readNodes(database, id), done),
+    takeOut: (id, beat, epoch, done) => answer(removeSilentNode(database, id, beat, epoch), done),
+    readLog: (cursor, id, done) => answer(readLog(cursor, id), done),
+    newEpoch: (seen, above, done) => answer(beginEpoch(database, seen, above), done),
+    settle: (epoch, done) => answer(settleEpoch(database, epoch), done),
+  };
+}

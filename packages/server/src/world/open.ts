@@ -1,0 +1,240 @@
+import type { Logger } from 'pino';
+import { openRedis } from '../cache/redis.ts';
+import { afterCommit } from '../cluster/endings/after-commit.ts';
+import { createEndOne } from '../cluster/endings/end-one.ts';
+import { NoticeBoard } from '../cluster/follow/notice-board.ts';
+import type { LogReader } from '../cluster/follow/reader.ts';
+import { READERS } from '../cluster/follow/readers.ts';
+import { Readers } from '../cluster/follow/registry.ts';
+import { BELIEVED_MS, SessionMemory } from '../cluster/memory/session-memory.ts';
+import { alignClock } from '../cluster/nodes/clock.ts';
+import { openDoorbell } from '../cluster/nodes/doorbell.ts';
+import { Followers } from '../cluster/nodes/followers.ts';
+import { joinNodes, type Nodes } from '../cluster/nodes/nodes.ts';
+import { PropagationHistory } from '../cluster/state/propagation.ts';
+import { startHousekeeping } from '../cluster/upkeep/housekeeping.ts';
+import { RefusalLog } from '../cluster/upkeep/refusal-log.ts';
+import type { Config } from '../config.ts';
+import { flushSeconds } from '../domain/session.ts';
+import { createAuthenticator } from '../keys/authenticator.ts';
+import { embeddedKey } from '../keys/embedded-key.ts';
+import { type KeyRing, openKeyRing } from '../keys/ring.ts';
+import type { Database } from '../store/database.ts';
+import { readNodeSecret } from '../store/node-secret.ts';
+import { readIdentity } from '../store/nodes.ts';
+import { openDatabase } from '../store/open.ts';
+import { createLog } from '../system/log.ts';
+import { createPasswordHasher } from '../system/passwords.ts';
+import { NO_PLACES, openPlaces } from '../system/places.ts';
+import { realSystem } from '../system/real.ts';
+import type { System } from '../system/system.ts';
+import { prepareDatabase } from './prepare-database.ts';
+import { tokenLifeSeconds, type World } from './world.ts';
+
+/** Credentials that one process remembers; some 500 bytes each. */
+const MEMORY_CAPACITY = 200_000;
+const KEYS_REFRESH_MS = 60_000;
+/** How far the clocks by which two nodes date tokens may stand apart, together with what a checker allows. */
+const CLOCKS_APART_MS = 60_000;
+
+/** What a command works with, without HTTP. */
+export interface OpenWorld {
+  world: World;
+  close: () => Promise<void>;
+}
+
+export interface WorldOptions {
+  log?: Logger;
+  onStep?: (what: string) => void;
+  system?: Partial<System>;
+  /** The readers of the log, where they are not those of the list. */
+  readers?: readonly LogReader[];
+}
+
+/** What is to be closed, in the order in which it was opened. */
+type Closers = (() => Promise<void> | void)[];
+
+/** Everything below HTTP, built top to bottom. */
+export async function openWorld(config: Config, options: WorldOptions = {}): Promise<OpenWorld> {
+  const system = await openSystem(config, options);
+  const { log } = system;
+  const closers: Closers = [];
+  const close = async (): Promise<void> => {
+    for (const closeOne of closers.splice(0).reverse()) await closeOne();
+  };
+  try {
+    const onStep = options.onStep ?? ((what: string): void => log.info(what));
+    const database = await openDatabase(config, log, onStep, system);
+    closers.push(() => database.close());
+    await prepareDatabase(config, system, database, onStep);
+    await alignClock(database, system);
+    const world = await buildWorld(config, system, database, options.readers ?? READERS, closers);
+    return { world, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openSystem(config: Config, options: WorldOptions): Promise<System> {
+  const log = options.log ?? createLog(config.logLevel);
+  const places =
+    config.places === null
+      ? NO_PLACES
+      : await openPlaces(config.places, (err) =>
+          log.warn({ err }, 'the database of CURFEW_PLACES is damaged: some places are not shown'),
+        );
+  return { ...realSystem(log, createPasswordHasher(config.hashing), places), ...options.system };
+}
+
+async function buildWorld(
+  config: Config,
+  system: System,
+  database: Database,
+  list: readonly LogReader[],
+  closers: Closers,
+): Promise<World> {
+  const encryptionKey = config.encryptionKey ?? embeddedKey(config);
+  const keys = await openKeys(config, system, database, encryptionKey, closers);
+  const installation = await readIdentity(database);
+  const secrets =
+    encryptionKey === null
+      ? [await readNodeSecret(database, system.randomBytes(32))]
+      : [encryptionKey, config.previousKey].filter((secret) => secret !== null);
+  const authenticatorOf = (purpose: Parameters<typeof createAuthenticator>[2]) =>
+    createAuthenticator(secrets, installation, purpose);
+  const nodes = await joinNodes({
+    database,
+    system,
+    leaseMs: config.leaseMs,
+    keepMs: Math.max(tokenLifeSeconds(config) * 1000 + CLOCKS_APART_MS, 2 * BELIEVED_MS),
+    doorbell: openDoorbell(
+      database,
+      config.redisUrl,
+      installation,
+      system,
+      authenticatorOf('curfew messages of nodes'),
+    ),
+  });
+  closers.push(() => nodes.close());
+  const propagation = new PropagationHistory(() => system.now().getTime());
+  nodes.onConfirmed((ms, how) => propagation.confirmed(ms, how));
+
+  // What an ending decides here comes first; those that only hear of it come after.
+  const memory = new SessionMemory(system, MEMORY_CAPACITY, nodes);
+  nodes.onGap(() => memory.forget());
+  nodes.onEnding((ending) => memory.change(ending.changed));
+  // From here on it hears of them: what was asked for before is not kept.
+  memory.forget();
+  const redis = config.redisUrl === null ? null : openRedis(config.redisUrl, system);
+  closers.push(() => redis?.close());
+  const { readers, notices } = openReaders(config, system, database, nodes, redis, list, closers);
+  const refusals = new RefusalLog(database, system);
+  closers.push(() => refusals.close());
+  startUpkeep(config, system, database, memory, notices, closers);
+  return {
+    config,
+    system,
+    database,
+    keys,
+    memory,
+    nodes,
+    propagation,
+    followers: new Followers(),
+    notices,
+    redis,
+    copies: {
+      redis,
+      memory,
+      seconds: config.cache.seconds,
+      authenticator: authenticatorOf('curfew cached copies'),
+      refused: 0,
+    },
+    endOne: createEndOne(database, (endings) => afterCommit({ nodes, readers }, endings), system),
+    refusals,
+    readers,
+  };
+}
+
+async function openKeys(
+  config: Config,
+  system: System,
+  database: Database,
+  encryptionKey: string | null,
+  closers: Closers,
+): Promise<KeyRing> {
+  const { log } = system;
+  const applications = [...config.applications.values()];
+  const keys = await openKeyRing({
+    database,
+    system,
+    encryptionKey,
+    previousKey: config.previousKey,
+    issuer: config.issuer,
+    audiences: [...new Set(applications.map((application) => application.audience))],
+    algorithms: [...new Set(applications.map((application) => application.algorithm))],
+    rotationDays: config.keys.rotationDays,
+    publishSeconds: config.keys.publishSeconds,
+    keepSeconds: tokenLifeSeconds(config) + 60,
+  });
+  if (!config.encryptionKey && config.database.kind === 'postgres')
+    log.warn('CURFEW_KEY is not set: the signing keys lie in the database in the clear');
+  closers.push(
+    system.every(KEYS_REFRESH_MS, () => {
+      keys.refresh().catch((err: unknown) => log.warn({ err }, 'the signing keys could not be read again'));
+    }),
+  );
+  return keys;
+}
+
+/** The readers of the log, and the board of those who are to be told of endings. */
+function openReaders(
+  config: Config,
+  system: System,
+  database: Database,
+  nodes: Nodes,
+  redis: World['redis'],
+  list: readonly LogReader[],
+  closers: Closers,
+): Pick<World, 'readers' | 'notices'> {
+  const notices = new NoticeBoard({
+    database,
+    system,
+    ends: (session) => nodes.ends(session),
+    hint: (userIds) => nodes.hint(userIds),
+    flushMs: flushMs(config),
+  });
+  closers.push(() => notices.close());
+  nodes.onHint((userIds) => notices.heardOf(userIds));
+  const readers = new Readers(list, { config, system, database, redis, notices });
+  closers.push(() => readers.close());
+  nodes.onEnding((ending, event, own) => readers.took(ending, event, own));
+  return { readers, notices };
+}
+
+function startUpkeep(
+  config: Config,
+  system: System,
+  database: Database,
+  memory: SessionMemory,
+  notices: NoticeBoard,
+  closers: Closers,
+): void {
+  const housekeeping = startHousekeeping({
+    database,
+    system,
+    memory,
+    flushMs: flushMs(config),
+    retentionDays: config.retentionDays,
+    eventsRetentionDays: config.eventsRetentionDays,
+    auditRetentionDays: config.auditRetentionDays,
+    onRanOut: (userIds) => {
+      for (const userId of userIds) notices.changed(userId);
+    },
+  });
+  closers.push(() => housekeeping.close());
+}
+
+/** How often use is written to the database: well below the shortest lifetime without it. */
+const flushMs = ({ applications }: Config): number =>
+  flushSeconds(Math.min(...[...applications.values()].map(({ idleSeconds }) => idleSeconds))) * 1000;

@@ -1,0 +1,50 @@
+import type { Config } from '../config.ts';
+import { PASSWORD_MIN_LENGTH } from '../domain/password.ts';
+import type { Database } from '../store/database.ts';
+import { claimIncarnation } from '../store/epoch.ts';
+import { migrate } from '../store/migrate.ts';
+import { bringLogBack } from '../store/restored.ts';
+import { findSpelledApart } from '../store/users.ts';
+import type { System } from '../system/system.ts';
+
+/** The migration that leaves addresses of one spelling, where nobody else has it already. */
+const ONE_SPELLING = '0008-one-spelling.sql';
+/** How long a start may say nothing while it waits for a database. */
+const SILENCE_MS = 500;
+
+/** Brings a database to what a node can work with, and says what somebody should know of it. */
+export async function prepareDatabase(
+  config: Config,
+  system: System,
+  database: Database,
+  onStep: (what: string) => void,
+): Promise<void> {
+  const { log } = system;
+  const stopWaiting = system.after(SILENCE_MS, () => onStep(`waiting for ${database.description}`));
+  const heard = (what: string): void => {
+    stopWaiting();
+    onStep(what);
+  };
+  const applied = await migrate(database, (name) => heard(`applying migration ${name}`), heard).finally(
+    stopWaiting,
+  );
+  if (applied.length > 0) log.info({ applied }, 'the schema was migrated');
+  const apart = applied.includes(ONE_SPELLING) ? await findSpelledApart(database) : [];
+  if (apart.length > 0)
+    log.warn(
+      { user_ids: apart },
+      'the e-mail addresses of these users are spelled as those of other users but for composed characters: each logs in with the exact spelling. See curfew doctor',
+    );
+  if (config.passwordMinLength < PASSWORD_MIN_LENGTH)
+    log.warn(
+      { setting: 'CURFEW_PASSWORD_MIN_LENGTH' },
+      `new passwords may have ${config.passwordMinLength} characters: fewer than ${PASSWORD_MIN_LENGTH} are quickly guessed`,
+    );
+  const broughtBack = await bringLogBack(database);
+  if (broughtBack)
+    log.warn(
+      broughtBack,
+      'the database was restored from another PostgreSQL: its log was given numbers of this one, and its readers go on where they stood',
+    );
+  await claimIncarnation(database);
+}

@@ -1,0 +1,217 @@
+/** The registry of readers of the log: what it takes to add one, and what each kind of reader is promised. */
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { Findings } from '../../src/cli/doctor/findings.ts';
+import { checkReaders } from '../../src/cli/doctor/database.ts';
+import type { DurableReader, LiveReader } from '../../src/cluster/follow/reader.ts';
+import { durableOf, READERS } from '../../src/cluster/follow/readers.ts';
+import { Readers } from '../../src/cluster/follow/registry.ts';
+import { createSystemState } from '../../src/cluster/state/system-state.ts';
+import { readConfig } from '../../src/config.ts';
+import type { Database } from '../../src/store/database.ts';
+import { realSystem } from '../../src/system/real.ts';
+import { newUser, opened } from '../http/logins.ts';
+import { type Node, openNode, openPlace, quickPasswords } from '../races/node.ts';
+import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { hold } from '../services/held-database.ts';
+import { backends, migrated, openStore, silent } from '../support.ts';
+
+/** A reader as its file would have it. Its migration makes the table `tally`. */
+const tally: DurableReader = {
+  name: 'tally',
+  does: 'a count of endings',
+  wants: ['sessions_ended'],
+  runs: 'one-node',
+  begins: 'at the start',
+  open: () => ({
+    pages: {
+      async deal(events, on) {
+        for (const { position } of events)
+          await on.query({ text: 'insert into tally (position) values ($1)', values: [position] });
+      },
+    },
+  }),
+};
+const makeTable = { text: 'create table tally (position bigint not null)', values: [] };
+const tallied = async (database: Database): Promise<number[]> => {
+  const { rows } = await database.query({ text: 'select position from tally order by position', values: [] });
+  return rows.map(({ position }) => Number(position));
+};
+
+describe.each(backends())('a reader that is added to the list, %s', (backend) => {
+  let node: Node;
+  const heard: string[] = [];
+  const listener: LiveReader = {
+    name: 'listener',
+    does: 'a test that listens',
+    wants: ['sessions_ended'],
+    runs: 'live',
+    open: () => ({
+      took(_ending, event, own) {
+        heard.push(`${event.type} ${own}`);
+        throw new Error('a reader at fault');
+      },
+    }),
+  };
+  const list = [tally, listener, ...READERS];
+  beforeAll(async () => {
+    const place = await openPlace(backend);
+    await place.at(0).world.database.query(makeTable);
+    await place.close();
+    node = await openNode(place.settings, {}, list);
+  });
+  afterAll(() => node.close());
+
+  const logOut = async (): Promise<void> => {
+    const user = await newUser(node.call);
+    const { bearer } = await opened(node.call, user.id);
+    expect(await node.call('POST', '/v1/logout', { bearer })).toMatchObject({ json: { confirmed: true } });
+  };
+
+  test('is run, and has what it wants dealt with', async () => {
+    await logOut();
+    await node.world.readers.catchUp(tally);
+    expect(await tallied(node.world.database)).toHaveLength(1);
+  });
+
+  test('is asked for a pass by each commit that it wants, and by no other', async () => {
+    const asked: string[] = [];
+    const told = { ...tally, name: 'told', runs: 'all-nodes' as const };
+    const { database, system, config, redis, notices } = node.world;
+    const watched = {
+      ...system,
+      every: (ms: number, work: () => void) => {
+        asked.push(`${ms}`);
+        return system.every(ms, work);
+      },
+    };
+    const readers = new Readers([told], { database, system: watched, config, redis, notices });
+    await readers.catchUp(told);
+    asked.length = 0;
+    readers.committed({ type: 'session_started' });
+    expect(asked).toEqual([]);
+    readers.committed({ type: 'sessions_ended' });
+    expect(asked).toEqual(['200']);
+    await readers.close();
+  });
+
+  test('is on the page of the system, in the metrics, and looked at by the doctor', async () => {
+    const state = await createSystemState(node.world)();
+    expect(state.readers.find(({ name }) => name === 'tally')).toMatchObject({ behind: 0, failures: 0 });
+    expect(await node.metrics.text()).toContain('curfew_reader_failures{reader="tally"} 0');
+    const findings = new Findings();
+    await checkReaders(node.world.database, durableOf(list), findings);
+    expect(findings.all).toMatchObject([
+      { state: 'ok', sentence: 'tally, audit, marker, evictor: none is behind.' },
+    ]);
+  });
+
+  test('behind, it is named by the doctor', async () => {
+    const { database } = node.world;
+    await database.query({
+      text: `insert into events (at, type, scope, actor) values (now() - interval '1 hour', 'sessions_ended', 'sessions', 'system')`,
+      values: [],
+    });
+    const findings = new Findings();
+    await checkReaders(database, [tally], findings);
+    expect(findings.all).toMatchObject([
+      {
+        state: 'warning',
+        sentence: expect.stringMatching(/^tally \(a count of endings\) has 1 event to deal with/),
+      },
+    ]);
+    await node.world.readers.catchUp(tally);
+    const after = new Findings();
+    await checkReaders(database, [tally], after);
+    expect(after.all).toMatchObject([{ state: 'ok' }]);
+  });
+
+  test('live, it hears what the node takes in; when it fails, the log says so and the logout stands', async () => {
+    heard.length = 0;
+    await logOut();
+    expect(heard).toContain('sessions_ended true');
+    expect(node.lines.join('')).toContain('"reader":"listener"');
+  });
+});
+
+describe.runIf(hasPostgres())('on two nodes', () => {
+  async function twoNodes(
+    reader: DurableReader,
+  ): Promise<{ databases: [Database, Database]; nodes: [Readers, Readers] }> {
+    const url = await freshDatabase(migrated);
+    const databases: [Database, Database] = [
+      await openStore('postgres', url),
+      await openStore('postgres', url),
+    ];
+    await databases[0].query(makeTable);
+    // Neither has anything to do yet: each looks when it is told to.
+    const idle = { ...realSystem(silent, quickPasswords()), every: () => () => undefined };
+    const of = (database: Database): Readers =>
+      new Readers([reader], {
+        database,
+        system: idle,
+        config: readConfig({}),
+        redis: null,
+        notices: {} as never,
+      });
+    const nodes: [Readers, Readers] = [of(databases[0]), of(databases[1])];
+    for (const node of nodes) await node.catchUp(reader);
+    await databases[0].query({
+      text: `insert into events (at, type, scope, actor) select now(), 'sessions_ended', 'sessions', 'system'
+        from generate_series(1, 3)`,
+      values: [],
+    });
+    onTestFinished(async () => {
+      for (const node of nodes) await node.close();
+      for (const database of databases) await database.close();
+    });
+    return { databases, nodes };
+  }
+
+  test.each([
+    ['commits', 0],
+    ['fails', 1],
+  ])(
+    'of one that runs on one node, each event is dealt with once, also when the node that deals %s',
+    async (_, fails) => {
+      let failures = fails;
+      const one: DurableReader = {
+        ...tally,
+        open: (parts) => ({
+          pages: {
+            async deal(events, on) {
+              const work = tally.open(parts)?.pages;
+              if (work && 'deal' in work) await work.deal(events, on);
+              if (failures-- > 0) throw new Error('a node at fault');
+            },
+          },
+        }),
+      };
+      const { databases, nodes } = await twoNodes(one);
+      // Executed and not committed: the place is this node's. The other has read the same page.
+      const held = hold(databases[0], 'take_place', 'uncommitted');
+      const heldToo = hold(databases[1], 'take_place', 'before');
+      const first = nodes[0].catchUp(one).catch(() => undefined);
+      await held.reached;
+      const second = nodes[1].catchUp(one);
+      await heldToo.reached;
+      held.release();
+      await first;
+      heldToo.release();
+      await second;
+      expect(await tallied(databases[0])).toHaveLength(3);
+      expect(new Set(await tallied(databases[0])).size).toBe(3);
+    },
+  );
+
+  test('of one that runs on all nodes, a node that hangs holds up no other', async () => {
+    const all: DurableReader = { ...tally, runs: 'all-nodes' };
+    const { databases, nodes } = await twoNodes(all);
+    const held = hold(databases[0], 'next_wanted', 'after');
+    const hanging = nodes[0].catchUp(all);
+    await held.reached;
+    await nodes[1].catchUp(all);
+    expect(await tallied(databases[1])).toHaveLength(3);
+    held.release();
+    await hanging;
+  });
+});

@@ -1,0 +1,23 @@
+/** Passes of readers of the log, run by a test itself. */
+import { audit, writeAuditRows as deal } from '../../src/cluster/follow/audit.ts';
+import { pagesPass } from '../../src/cluster/follow/pages.ts';
+import type { Database } from '../../src/store/database.ts';
+import type { EndingEvent } from '../../src/store/log/event.ts';
+
+/** One of what ends sessions and changes users. */
+export const endingsPass = (
+  database: Database,
+  name: string,
+  deal: (events: EndingEvent[]) => Promise<void>,
+  pageSize?: number,
+): (() => Promise<void>) =>
+  pagesPass(
+    database,
+    { name, wants: ['sessions_ended', 'user_changed'], runs: 'all-nodes' },
+    { deal },
+    pageSize,
+  );
+
+/** The audit's own. */
+export const writeAuditRows = (database: Database, pageSize?: number): Promise<void> =>
+  pagesPass(database, audit, { dealByPosition: deal }, pageSize)();
