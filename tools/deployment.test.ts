@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { COMMAND_SETTINGS, GONE, readConfig, SETTINGS } from '../packages/server/src/config.ts';
+import { COMMAND_SETTINGS } from '../packages/server/src/command-settings.ts';
+import { GONE, readConfig } from '../packages/server/src/config.ts';
+import { SETTINGS } from '../packages/server/src/settings.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

@@ -11,7 +11,7 @@ const ladder = [
   ['world'],
   ['cluster', 'cache', 'keys'],
   ['store'],
-  ['config.ts', 'system'],
+  ['config.ts', 'command-settings.ts', 'settings.ts', 'system'],
   ['domain'],
 ];
 

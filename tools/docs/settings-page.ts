@@ -1,33 +1,19 @@
-import { SETTINGS } from '../../packages/server/src/config.ts';
+import { type Setting, SETTING_GROUPS } from '../../packages/server/src/settings.ts';
 import { sentenceOf } from '../../packages/server/src/system/setting-forms.ts';
-
-const GROUPS: [title: string, names: RegExp][] = [
-  ['The process', /^(HOST|PORT|CURFEW_MAX_HEADER_BYTES|NODE_ENV|LOG_LEVEL)$/],
-  ['Pages', /^CURFEW_PAGES$/],
-  [
-    'Data',
-    /^(DATABASE_URL|REDIS_URL|CURFEW_(DATABASE|STATEMENT|DATA|EMBEDDED|DEMO|CACHE|PLACES|RETENTION|EVENTS_RETENTION|AUDIT_RETENTION).*)$/,
-  ],
-  ['Who it is, and who may call', /^CURFEW_(ISSUER|AUDIENCE|KEY|SERVICE_KEYS|APPLICATIONS|TRUSTED_.*)$/],
-  ['Lifetimes and keys', /^CURFEW_(IDLE|ABSOLUTE|ACCESS|OPAQUE|REFRESH|LEASE|KEY)_.*$/],
-  ['The cookie', /^CURFEW_(COOKIE_.*|CLEAR_SITE_DATA)$/],
-  ['Passwords and logins', /^CURFEW_(HASH|LOGIN|PASSWORD|CONFIRM)_.*$/],
-  ['Notices to devices', /^CURFEW_NOTICES_.*$/],
-];
 
 /** `docs/settings.md`, from the table of settings. */
 export function settingsPage(): string {
-  const left = new Set(Object.keys(SETTINGS));
-  const sections = GROUPS.map(([title, names]) => {
-    const mine = [...left].filter((name) => names.test(name));
-    for (const name of mine) left.delete(name);
-    return [`## ${title}`, '', ...mine.map(entry)].join('\n');
-  });
-  if (left.size > 0) throw new Error(`no group of settings takes ${[...left].join(', ')}`);
+  const sections = Object.entries(SETTING_GROUPS).map(([title, settings]) =>
+    [
+      `## ${title}`,
+      '',
+      ...Object.entries<Setting>(settings).map(([name, setting]) => entry(name, setting)),
+    ].join('\n'),
+  );
   return [
     '# Settings',
     '',
-    '<!-- Written by `npm run docs` from packages/server/src/config.ts. -->',
+    '<!-- Written by `npm run docs` from packages/server/src/settings.ts. -->',
     '',
     'Environment variables; or, for `createAuthority({ settings })`, strings by the same names. They are read once, at',
     'the start. A value that cannot be read or would be unsafe stops the start with a sentence that says what would be',
@@ -38,8 +24,7 @@ export function settingsPage(): string {
   ].join('\n');
 }
 
-function entry(name: string): string {
-  const { form, about } = SETTINGS[name as keyof typeof SETTINGS];
+function entry(name: string, { form, about }: Setting): string {
   const says = sentenceOf(form);
   const takes =
     says === null

@@ -26,8 +26,6 @@ const LONG: Size[] = [
   { path: 'packages/protocol/src/node.ts', name: null, lines: 713 },
   { path: 'packages/server/src/cli/api-operator.ts', name: 'apiOperator', lines: 78 },
   { path: 'packages/server/src/cli/direct-operator.ts', name: 'directOperator', lines: 93 },
-  { path: 'packages/server/src/config.ts', name: null, lines: 719 },
-  { path: 'packages/server/src/config.ts', name: 'configOf', lines: 71 },
   { path: 'packages/server/src/http/admin/live-log.ts', name: 'streamLog', lines: 118 },
   { path: 'packages/server/src/http/operator/metrics.ts', name: 'createMetrics', lines: 112 },
   { path: 'packages/server/src/http/sockets/notices.ts', name: 'createNotices', lines: 148 },

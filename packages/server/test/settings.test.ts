@@ -1,13 +1,9 @@
 /** Settings as people write them: each that cannot be read is named, with what it takes, and is not repeated. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import {
-  COMMAND_SETTINGS,
-  type Environment,
-  inspectSettings,
-  readCommandSettings,
-  readConfig,
-  SETTINGS,
-} from '../src/config.ts';
+import { type Environment, inspectSettings, readCommandSettings, readConfig } from '../src/config.ts';
+import { COMMAND_SETTINGS } from '../src/command-settings.ts';
+import { type Setting, SETTINGS } from '../src/settings.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { redact } from '../src/system/log.ts';
 import { silent } from './support.ts';
@@ -303,4 +299,18 @@ describe('production', () => {
       expect(readConfig({ HOST, DATABASE_URL: 'postgres://h/db' }).demoAccounts).toBe(false);
     },
   );
+});
+
+test('every setting is in the configuration: where its entry says, or by what config.ts makes of it', () => {
+  const source = readFileSync(new URL('../src/config.ts', import.meta.url), 'utf8');
+  const config = readConfig({});
+  for (const [name, { as }] of Object.entries<Setting>(SETTINGS)) {
+    const [group = '', inner] = as?.split('.') ?? [];
+    const value = (config as unknown as Record<string, unknown>)[group];
+    const found = inner === undefined ? value : (value as Record<string, unknown> | undefined)?.[inner];
+    expect([name, as === undefined ? source.includes(`values.${name}`) : found !== undefined]).toEqual([
+      name,
+      true,
+    ]);
+  }
 });

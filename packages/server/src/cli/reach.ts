@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { COMMAND_SETTINGS, type Config, ConfigError, readCommandSettings, readConfig } from '../config.ts';
+import { type Config, ConfigError, readCommandSettings, readConfig } from '../config.ts';
+import { COMMAND_SETTINGS } from '../command-settings.ts';
 import { readAnnouncement } from './announcement.ts';
 import { answersTo, apiOperator } from './api-operator.ts';
 import { type CommandLine, Failed, UsageError } from './declare.ts';

@@ -1,4 +1,4 @@
-import { COMMAND_SETTINGS } from '../config.ts';
+import { COMMAND_SETTINGS } from '../command-settings.ts';
 import { COMMANDS } from './commands.ts';
 import { type Command, EXIT, EXIT_MEANINGS, HELP_OPTION, JSON_OPTION } from './declare.ts';
 import { ABOUT, flagOf, usageOf } from './help.ts';

@@ -134,3 +134,19 @@ const isHostOrSocket = (name: string): boolean => name.startsWith('/') || isHost
 
 const isPort = (port: string): boolean =>
   /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535;
+
+/** Of an address to listen on, which IPv6 writes without brackets. */
+export const isLoopbackHost = (name: string): boolean => isLoopback(name) || name === '::1';
+
+/** `*.localhost` is loopback too (RFC 6761, 6.3). */
+export function isLoopback(hostname: string): boolean {
+  return /^(.+\.)?localhost$/.test(hostname) || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+/** An address, or a network of addresses. */
+export function isCidr(item: string): boolean {
+  const [address = '', bits, ...rest] = item.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}

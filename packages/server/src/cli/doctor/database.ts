@@ -1,5 +1,6 @@
 import { openDemoAccounts, sentenceOfOpen } from '../../actions/demo-accounts.ts';
-import { type Config, isLoopbackHost } from '../../config.ts';
+import type { Config } from '../../config.ts';
+import { isLoopbackHost } from '../../system/setting-forms.ts';
 import type { DurableReader } from '../../cluster/follow/reader.ts';
 import { durableOf, READERS } from '../../cluster/follow/readers.ts';
 import { readEmbeddedKey } from '../../keys/embedded-key.ts';

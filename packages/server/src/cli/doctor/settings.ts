@@ -1,11 +1,6 @@
-import {
-  type Config,
-  type Environment,
-  inspectSettings,
-  isLoopback,
-  isLoopbackHost,
-  SETTINGS,
-} from '../../config.ts';
+import { type Config, type Environment, inspectSettings } from '../../config.ts';
+import { SETTINGS } from '../../settings.ts';
+import { isLoopback, isLoopbackHost } from '../../system/setting-forms.ts';
 import type { Findings } from './findings.ts';
 
 /** Every fault of the settings, and what is allowed but deserves a look. */

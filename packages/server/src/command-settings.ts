@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import type { Setting } from './settings.ts';
+import { httpAddress, isLoopback } from './system/setting-forms.ts';
+
+/**
+ * Settings of the commands alone: where to reach a server that runs elsewhere. The server takes no notice of them.
+ * `docs/cli.md` is written from this table.
+ */
+export const COMMAND_SETTINGS = {
+  CURFEW_URL: {
+    form: httpAddress
+      .refine(
+        (value) => new URL(value).protocol === 'https:' || isLoopback(new URL(value).hostname),
+        'plain http is for loopback only: the service key travels to it. Set an https:// address',
+      )
+      .optional(),
+    about: 'The address of a running server that the command talks to, as --url. Needs CURFEW_SERVICE_KEY.',
+  },
+  CURFEW_SERVICE_KEY: {
+    form: z.string().min(32, 'must be one of the CURFEW_SERVICE_KEYS of that server').optional(),
+    about: 'One of the CURFEW_SERVICE_KEYS of that server. There is no option for it: arguments can be seen.',
+  },
+} as const satisfies Record<string, Setting>;
