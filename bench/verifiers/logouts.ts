@@ -1,3 +1,4 @@
+import type { Logout } from '@curfew/protocol/wire/logout';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Verifier } from '@curfew/verifier';
 import { Connection } from '../load/connection.ts';
@@ -33,14 +34,6 @@ export interface LogoutTimes {
   /** Replicas that were waited out instead of having acknowledged. */
   waitedOut: number;
   problems: string[];
-}
-
-interface Answer {
-  confirmed: boolean;
-  ended: number;
-  ms: number;
-  acknowledged: number;
-  waitedOut: number;
 }
 
 export interface FloorPlan {
@@ -102,15 +95,15 @@ export async function runLogouts(plan: LogoutPlan, verifiers: Verifier[]): Promi
     const took = performance.now() - sentAt;
     if (wait === 'replicas')
       for (const watcher of watchers) if (watcher.verifyNow(text)?.ok !== false) late += 1;
-    const answer = isSuccess(status) ? (JSON.parse(body) as Answer) : undefined;
+    const answer = isSuccess(status) ? (JSON.parse(body) as Logout) : undefined;
     if (answer?.ended !== 1) problems.add(`a logout answered ${status}: ${body.slice(0, 100)}`);
     else if (answer.confirmed !== (wait === 'replicas')) problems.add(`a logout said ${body.slice(0, 100)}`);
     else if (wait === 'none') committed.add(took);
     else {
       confirmed.add(took);
       server.add(answer.ms);
-      waitedOut += answer.waitedOut;
-      if (answer.acknowledged + answer.waitedOut !== plan.replicas)
+      waitedOut += answer.waited_out;
+      if (answer.acknowledged + answer.waited_out !== plan.replicas)
         problems.add(`${answer.acknowledged} replicas acknowledged a logout, not ${plan.replicas}`);
     }
     due += plan.everyMs;

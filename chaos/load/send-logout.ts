@@ -1,3 +1,4 @@
+import type * as wire from '@curfew/protocol/wire/logout';
 import { now } from '../recorder.ts';
 import { type Logout, makeLogout, makeTwice, scopes } from './logouts.ts';
 import type { Reply } from './requests.ts';
@@ -117,8 +118,11 @@ function toldBy({ status, headers, text }: Reply): Told {
       waitedOut: Number(said.get('waited-out')),
     };
   }
-  const { confirmed, ms, acknowledged, waitedOut } = JSON.parse(text) as Partial<Told>;
-  return confirmed === undefined
-    ? nothing
-    : { confirmed, ms: ms ?? null, acknowledged: acknowledged ?? 0, waitedOut: waitedOut ?? 0 };
+  const {
+    confirmed,
+    ms = null,
+    acknowledged = 0,
+    waited_out: waitedOut = 0,
+  } = JSON.parse(text) as Partial<wire.Logout>;
+  return confirmed === undefined ? nothing : { confirmed, ms, acknowledged, waitedOut };
 }

@@ -149,7 +149,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** By this browser itself. */
   function gone(
-    reason: string,
+    reason: LoggedOut['reason'],
     sessionId: string | null,
     where: LoggedOut['where'] = 'another tab',
   ): Promise<unknown> {

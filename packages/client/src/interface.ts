@@ -1,4 +1,12 @@
+import type { SessionEnd } from '@curfew/protocol/notices';
+import type { Logout } from '@curfew/protocol/wire/logout';
+import type * as wire from '@curfew/protocol/wire/session';
+import type { OwnSession } from '@curfew/protocol/wire/session';
+import type { User } from '@curfew/protocol/wire/user';
+
 /* What an application sees of the client. Data has the spelling that it has on the wire. */
+
+export type { User };
 
 export interface ClientOptions {
   /**
@@ -67,15 +75,7 @@ export interface LogoutOptions {
 }
 
 /** What the server answered to a logout. */
-export interface Told {
-  /** Sessions that were ended. */
-  ended: number;
-  /** No node accepts a credential of them any more. */
-  confirmed: boolean;
-  ms: number;
-  acknowledged: number;
-  waitedOut: number;
-}
+export type Told = Omit<Logout, 'more'>;
 
 /**
  * `local`: what lay in this browser is gone. `told` is kept when the server has been told, also after a reload. It is rejected
@@ -86,11 +86,11 @@ export type LogoutResult =
   | { local: true; server: 'pending'; told: Promise<Told> };
 
 /** Who ended a session. `unknown`: nobody has said. */
-export type EndedBy = 'self' | 'other_device' | 'administrator' | 'service' | 'system' | 'unknown';
+export type EndedBy = SessionEnd['by'] | 'unknown';
 
 export interface LoggedOut {
-  /** As the server's log names it (`logout`, `expired`, …), or `unknown`. */
-  reason: string;
+  /** As the server's log names it (`logout`, `idle_timeout`, …), or `unknown`. */
+  reason: SessionEnd['reason'] | 'unknown';
   by: EndedBy;
   /** ISO 8601. */
   at: string;
@@ -102,23 +102,8 @@ export interface LoggedOut {
   where: 'here' | 'another tab' | 'elsewhere' | 'found';
 }
 
-export interface User {
-  id: number;
-  email: string;
-  name: string;
-  role: 'user' | 'admin';
-  workspace: string;
-}
-
-export interface Session {
-  /** The public name of the session, never a credential. */
-  id: string;
-  user_id: number;
-  client_id: string;
-  device_id: string;
-  created_at: string;
-  expires_at: string;
-  idle_expires_at: string;
+/** A session, and whose it is. */
+export interface Session extends wire.Session {
   user: User;
 }
 
@@ -130,22 +115,5 @@ export interface SessionsPage {
   total: number;
 }
 
-export interface SessionView {
-  id: string;
-  /** The one that asks. */
-  current: boolean;
-  user_id: number;
-  client_id: string;
-  contract: string;
-  device: { id: string; name: string; browser: string | null; system: string | null };
-  ip_address: string | null;
-  /**
-   * Where that address is thought to be: the city's name by language, none when only the country is known, and the code of
-   * the country (ISO 3166-1). Null when it is not known, and unless the authority has a place database.
-   */
-  place: { city: Record<string, string>; country: string | null } | null;
-  created_at: string;
-  last_seen_at: string;
-  expires_at: string;
-  idle_expires_at: string;
-}
+/** One of my devices; `current` is the one that asks. */
+export type SessionView = OwnSession;

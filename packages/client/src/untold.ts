@@ -30,7 +30,7 @@ const ANSWER_MS = 8000;
 const DAY_MS = 86_400_000;
 const REPEAT_AT_MOST_MS = 60_000;
 /** This session was over already, or another page has told the server. */
-export const OVER: Told = { ended: 0, confirmed: true, ms: 0, acknowledged: 0, waitedOut: 0 };
+export const OVER: Told = { ended: 0, confirmed: true, ms: 0, acknowledged: 0, waited_out: 0 };
 
 /** This session is over. Whoever asked for more has to hear that more did not happen. */
 async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Promise<Told> {

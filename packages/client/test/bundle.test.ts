@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -10,5 +10,17 @@ test('the whole of it is under 6 kB compressed, and nothing else comes with it',
   expect(code).toMatch(/export\{\w+ as ProblemError,\w+ as createClient\};?\s*$/);
   expect(code).not.toMatch(/\bimport\b|\beval\b|\bFunction\(/);
   const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as object;
-  expect(Object.keys(manifest).filter((key) => /dependencies/i.test(key))).toEqual([]);
+  expect(Object.entries(manifest).filter(([key]) => /dependencies/i.test(key))).toEqual([
+    // Types of what crosses the wire: nothing of it runs.
+    ['dependencies', { '@curfew/protocol': expect.any(String) }],
+  ]);
+});
+
+test('of the protocol it takes types alone', () => {
+  const source = join(import.meta.dirname, '../src');
+  const imports = readdirSync(source).flatMap(
+    (file) => readFileSync(join(source, file), 'utf8').match(/^import .*'@curfew\/.*$/gm) ?? [],
+  );
+  expect(imports.length).toBeGreaterThan(0);
+  expect(imports.filter((line) => !line.startsWith('import type '))).toEqual([]);
 });

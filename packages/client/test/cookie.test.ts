@@ -60,7 +60,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
       confirmed: true,
       ms: expect.any(Number) as number,
       acknowledged: 0,
-      waitedOut: 0,
+      waited_out: 0,
     });
     await expect.poll(async () => (await context.cookies()).length).toBe(0);
     expect(await sessionIn(page)).toBe(null);

@@ -1,4 +1,4 @@
-import type { Ended } from './notices.ts';
+import type { SessionEnd } from './notices.ts';
 
 /**
  * Every code that the product's own API can answer, with its HTTP status and its public sentence.
@@ -57,7 +57,7 @@ export interface Problem {
   detail?: string;
   field?: string;
   count?: number;
-  ended?: Ended;
+  ended?: SessionEnd;
 }
 
 /** What a problem can say beyond its code. */

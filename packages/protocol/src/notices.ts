@@ -38,7 +38,7 @@ export const ENDED_BY = ['self', 'other_device', 'administrator', 'service', 'sy
 export type EndedBy = (typeof ENDED_BY)[number];
 
 /** How a session ended. */
-export interface Ended {
+export interface SessionEnd {
   reason: EndReason;
   by: EndedBy;
   /** ISO 8601, UTC. */
@@ -49,7 +49,7 @@ export interface Ended {
 export type Notice =
   | { type: 'hello'; session_id: string }
   /** The last one: the socket closes after it. */
-  | ({ type: 'session.ended'; session_id: string } & Ended)
+  | ({ type: 'session.ended'; session_id: string } & SessionEnd)
   /** The list of the user's sessions is another one now: a login, a logout, a name. */
   | { type: 'sessions.changed' };
 

@@ -36,17 +36,17 @@ test('a logout after the restart is not confirmed before a verifier of the dead 
     expect(verifier.verifyNow(bearer)).toMatchObject({ ok: true });
     const { json } = await passWhile(clock, next.call('POST', '/v1/logout', { bearer }));
     expect(verifier.verifyNow(bearer)?.ok).not.toBe(true);
-    expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waitedOut: 1 });
+    expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waited_out: 1 });
     // Only those before the restart were waited for.
     const other = await opened(next.call, 2);
     const later = await next.call('POST', '/v1/logout', { bearer: other.bearer });
-    expect(later.json).toMatchObject({ confirmed: true, acknowledged: 0, waitedOut: 0 });
+    expect(later.json).toMatchObject({ confirmed: true, acknowledged: 0, waited_out: 0 });
     await passWhile(clock, next.close());
     // One that has signed off leaves nobody behind.
     const last = await start();
     const { bearer: fresh } = await opened(last.call, 2);
     const unwatched = await last.call('POST', '/v1/logout', { bearer: fresh });
-    expect(unwatched.json).toMatchObject({ confirmed: true, waitedOut: 0 });
+    expect(unwatched.json).toMatchObject({ confirmed: true, waited_out: 0 });
     await passWhile(clock, last.close());
   } finally {
     await verifier.close();

@@ -1,117 +1,17 @@
-import type { Client, Told } from '../session/client.ts';
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
+import type { Logout } from '@curfew/protocol/wire/logout';
+import type { UserSession } from '@curfew/protocol/wire/session';
+import type { SystemState } from '@curfew/protocol/wire/system-state';
+import type { Account } from '@curfew/protocol/wire/user';
+import type { Client } from '../session/client.ts';
 import { throwRefusal } from '../session/problem.ts';
 
 /* What the administration asks of the public API, and nothing beside it. */
-
-export interface Account {
-  id: number;
-  email: string;
-  name: string;
-  role: 'user' | 'admin';
-  workspace: string;
-  created_at: string;
-  disabled_at: string | null;
-}
-
-export interface AdminSession {
-  id: string;
-  user_id: number;
-  email: string;
-  client_id: string;
-  contract: string;
-  device: { id: string; name: string; browser: string | null; system: string | null };
-  ip_address: string | null;
-  place: { city: Record<string, string>; country: string | null } | null;
-  created_at: string;
-  last_seen_at: string;
-  expires_at: string;
-  idle_expires_at: string;
-  active: boolean;
-  ended: { at: string; by: string; reason: string } | null;
-}
-
-export interface LogEvent {
-  position: number;
-  at: string;
-  type: string;
-  scope: string | null;
-  reason: string | null;
-  user_id: number | null;
-  user_ids: number[] | null;
-  session_ids: string[] | null;
-  client_id: string | null;
-  device_id: string | null;
-  actor: string;
-  contract: string | null;
-  ip_address: string | null;
-  user_agent: string | null;
-  details: { note?: string; others?: true } | null;
-  /** Of what was refused: so many attempts, from `at` to `last_at`. */
-  count: number | null;
-  last_at: string | null;
-}
 
 export interface Application {
   client_id: string;
   name: string;
   sessions: number | null;
-}
-
-export interface Ended extends Told {
-  /** More are over than were counted; their rows are marked in the background. */
-  more: boolean;
-}
-
-export interface Span {
-  at: string;
-  count: number;
-  p50: number | null;
-  p99: number | null;
-  max: number | null;
-  waited_out: number;
-}
-
-export interface Degraded {
-  code: string;
-  level: 'trouble' | 'notice';
-  facts: Record<string, string | number>;
-}
-
-interface Marking {
-  position: number;
-  scope: string;
-  at: string;
-  left: number;
-}
-
-export interface SystemState {
-  at: string;
-  node: { id: string; fresh: boolean; age_ms: number | null };
-  nodes: { id: string; this: boolean; started_at: string; silent: boolean }[];
-  verifiers: {
-    replica: string;
-    address: string | null;
-    since: string;
-    age_ms: number | null;
-    unread_bytes: number;
-    behind: number;
-  }[];
-  verifier_count: number;
-  propagation: { span_ms: number; spans: Span[] };
-  readers: {
-    name: string;
-    behind: number | null;
-    more: boolean;
-    oldest_ms: number | null;
-    failures: number;
-    last_done: string | null;
-  }[];
-  database: { kind: 'postgresql' | 'embedded'; answers: boolean; latency_ms: number | null };
-  redis: 'up' | 'away' | 'none';
-  notices: { listeners: number };
-  sessions: { alive: number; counted_at: string } | null;
-  marking: Marking[];
-  degraded: Degraded[];
 }
 
 /** Whom a logout reaches, as `POST /v1/admin/logout` takes it. */
@@ -122,7 +22,7 @@ type Target =
   | { scope: 'everyone'; confirm?: number };
 
 export interface Sessions {
-  sessions: AdminSession[];
+  sessions: UserSession[];
   /** There are others beyond these. */
   more: boolean;
 }
@@ -142,10 +42,10 @@ export interface Api {
   sessionsOf(userId: number, ended: boolean, atLeast: number): Promise<Sessions>;
   applications(): Promise<{ applications: Application[]; counted_at: string | null }>;
   /** @throws Refused; `confirmation_required` carries the count */
-  end(target: Target): Promise<Ended>;
+  end(target: Target): Promise<Logout>;
   /** How many sessions "everyone" would end. Ends none. */
   countEveryone(): Promise<number>;
-  events(query: Query): Promise<{ events: LogEvent[]; next: number | null }>;
+  events(query: Query): Promise<{ events: LoggedEvent[]; next: number | null }>;
   state(): Promise<SystemState>;
 }
 
@@ -178,12 +78,12 @@ export function createApi(client: Client, askForPassword: () => Promise<boolean>
     change: async (id, change) => (await send<{ user: Account }>(`users/${id}`, change, 'PATCH')).user,
     resetPassword: async (id) => (await send<{ password: string }>(`users/${id}/password`, {})).password,
     async sessionsOf(userId, ended, atLeast) {
-      const sessions: AdminSession[] = [];
+      const sessions: UserSession[] = [];
       let before: string | null = null;
       do {
         const limit = Math.min(AT_ONCE, atLeast - sessions.length);
         const query: Query = { user_id: userId, ended: ended ? 'only' : 'false', limit, before };
-        const page = await get<{ sessions: AdminSession[]; next: string | null }>('sessions', query);
+        const page = await get<{ sessions: UserSession[]; next: string | null }>('sessions', query);
         sessions.push(...page.sessions);
         before = page.next;
       } while (before !== null && sessions.length < atLeast);
@@ -200,7 +100,7 @@ export function createApi(client: Client, askForPassword: () => Promise<boolean>
         confirmed: first.confirmed && rest.confirmed,
         ms: first.ms + rest.ms,
         acknowledged: Math.min(first.acknowledged, rest.acknowledged),
-        waitedOut: Math.max(first.waitedOut, rest.waitedOut),
+        waited_out: Math.max(first.waited_out, rest.waited_out),
       };
     },
     async countEveryone() {

@@ -1,8 +1,8 @@
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { RefObject, VNode } from 'preact';
 import { say, sayCount, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { exactly, toTheSecond } from '../text/time.ts';
-import type { LogEvent } from './api.ts';
 import { pathOfUser } from './route.ts';
 import { actorOf, reasonOf, whatHappened } from './words.ts';
 
@@ -10,7 +10,7 @@ import { actorOf, reasonOf, whatHappened } from './words.ts';
 const NOTE_CHARACTERS = 500;
 
 interface EventListProps {
-  events: readonly LogEvent[];
+  events: readonly LoggedEvent[];
   label: string;
   /** Shown on this user's own page: the number need not be repeated. */
   ofUser?: number;
@@ -40,7 +40,7 @@ function EventRow({
   isOfUser,
   isFresh,
 }: {
-  event: LogEvent;
+  event: LoggedEvent;
   isOfUser: boolean;
   isFresh: boolean;
 }): VNode {

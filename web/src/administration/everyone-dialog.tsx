@@ -1,3 +1,4 @@
+import type { Logout } from '@curfew/protocol/wire/logout';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
@@ -6,12 +7,12 @@ import { Dialog } from '../parts/dialog.tsx';
 import { problemOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import type { Api, Ended } from './api.ts';
+import type { Api } from './api.ts';
 import { faultOf } from './outcome.tsx';
 
 interface EveryoneDialogProps {
   api: Api;
-  onEnded: (ended: Ended) => void;
+  onEnded: (ended: Logout) => void;
   onClose: () => void;
 }
 

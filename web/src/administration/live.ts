@@ -1,11 +1,12 @@
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { useEffect } from 'preact/hooks';
-import type { LogEvent, Query } from './api.ts';
+import type { Query } from './api.ts';
 import { searchOf } from './api.ts';
 
 export type Standing = 'connecting' | 'live' | 'paused';
 
 interface Listener {
-  event(event: LogEvent): void;
+  event(event: LoggedEvent): void;
   standing(standing: Standing): void;
 }
 
@@ -39,7 +40,7 @@ export function followLog(query: Query, listener: Listener): () => void {
     };
     source.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
       if (lastEventId !== '') cursor = lastEventId;
-      listener.event(JSON.parse(data) as LogEvent);
+      listener.event(JSON.parse(data) as LoggedEvent);
     };
   };
   const look = (): void => {

@@ -1,3 +1,4 @@
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
@@ -7,7 +8,7 @@ import { Said } from '../parts/said.tsx';
 import { problemOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import { type Api, type LogEvent, searchOf } from './api.ts';
+import { type Api, searchOf } from './api.ts';
 import { EventList } from './event-list.tsx';
 import { followLog, type Standing } from './live.ts';
 import { FILTERS, type Filters, LogFilters, queryOf } from './log-filters.tsx';
@@ -24,10 +25,10 @@ export function LogView({ api }: { api: Api }): VNode {
   const { tag, page, administration } = texts;
   const words = administration.events;
   const filters = useSignal<Filters>(FILTERS);
-  const events = useSignal<LogEvent[] | null>(null);
+  const events = useSignal<LoggedEvent[] | null>(null);
   const next = useSignal<number | null>(null);
   /** Come while it was paused. */
-  const waiting = useSignal<LogEvent[]>([]);
+  const waiting = useSignal<LoggedEvent[]>([]);
   const fresh = useSignal<ReadonlySet<number>>(new Set());
   const paused = useSignal(false);
   const standing = useSignal<Standing>('connecting');
@@ -59,7 +60,7 @@ export function LogView({ api }: { api: Api }): VNode {
     }
   };
   /** What has come by itself. */
-  const take = (those: LogEvent[]): void => {
+  const take = (those: LoggedEvent[]): void => {
     if (!paused.value) return show(those);
     const news = newAmong(those, events.value);
     waiting.value = merged(waiting.value, news, MOST);
@@ -92,7 +93,7 @@ export function LogView({ api }: { api: Api }): VNode {
     return stop;
   }, [filters.value]);
 
-  const show = (those: LogEvent[]): void => {
+  const show = (those: LoggedEvent[]): void => {
     const news = newAmong(those, events.value);
     if (news.length === 0) return;
     fresh.value = new Set([...[...fresh.value].slice(-MOST), ...news.map(({ position }) => position)]);
@@ -195,13 +196,13 @@ export function LogView({ api }: { api: Api }): VNode {
 }
 
 /** What is not shown yet, or with another count. */
-function newAmong(those: readonly LogEvent[], shown: readonly LogEvent[] | null): LogEvent[] {
+function newAmong(those: readonly LoggedEvent[], shown: readonly LoggedEvent[] | null): LoggedEvent[] {
   const counts = new Map(shown?.map(({ position, count }) => [position, count]));
   return those.filter(({ position, count }) => counts.get(position) !== count);
 }
 
 /** Both, each event once, the newest first, and of those so many. */
-function merged(a: readonly LogEvent[], b: readonly LogEvent[], most: number): LogEvent[] {
+function merged(a: readonly LoggedEvent[], b: readonly LoggedEvent[], most: number): LoggedEvent[] {
   const all = new Map([...a, ...b].map((event) => [event.position, event]));
   return [...all.values()].toSorted((x, y) => y.position - x.position).slice(0, most);
 }

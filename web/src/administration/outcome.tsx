@@ -1,3 +1,4 @@
+import type { Logout } from '@curfew/protocol/wire/logout';
 import { type Signal, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
@@ -6,13 +7,13 @@ import { useFocusOn } from '../parts/focus.ts';
 import { problemOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
-import type { Api, Ended } from './api.ts';
+import type { Api } from './api.ts';
 
 /** What an act has done, or why it has not. */
 export interface Outcome {
   good: boolean;
   sentence: string;
-  ended?: Ended;
+  ended?: Logout;
 }
 
 /** Runs an act and keeps what came of it. @returns whether it was done */
@@ -39,7 +40,7 @@ export function faultOf({ administration, login }: Texts, error: unknown): strin
 }
 
 /** What was ended, in a sentence. */
-export function endedOutcome({ tag, administration: { outcome } }: Texts, ended: Ended): Outcome {
+export function endedOutcome({ tag, administration: { outcome } }: Texts, ended: Logout): Outcome {
   const sentence = ended.ended === 0 ? outcome.nothing : sayCount(tag, outcome.ended, ended.ended);
   return { good: true, sentence, ended };
 }

@@ -1,9 +1,9 @@
+import type { Span } from '@curfew/protocol/wire/system-state';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useTexts } from '../text/texts.ts';
-import type { Span } from './api.ts';
 
 const HEIGHT = 280;
 

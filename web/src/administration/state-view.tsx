@@ -1,3 +1,4 @@
+import type { Degraded, SystemState } from '@curfew/protocol/wire/system-state';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useRef } from 'preact/hooks';
@@ -5,7 +6,7 @@ import { Said } from '../parts/said.tsx';
 import { say, sayCount, shown } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { moment, relative, took } from '../text/time.ts';
-import type { Api, Degraded, SystemState } from './api.ts';
+import type { Api } from './api.ts';
 import { useRegularly } from './live.ts';
 import { faultOf } from './outcome.tsx';
 import { PropagationChart } from './propagation-chart.tsx';

@@ -1,3 +1,4 @@
+import type { Account } from '@curfew/protocol/wire/user';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
@@ -5,7 +6,6 @@ import { Act } from '../parts/act.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { say } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import type { Account } from './api.ts';
 import { faultOf } from './outcome.tsx';
 
 interface UserActsProps {

@@ -1,3 +1,4 @@
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
@@ -7,7 +8,7 @@ import { Picture } from '../parts/picture.tsx';
 import { kindOf } from '../devices/describe.ts';
 import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
-import type { Api, LogEvent, Sessions } from './api.ts';
+import type { Api, Sessions } from './api.ts';
 import { EventList } from './event-list.tsx';
 import { faultOf } from './outcome.tsx';
 import { SessionFacts } from './user-sessions.tsx';
@@ -21,7 +22,7 @@ const ENDED_PAGE = 100;
 export function UserHistory({ api, id, news }: { api: Api; id: number; news: number }): VNode {
   const texts = useTexts();
   const { page, administration } = texts;
-  const events = useSignal<LogEvent[]>([]);
+  const events = useSignal<LoggedEvent[]>([]);
   const next = useSignal<number | null>(null);
   const ended = useSignal<Sessions | null>(null);
   const wanted = useSignal(ENDED_PAGE);

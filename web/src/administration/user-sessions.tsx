@@ -1,3 +1,4 @@
+import type { UserSession } from '@curfew/protocol/wire/session';
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { kindOf, nameOf } from '../devices/describe.ts';
@@ -9,12 +10,11 @@ import type { SessionView } from '../session/client.ts';
 import { say, sayCount, shown } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { exactly, moment, relative } from '../text/time.ts';
-import type { AdminSession } from './api.ts';
 import { Ask } from './user-acts.tsx';
 
 interface UserSessionsProps {
   name: string;
-  sessions: AdminSession[];
+  sessions: UserSession[];
   /** There are others than these. */
   more: boolean;
   showMore: () => Promise<void>;
@@ -121,7 +121,7 @@ function SessionRow({
   onChoose,
   onEnd,
 }: {
-  session: AdminSession;
+  session: UserSession;
   chosen: boolean;
   onChoose: (on: boolean) => void;
   onEnd: () => Promise<void>;
@@ -147,7 +147,7 @@ function SessionRow({
 }
 
 /** What is known of a session, in two lines. */
-export function SessionFacts({ session }: { session: AdminSession }): VNode {
+export function SessionFacts({ session }: { session: UserSession }): VNode {
   const texts = useTexts();
   const { tag, device: words } = texts;
   const seen = new Date(session.last_seen_at);
@@ -179,6 +179,6 @@ export function SessionFacts({ session }: { session: AdminSession }): VNode {
   );
 }
 
-const deviceOf = (texts: Texts, session: AdminSession): string => nameOf(texts, viewOf(session));
+const deviceOf = (texts: Texts, session: UserSession): string => nameOf(texts, viewOf(session));
 
-const viewOf = (session: AdminSession): SessionView => ({ ...session, current: false });
+const viewOf = (session: UserSession): SessionView => ({ ...session, current: false });

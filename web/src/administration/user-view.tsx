@@ -1,3 +1,4 @@
+import type { Account } from '@curfew/protocol/wire/user';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
@@ -5,7 +6,7 @@ import { problemOf } from '../session/problem.ts';
 import { shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
-import type { Account, Api, Sessions } from './api.ts';
+import type { Api, Sessions } from './api.ts';
 import { followLog } from './live.ts';
 import { endedOutcome, faultOf, type Outcome, OutcomeNotice, attempt } from './outcome.tsx';
 import { UserActs } from './user-acts.tsx';

@@ -1,3 +1,4 @@
+import type { Account } from '@curfew/protocol/wire/user';
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
@@ -7,7 +8,7 @@ import { Said } from '../parts/said.tsx';
 import { problemOf } from '../session/problem.ts';
 import { sayCount, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import type { Account, Api } from './api.ts';
+import type { Api } from './api.ts';
 import { faultOf } from './outcome.tsx';
 import { pathOfUser } from './route.ts';
 

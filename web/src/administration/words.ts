@@ -1,7 +1,7 @@
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Plural } from '../../languages/language.ts';
 import { say, sayCount, shown } from '../text/say.ts';
 import type { Texts } from '../text/texts.ts';
-import type { LogEvent } from './api.ts';
 
 /* The log's own words in a person's. One that is not known is shown as it is. */
 
@@ -18,14 +18,14 @@ export function actorOf({ administration: { actors } }: Texts, actor: string): s
 }
 
 /** What happened: "Sessions ended: all of the user". */
-export function whatHappened(texts: Texts, event: LogEvent): string {
+export function whatHappened(texts: Texts, event: LoggedEvent): string {
   const { types } = texts.administration;
   const what = known<string>(types, event.type) ?? shown(event.type);
   const scope = event.type === 'sessions_ended' ? scopeOf(texts, event) : '';
   return scope === '' ? what : `${what}${texts.tag.startsWith('zh') ? '：' : ': '}${scope}`;
 }
 
-function scopeOf({ tag, administration: { scopes } }: Texts, event: LogEvent): string {
+function scopeOf({ tag, administration: { scopes } }: Texts, event: LoggedEvent): string {
   if (event.scope === null) return '';
   const sentence = known<string | Plural>(scopes, event.scope);
   if (sentence === null) return shown(event.scope);

@@ -30,7 +30,7 @@ function endedWhat(texts: Texts, { device, result }: Outcome): string {
 export function everywhere({ tag, devices }: Texts, result: LogoutResult): string {
   if (result.server === 'pending') return '';
   if (!result.confirmed) return devices.notEverywhere;
-  const { ms, acknowledged, waitedOut } = result;
+  const { ms, acknowledged, waited_out: waitedOut } = result;
   return [
     say(devices.everywhere, { time: took(tag, ms) }),
     acknowledged > 0 ? sayCount(tag, devices.acknowledged, acknowledged) : '',

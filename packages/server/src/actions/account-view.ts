@@ -1,7 +1,8 @@
+import type { Account } from '@curfew/protocol/wire/user';
 import type { UserRecord } from '../store/users.ts';
 
 /** A user as the administration shows it. */
-export function accountView(user: UserRecord) {
+export function accountView(user: UserRecord): Account {
   const { id, email, name, role, workspace } = user;
   return {
     id,

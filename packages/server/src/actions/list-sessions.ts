@@ -1,3 +1,4 @@
+import type { SessionView, UserSession } from '@curfew/protocol/wire/session';
 import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
 import { idleExpiry, type LiveSession, shownActivity } from '../domain/session.ts';
@@ -8,23 +9,7 @@ import {
   type SessionFilter,
   type SessionSummary,
 } from '../store/sessions.ts';
-import type { Place } from '../system/places.ts';
 import type { World } from '../world/world.ts';
-
-/** A session as it is shown to its owner and to an administrator. Instants are ISO 8601 UTC. */
-export interface SessionView {
-  id: string;
-  user_id: number;
-  client_id: string;
-  contract: string;
-  device: { id: string; name: string; browser: string | null; system: string | null };
-  ip_address: string | null;
-  place: Place | null;
-  created_at: string;
-  last_seen_at: string;
-  expires_at: string;
-  idle_expires_at: string;
-}
 
 /** Up to so many the own sessions are counted: each costs a look at four cuts. */
 const MOST_COUNTED = 10_000;
@@ -66,7 +51,7 @@ export async function listSessions(
   world: World,
   filter: SessionFilter,
   limit: number,
-): Promise<(SessionView & { active: boolean; email: string; ended: Ended | null })[]> {
+): Promise<UserSession[]> {
   const rows = await pageOfSessions(world.database, world.system.now(), filter, limit);
   return rows.map((row) => ({
     ...viewOf(world, row),
@@ -83,12 +68,7 @@ export async function listSessions(
   }));
 }
 
-interface Ended {
-  at: string;
-  by: string;
-  reason: string;
-}
-
+/** A session as it is shown to its owner and to an administrator. */
 export function viewOf({ system }: World, row: SessionSummary): SessionView {
   const { created_at: createdAt, expires_at: expiresAt } = row;
   const lastSeen = shownActivity(row.last_seen_at, createdAt);

@@ -1,3 +1,4 @@
+import type { LogoutPreview } from '@curfew/protocol/wire/logout';
 import { userActor } from '../domain/actor.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/tokens.ts';
@@ -7,7 +8,7 @@ import { endNamed } from './end-named.ts';
 import { cut, type CutTarget } from '../store/revoke.ts';
 import { DatabaseError } from '../store/database.ts';
 import { type Act, findSession } from '../store/sessions.ts';
-import { type Preview, previewEnding } from './preview-ending.ts';
+import { previewEnding } from './preview-ending.ts';
 import { type Settled, answered, settle, settlePartly, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
@@ -67,7 +68,11 @@ export function endsItself({ sid, deviceId }: LiveSession, target: LogoutScope):
 }
 
 /** What that would end. */
-export function previewLogOut(world: World, session: LiveSession, target: LogoutScope): Promise<Preview> {
+export function previewLogOut(
+  world: World,
+  session: LiveSession,
+  target: LogoutScope,
+): Promise<LogoutPreview> {
   const { userId, sid } = session;
   switch (target.scope) {
     case 'this':

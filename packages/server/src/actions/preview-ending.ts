@@ -1,15 +1,9 @@
+import type { LogoutPreview } from '@curfew/protocol/wire/logout';
 import { countLiveSessions } from '../store/live-count.ts';
 import { countSessions, pageOfSessions, type SessionFilter } from '../store/sessions.ts';
 import type { AdminTarget } from './end-sessions.ts';
-import { type SessionView, viewOf } from './list-sessions.ts';
+import { viewOf } from './list-sessions.ts';
 import type { World } from '../world/world.ts';
-
-/** What an ending would end. */
-export interface Preview {
-  count: number;
-  /** The newest of them. */
-  sample: SessionView[];
-}
 
 const SAMPLE = 10;
 
@@ -18,7 +12,7 @@ export async function previewEnding(
   world: World,
   target: AdminTarget,
   userId: number | null = null,
-): Promise<Preview> {
+): Promise<LogoutPreview> {
   const { database, system } = world;
   const now = system.now();
   const filter: SessionFilter = { ...filterOf(target), ...(userId === null ? {} : { userId }), alive: true };
@@ -27,7 +21,7 @@ export async function previewEnding(
     target.scope === 'everyone' || target.scope === 'client'
       ? await countLiveSessions(database, now, filter.clientId)
       : await countSessions(database, now, filter);
-  return { count, sample: rows.map((row) => viewOf(world, row)) };
+  return { dry_run: true, count, sample: rows.map((row) => viewOf(world, row)) };
 }
 
 function filterOf(target: AdminTarget): SessionFilter {

@@ -1,4 +1,4 @@
-import type { Ended } from '@curfew/protocol/notices';
+import type { SessionEnd } from '@curfew/protocol/notices';
 import { endOf } from '../domain/ended.ts';
 import { type Credential, lineageOf } from '../domain/tokens.ts';
 import { findReasonOfSecret, findSidOfSecret, readEnds } from '../store/ends.ts';
@@ -9,14 +9,14 @@ import type { World } from '../world/world.ts';
  * session is over. Whoever shows a secret of no session learns nothing, and a token by which nothing can be told (its
  * signing key is gone, its session purged) is answered as one that is unknown.
  */
-export async function whyEnded(world: World, credential: Credential): Promise<Ended | null> {
+export async function whyEnded(world: World, credential: Credential): Promise<SessionEnd | null> {
   return (await howEnded(world, credential))?.ended ?? null;
 }
 
 /** The end of a session. */
-export interface SessionEnd {
+export interface EndedSession {
   sid: string;
-  ended: Ended;
+  ended: SessionEnd;
   /** How long the session could have been idle. */
   idleSeconds: number;
 }
@@ -37,7 +37,7 @@ export async function wasReplaced({ database, system }: World, credential: Crede
 }
 
 /** The same, with the session. */
-export async function howEnded(world: World, credential: Credential): Promise<SessionEnd | null> {
+export async function howEnded(world: World, credential: Credential): Promise<EndedSession | null> {
   const { database, system, keys } = world;
   try {
     const sid =

@@ -2,17 +2,16 @@ import { type Problem, PROBLEMS } from '@curfew/protocol/errors';
 import { z } from 'zod';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { composed } from '../domain/email-address.ts';
-import { Failed, Refused } from './declare.ts';
 import {
   accountSchema,
-  endedSchema,
   keySchema,
-  LAST_ADMINISTRATOR,
   loggedEventSchema,
-  type Operator,
+  logoutSchema,
   previewSchema,
   sessionSchema,
-} from './operator.ts';
+} from './answers.ts';
+import { Failed, Refused } from './declare.ts';
+import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
 /** Above what a logout can take: the lease, which may be a minute, and one commit. */
@@ -84,7 +83,7 @@ export function apiOperator(url: string, serviceKey: string): Operator {
       const reply = await call('POST', '/v1/admin/logout', body);
       if (!reply.ok && reply.problem.code === 'confirmation_required')
         return { outcome: 'confirmation_required', count: reply.problem.count ?? 0 };
-      return { outcome: 'ended', result: read(reply, endedSchema) };
+      return { outcome: 'ended', result: read(reply, logoutSchema) };
     },
     watchMarking: async () => false,
     async newestEvents(limit) {

@@ -1,6 +1,7 @@
+import type { Account } from '@curfew/protocol/wire/user';
 import { plainName } from '../domain/plain-name.ts';
 import { type Operand, Refused, UsageError } from './declare.ts';
-import type { Account, Operator } from './operator.ts';
+import type { Operator } from './operator.ts';
 
 /** What the API takes. Loaded where it is used: the help has no need of it. */
 const fields = () => import('../actions/fields.ts');

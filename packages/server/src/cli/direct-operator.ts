@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logger } from 'pino';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { Denied } from '../actions/denied.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
 import { followRefusals } from '../actions/follow-refusals.ts';
 import { findUsers } from '../actions/find-users.ts';
+import { logoutView } from '../actions/logout-view.ts';
 import { listSessions } from '../actions/list-sessions.ts';
 import { previewEnding } from '../actions/preview-ending.ts';
 import { readLog, shown, type ShownEvent } from '../actions/read-log.ts';
@@ -19,7 +21,7 @@ import { cursorNow } from '../store/log/cursors.ts';
 import { EVERY_EVENT } from '../store/log/page.ts';
 import { readOn } from '../store/log/follow.ts';
 import { Refused } from './declare.ts';
-import { LAST_ADMINISTRATOR, type LoggedEvent, type Operator } from './operator.ts';
+import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
 /** How often what is new in the log is looked for, and how much of it is read at a time. */
@@ -84,7 +86,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
       const sessions = await listSessions(world, { ...filter, alive: ended ? null : true }, limit);
       return { sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null };
     },
-    preview: async (target) => ({ dry_run: true, ...(await previewEnding(world, target)) }),
+    preview: (target) => previewEnding(world, target),
     async end(target, { note, ...how }) {
       const begunMs = system.monotonicMs();
       const ending = await endByAdministrator(
@@ -94,9 +96,8 @@ function directOperator({ world, close }: OpenWorld): Operator {
         { ...origin, note },
       );
       if (ending.outcome === 'confirmation_required') return ending;
-      const { ended, more, confirmed, acknowledged, waitedOut } = ending;
       const ms = Math.round((system.monotonicMs() - begunMs) * 100) / 100;
-      return { outcome: 'ended', result: { ended, more, confirmed, ms, acknowledged, waitedOut } };
+      return { outcome: 'ended', result: logoutView(ending, ms) };
     },
     async watchMarking(target, onLeft) {
       if (target.scope !== 'sessions') await watchMarking(world, target, onLeft);

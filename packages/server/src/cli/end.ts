@@ -1,7 +1,8 @@
+import type { Logout } from '@curfew/protocol/wire/logout';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { requireNote } from './arguments.ts';
 import { type CommandLine, type Option, Refused } from './declare.ts';
-import type { Ended, Operator } from './operator.ts';
+import type { Operator } from './operator.ts';
 import { counted, plain } from './terminal.ts';
 
 export const HOW: Record<string, Option> = {
@@ -37,7 +38,7 @@ export async function endAndReport(
   operator: Operator,
   target: AdminTarget,
   confirm: number | null = null,
-): Promise<Ended> {
+): Promise<Logout> {
   const wait = line.flag('no-wait') ? 'none' : 'replicas';
   const ending = await operator.end(target, { confirm, wait, note: await requireNote(line.text('note')) });
   if (ending.outcome === 'confirmation_required') {
@@ -51,13 +52,13 @@ export async function endAndReport(
   return ending.result;
 }
 
-function sentence({ ended, confirmed, ms, acknowledged, waitedOut }: Ended): string {
+function sentence({ ended, confirmed, ms, acknowledged, waited_out: waitedOut }: Logout): string {
   const what = ended === 0 ? 'There was no session to end.' : `Ended ${counted(ended, 'session')}.`;
   if (!confirmed) return `${what} Committed in ${ms} ms, without waiting for the other nodes.`;
   const others =
     acknowledged + waitedOut === 0
       ? ''
-      : ` ${counted(acknowledged, 'other node')} acknowledged, ${waitedOut} waited out.`;
+      : ` ${counted(acknowledged, 'other replica')} acknowledged, ${waitedOut} waited out.`;
   return `${what} True everywhere after ${ms} ms.${others}`;
 }
 

@@ -1,5 +1,5 @@
+import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import { type Command, type CommandLine, EXIT } from './declare.ts';
-import type { Key } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { table } from './terminal.ts';
 
@@ -35,7 +35,7 @@ const rotate: Command = {
 
 export const keyCommands: Command[] = [list, rotate];
 
-function show(line: CommandLine, keys: Key[]): void {
+function show(line: CommandLine, keys: SigningKey[]): void {
   const rows = keys.map((key) => [key.kid, key.alg, key.state, key.created_at, key.signs_from]);
   line.terminal.answer({ keys }, table(['KEY', 'ALGORITHM', 'STATE', 'MADE', 'SIGNS FROM'], rows));
 }

@@ -260,7 +260,7 @@ function propagationOf(
       waitedOut: Number(member('waited-out')),
     };
   }
-  const { confirmed, acknowledged, waitedOut } = JSON.parse(body) as Record<string, unknown>;
+  const { confirmed, acknowledged, waited_out: waitedOut } = JSON.parse(body) as Record<string, unknown>;
   return { confirmed: confirmed === true, acknowledged: Number(acknowledged), waitedOut: Number(waitedOut) };
 }
 

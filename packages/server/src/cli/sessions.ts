@@ -1,7 +1,7 @@
+import type { UserSession } from '@curfew/protocol/wire/session';
 import { type Command, EXIT, Refused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
 import { findUser, requireApplication, requireSid } from './arguments.ts';
-import type { Session } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { table } from './terminal.ts';
 
@@ -63,7 +63,7 @@ const end: Command = {
 
 export const sessionCommands: Command[] = [list, end];
 
-function sessionTable(sessions: Session[], ended: boolean): string {
+function sessionTable(sessions: UserSession[], ended: boolean): string {
   const minute = (instant: string): string => instant.slice(0, 16).replace('T', ' ');
   return table(
     [
@@ -91,12 +91,12 @@ function sessionTable(sessions: Session[], ended: boolean): string {
   );
 }
 
-function deviceOf({ device }: Session): string {
+function deviceOf({ device }: UserSession): string {
   const facts = [device.browser, device.system].filter((fact) => fact !== null).join(', ');
   return [device.name, facts, device.id].find((text) => text !== '') ?? '';
 }
 
-function stateOf({ active, ended }: Session): string {
+function stateOf({ active, ended }: UserSession): string {
   if (active) return 'alive';
   return ended === null ? 'over' : `${ended.reason} by ${ended.by}, ${ended.at}`;
 }

@@ -1,7 +1,8 @@
+import type { Account } from '@curfew/protocol/wire/user';
 import type { Role } from '../domain/session.ts';
 import { type Command, type CommandLine, EXIT, type Option, Refused, UsageError } from './declare.ts';
 import { findUser, requireEmail, USER_OPERAND } from './arguments.ts';
-import type { Account, Operator } from './operator.ts';
+import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { generatePassword, readNewPassword } from './secret.ts';
 import { plain, table } from './terminal.ts';

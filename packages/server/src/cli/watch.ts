@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { type Command, EXIT, Failed } from './declare.ts';
-import type { LoggedEvent, Operator } from './operator.ts';
+import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { plain } from './terminal.ts';
 

@@ -1,4 +1,4 @@
-import type { Ended, EndedBy, EndReason } from '@curfew/protocol/notices';
+import type { SessionEnd, EndedBy, EndReason } from '@curfew/protocol/notices';
 import { readActor } from './actor.ts';
 import { idleSlackSeconds } from './session.ts';
 
@@ -30,7 +30,7 @@ function endedBy(actor: string, session: { userId: number; sid: string }): Ended
 }
 
 /** The end of a session by an act of the log. */
-export function endedByAct(act: Act, session: { userId: number; sid: string }): Ended {
+export function endedByAct(act: Act, session: { userId: number; sid: string }): SessionEnd {
   return {
     reason: act.reason ?? 'logout',
     by: endedBy(act.actor, session),
@@ -39,7 +39,7 @@ export function endedByAct(act: Act, session: { userId: number; sid: string }): 
 }
 
 /** How the session ended, or null while it lives. */
-export function endOf(facts: EndFacts, now: Date): Ended | null {
+export function endOf(facts: EndFacts, now: Date): SessionEnd | null {
   if (facts.row) return endedByAct(facts.row, facts);
   const { cut, expiresAt, idleExpiresAt } = facts;
   const ranOutMs = Math.min(expiresAt.getTime(), idleExpiresAt.getTime());

@@ -10,7 +10,7 @@ import {
 import type { Ending, KeyedCut } from '@curfew/protocol/endings';
 
 /** What an event of the log says about who is over; a part of its row. */
-export interface Ended {
+export interface EndingFacts {
   position: number;
   type: string;
   scope: string | null;
@@ -24,12 +24,12 @@ export interface Ended {
 }
 
 /** The users whom an event names. */
-export function usersOf(event: Pick<Ended, 'user_id' | 'user_ids'>): number[] {
+export function usersOf(event: Pick<EndingFacts, 'user_id' | 'user_ids'>): number[] {
   return event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
 }
 
 /** An event of the log as every checker takes it in: by ids, or by the cuts that stand for its scope. */
-export function endingOf(event: Ended): Ending {
+export function endingOf(event: EndingFacts): Ending {
   const { position } = event;
   const users = usersOf(event);
   // An ending alone changes nothing that is shown of the user, so their other sessions stay as they were loaded.
@@ -39,7 +39,7 @@ export function endingOf(event: Ended): Ending {
   return { position, ids: [], cuts: cutsOf(event, users), changed };
 }
 
-function cutsOf(event: Ended, users: readonly number[]): KeyedCut[] {
+function cutsOf(event: EndingFacts, users: readonly number[]): KeyedCut[] {
   const all = cutAll(event.position);
   const under = (key: string, cut: Cut = all): KeyedCut => ({ key, ...cut });
   switch (event.scope) {

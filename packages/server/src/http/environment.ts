@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import type { Counted } from '../cluster/state/background-count.ts';
-import type { SystemState } from '../cluster/state/system-facts.ts';
+import type { SystemState } from '@curfew/protocol/wire/system-state';
 import type { World } from '../world/world.ts';
 import type { OpenStreams } from './admin/open-streams.ts';
 import type { Metrics } from './operator/metrics.ts';

@@ -1,6 +1,9 @@
 import { type ProblemCode, type ProblemMore, PROBLEMS, problem } from '@curfew/protocol/errors';
+import type { Logout } from '@curfew/protocol/wire/logout';
+import type { Session } from '@curfew/protocol/wire/session';
+import type { User } from '@curfew/protocol/wire/user';
 import type { Refusal } from '../actions/admit.ts';
-import type { Preview } from '../actions/preview-ending.ts';
+import { logoutView } from '../actions/logout-view.ts';
 import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
 import { redact } from '../system/log.ts';
@@ -55,12 +58,12 @@ export function faultOf(c: Call, error: unknown): 'too_large' | 'overloaded' | '
 export const RETRY_AFTER = { 'retry-after': '1' } as const;
 
 /** A user as every family shows it. */
-export function userBody(user: UserFacts): Omit<UserFacts, 'profileVersion'> {
+export function userBody(user: UserFacts): User {
   const { id, email, name, role, workspace } = user;
   return { id, email, name, role, workspace };
 }
 
-export function sessionBody(session: LiveSession): Record<string, string | number> {
+export function sessionBody(session: LiveSession): Session {
   return {
     id: session.sid,
     user_id: session.userId,
@@ -77,13 +80,9 @@ function elapsedMs(c: Call): number {
 }
 
 /** What a logout did, for `/v1`. */
-export function settledBody(c: Call, settled: Settled): Record<string, number | boolean> {
-  const { ended, more, confirmed, acknowledged, waitedOut } = settled;
-  return { ended, more, confirmed, ms: elapsedMs(c), acknowledged, waitedOut };
+export function settledBody(c: Call, settled: Settled): Logout {
+  return logoutView(settled, elapsedMs(c));
 }
-
-/** What a logout would do. */
-export const previewBody = (preview: Preview): Preview & { dry_run: true } => ({ dry_run: true, ...preview });
 
 /** The same for the four contracts, whose bodies may not change. */
 export function propagationHeader(c: Call, settled: Settled): Record<string, string> {

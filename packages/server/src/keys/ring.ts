@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { canonicalKeyId, claimsNotYetVerified } from '@curfew/protocol/access-token';
 import type { AccessTokenClaims, SigningAlgorithm } from '@curfew/protocol/claims';
+import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import { calculateJwkThumbprint, type CryptoKey, importJWK, importPKCS8, type JWK } from 'jose';
 import { publishedKeys, signingKey } from '../domain/keys.ts';
 import type { Database } from '../store/database.ts';
@@ -21,15 +22,6 @@ interface LoadedKey {
   privateKey: CryptoKey;
 }
 
-/** A key as the administration sees it. */
-interface KeySummary {
-  kid: string;
-  alg: SigningAlgorithm;
-  created_at: string;
-  signs_from: string;
-  state: 'published' | 'signing' | 'kept' | 'retired';
-}
-
 /** The signing keys: in the database, sealed; loaded here; the same on every node. */
 export interface KeyRing {
   sign(claims: AccessTokenClaims, algorithm: SigningAlgorithm): Promise<string>;
@@ -39,9 +31,9 @@ export interface KeyRing {
   verifyPast(text: string): Promise<AccessTokenClaims | null>;
   /** The public key set, RFC 7517. */
   publish(): { keys: JWK[] };
-  list(): KeySummary[];
+  list(): SigningKey[];
   /** Makes a new key per algorithm in use; it is published now and signs later. */
-  rotate(act: Act): Promise<KeySummary[]>;
+  rotate(act: Act): Promise<SigningKey[]>;
   /** Loads what other nodes have made, rotates what is old, removes what is long retired. */
   refresh(): Promise<void>;
 }
@@ -124,7 +116,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   }
   await load();
 
-  const summarize = (key: LoadedKey): KeySummary => {
+  const summarize = (key: LoadedKey): SigningKey => {
     const now = system.now();
     const state =
       key.signsFrom > now

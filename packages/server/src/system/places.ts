@@ -1,15 +1,8 @@
+import type { Place } from '@curfew/protocol/wire/session';
 import { BlockList, isIP } from 'node:net';
 import { type CityResponse, open, type Reader } from 'maxmind';
 import { ConfigError } from '../config.ts';
 import { plainName } from '../domain/plain-name.ts';
-
-/** Where an address is thought to be. */
-export interface Place {
-  /** The city's name by language, as far as the database has them; empty when only the country is known. */
-  city: Record<string, string>;
-  /** ISO 3166-1 alpha-2. */
-  country: string | null;
-}
 
 /** Says where addresses are, out of a file on this machine: nobody else is asked, and nothing is kept. */
 export interface Places {

@@ -140,7 +140,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(ended.json).toMatchObject({
       ended: 1,
       confirmed: true,
-      waitedOut: 0,
+      waited_out: 0,
       acknowledged: direct ? 1 : 0,
     });
     expect(await isAlive(token)).toBe(false);

@@ -1,7 +1,7 @@
 /** What is said to be less than it should be, at the border of each limit. */
 import { describe, expect, test } from 'vitest';
 import { findDegraded } from '../../src/cluster/state/degraded.ts';
-import type { SystemState } from '../../src/cluster/state/system-facts.ts';
+import type { SystemState } from '@curfew/protocol/wire/system-state';
 import type { World } from '../../src/world/world.ts';
 
 type State = Omit<SystemState, 'degraded'>;

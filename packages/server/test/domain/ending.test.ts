@@ -2,7 +2,7 @@ import { type Cut, cutAll, cutOthers, isCut, keysOf, type SessionFacts } from '@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Replica, watch } from '@curfew/protocol/replica';
-import { type Ended, endingOf } from '../../src/domain/ending.ts';
+import { type EndingFacts, endingOf } from '../../src/domain/ending.ts';
 
 const A = '01890f3c-7c1e-7a52-9d0e-3b1f5c2a7e90';
 const B = '01890f3c-7c1e-7a53-8d0e-4b1f5c2a7e91';
@@ -12,7 +12,7 @@ const KEEP_MS = 1000;
 /** A replica that is fed with events of the log. */
 class Fed {
   readonly replica = new Replica(KEEP_MS, 0);
-  add(event: Ended, atMs = 0): void {
+  add(event: EndingFacts, atMs = 0): void {
     this.replica.apply(endingOf(event), atMs);
   }
   has(session: SessionFacts): boolean {
@@ -20,7 +20,7 @@ class Fed {
   }
 }
 
-const nothing: Ended = {
+const nothing: EndingFacts = {
   position: 0,
   type: 'sessions_ended',
   scope: null,
@@ -42,7 +42,7 @@ const session = (more: Partial<SessionFacts> = {}): SessionFacts => ({
 });
 
 describe('the set of endings', () => {
-  test.each<[string, Partial<Ended>, SessionFacts[], SessionFacts[]]>([
+  test.each<[string, Partial<EndingFacts>, SessionFacts[], SessionFacts[]]>([
     [
       'sessions',
       { scope: 'sessions', session_ids: [A, B], user_ids: [1] },
@@ -114,7 +114,7 @@ describe('the set of endings', () => {
     expect(known()).toEqual([false, false]);
   });
 
-  const event: fc.Arbitrary<Ended> = fc
+  const event: fc.Arbitrary<EndingFacts> = fc
     .tuple(
       fc.integer({ min: 1, max: 12 }),
       fc.constantFrom('sessions', 'user', 'others', 'device', 'client', 'everyone'),
@@ -139,7 +139,7 @@ describe('the set of endings', () => {
       ),
     ),
   );
-  const saysOver = (one: Ended, of: SessionFacts): boolean => {
+  const saysOver = (one: EndingFacts, of: SessionFacts): boolean => {
     const cut: Cut =
       one.scope === 'others' ? cutOthers(one.position, one.except_session ?? '') : cutAll(one.position);
     const keys: Record<string, string> = {

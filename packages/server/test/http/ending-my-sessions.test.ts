@@ -41,7 +41,7 @@ describe('/v1', () => {
     confirmed: true,
     ms: expect.any(Number),
     acknowledged: 0,
-    waitedOut: 0,
+    waited_out: 0,
   });
 
   const scopes: [string, () => object | undefined, boolean[], string, string][] = [
@@ -107,7 +107,7 @@ describe('/v1', () => {
       'confirmed',
       'ms',
       'acknowledged',
-      'waitedOut',
+      'waited_out',
     ]);
     expect(await living()).toEqual(expected);
     const event = await newest();

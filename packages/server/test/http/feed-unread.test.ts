@@ -104,9 +104,9 @@ test.runIf(hasPostgres())(
     expect(leftBytes).toBeGreaterThan(MAX_UNREAD_BYTES);
     expect(leftBytes).toBeLessThanOrEqual(MAX_UNREAD_BYTES + MESSAGE_BYTES);
     const first = await passWhile(clock, on.call('POST', '/v1/logout', { bearer: one.bearer }));
-    expect(first.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 1 });
+    expect(first.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waited_out: 1 });
     const second = await on.call('POST', '/v1/logout', { bearer: other.bearer });
-    expect(second.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 0 });
+    expect(second.json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waited_out: 0 });
     expect(reading.subscriber.judge(other.seen)).toBe('ended');
     await until('its memory is free', async () => held() - beforeBytes < SOME_BYTES);
   },

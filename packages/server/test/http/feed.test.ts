@@ -115,7 +115,7 @@ describe('the feed', () => {
     const { json } = await node.on.call('POST', '/v1/logout', { bearer: one.bearer });
     expect(subscriber.judge(one.seen)).toBe('ended');
     expect(subscriber.judge(two.seen)).toBe('alive');
-    expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waitedOut: 0 });
+    expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 1, waited_out: 0 });
     // For its word alone: no time has passed.
     expect(json.ms).toBe(0);
 
@@ -152,7 +152,7 @@ describe('the feed', () => {
     mute();
     const { json } = await passWhile(clock, node.on.call('POST', '/v1/logout', { bearer: one.bearer }));
     expect(subscriber.judge(one.seen)).toBe('unsure');
-    expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waitedOut: 1 });
+    expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waited_out: 1 });
   });
 
   test('a verifier that is cut off is waited out once, and not at all after that', async () => {
@@ -167,7 +167,7 @@ describe('the feed', () => {
     await eventually('its lease is over', () => !subscriber.isFresh());
     clock.pass(100);
     const second = await node.on.call('POST', '/v1/logout', { bearer: two.bearer });
-    expect(second.json).toMatchObject({ confirmed: true, acknowledged: 0, waitedOut: 0 });
+    expect(second.json).toMatchObject({ confirmed: true, acknowledged: 0, waited_out: 0 });
   });
 
   test('use at a verifier is use of the session', async () => {

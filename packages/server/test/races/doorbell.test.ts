@@ -47,7 +47,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
   async function logOut(
     here: Node,
     there: Node,
-  ): Promise<{ acknowledged: number; waitedOut: number; ms: number }> {
+  ): Promise<{ acknowledged: number; waited_out: number; ms: number }> {
     const bearer = await logIn(here);
     expect((await there.call('GET', '/v1/check', { bearer })).status).toBe(200);
     const { json } = await here.call('POST', '/v1/logout', { bearer });
@@ -69,7 +69,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
     for (let i = 0; i < 5; i++)
       expect(await logOut(i % 2 ? here : there, i % 2 ? there : here)).toMatchObject({
         acknowledged: 1,
-        waitedOut: 0,
+        waited_out: 0,
       });
   };
 
@@ -82,7 +82,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
   test('by the database when a node has no Redis, or none that answers', async () => {
     const [here, there] = [await open(redis.url), await open()];
     expect(await rungByDatabase(() => logOutFive(here, there))).toBeGreaterThanOrEqual(5);
-    expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waitedOut: 0 });
+    expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waited_out: 0 });
   });
 
   test('those of another database on the same Redis hear nothing, and are not taken for one of ours', async () => {
@@ -108,12 +108,12 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
 
   test('by the database when Redis is killed, hangs, and comes back', async () => {
     const [here, there] = [await open(redis.url), await open(redis.url)];
-    expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waitedOut: 0 });
+    expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waited_out: 0 });
     redis.pause();
-    expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waitedOut: 0 });
+    expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waited_out: 0 });
     redis.resume();
     await redis.kill();
-    expect(await logOut(there, here)).toMatchObject({ acknowledged: 1, waitedOut: 0 });
+    expect(await logOut(there, here)).toMatchObject({ acknowledged: 1, waited_out: 0 });
     await redis.restart();
     await until('it rings by Redis again', async () => (await logOut(here, there)).acknowledged === 1);
   });

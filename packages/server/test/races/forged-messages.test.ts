@@ -107,7 +107,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('a stranger who can
     for (let i = 0; i < 2; i++) expect((await there.call('GET', '/v1/check', { bearer })).status).toBe(200);
     return bearer;
   }
-  type Out = { confirmed: boolean; ms: number; acknowledged: number; waitedOut: number };
+  type Out = { confirmed: boolean; ms: number; acknowledged: number; waited_out: number };
   async function logOut(bearer?: string): Promise<Out> {
     const text = bearer ?? (await logIn());
     return (await here.call<Out>('POST', '/v1/logout', { bearer: text })).json;
@@ -150,14 +150,14 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('a stranger who can
     };
     there.signal('SIGSTOP');
     try {
-      const { confirmed, ms, acknowledged, waitedOut } = await logOut(bearer);
+      const { confirmed, ms, acknowledged, waited_out } = await logOut(bearer);
       onText = () => undefined;
       await said;
       expect(rings).toBeGreaterThan(0);
-      expect({ confirmed, acknowledged, waitedOut }).toEqual({
+      expect({ confirmed, acknowledged, waited_out }).toEqual({
         confirmed: true,
         acknowledged: 0,
-        waitedOut: 1,
+        waited_out: 1,
       });
       expect(ms).toBeGreaterThanOrEqual(LEASE_MS);
     } finally {
@@ -169,7 +169,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('a stranger who can
   test.each(WAYS)('no text by %s ends a node, or keeps it from hearing the next ring', async (way) => {
     for (const text of NONSENSE) await say(way, text);
     if (way === 'Redis') await say(way, 'x'.repeat(20_000_000));
-    expect(await logOut()).toMatchObject({ acknowledged: 1, waitedOut: 0 });
+    expect(await logOut()).toMatchObject({ acknowledged: 1, waited_out: 0 });
   });
 
   test.each(WAYS)('a flood by %s of forged and of repeated rings is counted, not heard', async (way) => {

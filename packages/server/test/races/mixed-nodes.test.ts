@@ -48,7 +48,7 @@ describe.skipIf(!hasPostgres())('a logout', () => {
       confirmed: boolean;
       ms: number;
       acknowledged: number;
-      waitedOut: number;
+      waited_out: number;
     };
 
   /** A node as it was before messages carried a MAC: the same, with the doorbell of then. */
@@ -94,7 +94,7 @@ describe.skipIf(!hasPostgres())('a logout', () => {
     const mine = await logIn(now);
     expect([await check(now, mine.bearer), judged(mine)]).toEqual([200, 'alive']);
     const out = await logOut(now, mine.bearer);
-    expect(out).toMatchObject({ confirmed: true, acknowledged: 0, waitedOut: 1 });
+    expect(out).toMatchObject({ confirmed: true, acknowledged: 0, waited_out: 1 });
     expect(out.ms).toBeGreaterThanOrEqual(LEASE_MS);
     expect(judged(mine)).toBe('ended');
     // It understands our rings, so that it holds the ending long before it has to.
@@ -147,12 +147,15 @@ describe.skipIf(!hasPostgres())('a logout', () => {
       expect(out).toMatchObject({
         confirmed: true,
         acknowledged: all ? 2 : 1,
-        waitedOut: all ? 0 : 1,
+        waited_out: all ? 0 : 1,
       });
       if (!all) expect(out.ms).toBeGreaterThanOrEqual(LEASE_MS);
     }
     await before.close();
     for (const node of [prepared, changed])
-      expect(await logOut(node, (await logIn(node)).bearer)).toMatchObject({ acknowledged: 1, waitedOut: 0 });
+      expect(await logOut(node, (await logIn(node)).bearer)).toMatchObject({
+        acknowledged: 1,
+        waited_out: 0,
+      });
   });
 });

@@ -311,7 +311,7 @@ describe.runIf(hasPostgres())('a primary that starts again and has lost nothing'
     expect(await logOut(a, { scope: 'user', user_id: session.userId })).toMatchObject({
       ended: 1,
       confirmed: true,
-      waitedOut: 0,
+      waited_out: 0,
     });
     expect((await verifier.verify(session.bearer)).ok).toBe(false);
     expect(a.lines.join('')).not.toContain('the database has gone back');

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { coalesced } from '../../src/system/coalesced.ts';
 import { findSession } from '../../src/store/sessions.ts';
-import type { Ended } from '@curfew/protocol/notices';
+import type { SessionEnd } from '@curfew/protocol/notices';
 import { newUser, type OpenSession, opened } from '../http/logins.ts';
 import { type Answer, backends } from '../support.ts';
 import { type Node, openPlace, type Place, until } from './node.ts';
@@ -62,7 +62,7 @@ describe.each(backends())('whatever throws on the way of an ending, %s', (backen
   test('in a page that listens, or one who counts: the logout is confirmed, and the others are told', async () => {
     const { id } = await newUser(node.call);
     const { world } = node;
-    const told: Ended[] = [];
+    const told: SessionEnd[] = [];
     const sessions = [await opened(node.call, id), await opened(node.call, id)];
     for (const [i, { sid }] of sessions.entries()) {
       const session = await findSession(world.database, world.system.now(), sid);

@@ -280,7 +280,7 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
       const startedMs = performance.now();
       late += await lateAccepts([session], async () => {
         const answer = await own(a, session, { scope: 'this' });
-        waitedOut += Number(answer.json['waitedOut']);
+        waitedOut += Number(answer.json['waited_out']);
         return answer;
       });
       expect(performance.now() - startedMs).toBeLessThan(LEASE_MS + SLACK_MS);
@@ -345,12 +345,12 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
     const first = await open(a, await newUser(a), 'bearer');
     const startedMs = performance.now();
     const answer = await own(a, first, { scope: 'this' });
-    expect([answer.status, answer.json['waitedOut']]).toEqual([200, 1]);
+    expect([answer.status, answer.json['waited_out']]).toEqual([200, 1]);
     expect(performance.now() - startedMs).toBeLessThan(LEASE_MS + SLACK_MS);
     await until('the dead node is taken out', async () => (await nodes()) === 1);
     const second = await open(a, await newUser(a), 'bearer');
     const quick = await own(a, second, { scope: 'this' });
-    expect([quick.status, quick.json['waitedOut'], quick.json['acknowledged']]).toEqual([200, 0, 0]);
+    expect([quick.status, quick.json['waited_out'], quick.json['acknowledged']]).toEqual([200, 0, 0]);
   });
 
   test('left in order: nobody waits for it', async () => {
@@ -361,6 +361,6 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
     expect(await nodes()).toBe(1);
     const session = await open(a, await newUser(a), 'bearer');
     const answer = await own(a, session, { scope: 'this' });
-    expect([answer.json['waitedOut'], answer.json['acknowledged']]).toEqual([0, 0]);
+    expect([answer.json['waited_out'], answer.json['acknowledged']]).toEqual([0, 0]);
   });
 });

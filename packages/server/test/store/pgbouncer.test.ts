@@ -61,7 +61,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
       const logout = await one.call('POST', '/v1/logout', { bearer, body: { scope: 'this' } });
       const after = await Promise.all(nodes.map((node) => node.call('GET', '/v1/check', { bearer })));
       // The other node acknowledged: it heard the ring at the direct address, long before the lease.
-      const { confirmed, waitedOut } = logout.json;
+      const { confirmed, waited_out: waitedOut } = logout.json;
       return [before, confirmed, waitedOut, ...after.map(({ status }) => status)];
     });
     for (const life of await Promise.all(lives)) expect(life).toEqual([200, true, 0, 401, 401]);

@@ -1,6 +1,6 @@
 import { type Cut, isCut } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/endings';
-import type { Ended } from '@curfew/protocol/notices';
+import type { SessionEnd } from '@curfew/protocol/notices';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import { endedByAct, endOf } from '../../domain/ended.ts';
 import { usersOf } from '../../domain/ending.ts';
@@ -25,7 +25,7 @@ const MOST_HINTS = 20 * HINTS;
 /** Somebody who wants to be told of a session: a WebSocket, in the end. Must not throw. */
 export interface Recipient {
   /** The session is over. Told once, and it is the last. */
-  ended(ended: Ended): void;
+  ended(ended: SessionEnd): void;
   /** The list of the user's sessions is another one. */
   changed(): void;
 }
@@ -222,7 +222,7 @@ export class NoticeBoard {
     }
   }
 
-  #tellEnd(listener: Listener, ended: Ended): void {
+  #tellEnd(listener: Listener, ended: SessionEnd): void {
     if (!this.#remove(listener)) return;
     this.#sent.ended++;
     this.#attempt(() => listener.ended(ended));

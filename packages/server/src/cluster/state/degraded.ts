@@ -1,4 +1,4 @@
-import type { Degraded, DegradedCode, SystemState } from './system-facts.ts';
+import type { Degraded, DegradedCode, SystemState } from '@curfew/protocol/wire/system-state';
 import type { Config } from '../../config.ts';
 import type { System } from '../../system/system.ts';
 

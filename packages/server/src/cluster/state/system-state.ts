@@ -13,7 +13,7 @@ import {
 import { atMost } from '../../system/timers.ts';
 import type { PropagationHistory } from './propagation.ts';
 import { findDegraded } from './degraded.ts';
-import type { Marking, ReaderStanding, SystemState } from './system-facts.ts';
+import type { Marking, ReaderStanding, SystemState } from '@curfew/protocol/wire/system-state';
 import type { RedisCopies } from '../../cache/redis.ts';
 import type { Config } from '../../config.ts';
 import type { Database } from '../../store/database.ts';

@@ -1,12 +1,13 @@
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
+import type { Account } from '@curfew/protocol/wire/user';
 import type { Administrator } from '../../actions/admit.ts';
 import * as shape from '../contract/shapes.ts';
 
 /** A user as the administration shows it: `accountView` in `actions/user-facts.ts`. */
 export const account = shape.user
   .extend({ created_at: z.string(), disabled_at: z.string().nullable() })
-  .openapi('Account');
+  .openapi('Account') satisfies z.ZodType<Account>;
 export const ACCOUNT = { ...shape.USER, created_at: '2026-11-01T08:00:00.000Z', disabled_at: null };
 
 export const idParam = z.object({ id: field.whole(1).openapi({ example: 2 }) });

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { REFUSALS } from '../../domain/refusal.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import * as shape from '../contract/shapes.ts';
@@ -44,7 +45,7 @@ export const event = z
       .describe('Of what was refused: how many attempts; `at` is the first and `last_at` the last of them.'),
     last_at: z.string().nullable(),
   })
-  .openapi('Event');
+  .openapi('Event') satisfies z.ZodType<LoggedEvent>;
 export const EVENT = {
   position: 1042,
   at: '2026-11-20T12:34:56.000Z',

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
+import type { UserSession } from '@curfew/protocol/wire/session';
 import { listSessions } from '../../actions/list-sessions.ts';
 import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
 import { END_REASONS } from '../../domain/session.ts';
@@ -37,7 +38,7 @@ export const getSessions = serveRow(
               email: z.string(),
               active: z.boolean(),
               ended: z.object({ at: z.string(), by: z.string(), reason: z.enum(END_REASONS) }).nullable(),
-            }),
+            }) satisfies z.ZodType<UserSession>,
           ),
           next: field.sid.nullable(),
         }),

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { durableOf, READERS } from '../../cluster/follow/readers.ts';
-import { DEGRADED_CODES } from '../../cluster/state/system-facts.ts';
+import { DEGRADED_CODES, type SystemState } from '@curfew/protocol/wire/system-state';
 import { ADMINISTRATOR_LOOKING_ON } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
@@ -92,7 +92,7 @@ const systemState = z
       }),
     ),
   })
-  .openapi('SystemState');
+  .openapi('SystemState') satisfies z.ZodType<SystemState>;
 const AT = '2026-11-20T12:34:56.000Z';
 const STATE_EXAMPLE = {
   at: AT,

@@ -6,7 +6,7 @@ import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
-import { previewBody, refuse, settledBody } from '../respond.ts';
+import { refuse, settledBody } from '../respond.ts';
 import { onLogoutFault } from '../v1/faults.ts';
 
 const how = { wait: shape.wait, note: field.note, dry_run: shape.dryRun };
@@ -50,7 +50,7 @@ export const postLogout = serveRow(
       body: body(target, { scope: 'user', user_id: 2 }),
     },
     responses: {
-      200: json('Ended; or, with `dry_run`, what would end.', shape.endedOrPreview, shape.ENDED_EXAMPLE),
+      200: json('Ended; or, with `dry_run`, what would end.', shape.logoutOrPreview, shape.LOGOUT_EXAMPLE),
       ...problems(
         'invalid_request',
         'not_authenticated',
@@ -68,7 +68,7 @@ export const postLogout = serveRow(
   },
   async ({ c, world, caller, input: { body: asked }, origin }) => {
     const target = targetOf(asked);
-    if (asked.dry_run) return c.json(previewBody(await previewEnding(world, target)));
+    if (asked.dry_run) return c.json(await previewEnding(world, target));
     const ending = await endByAdministrator(
       world,
       target,

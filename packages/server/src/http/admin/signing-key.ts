@@ -1,3 +1,4 @@
+import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import { z } from '@hono/zod-openapi';
 
 export const signingKey = z
@@ -8,7 +9,7 @@ export const signingKey = z
     signs_from: z.string(),
     state: z.enum(['published', 'signing', 'kept', 'retired']),
   })
-  .openapi('Key');
+  .openapi('Key') satisfies z.ZodType<SigningKey>;
 export const SIGNING_KEY = {
   kid: 'u0x…',
   alg: 'EdDSA',

@@ -1,4 +1,7 @@
-import { ENDED_BY, END_REASONS } from '@curfew/protocol/notices';
+import { ENDED_BY, END_REASONS, type SessionEnd } from '@curfew/protocol/notices';
+import type * as logoutWire from '@curfew/protocol/wire/logout';
+import type * as sessionWire from '@curfew/protocol/wire/session';
+import type * as userWire from '@curfew/protocol/wire/user';
 import { z } from '@hono/zod-openapi';
 import { sid, text, userId, whole } from '../../actions/fields.ts';
 
@@ -31,7 +34,7 @@ export const user = z
     role,
     workspace: z.string(),
   })
-  .openapi('User');
+  .openapi('User') satisfies z.ZodType<userWire.User>;
 export const USER = { id: 2, email: 'test@example.com', name: 'Test', role: 'user', workspace: 'main' };
 
 export const session = z
@@ -44,7 +47,7 @@ export const session = z
     expires_at: z.string().describe('The absolute end.'),
     idle_expires_at: z.string().describe('The end if it is not used until then.'),
   })
-  .openapi('Session');
+  .openapi('Session') satisfies z.ZodType<sessionWire.Session>;
 export const SID = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
 export const SESSION_EXAMPLE = {
   id: SID,
@@ -65,7 +68,7 @@ const place = z
       ),
     country: z.string().nullable().describe('ISO 3166-1 alpha-2.'),
   })
-  .openapi('Place');
+  .openapi('Place') satisfies z.ZodType<sessionWire.Place>;
 
 export const sessionView = z
   .object({
@@ -88,7 +91,7 @@ export const sessionView = z
     expires_at: z.string(),
     idle_expires_at: z.string(),
   })
-  .openapi('SessionView');
+  .openapi('SessionView') satisfies z.ZodType<sessionWire.SessionView>;
 export const VIEW_EXAMPLE = {
   id: SID,
   user_id: 2,
@@ -104,7 +107,7 @@ export const VIEW_EXAMPLE = {
 };
 
 /** What a logout answers. */
-export const ended = z
+export const logout = z
   .object({
     ended: z.number().int().describe('Sessions ended; when `more` is true, at least this many.'),
     more: z
@@ -112,19 +115,22 @@ export const ended = z
       .describe(
         'Rows of these sessions are still to be marked, in the background. All of them are over already.',
       ),
-    confirmed: z.boolean().describe('No node accepts a credential of an ended session any more.'),
+    confirmed: z.boolean().describe('No replica accepts a credential of an ended session any more.'),
     ms: z.number().describe('Milliseconds from the request to this answer.'),
-    acknowledged: z.number().int().describe('Other nodes that acknowledged.'),
-    waitedOut: z.number().int().describe('Other nodes whose lease had to run out.'),
+    acknowledged: z.number().int().describe('Other replicas, nodes and verifiers, that acknowledged.'),
+    waited_out: z
+      .number()
+      .int()
+      .describe('Other replicas that did not answer, and whose lease had to run out.'),
   })
-  .openapi('Ended');
-export const ENDED_EXAMPLE = {
+  .openapi('Logout') satisfies z.ZodType<logoutWire.Logout>;
+export const LOGOUT_EXAMPLE = {
   ended: 3,
   more: false,
   confirmed: true,
   ms: 1.9,
   acknowledged: 2,
-  waitedOut: 0,
+  waited_out: 0,
 };
 
 /** What a logout would end, when it was only asked. */
@@ -134,8 +140,8 @@ export const preview = z
     count: z.number().int().describe('Sessions that would end.'),
     sample: z.array(sessionView).describe('The newest of them, 10 at most.'),
   })
-  .openapi('Preview');
-export const endedOrPreview = z.union([ended, preview]);
+  .openapi('LogoutPreview') satisfies z.ZodType<logoutWire.LogoutPreview>;
+export const logoutOrPreview = z.union([logout, preview]);
 export const dryRun = z
   .boolean()
   .optional()
@@ -153,7 +159,7 @@ export const endedWhy = z
   .openapi('SessionEnd')
   .describe(
     'How the session ended. Only for a credential that was given out here, and whose session is over.',
-  );
+  ) satisfies z.ZodType<SessionEnd>;
 export const ENDED_WHY_EXAMPLE = {
   reason: 'logout',
   by: 'other_device',

@@ -1,11 +1,11 @@
-import type { Ended } from '@curfew/protocol/notices';
+import type { SessionEnd } from '@curfew/protocol/notices';
 import { howEnded } from '../../actions/why-ended.ts';
 import { presented } from '../callers.ts';
 import type { PageTexts } from './built.ts';
 import type { PageCall } from './shell.ts';
 
 /** What was done to the account or to the session, by the name of its sentence in `web/languages`. */
-const BY_REASON: Partial<Record<Ended['reason'], string>> = {
+const BY_REASON: Partial<Record<SessionEnd['reason'], string>> = {
   idle_timeout: 'idle',
   absolute_timeout: 'expired',
   password_changed: 'password_changed',
@@ -18,7 +18,7 @@ const BY_REASON: Partial<Record<Ended['reason'], string>> = {
   refresh_replay: 'replay',
 };
 /** Where the reason is a logout and nothing more: whose. */
-const BY_WHOM: Record<Ended['by'], string> = {
+const BY_WHOM: Record<SessionEnd['by'], string> = {
   self: 'you',
   other_device: 'other_device',
   administrator: 'administrator',
@@ -27,7 +27,7 @@ const BY_WHOM: Record<Ended['by'], string> = {
 };
 
 /** The name of the sentence for an ending; `web/src/session/ended.ts` has the same for pages that are open. */
-export function endedKey({ reason, by }: Ended): string {
+export function endedKey({ reason, by }: SessionEnd): string {
   return BY_REASON[reason] ?? BY_WHOM[by];
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
-  type Ended,
+  type SessionEnd,
   type Notice,
   NOTICES_CLOSED,
   NOTICES_PROTOCOL,
@@ -9,7 +9,7 @@ import {
 } from '@curfew/protocol/notices';
 import { WebSocket, WebSocketServer } from 'ws';
 import { authenticate } from '../../actions/authenticate.ts';
-import { howEnded, type SessionEnd } from '../../actions/why-ended.ts';
+import { type EndedSession, howEnded } from '../../actions/why-ended.ts';
 import type { World } from '../../world/world.ts';
 import type { LiveSession } from '../../domain/session.ts';
 import { type Credential, parseBearer } from '../../domain/tokens.ts';
@@ -87,7 +87,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     later(system, LAST_CLOSE_MS, () => socket.terminate());
   };
 
-  const tellEnd = (socket: Socket, sid: string, ended: Ended): void => {
+  const tellEnd = (socket: Socket, sid: string, ended: SessionEnd): void => {
     say(socket, { type: 'session.ended', session_id: sid, ...ended });
     socket.close(NOTICES_CLOSED.ended, ended.reason);
   };
@@ -112,7 +112,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
   }
 
   /** @returns who may listen; whose session is over already, which only a credential of ours is told; or why not */
-  async function admit(request: IncomingMessage): Promise<LiveSession | SessionEnd | Refused> {
+  async function admit(request: IncomingMessage): Promise<LiveSession | EndedSession | Refused> {
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
     if (closing) return 'unavailable';
     if (!offered.includes(NOTICES_PROTOCOL)) return 'invalid_request';

@@ -22,7 +22,7 @@ export const deleteSession = serveRow(
       body: body(z.strictObject({ note: field.note }), {}, false),
     },
     responses: {
-      200: json('Ended.', shape.ended, { ...shape.ENDED_EXAMPLE, ended: 1 }),
+      200: json('Ended.', shape.logout, { ...shape.LOGOUT_EXAMPLE, ended: 1 }),
       ...problems(
         'invalid_request',
         'not_authenticated',

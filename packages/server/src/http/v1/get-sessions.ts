@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
+import type { OwnSession } from '@curfew/protocol/wire/session';
 import { listOwnSessions } from '../../actions/list-sessions.ts';
 import { SESSION_USED } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
@@ -27,7 +28,7 @@ export const getSessions = serveRow(
         "The user's live sessions, newest first.",
         z.object({
           sessions: z
-            .array(shape.sessionView.extend({ current: z.boolean() }))
+            .array(shape.sessionView.extend({ current: z.boolean() }) satisfies z.ZodType<OwnSession>)
             .describe(
               'The one that asks is on the first page, beyond `limit` where it is older, and on no other.',
             ),

@@ -6,7 +6,7 @@ import { inputFault } from '../contract/body.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
-import { previewBody, refuseInput, settledBody } from '../respond.ts';
+import { refuseInput, settledBody } from '../respond.ts';
 import { clearAfterLogout } from '../session-cookie.ts';
 import { onLogoutFault } from './faults.ts';
 
@@ -39,7 +39,11 @@ export const postLogout = serveRow(
       ),
     },
     responses: {
-      200: json('Logged out; or, with `dry_run`, what would end.', shape.endedOrPreview, shape.ENDED_EXAMPLE),
+      200: json(
+        'Logged out; or, with `dry_run`, what would end.',
+        shape.logoutOrPreview,
+        shape.LOGOUT_EXAMPLE,
+      ),
       ...problems(
         'invalid_request',
         'not_authenticated',
@@ -60,7 +64,7 @@ export const postLogout = serveRow(
         : scope === 'device'
           ? { scope, device }
           : { scope };
-    if (dryRun) return c.json(previewBody(await previewLogOut(world, caller.session, target)));
+    if (dryRun) return c.json(await previewLogOut(world, caller.session, target));
     const settled = await logOut(world, caller.session, target, origin(note), { wait, mayAsk: true });
     await clearAfterLogout(c, caller, endsItself(caller.session, target));
     return c.json(settledBody(c, settled));

@@ -1,4 +1,4 @@
-import type { Ended } from '../../domain/ending.ts';
+import type { EndingFacts } from '../../domain/ending.ts';
 import type { EndReason } from '../../domain/session.ts';
 
 /** How far a scope reaches: named sessions, one user but for one session, or a cut's key. */
@@ -30,4 +30,4 @@ export const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id, 
   e.device_id, e.except_session, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
 /** What the readers of endings need of a row. `user_ids` may be null where `user_id` says it. */
-export type EndingEvent = Pick<LogEvent, keyof Ended | 'at' | 'actor'>;
+export type EndingEvent = Pick<LogEvent, keyof EndingFacts | 'at' | 'actor'>;

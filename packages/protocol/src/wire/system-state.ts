@@ -15,14 +15,7 @@ export interface SystemState {
   verifier_count: number;
   propagation: {
     span_ms: number;
-    spans: {
-      at: string;
-      count: number;
-      p50: number | null;
-      p99: number | null;
-      max: number | null;
-      waited_out: number;
-    }[];
+    spans: Span[];
   };
   readers: ReaderStanding[];
   database: { kind: 'postgresql' | 'embedded'; answers: boolean; latency_ms: number | null };
@@ -35,7 +28,19 @@ export interface SystemState {
   degraded: Degraded[];
 }
 
-export interface VerifierState {
+/** Confirmations of logouts within a few seconds. */
+export interface Span {
+  at: string;
+  /** Logouts that are committed together share one. */
+  count: number;
+  p50: number | null;
+  p99: number | null;
+  max: number | null;
+  /** Replicas that did not answer, and whose lease had to run out. */
+  waited_out: number;
+}
+
+interface VerifierState {
   replica: string;
   address: string | null;
   since: string;

@@ -1,0 +1,28 @@
+/* The log as it crosses the wire in `/v1`. Instants are ISO 8601, UTC. */
+
+/** An event of the log, as it is shown. */
+export interface LoggedEvent {
+  position: number;
+  at: string;
+  type: string;
+  scope: string | null;
+  reason: string | null;
+  user_id: number | null;
+  user_ids: number[] | null;
+  session_ids: string[] | null;
+  client_id: string | null;
+  device_id: string | null;
+  except_session: string | null;
+  actor: string;
+  /** The session of the actor, where one asked. */
+  actor_session: string | null;
+  contract: string | null;
+  ip_address: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+  /** `note`: what somebody wanted to be read beside it. `others`: attempts on other accounts, all in one. */
+  details: ({ note?: string; others?: true } & Record<string, unknown>) | null;
+  /** Of what was refused: how many attempts; `at` is the first and `last_at` the last of them. */
+  count: number | null;
+  last_at: string | null;
+}
