@@ -57,15 +57,18 @@ type OfKind<R> = R extends { who: infer Kind } ? Extract<Caller, { kind: Kind }>
 const NOT_AUTHENTICATED: Refusal = { kind: 'refused', code: 'not_authenticated' };
 const NOBODY: Nobody = { kind: 'nobody' };
 
+/** @param contract the one that the request is judged by, where it is not its family's own */
+type OriginOf = (contract?: string) => Origin;
+
 /**
  * Lets in who calls, or refuses, as the rule says. What is refused although its session is alive is noted.
- * @param origin with the contract that the request is judged by
+ * @param origin where the request comes from, for what is noted
  */
 export async function admit<R extends CallerRule>(
   world: World,
   rule: R,
   facts: RequestFacts,
-  origin: Origin,
+  origin: OriginOf,
 ): Promise<CallerOf<R> | Refusal> {
   return (await judge(world, rule, facts, origin)) as CallerOf<R> | Refusal;
 }
@@ -74,7 +77,7 @@ async function judge(
   world: World,
   rule: CallerRule,
   facts: RequestFacts,
-  origin: Origin,
+  origin: OriginOf,
 ): Promise<Caller | Refusal> {
   const { from } = facts;
   switch (rule.who) {
@@ -87,16 +90,16 @@ async function judge(
       return { kind: 'credential', credential: from.credential };
     case 'service':
       if (from.via === 'header' && isServiceKey(world, from.text)) return { kind: 'service' };
-      if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, origin);
+      if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, origin());
       return NOT_AUTHENTICATED;
     case 'administrator':
       return admitAdministrator(world, rule, facts, origin);
     case 'session': {
       const presented = rule.by === 'any' || from.via === 'header' ? from : NONE;
-      const noted = rule.notedAs === undefined ? origin : { ...origin, contract: rule.notedAs };
+      const noted = (): Origin => origin(rule.notedAs);
       const caller = await admitSession(world, rule, { ...facts, from: presented }, noted);
       if (caller.kind === 'refused' || !rule.own || isForCurfew(world.config, caller.session)) return caller;
-      return refuseSession(world, caller.session, noted, 'audience_refused', 'wrong_audience');
+      return refuseSession(world, caller.session, noted(), 'audience_refused', 'wrong_audience');
     }
   }
 }
@@ -107,7 +110,7 @@ async function admitSession(
   world: World,
   { use, changes }: { use: boolean; changes: boolean },
   facts: RequestFacts,
-  origin: Origin,
+  origin: OriginOf,
 ): Promise<SessionCaller | Refusal> {
   const { from } = facts;
   if (from.via === 'none' || from.credential === null) return NOT_AUTHENTICATED;
@@ -115,14 +118,14 @@ async function admitSession(
   if (!session) return from.via === 'cookie' ? { ...NOT_AUTHENTICATED, deadCookie: true } : NOT_AUTHENTICATED;
   const caller: SessionCaller = { kind: 'session', session, credential: from.credential, via: from.via };
   if (!changes || passesCsrf(world, facts, caller)) return caller;
-  return refuseSession(world, session, origin, 'csrf_refused', 'csrf_failed');
+  return refuseSession(world, session, origin(), 'csrf_refused', 'csrf_failed');
 }
 
 async function admitAdministrator(
   world: World,
   rule: { use: boolean; changes: boolean },
   facts: RequestFacts,
-  origin: Origin,
+  origin: OriginOf,
 ): Promise<Administrator | Refusal> {
   const { from } = facts;
   if (from.via === 'header' && isServiceKey(world, from.text))
@@ -131,14 +134,24 @@ async function admitAdministrator(
   if (caller.kind === 'refused') {
     // No credential of ours: somebody guesses at a service key.
     if (from.via === 'header' && from.credential === null)
-      noteWrongKey(world, 'admin_forbidden', from, origin);
+      noteWrongKey(world, 'admin_forbidden', from, origin());
     return caller;
   }
   const { session, credential } = caller;
   if (mayAdminister(world.config, session))
     return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
   const code = isForCurfew(world.config, session) ? 'forbidden' : 'wrong_audience';
-  return refuseSession(world, session, origin, 'admin_forbidden', code);
+  return refuseSession(world, session, origin(), 'admin_forbidden', code);
+}
+
+/**
+ * The same for somebody who was let in a while ago. Asked of memory as long as that may answer. A database that does not answer is
+ * a fault: nothing is shown then.
+ */
+export async function mayStillAdminister(world: World, { credential }: Administrator): Promise<boolean> {
+  if (credential === null) return true;
+  const session = await authenticate(world, credential, false);
+  return session !== null && mayAdminister(world.config, session);
 }
 
 /** A page cannot make a browser send our Authorization header, so only a cookie can be abused (OWASP CSRF CS). */

@@ -11,7 +11,7 @@ export async function admitCall<R extends CallerRule>(
   contract: string,
 ): Promise<CallerOf<R> | Refusal> {
   const facts = factsOf(c);
-  const caller = await admit(c.get('world'), rule, facts, originOf(c, contract));
+  const caller = await admit(c.get('world'), rule, facts, (judgedBy = contract) => originOf(c, judgedBy));
   if (caller.kind === 'refused' && caller.deadCookie) await deleteDeadCookie(c, facts.from);
   return caller;
 }

@@ -1,6 +1,7 @@
 import { CURSOR } from '@curfew/protocol/log-cursor';
 import * as field from '../../actions/fields.ts';
 import { z } from '@hono/zod-openapi';
+import { mayStillAdminister } from '../../actions/admit.ts';
 import { exportEvents } from '../../actions/export-events.ts';
 import { readLog } from '../../actions/read-log.ts';
 import { ADMINISTRATOR_LOOKING_ON, ADMINISTRATOR_TO_READ, dependent } from '../../domain/caller-rule.ts';
@@ -9,7 +10,7 @@ import { problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
 import { event, EVENT } from './event.ts';
-import { mayLook, streamLog } from './live-log.ts';
+import { streamLog } from './live-log.ts';
 import { READ_PROBLEMS } from './problems.ts';
 
 const instant = z.iso.datetime({ offset: true, message: 'must be an instant, ISO 8601' });
@@ -102,7 +103,7 @@ export const getEvents = serveRow(
       );
     if (format !== 'json') {
       const mediaType = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl';
-      const mayGoOn = (): Promise<boolean> => mayLook(world, caller);
+      const mayGoOn = (): Promise<boolean> => mayStillAdminister(world, caller);
       return c.body(exportEvents(world, filter, after ?? 0, format, mayGoOn), 200, {
         'content-type': mediaType,
         'content-disposition': `attachment; filename="curfew-events.${format}"`,

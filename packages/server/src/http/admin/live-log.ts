@@ -1,9 +1,6 @@
-import type { Administrator } from '../../actions/admit.ts';
-import { mayAdminister } from '../../domain/audience.ts';
-import { authenticate } from '../../actions/authenticate.ts';
+import { type Administrator, mayStillAdminister } from '../../actions/admit.ts';
 import { followRefusals } from '../../actions/follow-refusals.ts';
 import { shown, type ShownEvent } from '../../actions/read-log.ts';
-import type { World } from '../../world/world.ts';
 import { cursorNow, cursorSince } from '../../store/log/cursors.ts';
 import { type EventFilter, passing } from '../../store/log/page.ts';
 import { readOn } from '../../store/log/follow.ts';
@@ -99,7 +96,7 @@ export async function streamLog(
       ...(await newRefusals()).map((refusal) => ({ id: next, ...refusal })),
     ];
     // Judged after the read: nothing is shown to a session of which it is known that it is over.
-    if (!(await mayLook(world, onlooker))) {
+    if (!(await mayStillAdminister(world, onlooker))) {
       over();
       return '';
     }
@@ -148,13 +145,6 @@ export async function streamLog(
     // nginx would gather what is to be seen at once.
     'x-accel-buffering': 'no',
   });
-}
-
-/** Asked of memory as long as that may answer. A database that does not answer is a fault: nothing is shown then. */
-export async function mayLook(world: World, { credential }: Administrator): Promise<boolean> {
-  if (credential === null) return true;
-  const session = await authenticate(world, credential, false);
-  return session !== null && mayAdminister(world.config, session);
 }
 
 function written({ id, ...event }: ShownEvent & { id: string }): string {
