@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EXCEPTIONS, REBUILT } from './tidy/exceptions.ts';
+import { EXCEPTIONS } from './tidy/exceptions.ts';
 import { findImportFaults } from './tidy/imports.ts';
 import { findSizeFaults } from './tidy/sizes.ts';
 import { readTree, type SourceFile } from './tidy/source.ts';
@@ -8,12 +8,11 @@ import { findFaults } from './tidy.ts';
 
 test('this repository is tidy', () => {
   const tree = readTree();
-  const settled = tree.filter(({ path }) => !REBUILT.test(path));
   const programs = tree.filter(({ path }) => !path.endsWith('.md'));
   expect([
     ...findFaults(tree.filter(({ path }) => /^packages\/.*(?:\.tsx?|package\.json)$/.test(path))),
-    ...findImportFaults(programs).filter((fault) => !REBUILT.test(fault.split(':', 1)[0] as string)),
-    ...findSizeFaults(settled, EXCEPTIONS),
+    ...findImportFaults(programs),
+    ...findSizeFaults(tree, EXCEPTIONS),
     ...findWordFaults(tree),
   ]).toEqual([]);
 });

@@ -26,7 +26,7 @@ import type { StartedSession } from './start-session.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** Who changes a user, and the session that is to survive the change when it is the user's own. */
-export interface Changer {
+interface Changer {
   actor: string;
   sid: string | null;
   userId: number | null;

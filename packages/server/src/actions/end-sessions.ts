@@ -9,7 +9,7 @@ import { actOf, type Origin, type World } from '../world/world.ts';
 /** What an administrator can end. */
 export type AdminTarget = CutTarget | { scope: 'sessions'; sids: string[] };
 
-export type AdminEnding =
+type AdminEnding =
   | ({ outcome: 'ended' } & Settled)
   /** Ending everyone needs the number of sessions that it ends. Nothing was ended. */
   | { outcome: 'confirmation_required'; count: number };

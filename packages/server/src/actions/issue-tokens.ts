@@ -19,7 +19,7 @@ const KINDS: Record<Grant, TokenKind[]> = {
   cookie: ['cookie'],
 };
 
-export interface PreparedTokens {
+interface PreparedTokens {
   secrets: Map<TokenKind, string>;
   rows: { hash: Buffer; kind: TokenKind; expiresAt: Date }[];
 }

@@ -14,7 +14,7 @@ import type { World } from '../world/world.ts';
 /** Up to so many the own sessions are counted: each costs a look at four cuts. */
 const MOST_COUNTED = 10_000;
 
-export interface OwnSessions {
+interface OwnSessions {
   sessions: SessionView[];
   /** From which session to go on; null when there are no more. */
   next: string | null;

@@ -4,7 +4,7 @@ import { replacePasswordHash } from '../store/users.ts';
 import type { World } from '../world/world.ts';
 
 /** The account whose password is to be proved; null where there is none. */
-export interface Provable {
+interface Provable {
   id: number;
   passwordHash: string | null;
 }

@@ -15,7 +15,7 @@ export interface ShownEvent extends Omit<LogEvent, 'type'> {
   last_at: Date | null;
 }
 
-export interface LogPage {
+interface LogPage {
   events: ShownEvent[];
   /** The position from which to go on; null when there is no more. */
   next: number | null;

@@ -6,7 +6,7 @@ import { applicationOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens }
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** What a client says of the device it runs on. */
-export interface DeviceInput {
+interface DeviceInput {
   id?: string | undefined;
   name?: string | undefined;
 }
@@ -49,7 +49,7 @@ export interface OpenedSession {
 }
 
 /** Who a session is opened for, and what was proved of them. */
-export interface Subject {
+interface Subject {
   userId: number;
   credentialVersion: number | null;
   actor: string;

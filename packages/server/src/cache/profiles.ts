@@ -4,7 +4,7 @@ import type { SessionMemory } from '../cluster/memory/session-memory.ts';
 import type { RedisCopies } from './redis.ts';
 
 /** The cached copies of contract 001, by what they hold. The keys' names are the contract's. */
-export type CopyKind = 'user' | 'user_profile' | 'user_workspace';
+type CopyKind = 'user' | 'user_profile' | 'user_workspace';
 
 /**
  * A copy says which session it was made for and which version of the user it shows. It is served only to a session

@@ -23,7 +23,7 @@ export interface RedisCopies {
   close(): Promise<void>;
 }
 
-export class RedisUnavailable extends Error {
+class RedisUnavailable extends Error {
   override name = 'RedisUnavailable';
 }
 

@@ -114,7 +114,7 @@ export interface LoginAttempt {
   source: string;
 }
 
-export interface LoginLimits {
+interface LoginLimits {
   pair: number;
   address: number;
   account: number;

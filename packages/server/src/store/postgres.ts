@@ -39,7 +39,7 @@ function toSafeNumber(text: string): number {
   return value;
 }
 
-export interface PostgresOptions {
+interface PostgresOptions {
   url: string;
   /** An address that goes past a pooler, to listen at. Null: `url`, unless there is a pooler. */
   directUrl?: string | null;

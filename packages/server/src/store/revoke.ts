@@ -11,7 +11,7 @@ import { type Queryable, type Statement, statement } from './statement.ts';
 export const MARKED_AT_ONCE = 100;
 
 /** Up to this many are counted there, when they are users'. */
-export const COUNTED_AT_ONCE = 10_000;
+const COUNTED_AT_ONCE = 10_000;
 
 /** What an ending did: its event for the readers in this process, and whom it ended. */
 export interface Ending {

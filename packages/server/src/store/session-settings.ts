@@ -111,7 +111,7 @@ export interface SessionFacts {
 }
 
 /** The database cannot be used as it is set up, or cannot be written to. The sentence says what is to be done. */
-export class UnfitDatabase extends DatabaseError {
+class UnfitDatabase extends DatabaseError {
   override name = 'UnfitDatabase';
 }
 

@@ -131,7 +131,7 @@ export async function findSession(
   return live(row);
 }
 
-export interface NewSession {
+interface NewSession {
   sid: string;
   userId: number;
   /** The password that was proved; null where a service key vouches for the user. */

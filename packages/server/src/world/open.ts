@@ -43,7 +43,7 @@ export interface OpenWorld {
   close: () => Promise<void>;
 }
 
-export interface WorldOptions {
+interface WorldOptions {
   log?: Logger;
   onStep?: (what: string) => void;
   system?: Partial<System>;

@@ -13,7 +13,7 @@ export interface Passes {
   close(): Promise<void>;
 }
 
-export interface PassesState {
+interface PassesState {
   /** Passes that failed one after another up to now. */
   failures: number;
   /** When a pass was last through; null before that. */

@@ -1,5 +1,5 @@
 /** A verifier that is connected to this process. */
-export interface Follower {
+interface Follower {
   /** As it calls itself. */
   readonly replica: string;
   readonly address: string | null;

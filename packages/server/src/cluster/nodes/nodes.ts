@@ -54,7 +54,7 @@ export interface Nodes extends Judge {
 }
 
 /** An ending that this process has committed. The log need not give it to this node again. */
-export interface Committed {
+interface Committed {
   event: EndingEvent;
 }
 

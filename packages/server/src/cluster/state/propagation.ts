@@ -1,7 +1,7 @@
 import type { Propagation } from '@curfew/protocol/node';
 
 /** One stretch of time in the life of this node. Milliseconds; null where nothing was confirmed in it. */
-export interface PropagationSpan {
+interface PropagationSpan {
   /** Its beginning, milliseconds since 1970. */
   atMs: number;
   /** Confirmations that were waited for: logouts that are committed together share one. */

@@ -11,7 +11,7 @@ const ACTIVITY_BATCH = 5000;
 const SWEEP_MS = 60_000;
 
 /** Work that nobody waits for: writing activity back in batches, marking what ran out, purging what is old. */
-export interface Housekeeping {
+interface Housekeeping {
   flushActivity(): Promise<void>;
   sweep(): Promise<void>;
   close(): Promise<void>;

@@ -21,7 +21,7 @@ const ROWS = { account: 1000, typed: 200, nobody: 100 };
 const MOST_PENDING = 5000;
 
 /** What a refusal says besides its kind. */
-export interface RefusedRequest {
+interface RefusedRequest {
   contract: string;
   ipAddress: string | null;
   userAgent: string;

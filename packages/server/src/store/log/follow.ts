@@ -67,7 +67,7 @@ const nextWanted = next<EndingEvent, WantedValues>('next_wanted', WANTED, ENDING
 const nextPositions = next<{ position: number }, WantedValues>('next_positions', WANTED, 'e.position');
 
 /** An event, and from where a reader that has it can go on without missing one. */
-export interface FollowedEvent extends LogEvent {
+interface FollowedEvent extends LogEvent {
   cursor: string;
 }
 
@@ -83,7 +83,7 @@ export interface News<Event> {
 }
 
 /** A node that reads, and the newest event that its last read saw. */
-export interface Asker {
+interface Asker {
   id: string | null;
   newest: string;
 }
@@ -91,7 +91,7 @@ export interface Asker {
 const NOBODY: Asker = { id: null, newest: '-' };
 
 /** Which database the log was read from, and whether it has gone back behind what its reader knows. */
-export interface LogStanding extends Standing {
+interface LogStanding extends Standing {
   behind: boolean;
   newest: string;
 }
