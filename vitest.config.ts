@@ -79,7 +79,8 @@ export default defineConfig({
     ],
     setupFiles: ['packages/server/test/services/after-each-file.ts'],
     pool: 'forks',
-    execArgv: [`--conditions=${source}`],
+    // Tests make much that does not live long: with more room for it a tenth of their processor time is saved.
+    execArgv: [`--conditions=${source}`, '--max-semi-space-size=64'],
     // Files share a process and its modules: loading the server anew for each would cost more than most files take. See docs/testing.md.
     isolate: false,
     maxWorkers: 3,

@@ -41,7 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const embedded = makeEmbeddedTemplate();
   embedded.catch(() => undefined);
   const started = await Promise.allSettled([
-    mayStartPostgres ? startPostgres() : undefined,
+    mayStartPostgres ? startPostgres({ bySocket: process.platform !== 'win32' }) : undefined,
     mayStartRedis ? startRedis() : undefined,
   ]);
   const servers = started.map((result) => (result.status === 'fulfilled' ? result.value : undefined));

@@ -46,7 +46,7 @@ export async function startPgbouncer(
     file,
     [
       '[databases]',
-      `* = host=${target.hostname} port=${target.port || '5432'}${user}${password}`,
+      `* = host=${decodeURIComponent(target.hostname)} port=${target.port || '5432'}${user}${password}`,
       '[pgbouncer]',
       ...Object.entries(all).map(([name, value]) => `${name} = ${value}`),
       '',

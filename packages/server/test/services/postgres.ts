@@ -45,6 +45,8 @@ interface PostgresOptions {
    */
   another?: boolean;
   port?: number;
+  /** Whether its address is a socket in the file system, over which a question costs half of what it costs over TCP. It listens there as well. */
+  bySocket?: boolean;
   /** More settings, as `postgres -c name=value`. */
   settings?: Record<string, string>;
 }
@@ -92,7 +94,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
+    unix_socket_directories: options.bySocket === true ? scratch : '',
     port: String(port),
     max_connections: '200',
     shared_buffers: '32MB',
@@ -127,7 +129,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   };
 
   return {
-    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    url: `postgres://postgres@${options.bySocket === true ? encodeURIComponent(scratch) : '127.0.0.1'}:${port}/postgres`,
     port,
     dir,
     kill: () => end('SIGKILL'),
