@@ -3,7 +3,7 @@ import type { RefusalType } from './refusal.ts';
 
 /* Who may call an endpoint, as data: `actions/admit.ts` acts upon it, and the description is derived from it. */
 
-/** What of a request says who calls. */
+/** The parts of a request that identify its caller. */
 export interface RequestFacts {
   from: Presented;
   header: (name: string) => string | undefined;
@@ -11,14 +11,14 @@ export interface RequestFacts {
   ipAddress: string | null;
 }
 
-/** Anybody: nobody is looked at. */
+/** Anyone may call: the request is not authenticated. */
 interface NobodyRule {
   who: 'nobody';
 }
 
 interface SessionRule {
   who: 'session';
-  /** By any credential of ours, or by the Authorization header alone. */
+  /** Which credentials count: any of ours, or the Authorization header alone. */
   by: 'any' | 'header';
   /** Whether the request counts as use of the session. */
   use: boolean;
@@ -39,11 +39,11 @@ interface AdministratorRule {
 
 interface ServiceRule {
   who: 'service';
-  /** What a wrong key is noted as; null: not at all. */
+  /** The refusal that a wrong key is recorded as; null: none. */
   notedAs: RefusalType | null;
 }
 
-/** A credential that the endpoint judges itself: it was asked whether it is alive. */
+/** The endpoint judges the credential itself: whether it is alive is what the caller asks. */
 interface CredentialRule {
   who: 'credential';
 }
@@ -62,14 +62,14 @@ export type CallerRule = FixedRule | DependentRule;
 export const NOBODY = { who: 'nobody' } as const satisfies CallerRule;
 
 const SESSION = { who: 'session', by: 'any', use: true, changes: false, own: false } as const;
-/** A live session, which is used by this. */
+/** A live session. The request counts as activity. */
 export const SESSION_USED = SESSION satisfies CallerRule;
-/** A live session that is only looked at. */
+/** A live session. The request does not count as activity. */
 export const SESSION_LOOKED_AT = { ...SESSION, use: false } as const satisfies CallerRule;
 export const SESSION_TO_CHANGE = { ...SESSION, changes: true } as const satisfies CallerRule;
 /** To change what only a credential for Curfew itself may change. */
 export const OWN_SESSION_TO_CHANGE = { ...SESSION_TO_CHANGE, own: true } as const satisfies CallerRule;
-/** By the Authorization header alone; a cookie is nothing there. */
+/** A live session by the Authorization header. Cookies are ignored. */
 export const HEADER_USED = { ...SESSION, by: 'header' } as const satisfies CallerRule;
 export const HEADER_LOOKED_AT = { ...HEADER_USED, use: false } as const satisfies CallerRule;
 
@@ -78,7 +78,7 @@ export const ADMINISTRATOR_TO_READ = {
   use: true,
   changes: false,
 } as const satisfies CallerRule;
-/** Looking on is no use of the session: it would never idle out under an open page. */
+/** Watching does not count as activity, or the session would never idle out under an open page. */
 export const ADMINISTRATOR_LOOKING_ON = {
   ...ADMINISTRATOR_TO_READ,
   use: false,
@@ -101,7 +101,7 @@ export const dependent = <One extends FixedRule>(
   choose: (facts: RequestFacts) => One,
 ): DependentRule<One> => ({ who: 'dependent', rules, choose });
 
-/** The ways to say who calls that a rule takes, by the names of the description's security schemes. */
+/** The security schemes of the description by which a rule can be met. */
 export function schemesOf(rule: CallerRule): string[] {
   switch (rule.who) {
     case 'nobody':

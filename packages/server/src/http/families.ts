@@ -5,5 +5,5 @@ import { TOKEN } from './contracts/003-token/family.ts';
 import { COOKIE_SESSION } from './contracts/004-cookie/family.ts';
 import { V1 } from './v1/family.ts';
 
-/** Every API of this server. Whoever adds one adds its folder, and its line here. */
+/** Every API of this server. To add one, add its folder and its line here. */
 export const FAMILIES: readonly Family[] = [V1, ENVELOPE, SESSION_ID, TOKEN, COOKIE_SESSION];

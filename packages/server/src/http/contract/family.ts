@@ -11,9 +11,9 @@ export interface Endpoint {
   answer: (c: Call, family: Family) => Promise<Response>;
 }
 
-/** How `curfew prove` tries a family, as one of its clients: over HTTP alone. */
+/** How `curfew prove` logs in and out through the family, as one of its clients does. */
 export interface Trial {
-  /** As its report calls the family. */
+  /** The family's name in the report. */
   name: string;
   via: 'bearer' | 'cookie';
   /** Whether a logout ends the other sessions of the user too. */
@@ -25,18 +25,18 @@ export interface Trial {
   logOut(answer: unknown): { path: string; body?: object; bare?: true };
 }
 
-/** One API with a manner of its own. `http/families.ts` lists all of them. */
+/** One API: its endpoints, and how it answers faults. `http/families.ts` lists all of them. */
 export interface Family {
-  /** As the log and the sessions that were opened through it call it. */
+  /** The name that the log and its sessions store. */
   name: string;
   /** The credentials that a login through it gives. */
   grant: Grant;
-  /** The client that such a session is of, where the login names none. */
+  /** The client of a session whose login names none. */
   client: string;
   endpoints: readonly Endpoint[];
-  /** The tag of its rows in the description, where no other has it. */
+  /** The tag of its rows in the description. */
   tag?: string;
-  /** How it says that something went wrong. */
+  /** Renders a fault in the family's own format. */
   onFault: OnFault;
   trial: Trial;
 }

@@ -15,7 +15,7 @@ import type { InputOf, Row } from './row.ts';
 
 export type Router = OpenAPIHono<HonoEnvironment>;
 
-/** What a handler is given: who calls, and what they ask for, as its row has it. */
+/** What a handler receives: the caller and the input, in the types of its row. */
 interface Asked<R extends Row> {
   c: Call;
   world: World;
@@ -27,9 +27,9 @@ interface Asked<R extends Row> {
 }
 
 /**
- * Puts a row of the contract and its handler together. The handler is called when the address can be read, the caller may call,
- * and the input is what the row takes, which is looked at in this order.
- * @param onFault where it is answered otherwise than in the rest of the family, whose own way is given
+ * Joins a row of the contract and its handler. The handler runs only after these checks, in this order: the address is well-formed,
+ * the row's rule admits the caller, the input matches the row.
+ * @param onFault answers a fault differently from the rest of the family, whose own renderer it receives
  */
 export function serveRow<R extends Row>(
   row: R,
