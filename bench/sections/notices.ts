@@ -83,17 +83,8 @@ function idleEntry(bench: Bench, { databaseUrl, beside, ask }: Stage, sockets: n
         headers: stock.map(({ check }) => check.headers?.['Authorization'] ?? ''),
       }));
     await sleep(1000);
-    let used = 0;
-    let tookSeconds = 0;
-    await timed(async () => {
-      const start = performance.now();
-      const before = cpuSeconds(node.pid);
-      await sleep(options.idleSeconds * 1000);
-      used = cpuSeconds(node.pid) - before;
-      tookSeconds = (performance.now() - start) / 1000;
-    });
-    const rssMegabytes = residentMegabytes(node.pid) ?? 0;
-    const values = { cpuPercent: (used / tookSeconds) * 100, rssMegabytes };
+    const cpuPercent = await timed(() => idleCpuPercent(node.pid, options.idleSeconds));
+    const values = { cpuPercent, rssMegabytes: residentMegabytes(node.pid) ?? 0 };
     if (count === 0) return { values, problems: [] };
 
     const { open } = await ask<{ open: number }>({ kind: 'state' });
@@ -138,4 +129,13 @@ function idleEntry(bench: Bench, { databaseUrl, beside, ask }: Stage, sockets: n
       }
     },
   };
+}
+
+/** What a process uses of a processor while nothing is asked of it. */
+async function idleCpuPercent(pid: number, seconds: number): Promise<number> {
+  const start = performance.now();
+  const before = cpuSeconds(pid);
+  await sleep(seconds * 1000);
+  const used = cpuSeconds(pid) - before;
+  return (used / ((performance.now() - start) / 1000)) * 100;
 }

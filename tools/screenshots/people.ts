@@ -22,21 +22,7 @@ export async function people(camera: Camera): Promise<void> {
   const { page, origin } = camera;
   const ages = new Map<string, number>();
   for (const [agent, name, minutes] of AGENTS) ages.set((await start(origin, agent, name)).id, minutes);
-  // The pictures are taken in a moment; the devices are older than that.
-  await page.route('**/v1/sessions', async (route) => {
-    const response = await route.fetch();
-    const body = (await response.json()) as {
-      sessions?: { id: string; created_at: string; last_seen_at: string }[];
-    };
-    for (const session of body.sessions ?? []) {
-      const minutes = ages.get(session.id);
-      if (minutes === undefined) continue;
-      const at = (ago: number): string => new Date(Date.now() - ago * 60_000).toISOString();
-      session.last_seen_at = at(minutes);
-      session.created_at = at(minutes + 2000);
-    }
-    await route.fulfill({ response, json: body });
-  });
+  await makeOlder(camera, ages);
 
   await page.goto(`${origin}/login`);
   await page.waitForSelector('html[data-ready]');
@@ -90,6 +76,24 @@ export async function people(camera: Camera): Promise<void> {
   });
   await page.locator('.farewell').waitFor();
   await camera.take('told', true);
+}
+
+/** The pictures are taken in a moment; the devices are older than that. @param ages in minutes, by session */
+async function makeOlder({ page }: Camera, ages: ReadonlyMap<string, number>): Promise<void> {
+  await page.route('**/v1/sessions', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.json()) as {
+      sessions?: { id: string; created_at: string; last_seen_at: string }[];
+    };
+    for (const session of body.sessions ?? []) {
+      const minutes = ages.get(session.id);
+      if (minutes === undefined) continue;
+      const at = (ago: number): string => new Date(Date.now() - ago * 60_000).toISOString();
+      session.last_seen_at = at(minutes);
+      session.created_at = at(minutes + 2000);
+    }
+    await route.fulfill({ response, json: body });
+  });
 }
 
 async function logIn({ page, origin }: Camera): Promise<void> {

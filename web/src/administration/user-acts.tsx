@@ -125,9 +125,6 @@ function PasswordDialog({
   const words = texts.administration.user;
   const password = useSignal<string | null>(null);
   const fault = useSignal<string | null>(null);
-  const copied = useSignal(false);
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), [password.value]);
   const go = async (): Promise<void> => {
     fault.value = null;
     try {
@@ -156,30 +153,42 @@ function PasswordDialog({
           </div>
         </>
       ) : (
-        <>
-          <label class="field">
-            <span>{words.passwordNew}</span>
-            <input class="secret" ref={field} readOnly value={password.value} />
-          </label>
-          <div class="row">
-            <button
-              type="button"
-              onClick={() => {
-                // Not allowed everywhere; the text is selected and can be copied by hand.
-                void navigator.clipboard?.writeText(password.value ?? '').then(
-                  () => (copied.value = true),
-                  () => field.current?.select(),
-                );
-              }}
-            >
-              <span role="status">{copied.value ? words.copied : words.copy}</span>
-            </button>
-            <button type="button" class="main" onClick={onClose}>
-              {page.close}
-            </button>
-          </div>
-        </>
+        <NewPassword password={password.value} onClose={onClose} />
       )}
     </Dialog>
+  );
+}
+
+/** The password that was made, to be copied: it is shown this once. */
+function NewPassword({ password, onClose }: { password: string; onClose: () => void }): VNode {
+  const { page, administration } = useTexts();
+  const words = administration.user;
+  const copied = useSignal(false);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), [password]);
+  return (
+    <>
+      <label class="field">
+        <span>{words.passwordNew}</span>
+        <input class="secret" ref={field} readOnly value={password} />
+      </label>
+      <div class="row">
+        <button
+          type="button"
+          onClick={() => {
+            // Not allowed everywhere; the text is selected and can be copied by hand.
+            void navigator.clipboard?.writeText(password).then(
+              () => (copied.value = true),
+              () => field.current?.select(),
+            );
+          }}
+        >
+          <span role="status">{copied.value ? words.copied : words.copy}</span>
+        </button>
+        <button type="button" class="main" onClick={onClose}>
+          {page.close}
+        </button>
+      </div>
+    </>
   );
 }
