@@ -65,7 +65,9 @@ class Names {
   #claimsOf(jwt: string): string {
     const [header = '', claims = ''] = jwt
       .split('.', 2)
-      .map((part) => this.replaceIn(Buffer.from(part, 'base64url').toString('utf8')).replaceAll('"', "'"));
+      .map((part) => this.replaceIn(Buffer.from(part, 'base64url').toString('utf8')).replaceAll('"', "'"))
+      // Sessions that one request opens together draw their positions in any order.
+      .map((part) => part.replace(/(?<='born':)\d+/, (position) => this.#nameOf(`born ${position}`, 'born')));
     const said = header === this.#jwtHeader ? claims : `${header} ${claims}`;
     this.#jwtHeader = header;
     return said;
