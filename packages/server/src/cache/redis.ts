@@ -81,6 +81,22 @@ export function openRedis(url: string, system: System): RedisCopies {
     get healthy() {
       return healthy;
     },
+    ...commandsOf(redis, ask),
+    onReturn: (listener) => void listeners.add(listener),
+    async close() {
+      closed = true;
+      stopProbing();
+      redis.disconnect();
+    },
+  };
+}
+
+/** What is asked of Redis, each by way of `ask`. */
+function commandsOf(
+  redis: Redis,
+  ask: <T>(work: () => Promise<T>) => Promise<T>,
+): Pick<RedisCopies, 'get' | 'set' | 'remove' | 'removeMatching'> {
+  return {
     get: (key) =>
       ask(async () => {
         try {
@@ -102,11 +118,5 @@ export function openRedis(url: string, system: System): RedisCopies {
           cursor = next;
         } while (cursor !== '0');
       }),
-    onReturn: (listener) => void listeners.add(listener),
-    async close() {
-      closed = true;
-      stopProbing();
-      redis.disconnect();
-    },
   };
 }

@@ -1,5 +1,5 @@
 import type { System } from '../system/system.ts';
-import { later } from '../system/timers.ts';
+import { Soon } from '../system/timers.ts';
 
 const SUM_MS = 10_000;
 
@@ -24,11 +24,12 @@ export class RequestLog {
   readonly #process: string;
   #count = 0;
   #refused = 0;
-  #callOff: (() => void) | undefined;
+  readonly #summing: Soon;
 
   constructor(system: System, sumMs: number = SUM_MS) {
     this.#system = system;
     this.#sumMs = sumMs;
+    this.#summing = new Soon(system, () => this.sum());
     this.#process = system.randomBytes(4).toString('hex');
   }
 
@@ -44,13 +45,12 @@ export class RequestLog {
 
   refusedCheck(): void {
     this.#refused++;
-    this.#callOff ??= later(this.#system, this.#sumMs, () => this.sum());
+    this.#summing.in(this.#sumMs);
   }
 
   /** Writes the line of what was refused since the last one. */
   sum(): void {
-    this.#callOff?.();
-    this.#callOff = undefined;
+    this.#summing.callOff();
     if (this.#refused > 0) this.#system.log.info({ checks: this.#refused }, 'checks were refused');
     this.#refused = 0;
   }

@@ -24,6 +24,34 @@ export function later(timers: Timers, ms: number, work: () => void): () => void 
   return callOff;
 }
 
+/** Work that is done once in a moment, however often it is asked for until then. The process ends without it. */
+export class Soon {
+  readonly #timers: Timers;
+  readonly #work: () => void;
+  #callOff: (() => void) | undefined;
+
+  constructor(timers: Timers, work: () => void) {
+    this.#timers = timers;
+    this.#work = work;
+  }
+
+  /** What is to be done already is not put off. */
+  in(ms: number): void {
+    this.#callOff ??= later(this.#timers, ms, () => {
+      this.#callOff = undefined;
+      this.#work();
+    });
+  }
+
+  /** @returns whether it was to be done */
+  callOff(): boolean {
+    const wasToBe = this.#callOff !== undefined;
+    this.#callOff?.();
+    this.#callOff = undefined;
+    return wasToBe;
+  }
+}
+
 export const pause = (timers: Timers, ms: number): Promise<void> =>
   new Promise((wake) => void timers.after(ms, wake));
 

@@ -23,14 +23,7 @@ function evictFrom(
   const { keys: templates, seconds } = config.cache;
   let returned = true;
 
-  async function evictUsers(userIds: readonly number[]): Promise<void> {
-    for (let i = 0; i < userIds.length; i += BATCH) {
-      const keys = userIds
-        .slice(i, i + BATCH)
-        .flatMap((id) => templates.map((template) => keyOf(template, id)));
-      if (keys.length > 0) await redis.remove(keys);
-    }
-  }
+  const evictUsers = (userIds: readonly number[]): Promise<void> => removeOf(redis, templates, userIds);
 
   async function deal(events: EndingEvent[]): Promise<void> {
     // Many logouts of a moment are one command, and a user of several of them is in it once.
@@ -88,6 +81,19 @@ function evictFrom(
       if (!own && redis.healthy) deal([event]).catch(() => undefined);
     },
   };
+}
+
+async function removeOf(
+  redis: RedisCopies,
+  templates: readonly string[],
+  userIds: readonly number[],
+): Promise<void> {
+  for (let i = 0; i < userIds.length; i += BATCH) {
+    const keys = userIds
+      .slice(i, i + BATCH)
+      .flatMap((id) => templates.map((template) => keyOf(template, id)));
+    if (keys.length > 0) await redis.remove(keys);
+  }
 }
 
 const keyOf = (template: string, userId: number): string => template.replaceAll('{user_id}', String(userId));

@@ -8,8 +8,9 @@ import { idleSlackSeconds, type LiveSession } from '../../domain/session.ts';
 import type { Database } from '../../store/database.ts';
 import { readEnds } from '../../store/ends.ts';
 import type { EndingEvent } from '../../store/log/event.ts';
+import { coalesced } from '../../system/coalesced.ts';
 import type { System } from '../../system/system.ts';
-import { later } from '../../system/timers.ts';
+import { later, Soon } from '../../system/timers.ts';
 
 /** Of "something changed in your list" a user is told once in so long, the last time included. */
 const CHANGED_EVERY_MS = 400;
@@ -63,11 +64,13 @@ export class NoticeBoard {
   readonly #stopLooking: () => void;
   readonly #told = new Set<(ms: number) => void>();
   readonly #sent = { ended: 0, changed: 0 };
+  #looking: Promise<void> = Promise.resolve();
   #count = 0;
   #working = false;
-  #looking: Promise<void> | null = null;
+  /** Asks the database about the sessions that may have run out, and tells their listeners. Writes nothing. */
+  readonly look: () => Promise<void> = coalesced(() => this.#lookNow());
   #hints = new Set<number>();
-  #callOffHints: (() => void) | undefined;
+  readonly #hinting: Soon;
 
   constructor(options: {
     database: Database;
@@ -83,7 +86,10 @@ export class NoticeBoard {
     this.#system = options.system;
     this.#ends = options.ends;
     this.#hint = options.hint;
-    this.#stopLooking = this.#system.every(options.flushMs, () => void this.look());
+    this.#hinting = new Soon(options.system, () => this.#tellNodes());
+    this.#stopLooking = this.#system.every(options.flushMs, () => {
+      this.#looking = this.look();
+    });
   }
 
   /** Listens to a session. @returns ends it; calling it again does nothing */
@@ -138,7 +144,7 @@ export class NoticeBoard {
   changed(userId: number): void {
     this.heardOf([userId]);
     if (this.#hints.size < MOST_HINTS) this.#hints.add(userId);
-    this.#callOffHints ??= later(this.#system, HINT_MS, () => this.#tellNodes());
+    this.#hinting.in(HINT_MS);
   }
 
   /** The same, heard from another node. */
@@ -147,7 +153,6 @@ export class NoticeBoard {
   }
 
   #tellNodes(): void {
-    this.#callOffHints = undefined;
     const userIds = [...this.#hints];
     this.#hints.clear();
     for (let i = 0; i < userIds.length; i += HINTS) this.#hint(userIds.slice(i, i + HINTS));
@@ -257,14 +262,6 @@ export class NoticeBoard {
     return Math.min(idleExpiresAt.getTime() + idleSlackSeconds(idleSeconds) * 1000, expiresAt.getTime());
   }
 
-  /** Asks the database about the sessions that may have run out, and tells their listeners. Writes nothing. */
-  look(): Promise<void> {
-    this.#looking ??= this.#lookNow().finally(() => {
-      this.#looking = null;
-    });
-    return this.#looking;
-  }
-
   async #lookNow(): Promise<void> {
     const nowMs = this.#system.now().getTime();
     const due: Listener[] = [];
@@ -304,7 +301,7 @@ export class NoticeBoard {
 
   async close(): Promise<void> {
     this.#stopLooking();
-    this.#callOffHints?.();
+    this.#hinting.callOff();
     for (const { callOff } of this.#byUser.values()) callOff?.();
     await this.#looking;
   }

@@ -1,5 +1,5 @@
 import type { System } from '../../system/system.ts';
-import { later } from '../../system/timers.ts';
+import { later, Soon } from '../../system/timers.ts';
 import { coalesced } from '../../system/coalesced.ts';
 
 /** The passes of a durable reader in this process. */
@@ -34,7 +34,6 @@ export function startPasses(system: System, name: string, pass: () => Promise<vo
   let failures = 0;
   let lastDone: Date | null = null;
   let callOff = (): void => undefined;
-  let stopGathering: (() => void) | undefined;
   let closed = false;
   let last: Promise<void> = Promise.resolve();
 
@@ -63,21 +62,14 @@ export function startPasses(system: System, name: string, pass: () => Promise<vo
     catchUp().catch(() => undefined);
   };
   passUnwatched();
+  const gathering = new Soon(system, passUnwatched);
   return {
     catchUp,
-    soon() {
-      stopGathering ??= later(system, GATHER_MS, () => {
-        stopGathering = undefined;
-        passUnwatched();
-      });
-    },
+    soon: () => gathering.in(GATHER_MS),
     state: () => ({ failures, lastDone }),
     async close() {
       // What has been gathered is dealt with before the end.
-      if (stopGathering) {
-        stopGathering();
-        await catchUp().catch(() => undefined);
-      }
+      if (gathering.callOff()) await catchUp().catch(() => undefined);
       closed = true;
       callOff();
       await last.catch(() => undefined);

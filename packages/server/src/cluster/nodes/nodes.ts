@@ -1,6 +1,6 @@
 import type { Ending } from '@curfew/protocol/endings';
 import { type Done, Node, type Propagation, WentBack } from '@curfew/protocol/node';
-import type { Watched } from '@curfew/protocol/replica';
+import type { Verdict, Watched } from '@curfew/protocol/replica';
 import type { Refusal } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
 import { endingOf } from '../../domain/ending.ts';
@@ -58,11 +58,7 @@ interface Committed {
   event: EndingEvent;
 }
 
-/**
- * Registers this process as a node and follows the log. Whoever needs the node is made after it and subscribes: until then there
- * is nothing that an ending could make old.
- */
-export async function joinNodes(options: {
+interface NodesOptions {
   database: Database;
   system: System;
   leaseMs: number;
@@ -71,141 +67,199 @@ export async function joinNodes(options: {
   doorbell: Doorbell;
   /** Events that are read from the log at a time. Of a million none may hold up the checks that are asked meanwhile. */
   pageSize?: number;
-}): Promise<Nodes> {
-  const { database, system, doorbell } = options;
-  const log = system.log.child({ part: 'nodes' });
-  const events = new WeakMap<Ending, EndingEvent>();
-  const own = new WeakSet<Ending>();
-  const read = (event: EndingEvent): Ending => {
-    const ending = endingOf(event);
-    events.set(ending, event);
-    return ending;
-  };
-  const readOwn = ({ event }: Committed): Ending => {
-    const ending = read(event);
-    own.add(ending);
-    return ending;
-  };
+}
+
+/**
+ * Registers this process as a node and follows the log. Whoever needs the node is made after it and subscribes: until then there
+ * is nothing that an ending could make old.
+ */
+export async function joinNodes(options: NodesOptions): Promise<Nodes> {
+  const joined = new JoinedNode(options);
+  await joined.start();
+  return joined;
+}
+
+class JoinedNode implements Nodes {
+  readonly node: Node;
+  readonly #database: Database;
+  readonly #system: System;
+  readonly #doorbell: Doorbell;
+  readonly #log: Logger;
+  readonly #events = new WeakMap<Ending, EndingEvent>();
+  readonly #own = new WeakSet<Ending>();
   /** What this process has committed and taken in: the next read of the log leaves it out. */
-  const takenIn: number[] = [];
-  const historyMs = options.keepMs + CLOCKS_APART_MS;
-  const troubles = reportOnce(log, system);
-  const heard = {
+  readonly #takenIn: number[] = [];
+  readonly #heard = {
     ending: new Listeners<[ending: Ending, event: EndingEvent, own: boolean]>(),
     gap: new Listeners(),
     hint: new Listeners<[userIds: readonly number[]]>(),
     back: new Listeners(),
     confirmed: new Listeners<[ms: number, propagation: Propagation]>(),
   };
+  #stopListening = async (): Promise<void> => undefined;
 
-  const node = new Node(
-    system.uuid(),
-    {
-      now: () => ({ monotonicMs: system.monotonicMs(), wallMs: system.wallMs() }),
-      authorityNowMs: () => system.now().getTime(),
-      after: system.after,
-      every: system.every,
-      database: nodeDatabase(database, system, {
-        read,
-        takenIn,
-        since: () => new Date(system.now().getTime() - historyMs),
-        pageSize: options.pageSize ?? PAGE,
-      }),
-      ring: (message) => {
-        doorbell
-          .ring(message)
-          .catch((err: unknown) => log.warn({ err }, 'the other nodes could not be rung'));
+  constructor({ database, system, doorbell, leaseMs, keepMs, pageSize = PAGE }: NodesOptions) {
+    this.#database = database;
+    this.#system = system;
+    this.#doorbell = doorbell;
+    this.#log = system.log.child({ part: 'nodes' });
+    const historyMs = keepMs + CLOCKS_APART_MS;
+    this.node = new Node(
+      system.uuid(),
+      {
+        now: () => ({ monotonicMs: system.monotonicMs(), wallMs: system.wallMs() }),
+        authorityNowMs: () => system.now().getTime(),
+        after: system.after,
+        every: system.every,
+        database: nodeDatabase(database, system, {
+          read: (event) => this.#read(event),
+          takenIn: this.#takenIn,
+          since: () => new Date(system.now().getTime() - historyMs),
+          pageSize,
+        }),
+        ring: (message) => {
+          doorbell
+            .ring(message)
+            .catch((err: unknown) => this.#log.warn({ err }, 'the other nodes could not be rung'));
+        },
+        onEnding: (ending) => {
+          const event = this.#events.get(ending);
+          if (!event) throw new Error('an ending came from nowhere');
+          this.#heard.ending.tell(ending, event, this.#own.has(ending));
+        },
+        onGap: () => this.#heard.gap.tell(),
+        onBack: () => this.#heard.back.tell(),
+        onTrouble: reportOnce(this.#log, system),
       },
-      onEnding: (ending) => {
-        const event = events.get(ending);
-        if (!event) throw new Error('an ending came from nowhere');
-        heard.ending.tell(ending, event, own.has(ending));
+      { leaseMs, keepMs, sole: database.sole },
+    );
+  }
+
+  async start(): Promise<void> {
+    const { node } = this;
+    await new Promise<void>((resolve, reject) => {
+      node.start((error) => (error ? reject(error as Error) : resolve()));
+    });
+    this.#stopListening = await this.#doorbell.listen(
+      (message) => node.heard(message),
+      // What was rung in between was not heard; a failure is said by the node.
+      () => node.catchUp(() => undefined),
+      ({ from, changed }) => {
+        if (from !== node.id) this.#heard.hint.tell(changed);
       },
-      onGap: () => heard.gap.tell(),
-      onBack: () => heard.back.tell(),
-      onTrouble: troubles,
-    },
-    { leaseMs: options.leaseMs, keepMs: options.keepMs, sole: database.sole },
-  );
+      () => node.others,
+    );
+  }
 
-  await new Promise<void>((resolve, reject) => {
-    node.start((error) => (error ? reject(error as Error) : resolve()));
-  });
-  const timed = async (ask: (done: Done<Propagation>) => void): Promise<Propagation> => {
-    const beganMs = system.monotonicMs();
-    const propagation = await answered(ask);
-    heard.confirmed.tell(system.monotonicMs() - beganMs, propagation);
-    return propagation;
-  };
-  const stopListening = await doorbell.listen(
-    (message) => node.heard(message),
-    // What was rung in between was not heard; a failure is said by the node.
-    () => node.catchUp(() => undefined),
-    ({ from, changed }) => {
-      if (from !== node.id) heard.hint.tell(changed);
-    },
-    () => node.others,
-  );
+  judge(session: Watched): Verdict {
+    return this.node.judge(session);
+  }
 
-  return {
-    node,
-    judge: (session) => node.judge(session),
-    ends: (session: Watched) => node.replica.ends(session),
-    committed(...those) {
-      let endings: Ending[];
-      try {
-        endings = those.map(readOwn);
-      } catch (error) {
-        return node.missed(error);
-      }
-      // Only then: what is left out of the reads must be in the replica. A sole node reads no log.
-      if (node.committed(...endings) && !database.sole)
-        for (const { event } of those) takenIn.push(event.position);
-    },
-    confirm: (...endings) =>
-      timed((done) =>
-        node.confirm(
-          done,
-          endings.map(({ event }) => endingOf(event)),
-        ),
-      ),
-    confirmEarlier: () => timed((done) => node.confirmEarlier(done)),
-    foundBack: () => node.foundBack(),
-    hint(userIds) {
-      if (node.others === 0) return;
-      doorbell
-        .hint({ changed: userIds, from: node.id })
-        .catch((err: unknown) => log.debug({ err }, 'a hint to the other nodes was lost'));
-    },
-    onConfirmed(listener) {
-      heard.confirmed.add((...how) => {
-        try {
-          listener(...how);
-        } catch (err) {
-          // The logout is confirmed, whatever becomes of those who count.
-          log.error({ err }, 'a listener to confirmations failed');
-        }
+  ends(session: Watched): boolean {
+    return this.node.replica.ends(session);
+  }
+
+  committed(...those: Committed[]): void {
+    let endings: Ending[];
+    try {
+      endings = those.map(({ event }) => {
+        const ending = this.#read(event);
+        this.#own.add(ending);
+        return ending;
       });
-    },
-    onEnding: (listener) => heard.ending.add(listener),
-    onGap: (listener) => heard.gap.add(listener),
-    onHint: (listener) => heard.hint.add(listener),
-    onBack: (listener) => heard.back.add(listener),
-    refused: () => doorbell.refused(),
-    state: () => ({ ageMs: node.ageMs(), nodes: node.others + 1, verifiers: node.publisher.size }),
-    async close() {
-      await new Promise<void>((resolve) => node.close(resolve));
-      await stopListening();
+    } catch (error) {
+      return this.node.missed(error);
+    }
+    // Only then: what is left out of the reads must be in the replica. A sole node reads no log.
+    if (this.node.committed(...endings) && !this.#database.sole)
+      for (const { event } of those) this.#takenIn.push(event.position);
+  }
+
+  confirm(...endings: Committed[]): Promise<Propagation> {
+    return this.#timed((done) =>
+      this.node.confirm(
+        done,
+        endings.map(({ event }) => endingOf(event)),
+      ),
+    );
+  }
+
+  confirmEarlier(): Promise<Propagation> {
+    return this.#timed((done) => this.node.confirmEarlier(done));
+  }
+
+  foundBack(): void {
+    this.node.foundBack();
+  }
+
+  hint(userIds: number[]): void {
+    if (this.node.others === 0) return;
+    this.#doorbell
+      .hint({ changed: userIds, from: this.node.id })
+      .catch((err: unknown) => this.#log.debug({ err }, 'a hint to the other nodes was lost'));
+  }
+
+  onConfirmed(listener: (ms: number, propagation: Propagation) => void): void {
+    this.#heard.confirmed.add((...how) => {
       try {
-        await removeNode(database, node.id);
+        listener(...how);
       } catch (err) {
-        log.warn(
-          { err },
-          'this node could not sign off; the others will wait for it until it is found silent',
-        );
+        // The logout is confirmed, whatever becomes of those who count.
+        this.#log.error({ err }, 'a listener to confirmations failed');
       }
-    },
-  };
+    });
+  }
+
+  onEnding(listener: (ending: Ending, event: EndingEvent, own: boolean) => void): void {
+    this.#heard.ending.add(listener);
+  }
+
+  onGap(listener: () => void): void {
+    this.#heard.gap.add(listener);
+  }
+
+  onHint(listener: (userIds: readonly number[]) => void): void {
+    this.#heard.hint.add(listener);
+  }
+
+  onBack(listener: () => void): void {
+    this.#heard.back.add(listener);
+  }
+
+  refused(): Readonly<Record<Refusal, number>> {
+    return this.#doorbell.refused();
+  }
+
+  state(): { ageMs: number; nodes: number; verifiers: number } {
+    const { node } = this;
+    return { ageMs: node.ageMs(), nodes: node.others + 1, verifiers: node.publisher.size };
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => this.node.close(resolve));
+    await this.#stopListening();
+    try {
+      await removeNode(this.#database, this.node.id);
+    } catch (err) {
+      this.#log.warn(
+        { err },
+        'this node could not sign off; the others will wait for it until it is found silent',
+      );
+    }
+  }
+
+  #read(event: EndingEvent): Ending {
+    const ending = endingOf(event);
+    this.#events.set(ending, event);
+    return ending;
+  }
+
+  async #timed(ask: (done: Done<Propagation>) => void): Promise<Propagation> {
+    const beganMs = this.#system.monotonicMs();
+    const propagation = await answered(ask);
+    this.#heard.confirmed.tell(this.#system.monotonicMs() - beganMs, propagation);
+    return propagation;
+  }
 }
 
 class Listeners<Told extends unknown[] = []> {

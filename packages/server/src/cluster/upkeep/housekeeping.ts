@@ -47,11 +47,7 @@ export function startHousekeeping(options: {
   let saidHeld = false;
   async function sweep(): Promise<void> {
     const now = system.now();
-    let userIds: number[];
-    do {
-      userIds = await markExpired(database, now, BATCH);
-      options.onRanOut(new Set(userIds));
-    } while (userIds.length === BATCH);
+    await markAllExpired(database, now, options.onRanOut);
     const ago = (days: number): Date => new Date(now.getTime() - days * 86_400_000);
     const keepFrom = ago(options.retentionDays);
     while ((await purgeSessions(database, keepFrom, BATCH)) === BATCH);
@@ -88,4 +84,16 @@ export function startHousekeeping(options: {
       await flushActivity();
     },
   };
+}
+
+async function markAllExpired(
+  database: Database,
+  now: Date,
+  onRanOut: (userIds: ReadonlySet<number>) => void,
+): Promise<void> {
+  let userIds: number[];
+  do {
+    userIds = await markExpired(database, now, BATCH);
+    onRanOut(new Set(userIds));
+  } while (userIds.length === BATCH);
 }

@@ -3,7 +3,7 @@ import { OTHERS, type RefusalType } from '../../domain/refusal.ts';
 import type { Database } from '../../store/database.ts';
 import { type Refusal, writeRefusals } from '../../store/refusals.ts';
 import type { System } from '../../system/system.ts';
-import { later } from '../../system/timers.ts';
+import { Soon } from '../../system/timers.ts';
 import { coalesced } from '../../system/coalesced.ts';
 
 const MINUTE_MS = 60_000;
@@ -44,13 +44,14 @@ export class RefusalLog {
   #left = { ...ROWS };
   #pending = new Map<string, Refusal>();
   #lost = 0;
-  #callOff: (() => void) | undefined;
+  readonly #writing: Soon;
   #writtenMs = Number.NEGATIVE_INFINITY;
 
   constructor(database: Database, system: System) {
     this.#database = database;
     this.#system = system;
     this.write = coalesced(() => this.#write());
+    this.#writing = new Soon(system, () => void this.write());
   }
 
   /**
@@ -90,16 +91,12 @@ export class RefusalLog {
         lastAt: at,
         last,
       });
-    this.#writeIn(Math.max(GATHER_MS, this.#writtenMs + EVERY_MS - this.#system.monotonicMs()));
+    this.#writing.in(Math.max(GATHER_MS, this.#writtenMs + EVERY_MS - this.#system.monotonicMs()));
   }
 
   async close(): Promise<void> {
     await this.write();
-    this.#callOff?.();
-  }
-
-  #writeIn(ms: number): void {
-    this.#callOff ??= later(this.#system, ms, () => void this.write());
+    this.#writing.callOff();
   }
 
   #beginMinute(minuteMs: number): void {
@@ -131,8 +128,7 @@ export class RefusalLog {
   }
 
   async #write(): Promise<void> {
-    this.#callOff?.();
-    this.#callOff = undefined;
+    this.#writing.callOff();
     const pending = this.#pending;
     if (pending.size === 0) return;
     this.#pending = new Map();
@@ -144,7 +140,7 @@ export class RefusalLog {
     } catch (err) {
       // An answer that was lost on the way makes a count too high: better than too low.
       for (const [key, refusal] of pending) this.#giveBack(key, refusal);
-      this.#writeIn(AGAIN_MS);
+      this.#writing.in(AGAIN_MS);
       this.#system.log.warn(
         { err, rows: pending.size },
         'refused attempts could not be recorded; it will be tried again',
