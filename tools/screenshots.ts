@@ -54,7 +54,7 @@ async function takeAll(): Promise<void> {
       CURFEW_DATA: join(scratch, 'data'),
       CURFEW_ISSUER: origin,
       CURFEW_SERVICE_KEYS: SERVICE_KEY,
-      CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}',
+      CURFEW_CLIENTS: '{"shop":{"name":"The shop"}}',
       PORT: String(port),
     },
     log: pino({ level: 'silent' }),

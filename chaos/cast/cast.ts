@@ -240,7 +240,7 @@ export class Cast {
       CURFEW_LEASE_MS: String(this.#options.leaseMs),
       CURFEW_ISSUER: ISSUER,
       CURFEW_SERVICE_KEYS: this.#serviceKey,
-      CURFEW_APPLICATIONS: JSON.stringify({ kiosk: {} }),
+      CURFEW_CLIENTS: JSON.stringify({ kiosk: {} }),
       // Tokens outlive the test: only a logout ends a session here.
       CURFEW_ACCESS_TOKEN_SECONDS: '7200',
       CURFEW_DEMO_ACCOUNTS: '0',

@@ -6,14 +6,14 @@ import { anyNode, pause, type World } from './world.ts';
 const AGAIN_MS = 100;
 const DEVICES = ['laptop', 'phone', 'tablet'];
 /** The second is what logouts of a whole application are sent for: few sessions are opened for it. */
-const APPLICATIONS = ['default', 'kiosk'] as const;
+const CLIENTS = ['default', 'kiosk'] as const;
 
 /** Opens a session for a user by the service key. */
 export async function openSession(world: World): Promise<void> {
   const { random } = world;
   const user = random.pick(world.users);
   const transport = random.pick(['bearer', 'bearer', 'opaque', 'cookie']);
-  const client = random.chance(0.15) ? APPLICATIONS[1] : APPLICATIONS[0];
+  const client = random.chance(0.15) ? CLIENTS[1] : CLIENTS[0];
   const device = random.pick(DEVICES);
   const node = anyNode(world);
   const sent = now();

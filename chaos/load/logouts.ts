@@ -183,9 +183,9 @@ const deviceOf = service('device', (world) => {
   return { ...reached, body: { scope: 'device', user_id: session.user, device_id: session.device } };
 });
 
-const application = service('application', (world) => {
+const client = service('client', (world) => {
   const ends = world.sessions.filter(({ client, over }) => client === 'kiosk' && !over);
-  return { cover: { client: 'kiosk' }, ends, body: { scope: 'application', client_id: 'kiosk' } };
+  return { cover: { client: 'kiosk' }, ends, body: { scope: 'client', client_id: 'kiosk' } };
 });
 
 /** Its confirmation comes with the answer of a first, unconfirmed request: see send-logout.ts. */
@@ -213,7 +213,7 @@ const MAKES: readonly (readonly [weight: number, make: Make])[] = [
   [4, user],
   [3, users],
   [4, deviceOf],
-  [3, application],
+  [3, client],
   [1, everyone],
 ];
 const WEIGHT = MAKES.reduce((sum, [weight]) => sum + weight, 0);

@@ -13,7 +13,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
   let page: Page;
   beforeAll(async () => {
     [site, browser] = await Promise.all([
-      openSite({ CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}' }),
+      openSite({ CURFEW_CLIENTS: '{"shop":{"name":"The shop"}}' }),
       openBrowser(),
     ]);
     for (const [email, name] of [
@@ -167,7 +167,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     // What one has opened stays open when there is news.
     await site.call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
-      body: { scope: 'application', client_id: 'token' },
+      body: { scope: 'client', client_id: 'token' },
     });
     await page.getByText('205 sessions', { exact: true }).first().waitFor();
     const history = page.getByRole('list', { name: 'History' });

@@ -27,7 +27,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
   let page: Page;
   beforeAll(async () => {
     [site, browser] = await Promise.all([
-      openSite({ CURFEW_APPLICATIONS: '{"shop":{"name":"The shop"}}' }),
+      openSite({ CURFEW_CLIENTS: '{"shop":{"name":"The shop"}}' }),
       openBrowser(),
     ]);
     await site.call('POST', '/v1/admin/users', {

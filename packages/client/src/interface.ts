@@ -24,7 +24,7 @@ export interface ClientOptions {
    * tabs and the next visit, where every script of the origin can read them. A server has none: there it is `memory`.
    */
   storage?: 'memory' | 'local' | undefined;
-  /** The application, as CURFEW_APPLICATIONS names it. Default: `default`. */
+  /** The application, as CURFEW_CLIENTS names it. Default: `default`. */
   clientId?: string | undefined;
   /** Addresses beside the authority's to which `fetch` carries the credential: origins, or `https://example.com/api` and what is below. */
   origins?: readonly string[] | undefined;

@@ -16,7 +16,7 @@ export class ConfigError extends Error {
   }
 }
 
-export interface Application extends Lifetimes {
+export interface Client extends Lifetimes {
   clientId: string;
   name: string;
   audience: string;
@@ -40,6 +40,8 @@ type Grouped = {
 
 /** What is made of several settings, or of one in another form. */
 interface Derived {
+  /** Settings that were given under their old names. */
+  oldNames: readonly string[];
   production: boolean;
   database:
     | {
@@ -55,7 +57,7 @@ interface Derived {
   issuer: string;
   /** Curfew's own audience: what administers or changes a password needs a credential for it. */
   audience: string;
-  applications: ReadonlyMap<string, Application>;
+  clients: ReadonlyMap<string, Client>;
   cookie: {
     name: string;
     /** Names that an earlier setup may have used in the places of `alsoClear`. */
@@ -72,7 +74,7 @@ interface Derived {
 /** The settings, parsed and judged: read-only from here on. */
 export type Config = Readonly<Grouped & Derived>;
 
-const BUILT_IN_APPLICATIONS = ['default', 'envelope', 'session-id', 'token', 'cookie'] as const;
+const BUILT_IN_CLIENTS = ['default', 'envelope', 'session-id', 'token', 'cookie'] as const;
 
 export type Environment = Record<string, string | undefined>;
 
@@ -98,15 +100,16 @@ export function inspectSettings(environment: Environment): { config: Config; fau
   };
   const values = parseSettings(environment, report);
   judge(values, report);
-  const known = applications(values, issuerOf(values), report);
+  const known = clients(values, issuerOf(values), report);
   judgeRetention(values, known, report);
-  return { config: configOf(values, known), faults: found };
+  const oldNames = Object.keys(RENAMED).filter((was) => environment[was]);
+  return { config: { ...configOf(values, known), oldNames }, faults: found };
 }
 
 const DAY_SECONDS = 86_400;
 
 /** What ended a credential is kept for as long as somebody may show it. */
-function judgeRetention(values: Values, known: Map<string, Application>, report: Report): void {
+function judgeRetention(values: Values, known: Map<string, Client>, report: Report): void {
   const longest = Math.max(
     ...[...known.values()].map((one) => Math.max(one.absoluteSeconds, one.accessTokenSeconds)),
   );
@@ -115,7 +118,7 @@ function judgeRetention(values: Values, known: Map<string, Application>, report:
     if (values[name] < days)
       report(
         name,
-        `is ${values[name]}, and a session may live for ${days} days here (CURFEW_ABSOLUTE_SECONDS, CURFEW_APPLICATIONS). Set it to ${days} or more.`,
+        `is ${values[name]}, and a session may live for ${days} days here (CURFEW_ABSOLUTE_SECONDS, CURFEW_CLIENTS). Set it to ${days} or more.`,
       );
 }
 
@@ -164,7 +167,7 @@ const isProduction = (values: Values): boolean =>
 const demoAccountsOf = (values: Values): boolean =>
   values.CURFEW_DEMO_ACCOUNTS ?? (values.DATABASE_URL === undefined && !isProduction(values));
 
-function configOf(values: Values, applicationsByName: Map<string, Application>): Config {
+function configOf(values: Values, clientsByName: Map<string, Client>): Omit<Config, 'oldNames'> {
   const issuer = issuerOf(values);
   return {
     ...placed(values),
@@ -173,7 +176,7 @@ function configOf(values: Values, applicationsByName: Map<string, Application>):
     demoAccounts: demoAccountsOf(values),
     issuer,
     audience: values.CURFEW_AUDIENCE ?? issuer,
-    applications: applicationsByName,
+    clients: clientsByName,
     cookie: cookieOf(values, new URL(issuer).protocol === 'https:'),
     trustedOrigins: new Set([...ownOrigins(issuer, values.PORT), ...values.CURFEW_TRUSTED_ORIGINS]),
     hashing: {
@@ -221,7 +224,14 @@ function cookieOf(values: Values, secure: boolean): Config['cookie'] {
   };
 }
 
-/** Settings of earlier versions, and what to do about each. */
+/** What settings are called now, by their old names. */
+export const RENAMED: Record<string, string> = Object.fromEntries(
+  (Object.entries(SETTINGS) as [string, Setting][]).flatMap(([name, { was }]) =>
+    was === undefined ? [] : [[was, name]],
+  ),
+);
+
+/** Settings of earlier versions that are no more, and what to do about each. */
 export const GONE: Record<string, string> = {
   CURFEW_ALLOW_EMBEDDED:
     'is gone: the embedded database now syncs each commit to the disk, and may be used in production. Leave it out.',
@@ -229,9 +239,13 @@ export const GONE: Record<string, string> = {
 
 function parseSettings(environment: Environment, report: Report): Values {
   const values: Record<string, unknown> = {};
-  for (const [name, { form }] of Object.entries(SETTINGS)) {
+  const earlier = (was: string | undefined): string | undefined =>
+    was === undefined ? undefined : environment[was];
+  for (const [name, { form, was }] of Object.entries(SETTINGS) as [string, Setting][]) {
+    if (environment[name] && earlier(was))
+      report(name, `is given, and ${was} too, which is its old name: give one of them.`);
     const given = name === 'NODE_ENV' ? (environment[name] ?? process.env[name]) : environment[name];
-    const parsed = parseSetting(form, given);
+    const parsed = parseSetting(form, given || earlier(was));
     if (parsed.ok) values[name] = parsed.value;
     else {
       report(name, parsed.sentence);
@@ -239,7 +253,12 @@ function parseSettings(environment: Environment, report: Report): Values {
     }
   }
   for (const name of Object.keys(environment))
-    if (name.startsWith('CURFEW_') && !(name in SETTINGS) && !(name in COMMAND_SETTINGS)) {
+    if (
+      name.startsWith('CURFEW_') &&
+      !(name in SETTINGS) &&
+      !(name in COMMAND_SETTINGS) &&
+      !(name in RENAMED)
+    ) {
       if (!(name in GONE)) report(name, 'there is no such setting; docs/settings.md lists them all.');
       else if (environment[name] !== '') report(name, GONE[name] as string);
     }
@@ -274,12 +293,12 @@ export function readCommandSettings(environment: Environment): {
   return { url: read('CURFEW_URL'), serviceKey: read('CURFEW_SERVICE_KEY') };
 }
 
-function applications(values: Values, issuer: string, report: Report): Map<string, Application> {
-  const given = values.CURFEW_APPLICATIONS;
-  const result = new Map<string, Application>();
-  for (const clientId of new Set([...BUILT_IN_APPLICATIONS, ...Object.keys(given)])) {
+function clients(values: Values, issuer: string, report: Report): Map<string, Client> {
+  const given = values.CURFEW_CLIENTS;
+  const result = new Map<string, Client>();
+  for (const clientId of new Set([...BUILT_IN_CLIENTS, ...Object.keys(given)])) {
     const own = given[clientId] ?? {};
-    const application: Application = {
+    const client: Client = {
       clientId,
       name: own.name ?? clientId,
       idleSeconds: own.idleSeconds ?? values.CURFEW_IDLE_SECONDS,
@@ -289,19 +308,19 @@ function applications(values: Values, issuer: string, report: Report): Map<strin
       audience: own.audience ?? values.CURFEW_AUDIENCE ?? issuer,
       algorithm: own.algorithm ?? 'EdDSA',
     };
-    if (application.idleSeconds > application.absoluteSeconds)
+    if (client.idleSeconds > client.absoluteSeconds)
       report(
         own.idleSeconds === undefined && own.absoluteSeconds === undefined
           ? 'CURFEW_IDLE_SECONDS'
-          : 'CURFEW_APPLICATIONS',
-        `the idle lifetime of "${clientId}" (${application.idleSeconds} s) is longer than its absolute one (${application.absoluteSeconds} s).`,
+          : 'CURFEW_CLIENTS',
+        `the idle lifetime of "${clientId}" (${client.idleSeconds} s) is longer than its absolute one (${client.absoluteSeconds} s).`,
       );
-    if (own.audience !== undefined && (BUILT_IN_APPLICATIONS as readonly string[]).includes(clientId))
+    if (own.audience !== undefined && (BUILT_IN_CLIENTS as readonly string[]).includes(clientId))
       report(
-        'CURFEW_APPLICATIONS',
+        'CURFEW_CLIENTS',
         `"${clientId}" has no audience of its own: the pages and the four contracts are Curfew's own. Set CURFEW_AUDIENCE, or name another application.`,
       );
-    result.set(clientId, application);
+    result.set(clientId, client);
   }
   return result;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isNoSecret, PASSWORD_MIN_LENGTH } from './domain/password.ts';
-import { applicationsForm } from './system/applications-form.ts';
+import { clientsForm } from './system/clients-form.ts';
 import {
   databaseUrl,
   flag,
@@ -20,6 +20,8 @@ import {
 export interface Setting {
   form: z.ZodType;
   about: string;
+  /** Its name in earlier versions, which is still understood. */
+  was?: string;
   /** Where its value is in the configuration. Not given: `config.ts` makes something of it. */
   as?: string;
 }
@@ -183,8 +185,9 @@ const IDENTITY = {
     about:
       'Secrets of back ends, comma-separated: they may open sessions for users who logged in elsewhere and call the administration.',
   },
-  CURFEW_APPLICATIONS: {
-    form: applicationsForm,
+  CURFEW_CLIENTS: {
+    was: 'CURFEW_APPLICATIONS',
+    form: clientsForm,
     about:
       'Applications (client_id) as JSON: {"shop":{"idleSeconds":1800,"absoluteSeconds":43200,"accessTokenSeconds":300,"opaqueAccessSeconds":3600,"audience":"https://shop.example","algorithm":"ES256"}}. "default", "envelope", "session-id", "token" and "cookie" exist already and can be changed here.',
   },

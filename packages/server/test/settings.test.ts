@@ -84,7 +84,7 @@ const BAD: Record<string, string[]> = {
   CURFEW_KEY_PREVIOUS: [SECRET],
   CURFEW_ISSUER: ADDRESSES,
   CURFEW_SERVICE_KEYS: [SECRET, `${'k'.repeat(32)},${SECRET}`],
-  CURFEW_APPLICATIONS: [
+  CURFEW_CLIENTS: [
     'shop',
     '[]',
     '3',
@@ -193,8 +193,7 @@ test.each<Environment>([
   { CURFEW_ISSUER: 'https://auth.example.com/base' },
   { CURFEW_TRUSTED_PROXIES: '10.0.0.0/8, ::1,' },
   {
-    CURFEW_APPLICATIONS:
-      '{"shop":{"name":"Shop","idleSeconds":60,"audience":"https://a","algorithm":"ES256"}}',
+    CURFEW_CLIENTS: '{"shop":{"name":"Shop","idleSeconds":60,"audience":"https://a","algorithm":"ES256"}}',
   },
   { NODE_ENV: 'development' },
   { REDIS_URL: 'redis://h' },
@@ -264,6 +263,17 @@ describe('production', () => {
       /^CURFEW_ALLOW_EMBEDDED: is gone: .* may be used in production\. Leave it out\.$/,
     );
     expect(() => readConfig({ ...production, CURFEW_ALLOW_EMBEDDED: '' })).not.toThrow();
+  });
+
+  test('understands a setting by its old name, says so, and refuses both names at once', () => {
+    const shop = '{"shop":{"idleSeconds":60}}';
+    const { clients, oldNames } = readConfig({ ...production, CURFEW_APPLICATIONS: shop });
+    expect(clients.get('shop')?.idleSeconds).toBe(60);
+    expect(oldNames).toEqual(['CURFEW_APPLICATIONS']);
+    expect(readConfig({ ...production, CURFEW_CLIENTS: shop, CURFEW_APPLICATIONS: '' }).oldNames).toEqual([]);
+    expect(() => readConfig({ ...production, CURFEW_CLIENTS: shop, CURFEW_APPLICATIONS: shop })).toThrow(
+      'CURFEW_CLIENTS: is given, and CURFEW_APPLICATIONS too, which is its old name: give one of them.',
+    );
   });
 
   test('is that of the process too, whatever is passed', () => {

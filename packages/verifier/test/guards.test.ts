@@ -29,7 +29,7 @@ afterAll(() => stage.close());
 /** Other test files run in this process, and must find its Request and Response as they were. */
 const ALONE = { overrideGlobalObjects: false };
 
-const applications: Record<string, () => RequestListener | Promise<RequestListener>> = {
+const clients: Record<string, () => RequestListener | Promise<RequestListener>> = {
   express() {
     const app = express();
     app.all('/', expressGuard(verifier, options), (req, res) => {
@@ -74,11 +74,11 @@ const applications: Record<string, () => RequestListener | Promise<RequestListen
   },
 };
 
-describe.each(Object.keys(applications))('%s', (name) => {
+describe.each(Object.keys(clients))('%s', (name) => {
   let server: Server;
   let url: string;
   beforeAll(async () => {
-    server = createServer(await applications[name]?.());
+    server = createServer(await clients[name]?.());
     await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });

@@ -32,7 +32,7 @@ beforeAll(async () => {
   const root = join(import.meta.dirname, '../../..');
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-b', 'packages/verifier'], { cwd: root });
   stage = await openStage({
-    CURFEW_APPLICATIONS: JSON.stringify({ es: { algorithm: 'ES256' }, rs: { algorithm: 'RS256' } }),
+    CURFEW_CLIENTS: JSON.stringify({ es: { algorithm: 'ES256' }, rs: { algorithm: 'RS256' } }),
   });
 });
 afterAll(() => stage?.close());

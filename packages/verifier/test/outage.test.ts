@@ -19,9 +19,9 @@ let verifier: Verifier;
 let aheadMs = 0;
 const clock = openHandClock();
 beforeAll(async () => {
-  const applications = { elsewhere: { audience: 'https://elsewhere.example' } };
+  const clients = { elsewhere: { audience: 'https://elsewhere.example' } };
   stage = await openStage(
-    { CURFEW_APPLICATIONS: JSON.stringify(applications) },
+    { CURFEW_CLIENTS: JSON.stringify(clients) },
     { now: () => new Date(clock.wallMs + aheadMs) },
     clock,
   );

@@ -15,7 +15,7 @@ import { openStage, type Stage } from './door.ts';
 
 const LEASE_MS = 2500;
 
-const APPLICATIONS = {
+const CLIENTS = {
   curve: { algorithm: 'ES256' },
   rivest: { algorithm: 'RS256' },
   elsewhere: { audience: 'https://elsewhere.example' },
@@ -28,7 +28,7 @@ let ahead = 0;
 beforeAll(async () => {
   stage = await openStage(
     {
-      CURFEW_APPLICATIONS: JSON.stringify(APPLICATIONS),
+      CURFEW_CLIENTS: JSON.stringify(CLIENTS),
       // Nobody waits for its end here, and a busy machine must not lose it.
       CURFEW_LEASE_MS: String(LEASE_MS),
     },

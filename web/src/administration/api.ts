@@ -1,3 +1,4 @@
+import type { ListedClient } from '@curfew/protocol/wire/client';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logout } from '@curfew/protocol/wire/logout';
 import type { UserSession } from '@curfew/protocol/wire/session';
@@ -8,17 +9,11 @@ import { throwRefusal } from '../session/problem.ts';
 
 /* What the administration asks of the public API, and nothing beside it. */
 
-export interface Application {
-  client_id: string;
-  name: string;
-  sessions: number | null;
-}
-
 /** Whom a logout reaches, as `POST /v1/admin/logout` takes it. */
 type Target =
   | { scope: 'sessions'; sessions: string[] }
   | { scope: 'user'; user_id: number }
-  | { scope: 'application'; client_id: string }
+  | { scope: 'client'; client_id: string }
   | { scope: 'everyone'; confirm?: number };
 
 export interface Sessions {
@@ -40,7 +35,7 @@ export interface Api {
   resetPassword(id: number): Promise<string>;
   /** The newest sessions of a user, so many at least where there are: those alive, or with `ended` those that are over. */
   sessionsOf(userId: number, ended: boolean, atLeast: number): Promise<Sessions>;
-  applications(): Promise<{ applications: Application[]; counted_at: string | null }>;
+  clients(): Promise<{ clients: ListedClient[]; counted_at: string | null }>;
   /** @throws Refused; `confirmation_required` carries the count */
   end(target: Target): Promise<Logout>;
   /** How many sessions "everyone" would end. Ends none. */
@@ -89,7 +84,7 @@ export function createApi(client: Client, askForPassword: () => Promise<boolean>
       } while (before !== null && sessions.length < atLeast);
       return { sessions, more: before !== null };
     },
-    applications: () => get('applications'),
+    clients: () => get('clients'),
     async end(target) {
       if (target.scope !== 'sessions' || target.sessions.length <= AT_ONCE) return send('logout', target);
       const first = await this.end({ ...target, sessions: target.sessions.slice(0, AT_ONCE) });

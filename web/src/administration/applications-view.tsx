@@ -1,9 +1,10 @@
+import type { ListedClient } from '@curfew/protocol/wire/client';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { say, sayCount, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { relative } from '../text/time.ts';
-import type { Api, Application } from './api.ts';
+import type { Api } from './api.ts';
 import { EveryoneDialog } from './everyone-dialog.tsx';
 import { useRegularly } from './live.ts';
 import { attempt, endedOutcome, faultOf, type Outcome, OutcomeNotice } from './outcome.tsx';
@@ -16,15 +17,15 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
   const texts = useTexts();
   const { tag, page, administration } = texts;
   const words = administration.apps;
-  const applications = useSignal<Application[] | null>(null);
+  const applications = useSignal<ListedClient[] | null>(null);
   const countedAt = useSignal<string | null>(null);
   const fault = useSignal<string | null>(null);
   const outcome = useSignal<Outcome | null>(null);
-  const asked = useSignal<Application | 'everyone' | null>(null);
+  const asked = useSignal<ListedClient | 'everyone' | null>(null);
   const load = async (): Promise<void> => {
     try {
-      const answer = await api.applications();
-      applications.value = answer.applications;
+      const answer = await api.clients();
+      applications.value = answer.clients;
       countedAt.value = answer.counted_at;
       fault.value = null;
     } catch (error) {
@@ -117,7 +118,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
           bad
           go={() =>
             attempt(texts, outcome, async () =>
-              endedOutcome(texts, await api.end({ scope: 'application', client_id: dialog.client_id })),
+              endedOutcome(texts, await api.end({ scope: 'client', client_id: dialog.client_id })),
             )
           }
           onClose={close}

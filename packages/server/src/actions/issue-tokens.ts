@@ -1,6 +1,6 @@
 import { accessLifeSeconds, type Grant, type LiveSession } from '../domain/session.ts';
 import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tokens.ts';
-import type { Application } from '../config.ts';
+import type { Client } from '../config.ts';
 import type { World } from '../world/world.ts';
 
 /** What the caller is given, once. */
@@ -25,16 +25,11 @@ interface PreparedTokens {
 }
 
 /** New secrets for a grant, and the rows that will stand for them. */
-export function prepareTokens(
-  world: World,
-  grant: Grant,
-  application: Application,
-  expiresAt: Date,
-): PreparedTokens {
+export function prepareTokens(world: World, grant: Grant, client: Client, expiresAt: Date): PreparedTokens {
   const now = world.system.now();
   const secrets = new Map(KINDS[grant].map((kind) => [kind, newSecret(kind, world.system.randomBytes)]));
   const accessUntil = new Date(
-    Math.min(now.getTime() + application.opaqueAccessSeconds * 1000, expiresAt.getTime()),
+    Math.min(now.getTime() + client.opaqueAccessSeconds * 1000, expiresAt.getTime()),
   );
   return {
     secrets,
@@ -84,17 +79,17 @@ export async function issueTokens(
 }
 
 function opaqueLife(world: World, session: LiveSession): number {
-  const application = applicationOf(world, session.clientId);
+  const client = clientOf(world, session.clientId);
   const left = Math.floor((session.expiresAt.getTime() - world.system.now().getTime()) / 1000);
-  return Math.max(1, Math.min(application.opaqueAccessSeconds, left));
+  return Math.max(1, Math.min(client.opaqueAccessSeconds, left));
 }
 
 /** The application of a session; one that was taken out of the settings keeps the default's lifetimes. */
-export function applicationOf(world: World, clientId: string): Application {
-  const { applications } = world.config;
-  const application = applications.get(clientId) ?? applications.get('default');
-  if (!application) throw new Error('there is no default application');
-  return application;
+export function clientOf(world: World, clientId: string): Client {
+  const { clients } = world.config;
+  const client = clients.get(clientId) ?? clients.get('default');
+  if (!client) throw new Error('there is no default application');
+  return client;
 }
 
 /** Signs an access token of a session, as of an instant. The same instant and `jti` give the same claims. */
@@ -104,13 +99,13 @@ export async function signFor(
   { at, epoch }: AsOf,
   jti: string,
 ): Promise<{ text: string; expiresInSeconds: number }> {
-  const application = applicationOf(world, session.clientId);
-  const life = accessLifeSeconds(at, application.accessTokenSeconds, session);
+  const client = clientOf(world, session.clientId);
+  const life = accessLifeSeconds(at, client.accessTokenSeconds, session);
   const iat = Math.floor(at.getTime() / 1000);
   const text = await world.keys.sign(
     {
       iss: world.config.issuer,
-      aud: application.audience,
+      aud: client.audience,
       sub: String(session.userId),
       sid: session.sid,
       client_id: session.clientId,
@@ -121,7 +116,7 @@ export async function signFor(
       exp: iat + life,
       jti,
     },
-    application.algorithm,
+    client.algorithm,
   );
   return { text, expiresInSeconds: life };
 }

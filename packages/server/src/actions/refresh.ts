@@ -13,7 +13,7 @@ import {
 } from '../domain/tokens.ts';
 import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
 import { endNamed } from './end-named.ts';
-import { applicationOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
+import { clientOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /**
@@ -143,10 +143,7 @@ async function spend(
     refreshHash: hashSecret(successorSecret(token.text, nonce, 'refresh')),
     accessHash: hashSecret(successorSecret(token.text, nonce, 'access')),
     accessSeconds: new Map(
-      [...world.config.applications].map(([clientId, application]) => [
-        clientId,
-        application.opaqueAccessSeconds,
-      ]),
+      [...world.config.clients].map(([clientId, client]) => [clientId, client.opaqueAccessSeconds]),
     ),
     spentBy: by,
     purge:
@@ -189,7 +186,7 @@ async function successors(
   if (id === null) throw new Error('the successor of a refresh token has no access token');
   // As the row has it: never beyond the session.
   const sessionSeconds = Math.floor((session.expiresAt.getTime() - spentAt.getTime()) / 1000);
-  const life = Math.min(applicationOf(world, session.clientId).opaqueAccessSeconds, sessionSeconds);
+  const life = Math.min(clientOf(world, session.clientId).opaqueAccessSeconds, sessionSeconds);
   return { access: { text: accessText(id, secret), expiresInSeconds: left(life) }, refresh: refreshText };
 }
 

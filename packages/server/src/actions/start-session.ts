@@ -2,7 +2,7 @@ import { plainName } from '../domain/plain-name.ts';
 import { type Grant, idleExpiry, type LiveSession } from '../domain/session.ts';
 import { type Act, insertNewSession } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
-import { applicationOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
+import { clientOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /** What a client says of the device it runs on. */
@@ -64,13 +64,13 @@ export async function openSession(
   act: Act,
 ): Promise<OpenedSession | null> {
   const { system, memory } = world;
-  const application = applicationOf(world, how.clientId);
+  const client = clientOf(world, how.clientId);
   const { grant } = how;
   const asOf = asOfNow(world);
   const now = asOf.at;
-  const expiresAt = new Date(now.getTime() + application.absoluteSeconds * 1000);
-  const idleExpiresAt = idleExpiry(now, application.idleSeconds, expiresAt);
-  const prepared = prepareTokens(world, grant, application, expiresAt);
+  const expiresAt = new Date(now.getTime() + client.absoluteSeconds * 1000);
+  const idleExpiresAt = idleExpiry(now, client.idleSeconds, expiresAt);
+  const prepared = prepareTokens(world, grant, client, expiresAt);
   const facts = {
     sid: system.uuid(),
     userId: subject.userId,
@@ -78,7 +78,7 @@ export async function openSession(
     deviceId: how.device.id ?? system.uuid(),
     contract: how.contract,
     grant,
-    idleSeconds: application.idleSeconds,
+    idleSeconds: client.idleSeconds,
     idleExpiresAt,
     expiresAt,
   };

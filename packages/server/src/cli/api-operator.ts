@@ -257,7 +257,7 @@ function bodyOf(target: AdminTarget): Record<string, unknown> {
     case 'device':
       return { scope: 'device', user_id: target.userId, device_id: target.deviceId };
     case 'client':
-      return { scope: 'application', client_id: target.clientId };
+      return { scope: 'client', client_id: target.clientId };
     case 'everyone':
       return { scope: 'everyone' };
     case 'others':

@@ -26,7 +26,7 @@ export async function requireEmail(text: string, kind: 'email' | 'login' = 'emai
 }
 
 /** @throws UsageError when it cannot be the name of an application */
-export async function requireApplication(text: string): Promise<string> {
+export async function requireClient(text: string): Promise<string> {
   if (!(await fields()).clientId.safeParse(text).success)
     throw new UsageError(`${text} is not the name of an application.`);
   return text;

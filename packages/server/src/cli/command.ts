@@ -78,10 +78,10 @@ function parse(command: Command, args: string[], environment: Environment, strea
       args,
       allowPositionals: true,
       options: Object.fromEntries(
-        Object.entries(options).map(([name, { value }]) => [
-          name,
-          { type: value === undefined ? 'boolean' : 'string' } as const,
-        ]),
+        Object.entries(options).flatMap(([name, { value, was }]) => {
+          const taken = { type: value === undefined ? 'boolean' : 'string' } as const;
+          return [[name, taken], ...(was === undefined ? [] : [[was, taken]])];
+        }),
       ),
     });
   } catch (error) {
@@ -95,10 +95,14 @@ function parse(command: Command, args: string[], environment: Environment, strea
   // What is too much is not repeated: it may be a password that somebody thought would go there.
   if (operands.length < wanted.length || operands.length > most)
     throw new UsageError(`usage: ${usageOf(command)}`);
-  return new CommandLine({
-    environment,
-    operands,
-    values: parsed.values as Record<string, string | boolean | undefined>,
-    terminal: openTerminal(streams, parsed.values['json'] === true),
-  });
+  const terminal = openTerminal(streams, parsed.values['json'] === true);
+  const values = parsed.values as Record<string, string | boolean | undefined>;
+  for (const [name, { was }] of Object.entries(options)) {
+    if (was === undefined || values[was] === undefined) continue;
+    if (values[name] !== undefined)
+      throw new UsageError(`--${was} is the old name of --${name}: give one of them.`);
+    terminal.note(`--${was} is the old name of --${name}.`);
+    values[name] = values[was];
+  }
+  return new CommandLine({ environment, operands, values, terminal });
 }

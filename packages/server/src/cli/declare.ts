@@ -30,6 +30,8 @@ export interface Option {
   /** What stands for the value in the help; an option without it is a switch. */
   value?: string;
   about: string;
+  /** Its name in earlier versions, which is still understood. */
+  was?: string;
 }
 
 export interface Operand {

@@ -1,7 +1,7 @@
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { type Command, type CommandLine, EXIT, Refused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
-import { findUser, requireApplication } from './arguments.ts';
+import { findUser, requireClient } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { counted } from './terminal.ts';
@@ -12,7 +12,7 @@ const logout: Command = {
   words: 'logout',
   summary: 'End all sessions of a user, a device, an application, a list of users, or everyone',
   description: [
-    'One of --user, --users, --app and --everyone. Takes effect at once however many sessions there are, and answers when no process of the authority accepts a credential of an ended session any more.',
+    'One of --user, --users, --client and --everyone. Takes effect at once however many sessions there are, and answers when no process of the authority accepts a credential of an ended session any more.',
     '--everyone counts first. On a terminal it asks for the number; elsewhere it ends nothing (exit code 3) until the number is confirmed with --confirm, where a twentieth of drift is allowed for, or with --yes.',
   ],
   anywhere: true,
@@ -23,7 +23,7 @@ const logout: Command = {
       value: 'LIST',
       about: 'Every session of these users, separated by commas; - reads them from standard input.',
     },
-    app: { value: 'APPLICATION', about: 'Every session with this application (client_id).' },
+    client: { value: 'CLIENT', about: 'Every session with this application (client_id).', was: 'app' },
     everyone: { about: 'Every session there is.' },
     confirm: { value: 'N', about: 'With --everyone: go ahead if about so many sessions end.' },
     yes: { about: 'With --everyone: go ahead however many there are.' },
@@ -32,15 +32,15 @@ const logout: Command = {
   examples: [
     'curfew logout --user ada@example.com',
     'curfew logout --user 2 --device laptop-1',
-    'curfew logout --app shop --dry-run',
-    'curfew logout --app shop --note "stolen key"',
+    'curfew logout --client shop --dry-run',
+    'curfew logout --client shop --note "stolen key"',
     'curfew logout --everyone',
   ],
   async run(line) {
-    const given = ['user', 'users', 'app', 'everyone'].filter(
+    const given = ['user', 'users', 'client', 'everyone'].filter(
       (name) => line.text(name) !== undefined || line.flag(name),
     );
-    if (given.length !== 1) throw new UsageError('say whom: one of --user, --users, --app and --everyone.');
+    if (given.length !== 1) throw new UsageError('specify one of --user, --users, --client and --everyone.');
     if (line.text('device') !== undefined && given[0] !== 'user')
       throw new UsageError('--device goes with --user: a device is one of a user.');
     const confirm = line.whole('confirm', 0);
@@ -60,9 +60,9 @@ const logout: Command = {
 export const logoutCommands: Command[] = [logout];
 
 async function targetOf(line: CommandLine, operator: Operator, listed: string[]): Promise<AdminTarget> {
-  const [user, app, device] = [line.text('user'), line.text('app'), line.text('device')];
+  const [user, client, device] = [line.text('user'), line.text('client'), line.text('device')];
   if (line.flag('everyone')) return { scope: 'everyone' };
-  if (app !== undefined) return { scope: 'client', clientId: await requireApplication(app) };
+  if (client !== undefined) return { scope: 'client', clientId: await requireClient(client) };
   if (user !== undefined) {
     const { id } = await findUser(operator, user);
     if (device === undefined) return { scope: 'user', userId: id };

@@ -1,7 +1,7 @@
 import type { UserSession } from '@curfew/protocol/wire/session';
 import { type Command, EXIT, Refused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
-import { findUser, requireApplication, requireSid } from './arguments.ts';
+import { findUser, requireClient, requireSid } from './arguments.ts';
 import { withOperator } from './reach.ts';
 import { table } from './terminal.ts';
 
@@ -11,7 +11,7 @@ const list: Command = {
   anywhere: true,
   options: {
     user: { value: 'USER', about: 'Only those of this user, by number or by e-mail address.' },
-    app: { value: 'APPLICATION', about: 'Only those of this application (client_id).' },
+    client: { value: 'CLIENT', about: 'Only those of this application (client_id).', was: 'app' },
     ended: { about: 'Ended ones too, with how they ended.' },
     limit: { value: 'N', about: 'At most so many, 100 unless given, up to 1000.' },
     before: { value: 'SESSION', about: 'Go on before this session.' },
@@ -19,11 +19,11 @@ const list: Command = {
   examples: ['curfew sessions list --user ada@example.com', 'curfew sessions list --ended --json'],
   async run(line) {
     const of = line.text('user');
-    const app = line.text('app');
+    const client = line.text('client');
     const before = line.text('before');
     const limit = line.whole('limit', 1, 1000) ?? 100;
     const filter = {
-      clientId: app === undefined ? null : await requireApplication(app),
+      clientId: client === undefined ? null : await requireClient(client),
       before: before === undefined ? null : await requireSid(before),
       ended: line.flag('ended'),
     };
@@ -70,7 +70,7 @@ function sessionTable(sessions: UserSession[], ended: boolean): string {
       'SESSION',
       'USER',
       'E-MAIL',
-      'APPLICATION',
+      'CLIENT',
       'DEVICE',
       'FROM',
       'SINCE (UTC)',

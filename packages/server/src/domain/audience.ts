@@ -4,7 +4,7 @@ import type { LiveSession } from './session.ts';
 interface Audiences {
   /** Curfew's own. */
   readonly audience: string;
-  readonly applications: ReadonlyMap<string, { audience: string }>;
+  readonly clients: ReadonlyMap<string, { audience: string }>;
 }
 
 /**
@@ -12,10 +12,10 @@ interface Audiences {
  * tokens that say so, opaque ones or a cookie. Null when the application is gone from the settings: then for nobody.
  */
 export function audienceOf(
-  { applications }: Audiences,
+  { clients }: Audiences,
   { clientId }: Pick<LiveSession, 'clientId'>,
 ): string | null {
-  return applications.get(clientId)?.audience ?? null;
+  return clients.get(clientId)?.audience ?? null;
 }
 
 /** Whether a session's credentials are for Curfew itself. */

@@ -164,15 +164,15 @@ async function openKeys(
   closers: Closers,
 ): Promise<KeyRing> {
   const { log } = system;
-  const applications = [...config.applications.values()];
+  const clients = [...config.clients.values()];
   const keys = await openKeyRing({
     database,
     system,
     encryptionKey,
     previousKey: config.previousKey,
     issuer: config.issuer,
-    audiences: [...new Set(applications.map((application) => application.audience))],
-    algorithms: [...new Set(applications.map((application) => application.algorithm))],
+    audiences: [...new Set(clients.map((client) => client.audience))],
+    algorithms: [...new Set(clients.map((client) => client.algorithm))],
     rotationDays: config.keys.rotationDays,
     publishSeconds: config.keys.publishSeconds,
     keepSeconds: tokenLifeSeconds(config) + 60,
@@ -236,5 +236,5 @@ function startUpkeep(
 }
 
 /** How often use is written to the database: well below the shortest lifetime without it. */
-const flushMs = ({ applications }: Config): number =>
-  flushSeconds(Math.min(...[...applications.values()].map(({ idleSeconds }) => idleSeconds))) * 1000;
+const flushMs = ({ clients }: Config): number =>
+  flushSeconds(Math.min(...[...clients.values()].map(({ idleSeconds }) => idleSeconds))) * 1000;

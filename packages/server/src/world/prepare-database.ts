@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts';
+import { type Config, RENAMED } from '../config.ts';
 import { PASSWORD_MIN_LENGTH } from '../domain/password.ts';
 import type { Database } from '../store/database.ts';
 import { claimIncarnation } from '../store/epoch.ts';
@@ -40,6 +40,8 @@ export async function prepareDatabase(
       { setting: 'CURFEW_PASSWORD_MIN_LENGTH' },
       `new passwords may have ${config.passwordMinLength} characters: fewer than ${PASSWORD_MIN_LENGTH} are quickly guessed`,
     );
+  for (const was of config.oldNames)
+    log.warn({ setting: was }, `${was} is the old name of ${RENAMED[was]}: give the setting its new name`);
   const broughtBack = await bringLogBack(database);
   if (broughtBack)
     log.warn(

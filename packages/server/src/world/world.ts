@@ -54,4 +54,4 @@ export function actOf(world: World, origin: Origin, actor: string): Act {
 
 /** The longest life of an access token, of any application. */
 export const tokenLifeSeconds = (config: Config): number =>
-  Math.max(...[...config.applications.values()].map((application) => application.accessTokenSeconds));
+  Math.max(...[...config.clients.values()].map((client) => client.accessTokenSeconds));

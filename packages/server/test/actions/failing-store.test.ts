@@ -69,7 +69,7 @@ describe('a statement fails', () => {
   test('an application is logged out although its sessions cannot be counted, and the log says so', async () => {
     const { bearer } = await opened(on.call, (await newUser(on.call)).id, { client_id: 'token' });
     const ended = await without(/first_cut_being_marked/, () =>
-      admin('POST', '/v1/admin/logout', { scope: 'application', client_id: 'token' }),
+      admin('POST', '/v1/admin/logout', { scope: 'client', client_id: 'token' }),
     );
     expect([ended.status, ended.json.confirmed]).toEqual([200, true]);
     expect((await on.call('GET', '/v1/session', { bearer })).status).toBe(401);

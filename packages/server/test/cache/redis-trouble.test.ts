@@ -124,7 +124,7 @@ describe.runIf(present)('Redis in trouble', () => {
     });
     const end = (body: object) =>
       on.call('POST', '/v1/admin/logout', { bearer: admin.json.access_token, body });
-    expect((await end({ scope: 'application', client_id: 'envelope' })).status).toBe(200);
+    expect((await end({ scope: 'client', client_id: 'envelope' })).status).toBe(200);
     await until(async () => (await direct.exists(...KEYS)) === 0);
     await fill(await logIn(on));
     expect((await end({ scope: 'everyone', confirm: 2 })).status).toBe(200);

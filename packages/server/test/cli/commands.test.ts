@@ -131,9 +131,9 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(listed.code).toBe(0);
     const [session] = listed.json.sessions;
     expect(session).toMatchObject({ user_id: 3, active: true, ended: null, device: { id: 'phone' } });
-    const shown = await cf(['sessions', 'list', '--user', '3', '--app', 'default']);
+    const shown = await cf(['sessions', 'list', '--user', '3', '--client', 'default']);
     expect(shown.out).toContain(session.id);
-    expect((await cf(['sessions', 'list', '--app', 'other', '--json'])).json.sessions).toEqual([]);
+    expect((await cf(['sessions', 'list', '--client', 'other', '--json'])).json.sessions).toEqual([]);
 
     const ended = await cf(['sessions', 'end', session.id, '--json']);
     expect(ended).toMatchObject({ code: 0, err: '' });
@@ -173,9 +173,16 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect([await isAlive(again), await isAlive(test1)]).toEqual([false, false]);
 
     const admin = await logIn('admin@example.com');
-    expect((await cf(['logout', '--app', 'other', '--json'])).json.ended).toBe(0);
+    expect((await cf(['logout', '--client', 'other', '--json'])).json.ended).toBe(0);
+    const old = await cf(['logout', '--app', 'other', '--json']);
+    expect(old).toMatchObject({ json: { ended: 0 }, err: '--app is the old name of --client.\n' });
+    const both = await cf(['logout', '--app', 'other', '--client', 'other']);
+    expect(both).toMatchObject({
+      code: 2,
+      err: 'curfew: --app is the old name of --client: give one of them.\n',
+    });
     expect(await isAlive(admin)).toBe(true);
-    expect((await cf(['logout', '--app', 'default'])).code).toBe(0);
+    expect((await cf(['logout', '--client', 'default'])).code).toBe(0);
     expect(await isAlive(admin)).toBe(false);
   });
 
@@ -184,7 +191,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
       bearer: SERVICE_KEY,
       body: { user_id: 2, client_id: 'default', count: 250 },
     });
-    const ended = await cf(['logout', '--app', 'default', '--json']);
+    const ended = await cf(['logout', '--client', 'default', '--json']);
     expect(ended.json.ended).toBeGreaterThanOrEqual(250);
     expect(ended.json).toMatchObject({ more: true, confirmed: true });
     expect(ended.err).toMatch(
@@ -199,7 +206,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     const sid: string = json.sample[0].id;
     for (const args of [
       ['logout', '--everyone', '--dry-run'],
-      ['logout', '--app', 'default', '--dry-run'],
+      ['logout', '--client', 'default', '--dry-run'],
       ['sessions', 'end', sid.toUpperCase(), '--dry-run'],
     ])
       expect((await cf(args)).out).toMatch(

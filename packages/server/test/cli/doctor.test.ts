@@ -37,7 +37,7 @@ test('says everything that is wrong at once, and no secret', async () => {
     CURFEW_KEY: 'too short',
     CURFEW_LEASE: '5',
     CURFEW_COOKIE_DOMAIN: 'a b',
-    CURFEW_APPLICATIONS: '{"shop":{"idleSeconds":99999999}}',
+    CURFEW_CLIENTS: '{"shop":{"idleSeconds":99999999}}',
     DATABASE_URL: 'postgres://me:hunter22222@127.0.0.1:1/none',
     REDIS_URL: 'redis://:hunter33333@127.0.0.1:1',
     CURFEW_PLACES: 'nowhere.mmdb',
@@ -47,7 +47,7 @@ test('says everything that is wrong at once, and no secret', async () => {
   const problems = (json.findings as Finding[]).filter(({ state }) => state === 'problem');
   // One for each setting: the key is too short, and not missing as well.
   expect(problems.map(({ about }) => about).sort()).toEqual([
-    'CURFEW_APPLICATIONS',
+    'CURFEW_CLIENTS',
     'CURFEW_COOKIE_DOMAIN',
     'CURFEW_ISSUER',
     'CURFEW_KEY',
@@ -69,10 +69,16 @@ test('the embedded database: before its first start, free, in use, another key',
   expect(before).toMatchObject({ code: 0, ok: true });
   expect(before.of('CURFEW_DATA')[0]?.sentence).toContain('there is no database in');
 
-  const place = { CURFEW_DATA: freshData('data'), CURFEW_EMBEDDED_FSYNC: '0' };
+  const place = { CURFEW_DATA: freshData('data'), CURFEW_EMBEDDED_FSYNC: '0', CURFEW_APPLICATIONS: '{}' };
   const server = await serve(place);
   const during = await examine({ ...place, PORT: new URL(server.url).port });
   expect(during.code).toBe(0);
+  expect(server.output()).toContain(
+    'CURFEW_APPLICATIONS is the old name of CURFEW_CLIENTS: give the setting its new name',
+  );
+  expect(during.of('CURFEW_APPLICATIONS')).toMatchObject([
+    { state: 'warning', sentence: 'is the old name of CURFEW_CLIENTS.' },
+  ]);
   expect(during.of('CURFEW_DATA')).toMatchObject([{ state: 'ok' }]);
   expect(during.of('CURFEW_DATA')[0]?.sentence).toContain(`in use by the server at ${server.url}, process`);
   expect(during.of('PORT')[0]?.sentence).toMatch(/is taken by a Curfew server, which answers\.$/);

@@ -11,7 +11,7 @@ describe('users, sessions and the log', () => {
   let call: Caller;
   let ada: { id: number; email: string };
   beforeAll(async () => {
-    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: '{"shop":{}}' });
+    on = await openAuthority(routeBackend(), { CURFEW_CLIENTS: '{"shop":{}}' });
     call = described(on.call);
     ada = await newUser(call);
   });

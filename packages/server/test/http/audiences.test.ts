@@ -15,7 +15,7 @@ import { alive, opened } from './logins.ts';
 import { schemesOf } from '../../src/domain/caller-rule.ts';
 
 const SHOP = 'https://shop.example';
-const APPLICATIONS = JSON.stringify({ shop: { audience: SHOP }, plain: {} });
+const CLIENTS = JSON.stringify({ shop: { audience: SHOP }, plain: {} });
 const ADMIN_ROWS = ROWS.filter(
   ({ path, caller }) => path.startsWith('/v1/admin/') && schemesOf(caller).includes('bearer'),
 );
@@ -26,7 +26,7 @@ describe('audiences', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: APPLICATIONS });
+    on = await openAuthority(routeBackend(), { CURFEW_CLIENTS: CLIENTS });
     call = described(on.call);
   });
   afterAll(() => on.close());
@@ -140,7 +140,7 @@ describe('audiences', () => {
 
   test('a session of an application that is gone from the settings is for nobody', async () => {
     const [, [, opaque] = ['', {}], [, cookie] = ['', {}]] = await credentials('shop');
-    const { CURFEW_APPLICATIONS: _, ...without } = on.settings;
+    const { CURFEW_CLIENTS: _, ...without } = on.settings;
     await on.close();
     const later = await reopenAuthority(without);
     try {

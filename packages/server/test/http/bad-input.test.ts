@@ -188,7 +188,7 @@ const CASES: Case[] = [
   ['service', 'POST', '/v1/admin/logout', { scope: 'device', user_id: 2 }, 'device_id'],
   ['service', 'POST', '/v1/admin/logout', { scope: 'device', user_id: 2, device_id: '\0' }, 'device_id'],
   ['service', 'POST', '/v1/admin/logout', { scope: 'device', device_id: 'x' }, 'user_id'],
-  ['service', 'POST', '/v1/admin/logout', { scope: 'application', client_id: '' }, 'client_id'],
+  ['service', 'POST', '/v1/admin/logout', { scope: 'client', client_id: '' }, 'client_id'],
   ['service', 'POST', '/v1/admin/logout', { scope: 'everyone', confirm: -1 }, 'confirm'],
   ['service', 'POST', '/v1/admin/logout', { scope: 'everyone', confirm: '2' }, 'confirm'],
   ['service', 'POST', '/v1/admin/logout', { scope: 'user', user_id: 2, wait: 1 }, 'wait'],

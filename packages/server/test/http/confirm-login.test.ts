@@ -141,7 +141,7 @@ describe('the password again', () => {
       ['POST', '/v1/admin/logout', { scope: 'user', user_id: victim.id }],
       ['POST', '/v1/admin/logout', { scope: 'users', user_ids: [victim.id] }],
       ['POST', '/v1/admin/logout', { scope: 'device', user_id: victim.id, device_id: 'x' }],
-      ['POST', '/v1/admin/logout', { scope: 'application', client_id: 'default' }],
+      ['POST', '/v1/admin/logout', { scope: 'client', client_id: 'default' }],
       ['POST', '/v1/admin/logout', { scope: 'everyone', confirm: count }],
     ];
     for (const [method, path, body] of changes) {

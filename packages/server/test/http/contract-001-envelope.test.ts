@@ -22,7 +22,7 @@ describe('contract 001, envelope', () => {
   let call: Caller;
   beforeAll(async () => {
     on = await openAuthority(routeBackend(), {
-      CURFEW_APPLICATIONS: '{"envelope":{"accessTokenSeconds":120}}',
+      CURFEW_CLIENTS: '{"envelope":{"accessTokenSeconds":120}}',
       CURFEW_REFRESH_GRACE_SECONDS: '0',
     });
     call = described(on.call);

@@ -18,7 +18,7 @@ describe('the administration', () => {
   let ada: { id: number; email: string };
   let bob: { id: number; email: string };
   beforeAll(async () => {
-    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: '{"shop":{}}' });
+    on = await openAuthority(routeBackend(), { CURFEW_CLIENTS: '{"shop":{}}' });
     call = described(on.call);
     [ada, bob] = [await newUser(call), await newUser(call)];
   });
@@ -81,8 +81,8 @@ describe('the administration', () => {
       { scope: 'device', device_id: 'phone' },
     ],
     [
-      'application',
-      () => ({ scope: 'application', client_id: 'shop' }),
+      'client',
+      () => ({ scope: 'client', client_id: 'shop' }),
       [true, true, false, false, true],
       { scope: 'client', client_id: 'shop' },
     ],
@@ -108,7 +108,7 @@ describe('the administration', () => {
     await setUp();
     for (const body of [
       { scope: 'user', user_id: 4711 },
-      { scope: 'application', client_id: 'nothing' },
+      { scope: 'client', client_id: 'nothing' },
       { scope: 'device', user_id: bob.id, device_id: 'laptop' },
       { scope: 'sessions', sessions: ['019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60'] },
     ])
@@ -144,7 +144,7 @@ describe('the administration', () => {
     expect((await logOut({ scope: 'everyone', confirm: 95 })).status).toBe(200);
   });
 
-  test.each(['user', 'users', 'device', 'application', 'everyone'])(
+  test.each(['user', 'users', 'device', 'client', 'everyone'])(
     'scope %s with more sessions than are marked at once answers how many ended, and never the same ones twice',
     async (scope) => {
       await setUp();
@@ -153,10 +153,10 @@ describe('the administration', () => {
         user: { user_id: bob.id },
         users: { user_ids: [bob.id] },
         device: { user_id: bob.id, device_id: 'rack' },
-        application: { client_id: 'shop' },
+        client: { client_id: 'shop' },
         everyone: { confirm: 155 },
       }[scope];
-      const expected = { user: 151, users: 151, device: 150, application: 152, everyone: 155 }[scope];
+      const expected = { user: 151, users: 151, device: 150, client: 152, everyone: 155 }[scope];
       await call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { ...many, count: 150 } });
       expect((await logOut({ scope, ...body }, SERVICE_KEY)).json).toMatchObject({
         ended: expected,

@@ -15,7 +15,7 @@ describe('/v1', () => {
   let phone: OpenSession;
   let theirs: OpenSession;
   beforeAll(async () => {
-    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: '{"shop":{}}' });
+    on = await openAuthority(routeBackend(), { CURFEW_CLIENTS: '{"shop":{}}' });
     call = described(on.call);
     [me, stranger] = [await newUser(call), await newUser(call)];
   });

@@ -8,7 +8,7 @@ describe('the history of a user', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
-    on = await openAuthority(routeBackend(), { CURFEW_APPLICATIONS: '{"shop":{}}' });
+    on = await openAuthority(routeBackend(), { CURFEW_CLIENTS: '{"shop":{}}' });
     call = described(on.call);
   });
   afterAll(() => on.close());
@@ -35,13 +35,13 @@ describe('the history of a user', () => {
     const left = await opened(call, gone, { client_id: 'shop' });
     await call('POST', '/v1/logout', { bearer: left.bearer });
 
-    await logOut({ scope: 'application', client_id: 'shop' });
+    await logOut({ scope: 'client', client_id: 'shop' });
     await logOut({ scope: 'everyone' });
     await opened(call, late);
     await opened(call, late, { client_id: 'shop' });
     // Nobody of these is left, but the one who came late.
     await logOut({ scope: 'everyone' });
-    await logOut({ scope: 'application', client_id: 'shop' });
+    await logOut({ scope: 'client', client_id: 'shop' });
 
     expect(await endings(both)).toEqual(['everyone', 'client']);
     expect(await endings(plain)).toEqual(['everyone']);

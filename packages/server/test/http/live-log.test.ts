@@ -62,7 +62,7 @@ describe('the log, followed', () => {
     ];
     const logOut = (body: object): Promise<unknown> =>
       on.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
-    await logOut({ scope: 'application', client_id: 'token' });
+    await logOut({ scope: 'client', client_id: 'token' });
     await logOut({ scope: 'user', user_id: inShop.id });
     await logOut({ scope: 'user', user_id: elsewhere.id });
     await until('all have come', async () => theirs.events.length >= 2 && others.events.length >= 1);

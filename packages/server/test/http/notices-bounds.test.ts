@@ -36,7 +36,7 @@ describe('the end of a socket', () => {
   beforeAll(async () => {
     const settings = {
       // Use is written four times in the shortest idle life.
-      CURFEW_APPLICATIONS: '{"quick":{"idleSeconds":1}}',
+      CURFEW_CLIENTS: '{"quick":{"idleSeconds":1}}',
       CURFEW_IDLE_SECONDS: String(IDLE_SECONDS),
       CURFEW_ABSOLUTE_SECONDS: String(ABSOLUTE_SECONDS),
       CURFEW_NOTICES_PER_USER: '1000',

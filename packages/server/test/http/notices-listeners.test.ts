@@ -30,7 +30,7 @@ describe('who listens to notices', () => {
       {
         CURFEW_TRUSTED_ORIGINS: TRUSTED_PAGE,
         CURFEW_NOTICES_PER_USER: '6',
-        CURFEW_APPLICATIONS: '{"shop":{}}',
+        CURFEW_CLIENTS: '{"shop":{}}',
         LOG_LEVEL: 'trace',
       },
       { log: recorded.log },

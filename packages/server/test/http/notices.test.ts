@@ -31,7 +31,7 @@ describe('notices', () => {
       {
         CURFEW_TRUSTED_ORIGINS: TRUSTED_PAGE,
         CURFEW_NOTICES_PER_USER: '6',
-        CURFEW_APPLICATIONS: '{"shop":{}}',
+        CURFEW_CLIENTS: '{"shop":{}}',
         LOG_LEVEL: 'trace',
       },
       { log: recorded.log },
@@ -187,7 +187,7 @@ describe('notices', () => {
     const web = await three();
     await call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
-      body: { scope: 'application', client_id: 'shop' },
+      body: { scope: 'client', client_id: 'shop' },
     });
     expect(await said(shop.here, shop.mine.sid)).toEqual(['admin_logout', 'service']);
     expect(await said(shop.there, shop.other.sid)).toEqual(['admin_logout', 'service']);

@@ -25,7 +25,7 @@ let nowMs = START_MS;
 let uuids = 0;
 beforeAll(async () => {
   const settings = {
-    CURFEW_APPLICATIONS: '{"shop":{"audience":"https://shop.example"}}',
+    CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
     CURFEW_LOGIN_FAILURES_PAIR: '3',
     CURFEW_TRUSTED_ORIGINS: 'https://trusted.example',
   };

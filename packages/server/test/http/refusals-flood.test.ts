@@ -23,7 +23,7 @@ interface Seen {
 
 const SETTINGS = {
   CURFEW_LOGIN_FAILURES_PAIR: '3',
-  CURFEW_APPLICATIONS: '{"shop":{"audience":"https://shop.example"}}',
+  CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
 };
 
 describe('a flood of what is refused', () => {

@@ -54,7 +54,7 @@ describe.runIf(hasPostgres())('secrets', () => {
       {
         DATABASE_URL: url,
         CURFEW_KEY: KEY,
-        CURFEW_APPLICATIONS: '{"rs":{"algorithm":"RS256"},"es":{"algorithm":"ES256"}}',
+        CURFEW_CLIENTS: '{"rs":{"algorithm":"RS256"},"es":{"algorithm":"ES256"}}',
         CURFEW_LOGIN_FAILURES_PAIR: '4',
         LOG_LEVEL: 'trace',
       },
@@ -204,7 +204,7 @@ describe.runIf(hasPostgres())('secrets', () => {
       '/v1/admin/events?format=csv',
       '/v1/admin/events?format=jsonl',
       '/v1/admin/state',
-      '/v1/admin/applications',
+      '/v1/admin/clients',
       '/v1/admin/keys',
     ])
       await call('GET', path, service);

@@ -36,7 +36,7 @@ describe.each(backends())('on the %s database', (backend) => {
   };
   beforeAll(async () => {
     // A lease that a busy machine does not overstay. A node that is closed waits for the one of its verifiers.
-    const settings = { CURFEW_APPLICATIONS: '{"shop":{}}', CURFEW_LEASE_MS: '3000' };
+    const settings = { CURFEW_CLIENTS: '{"shop":{}}', CURFEW_LEASE_MS: '3000' };
     node = await startNode(await openAuthority(backend, settings), { forTheFile: true });
     const asked = described(node.on.call);
     call = async (method, path, options) => {
@@ -196,7 +196,7 @@ describe.each(backends())('on the %s database', (backend) => {
       [{ scope: 'user', user_id: ada.id }, 2],
       [{ scope: 'users', user_ids: [ada.id, bob.id] }, 2],
       [{ scope: 'device', user_id: ada.id, device_id: 'phone' }, 1],
-      [{ scope: 'application', client_id: 'shop' }, 2],
+      [{ scope: 'client', client_id: 'shop' }, 2],
     ];
     for (const [body, ended] of scopes) {
       await open(ada);
@@ -211,7 +211,7 @@ describe.each(backends())('on the %s database', (backend) => {
     const one = await open(bob);
     expect(await logOut({ scope: 'sessions', sessions: [one.sid] })).toMatchObject({ ended: 1 });
     expect((await call('DELETE', `/v1/admin/users/${bob.id}`, admin)).status).toBe(204);
-    await ok('GET', '/v1/admin/applications', admin);
+    await ok('GET', '/v1/admin/clients', admin);
     await ok('GET', '/v1/admin/keys', admin);
     await ok('POST', '/v1/admin/keys/rotate', service);
     expect((await call('GET', '/v1/session', admin)).status).toBe(200);

@@ -100,7 +100,7 @@ describe('strict bodies', () => {
   });
 
   describe('dry_run', () => {
-    test.each(['sessions', 'user', 'users', 'device', 'application', 'everyone'])(
+    test.each(['sessions', 'user', 'users', 'device', 'client', 'everyone'])(
       'scope %s counts, shows some, and ends nothing',
       async (scope) => {
         const { id } = await newUser(call);
@@ -112,7 +112,7 @@ describe('strict bodies', () => {
           user: { user_id: id },
           users: { user_ids: [id] },
           device: { user_id: id, device_id: 'd1' },
-          application: { client_id: 'token' },
+          client: { client_id: 'token' },
           everyone: {},
         }[scope];
         const before = await newestPosition();
@@ -172,7 +172,7 @@ describe('strict bodies', () => {
         { scope: 'user', user_id: id },
         { scope: 'users', user_ids: [id] },
         { scope: 'device', user_id: id, device_id: 'x' },
-        { scope: 'application', client_id: 'nobody' },
+        { scope: 'client', client_id: 'nobody' },
       ]) {
         const note = `stolen\u202e \nlaptop ${target.scope}`;
         await call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { ...target, note } });

@@ -113,7 +113,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
       await holder.query('select 1 from user_sessions where user_id = 2 order by id limit 40 for update');
       await on.call('POST', '/v1/admin/logout', {
         bearer: SERVICE_KEY,
-        body: { scope: 'application', client_id: 'default' },
+        body: { scope: 'client', client_id: 'default' },
       });
       await next(on, 'all but the locked ones are marked', ({ marking }) => marking[0]?.left === 40);
       expect((await stateOf(on)).marking).toEqual([

@@ -76,7 +76,7 @@ describe('who may call', () => {
   let call: Caller;
   beforeAll(async () => {
     on = await openAuthority(routeBackend(), {
-      CURFEW_APPLICATIONS: '{"shop":{"audience":"https://shop.example"}}',
+      CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
     });
     call = described(on.call);
   });

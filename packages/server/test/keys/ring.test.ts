@@ -96,8 +96,8 @@ describe('rotation', () => {
 });
 
 test('the key set has no private part, and a program can verify with it alone', async () => {
-  const applications = { ed: { algorithm: 'EdDSA' }, es: { algorithm: 'ES256' }, rs: { algorithm: 'RS256' } };
-  const on = await openAuthority('embedded', { CURFEW_APPLICATIONS: JSON.stringify(applications) });
+  const clients = { ed: { algorithm: 'EdDSA' }, es: { algorithm: 'ES256' }, rs: { algorithm: 'RS256' } };
+  const on = await openAuthority('embedded', { CURFEW_CLIENTS: JSON.stringify(clients) });
   try {
     const { json, headers } = await on.call('GET', '/.well-known/jwks.json');
     expect(headers.get('cache-control')).toBe('public, max-age=300');

@@ -15,7 +15,7 @@ import { withClient } from '../services/postgres.ts';
 import { type Caller, ISSUER, openAuthority, type TestAuthority } from '../support.ts';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const APPLICATIONS = {
+const CLIENTS = {
   edwards: { algorithm: 'EdDSA', audience: 'https://edwards.example' },
   curve: { algorithm: 'ES256', audience: 'https://curve.example' },
   rivest: { algorithm: 'RS256', audience: 'https://rivest.example' },
@@ -32,7 +32,7 @@ let ahead = 0;
 beforeAll(async () => {
   on = await openAuthority(
     hasPostgres() ? 'postgres' : 'embedded',
-    { CURFEW_APPLICATIONS: JSON.stringify(APPLICATIONS) },
+    { CURFEW_CLIENTS: JSON.stringify(CLIENTS) },
     { system: { now: () => new Date(Date.now() + ahead) } },
   );
   call = on.call;
@@ -131,7 +131,7 @@ describe.each(ALGORITHMS)('application %s, %s', (clientId, alg) => {
     expect(header).toEqual({ alg, typ: 'at+jwt', kid: expect.any(String) });
     expect(claims).toEqual({
       iss: ISSUER,
-      aud: APPLICATIONS[clientId].audience,
+      aud: CLIENTS[clientId].audience,
       sub: '2',
       sid: expect.any(String),
       client_id: clientId,

@@ -34,12 +34,12 @@ export type AdminLogout =
   | { scope: 'user'; user: number }
   | { scope: 'users'; users: number[] }
   | { scope: 'device'; user: number; device: string }
-  | { scope: 'application'; app: string }
+  | { scope: 'client'; app: string }
   /** `off`: how far the confirmed count is from the true one; null does not confirm. */
   | { scope: 'everyone'; off: number | null };
 
 /** How a crowd is ended: by an administrator, or by one of its own that is spared. */
-const CROWD_SCOPES = ['others', 'user', 'users', 'device', 'application', 'everyone'] as const;
+const CROWD_SCOPES = ['others', 'user', 'users', 'device', 'client', 'everyone'] as const;
 type CrowdScope = (typeof CROWD_SCOPES)[number];
 
 /** Who acts as administrator: a service key, or whoever has the credential. */
@@ -151,7 +151,7 @@ const adminLogout: fc.Arbitrary<AdminLogout> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ scope: fc.constant('device'), user, device: fc.constantFrom(...DEVICES) }),
   },
-  { weight: 2, arbitrary: fc.record({ scope: fc.constant('application'), app }) },
+  { weight: 2, arbitrary: fc.record({ scope: fc.constant('client'), app }) },
   {
     weight: 1,
     arbitrary: fc.record({

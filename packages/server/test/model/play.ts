@@ -23,7 +23,7 @@ import {
   type Target,
   type User,
 } from './promised.ts';
-import { APPLICATIONS, GRACE_SECONDS, type Stage } from './stage.ts';
+import { CLIENTS, GRACE_SECONDS, type Stage } from './stage.ts';
 
 type Of<Do extends Command['do']> = Extract<Command, { do: Do }>;
 
@@ -89,7 +89,7 @@ export class Play {
   /** A new play: users of its own, nobody logged in. */
   static async begin(stage: Stage): Promise<Play> {
     await stage.clear();
-    const reference = new Reference(stage.now(), new Map(Object.entries(APPLICATIONS)), GRACE_SECONDS);
+    const reference = new Reference(stage.now(), new Map(Object.entries(CLIENTS)), GRACE_SECONDS);
     for (let i = 0; i < USERS; i++) {
       const role: Role = i < 2 ? 'admin' : 'user';
       const { id, email } = await stage.place.user(role);
@@ -240,7 +240,7 @@ export class Play {
         user: { scope: 'user', user: nth },
         users: { scope: 'users', users: [nth + 1, nth] },
         device: { scope: 'device', user: nth, device },
-        application: { scope: 'application', app: 'default' },
+        client: { scope: 'client', app: 'default' },
         everyone: { scope: 'everyone', off: 0 },
       };
       await this.#endAsAdministrator('service', false, targets[scope]);
@@ -505,7 +505,7 @@ export class Play {
         return { scope: 'users', users: target.users.map((one) => this.#user(one).id) };
       case 'device':
         return { ...target, user: this.#user(target.user).id };
-      case 'application':
+      case 'client':
       case 'everyone':
         return target;
     }
@@ -736,7 +736,7 @@ function adminBody(target: Target): Record<string, unknown> {
       return { scope: target.scope, user_ids: target.users };
     case 'device':
       return { scope: target.scope, user_id: target.user, device_id: target.device };
-    case 'application':
+    case 'client':
       return { scope: target.scope, client_id: target.app };
     default:
       throw new Error(`an administrator has no scope ${target.scope}`);

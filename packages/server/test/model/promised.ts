@@ -79,7 +79,7 @@ export type Target =
   | { scope: 'others'; user: number; spared: string }
   | { scope: 'users'; users: number[] }
   | { scope: 'device'; user: number; device: string }
-  | { scope: 'application'; app: string }
+  | { scope: 'client'; app: string }
   | { scope: 'everyone' };
 
 type RefreshVerdict =
@@ -261,7 +261,7 @@ function isMeant(target: Target, session: Session): boolean {
       return target.users.includes(session.user.id);
     case 'device':
       return session.user.id === target.user && session.device === target.device;
-    case 'application':
+    case 'client':
       return session.app === target.app;
     case 'everyone':
       return true;
@@ -279,7 +279,7 @@ function usersOf(target: Target, ended: Session[]): (number | null)[] {
       return [target.user];
     case 'users':
       return [...new Set(target.users)].toSorted((a, b) => a - b);
-    case 'application':
+    case 'client':
     case 'everyone':
       return [null];
   }

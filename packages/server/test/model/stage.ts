@@ -7,7 +7,7 @@ import type { Lifetimes } from './promised.ts';
 const LIVES = { idleSeconds: 1800, absoluteSeconds: 7200, accessTokenSeconds: 300, opaqueAccessSeconds: 900 };
 
 /** The applications, for the settings and for the reference. `shop` differs in all that an application can. */
-export const APPLICATIONS: Record<string, Lifetimes> = {
+export const CLIENTS: Record<string, Lifetimes> = {
   default: LIVES,
   envelope: LIVES,
   'session-id': { ...LIVES, idleSeconds: 900, absoluteSeconds: 3600 },
@@ -18,9 +18,9 @@ export const APPLICATIONS: Record<string, Lifetimes> = {
 export const GRACE_SECONDS = 10;
 
 const SETTINGS = {
-  CURFEW_APPLICATIONS: JSON.stringify({
-    ...APPLICATIONS,
-    shop: { ...APPLICATIONS['shop'], audience: 'https://shop.example', algorithm: 'ES256' },
+  CURFEW_CLIENTS: JSON.stringify({
+    ...CLIENTS,
+    shop: { ...CLIENTS['shop'], audience: 'https://shop.example', algorithm: 'ES256' },
   }),
   CURFEW_REFRESH_GRACE_SECONDS: String(GRACE_SECONDS),
   // After a jump of the clock a node trusts its memory again with its next beat.

@@ -120,7 +120,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     expect(await verifier.verify(kept.bearer)).toMatchObject({ ok: true, by: 'authority' });
     // A session that began in the lost history has no row, however its birth compares with a cut of now.
     expect(await verifier.verify(lost.bearer)).toEqual({ ok: false, reason: 'unknown' });
-    expect(await logOut(a, { scope: 'application', client_id: 'default' })).toMatchObject({
+    expect(await logOut(a, { scope: 'client', client_id: 'default' })).toMatchObject({
       confirmed: true,
     });
     for (const one of [lost, kept, session]) {

@@ -57,7 +57,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
   test('all of a user, an application, everyone', async () => {
     const ends = [
       (userId: number) => ({ scope: 'user', user_id: userId }),
-      () => ({ scope: 'application', client_id: 'cookie' }),
+      () => ({ scope: 'client', client_id: 'cookie' }),
     ];
     for (const body of ends) {
       const user = await newUser(a.call, { password: undefined });
@@ -148,7 +148,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
       before = told;
       if (!over) setImmediate(watchTurns);
     };
-    const body = { scope: 'application', client_id: session.clientId };
+    const body = { scope: 'client', client_id: session.clientId };
     watchTurns();
     const { json } = await a.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
     expect(json.confirmed).toBe(true);

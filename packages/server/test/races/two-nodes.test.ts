@@ -55,7 +55,7 @@ const SCOPES: Record<string, { out: Out; alsoOther?: boolean; onlyOther?: boolea
     out: (at, s) => admin(at, { scope: 'device', user_id: s.userId, device_id: s.deviceId }),
   },
   'admin application': {
-    out: (at) => admin(at, { scope: 'application', client_id: 'cookie' }),
+    out: (at) => admin(at, { scope: 'client', client_id: 'cookie' }),
     alsoOther: true,
   },
   'admin everyone': {

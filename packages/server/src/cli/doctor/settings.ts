@@ -1,4 +1,4 @@
-import { type Config, type Environment, inspectSettings } from '../../config.ts';
+import { type Config, type Environment, inspectSettings, RENAMED } from '../../config.ts';
 import { SETTINGS } from '../../settings.ts';
 import { isLoopback, isLoopbackHost } from '../../system/setting-forms.ts';
 import type { Findings } from './findings.ts';
@@ -15,6 +15,7 @@ export function checkSettings(
     const mode = config.production ? 'production' : 'not production (NODE_ENV)';
     findings.ok('settings', `${given} set, the rest at their defaults; ${mode}.`);
   }
+  for (const was of config.oldNames) findings.warning(was, `is the old name of ${RENAMED[was]}.`);
   if (config.database.kind === 'postgres' && config.encryptionKey === null && !config.production)
     findings.warning('CURFEW_KEY', 'is not set: the signing keys lie in the database in the clear.');
   if (!isLoopbackHost(config.host) && isLoopback(new URL(config.issuer).hostname))

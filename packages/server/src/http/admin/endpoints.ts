@@ -1,6 +1,6 @@
 import type { Endpoint } from '../contract/family.ts';
 import { deleteUser } from './delete-users-id.ts';
-import { getApplications } from './get-applications.ts';
+import { getClients } from './get-clients.ts';
 import { getEvents } from './get-events.ts';
 import { getKeys } from './get-keys.ts';
 import { getSessions } from './get-sessions.ts';
@@ -26,7 +26,7 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
   postSession,
   postLogout,
   getState,
-  getApplications,
+  getClients,
   getEvents,
   getKeys,
   postKeysRotate,

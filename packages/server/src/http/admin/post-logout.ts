@@ -28,7 +28,7 @@ const target = z.discriminatedUnion('scope', [
     device_id: field.text(128).min(1),
     ...how,
   }),
-  z.strictObject({ scope: z.literal('application'), client_id: field.clientId, ...how }),
+  z.strictObject({ scope: z.literal('client'), client_id: field.clientId, ...how }),
   z.strictObject({
     scope: z.literal('everyone'),
     confirm: z.number().int().min(0).optional(),
@@ -97,7 +97,7 @@ function targetOf(asked: z.output<typeof target>): AdminTarget {
       return { scope: 'users', userIds: [...new Set(asked.user_ids)] };
     case 'device':
       return { scope: 'device', userId: asked.user_id, deviceId: asked.device_id };
-    case 'application':
+    case 'client':
       return { scope: 'client', clientId: asked.client_id };
     case 'everyone':
       return { scope: 'everyone' };

@@ -54,7 +54,7 @@ export const postSession = serveRow(
   },
   async ({ c, world, input, origin }) => {
     const { user_id: userId, transport, client_id: clientId, device = {}, count } = input.body;
-    if (!world.config.applications.has(clientId)) return unknownClient(c);
+    if (!world.config.clients.has(clientId)) return unknownClient(c);
     const how = { ...OPENED_AS[transport], clientId, device };
     const started = await startForService(world, userId, how, origin(), count ?? 1);
     if (!started) return refuse(c, 'not_found', { field: 'user_id' });

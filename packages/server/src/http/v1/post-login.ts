@@ -48,7 +48,7 @@ export const postLogin = serveRow(
   },
   async ({ c, world, family, input, origin }) => {
     const { email, password, transport, client_id: clientId, device = {} } = input.body;
-    if (!world.config.applications.has(clientId)) return unknownClient(c);
+    if (!world.config.clients.has(clientId)) return unknownClient(c);
     const login = { email, password, clientId, device };
     const started =
       transport === 'cookie'

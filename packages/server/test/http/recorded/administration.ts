@@ -102,7 +102,7 @@ const logouts: Section = async ({ ask, quietly }) => {
     { scope: 'users', user_ids: [] },
     { scope: 'sessions', sessions: ['x'] },
     { scope: 'device', user_id: one.id },
-    { scope: 'application', client_id: '-' },
+    { scope: 'client', client_id: '-' },
     { scope: 'user', user_id: one.id, confirm: 1 },
   ])
     await end('a wrong body', body);
@@ -110,7 +110,7 @@ const logouts: Section = async ({ ask, quietly }) => {
     { scope: 'user', user_id: one.id },
     { scope: 'users', user_ids: [one.id, two.id] },
     { scope: 'device', user_id: one.id, device_id: 'phone' },
-    { scope: 'application', client_id: 'shop' },
+    { scope: 'client', client_id: 'shop' },
   ]) {
     await open();
     await end('what would end', { ...body, dry_run: true });

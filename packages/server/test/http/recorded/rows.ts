@@ -46,7 +46,7 @@ const ELSEWHERE = ['get /v1/admin/events', 'get /openapi.json', 'get /docs'];
 const LONG_LISTS = ['get /v1/admin/sessions', 'get /v1/admin/users'];
 
 export async function askEveryRow(recorder: Recorder, pass: (section: string) => void): Promise<void> {
-  const counted = () => recorder.quietly('GET', '/v1/admin/applications', { bearer: SERVICE_KEY });
+  const counted = () => recorder.quietly('GET', '/v1/admin/clients', { bearer: SERVICE_KEY });
   await until('the sessions are counted', async () => (await counted()).json.counted_at !== null);
   const { paths } = (await recorder.quietly<Description>('GET', '/openapi.json')).json;
   const rows = Object.entries(paths).flatMap(([path, methods]) =>

@@ -1,14 +1,14 @@
 import { SIGNING_ALGORITHMS } from '@curfew/protocol/claims';
 import { z } from 'zod';
 
-const EXAMPLE_APPLICATIONS = '{"shop":{"idleSeconds":1800,"audience":"https://shop.example"}}';
+const EXAMPLE_CLIENTS = '{"shop":{"idleSeconds":1800,"audience":"https://shop.example"}}';
 const wholeNumber = (most: number) => {
   const error = `must be a whole number from 1 to ${most}`;
   return z.number(error).int(error).min(1, error).max(most, error).optional();
 };
 const line = (error: string) => z.string(error).min(1, error).max(2000, error).optional();
 
-const applicationSchema = z.strictObject(
+const clientSchema = z.strictObject(
   {
     name: line('must be text').pipe(z.string().max(100, 'must have at most 100 characters').optional()),
     idleSeconds: wholeNumber(31_622_400),
@@ -22,12 +22,12 @@ const applicationSchema = z.strictObject(
     error: (issue) =>
       issue.code === 'unrecognized_keys'
         ? `has no member ${issue.keys.join(', ')}`
-        : `must be an object, as in ${EXAMPLE_APPLICATIONS}`,
+        : `must be an object, as in ${EXAMPLE_CLIENTS}`,
   },
 );
 
-/** The form of CURFEW_APPLICATIONS: JSON, each application by its client_id. */
-export const applicationsForm = z
+/** The form of CURFEW_CLIENTS: JSON, each application by its client_id. */
+export const clientsForm = z
   .string()
   .default('{}')
   .transform((given, context) => {
@@ -35,15 +35,15 @@ export const applicationsForm = z
       return JSON.parse(given) as unknown;
     } catch {
       // What JSON.parse says repeats what it was given.
-      context.addIssue(`must be JSON, as in ${EXAMPLE_APPLICATIONS}`);
+      context.addIssue(`must be JSON, as in ${EXAMPLE_CLIENTS}`);
       return z.NEVER;
     }
   })
   .pipe(
-    z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i), applicationSchema, {
+    z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i), clientSchema, {
       error: (issue) =>
         issue.code === 'invalid_key'
           ? 'the name of an application has at most 64 letters, digits, ., _ and -, and begins with a letter or a digit'
-          : `must be a JSON object, as in ${EXAMPLE_APPLICATIONS}`,
+          : `must be a JSON object, as in ${EXAMPLE_CLIENTS}`,
     }),
   );

@@ -4,11 +4,11 @@ import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { READ_PROBLEMS } from './problems.ts';
 
-export const getApplications = serveRow(
+export const getClients = serveRow(
   {
     method: 'get',
-    path: '/v1/admin/applications',
-    operationId: 'listApplications',
+    path: '/v1/admin/clients',
+    operationId: 'listClients',
     tags: ['Administration'],
     summary: 'Applications, and how many sessions each has',
     caller: ADMINISTRATOR_LOOKING_ON,
@@ -16,7 +16,7 @@ export const getApplications = serveRow(
       200: json(
         'The applications of this node, by name.',
         z.object({
-          applications: z.array(
+          clients: z.array(
             z.object({
               client_id: z.string(),
               name: z.string(),
@@ -29,7 +29,7 @@ export const getApplications = serveRow(
             .describe('Now and then, because it takes a while where there are many.'),
         }),
         {
-          applications: [{ client_id: 'shop', name: 'The shop', sessions: 48_210 }],
+          clients: [{ client_id: 'shop', name: 'The shop', sessions: 48_210 }],
           counted_at: '2026-11-20T12:34:56.000Z',
         },
       ),
@@ -38,13 +38,13 @@ export const getApplications = serveRow(
   },
   ({ c, world }) => {
     const counted = c.get('site').countSessions();
-    const applications = [...world.config.applications.values()].map(({ clientId, name }) => ({
+    const clients = [...world.config.clients.values()].map(({ clientId, name }) => ({
       client_id: clientId,
       name,
       sessions: counted && (counted.value.get(clientId) ?? 0),
     }));
     return c.json({
-      applications: applications.toSorted((a, b) => a.name.localeCompare(b.name, 'en')),
+      clients: clients.toSorted((a, b) => a.name.localeCompare(b.name, 'en')),
       counted_at: counted?.at.toISOString() ?? null,
     });
   },
