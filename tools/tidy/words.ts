@@ -11,6 +11,7 @@ interface Banned {
 
 /** What the glossary rules out is put here, so that it does not come back. */
 const BANNED: Banned[] = [
+  { word: /\bscope"?: ?['"]application\b|\bapplicationOf\b|\brequireApplication\b/, instead: 'client' },
   { word: /\bListening is no use of it\b/i, instead: 'Listening does not count as activity' },
   { word: /\bnumbers of transactions in a text\b/i, instead: 'lower and upper transaction id, as text' },
 ];

@@ -65,7 +65,8 @@ describe.skipIf(!hasChromium())('offline', () => {
     await context.setOffline(true);
     const started = performance.now();
     expect(await logOut(page)).toEqual({ local: true, server: 'pending', told: 'promised' });
-    expect(performance.now() - started).toBeLessThan(3000);
+    // It did not wait for as long as an answer may take.
+    expect(performance.now() - started).toBeLessThan(8000);
     expect(await heard(page)).toMatchObject([{ where: 'here', sessionId: sid }]);
     expect(await page.evaluate(() => window.client.session())).toBe(null);
     expect(await aliveOf(sid)).toBe(true);

@@ -1,10 +1,13 @@
 import type { SessionFacts } from '@curfew/protocol/cuts';
+import type { Role } from '@curfew/protocol/wire/user';
 
+export type { Role };
 export { END_REASONS, type EndReason } from '@curfew/protocol/notices';
 
 /*
  * Glossary.
- *   session   one login of one user with one application on one device; named by its `sid`
+ *   session   one login of one user with one client on one device; named by its `sid`
+ *   client    an application that users log in to; named by its `client_id` (RFC 6749 section 2.2)
  *   subject   the user a session belongs to
  *   token     an opaque credential of a session: access, session, cookie, refresh
  *   revoke    end a session (or all of a scope) for good; "log out" is what its owner calls it
@@ -12,8 +15,6 @@ export { END_REASONS, type EndReason } from '@curfew/protocol/notices';
  *   cut       ends every session of a key born below a position
  *   open      ended by no row and no cut; a session is *alive* when it is open and neither lifetime has run out
  */
-
-export type Role = 'user' | 'admin';
 
 /** The credentials that a session is opened with: JWT and refresh token, opaque ones, a session token, a cookie. */
 export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';

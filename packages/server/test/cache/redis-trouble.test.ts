@@ -22,9 +22,6 @@ import {
 
 const present = requireService('Redis', findRedis(), 'install redis-server') !== undefined;
 const KEYS = ['user:2', 'user_profile:2', 'user_workspace:2'];
-/** What the issue allows a logout to take longer without Redis, and room for a busy machine. */
-const ALLOWED_MS = 250;
-const ROOM_MS = 250;
 
 async function until(what: () => Promise<boolean> | boolean, ms = 30_000): Promise<void> {
   const end = Date.now() + ms;
@@ -44,14 +41,12 @@ async function logIn({ call }: TestAuthority): Promise<string> {
 
 const profile = ({ call }: TestAuthority, bearer: string) => call('GET', '/auth/profile', { bearer });
 
-async function timedLogout({ call }: TestAuthority, bearer: string): Promise<number> {
-  const started = performance.now();
+/** How long it waits for Redis: `actions/await-readers.test.ts`. */
+async function logOutEnvelope({ call }: TestAuthority, bearer: string): Promise<void> {
   const answer = await call('POST', '/auth/logout', { bearer });
-  const ms = performance.now() - started;
   expect(answer.text).toBe(
     '{"success":true,"message":"Logout successful","data":null,"code":null,"field":null}',
   );
-  return ms;
 }
 
 /** But for that of tests, whose embedded database does not sync. */
@@ -100,7 +95,7 @@ describe.runIf(present)('Redis in trouble', () => {
     await fill(bearer);
     for (const key of KEYS) expect(await direct.ttl(key)).toBeGreaterThan(0);
     await direct.set('user:20', 'somebody else');
-    await timedLogout(on, bearer);
+    await logOutEnvelope(on, bearer);
     expect(await direct.exists(...KEYS)).toBe(0);
     expect(await direct.get('user:20')).toBe('somebody else');
     expect((await profile(on, bearer)).status).toBe(401);
@@ -131,18 +126,16 @@ describe.runIf(present)('Redis in trouble', () => {
     await until(async () => (await direct.exists(...KEYS)) === 0);
   });
 
-  test('killed: the logout goes on, in time, with one warning; the keys go when it is back', async () => {
+  test('killed: the logout goes on, with one warning; the keys go when it is back', async () => {
     const [first, second] = [await logIn(on), await logIn(on)];
-    const without = await timedLogout(on, await logIn(on));
     const bearer = await logIn(on);
     await fill(bearer);
     expect([first, second]).toHaveLength(2);
     await redis.kill();
-    const ms = await timedLogout(on, bearer);
-    expect(ms).toBeLessThan(without + ALLOWED_MS + ROOM_MS);
+    await logOutEnvelope(on, bearer);
     expect((await profile(on, bearer)).status).toBe(401);
-    await timedLogout(on, await logIn(on));
-    await timedLogout(on, await logIn(on));
+    await logOutEnvelope(on, await logIn(on));
+    await logOutEnvelope(on, await logIn(on));
     expect(warnings(log.lines)).toHaveLength(1);
     expect(warnings(log.lines)[0]).toContain('Redis does not answer');
 
@@ -151,15 +144,13 @@ describe.runIf(present)('Redis in trouble', () => {
     await until(async () => (await direct.exists(...KEYS)) === 0);
   });
 
-  test('hanging (accepts, never answers): the logout goes on, in time, with one warning', async () => {
-    const without = await timedLogout(on, await logIn(on));
+  test('hanging (accepts, never answers): the logout goes on, with one warning', async () => {
     const bearer = await logIn(on);
     await fill(bearer);
     redis.pause();
     try {
-      const ms = await timedLogout(on, bearer);
-      expect(ms).toBeLessThan(without + ALLOWED_MS + ROOM_MS);
-      for (let i = 0; i < 3; i++) await timedLogout(on, await logIn(on));
+      await logOutEnvelope(on, bearer);
+      for (let i = 0; i < 3; i++) await logOutEnvelope(on, await logIn(on));
       expect(warnings(log.lines)).toHaveLength(1);
     } finally {
       redis.resume();
@@ -172,7 +163,7 @@ describe.runIf(present)('Redis in trouble', () => {
     await fill(bearer);
     await direct.flushall();
     expect((await profile(on, bearer)).json.data.email).toBe('test@example.com');
-    await timedLogout(on, bearer);
+    await logOutEnvelope(on, bearer);
     await direct.flushall();
     expect((await profile(on, bearer)).status).toBe(401);
     expect(warnings(log.lines)).toEqual([]);
@@ -188,7 +179,7 @@ describe.runIf(present)('Redis in trouble', () => {
       .map((name) => join(redis.dir, name))
       .filter((path) => statSync(path).isFile());
     const snapshot = files.map((path) => [path, readFileSync(path)] as const);
-    await timedLogout(on, bearer);
+    await logOutEnvelope(on, bearer);
     expect(await direct.exists(...KEYS)).toBe(0);
 
     // First without any eviction: a copy of the session that is over, put there by hand, is not served to a new one.
@@ -291,7 +282,7 @@ describe('without Redis from the start', () => {
     const on = await openAuthority('embedded', settings, { log: log.log });
     const bearer = await logIn(on);
     expect((await profile(on, bearer)).status).toBe(200);
-    await timedLogout(on, bearer);
+    await logOutEnvelope(on, bearer);
     await new Promise((wake) => setTimeout(wake, 1500));
     expect(warnings(log.lines)).toHaveLength(1);
     expect((await on.call('GET', '/readyz')).json).toMatchObject({ status: 'ready', redis: 'down' });
@@ -309,7 +300,7 @@ describe('without Redis from the start', () => {
     const log = recordingLog();
     const on = await openAuthority('embedded', { REDIS_URL: `redis://127.0.0.1:${port}` }, { log: log.log });
     const bearer = await logIn(on);
-    expect(await timedLogout(on, bearer)).toBeLessThan(ALLOWED_MS + ROOM_MS);
+    await logOutEnvelope(on, bearer);
     await new Promise((wake) => setTimeout(wake, 1500));
     expect(warnings(log.lines).length).toBeLessThanOrEqual(1);
     await on.close();
