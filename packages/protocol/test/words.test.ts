@@ -1,5 +1,5 @@
 /** The words of the protocol: other versions, clients in other languages and logs know them, so none may change unnoticed. */
-import { credentialKind } from '@curfew/protocol/credential-kind';
+import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 import { FEED_CLOSED, FEED_VERSION } from '@curfew/protocol/feed';
 import {
   END_REASONS,

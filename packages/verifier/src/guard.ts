@@ -1,4 +1,5 @@
 import { problem, type ProblemCode } from '@curfew/protocol/errors';
+import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 import type { OnStale } from './options.ts';
 import { readPresented } from './presented.ts';
 import type { Reason, Session } from './verified.ts';
@@ -57,18 +58,6 @@ export function createGuard(
     const verified = await verifier.verify(presented.text, check);
     return verified.ok ? { session: verified.session } : { refusal: refusalOf(verified.reason) };
   };
-}
-
-/**
- * Whether a request with a cookie that changes something comes from a trusted page (OWASP CSRF Cheat Sheet, "Fetch
- * Metadata" with its mandatory fallback): the authority's own rule. What says nothing is refused.
- */
-function isTrustedOrigin(request: GuardedRequest, trustedOrigins: ReadonlySet<string>): boolean {
-  const { origin, secFetchSite } = request;
-  if (origin != null && trustedOrigins.has(origin)) return true;
-  if (secFetchSite === 'same-origin') return true;
-  // "none" is the user's own doing: an address typed, a bookmark. No page can cause it.
-  return secFetchSite === 'none' && origin == null;
 }
 
 function makeRefusal(code: ProblemCode, detail: string, headers: Record<string, string>): Refusal {

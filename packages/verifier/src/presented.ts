@@ -1,5 +1,6 @@
-import { bearerText } from '@curfew/protocol/bearer';
-import { credentialKind } from '@curfew/protocol/credential-kind';
+import { bearerText } from '@curfew/protocol/reading/bearer';
+import { soleCookie } from '@curfew/protocol/reading/cookie';
+import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 
 /** What a request brought to say who it is. `text` is null where it is none that could be ours, or not clearly one. */
 type Presented = { via: 'none' } | { via: 'header' | 'cookie'; text: string | null };
@@ -20,15 +21,7 @@ export function readPresented(
     // A cookie's value in a header would go round what protects cookies from other sites' pages.
     return { via: 'header', text: text !== null && credentialKind(text) === 'cookie' ? null : text };
   }
-  if (cookieName === null || !cookies?.includes(cookieName)) return { via: 'none' };
-  const prefix = `${cookieName}=`;
-  const values = cookies
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(prefix))
-    .map((pair) => pair.slice(prefix.length));
-  const [value] = values;
-  if (value === undefined) return { via: 'none' };
-  // Somebody has planted one (cookie tossing).
-  return { via: 'cookie', text: values.length === 1 && credentialKind(value) === 'cookie' ? value : null };
+  const cookie = cookieName === null ? undefined : soleCookie(cookies, cookieName);
+  if (cookie === undefined) return { via: 'none' };
+  return { via: 'cookie', text: cookie !== null && credentialKind(cookie) === 'cookie' ? cookie : null };
 }

@@ -1,5 +1,5 @@
 import type { Clock, Instant } from '@curfew/protocol/clock';
-import { credentialKind } from '@curfew/protocol/credential-kind';
+import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 import { Memory } from '@curfew/protocol/memory';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import { Activity, type Used } from './activity.ts';

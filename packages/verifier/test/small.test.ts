@@ -1,6 +1,6 @@
 /** The parts that can be looked at alone. */
 import { cutAll, cutOthers } from '@curfew/protocol/cuts';
-import { credentialKind } from '@curfew/protocol/credential-kind';
+import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 import { watch } from '@curfew/protocol/replica';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { userActor } from '../domain/actor.ts';
 import type { CallerRule, RequestFacts } from '../domain/caller-rule.ts';
-import { isTrustedOrigin } from '../domain/origin.ts';
+import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 import type { Presented } from '../domain/presented.ts';
 import type { RefusalType } from '../domain/refusal.ts';
 import type { LiveSession } from '../domain/session.ts';

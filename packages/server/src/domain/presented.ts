@@ -1,4 +1,5 @@
-import { bearerText } from '@curfew/protocol/bearer';
+import { bearerText } from '@curfew/protocol/reading/bearer';
+import { soleCookie } from '@curfew/protocol/reading/cookie';
 import { type Credential, parseBearer, parseOpaque } from './tokens.ts';
 
 /** What a request brought to say who it is. */
@@ -18,20 +19,7 @@ export function readCredential(
     const text = bearerText(authorization);
     return { via: 'header', credential: text === null ? null : parseBearer(text), text: text ?? '' };
   }
-  const values = cookieValues(cookieHeader ?? '', cookieName);
-  if (values.length === 0) return { via: 'none' };
-  // Two cookies of the name: somebody has planted one (cookie tossing). Neither is picked.
-  const [value] = values;
-  if (values.length > 1 || value === undefined) return { via: 'cookie', credential: null };
-  return { via: 'cookie', credential: parseOpaque('cookie', value) };
-}
-
-function cookieValues(header: string, name: string): string[] {
-  if (!header.includes(name)) return [];
-  const prefix = `${name}=`;
-  return header
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(prefix))
-    .map((pair) => pair.slice(prefix.length));
+  const cookie = soleCookie(cookieHeader, cookieName);
+  if (cookie === undefined) return { via: 'none' };
+  return { via: 'cookie', credential: cookie === null ? null : parseOpaque('cookie', cookie) };
 }

@@ -4,13 +4,13 @@
  * is refused.
  */
 export function isTrustedOrigin(
-  headers: { secFetchSite: string | null; origin: string | null },
+  headers: { secFetchSite: string | null | undefined; origin: string | null | undefined },
   trustedOrigins: ReadonlySet<string>,
 ): boolean {
   // A page of a listed origin may be cross-site (another host of ours), so the list is asked first.
-  if (headers.origin !== null && trustedOrigins.has(headers.origin)) return true;
-  if (headers.secFetchSite === 'same-origin') return true;
+  const { origin, secFetchSite } = headers;
+  if (origin != null && trustedOrigins.has(origin)) return true;
+  if (secFetchSite === 'same-origin') return true;
   // "none" is the user's own doing: an address typed, a bookmark. No page can cause it.
-  if (headers.secFetchSite === 'none' && headers.origin === null) return true;
-  return false;
+  return secFetchSite === 'none' && origin == null;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isTrustedOrigin } from '../../src/domain/origin.ts';
+import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 
 const TRUSTED = new Set(['https://id.example.test', 'https://app.example.net']);
 
