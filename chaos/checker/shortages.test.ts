@@ -29,7 +29,7 @@ describe('what there has to be of everything', () => {
     'admin, user',
     'admin, users',
     'admin, device',
-    'admin, application',
+    'admin, client',
     'admin, everyone',
     'admin, list, a part twice',
     'admin, one of a list',

@@ -34,7 +34,7 @@ const SCOPES = [
   'admin, user',
   'admin, users',
   'admin, device',
-  'admin, application',
+  'admin, client',
   'admin, everyone',
   'admin, list, a part twice',
   'admin, one of a list',
