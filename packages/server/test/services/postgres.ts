@@ -45,7 +45,7 @@ interface PostgresOptions {
    */
   another?: boolean;
   port?: number;
-  /** Whether its address is a socket in the file system, over which a question costs half of what it costs over TCP. It listens there as well. */
+  /** Whether its address is a socket in the file system, which costs less than TCP. It listens at both. */
   bySocket?: boolean;
   /** More settings, as `postgres -c name=value`. */
   settings?: Record<string, string>;
