@@ -145,6 +145,9 @@ async function startEngine(
     if (fsync) await syncAll(unfinished);
     renameDurably(unfinished, dataDir);
   } else if (fsync) await syncAll(dataDir);
+  // PostgreSQL does not start where this file names no process, or another one, which is what a power cut may leave of it
+  // (CreateLockFile in miscinit.c). Nobody has the database: the directory is locked.
+  rmSync(join(dataDir, 'postmaster.pid'), { force: true });
   const engine = await start(dataDir, fsync);
   // Of a directory that an earlier version has made.
   if (!isNew) await dropTemplates(engine);
