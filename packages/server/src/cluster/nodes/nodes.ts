@@ -124,7 +124,7 @@ class JoinedNode implements Nodes {
         },
         onEnding: (ending) => {
           const event = this.#events.get(ending);
-          if (!event) throw new Error('an ending came from nowhere');
+          if (!event) throw new Error('received an ending without its event');
           this.#heard.ending.tell(ending, event, this.#own.has(ending));
         },
         onGap: () => this.#heard.gap.tell(),

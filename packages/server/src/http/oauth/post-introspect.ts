@@ -9,7 +9,7 @@ import { parseBearer, parseOpaque } from '../../domain/tokens.ts';
 import { form, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 
-/** RFC 7662 section 2.2; what is not there is not known to the caller's business. */
+/** RFC 7662 section 2.2. An answer about a credential that is not active has `active: false`; the other members are optional. */
 const introspection = z.object({
   active: z.boolean(),
   sid: z.string().optional(),
