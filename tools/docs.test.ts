@@ -20,6 +20,15 @@ test('the pages that come out of the code are what the code would write: npm run
     expect(readFileSync(join(root, path), 'utf8'), path).toBe(text);
 });
 
+test('the README has one picture and at most ten lines about the benchmark', () => {
+  const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
+  const block = /<!-- bench:begin -->\n([\s\S]*?)\n<!-- bench:end -->/.exec(readme)?.[1] ?? '';
+  const lines = block.split('\n').filter((line) => line !== '');
+  expect(lines.length).toBeGreaterThan(1);
+  expect(lines.length).toBeLessThanOrEqual(10);
+  expect(block.match(/!\[/g)).toHaveLength(1);
+});
+
 test('docs/testing.md says how large each campaign is', () => {
   const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'testing.md'), 'utf8');
   const rows = [...page.matchAll(/^\| `([A-Z_]+)` \|[^|]+\| (\S+) \| (\S+) \| (.+) \|$/gm)];

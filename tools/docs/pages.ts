@@ -2,7 +2,7 @@ import type { Environment } from '../../packages/server/src/config.ts';
 import { createAuthority } from '../../packages/server/src/authority.ts';
 import { renderCommandReference } from '../../packages/server/src/cli/reference.ts';
 import { createLog } from '../../packages/server/src/system/log.ts';
-import { readmeWithFigures } from './benchmark-block.ts';
+import { pagesWithFigures } from './benchmark-block.ts';
 import { type Description, httpPage } from './http-page.ts';
 import { scalePage } from './scale-block.ts';
 import { settingsPage } from './settings-page.ts';
@@ -13,7 +13,7 @@ import { settingsPage } from './settings-page.ts';
  */
 export async function writtenPages(place: Environment): Promise<Record<string, string>> {
   return {
-    'README.md': readmeWithFigures(),
+    ...pagesWithFigures(),
     'docs/scale.md': scalePage(),
     'docs/settings.md': settingsPage(),
     'docs/cli.md': renderCommandReference(),

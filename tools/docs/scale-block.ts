@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fanOutTable, growthTable, unitCostTable } from '../../bench/fan-out/tables.ts';
 import { type MeasuredResults, type UnitCosts, unitCosts } from '../../bench/fan-out/unit-costs.ts';
+import { between } from './marks.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -23,12 +24,4 @@ export function scalePage(): string {
     const lines = costs ? table(costs) : ['No full run of `npm run bench` has measured these yet.'];
     return between(text, name, lines.join('\n'));
   }, page);
-}
-
-function between(page: string, name: string, text: string): string {
-  const begin = `<!-- ${name}:begin -->`;
-  const from = page.indexOf(begin);
-  const to = page.indexOf(`<!-- ${name}:end -->`);
-  if (from < 0 || to < from) throw new Error(`docs/scale.md lacks the marks of "${name}"`);
-  return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`;
 }
