@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../packages/server/test/services/browser.ts';
 import { freshData } from '../packages/server/test/services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
-import { freePort, scratchRoot } from '../packages/server/test/services/scratch.ts';
+import { freePort } from '../packages/server/test/services/ports.ts';
+import { scratchRoot } from '../packages/server/test/services/scratch.ts';
 import { migrated, openAuthority } from '../packages/server/test/support.ts';
 import { writeClientBundle } from '../tools/bundle-client.ts';
 

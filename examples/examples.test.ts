@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freshData } from '../packages/server/test/services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
-import { compileCache, freePort } from '../packages/server/test/services/scratch.ts';
+import { freePort } from '../packages/server/test/services/ports.ts';
+import { compileCache } from '../packages/server/test/services/scratch.ts';
 import { migrated } from '../packages/server/test/support.ts';
 
 interface Example {

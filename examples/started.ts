@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { compileCache, freePort } from '../packages/server/test/services/scratch.ts';
+import { freePort } from '../packages/server/test/services/ports.ts';
+import { compileCache } from '../packages/server/test/services/scratch.ts';
 import { ISSUER, SERVICE_KEY } from '../packages/server/test/support.ts';
 
 /** An example that runs. */

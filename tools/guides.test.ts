@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freshData } from '../packages/server/test/services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../packages/server/test/services/fresh-database.ts';
 import { requireService } from '../packages/server/test/services/require.ts';
-import { compileCache, freePort, makeScratch } from '../packages/server/test/services/scratch.ts';
+import { freePort } from '../packages/server/test/services/ports.ts';
+import { compileCache, makeScratch } from '../packages/server/test/services/scratch.ts';
 import { compare, runBlocks, type ShellBlock, shellBlocks } from './docs/shell-blocks.ts';
 
 const root = join(import.meta.dirname, '..');

@@ -8,7 +8,8 @@ import {
 } from '../../packages/server/test/services/postgres.ts';
 import { type StandbyServer, startStandby } from '../../packages/server/test/services/standby.ts';
 import { type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
-import { freePort, scratchRoot } from '../../packages/server/test/services/scratch.ts';
+import { freePort } from '../../packages/server/test/services/ports.ts';
+import { scratchRoot } from '../../packages/server/test/services/scratch.ts';
 import type { LossLine } from '../lines.ts';
 import { now } from '../recorder.ts';
 import { QUIET_LEASE_MS } from '../options.ts';

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
-import { freePort } from '../../packages/server/test/services/scratch.ts';
+import { freePort } from '../../packages/server/test/services/ports.ts';
 import { openSite, PASSWORD, type Site, USER, visit } from './site.ts';
 
 describe.skipIf(!hasChromium())('examples/elements', () => {

@@ -1,10 +1,11 @@
 /** The guide's nginx for an authority under a path, in front of a real authority. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../server/test/services/ports.ts';
 import { requireService } from '../../server/test/services/require.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
 import { createClient } from '../src/index.ts';
@@ -22,14 +23,6 @@ function findNginx(): string | undefined {
 }
 
 const program = findNginx();
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
 
 const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {

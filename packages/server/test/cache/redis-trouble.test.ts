@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findRedis, type RedisServer, startRedis } from '../services/redis.ts';
 import { withClient } from '../services/postgres.ts';
 import { requireService } from '../services/require.ts';
-import { freePort } from '../services/scratch.ts';
+import { freePort } from '../services/ports.ts';
 import {
   backends,
   openAuthority,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Environment } from '../../src/config.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { findPostgres, withClient } from '../services/postgres.ts';
-import { freePort } from '../services/scratch.ts';
+import { freePort } from '../services/ports.ts';
 import { PASSWORD, SERVICE_KEY } from '../support.ts';
 import { follow, ownPlace, run, serve, type ServerProcess } from './processes.ts';
 

@@ -5,6 +5,7 @@ import { findChromium, shareChromium } from './chromium.ts';
 import { makeEmbeddedTemplate } from './embedded-template.ts';
 import { findPostgres, startPostgres, withClient } from './postgres.ts';
 import { findRedis, startRedis } from './redis.ts';
+import { sweepPorts } from './ports.ts';
 import { requireService } from './require.ts';
 import { sweepScratch } from './scratch.ts';
 
@@ -25,6 +26,7 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   sweepScratch();
+  sweepPorts();
   const databasePrefix = `curfew_test_${randomBytes(4).toString('hex')}`;
   const external = { postgres: process.env['TEST_DATABASE_URL'], redis: process.env['TEST_REDIS_URL'] };
 

@@ -1,7 +1,8 @@
 /** A real PgBouncer for tests, from the PATH: in transaction mode, with its defaults otherwise. */
 import { chownSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { freePort, makeScratch, noteServer, signal, unprivileged, waitGone } from './scratch.ts';
+import { startOnFreePort } from './ports.ts';
+import { makeScratch, noteServer, signal, unprivileged, waitGone } from './scratch.ts';
 import { launch } from './server-process.ts';
 
 export interface PgbouncerServer {
@@ -27,11 +28,9 @@ export async function startPgbouncer(
   const command = findPgbouncer();
   if (command === undefined) throw new Error('no pgbouncer on the PATH');
   const scratch = makeScratch('pgbouncer');
-  const port = await freePort();
   const target = new URL(postgresUrl);
   const all = {
     listen_addr: '127.0.0.1',
-    listen_port: String(port),
     unix_socket_dir: '',
     auth_type: 'any',
     pool_mode: 'transaction',
@@ -42,20 +41,24 @@ export async function startPgbouncer(
   const user = target.username === '' ? '' : ` user=${target.username}`;
   const password = target.password === '' ? '' : ` password=${target.password}`;
   const file = join(scratch, 'pgbouncer.ini');
-  writeFileSync(
-    file,
-    [
-      '[databases]',
-      `* = host=${decodeURIComponent(target.hostname)} port=${target.port || '5432'}${user}${password}`,
-      '[pgbouncer]',
-      ...Object.entries(all).map(([name, value]) => `${name} = ${value}`),
-      '',
-    ].join('\n'),
-  );
-  if (unprivileged !== undefined)
-    for (const path of [scratch, file]) chownSync(path, unprivileged.uid, unprivileged.gid);
-  const child = await launch({ command, args: [file], ready: 'process up', user: unprivileged });
-  noteServer(scratch, child.pid);
+  const launchOn = async (port: number): Promise<{ port: number; pid: number }> => {
+    writeFileSync(
+      file,
+      [
+        '[databases]',
+        `* = host=${decodeURIComponent(target.hostname)} port=${target.port || '5432'}${user}${password}`,
+        '[pgbouncer]',
+        ...Object.entries({ ...all, listen_port: port }).map(([name, value]) => `${name} = ${value}`),
+        '',
+      ].join('\n'),
+    );
+    if (unprivileged !== undefined)
+      for (const path of [scratch, file]) chownSync(path, unprivileged.uid, unprivileged.gid);
+    const { pid } = await launch({ command, args: [file], ready: 'process up', user: unprivileged });
+    return { port, pid };
+  };
+  const { port, pid } = await startOnFreePort(launchOn);
+  noteServer(scratch, pid);
   return {
     port,
     through(url) {
@@ -64,8 +67,8 @@ export async function startPgbouncer(
       return there.href;
     },
     async stop() {
-      signal(child.pid, 'SIGKILL');
-      await waitGone([child.pid]);
+      signal(pid, 'SIGKILL');
+      await waitGone([pid]);
       rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
     },
   };

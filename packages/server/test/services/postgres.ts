@@ -21,7 +21,6 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import {
   childrenOf,
-  freePort,
   makeScratch,
   noteServer,
   scratchRoot,
@@ -30,6 +29,7 @@ import {
   unprivileged,
   waitGone,
 } from './scratch.ts';
+import { startOnFreePort } from './ports.ts';
 import { launch } from './server-process.ts';
 
 interface PostgresOptions {
@@ -80,7 +80,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const durable = options.durable === true;
   const scratch = makeScratch('postgres', durable ? scratchRoot() : scratchRootInMemory());
   const dir = options.dir ?? join(scratch, 'data');
-  const port = options.port ?? (await freePort());
 
   if (!existsSync(join(dir, 'PG_VERSION'))) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -95,7 +94,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: options.bySocket === true ? scratch : '',
-    port: String(port),
     max_connections: '200',
     shared_buffers: '32MB',
     lc_messages: 'C',
@@ -104,10 +102,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
     ...options.settings,
   };
-  const launchPostgres = async (): Promise<number> => {
+  const launchPostgres = async (port: number): Promise<number> => {
     const child = await launch({
       command: join(bin, 'postgres'),
-      args: ['-D', dir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      args: [
+        '-D',
+        dir,
+        ...Object.entries({ ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
       // A standby is ready to accept read-only connections.
       ready: 'database system is ready to accept',
       user: unprivileged,
@@ -116,7 +118,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     return child.pid;
   };
 
-  let pid: number | undefined = await launchPostgres();
+  const started = await startOnFreePort(
+    async (port) => ({ port, pid: await launchPostgres(port) }),
+    options.port,
+  );
+  const { port } = started;
+  let pid: number | undefined = started.pid;
 
   const end = async (how: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> => {
     if (pid === undefined) return;
@@ -135,7 +142,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     kill: () => end('SIGKILL'),
     restart: async () => {
       await end('SIGINT');
-      pid = await launchPostgres();
+      pid = await launchPostgres(port);
     },
     stop: async () => {
       await end(options.dir === undefined ? 'SIGQUIT' : 'SIGINT');

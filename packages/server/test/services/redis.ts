@@ -1,7 +1,8 @@
 /** A real Redis (or Valkey) for tests, from the PATH. */
 import { chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { freePort, makeScratch, noteServer, signal, unprivileged, waitGone } from './scratch.ts';
+import { startOnFreePort } from './ports.ts';
+import { makeScratch, noteServer, signal, unprivileged, waitGone } from './scratch.ts';
 import { launch } from './server-process.ts';
 
 interface RedisOptions {
@@ -41,7 +42,6 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   if (command === undefined) throw new Error('no valkey-server or redis-server on the PATH');
   const scratch = makeScratch('redis');
   const dir = options.dir ?? join(scratch, 'data');
-  const port = options.port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
   if (unprivileged !== undefined) {
     chownSync(scratch, unprivileged.uid, unprivileged.gid);
@@ -50,7 +50,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const persistence =
     options.save === true ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
 
-  const launchRedis = async (): Promise<number> => {
+  const launchRedis = async (port: number): Promise<number> => {
     const child = await launch({
       command,
       // `set-proc-title no` keeps the directory in the command line, by which a later run recognises a leftover.
@@ -64,7 +64,12 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     return child.pid;
   };
 
-  let pid: number | undefined = await launchRedis();
+  const started = await startOnFreePort(
+    async (port) => ({ port, pid: await launchRedis(port) }),
+    options.port,
+  );
+  const { port } = started;
+  let pid: number | undefined = started.pid;
 
   const end = async (how: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
     if (pid === undefined) return;
@@ -88,7 +93,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     restart: async () => {
       await end('SIGTERM');
-      pid = await launchRedis();
+      pid = await launchRedis(port);
     },
     stop: async () => {
       await end('SIGKILL');

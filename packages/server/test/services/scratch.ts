@@ -15,7 +15,6 @@ import {
   statfsSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -100,22 +99,6 @@ function sweep(root: string): void {
   }
 }
 
-/**
- * A port for a server that may be killed and started again: below those that systems give to connections (from 32768 on Linux,
- * 49152 elsewhere). One of those can be anybody's while the server is down, also of a client that is trying to reach it.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-}
-
 /** True while the process runs. One that has ended and that its parent, if that is not us, has not collected yet counts as gone. */
 export function isAlive(pid: number): boolean {
   try {
@@ -173,7 +156,8 @@ function commandLine(pid: number): string {
   }
 }
 
-function readPid(path: string): number | undefined {
+/** The process id that a file holds. */
+export function readPid(path: string): number | undefined {
   const pid = Number(readText(path));
   return Number.isInteger(pid) && pid > 0 ? pid : undefined;
 }

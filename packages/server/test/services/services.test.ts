@@ -1,14 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, describe, expect, inject, test, vi } from 'vitest';
 import { freshDatabase, hasPostgres } from './fresh-database.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from './postgres.ts';
 import { findRedis, type RedisServer, startRedis } from './redis.ts';
 import { openMovingAddress } from './moving-address.ts';
+import { freePort, startOnFreePort, sweepPorts } from './ports.ts';
 import { requireService } from './require.ts';
-import { isAlive, waitGone } from './scratch.ts';
+import { isAlive, scratchRoot, waitGone } from './scratch.ts';
 import { PRIMARY_SETTINGS, startStandby, type StandbyServer } from './standby.ts';
 
 test.runIf(existsSync('/proc/self/stat'))(
@@ -25,6 +28,49 @@ test.runIf(existsSync('/proc/self/stat'))(
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   },
 );
+
+describe('ports', () => {
+  const claims = join(scratchRoot(), 'ports');
+
+  test('a port is given once, also while nothing listens on it', async () => {
+    const random = vi.spyOn(Math, 'random');
+    const given = [await freePort()];
+    // The same draw again.
+    random.mockReturnValueOnce(random.mock.results.at(-1)?.value);
+    given.push(await freePort());
+    random.mockRestore();
+    expect(new Set(given).size).toBe(2);
+  });
+
+  test('the ports of a process that has ended are given again, those of others are not', async () => {
+    const own = String(await freePort());
+    const child = spawn(process.execPath, ['-e', '']);
+    const ended = once(child, 'exit');
+    writeFileSync(join(claims, '1'), String(child.pid));
+    await ended;
+    sweepPorts();
+    expect(readdirSync(claims)).toContain(own);
+    expect(readdirSync(claims)).not.toContain('1');
+  });
+
+  test('a server whose port somebody has taken meanwhile starts on another one', async () => {
+    const stranger = createServer();
+    const server = createServer();
+    const asked: number[] = [];
+    try {
+      await startOnFreePort(async (port) => {
+        asked.push(port);
+        if (asked.length === 1) await once(stranger.listen(port, '127.0.0.1'), 'listening');
+        await once(server.listen(port, '127.0.0.1'), 'listening');
+      });
+      expect(asked).toHaveLength(2);
+      expect(server.address()).toMatchObject({ port: asked[1] });
+    } finally {
+      stranger.close();
+      server.close();
+    }
+  });
+});
 
 const rows = async (url: string, sql: string): Promise<unknown[]> =>
   (await withClient(url, (client) => client.query(sql))).rows;
