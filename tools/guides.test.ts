@@ -119,3 +119,23 @@ test('every link to a file of the repository leads to one', () => {
   );
   expect(broken).toEqual([]);
 });
+
+test('every log line and message that the operator looks for is one that the code writes', () => {
+  const sources = ['packages/server/src', 'packages/protocol/src'].flatMap((directory) =>
+    readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => read(join(directory, name))),
+  );
+  const guide = read('docs/guides/operate.md');
+  const tables = ['| line | means |', '| message or answer | do |'].map((head) => {
+    const from = guide.indexOf(head);
+    expect(from, head).toBeGreaterThan(0);
+    return guide.slice(from, guide.indexOf('\n\n', from));
+  });
+  const quoted = tables
+    .flatMap((table) => table.split('\n').map((row) => row.split('|')[1] ?? ''))
+    .flatMap((cell) => [...cell.matchAll(/`([^`]+ [^`]+)`/g)].map(([, message]) => message as string));
+  expect(quoted.length).toBeGreaterThan(12);
+  const pieces = quoted.flatMap((message) => message.split(/…|, \d+,/).map((piece) => piece.trim()));
+  expect(pieces.filter((piece) => !sources.some((source) => source.includes(piece)))).toEqual([]);
+});
