@@ -40,7 +40,18 @@ const report = (error: unknown): void => (isBrowser() ? reportError : console.er
 
 const instant = (): string => new Date().toISOString();
 
-/** A client of one authority. Give every part of a page the same one. */
+/**
+ * Creates a client of one authority. A page needs one client, which all its parts share.
+ * @throws TypeError that names an invalid option; on a server an invalid `authority` is thrown at its first use
+ * @example
+ * import { createClient } from '@curfew/client';
+ *
+ * const client = createClient({ authority: 'https://auth.example' });
+ * client.onLoggedOut(() => location.assign('/login'));
+ * const { user } = await client.login({ email: 'test@example.com', password: 'password123' });
+ * const orders = await client.fetch('/v1/sessions');
+ * await client.logout({ scope: 'all' });
+ */
 export function createClient(options: ClientOptions = {}): Client {
   const inPage = isBrowser();
   const { authority = '/', origins = [], storage = 'memory', clientId = 'default' } = options;

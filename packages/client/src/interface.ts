@@ -4,116 +4,139 @@ import type * as wire from '@curfew/protocol/wire/session';
 import type { OwnSession } from '@curfew/protocol/wire/session';
 import type { User } from '@curfew/protocol/wire/user';
 
-/* What an application sees of the client. Data has the spelling that it has on the wire. */
+/* The types of the public API. Data is spelt as on the wire. */
 
 export type { User };
 
+/** The options of `createClient`. */
 export interface ClientOptions {
   /**
-   * The authority's address, with the path it is under if there is one: `https://example.com/auth`. In a page a path is enough, and
-   * the default is the page's origin. On a server it is needed.
+   * The authority's address, with its path if it has one: `https://example.com/auth`. In a page a path is enough, and the default is
+   * the page's origin. Required on a server.
    */
   authority?: string | undefined;
   /**
-   * `cookie` (default in a page): the browser keeps the credential, and no script can read it. `bearer` (default on a server, which
-   * has no cookies): the client keeps tokens.
+   * `cookie` (default in a page): the browser keeps the credential, and no script can read it. `bearer` (default on a server): the
+   * client keeps tokens.
    */
   mode?: 'cookie' | 'bearer' | undefined;
   /**
-   * With `bearer`: where tokens lie. `memory` (default): in this page alone, gone when it is. `local`: in localStorage, for all
-   * tabs and the next visit, where every script of the origin can read them. A server has none: there it is `memory`.
+   * Where `bearer` keeps tokens. `memory` (default): in this page, until it closes. `local`: in localStorage, for all tabs and the
+   * next visit, where every script of the origin can read them. On a server always `memory`.
    */
   storage?: 'memory' | 'local' | undefined;
-  /** The application, as CURFEW_CLIENTS names it. Default: `default`. */
+  /** The application, as in `CURFEW_CLIENTS`. Default: `default`. */
   clientId?: string | undefined;
-  /** Addresses beside the authority's to which `fetch` carries the credential: origins, or `https://example.com/api` and what is below. */
+  /** Other addresses that `fetch` sends the credential to: an origin, or `https://example.com/api` and every path below. Default: none. */
   origins?: readonly string[] | undefined;
-  /** Whether to be told over a WebSocket, while somebody listens. Default: in a page. */
+  /** Opens a WebSocket for notices while there are listeners. Default: true in a page, false on a server. */
   notices?: boolean | undefined;
 }
 
+/** A client of one authority. When that cannot be reached, every method but a logout of this session rejects with the `TypeError` of `fetch`. */
 export interface Client {
-  /** Logs in. Throws a {@link ProblemError} that says what was wrong. */
+  /**
+   * Logs in, and resolves to the new session.
+   * @throws ProblemError when the authority refuses: `invalid_credentials`, `rate_limited`, …
+   */
   login(credentials: Credentials): Promise<Session>;
   /**
-   * Logs out, without options this session. Where it covers this session, it is over in this browser in any case, and
-   * the answer says whether the server knows. Where it does not, or the server refuses, it throws.
+   * Logs out: this session, or those of `scope`. If this session is one of them, it is over in this browser even when the server
+   * cannot be reached, and the result says so.
+   * @throws ProblemError when the server refuses; nothing has changed then
    */
   logout(options?: LogoutOptions): Promise<LogoutResult>;
-  /** Asks the server how this session stands; null when not logged in. Throws when it cannot be asked. */
+  /** Asks the server for this session; null when not logged in. */
   session(): Promise<Session | null>;
-  /** My devices, newest first: all of them, up to a thousand and this one. */
+  /** Lists the user's sessions, newest first: up to 1,000, and this one. */
   sessions(): Promise<SessionView[]>;
-  /** A page of them: the first, or the one after another one's `next`. This session is on the first one. */
+  /** Lists one page of the user's sessions: the first, which holds this session, or the one that begins at `before`, an earlier page's `next`. */
   sessionsPage(options?: { before?: string | null }): Promise<SessionsPage>;
   /**
-   * As the global one; on a server, where that knows no page, a path is one of the authority's. Carries the credential to the
-   * authority and to `origins`, and nowhere else; refreshes it once when needed and repeats the request.
+   * Works like the global `fetch`, and sends the credential to the authority and to `origins`, nowhere else. A token that has
+   * expired or is refused is refreshed once, and the request repeated. On a server a path is one of the authority's.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-  /** Calls when this page's session is over, for whatever reason. @returns takes the listener off */
+  /**
+   * Adds a listener that runs when this page's session ends, for any reason. `logout` waits for the promise that it returns.
+   * @returns a function that removes it
+   */
   onLoggedOut(listener: (why: LoggedOut) => void | Promise<void>): () => void;
-  /** Calls when `sessions()` may answer something else than before. @returns takes the listener off */
+  /**
+   * Adds a listener that runs when `sessions()` may have changed.
+   * @returns a function that removes it
+   */
   onSessionsChanged(listener: () => void): () => void;
-  /** Why the last session was over; null while logged in, and where that is not known. */
+  /** Why the last session ended; null while logged in, and where it is not known. */
   readonly endedBecause: LoggedOut | null;
-  /** Lets go of everything: sockets, channels, timers. Logs nobody out. */
+  /** Closes sockets, channels and timers. The session stays logged in. */
   close(): void;
 }
 
+/** The input of a login. */
 export interface Credentials {
+  /** The user's e-mail address. */
   email: string;
+  /** The user's password. */
   password: string;
 }
 
+/** The options of a logout. */
 export interface LogoutOptions {
+  /** The sessions to end: `this` one (default), the `others`, `all`, the `selected` ones, or those of a `device`. */
   scope?: 'this' | 'others' | 'all' | 'selected' | 'device' | undefined;
-  /** With scope `selected`. */
+  /** The ids of the sessions, with scope `selected`. */
   sessions?: string[] | undefined;
-  /** With scope `device`; without it, this device. */
+  /** The id of the device, with scope `device`. Default: this device. */
   device?: string | undefined;
 }
 
-/** What the server answered to a logout. */
+/** The server's answer to a logout. */
 export type Told = Omit<Logout, 'more'>;
 
 /**
- * `local`: what lay in this browser is gone. `told` is kept when the server has been told, also after a reload. It is rejected
- * when this session is over and the others that were meant are not: the server refused, or had no session any more to ask with.
+ * The result of a logout: in this browser it is done (`local`). `pending`: the server could not be reached; it is told as soon as
+ * it can be, also after a reload, and `told` resolves then. `told` rejects when the server ended this session but not the others.
  */
 export type LogoutResult =
   | ({ local: true; server: 'done' } & Told)
   | { local: true; server: 'pending'; told: Promise<Told> };
 
-/** Who ended a session. `unknown`: nobody has said. */
+/** Who ended a session; `unknown` when the server did not say. */
 export type EndedBy = SessionEnd['by'] | 'unknown';
 
+/** How this page's session ended. */
 export interface LoggedOut {
-  /** As the server's log names it (`logout`, `idle_timeout`, …), or `unknown`. */
+  /** The reason in the server's log (`logout`, `idle_timeout`, …), or `unknown`. */
   reason: SessionEnd['reason'] | 'unknown';
+  /** Who ended it. */
   by: EndedBy;
-  /** ISO 8601. */
+  /** When it ended, in ISO 8601. */
   at: string;
+  /** The id of the session; null when it is not known. */
   sessionId: string | null;
   /**
-   * Where it came from: this page, another tab of this browser, word from the server, or found out later (the device
-   * was asleep, or offline).
+   * Where it was ended: `here` in this page, in `another tab` of this browser, or `elsewhere`, by a notice of the server. `found`:
+   * this page learnt it later, because the device was asleep or offline.
    */
   where: 'here' | 'another tab' | 'elsewhere' | 'found';
 }
 
-/** A session, and whose it is. */
+/** A session and its user. */
 export interface Session extends wire.Session {
+  /** The user who logged in. */
   user: User;
 }
 
+/** A page of the user's sessions. */
 export interface SessionsPage {
+  /** The sessions, newest first. */
   sessions: SessionView[];
-  /** From where to go on; null when there are no more. */
+  /** The `before` of the next page; null on the last one. */
   next: string | null;
-  /** How many there are in all. */
+  /** The number of sessions on all pages. */
   total: number;
 }
 
-/** One of my devices; `current` is the one that asks. */
+/** A session in the list of its user; `current` marks the session of this client. */
 export type SessionView = OwnSession;

@@ -1,6 +1,6 @@
 import type { LoggedOut } from './interface.ts';
 
-/** A problem as the authority words it (RFC 9457), as far as the client looks into it. */
+/** The members of a problem body (RFC 9457) that the client reads. */
 interface Body {
   code?: string;
   title?: string;
@@ -9,17 +9,28 @@ interface Body {
   ended?: Pick<LoggedOut, 'reason' | 'by' | 'at'>;
 }
 
-/** The authority has answered, and the answer is no. What did not get there is the TypeError that `fetch` throws. */
+/**
+ * The authority refused a request. A request that did not reach it rejects with the `TypeError` of `fetch` instead.
+ * @example
+ * import { createClient, ProblemError } from '@curfew/client';
+ *
+ * try {
+ *   await createClient().login({ email: 'test@example.com', password: 'wrong' });
+ * } catch (error) {
+ *   if (error instanceof ProblemError && error.code === 'rate_limited') console.log(`wait ${error.retryAfter} s`);
+ * }
+ */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
+  /** The HTTP status. */
   declare readonly status: number;
-  /** One word to switch over: `invalid_credentials`, `rate_limited`, … */
+  /** The code to switch over: `invalid_credentials`, `rate_limited`, … */
   declare readonly code: string;
-  /** The input at fault. */
+  /** The input at fault, or null. */
   declare readonly field: string | null;
-  /** Seconds after which to try again. */
+  /** Seconds to wait before the next try, or null. */
   declare readonly retryAfter: number | null;
-  /** Where the credential was one, and its session is over: why. */
+  /** How the session of the credential ended, or null where the credential is not genuine. */
   declare readonly ended: Body['ended'] | null;
 
   constructor(response: Response, body: Body) {
@@ -32,10 +43,10 @@ export class ProblemError extends Error {
   }
 }
 
-/** Reads what an answer says is wrong. The answer stays readable. */
+/** Reads the problem in a response, whose body stays readable. */
 export async function problemOf(response: Response): Promise<ProblemError> {
   const isProblem = response.headers.get('content-type')?.includes('problem+json');
-  // What is no JSON after all says nothing: something else than the authority has answered.
+  // Without JSON it is not the authority that answered.
   const body: Body = isProblem
     ? await response
         .clone()
@@ -45,13 +56,13 @@ export async function problemOf(response: Response): Promise<ProblemError> {
   return new ProblemError(response, body);
 }
 
-/** What an answer brings. @throws ProblemError when it says no */
+/** @throws ProblemError when the response is not a success */
 export async function contentOf<T>(response: Response): Promise<T> {
   if (!response.ok) throw await problemOf(response);
   return (await response.json()) as T;
 }
 
-/** Whether an answer refuses the credential. The authority says 401 to a wrong password as well, and must not be asked twice. */
+/** Whether a response refuses the credential. A wrong password is 401 too, and must not be sent twice. */
 export async function refusesCredential(response: Response): Promise<boolean> {
   return response.status === 401 && /^(unknown|not_authenticated)$/.test((await problemOf(response)).code);
 }

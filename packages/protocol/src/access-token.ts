@@ -1,56 +1,81 @@
 /**
- * When a text is an access token of ours (RFC 9068). The authority and the verifiers judge by this one page; what computes
- * the signature is passed in, so that nothing here depends on a platform.
+ * Judges access tokens (RFC 9068), for the authority and the verifiers alike. The function that verifies a signature is passed
+ * in, so that nothing here depends on a platform.
  */
 import { ACCESS_TOKEN_TYP, type AccessTokenClaims, type SigningAlgorithm } from './claims.ts';
 
-/** Far above what we issue (some 400 bytes), far below what costs anything to look at. */
+/** Far above the 400 bytes or so of an issued token, and still cheap to parse. */
 const MAX_LENGTH = 4096;
 const SHAPE = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
 
-/** What the database can compare with a session's id at all. */
+/** Anything else would make PostgreSQL fail when it compares it with a session's id. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const TEXTS = ['iss', 'aud', 'sub', 'sid', 'client_id', 'device_id', 'jti'] as const;
 const NUMBERS = ['born', 'iat', 'exp'] as const;
 
-/** The order of P-256, and half of it: of the twins (r, s) and (r, n - s) only the lower one is canonical. */
+/** The order of P-256. Of the twin signatures (r, s) and (r, n - s) only the one with the lower s is canonical. */
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
-/** The key id of a token in its one canonical spelling, or null: other characters, unused bits, other members. */
+/**
+ * Returns the key id of an access token in its one canonical spelling, and null for any other text.
+ * @example
+ * import { canonicalKeyId } from '@curfew/protocol/access-token';
+ *
+ * export const isAccessToken = (text: string): boolean => canonicalKeyId(text) !== null;
+ */
 export function canonicalKeyId(text: string): string | null {
   if (text.length > MAX_LENGTH) return null;
   const parts = SHAPE.exec(text);
   if (!parts) return null;
-  // Base64url has unused bits: of several spellings of the same bytes only ours is accepted (RFC 8725bis section 3.14).
+  // Base64url has unused bits: of several spellings of the same bytes only one is accepted (RFC 8725bis section 3.14).
   for (const part of parts.slice(1)) if (!isCanonical(part)) return null;
   const header = parse(parts[1] ?? '');
   if (header === null) return null;
   const { typ, kid, alg, ...rest } = header;
   if (typ !== ACCESS_TOKEN_TYP || typeof kid !== 'string' || typeof alg !== 'string') return null;
-  // We put nothing else in: a jwk, jku, x5c or crit was made by somebody else (ASVS 9.1.3).
+  // The authority writes no other members: a jwk, jku, x5c or crit comes from an attacker (ASVS 9.1.3).
   return Object.keys(rest).length === 0 ? kid : null;
 }
 
-/** What the signature is computed by: `jwtVerify` of jose, which throws what has such a `code`. */
+/** `jwtVerify` of jose, or a function like it: it throws errors with jose's `code`. */
 type JwtVerify<Key> = (text: string, key: Key, checks: JwtChecks) => Promise<{ payload: unknown }>;
 
+/** The options that jose's `jwtVerify` is called with. */
 export interface JwtChecks {
+  /** The key's algorithm alone. */
   algorithms: string[];
+  /** The `typ` header that the token must have. */
   typ: string;
+  /** The `iss` that the token must have. */
   issuer: string;
+  /** The values of `aud`, one of which the token must have. */
   audience: string[];
+  /** The instant that `exp` is compared with. */
   currentDate: Date;
+  /** The claims that must be there. */
   requiredClaims: string[];
 }
 
+/**
+ * The verdict on an access token. `signature`: not signed by this key. `claims`: signed, but by another issuer, for another
+ * audience, or not an access token.
+ */
 export type Judged =
   | { ok: true; claims: AccessTokenClaims }
-  /** `signature`: not signed by this key. `claims`: signed, but for or by somebody else, or not an access token. */
   | { ok: false; wrong: 'signature' | 'claims' | 'expired' };
 
 /**
- * Judges a token whose canonical key id is this key's. The algorithm is the key's; the header is only checked against it.
+ * Verifies an access token whose canonical key id is this key's; never throws. The algorithm is the key's, and the header is
+ * only compared with it.
+ * @example
+ * import { judgeAccessToken, type Judged } from '@curfew/protocol/access-token';
+ * import { type CryptoKey, jwtVerify } from 'jose';
+ *
+ * export function judge(token: string, publicKey: CryptoKey): Promise<Judged> {
+ *   const expected = { issuer: 'https://auth.example', audiences: ['https://api.example'], now: new Date() };
+ *   return judgeAccessToken(token, { alg: 'EdDSA', publicKey }, expected, jwtVerify);
+ * }
  */
 export async function judgeAccessToken<Key>(
   text: string,
@@ -70,7 +95,7 @@ export async function judgeAccessToken<Key>(
     });
     return isClaims(payload) ? { ok: true, claims: payload } : { ok: false, wrong: 'claims' };
   } catch (error) {
-    // Whatever it was, the answer is no; the code only says which no.
+    // Every error is a refusal; the code only says which one.
     const { code } = error as { code?: unknown };
     if (code === 'ERR_JWT_EXPIRED') return { ok: false, wrong: 'expired' };
     return { ok: false, wrong: code === 'ERR_JWT_CLAIM_VALIDATION_FAILED' ? 'claims' : 'signature' };
@@ -78,8 +103,12 @@ export async function judgeAccessToken<Key>(
 }
 
 /**
- * What a token says of itself, when it has the shape of ours, or null. Nobody has looked at its signature: good for refusing
- * it, never for accepting it.
+ * Returns the claims of a token without verifying its signature, or null when they are not those of an access token. Use them
+ * to refuse a token, never to accept one.
+ * @example
+ * import { claimsNotYetVerified } from '@curfew/protocol/access-token';
+ *
+ * export const isFrom = (token: string, issuer: string): boolean => claimsNotYetVerified(token)?.iss === issuer;
  */
 export function claimsNotYetVerified(text: string): AccessTokenClaims | null {
   const claims = parse(text.split('.')[1] ?? '');
@@ -97,7 +126,13 @@ function isClaims(payload: unknown): payload is AccessTokenClaims {
   );
 }
 
-/** The token with the lower one of its two ES256 signatures. Sign with it, and compare with it. */
+/**
+ * Returns the token with the lower one of its two ES256 signatures, which is the canonical one.
+ * @example
+ * import { lowS } from '@curfew/protocol/access-token';
+ *
+ * export const isCanonical = (token: string): boolean => lowS(token) === token;
+ */
 export function lowS(text: string): string {
   const dot = text.lastIndexOf('.');
   const signature = bytesOf(text.slice(dot + 1));
@@ -114,7 +149,7 @@ export function lowS(text: string): string {
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-/** By character code, the six bits that a character stands for. */
+/** The six bits that a character stands for, by its code. */
 const BITS = Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 
 /** Whether the text, of base64url characters, is the one spelling of its bytes. */
@@ -166,12 +201,12 @@ function parse(part: string): Record<string, unknown> | null {
       ? (value as Record<string, unknown>)
       : null;
   } catch {
-    // No UTF-8, or no JSON: not ours.
+    // Neither UTF-8 nor JSON: not an access token.
     return null;
   }
 }
 
-/** @throws URIError when it is no UTF-8 */
+/** @throws URIError when the bytes are not UTF-8 */
 function utf8(bytes: readonly number[]): string {
   if (bytes.every((byte) => byte < 128)) return String.fromCharCode(...bytes);
   return decodeURIComponent(bytes.map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''));

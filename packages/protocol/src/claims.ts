@@ -1,31 +1,33 @@
-/**
- * What an access token says (RFC 9068): `typ: at+jwt`. Together with the cuts this is all that a checker needs.
- * Instants are seconds since 1970, `born` is a position.
- */
+/** The claims of an access token (RFC 9068). With the cuts they are all that a checker needs. */
 export interface AccessTokenClaims {
+  /** The authority's issuer, a URL. */
   iss: string;
+  /** The audience of the client that the token was issued for. */
   aud: string;
   /** The user's id, as a decimal string. */
   sub: string;
-  /** The session's public id, a UUID. Whatever is revoked is keyed on it, never on a token's text. */
+  /** The session's public id, a UUID. Revocation is keyed on it, never on a token's text. */
   sid: string;
+  /** The application, as in `CURFEW_CLIENTS`. */
   client_id: string;
-  /** The device's id: a logout of one device ends by it what was born below its cut. */
+  /** The device's id: the cut of a logout of one device is stored under it. */
   device_id: string;
+  /** The position at which the session began. */
   born: number;
-  /**
-   * The database's epoch in which the session was read: positions of two epochs do not compare. Absent in tokens of older
-   * versions.
-   */
+  /** The database's epoch in which the session was read: positions of two epochs do not compare. Absent in tokens of older versions. */
   epoch?: string;
+  /** When the token was issued, in seconds since 1970. */
   iat: number;
+  /** When the token expires, in seconds since 1970. */
   exp: number;
+  /** The token's own id. */
   jti: string;
 }
 
 /** The `typ` header of an access token, RFC 9068 section 2.1. */
 export const ACCESS_TOKEN_TYP = 'at+jwt';
 
-/** The signature algorithms we sign with. The key decides which one, never a token's header. */
+/** The algorithms that the authority signs with. The key decides which one, never a token's header. */
 export const SIGNING_ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
+/** One of `SIGNING_ALGORITHMS`. */
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];

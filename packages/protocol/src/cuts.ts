@@ -1,7 +1,6 @@
 /**
- * The one primitive that ends sessions by scope. A cut under a key ends every session of that key that was born
- * below it. Cuts only grow: merging is commutative, associative and idempotent, so the order in which they arrive
- * does not matter, only that none is missing.
+ * The primitive that ends sessions by scope: a cut under a key ends every session of that key that was born below it. Merging
+ * is commutative, associative and idempotent, so cuts may arrive in any order, and more than once.
  */
 export interface Cut {
   /** Sessions born below it are over, but for the excepted one. */
@@ -12,29 +11,50 @@ export interface Cut {
   exceptSession: string | null;
 }
 
-/** What a checker knows of a session; a credential carries it. */
+/** The facts about a session that a checker needs; each credential carries them. */
 export interface SessionFacts {
+  /** The session's public id, a UUID. */
   sid: string;
+  /** The user's id. */
   userId: number;
+  /** The application. */
   clientId: string;
+  /** The device. */
   deviceId: string;
+  /** The position at which the session began. */
   born: number;
 }
 
-/** A cut that spares nobody. */
+/**
+ * Returns a cut that ends every session born below a position.
+ * @example
+ * import { cutAll, isCut } from '@curfew/protocol/cuts';
+ *
+ * const isOver = isCut(cutAll(1042), { sid: '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60', born: 1041 }); // true
+ */
 export function cutAll(position: number): Cut {
   return { position, base: position, exceptSession: null };
 }
 
-/** A cut that spares one session. */
+/**
+ * Returns a cut that ends every session born below a position, except one.
+ * @example
+ * import { cutOthers } from '@curfew/protocol/cuts';
+ *
+ * const cut = cutOthers(1042, '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60');
+ */
 export function cutOthers(position: number, exceptSession: string): Cut {
   return { position, base: 0, exceptSession };
 }
 
 /**
- * One cut that ends exactly the sessions that `a` or `b` ends. For the session that the higher cut excepts, the
- * lower one counts in full unless it excepts the same session; for every other session the higher position decides.
- * The statements in the store say the same in SQL, and a test holds the two against each other.
+ * Returns the one cut that ends exactly the sessions that `a` or `b` ends. For the session that the higher cut excepts, the
+ * lower one counts in full unless it excepts the same session; for every other session the higher position decides. The
+ * store's statements do the same in SQL, and a test compares the two.
+ * @example
+ * import { cutAll, cutOthers, mergeCuts } from '@curfew/protocol/cuts';
+ *
+ * const cut = mergeCuts(cutAll(1000), cutOthers(1042, '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60'));
  */
 export function mergeCuts(a: Cut, b: Cut): Cut {
   const [low, high] = a.position <= b.position ? [a, b] : [b, a];
@@ -46,18 +66,38 @@ export function mergeCuts(a: Cut, b: Cut): Cut {
   };
 }
 
-/** Whether the cut ends the session. */
+/**
+ * Says whether a cut ends a session of the key that it stands under.
+ * @example
+ * import { cutOthers, isCut } from '@curfew/protocol/cuts';
+ *
+ * const sid = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
+ * const isOver = isCut(cutOthers(1042, sid), { sid, born: 1041 }); // false: it is the excepted one
+ */
 export function isCut(cut: Cut, session: { sid: string; born: number }): boolean {
   return session.born < cut.base || (session.born < cut.position && session.sid !== cut.exceptSession);
 }
 
+/** The key of the cuts that end everyone's sessions. */
 export const EVERYONE_KEY = 'everyone';
+/** Returns the key of the cuts that end a user's sessions. */
 export const userKey = (userId: number): string => `user:${userId}`;
+/** Returns the key of the cuts that end an application's sessions. */
 export const clientKey = (clientId: string): string => `client:${clientId}`;
-/** A device belongs to a user: whoever names another's device id reaches only their own sessions. */
+/** Returns the key of the cuts that end the sessions of a user's device. It holds the user, so that another user's device id reaches nothing. */
 export const deviceKey = (userId: number, deviceId: string): string => `device:${userId}:${deviceId}`;
 
-/** The keys whose cuts can end the session. */
+/**
+ * Returns the four keys whose cuts can end a session.
+ * @example
+ * import { type Cut, isCut, keysOf, type SessionFacts } from '@curfew/protocol/cuts';
+ *
+ * export const isOver = (session: SessionFacts, cuts: Map<string, Cut>): boolean =>
+ *   keysOf(session).some((key) => {
+ *     const cut = cuts.get(key);
+ *     return cut !== undefined && isCut(cut, session);
+ *   });
+ */
 export function keysOf(session: SessionFacts): string[] {
   return [
     EVERYONE_KEY,

@@ -1,8 +1,8 @@
 import type { SessionEnd } from './notices.ts';
 
 /**
- * Every code that the product's own API can answer, with its HTTP status and its public sentence.
- * Closed: a client may switch over it. Bodies are problem details, RFC 9457.
+ * Every problem code of `/v1`, with its HTTP status and its public sentence (RFC 9457). The list is closed: a client may switch
+ * over it.
  */
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request is not well formed.' },
@@ -46,23 +46,39 @@ export const PROBLEMS = {
   unavailable: { status: 503, title: 'This cannot be told at the moment. Try again.' },
 } as const;
 
+/** A code of `PROBLEMS`. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** A problem body as it crosses the wire (RFC 9457). `field` names the input at fault, `count` a number to confirm, `ended` how the session of a genuine credential ended. */
+/** A problem body (RFC 9457). */
 export interface Problem {
+  /** `urn:curfew:problem:` and the code. */
   type: string;
+  /** The public sentence of the code. */
   title: string;
+  /** The HTTP status. */
   status: number;
+  /** For programs to switch over. */
   code: ProblemCode;
+  /** A sentence about this one request. */
   detail?: string;
+  /** The input at fault. */
   field?: string;
+  /** The number of sessions to confirm. */
   count?: number;
+  /** How the session of a genuine credential ended. */
   ended?: SessionEnd;
 }
 
-/** What a problem can say beyond its code. */
+/** The members of a problem that its code does not determine. */
 export type ProblemMore = Pick<Problem, 'detail' | 'field' | 'count' | 'ended'>;
 
+/**
+ * Returns the body of a problem.
+ * @example
+ * import { problem } from '@curfew/protocol/errors';
+ *
+ * const { status, ...rest } = problem('invalid_request', { field: 'email' });
+ */
 export function problem(code: ProblemCode, more: ProblemMore = {}): Problem {
   const { status, title } = PROBLEMS[code];
   return { type: `urn:curfew:problem:${code}`, title, status, code, ...more };

@@ -17,58 +17,60 @@ import type { System } from './system/system.ts';
 import { openWorld } from './world/open.ts';
 import type { World } from './world/world.ts';
 
-/** What `curfew prove` tries. */
+/* For `curfew prove`. */
 export { FAMILIES };
 export type { Family, Trial } from './http/contract/family.ts';
 
+/** The options of `createAuthority`. */
 export interface AuthorityOptions {
   /**
-   * The settings of docs/settings.md by their names, as strings: `{ DATABASE_URL: 'postgres://…' }`. The environment
-   * of the process is not read but for NODE_ENV; pass `process.env` to have it so.
+   * The settings of docs/settings.md by their names, as strings: `{ DATABASE_URL: 'postgres://…' }`. The process's environment is
+   * not read, except for `NODE_ENV`; pass `process.env` to use it. Default: none.
    */
   settings?: Environment;
-  /** A pino logger; without one, JSON lines on standard output. */
+  /** A pino logger. Default: JSON lines on standard output. */
   log?: Logger;
-  /**
-   * True when the process is the authority's alone: the HTTP adapter may then replace the global Request and Response
-   * by lighter ones.
-   */
+  /** True when the process runs nothing else: the HTTP adapter may then replace the global `Request` and `Response`. Default: false. */
   ownProcess?: boolean;
-  /** Hears what the start does, where that may take seconds, before it begins. Without it the log does. */
+  /** Called before each step of the start that may take seconds. Default: the step is logged. */
   onStep?: (what: string) => void;
-  /** A clock, randomness and password hashing of one's own, for tests. */
+  /** Another clock, randomness and password hashing, for tests. */
   system?: Partial<System>;
 }
 
 /** A running authority. */
 export interface Authority {
-  /**
-   * Answers a request (WHATWG fetch). `connection.address` is the client's address where the host knows it.
-   */
+  /** Answers a request (WHATWG fetch); with 500 or 503 when something fails. */
   readonly fetch: (request: Request, connection?: Connection) => Promise<Response>;
-  /** The same for node:http, quicker: `http.createServer(authority.listener)`. */
+  /** Answers a request of node:http, faster than `fetch`: `http.createServer(authority.listener)`. */
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void;
   /**
-   * Answers a request to open a WebSocket: `server.on('upgrade', authority.upgrade)`. Back ends with the verifier need it
-   * (`GET /v1/feed`), and devices that want to be told when their session ends (`GET /v1/notices`). A request that asks for
-   * another upgrade goes back to the server's ordinary listener: WebSockets of one's own are to be looked for first.
+   * Opens the WebSockets of verifiers (`GET /v1/feed`) and of notices (`GET /v1/notices`): `server.on('upgrade', authority.upgrade)`.
+   * A request for another upgrade goes back to the server's ordinary listener, so a program serves its own WebSockets first.
    */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** Whether a request asks for one of those: node:http's `shouldUpgradeCallback`. */
+  /** Whether a request asks for one of these WebSockets: node:http's `shouldUpgradeCallback`. */
   readonly takesUpgrade: (request: IncomingMessage) => boolean;
-  /** Closes the WebSockets and ends the streams, so that a server that is to stop can: each would keep it open. */
+  /** Closes WebSockets and streams, which would keep a server from stopping. */
   readonly hangUp: () => void;
-  /** Writes back what is pending, signs off, closes the database. */
+  /** Writes pending activity, deregisters the node and closes the database. */
   readonly close: () => Promise<void>;
+  /** The settings, parsed. */
   readonly config: Config;
 }
 
 /**
- * Builds the authority: database (embedded or PostgreSQL), migrations, keys, caches, nodes, HTTP.
- * @throws ConfigError, DirectoryInUse, SchemaMismatch, WrongKey, or the database's own error
+ * Starts an authority: opens the database, migrates it, loads the keys and registers the node.
+ * @throws ConfigError for an invalid setting; DirectoryInUse or OpenDirectory for the embedded database's directory;
+ * SchemaMismatch for a database of a newer version; WrongKey for another `CURFEW_KEY`; otherwise the database's own error
  * @example
+ * import { createServer } from 'node:http';
+ * import { createAuthority } from '@curfew/server';
+ *
  * const authority = await createAuthority({ settings: { DATABASE_URL: 'postgres://localhost/curfew' } });
- * export default { fetch: authority.fetch };
+ * const server = createServer({ maxHeaderSize: authority.config.maxHeaderBytes }, authority.listener);
+ * server.on('upgrade', authority.upgrade);
+ * server.listen(8000, '127.0.0.1');
  */
 export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
   const config = readConfig(options.settings ?? {});
@@ -116,7 +118,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
 }
 
 /**
- * Makes the demonstration accounts, or makes sure that none of an earlier trial is open to everybody.
+ * Creates the demonstration accounts, or refuses a database where earlier ones still have the public password.
  * @throws ConfigError
  */
 async function prepareDemoAccounts(world: World): Promise<void> {

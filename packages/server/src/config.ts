@@ -6,9 +6,19 @@ import { COMMAND_SETTINGS } from './command-settings.ts';
 import { type Setting, SETTINGS } from './settings.ts';
 import { isLoopback, isLoopbackHost } from './system/setting-forms.ts';
 
-/** An unsafe or unreadable setting: its sentence says what would be safe. The start stops on it. */
+/**
+ * A setting is unsafe or cannot be parsed; the message says what would be safe.
+ * @example
+ * import { createAuthority, ConfigError } from '@curfew/server';
+ *
+ * await createAuthority().catch((error: unknown) => {
+ *   if (error instanceof ConfigError) console.error(`set ${error.setting}`);
+ *   throw error;
+ * });
+ */
 export class ConfigError extends Error {
   override name = 'ConfigError';
+  /** The name of the setting. */
   readonly setting: string;
   constructor(setting: string, sentence: string) {
     super(`${setting}: ${sentence}`);

@@ -2,7 +2,7 @@ import { isCut } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/endings';
 import type { Watched } from '@curfew/protocol/replica';
 
-/** `ended`: it is over. `lost`: it can no longer be told, because what ended meanwhile is no longer remembered. */
+/** Why a watch on a session fired: it `ended`, or is `lost`, because an outage outlasted what the authority remembers. */
 export type EndedWhy = 'ended' | 'lost';
 
 interface Watch {
@@ -10,7 +10,7 @@ interface Watch {
   tell: (why: EndedWhy) => void;
 }
 
-/** Who wants to know when which session ends. A watch is told once. */
+/** Callbacks to run when a session ends. Each runs once. */
 export class EndedWatches {
   readonly #bySid = new Map<string, Set<Watch>>();
   readonly #byKey = new Map<string, Set<Watch>>();
@@ -20,7 +20,7 @@ export class EndedWatches {
     return this.#size;
   }
 
-  /** @returns a function that calls it off; it says whether there still was something to call off */
+  /** @returns a function that removes the watch, and answers whether it was still there */
   add(session: Watched, tell: (why: EndedWhy) => void): () => boolean {
     const watch = { session, tell };
     this.#size++;
@@ -41,7 +41,7 @@ export class EndedWatches {
     if (this.#remove(watch)) watch.tell(why);
   }
 
-  /** Tells those whose session the ending ends. */
+  /** Runs the callbacks of the sessions that the ending ends. */
   apply({ ids, cuts }: Pick<Ending, 'ids' | 'cuts'>): void {
     if (this.#size === 0) return;
     for (const sid of ids)
@@ -51,9 +51,9 @@ export class EndedWatches {
         if (isCut(cut, watch.session.facts)) this.#tell(watch, 'ended');
   }
 
-  /** Looks at all of them: after endings came as a snapshot, which tells of none by itself. */
+  /** Judges all watched sessions, after a snapshot, which names no endings one by one. */
   review(judge: (session: Watched) => EndedWhy | null): void {
-    // Of a copy: whoever is told may watch anew at once.
+    // A copy, because a callback may add a watch.
     for (const watches of Array.from(this.#bySid.values()))
       for (const watch of Array.from(watches)) {
         const why = judge(watch.session);

@@ -7,11 +7,22 @@ export { sessionOf } from './guarded.ts';
 export type { GuardOptions } from './guard.ts';
 
 /**
- * Lets a request pass while its session is alive. For Express, Connect and plain `node:http`.
+ * Returns a middleware for Express, Connect or `node:http` that lets a request pass while its session is alive, and otherwise
+ * answers 401, 403 or 503 with problem details.
+ * @example
+ * import { createVerifier } from '@curfew/verifier';
+ * import { curfew, sessionOf } from '@curfew/verifier/express';
+ * import express from 'express';
  *
- * ```ts
- * app.get('/orders', curfew(verifier), (req, res) => res.json(ordersOf(sessionOf(req).subject)));
- * ```
+ * const verifier = createVerifier({
+ *   authority: 'https://auth.example',
+ *   serviceKey: process.env.SERVICE_KEY ?? '',
+ *   audience: 'https://api.example',
+ * });
+ * const app = express();
+ * app.get('/orders', curfew(verifier), (req, res) => {
+ *   res.json({ user: sessionOf(req).subject });
+ * });
  */
 export function curfew(
   verifier: Verifier,
@@ -22,7 +33,7 @@ export function curfew(
     guard(readRequest(request))
       .then((admission) => {
         if ('refusal' in admission) {
-          // Somebody else has answered while the guard asked.
+          // Another handler has answered in the meantime.
           if (response.headersSent) return;
           const { status, headers, body } = admission.refusal;
           response.writeHead(status, headers);

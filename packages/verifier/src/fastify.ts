@@ -6,7 +6,7 @@ import type { Verifier } from './verifier.ts';
 export { sessionOf } from './guarded.ts';
 export type { GuardOptions } from './guard.ts';
 
-/** As much of Fastify's reply as is needed. */
+/** The members of Fastify's reply that the hook uses. */
 interface Reply {
   code(status: number): unknown;
   headers(values: Record<string, string>): unknown;
@@ -14,11 +14,20 @@ interface Reply {
 }
 
 /**
- * A hook that lets a request pass while its session is alive.
+ * Returns an `onRequest` hook for Fastify that lets a request pass while its session is alive, and otherwise answers 401, 403
+ * or 503 with problem details.
+ * @example
+ * import { createVerifier } from '@curfew/verifier';
+ * import { curfew, sessionOf } from '@curfew/verifier/fastify';
+ * import fastify from 'fastify';
  *
- * ```ts
- * app.get('/orders', { onRequest: curfew(verifier) }, (request) => ordersOf(sessionOf(request).subject));
- * ```
+ * const verifier = createVerifier({
+ *   authority: 'https://auth.example',
+ *   serviceKey: process.env.SERVICE_KEY ?? '',
+ *   audience: 'https://api.example',
+ * });
+ * const app = fastify();
+ * app.get('/orders', { onRequest: curfew(verifier) }, (request) => ({ user: sessionOf(request).subject }));
  */
 export function curfew(
   verifier: Verifier,
@@ -32,7 +41,7 @@ export function curfew(
     reply.code(status);
     reply.headers({ ...headers });
     reply.send(body);
-    // Only so does Fastify go no further while an onSend hook holds the answer up: the route would run.
+    // Without the reply returned, Fastify would run the route while an onSend hook delays the answer.
     return reply;
   };
 }

@@ -1,16 +1,24 @@
-import { createGuard, type Admission, type GuardOptions } from './guard.ts';
+import { fetchGuard, refusalResponse } from './fetch-guard.ts';
+import type { GuardOptions } from './guard.ts';
 import type { Session } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 
 export type { GuardOptions } from './guard.ts';
 
 /**
- * Wraps a fetch handler: it is called while the request's session is alive, and given the session.
+ * Returns a function that wraps a fetch handler: the handler is called with the session while it is alive; otherwise the answer
+ * is 401, 403 or 503 with problem details.
+ * @example
+ * import { createVerifier } from '@curfew/verifier';
+ * import { curfew } from '@curfew/verifier/fetch';
  *
- * ```ts
+ * const verifier = createVerifier({
+ *   authority: 'https://auth.example',
+ *   serviceKey: process.env.SERVICE_KEY ?? '',
+ *   audience: 'https://api.example',
+ * });
  * const guard = curfew(verifier);
- * export default { fetch: guard((request, session) => Response.json({ hello: session.subject })) };
- * ```
+ * export default { fetch: guard((request, session) => Response.json({ user: session.subject })) };
  */
 export function curfew(
   verifier: Verifier,
@@ -26,32 +34,4 @@ export function curfew(
         ? handler(request, admission.session, ...more)
         : refusalResponse(request, admission);
     };
-}
-
-/** Looks at a Request. */
-export function fetchGuard(
-  verifier: Verifier,
-  options?: GuardOptions,
-): (request: Request) => Promise<Admission> {
-  const guard = createGuard(verifier, options);
-  return ({ method, headers }) => {
-    // Two headers come as one text with a comma and a space, which is no credential.
-    const authorization = headers.get('authorization');
-    return guard({
-      method,
-      authorization: authorization === null ? [] : [authorization],
-      cookie: headers.get('cookie'),
-      origin: headers.get('origin'),
-      secFetchSite: headers.get('sec-fetch-site'),
-      upgrades: headers.has('upgrade'),
-    });
-  };
-}
-
-export function refusalResponse(
-  request: Request,
-  { refusal }: Extract<Admission, { refusal: unknown }>,
-): Response {
-  const { status, headers, body } = refusal;
-  return new Response(request.method === 'HEAD' ? null : body, { status, headers });
 }

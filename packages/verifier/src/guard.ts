@@ -5,31 +5,32 @@ import { readPresented } from './presented.ts';
 import type { Reason, Session } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 
+/** The options of a guard. */
 export interface GuardOptions {
-  /** What this route does while the verifier is stale. The verifier's own setting without it. */
+  /** What this route does while the verifier is stale. Default: the verifier's `onStale`. */
   onStale?: OnStale;
-  /** The name of the session cookie, or false to accept none. Without it the authority's default name. */
+  /** The name of the session cookie, or false to accept none. Default: the authority's default name. */
   cookie?: string | false;
   /**
-   * Origins whose pages may send the cookie with a request that changes something, or opens a WebSocket. The own origin may
-   * without being named, by browsers that send Sec-Fetch-Site (all since 2023, over https).
+   * Other origins whose pages may send the cookie with a request that changes something or opens a WebSocket. Pages of this
+   * origin may in browsers that send `Sec-Fetch-Site` (all since 2023, over https). Default: none.
    */
   trustedOrigins?: readonly string[];
 }
 
-/** What a guard needs of a request, whatever framework it is of. */
+/** The parts of a request that a guard reads, independent of the framework. */
 export interface GuardedRequest {
   method: string;
-  /** Each Authorization header that came. */
+  /** All Authorization headers. */
   authorization: readonly string[];
   cookie: string | null | undefined;
   origin: string | null | undefined;
   secFetchSite: string | null | undefined;
-  /** Whether it asks for another protocol: the handshake of a WebSocket is a GET that any page can send. */
+  /** True when it asks for another protocol: any page can send the GET that opens a WebSocket. */
   upgrades: boolean;
 }
 
-/** What a guard answers when it lets nobody through. */
+/** The response to a request that is refused. */
 interface Refusal {
   status: number;
   headers: Readonly<Record<string, string>>;
@@ -40,7 +41,7 @@ export type Admission = { session: Session } | { refusal: Refusal };
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
-/** Makes what all guards are made of: it looks at a request, and says whose it is, or how it is refused. */
+/** Returns the function that all guards share: it returns the session of a request, or its refusal. */
 export function createGuard(
   verifier: Verifier,
   options: GuardOptions = {},
@@ -77,7 +78,7 @@ const FOREIGN_PAGE = makeRefusal(
 const NO_CREDENTIAL = makeRefusal('not_authenticated', 'The request carries no credential.', {
   'www-authenticate': 'Bearer',
 });
-/** One for all: whoever tries credentials out must not learn which of them once was good (RFC 6750 section 3.1). */
+/** The same for all bad credentials: an attacker must not learn that one of them was valid once (RFC 6750 section 3.1). */
 const BAD_CREDENTIAL = makeRefusal('not_authenticated', 'The credential opens no live session.', {
   'www-authenticate': 'Bearer error="invalid_token"',
 });

@@ -2,14 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { GuardedRequest } from './guard.ts';
 import type { Session } from './verified.ts';
 
-/*
- * Requests of node:http, which Express and Fastify build on.
- */
-
-/** What a guard needs of it. */
+/** Reads a request of node:http, which Express and Fastify build on. */
 export function readRequest(request: IncomingMessage): GuardedRequest {
   const { headers, rawHeaders, method = 'GET' } = request;
-  // Of two Authorization headers `headers` shows only the first.
+  // `headers` holds only the first of two Authorization headers.
   const authorization: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2)
     if (rawHeaders[i]?.toLowerCase() === 'authorization') authorization.push(rawHeaders[i + 1] ?? '');
@@ -26,7 +22,7 @@ export function readRequest(request: IncomingMessage): GuardedRequest {
 
 const sessions = new WeakMap<object, Session>();
 
-/** Notes whose request it is, also as `session` for programs without types, where nothing else has that name. */
+/** Stores the session of a request; for programs without types also as `request.session`, unless that name is taken. */
 export function admit(request: object, session: Session): void {
   sessions.set(request, session);
   if (!('session' in request))
@@ -34,8 +30,13 @@ export function admit(request: object, session: Session): void {
 }
 
 /**
- * The session of a request that a guard let through.
- * @throws Error when no guard stands before this route
+ * Returns the session of a request that a guard let through.
+ * @throws Error when no guard is in front of this route
+ * @example
+ * import type { IncomingMessage } from 'node:http';
+ * import { sessionOf } from '@curfew/verifier/express';
+ *
+ * export const userOf = (request: IncomingMessage): string => sessionOf(request).subject;
  */
 export function sessionOf(request: object): Session {
   const session = sessions.get(request);

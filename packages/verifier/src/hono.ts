@@ -1,27 +1,37 @@
-import { fetchGuard, refusalResponse } from './fetch.ts';
+import { fetchGuard, refusalResponse } from './fetch-guard.ts';
 import type { GuardOptions } from './guard.ts';
 import type { Session } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 
 export type { GuardOptions } from './guard.ts';
 
-/** What the guard puts into Hono's context: `new Hono<{ Variables: SessionVariables }>()`. */
+/** The variables that the guard sets in Hono's context. */
 export interface SessionVariables {
+  /** The session of the request. */
   session: Session;
 }
 
-/** As much of Hono's context as is needed. */
+/** The members of Hono's context that the guard uses. */
 interface Context {
   req: { raw: Request };
   set(name: 'session', session: Session): void;
 }
 
 /**
- * A middleware that lets a request pass while its session is alive.
+ * Returns a middleware for Hono that lets a request pass while its session is alive, and otherwise answers 401, 403 or 503 with
+ * problem details.
+ * @example
+ * import { createVerifier } from '@curfew/verifier';
+ * import { curfew, type SessionVariables } from '@curfew/verifier/hono';
+ * import { Hono } from 'hono';
  *
- * ```ts
- * app.get('/orders', curfew(verifier), (c) => c.json(ordersOf(c.get('session').subject)));
- * ```
+ * const verifier = createVerifier({
+ *   authority: 'https://auth.example',
+ *   serviceKey: process.env.SERVICE_KEY ?? '',
+ *   audience: 'https://api.example',
+ * });
+ * const app = new Hono<{ Variables: SessionVariables }>();
+ * app.get('/orders', curfew(verifier), (c) => c.json({ user: c.get('session').subject }));
  */
 export function curfew(
   verifier: Verifier,

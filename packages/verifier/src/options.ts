@@ -1,24 +1,26 @@
-/** What a verifier does with a credential that it knows, while it cannot prove that it is fresh. Never: trust it. */
+/** What a check does while the verifier is stale: `ask` the authority, or `refuse`. It never trusts its memory then. */
 export type OnStale = 'ask' | 'refuse';
 
+/** Receives a line of the verifier's log. */
 export type Log = (
   level: 'info' | 'warn' | 'error',
   message: string,
   details?: Record<string, unknown>,
 ) => void;
 
+/** The options of `createVerifier`. */
 export interface VerifierOptions {
-  /** The authority's address, or those of several of its nodes. */
+  /** The authority's address, `https://…`, or the addresses of several of its nodes. */
   authority: string | readonly string[];
-  /** One of the authority's service keys (CURFEW_SERVICE_KEYS). */
+  /** One of the authority's service keys (`CURFEW_SERVICE_KEYS`). */
   serviceKey: string;
-  /** Whom tokens must be meant for: this back end's audience. */
+  /** The audience of this back end, or its audiences: a token for another one is refused. */
   audience: string | readonly string[];
-  /** `ask` the authority (default), or `refuse`. A check and a route can say otherwise. */
+  /** `ask` the authority (default), or `refuse`, while stale. A check and a route can override it. */
   onStale?: OnStale;
-  /** How many credentials are kept, at about 2 kB each; 50,000 unless set. */
+  /** The number of credentials kept in memory, about 2 kB each. Default: 50,000. */
   capacity?: number;
-  /** Told when the connection is lost and found. Warnings and errors go to the console without it. */
+  /** Receives the log: connections lost and found, faults of listeners. Default: warnings and errors go to the console. */
   log?: Log;
 }
 
@@ -31,7 +33,7 @@ export interface Settings {
   log: Log;
 }
 
-/** @throws TypeError when something is not what it must be */
+/** @throws TypeError that names an invalid option */
 export function readOptions(options: VerifierOptions): Settings {
   const authorities = listOf(options.authority).map(addressOf);
   if (authorities.length === 0) throw new TypeError('authority: name at least one address');
@@ -61,7 +63,7 @@ function addressOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol))
     throw new TypeError(`authority: ${JSON.stringify(text)} is no http(s) address`);
-  // What stands in an address gets into logs; the key has an option of its own.
+  // Addresses get into logs; the key has an option of its own.
   if (url.username || url.password) throw new TypeError('authority: an address without user and password');
   url.search = '';
   url.hash = '';

@@ -4,50 +4,50 @@ import type { SessionFacts } from '@curfew/protocol/cuts';
 export interface Session {
   /** The session's public id. */
   readonly sid: string;
-  /** The user's id. */
+  /** The user's id, in decimal. */
   readonly subject: string;
-  /** The application that it was opened for. */
+  /** The application that the session was opened for. */
   readonly clientId: string;
+  /** The device that the session was opened on. */
   readonly deviceId: string;
-  /** The session's place in the order of logins and logouts. */
+  /** The position of the session in the order of logins and logouts. */
   readonly born: number;
-  /** When the credential runs out, on the authority's clock. */
+  /** When the credential expires, by the authority's clock. */
   readonly expiresAt: Date;
 }
 
-/**
- * What a check says. There is a session only after `ok` has been looked at: nothing else compiles.
- *
- * ```ts
- * const verified = await verifier.verify(credential);
- * if (!verified.ok) return refuse(verified.reason);
- * greet(verified.session.subject);
- * ```
- */
+/** The result of a check. The session is readable only after `ok` has been tested: nothing else compiles. */
 export type Verified = Accepted | Refused;
 
+/** The session is alive. */
 export interface Accepted {
+  /** Tells the two results apart. */
   readonly ok: true;
+  /** The session of the credential. */
   readonly session: Session;
-  /** Who said so: this process's replica, or the authority itself. */
+  /** The source of the answer: this process's replica, or the authority. */
   readonly by: 'memory' | 'authority';
 }
 
+/** The credential is refused. */
 export interface Refused {
+  /** Tells the two results apart. */
   readonly ok: false;
+  /** Why. */
   readonly reason: Reason;
 }
 
 /**
- * - `no_credential`: there was none
- * - `not_canonical`: not the one spelling of a credential of ours
- * - `bad_signature`: a token that the authority did not sign
- * - `not_ours`: signed, but for another audience, by another issuer, or no access token
- * - `expired`: run out, on the authority's clock
- * - `ended`: its session is over for certain
- * - `unknown`: the authority says that no live session answers to it
- * - `stale`: this process cannot prove that it is fresh, and was told not to ask
- * - `unavailable`: the authority did not say anything in time
+ * Why a credential is refused.
+ * - `no_credential`: there is none
+ * - `not_canonical`: it is not a credential of Curfew in its one spelling
+ * - `bad_signature`: the authority did not sign the token
+ * - `not_ours`: signed, but for another audience, by another issuer, or not an access token
+ * - `expired`: expired by the authority's clock
+ * - `ended`: its session has ended
+ * - `unknown`: the authority knows no live session of it
+ * - `stale`: this process cannot prove that it is fresh, and `onStale` is `refuse`
+ * - `unavailable`: the authority did not answer in time
  */
 export type Reason =
   | 'no_credential'
@@ -62,7 +62,7 @@ export type Reason =
 
 const refusals = new Map<Reason, Refused>();
 
-/** A refusal is always the same object: a flood of bad credentials allocates nothing for them. */
+/** One object for each reason, so that a flood of bad credentials allocates nothing. */
 export function refused(reason: Reason): Refused {
   let refusal = refusals.get(reason);
   if (!refusal) {
@@ -88,7 +88,7 @@ export function factsOfSession(session: Session): SessionFacts {
   return { sid, userId: Number(session.subject), clientId, deviceId, born };
 }
 
-/** A user's id as tokens and answers carry it, or null when the text is no such id. */
+/** Reads a user's id from the `sub` of a token or answer; null when it is not one. */
 export function userIdOf(subject: unknown): number | null {
   if (typeof subject !== 'string' || !/^[1-9]\d{0,15}$/.test(subject)) return null;
   const userId = Number(subject);

@@ -24,66 +24,77 @@ import {
   type Verified,
 } from './verified.ts';
 
+/** How current a verifier's replica is. */
 export interface Freshness {
-  /** `fresh`: checks are answered from memory. `stale`: they are asked, or refused. */
+  /** `fresh`: checks are answered from memory. `stale`: the authority is asked, or they are refused. */
   readonly state: 'fresh' | 'stale';
-  /** How old the knowledge is; infinite before the first connection. */
+  /** The age of the replica in milliseconds; infinite before the first connection. */
   readonly ageMs: number;
-  /** How old it may become; null before the first connection. */
+  /** The age in milliseconds from which it is stale; null before the first connection. */
   readonly leaseMs: number | null;
-  /** The node of the authority that is connected. */
+  /** The id of the connected node; null while there is none. */
   readonly node: string | null;
+  /** The number of ended sessions and of cuts in the replica, and the memory that they take. */
   readonly replica: { readonly ids: number; readonly cuts: number; readonly bytes: number };
 }
 
+/** The options of one check. */
 export interface CheckOptions {
+  /** What this check does while the verifier is stale. Default: the verifier's `onStale`. */
   onStale?: OnStale;
 }
 
+/** The events of a verifier. */
 export interface VerifierEvents {
+  /** The verifier has become fresh. */
   fresh: () => void;
+  /** The verifier has become stale, or was closed. */
   stale: () => void;
-  /** An ending arrived: single sessions by their ids, and cuts by their keys. */
+  /** Sessions ended: single ones by their ids, and cuts by their keys. */
   ended: (ending: { ids: readonly string[]; cuts: readonly { key: string; position: number }[] }) => void;
 }
 
-/** Answers whether the session of a credential is alive. */
+/** Checks credentials from memory, while it follows the authority. */
 export interface Verifier {
   /**
-   * Checks a credential: an access token, an opaque token or a session cookie's value. Never throws for a bad one, and
-   * never says yes by guess.
+   * Checks an access token, an opaque token or the value of a session cookie. It never throws: a credential that cannot be
+   * checked is refused.
    */
   verify(credential: string | null | undefined, options?: CheckOptions): Promise<Verified>;
-  /** The same when memory can say it at once; null when `verify` must be asked. For loops that must not wait. */
+  /** Checks a credential from memory alone, for code that cannot wait; null when only `verify` can answer. */
   verifyNow(credential: string | null | undefined, options?: CheckOptions): Verified | null;
+  /** How current the replica is now. */
   readonly freshness: Freshness;
-  /** @returns a function that calls it off */
+  /**
+   * Adds a listener. What it throws is logged.
+   * @returns a function that removes it
+   */
   on<Name extends keyof VerifierEvents>(event: Name, listener: VerifierEvents[Name]): () => void;
   /**
-   * Tells, once, when the session is logged out, soon after the logout, or at once when it is over already: to close its
-   * sockets. A session that merely expires is not told of: see `expiresAt`.
-   * @returns a function that calls it off
+   * Calls back once when the session ends, or at once if it has ended: close its sockets there. A session that only expires
+   * causes no call: see `expiresAt`.
+   * @returns a function that removes the callback
    */
   onEnded(session: Session, callback: (why: EndedWhy) => void): () => void;
-  /** Waits for the first time of being fresh. False when that takes too long; checks are asked or refused until then. */
+  /** Waits until the verifier is fresh, for 10,000 ms unless set; resolves to false when it is not by then. */
   ready(timeoutMs?: number): Promise<boolean>;
-  /** The figures, as Prometheus reads them. */
+  /** Returns the metrics in Prometheus' text format. */
   metrics(): string;
-  /** Ends it. Checks are refused from here on. */
+  /** Closes the connection. All later checks are refused as `unavailable`. */
   close(): Promise<void>;
-  /** The name that the authority gives its session cookie, unless it was configured otherwise there. */
+  /** The default name of the authority's session cookie: `__Host-curfew_session` over https, `curfew_session` otherwise. */
   readonly cookieName: string;
 }
 
-/** What an answer of the authority is believed for, behind the replica: it knows of logouts, not of idle limits. */
+/** How long an answer of the authority is kept behind the replica, which knows of logouts but not of idle timeouts. */
 const BELIEVED_MS = 60_000;
-/** For asking before a node has said how long its lease is. */
+/** The lease until a node has told its own. */
 const ASSUMED_LEASE_MS = 1000;
-/** Different credentials that are asked about at once; more are refused as unavailable. */
+/** The most credentials that the authority is asked about at once; others are refused as unavailable. */
 const MOST_ASKED = 1024;
-/** Different tokens whose signatures are computed at once; more are refused as unavailable. */
+/** The most tokens whose signatures are verified at once; others are refused as unavailable. */
 const MOST_COMPUTED = 4096;
-/** Credentials that the authority said no to; a megabyte or two. */
+/** The most credentials remembered that the authority refused; a megabyte or two. */
 const MOST_DEAD = 10_000;
 const ACTIVITY_MS = 5000;
 
@@ -91,7 +102,7 @@ interface Entry extends Used {
   readonly accepted: Accepted;
 }
 
-/** An answer of the authority, with what is needed to judge how old it is. */
+/** An answer of the authority, and when it was asked for. */
 interface Answer {
   said: Said;
   asked: Instant;
@@ -99,18 +110,24 @@ interface Answer {
 
 /**
  * Connects to the authority and follows it.
+ * @throws TypeError that names an invalid option
+ * @example
+ * import { createVerifier } from '@curfew/verifier';
  *
- * ```ts
- * const verifier = createVerifier({ authority: 'https://auth.example', serviceKey, audience: 'https://api.example' });
- * const verified = await verifier.verify(token);
- * ```
- * @throws TypeError when an option is not what it must be
+ * const verifier = createVerifier({
+ *   authority: 'https://auth.example',
+ *   serviceKey: process.env.SERVICE_KEY ?? '',
+ *   audience: 'https://api.example',
+ * });
+ * await verifier.ready();
+ * const verified = await verifier.verify('the token of a request');
+ * console.log(verified.ok ? `user ${verified.session.subject}` : `refused: ${verified.reason}`);
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   return createVerifierBy(systemClock, options);
 }
 
-/** The same by another clock than this process's, for tests. */
+/** Creates a verifier with another clock, for tests. */
 export function createVerifierBy(clock: Clock, options: VerifierOptions): Verifier {
   return new FeedVerifier(readOptions(options), clock);
 }
@@ -136,7 +153,7 @@ class FeedVerifier implements Verifier {
   readonly #asked = new Map<Said['says'], number>();
   readonly #stopActivity: () => void;
   #wasFresh = false;
-  /** When it was fresh last, or was made. */
+  /** When it was last fresh, or was created. */
   #freshMs: number;
   #closed = false;
 
@@ -179,7 +196,7 @@ class FeedVerifier implements Verifier {
     if (typeof credential !== 'string' || credential === '') return this.#refuse('no_credential');
     const nowMs = this.#feed.subscriber.authorityNowMs();
     if (nowMs === null) return null;
-    // The memory asks the replica last, and the replica looks at the clock last.
+    // The memory asks the replica last, and the replica reads the clock last.
     const known = this.#memory.recall(credential, nowMs);
     if (known === null) return this.#isDead(credential) ? this.#refuse('unknown') : null;
     if (known === 'ended') return this.#refuse('ended');
@@ -219,7 +236,7 @@ class FeedVerifier implements Verifier {
     return this.#ask(text, startedMs, onStale);
   }
 
-  /** Judges a token's text and keeps what its signature proves. */
+  /** Verifies a token's signature and remembers its claims. */
   async #compute(text: string): Promise<Proven | Refused | 'ask'> {
     const { subscriber } = this.#feed;
     const nowMs = subscriber.authorityNowMs();
@@ -263,7 +280,7 @@ class FeedVerifier implements Verifier {
     this.#memory.remember({ text, session, value, expiresAtMs, ...how });
   }
 
-  /** Asks the authority, and puts its answer behind the replica like everything else. */
+  /** Asks the authority. Its answer counts only behind the replica, like every other. */
   async #ask(text: string, startedMs: number, onStale: OnStale): Promise<Verified> {
     const { subscriber } = this.#feed;
     if (onStale === 'refuse' && !subscriber.isFresh()) return this.#refuse('stale');
@@ -277,11 +294,11 @@ class FeedVerifier implements Verifier {
       if (verdict === 'ended') return this.#refuse('ended');
       if (verdict === 'unsure') {
         if (onStale === 'refuse') return this.#refuse('stale');
-        // Somebody else's question, put before this check began: its answer may be older than a logout that was confirmed
-        // before. Without a replica to tell, ask anew.
+        // Another check asked before this one began, so the answer may be older than a logout that was confirmed in between.
+        // Without a fresh replica to rule that out, ask again.
         if (asked.monotonicMs < startedMs) continue;
       }
-      // An answer that was under way for long, or lay here while this process was suspended, is an answer of the past.
+      // The answer was under way for too long, or this process was suspended.
       if (this.#isOlderThanLease(asked)) return this.#refuse('unavailable');
       this.#accepted.authority++;
       const session = sessionOfFacts(said.session.facts, said.expiresAtMs);
@@ -304,14 +321,14 @@ class FeedVerifier implements Verifier {
       this.#remember(text, said.session, said.expiresAtMs, {
         askedMs: asked.monotonicMs,
         mark,
-        // Never for longer than endings are remembered; and for no time at all what a node says that does not know yet that the
-        // database has gone back: here that is known already, and its word may be of a session that was lost.
+        // Never for longer than endings are remembered. Not at all if the node does not know yet that the database went back: its
+        // answer may be about a session that was lost.
         believedMs: this.#feed.subscriber.mayJudge(said.epoch) ? Math.min(BELIEVED_MS, terms?.keep ?? 0) : 0,
       });
     return { said, asked };
   }
 
-  /** By either clock: the monotonic one stands still while a machine sleeps. */
+  /** By both clocks: the monotonic one stops while a machine sleeps. */
   #isOlderThanLease(asked: Instant): boolean {
     const now = this.#clock.now();
     const leaseMs = this.#leaseMs();
@@ -327,7 +344,7 @@ class FeedVerifier implements Verifier {
     if (gone) this.#memory.forget();
   }
 
-  /** What was said of a session before may be of one that was lost: the authority is asked again. */
+  /** The database went back: earlier answers may be about sessions that were lost, so they are dropped. */
   #beginAnew(): void {
     this.#memory.forget();
     this.#dead.forget();
@@ -355,7 +372,7 @@ class FeedVerifier implements Verifier {
     const { subscriber } = this.#feed;
     const isFresh = subscriber.isFresh();
     const nowMs = this.#clock.now().monotonicMs;
-    // A snapshot holds what ended within `keep`: after a longer gap it cannot vouch for anybody.
+    // A snapshot holds the endings of the last `keep` milliseconds: after a longer gap it proves nothing about a session.
     if (isFresh && nowMs - this.#freshMs >= (subscriber.terms?.keep ?? 0)) this.#review(true);
     if (isFresh) this.#freshMs = nowMs;
     if (isFresh === this.#wasFresh) return;
@@ -363,7 +380,7 @@ class FeedVerifier implements Verifier {
     this.#emit(isFresh ? 'fresh' : 'stale');
   }
 
-  /** Tells those whose session is over, or whose session nothing can be said of, if so it is. */
+  /** Runs the callbacks of sessions that ended; with `lost`, those of all others too. */
   #review(lost: boolean): void {
     this.#watches.review((session) => {
       const verdict = this.#feed.subscriber.judge(session);
@@ -382,7 +399,7 @@ class FeedVerifier implements Verifier {
       this.#tell(`a listener of "${event}" failed`, () => (listener as (...all: unknown[]) => void)(...told));
   }
 
-  /** Calls what belongs to the application: its faults are not ours. */
+  /** Calls a function of the application, and logs what it throws. */
   #tell(what: string, call: () => void): void {
     try {
       call();
@@ -395,7 +412,7 @@ class FeedVerifier implements Verifier {
     const watched = watch(factsOfSession(session));
     const tell = (why: EndedWhy): void => this.#tell('a callback of onEnded failed', () => callback(why));
     const callOff = this.#watches.add(watched, tell);
-    // Not before this function has answered: the caller has nothing to call off yet.
+    // After the return, so that the caller has the function that removes the callback.
     queueMicrotask(() => {
       if (this.#feed.subscriber.judge(watched) === 'ended' && callOff()) tell('ended');
     });
@@ -411,7 +428,7 @@ class FeedVerifier implements Verifier {
         resolve(fresh);
       };
       const stopListening = this.on('fresh', () => answer(true));
-      // Keeps the process alive, unlike the others: somebody waits.
+      // Keeps the process alive, unlike other timers, because a caller waits.
       const timer = setTimeout(() => answer(false), timeoutMs);
     });
   }

@@ -4,10 +4,15 @@ export type Role = 'user' | 'admin';
 
 /** A user, as a session shows it. */
 export interface User {
+  /** The user's id, above 0. */
   id: number;
+  /** The address that the user logs in with. */
   email: string;
+  /** The name for display. */
   name: string;
+  /** `admin` may administer. */
   role: Role;
+  /** The workspace's name, for contract 001. */
   workspace: string;
 }
 

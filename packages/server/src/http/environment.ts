@@ -6,19 +6,20 @@ import type { World } from '../world/world.ts';
 import type { OpenStreams } from './admin/open-streams.ts';
 import type { Metrics } from './operator/metrics.ts';
 
-/** What a host passes beside the request. Under node:http the connection tells the address; elsewhere the host does. */
+/** The connection that a request came over. */
 export interface Connection {
+  /** The request of node:http, whose socket has the address. */
   incoming?: IncomingMessage;
-  /** The address of whoever connected. Not known, it is left out of the log and of the limits. */
+  /** The client's IP address, under other hosts. Without one it is missing from the log and the limits. */
   address?: string;
 }
 
-/** The same; `rehearsal`: this process asks itself, which is no client's request and counts nowhere. */
 export interface Asked extends Connection {
+  /** This process asks itself, which is not a client's request and is counted nowhere. */
   rehearsal?: true;
 }
 
-/** What this process's HTTP side keeps besides the world. */
+/** The state of this process's HTTP side, besides the world. */
 export interface Site {
   metrics: Metrics;
   streams: OpenStreams;

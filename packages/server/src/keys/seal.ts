@@ -1,6 +1,15 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 
-/** The database's keys were sealed under another CURFEW_KEY. */
+/**
+ * The signing keys in the database were sealed under another `CURFEW_KEY`.
+ * @example
+ * import { createAuthority, WrongKey } from '@curfew/server';
+ *
+ * await createAuthority().catch((error: unknown) => {
+ *   if (error instanceof WrongKey) console.error('use the earlier CURFEW_KEY');
+ *   throw error;
+ * });
+ */
 export class WrongKey extends Error {
   override name = 'WrongKey';
 }

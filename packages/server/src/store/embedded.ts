@@ -14,7 +14,16 @@ import type { Queryable } from './statement.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Another process has the directory open. */
+/**
+ * Another process has the data directory of the embedded database open.
+ * @example
+ * import { createAuthority, DirectoryInUse } from '@curfew/server';
+ *
+ * await createAuthority().catch((error: unknown) => {
+ *   if (error instanceof DirectoryInUse) console.error('one process for each directory');
+ *   throw error;
+ * });
+ */
 export class DirectoryInUse extends Error {
   override name = 'DirectoryInUse';
 }

@@ -4,7 +4,16 @@ import type { Database } from './database.ts';
 import { oneStarterAtATime, unhurried } from './start-lock.ts';
 import type { Queryable } from './statement.ts';
 
-/** The database was made by a newer program, or its history is not ours. */
+/**
+ * The database was migrated by a newer version, or by migrations that this version does not have.
+ * @example
+ * import { createAuthority, SchemaMismatch } from '@curfew/server';
+ *
+ * await createAuthority().catch((error: unknown) => {
+ *   if (error instanceof SchemaMismatch) console.error('install the newer version');
+ *   throw error;
+ * });
+ */
 export class SchemaMismatch extends Error {
   override name = 'SchemaMismatch';
 }
