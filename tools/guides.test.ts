@@ -103,19 +103,36 @@ describe('the comparison', () => {
   });
 });
 
-test('every link to a file of the repository leads to one', () => {
+/** The anchors of a page's headings, as GitHub names them. */
+const anchorsOf = (page: string): string[] =>
+  [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+test('every link to a file or heading of the repository leads to one', () => {
   const documents = [
     ...readdirSync(root).filter((name) => name.endsWith('.md')),
     ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.md'))
       .map((name) => join('docs', name)),
     ...readdirSync(join(root, 'packages')).map((name) => join('packages', name, 'README.md')),
+    'bench/README.md',
   ];
   const broken = documents.flatMap((path) =>
-    [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
-      .map((match) => join(root, dirname(path), match[1] as string))
-      .filter((target) => !existsSync(target))
-      .map((target) => `${path}: ${relative(root, target)}`),
+    [...read(path).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+      .map(([, file, anchor]): [string, string | undefined] => [
+        file ? relative(root, join(root, dirname(path), file)) : path,
+        anchor,
+      ])
+      .filter(
+        ([target, anchor]) =>
+          !existsSync(join(root, target)) ||
+          (anchor !== undefined && target.endsWith('.md') && !anchorsOf(read(target)).includes(anchor)),
+      )
+      .map(([target, anchor]) => `${path}: ${target}${anchor ? `#${anchor}` : ''}`),
   );
   expect(broken).toEqual([]);
 });
