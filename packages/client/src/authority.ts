@@ -1,6 +1,6 @@
 /**
- * Whether this is a page, or a worker of one. Asked by what only browsers have: a server may well define `navigator.locks`,
- * `BroadcastChannel` and `localStorage`, and one process of it serves many users.
+ * Whether this is a page, or a worker of one. It tests what only browsers have: a server may define `navigator.locks`,
+ * `BroadcastChannel` and `localStorage` too, and one server process serves many users.
  */
 export const isBrowser = (): boolean =>
   typeof document !== 'undefined' || typeof importScripts === 'function';
@@ -8,7 +8,7 @@ export const isBrowser = (): boolean =>
 declare const importScripts: unknown;
 
 /**
- * An address of the authority or of an application, to put paths behind. In a page a path is enough.
+ * Parses an address of the authority or of an application, without a slash at the end. In a page a path is enough.
  * @throws TypeError that names the option
  */
 export function addressOf(option: string, given: string): string {
@@ -16,14 +16,14 @@ export function addressOf(option: string, given: string): string {
     const { href, origin, pathname } = new URL(given, isBrowser() ? location.origin : undefined);
     if (/^(https?:\/)?\//i.test(given) && href === origin + pathname) return href.replace(/\/+$/, '');
   } catch {
-    // Said below, with the name of the option.
+    // The error below names the option.
   }
   throw new TypeError(`${option}: an http(s) address is needed`);
 }
 
-/** Whether this is the address itself or below it. `https://h/authors` is not below `https://h/auth`. */
+/** Whether a URL is this address or below it. `https://h/authors` is not below `https://h/auth`. */
 export const isBelow = (url: string, address: string): boolean =>
   `${url.replace(/[?#].*/, '')}/`.startsWith(`${address}/`);
 
-/** Only where that is known for certain. */
+/** True only where it is certain. */
 export const isOffline = (): boolean => (globalThis.navigator as Navigator | undefined)?.onLine === false;

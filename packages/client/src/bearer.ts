@@ -4,7 +4,7 @@ import type { ProblemError } from './problem.ts';
 import { createRenewal, freshTokens, type Holder, type Renewal, sendWithToken, tokensOf } from './tokens.ts';
 
 interface Bearer extends Carrier {
-  /** Sends with tokens that lie elsewhere: those of a logout that the server has not been told. */
+  /** Sends with the tokens of a logout that the server has not confirmed yet. */
   readonly sendFor: (request: Request, holder: Holder) => Promise<Response>;
 }
 
@@ -17,7 +17,7 @@ export function createBearer(
 ): Bearer {
   let memory: Tokens | null = null;
   const own: Holder = {
-    // Read anew each time: another tab may have written.
+    // Read each time: another tab may have written.
     get: () => (shared ? shared.read('tokens') : memory),
     set(tokens) {
       memory = tokens;

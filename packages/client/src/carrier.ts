@@ -1,39 +1,39 @@
 import type { Session } from './interface.ts';
 
-/** What a login or a refresh answers, as far as it is looked at. */
+/** The members of a login's or refresh's answer that the client reads. */
 export interface Issued {
   session: Omit<Session, 'user'>;
   user: Session['user'];
   csrf_token?: string;
-  /** These only where tokens were asked for. */
+  /** Only where tokens were asked for. */
   access_token: string;
   refresh_token: string;
   expires_in: number;
 }
 
-/** An access token's life. */
+/** The life of an access token in seconds. */
 export interface Tokens {
   access: string;
-  /** Empty where only the short-lived one was kept. */
+  /** Empty where only the access token was kept. */
   refresh: string;
-  /** When to refresh, by this machine's clock. A clock that is wrong costs a request more, and nothing else. */
+  /** When to refresh, by this machine's clock. A wrong clock costs one more request. */
   untilMs: number;
-  /** Counts the renewals, so that a token has a name that is none of its letters. */
+  /** Counts renewals, to name a token without its text. */
   nth: number;
   session: Session;
 }
 
-/** How requests come to carry the credential: by cookie or by tokens. */
+/** How requests carry the credential: by cookie or by tokens. */
 export interface Carrier {
-  /** The session as far as it is known without asking; undefined when nothing is. */
+  /** The session as known without asking; undefined when it is not known. */
   known(): Session | null | undefined;
-  /** Sends with the credential, renewed when it must be. `asking`: this is the question how the session stands. */
+  /** Sends with the credential, renewed when needed. `asking`: this request asks for the session itself. */
   send(request: Request, to: 'authority' | 'asking' | 'other'): Promise<Response>;
-  /** Takes what a login or a question about the session has brought. */
+  /** Takes the answer to a login or to a question about the session. */
   take(issued: Issued): void;
-  /** Forgets the credential of this session (of any, if it is not known which), and hands out what it takes to end it later. */
+  /** Forgets the credential of this session (of any session, if its id is null), and returns what can end it later. */
   giveUp(sid: string | null): { tokens?: Tokens; csrf?: string };
-  /** What says who it is when a WebSocket is opened, where headers cannot be sent. */
+  /** The subprotocols that identify the session when a WebSocket is opened, where headers cannot be sent. */
   readonly subprotocols: () => Promise<string[]>;
 }
 

@@ -22,20 +22,20 @@ import { openTabs, type Word } from './tabs.ts';
 import { createUntold, logoutRequest, OVER, toldOf } from './untold.ts';
 import { watchWaking } from './waking.ts';
 
-/** Coming back to a tab is no reason to ask again what was asked a moment ago. */
+/** How long an answer about the session serves when the tab becomes visible again. */
 const ASKED_LATELY_MS = 5000;
-/** How often, 5 ms apart, to look whether what another tab has written to localStorage is here. */
+/** How often, 5 ms apart, to look for localStorage that another tab has written. */
 const ARRIVAL_WAITS = 200;
 
-/** More than a person looks through. */
+/** More sessions than a person looks through. */
 const MOST_SESSIONS = 1000;
 
-/** Requests after which a new session takes the place of the one that asked; the answer is that of a login. */
+/** Requests that replace the session of the caller by a new one; they answer like a login. */
 const RENEWING = ['/v1/password', '/v1/session/confirm'];
-/** How often, 50 ms apart, to look for the cookie of the new session, which another tab is being given. */
+/** How often, 50 ms apart, to look for the new session's cookie, which another tab is receiving. */
 const RENEWAL_WAITS = 100;
 
-/** A fault of a listener's own. Some servers would end the process at `reportError`. */
+/** Reports what a listener threw. On some servers `reportError` would end the process. */
 const report = (error: unknown): void => (isBrowser() ? reportError : console.error)(error);
 
 const instant = (): string => new Date().toISOString();
@@ -61,14 +61,14 @@ export function createClient(options: ClientOptions = {}): Client {
   const isShared = isCookie || storage === 'local';
 
   const carriedTo = origins.map((origin) => addressOf('origins', origin));
-  /** The authority's address of a path. A server may load what is meant for pages, so it is told there what is missing. */
+  /** The authority's URL for a path. Checked here and not at creation, because a server may load modules that are meant for pages. */
   const at = (path: string): string => {
     if (isCookie && !inPage) throw new TypeError("mode: 'cookie' needs a browser");
     return addressOf('authority', authority) + path;
   };
 
   const name = `curfew:${inPage ? at('') : ''}:${clientId}:`;
-  /** What all tabs share, whatever lies in it. */
+  /** Storage that all tabs share. */
   const common = openKept(name);
   const kept = openKept(isCookie ? name : `${name}${storage}:`);
   const onLoggedOut = new Set<(why: LoggedOut) => void | Promise<void>>();
@@ -76,13 +76,13 @@ export function createClient(options: ClientOptions = {}): Client {
   let because: LoggedOut | null = null;
   let asking: Promise<Session | null> | undefined;
   let askedMs = 0;
-  /** A login or logout of ours that is under way. What others say of the session in the meantime has to wait for it. */
+  /** The login or logout under way. Messages about the session wait for it. */
   let acting: Promise<unknown> = Promise.resolve();
   let hearing = acting;
   let away = false;
-  /** The last session whose place another one took. */
+  /** The last session that was replaced by a renewed one. */
   let renewedId: string | null = null;
-  /** Counts the sessions that have begun or ended here: an answer that was asked for before speaks of another one. */
+  /** Counts the sessions that began or ended here: an answer to an earlier question is about another session. */
   let turns = 0;
 
   const bearer = isCookie
@@ -90,7 +90,7 @@ export function createClient(options: ClientOptions = {}): Client {
     : createBearer(at, kept, isShared ? common : null, (sid, problem) => found(sid, problem.ended));
   const carrier: Carrier = bearer ?? createCookie(ask);
   const untold = createUntold(at, kept, bearer?.sendFor, isShared);
-  /** On a server there are none: whoever could be heard there is another user. */
+  /** None on a server, where other clients belong to other users. */
   const tabs = inPage ? openTabs(kept, hear) : null;
   const notices = createNotices(at, kept, {
     notice: heed,
@@ -111,11 +111,11 @@ export function createClient(options: ClientOptions = {}): Client {
     },
   });
 
-  /** Undefined: nobody has asked yet. */
+  /** Undefined until the first answer. */
   let session: Session | null | undefined = carrier.known();
   void untold.tell();
 
-  /** Keeps the socket open while somebody listens, and only then. */
+  /** Keeps the socket open exactly while there are listeners. */
   function attend(): void {
     const listens = wantsNotices && onLoggedOut.size + onSessionsChanged.size > 0;
     notices.follow(listens && !away && session ? session.id : null);
@@ -123,7 +123,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   function lookAfter(): void {
     const matters = session || (session === undefined && onLoggedOut.size + onSessionsChanged.size > 0);
-    // The next occasion comes.
+    // The next occasion asks again.
     if (matters) ask().catch(() => undefined);
   }
 
@@ -132,9 +132,9 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   /**
-   * The session is over for this page.
-   * @param say whether the other tabs are to know it from here
-   * @returns when the listeners are done. Only a logout waits for that: a listener may ask us things itself
+   * Ends the session for this page.
+   * @param say whether to tell the other tabs
+   * @returns when the listeners are done. Only a logout waits for that, because a listener may call this client
    */
   async function leave(why: LoggedOut, say: boolean): Promise<void> {
     const was = session;
@@ -142,12 +142,12 @@ export function createClient(options: ClientOptions = {}): Client {
     session = null;
     because = why;
     carrier.giveUp(why.sessionId);
-    // Before the socket is let go of: the tab that takes it over must know.
+    // Before the socket closes: the tab that takes it over must know.
     if (say) tabs?.say({ t: 'out', why, user: was?.user_id ?? null });
     attend();
     if (was === null) return;
     const heard = [...onLoggedOut].map(async (listener) => listener(why));
-    // The listener's own fault is for its owner to see, and for nobody else to suffer.
+    // A listener's error is reported, and stops nothing else.
     await Promise.all(heard.map((done) => done.catch(report)));
   }
 
@@ -158,7 +158,7 @@ export function createClient(options: ClientOptions = {}): Client {
     );
   }
 
-  /** By this browser itself. */
+  /** The session ended in this browser. */
   function gone(
     reason: LoggedOut['reason'],
     sessionId: string | null,
@@ -167,12 +167,12 @@ export function createClient(options: ClientOptions = {}): Client {
     return leave({ reason, by: 'self', at: instant(), sessionId, where }, where === 'here');
   }
 
-  /** Another tab has logged out, or logged in anew, and this one was not there to hear it. */
+  /** Another tab logged out or in while this one could not hear it. */
   function takeNotice(): void {
     if (session && (isCookie ? untold.any() : !carrier.known())) void gone('logout', session.id);
   }
 
-  /** What is known of the session is this from now on. @param renews the session whose place it has taken */
+  /** Sets the session. @param renews the session that it replaces */
   function know(next: Session, renews?: string | null): Session {
     if (session && session.id !== next.id && session.id !== renews)
       void gone('replaced_by_login', session.id);
@@ -183,7 +183,7 @@ export function createClient(options: ClientOptions = {}): Client {
     return next;
   }
 
-  /** How the session stands, by the server's word. @param refused a request was refused, so that somebody minds */
+  /** Asks the server for the session. @param refused a request was refused, so an ended session is announced */
   function ask(refused = false): Promise<Session | null> {
     asking ??= askNow(refused).finally(() => {
       asking = undefined;
@@ -206,7 +206,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const response = await carrier.send(new Request(url), 'asking');
     askedMs = Date.now();
     const said = response.ok ? ((await response.json()) as Issued) : await problemOf(response);
-    // Logged out or logged in while it was being asked.
+    // A logout or login happened during the question.
     if (before !== turns) return session ? askNow(refused) : null;
     if (!(said instanceof ProblemError)) {
       carrier.take(said);
@@ -226,9 +226,9 @@ export function createClient(options: ClientOptions = {}): Client {
     return null;
   }
 
-  /** What another tab says, one word after the other. */
+  /** Handles the messages of other tabs one by one. */
   function hear(word: Word): void {
-    // A listener's own fault is for its owner to see, and the next word is heard all the same.
+    // A listener's error is reported, and the next message is handled all the same.
     hearing = hearing
       .then(() => acting)
       .then(() => take(word))
@@ -237,7 +237,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   async function take(word: Word): Promise<void> {
     if (word.t === 'in') {
-      // The word may be here before the tokens: without them it would look as if the session were over already.
+      // The message may arrive before the tokens, without which the session would look ended.
       for (let waits = ARRIVAL_WAITS; bearer && isShared && bearer.known()?.id !== word.session.id; waits--) {
         if (waits === 0) return takeNotice();
         await pause(5);
@@ -251,45 +251,45 @@ export function createClient(options: ClientOptions = {}): Client {
     if (session && sessionId ? session.id === sessionId : session !== null && isShared)
       void leave({ ...why, where }, false);
     else if (!isShared && why.where === 'here' && session?.user_id === user) {
-      // A session of this tab alone, of the same user. It is told to the server by whom it belongs to.
+      // A session of this tab alone, of the same user: this tab ends it at the server.
       setAside(session.id, { scope: 'this' });
       void leave({ ...why, sessionId: session.id, where }, false);
     }
   }
 
-  /** Takes the credential out of use and notes that it is to be ended. */
+  /** Takes the credential out of use and records that it is to be ended. */
   function setAside(sid: string | null, asked: LogoutOptions): ReturnType<typeof untold.add> {
     const telling = untold.add({ sid: sid ?? '', asked, notedMs: Date.now(), ...carrier.giveUp(sid) });
-    // For whoever waits for it; nobody may.
+    // A rejection is for callers that wait; there may be none.
     telling.first.catch(() => undefined);
     return telling;
   }
 
-  /** What the server says. */
+  /** Handles a notice of the server. */
   async function heed(notice: Notice): Promise<void> {
     if (notice.type === 'session.ended') {
       await acting;
       const { session_id: sessionId, reason, by, at } = notice;
       if (session?.id !== sessionId) return;
-      // Whoever renewed it in this browser says so to the other tabs, or the cookie does.
+      // The tab that renewed it tells the other tabs, or the cookie shows it.
       if (reason === 'renewed' && isShared) {
         renewedId = sessionId;
         if (isCookie) await ask();
       }
-      // By the session itself, and not in this page: then in another one of this browser.
+      // Ended by the session itself, but not in this page: so in another tab of this browser.
       else
         void leave({ reason, by, at, sessionId, where: by === 'self' ? 'another tab' : 'elsewhere' }, true);
     } else if (notice.type === 'sessions.changed' || notice.type === 'hello') {
-      // Before the first word something may have changed that nobody was told.
+      // Changes before the connection were not announced.
       tabs?.say({ t: 'changed' });
       changed();
     }
   }
 
-  /** Runs a login or logout; they do not overlap. */
+  /** Runs logins and logouts one after the other. */
   function act<T>(work: () => Promise<T>): Promise<T> {
     const done = acting.then(work);
-    // Whoever waits only wants to know that it is over.
+    // The queue only needs to know that it is over.
     acting = done.catch(() => undefined);
     return done;
   }
@@ -301,7 +301,7 @@ export function createClient(options: ClientOptions = {}): Client {
     return next;
   }
 
-  /** Sends what gives a new session, and takes that. */
+  /** Sends a request that replaces the session, and takes the new one. */
   async function renew(request: Request): Promise<Response> {
     const was = session?.id ?? carrier.known()?.id;
     const response = await carrier.send(request, 'authority');
@@ -322,7 +322,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const credentials = isCookie ? WITH_COOKIES : noCookies();
     const issued = await contentOf<Issued>(await fetch(at('/v1/login'), posted(asked, credentials)));
     common.set('device', issued.session.device_id);
-    // The server ends the session that the cookie had before. That of tokens is ended from here.
+    // The server ends the session of the earlier cookie. An earlier session with tokens is ended from here.
     const before = carrier.known();
     if (isCookie) untold.drop();
     else if (before) setAside(before.id, { scope: 'this' });
@@ -330,13 +330,13 @@ export function createClient(options: ClientOptions = {}): Client {
     return begin(issued);
   }
 
-  /** @returns also when the listeners are done */
+  /** @returns the result, and a promise for the listeners */
   async function logOut({
     scope = 'this',
     sessions,
     device,
   }: LogoutOptions): Promise<[LogoutResult, Promise<unknown>?]> {
-    // The server takes no others, and an application may hand over more than the type says.
+    // The server refuses unknown members, and a caller without types may pass more.
     const asked = { scope, sessions, device };
     const isHere = {
       this: true,
@@ -348,7 +348,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const done = (told?: Told | null): LogoutResult => ({ local: true, server: 'done', ...(told ?? OVER) });
     at('');
     let told: Told | null | undefined;
-    // What reaches further may be refused (the server may want the password again): then nothing has happened.
+    // The server may refuse a wider scope (it may require the password again); nothing has happened then.
     if (scope !== 'this') {
       try {
         told = toldOf(await contentOf(await carrier.send(logoutRequest(at, asked), 'authority')));
@@ -360,7 +360,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const sessionId = session?.id ?? null;
     const telling = told ? null : setAside(sessionId, asked);
     const heard = gone('logout', sessionId, 'here');
-    // A refusal is said by `told`; over here it is over.
+    // A refusal rejects `told`; this session is over either way.
     told ??= await telling?.first.catch(() => null);
     return [telling && !told ? { local: true, server: 'pending', told: telling.told } : done(told), heard];
   }
@@ -410,7 +410,7 @@ export function createClient(options: ClientOptions = {}): Client {
       const { url, method, headers } = request;
       const isTo = (address: string): boolean => isBelow(url, address);
       takeNotice();
-      // A header of the caller's own decides; and a cookie of a session that is over is not sent on.
+      // The caller's own header decides; and the cookie of an ended session is not sent.
       if (headers.has('authorization') || ![own, ...carriedTo].some(isTo)) return fetch(request);
       if (isCookie && untold.any()) return fetch(request, noCookies());
       if (method === 'POST' && RENEWING.map(at).some(isTo)) return act(() => renew(request));

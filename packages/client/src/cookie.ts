@@ -6,9 +6,9 @@ import { CSRF, carrying, WITH_COOKIES } from './request.ts';
 const CHANGES_NOTHING = /^(GET|HEAD|OPTIONS)$/;
 
 /**
- * The credential as a cookie that no script can read. What changes something carries the CSRF token beside it, which
- * opens nothing by itself and lies in memory alone.
- * @param ask asks the server how the session stands, and has `take` called with the answer. `refused`: the credential was
+ * The credential as a cookie that no script can read. Requests that change something carry the CSRF token, which is in memory
+ * only and no credential by itself.
+ * @param ask asks the server for the session, and passes the answer to `take`. `refused`: the credential was refused
  */
 export function createCookie(ask: (refused?: boolean) => Promise<Session | null>): Carrier {
   let csrf: { sid: string; token: string } | undefined;
@@ -19,10 +19,10 @@ export function createCookie(ask: (refused?: boolean) => Promise<Session | null>
     const again = request.clone();
     const response = await fetch(carrying(request, CSRF, used?.token), WITH_COOKIES);
     if ((await problemOf(response)).code !== 'csrf_failed') return response;
-    // The cookie has changed under this page. A request that was meant for one session is not repeated in another.
+    // The cookie has changed under this page. A request for one session is not repeated in another.
     csrf = undefined;
     const session = await ask();
-    // Read again: asking has written it.
+    // Read again: `ask` has written it.
     const fresh = csrf as typeof used;
     return fresh && (!used || used.sid === session?.id)
       ? fetch(carrying(again, CSRF, fresh.token), WITH_COOKIES)

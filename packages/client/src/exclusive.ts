@@ -1,23 +1,23 @@
 import type { Kept } from './kept.ts';
 import { pause } from './pause.ts';
 
-/** Shorter than the time for which the server gives a spent refresh token's successor again (10 s unless set otherwise). */
+/** Shorter than the time in which the server repeats the successor of a spent refresh token (10 s by default). */
 const LEASE_MS = 6000;
-/** Longer than it takes until another tab sees what was written. */
+/** Longer than another tab needs to see a write. */
 const SETTLE_MS = 40;
 
-/** Longer than any tab needs to see in localStorage what another one has written there. */
+/** Longer than any tab needs to see another tab's write to localStorage. */
 const MARKED_MS = 3000;
 
-/** Does one thing at a time, of all tabs. */
+/** Runs one piece of work at a time, across all tabs. */
 export function exclusively<T>(kept: Kept, name: string, work: () => Promise<T>): Promise<T> {
   if (kept.locks) return kept.locks.request(kept.prefix + name, work) as Promise<T>;
   return kept.isShared ? leased(kept, name, work) : work();
 }
 
 /**
- * The same where there are no Web Locks (a page that is not on https): who has written their name and still finds it a
- * moment later may go. That is not proof: in a rare case two go at once. The server forgives that, for `LEASE_MS` and more.
+ * Does so without Web Locks (a page without https): a tab writes its name, and may go if it still finds it a moment later. In
+ * rare cases two go at once, which the server forgives for `LEASE_MS` and more.
  */
 async function leased<T>(kept: Kept, name: string, work: () => Promise<T>): Promise<T> {
   const lease = `lease:${name}`;
@@ -25,7 +25,7 @@ async function leased<T>(kept: Kept, name: string, work: () => Promise<T>): Prom
   const isMine = (): boolean | undefined => kept.get(lease)?.endsWith(me);
   for (;;) {
     const left = parseFloat(kept.get(lease) ?? '0') - Date.now();
-    // More than a lease can have left: the clock was set back.
+    // Longer than a lease lasts: the clock was set back.
     if (left <= 0 || left > LEASE_MS) {
       kept.set(lease, `${Date.now() + LEASE_MS} ${me}`);
       await pause(SETTLE_MS * (1 + Math.random()));
@@ -40,11 +40,11 @@ async function leased<T>(kept: Kept, name: string, work: () => Promise<T>): Prom
 }
 
 /**
- * Says to all tabs that something is done with. A lock is used as a mark: locks are the same for all tabs at every moment,
- * and localStorage is not, since each process of a browser has a copy of its own.
+ * Marks something as done for all tabs. The mark is a lock: all tabs see the same locks at every moment, but localStorage is
+ * copied to each process of a browser.
  */
 export function mark(kept: Kept, name: string): void {
-  // Held by this tab for a while, and by nobody when the tab goes away.
+  // This tab holds it for a while; a closed tab releases it.
   void kept.locks?.request(kept.prefix + name, () => pause(MARKED_MS));
 }
 

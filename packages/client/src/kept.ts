@@ -1,23 +1,23 @@
 import { isBrowser } from './authority.ts';
 
-/** What outlives the page: localStorage, under names of one's own. */
+/** Storage that outlives the page: localStorage, under names with a prefix. */
 export interface Kept {
   readonly prefix: string;
   /** Web Locks, where other tabs have them too. */
   readonly locks: LockManager | undefined;
-  /** Whether other tabs read and write there as well. */
+  /** Whether other tabs read and write it. */
   readonly isShared: boolean;
   get(name: string): string | null;
-  /** A value that was written as JSON. */
+  /** Reads a value that was written as JSON. */
   read<T>(name: string): T | null;
   set(name: string, value: string | null): void;
-  /** Of those that begin with `start`, what comes after. */
+  /** The rest of the names that begin with `start`. */
   names(start: string): string[];
 }
 
 /**
- * Where there is no localStorage, or it is full or forbidden, things are kept as long as the page lives. On a server nothing
- * is shared: each client is of another user.
+ * Without localStorage (full, forbidden, or in a worker) values last as long as the page. On a server nothing is shared: each
+ * client is another user.
  */
 export function openKept(prefix: string): Kept {
   const memory = new Map<string, string>();
@@ -25,7 +25,7 @@ export function openKept(prefix: string): Kept {
   try {
     if (isBrowser()) disk = localStorage;
   } catch {
-    // Blocked by the browser's settings, or a worker, which has none.
+    // Blocked by the browser's settings, or absent in a worker.
   }
   const get = (name: string): string | null =>
     memory.get(prefix + name) ?? disk?.getItem(prefix + name) ?? null;
@@ -38,7 +38,7 @@ export function openKept(prefix: string): Kept {
       try {
         return JSON.parse(get(name) ?? 'null') as T | null;
       } catch {
-        // Somebody else has written there; nothing can be made of it.
+        // Another script wrote it, and it is not JSON.
         return null;
       }
     },

@@ -3,36 +3,36 @@ import type { LoggedOut } from './interface.ts';
 import type { Kept } from './kept.ts';
 import { backoffMs, pause } from './pause.ts';
 
-/** What `GET /v1/notices` says. What is not known here is passed over: a newer server may say more. */
+/** The messages of `GET /v1/notices`. Unknown ones are ignored, because a newer server may send more. */
 export type Notice =
   | { type: 'hello'; session_id: string }
   | ({ type: 'session.ended'; session_id: string } & Pick<LoggedOut, 'reason' | 'by' | 'at'>)
   | { type: 'sessions.changed' };
 
-/** Of a WebSocket. */
+/** The `readyState` of an open WebSocket. */
 const OPEN = 1;
-/** The session has ended: nothing to come back for. */
+/** The session has ended: do not reconnect. */
 const ENDED = 4401;
-/** We have done something that the server does not take. It would not take it again either. */
+/** The server refused a message of this client, and would refuse it again. */
 const PROTOCOL = 1008;
 const TOO_MUCH = 1013;
 const RECONNECT_AT_MOST_MS = 30_000;
-/** A connection that lasted so long was a good one, and the next may come soon. */
+/** A connection that lasted this long was good: the next may come soon. */
 const LASTED_MS = 10_000;
 const TOO_MUCH_TRIES = 5;
 const TAKE_OVER_MS = 40;
 
 interface Notices {
-  /** Follows what is said about this session; null: about none. */
+  /** Follows the notices of a session; null stops. */
   follow(sid: string | null): void;
-  /** Begins anew: the connection may be dead without anybody having noticed. */
+  /** Reconnects: the connection may be dead without a sign. */
   restart(): void;
 }
 
 /**
- * One socket for all tabs with the same session, where there are Web Locks to agree by, else one for each. It comes
- * back by itself, at random moments, so that a node that has restarted is not met by everybody at once.
- * @param ask asks how the session stands and answers it when it is alive; throws when that cannot be told
+ * One socket for all tabs with the same session where there are Web Locks, else one for each tab. It reconnects after random
+ * pauses, so that not everybody returns to a restarted node at once.
+ * @param ask asks the server for the session; throws when the server cannot be reached
  */
 export function createNotices(
   at: (path: string) => string,
@@ -53,7 +53,7 @@ export function createNotices(
     signal.addEventListener('abort', () => {
       clearTimeout(timer);
       if (!socket) return;
-      // Closed while it opens, the browser would call it an error in front of everybody.
+      // To close it while it opens would log an error in the browser's console.
       socket.onopen = () => socket?.close();
       if (socket.readyState === OPEN) socket.close();
     });
@@ -61,9 +61,9 @@ export function createNotices(
     const later = (): void => {
       if (!signal.aborted) timer = setTimeout(again, backoffMs(tries++, RECONNECT_AT_MOST_MS));
     };
-    /** A refused handshake looks like a broken line to a page, so the question is put where the answer can be read. */
+    /** A page cannot tell a refused handshake from a broken line, so it asks where the answer is readable. */
     const again = (): void => {
-      // Word of the network's return comes by itself. And who cannot be asked cannot be reached either.
+      // The return of the network has its own event; and a server that cannot be asked cannot be connected to.
       if (!isOffline())
         on.ask()
           .then((session) => session && connect())
@@ -83,7 +83,7 @@ export function createNotices(
       };
       socket.onclose = ({ code }) => {
         if (signal.aborted || code === PROTOCOL) return;
-        // The reason is said before; if that got lost, it can be asked for.
+        // The reason came before; if it was lost, the session can be asked for it.
         if (code === ENDED) return toldWhy ? undefined : void on.ask().catch(later);
         if (code === TOO_MUCH) tries = Math.max(tries, TOO_MUCH_TRIES);
         else if (Date.now() - openedMs > LASTED_MS) tries = 0;
@@ -102,14 +102,14 @@ export function createNotices(
     const { signal } = over;
     const run = (): Promise<void> =>
       new Promise((done) => {
-        // Stopped while the lock was on its way: the browser hands it over all the same, and would for ever.
+        // Stopped while waiting for the lock: the browser would grant it all the same, and for ever.
         if (signal.aborted) return done();
         signal.onabort = () => done();
         keepOpen(signal);
       });
-    // Whoever has it from another tab may still be about to hear why that one let go.
+    // The tab that had the socket may still be reading why it was closed.
     const takeOver = (): Promise<void> => pause(TAKE_OVER_MS).then(run);
-    // Held as long as this tab is the one with the socket. Being stopped while waiting is no failure.
+    // Held while this tab has the socket. An abort while waiting is not a failure.
     if (kept.locks)
       kept.locks.request(`${kept.prefix}notices:${sid}`, { signal }, takeOver).catch(() => undefined);
     else void run();

@@ -1,6 +1,6 @@
 import { isBrowser } from './authority.ts';
 
-/** A request that posts JSON. */
+/** A POST with a JSON body. */
 export const posted = (body: unknown, more: RequestInit): RequestInit => ({
   ...more,
   method: 'POST',
@@ -8,15 +8,15 @@ export const posted = (body: unknown, more: RequestInit): RequestInit => ({
   body: JSON.stringify(body),
 });
 
-/** Beside the cookie, with what changes something. */
+/** For requests with the cookie that change something. */
 export const CSRF = 'x-csrf-token';
 
 export const WITH_COOKIES: RequestInit = { credentials: 'include' };
 
-/** Servers have no cookies, and some refuse to be asked about them. */
+/** Servers have no cookies, and some reject the option. */
 export const noCookies = (): RequestInit => (isBrowser() ? { credentials: 'omit' } : {});
 
-/** With one header more, if there is something to put in it. */
+/** Returns the request with one more header, if there is a value. */
 export function carrying(request: Request, header: string, value: string | undefined): Request {
   if (value) request.headers.set(header, value);
   return request;

@@ -1,11 +1,11 @@
 import type { LoggedOut, Session } from './interface.ts';
 import type { Kept } from './kept.ts';
 
-/** What tabs say to each other. Nothing of it is a secret, or opens anything. */
+/** The messages between tabs. They hold no secret and no credential. */
 export type Word =
-  /** `renews`: the session whose place it has taken. */
+  /** `renews`: the session that it replaces. */
   | { t: 'in'; session: Session; renews: string | undefined }
-  /** From `here`: whatever this user has open in this browser is meant. */
+  /** `where` is `here`: all sessions of this user in this browser are meant. */
   | { t: 'out'; why: LoggedOut; user: number | null }
   | { t: 'changed' };
 
@@ -15,7 +15,7 @@ interface Tabs {
   close(): void;
 }
 
-/** BroadcastChannel; without it, the event that other tabs get when localStorage changes. */
+/** Uses BroadcastChannel, or the storage events of localStorage. */
 export function openTabs(kept: Kept, hear: (word: Word) => void): Tabs {
   if (typeof BroadcastChannel !== 'undefined') {
     const channel = new BroadcastChannel(kept.prefix);
@@ -29,7 +29,7 @@ export function openTabs(kept: Kept, hear: (word: Word) => void): Tabs {
   return {
     say(word) {
       kept.set('word', JSON.stringify(word));
-      // The same word twice must be two changes.
+      // The same message twice must be two changes.
       kept.set('word', null);
     },
     close: () => removeEventListener('storage', onStorage),

@@ -6,16 +6,16 @@ import { pause } from './pause.ts';
 import { contentOf, type ProblemError, problemOf, refusesCredential } from './problem.ts';
 import { carrying, noCookies, posted } from './request.ts';
 
-/** Where tokens lie. Others may write there as well. */
+/** Where tokens are stored; other tabs may write there too. */
 export interface Holder {
   get(): Tokens | null;
   set(tokens: Tokens | null): void;
 }
 
-/** A tenth of its life before it runs out, so that it does not do so under way. */
+/** Refresh when a tenth of the token's life is left, so that it does not expire under way. */
 const RENEW_AT = 0.9;
 const ANSWER_MS = 4000;
-/** A refresh whose answer was lost is repeated while the server still gives the same successor for the same token. */
+/** How long a refresh without an answer is repeated: the server returns the same successor for the same token meanwhile. */
 const REPEAT_AFTER_MS = [200, 800];
 const REPEAT_WITHIN_MS = 6000;
 
@@ -29,7 +29,7 @@ export const tokensOf = (issued: Issued, nth = 0): Tokens => ({
   session: sessionOf(issued),
 });
 
-/** Tokens that have not run out, as far as it is known here. */
+/** Tokens that have not expired by this machine's clock. */
 export async function freshTokens(renewal: Renewal, holder: Holder): Promise<Tokens | null> {
   const tokens = holder.get();
   return tokens && tokens.untilMs <= Date.now() ? renewal(holder, tokens) : tokens;
@@ -49,12 +49,12 @@ export async function sendWithToken(request: Request, renewal: Renewal, holder: 
 const bearing = (request: Request, { access }: Tokens): Request =>
   carrying(request, 'authorization', `Bearer ${access}`);
 
-/** New tokens for those that were used; null when the session is over. */
+/** Returns the successors of these tokens; null when the session is over. */
 export type Renewal = (holder: Holder, used: Tokens) => Promise<Tokens | null>;
 
 /**
- * One renewal at a time, of all tabs. Who comes second finds the successor where the first has put it, and does not
- * send the spent token again: after the server's grace that would end the session.
+ * One renewal at a time, across all tabs. A second tab takes the successor that the first one stored: to send the spent token
+ * again would end the session after the server's grace.
  */
 export function createRenewal(
   at: (path: string) => string,
@@ -67,7 +67,7 @@ export function createRenewal(
     const held = holder.get();
     if (held?.session.id !== used.session.id) return null;
     if (held.access !== used.access) return held;
-    // What another tab has put there a moment ago may not have arrived in this one.
+    // Tokens that another tab has just stored may not have arrived here yet.
     if (await isMarked(kept, spentName(held))) {
       await pause(5);
       return renew(holder, used);
@@ -75,7 +75,7 @@ export function createRenewal(
     if (!held.refresh) return null;
     const response = await askForTokens(at('/v1/refresh'), held.refresh);
     const now = holder.get();
-    // Logged out while the request was under way, or overtaken: what came is of no use, or older than what there is.
+    // Logged out, or overtaken, while the request was under way: the answer is useless, or older than what is stored.
     if (now?.refresh !== held.refresh) return now;
     if (response.status === 401) {
       onOver(holder, held, await problemOf(response));
@@ -98,7 +98,7 @@ export function createRenewal(
 
 async function askForTokens(url: string, refresh: string): Promise<Response> {
   const beganMs = Date.now();
-  // The machine may have slept since: later than this the token, spent by then, would be taken for a stolen one.
+  // The machine may have slept: after the grace the spent token would be taken for a stolen one.
   const isLate = (): boolean => Date.now() - beganMs > REPEAT_WITHIN_MS;
   for (let nth = 0; ; nth++) {
     const waitMs = REPEAT_AFTER_MS[nth];

@@ -7,17 +7,17 @@ import { ProblemError, problemOf } from './problem.ts';
 import { CSRF, carrying, posted, WITH_COOKIES } from './request.ts';
 import type { Holder } from './tokens.ts';
 
-/** A logout that this browser has made true for itself and that the server may not know of. */
+/** A logout that is done in this browser, and that the server may not know of. */
 interface Untold {
-  /** Empty when the page did not know yet which session it has. */
+  /** Empty when the page did not know its session yet. */
   sid: string;
   asked: LogoutOptions;
   tokens?: Tokens | null;
-  /** Known while the page lives, and never written down. */
+  /** Kept in memory only, never stored. */
   csrf?: string | undefined;
-  /** When it was noted, in milliseconds since 1970 by this machine's clock. */
+  /** When it was recorded, in milliseconds since 1970 by this machine's clock. */
   notedMs: number;
-  /** What was asked for was refused; this session alone is still to be ended. */
+  /** The wider scope was refused; this session alone is still to be ended. */
   refusal?: ProblemError | undefined;
 }
 
@@ -32,7 +32,7 @@ const REPEAT_AT_MOST_MS = 60_000;
 /** This session was over already, or another page has told the server. */
 export const OVER: Told = { ended: 0, confirmed: true, ms: 0, acknowledged: 0, waited_out: 0 };
 
-/** This session is over. Whoever asked for more has to hear that more did not happen. */
+/** This session is over. A caller that asked for more must learn that the rest was refused. */
 async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Promise<Told> {
   if (asked.scope === 'this' && !refusal) return OVER;
   const title = 'Only this session ended.';
@@ -41,34 +41,34 @@ async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Pro
   );
 }
 
-/** Whether there are rows left to mark is of no interest here: what is confirmed is over. */
+/** Leaves `more` out: sessions whose rows are still to be marked are over already. */
 export function toldOf(told: Told & { more?: boolean }): Told {
   delete told.more;
   return told;
 }
 
 export function logoutRequest(at: (path: string) => string, asked: LogoutOptions): Request {
-  // Goes out even when the page goes to another one now.
+  // Sent even when the page is left now.
   const lasting = { keepalive: true, signal: AbortSignal.timeout(ANSWER_MS) };
   return new Request(at('/v1/logout'), posted(asked, lasting));
 }
 
 interface UntoldLogouts {
-  /** Whether there is any. While there is, the cookie in the jar counts for nothing. */
+  /** Whether there is one. Until the server is told, the cookie counts as absent. */
   any(): boolean;
-  /** Notes one, at once and for good, and tries to tell it. */
+  /** Records a logout durably, and tries to tell the server. */
   add(untold: Untold): { first: Promise<Told | null>; told: Promise<Told> };
-  /** Tries to tell them all. */
+  /** Tries to tell the server all of them. */
   tell(): Promise<void>;
-  /** A login has taken their place. */
+  /** A login has replaced them. */
   drop(): void;
   close(): void;
 }
 
 /**
- * They lie in localStorage, so that a reload forgets none.
+ * Logouts to tell the server, in localStorage, so that a reload loses none.
  * @param sendFor sends with the tokens of a logout; without it the credential is the cookie
- * @param keepsRefresh whether a refresh token may lie there
+ * @param keepsRefresh whether a refresh token may be stored there
  */
 export function createUntold(
   at: (path: string) => string,
@@ -80,21 +80,21 @@ export function createUntold(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let tries = 0;
 
-  /** The access token that was written down has run out, and a page that may be alive has the other one in its memory. */
+  /** The stored access token has expired, and a page that may be open has the refresh token in memory. */
   const isOfAnother = ({ sid, tokens }: Untold): boolean => {
     const ranOutMs = Date.now() - (tokens?.untilMs ?? 0);
     return !tokens?.refresh && !waiting.has(sid) && ranOutMs > 0 && ranOutMs < DAY_MS;
   };
 
   const any = (): boolean => kept.names('out:').length > 0;
-  /** A secret that lives for long is kept where its owner has allowed it, and a short-lived one otherwise. */
+  /** A long-lived secret is stored only where the application has allowed it; a short-lived one otherwise. */
   const unwritten = keepsRefresh ? /^(csrf|refusal)$/ : /^(csrf|refusal|refresh)$/;
   const write = (untold: Untold): void => {
     const written = JSON.stringify(untold, (key, value) => (unwritten.test(key) ? undefined : value));
     kept.set(`out:${untold.sid}`, written);
   };
 
-  /** Null: it is for another page to say. */
+  /** Null: another page will send it. */
   async function deliver(untold: Untold): Promise<Told | null> {
     const holder: Holder = {
       get: () => untold.tokens ?? null,
@@ -108,7 +108,7 @@ export function createUntold(
     if (response.ok) return toldOf((await response.json()) as Told);
     const problem = await problemOf(response);
     if (response.status === 401) return isOfAnother(untold) ? null : onlyThis(untold, problem);
-    // The server wants more than a credential for the other sessions. This one at least is over.
+    // The server requires more than a credential for the other sessions. It can end this one at least.
     if (problem.code !== 'csrf_failed' && problem.status < 500 && untold.asked.scope !== 'this') {
       untold.asked = { scope: 'this' };
       untold.refusal = problem;
@@ -117,7 +117,7 @@ export function createUntold(
     throw problem;
   }
 
-  /** The cookie cannot be set aside and may be of another login by now. The CSRF token knows, or the server is asked. */
+  /** The cookie cannot be stored and may belong to another login by now: the CSRF token shows it, or the server is asked. */
   async function deliverByCookie(untold: Untold): Promise<Response | null> {
     const { sid, asked } = untold;
     const post = (csrf: string | undefined): Promise<Response> =>
@@ -135,7 +135,7 @@ export function createUntold(
     const { session, csrf_token: csrf } = (await state.json()) as Issued;
     const awayMs = Date.now() - untold.notedMs;
     const serverMs = Date.parse(state.headers.get('date') ?? '') || Date.now();
-    // Without a name: what has begun since is of a later login. The header counts in whole seconds.
+    // Without an id: a later session belongs to a later login. The header counts whole seconds.
     const isLater = Date.parse(session.created_at) > serverMs - awayMs + 1000;
     if (sid ? session.id !== sid : isLater) return null;
     return post(csrf);
@@ -145,13 +145,13 @@ export function createUntold(
   async function attempt(sid: string): Promise<Told | null> {
     const written = kept.read<Untold>(`out:${sid}`);
     const one = waiting.get(sid);
-    // In this page more of it is known.
+    // This page's memory holds more of it.
     const told = written ? deliver(one?.untold ?? written) : Promise.resolve(OVER);
     try {
       if (!(await told)) return null;
     } catch (error) {
       if (!(error instanceof ProblemError) || error.status >= 500) {
-        // Not reached, or not able: it stays noted.
+        // Not reached: it stays recorded.
         again();
         return null;
       }
@@ -165,12 +165,12 @@ export function createUntold(
   let again = (): void => {
     clearTimeout(timer);
     timer = setTimeout(tell, backoffMs(++tries, REPEAT_AT_MOST_MS));
-    // On a server it does not keep the process.
+    // On a server the timer does not keep the process alive.
     (timer as { unref?: () => void }).unref?.();
   };
 
   async function tell(): Promise<void> {
-    // A refusal has been given to whoever waits for it.
+    // A refusal has rejected the callers' promise.
     for (const sid of new Set([...kept.names('out:'), ...waiting.keys()]))
       await exclusively(kept, 'tell', () => attempt(sid)).catch(() => undefined);
     if (!any()) tries = 0;
@@ -182,10 +182,10 @@ export function createUntold(
       const told = new Promise<Told>((resolve) => {
         waiting.set(untold.sid, { untold, resolve });
       });
-      // Whoever does not look at it is not to be troubled by it.
+      // No unhandled rejection for a caller that ignores it.
       told.catch(() => undefined);
       write(untold);
-      // Goes out before anything else happens: the page may be about to leave.
+      // Sent before anything else: the page may be about to be left.
       return { first: attempt(untold.sid), told };
     },
     tell,

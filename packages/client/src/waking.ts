@@ -1,11 +1,8 @@
 const TICK_MS = 20_000;
-/** Timers of hidden tabs may run once a minute only. A pause that is longer than that was sleep. */
+/** Hidden tabs may run timers once a minute only. A longer pause was sleep. */
 const SLEPT_MS = 90_000;
 
-/**
- * Tells when the page may have missed something. `slept`: it was away for so long, or in such a way, that an open socket
- * means nothing.
- */
+/** Calls back when the page may have missed something. `slept`: an open socket may be dead. */
 export function watchWaking(on: { wake: (slept: boolean) => void; leave: () => void }): () => void {
   if (typeof document === 'undefined') return () => undefined;
   const over = new AbortController();
@@ -25,7 +22,7 @@ export function watchWaking(on: { wake: (slept: boolean) => void; leave: () => v
     on.wake(false);
   });
   listen(window, 'online', () => on.wake(true));
-  // Frozen as it stands, to be shown again by the back button: a socket would forbid that.
+  // Put into the back-forward cache, which an open socket would prevent.
   listen(window, 'pagehide', on.leave);
   listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && on.wake(true));
   return () => {

@@ -152,7 +152,7 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 /** The six bits that a character stands for, by its code. */
 const BITS = Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 
-/** Whether the text, of base64url characters, is the one spelling of its bytes. */
+/** Whether base64url characters are the canonical spelling of their bytes: unused bits must be 0. */
 function isCanonical(text: string): boolean {
   const last = ALPHABET.indexOf(text.at(-1) ?? '');
   switch (text.length % 4) {
@@ -193,7 +193,7 @@ function base64url(bytes: readonly number[]): string {
   return text;
 }
 
-/** The object that a part of a token spells in UTF-8, or null. */
+/** Decodes a part of a token; null when it is not a JSON object. */
 function parse(part: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(utf8(bytesOf(part)));

@@ -1,4 +1,4 @@
-/** Calls what may throw, so that whatever comes after it is not left undone. */
+/** Runs work that may throw, and goes on either way. */
 export function attempt(work: () => void, onFault: (error: unknown) => void): void {
   try {
     work();

@@ -1,13 +1,13 @@
-/** One moment on both clocks of one process, in milliseconds. Never compared with another process's. */
+/** One moment on both clocks of one process, in milliseconds. It is never compared with another process's. */
 export interface Instant {
   readonly monotonicMs: number;
   readonly wallMs: number;
 }
 
-/** Time, given from outside: nothing in this package looks at a clock or sets a timer of its own. */
+/** The source of time: nothing in this package reads a clock or sets a timer itself. */
 export interface Clock {
   now(): Instant;
-  /** Does the work once, not before the time is over. The function that it gives calls it off. */
+  /** Runs the work once, not before the time has passed. Returns a function that cancels it. */
   after(ms: number, work: () => void): () => void;
   every(ms: number, work: () => void): () => void;
 }

@@ -1,25 +1,28 @@
 /**
- * The ids of ended sessions, kept for as long as a credential of theirs could still be valid, in at most 24 bytes each.
+ * The ids of ended sessions, kept while a credential of theirs could still be valid, in at most 24 bytes each.
  *
- * A session id is a UUID with 74 random bits or more. Of its 128 bits 95 are kept: the 74 random ones and the lower
- * part of its time. That two sessions of one deployment agree in all of them is as likely as that two UUIDs of the same
- * millisecond are equal; nobody outside chooses ids, so nobody can bring it about.
+ * A session id is a UUID with 74 random bits or more. Of its 128 bits 95 are kept: the random ones and the lower part of its
+ * time. Two ids of one deployment agree in these as rarely as two UUIDs of the same millisecond are equal, and no outsider
+ * chooses ids.
  *
- * The keys lie in many small tables, so that one of them grows or is swept by itself, and nothing ever stops
- * to copy ten million entries. A table begins with a filter, eight bits a slot, of which each key sets one: nearly every look
- * is for an id that is not there, and ends with that one bit, which the processor foresees. After it come the keys, three
- * 32-bit words each: open addressing in order, so that a look ends at the first key that is not smaller. Each key carries
- * one bit that says in which of its table's two periods it came; a sweep lets the older period go.
+ * The keys lie in many small tables, each of which grows and is swept by itself, so nothing stops to copy ten million entries. A
+ * table begins with a filter, eight bits a slot, of which each key sets one: nearly every look-up is for an absent id and ends
+ * with that one bit, which the processor predicts. Then come the keys, three 32-bit words each, in open addressing and in order:
+ * a look-up ends at the first key that is not smaller. One bit of a key is the period of its table in which it came; a sweep
+ * drops the older period.
  */
 
-/** The 95 bits of a session id, in three signed 32-bit words (V8 keeps those unboxed). Parse once and keep: a look costs less than parsing. */
+/**
+ * The 95 bits of a session id, in three signed 32-bit words (V8 keeps those unboxed). Parse once and keep: parsing costs more
+ * than a look-up.
+ */
 export interface SessionKey {
   readonly a: number;
   readonly b: number;
   readonly c: number;
 }
 
-/** @throws Error when `sid` is no UUID: 36 characters, hexadecimal, with hyphens */
+/** @throws Error when `sid` is not a UUID: 36 characters, hexadecimal, with hyphens */
 export function sessionKey(sid: string): SessionKey {
   if (sid.length !== 36) throw new Error('a session id is a UUID of 36 characters');
   // time-low time-mid ver/rand_a var/rand_b rand_b
@@ -28,7 +31,7 @@ export function sessionKey(sid: string): SessionKey {
   const a = ((hex(sid, 9, 13) << 12) | hex(sid, 15, 18)) & 0x7fffffff;
   const b = (hex(sid, 19, 23) << 16) | hex(sid, 24, 28);
   const c = (hex(sid, 28, 32) << 16) | hex(sid, 32, 36);
-  // The variant's two bits are the same in every UUID: bits of the time take their place.
+  // The variant's two bits are the same in every UUID: two bits of the time replace them.
   return { a, b: (b & 0x3fffffff) | (timeLow << 30), c };
 }
 
@@ -44,27 +47,27 @@ function hex(text: string, from: number, to: number): number {
 }
 
 const WORDS = 3;
-/** Few enough that the processor has all their heads at hand, many enough that to grow one at ten million ids takes milliseconds. */
+/** Few enough for the processor's cache to hold all table heads, many enough that a table grows in milliseconds at ten million ids. */
 const TABLE_BITS = 7;
 const TABLES = 2 ** TABLE_BITS;
-/** Tables grow by a quarter when four fifths full: 16 to 21 bytes a key, the filter included. */
+/** A table grows by a quarter when it is four fifths full: 16 to 21 bytes a key, with the filter. */
 const FULLEST = 0.8;
 const GROWTH = 1.25;
 const SMALLEST = 8;
-/** The bit of a key's third word that tells its period, and the others. */
+/** The bit of a key's third word that holds its period, and the other bits. */
 const PERIOD = 1 << 31;
 const KEY = ~PERIOD;
-/** The first word of a free slot. It is larger than any key's. */
+/** The first word of a free slot, larger than any key's. */
 const FREE = 2 ** 31 - 1;
-/** A table that holds nothing. */
+/** An empty table. */
 const NONE = new Int32Array(1);
 const NO_TABLES: readonly undefined[] = Array.from({ length: TABLES }, () => undefined);
 const NO_WORDS: readonly Int32Array[] = Array.from({ length: TABLES }, () => NONE);
 
 /**
- * One table: the filter, then the slots. A slot is the key's `c`, `b`, and `a` with its period. Keys are in the order of
- * `c`, each at its place or after it, and no slot between the two is free. The last slot always is.
- * `period` is the bit that keys are given now: 0 or PERIOD.
+ * One table: the filter, then the slots. A slot is the key's `c`, `b`, and `a` with its period. Keys are in the order of `c`,
+ * each at its place or after it, with no free slot in between. The last slot is always free. `period` is the bit that keys get
+ * now: 0 or PERIOD.
  */
 interface Table {
   words: Int32Array;
@@ -75,7 +78,7 @@ interface Table {
 
 export class EndedIds {
   readonly #tables: (Table | undefined)[] = NO_TABLES.slice();
-  // The tables' words and sizes once more, side by side: a look goes to memory as few times as it can.
+  // Copies of the tables' words and sizes, side by side, so that a look-up touches memory as rarely as it can.
   readonly #words: Int32Array[] = NO_WORDS.slice();
   readonly #slots = new Int32Array(TABLES);
   #size = 0;
@@ -85,7 +88,7 @@ export class EndedIds {
     return this.#size;
   }
 
-  /** Bytes of the tables themselves. */
+  /** Bytes of the tables. */
   get bytes(): number {
     return this.#words.reduce((bytes, words) => bytes + words.byteLength, 0);
   }
@@ -122,9 +125,9 @@ export class EndedIds {
   }
 
   /**
-   * Lets go, in one of the tables, of the keys that were there at its last sweep and have not come again since. Called
-   * `EndedIds.sweeps` times within each span of time for which keys must stay, evenly: then each stays for at least that long,
-   * and at most twice as long.
+   * Sweeps one of the tables: drops the keys that were there at its last sweep and have not come again since. Call it
+   * `EndedIds.sweeps` times, evenly, within the time for which keys must stay: each then stays for at least that long, and at
+   * most twice as long.
    */
   sweep(): void {
     const at = this.#sweeping;
@@ -141,10 +144,10 @@ export class EndedIds {
     }
   }
 
-  /** How many sweeps let the older half of everything go. */
+  /** The number of sweeps that drop the older half of everything. */
   static readonly sweeps: number = TABLES;
 
-  /** The keys, so many at a time. Keys that come or go while this is under way may be missing or not. */
+  /** The keys, in portions. Keys that come or go meanwhile may be missing. */
   *chunks(size: number): Generator<SessionKey[]> {
     let keys: SessionKey[] = [];
     for (const table of this.#tables) {
@@ -168,7 +171,7 @@ const keyAt = (words: Int32Array, at: number): SessionKey => ({
   c: words[at] as number,
 });
 
-/** So many slots more than places take what is pushed beyond the last place. */
+/** The slots after the last place, for keys that are pushed beyond it. */
 const BEYOND = 8;
 
 const empty = (slots: number, period: number): Table => ({
@@ -178,21 +181,21 @@ const empty = (slots: number, period: number): Table => ({
   period,
 });
 
-/** What keys are in order of. One value says that a slot is free: the key that has it shares its neighbour's. */
+/** The sort order of keys. One value marks a free slot: the key that has it shares its neighbour's. */
 const ordered = (c: number): number => (c === FREE ? FREE - 1 : c);
 
-/** Where a key belongs: spread over the slots in its order. */
+/** The place of a key: its order, spread over the slots. */
 const place = (order: number, slots: number): number =>
   filterWords(slots) + Math.trunc((order + 2 ** 31) * (slots / 2 ** 32)) * WORDS;
 
-/** Eight bits a slot, in whole words. */
+/** Eight bits a slot, rounded up to words. */
 const filterWords = (slots: number): number => (slots + 3) >>> 2;
 
-/** Which bit of the filter a key sets: by those bits of `b` that did not choose the table. */
+/** The bit of the filter that a key sets, by the bits of `b` that did not choose the table. */
 const filterBit = (b: number, slots: number): number =>
   Math.trunc((b >>> TABLE_BITS) * ((slots * 8) / 2 ** (32 - TABLE_BITS)));
 
-/** Puts a key in, or renews its period. */
+/** Inserts a key, or renews its period. */
 function put(table: Table, { a, b, c }: SessionKey, period: number): void {
   let { words } = table;
   const order = ordered(c);
@@ -219,7 +222,7 @@ function put(table: Table, { a, b, c }: SessionKey, period: number): void {
   table.used++;
 }
 
-/** The table anew: with more room, or swept, without the keys of its older period and with its periods turned. */
+/** Rebuilds the table: larger, or swept, which drops the older period and turns the periods. */
 function moved(table: Table, slots: number, sweep: boolean): Table {
   const { words, period } = table;
   const stays = (at: number): boolean =>

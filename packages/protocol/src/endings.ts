@@ -5,13 +5,13 @@ export interface KeyedCut extends Cut {
   key: string;
 }
 
-/** One event of the log, as far as a checker needs it. Taking it in twice is as good as once, in any order. */
+/** The part of an event of the log that a checker needs. Applying it is idempotent and independent of order. */
 export interface Ending {
-  /** The event's position: its name, for whoever must tell events apart. */
+  /** The position of the event, which identifies it. */
   position: number;
-  /** Session ids (UUID) that are over. */
+  /** The ids (UUID) of sessions that ended. */
   ids: readonly string[];
   cuts: readonly KeyedCut[];
-  /** Ids of users whose facts (role, address, name) are no longer what they were. */
+  /** The ids of users whose role, address or name has changed. */
   changed: readonly number[];
 }

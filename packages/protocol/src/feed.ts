@@ -1,24 +1,24 @@
 /**
- * The feed, `GET /v1/feed`: what a node and a verifier say to each other over one WebSocket. Texts are JSON; pieces of the
- * snapshot that hold ended ids are binary, 12 bytes an id, because there may be millions.
+ * The feed, `GET /v1/feed`: the messages of a node and a verifier over one WebSocket. Texts are JSON; pieces of the snapshot with
+ * ended ids are binary, 12 bytes an id, because there may be millions.
  *
- * The verifier says hello. From that moment the node sends it every ending, numbered by the node (`seq`), and besides them the
- * snapshot, in pieces, closed by `snapshot` with the number that was the newest when it was begun. The order of both
- * among each other does not matter. The verifier acknowledges numbers, and asks for renewals.
+ * The verifier says hello. From then on the node sends it every ending, numbered (`seq`), and beside them the snapshot in pieces,
+ * closed by `snapshot` with the number that was the newest when the snapshot began. Endings and pieces may interleave. The
+ * verifier acknowledges numbers, and asks for renewals.
  */
 import type { KeyedCut } from './endings.ts';
 import type { SessionKey } from './ended-ids.ts';
 import type { Part } from './replica.ts';
 
-/** Raised when a message changes so that an older party would misunderstand it. */
+/** Raised when an older party would misunderstand a message. */
 export const FEED_VERSION = 1;
 
-/** What a node sends. Durations in milliseconds. */
+/** The messages of a node. Durations are in milliseconds. */
 export type NodeMessage =
   | Welcome
   | { t: 'cuts'; cuts: KeyedCut[] }
   | { t: 'ids'; ids: SessionKey[] }
-  /** The snapshot is complete with so many pieces: with it and every ending above `seq` nothing is missing. */
+  /** The snapshot is complete with this many pieces: together with every ending above `seq`, nothing is missing. */
   | { t: 'snapshot'; seq: number; parts: number }
   | {
       t: 'ending';
@@ -27,9 +27,9 @@ export type NodeMessage =
       ids: readonly string[];
       changed: readonly number[];
     }
-  /** Answers `renew` n: at this moment the node's knowledge was `age` old, and `seq` its newest ending. */
+  /** Answers `renew` n: at this moment the node's knowledge was `age` old, and `seq` was its newest ending. */
   | { t: 'renewed'; n: number; age: number; seq: number; now: number }
-  /** The keys that tokens may be signed with: JWKs with `kid` and `alg`. */
+  /** The keys that may sign tokens: JWKs with `kid` and `alg`. */
   | { t: 'keys'; keys: readonly Record<string, unknown>[] };
 
 export interface Welcome {
@@ -41,17 +41,17 @@ export interface Welcome {
   lease: number;
   /** How long entries must be kept: longer than any access token lives. */
   keep: number;
-  /** The longest an access token may live and still be judged without asking. */
+  /** The longest life of an access token that may be judged without asking the authority. */
   tokenLife: number;
   issuer: string;
   /**
-   * The database's epoch (see node.ts). What is held of another one is worth nothing, and a token of another one may be of a
-   * session that was lost with it: the authority is to be asked. Nodes of older versions do not say it.
+   * The database's epoch (see node.ts). A replica of another epoch is worthless, and the session of a token of another epoch may
+   * be lost, so the authority must be asked. Absent from nodes of older versions.
    */
   epoch?: string;
 }
 
-/** What a verifier sends. */
+/** The messages of a verifier. */
 export type VerifierMessage =
   | { t: 'hello'; v: number; replica: string }
   | { t: 'renew'; n: number }
@@ -59,19 +59,18 @@ export type VerifierMessage =
   /** Sessions that were used, and how many milliseconds ago. */
   | { t: 'used'; sessions: [sid: string, agoMs: number][] };
 
-/** Why the node closes a feed: the WebSocket's close codes. */
+/** The WebSocket close codes with which a node ends a feed. */
 export const FEED_CLOSED = {
-  /** RFC 6455 section 7.4.1: the node is going away; connect to another one, or again. */
+  /** The node is shutting down (RFC 6455 section 7.4.1): connect to another one, or again. */
   restart: 1012,
-  /** A message was not understood. */
+  /** The node does not understand a message. */
   protocol: 4400,
-  /** The versions do not fit. */
+  /** The versions differ. */
   version: 4426,
 } as const;
 
 const ID_BYTES = 12;
 
-/** A message as it goes over the wire. */
 export function encodeNodeMessage(message: NodeMessage): string | Uint8Array<ArrayBuffer> {
   if (message.t !== 'ids') return JSON.stringify(message);
   const view = new DataView(new ArrayBuffer(message.ids.length * ID_BYTES));
@@ -83,13 +82,13 @@ export function encodeNodeMessage(message: NodeMessage): string | Uint8Array<Arr
   return new Uint8Array(view.buffer);
 }
 
-/** @throws Error when it is no message of this version */
+/** @throws Error when it is not a message of this version */
 export function decodeNodeMessage(data: string | Uint8Array): NodeMessage {
   if (typeof data !== 'string') return { t: 'ids', ids: decodeIds(data) };
   return tagged(data) as NodeMessage;
 }
 
-/** @throws Error when it is no message */
+/** @throws Error when it is not a message */
 export function decodeVerifierMessage(data: string): VerifierMessage {
   const message = tagged(data);
   const isNumber = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value);
@@ -122,7 +121,6 @@ function decodeIds(data: Uint8Array): SessionKey[] {
   return ids;
 }
 
-/** A piece of the replica as a message. */
 export function partMessage(part: Part): NodeMessage {
   return 'ids' in part ? { t: 'ids', ids: part.ids } : { t: 'cuts', cuts: part.cuts };
 }

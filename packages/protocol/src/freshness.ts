@@ -1,8 +1,8 @@
 import type { Instant } from './clock.ts';
 
 /**
- * What a replica knows, as of when. It is *fresh as of f*: it holds every ending that was committed before the instant f of
- * this process's monotonic clock. It may answer from memory at t only while t - f is less than the lease.
+ * How current a replica is. It is *fresh as of f* when it holds every ending committed before the instant f of this process's
+ * monotonic clock, and may answer from memory at t only while t - f is less than the lease.
  */
 export class Freshness {
   readonly #leaseMs: number;
@@ -14,8 +14,8 @@ export class Freshness {
   }
 
   /**
-   * What was asked for at an instant has been answered, with everything that had been committed `ageMs` before it: the
-   * instant of asking counts, never that of the answer.
+   * Takes a proof: the answer to a question of an instant holds every ending committed `ageMs` before the instant. The time of
+   * the answer does not count.
    */
   prove(asked: Instant, ageMs: number): void {
     const asOfMs = asked.monotonicMs - ageMs;
@@ -24,14 +24,14 @@ export class Freshness {
     this.#asOfWallMs = asked.wallMs - ageMs;
   }
 
-  /** Look here after the look into the replica: a process that was suspended between the two finds its lease over. */
+  /** Call it after the look into the replica: a process that was suspended in between then finds its lease expired. */
   isFresh(now: Instant): boolean {
     return this.ageMs(now) < this.#leaseMs;
   }
 
   /**
-   * Milliseconds since the instant f; infinite before the first proof. A monotonic clock may stand still while the machine
-   * sleeps, so the wall clock is looked at as well; it can only make older.
+   * Milliseconds since the instant f; infinite before the first proof. The monotonic clock may stop while the machine sleeps, so
+   * the wall clock counts too, where it says more.
    */
   ageMs(now: Instant): number {
     return Math.max(now.monotonicMs - this.#asOfMs, Math.abs(now.wallMs - this.#asOfWallMs));
@@ -39,7 +39,7 @@ export class Freshness {
 }
 
 /**
- * How much longer than the lease is waited, because two machines' clocks run apart by a hundredth or so: a twentieth of
- * it, and at least 20 ms.
+ * The extra wait after a lease, because two machines' clocks drift apart by a hundredth or so: a twentieth of the lease, at least
+ * 20 ms.
  */
 export const marginMs = (leaseMs: number): number => Math.max(20, leaseMs * 0.05);

@@ -1,27 +1,27 @@
 /*
  * How far a reader of the log has come: the snapshot of the database that its last read saw. The next read asks for what that
- * snapshot could not see, and so costs the same however long some transaction has been open.
+ * snapshot could not see, and costs the same however long a transaction has been open.
  */
 
-/** Of what a read saw: the transactions below `next` are over, but for those in `open`. */
+/** What a read saw: all transactions below `next` except those in `open`. */
 export interface Snapshot {
   readonly next: number;
   readonly open: readonly number[];
 }
 
-/** Every event of a transaction below `next` was given, but those of `open`: of these, the positions up to a number. */
+/** The events that were read: all of transactions below `next`, but of those in `open` only the positions up to a number. */
 export interface LogCursor {
   readonly next: number;
   readonly open: ReadonlyMap<number, number>;
 }
 
 /**
- * The cursor after a read.
+ * Returns the cursor after a read.
  *
- * A database that crashed gives out again the numbers of transactions of which nothing had reached the disk. The newest
- * committed event is on the disk, and every number below it with it, so no cursor goes further than that.
+ * A database that crashed reuses the numbers of transactions that had not reached the disk. The newest committed event is on the
+ * disk, and so is every number below it: no cursor goes further.
  * @param newest the transaction of the newest event in the log
- * @param last the last event of a page that was full; null when the read gave everything
+ * @param last the last event of a full page; null when the read was complete
  */
 export function advance(
   from: LogCursor,
@@ -33,27 +33,26 @@ export function advance(
   const open = new Map<number, number>();
   for (const xid of seen.open) if (xid < next) open.set(xid, 0);
   if (last === null) return { next, open };
-  // Those that are over by now, and behind this page.
+  // Transactions that are over by now, with events after this page.
   for (const [xid, position] of from.open) if (xid > last.xid && !open.has(xid)) open.set(xid, position);
   open.set(last.xid, last.position);
   return { next, open };
 }
 
-/** Below it, everything was given. */
+/** Every event of a transaction below this number was read. */
 export function lowest({ next, open }: LogCursor): number {
   return Math.min(next, ...open.keys());
 }
 
-/** The cursor as a text: `<next>`, or `<next>:<xid>,<xid>~<position>`. A bare number gives everything from there on. */
+/** Writes a cursor: `<next>`, or `<next>:<xid>,<xid>~<position>`. A bare number reads everything from that transaction on. */
 export function writeCursor({ next, open }: LogCursor): string {
   const parts = [...open].map(([xid, position]) => (position === 0 ? String(xid) : `${xid}~${position}`));
   return parts.length === 0 ? String(next) : `${next}:${parts.join(',')}`;
 }
 
-/** What such a text looks like. */
+/** The text form of a cursor. */
 export const CURSOR: RegExp = /^\d{1,19}(:\d{1,19}(~\d{1,16})?(,\d{1,19}(~\d{1,16})?)*)?$/;
 
-/** Reads what `writeCursor` wrote. */
 export function readCursor(text: string): LogCursor {
   const [next, parts] = text.split(':');
   const open = new Map<number, number>();

@@ -1,33 +1,33 @@
 import type { Verdict, Watched } from './replica.ts';
 
-/** A credential that was judged once, and the session that it opens. */
+/** A credential that was judged once, and its session. */
 export interface Known<T> {
   readonly text: string;
   readonly session: Watched;
-  /** What the holder answers with. */
+  /** The holder's own data, which `recall` returns. */
   readonly value: T;
-  /** When the credential runs out, on the authority's clock, in milliseconds since 1970. */
+  /** When the credential expires, by the authority's clock, in milliseconds since 1970. */
   readonly expiresAtMs: number;
-  /** When it was asked for, on the holder's monotonic clock. */
+  /** When it was asked about, on the holder's monotonic clock. */
   readonly askedMs: number;
-  /** For how long an answer is believed; infinite for what a signature says. */
+  /** How long an answer is valid; infinite for the proof of a signature. */
   readonly believedMs: number;
   readonly mark: number;
 }
 
 /**
- * Credentials by their text, bounded. An answer of the past: it counts only behind the judge, which knows what has ended since,
- * and only while the judge can prove that it is fresh.
+ * A bounded memory of credentials by their text. Its answers are of the past: they count only behind the judge, which knows later
+ * endings, and only while the judge is fresh.
  */
 export class Memory<T> {
   readonly #capacity: number;
   readonly #judge: (session: Watched) => Verdict;
   readonly #monotonicMs: () => number;
   readonly #known = new Map<number, Known<T>>();
-  /** User → the count of changes when the user was last changed. */
+  /** User → the count of changes at the user's last change. */
   readonly #changed = new Map<number, { count: number; heardMs: number }>();
   #changes = 0;
-  /** What was asked before it is not believed, even when the answer comes later. */
+  /** Answers to questions from before this mark are not accepted, however late they come. */
   #forgotMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
@@ -44,14 +44,14 @@ export class Memory<T> {
     return this.#known.size;
   }
 
-  /** A mark to take before somebody is asked about a credential, for `remember`. */
+  /** A mark to take before asking about a credential, for `remember`. */
   get mark(): number {
     return this.#changes;
   }
 
   /**
-   * What is known of the credential: its session when that is alive for certain; `ended` when it is over for certain; `unsure`
-   * when the judge is not fresh; null when nothing, or nothing that may be believed, is known.
+   * Looks a credential up: the known session while it is certainly alive; `ended` when it certainly is not; `unsure` while the
+   * judge is not fresh; null when nothing valid is known.
    * @param nowMs the authority's clock
    */
   recall(text: string, nowMs: number): Known<T> | 'ended' | 'unsure' | null {
@@ -73,7 +73,7 @@ export class Memory<T> {
     return verdict;
   }
 
-  /** Keeps what somebody has just said, or a signature has proven. */
+  /** Stores an answer of the authority, or the proof of a signature. */
   remember(known: Known<T>): void {
     if (this.#known.size >= this.#capacity) {
       const [oldest] = this.#known.keys();
@@ -82,7 +82,7 @@ export class Memory<T> {
     this.#known.set(keyOf(known.text), known);
   }
 
-  /** What is shown of these users has changed: what was asked before is out of date. */
+  /** The data of these users has changed: earlier answers are out of date. */
   change(userIds: readonly number[], believedMs: number): void {
     const heardMs = this.#monotonicMs();
     for (const userId of userIds) {
@@ -100,7 +100,7 @@ export class Memory<T> {
     return this.#changed.size > 0 && (this.#changed.get(userId)?.count ?? 0) > mark;
   }
 
-  /** Forgets everything, and what is under way: after a time in which endings may have been missed. */
+  /** Forgets everything, also answers under way: endings may have been missed. */
   forget(): void {
     this.#known.clear();
     this.#forgotMs = this.#monotonicMs();
@@ -108,8 +108,8 @@ export class Memory<T> {
 }
 
 /**
- * A hash of a credential's end, which is random in every credential of ours: a signature or a secret. Hashing the whole
- * text would cost more than everything else that a check does; the text itself is compared. Of two that meet, the younger stays.
+ * Hashes the end of a credential, which is random in every one (a signature or a secret). Hashing the whole text would cost more
+ * than the rest of a check. The text itself is compared; of two that collide the younger stays.
  */
 function keyOf(text: string): number {
   let key = 0;

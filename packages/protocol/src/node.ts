@@ -8,77 +8,73 @@ import { type Ring, readRing } from './rings.ts';
 
 export type { Ring } from './rings.ts';
 
-/** What a logout is told of the propagation of its event. */
+/** How far an event has propagated when its logout is confirmed. */
 export interface Propagation {
-  /** Other replicas, nodes and verifiers, that said they hold it. */
+  /** Other replicas, nodes and verifiers, that acknowledged. */
   acknowledged: number;
-  /** Replicas that did not say so, and that have stopped trusting their memory by now. */
+  /** Replicas that did not, and whose lease has expired by now. */
   waitedOut: number;
 }
 
 export type Done<T> = (error: unknown, answer?: T) => void;
 
 /**
- * Which database a statement was answered by, as that statement's own snapshot saw it. A database can go back under its nodes:
- * a standby that had not received the last commits takes over, or a copy is restored. Its history up to then, and from then on, is
- * an *epoch*, recorded in the database.
+ * The database that answered a statement, in that statement's own snapshot. A database can go back under its nodes: a standby
+ * without the last commits takes over, or a copy is restored. Each such history is an *epoch*, recorded in the database.
  */
 export interface Standing {
-  /** The recorded epoch, `<number>.<random>`: the number grows. */
+  /** The recorded epoch, `<number>.<random>`; the number grows. */
   epoch: string;
-  /** The epoch was recorded on another server, timeline or database than the one that answers: nobody has begun a new one yet. */
+  /** The epoch was recorded on another server, timeline or database than this one, and no new epoch has begun yet. */
   foreign: boolean;
-  /** The epoch is so old that whoever was fresh before it is so no longer: whoever may be fresh is in the registry. */
+  /** The epoch is so old that every lease of an earlier one has expired: all fresh nodes are in the registry. */
   settled: boolean;
   /** This node's beat before the statement; null when the node is not in the registry. */
   beat: number | null;
 }
 
-/** What a node asks of the database. Every answer is of one snapshot that was taken after the asking. */
+/** The node's questions to the database. Every answer is of one snapshot that was taken after the question. */
 export interface NodeDatabase {
   /**
-   * Enters the node into the registry, with a beat that no node has had before, even if it is there already: whoever is
-   * about to take it out by an older beat does not. Answers after the commit, with the new beat.
+   * Registers the node with a beat that no node has had before, also when it is registered already: a node that is about to
+   * deregister it by an older beat then fails. Answers after the commit, with the new beat.
    */
   register(id: string, done: Done<Standing & { raised: number }>): void;
-  /** Raises the beat of a node that is in the registry. */
+  /** Raises the beat of a registered node. */
   beat(id: string, done: Done<Standing & { raised: number }>): void;
-  /** @param id the node that asks */
+  /** @param id the asking node */
   nodes(id: string, done: Done<Standing & { nodes: readonly { id: string; beat: number }[] }>): void;
-  /** Takes a node out whose beat still is what it was, in the same epoch. */
+  /** Deregisters a node whose beat is unchanged, in the same epoch. */
   takeOut(id: string, beat: number, epoch: string, done: Done<boolean>): void;
   /**
-   * Every ending at or above the cursor that is committed, and the cursor to go on from: below it every transaction is over, so
-   * nothing can appear there any more. Without a cursor, everything that can still matter to anybody. With `more` it was
-   * only the first of it, and the cursor leads to the rest. Endings that this node was given by `committed` may be left
-   * out. `behind`: the database has not come as far as the cursor, or lacks an ending that it gave before.
-   * @param id the node that asks
+   * Reads every committed ending at or above the cursor, and the next cursor: every transaction below it is over, so nothing can
+   * appear there later. Without a cursor, everything that can still matter. With `more` there is another page after this one.
+   * Endings that this node passed to `committed` may be left out. `behind`: the database is behind the cursor, or lacks an ending
+   * that it returned before.
+   * @param id the asking node
    */
   readLog(
     cursor: string | null,
     id: string,
     done: Done<Standing & { endings: readonly Ending[]; cursor: string; more?: boolean; behind?: boolean }>,
   ): void;
-  /**
-   * Records a new epoch of the database that answers, numbered above both, unless another process has recorded one in place
-   * of `seen` meanwhile.
-   */
+  /** Records a new epoch of the database that answers, numbered above both, unless another process has replaced `seen` meanwhile. */
   newEpoch(seen: string, above: string, done: Done<void>): void;
-  /** Whoever was fresh before the epoch is so no longer. */
+  /** All leases from before the epoch have expired. */
   settle(epoch: string, done: Done<void>): void;
 }
 
-/** What the outside gives a node. */
+/** The outside world of a node. */
 export interface NodeWorld extends Clock {
   database: NodeDatabase;
   ring(message: Ring): void;
   /** The clock by which the authority dates tokens, in milliseconds since 1970. */
   authorityNowMs(): number;
-  /** An ending is in the replica now; told once for each, as far as that can be known. */
+  /** An ending has reached the replica; called once for each, as far as possible. */
   onEnding(ending: Ending): void;
-  /** This node was taken out of the registry: what it was told by the database before this counts for nothing. */
+  /** This node was deregistered: earlier answers of the database are void. */
   onGap(): void;
-  /** The database has gone back: this node begins anew, and so must whoever follows it. Their connections are to be closed. */
+  /** The database went back: this node begins anew, and so must its verifiers. Close their connections. */
   onBack(): void;
   onTrouble(
     what: 'log' | 'registry' | 'taken-out' | 'silent' | 'went-back' | 'taking-in' | 'callback',
@@ -86,14 +82,12 @@ export interface NodeWorld extends Clock {
   ): void;
 }
 
-/**
- * A node trusts itself for this many leases after the last beat that it sent. A verifier of it may trust itself for one more.
- */
+/** The leases for which a node trusts itself after its last beat. Its verifiers may trust themselves for one more. */
 const BEAT_TRUSTED = 3;
-/** It is taken out by the others when its beat has not moved for this many. */
+/** The leases without a beat after which the others deregister a node. */
 const SILENT = 5;
 
-/** A database that went back after a commit may have lost it: nobody can be told that it is true. */
+/** The database went back after a commit and may have lost it, so the logout cannot be confirmed. */
 export class WentBack extends Error {
   override name = 'WentBack';
 
@@ -105,18 +99,18 @@ export class WentBack extends Error {
 interface Confirmation {
   /** Acknowledgements of this ring, or a later one, count. */
   ring: number;
-  /** What each other node has said, if anything; null while the registry is being read. */
+  /** The last acknowledgement of each other node, if any; null while the registry is being read. */
   others: Map<string, (Tally & { over: boolean }) | null> | null;
   settle(): void;
 }
 
 /**
- * One process of the authority. It registers, follows the log, and answers from memory while it is fresh; it keeps its
- * verifiers fresh; and it tells a logout when its event is true everywhere (docs/guarantee.md).
+ * One process of the authority. It registers, follows the log, answers from memory while it is fresh, keeps its verifiers fresh,
+ * and confirms logouts (docs/guarantee.md).
  */
 export class Node {
   readonly id: string;
-  /** For how long an entry stays in the replica at least. */
+  /** The shortest time that an entry stays in the replica. */
   readonly keepMs: number;
   readonly publisher: Publisher;
   readonly #world: NodeWorld;
@@ -129,28 +123,28 @@ export class Node {
   readonly #read: (done: Done<void>) => void;
   readonly #readRegistry: (done: Done<readonly string[]>) => void;
   #replica: Replica;
-  /** The database's epoch that everything here is of; null before it is known. */
+  /** The database's epoch of everything here; null before it is known. */
   #epoch: string | null = null;
   #epochSinceMs = 0;
   #settled = false;
-  /** The database has gone back from this epoch: a new one has to be recorded before anything else. */
+  /** The database went back from this epoch: a new one must be recorded first. */
   #stale: { seen: string; above: string } | null = null;
-  /** Raised when the database has gone back: what was asked before is of a past that never was. */
+  /** Raised when the database goes back: answers to earlier questions are of a lost history. */
   #life = 0;
-  /** The highest beat of this node that is surely committed. */
+  /** The highest beat of this node that is certainly committed. */
   #beatKnown = 0;
   #others = 0;
   #registered = false;
-  /** As of when this node was surely registered: when the last beat was sent that was answered. */
+  /** When this node was certainly registered: when it sent the last beat that was answered. */
   #beaten: Freshness;
   #cursor: string | null = null;
-  /** A sole node that has looked who was there before it. */
+  /** A sole node that has looked for a predecessor in the registry. */
   #succeeded = false;
-  /** The log was read to its end: the replica holds all that ended before this node began. */
+  /** The log was read to its end: the replica holds all endings from before this node began. */
   #whole = false;
-  /** Positions that the last read gave, and a later one may give again. */
+  /** Positions of the last read, which a later one may return again. */
   #given = new Set<number>();
-  /** Positions that this process has committed since the last read was asked for. */
+  /** Positions that this process has committed since it asked for the last read. */
   #own = new Set<number>();
   #lastRing = 0;
   readonly #stops: (() => void)[] = [];
@@ -158,8 +152,8 @@ export class Node {
   #closed = false;
 
   /**
-   * @param options.keepMs longer than any credential lives that is judged by a replica alone
-   * @param options.sole nobody but this process writes to the database, and it takes in what it commits: it is always fresh
+   * @param options.keepMs longer than the life of any credential that is judged by a replica alone
+   * @param options.sole only this process writes to the database, and it takes in its own commits: it is always fresh
    */
   constructor(id: string, world: NodeWorld, options: { leaseMs: number; keepMs: number; sole?: boolean }) {
     this.id = id;
@@ -175,13 +169,13 @@ export class Node {
     this.publisher = new Publisher(world, this.#waitMs, onFault);
     this.#read = shared((done) => this.#readNow(done), onFault);
     this.#readRegistry = shared((done) => {
-      // Nobody else can be there, but for the verifiers of one that was killed.
+      // A sole node has no peers, only the verifiers of a predecessor that was killed.
       if (this.#sole) return this.#succeeded ? done(null, []) : done(new Error('not started yet'));
       world.database.nodes(
         id,
         this.#checked((error, registry) => {
           if (error || registry === undefined) return done(error ?? new Error('the registry cannot be read'));
-          // Registrations may be lost with the rest, and those nodes still be fresh.
+          // The registrations may be lost with the rest, and those nodes still be fresh.
           if (!registry.settled) return done(new Error('the database has gone back a moment ago'));
           done(
             null,
@@ -192,17 +186,17 @@ export class Node {
     }, onFault);
   }
 
-  /** The cuts and ended ids that this node holds. */
+  /** The cuts and ended ids in this node's replica. */
   get replica(): Replica {
     return this.#replica;
   }
 
-  /** The database's epoch that this node knows; null while it finds that out. Take it before what it is to vouch for is asked. */
+  /** The database's epoch; null while the node determines it. Read it before asking what it is to vouch for. */
   get epoch(): string | null {
     return this.#epoch;
   }
 
-  /** Registers and reads. Answers when the node is fresh for the first time, or with what failed. */
+  /** Registers and reads. Answers when the node is fresh for the first time, or with the error. */
   start(done: Done<void>): void {
     this.#read((error) => {
       if (error) return done(error);
@@ -217,7 +211,7 @@ export class Node {
     });
   }
 
-  /** A sole node that finds another in the registry comes after one that was killed: what that one's verifiers trust lives on. */
+  /** A sole node that finds another one in the registry succeeds one that was killed, whose verifiers still trust it. */
   #succeed(done: Done<void>): void {
     const { database } = this.#world;
     database.nodes(this.id, (error, registry) => {
@@ -225,7 +219,7 @@ export class Node {
       const dead = registry.nodes.filter((node) => node.id !== this.id);
       if (dead.length > 0) this.publisher.inherit();
       this.#succeeded = true;
-      // One that stays for now only has the next start wait again.
+      // A row that stays only makes the next start wait again.
       for (const { id, beat } of dead)
         database.takeOut(id, beat, registry.epoch, (failed) => failed && this.#trouble('registry', failed));
       done(null);
@@ -233,8 +227,8 @@ export class Node {
   }
 
   /**
-   * Ends the node: no verifier is renewed any more, and it answers when none trusts itself by this node's word. Until then
-   * other nodes go on waiting for it; take it out of the registry after this.
+   * Ends the node: it renews no verifier any more, and answers when no verifier trusts itself because of it. Other nodes wait for
+   * it until it is deregistered, which comes after this.
    */
   close(done: () => void): void {
     this.#retiring = true;
@@ -245,26 +239,26 @@ export class Node {
     });
   }
 
-  /** A verifier asks for a renewal. It gets none while this node cannot vouch for anything. */
+  /** A verifier asks for a renewal. It gets none while this node is not fresh. */
   renew(feed: Feed, n: number): void {
     const ageMs = this.ageMs();
     if (ageMs < this.#leaseMs && !this.#retiring)
       this.publisher.renew(feed, n, ageMs, this.#world.authorityNowMs());
   }
 
-  /** What this node's memory says of a session that it was told of. */
+  /** Judges a session by this node's memory. */
   judge(session: Watched): Verdict {
     if (this.#replica.ends(session)) return 'ended';
-    // The clock comes last: whoever was suspended in the line above finds the lease over here.
+    // The clock is read last: a process that was suspended in the line above finds the lease expired here.
     return this.isFresh() ? 'alive' : 'unsure';
   }
 
-  /** Whether the replica may answer; see Freshness. Look here last. */
+  /** Whether the replica may answer; see Freshness. Call it last. */
   isFresh(): boolean {
     return this.ageMs() < this.#leaseMs;
   }
 
-  /** How old this node's knowledge is; infinite when it may not be trusted at all. */
+  /** The age of this node's knowledge in milliseconds; infinite when it may not be trusted at all. */
   ageMs(): number {
     if (this.#sole) return this.#registered && this.#whole && !this.#closed ? 0 : Number.POSITIVE_INFINITY;
     const now = this.#world.now();
@@ -273,12 +267,12 @@ export class Node {
     return trusted ? this.#freshness.ageMs(now) : Number.POSITIVE_INFINITY;
   }
 
-  /** Other nodes that were seen at the last look. */
+  /** Other nodes at the last look into the registry. */
   get others(): number {
     return this.#others;
   }
 
-  /** For how many milliseconds the beat of another node has not been seen to move; undefined when it was never looked at. */
+  /** Milliseconds for which the beat of another node has not moved; undefined for an unknown node. */
   stillMs(id: string): number | undefined {
     const seen = this.#beats.get(id);
     return seen && this.#world.now().monotonicMs - seen.movedMs;
@@ -290,11 +284,11 @@ export class Node {
   }
 
   /**
-   * Takes in endings that this process has committed itself, before the log is read again. What was committed together is
-   * given together: it goes to the verifiers as one message. False when they were not taken in: then the log has to give them.
+   * Takes in endings that this process has committed, before it reads them in the log. Endings of one commit go to the verifiers
+   * as one message. False when they were not taken in: then the log must bring them.
    */
   committed(...endings: readonly Ending[]): boolean {
-    // Of which epoch they are is not known then; the history is read next, and has them if the database has.
+    // Their epoch is unknown then; the history is read next, and holds them if the database does.
     if (this.#epoch === null) return false;
     const news = endings.filter(({ position }) => !this.#given.has(position));
     try {
@@ -303,12 +297,12 @@ export class Node {
       this.missed(error);
       return false;
     }
-    // A sole node reads no log: nothing is given again.
+    // A sole node reads no log, so nothing comes twice.
     if (!this.#sole) for (const { position } of news) this.#own.add(position);
     return true;
   }
 
-  /** Something that ended could not be taken in: nothing is trusted until the log was read anew from where its history begins. */
+  /** An ending could not be taken in: the node trusts nothing until it has read the log anew from its beginning. */
   missed(error: unknown): void {
     this.#whole = false;
     this.#cursor = null;
@@ -318,12 +312,12 @@ export class Node {
   }
 
   /**
-   * Call it after the commit, and after `committed`, with the same. Answers when no other replica accepts a credential of an ended
-   * session any more: when all have said that they hold the ending, or when none that has not can trust its memory. Never later
-   * than the lease and its margin, whatever is down. Fails when the database has gone back meanwhile, and lacks the ending.
+   * Confirms a logout; call it after the commit and after `committed`, with the same endings. Answers when no other replica
+   * accepts a credential of an ended session: all have acknowledged, or the leases of the others have expired. Never later than
+   * the lease and its margin, whatever is down. Fails when the database went back meanwhile and lacks the ending.
    */
   confirm(done: Done<Propagation>, endings: readonly Ending[]): void {
-    // The verifiers may lack what this node has not taken in.
+    // The verifiers may lack an ending that this node has not taken in.
     if (!this.#whole) return this.#confirmRead(done, endings);
     const isLost = this.#doubt(endings);
     let waiting = true;
@@ -352,13 +346,13 @@ export class Node {
       },
     };
     this.#confirmations.add(confirmation);
-    // One millisecond more: a timer may come early by its own rounding, the end of a lease may not.
+    // One millisecond more: a timer may fire early by its rounding, and a lease may not end early.
     const stopDeadline = this.#world.after(this.#waitMs + 1, answer);
     const verifiers = this.publisher.waitForAll(() => {
       verifiersDone = true;
       confirmation.settle();
     });
-    // Whoever is not in the registry now registered later, and is told only what is true after this commit.
+    // A node that is not in the registry now registers later, and reads only a history with this commit.
     this.#readRegistry((error, ids) => {
       if (error || ids === undefined) return this.#trouble('registry', error);
       this.#others = ids.length;
@@ -376,9 +370,9 @@ export class Node {
   }
 
   /**
-   * The same for an ending that somebody else has committed before now, and that may not be in memory here yet: it is read
-   * first, so that the verifiers are waited for that do not have it. Never later than `confirm` either. Fails whenever the
-   * database has gone back meanwhile: what it was is not known by name.
+   * Confirms an ending of another process that was committed before now and may not be in memory here: the log is read first, so
+   * that the verifiers without it are waited for. Never later than `confirm`. Fails whenever the database went back meanwhile,
+   * because the ending is not known by name.
    */
   confirmEarlier(done: Done<Propagation>): void {
     this.#confirmRead(done, null);
@@ -403,12 +397,12 @@ export class Node {
   }
 
   /**
-   * Whether what was committed before now has to count as lost, whenever it is asked: the database has gone back since, and what it
-   * is now does not end the same.
+   * Whether a commit from before now must count as lost, whenever it is asked: the database went back since, and does not hold
+   * the same endings now.
    * @param endings null: not known by name
    */
   #doubt(endings: readonly Ending[] | null): () => boolean {
-    // While the epoch is looked for nobody knows of which one the commit was.
+    // While the epoch is being determined, the commit's epoch is unknown.
     const life = this.#epoch === null ? null : this.#life;
     return () => {
       if (life === this.#life) return false;
@@ -417,19 +411,19 @@ export class Node {
   }
 
   /**
-   * Somebody has found the database without what it surely had, though the log was read and does not say why: a session that a
-   * credential proves, for example. So it has gone back, whether or not this node had read what it lacks.
+   * The database lacks something that it certainly had, such as a session that a credential proves, although the log was read and
+   * does not show why. So it went back, whether or not this node had read what is missing.
    */
   foundBack(): void {
     if (this.#epoch !== null && !this.#closed) this.#beginAnew({ epoch: this.#epoch, foreign: false });
   }
 
-  /** A ring was heard. What is none, or answers a ring that this node has not rung, is passed over. */
+  /** Takes a ring. Other texts, and acknowledgements of rings that this node did not send, are ignored. */
   heard(heard: unknown): void {
     const message = readRing(heard);
     if (message === null || message.from === this.id || this.#closed) return;
     if ('ring' in message) {
-      // The read begins after the ring was heard, and so after the commit that it was rung for.
+      // The read begins after the ring arrived, and so after the commit that it was rung for.
       this.#read((error) => {
         if (error) return this.#trouble('log', error);
         if (message.epoch !== undefined && message.epoch !== this.#epoch) return;
@@ -441,19 +435,19 @@ export class Node {
     for (const confirmation of this.#confirmations) {
       if (message.ack < confirmation.ring || !confirmation.others?.has(message.from)) continue;
       const { over, acknowledged, missing } = message;
-      // An early word that comes late takes nothing back.
+      // An earlier acknowledgement that arrives late changes nothing.
       if (confirmation.others.get(message.from)?.over) continue;
       confirmation.others.set(message.from, { over, acknowledged, missing });
       confirmation.settle();
     }
   }
 
-  /** Says to another node that this one holds what it rang for: at once for itself, and again when its verifiers do. */
+  /** Acknowledges a ring of another node: at once for this node, and again when its verifiers hold the ending. */
   #acknowledge(ring: number, to: string): void {
     let over = false;
     const life = this.#life;
     const say = (tally: Tally): void => {
-      // What was held then is dropped when the database goes back.
+      // Endings held at that time are dropped when the database goes back.
       if (life === this.#life)
         this.#attempt(() => this.#world.ring({ ack: ring, from: this.id, to, over, ...tally }));
     };
@@ -472,7 +466,7 @@ export class Node {
     }
     const asked = this.#world.now();
     const life = this.#life;
-    // What was committed here before the asking is given by this read at the latest, if at all, and never after it anew.
+    // Commits of this process from before the question are in this answer at the latest, and never in a later one.
     const own = this.#own;
     this.#own = new Set();
     const failed: Done<void> = (fault) => {
@@ -484,13 +478,13 @@ export class Node {
       this.id,
       this.#checked((error, news) => {
         if (error || news === undefined || this.#closed) {
-          // Begun anew by what this answer says, or another one: this very read is to tell of the new history.
+          // The node began anew because of this answer or another one: this very read must bring the new history.
           if (life !== this.#life && !this.#closed) return this.#readNow(done);
           for (const position of own) this.#own.add(position);
           return done(error ?? new Error('the log cannot be read'));
         }
         if (news.beat === null) {
-          // Nobody waited for this node at that moment.
+          // No logout waited for this node at that moment.
           this.#wasTakenOut();
           for (const position of own) this.#own.add(position);
           return this.#readNow(done);
@@ -504,7 +498,7 @@ export class Node {
         );
         this.#cursor = news.cursor;
         if (news.more) {
-          // A page proves nothing: not everything that was committed before it was asked for is in it.
+          // A page proves nothing: it does not hold everything committed before the question.
           for (const position of own) this.#own.add(position);
           return this.#readNow(done);
         }
@@ -516,9 +510,9 @@ export class Node {
   }
 
   /**
-   * Looks, before an answer of the database is taken in, whether it is of this node's epoch. If it is not, the node begins anew, and
-   * the answer is an error like any other.
-   * @param waiting is told what is thrown while the answer is taken in
+   * Checks, before an answer of the database is taken in, that it is of this node's epoch. If not, the node begins anew, and the
+   * answer is an error like any other.
+   * @param waiting receives what is thrown while the answer is taken in
    */
   #checked<T extends Standing & { behind?: boolean }>(
     done: Done<T>,
@@ -529,7 +523,7 @@ export class Node {
     const look: Done<T> = (error, answer) => {
       if (life !== this.#life) return done(new Error('asked before the database went back'));
       if (error || answer === undefined) return done(error, answer);
-      // A node that is closed has logouts to confirm still.
+      // A closed node may still have logouts to confirm.
       const moved = answer.foreign || (this.#epoch !== null && answer.epoch !== this.#epoch);
       if (moved || answer.behind === true || (answer.beat !== null && answer.beat < beat)) {
         this.#beginAnew(answer);
@@ -541,11 +535,11 @@ export class Node {
     return (error, answer) => attempt(() => look(error, answer), waiting);
   }
 
-  /** Nothing that is held here is of this database: all of it is dropped, and until it is read again nothing is vouched for. */
+  /** The replica is not of this database: it is dropped, and the node vouches for nothing until it has read it again. */
   #beginAnew({ epoch, foreign }: Pick<Standing, 'epoch' | 'foreign'>): void {
     const left = this.#epoch ?? epoch;
     this.#life++;
-    // Another process may have recorded the new epoch already; an older one, or the same, is of a copy that has gone back.
+    // Another process may have recorded the new epoch already. An older epoch, or the same, is that of a copy that went back.
     this.#stale = foreign || numberOf(epoch) <= numberOf(left) ? { seen: epoch, above: left } : null;
     this.#epoch = null;
     this.#settled = false;
@@ -558,16 +552,16 @@ export class Node {
     this.#beats.clear();
     this.#replica = new Replica(this.keepMs, this.#world.now().monotonicMs);
     this.#freshness = new Freshness(this.#leaseMs);
-    // What was asked of the registry was asked of another one.
+    // The registry that was asked was another one's.
     for (const confirmation of this.#confirmations) confirmation.others = null;
     this.publisher.dismiss();
     this.#attempt(() => this.#world.onBack());
-    // Before anything is trusted again, the registration forgets as well.
+    // The registration is void as well, before anything is trusted again.
     this.#attempt(() => this.#world.onGap());
     this.#trouble('went-back', epoch);
   }
 
-  /** Throws what the replica or a listener throws: then it counts as not taken in. */
+  /** Lets what the replica or a listener throws pass: the ending then counts as not taken in. */
   #takeIn(endings: readonly Ending[]): void {
     const nowMs = this.#world.now().monotonicMs;
     for (const ending of endings) this.#replica.apply(ending, nowMs);
@@ -596,7 +590,7 @@ export class Node {
         this.#beaten = new Freshness(BEAT_TRUSTED * this.#leaseMs);
         this.#beaten.prove(sent, 0);
         this.#beatKnown = Math.max(this.#beatKnown, answer.raised);
-        // What was read before the registration was read when no logout waited for this node.
+        // A read from before the registration is void: no logout waited for this node then.
         this.#freshness = new Freshness(this.#leaseMs);
         if (this.#epoch === null) {
           this.#epoch = answer.epoch;
@@ -635,7 +629,7 @@ export class Node {
     this.#trouble('taken-out', this.id);
   }
 
-  /** A lease after this node has come into the epoch, nobody trusts anything that was proven before it. */
+  /** A lease after this node entered the epoch, every earlier lease has expired. */
   #settleEpoch(): void {
     const epoch = this.#epoch;
     if (this.#settled || epoch === null) return;
@@ -650,7 +644,7 @@ export class Node {
       this.#checked((error, registry) => {
         if (error || registry === undefined) return this.#trouble('registry', error);
         const { nodes, epoch } = registry;
-        // A beat that moved may have been sent as late as now; one that has not moved had not when this was asked.
+        // A beat that moved may have been sent as late as now; one that did not move was not sent before this question.
         const movedMs = this.#world.now().monotonicMs;
         this.#others = nodes.filter((node) => node.id !== this.id).length;
         for (const known of this.#beats.keys())
@@ -679,12 +673,12 @@ export class Node {
   }
 }
 
-/** The number of an epoch. */
+/** The number in an epoch. */
 const numberOf = (epoch: string): number => Number.parseInt(epoch, 10);
 
 /**
- * Work of which one run serves everybody who asked before it began; whoever asks during a run gets the next one. Whatever
- * throws, the work or somebody who is answered: all are answered, once, and the next run follows.
+ * Work of which one run serves all callers that asked before it began; a caller during a run gets the next one. If the work or a
+ * callback throws, all callers are still answered once, and the next run follows.
  */
 function shared<T>(
   work: (done: Done<T>) => void,

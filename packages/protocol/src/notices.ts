@@ -1,18 +1,18 @@
 /**
- * Notices, `GET /v1/notices`: what the authority tells a device over a WebSocket. One direction alone, texts of JSON; the
- * device says nothing. No message holds a name, an address or a secret.
+ * Notices, `GET /v1/notices`: messages of the authority to a device over a WebSocket, JSON texts, in one direction. No message
+ * holds a name, an address or a secret.
  */
 
 /** The subprotocol that a client offers and the server selects. */
 export const NOTICES_PROTOCOL = 'curfew.notices.v1';
 
 /**
- * A browser cannot send an Authorization header with a WebSocket. Without a cookie it offers its token as a further
- * subprotocol: this, and the token. That is a header too, never the address, and the server never selects it.
+ * A browser cannot send an Authorization header with a WebSocket. Without a cookie it offers a second subprotocol: this prefix
+ * and its token. That is a header, never the URL, and the server never selects it.
  */
 export const NOTICES_TOKEN = 'curfew.token.';
 
-/** Why a session ended; one word per cause, as `reason` in the log. */
+/** Why a session ended; the `reason` in the log. */
 export const END_REASONS = [
   'logout',
   'admin_logout',
@@ -23,7 +23,7 @@ export const END_REASONS = [
   'password_reset',
   'role_changed',
   'replaced_by_login',
-  /** The password was given again in it, and a new session took its place. */
+  /** The user confirmed the password, and a new session replaced this one. */
   'renewed',
   'idle_timeout',
   'absolute_timeout',
@@ -31,8 +31,8 @@ export const END_REASONS = [
 export type EndReason = (typeof END_REASONS)[number];
 
 /**
- * Who ended a session, as its owner may hear it. `self`: this session itself. `other_device`: another session of the
- * same user. `system`: a lifetime that ran out, or a rule of the authority.
+ * Who ended a session, as shown to its owner. `self`: this session. `other_device`: another session of the same user. `system`:
+ * an expiry, or a rule of the authority.
  */
 export const ENDED_BY = ['self', 'other_device', 'administrator', 'service', 'system'] as const;
 export type EndedBy = (typeof ENDED_BY)[number];
@@ -45,21 +45,21 @@ export interface SessionEnd {
   at: string;
 }
 
-/** What the server says. */
+/** The messages of the server. */
 export type Notice =
   | { type: 'hello'; session_id: string }
-  /** The last one: the socket closes after it. */
+  /** The last message: the socket closes after it. */
   | ({ type: 'session.ended'; session_id: string } & SessionEnd)
-  /** The list of the user's sessions is another one now: a login, a logout, a name. */
+  /** The list of the user's sessions has changed: a login, a logout, a name. */
   | { type: 'sessions.changed' };
 
 /** The close codes of the WebSocket. */
 export const NOTICES_CLOSED = {
-  /** The session is over. Final: do not connect again with the same credential. */
+  /** The session has ended. Do not connect again with the same credential. */
   ended: 4401,
-  /** RFC 6455 section 7.4.1: the node is going away; connect again, to whichever is there, after a random time. */
+  /** The node is shutting down (RFC 6455 section 7.4.1): connect again after a random time. */
   restart: 1012,
-  /** Too many sockets, or one that does not read. Connect again later. */
+  /** Too many sockets, or a client that does not read. Connect again later. */
   busy: 1013,
   /** The client sent something. */
   protocol: 1008,

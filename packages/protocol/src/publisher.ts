@@ -5,22 +5,22 @@ import type { NodeMessage } from './feed.ts';
 
 /** A verifier's connection, as its node sees it. */
 export interface Feed {
-  /** The newest ending that the verifier has said it holds. */
+  /** The newest ending that the verifier has acknowledged. */
   acknowledged: number;
   /**
-   * When the verifier surely trusts its memory no longer, on the node's monotonic clock: the instant as of which it was last
-   * told to be fresh, and the lease, and the margin. Before that it is waited for, connected or not.
+   * When the verifier's lease has certainly expired, on the node's monotonic clock: the instant of its last renewal, plus lease
+   * and margin. Until then it is waited for, connected or not.
    */
   trustsUntilMs: number;
-  /** One that throws has ended the connection. */
+  /** If it throws, the connection has ended. */
   send(message: NodeMessage): void;
 }
 
-/** Who holds an ending. */
+/** How many verifiers hold an ending. */
 export interface Tally {
-  /** Verifiers that have said that they do. */
+  /** Verifiers that have acknowledged. */
   acknowledged: number;
-  /** Verifiers that have not, and may still answer from memory; once the wait is over: that have lost their lease. */
+  /** Verifiers that have not and may still answer from memory; after the wait, those whose lease expired. */
   missing: number;
 }
 
@@ -31,25 +31,25 @@ interface Wait {
   over(): void;
 }
 
-/** Endings in one message: some hundred kilobytes at most of single logouts. */
+/** Endings in one message: a few hundred kilobytes at most for single logouts. */
 const TOGETHER = 2000;
 
 /**
- * The verifiers that follow one node. Endings are numbered; whoever has not acknowledged one is waited for until it
- * has, or until it cannot trust its memory any more. Nothing here knows what a socket is.
+ * The verifiers of one node. Endings are numbered; a verifier that has not acknowledged one is waited for until it has, or until
+ * its lease has expired. No sockets here.
  */
 export class Publisher {
   readonly #clock: Clock;
   readonly #trustMs: number;
   readonly #onFault: (error: unknown) => void;
   readonly #feeds = new Set<Feed>();
-  /** Feeds whose connection has ended, and whose lease may not have. */
+  /** Feeds whose connection has ended and whose lease may still run. */
   readonly #departed = new Set<Feed>();
   /** By number, lowest first. */
   readonly #waits = new Set<Wait>();
   #seq = 0;
 
-  /** @param trustMs how long after the instant that it is fresh as of a verifier may trust itself: lease and margin */
+  /** @param trustMs how long a verifier may trust itself after the instant that it is fresh as of: lease and margin */
   constructor(clock: Clock, trustMs: number, onFault: (error: unknown) => void) {
     this.#clock = clock;
     this.#trustMs = trustMs;
@@ -66,28 +66,28 @@ export class Publisher {
     return this.#seq;
   }
 
-  /** A verifier said hello. From here on it is sent every ending; take the snapshot for it after this. */
+  /** A verifier said hello. It is sent every ending from here on; take its snapshot after this. */
   join(send: (message: NodeMessage) => void): Feed {
     const feed = { acknowledged: 0, trustsUntilMs: Number.NEGATIVE_INFINITY, send };
     this.#feeds.add(feed);
     return feed;
   }
 
-  /** The connection has ended. The verifier may not know, and is waited for until its lease is over. */
+  /** The connection has ended. The verifier may not know, and is waited for until its lease expires. */
   leave(feed: Feed): void {
     if (this.#feeds.delete(feed)) this.#departed.add(feed);
     this.#forgetDeparted(this.#clock.now().monotonicMs);
   }
 
-  /** What everybody here was told is of a past that never was: nobody is told more of it, or renewed. They must begin anew. */
+  /** The database went back: these verifiers hold a lost history. They get no more endings and no renewals, and must begin anew. */
   dismiss(): void {
     for (const feed of this.#feeds) this.#departed.add(feed);
     this.#feeds.clear();
   }
 
   /**
-   * Verifiers may be left that another process has kept fresh, which has ended by now without a word. Nobody knows them:
-   * they are waited for as one, until whatever that process said last is over.
+   * A process that was killed may have left verifiers with a lease. They are unknown, and are waited for as one until the last
+   * lease that it can have given expires.
    */
   inherit(): void {
     const { monotonicMs } = this.#clock.now();
@@ -98,12 +98,12 @@ export class Publisher {
     });
   }
 
-  /** Whoever cannot trust its memory any more is waited for no longer. */
+  /** Verifiers whose lease has expired are not waited for. */
   #forgetDeparted(nowMs: number): void {
     for (const feed of this.#departed) if (feed.trustsUntilMs <= nowMs) this.#departed.delete(feed);
   }
 
-  /** Sends what has ended, as few messages, each under a number. */
+  /** Sends endings, in as few messages as possible, each with a number. */
   publish(endings: readonly Ending[]): void {
     for (let i = 0; i < endings.length; i += TOGETHER) {
       const some = endings.slice(i, i + TOGETHER);
@@ -116,12 +116,11 @@ export class Publisher {
     }
   }
 
-  /** Sends something to every verifier. */
   broadcast(message: NodeMessage): void {
     for (const feed of this.#feeds) this.#send(feed, message);
   }
 
-  /** Whoever could not be sent one lacks it: like one whose connection has ended, it is waited for and not renewed. */
+  /** A verifier that could not be sent an ending lacks it: like a lost connection, it is waited for and not renewed. */
   #send(feed: Feed, message: NodeMessage): void {
     attempt(
       () => feed.send(message),
@@ -133,9 +132,9 @@ export class Publisher {
   }
 
   /**
-   * Answers a renewal: the verifier may trust itself for a lease from the instant as of which this node is fresh, once it
-   * holds everything up to the number that stands in the answer.
-   * @param ageMs the age of what this node knows
+   * Answers a renewal: the verifier may trust itself for a lease from the instant as of which this node is fresh, once it holds
+   * everything up to the number in the answer.
+   * @param ageMs the age of this node's knowledge
    */
   renew(feed: Feed, n: number, ageMs: number, authorityNowMs: number): void {
     const { monotonicMs } = this.#clock.now();
@@ -144,7 +143,7 @@ export class Publisher {
     this.#send(feed, { t: 'renewed', n, age: ageMs, seq: this.#seq, now: authorityNowMs });
   }
 
-  /** Answers when no verifier can trust its memory any more by what it was told here. */
+  /** Answers when all leases that this node gave have expired. */
   whenNoneTrusts(done: () => void): void {
     const nowMs = this.#clock.now().monotonicMs;
     let untilMs = nowMs;
@@ -154,7 +153,7 @@ export class Publisher {
     else this.#clock.after(untilMs - nowMs + 1, done);
   }
 
-  /** The verifier holds every ending up to a number. It cannot hold what was not published: such a word counts for nothing. */
+  /** The verifier holds every ending up to a number. A number that was not published yet is ignored. */
   acknowledge(feed: Feed, seq: number): void {
     if (!(seq <= this.#seq)) return;
     feed.acknowledged = Math.max(feed.acknowledged, seq);
@@ -167,9 +166,9 @@ export class Publisher {
   }
 
   /**
-   * Answers when every verifier holds what has been published up to now, or cannot trust its memory any more. How long that
-   * can take is settled now: whoever is renewed later is renewed with a number at or above this one.
-   * @returns how it stands, to ask at any time
+   * Answers when every verifier holds the endings published so far, or its lease has expired. How long that can take is fixed
+   * now: a later renewal carries a number at or above this one.
+   * @returns the tally, to ask at any time
    */
   waitForAll(done: (tally: Tally) => void): () => Tally {
     const seq = this.#seq;
@@ -196,7 +195,7 @@ export class Publisher {
     };
     const tally = (): Tally => ({ acknowledged: wait.acknowledged, missing: wait.missing.size });
     this.#waits.add(wait);
-    // One millisecond more: a timer may come early by its own rounding, the end of a lease may not.
+    // One millisecond more: a timer may fire early by its rounding, and a lease may not end early.
     const stop =
       missing.size > 0 ? this.#clock.after(untilMs - nowMs + 1, () => wait.over()) : () => undefined;
     if (missing.size === 0) wait.over();

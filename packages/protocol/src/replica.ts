@@ -2,44 +2,41 @@ import { type Cut, isCut, keysOf, mergeCuts, type SessionFacts } from './cuts.ts
 import { EndedIds, sessionKey, type SessionKey } from './ended-ids.ts';
 import type { Ending, KeyedCut } from './endings.ts';
 
-/** A session as a checker keeps it: what it is looked up by is worked out once, not at each check. */
+/** A session with its look-up keys, which are computed once and not at each check. */
 export interface Watched {
   readonly facts: SessionFacts;
   readonly id: SessionKey;
   readonly keys: readonly string[];
 }
 
-/** @throws Error when the `sid` is no UUID */
+/** @throws Error when the `sid` is not a UUID */
 export function watch(facts: SessionFacts): Watched {
   return { facts, id: sessionKey(facts.sid), keys: keysOf(facts) };
 }
 
-/**
- * What a holder of a replica says of a session. `ended` is certain. `unsure`: it cannot prove that it is fresh, so the
- * authority must be asked, or the request refused.
- */
+/** A replica's verdict on a session. `ended` is certain. `unsure`: the replica is not fresh, so ask the authority or refuse. */
 export type Verdict = 'alive' | 'ended' | 'unsure';
 
-/** A piece of a replica, to fill another one from. */
+/** A piece of a replica, to fill another one. */
 export type Part = { cuts: KeyedCut[] } | { ids: SessionKey[] };
 
 interface HeldCut {
   cut: Cut;
-  /** When it was last heard of, on the holder's monotonic clock. */
+  /** When it last arrived, on the holder's monotonic clock. */
   heardMs: number;
 }
 
 /**
- * The cuts and ended ids that still matter, in memory: a set that only grows, but for what is so old that no credential
- * it could match can still be valid. The order in which endings arrive does not matter; only that none is missing.
+ * The cuts and ended ids that still matter, in memory. The set only grows, except that entries older than any credential they
+ * could match are dropped. Endings may arrive in any order; none may be missing.
  *
- * `keepMs` is longer than any credential lives that is judged by this replica alone. Each entry stays for at least that long
- * after it was last heard of, measured on the holder's own clock, so no two clocks need to agree.
+ * `keepMs` is longer than the life of any credential that is judged by this replica alone. Each entry stays for at least that
+ * long after it last arrived, by the holder's own clock, so no two clocks need to agree.
  */
 export class Replica {
   readonly #keepMs: number;
   readonly #ids = new EndedIds();
-  /** Least recently heard of first. */
+  /** The least recently received first. */
   readonly #cuts = new Map<string, HeldCut>();
   #sweptMs: number;
 
@@ -48,7 +45,7 @@ export class Replica {
     this.#sweptMs = nowMs;
   }
 
-  /** Takes an ending in: from here on its sessions are over. */
+  /** Takes an ending in: its sessions are over from here on. */
   apply(ending: Pick<Ending, 'ids' | 'cuts'>, nowMs: number): void {
     this.forget(nowMs);
     for (const sid of ending.ids) this.#ids.add(sessionKey(sid));
@@ -69,7 +66,6 @@ export class Replica {
     this.#cuts.set(key, { cut: there ? mergeCuts(there, cut) : cut, heardMs: nowMs });
   }
 
-  /** Whether an ending taken in says that the session is over. */
   ends({ facts, id, keys }: Watched): boolean {
     if (this.#ids.has(id)) return true;
     if (this.#cuts.size === 0) return false;
@@ -80,7 +76,7 @@ export class Replica {
     return false;
   }
 
-  /** Whether everything that the ending ends is over by what was taken in. What it says besides of users is in no replica: then no. */
+  /** Whether every session that the ending ends is over here. Changes of users are in no replica: then false. */
   holds({ ids, cuts, changed }: Ending): boolean {
     return (
       changed.length === 0 &&
@@ -92,10 +88,10 @@ export class Replica {
     );
   }
 
-  /** Lets go of what is old. Cheap, and called before anything new comes in. */
+  /** Drops old entries. Cheap, and called before anything is added. */
   forget(nowMs: number): void {
     const stepMs = this.#keepMs / EndedIds.sweeps;
-    // After two full rounds nothing is left that was there before.
+    // After two full rounds all earlier entries are gone.
     const due = Math.min(Math.floor((nowMs - this.#sweptMs) / stepMs), 2 * EndedIds.sweeps);
     if (due <= 0) return;
     for (let i = 0; i < due; i++) this.#ids.sweep();
@@ -106,7 +102,7 @@ export class Replica {
     }
   }
 
-  /** Everything in it, in pieces, for another replica. What comes in meanwhile may be missing: send that besides. */
+  /** All entries, in pieces, for another replica. Entries that arrive meanwhile may be missing: send those besides. */
   *parts(): Generator<Part> {
     let cuts: KeyedCut[] = [];
     for (const [key, { cut }] of this.#cuts) {
@@ -120,7 +116,7 @@ export class Replica {
     for (const ids of this.#ids.chunks(PART)) yield { ids };
   }
 
-  /** Ended ids, cuts, and the bytes of the ids' tables. */
+  /** The number of ended ids and of cuts, and the bytes of the ids' tables. */
   size(): { ids: number; cuts: number; bytes: number } {
     return { ids: this.#ids.size, cuts: this.#cuts.size, bytes: this.#ids.bytes };
   }
@@ -129,5 +125,5 @@ export class Replica {
 const isSame = (a: Cut, b: Cut): boolean =>
   a.position === b.position && a.base === b.base && a.exceptSession === b.exceptSession;
 
-/** Cuts, or ids, in a piece: some tens of kilobytes, and about a millisecond. */
+/** Cuts or ids in a piece: some tens of kilobytes, and about a millisecond. */
 const PART = 2000;

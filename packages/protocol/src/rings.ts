@@ -1,36 +1,36 @@
 import type { Tally } from './publisher.ts';
 import { type Authenticator, seal, unseal } from './sealed.ts';
 
-/** What nodes say to each other over the doorbell: "there is something new", "I have it". Any of it may be lost. */
+/** The messages of nodes over the doorbell: "there is something new", "I have it". Each may be lost. */
 export type Ring =
-  /** `epoch`: the ending was committed in this one; who reads the log of another does not have it. */
+  /** `epoch`: the ending's epoch; a reader of another one's log does not have it. */
   | { ring: number; from: string; epoch?: string }
-  /** `over`: of the sender's verifiers, those that are missing have lost their lease. */
+  /** `over`: the leases of the sender's missing verifiers have expired. */
   | ({ ack: number; from: string; to: string; over: boolean } & Tally);
 
-/** "The lists of these users' sessions have changed", for those of them who listen at another node. */
+/** The lists of these users' sessions have changed: their pages may listen at another node. */
 export interface Hint {
   changed: number[];
   from: string;
 }
 
-/** Why a text was not heard. `repeated`: it was heard before, on the same way. */
+/** Why a text was refused. `repeated`: it came before over the same medium. */
 export const REFUSALS = ['unauthenticated', 'repeated', 'malformed'] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-/** NOTIFY takes no more; nothing longer comes from a node. */
+/** The limit of NOTIFY; nodes send nothing longer. */
 const MOST_CHARACTERS = 8000;
 const MOST_USERS = 1000;
 const LONGEST_ID = 64;
 const ABOUT = 'doorbell';
-/** Messages of one sender may overtake each other by so many. */
+/** How far messages of one sender may overtake each other. */
 const WINDOW = 1024;
-/** Every start of a process is a new sender; the one that was silent for longest is forgotten. */
+/** Every start of a process is a new sender; the sender that was silent for longest is forgotten. */
 const MOST_SENDERS = 4096;
 
 /**
- * The doorbell's messages as texts. Others can write to the media that carry them, so each has a MAC over all that it says,
- * sender, receiver and ring included, and a number of its sender's: what was heard once is not heard again.
+ * Writes and reads the doorbell's messages. Others can write to the media that carry them, so each has a MAC over its text,
+ * sender, receiver and ring, and a number, which is accepted once.
  */
 export class RingTexts {
   readonly #authenticator: Authenticator;
@@ -42,11 +42,11 @@ export class RingTexts {
   }
 
   write(message: Ring | Hint): string {
-    // One that does not know of the number and the MAC reads the rest.
+    // A node that does not know number and MAC reads the rest.
     return seal(JSON.stringify({ ...message, n: ++this.#last }), ABOUT, this.#authenticator);
   }
 
-  /** @param way the medium that it came by: what goes by two is heard by two */
+  /** @param way the medium that it came over: a text that goes over two is accepted on each */
   read(text: string, way: string): Ring | Hint | Refusal {
     if (text.length > MOST_CHARACTERS) return 'malformed';
     const json = unseal(text, ABOUT, this.#authenticator);
@@ -70,7 +70,7 @@ export class RingTexts {
   }
 }
 
-/** The numbers of one sender that were heard, among its newest; older ones count as heard. */
+/** The recently received numbers of one sender; older ones count as received. */
 class Numbers {
   readonly #heard = new Set<number>();
   #highest = 0;
@@ -87,7 +87,7 @@ class Numbers {
   }
 }
 
-/** A ring or an acknowledgement, member by member, or null. */
+/** Reads a ring or an acknowledgement member by member; null for anything else. */
 export function readRing(value: unknown): Ring | null {
   if (!isRecord(value)) return null;
   const { ring, epoch, ack, from, to, over, acknowledged, missing } = value;

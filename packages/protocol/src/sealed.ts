@@ -1,4 +1,4 @@
-/** Whoever has the key: signs texts, and knows which were signed by another holder. */
+/** Signs texts, and recognises those that another holder of the key signed. */
 export interface Authenticator {
   sign(text: string): string;
   verifies(text: string, mac: string): boolean;
@@ -8,14 +8,14 @@ const MARK = ',"mac":"';
 const END = '"}';
 
 /**
- * Adds a MAC to a JSON object as its last member: whoever does not know of it reads the object as before.
- * @param about what the object must not be mistaken for; the reader names the same
+ * Adds a MAC to a JSON object as its last member: a reader that does not know it reads the object as before.
+ * @param about the context that the object belongs to; the reader names the same one
  */
 export function seal(json: string, about: string, authenticator: Authenticator): string {
   return `${json.slice(0, -1)}${MARK}${authenticator.sign(textOf(json, about))}${END}`;
 }
 
-/** The object as it was sealed, or null. Only what verifies is ever parsed: the MAC is of the text itself. */
+/** Opens a sealed object; null when the MAC does not verify. The MAC covers the text itself, so nothing unverified is parsed. */
 export function unseal(text: string, about: string, authenticator: Authenticator): string | null {
   const at = text.lastIndexOf(MARK);
   if (at < 0 || !text.endsWith(END)) return null;

@@ -6,25 +6,25 @@ import type { Instant } from './clock.ts';
 import { Freshness } from './freshness.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';
 
-/** What the outside gives a subscriber. */
+/** The outside world of a subscriber. */
 interface SubscriberWorld {
   now(): Instant;
-  /** Sends to the node that it is connected to, if it still is. */
+  /** Sends to the connected node, if there is one. */
   send(message: VerifierMessage): void;
-  /** Gives the connection up; another one follows. */
+  /** Closes the connection; another one follows. */
   reconnect(why: string): void;
-  /** An ending was taken in: what was cached of its sessions and users is over. */
+  /** An ending was taken in: cached copies of its sessions and users are void. */
   onEnding(ending: Omit<Ending, 'position'>): void;
-  /** The authority's database has gone back, and a new replica begins: what was remembered behind the old one counts for nothing. */
+  /** The authority's database went back, and a new replica begins: what was remembered behind the old one is void. */
   onBack(): void;
 }
 
-/** Renewals that may be under way at once; one that is overtaken by so many is lost. */
+/** Renewals under way at once; an older one counts as lost. */
 const RENEWALS = 16;
 
 /**
- * A verifier's replica and its lease, kept by a feed. It may answer while it is fresh: what it holds is complete as of
- * an instant that lies less than the lease back. Nothing here knows what a socket or a timer is.
+ * A verifier's replica and its lease, kept by a feed. It may answer while it is fresh: the replica is complete as of an instant
+ * less than the lease ago. No sockets or timers here.
  */
 export class Subscriber {
   readonly #world: SubscriberWorld;
@@ -32,14 +32,14 @@ export class Subscriber {
   #replica: Replica | null = null;
   #freshness: Freshness | null = null;
   #welcome: Welcome | null = null;
-  /** Of this connection: its terms have come, and what follows is held by them. */
+  /** On this connection the terms have arrived, and hold. */
   #welcomed = false;
-  /** Of this connection: the number that the snapshot is complete up to, once it is there. */
+  /** The number up to which this connection's snapshot is complete, once it is there. */
   #snapshot: number | null = null;
-  /** Of this connection: the first and the last ending; between them none is missing. */
+  /** The first and the last ending of this connection, with none missing in between. */
   #first: number | null = null;
   #last: number | null = null;
-  /** Pieces of the snapshot that have come. */
+  /** Pieces of the snapshot that have arrived. */
   #parts = 0;
   #renewal = 0;
   readonly #renewals = new Map<number, Instant>();
@@ -56,14 +56,14 @@ export class Subscriber {
     return this.#welcome;
   }
 
-  /** A connection is open. What is held stays: it only grows, and what was proven for it stays proven. */
+  /** A connection is open. The replica stays: it only grows, and earlier proofs remain valid. */
   connected(): void {
     this.#welcomed = false;
     this.#snapshot = null;
     this.#first = null;
     this.#last = null;
     this.#parts = 0;
-    // An answer to what was asked on an earlier connection would speak of that connection's numbers.
+    // An answer to a question of an earlier connection would refer to that connection's numbers.
     this.#renewals.clear();
     this.#answeredMs = this.#world.now().monotonicMs;
     this.#world.send({ t: 'hello', v: FEED_VERSION, replica: this.#id });
@@ -78,7 +78,7 @@ export class Subscriber {
     this.#renew();
   }
 
-  /** What throws was not taken in, and is not acknowledged: another connection begins anew. */
+  /** A message that throws was not taken in and is not acknowledged: another connection begins anew. */
   received(message: NodeMessage): void {
     attempt(
       () => this.#received(message),
@@ -122,7 +122,7 @@ export class Subscriber {
     const same =
       before?.lease === welcome.lease && before.keep === welcome.keep && before.epoch === welcome.epoch;
     if (same) return;
-    // Other terms than before, or a database that has gone back: what was held was held by those, so it begins anew.
+    // The terms differ from before, or the database went back: the replica was kept by the old ones, so it begins anew.
     this.#replica = new Replica(welcome.keep, nowMs);
     this.#freshness = new Freshness(welcome.lease);
     if (before && before.epoch !== welcome.epoch) this.#world.onBack();
@@ -153,40 +153,37 @@ export class Subscriber {
     this.#renewals.delete(n);
     if (this.#last < seq) return this.#world.reconnect('an ending is missing');
     this.#freshness?.prove(asked, age);
-    // Dated by the asking it is ahead by the way there and back at most: a token runs out that much early, never late.
+    // Dated by the question, it is ahead by one round trip at most: a token expires that much early, never late.
     this.#authority = { nowMs: now, heardMs: asked.monotonicMs };
   }
 
   /**
-   * The authority's clock, in milliseconds since 1970, by which it dates tokens: as a node said last, and what has passed
-   * here since it was asked. Null before it was heard. This process's own wall clock may stand anywhere.
+   * The authority's clock, in milliseconds since 1970, by which it dates tokens: the node's last word, plus the time since the
+   * question. Null before the first word. This process's own wall clock may be wrong.
    */
   authorityNowMs(): number | null {
     if (!this.#authority) return null;
     return this.#authority.nowMs + this.#world.now().monotonicMs - this.#authority.heardMs;
   }
 
-  /**
-   * Whether the session may be taken for alive here and now. `ended` is certain; `unsure` means that the replica
-   * cannot answer: ask the authority, or refuse.
-   */
+  /** Judges a session here and now. `ended` is certain; `unsure`: the replica is not fresh, so ask the authority or refuse. */
   judge(session: Watched): Verdict {
     if (!this.#replica || !this.#freshness) return 'unsure';
     if (this.#replica.ends(session)) return 'ended';
-    // The clock comes last: whoever was suspended in the line above finds the lease over here.
+    // The clock is read last: a process that was suspended in the line above finds the lease expired here.
     return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';
   }
 
   /**
-   * Whether a token that was signed in an epoch may be judged by its signature and the replica: not when its session may have been
-   * lost with another epoch. Then, and of a token that names none, the authority is to be asked.
+   * Whether a token of an epoch may be judged by its signature and the replica. Not when its session may have been lost with
+   * another epoch, and not without an epoch: then ask the authority.
    */
   mayJudge(epoch: string | undefined): boolean {
     const current = this.#welcome?.epoch;
     return current === undefined || current === epoch;
   }
 
-  /** How old the knowledge is, in milliseconds; infinite before the first proof. */
+  /** The age of the replica in milliseconds; infinite before the first proof. */
   ageMs(): number {
     return this.#freshness?.ageMs(this.#world.now()) ?? Number.POSITIVE_INFINITY;
   }

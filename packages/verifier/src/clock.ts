@@ -1,6 +1,6 @@
 import type { Clock } from '@curfew/protocol/clock';
 
-/** This process's clocks. Its timers keep no process alive that has nothing else to do. */
+/** This process's clocks. The timers do not keep a process alive. */
 export const systemClock: Clock = {
   now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
   after(ms, work) {

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 
 /**
- * For how long the authority's no is remembered. What is logged out stays so; but a session that has run idle comes back when its
- * last use, told by another verifier, reaches the database a moment later.
+ * How long a refusal of the authority is remembered. A logout is final; but a session that ran idle comes back when its last use,
+ * sent by another verifier, reaches the database a moment later.
  */
 const REMEMBERED_MS = 1000;
 
 /**
- * Credentials of which the authority has just said that they open nothing: a client that goes on using its old one need not be
- * asked about each time. Bounded, the oldest go first. Kept by their hashes: anybody can send texts, of any length.
+ * Credentials that the authority has just refused, so that a client that goes on using one costs no question each time. Bounded,
+ * the oldest go first. Stored as hashes, because anybody can send texts of any length.
  */
 export class DeadCredentials {
   readonly #capacity: number;
-  /** Hash → until when, on the process's monotonic clock; in the order in which they came. */
+  /** Hash → expiry on the process's monotonic clock, in order of arrival. */
   readonly #until = new Map<string, number>();
 
   constructor(capacity: number) {

@@ -9,29 +9,29 @@ import { Subscriber } from '@curfew/protocol/subscriber';
 import { WebSocket } from 'ws';
 import type { Log } from './options.ts';
 
-/** What a feed tells of what it hears. */
+/** The callbacks of a feed. */
 interface FeedListener {
   onEnding(ending: NodeMessage & { t: 'ending' }): void;
-  /** The authority's database has gone back. */
+  /** The authority's database went back. */
   onBack(): void;
-  /** Endings of the time before have arrived, which were not told of one by one. */
+  /** A snapshot arrived with earlier endings, which were not announced one by one. */
   onSnapshot(): void;
   onKeys(keys: readonly Record<string, unknown>[]): void;
-  /** Told after every message and every tick: how fresh it is may have changed. */
+  /** Called after every message and every tick: the freshness may have changed. */
   onFreshness(): void;
 }
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5000;
-/** For the WebSocket to open, and for the node's terms after that. Silence later is found by the subscriber. */
+/** The limit for the WebSocket to open, and then for the node's terms. The subscriber notices later silence. */
 const OPENING_MS = 5000;
-/** For the other end to answer the goodbye. */
+/** The limit for the other end to answer the close. */
 const CLOSING_MS = 1000;
-/** Before a node has said how long its lease is. */
+/** The lease until a node has told its own. */
 const TICK_MS = 250;
 /** Far above the largest piece that a node sends. */
 const LARGEST_MESSAGE = 8 * 1024 * 1024;
-/** More than that is waiting to be sent: the other end does not read. Activity is not added to it. */
+/** With more than this unsent the other end does not read, and activity is not sent. */
 const BACKLOG = 64 * 1024;
 
 const CLOSED = new Map<number, string>([
@@ -44,7 +44,7 @@ const HINTS = new Map<number, string>([
   [426, ' (does a proxy on the way pass "Upgrade" on?)'],
 ]);
 
-/** The connection to one node of the authority, made anew for as long as it is not closed. The subscriber does the thinking. */
+/** The connection to one node of the authority, renewed until it is closed. The subscriber makes the decisions. */
 export class Feed {
   readonly subscriber: Subscriber;
   readonly #urls: readonly URL[];
@@ -60,7 +60,7 @@ export class Feed {
   #welcomed = false;
   #stopTimer: () => void = () => undefined;
   #stopTick: () => void = () => undefined;
-  /** What is wrong was said; it is said again when it is something else. */
+  /** The last problem that was logged; the next log line is for a different one. */
   #trouble: string | null = null;
   #closed = false;
 
@@ -80,7 +80,7 @@ export class Feed {
     this.#clock = clock;
     this.#log = log;
     this.#listener = listener;
-    // Nodes that restart together must not all send everybody to the first address.
+    // Verifiers of nodes that restart together must not all choose the first address.
     this.#at = Math.floor(Math.random() * this.#urls.length);
     this.subscriber = new Subscriber(globalThis.crypto.randomUUID(), {
       now: () => clock.now(),
@@ -93,17 +93,17 @@ export class Feed {
     this.#tick();
   }
 
-  /** The node at the other end; null while there is none. */
+  /** The connected node; null while there is none. */
   get node(): string | null {
     return this.#welcomed ? (this.subscriber.terms?.node ?? null) : null;
   }
 
-  /** Connections that were opened, the first one included. */
+  /** Connections opened so far. */
   get connections(): number {
     return this.#connections;
   }
 
-  /** Whether what need not be sent can be sent now. */
+  /** Whether optional messages can be sent now. */
   get isIdle(): boolean {
     return this.#welcomed && (this.#socket?.bufferedAmount ?? Number.POSITIVE_INFINITY) < BACKLOG;
   }
@@ -121,7 +121,7 @@ export class Feed {
     this.#welcomed = false;
     if (!socket || socket.readyState === WebSocket.CLOSED) return;
     const over = new Promise((resolve) => socket.once('close', resolve));
-    // Something that does not answer must not keep the process.
+    // A node that does not answer must not keep the process alive.
     const timer = setTimeout(() => socket.terminate(), CLOSING_MS);
     socket.close(1000);
     await over;
@@ -137,7 +137,7 @@ export class Feed {
       perMessageDeflate: false,
     });
     this.#socket = socket;
-    // Events of a connection that was given up are nobody's.
+    // Events of a connection that was given up are ignored.
     const current = (): boolean => this.#socket === socket;
     socket.on('open', () => {
       if (!current()) return;
@@ -165,7 +165,7 @@ export class Feed {
     let message: NodeMessage;
     try {
       message = decodeNodeMessage(isBinary ? data : data.toString());
-      // What cannot be taken in whole is not acknowledged; the next connection's snapshot has it.
+      // A message that cannot be taken in whole is not acknowledged; the next connection's snapshot holds it.
       this.subscriber.received(message);
     } catch (error) {
       return this.#lost(`a message cannot be understood: ${String(error)}`);
@@ -205,19 +205,19 @@ export class Feed {
     });
   }
 
-  /** Gives the connection up, and makes another one after a while, to the next address. */
+  /** Gives the connection up, and opens another one after a while, to the next address. */
   #lost(why: string): void {
     const socket = this.#socket;
     if (!socket || this.#closed) return;
     this.#socket = null;
     this.#welcomed = false;
-    // Not close(): that would wait for an answer of the other end, which may not be there.
+    // Not close(): that would wait for an answer of the other end, which may be gone.
     socket.terminate();
     if (this.#trouble !== why) this.#log('warn', `no connection to the authority: ${why}`);
     this.#trouble = why;
     this.#at = (this.#at + 1) % this.#urls.length;
     const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures++, 10));
-    // Any time up to the whole: those that a node lost together do not come together.
+    // A random part of the pause, so that verifiers that lose a node together do not return together.
     this.#stopTimer = this.#clock.after(Math.random() * most, () => this.#connect());
   }
 }

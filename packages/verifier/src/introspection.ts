@@ -5,7 +5,7 @@ import { type Watched, watch } from '@curfew/protocol/replica';
 import type { Log } from './options.ts';
 import { userIdOf } from './verified.ts';
 
-/** What the authority says of a credential (RFC 7662). `unavailable`: nothing, or nothing in time. */
+/** The authority's answer about a credential (RFC 7662). `unavailable`: none, or not in time. */
 export type Said =
   | {
       says: 'active';
@@ -13,17 +13,17 @@ export type Said =
       expiresAtMs: number;
       issuer: string;
       audience: string | null;
-      /** Of the database, as the node that answered knows it. */
+      /** The epoch of the database, as known to the node that answered. */
       epoch: string | undefined;
     }
   | { says: 'inactive' }
   | { says: 'unavailable' };
 
-/** Requests at once; the others wait for one of these, within their own time. */
+/** Requests at once; others wait for one of them, within their own time. */
 const CONNECTIONS = 64;
 const LONGEST_BODY = 16_384;
 
-/** A connection was kept that the other end had closed: no fault of anybody. */
+/** The other end had closed a kept connection, which is no fault. */
 class KeptTooLong extends Error {}
 
 /** Asks the authority about credentials. */
@@ -46,7 +46,7 @@ export class Introspection {
     this.#agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
   }
 
-  /** Asks, at one endpoint after the other, until the time is over. Never throws. */
+  /** Asks one endpoint after the other until the time is over. Never throws. */
   async ask(credential: string, limitMs: number): Promise<Said> {
     const untilMs = this.#clock.now().monotonicMs + limitMs;
     let why: unknown;
@@ -56,7 +56,7 @@ export class Introspection {
       if (leftMs <= 0) break;
       const at = this.#at;
       try {
-        // One that does not answer must leave time for the next.
+        // An endpoint that does not answer must leave time for the next.
         const said = readAnswer(await this.#post(at, credential, left > 1 ? leftMs / 2 : leftMs));
         this.#wellAgain();
         return said;
@@ -129,7 +129,7 @@ async function readJson(response: IncomingMessage): Promise<unknown> {
   return JSON.parse(text);
 }
 
-/** @throws Error when it is no answer of ours */
+/** @throws Error when it is not an answer of the authority */
 function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };

@@ -7,7 +7,7 @@ interface PublicKey {
   publicKey: CryptoKey;
 }
 
-/** The keys that tokens may be signed with, as the authority last named them. One key has one algorithm. */
+/** The keys that may sign tokens, as the authority last named them. Each key has one algorithm. */
 export class Keys {
   readonly #log: Log;
   #byId = new Map<string, PublicKey>();
@@ -26,13 +26,13 @@ export class Keys {
   }
 
   /**
-   * Takes a new set over.
-   * @returns whether a key is gone that was there before: what it has signed is not to be believed any more
+   * Replaces the keys.
+   * @returns whether an earlier key is gone: tokens that it signed are void
    */
   async replace(jwks: readonly Record<string, unknown>[]): Promise<boolean> {
     const turn = ++this.#named;
     const read = await Promise.all(jwks.map((jwk) => this.#read(jwk)));
-    // A younger set was named while this one was read.
+    // A newer set arrived while this one was imported.
     if (turn !== this.#named) return false;
     const before = this.#byId;
     this.#byId = new Map(read.filter((one) => one !== null));
@@ -42,7 +42,7 @@ export class Keys {
   async #read(jwk: Record<string, unknown>): Promise<[string, PublicKey] | null> {
     const { kid } = jwk;
     const alg = SIGNING_ALGORITHMS.find((one) => one === jwk['alg']);
-    // An algorithm of a newer authority: its tokens are asked about.
+    // An algorithm of a newer authority: the authority is asked about its tokens.
     if (typeof kid !== 'string' || !alg || 'd' in jwk) return null;
     try {
       return [kid, { alg, publicKey: (await importJWK(jwk, alg)) as CryptoKey }];

@@ -1,4 +1,4 @@
-/** What is counted, and what is measured at the moment of asking. */
+/** Counters, and values measured when asked for. */
 interface Figures {
   fresh: boolean;
   ageMs: number;
@@ -7,15 +7,15 @@ interface Figures {
   replica: { ids: number; cuts: number; bytes: number };
   credentials: number;
   keys: number;
-  /** Checks that were answered yes, by who said so. */
+  /** Accepted checks, by source. */
   accepted: { memory: number; authority: number };
-  /** Checks that were answered no, by reason. */
+  /** Refused checks, by reason. */
   refused: ReadonlyMap<string, number>;
-  /** Questions to the authority, by how they ended. */
+  /** Questions to the authority, by outcome. */
   asked: ReadonlyMap<string, number>;
 }
 
-/** The figures as Prometheus reads them (text format 0.0.4). */
+/** Writes the metrics in Prometheus' text format 0.0.4. */
 export function metricsText(figures: Figures): string {
   const lines: string[] = [];
   const metric = (

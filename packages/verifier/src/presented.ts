@@ -2,12 +2,12 @@ import { bearerText } from '@curfew/protocol/reading/bearer';
 import { soleCookie } from '@curfew/protocol/reading/cookie';
 import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 
-/** What a request brought to say who it is. `text` is null where it is none that could be ours, or not clearly one. */
+/** The credential of a request. `text` is null where it is not a credential of Curfew, or not a single one. */
 type Presented = { via: 'none' } | { via: 'header' | 'cookie'; text: string | null };
 
 /**
- * Reads a request's credential, as the authority does: a request with an Authorization header is judged by the header alone;
- * of two headers, or two cookies of the name, neither is picked.
+ * Reads a request's credential as the authority does: if `Authorization` is present, cookies are ignored; two `Authorization`
+ * headers, or two cookies of the name, are rejected.
  * @param cookieName null where no cookie is accepted
  */
 export function readPresented(
@@ -18,7 +18,7 @@ export function readPresented(
   const [first] = authorization;
   if (first !== undefined) {
     const text = authorization.length === 1 ? bearerText(first) : null;
-    // A cookie's value in a header would go round what protects cookies from other sites' pages.
+    // The value of a cookie in a header would bypass the protection of cookies against other sites' pages.
     return { via: 'header', text: text !== null && credentialKind(text) === 'cookie' ? null : text };
   }
   const cookie = cookieName === null ? undefined : soleCookie(cookies, cookieName);

@@ -9,10 +9,10 @@ import { jwtVerify } from 'jose';
 import type { Keys } from './keys.ts';
 import { type Refused, refused, userIdOf } from './verified.ts';
 
-/** What a token is judged by, besides its own text. */
+/** The conditions that a token is judged by. */
 interface TokenTerms {
   issuer: string;
-  /** The longest that a token may live and still be judged here: what ended is not remembered for longer. */
+  /** The longest life of a token that may be judged here: endings are not remembered for longer. */
   tokenLifeMs: number;
   /** The authority's clock. */
   nowMs: number;
@@ -20,13 +20,13 @@ interface TokenTerms {
   mayJudge: (epoch: string | undefined) => boolean;
 }
 
-/** What a signature proves. Whether the session is alive it does not say. */
+/** The proof of a signature. It does not say whether the session is alive. */
 export interface Proven {
   facts: SessionFacts;
   expiresAtMs: number;
 }
 
-/** Judges the text of a JWT. `ask`: it cannot be judged here, but the authority may know it. */
+/** Judges the text of a JWT. `ask`: the authority must be asked. */
 export async function judgeToken(
   text: string,
   keys: Keys,
@@ -35,7 +35,7 @@ export async function judgeToken(
 ): Promise<Proven | Refused | 'ask'> {
   const kid = canonicalKeyId(text);
   if (kid === null) return refused('not_canonical');
-  // The authority answers for every audience, so what is meant for another one must not get as far as asking.
+  // The authority answers for every audience, so a token for another one is refused before it is asked.
   const said = claimsNotYetVerified(text);
   if (!said || !audiences.includes(said.aud)) return refused('not_ours');
   const key = keys.find(kid);

@@ -1,6 +1,6 @@
 /**
- * The text after `Bearer` in an Authorization header, or null: one space or more between them, the scheme in any case
- * (RFC 9110, sections 11.1 and 11.4), and none in the text. Never a tab.
+ * Returns the text after `Bearer` in an Authorization header, or null. One space or more in between, the scheme in any case (RFC
+ * 9110 sections 11.1 and 11.4), no space in the text, and no tab at all.
  */
 export function bearerText(authorization: string): string | null {
   return /^bearer +([^ \t]+)$/i.exec(authorization)?.[1] ?? null;

@@ -1,6 +1,6 @@
 /**
- * The value of the cookie of that name: undefined where there is none. Null where there are several, because somebody has planted one
- * (cookie tossing): neither is picked.
+ * Returns the value of a cookie; undefined without one. Null for several of the name, because an attacker may have planted one
+ * (cookie tossing).
  */
 export function soleCookie(cookies: string | null | undefined, name: string): string | null | undefined {
   if (!cookies?.includes(name)) return undefined;

@@ -1,8 +1,8 @@
-/** A client (an application) as the administration lists it. */
+/** A client (an application) in the list of the administration. */
 export interface ListedClient {
   client_id: string;
-  /** For people. */
+  /** For display. */
   name: string;
-  /** How many sessions it has; null until they have been counted. */
+  /** The number of its sessions; null until they have been counted. */
   sessions: number | null;
 }

@@ -1,6 +1,6 @@
 /* The log as it crosses the wire in `/v1`. Instants are ISO 8601, UTC. */
 
-/** An event of the log, as it is shown. */
+/** An event of the log. */
 export interface LoggedEvent {
   position: number;
   at: string;
@@ -14,15 +14,15 @@ export interface LoggedEvent {
   device_id: string | null;
   except_session: string | null;
   actor: string;
-  /** The session of the actor, where one asked. */
+  /** The session of the actor, if any. */
   actor_session: string | null;
   contract: string | null;
   ip_address: string | null;
   user_agent: string | null;
   request_id: string | null;
-  /** `note`: what somebody wanted to be read beside it. `others`: attempts on other accounts, all in one. */
+  /** `note`: text that somebody wrote for readers of the log. `others`: attempts on other accounts, summed up. */
   details: ({ note?: string; others?: true } & Record<string, unknown>) | null;
-  /** Of what was refused: how many attempts; `at` is the first and `last_at` the last of them. */
+  /** For refusals: the number of attempts, of which `at` is the first and `last_at` the last. */
   count: number | null;
   last_at: string | null;
 }

@@ -2,11 +2,11 @@ import type { SessionView } from './session.ts';
 
 /* Logouts as they cross the wire in `/v1`. */
 
-/** What a logout did. A replica is a node or a verifier: whoever answers checks from memory. */
+/** The result of a logout. Replicas are nodes and verifiers: they answer checks from memory. */
 export interface Logout {
   /** Sessions that were ended; when `more` is true, at least this many. */
   ended: number;
-  /** Rows of these sessions are still to be marked, in the background. All of them are over already. */
+  /** The rows of some of these sessions are still to be marked in the background. All of them are over already. */
   more: boolean;
   /** No replica accepts a credential of an ended session any more. */
   confirmed: boolean;
@@ -14,15 +14,15 @@ export interface Logout {
   ms: number;
   /** Other replicas that acknowledged. */
   acknowledged: number;
-  /** Other replicas that did not answer, and whose lease had to run out. */
+  /** Other replicas that did not answer, and whose lease expired. */
   waited_out: number;
 }
 
-/** What a logout would do. */
+/** The preview of a logout. */
 export interface LogoutPreview {
   dry_run: true;
   /** Sessions that would end. */
   count: number;
-  /** The newest of them, 10 at most. */
+  /** The newest of them, at most 10. */
   sample: SessionView[];
 }

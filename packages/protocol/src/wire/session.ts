@@ -2,7 +2,7 @@ import type { EndReason } from '../notices.ts';
 
 /* Sessions as they cross the wire in `/v1`. Instants are ISO 8601, UTC. */
 
-/** A session, as a login answers it. */
+/** A session, in the answer to a login. */
 export interface Session {
   /** The public name of the session (`sid`), never a credential. */
   id: string;
@@ -10,9 +10,9 @@ export interface Session {
   client_id: string;
   device_id: string;
   created_at: string;
-  /** The absolute end. */
+  /** The absolute expiry. */
   expires_at: string;
-  /** The end if it is not used until then. */
+  /** The expiry without further use. */
   idle_expires_at: string;
 }
 
@@ -23,7 +23,7 @@ export interface Device {
   system: string | null;
 }
 
-/** Where an address is thought to be. */
+/** The estimated place of an address. */
 export interface Place {
   /** The city's name by language (BCP 47); empty when only the country is known. */
   city: Record<string, string>;
@@ -39,7 +39,7 @@ export interface SessionView {
   contract: string;
   device: Device;
   ip_address: string | null;
-  /** Null when it is not known, and where the authority has no place database. */
+  /** Null when it is not known, or the authority has no place database. */
   place: Place | null;
   created_at: string;
   last_seen_at: string;
@@ -49,7 +49,7 @@ export interface SessionView {
 
 /** A session in the list of its owner. */
 export interface OwnSession extends SessionView {
-  /** The one that asks. */
+  /** The session that asks. */
   current: boolean;
 }
 

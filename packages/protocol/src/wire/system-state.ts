@@ -1,4 +1,4 @@
-/** How the system stands, as this node sees it. Instants are ISO 8601 UTC, durations milliseconds. */
+/** The system's status, as this node sees it. Instants are ISO 8601 UTC, durations milliseconds. */
 export interface SystemState {
   at: string;
   node: {
@@ -11,7 +11,7 @@ export interface SystemState {
   };
   nodes: { id: string; this: boolean; started_at: string; silent: boolean }[];
   verifiers: VerifierState[];
-  /** All that are connected: the list may be shorter. */
+  /** The number of connected ones: the list may be shorter. */
   verifier_count: number;
   propagation: {
     span_ms: number;
@@ -22,7 +22,7 @@ export interface SystemState {
   redis: 'up' | 'away' | 'none';
   notices: { listeners: number };
   passwords: { running: number; waiting: number };
-  /** Null until they have been counted for the first time: that may take a while, and nobody waits for it. */
+  /** Null until the first count, which may take a while in the background. */
   sessions: { alive: number; counted_at: string } | null;
   marking: Marking[];
   degraded: Degraded[];
@@ -31,12 +31,12 @@ export interface SystemState {
 /** Confirmations of logouts within a few seconds. */
 export interface Span {
   at: string;
-  /** Logouts that are committed together share one. */
+  /** Logouts that are committed together count once. */
   count: number;
   p50: number | null;
   p99: number | null;
   max: number | null;
-  /** Replicas that did not answer, and whose lease had to run out. */
+  /** Replicas that did not answer, and whose lease expired. */
   waited_out: number;
 }
 
@@ -51,7 +51,7 @@ interface VerifierState {
 
 export interface ReaderStanding {
   name: string;
-  /** At most this many are counted; see `more`. Null when the database did not say. */
+  /** At most this many are counted; see `more`. Null when the database did not answer. */
   behind: number | null;
   more: boolean;
   oldest_ms: number | null;
@@ -59,7 +59,7 @@ export interface ReaderStanding {
   last_done: string | null;
 }
 
-/** A cut whose sessions are over, and whose rows do not all say so yet. */
+/** A cut whose sessions are over, and whose rows are not all marked yet. */
 export interface Marking {
   position: number;
   scope: string;
@@ -67,7 +67,7 @@ export interface Marking {
   left: number;
 }
 
-/** Everything that can be less than it should be. Closed: a page has words for each. */
+/** The findings. The list is closed: the page has a text for each. */
 export const DEGRADED_CODES = [
   'database_away',
   'database_slow',
@@ -85,10 +85,10 @@ export const DEGRADED_CODES = [
 ] as const;
 export type DegradedCode = (typeof DEGRADED_CODES)[number];
 
-/** One thing that is less than it should be. */
+/** Something that is worse than it should be. */
 export interface Degraded {
   code: DegradedCode;
-  /** `trouble` wants somebody; `notice` is a choice of this setup that one should know of. */
+  /** `trouble` needs an operator; `notice` is a property of this setup to know of. */
   level: 'trouble' | 'notice';
   facts: Record<string, string | number>;
 }
