@@ -2,10 +2,7 @@ import { z } from 'zod';
 import type { Setting } from './settings.ts';
 import { httpAddress, isLoopback } from './system/setting-forms.ts';
 
-/**
- * Settings of the commands alone: where to reach a server that runs elsewhere. The server takes no notice of them.
- * `docs/cli.md` is written from this table.
- */
+/** The settings of commands alone: how to reach a running server. The server ignores them. `docs/cli.md` is written from this table. */
 export const COMMAND_SETTINGS = {
   CURFEW_URL: {
     form: httpAddress

@@ -35,7 +35,7 @@ export interface Client extends Lifetimes {
 
 type Values = { [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['form']> };
 
-/** The values that the table places, by their places: `notices.perUser` is in `notices`. What is not set is null. */
+/** The settings' values by their place: `notices.perUser` is in `notices`. An unset one is null. */
 type Placed = {
   [Name in keyof Values as (typeof SETTINGS)[Name] extends { as: infer Place extends string }
     ? Place
@@ -48,9 +48,9 @@ type Grouped = {
   };
 } & { [Place in keyof Placed as Place extends `${string}.${string}` ? never : Place]: Placed[Place] };
 
-/** What is made of several settings, or of one in another form. */
+/** Values derived from several settings, or converted. */
 interface Derived {
-  /** Settings that were given under their old names. */
+  /** The old names of settings that were given. */
   oldNames: readonly string[];
   production: boolean;
   database:
@@ -65,12 +65,12 @@ interface Derived {
     | { kind: 'embedded'; directory: string; fsync: boolean };
   demoAccounts: boolean;
   issuer: string;
-  /** Curfew's own audience: what administers or changes a password needs a credential for it. */
+  /** Curfew's own audience: administration and password changes require a credential for it. */
   audience: string;
   clients: ReadonlyMap<string, Client>;
   cookie: {
     name: string;
-    /** Names that an earlier setup may have used in the places of `alsoClear`. */
+    /** Cookie names that an earlier setup may have used in the places of `alsoClear`. */
     earlierNames: readonly string[];
     secure: boolean;
     domain: string | null;
@@ -81,7 +81,7 @@ interface Derived {
   hashing: { concurrency: number; queue: number };
 }
 
-/** The settings, parsed and judged: read-only from here on. */
+/** The settings, parsed and validated; read-only from here on. */
 export type Config = Readonly<Grouped & Derived>;
 
 const BUILT_IN_CLIENTS = ['default', 'envelope', 'session-id', 'token', 'cookie'] as const;
@@ -89,8 +89,8 @@ const BUILT_IN_CLIENTS = ['default', 'envelope', 'session-id', 'token', 'cookie'
 export type Environment = Record<string, string | undefined>;
 
 /**
- * Parses and judges the settings.
- * @throws ConfigError whose sentence says what would be safe
+ * Parses and validates the settings.
+ * @throws ConfigError for the first fault
  */
 export function readConfig(environment: Environment): Config {
   const { config, faults } = inspectSettings(environment);
@@ -99,13 +99,13 @@ export function readConfig(environment: Environment): Config {
 }
 
 /**
- * The same with every fault and not only the first, at most one for each setting. The configuration is what it would
- * be if the settings at fault were not set: good for looking further, not for running.
+ * Reports every fault, at most one for each setting. The configuration is the one without the faulty settings: for further
+ * inspection, not for running.
  */
 export function inspectSettings(environment: Environment): { config: Config; faults: ConfigError[] } {
   const found: ConfigError[] = [];
   const report = (setting: string, sentence: string): void => {
-    // What follows from a fault is none of its own: a key that is too short is not missing as well.
+    // A consequence is not a second fault: a key that is too short is not missing as well.
     if (!found.some((fault) => fault.setting === setting)) found.push(new ConfigError(setting, sentence));
   };
   const values = parseSettings(environment, report);
@@ -118,7 +118,7 @@ export function inspectSettings(environment: Environment): { config: Config; fau
 
 const DAY_SECONDS = 86_400;
 
-/** What ended a credential is kept for as long as somebody may show it. */
+/** Endings must be kept for as long as a credential of theirs may be presented. */
 function judgeRetention(values: Values, known: Map<string, Client>, report: Report): void {
   const longest = Math.max(
     ...[...known.values()].map((one) => Math.max(one.absoluteSeconds, one.accessTokenSeconds)),
@@ -137,7 +137,7 @@ type Report = (setting: string, sentence: string) => void;
 const issuerOf = (values: Values): string =>
   (values.CURFEW_ISSUER ?? `http://localhost:${values.PORT}`).replace(/\/$/, '');
 
-/** What cannot be said of one setting alone: the rules of production, and what goes together. */
+/** The rules across settings, and those of production. */
 function judge(values: Values, report: Report): void {
   const issuer = new URL(issuerOf(values));
   const overNetwork = issuer.protocol !== 'https:' && !isLoopback(issuer.hostname);
@@ -163,14 +163,14 @@ function judge(values: Values, report: Report): void {
   if (overNetwork) report('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
 }
 
-/** Said wherever the embedded database runs so. */
+/** Part of every message about it. */
 export const WITHOUT_FSYNC =
   'without fsync a power cut can undo a logout that was answered, or damage the embedded database';
 const EVERYBODY_KNOWS = 'the demonstration accounts have a password that everybody knows.';
 const FIRST_ADMINISTRATOR =
   'Leave it out, and make the first administrator with: curfew user add you@example.com --role admin --generate';
 
-/** The program that Curfew runs in may be in production without saying so again in Curfew's own settings. */
+/** The program that embeds Curfew may be in production without passing NODE_ENV on. */
 const isProduction = (values: Values): boolean =>
   values.NODE_ENV === 'production' || process.env['NODE_ENV'] === 'production';
 
@@ -196,7 +196,6 @@ function configOf(values: Values, clientsByName: Map<string, Client>): Omit<Conf
   };
 }
 
-/** The values where the table places them. */
 function placed(values: Values): Grouped {
   const config: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
@@ -234,14 +233,14 @@ function cookieOf(values: Values, secure: boolean): Config['cookie'] {
   };
 }
 
-/** What settings are called now, by their old names. */
+/** The settings' names now, by their old names. */
 export const RENAMED: Record<string, string> = Object.fromEntries(
   (Object.entries(SETTINGS) as [string, Setting][]).flatMap(([name, { was }]) =>
     was === undefined ? [] : [[was, name]],
   ),
 );
 
-/** Settings of earlier versions that are no more, and what to do about each. */
+/** Removed settings, and what to do about each. */
 export const GONE: Record<string, string> = {
   CURFEW_ALLOW_EMBEDDED:
     'is gone: the embedded database now syncs each commit to the disk, and may be used in production. Leave it out.',
@@ -279,7 +278,7 @@ function parseSetting(
   form: z.ZodType,
   text: string | undefined,
 ): { ok: true; value: unknown } | { ok: false; sentence: string } {
-  // An empty variable is what a compose file passes for one that is not set.
+  // A compose file passes an unset variable as an empty one.
   const parsed = form.safeParse(text === '' ? undefined : text);
   if (parsed.success) return { ok: true, value: parsed.data };
   const issue = parsed.error.issues[0];
@@ -288,7 +287,7 @@ function parseSetting(
 }
 
 /**
- * The settings of the commands alone.
+ * Reads the settings of commands.
  * @throws ConfigError
  */
 export function readCommandSettings(environment: Environment): {
@@ -335,7 +334,7 @@ function clients(values: Values, issuer: string, report: Report): Map<string, Cl
   return result;
 }
 
-/** In development the same loopback server is known by two names. */
+/** In development the same loopback server has two names. */
 function ownOrigins(issuer: string, port: number): string[] {
   const { origin, hostname } = new URL(issuer);
   return isLoopback(hostname) && !hostname.endsWith('.localhost')

@@ -4,9 +4,9 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(`Curfew needs Node 22.18 or newer; this is ${process.versions.node}.\n`);
   process.exit(1);
 }
-// After the look at the version: an older Node fails on the imports, with a less helpful sentence.
+// After the version check: an older Node fails on the imports, with a less helpful message.
 const { runCommand } = await import('./cli/command.ts');
-// The reader of our output may stop reading (`| head`): that is no failure.
+// The reader of the output may stop reading (`| head`), which is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 process.exitCode = await runCommand(process.argv.slice(2), process.env, process);
 export {};

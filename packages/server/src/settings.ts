@@ -20,9 +20,9 @@ import {
 export interface Setting {
   form: z.ZodType;
   about: string;
-  /** Its name in earlier versions, which is still understood. */
+  /** Its old name, which is still understood. */
   was?: string;
-  /** Where its value is in the configuration. Not given: `config.ts` makes something of it. */
+  /** Its place in the configuration. Without one, `config.ts` derives a value from it. */
   as?: string;
 }
 

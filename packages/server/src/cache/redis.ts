@@ -1,24 +1,24 @@
 import { Redis } from 'ioredis';
 import type { System } from '../system/system.ts';
 
-/** A Redis that did not answer in this time is treated as absent: it must not hold up a logout (contract 001). */
+/** A Redis that did not answer in this time counts as absent: it must not hold up a logout (contract 001). */
 const COMMAND_TIMEOUT_MS = 150;
-/** While it is away one question a second finds out whether it is back; nobody else waits for it. */
+/** While it is away one call a second tries it; all others fail at once. */
 const PROBE_MS = 1000;
 
-/** No copy of ours is longer; of what others put there no more is read. */
+/** Curfew's own copies are shorter; of a longer value only this much is read. */
 const LONGEST_COPY_BYTES = 65_536;
 
-/** Redis as a place for copies: every call may fail, and nothing depends on it. */
+/** Redis as a cache: every call may fail, and nothing depends on it. */
 export interface RedisCopies {
-  /** Whether it answered last time; while not, calls fail at once. */
+  /** Whether it answered last time; if not, calls fail at once. */
   readonly healthy: boolean;
   get(key: string): Promise<string | null>;
   set(key: string, value: string, seconds: number): Promise<void>;
   remove(keys: string[]): Promise<void>;
   /** Removes every key that matches the glob pattern. */
   removeMatching(pattern: string): Promise<void>;
-  /** Told each time that Redis answers after it did not, at the start too: what it holds may be old. */
+  /** Called when Redis answers again after a failure, and at the start: its content may be old. */
   onReturn(listener: () => void): void;
   close(): Promise<void>;
 }
@@ -60,7 +60,7 @@ export function openRedis(url: string, system: System): RedisCopies {
   redis.on('error', failed);
   redis.on('close', () => failed(new RedisUnavailable('the connection was closed')));
 
-  // A Redis that accepts and never answers emits nothing: only asking it tells.
+  // A Redis that accepts connections and never answers emits no event: only a call shows it.
   const probe = (): Promise<void> => redis.ping().then(answered, (err: unknown) => failed(err));
   redis.on('ready', () => void probe());
   const stopProbing = system.every(PROBE_MS, () => {
@@ -91,7 +91,7 @@ export function openRedis(url: string, system: System): RedisCopies {
   };
 }
 
-/** What is asked of Redis, each by way of `ask`. */
+/** The commands, each made through `ask`. */
 function commandsOf(
   redis: Redis,
   ask: <T>(work: () => Promise<T>) => Promise<T>,
@@ -102,7 +102,7 @@ function commandsOf(
         try {
           return (await redis.getrange(key, 0, LONGEST_COPY_BYTES)) || null;
         } catch (err) {
-          // Something that is no text lies there: that is an answer, and no copy.
+          // The value is not a string: an answer, but no copy.
           if (err instanceof Error && err.message.startsWith('WRONGTYPE')) return null;
           throw err;
         }

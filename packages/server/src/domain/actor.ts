@@ -1,6 +1,6 @@
 /*
- * Who did something, as the log keeps it: 'service', 'operator', 'system', or 'user:<id>/<sid>', with the session that
- * asked. A login has none yet, and is 'user:<id>'.
+ * The actor of an event in the log: 'service', 'operator', 'system', or 'user:<id>/<sid>' with the session that asked. A login
+ * has no session yet, and is 'user:<id>'.
  */
 
 export const userActor = (userId: number, sid: string | null): string =>

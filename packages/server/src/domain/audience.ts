@@ -1,6 +1,6 @@
 import type { LiveSession } from './session.ts';
 
-/** Whom credentials are for, by the settings. */
+/** The audiences of the settings. */
 interface Audiences {
   /** Curfew's own. */
   readonly audience: string;
@@ -8,8 +8,8 @@ interface Audiences {
 }
 
 /**
- * Whom the credentials of a session are for: the audience of its application (RFC 9068 section 4), whether they are
- * tokens that say so, opaque ones or a cookie. Null when the application is gone from the settings: then for nobody.
+ * Returns the audience of a session's credentials, tokens and cookies alike: that of its application (RFC 9068 section 4). Null
+ * when the application is no longer in the settings: then they are for nobody.
  */
 export function audienceOf(
   { clients }: Audiences,

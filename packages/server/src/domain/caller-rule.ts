@@ -26,7 +26,7 @@ interface SessionRule {
   changes: boolean;
   /** Only by a credential for Curfew itself: one for an application may be in that application's hands. */
   own: boolean;
-  /** The contract that a refusal is noted under, where it is not the endpoint's own family. */
+  /** The contract that a refusal is recorded under, where it is not the endpoint's own family. */
   notedAs?: string;
 }
 
@@ -43,14 +43,14 @@ interface ServiceRule {
   notedAs: RefusalType | null;
 }
 
-/** The endpoint judges the credential itself: whether it is alive is what the caller asks. */
+/** The endpoint judges the credential itself, because the caller asks about it. */
 interface CredentialRule {
   who: 'credential';
 }
 
 type FixedRule = NobodyRule | SessionRule | AdministratorRule | ServiceRule | CredentialRule;
 
-/** The request decides which of the rules holds. */
+/** The request decides which of the rules applies. */
 interface DependentRule<One extends FixedRule = FixedRule> {
   who: 'dependent';
   rules: readonly One[];
@@ -67,7 +67,7 @@ export const SESSION_USED = SESSION satisfies CallerRule;
 /** A live session. The request does not count as activity. */
 export const SESSION_LOOKED_AT = { ...SESSION, use: false } as const satisfies CallerRule;
 export const SESSION_TO_CHANGE = { ...SESSION, changes: true } as const satisfies CallerRule;
-/** To change what only a credential for Curfew itself may change. */
+/** For changes that require a credential for Curfew itself. */
 export const OWN_SESSION_TO_CHANGE = { ...SESSION_TO_CHANGE, own: true } as const satisfies CallerRule;
 /** A live session by the Authorization header. Cookies are ignored. */
 export const HEADER_USED = { ...SESSION, by: 'header' } as const satisfies CallerRule;
@@ -88,7 +88,7 @@ export const ADMINISTRATOR_TO_CHANGE = {
   changes: true,
 } as const satisfies CallerRule;
 
-/** A service key, and nothing else. */
+/** A service key only. */
 export const serviceKey = <T extends RefusalType | null>(notedAs: T): { who: 'service'; notedAs: T } => ({
   who: 'service',
   notedAs,
@@ -101,7 +101,7 @@ export const dependent = <One extends FixedRule>(
   choose: (facts: RequestFacts) => One,
 ): DependentRule<One> => ({ who: 'dependent', rules, choose });
 
-/** The security schemes of the description by which a rule can be met. */
+/** The security schemes of the description that a rule accepts. */
 export function schemesOf(rule: CallerRule): string[] {
   switch (rule.who) {
     case 'nobody':

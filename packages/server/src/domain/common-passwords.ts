@@ -350,7 +350,7 @@ const COMPRESSED = [
 
 let list: Set<string> | undefined;
 
-/** Whether it is on the list, whatever its case. */
+/** Whether the password is on the list, in any case. */
 export function isCommonPassword(password: string): boolean {
   list ??= new Set(brotliDecompressSync(Buffer.from(COMPRESSED, 'base64')).toString('utf8').split('\n'));
   return list.has(password.toLowerCase());

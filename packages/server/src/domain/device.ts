@@ -1,6 +1,6 @@
 import Bowser from 'bowser';
 
-/** A device as a person would say it. */
+/** A device in words for people. */
 interface DeviceDescription {
   browser: string | null;
   system: string | null;
@@ -16,7 +16,7 @@ const PROGRAMS: [RegExp, string][] = [
   [/^PostmanRuntime\//i, 'Postman'],
 ];
 
-/** Describes a User-Agent header. Versions of systems are left out: browsers freeze them (macOS 10.15.7, Android 10). */
+/** Describes a User-Agent header. System versions are left out, because browsers freeze them (macOS 10.15.7, Android 10). */
 export function describeUserAgent(userAgent: string): DeviceDescription {
   if (userAgent === '') return { browser: null, system: null };
   for (const [pattern, name] of PROGRAMS) if (pattern.test(userAgent)) return { browser: name, system: null };

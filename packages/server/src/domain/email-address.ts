@@ -1,8 +1,8 @@
-/* Addresses as new accounts have them. What was stored before stays as it is, and is found by its own spelling. */
+/* The addresses of new accounts. Earlier ones stay as they are, and are found by their own spelling. */
 
 /**
- * Characters that cannot be seen, or change how others are: controls, formats (zero width, direction), fillers and
- * selectors, and what a decoder puts for what it cannot read. Two addresses that look alike would be two accounts.
+ * Invisible characters, and those that change how others look: controls, formats (zero width, direction), fillers, selectors, and
+ * decoders' replacement. Two addresses that look alike would be two accounts.
  */
 const UNSEEN = /[\p{C}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufffd]/u;
 

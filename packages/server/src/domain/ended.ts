@@ -2,16 +2,16 @@ import type { SessionEnd, EndedBy, EndReason } from '@curfew/protocol/notices';
 import { readActor } from './actor.ts';
 import { idleSlackSeconds } from './session.ts';
 
-/** What the database says of a session's end; of one that lives, that it does. */
+/** The end of a session by the database, if it has ended. */
 export interface EndFacts {
   sid: string;
   userId: number;
   idleSeconds: number;
   idleExpiresAt: Date;
   expiresAt: Date;
-  /** What its row says. */
+  /** By its row. */
   row: Act | null;
-  /** The cut that has ended it and has not marked its row yet. */
+  /** By the cut that ended it, while its row is not marked yet. */
   cut: Act | null;
 }
 
@@ -21,7 +21,7 @@ interface Act {
   reason: EndReason | null;
 }
 
-/** Who ended the session, from where its owner stands. */
+/** Who ended the session, as seen by its owner. */
 function endedBy(actor: string, session: { userId: number; sid: string }): EndedBy {
   const { who, userId, sid } = readActor(actor);
   if (userId === null) return who === 'system' || who === 'service' ? who : 'administrator';
@@ -29,7 +29,7 @@ function endedBy(actor: string, session: { userId: number; sid: string }): Ended
   return sid === null || sid === session.sid ? 'self' : 'other_device';
 }
 
-/** The end of a session by an act of the log. */
+/** The end of a session by an event of the log. */
 export function endedByAct(act: Act, session: { userId: number; sid: string }): SessionEnd {
   return {
     reason: act.reason ?? 'logout',
@@ -38,7 +38,6 @@ export function endedByAct(act: Act, session: { userId: number; sid: string }): 
   };
 }
 
-/** How the session ended, or null while it lives. */
 export function endOf(facts: EndFacts, now: Date): SessionEnd | null {
   if (facts.row) return endedByAct(facts.row, facts);
   const { cut, expiresAt, idleExpiresAt } = facts;

@@ -9,7 +9,7 @@ import {
 } from '@curfew/protocol/cuts';
 import type { Ending, KeyedCut } from '@curfew/protocol/endings';
 
-/** What an event of the log says about who is over; a part of its row. */
+/** The columns of an event that say which sessions ended. */
 export interface EndingFacts {
   position: number;
   type: string;
@@ -23,16 +23,16 @@ export interface EndingFacts {
   except_session: string | null;
 }
 
-/** The users whom an event names. */
+/** The users that an event names. */
 export function usersOf(event: Pick<EndingFacts, 'user_id' | 'user_ids'>): number[] {
   return event.user_ids ?? (event.user_id === null ? [] : [event.user_id]);
 }
 
-/** An event of the log as every checker takes it in: by ids, or by the cuts that stand for its scope. */
+/** Converts an event of the log for checkers: session ids, or the cuts of its scope. */
 export function endingOf(event: EndingFacts): Ending {
   const { position } = event;
   const users = usersOf(event);
-  // An ending alone changes nothing that is shown of the user, so their other sessions stay as they were loaded.
+  // An ending does not change the user's data, so the user's other sessions stay cached.
   const changed = event.type === 'user_changed' || event.reason === 'role_changed' ? users : [];
   if (event.type !== 'sessions_ended') return { position, ids: [], cuts: [], changed };
   if (event.scope === 'sessions') return { position, ids: event.session_ids ?? [], cuts: [], changed };

@@ -6,7 +6,7 @@ interface KeyTimes {
   signsFrom: Date;
 }
 
-/** The key that signs now: the newest of its algorithm whose time to sign has come. */
+/** The signing key of an algorithm: the newest whose time to sign has come. */
 export function signingKey<K extends KeyTimes>(
   keys: readonly K[],
   alg: SigningAlgorithm,
@@ -21,8 +21,8 @@ export function signingKey<K extends KeyTimes>(
 }
 
 /**
- * The keys to publish and to verify with: all that will sign, the one that signs, and each older one until the key
- * that took over from it has signed for `keepSeconds`, which is longer than any token lives.
+ * The keys to publish and to verify with: future ones, the signing one, and each older one until its successor has signed for
+ * `keepSeconds`, which is longer than any token lives.
  */
 export function publishedKeys<K extends KeyTimes>(keys: readonly K[], now: Date, keepSeconds: number): K[] {
   return keys.filter((key) => {

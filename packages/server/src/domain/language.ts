@@ -1,4 +1,4 @@
-/** The preferred of the languages that there are: what was asked for outright, then Accept-Language (RFC 9110 section 12.5.4). */
+/** Chooses one of the available languages: the requested one, then by Accept-Language (RFC 9110 section 12.5.4). */
 export function chooseLanguage<Name extends string>(
   available: readonly Name[],
   asked: readonly (string | null | undefined)[],

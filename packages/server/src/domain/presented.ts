@@ -2,14 +2,13 @@ import { bearerText } from '@curfew/protocol/reading/bearer';
 import { soleCookie } from '@curfew/protocol/reading/cookie';
 import { type Credential, parseBearer, parseOpaque } from './tokens.ts';
 
-/** What a request brought to say who it is. */
+/** The credential of a request. */
 export type Presented =
   | { via: 'none' }
-  /** `credential` is null for a text that is none of ours. A request with a header is judged by the header alone. */
+  /** `credential` is null for a text that is not a credential of Curfew. If the header is present, the cookie is ignored. */
   | { via: 'header'; credential: Credential | null; text: string }
   | { via: 'cookie'; credential: Credential | null };
 
-/** Reads the credential of a request. */
 export function readCredential(
   authorization: string | null | undefined,
   cookieHeader: string | null | undefined,

@@ -1,12 +1,12 @@
-/** Longer than any page of ours with its parameters. */
+/** Longer than any of Curfew's pages with its parameters. */
 const LONGEST = 2048;
-/** Pages that are no place to go to after a login. */
+/** Pages that a login does not return to. */
 const NEVER = /^\/(login|logout)([/?#]|$)/i;
 
 /**
- * Where to go after a login: a path on our own origin, or null for anything else. What a browser would take for another
- * origin is refused whatever its spelling (CVE-2021-29456, CVE-2019-14857: `//`, `/\`, tabs), and the answer is what
- * the URL parser made of it, so nobody else parses it differently afterwards.
+ * Returns where to go after a login: a path on this origin, or null for anything else. An address that a browser would take for
+ * another origin is refused in every spelling (CVE-2021-29456, CVE-2019-14857: `//`, `/\`, tabs). The answer is the URL parser's
+ * own text, so nothing parses it differently later.
  */
 export function returnAddress(given: string | null | undefined, origin: string): string | null {
   if (given === null || given === undefined || given.length > LONGEST) return null;
@@ -18,7 +18,7 @@ export function returnAddress(given: string | null | undefined, origin: string):
   const url = new URL(given, origin);
   if (url.origin !== new URL(origin).origin || url.username !== '' || url.password !== '') return null;
   const address = url.pathname + url.search + url.hash;
-  // `/.//evil.example` becomes a path that begins with two slashes: as an address that is another host.
+  // `/.//evil.example` becomes a path that begins with two slashes, which browsers take for another host.
   if (address.startsWith('//') || NEVER.test(address)) return null;
   return address;
 }

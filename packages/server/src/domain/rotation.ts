@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 
-/** A refresh token's row as it stands, with whether its session is alive. */
+/** A refresh token's row, and whether its session is alive. */
 export interface RefreshRecord {
   sessionAlive: boolean;
   expiresAt: Date;
-  /** Its row is gone: it was spent long before any grace. */
+  /** Its row was deleted: it was spent long before the grace. */
   purged?: boolean;
   spentAt: Date | null;
   successorNonce: Buffer | null;
@@ -13,18 +13,18 @@ export interface RefreshRecord {
 }
 
 type RotationVerdict =
-  /** Not ours, run out, or of a session that is over: one answer for all. */
+  /** Unknown, expired, or of an ended session: one answer for all. */
   | { verdict: 'refuse' }
-  /** Spent a moment ago by another tab, or by a request whose answer was lost: the same successor again. */
+  /** Spent a moment ago, by another tab or by a request whose answer was lost: the same successor is given again. */
   | { verdict: 'again'; nonce: Buffer; spentAt: Date }
-  /** Spent a moment ago, by somebody at another address with another user agent: nothing is given out, and nothing ends. */
+  /** Spent a moment ago, from another address with another user agent: refused, and nothing ends. */
   | { verdict: 'stranger' }
-  /** Spent long ago. Whether thief or owner, one of the two must go: the session ends (RFC 9700 section 4.14.2). */
+  /** Spent before the grace. One of the two callers is a thief: the session ends (RFC 9700 section 4.14.2). */
   | { verdict: 'replay' }
-  /** Not spent: the attempt to spend it lost a race that it may win now. */
+  /** Not spent: the attempt lost a race that it may win now. */
   | { verdict: 'retry' };
 
-/** Judges a refresh token whose rotation did not go through. */
+/** Judges a refresh token that could not be rotated. */
 export function judgeRefresh(
   record: RefreshRecord | null,
   now: Date,
@@ -43,7 +43,7 @@ export function judgeRefresh(
 
 const HALF = 8;
 
-/** Who uses a refresh token, as far as two uses can be compared: nobody can read it back. */
+/** A hash of the caller of a refresh, so that two callers can be compared and none be read. */
 export function spender(source: string, userAgent: string): Buffer {
   const part = (text: string): Buffer =>
     text === '' ? Buffer.alloc(HALF) : hash('sha256', text, 'buffer').subarray(0, HALF);
@@ -51,8 +51,8 @@ export function spender(source: string, userAgent: string): Buffer {
 }
 
 /**
- * Both must differ: a device that roams, or speaks IPv4 now and IPv6 then, keeps its user agent, and a browser that was
- * just updated its address. What is not known does not differ.
+ * Both must differ: a device that roams keeps its user agent, and an updated browser keeps its address. An unknown value does not
+ * differ.
  */
 function isStranger(spentBy: Buffer | null, by: Buffer | null): boolean {
   if (!spentBy || !by) return false;

@@ -16,12 +16,12 @@ export { END_REASONS, type EndReason } from '@curfew/protocol/notices';
  *   open      ended by no row and no cut; a session is *alive* when it is open and neither lifetime has run out
  */
 
-/** The credentials that a session is opened with: JWT and refresh token, opaque ones, a session token, a cookie. */
+/** The credentials that a session is opened with: JWT and refresh token, opaque tokens, a session token, a cookie. */
 export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';
 
-/** Who a request speaks for, once its credential has been judged: an open session and its user. */
+/** The caller of a request with a valid credential: an open session and its user. */
 export interface LiveSession extends SessionFacts {
-  /** The family that it was opened through, by its name. */
+  /** The name of the family that it was opened through. */
   contract: string;
   grant: Grant;
   deviceName: string;
@@ -32,7 +32,7 @@ export interface LiveSession extends SessionFacts {
   user: UserFacts;
 }
 
-/** What a profile shows. */
+/** The user's data in a profile. */
 export interface UserFacts {
   id: number;
   email: string;
@@ -50,23 +50,23 @@ export interface Lifetimes {
   opaqueAccessSeconds: number;
 }
 
-/** Activity is written back at least this often, and four times within the shortest idle lifetime. */
+/** Activity is written back at least this often, and at least four times within the shortest idle lifetime. */
 const FLUSH_AT_MOST_SECONDS = 5;
 export const flushSeconds = (idleSeconds: number): number => Math.min(FLUSH_AT_MOST_SECONDS, idleSeconds / 4);
 
 /**
- * For how long after its idle end, as the database has it, a session may still turn out to have been used: what a node or a
- * verifier was told of is in the database after two rounds of writing at the latest, and a round may take a second. Until then
- * it is alive, and is judged so by every node. In SQL: store/sessions.ts.
+ * For how long after its idle end in the database a session may still turn out to have been used: a use that a node or verifier
+ * holds is written after two rounds at the latest, and a round may take a second. Every node judges it alive until then. In SQL:
+ * store/sessions.ts.
  */
 export const idleSlackSeconds = (idleSeconds: number): number => 2 * flushSeconds(idleSeconds) + 2;
 
-/** When a session that begins or is used at `now` runs out. Idle never reaches beyond absolute. */
+/** When a session that is used at `now` expires: the idle end never exceeds the absolute one. */
 export function idleExpiry(now: Date, idleSeconds: number, expiresAt: Date): Date {
   return new Date(Math.min(now.getTime() + idleSeconds * 1000, expiresAt.getTime()));
 }
 
-/** The life left to an access token issued at `now`, in whole seconds: never beyond its session. */
+/** The remaining life of an access token issued at `now`, in whole seconds: never beyond its session. */
 export function accessLifeSeconds(
   now: Date,
   seconds: number,
@@ -77,15 +77,15 @@ export function accessLifeSeconds(
 }
 
 /**
- * An instant of activity as it is shown: to the minute, and never before the session began. A thief who saw it closer would
- * know when the owner refreshes.
+ * An instant of activity as displayed: to the minute, and never before the session began. Seconds would tell a thief when the
+ * owner refreshes.
  */
 export function shownActivity(at: Date, createdAt: Date): Date {
   const minute = at.getTime() - (at.getTime() % 60_000);
   return new Date(Math.max(minute, createdAt.getTime()));
 }
 
-/** When a session runs out unused, as it is shown: from its activity as it is shown, so that it does not show more. */
+/** The idle end as displayed: computed from the displayed activity, so that it reveals nothing more. */
 export function shownIdleExpiry(session: {
   createdAt: Date;
   idleSeconds: number;

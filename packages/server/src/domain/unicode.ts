@@ -1,11 +1,11 @@
 /*
- * Text from outside. A decoder that puts U+FFFD for what it cannot read makes one text of many, and one password of
- * many: such bytes are refused instead (RFC 3629 section 3, RFC 8259 section 8).
+ * Text from outside. A decoder that replaces invalid bytes by U+FFFD would make one text, and one password, of many: such bytes
+ * are refused instead (RFC 3629 section 3, RFC 8259 section 8).
  */
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The text of these bytes without a byte order mark (RFC 8259 section 8.1); null when they are not UTF-8. */
+/** Decodes bytes, without a byte order mark (RFC 8259 section 8.1); null when they are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | null {
   try {
     return utf8.decode(bytes);
@@ -14,7 +14,7 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** What is percent-encoded there; a percent sign without two digits stands for itself. Null when it is not UTF-8. */
+/** Decodes percent-encoding; a percent sign without two digits stands for itself. Null when it is not UTF-8. */
 export function decodePercent(text: string): string | null {
   if (!text.includes('%')) return text;
   try {
@@ -24,15 +24,15 @@ export function decodePercent(text: string): string | null {
   }
 }
 
-/** What is wrong with a text, or null. NUL is the one character that PostgreSQL cannot keep. */
+/** Returns the problem of a text, or null. NUL is the one character that PostgreSQL cannot store. */
 function textFault(text: string): string | null {
   if (!text.isWellFormed()) return 'must be well-formed Unicode';
   return text.includes('\0') ? 'must not contain NUL' : null;
 }
 
-/** The first text at fault in a JSON value, by its path: names of members count as well as values. */
+/** The path of the first invalid text in a JSON value, names of members included. */
 export function jsonTextFault(value: unknown): { path: string[]; message: string } | null {
-  // Not by recursion: 64 KiB of brackets are deeper than the stack.
+  // Not recursive: 64 KiB of brackets are deeper than the stack.
   const left: { path: string[]; value: unknown }[] = [{ path: [], value }];
   for (let next = left.pop(); next; next = left.pop()) {
     const { path, value: inner } = next;

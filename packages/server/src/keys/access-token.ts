@@ -13,7 +13,7 @@ export async function signAccessToken(
   return key.alg === 'ES256' ? lowS(text) : text;
 }
 
-/** Judges a token by a key of ours. */
+/** Verifies a token by one of this authority's keys. */
 export function verifyAccessToken(
   text: string,
   key: { alg: SigningAlgorithm; publicKey: CryptoKey },

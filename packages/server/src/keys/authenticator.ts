@@ -1,13 +1,13 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Authenticator } from '@curfew/protocol/sealed';
 
-/** What a key is for: a MAC of one kind says nothing about the other. */
+/** The use of a key: a MAC of one kind is not valid for another. */
 type Purpose = 'curfew messages of nodes' | 'curfew cached copies';
 
 /** HMAC-SHA256 under a key derived from a secret (HKDF, RFC 5869). The first secret signs, each of them verifies. */
 export function createAuthenticator(
   secrets: readonly (string | Buffer)[],
-  /** Names this installation: what another one signed does not verify here. */
+  /** The installation's name: MACs of another installation do not verify here. */
   installation: string,
   purpose: Purpose,
 ): Authenticator {

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { writeDurably } from '../store/durable-files.ts';
 
-/** The embedded database's own key, where there is one. */
+/** Returns the embedded database's own key, if there is one. */
 export function readEmbeddedKey({ database }: Config): string | null {
   if (database.kind !== 'embedded') return null;
   const file = fileIn(database.directory);
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
 }
 
-/** The same, made where there is none yet: nobody keeps signing keys in the clear. Null for PostgreSQL. */
+/** Returns it, and makes it if there is none, so that signing keys are never stored in the clear. Null for PostgreSQL. */
 export function embeddedKey(config: Config): string | null {
   const { database } = config;
   if (database.kind !== 'embedded') return null;
@@ -23,5 +23,5 @@ export function embeddedKey(config: Config): string | null {
   return key;
 }
 
-/** Beside the data, and copied with them. */
+/** Beside the data, so that a copy has both. */
 const fileIn = (directory: string): string => join(directory, 'curfew.key');

@@ -22,19 +22,19 @@ interface LoadedKey {
   privateKey: CryptoKey;
 }
 
-/** The signing keys: in the database, sealed; loaded here; the same on every node. */
+/** The signing keys, sealed in the database and loaded here; the same on every node. */
 export interface KeyRing {
   sign(claims: AccessTokenClaims, algorithm: SigningAlgorithm): Promise<string>;
-  /** The claims of a token that we signed; `expired` when we did and it has run out. */
+  /** Verifies a token of this authority and returns its claims; `expired` for one that has expired. */
   verify(text: string): Promise<AccessTokenClaims | 'expired' | null>;
-  /** The claims of a token that we signed, also when it has run out since. It opens nothing: good for saying why. */
+  /** Verifies a token of this authority, expired or not, and returns its claims. For saying why it is refused, not for accepting it. */
   verifyPast(text: string): Promise<AccessTokenClaims | null>;
   /** The public key set, RFC 7517. */
   publish(): { keys: JWK[] };
   list(): SigningKey[];
-  /** Makes a new key per algorithm in use; it is published now and signs later. */
+  /** Creates a new key for each algorithm in use; it is published now and signs later. */
   rotate(act: Act): Promise<SigningKey[]>;
-  /** Loads what other nodes have made, rotates what is old, removes what is long retired. */
+  /** Loads the keys of other nodes, rotates old ones, and deletes those retired long ago. */
   refresh(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ interface KeyRingOptions {
   database: Database;
   system: System;
   encryptionKey: string | null;
-  /** Opens what was sealed before the key was changed; seals nothing. */
+  /** Earlier keys, which open but never seal. */
   previousKey?: string | null;
   issuer: string;
   audiences: string[];
@@ -53,7 +53,7 @@ interface KeyRingOptions {
   keepSeconds: number;
 }
 
-/** An unknown key id may be another node's newest: look again, but not for every forged token. */
+/** An unknown key id may be another node's newest, so load again, but not for every forged token. */
 const RELOAD_AT_MOST_EVERY_MS = 1000;
 
 /** @throws WrongKey when the database's keys were sealed under another CURFEW_KEY */
@@ -107,7 +107,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   await load();
   for (const alg of options.algorithms) {
     if (keys.some((key) => key.alg === alg)) continue;
-    // The first key has nothing to be published before. Of nodes that start together one makes it, the others wait.
+    // The first key needs no publication before it signs. Of nodes that start together one makes it, and the others wait.
     const first = await make(alg, system.now());
     await database.transaction(async (on) => {
       await lockSigningKeys(on);

@@ -20,7 +20,7 @@ const TAG_BYTES = 16;
 const sealingKey = (secret: string): Buffer =>
   Buffer.from(hkdfSync('sha256', secret, '', 'curfew signing keys', 32));
 
-/** AES-256-GCM; the key's id is bound in, so that a sealed key cannot be put under another name. */
+/** AES-256-GCM. The key's id is authenticated, so a sealed key cannot be stored under another name. */
 export function seal(
   plain: Buffer,
   secret: string,
@@ -46,7 +46,7 @@ export function unseal(sealed: Buffer, secret: string, kid: string): Buffer {
 }
 
 /**
- * The same while the key is being changed: any of the secrets may be the one that it was sealed under.
+ * Opens a key sealed under any of the secrets, while `CURFEW_KEY` is being changed.
  * @throws WrongKey
  */
 export function unsealByAny(sealed: Buffer, secrets: readonly string[], kid: string): Buffer {

@@ -26,7 +26,7 @@ const clientSchema = z.strictObject(
   },
 );
 
-/** The form of CURFEW_CLIENTS: JSON, each application by its client_id. */
+/** The form of CURFEW_CLIENTS: JSON, an object of applications by client_id. */
 export const clientsForm = z
   .string()
   .default('{}')
@@ -34,7 +34,7 @@ export const clientsForm = z
     try {
       return JSON.parse(given) as unknown;
     } catch {
-      // What JSON.parse says repeats what it was given.
+      // The message of JSON.parse would quote the value.
       context.addIssue(`must be JSON, as in ${EXAMPLE_CLIENTS}`);
       return z.NEVER;
     }

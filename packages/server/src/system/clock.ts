@@ -1,13 +1,13 @@
 /**
- * The clock by which sessions and tokens are dated. Alone it is the machine's. Once it has been set, by a database that several
- * machines share, it goes on from there by the monotonic clock: a machine whose clock is wrong, or is put forward or back,
- * then dates nothing wrongly, and no token outlives what is remembered of its session.
+ * The clock that dates sessions and tokens. Alone it is the machine's. Once set by a database that several machines share, it
+ * continues by the monotonic clock: a wrong or moved machine clock then dates nothing wrongly, and no token outlives the endings
+ * that are remembered.
  */
 interface SharedClock {
   now(): Date;
   /**
-   * It was `ms`, in milliseconds since 1970, at some moment between these two of the monotonic clock. A clock that
-   * agrees with that is left as it is: a slow answer must not put it back, and a later session before an earlier one.
+   * Sets the clock: it was `ms`, in milliseconds since 1970, at some moment between these two of the monotonic clock. A clock
+   * that agrees is left alone: a slow answer must not set it back, and a later session before an earlier one.
    */
   set(ms: number, fromMonotonicMs: number, toMonotonicMs: number): void;
 }

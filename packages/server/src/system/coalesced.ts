@@ -1,11 +1,9 @@
-/**
- * Work of which one run serves everybody who asked before it began: whoever asks during a run gets the next one.
- */
+/** Work of which one run serves all callers that asked before it began; a caller during a run gets the next one. */
 export function coalesced<T>(work: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   let next: Promise<T> | undefined;
   const start = (): Promise<T> => {
-    // Also what it throws at once is an answer.
+    // A synchronous exception rejects, too.
     const run = new Promise<T>((answer) => answer(work())).finally(() => {
       if (running === run) running = undefined;
     });
@@ -15,7 +13,7 @@ export function coalesced<T>(work: () => Promise<T>): () => Promise<T> {
   return () => {
     if (!running) return start();
     next ??= running
-      // Its failure is for those who asked for that run; these ask for the next one.
+      // The failure belongs to that run's callers; these get the next run.
       .catch(() => undefined)
       .then(() => {
         next = undefined;

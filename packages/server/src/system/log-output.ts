@@ -1,23 +1,22 @@
 import { write, writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
-/** Characters that wait for a reader who does not read. Beyond them lines are lost, and counted. */
+/** Characters that wait while the reader does not read. Further lines are dropped, and counted. */
 const MOST_WAITING = 8 * 1024 * 1024;
-/** For how long the end of the process tries to get rid of them. */
+/** How long the end of the process waits for them to be written. */
 const LAST_MS = 1000;
 const AGAIN_MS = 50;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Writes lines to a file descriptor, and neither waits for whoever reads them nor fails with them. The destination that
- * pino brings (sonic-boom 4) keeps any amount in memory, and at the end of the process repeats its last write for ever
- * when the reader has gone or does not read: the process then outlives its SIGTERM.
+ * Writes lines to a file descriptor; it neither waits for the reader nor fails with it. Pino's destination (sonic-boom 4) buffers
+ * without limit, and repeats its last write for ever at exit when the reader is gone: the process then survives SIGTERM.
  */
 export function openLogOutput(fd: number, mostWaiting: number = MOST_WAITING): DestinationStream {
   let waiting: string[] = [];
   let characters = 0;
   let lost = 0;
-  /** What is on its way out, less what has gone. */
+  /** The lines being written, without the part that was written. */
   let leaving: Buffer = NOTHING;
   let isWriting = false;
   let isReaderGone = false;
@@ -36,7 +35,7 @@ export function openLogOutput(fd: number, mostWaiting: number = MOST_WAITING): D
     write(fd, leaving, (error, written) => {
       isWriting = false;
       if (error?.code === 'EAGAIN') {
-        // The end of the process is not put off for it.
+        // Does not delay the end of the process.
         again = setTimeout(writeOut, AGAIN_MS).unref();
         return;
       }
@@ -52,7 +51,7 @@ export function openLogOutput(fd: number, mostWaiting: number = MOST_WAITING): D
   let again: NodeJS.Timeout | undefined;
 
   process.once('exit', () => {
-    // What the system is writing at this moment must not be written twice.
+    // The part that the system is writing now must not be written twice.
     if (isWriting) leaving = NOTHING;
     const untilMs = performance.now() + LAST_MS;
     while (!isReaderGone) {

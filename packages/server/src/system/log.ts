@@ -1,10 +1,7 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { openLogOutput } from './log-output.ts';
 
-/**
- * Paths that can hold a secret in what we log. The second line of defence: the first is that no call logs a body,
- * a header or a query in the first place.
- */
+/** Paths that can hold a secret in a log line. The second line of defence: no call logs a body, a header or a query in the first place. */
 const SECRET_PATHS = [
   'password',
   'current_password',
@@ -19,11 +16,11 @@ const SECRET_PATHS = [
   'sessionId',
 ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
-/** Text in error messages that looks like one of our credentials: JWT, `sess_…`, `<id>|<secret>`, `rt_…`, `cs_…`. */
+/** Text in error messages that looks like a credential: JWT, `sess_…`, `<id>|<secret>`, `rt_…`, `cs_…`. */
 const CREDENTIALS =
   /eyJ[\w-]+\.[\w-]+\.[\w-]*|(?:sess|rt|cs|svc)_[\w-]{16,}|\b\d+(?:\||%7C)[\w-]{16,}|(?<=\/\/[^/\s:@]*:)(?!PASSWORD@)[^@\s/]+(?=@)/gi;
 
-/** The text without anything that could be used as a credential. */
+/** Returns the text without credentials. */
 export function redact(text: string): string {
   return text.replace(CREDENTIALS, '[redacted]');
 }
@@ -52,5 +49,5 @@ export function createLog(level: string, destination?: DestinationStream): Logge
   );
 }
 
-/** One for the process, however many authorities are in it. */
+/** One for the process, even with several authorities in it. */
 let standardOutput: DestinationStream | undefined;

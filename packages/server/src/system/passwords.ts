@@ -1,37 +1,37 @@
 import { hash, verify } from '@node-rs/argon2';
 
 /**
- * Argon2id with the OWASP minimum (Password Storage Cheat Sheet: 19 MiB, two passes, one lane). A hash costs some
- * 10 to 40 ms of a whole core, on a thread of the pool that DNS and files use too, so only a few run at a time and
- * only so many wait: a flood of logins must leave logout and checks answering.
+ * Argon2id with the OWASP minimum (Password Storage Cheat Sheet: 19 MiB, two passes, one lane). A hash takes 10 to 40 ms of a
+ * core, on the thread pool that DNS and files use too. So only a few run at a time, and the queue is bounded: a flood of logins
+ * must not delay logouts and checks.
  */
 export interface PasswordHasher {
   hash(password: string): Promise<string>;
-  /** A null hash costs as much as a real one and is false: an unknown account must not answer faster. */
+  /** For an unknown account (null) it computes a hash all the same, and is false: the answer must not be faster. */
   verify(hash: string | null, password: string): Promise<boolean>;
-  /** Hashes under way and waiting, for the metrics. */
+  /** Hashes running and queued, for the metrics. */
   load(): { running: number; waiting: number };
 }
 
-/** Too many hashes wait already. Answered as 503 with Retry-After. */
+/** The queue of hashes is full. Answered as 503 with Retry-After. */
 export class Overloaded extends Error {
   override name = 'Overloaded';
 }
 
-/** `algorithm: 2` is Argon2id; the library's enum cannot be imported by a program that only strips types. */
+/** `algorithm: 2` is Argon2id; a program that only strips types cannot import the library's enum. */
 const COST = { algorithm: 2, memoryCost: 19456, timeCost: 2, parallelism: 1 };
 
 interface HasherLimits {
-  /** Hashes at a time. */
+  /** Hashes that run at a time. */
   concurrency: number;
-  /** Hashes that may wait; one more is refused. */
+  /** Hashes that may wait; further ones are refused. */
   queue: number;
 }
 
 export function createPasswordHasher(limits: HasherLimits): PasswordHasher {
   let running = 0;
   const waiting: (() => void)[] = [];
-  // Made once, of a password that nobody has: what an unknown account is compared with.
+  // Computed once from a random password, to compare unknown accounts with.
   let decoy: Promise<string> | undefined;
 
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -4,23 +4,23 @@ import { type CityResponse, open, type Reader } from 'maxmind';
 import { ConfigError } from '../config.ts';
 import { plainName } from '../domain/plain-name.ts';
 
-/** Says where addresses are, out of a file on this machine: nobody else is asked, and nothing is kept. */
+/** Finds the places of addresses in a local file: no network request, nothing stored. */
 export interface Places {
   of(address: string): Place | null;
 }
 
-/** Where no database is configured. */
+/** For a setup without a place database. */
 export const NO_PLACES: Places = { of: () => null };
 
-/** Records that stay decoded; one with its names in eight languages takes some kilobytes. */
+/** Decoded records to cache; one with names in eight languages takes some kilobytes. */
 const REMEMBERED = 1000;
-/** What is read of a record: a file that somebody has tampered with may hold anything. */
+/** The part of a record that is read. A tampered file may hold anything. */
 const MOST_LANGUAGES = 32;
 const LONGEST_NAME = 100;
 const LANGUAGE = /^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$/;
 const COUNTRY = /^[A-Z]{2}$/;
 
-/** Addresses that lie in nobody's city, whatever a database may say (RFC 6890). An IPv4 address in IPv6 counts as itself. */
+/** Addresses that have no place, whatever a database says (RFC 6890). An IPv4 address in IPv6 counts as IPv4. */
 const unplaced = new BlockList();
 for (const [network, bits] of [
   ['0.0.0.0', 8],
@@ -40,9 +40,8 @@ for (const [network, bits] of [
   unplaced.addSubnet(network, bits, 'ipv6');
 
 /**
- * Reads a place database whole into memory (MaxMind's format, .mmdb). `onDamage` hears of the first record in it that
- * cannot be read.
- * @throws ConfigError whose sentence says what would be right
+ * Reads a place database (MaxMind's format, .mmdb) into memory. `onDamage` is called with the first record that cannot be read.
+ * @throws ConfigError that says what would be right
  */
 export async function openPlaces(file: string, onDamage: (error: unknown) => void): Promise<Places> {
   const reader = await readDatabase(file);
@@ -51,12 +50,12 @@ export async function openPlaces(file: string, onDamage: (error: unknown) => voi
     of(address) {
       const family = isIP(address);
       if (family === 0 || unplaced.check(address, family === 6 ? 'ipv6' : 'ipv4')) return null;
-      // The reader would walk a tree of IPv4 by the first bits of an IPv6 address.
+      // The reader would look an IPv6 address up in a tree of IPv4.
       if (family === 6 && reader.metadata.ipVersion === 4) return null;
       try {
         return placeOf(reader.get(address));
       } catch (error) {
-        // A list of sessions is worth more than their places.
+        // A list of sessions must not fail because of their places.
         if (!complained) onDamage(error);
         complained = true;
         return null;
@@ -88,7 +87,7 @@ async function readDatabase(file: string): Promise<Reader<CityResponse>> {
   return reader;
 }
 
-/** What is of use in a record. Nothing about it is taken for granted but that it is data. */
+/** Reads the useful parts of a record, without trusting its shape. */
 function placeOf(record: unknown): Place | null {
   const code = inside(record, 'country', 'iso_code');
   const country = typeof code === 'string' && COUNTRY.test(code) ? code : null;

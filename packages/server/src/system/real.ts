@@ -7,7 +7,6 @@ import { NO_PLACES, type Places } from './places.ts';
 import type { System } from './system.ts';
 import { realTimers } from './timers.ts';
 
-/** The real outside world. */
 export function realSystem(log: Logger, passwords: PasswordHasher, places: Places = NO_PLACES): System {
   const monotonicMs = (): number => performance.now();
   const clock = createSharedClock(() => Date.now(), monotonicMs);

@@ -2,11 +2,11 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /*
- * The forms that values of settings have. Each says in one sentence what it takes, and says that of every value that it
- * does not take: never the value, which may be a secret.
+ * The forms of settings' values. Each has one sentence for values that it rejects. The sentence never quotes the value, which may
+ * be a secret.
  */
 
-/** The sentence of a form, for `docs/settings.md`: what it says of a value that is none. Null: any text will do. */
+/** The sentence of a form, for `docs/settings.md`. Null: any text is valid. */
 export function sentenceOf(form: z.ZodType): string | null {
   return form.safeParse('\u0000').error?.issues[0]?.message ?? null;
 }
@@ -34,7 +34,7 @@ export const oneOf = <const Names extends readonly string[]>(...names: Names) =>
 /** Any text of one line. */
 export const text = z.string().regex(/^[^\p{Cc}]+$/u, 'must be text of one line');
 
-/** Items with commas between them. */
+/** Items separated by commas. */
 export function list(isItem: (item: string) => boolean, error: string, fallback = '') {
   return z
     .string()
@@ -48,7 +48,7 @@ export function list(isItem: (item: string) => boolean, error: string, fallback 
     .refine((items) => items.every(isItem), error);
 }
 
-/** The name or the address of an interface. */
+/** The name or address of an interface. */
 export const host = z
   .string()
   .refine(
@@ -56,7 +56,7 @@ export const host = z
     'must be an address or a name without a port, such as 127.0.0.1, ::1 or 0.0.0.0',
   );
 
-/** An address over HTTP that others are given: no user in it, and nothing after its path. */
+/** A public HTTP address: without user, and with nothing after its path. */
 export const httpAddress = z
   .string()
   .refine((value) => /^https?:\/\/[^\s?#@]+$/i.test(value) && URL.canParse(value), {
@@ -70,7 +70,7 @@ const DATABASE_URL = `must be postgres://user:PASSWORD@host:5432/database or, by
 const ONE_HOST = 'must name one host: an address that leads to the writable server whichever that is. ';
 const REDIS_URL = `must be redis://user:PASSWORD@host:6379/0, or rediss:// for TLS. ${IN_A_PASSWORD}`;
 
-/** What `pg` reads: a host, or the directory of a socket in the place of one or as `?host=`. */
+/** An address as `pg` reads it: a host, or a socket's directory in its place or as `?host=`. */
 export const databaseUrl = z.string().superRefine((value, context) => {
   const parts = partsOf(value, /^postgres(?:ql)?:/i);
   const hosts = parts ? [parts.host, ...parts.parameters.getAll('host')].filter((name) => name !== '') : [];
@@ -91,7 +91,7 @@ export const redisUrl = z.string().refine((value) => {
   );
 }, REDIS_URL);
 
-/** Where a database is, without who asks and with what: safe to be shown. */
+/** An address of a database without user, password and options: safe to show. */
 export function placeOfDatabase(url: string): string {
   const parts = partsOf(url, /^/);
   if (!parts) return 'an unreadable address';
@@ -108,9 +108,9 @@ interface Parts {
 }
 
 /**
- * The parts of an address by RFC 3986, decoded. WHATWG's parser is none for these: it knows no socket, and takes what
- * follows an unescaped # in a password for a fragment.
- * @returns null where a character that separates parts stands unescaped inside of one
+ * The parts of an address by RFC 3986, decoded. WHATWG's parser knows no sockets, and takes the text after an unescaped # in a
+ * password for a fragment.
+ * @returns null where a part holds an unescaped separator
  */
 function partsOf(url: string, scheme: RegExp): Parts | null {
   const [, itsScheme = '', authority = '', path = '', query = ''] =
@@ -135,7 +135,7 @@ const isHostOrSocket = (name: string): boolean => name.startsWith('/') || isHost
 const isPort = (port: string): boolean =>
   /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535;
 
-/** Of an address to listen on, which IPv6 writes without brackets. */
+/** For an address to listen on, which IPv6 writes without brackets. */
 export const isLoopbackHost = (name: string): boolean => isLoopback(name) || name === '::1';
 
 /** `*.localhost` is loopback too (RFC 6761, 6.3). */

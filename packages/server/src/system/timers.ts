@@ -1,9 +1,9 @@
 import type { Clock } from '@curfew/protocol/clock';
 
-/** Work for later, as the protocol asks for it. */
+/** Timers, with the interface that the protocol needs. */
 export type Timers = Pick<Clock, 'after' | 'every'>;
 
-/** What is to be done once keeps this process until it is done: somebody may wait for it. What is repeated does not. */
+/** One-off work keeps the process alive until it is done, because a caller may wait. Repeated work does not. */
 export const realTimers: Timers = {
   after(ms, work) {
     const timer = setTimeout(work, ms);
@@ -15,7 +15,7 @@ export const realTimers: Timers = {
   },
 };
 
-/** Once, and like what is repeated: the process ends without it. */
+/** One-off work that does not keep the process alive. */
 export function later(timers: Timers, ms: number, work: () => void): () => void {
   const callOff = timers.every(ms, () => {
     callOff();
@@ -24,7 +24,7 @@ export function later(timers: Timers, ms: number, work: () => void): () => void 
   return callOff;
 }
 
-/** Work that is done once in a moment, however often it is asked for until then. The process ends without it. */
+/** Runs work once after a pause, however often it is requested meanwhile. Does not keep the process alive. */
 export class Soon {
   readonly #timers: Timers;
   readonly #work: () => void;
@@ -35,7 +35,7 @@ export class Soon {
     this.#work = work;
   }
 
-  /** What is to be done already is not put off. */
+  /** A request does not postpone work that is due already. */
   in(ms: number): void {
     this.#callOff ??= later(this.#timers, ms, () => {
       this.#callOff = undefined;
@@ -43,7 +43,7 @@ export class Soon {
     });
   }
 
-  /** @returns whether it was to be done */
+  /** @returns whether it was due */
   callOff(): boolean {
     const wasToBe = this.#callOff !== undefined;
     this.#callOff?.();
@@ -55,7 +55,7 @@ export class Soon {
 export const pause = (timers: Timers, ms: number): Promise<void> =>
   new Promise((wake) => void timers.after(ms, wake));
 
-/** Waits for the work, and no longer than so many milliseconds. @returns what became of it, or `late` */
+/** Waits for the work, at most so many milliseconds. @returns its result, or `late` */
 export async function atMost<T, L>(timers: Timers, ms: number, work: Promise<T>, late: L): Promise<T | L> {
   let callOff = (): void => undefined;
   const tooLate = new Promise<L>((resolve) => {

@@ -31,13 +31,13 @@ import type { System } from '../system/system.ts';
 import { prepareDatabase } from './prepare-database.ts';
 import { tokenLifeSeconds, type World } from './world.ts';
 
-/** Credentials that one process remembers; some 500 bytes each. */
+/** The credentials that one process remembers, about 500 bytes each. */
 const MEMORY_CAPACITY = 200_000;
 const KEYS_REFRESH_MS = 60_000;
-/** How far the clocks by which two nodes date tokens may stand apart, together with what a checker allows. */
+/** How far the clocks of two nodes that date tokens may differ, plus the tolerance of a checker. */
 const CLOCKS_APART_MS = 60_000;
 
-/** What a command works with, without HTTP. */
+/** The part of the world that commands use, without HTTP. */
 export interface OpenWorld {
   world: World;
   close: () => Promise<void>;
@@ -47,14 +47,14 @@ interface WorldOptions {
   log?: Logger;
   onStep?: (what: string) => void;
   system?: Partial<System>;
-  /** The readers of the log, where they are not those of the list. */
+  /** Other readers of the log than those of the list. */
   readers?: readonly LogReader[];
 }
 
-/** What is to be closed, in the order in which it was opened. */
+/** Things to close, in the order in which they were opened. */
 type Closers = (() => Promise<void> | void)[];
 
-/** Everything below HTTP, built top to bottom. */
+/** Opens everything below HTTP, from top to bottom. */
 export async function openWorld(config: Config, options: WorldOptions = {}): Promise<OpenWorld> {
   const system = await openSystem(config, options);
   const { log } = system;
@@ -120,11 +120,11 @@ async function buildWorld(
   const propagation = new PropagationHistory(() => system.now().getTime());
   nodes.onConfirmed((ms, how) => propagation.confirmed(ms, how));
 
-  // What an ending decides here comes first; those that only hear of it come after.
+  // The subscriber that decides about an ending comes before those that only hear of it.
   const memory = new SessionMemory(system, MEMORY_CAPACITY, nodes);
   nodes.onGap(() => memory.forget());
   nodes.onEnding((ending) => memory.change(ending.changed));
-  // From here on it hears of them: what was asked for before is not kept.
+  // From here on the copies hear of endings: answers to earlier questions are not cached.
   memory.forget();
   const redis = config.redisUrl === null ? null : openRedis(config.redisUrl, system);
   closers.push(() => redis?.close());
@@ -187,7 +187,7 @@ async function openKeys(
   return keys;
 }
 
-/** The readers of the log, and the board of those who are to be told of endings. */
+/** The readers of the log, and the board of sockets that wait for notices. */
 function openReaders(
   config: Config,
   system: System,
@@ -235,6 +235,6 @@ function startUpkeep(
   closers.push(() => housekeeping.close());
 }
 
-/** How often use is written to the database: well below the shortest lifetime without it. */
+/** How often activity is written: well below the shortest idle lifetime. */
 const flushMs = ({ clients }: Config): number =>
   flushSeconds(Math.min(...[...clients.values()].map(({ idleSeconds }) => idleSeconds))) * 1000;

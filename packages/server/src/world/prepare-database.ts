@@ -7,12 +7,12 @@ import { bringLogBack } from '../store/restored.ts';
 import { findSpelledApart } from '../store/users.ts';
 import type { System } from '../system/system.ts';
 
-/** The migration that leaves addresses of one spelling, where nobody else has it already. */
+/** The migration that brings addresses to their canonical spelling, where that is not taken. */
 const ONE_SPELLING = '0008-one-spelling.sql';
-/** How long a start may say nothing while it waits for a database. */
+/** How long a start waits for a database in silence. */
 const SILENCE_MS = 500;
 
-/** Brings a database to what a node can work with, and says what somebody should know of it. */
+/** Makes a database ready for a node, and logs what its operator should know. */
 export async function prepareDatabase(
   config: Config,
   system: System,

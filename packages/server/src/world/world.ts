@@ -14,7 +14,7 @@ import type { System } from '../system/system.ts';
 import type { EndOne } from '../cluster/endings/end-one.ts';
 import type { PropagationHistory } from '../cluster/state/propagation.ts';
 
-/** Everything an action works with; built once by the authority and handed forward. */
+/** Everything that an action works with. The authority builds it once and passes it on. */
 export interface World {
   readonly config: Config;
   readonly system: System;
@@ -22,22 +22,22 @@ export interface World {
   readonly keys: KeyRing;
   readonly memory: SessionMemory;
   readonly nodes: Nodes;
-  /** Lately, how long it took until logouts were true everywhere. */
+  /** The recent times until logouts were confirmed. */
   readonly propagation: PropagationHistory;
-  /** The verifiers that are connected here. */
+  /** The verifiers connected to this node. */
   readonly followers: Followers;
-  /** Who listens here to which session. */
+  /** The sockets for notices on this node, by session. */
   readonly notices: NoticeBoard;
   readonly redis: RedisCopies | null;
   readonly copies: Copies;
-  /** Ends a single session, sharing a commit with others that arrive at the same time. */
+  /** Ends a single session; those that arrive at the same time share a commit. */
   readonly endOne: EndOne;
-  /** What was refused, on its way to the database. */
+  /** Refusals that wait to be written. */
   readonly refusals: RefusalLog;
   readonly readers: Readers;
 }
 
-/** Where a request came from, and what it wants to be noted, as the log keeps it. */
+/** The origin of a request and its note, as stored in the log. */
 export interface Origin {
   contract: string;
   /** The client's address; null when it is not known. */
@@ -47,11 +47,11 @@ export interface Origin {
   note?: string | undefined;
 }
 
-/** What the log says of who does something: the origin, now, and the actor. */
+/** The actor's columns of an event: origin, instant and actor. */
 export function actOf(world: World, origin: Origin, actor: string): Act {
   return { ...origin, userAgent: origin.userAgent.slice(0, 512), at: world.system.now(), actor };
 }
 
-/** The longest life of an access token, of any application. */
+/** The longest life of an access token of any application. */
 export const tokenLifeSeconds = (config: Config): number =>
   Math.max(...[...config.clients.values()].map((client) => client.accessTokenSeconds));
