@@ -63,6 +63,8 @@ export default defineConfig({
     },
   },
   test: {
+    tags: [{ name: 'long', description: 'has a budget: `npm run test:long` runs it at its long size' }],
+    ...(longFiles() && { tagsFilter: ['long'] }),
     include: longFiles() ?? [
       'packages/*/test/**/*.test.ts',
       'web/test/**/*.test.ts',

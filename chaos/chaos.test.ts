@@ -22,6 +22,7 @@ const found =
 
 describe.skipIf(found === undefined)('three nodes, two back ends, PostgreSQL and Redis', () => {
   test(`${SECONDS} s of faults: what was logged out is nowhere accepted again`, {
+    tags: 'long',
     timeout: SECONDS * 1000 + MOST_MORE_MS + AROUND_MS,
   }, async () => {
     const { passed, report, directory } = await runCampaign(readOptions(['--seconds', String(SECONDS)]));

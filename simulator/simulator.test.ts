@@ -11,14 +11,14 @@ import { BUDGET, knownSeeds } from './table.ts';
 // The runs are processes of their own: that is where a mutation can be loaded.
 const SEEDS = budget('SEEDS');
 
-test(`the guarantee holds under ${SEEDS} seeds`, async () => {
+test(`the guarantee holds under ${SEEDS} seeds`, { tags: 'long', timeout: 300_000 }, async () => {
   const tally = await runInChild(1, SEEDS);
   expect(tally.broken).toEqual([]);
   expect(tally.seeds).toBe(SEEDS);
   // Something happens in them: a simulation in which nobody does anything proves nothing.
   expect(tally.checks / SEEDS).toBeGreaterThan(30);
   expect(tally.confirmations / SEEDS).toBeGreaterThan(8);
-}, 300_000);
+});
 
 test('a seed replays to the letter, with and without its history', () => {
   for (let seed = 1; seed <= 20; seed++) {
@@ -58,7 +58,7 @@ describe('mutations', () => {
   // From the seed on that found it when the table was written, so that it is quick, and to the end of the budget. Without the
   // mutation these very seeds pass: they are among those above, or among those of the long run. A short run takes of each point
   // those that are found soonest.
-  test('each is found within the budget', async () => {
+  test('each is found within the budget', { tags: 'long', timeout: 300_000 }, async () => {
     const known = knownSeeds();
     const seeds = MUTATIONS.map(({ name, point }) => ({ name, point, from: known.get(name) ?? 0 }));
     for (const { name, from } of seeds)
@@ -71,5 +71,5 @@ describe('mutations', () => {
       const { broken } = await runInChild(from, BUDGET - from + 1, name);
       expect(broken, `nothing notices ${name}`).toHaveLength(1);
     }
-  }, 300_000);
+  });
 });

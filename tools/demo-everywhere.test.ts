@@ -20,6 +20,7 @@ describe.skipIf(found === undefined)('npm run demo:everywhere', () => {
   ];
   test.each(ways.slice(0, budget('DEMOS')))(
     '%s: nothing that was logged out is accepted anywhere',
+    { tags: 'long' },
     async (_name, environment, says) => {
       const demo = spawn(
         process.execPath,

@@ -29,6 +29,12 @@ test('the README has one picture and at most ten lines about the benchmark', () 
   expect(block.match(/!\[/g)).toHaveLength(1);
 });
 
+test('each test file with a budget has tests that a long run takes', () => {
+  for (const { files } of Object.values(BUDGETS))
+    for (const file of files)
+      expect(readFileSync(join(import.meta.dirname, '..', file), 'utf8'), file).toContain("tags: 'long'");
+});
+
 test('docs/testing.md says how large each campaign is', () => {
   const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'testing.md'), 'utf8');
   const rows = [...page.matchAll(/^\| `([A-Z_]+)` \|[^|]+\| (\S+) \| (\S+) \| (.+) \|$/gm)];

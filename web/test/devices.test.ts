@@ -67,7 +67,9 @@ describe.skipIf(!hasChromium())('my devices', () => {
   const alive = async (token: string): Promise<boolean> =>
     (await site.call('GET', '/v1/session', { bearer: token })).status === 200;
 
-  test('near which city each is, in the language of the page where the database has it', async () => {
+  test('near which city each is, in the language of the page where the database has it', {
+    tags: 'long',
+  }, async () => {
     await nobody();
     for (const last of [7, 8, 9]) await program(`okhttp/${last}`, `number ${last}`, `203.0.113.${last}`);
     const { page, complaints } = mine;

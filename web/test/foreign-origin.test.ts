@@ -70,7 +70,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
   test.each([
     ['evil.test', false],
     ['app.example.localhost', true],
-  ])('%s cannot log anybody in or out, nor listen to notices', async (host, withCookie) => {
+  ])('%s cannot log anybody in or out, nor listen to notices', { tags: 'long' }, async (host, withCookie) => {
     const { page, context, complaints } = await visit(browser);
     const login = { email: ADMIN, password: PASSWORD, next: '/admin' };
     expect((await submit(page, host, '/login', login)).status).toBe(403);

@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
   const dialog = (name: string): Promise<void> => page.getByRole('dialog', { name }).waitFor();
   const noDialog = (): Promise<void> => page.getByRole('dialog').waitFor({ state: 'detached' });
 
-  test('in, and to a user by a part of the name', async () => {
+  test('in, and to a user by a part of the name', { tags: 'long' }, async () => {
     await page.goto(`${site.origin}/login?next=/admin`);
     await page.keyboard.type(ADMIN);
     await page.keyboard.press('Tab');
@@ -71,7 +71,9 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await hear(page, 'Nobody is logged in with this account.');
   });
 
-  test('one session, the chosen ones, all: each said, and the focus is on what came of it', async () => {
+  test('one session, the chosen ones, all: each said, and the focus is on what came of it', {
+    tags: 'long',
+  }, async () => {
     for (const name of ['phone', 'tablet', 'desk']) await start(name);
     await hear(page, '3 sessions');
     await press(page, 'Log out phone');

@@ -105,7 +105,9 @@ describe.skipIf(!hasChromium())('the login page', () => {
     },
   );
 
-  test('the server writes the form that the script would, element for element, in each language', async () => {
+  test('the server writes the form that the script would, element for element, in each language', {
+    tags: 'long',
+  }, async () => {
     const { page } = mine;
     const elements = `${site.origin}/pages/curfew-elements.js`;
     for (const language of variants(['pl', 'en', 'vi', 'zh'])) {

@@ -68,6 +68,7 @@ describe.skipIf(!hasChromium())('the pages', () => {
 
   test.each(variants(WALKS))(
     '%s: whole on a screen of 320 px, nothing is left in English, and axe finds nothing in either theme (turn %s)',
+    { tags: 'long' },
     async (locale, first) => {
       const { page, context, complaints } = await visit(browser, {
         locale,

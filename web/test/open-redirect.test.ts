@@ -70,7 +70,7 @@ describe.skipIf(!hasChromium())('no way to another origin', () => {
   test.each([
     ['with a script', true],
     ['without', false],
-  ])('after a login, %s', async (_name, javaScriptEnabled) => {
+  ])('after a login, %s', { tags: 'long' }, async (_name, javaScriptEnabled) => {
     const { page, context, complaints } = await visit(browser, { javaScriptEnabled });
     const asked = watch(context);
     for (const trick of TRICKS) {
@@ -87,7 +87,7 @@ describe.skipIf(!hasChromium())('no way to another origin', () => {
     await context.close();
   });
 
-  test('for whoever is logged in already, and after a logout', async () => {
+  test('for whoever is logged in already, and after a logout', { tags: 'long' }, async () => {
     const { page, context, complaints } = await visit(browser);
     const asked = watch(context);
     await page.goto(`${site.origin}/login`);

@@ -53,30 +53,34 @@ describe.skipIf(!hasChromium())('notices', () => {
       body: { scope: 'sessions', sessions: [sid] },
     });
 
-  test.each(variants(modes))('with %s: why and by whom, and then no socket any more', async (_, options) => {
-    const page = await openTab(context, stage.origin, options);
-    const phone = await openTab(await browser.newContext(), stage.origin, { notices: false });
-    await logIn(phone);
-    const sid = await logIn(page);
-    await connected(page);
-    const before = await changes(page);
-    // Another device's login is seen as well.
-    await logIn(phone);
-    await connected(page, before);
+  test.each(variants(modes))(
+    'with %s: why and by whom, and then no socket any more',
+    { tags: 'long' },
+    async (_, options) => {
+      const page = await openTab(context, stage.origin, options);
+      const phone = await openTab(await browser.newContext(), stage.origin, { notices: false });
+      await logIn(phone);
+      const sid = await logIn(page);
+      await connected(page);
+      const before = await changes(page);
+      // Another device's login is seen as well.
+      await logIn(phone);
+      await connected(page, before);
 
-    expect(await phone.evaluate(() => window.client.logout({ scope: 'others' }))).toMatchObject({
-      confirmed: true,
-    });
-    await expect.poll(() => heard(page)).toHaveLength(1);
-    const [why] = await heard(page);
-    expect(why).toMatchObject({ reason: 'logout', by: 'other_device', where: 'elsewhere', sessionId: sid });
-    await expect.poll(() => stage.sockets()).toBe(0);
-    // What is over is not tried again, and the address has never held anything but the address.
-    const upgrades = stage.requests.filter((one) => one.startsWith('UPGRADE'));
-    expect(upgrades).toEqual(['UPGRADE /v1/notices']);
-    expect(await sessionIn(page)).toBe(null);
-    await phone.context().close();
-  });
+      expect(await phone.evaluate(() => window.client.logout({ scope: 'others' }))).toMatchObject({
+        confirmed: true,
+      });
+      await expect.poll(() => heard(page)).toHaveLength(1);
+      const [why] = await heard(page);
+      expect(why).toMatchObject({ reason: 'logout', by: 'other_device', where: 'elsewhere', sessionId: sid });
+      await expect.poll(() => stage.sockets()).toBe(0);
+      // What is over is not tried again, and the address has never held anything but the address.
+      const upgrades = stage.requests.filter((one) => one.startsWith('UPGRADE'));
+      expect(upgrades).toEqual(['UPGRADE /v1/notices']);
+      expect(await sessionIn(page)).toBe(null);
+      await phone.context().close();
+    },
+  );
 
   test('three tabs have one socket, and when its tab is closed another has it; all are told', async () => {
     const tabs = [];

@@ -59,7 +59,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     }, scope);
   const told = (page: Page): Promise<unknown> => page.evaluate('window.told');
 
-  test.each(variants(modes))('with %s, in a page that stays', async (_, options) => {
+  test.each(variants(modes))('with %s, in a page that stays', { tags: 'long' }, async (_, options) => {
     const page = await openTab(context, stage.origin, options);
     const sid = await logIn(page);
     await context.setOffline(true);
@@ -81,6 +81,7 @@ describe.skipIf(!hasChromium())('offline', () => {
 
   test.each(variants(modes))(
     'with %s, and the page is loaded again before there is a network',
+    { tags: 'long' },
     async (_, options) => {
       const page = await openTab(context, stage.origin, options);
       const sid = await logIn(page);

@@ -31,43 +31,48 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
   });
   const strays = (): string[] => stage.requests.filter((one) => one.includes('/nowhere'));
 
-  test.each(variants(modes))('with %s every request and the socket keep the path', async (_, mode) => {
-    const page = await openTab(context, stage.origin, { ...mode, authority: `${stage.origin}/auth/` });
-    const sid = await logIn(page);
-    await expect.poll(() => stage.count('UPGRADE /v1/notices')).toBe(1);
-    expect(await sessionIn(page)).toBe(sid);
-    const fetched = await page.evaluate(async (password) => {
-      const list = await window.client.sessions();
-      const listed = await window.client.fetch('/auth/v1/sessions');
-      const renewed = await window.client.fetch('/auth/v1/session/confirm', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ password }),
+  test.each(variants(modes))(
+    'with %s every request and the socket keep the path',
+    { tags: 'long' },
+    async (_, mode) => {
+      const page = await openTab(context, stage.origin, { ...mode, authority: `${stage.origin}/auth/` });
+      const sid = await logIn(page);
+      await expect.poll(() => stage.count('UPGRADE /v1/notices')).toBe(1);
+      expect(await sessionIn(page)).toBe(sid);
+      const fetched = await page.evaluate(async (password) => {
+        const list = await window.client.sessions();
+        const listed = await window.client.fetch('/auth/v1/sessions');
+        const renewed = await window.client.fetch('/auth/v1/session/confirm', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ password }),
+        });
+        return [list.length, listed.status, renewed.status];
+      }, PASSWORD);
+      expect(fetched).toEqual([expect.any(Number), 200, 200]);
+      // Confirmed: another session has taken the place of the first, and nobody was logged out.
+      const next = await sessionIn(page);
+      expect(next).not.toBe(sid);
+      expect(await heard(page)).toEqual([]);
+
+      // Ended elsewhere, and told over the socket.
+      await expect.poll(() => stage.sockets()).toBe(1);
+      await stage.on.call('POST', '/v1/admin/logout', {
+        bearer: SERVICE_KEY,
+        body: { scope: 'sessions', sessions: [next] },
       });
-      return [list.length, listed.status, renewed.status];
-    }, PASSWORD);
-    expect(fetched).toEqual([expect.any(Number), 200, 200]);
-    // Confirmed: another session has taken the place of the first, and nobody was logged out.
-    const next = await sessionIn(page);
-    expect(next).not.toBe(sid);
-    expect(await heard(page)).toEqual([]);
+      await expect.poll(() => heard(page)).toMatchObject([{ where: 'elsewhere', sessionId: next }]);
 
-    // Ended elsewhere, and told over the socket.
-    await expect.poll(() => stage.sockets()).toBe(1);
-    await stage.on.call('POST', '/v1/admin/logout', {
-      bearer: SERVICE_KEY,
-      body: { scope: 'sessions', sessions: [next] },
-    });
-    await expect.poll(() => heard(page)).toMatchObject([{ where: 'elsewhere', sessionId: next }]);
-
-    await logIn(page);
-    expect(await page.evaluate(() => window.client.logout())).toMatchObject({ server: 'done', ended: 1 });
-    expect(strays()).toEqual([]);
-    expect(await context.cookies()).toEqual([]);
-  });
+      await logIn(page);
+      expect(await page.evaluate(() => window.client.logout())).toMatchObject({ server: 'done', ended: 1 });
+      expect(strays()).toEqual([]);
+      expect(await context.cookies()).toEqual([]);
+    },
+  );
 
   test.each(variants(modes))(
     'with %s a logout without a network is told below the path, also after a reload',
+    { tags: 'long' },
     async (_, mode) => {
       const options = { ...mode, authority: '/auth', notices: false };
       const page = await openTab(context, stage.origin, options);

@@ -89,7 +89,7 @@ describe.skipIf(!hasChromium())('a storm of refreshes', () => {
     });
     afterAll(() => stage?.close());
 
-    test(`${count} tabs, ${rounds} times each`, { timeout: 600_000 }, async () => {
+    test(`${count} tabs, ${rounds} times each`, { tags: 'long', timeout: 600_000 }, async () => {
       const context = await browser.newContext();
       if (old) await withoutNewApis(context);
       const tabs = await Promise.all(

@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium())('tabs', () => {
   test.each([
     ['BroadcastChannel', false],
     ['storage events', true],
-  ])('a logout in one is one in all, by %s', async (_, old) => {
+  ])('a logout in one is one in all, by %s', { tags: 'long' }, async (_, old) => {
     const context = await browser.newContext();
     if (old) await withoutNewApis(context);
     const tabs: Page[] = [];

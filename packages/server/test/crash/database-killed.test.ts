@@ -86,6 +86,7 @@ describe.skipIf(findPostgres() === undefined)('PostgreSQL killed under load', ()
   }
 
   test(`${OUTAGES} times: the server survives, serves again, and keeps what it has said`, {
+    tags: 'long',
     timeout: 600_000,
   }, async () => {
     const ledger = emptyLedger();

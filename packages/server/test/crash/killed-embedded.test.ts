@@ -6,6 +6,7 @@ import { killUnderLoad } from './rounds.ts';
 const ROUNDS = budget('CRASH_ROUNDS');
 
 test(`killed ${ROUNDS} times under load on the embedded database: every acknowledged logout and login stands`, {
+  tags: 'long',
   timeout: 1_200_000,
 }, async () => {
   // The first logout after each kill waits the lease out (verifier/test/killed-embedded.test.ts). Here it is about what is on disk.

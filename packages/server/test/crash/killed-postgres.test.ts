@@ -13,6 +13,7 @@ describe.skipIf(findPostgres() === undefined)('on a PostgreSQL that syncs to dis
   afterAll(() => postgres?.stop());
 
   test(`killed ${ROUNDS} times under load: every acknowledged logout and login stands`, {
+    tags: 'long',
     timeout: 1_200_000,
   }, async () => {
     // The nodes that died are waited for until they are found silent: a short lease keeps the rounds short.

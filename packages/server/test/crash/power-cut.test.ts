@@ -44,6 +44,7 @@ const open = (CURFEW_DATA: string, fsync: string): Promise<TestAuthority> =>
   });
 
 test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged logout and login stands`, {
+  tags: 'long',
   timeout: 1_200_000,
 }, async () => {
   const sides = rolling(SEED);

@@ -180,7 +180,7 @@ describe.skipIf(!hasChromium())('in a browser', () => {
       ['/v1/login', '/v1/logout', { scope: 'all' }, expect.objectContaining({ ended: 1 })],
     ] as const;
 
-    test.each(variants(setups))('%s', async (...setup) => {
+    test.each(variants(setups))('%s', { tags: 'long' }, async (...setup) => {
       const [, tls, settings, , leftovers] = setup;
       site = await openSite(tls, settings);
       const cleared = settings['CURFEW_CLEAR_SITE_DATA'] !== undefined;
@@ -225,21 +225,26 @@ describe.skipIf(!hasChromium())('in a browser', () => {
       { button: 'Log out', setup: second },
       { button: 'Log out everywhere', setup: first },
     ];
-    test.each(variants(buttons))('by the button "$button", $setup.0', async ({ button, setup }) => {
-      const [, tls, settings, , leftovers] = setup;
-      site = await openSite(tls, settings);
-      await fresh();
-      await withLeftovers(leftovers);
-      const left = await jar();
-      await enter();
-      await loggedIn(setup, left, button);
-      const where = button === 'Log out' ? page.getByRole('navigation') : page;
-      await where.getByRole('button', { name: button }).click();
-      if (button !== 'Log out') await page.getByRole('dialog').getByRole('button', { name: button }).click();
-      await page.getByText('True everywhere after').waitFor();
-      await expect.poll(jar, { message: button }).toEqual([]);
-      expect(await landsAt('/devices'), button).toBe('/login');
-    });
+    test.each(variants(buttons))(
+      'by the button "$button", $setup.0',
+      { tags: 'long' },
+      async ({ button, setup }) => {
+        const [, tls, settings, , leftovers] = setup;
+        site = await openSite(tls, settings);
+        await fresh();
+        await withLeftovers(leftovers);
+        const left = await jar();
+        await enter();
+        await loggedIn(setup, left, button);
+        const where = button === 'Log out' ? page.getByRole('navigation') : page;
+        await where.getByRole('button', { name: button }).click();
+        if (button !== 'Log out')
+          await page.getByRole('dialog').getByRole('button', { name: button }).click();
+        await page.getByText('True everywhere after').waitFor();
+        await expect.poll(jar, { message: button }).toEqual([]);
+        expect(await landsAt('/devices'), button).toBe('/login');
+      },
+    );
   });
 
   describe('a page of another site', () => {
@@ -295,7 +300,7 @@ describe.skipIf(!hasChromium())('in a browser', () => {
     test.each([
       ['evil.test', 401],
       ['app.example.test', 403],
-    ])('cannot log in or log out: %s', async (host, expected) => {
+    ])('cannot log in or log out: %s', { tags: 'long' }, async (host, expected) => {
       await fresh();
       // A form can be made to send JSON, but not to call it so.
       const body = JSON.stringify({ email: ADMIN, password: PASSWORD, transport: 'cookie', ignore: '' });

@@ -44,30 +44,26 @@ describe.each(backends())('the model, %s', (backend) => {
     if (MODEL_TALLY) console.table([...tally].toSorted(([a], [b]) => a.localeCompare(b)));
   });
 
-  test(
-    'no wrong session ended, none spared',
-    async () => {
-      let plays = 0;
-      await fc.assert(
-        fc.asyncProperty(commands, async (list) => {
-          const play = await Play.begin(stage);
-          for (const command of list) await play.run(command);
-          await finish(play);
-          plays++;
-          for (const [what, count] of play.tally) tally.set(what, (tally.get(what) ?? 0) + count);
-        }),
-        {
-          numRuns: RUNS,
-          examples: [[COUNTED_AT_THE_IDLE_END]],
-          interruptAfterTimeLimit: LIMIT_MS,
-          ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
-          ...(MODEL_PATH === undefined ? {} : { path: MODEL_PATH }),
-        },
-      );
-      expect(plays).toBeGreaterThan(0);
-    },
-    LIMIT_MS + 60_000,
-  );
+  test('no wrong session ended, none spared', { tags: 'long', timeout: LIMIT_MS + 60_000 }, async () => {
+    let plays = 0;
+    await fc.assert(
+      fc.asyncProperty(commands, async (list) => {
+        const play = await Play.begin(stage);
+        for (const command of list) await play.run(command);
+        await finish(play);
+        plays++;
+        for (const [what, count] of play.tally) tally.set(what, (tally.get(what) ?? 0) + count);
+      }),
+      {
+        numRuns: RUNS,
+        examples: [[COUNTED_AT_THE_IDLE_END]],
+        interruptAfterTimeLimit: LIMIT_MS,
+        ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
+        ...(MODEL_PATH === undefined ? {} : { path: MODEL_PATH }),
+      },
+    );
+    expect(plays).toBeGreaterThan(0);
+  });
 });
 
 /**

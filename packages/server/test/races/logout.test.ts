@@ -96,7 +96,7 @@ describe.each(backends())('logout, %s', (backend) => {
     await deadEverywhere(sessions);
   });
 
-  test('lists in opposite orders, while activity is written: nobody fails', async () => {
+  test('lists in opposite orders, while activity is written: nobody fails', { tags: 'long' }, async () => {
     await repeat(rounds, async () => {
       const user = await on.user();
       const sessions = await open(user.id, 60);
@@ -129,7 +129,9 @@ describe.each(backends())('logout, %s', (backend) => {
     });
   });
 
-  test('lists of users in opposite orders, each logging out and being changed meanwhile: nobody fails', async () => {
+  test('lists of users in opposite orders, each logging out and being changed meanwhile: nobody fails', {
+    tags: 'long',
+  }, async () => {
     await repeat(rounds, async () => {
       const users = await Promise.all(Array.from({ length: 12 }, () => on.user()));
       const ids = users.map((user) => user.id);
@@ -178,7 +180,7 @@ describe.each(backends())('logout, %s', (backend) => {
     }
   });
 
-  test('two others at once: never more than one session is left', async () => {
+  test('two others at once: never more than one session is left', { tags: 'long' }, async () => {
     await repeat(rounds, async () => {
       const user = await on.user();
       const sessions = await open(user.id, 4);

@@ -73,7 +73,7 @@ export function variants<One>(all: readonly One[]): readonly One[] {
   return all.slice(0, budget('VARIANTS'));
 }
 
-/** The files of a long run; undefined when this is none. */
+/** What a long run runs: of these files, the tests with the tag `long`; undefined when this is none. */
 export function longFiles(): string[] | undefined {
   return long ? [...new Set(Object.values(BUDGETS).flatMap(({ files }) => [...files]))] : undefined;
 }
