@@ -22,11 +22,11 @@ import { closeToOthers } from './private-directory.ts';
 import { statement } from './statement.ts';
 
 /*
- * A backup is a data directory like any other, with a list of its files. It is taken from the files, also while a server runs on
- * them: PostgreSQL's own recovery makes one state of them, as after a crash. Every commit is in the files when it is answered.
+ * A backup is a data directory with a list of its files. The files may be copied while a server runs: PostgreSQL's recovery makes
+ * one state of them, as after a crash. Every answered commit is in the files.
  */
 
-/** The backup, or what it was to become, is not what it must be. */
+/** The backup, or its target, is not usable. */
 export class BackupError extends Error {
   override name = 'BackupError';
 }
@@ -35,29 +35,29 @@ const LIST = 'backup.json';
 const KEY = 'curfew.key';
 const CONTROL = join('global', 'pg_control');
 const WAL = 'pg_wal';
-/** What a start makes anew. */
+/** Files that a start creates anew. */
 const LEFT_OUT = new Set(['postmaster.pid', 'postmaster.opts', 'pg_stat_tmp', CONTROL, WAL]);
-/** A checkpoint while the files are copied makes the copy worthless. One takes place once a minute at most. */
+/** A checkpoint during the copy makes it useless; there is at most one a minute. */
 const ATTEMPTS = 5;
 const MB = 2 ** 20;
-/** Left free on the disk. */
+/** Bytes to leave free on the disk. */
 const SPARE = 128 * MB;
 
 const counts = z.strictObject({ users: z.int(), sessions: z.int(), events: z.int() });
 const list = z.strictObject({
   format: z.literal(1),
   made_at: z.iso.datetime(),
-  /** Whether the key that encrypts the signing keys is in it; else it is the one in `CURFEW_KEY`. */
+  /** Whether the backup holds the key that encrypts the signing keys; if not, it is the one in `CURFEW_KEY`. */
   has_key: z.boolean(),
   counts,
   /** SHA-256 of each file, by its path. */
   files: z.record(z.string(), z.string()),
 });
 
-/** Opens the embedded database in a directory, which no server has. */
+/** Opens the embedded database in a directory that no server uses. */
 export type Open = (directory: string) => Promise<Database>;
 
-/** What stands in a backup's list, but for its files. */
+/** The header of a backup's list. */
 export type Backup = Omit<z.infer<typeof list>, 'files' | 'format'>;
 
 const count = statement<[], z.infer<typeof counts>>(
@@ -66,9 +66,10 @@ const count = statement<[], z.infer<typeof counts>>(
 );
 
 /**
- * Copies the embedded database in `directory` to `target`, which must not exist. Whatever was answered before the call is in it.
- * @param withKey whether the key in the directory is the one that is used
- * @param onFile hears each file that was copied; tests write to the database there
+ * Copies the embedded database in `directory` to `target`, which must not exist. The copy holds everything that was answered
+ * before the call.
+ * @param withKey whether the directory's own key is in use
+ * @param onFile called after each copied file; tests write to the database there
  * @throws BackupError
  */
 export async function backUp(
@@ -89,7 +90,7 @@ export async function backUp(
     await copyConsistently(join(directory, 'database'), join(unfinished, 'database'), onFile);
     if (withKey && existsSync(join(directory, KEY)))
       copyFileSync(join(directory, KEY), join(unfinished, KEY));
-    // Recovers, and closes in good order: what is in the files then needs no recovery.
+    // Runs recovery and closes the copy cleanly, so that it needs none later.
     const counted = await opened(unfinished, open, async (database) => (await count.run(database))[0]);
     if (!counted) throw new BackupError('the copy could not be counted.');
     for (const own of ['lock', 'lock.pid']) rmSync(join(unfinished, own), { force: true });
@@ -110,9 +111,9 @@ export async function backUp(
 }
 
 /**
- * Puts a backup into `directory`, which must hold no database, and begins a new epoch, so that nodes and verifiers that followed the
- * lost database begin anew. What was logged out since the backup is alive again.
- * @throws BackupError when a file is missing or changed; then, and whenever it throws, nothing is put there
+ * Restores a backup into `directory`, which must hold no database, and begins a new epoch, so that nodes and verifiers of the
+ * lost database begin anew. Sessions that were logged out since the backup are alive again.
+ * @throws BackupError when a file is missing or changed; whenever it throws, nothing is restored
  */
 export async function restore(source: string, directory: string, open: Open): Promise<Backup> {
   const { files, format: _, ...backup } = readList(source);
@@ -120,7 +121,7 @@ export async function restore(source: string, directory: string, open: Open): Pr
     if (!existsSync(join(source, path)) || hash(join(source, path)) !== digest)
       throw new BackupError(`${join(source, path)} is not the file that was backed up.`);
   closeToOthers(directory);
-  // Held to the end: nobody serves the copy before it has its epoch.
+  // Locked to the end, so that nobody serves the copy before it has its epoch.
   const unlock = lockDirectory(directory);
   const key = join(directory, KEY);
   const unfinished = mkdtempSync(join(directory, 'restoring-'));
@@ -150,7 +151,7 @@ export async function restore(source: string, directory: string, open: Open): Pr
   }
 }
 
-/** @throws BackupError when the directory is a backup: served as it is, it would pass for the database that was lost */
+/** @throws BackupError when the directory is a backup: served as it is, it would pass for the lost database */
 export function refuseBackup(directory: string): void {
   if (existsSync(join(directory, LIST)))
     throw new BackupError(
@@ -171,7 +172,7 @@ async function opened<T>(
   }
 }
 
-/** Before it is full: a server on the same disk would end. What it writes meanwhile needs room too. */
+/** Stops before the disk is full, which would end a server on it. The server's own writes need room too. */
 function refuseFullDisk(source: string, target: string): void {
   const needed = filesIn(source).reduce(
     (sum, path) => sum + (statSync(join(source, path), { throwIfNoEntry: false })?.size ?? 0),
@@ -195,7 +196,7 @@ function readList(source: string): z.infer<typeof list> {
   }
   const parsed = list.safeParse(read);
   if (!parsed.success) throw new BackupError(`${file} is not the list of a backup, or of a newer version.`);
-  // It may come from anywhere; nothing is written outside the directory.
+  // The list may come from anywhere: nothing is written outside the directory.
   for (const path of Object.keys(parsed.data.files))
     if ((path !== KEY && !/^database(\/[\w.-]+)+$/.test(path)) || path.split('/').includes('..'))
       throw new BackupError(`${file} names a file that is not of a database: ${path}.`);
@@ -203,9 +204,9 @@ function readList(source: string): z.infer<typeof list> {
 }
 
 /*
- * As a base backup does: first where recovery begins, then the data in whatever state, then the WAL that tells what has happened to it
- * since. Pages that were torn are whole in the WAL (`full_page_writes`). The control file says when a checkpoint has moved the
- * beginning meanwhile, after which WAL may be missing; so does a server that starts.
+ * In the order of a base backup: first the start of recovery, then the data in any state, then the WAL with all changes since.
+ * Torn pages are whole in the WAL (`full_page_writes`). The control file shows whether a checkpoint moved the start meanwhile,
+ * after which WAL may be missing; so does a server that starts.
  */
 async function copyConsistently(
   from: string,
@@ -243,7 +244,7 @@ async function copyTree(
     try {
       copyFileSync(join(from, path), join(to, path));
     } catch (error) {
-      // Dropped since the directory was read; the WAL says so, too.
+      // Dropped since the directory was read; the WAL says so too.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
     await onFile(path);

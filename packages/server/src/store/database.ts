@@ -8,16 +8,16 @@ export interface Database extends Queryable {
   /** Runs the work on one connection inside one transaction; rolls back when it throws. */
   transaction<T>(work: (on: Queryable) => Promise<T>, lane?: Lane): Promise<T>;
   /**
-   * Hears what other processes ring. Rings can be lost; `onGap` says that some may have been.
-   * @returns stops listening
+   * Listens for rings of other processes. Rings can be lost; `onGap` is called when some may have been.
+   * @returns a function that stops listening
    */
   listen(channel: string, onRing: (payload: string) => void, onGap: () => void): Promise<() => Promise<void>>;
-  /** Housekeeping that a PostgreSQL server does by itself; to be called each minute. */
+  /** Housekeeping that a PostgreSQL server does itself; call it each minute. */
   maintain?(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The database failed or did not answer. What was asked may or may not have happened. */
+/** The database failed or did not answer. The statement may or may not have run. */
 export class DatabaseError extends Error {
   override name = 'DatabaseError';
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { NodeFS } from '@electric-sql/pglite/nodefs';
 import { beforeRun } from './private-directory.ts';
 
-/** The disk did not take what the embedded database wrote: nothing that is not on it yet can be promised any more. */
+/** The disk refused a write of the embedded database: commits that are not on it yet cannot be promised. */
 export class DiskFailure extends Error {
   override name = 'DiskFailure';
   constructor(directory: string, what: string, code: string) {
@@ -15,7 +15,7 @@ export class DiskFailure extends Error {
   }
 }
 
-/** A file or directory, and an open one, of the engine's file system (Emscripten's NODEFS). */
+/** Files, directories and open files of the engine's file system (Emscripten's NODEFS). */
 type FileNode = { mode: number };
 type Stream = { nfd: number; node: FileNode };
 type Operation = (...parameters: unknown[]) => unknown;
@@ -28,9 +28,9 @@ interface Engine {
   };
 }
 
-/** By Emscripten's numbers: the disk, and not the caller, is at fault. */
+/** Emscripten's error numbers for faults of the disk. */
 const DISK_FAULTS: Record<number, string> = { 19: 'EDQUOT', 29: 'EIO', 51: 'ENOSPC', 69: 'EROFS' };
-/** An error at which the disk is at fault, as a failure of the disk; any other as it is. */
+/** Turns a fault of the disk into a DiskFailure; other errors pass. */
 export function diskFailureOf(directory: string, error: unknown): unknown {
   const code = codeOf(error);
   if (!Object.values(DISK_FAULTS).includes(code)) return error;
@@ -39,14 +39,13 @@ export function diskFailureOf(directory: string, error: unknown): unknown {
 
 const CHANGES = ['mknod', 'rename', 'unlink', 'rmdir', 'setattr'];
 
-/** What is answered where a directory cannot be synced: there it need not be, or cannot be helped. PostgreSQL agrees. */
+/** Errors of file systems that cannot sync directories. PostgreSQL ignores them too. */
 const NO_SYNC_OF_DIRECTORIES = ['EINVAL', 'EBADF', 'ENOTSUP', 'EPERM', 'EISDIR', 'EACCES'];
 
 /**
- * The same file system, with fsync, which the engine's own has not, and with an end to the process where the disk fails.
- * Nothing may be tried again then: after a failed fsync the kernel may have dropped the pages, and the next fsync says that
- * all is well.
- * @param onFailure ends the process. It must not throw: the engine would take that for an error of one statement.
+ * Adds fsync to the engine's file system, which has none, and ends the process when the disk fails. Retrying is not safe: after a
+ * failed fsync the kernel may have dropped the pages, and the next fsync succeeds.
+ * @param onFailure ends the process. It must not throw, because the engine would take that for an error of one statement.
  */
 export function withDisk(
   files: NodeFS,
@@ -65,7 +64,7 @@ export function withDisk(
 type Fail = (what: string, code: string) => never;
 
 function endOnFault({ NODEFS: { node_ops, stream_ops } }: Engine, fail: Fail): void {
-  // The whole of it: a disk that is nearly full takes a part and says nothing.
+  // All of it: a disk that is nearly full takes a part and reports success.
   stream_ops['write'] = (...parameters) => {
     const [stream, from, offset, length, position] = parameters as [
       Stream,
@@ -101,8 +100,8 @@ function endOnFault({ NODEFS: { node_ops, stream_ops } }: Engine, fail: Fail): v
 function addSync({ FS, NODEFS }: Engine, fail: Fail): void {
   const { node_ops, stream_ops } = NODEFS;
   /**
-   * Directories in which something was made. PostgreSQL syncs those that it renames in. That a file of a table is still found
-   * by its name, it leaves to the file system, and POSIX does not promise it.
+   * Directories with new entries. PostgreSQL syncs those that it renames in, and leaves the names of new table files to the file
+   * system, which POSIX does not promise to keep.
    */
   const changed = new Set<string>();
   const make = node_ops['mknod'] as Operation;
@@ -145,14 +144,14 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Renames what is on the disk already, and sees to it that the new name is there too. */
+/** Renames a file that is on the disk already, and syncs the new name. */
 export function renameDurably(from: string, to: string): void {
   renameSync(from, to);
   syncDirectory(dirname(to));
 }
 
 /**
- * Makes a file that is there whole after a power cut, or not at all.
+ * Writes a file so that after a power cut it is whole or absent.
  * @throws DiskFailure
  */
 export function writeDurably(path: string, text: string): void {
@@ -168,8 +167,8 @@ export function writeDurably(path: string, text: string): void {
 const AT_A_TIME = 32;
 
 /**
- * Syncs all that is in a directory, and its name: what a run without fsync left, or somebody else put there, may be in the
- * kernel's memory alone.
+ * Syncs a directory and everything in it: files of a run without fsync, or put there by others, may be in the kernel's memory
+ * only.
  * @throws DiskFailure
  */
 export async function syncAll(directory: string): Promise<void> {

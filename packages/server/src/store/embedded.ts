@@ -29,11 +29,11 @@ export class DirectoryInUse extends Error {
 }
 
 export interface EmbeddedOptions {
-  /** False, for tests and trials: a commit is not synced to the disk, and a power cut can undo it. */
+  /** False for tests and trials: a commit is not synced to the disk, and a power cut can undo it. */
   fsync?: boolean;
-  /** Hears what may take seconds, before it begins. */
+  /** Called before each step that may take seconds. */
   onStep?: (what: string) => void;
-  /** Called once no other process can have the directory, before it is opened; refuses it by throwing. */
+  /** Called when the directory is locked and before it is opened; it refuses the directory by throwing. */
   onLocked?: () => void;
   /** Ends the process: see `withDisk`. */
   onFailure: (failure: DiskFailure) => never;
@@ -41,8 +41,8 @@ export interface EmbeddedOptions {
 }
 
 /**
- * PGlite in a data directory: real PostgreSQL in this process, through the same driver. A commit is on the disk before it is
- * answered. Two processes on one directory would corrupt it, so the directory is locked first.
+ * Opens PGlite in a data directory: PostgreSQL in this process, through the same driver. A commit is on the disk before it is
+ * answered. The directory is locked first, because two processes on it would corrupt it.
  * @throws DirectoryInUse, OpenDirectory, DiskFailure
  */
 export async function openEmbedded(directory: string, options: EmbeddedOptions): Promise<Database> {
@@ -74,7 +74,7 @@ async function open(
     throw error;
   }
   const { createPgConfig } = await import('@electric-sql/pglite/node-postgres');
-  // One connection: two on this bridge would share one session, and one's rollback would undo the other's insert.
+  // One connection: two on this bridge would share a session, and a rollback of one would undo the other's insert.
   const pool = new pg.Pool(
     Object.assign(createPgConfig(engine), {
       max: 1,
@@ -84,7 +84,7 @@ async function open(
     }),
   );
   pool.on('error', () => undefined);
-  // Nothing can be kept for anybody; logouts and checks come first.
+  // One connection cannot be reserved; logouts and checks come first.
   const lanes = new Lanes(1, CONNECT_TIMEOUT_MS, timers);
 
   return {
@@ -106,7 +106,7 @@ async function open(
           client.release();
         }
       }),
-    // Nobody else can ring: this process is the only one.
+    // No other process can ring.
     listen: async () => async () => undefined,
     maintain: () => maintain((text) => lanes.run('other', () => pool.query(text))),
     async close() {
@@ -130,7 +130,7 @@ async function startEngine(
       ? `making the embedded database in ${directory}: this takes some seconds, once`
       : `opening the embedded database in ${directory}`,
   );
-  // Loaded only here: with PostgreSQL, Curfew starts without it.
+  // Imported here, so that Curfew on PostgreSQL starts without it.
   const [{ PGlite: Engine }, { NodeFS }] = await Promise.all([
     import('@electric-sql/pglite'),
     import('@electric-sql/pglite/nodefs'),
@@ -139,13 +139,14 @@ async function startEngine(
     mkdirSync(where, { recursive: true, mode: 0o700 });
     return Engine.create({
       fs: withDisk(withoutOthers(new NodeFS(where)), where, { fsync: durable, onFailure }),
-      // Half the memory of the default (measured), and enough for one machine.
+      // Half the default's memory (measured), and enough for one machine.
       postgresqlconf: 'shared_buffers = 16MB\n',
       startParams: durable ? durableParams(Engine.defaultStartParams) : Engine.defaultStartParams,
     });
   };
   if (isNew) {
-    // Beside it, and renamed when it is whole: a process that is killed meanwhile leaves nothing that looks like a database.
+    // Built beside it, and renamed when it is whole: a process that is killed meanwhile leaves nothing that looks like a
+    // database.
     const unfinished = join(directory, 'database.unfinished');
     rmSync(unfinished, { recursive: true, force: true });
     const made = await start(unfinished, false);
@@ -154,11 +155,11 @@ async function startEngine(
     if (fsync) await syncAll(unfinished);
     renameDurably(unfinished, dataDir);
   } else if (fsync) await syncAll(dataDir);
-  // PostgreSQL does not start where this file names no process, or another one, which is what a power cut may leave of it
-  // (CreateLockFile in miscinit.c). Nobody has the database: the directory is locked.
+  // A power cut can leave this file empty or with another process's id, and PostgreSQL then does not start (CreateLockFile in
+  // miscinit.c). The directory is locked, so no process uses the database.
   rmSync(join(dataDir, 'postmaster.pid'), { force: true });
   const engine = await start(dataDir, fsync);
-  // Of a directory that an earlier version has made.
+  // An earlier version may have created the directory.
   if (!isNew) await dropTemplates(engine);
   // The one session of this database; see postgres.ts.
   await engine.exec(
@@ -168,8 +169,8 @@ async function startEngine(
 }
 
 /**
- * PostgreSQL's template databases, of which no other is ever made here. VACUUM reaches only the database that one is connected
- * to, so theirs would grow old, and at two thousand million transactions PostgreSQL takes no more.
+ * PostgreSQL's template databases, of which no further database is made. VACUUM reaches only the connected database, so these
+ * would age until PostgreSQL refuses transactions, at about two thousand million.
  */
 async function dropTemplates(engine: PGlite): Promise<void> {
   const { rows } = await engine.query<{ datname: string }>(
@@ -178,13 +179,10 @@ async function dropTemplates(engine: PGlite): Promise<void> {
   for (const { datname } of rows) await engine.exec(`drop database ${datname}`);
 }
 
-/** So much of the write-ahead log is kept, and replayed after a crash, before there is a checkpoint. */
+/** The size of the write-ahead log at which a checkpoint runs; a crash replays this much. */
 const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024;
 
-/**
- * PGlite has neither checkpointer nor autovacuum: by itself it never throws away a write-ahead log or the old versions of
- * rows, and would fill the disk.
- */
+/** PGlite has neither checkpointer nor autovacuum: it never deletes write-ahead log or old row versions, and would fill the disk. */
 async function maintain(query: (text: string) => Promise<pg.QueryResult>): Promise<void> {
   const { rows: tables } = await query(
     `select s.relid::regclass::text as name from pg_stat_all_tables s join pg_class c on c.oid = s.relid
@@ -198,22 +196,19 @@ async function maintain(query: (text: string) => Promise<pg.QueryResult>): Promi
 }
 
 /**
- * PGlite's parameters but for the one that switches fsync off. By any other method than this one PGlite syncs nothing:
- * its fdatasync is empty. What comes on the command line no file of settings can undo.
+ * PGlite's parameters, without the one that switches fsync off. PGlite syncs with this method only, because its fdatasync is
+ * empty. No settings file can override the command line.
  */
 function durableParams(defaults: readonly string[]): string[] {
   const settings = ['wal_sync_method=fsync', 'synchronous_commit=on', 'full_page_writes=on'];
   return [...defaults.filter((one) => one !== '-F'), ...settings.flatMap((one) => ['-c', one])];
 }
 
-/**
- * SQLite's file lock, because the operating system takes it back from a process that is killed. A pid file would not
- * be: the one beside it only says who it is.
- */
+/** SQLite's file lock, because the operating system releases it when a process is killed. The pid file beside it only names the process. */
 export function lockDirectory(directory: string): () => void {
   const file = join(directory, 'lock');
   const holder = join(directory, 'lock.pid');
-  // One that is there is not opened: closing it would take this process's own lock away (POSIX record locks).
+  // An existing one is not opened: closing it would release this process's own lock (POSIX record locks).
   if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
   const lock = new DatabaseSync(file);
   try {
@@ -228,13 +223,13 @@ export function lockDirectory(directory: string): () => void {
   }
   writeFileSync(holder, `${process.pid} ${hostname()}\n`, { mode: 0o600 });
   return () => {
-    // First: the next one writes its own.
+    // Before the next process writes its own.
     rmSync(holder, { force: true });
     lock.close();
   };
 }
 
-/** `, 4711,` where that is a process of this machine, and it runs. */
+/** `, 4711,` for a running process of this machine. */
 function nameOf(holder: string): string {
   try {
     const [, pid, host] = /^(\d+) (.*)\n$/.exec(readFileSync(holder, 'utf8')) ?? [];
@@ -243,7 +238,7 @@ function nameOf(holder: string): string {
     process.kill(Number(pid), 0);
     return `, ${pid},`;
   } catch (error) {
-    // One that may not be signalled is there. The directory is this user's, but root's may have been at it.
+    // A process that may not be signalled exists. The directory is this user's, but root may have used it.
     return (error as NodeJS.ErrnoException).code === 'EPERM' ? ' of another user' : '';
   }
 }

@@ -18,10 +18,7 @@ interface EndRow {
   cut_reason: EndReason | null;
 }
 
-/*
- * A cut has ended sessions whose rows are marked a little later. Its event stands at the cut's own position; of several
- * cuts the one that was decided first.
- */
+/* A cut has ended sessions whose rows are marked later. Its event is at the cut's own position; of several cuts the first one counts. */
 const endsOf = statement<[sids: string[]], EndRow>(
   'ends_of_sessions',
   `select s.id, s.user_id, s.expires_at, s.idle_expires_at, s.idle_seconds, s.is_active, s.ended_at, s.ended_by, s.ended_reason,
@@ -39,7 +36,7 @@ const endsOf = statement<[sids: string[]], EndRow>(
   'check',
 );
 
-/** How sessions stand: one that has been purged is not among them. */
+/** The state of sessions. Purged ones are missing. */
 export async function readEnds(on: Queryable, sids: readonly string[]): Promise<EndFacts[]> {
   return (await endsOf.run(on, [...sids])).map((row) => ({
     sid: row.id,
@@ -64,11 +61,11 @@ const sessionOfSecret = statement<
   'check',
 );
 
-/** The session that a secret of ours opened, whether or not it still does. Null for a secret that is none of ours. */
+/** The session that a secret opened, alive or not. Null for an unknown secret. */
 export async function findSidOfSecret(
   on: Queryable,
   secret: { hash: Buffer; kind: TokenKind; id?: number },
-  /** Of the session's first secret of that kind, where the secret itself may have been purged. */
+  /** By the session's first secret of that kind, where the secret's own row may be purged. */
   firstHash: Buffer | null = null,
 ): Promise<string | null> {
   const [row] = await sessionOfSecret.run(on, secret.hash, secret.kind, firstHash);
@@ -81,7 +78,7 @@ const reasonOfSecret = statement<[hash: Buffer, kind: TokenKind], { reason: EndR
    where t.hash = $1 and t.kind = $2`,
 );
 
-/** What the row of the session says of its end that a secret of ours opened. Null when it says nothing. */
+/** How the session of a secret ended, by its row. Null when the row does not say. */
 export async function findReasonOfSecret(
   on: Queryable,
   secret: { hash: Buffer; kind: TokenKind },

@@ -4,16 +4,16 @@ import { bringLogBack } from './restored.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /*
- * The database's epoch: one history, as long as the database does not go back (docs/decisions/0020). Whatever a node takes for true
- * comes with the epoch that the same snapshot saw.
+ * The database's epoch: one history, until the database goes back (docs/decisions/0020). Each answer that a node relies on
+ * carries the epoch of the same snapshot.
  */
 
-/** What a statement adds to its row, besides the node's own beat. */
+/** The columns that a statement adds to its row, besides the node's own beat. */
 export type StandingRow = Pick<Standing, 'epoch' | 'settled'> & { moved: boolean; beat: number | null };
 
 /**
- * Whether this is another database than the one that the epoch was recorded in, or its rows were put back into the same: then
- * another transaction has written them than the one that they name.
+ * Whether the epoch was recorded in another database, or its rows were restored into the same one: then another transaction than
+ * the one that they name has written them.
  * @param i the alias of `incarnation`
  */
 export const movedOf = (i: string): string =>
@@ -22,7 +22,7 @@ export const movedOf = (i: string): string =>
 
 export const MOVED = `(select ${movedOf('i')} from incarnation i)`;
 
-/** Columns of `StandingRow` in any statement, but for the beat. `moved` is `foreign`, which is a word of SQL's. */
+/** The columns of `StandingRow` without the beat. `moved` is `foreign`, which is an SQL keyword. */
 export const STANDING = `(select epoch from incarnation) as epoch, (select settled from incarnation) as settled,
   ${MOVED} as moved`;
 
@@ -35,11 +35,11 @@ export const standingOf = ({ epoch, moved, settled, beat }: StandingRow): Standi
 
 const claim = statement<[], never>(
   'claim_incarnation',
-  // Nothing was given out yet that could be lost.
+  // Nothing that could be lost was given out yet.
   `update incarnation set identity = database_identity(), started = pg_postmaster_start_time() where identity is null`,
 );
 
-/** The first node on a new database says which one it is. To be called at every start, before the node joins. */
+/** Identifies a new database. Call it at every start, before the node joins. */
 export async function claimIncarnation(on: Queryable): Promise<void> {
   await claim.run(on);
 }
@@ -55,8 +55,8 @@ export async function readEpoch(on: Queryable): Promise<string> {
 
 const renew = statement<[seen: string, above: string], { epoch: string }>(
   'new_epoch',
-  // Positions begin above any that the lost history can have given out (see next_cut). Its sequence may have been left behind, too
-  // (logical replication).
+  // Positions begin above any that the lost history can have used (see next_cut). Its sequence may have been left behind (logical
+  // replication).
   `with renewed as (
      update incarnation set
        epoch = greatest(split_part(epoch, '.', 1)::bigint, split_part($2, '.', 1)::bigint) + 1 || '.'
@@ -72,8 +72,8 @@ const renew = statement<[seen: string, above: string], { epoch: string }>(
 );
 
 /**
- * Begins a new epoch in a database that has gone back, unless another node has done so in place of the one that was seen. The log
- * is made readable here first, where it came from another server.
+ * Begins a new epoch in a database that went back, unless another node has replaced the one that was seen. Makes the log readable
+ * first, if it came from another server.
  */
 export async function beginEpoch(database: Database, seen: string, above: string): Promise<void> {
   await bringLogBack(database);
@@ -86,7 +86,7 @@ const settled = statement<[epoch: string], never>(
   'node',
 );
 
-/** Whoever was fresh before the epoch is so no longer. */
+/** All leases from before the epoch have expired. */
 export async function settleEpoch(on: Queryable, epoch: string): Promise<void> {
   await settled.run(on, epoch);
 }

@@ -1,7 +1,7 @@
 import type { SigningAlgorithm } from '@curfew/protocol/claims';
 import { type Queryable, statement } from './statement.ts';
 
-/** A signing key as it lies in the database; `private_key` is PKCS #8, sealed where CURFEW_KEY is given. */
+/** A signing key in the database; `private_key` is PKCS #8, sealed if CURFEW_KEY is set. */
 export interface KeyRow {
   kid: string;
   alg: SigningAlgorithm;
@@ -46,7 +46,7 @@ const insert = statement<
 
 const lockKeys = statement<[], never>('lock_signing_keys', `select pg_advisory_xact_lock(7236401579)`);
 
-/** Stores a key. With `onlyFirst`, only while its algorithm has none yet: of nodes that start together one makes it. */
+/** Stores a key. With `onlyFirst`, only if its algorithm has none: of nodes that start together one creates it. */
 export async function insertKey(on: Queryable, key: KeyRow, onlyFirst: boolean): Promise<boolean> {
   const rows = await insert.run(
     on,

@@ -9,18 +9,18 @@ interface Group {
   waiting: (() => void)[];
 }
 
-/** One in so many goes to who would come last: a flood of checks leaves something for logins. */
+/** One in this many turns goes to the last lane, so that a flood of checks leaves something for logins. */
 const LAST_FIRST = 4;
 
 /**
- * Hands out a bounded number of connections. Of these each lane has some that no other takes: whatever holds up logins, by a
- * lock or by their number, holds up neither checks nor logouts, nor what a node needs to know of the log.
+ * Hands out a bounded number of connections. Each lane has some of its own: blocked or numerous logins delay neither checks nor
+ * logouts, nor the nodes' reading of the log.
  */
 export class Lanes {
   readonly #connections: number;
   readonly #patienceMs: number;
   readonly #timers: Timers;
-  /** In the order in which they are served. */
+  /** In the order of priority. */
   readonly #groups: Group[];
   readonly #of: Record<Lane, Group>;
   #served = 0;
@@ -30,7 +30,7 @@ export class Lanes {
     this.#patienceMs = patienceMs;
     this.#timers = timers;
     const group = (kept: number): Group => ({ kept, used: 0, waiting: [] });
-    // One alone is kept for nobody; two and three are shared by those that come first.
+    // A single connection is reserved for no lane; two or three are shared in order of priority.
     const one = connections > 1 ? 1 : 0;
     const fifth = Math.max(one, Math.floor(connections / 5));
     const ending = group(fifth);
@@ -42,8 +42,8 @@ export class Lanes {
   }
 
   /**
-   * Does work that takes one connection, as soon as its lane has one.
-   * @throws DatabaseError when it has none in time
+   * Runs work that needs a connection, as soon as its lane has one.
+   * @throws DatabaseError when there is none in time
    */
   async run<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
     const group = this.#of[lane];
@@ -82,7 +82,7 @@ export class Lanes {
     });
   }
 
-  /** Lets in whoever waits and has room now. */
+  /** Starts the waiting work that has a connection now. */
   #serve(): void {
     const order = ++this.#served % LAST_FIRST === 0 ? this.#groups.toReversed() : this.#groups;
     for (const group of order)

@@ -3,13 +3,13 @@ import { composed } from '../domain/email-address.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /*
- * Judged and counted in one order, which spends the attacker's budget first: the address, the pair, then the account. An
- * attempt that is refused counts for nothing: one address can use up no more of an account than its pair may.
+ * Limits are checked and counted in one order, which spends the attacker's budget first: address, pair, account. A refused
+ * attempt does not count: one address can use up no more of an account than its pair may.
  *
- * Attempts on a pair and an account are counted before the password is looked at and given back when it was right, so
- * that a hundred at once cannot all pass on the count of zero. For an address only failures count: behind one address
- * there may be a whole office, and what it has under way is bounded by the queue for hashing. A source from which the
- * account logged in before neither counts for the account nor is held up by it.
+ * Attempts on a pair and an account are counted before the password is verified and given back when it is right, so that a
+ * hundred at once cannot all pass at zero. For an address only failures count: there may be an office behind it, and its attempts
+ * under way are bounded by the hashing queue. A source from which the account has logged in before neither counts for the account
+ * nor is delayed by it.
  */
 const COUNT = `on conflict (key) do update set
      failures = case when l.window_ends <= $5 then 1 else l.failures + 1 end,
@@ -66,9 +66,8 @@ const countFailure = statement<[key: Buffer, now: Date, windowSeconds: number], 
 );
 
 /*
- * One key a statement: counting locks the pair before the account, and whoever locks two in another order can meet it. A
- * row that counts nothing goes, so that attempts that came to nothing leave none. For the account nothing was counted
- * where the source was familiar.
+ * One key a statement: counting locks the pair before the account, and another order could deadlock. A row with count 0 is
+ * deleted, so that successful attempts leave none. A familiar source was not counted for the account.
  */
 const giveBack = statement<[key: Buffer, familiar: Buffer | null, now: Date], never>(
   'give_back_login_attempt',
@@ -94,7 +93,7 @@ const sweep = statement<[now: Date], never>(
   `delete from login_limits where window_ends <= $1`,
 );
 
-/** The number of rows by a look at the index alone, stopped where it is enough to know. */
+/** The number of rows by the index alone, up to the bound. */
 const tooMany = statement<[limit: number], { over: number }>(
   'count_login_limits',
   `select greatest(0, count(*) - $1::bigint)::int as over from (select from login_limits limit $1::bigint + 100000) as counted`,
@@ -110,7 +109,7 @@ const keyOf = (kind: string, ...parts: string[]): Buffer =>
 
 export interface LoginAttempt {
   email: string;
-  /** The source, an IPv6 address as its /64; empty when it is not known. */
+  /** The source, an IPv6 address as its /64; empty when unknown. */
   source: string;
 }
 
@@ -124,7 +123,7 @@ interface LoginLimits {
 const FAMILIAR_SECONDS = 90 * 86_400;
 
 function keys(attempt: LoginAttempt): { pair: Buffer; address: Buffer; account: Buffer; familiar: Buffer } {
-  // As the index of users folds case: ASCII alone. Every spelling of the characters is one account's.
+  // Folds case as the index of users does, in ASCII only. Every spelling counts for one account.
   const email = composed(attempt.email).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return {
     pair: keyOf('pair', email, attempt.source),
@@ -134,10 +133,10 @@ function keys(attempt: LoginAttempt): { pair: Buffer; address: Buffer; account: 
   };
 }
 
-/** Where no address is known (a host that passes none) everybody would share one: only the account is counted. */
+/** Without a known address all clients would share one limit: only the account is counted. */
 const isKnown = (attempt: LoginAttempt): boolean => attempt.source !== '';
 
-/** Counts an attempt. Returns the seconds to wait when a limit is passed, or null. */
+/** Counts an attempt. Returns the seconds to wait when a limit is passed, else null. */
 export async function countAttempt(
   on: Queryable,
   attempt: LoginAttempt,
@@ -170,7 +169,7 @@ export async function forgiveAttempt(on: Queryable, attempt: LoginAttempt, now: 
   await rememberPair.run(on, familiar, new Date(now.getTime() + FAMILIAR_SECONDS * 1000), pair);
 }
 
-/** The password was wrong, or there is no such account. */
+/** The password was wrong, or the account does not exist. */
 export async function countFailedAttempt(
   on: Queryable,
   attempt: LoginAttempt,
@@ -180,18 +179,18 @@ export async function countFailedAttempt(
   if (isKnown(attempt)) await countFailure.run(on, keys(attempt).address, now, limits.windowSeconds);
 }
 
-/** An attempt that never came to look at the password (overload) does not count. */
+/** An attempt whose password was not verified (overload) does not count. */
 export async function uncountAttempt(on: Queryable, attempt: LoginAttempt, now: Date): Promise<void> {
   const { account, familiar, pair } = keys(attempt);
   await giveBack.run(on, account, isKnown(attempt) ? familiar : null, now);
   if (isKnown(attempt)) await giveBack.run(on, pair, null, now);
 }
 
-/** More rows than this are not kept: those go first whose window is over soonest. */
+/** The most rows to keep: those whose window ends first go first. */
 const MAX_ROWS = 1_000_000;
 const DROP_AT_ONCE = 10_000;
 
-/** Forgets windows that are over, and holds the table to its bound. */
+/** Deletes expired windows, and the excess over the bound. */
 export async function sweepLimits(on: Queryable, now: Date, maxRows: number = MAX_ROWS): Promise<void> {
   await sweep.run(on, now);
   let [{ over } = { over: 0 }] = await tooMany.run(on, maxRows);

@@ -2,11 +2,11 @@ import { UNEXPIRED } from './sessions.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /*
- * How many sessions are alive. The view open_sessions says it of each, with four looks at the cuts: too slow for a million.
- * Here the rows are counted that say so themselves, less what cuts have ended whose rows are not marked yet. Those are the
- * cuts at or above the first event that the marker has not surely dealt with. Sessions of disabled and deleted users are
- * over by a cut too. A transaction that stays open keeps the marker's cursor: with more events above it than are looked at, every cut is
- * taken for unmarked, which costs more and says the same.
+ * Counts sessions that are alive. The view open_sessions decides for each with four looks at the cuts, which is too slow for a
+ * million. Here the rows that look alive are counted, minus those ended by cuts whose rows are not marked yet: the cuts at or
+ * above the first event that the marker may not have processed. Cuts also end the sessions of disabled and deleted users. A
+ * transaction that stays open holds the marker's cursor: with too many events above it, every cut counts as unmarked, which costs
+ * more and gives the same number.
  */
 
 const anyUnmarked = statement<[most: number], { first: number | null }>(
@@ -16,13 +16,10 @@ const anyUnmarked = statement<[most: number], { first: number | null }>(
    from (select position, type, scope from events
      where xid >= (select cursor from readers where name = 'marker') order by xid limit $1) e`,
 );
-/** Events that are looked at for cuts: a count may not walk through the log. */
+/** The most events to search for cuts: a count may not scan the log. */
 const LOOKED_AT = 10_000;
 
-/**
- * By the index, then by what nearly all of them show: the idle end never lies beyond the absolute one. Only of those that have been idle
- * since is it looked at whether they may be in use.
- */
+/** By the index, then by the idle end, which never exceeds the absolute one. Only rows that are past it are checked for recent use. */
 const LIVES = `s.is_active and s.idle_expires_at > $1::timestamptz - interval '12 seconds'
   and (s.idle_expires_at > $1 or (${UNEXPIRED}))`;
 
@@ -38,7 +35,7 @@ const countMarkedOfClient = statement<[now: Date, clientId: string], { count: nu
 
 const countMarkedByClient = statement<[], { client_id: string; count: number }>(
   'count_active_sessions_of_clients',
-  // By the index alone. What has run out unused says so itself within a minute.
+  // By the index alone. A session that expired unused is marked within a minute.
   `select client_id, count(*) as count from user_sessions where is_active group by client_id`,
 );
 
@@ -63,7 +60,7 @@ const countBesideCuts = statement<[now: Date, first: number], { client_id: strin
    group by s.client_id`,
 );
 
-/** How many sessions are alive, all in all, or of one application. */
+/** The number of sessions alive, in all or of one application. */
 export async function countLiveSessions(
   on: Queryable,
   now: Date,
@@ -80,7 +77,7 @@ export async function countLiveSessions(
   return rows[0]?.count ?? 0;
 }
 
-/** How many are alive of each application that has any; some that ran out within the last minute may be among them. */
+/** The number of sessions alive of each application that has any; sessions that expired within the last minute may be included. */
 export async function countLiveByClient(on: Queryable, now: Date): Promise<Map<string, number>> {
   const [unmarked] = await anyUnmarked.run(on, LOOKED_AT);
   const first = unmarked?.first ?? null;

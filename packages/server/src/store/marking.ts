@@ -12,7 +12,7 @@ const unmarked = statement<
      and ($4::text is null or s.device_id = $4)`,
 );
 
-/** How many rows a cut has ended that do not say so yet. For showing how the marking goes on; nothing waits for it. */
+/** The number of rows that a cut has ended and that are not marked yet. For display only. */
 export async function countUnmarked(on: Queryable, target: CutTarget): Promise<number> {
   const userIds = target.scope === 'users' ? target.userIds : 'userId' in target ? [target.userId] : null;
   const clientId = target.scope === 'client' ? target.clientId : null;

@@ -48,7 +48,7 @@ interface Applied {
   checksum: string;
 }
 
-/** Compares the program's migrations with those of the database, and answers the ones that are missing there. */
+/** Compares the program's migrations with the database's, and returns the missing ones. */
 function missingFrom(own: Migration[], applied: Applied[]): Migration[] {
   for (const there of applied) {
     const known = own.find((migration) => migration.number === there.number);
@@ -62,7 +62,7 @@ function missingFrom(own: Migration[], applied: Applied[]): Migration[] {
   return own.filter((migration) => !applied.some((there) => there.number === migration.number));
 }
 
-/** Tables made under another search_path than ours would not be found, and made a second time. */
+/** Tables created under another search_path would not be found, and be created twice. */
 const ELSEWHERE = `select nspname as schema from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where relname = 'schema_migrations' and to_regclass('schema_migrations') is null
     and to_regclass(quote_ident(nspname) || '.open_sessions') is not null
@@ -80,7 +80,7 @@ async function refuseElsewhere(run: (text: string) => Promise<{ rows: unknown[] 
 const APPLIED = 'select number, name, checksum from schema_migrations order by number';
 
 /**
- * The names of the migrations that the database lacks, all of them when it is empty. Changes nothing.
+ * The names of the migrations that the database lacks; all of them when it is empty. Changes nothing.
  * @throws SchemaMismatch as `migrate`
  */
 export async function missingMigrations(on: Queryable): Promise<string[]> {
@@ -93,11 +93,11 @@ export async function missingMigrations(on: Queryable): Promise<string[]> {
 }
 
 /**
- * Brings the schema up to this program's, one transaction in all, under a lock. Running it again does nothing.
- * @param onMigration hears each name before it is applied
- * @param onWait hears once of each thing that is waited for
+ * Brings the schema up to date, in one transaction, under a lock. Idempotent.
+ * @param onMigration called with each name before it is applied
+ * @param onWait called once for each thing that is waited for
  * @returns the names of the migrations that were applied
- * @throws SchemaMismatch when the schema is newer than this program, or a migration that was applied reads differently
+ * @throws SchemaMismatch when the schema is newer than this program, or an applied migration differs
  */
 export function migrate(
   database: Database,
@@ -116,7 +116,7 @@ export function migrate(
       const patient = missing.length > 0 ? await unhurried(on) : on;
       for (const { number, name, sql, checksum } of missing) {
         onMigration(name);
-        // Without values the driver takes the simple protocol, which runs a file of many statements.
+        // Without values the driver uses the simple protocol, which runs a file of many statements.
         await patient.query({ text: sql } as { text: string; values: unknown[] });
         await run('insert into schema_migrations (number, name, checksum) values ($1, $2, $3)', [
           number,

@@ -9,23 +9,23 @@ import { unhurried } from './start-lock.ts';
 import type { Queryable } from './statement.ts';
 
 /*
- * Everything, from the embedded database into an empty PostgreSQL, in one transaction there: it is all there, or nothing is. Rows
- * cross as JSON that the databases themselves write and read, so that no value passes through numbers or dates of ours.
+ * Moves everything from the embedded database into an empty PostgreSQL, in one transaction there: all or nothing. Rows cross as
+ * JSON that the databases write and read, so that no value is converted by JavaScript.
  */
 
-/** The source or the target is not what it must be. Nothing was moved. */
+/** The source or the target is not usable. Nothing was moved. */
 export class MoveError extends Error {
   override name = 'MoveError';
 }
 
-/** Where the database of a directory went, or is going. */
+/** The target of a move, finished or under way. */
 export class Moved extends Error {
   override name = 'Moved';
 }
 
 const NOTE = 'moved.json';
 const note = z.strictObject({
-  /** Of this move; the target says it, too, from the commit on. */
+  /** The move's id; the target has it too, from the commit on. */
   id: z.uuid(),
   /** Without user and password. */
   to: z.string(),
@@ -35,9 +35,9 @@ const note = z.strictObject({
 });
 type Note = z.infer<typeof note>;
 
-/** Of the process that ran last, and of the migrations: the target has its own. */
+/** Tables of the last process and of the migrations: the target has its own. */
 const NOT_MOVED = new Set(['nodes', 'schema_migrations']);
-/** Blocks of a table in one statement: half a megabyte of rows. */
+/** Table blocks in one statement: half a megabyte of rows. */
 const BLOCKS = 64;
 
 export interface MovedTable {
@@ -50,7 +50,7 @@ function readNote(directory: string): Note | null {
   return existsSync(file) ? note.parse(JSON.parse(readFileSync(file, 'utf8'))) : null;
 }
 
-/** @throws Moved when the directory's database is somewhere else by now, or may be */
+/** @throws Moved when the directory's database was moved, or may have been */
 export function refuseMoved(directory: string): void {
   const left = readNote(directory);
   if (left?.done)
@@ -64,10 +64,10 @@ export function refuseMoved(directory: string): void {
 }
 
 /**
- * Moves the database of a directory, on which no server may run, into an empty PostgreSQL. Run again after a move that was
- * broken off, it goes on or finds that all is there.
+ * Moves the database of a directory, which no server may use, into an empty PostgreSQL. A repeated call after an interruption
+ * continues, or finds the move complete.
  * @param to the target's address without its secrets
- * @param onTable hears each table before its rows, and how many it has
+ * @param onTable called with each table before its rows, and their number
  * @throws MoveError, DirectoryInUse
  */
 export async function moveDatabase(
@@ -110,7 +110,7 @@ export async function moveDatabase(
         whole = true;
       });
     } catch (error) {
-      // Where the commit was asked for, nobody knows what became of it: the next run finds out.
+      // The outcome of a requested commit may be unknown: the next run finds out.
       if (!whole) rmSync(join(directory, NOTE));
       throw error;
     }
@@ -127,7 +127,7 @@ const finish = (directory: string, begun: Note): void =>
 const rowsOf = async <T>(on: Queryable, text: string, ...values: unknown[]): Promise<T[]> =>
   (await on.query({ text, values })).rows as T[];
 
-/** The tables, those that are referred to before those that refer. */
+/** The tables, referenced ones first. */
 async function tablesOf(on: Queryable): Promise<string[]> {
   const found = await rowsOf<{ name: string; needs: string[] }>(
     on,
@@ -148,13 +148,13 @@ async function tablesOf(on: Queryable): Promise<string[]> {
   return ordered;
 }
 
-/** Rows, and a sum over all of them that does not depend on their order. */
+/** Rows, and a sum over all of them that is independent of their order. */
 type Sums = Map<string, { rows: number; sum: string }>;
 
 async function sumsOf(on: Queryable, tables: readonly string[]): Promise<Sums> {
   const sums: Sums = new Map();
   for (const table of tables) {
-    // What tells databases apart differs, and is put right by the first node.
+    // The databases' identity differs; the first node corrects it.
     const columns = table === 'incarnation' ? `to_jsonb(t) - 'written'` : 'to_jsonb(t)';
     const [row] = await rowsOf<{ rows: number; sum: string }>(
       on,
@@ -173,7 +173,7 @@ async function refuseFull(target: Database, tables: readonly string[]): Promise<
   }
 }
 
-/** The move that has filled the target, if one has. */
+/** The move that has filled the target, if any. */
 async function noted(target: Queryable): Promise<string | null> {
   const [row] = await rowsOf<{ text: string | null }>(
     target,
@@ -197,7 +197,7 @@ async function copy(
       `select pg_relation_size($1::regclass) / current_setting('block_size')::bigint as blocks`,
       table,
     );
-    // Nobody writes to the source: rows stay where they are.
+    // Nothing writes to the source, so rows stay where they are.
     for (let block = 0; block < (size?.blocks ?? 0); block += BLOCKS) {
       const [page] = await rowsOf<{ rows: string | null }>(
         source,

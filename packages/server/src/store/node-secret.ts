@@ -8,8 +8,8 @@ const make = statement<[secret: Buffer], never>(
 const read = statement<[], { secret: Buffer }>('node_secret', `select secret from node_secrets`);
 
 /**
- * The secret by which the nodes of this database know each other where no key is set, made when there is none yet. Who may not
- * write sessions does not see it (row security).
+ * The secret for the nodes' MACs where no key is set; created if there is none. Row security hides it from roles that may not
+ * write sessions.
  */
 export async function readNodeSecret(on: Queryable, fresh: Buffer): Promise<Buffer> {
   const [known] = await read.run(on);

@@ -2,8 +2,8 @@ import type { Standing } from '@curfew/protocol/node';
 import { movedOf, STANDING, type StandingRow, standingOf } from './epoch.ts';
 import { type Queryable, statement } from './statement.ts';
 
-// Every beat is a position of its own: whoever still means to take an earlier registration out must not hit this one.
-// A registration whose answer was lost is repeated later, and counts from then.
+// Every beat is a new position: an attempt to deregister the node by an earlier beat must not match. A registration whose answer
+// was lost is repeated later, and counts from then.
 const register = statement<[id: string, now: Date], StandingRow & { raised: number; now: Date }>(
   'register_node',
   `with before as (select beat from nodes where id = $1)
@@ -13,7 +13,7 @@ const register = statement<[id: string, now: Date], StandingRow & { raised: numb
   'node',
 );
 
-/** What a node is told of a beat of its own: the new one, and the database's clock. */
+/** The answer to a node's own beat: the new beat, and the database's clock. */
 export type Beaten = Standing & { raised: number; now: Date };
 
 /** Registers a node. From the commit on every logout waits for it. */
@@ -31,18 +31,18 @@ const beat = statement<[id: string], StandingRow & { raised: number | null; now:
   'node',
 );
 
-/** Says that the node lives, if it is registered. */
+/** Raises the beat of a registered node. */
 export async function beatNode(on: Queryable, id: string): Promise<Beaten> {
   const [row] = await beat.run(on, id);
   if (!row) throw new Error('the database gave no time');
-  // Taken out by another node while this statement waited for it.
+  // Another node deregistered it while this statement waited.
   const there = row.raised !== null;
   return { ...standingOf(row), beat: there ? row.beat : null, raised: row.raised ?? 0, now: row.now };
 }
 
 const remove = statement<[id: string], never>('remove_node', `delete from nodes where id = $1`, 'node');
 
-/** Takes a node out that answers from memory no longer. */
+/** Deregisters a node that no longer answers from memory. */
 export async function removeNode(on: Queryable, id: string): Promise<void> {
   await remove.run(on, id);
 }
@@ -53,7 +53,7 @@ const removeSilent = statement<[id: string, beat: number, epoch: string], { id: 
   'node',
 );
 
-/** Takes a node out whose beat still is what it was when it was last seen to move. In another epoch that beat may be another's. */
+/** Deregisters a node whose beat has not moved since it was seen. In another epoch the same beat may be another node's. */
 export async function removeSilentNode(
   on: Queryable,
   id: string,
@@ -63,7 +63,7 @@ export async function removeSilentNode(
   return (await removeSilent.run(on, id, seenBeat, epoch)).length > 0;
 }
 
-// Each logout waits for it, so as little as it can be: one look at each table, and no lists for the driver to read.
+// Each logout waits for it, so it is minimal: one look at each table, and no arrays for the driver to parse.
 const all = statement<[], Omit<StandingRow, 'beat'> & { id: string | null; beat: number | null }>(
   'all_nodes',
   `select i.epoch, i.settled, ${movedOf('i')} as moved, n.id, n.beat
@@ -71,7 +71,7 @@ const all = statement<[], Omit<StandingRow, 'beat'> & { id: string | null; beat:
   'node',
 );
 
-/** The registry. @param asking the node that asks */
+/** The registry. @param asking the asking node */
 export async function readNodes(
   on: Queryable,
   asking: string,
@@ -88,7 +88,7 @@ const list = statement<[], { id: string; started_at: Date }>(
   `select id, started_at from nodes order by started_at, id limit 1000`,
 );
 
-/** The nodes for showing, the oldest first. */
+/** The nodes for display, the oldest first. */
 export function listNodes(on: Queryable): Promise<{ id: string; started_at: Date }[]> {
   return list.run(on);
 }
@@ -115,7 +115,7 @@ const identity = statement<[], { name: string }>(
    from pg_database where datname = current_database()`,
 );
 
-/** A name that no other database has: of the cluster, and in it. */
+/** A name that no other database has: of the cluster, and of the database in it. */
 export async function readIdentity(on: Queryable): Promise<string> {
   const [row] = await identity.run(on);
   if (!row) throw new Error('the database gave no name');

@@ -8,7 +8,7 @@ import { openEmbedded } from './embedded.ts';
 import { refuseMoved } from './move.ts';
 import { openPostgres } from './postgres.ts';
 
-/** The database of the settings, as it is: nothing is migrated. */
+/** Opens the configured database without migrating it. */
 export function openDatabase(
   config: Config,
   log: Logger,
@@ -24,7 +24,7 @@ export function openDatabase(
       fsync: database.fsync,
       timers,
       ...(onStep && { onStep }),
-      // A move that is under way has the directory.
+      // A move under way holds the directory.
       onLocked: () => refuseMoved(database.directory),
       onFailure: (failure) => endProcess(log, failure),
     });

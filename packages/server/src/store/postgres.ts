@@ -21,8 +21,8 @@ const CONNECT_TIMEOUT_MS = 3000;
 const RECONNECT_MS = 250;
 
 /**
- * Positions and user ids come back as numbers: both count up from 1, and 2^53 of them outlast us. `pg` would give
- * strings. Set for our connections alone, never for the whole process.
+ * Returns positions and user ids as numbers: both count up from 1 and will not reach 2^53. `pg` would return strings. Set for
+ * these connections only, not for the process.
  */
 export const numericBigints: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
@@ -41,15 +41,15 @@ function toSafeNumber(text: string): number {
 
 interface PostgresOptions {
   url: string;
-  /** An address that goes past a pooler, to listen at. Null: `url`, unless there is a pooler. */
+  /** The address that bypasses a pooler, for listening. Null: `url`, unless there is a pooler. */
   directUrl?: string | null;
   /** Null: PostgreSQL's default, "$user" and public. */
   schema?: string | null;
   pool: number;
-  /** False behind a pooler, which gives each transaction another session: each brings its settings along. */
+  /** False behind a pooler, which gives each transaction another session: each then sends its settings along. */
   statementNames: boolean;
   log: Logger;
-  /** Default: the real ones. The driver has its own. */
+  /** Default: the real ones. The driver uses its own timers. */
   timers?: Timers;
 }
 
@@ -62,19 +62,19 @@ export function openPostgres(options: PostgresOptions): Database {
     pipeline: !statementNames,
     max: options.pool,
     idleTimeoutMillis: 0,
-    // The server gives up on a statement, and the driver on a server that does not answer at all.
+    // The server cancels a slow statement; the driver gives up on a server that does not answer at all.
     query_timeout: STATEMENT_TIMEOUT_MS + 1000,
-    // The pool waits for what it returns, which its types do not say.
+    // The pool waits for this promise, which its types do not say.
     onConnect: (client): unknown => prove(client, statementNames ? null : begin),
   });
-  // Without these a connection that the server closes would end the process: an idle one, and one in use.
+  // Without these listeners a connection that the server closes would end the process, idle or in use.
   pool.on('error', (err) => log.warn({ err }, 'a database connection was lost'));
   pool.on('connect', (client) => client.on('error', () => undefined));
 
-  /** Each lets go of a connection that listens, so that it is made anew. */
+  /** Closes each listening connection, so that a new one is opened. */
   const renewals = new Set<() => void>();
   const refused = (error: unknown): never => {
-    // Where a statement finds a read-only database, whoever listens may listen to one as well: nobody rings there.
+    // If a statement found a read-only database, the listening connections may be to one as well, where nobody rings.
     if (isReadOnly(error)) for (const renew of renewals) renew();
     return explainRefusal(error);
   };
@@ -97,7 +97,7 @@ export function openPostgres(options: PostgresOptions): Database {
       broken ||= isReadOnly(error);
       return refused(error);
     } finally {
-      // A connection that could not even roll back is broken, and one to a read-only database of no use: thrown away.
+      // A connection that could not roll back, or is to a read-only database, is closed.
       client.release(broken);
     }
   };
@@ -126,14 +126,14 @@ export function openPostgres(options: PostgresOptions): Database {
 
 const nameless = (on: Queryable): Queryable => ({ query: ({ name: _name, ...config }) => on.query(config) });
 
-/** A statement with its own transaction, in one way there and back. */
+/** Runs a statement in its own transaction, in one round trip. */
 async function queryAlone(
   pool: pg.Pool,
   begin: string,
   config: Parameters<Queryable['query']>[0],
 ): Promise<pg.QueryResult> {
   const client = await pool.connect();
-  // When one fails the server refuses what follows, and rolls back at the commit.
+  // After a failure the server refuses the rest, and the commit rolls back.
   const [begun, asked, done] = await Promise.allSettled([
     client.query(begin),
     nameless(client).query(config),
@@ -145,7 +145,7 @@ async function queryAlone(
   return (asked as PromiseFulfilledResult<pg.QueryResult>).value;
 }
 
-/** What of an address would stand above what is set here. */
+/** Parameters of an address that would override what is set here. */
 const SET_HERE = [
   'options',
   'statement_timeout',
@@ -155,7 +155,7 @@ const SET_HERE = [
   'client_encoding',
 ];
 
-/** How to reach the address, and nothing that a pooler refuses. */
+/** Connection options that no pooler refuses. */
 function addressOf(url: string): pg.ClientConfig & { given: string } {
   const [place = '', parameters = ''] = url.split(/\?(.*)/s);
   const kept = new URLSearchParams(parameters);
@@ -171,14 +171,14 @@ function addressOf(url: string): pg.ClientConfig & { given: string } {
   };
 }
 
-/** The same with a session that has everything set for as long as it lasts. */
+/** Connection options for a session that keeps its settings. */
 function sessionAt(url: string, schema: string | null): pg.ClientConfig {
   const { given, ...address } = addressOf(url);
   return { ...address, options: startupOptions(schema, given) };
 }
 
 /**
- * Looks at a new connection before it is used.
+ * Checks a new connection before it is used.
  * @param begin begins a transaction with the settings, where the session has none
  * @throws UnfitDatabase
  */
@@ -207,8 +207,8 @@ async function listenForRings(
     const next = new pg.Client(settings);
     let listening = false;
     const onLost = (err?: Error): void => {
-      // An attempt that fails is seen here and by who waits for it: only one of the two may try again, or the attempts
-      // double with each failure and take every connection of a database that comes back.
+      // A failed attempt is seen here and by its waiter. Only one of the two may retry, or attempts double with each failure and
+      // take every connection of a database that comes back.
       if (!listening || closed) return;
       listening = false;
       log.warn({ err }, 'the listening connection to the database was lost; reading the log by polling');
@@ -222,7 +222,7 @@ async function listenForRings(
       await prove(next, null);
       await next.query(`listen ${pg.escapeIdentifier(channel)}`);
     } catch (error) {
-      // Not waited for: a connection that is half open may take its time, and its failure has been reported.
+      // Not awaited: a half-open connection may take long to close, and its failure has been reported.
       next.end().catch(() => undefined);
       throw error;
     }

@@ -19,8 +19,8 @@ export class OpenDirectory extends Error {
 const OTHERS = 0o077;
 
 /**
- * Makes the data directory, or makes sure that it is its user's alone, as PostgreSQL does with its own: signing keys, password
- * hashes and sessions lie in it. One that is empty is closed to others; in one that is closed, what is open is closed too.
+ * Creates the data directory, or checks that only its user can access it, as PostgreSQL does: it holds signing keys, password
+ * hashes and sessions. An empty one is closed to others; in a closed one, open files are closed too.
  * @throws OpenDirectory
  */
 export function closeToOthers(directory: string): void {
@@ -28,7 +28,7 @@ export function closeToOthers(directory: string): void {
   const probe = mkdtempSync(join(directory, 'probe-'));
   const made = statSync(probe);
   rmdirSync(probe);
-  // Windows, and file systems like FAT, have no such modes, or the same owner for everything.
+  // Windows and file systems like FAT have no such modes, or one owner for everything.
   if (process.getuid === undefined || (made.mode & OTHERS) !== 0 || made.uid !== process.geteuid?.()) return;
   const { mode, uid } = statSync(directory);
   if (uid !== made.uid)
@@ -55,12 +55,12 @@ function closeInside(directory: string): void {
   }
 }
 
-/** What of PGlite's file system makes files and sets their modes: it gives every file to everybody, whatever the umask. */
+/** The parts of PGlite's file system that create files and set their modes: they open every file to everybody, whatever the umask. */
 interface Modes {
   FS: Record<'chmod' | 'mknod', (path: unknown, mode: number, ...more: unknown[]) => unknown>;
 }
 
-/** The same file system; what the engine makes in it is its user's alone. */
+/** Makes the engine's new files accessible to their user only. */
 export function withoutOthers(files: NodeFS): NodeFS {
   return beforeRun(files, (module) => {
     const { FS } = module as Modes;
@@ -71,7 +71,7 @@ export function withoutOthers(files: NodeFS): NodeFS {
   });
 }
 
-/** The same file system; its operations are changed before the engine runs. */
+/** Changes the file system's operations before the engine runs. */
 export function beforeRun(files: NodeFS, change: (module: unknown) => void): NodeFS {
   const init = files.init.bind(files);
   files.init = (engine, options) =>

@@ -1,8 +1,8 @@
 import { type Queryable, statement } from './statement.ts';
 
 /*
- * The log, the audit view and the refusals are cut off at their old end, a slice at a time: each deletes a few rows by an index, and holds no
- * lock that anybody waits for. A slice begins where the last one stopped: index entries of rows that are gone lead nowhere.
+ * The old end of the log, the audit view and the refusals is deleted in slices: each deletes a few rows by an index and holds no
+ * lock that anybody waits for. A slice begins where the last one stopped, because index entries of deleted rows still cost time.
  */
 
 interface Slice {
@@ -12,7 +12,7 @@ interface Slice {
 
 const purgeEvents = statement<[before: Date, from: string, limit: number], Slice>(
   'purge_events',
-  // What a reader has not dealt with stays, however old it is; so does the newest event, by which a node knows its database again.
+  // Events that a reader has not processed stay, however old; so does the newest event, by which a node recognises its database.
   `with slice as (
      select position, xid, at from events
      where xid >= $2::text::xid8 and xid < least((select min(cursor) from readers), (select max(xid) from events))
@@ -45,12 +45,12 @@ const purgeRefusals = statement<[before: Date, from: string, limit: number], Sli
 
 const OLD = { events: purgeEvents, logs: purgeLogs, refusals: purgeRefusals };
 const SLICE = 1000;
-/** In one sweep; the next one goes on. */
+/** In one sweep; the next one continues. */
 const MOST_SLICES = 100;
 
 /**
- * Deletes what is older than the instant, from the oldest on, until a slice has nothing that is.
- * @returns how many rows are gone
+ * Deletes rows older than the instant, from the oldest on, until a slice finds none.
+ * @returns the number of deleted rows
  */
 export async function purgeOld(
   on: Queryable,
@@ -76,7 +76,7 @@ const holding = statement<[before: Date], { name: string }>(
    where exists (select 1 from (select xid, at from events order by xid limit 1) e where e.at < $1 and e.xid >= r.cursor)`,
 );
 
-/** The readers for whom events are kept that are older than the instant. */
+/** The readers that still need events older than the instant. */
 export async function readersHolding(on: Queryable, before: Date): Promise<string[]> {
   return (await holding.run(on, before)).map(({ name }) => name);
 }

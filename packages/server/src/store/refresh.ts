@@ -17,8 +17,8 @@ type RotateValues = [
 type Rotated = SessionRow & { access_id: number | null };
 
 /*
- * One compare-and-set: whoever sets spent_at has rotated the token, everybody else finds it spent. The session is
- * asked for in the same statement; a logout that commits in between makes the successors as dead as the session.
+ * One compare-and-set: the statement that sets spent_at has rotated the token, all others find it spent. It checks the session
+ * too; a logout that commits in between makes the successors as dead as the session.
  */
 const rotation = (more: string): string =>
   `with alive as (
@@ -48,8 +48,8 @@ const rotation = (more: string): string =>
 const rotateToken = statement<RotateValues, Rotated>('rotate_refresh_token', rotation(''));
 
 /*
- * Rows of the session that nobody needs any more go with it: those of tokens spent, and of access tokens run out, before an
- * instant; but for the first one's, by which the others are known as spent when they come back.
+ * Deletes rows of the session that are no longer needed: tokens spent, and access tokens expired, before an instant. The first
+ * token's row stays: it shows that the others were spent.
  */
 const rotateAndPurge = statement<[...RotateValues, firstHash: Buffer, purgeBefore: Date], Rotated>(
   'rotate_refresh_token_and_purge',
@@ -69,12 +69,12 @@ export async function rotate(
   successor: {
     nonce: Buffer;
     refreshHash: Buffer;
-    /** Stored for sessions with opaque tokens alone; the others have JWTs. */
+    /** Stored for sessions with opaque tokens; the others have JWTs. */
     accessHash: Buffer;
-    /** Life of an opaque access token, by application. */
+    /** The life of an opaque access token, by application. */
     accessSeconds: ReadonlyMap<string, number>;
     spentBy: Buffer;
-    /** Deletes the rows of before an instant, of the session with this first token. */
+    /** Deletes rows from before an instant, of the session with this first token. */
     purge: { firstHash: Buffer; before: Date } | null;
   },
 ): Promise<{ session: LiveSession; accessId: number | null } | null> {
@@ -110,8 +110,8 @@ const refreshToken = statement<
 );
 
 /*
- * By the session's first token, which is never purged: a generation below the session's that has no row was spent long ago. One
- * at or above it was not given out, or by a database that has gone back since.
+ * By the session's first token, which is never purged: a generation below the session's without a row was spent long ago. One at
+ * or above it was never given out, or by a database that went back since.
  */
 const purgedToken = statement<
   [firstHash: Buffer, generation: number],
@@ -127,7 +127,7 @@ const useGrace = statement<[hash: Buffer, most: number], { uses: number }>(
   `update tokens set grace_uses = grace_uses + 1 where hash = $1 and grace_uses < $2 returning grace_uses as uses`,
 );
 
-/** Counts a use within the grace: which one it is, or null when there were as many as may be. */
+/** Counts a use within the grace: returns its number, or null when the limit is reached. */
 export async function countGraceUse(on: Queryable, hash: Buffer, most: number): Promise<number | null> {
   return (await useGrace.run(on, hash, most))[0]?.uses ?? null;
 }
@@ -137,7 +137,7 @@ const accessTokenId = statement<[hash: Buffer], { id: number }>(
   `select id from tokens where hash = $1 and kind = 'access'`,
 );
 
-/** What is known of a refresh token, with its live session, for the judgement; null when there is no such token. */
+/** A refresh token with its live session, to be judged; null when there is no such token. */
 export async function findRefreshToken(
   on: Queryable,
   now: Date,

@@ -7,14 +7,14 @@ import { type Queryable, statement, statementWithFilters } from './statement.ts'
 export interface Refusal {
   type: RefusalType;
   userId: number | null;
-  /** What was typed as an address: looked up when the row is written, and not kept. */
+  /** The text of the address field: looked up when the row is written, and not stored. */
   typed: string | null;
   source: string;
   minute: Date;
   count: number;
   at: Date;
   lastAt: Date;
-  /** Of the last one. */
+  /** The last attempt's. */
   last: {
     contract: string;
     client_id: string | null;
@@ -26,8 +26,8 @@ export interface Refusal {
 }
 
 /*
- * The typed addresses are looked up as a login does (store/users.ts). In the order of the key, so that two nodes lock rows
- * that both count in one order.
+ * The typed addresses are looked up as a login does (store/users.ts). In the order of the key, so that two nodes lock common rows
+ * in one order.
  */
 const writeAll = statement<[refusals: string], never>(
   'write_refusals',
@@ -58,7 +58,7 @@ const writeAll = statement<[refusals: string], never>(
      code = excluded.code`,
 );
 
-/** Adds to what is there, in one statement: other nodes count the same minute. */
+/** Adds to the stored counts in one statement, because other nodes count the same minute. */
 export async function writeRefusals(on: Queryable, refusals: readonly Refusal[]): Promise<void> {
   const rows = refusals.map(({ type, userId, typed, source, minute, count, at, lastAt, last }) => ({
     type,
@@ -116,7 +116,7 @@ const page = (name: string, order: string) =>
 const newest = page('newest_refusals', 'desc');
 const oldest = page('oldest_refusals', 'asc');
 
-/** A page of what passes the log's filter, as `readEvents` reads the log. */
+/** A page of the refusals that match the log's filter, as `readEvents` reads the log. */
 export async function readRefusals(
   on: Queryable,
   filter: EventFilter,
@@ -134,14 +134,14 @@ export async function readRefusals(
   );
 }
 
-/** What the filter means here; null when nothing passes. */
+/** The filter's conditions on refusals; null when none can match. */
 function wantedOf({ type, reason, userId, actor, refused }: EventFilter): {
   types: readonly RefusalType[] | null;
   userId: number | null;
   anonymous: readonly RefusalType[] | null;
 } | null {
   const ofType = REFUSALS.filter((one) => type === null || one === type);
-  // A reason says why sessions ended.
+  // A reason is that of an ending.
   if (refused === false || reason !== null || ofType.length === 0) return null;
   const types = type === null ? null : ofType;
   if (actor === null) return { types, userId, anonymous: null };
@@ -155,7 +155,7 @@ function wantedOf({ type, reason, userId, actor, refused }: EventFilter): {
   return { types: proven, userId: actorId, anonymous: null };
 }
 
-/** The same for a row in hand. */
+/** Filters a row in memory. */
 export function isWanted(row: RefusalRow, filter: EventFilter): boolean {
   const wanted = wantedOf(filter);
   if (wanted === null) return false;
@@ -171,7 +171,7 @@ export function isWanted(row: RefusalRow, filter: EventFilter): boolean {
   );
 }
 
-/** Below this transaction none is open. */
+/** No transaction below this one is open. */
 interface Floor {
   floor: string;
 }
@@ -186,8 +186,8 @@ const rowsSince = statement<
 );
 
 /**
- * The newest of what was written since a transaction, some of it a second time.
- * @param since null: nothing, but from where to go on
+ * The newest rows written since a transaction, some of them a second time.
+ * @param since null: none, only the cursor to continue from
  */
 export async function readRefusalsSince(
   on: Queryable,
@@ -215,14 +215,14 @@ const drop = (name: string, which: string) =>
        returning 1
      ) select count(*)::int as dropped from gone`,
   );
-// First what names no account: whoever makes a great many of these drives out nothing else.
+// First rows without an account, so that a flood of those displaces nothing else.
 const DROPS = [drop('drop_refusals_of_nobody', 'user_id is null'), drop('drop_refusals', 'true')];
 
-/** So many rows are kept, some 300 MB. */
+/** The most rows to keep, about 300 MB. */
 const MAX_ROWS = 1_000_000;
 const DROP_AT_ONCE = 10_000;
 
-/** Holds the table to its bound. */
+/** Deletes the excess over the bound. */
 export async function boundRefusals(on: Queryable, maxRows: number = MAX_ROWS): Promise<void> {
   let [{ over } = { over: 0 }] = await tooMany.run(on, maxRows);
   for (const some of DROPS)
@@ -233,5 +233,5 @@ export async function boundRefusals(on: Queryable, maxRows: number = MAX_ROWS): 
     }
 }
 
-/** Whether a row stands for sources that have none of their own. */
+/** Whether a row is the one for sources without rows of their own. */
 export const isOfOthers = ({ source }: RefusalRow): boolean => source === OTHERS;

@@ -3,23 +3,23 @@ import { oneStarterAtATime, unhurried } from './start-lock.ts';
 import { statement } from './statement.ts';
 
 /*
- * A dump that is restored into another PostgreSQL brings the numbers of the old one's transactions along: in `events.xid`,
- * and in the cursors of the durable readers. Where the new one has not counted so far yet, a reader would see nothing of what
- * is new until it has, and never what came before that; and whoever reads from the present on would be given the whole history.
+ * A dump that is restored into another PostgreSQL brings the old cluster's transaction ids along, in `events.xid` and in the
+ * cursors of durable readers. Where the new cluster's ids are still lower, a reader would not see new events until they have
+ * caught up, and never those before; a reader that begins now would get the whole history.
  */
 
 const isAhead = statement<[], { ahead: boolean }>(
   'log_is_ahead',
-  // A row that is visible was committed below the snapshot's xmax; no cursor was ever given out above it.
+  // A visible row was committed below the snapshot's xmax, and no cursor was ever given out above that.
   `select exists (select 1 from events where xid >= pg_snapshot_xmax(pg_current_snapshot()))
      or exists (select 1 from readers where greatest(cursor, split_part(place, ':', 1)::xid8)
        > pg_snapshot_xmax(pg_current_snapshot())) as ahead`,
 );
 
 /*
- * Events of the old cluster are spread evenly, in their order, over the numbers below everything that is and will be written
- * in this one. A reader goes on at the first that it had not surely dealt with: it is given some a second time, and none is lost.
- * Positions tell old from new, because their sequence is restored too and goes on.
+ * Spreads the old cluster's events evenly, in their order, over the ids below everything written in this one. A reader continues
+ * at the first event that it may not have processed: some come twice, none is lost. Positions tell old from new, because their
+ * sequence is restored too and continues.
  */
 const bringBack = statement<[], { events: number; readers: number }>(
   'bring_log_back',
@@ -43,8 +43,8 @@ const bringBack = statement<[], { events: number; readers: number }>(
 );
 
 /**
- * Makes the log of a restored database readable here. To be called at every start, before anything reads the log: one look
- * where there is nothing to do.
+ * Makes the log of a restored database readable. Call it at every start, before the log is read: a single look where there is
+ * nothing to do.
  * @returns what was rewritten, or null
  */
 export function bringLogBack(database: Database): Promise<{ events: number; readers: number } | null> {

@@ -7,20 +7,20 @@ import type { EndingEvent, EndScope } from './log/event.ts';
 import { type Act, UNEXPIRED } from './sessions.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
-/** Up to this many rows are marked in the statement that ends them; beyond, the cut has ended them already. */
+/** The most rows that the ending statement marks; beyond, the cut has ended them already. */
 export const MARKED_AT_ONCE = 100;
 
-/** Up to this many are counted there, when they are users'. */
+/** The most rows that it counts, for users. */
 const COUNTED_AT_ONCE = 10_000;
 
-/** What an ending did: its event for the readers in this process, and whom it ended. */
+/** The result of an ending: its event for the readers in this process, and the sessions ended. */
 export interface Ending {
   event: EndingEvent;
   /** The sessions whose rows were marked at once. */
   ended: string[];
-  /** How many sessions were ended, whether or not their rows are marked; when `more` is true, at least so many. */
+  /** The number of sessions ended, marked or not; when `more` is true, at least this many. */
   count: number;
-  /** True when rows of sessions that are over by the cut are still to be marked, in the background. */
+  /** True when rows of ended sessions are still to be marked in the background. */
   more: boolean;
 }
 
@@ -67,9 +67,8 @@ function endNamed(
 ): Statement<[...ActValues, unknown, userId: number | null], EndedRow> {
   return statement(
     name,
-    // The row's idle_expires_at is behind by what has not been written back (see saveActivity): a session that memory
-    // knows to be in use must not be left out for it.
-    // Locked by id, so that two lists in different orders do not wait for each other.
+    // idle_expires_at lags behind activity that is not written yet (see saveActivity): a session that memory knows to be in use
+    // must not be skipped because of it. Locked by id, so that two lists in different orders do not deadlock.
     `with locked as (
        select s.id from open_sessions s
        where ${target} and ($10::bigint is null or s.user_id = $10) and s.expires_at > $1
@@ -90,7 +89,7 @@ function endNamed(
 
 const endById = endNamed('end_sessions_by_id', 's.id = any($9::uuid[])');
 
-/** One session to end, and only if it is the user's. */
+/** A session to end, if it is the user's. */
 export interface OneEnding {
   sid: string;
   userId: number;
@@ -99,10 +98,9 @@ export interface OneEnding {
 }
 
 /*
- * Logouts of single sessions that arrive together share one statement and so one commit; each has its own event.
- * A session that is named twice is ended once. Each was asked for with a credential that has just been found alive, so
- * the row's idle_expires_at, which is written back late, has no say. What was asked is carried along: joining it again
- * by its number would be done by comparing each with each.
+ * Logouts of single sessions that arrive together share a statement and a commit; each has its own event. A session named twice
+ * is ended once. Each credential was just found alive, so idle_expires_at, which is written late, is ignored. The input is
+ * carried along: joining it again by number would compare each with each.
  */
 const endEach = (
   name: string,
@@ -156,9 +154,8 @@ const endEachFree = endEach('end_each_free_session', 'skip locked');
 const endEachWaiting = endEach('end_each_session', '');
 
 /**
- * Ends single sessions, many at once. Null for each that is unknown, over, or another's.
- * @param locked what becomes of those whose rows somebody else holds: they are waited for, or left as they are and answered as
- *   `held`
+ * Ends many single sessions. Null for each that is unknown, over, or another user's.
+ * @param locked what happens to rows that another transaction holds: waited for, or left alone and answered as `held`
  */
 export async function endEachSession(
   on: Queryable,
@@ -182,7 +179,7 @@ export async function endEachSession(
   return asked.map(({ userId, act, reason }, i) => {
     const row = byOrder.get(i + 1);
     if (!row) return null;
-    // Whoever waited and has not got it after all: somebody else has ended it.
+    // Another transaction has ended it meanwhile.
     if (row.position === null) return locked === 'leave' ? 'held' : null;
     return namedEnding([{ position: row.position, id: row.id, user_id: userId }], act, reason);
   });
@@ -206,8 +203,8 @@ function namedEnding(rows: EndedRow[], act: Act, reason: EndReason): Ending | nu
 }
 
 /**
- * Ends the named sessions, of one user where one is given, and appends the event, in one statement. Those that are over
- * already, or another's, are left out; null when that leaves none, and then nothing is written.
+ * Ends the named sessions, of one user where one is given, and appends the event, in one statement. Skips those that are over or
+ * another user's; null when none is left, and then nothing is written.
  */
 export async function endSessions(
   on: Queryable,
@@ -231,14 +228,14 @@ type CutValues = [
 ];
 
 /*
- * The cut takes effect whatever the number of sessions: one row per key, one event. The merge on conflict is mergeCuts
- * of the protocol. Rows are marked in the same statement when they are at most a hundred; a row that somebody else has
- * locked is skipped, never waited for, since the cut has ended it. Beyond a hundred they are only counted, those of users
- * up to a bound; how many an application or everyone has is counted beforehand (live-count.ts).
+ * The cut takes effect for any number of sessions: one row per key, one event. The merge on conflict is the protocol's mergeCuts.
+ * Up to a hundred rows are marked in the same statement; a row that another transaction holds is skipped, because the cut has
+ * ended it. Beyond a hundred they are only counted, those of users up to a bound; those of an application or of everyone are
+ * counted beforehand (live-count.ts).
  *
- * A database that its nodes have not met yet may give out positions below those of its sessions (logical replication leaves
- * sequences behind): a cut would end nothing there, so none is made. Where an older copy was put back on the same server, sessions
- * of the lost time may have credentials still: `next_cut()` begins above them.
+ * A database that its nodes have not met yet may give positions below those of its sessions (logical replication does not copy
+ * sequences): a cut would end nothing there, so none is made. After a restore on the same server, sessions of the lost time may
+ * still have credentials: `next_cut()` begins above them.
  */
 function cutStatement(
   name: string,
@@ -304,7 +301,7 @@ const CUTS = {
   everyone: cutStatement('cut_everyone', 'true', MARKED_AT_ONCE),
 } as const;
 
-/** Whom a cut ends. `others` and a user's change spare one session: the one that asked. */
+/** The target of a cut. `others` and a change of a user spare one session: the caller's. */
 export type CutTarget =
   | { scope: 'user'; userId: number }
   | { scope: 'others'; userId: number; exceptSession: string }
@@ -313,7 +310,7 @@ export type CutTarget =
   | { scope: 'client'; clientId: string }
   | { scope: 'everyone' };
 
-/** The keys under which a target's cuts stand. */
+/** The keys of a target's cuts. */
 export function keysOfTarget(target: CutTarget): string[] {
   switch (target.scope) {
     case 'user':
@@ -330,7 +327,7 @@ export function keysOfTarget(target: CutTarget): string[] {
   }
 }
 
-/** Ends a scope by a cut and appends its event, in one statement. O(1) to take effect however many sessions it ends. */
+/** Ends a scope by a cut and appends its event, in one statement. O(1), however many sessions it ends. */
 export async function cut(on: Queryable, target: CutTarget, act: Act, reason: EndReason): Promise<Ending> {
   const exceptSession = target.scope === 'others' ? target.exceptSession : null;
   const userId = 'userId' in target ? target.userId : null;
@@ -399,8 +396,8 @@ type MarkValues = [
 ];
 
 /*
- * Goes through the rows in the order of an index, each time on from where it stood: rows that are marked leave the
- * index's beginning full of entries that lead nowhere, and starting there again would walk over all of them.
+ * Walks through the rows in the order of an index, each time from where it stopped: marked rows leave dead entries at the index's
+ * beginning, which a restart would walk over.
  */
 function markStatement(
   name: string,
@@ -431,12 +428,12 @@ const MARKS = {
   },
 } as const;
 
-/** A cut of one user, or of one device of theirs. */
+/** A cut of one user, or of one device of a user. */
 type UserCut = { userId: number; event: EndingEvent };
 
 /*
- * Many users' cuts at once, so many rows of each: a burst of them would take one statement, and one commit, each. Of several cuts
- * that end a session the first one dates its end, also where that one had too many rows to find this one among its own.
+ * The cuts of many users at once, some rows of each, because one by one a burst would take one statement and commit each. The
+ * first cut that ends a session dates its end, also where that cut had too many rows to find this one.
  */
 const markUsers = statement<
   [
@@ -474,10 +471,10 @@ const markUsers = statement<
    select nth::int as nth, count(*)::int as found from batch group by nth order by nth`,
 );
 const USERS_AT_ONCE = 200;
-/** Of one user in that statement; whoever has more is marked by the one for many. */
+/** The rows of one user in that statement; a user with more is left to the general one. */
 const OF_USER_AT_ONCE = 20;
 
-/** Marks every row that the events of cuts have ended, so many at a time. A row that somebody has locked is left out. */
+/** Marks the rows that the cuts of these events have ended, a number at a time. Rows that another transaction holds are skipped. */
 export async function markEnded(
   on: Queryable,
   events: readonly EndingEvent[],
@@ -509,7 +506,7 @@ async function markUserCuts(on: Queryable, cuts: readonly UserCut[], atATime: nu
       of((event) => event.device_id),
       OF_USER_AT_ONCE,
     );
-    // In their order, for the same reason.
+    // By id, for the same reason.
     for (const { nth, found } of rows) {
       const cut = some[nth - 1];
       if (cut && found === OF_USER_AT_ONCE) await markAll(on, cut.event, 'user', cut.userId, atATime);

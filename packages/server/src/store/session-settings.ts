@@ -1,25 +1,24 @@
 import { DatabaseError } from './database.ts';
 import { READ_ONLY } from './statement.ts';
 
-/** Longer than any statement of ours takes; shorter than a caller waits. Bounds late commits too. */
+/** Longer than any of Curfew's statements takes, shorter than a caller waits. It bounds late commits too. */
 export const STATEMENT_TIMEOUT_MS = 5000;
 
 /**
- * What our statements rely on, whatever the server, the database or the role has set. The values are literals of the server's
- * own: no value here may need a quote or a backslash.
+ * The settings that the statements rely on, whatever the server, the database or the role has set. The values are literals in the
+ * server's syntax: none may need a quote or a backslash.
  */
 const RELIED_ON: Record<string, string> = {
-  // Planning costs more than running most of our statements, and their best plan depends neither on the values nor
-  // on how many rows there were when they were first prepared: by the index, in the order in which the joins are
-  // written. Nor is any long enough to be compiled.
+  // Planning costs more than running most of these statements, and their best plan depends neither on the values nor on the
+  // number of rows at preparation: by the index, in the order of the joins. None is long enough for JIT.
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
   join_collapse_limit: '1',
   jit: 'off',
-  // Statements find what others have committed since their transaction began, and are not refused for it.
+  // Statements see commits made since their transaction began, and do not fail because of them.
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
-  // The server gives up on a statement. Whoever waits for a lock, or keeps a connection, is our business alone.
+  // The server limits statements only. Waits for locks and idle connections are limited by Curfew.
   statement_timeout: `${STATEMENT_TIMEOUT_MS}`,
   idle_in_transaction_session_timeout: `${STATEMENT_TIMEOUT_MS}`,
   lock_timeout: '0',
@@ -35,22 +34,22 @@ const RELIED_ON: Record<string, string> = {
   array_nulls: 'on',
   transform_null_equals: 'off',
   client_min_messages: 'warning',
-  // The secret of the nodes is kept from readers by a policy; without policies nobody but the owner gets it.
+  // A policy hides the nodes' secret from readers; without row security only the owner would get rows at all.
   row_security: 'on',
-  // An index that gives only some of the rows would hide endings.
+  // A partial index scan would hide endings.
   gin_fuzzy_search_limit: '0',
 };
 
-/** PostgreSQL's own default: a schema of the role's name where there is one. */
+/** PostgreSQL's own default: a schema of the role's name if there is one. */
 const DEFAULT_PATH = '"$user",public';
 
 const pathOf = (schema: string | null): string =>
   schema === null ? DEFAULT_PATH : `"${schema.replaceAll('"', '""')}"`;
 
-/** What the server has in some versions alone, only a superuser may set, or may stay as it is in most cases. */
+/** Settings of some versions only, or of superusers, or that are usually right already. */
 const adjusting = (local: boolean): string =>
   [
-    // What was answered must be on the disk. Values that wait for standbys too are stricter, or somebody's decision.
+    // Answered commits must be on the disk. Values that wait for standbys too are stricter, so they are kept.
     [`current_setting('synchronous_commit') = 'off'`, 'synchronous_commit', 'on'],
     [`current_setting('transaction_timeout', true) <> '0'`, 'transaction_timeout', '0'],
     [
@@ -68,7 +67,7 @@ const adjusting = (local: boolean): string =>
     .join(', ');
 
 /**
- * For the startup packet, which is above whatever the database or the role has set.
+ * The startup packet's settings, which override those of database and role.
  * @param given the options of the address, which may name a schema too
  */
 export function startupOptions(schema: string | null, given: string): string {
@@ -78,16 +77,16 @@ export function startupOptions(schema: string | null, given: string): string {
   return (schema === null ? [path, given, ...own] : [given, path, ...own]).join(' ');
 }
 
-/** For a session that came to be with the startup options: the rest. */
+/** The remaining settings, for a session that has the startup options. */
 export const FINISH_SESSION = `select ${adjusting(false)}`;
 
-/** Begins a transaction in which everything is set that a session has otherwise: behind a pooler there is no session. */
+/** Begins a transaction with all the settings of a session, because behind a pooler there is no session. */
 export function beginWithSettings(schema: string | null): string {
   const { default_transaction_isolation: isolation, ...others } = RELIED_ON;
   const local = Object.entries(others)
     .filter(([name]) => !name.startsWith('default_'))
     .map(([name, value]) => `set_config('${name}', '${value}', true)`);
-  // The path first: by it the functions are found. All others in one statement, which costs a third of one for each.
+  // The path first, because functions are found by it. The others in one statement, which costs a third of one for each.
   return [
     `begin isolation level ${isolation}`,
     `set local search_path = ${pathOf(schema)}`,
@@ -95,12 +94,11 @@ export function beginWithSettings(schema: string | null): string {
   ].join('; ');
 }
 
-/** What decides whether the database is fit. */
+/** The values that decide whether the database is usable. */
 export const LOOK_AT_SESSION = `select current_setting('server_encoding') as encoding, current_database() as database,
   current_setting('session_replication_role') as triggers, current_setting('plan_cache_mode') as plans,
   pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only`;
 
-/** The answer. */
 export interface SessionFacts {
   encoding: string;
   database: string;
@@ -110,7 +108,7 @@ export interface SessionFacts {
   read_only: string;
 }
 
-/** The database cannot be used as it is set up, or cannot be written to. The sentence says what is to be done. */
+/** The database cannot be used as it is set up, or cannot be written to. The message says what to do. */
 class UnfitDatabase extends DatabaseError {
   override name = 'UnfitDatabase';
 }
@@ -139,13 +137,13 @@ export function judgeSession(facts: SessionFacts): void {
     );
 }
 
-/** Whether a statement was refused because nothing can be written where it ran. It has done nothing. */
+/** Whether a statement failed because the server is read-only. It has changed nothing. */
 export function isReadOnly(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return code === '25006' || (typeof message === 'string' && message.includes(READ_ONLY));
 }
 
-/** @throws what PostgreSQL or a pooler says, in our words where these help */
+/** @throws the error of PostgreSQL or a pooler, with a clearer message where Curfew has one */
 export function explainRefusal(error: unknown): never {
   if (isReadOnly(error))
     throw new UnfitDatabase(

@@ -2,7 +2,7 @@ import type { EndReason, Grant, LiveSession, Role, UserFacts } from '../domain/s
 import type { TokenKind } from '../domain/tokens.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
-/** Who did it and from where, as the log keeps it. */
+/** The origin of an act, as stored in the log. */
 export interface Act {
   at: Date;
   /** See domain/actor.ts. */
@@ -11,7 +11,7 @@ export interface Act {
   ipAddress: string | null;
   userAgent: string;
   requestId: string | null;
-  /** What whoever did it wants to be read beside it. */
+  /** A note for readers of the log. */
   note?: string | undefined;
 }
 
@@ -39,15 +39,15 @@ export interface SessionRow {
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
   grant_of(s.granted, s.contract) as granted, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
-/** As idleSlackSeconds of domain/session.ts: use is written back late. */
+/** As idleSlackSeconds of domain/session.ts: activity is written late. */
 const idleEnd = (row: string): string =>
   `${row}idle_expires_at + make_interval(secs => least(10, ${row}idle_seconds / 2.0) + 2)`;
-/** Neither lifetime over. `$1` is now. */
+/** Neither lifetime has expired. `$1` is now. */
 export const UNEXPIRED: string = `s.expires_at > $1 and ${idleEnd('s.')} > $1`;
-/** Alive: open, neither lifetime over, and its user neither disabled nor deleted. `$1` is now. */
+/** Alive: open, neither lifetime expired, and its user neither disabled nor deleted. `$1` is now. */
 export const ALIVE: string = `${UNEXPIRED} and u.disabled_at is null and u.deleted_at is null`;
 
-/** The live session, or, without one, whether it is over for good: one that only seems idle may be in use elsewhere. */
+/** The live session, or whether it is over for good: one that only looks idle may be in use elsewhere. */
 type Found<Row> = Row | { id: null; over: boolean };
 const isOver = (sid: string): string =>
   `not exists (select 1 from open_sessions o where o.id = ${sid} and o.expires_at > $1)`;
@@ -107,7 +107,7 @@ function factsOf(
   };
 }
 
-/** The live session that an opaque token opens; `over` when the token, or its session, is over for good; else null. */
+/** The live session of an opaque token; `over` when the token or its session is over for good; else null. */
 export async function findSessionOfToken(
   on: Queryable,
   now: Date,
@@ -134,11 +134,11 @@ export async function findSession(
 interface NewSession {
   sid: string;
   userId: number;
-  /** The password that was proved; null where a service key vouches for the user. */
+  /** The hash that the password was verified with; null where a service key vouches for the user. */
   credentialVersion: number | null;
   clientId: string;
   deviceId: string;
-  /** Null: the one that the user gave the device in an earlier session. */
+  /** Null: the name that the user gave the device in an earlier session. */
   deviceName: string | null;
   contract: string;
   grant: Grant;
@@ -149,12 +149,11 @@ interface NewSession {
 }
 
 /*
- * The user's row is locked (FOR SHARE) before the position is drawn: a password change, a disabling or a deletion that
- * runs at the same time either comes first, and this login finds no row, or comes second and draws a higher position,
- * and its cut ends this session.
+ * The user's row is locked (FOR SHARE) before the position is drawn. A concurrent password change, disabling or deletion either
+ * comes first, and this login finds no row, or comes second with a higher position, and its cut ends this session.
  *
- * A name is given to the sessions on a device that are open then, so the one that ended last has the newest. It is looked
- * for among the user's newest sessions alone: a login must not take longer the more there have been.
+ * A name is given to the open sessions of a device, so the session that ended last has the newest. It is looked for among the
+ * user's newest sessions only: a login must not get slower with their number.
  */
 const insertSession = statement<
   [
@@ -216,9 +215,9 @@ const insertSession = statement<
 );
 
 /**
- * Opens a session with its tokens and appends its event, in one statement. Answers the user as they were under the
- * lock: what was read of them earlier may be from before a change whose event has been dealt with already. Null when the user is gone or disabled, or
- * the password has changed since it was proved.
+ * Opens a session with its tokens and appends its event, in one statement. Returns the user as read under the lock: an earlier
+ * read may be older than a change whose event was processed already. Null when the user is gone or disabled, or the password has
+ * changed since it was verified.
  */
 export async function insertNewSession(
   on: Queryable,
@@ -252,7 +251,7 @@ export async function insertNewSession(
     : null;
 }
 
-/** What "my devices" and the administration show of a session. */
+/** A session as shown in "my devices" and the administration. */
 export interface SessionSummary {
   id: string;
   user_id: number;
@@ -305,7 +304,7 @@ const countOfUser = statement<[now: Date, userId: number, most: number], { count
    ) those`,
 );
 
-/** How many live sessions the user has, counted no further than a bound. */
+/** The number of the user's live sessions, up to a bound. */
 export async function countSessionsOfUser(
   on: Queryable,
   now: Date,
@@ -315,7 +314,7 @@ export async function countSessionsOfUser(
   return (await countOfUser.run(on, now, userId, most))[0]?.count ?? 0;
 }
 
-/** Which sessions; null for whichever they are. */
+/** A filter of sessions; null members match everything. */
 export interface SessionFilter {
   userId?: number | null;
   clientId?: string | null;
@@ -376,7 +375,7 @@ export function pageOfSessions(
   return sessionPage.run(on, [now, limit], filters);
 }
 
-/** How many sessions are alive of those that a filter names. One look at four cuts for each: not for everybody's. */
+/** The number of live sessions that match a filter. It looks at four cuts for each, so not for everyone's. */
 export async function countSessions(on: Queryable, now: Date, filter: SessionFilter): Promise<number> {
   const [row] = await sessionCount.run(on, [now], [...which(filter), ...whichNamed(filter)]);
   return row?.count ?? 0;
@@ -396,7 +395,7 @@ const rename = statement<[now: Date, sid: string, userId: number, name: string],
    update user_sessions s set device_name = $4 from locked where s.id = locked.id returning s.id`,
 );
 
-/** Names the device of a user's live session, in all of their sessions on it. False when there is no such session. */
+/** Names the device of a user's live session, in all of the user's sessions on it. False when there is no such session. */
 export async function nameDevice(
   on: Queryable,
   now: Date,
@@ -420,7 +419,7 @@ export async function readAuthenticatedAt(on: Queryable, sid: string): Promise<D
 
 const recordActivity = statement<[sids: string[], seen: Date[]], never>(
   'record_activity',
-  // Rows are locked by id, as in revoke.ts: two that take the same ones in different orders would wait for each other.
+  // Rows are locked by id, as in revoke.ts: two statements with other orders would deadlock.
   `with locked as (
      select s.id, a.seen from user_sessions s join unnest($1::uuid[], $2::timestamptz[]) as a (id, seen) on a.id = s.id
      where s.is_active order by s.id for no key update of s
@@ -432,7 +431,7 @@ const recordActivity = statement<[sids: string[], seen: Date[]], never>(
    from locked where s.id = locked.id and s.is_active`,
 );
 
-/** Writes when sessions were last used, many at once. Never brings an ended one back: it touches no other column. */
+/** Writes the last use of many sessions. Never revives an ended one: it sets no other column. */
 export async function saveActivity(on: Queryable, activity: { sid: string; seen: Date }[]): Promise<void> {
   await recordActivity.run(
     on,
@@ -452,9 +451,9 @@ const expireBatch = statement<[now: Date, limit: number], { user_id: number }>(
 );
 
 /**
- * Marks rows whose lifetime is over (the idle end never lies beyond the absolute one). They are over anyway: this is for the
- * reader of the table. What a cut has ended is left to what marks cuts.
- * @returns whose they were, one for each row
+ * Marks rows whose lifetime has expired (the idle end never exceeds the absolute one). They are over anyway: the mark is for
+ * readers of the table. Rows that a cut has ended are left to the marker.
+ * @returns their users, one for each row
  */
 export async function markExpired(on: Queryable, now: Date, limit: number): Promise<number[]> {
   return (await expireBatch.run(on, now, limit)).map((row) => row.user_id);
@@ -465,7 +464,7 @@ const purgeBatch = statement<[before: Date, limit: number], { id: string }>(
   `delete from user_sessions where id in (select id from user_sessions where expires_at < $1 limit $2) returning id`,
 );
 
-/** Deletes sessions, with their tokens, that ran out before the instant. */
+/** Deletes sessions that expired before the instant, with their tokens. */
 export async function purgeSessions(on: Queryable, before: Date, limit: number): Promise<number> {
   return (await purgeBatch.run(on, before, limit)).length;
 }

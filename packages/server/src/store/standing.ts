@@ -1,7 +1,7 @@
 import type { LogEvent } from './log/event.ts';
 import { type Queryable, statement } from './statement.ts';
 
-/* How the database's side of the authority stands: for showing. Each look is bounded, whatever there is. */
+/* The status of the database's side of the authority, for display. Each look is bounded. */
 
 /** More than this is not counted. */
 export const MOST_COUNTED = 10_000;
@@ -11,7 +11,7 @@ const behind = statement<
   { name: string; behind: number; oldest: Date | null }
 >(
   'readers_behind',
-  // Below its place a reader has dealt with everything that was committed when it looked.
+  // A reader has processed every event below this that was committed when it looked.
   `select r.name, news.behind, news.oldest
    from unnest($1::text[], $3::text[]) as asked (name, wants) join readers r using (name) left join lateral (
      select count(*) as behind, min(at) as oldest from (
@@ -25,12 +25,12 @@ const behind = statement<
 
 export interface ReaderBehind {
   name: string;
-  /** Events that it has surely not dealt with are among so many; at most MOST_COUNTED. */
+  /** The number of events that it may not have processed; at most MOST_COUNTED. */
   behind: number;
   oldest: Date | null;
 }
 
-/** How far the durable readers of the log are behind it. */
+/** How far the durable readers are behind the log. */
 export function readReadersBehind(
   on: Queryable,
   readers: readonly { name: string; wants: readonly string[] }[],

@@ -2,23 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import type { Queryable } from './statement.ts';
 
-/** Any number that nothing else takes: starters wait for each other on it. */
+/** The advisory lock of starters: any number that nothing else uses. */
 const LOCK = 7_236_401_577;
 const LOCK_LOOK_MS = 200;
 /**
- * Whoever waits for a table's lock holds up everybody who comes after, on every node: then it is given up, and the others get
- * their turn before it is tried again.
+ * A statement that waits for a table's lock holds up all later ones, on every node. So the wait is given up, the others get their
+ * turn, and it is tried again.
  */
 const TABLE_LOCK_MS = 1000;
 const TABLE_LOCK_AGAIN_MS = 2000;
 const LOCK_NOT_AVAILABLE = '55P03';
-/** As long as the driver's timer can be set, which is weeks. */
+/** As long as the driver's timer allows, which is weeks. */
 const NO_HURRY_MS = 2 ** 31 - 1;
 
 /**
- * Runs what a start does to the database as a whole, in one transaction, and never two of them at once. Begins anew when others
- * use what it needs for itself.
- * @param onWait hears once of each thing that is waited for
+ * Runs a start's work on the whole database in one transaction, never two at once. Begins anew when other transactions hold what
+ * it needs.
+ * @param onWait called once for each thing that is waited for
  */
 export async function oneStarterAtATime<T>(
   database: Database,
@@ -30,7 +30,7 @@ export async function oneStarterAtATime<T>(
     if (forWhat !== said) onWait((said = forWhat));
     await sleep(ms);
   };
-  // Whoever has the lock may take longer than a statement may wait, so it is asked for again and again.
+  // The holder may take longer than a statement may wait, so the lock is requested repeatedly.
   for (;;) {
     try {
       const done = await database.transaction(async (on) => {
@@ -49,7 +49,7 @@ export async function oneStarterAtATime<T>(
   }
 }
 
-/** For work of a start that takes as long as it takes: an index over a hundred million rows, a log that is rewritten. */
+/** For a start's work of any length: an index over a hundred million rows, a log that is rewritten. */
 export async function unhurried(on: Queryable): Promise<Queryable> {
   await on.query({ text: 'set local statement_timeout = 0', values: [] });
   await on.query({ text: 'set local idle_in_transaction_session_timeout = 0', values: [] });

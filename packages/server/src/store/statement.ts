@@ -1,27 +1,27 @@
 import type pg from 'pg';
 
-/** What a statement is for: what the node itself needs, ending sessions, checking them, all else; see lanes.ts. */
+/** The purpose of a statement: the node's own, endings, checks, all else; see lanes.ts. */
 export type Lane = 'node' | 'ending' | 'check' | 'other';
 
-/** Somewhere a statement can run: the pool, or one connection inside a transaction. */
+/** Runs statements: the pool, or one connection inside a transaction. */
 export interface Queryable {
   query(config: {
     text: string;
     values: unknown[];
     name?: string;
-    /** How long the driver waits for the answer, when not as long as always. */
+    /** The driver's timeout, if not the usual one. */
     query_timeout?: number;
-    /** Whose connections it takes; those of `other` unless set. Inside a transaction there is one already. */
+    /** The lane; `other` unless set. A transaction has its connection already. */
     lane?: Lane;
   }): Promise<pg.QueryResult>;
 }
 
-/** The same on the connections of a lane. */
+/** The same database on the connections of a lane. */
 export const inLane = (on: Queryable, lane: Lane): Queryable => ({
   query: (config) => on.query({ ...config, lane }),
 });
 
-/** A named, prepared statement: plain SQL, its parameters and its row, typed by hand and checked by a test. */
+/** A named, prepared statement: SQL, its parameters and its row, typed by hand and checked by a test. */
 export interface Statement<Values extends unknown[], Row> {
   readonly name: string;
   readonly text: string;
@@ -35,15 +35,15 @@ export function everyStatement(): readonly Statement<never, unknown>[] {
   return all;
 }
 
-/** What says in a failure that the database is not to be believed: part of PostgreSQL's message, in any language. */
+/** Part of PostgreSQL's error message, in any language, that says that the database is read-only. */
 export const READ_ONLY = 'this database is read-only';
 
 const WRITES = /\b(insert into|update|delete from|for share)\b/;
 
 /**
- * A statement that only reads is answered by a standby too, which may lag, and by a former primary that was fenced. So each
- * proves that its transaction could write: the condition is looked at once, before any row, and fails where it does not hold.
- * What writes fails by itself.
+ * A standby, which may lag, and a fenced former primary answer reading statements too. So each statement proves that its
+ * transaction could write: the condition is evaluated once, before any row, and fails otherwise. Writing statements fail by
+ * themselves.
  */
 const proven = (text: string): string =>
   WRITES.test(text)
@@ -51,10 +51,7 @@ const proven = (text: string): string =>
     : `select answer.* from (${text}) answer where (case current_setting('transaction_read_only')
          when 'off' then 'true' else '${READ_ONLY}' end)::boolean`;
 
-/**
- * Declares a statement. The name keeps its plan on the server.
- * A `Queryable` without statement names (old PgBouncer) drops it.
- */
+/** Declares a statement. The name keeps its plan on the server. A `Queryable` without statement names (old PgBouncer) drops it. */
 export function statement<Values extends unknown[], Row>(
   name: string,
   text: string,
@@ -70,9 +67,9 @@ export function statement<Values extends unknown[], Row>(
 }
 
 /**
- * A statement with conditions that are there or not: one plain statement for each combination, so that each has its own
- * plan. The first values are those of the text itself; a condition writes its own value as `$?`. A combination is
- * declared when it is first asked for; none, each one alone and all together are there from the start.
+ * A statement with optional conditions: one statement for each combination, so that each has its own plan. The first values are
+ * the text's own; a condition refers to its own value as `$?`. A combination is declared at its first use; none, each one alone
+ * and all together are declared at once.
  */
 export function statementWithFilters<Row>(
   name: string,

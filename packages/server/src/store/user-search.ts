@@ -2,13 +2,13 @@ import type { UserRecord } from './users.ts';
 import { USER_COLUMNS } from './users.ts';
 import { type Queryable, statement } from './statement.ts';
 
-/* Users by any part of their name or address. Each statement looks at so many rows and no more. */
+/* Finds users by any part of their name or address. Each statement looks at a bounded number of rows. */
 
 const MATCHES = `deleted_at is null and (email ilike any($3::text[]) or name ilike any($3::text[]))`;
 
 const folds = statement<[], { folds: boolean }>('database_folds_case', `select lower('Ł') = 'ł' as folds`);
 
-/** Whether "ilike" knows more than ASCII: that is a matter of the database's locale. */
+/** Whether "ilike" folds more than ASCII, which depends on the database's locale. */
 export async function foldsCase(on: Queryable): Promise<boolean> {
   return (await folds.run(on))[0]?.folds ?? false;
 }
@@ -18,7 +18,7 @@ const end = statement<[after: number, rows: number], { id: number }>(
   `select id from users where id > $1 order by id offset $2 limit 1`,
 );
 
-/** The id up to which so many users follow; null when there are fewer. */
+/** The id up to which this many users follow; null when there are fewer. */
 export async function endOfUsers(on: Queryable, after: number, rows: number): Promise<number | null> {
   return (await end.run(on, after, rows - 1))[0]?.id ?? null;
 }
@@ -29,7 +29,7 @@ const search = statement<[after: number, limit: number, patterns: string[], upTo
    where id > $1 and id <= coalesce($4::bigint, 9223372036854775807) and ${MATCHES} order by id limit $2`,
 );
 
-/** Those among the users after one id up to another, by id. */
+/** The matches among the users after one id up to another, by id. */
 export function searchUsers(
   on: Queryable,
   patterns: readonly string[],
@@ -42,12 +42,12 @@ export function searchUsers(
 
 const searchIndex = statement<[after: number, limit: number, patterns: string[]], UserRecord>(
   'search_users_by_index',
-  // What is inside is planned by itself: with the limit in sight the planner would walk through the table.
+  // The subquery is planned by itself: with the limit in sight the planner would scan the table.
   `select * from (select ${USER_COLUMNS} from users where ${MATCHES} offset 0) found
    where id > $1 order by id limit $2`,
 );
 
-/** The same among all users after an id, by the index of `hasSearchIndex`. Good for what few users have. */
+/** The matches among all users after an id, by the index of `hasSearchIndex`. For texts that few users contain. */
 export function searchUsersByIndex(
   on: Queryable,
   patterns: readonly string[],
@@ -67,15 +67,12 @@ const indexed = statement<[], { indexed: boolean }>(
    where i.indrelid = 'users'::regclass and i.indisvalid and i.indpred is null`,
 );
 
-/** Whether somebody has made trigram indexes of both columns (docs/guides/operate.md): the extension is not everywhere. */
+/** Whether trigram indexes of both columns exist (docs/guides/operate.md): the extension is not available everywhere. */
 export async function hasSearchIndex(on: Queryable): Promise<boolean> {
   return (await indexed.run(on))[0]?.indexed ?? false;
 }
 
-/**
- * Patterns of what contains the text. Where the database folds ASCII alone, the text is looked for in the ways in which
- * names are written.
- */
+/** The patterns for a text. Where the database folds ASCII only, the usual spellings of names are tried. */
 export function patternsOf(text: string, databaseFolds: boolean): string[] {
   const lower = text.toLowerCase();
   const capitals = lower.replace(/(?<![\p{L}\p{M}])\p{L}/gu, (letter) => letter.toUpperCase());

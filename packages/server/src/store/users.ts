@@ -14,10 +14,10 @@ export interface UserRecord {
   profile_version: number;
 }
 
-/** A user's columns as the administration sees them. */
+/** The columns of a user for the administration. */
 export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
 
-/** What a session knows of its user. */
+/** The columns of a user in a session. */
 export const userFacts = (user: UserRecord): UserFacts => ({
   id: user.id,
   email: user.email,
@@ -27,7 +27,7 @@ export const userFacts = (user: UserRecord): UserFacts => ({
   profileVersion: user.profile_version,
 });
 
-/** The exact spelling first: accounts of before this was one spelling may differ in nothing else. */
+/** The exact spelling first: older accounts may differ in case or composition only. */
 const credentials = statement<
   [email: string, composed: string],
   { id: number; password_hash: string | null; credential_version: number; disabled_at: Date | null }
@@ -38,7 +38,7 @@ const credentials = statement<
    order by lower(email collate "C") = lower($1 collate "C") desc limit 1`,
 );
 
-/** What a login needs to know of an account; null when there is none. */
+/** The account for a login; null when there is none. */
 export async function findCredentials(
   on: Queryable,
   email: string,
@@ -58,7 +58,7 @@ const passwordOf = statement<[id: number], { password_hash: string | null; crede
   `select password_hash, credential_version from users where id = $1 and deleted_at is null`,
 );
 
-/** A user's password hash, for somebody who is logged in and proves it again. */
+/** The password hash of a logged-in user, to verify the password again. */
 export async function findPassword(
   on: Queryable,
   userId: number,
@@ -72,7 +72,7 @@ const replaceHash = statement<[id: number, before: string, hash: string], never>
   `update users set password_hash = $3 where id = $1 and password_hash = $2`,
 );
 
-/** The same password under another hash: nothing else changes, and no session ends. */
+/** Stores the same password under another hash: nothing else changes, and no session ends. */
 export async function replacePasswordHash(
   on: Queryable,
   userId: number,
@@ -87,7 +87,7 @@ const spelledApart = statement<[], { id: number }>(
   `select id from users where deleted_at is null and email is not nfc normalized order by id limit 1000`,
 );
 
-/** Accounts whose address another one has in the composed spelling, 1000 at most: they were there before. */
+/** Accounts whose address is another account's in the composed spelling, at most 1,000: they are older than this rule. */
 export async function findSpelledApart(on: Queryable): Promise<number[]> {
   return (await spelledApart.run(on)).map((row) => row.id);
 }
@@ -175,11 +175,11 @@ export interface UserChange {
   workspace?: string | undefined;
   disabled?: boolean | undefined;
   passwordHash?: string | undefined;
-  /** The change goes through only while this is the credential version. */
+  /** The change is made only while this is the credential version. */
   ifCredentialVersion?: number | undefined;
 }
 
-/** Changes a user and locks the row to the end of the transaction; null when there is none, or the version has moved. */
+/** Changes a user and locks the row to the end of the transaction; null when there is none, or the version has changed. */
 export async function updateUser(
   on: Queryable,
   id: number,
@@ -222,8 +222,8 @@ const lastAdmin = statement<[id: number], { last: boolean }>(
 );
 
 /**
- * Whether nobody else administers. Others who take rights away wait until the transaction ends: of two administrators who
- * remove each other at the same time, the second one finds that it is the last.
+ * Whether there is no other administrator. Concurrent removals wait until the transaction ends: of two administrators who remove
+ * each other, the second finds that it is the last.
  */
 export async function isLastAdministrator(on: Queryable, id: number): Promise<boolean> {
   await lockAdmins.run(on);
@@ -232,7 +232,7 @@ export async function isLastAdministrator(on: Queryable, id: number): Promise<bo
 
 const any = statement<[], { any: boolean }>('any_user', `select exists (select 1 from users) as any`);
 
-/** Whether the database has any user at all, deleted ones included. */
+/** Whether the database has any user, deleted ones included. */
 export async function hasUsers(on: Queryable): Promise<boolean> {
   return (await any.run(on))[0]?.any ?? false;
 }

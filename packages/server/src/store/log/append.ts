@@ -20,7 +20,7 @@ const appendEvent = statement<
    values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb) returning position`,
 );
 
-/** Appends an event that ends nothing by itself: a user created or changed, keys rotated. */
+/** Appends an event that ends no sessions: a user was created or changed, keys were rotated. */
 export async function append(
   on: Queryable,
   event: { type: LogEvent['type']; userId: number | null; details: Record<string, unknown> },
@@ -44,7 +44,7 @@ export async function append(
     act.ipAddress,
     act.userAgent,
     act.requestId,
-    // What is undefined is left out.
+    // Undefined members are omitted.
     JSON.stringify({ ...event.details, note: act.note }),
   );
   if (!row) throw new Error('the event was not appended');

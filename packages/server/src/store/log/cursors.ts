@@ -8,25 +8,25 @@ import {
 } from '@curfew/protocol/log-cursor';
 import { type Queryable, statement } from '../statement.ts';
 
-/* Where a reader of the log stands: cursors that begin now, and the durable places of readers. */
+/* The cursors of readers that begin now, and the durable cursors of readers. */
 
-/** Where a reader begins that wants all that there is. */
+/** The cursor of a reader that wants the whole log. */
 const NOWHERE: LogCursor = { next: 0, open: new Map() };
 
 const placeSince = statement<[since: Date], { first: string; snapshot: string }>(
   'place_since',
-  // "offset 0" keeps the planner at the index of instants: it would walk the transactions from the log's beginning on.
+  // "offset 0" keeps the planner on the index of instants: it would scan the transactions from the log's beginning.
   `select coalesce((select min(xid) from (select xid from events where at >= $1 offset 0) e),
        (select max(xid) from events), '0'::xid8)::text as first,
      pg_current_snapshot()::text as snapshot`,
   'node',
 );
 
-/** The cursor of a reader that begins now and must know what was dated at or after an instant. */
+/** The cursor of a reader that begins now and needs every event dated at or after an instant. */
 export async function cursorSince(on: Queryable, since: Date): Promise<string> {
   const [row] = await placeSince.run(on, since);
   if (!row) throw new Error('the database gave no snapshot');
-  // What was open may be dated after that instant too.
+  // Transactions that were open may be dated after that instant too.
   const first = Number(row.first);
   return writeCursor(advance({ next: first, open: new Map() }, snapshotOf(row.snapshot), first - 1, null));
 }
@@ -36,7 +36,7 @@ const snapshotNow = statement<[], { edges: string }>(
   `select pg_current_snapshot() || ' ' || coalesce((select max(xid) from events), '0'::xid8) as edges`,
 );
 
-/** The cursor of a reader that begins now and needs no history. */
+/** The cursor of a reader that begins now without history. */
 export async function cursorNow(on: Queryable): Promise<string> {
   const [row] = await snapshotNow.run(on);
   if (!row) throw new Error('the database gave no snapshot');
@@ -49,16 +49,16 @@ export function edgesOf(edges: string): { seen: Snapshot; newest: number } {
   return { seen: snapshotOf(snapshot), newest: Number(newest) };
 }
 
-/** Reads PostgreSQL's text of a snapshot: `xmin:xmax:xip,xip`. */
+/** Reads PostgreSQL's text form of a snapshot: `xmin:xmax:xip,xip`. */
 function snapshotOf(text: string): Snapshot {
   const [, next, open] = text.split(':');
   return { next: Number(next), open: open ? open.split(',').map(Number) : [] };
 }
 
-/** So long may an id of a streamed event be. */
+/** The maximum length of a streamed event's id. */
 const CURSOR_CHARS = 1000;
 
-/** For an outside that keeps it: where a great many transactions are open, some events come a second time instead. */
+/** The cursor for a client to keep. With very many open transactions some events come twice instead. */
 export function shortCursor(cursor: LogCursor): string {
   const text = writeCursor(cursor);
   return text.length <= CURSOR_CHARS ? text : String(lowest(cursor));
@@ -83,9 +83,9 @@ const newPlace = statement<[name: string, fromStart: boolean], PlaceRow>(
 );
 
 /**
- * A durable reader's cursor. A new reader begins at the present, or at the log's beginning. Waits for no transaction that is about
- * to move it.
- * @returns `below`: no transaction below it is open, and every event there has been dealt with
+ * Reads a durable reader's cursor; a new reader begins at the present, or at the log's beginning. Does not wait for a transaction
+ * that moves it.
+ * @returns `below`: every event of a lower transaction has been processed, and none is open
  */
 export async function readerPlace(
   on: Queryable,
@@ -100,13 +100,13 @@ export async function readerPlace(
 
 const moveCursor = statement<[name: string, below: string, place: string | null, next: string], never>(
   'move_reader',
-  // A node that was slower does not take the others back.
+  // A slower node does not move the others back.
   `update readers set cursor = greatest(cursor, $2::text::xid8), place = coalesce($3, place)
    where name = $1 and case when $3::text is null then cursor < $2::text::xid8
      else place is null or split_part(place, ':', 1)::xid8 <= $4::text::xid8 end`,
 );
 
-/** Remembers that a reader has dealt with everything that the cursor says was given. */
+/** Stores that a reader has processed everything up to the cursor. */
 export async function moveReader(on: Queryable, name: string, cursor: string): Promise<void> {
   const to = readCursor(cursor);
   await moveCursor.run(on, name, String(lowest(to)), cursor, String(to.next));
@@ -119,14 +119,14 @@ const take = statement<[name: string, from: string, below: string, place: string
 );
 
 /**
- * Moves a reader's place on as part of a transaction, which has it for itself until it is over. False when the reader is not
- * there any more: another node has dealt with what was next.
+ * Moves a reader's cursor within a transaction, which holds it until its end. False when another node has already processed these
+ * events.
  */
 export async function takePlace(on: Queryable, name: string, from: string, to: string): Promise<boolean> {
   return (await take.run(on, name, from, String(lowest(readCursor(to))), to)).length > 0;
 }
 
-/** The same of a reader that wants everything from the oldest open transaction on again when it begins anew. */
+/** Moves the cursor of a reader that re-reads everything from the oldest open transaction on when it begins anew. */
 export async function moveReaderBelow(on: Queryable, name: string, below: number): Promise<void> {
   await moveCursor.run(on, name, String(below), null, '0');
 }

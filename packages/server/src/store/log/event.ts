@@ -1,10 +1,10 @@
 import type { EndingFacts } from '../../domain/ending.ts';
 import type { EndReason } from '../../domain/session.ts';
 
-/** How far a scope reaches: named sessions, one user but for one session, or a cut's key. */
+/** The scope of an event: named sessions, one user except one session, or a cut's key. */
 export type EndScope = 'sessions' | 'others' | 'user' | 'users' | 'device' | 'client' | 'everyone';
 
-/** One row of the log. */
+/** A row of the log. */
 export interface LogEvent {
   position: number;
   at: Date;
@@ -25,9 +25,9 @@ export interface LogEvent {
   details: Record<string, unknown> | null;
 }
 
-/** All of a row, of `events e`. */
+/** All columns of `events e`. */
 export const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id, e.user_ids, e.session_ids, e.client_id,
   e.device_id, e.except_session, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
-/** What the readers of endings need of a row. `user_ids` may be null where `user_id` says it. */
+/** The columns that readers of endings need. `user_ids` may be null where `user_id` has the value. */
 export type EndingEvent = Pick<LogEvent, keyof EndingFacts | 'at' | 'actor'>;

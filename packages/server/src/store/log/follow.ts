@@ -14,7 +14,7 @@ type NextValues = [
   asking: string | null,
   newest: string,
 ];
-/** In the first row alone: the snapshot, and the transaction of the log's newest event; and which database this is. */
+/** In the first row only: the snapshot, the transaction of the newest event, and the database's identity. */
 interface Edges {
   edges: string | null;
   standing: string | null;
@@ -22,8 +22,8 @@ interface Edges {
 type Found<Event> = Event & Edges & { xid: number };
 type Next<Event> = Found<Event> | (Edges & { position: null });
 
-// Of the transactions that were open at the last read, by their numbers; of those that began since, from there on. "offset 0"
-// keeps the planner at their index: it would look for them among all positions.
+// Transactions that were open at the last read, by number; later ones, from `next` on. "offset 0" keeps the planner on their
+// index: it would search all positions.
 const next = <Event, Values extends unknown[] = NextValues>(
   name: string,
   what: string,
@@ -56,7 +56,7 @@ const next = <Event, Values extends unknown[] = NextValues>(
   );
 };
 const nextEvents = next<LogEvent>('next_events', 'true', COLUMNS);
-// Under load these are read by the thousand: what no reader of endings needs is left where it is.
+// Under load these rows are read by the thousand, so they hold only what readers of endings need.
 const ENDING_COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id,
   case when e.user_id is null then e.user_ids end as user_ids,
   e.session_ids, e.client_id, e.device_id, e.except_session, e.actor`;
@@ -66,23 +66,23 @@ type WantedValues = [...NextValues, types: readonly LogEvent['type'][]];
 const nextWanted = next<EndingEvent, WantedValues>('next_wanted', WANTED, ENDING_COLUMNS);
 const nextPositions = next<{ position: number }, WantedValues>('next_positions', WANTED, 'e.position');
 
-/** An event, and from where a reader that has it can go on without missing one. */
+/** An event, and a cursor from which a reader that has it can continue without a gap. */
 interface FollowedEvent extends LogEvent {
   cursor: string;
 }
 
-/** What a reader is given, and where it goes on. */
+/** A reader's page, and its next cursor. */
 export interface News<Event> {
   events: Event[];
   cursor: string;
-  /** There was no room for all of it: asking again from the cursor gives the rest. */
+  /** The page is full: the next read, from the cursor, returns the rest. */
   more: boolean;
-  /** The transactions that were open when this was read. */
+  /** The transactions that were open at the read. */
   open: readonly number[];
   standing: LogStanding;
 }
 
-/** A node that reads, and the newest event that its last read saw. */
+/** A reading node, and the newest event of its last read. */
 interface Asker {
   id: string | null;
   newest: string;
@@ -90,7 +90,7 @@ interface Asker {
 
 const NOBODY: Asker = { id: null, newest: '-' };
 
-/** Which database the log was read from, and whether it has gone back behind what its reader knows. */
+/** The database that the log was read from, and whether it went back behind what its reader knows. */
 interface LogStanding extends Standing {
   behind: boolean;
   newest: string;
@@ -109,8 +109,8 @@ function readStanding(text: string, isBehind: boolean): LogStanding {
 }
 
 /**
- * What is in the log from a cursor on, in the order of the transactions. Complete: what was visible here and not given
- * before is given now, and what commits later, however late, is given then.
+ * Returns the events from a cursor on, in the order of transactions. Complete: everything visible and not returned before is
+ * returned now, and later commits, however late, are returned then.
  */
 export async function readOn(on: Queryable, cursor: string, limit: number): Promise<News<FollowedEvent>> {
   const { rows, step, ...news } = await readNext(on, nextEvents, cursor, limit, []);
@@ -122,8 +122,8 @@ export async function readOn(on: Queryable, cursor: string, limit: number): Prom
 }
 
 /**
- * The same of what has ended sessions, or changed users.
- * @param held positions that the reader has already
+ * Returns the events that ended sessions or changed users.
+ * @param held positions that the reader already has
  */
 export async function readEndings(
   on: Queryable,
@@ -136,7 +136,7 @@ export async function readEndings(
   return { ...news, events: rows };
 }
 
-/** The same of what a reader wants. */
+/** Returns the events that a reader wants. */
 export async function readWanted(
   on: Queryable,
   cursor: string,
@@ -147,7 +147,7 @@ export async function readWanted(
   return { ...news, events: rows };
 }
 
-/** The same, and of the events nothing but their positions. */
+/** Returns the positions of these events only. */
 export async function readPositions(
   on: Queryable,
   cursor: string,

@@ -3,8 +3,8 @@ import { type Queryable, statement, statementWithFilters } from '../statement.ts
 import { COLUMNS, type LogEvent } from './event.ts';
 
 /*
- * The endings of an application and of everyone name no user. They are of those whose sessions were open then, as far as
- * these are still kept: the first that ends a session dates its end.
+ * Endings of an application or of everyone name no user. They count for the users whose sessions were open then, as far as these
+ * rows are still kept: the first ending of a session dates its end.
  */
 const endedWide = (
   userId: string,
@@ -16,11 +16,11 @@ const endedWide = (
 const CONDITIONS = [
   'e.type = $?',
   'e.reason = $?',
-  // By the index on the user and the position: what names several users has no user of its own, and is rare.
+  // By the index on user and position: an event of several users has no user of its own, and is rare.
   `e.position in (select position from events where user_id = $?
      union select position from events where user_id is null and user_ids @> array[$?]::bigint[]
      union select e.position from events e where ${endedWide('$?')})`,
-  // The actor without the session that asked; see domain/actor.ts.
+  // The actor without its session; see domain/actor.ts.
   `split_part(e.actor, '/', 1) = $?`,
   'e.client_id = $?',
   'e.at >= $?',
@@ -42,7 +42,7 @@ const oldestEvents = statementWithFilters<LogEvent>(
   CONDITIONS,
 );
 
-/** What is wanted of the log; null for whatever it is. */
+/** A filter of the log; null members match everything. */
 export interface EventFilter {
   type: string | null;
   reason: string | null;
@@ -54,7 +54,7 @@ export interface EventFilter {
   since: Date | null;
   /** Before this one. */
   until: Date | null;
-  /** What was refused alone, or not at all. */
+  /** Refusals only, or none. */
   refused: boolean | null;
 }
 
@@ -97,7 +97,7 @@ const wideOfUser = statement<[userId: number, positions: number[]], { position: 
   `select e.position from events e where e.position = any($2::bigint[]) and ${endedWide('$1')}`,
 );
 
-/** The same for events in hand. The database is asked only where an event does not say itself whose sessions it ended. */
+/** Filters events in memory. The database is asked only for events that do not name their users themselves. */
 export async function passing<Event extends LogEvent>(
   on: Queryable,
   events: readonly Event[],
