@@ -14,7 +14,7 @@ interface Nobody {
   kind: 'nobody';
 }
 
-/** Who calls with a live session, and how the request came to say so. */
+/** A caller with a live session, and how the request carried its credential. */
 export interface SessionCaller {
   kind: 'session';
   session: LiveSession;
@@ -27,7 +27,7 @@ interface ServiceCaller {
   kind: 'service';
 }
 
-/** Who administers; without a session it is a service. */
+/** An administrator; without a session it is a service. */
 export interface Administrator {
   kind: 'administrator';
   actor: string;
@@ -35,7 +35,7 @@ export interface Administrator {
   credential: Credential | null;
 }
 
-/** A credential that has the form of one of ours, and is not judged yet. */
+/** A credential of the right form, not judged yet. */
 interface CredentialCaller {
   kind: 'credential';
   credential: Credential;
@@ -44,25 +44,25 @@ interface CredentialCaller {
 export interface Refusal {
   kind: 'refused';
   code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'wrong_audience';
-  /** The cookie that came along opens nothing any more. */
+  /** The cookie of the request is dead, and can be cleared. */
   deadCookie?: true;
 }
 
 type Caller = Nobody | SessionCaller | ServiceCaller | Administrator | CredentialCaller;
 
-/** Who a rule lets in. */
+/** The caller that a rule lets in. */
 export type CallerOf<R> = OfKind<R extends { rules: readonly (infer One)[] } ? One : R>;
 type OfKind<R> = R extends { who: infer Kind } ? Extract<Caller, { kind: Kind }> : never;
 
 const NOT_AUTHENTICATED: Refusal = { kind: 'refused', code: 'not_authenticated' };
 const NOBODY: Nobody = { kind: 'nobody' };
 
-/** @param contract the one that the request is judged by, where it is not its family's own */
+/** @param contract the contract that a refusal is recorded under, if not the family's own */
 type OriginOf = (contract?: string) => Origin;
 
 /**
- * Lets in who calls, or refuses, as the rule says. What is refused although its session is alive is noted.
- * @param origin where the request comes from, for what is noted
+ * Lets the caller in, or refuses, as the rule says. Refusals of live sessions are recorded.
+ * @param origin the request's origin, for the record
  */
 export async function admit<R extends CallerRule>(
   world: World,
@@ -132,7 +132,7 @@ async function admitAdministrator(
     return { kind: 'administrator', actor: 'service', session: null, credential: null };
   const caller = await admitSession(world, rule, facts, origin);
   if (caller.kind === 'refused') {
-    // No credential of ours: somebody guesses at a service key.
+    // Not a credential of Curfew: an attempt to guess a service key.
     if (from.via === 'header' && from.credential === null)
       noteWrongKey(world, 'admin_forbidden', from, origin());
     return caller;
@@ -145,8 +145,8 @@ async function admitAdministrator(
 }
 
 /**
- * The same for somebody who was let in a while ago. Asked of memory as long as that may answer. A database that does not answer is
- * a fault: nothing is shown then.
+ * Judges a caller again that was let in before, from memory while it is fresh. A database that does not answer is a fault:
+ * nothing is shown then.
  */
 export async function mayStillAdminister(world: World, { credential }: Administrator): Promise<boolean> {
   if (credential === null) return true;
@@ -154,7 +154,7 @@ export async function mayStillAdminister(world: World, { credential }: Administr
   return session !== null && mayAdminister(world.config, session);
 }
 
-/** A page cannot make a browser send our Authorization header, so only a cookie can be abused (OWASP CSRF CS). */
+/** A page cannot make a browser send Curfew's Authorization header, so only a cookie can be abused (OWASP CSRF CS). */
 export function passesCsrf(
   world: World,
   facts: RequestFacts,
@@ -165,7 +165,7 @@ export function passesCsrf(
   return isFromTrustedPage(world, facts) && sameSecret(given, csrfToken(caller.credential.text));
 }
 
-/** Whether a request comes from another site's page; a program says nothing of a page. */
+/** Whether a request comes from another site's page; programs send no such headers. */
 export function isFromForeignPage(world: World, facts: RequestFacts): boolean {
   const says = facts.header('sec-fetch-site') !== undefined || facts.header('origin') !== undefined;
   return says && !isFromTrustedPage(world, facts);
@@ -176,7 +176,7 @@ function isFromTrustedPage(world: World, { header }: RequestFacts): boolean {
   return isTrustedOrigin(page, world.config.trustedOrigins);
 }
 
-/** Refused although the session is alive: the log says so, and the user's history. */
+/** Refuses a live session, and records it in the log and the user's history. */
 export function refuseSession(
   world: World,
   session: LiveSession,
@@ -194,7 +194,7 @@ export function refuseSession(
   return { kind: 'refused', code };
 }
 
-/** Something was presented where a service key was asked for. Whose it is is noted where memory knows. */
+/** A wrong credential instead of a service key. The refusal names its user where memory knows the credential. */
 function noteWrongKey(world: World, type: RefusalType, from: Presented, origin: Origin): void {
   if (from.via === 'none') return;
   const session = from.credential && world.memory.recall(from.credential.text, false)?.session;
@@ -202,7 +202,7 @@ function noteWrongKey(world: World, type: RefusalType, from: Presented, origin: 
 }
 
 export function isServiceKey(world: World, text: string): boolean {
-  // All of them are compared, so that the time says nothing about which one came close.
+  // Compares with all keys, so that the time does not tell which one was close.
   return world.config.serviceKeys.reduce((found, key) => sameSecret(text, key) || found, false);
 }
 

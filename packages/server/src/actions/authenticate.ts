@@ -6,9 +6,9 @@ import { audienceOf } from '../domain/audience.ts';
 import type { World } from '../world/world.ts';
 
 /**
- * The live session that a credential opens, or null. From memory while this node is fresh, from the database
- * otherwise; a database that does not answer is a fault that is thrown, never a yes.
- * @param use whether this counts as activity; asking how a session stands does not
+ * Returns the live session of a credential, or null: from memory while this node is fresh, from the database otherwise. A
+ * database that does not answer throws, and never means yes.
+ * @param use whether this counts as activity; asking for the session itself does not
  */
 export async function authenticate(
   world: World,
@@ -19,8 +19,8 @@ export async function authenticate(
 }
 
 /**
- * The same, with the memory's own record, on which a checker can keep a prepared answer.
- * @param audience whom the credential must be for, where somebody asked for that
+ * Returns it with the memory's record, in which a checker can store a prepared answer.
+ * @param audience the required audience, if any
  */
 export async function authenticateRemembered(
   world: World,
@@ -31,7 +31,7 @@ export async function authenticateRemembered(
   const { memory, system, config } = world;
   const isFor = ({ session }: { session: LiveSession }): boolean =>
     audience === undefined || audienceOf(config, session) === audience;
-  // To be refused is no use of the session.
+  // A refused request does not count as use of the session.
   const known = audience === undefined ? undefined : memory.recall(credential.text, false);
   if (known && !isFor(known)) return null;
   const recalled = memory.recall(credential.text, use);
@@ -46,7 +46,7 @@ export async function authenticateRemembered(
   return memory.remember(credential.text, found.session, found.expiresAtMs, mark, askedAtMs);
 }
 
-/** `over`: it was ours, and nothing can bring it back. */
+/** `over`: a credential of Curfew that is dead for good. */
 async function ask(
   world: World,
   credential: Credential,
@@ -58,12 +58,12 @@ async function ask(
     if (claims === null) return null;
     const session = await findSession(database, system.now(), claims.sid);
     if (session === 'unknown') {
-      // Rows outlive tokens. One that is missing was lost with its database, and nobody has noticed yet: the epoch is the same.
+      // Rows outlive tokens. A missing one was lost with its database, which nobody has noticed yet: the epoch is unchanged.
       if (claims.epoch === world.nodes.node.epoch) world.nodes.foundBack();
       return null;
     }
     if (session === null || session === 'over') return session;
-    // The signature says that we wrote this; the row must still agree with it, and the audience be its application's.
+    // The signature proves that Curfew wrote the claims; the row must agree with them, and the audience be the application's.
     const agrees =
       String(session.userId) === claims.sub &&
       session.born === claims.born &&

@@ -25,12 +25,12 @@ import { settle, settlePartly } from './settle.ts';
 import type { StartedSession } from './start-session.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
-/** Who changes a user, and the session that is to survive the change when it is the user's own. */
+/** The actor of a change, and the session that survives it when the user is the actor. */
 interface Changer {
   actor: string;
   sid: string | null;
   userId: number | null;
-  /** Goes ahead although nobody would be left to administer. */
+  /** Allows a change that leaves no administrator. */
   confirmsLast?: boolean | undefined;
 }
 
@@ -65,11 +65,11 @@ export async function createUser(
 }
 
 /**
- * Changes a user and ends what the change ends, in one transaction: disabling ends every session, a role or a password
- * the others. Null when there is no such user.
+ * Changes a user and ends sessions in one transaction: disabling ends all of them, a new role or password the others. Null when
+ * there is no such user.
  *
- * The row is locked first and the cut's position drawn after, so that a login that runs at the same time comes wholly
- * before the change, and is ended, or wholly after it, and sees it.
+ * The row is locked before the cut's position is drawn, so a concurrent login comes either wholly before the change, and is
+ * ended, or wholly after it, and sees it.
  */
 export async function changeUser(
   world: World,
@@ -90,7 +90,7 @@ export async function changeUser(
   });
 }
 
-/** An administrator's or operator's reset. Null when there is no such user. */
+/** A reset by an administrator or operator. Null when there is no such user. */
 export async function resetPassword(
   world: World,
   userId: number,
@@ -103,7 +103,7 @@ export async function resetPassword(
   return applyChange(world, userId, { passwordHash }, changer, origin, () => 'password_reset');
 }
 
-/** The user's own change, with the current password: ends every session, and a new one takes the place of this one. */
+/** The user's own change, with the current password: it ends every session, and a new one replaces this one. */
 export async function changePassword(
   world: World,
   session: LiveSession,
@@ -125,7 +125,7 @@ export async function changePassword(
       const others = await cut(on, { scope: 'others', userId, exceptSession: sid }, act, 'password_changed');
       return { others, renewed: await renewSession(world, on, session, null, act) };
     }, 'ending');
-    // Somebody else changed it in between: what was proved is the current password no longer.
+    // The password was changed in between: the verified one is not the current one.
     if (!changed) return 'wrong_password';
     const { others, renewed } = changed;
     await Promise.all([settle(world, others, 'replicas'), settle(world, renewed.ending, 'replicas')]);
@@ -151,7 +151,7 @@ export async function removeUser(
     if (!(await deleteUser(on, userId, act.at))) return null;
     return cut(on, { scope: 'user', userId }, act, 'user_deleted');
   }, 'ending');
-  // Whoever is deleted already was so by somebody else, a moment ago perhaps.
+  // Deleted already, perhaps a moment ago by another caller.
   if (!ending) await settlePartly(world, null, 'replicas');
   else await settle(world, ending, 'replicas');
   return ending !== null;
@@ -206,8 +206,8 @@ function appendChange(on: Queryable, userId: number, change: UserChange, act: Ac
 }
 
 /**
- * A change that ends nothing still makes what is remembered of the user old. It may name what somebody else has just done,
- * and what ended sessions then: an account that is disabled already, a role that it has.
+ * Announces a change that ends no session: cached data of the user is old. It may repeat what another caller has just done, which
+ * ended sessions then: an account that is disabled already, a role that the user has.
  */
 async function settleChange(world: World, userId: number, position: number, act: Act): Promise<void> {
   const event = {

@@ -10,8 +10,8 @@ import type { StartedSession } from './start-session.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /**
- * Whether the password was given too long ago for what reaches beyond this session. Never, unless it is set so. The
- * database is asked: another node may have been told the password a moment ago.
+ * Whether the password was given too long ago for acts beyond this session; never, unless configured. Asks the database, because
+ * another node may have verified the password a moment ago.
  */
 async function isLoginTooOld(world: World, sid: string): Promise<boolean> {
   const { config, database, system } = world;
@@ -21,15 +21,14 @@ async function isLoginTooOld(world: World, sid: string): Promise<boolean> {
 }
 
 /**
- * For what reaches beyond a session, and for what an administrator does. A service and an operator have no session, and are
- * not asked.
+ * Guards acts beyond a session, and those of an administrator. A service and an operator have no session, and pass.
  * @throws Denied when the password was given too long ago
  */
 export async function askForRecentLogin(world: World, sid: string | null): Promise<void> {
   if (sid !== null && (await isLoginTooOld(world, sid))) throw new Denied('login_too_old');
 }
 
-/** The password once more: a session that has just logged in takes the place of this one. */
+/** Verifies the password again: a newly logged in session replaces this one. */
 export async function confirmLogin(
   world: World,
   session: LiveSession,

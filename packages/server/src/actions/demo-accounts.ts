@@ -7,10 +7,10 @@ export const DEMO_PASSWORD = 'password123';
 export const DEMO_ADMIN = 'admin@example.com';
 export const DEMO_USER = 'test@example.com';
 
-/** Two processes that start on one empty database wait for each other on it. */
+/** The lock of processes that start on one empty database. */
 const LOCK = 7_236_401_578;
 
-/** The accounts that the documents of the four contracts use: user 1, an administrator, and user 2. */
+/** The accounts in the documents of the four contracts: user 1, an administrator, and user 2. */
 export async function createDemoAccounts(world: World): Promise<void> {
   const { database, system } = world;
   if (await hasUsers(database)) return;
@@ -25,7 +25,7 @@ export async function createDemoAccounts(world: World): Promise<void> {
   });
 }
 
-/** The demonstration accounts that anybody can log in to: they are there, and still have the password of the documents. */
+/** The demonstration accounts that still have the documents' password. */
 export async function openDemoAccounts(
   database: Queryable,
   passwords: Pick<PasswordHasher, 'verify'>,
@@ -39,7 +39,7 @@ export async function openDemoAccounts(
   return open;
 }
 
-/** What is to be done about them. */
+/** The message about them. */
 export function sentenceOfOpen(emails: readonly string[]): string {
   const commands = emails.map((email) => `curfew user password ${email} --generate`);
   return `${emails.join(' and ')} still ${emails.length > 1 ? 'have' : 'has'} the demonstration's password, which everybody knows. Change it first: ${commands.join('; ')}.`;

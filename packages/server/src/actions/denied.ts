@@ -1,6 +1,6 @@
 import type { ProblemCode } from '@curfew/protocol/errors';
 
-/** An action that is understood and not done, by a rule that holds whatever route leads to it. Nothing was changed. */
+/** A valid request that a rule forbids, whichever route it came by. Nothing was changed. */
 export class Denied extends Error {
   override name = 'Denied';
   readonly code: Extract<ProblemCode, 'login_too_old' | 'last_administrator'>;

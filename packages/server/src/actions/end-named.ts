@@ -5,8 +5,8 @@ import { type Settled, settle, settlePartly, type Wait } from './settle.ts';
 import type { World } from '../world/world.ts';
 
 /**
- * Ends sessions by their ids, of one user where one is given. Ids that are unknown, over or another's are passed over, and
- * all alike: the answer waits until the log was read, because one of them may have been ended elsewhere a moment ago.
+ * Ends sessions by id, of one user where one is given. Ids that are unknown, over or another user's are skipped without
+ * distinction. The answer waits until the log was read, because one of them may have ended elsewhere a moment ago.
  */
 export async function endNamed(
   world: World,
@@ -16,7 +16,7 @@ export async function endNamed(
   reason: EndReason,
   wait: Wait = 'replicas',
 ): Promise<Settled> {
-  // A UUID may be written in capitals (RFC 9562 section 4).
+  // A UUID may be upper case (RFC 9562 section 4).
   const named = [...new Set(sids.map((sid) => sid.toLowerCase()))];
   const ending = await endSessions(world.database, named, userId, act, reason);
   return ending?.ended.length === named.length

@@ -11,10 +11,10 @@ export type AdminTarget = CutTarget | { scope: 'sessions'; sids: string[] };
 
 type AdminEnding =
   | ({ outcome: 'ended' } & Settled)
-  /** Ending everyone needs the number of sessions that it ends. Nothing was ended. */
+  /** Ending everyone requires the number of sessions to end. Nothing was ended. */
   | { outcome: 'confirmation_required'; count: number };
 
-/** Between counting and confirming people log in and out: a twentieth may have changed, on a small site nothing. */
+/** People log in and out between count and confirmation: a twentieth may differ; on a small site, nothing. */
 const DRIFT = 20;
 
 /** Ends sessions on behalf of an administrator, a service or an operator. */
@@ -40,12 +40,12 @@ export async function endByAdministrator(
   }
   if (target.scope === 'client') counted = await countOfClient(world, target.clientId, act.at);
   const ending = await cut(database, target, act, 'admin_logout');
-  // Beyond what the cut itself looks at, the sessions are those that were counted just before it.
+  // Beyond the rows that the cut itself looks at, the number is the one counted just before.
   const count = ending.more ? Math.max(ending.count, counted) : ending.count;
   return { outcome: 'ended', ...(await settle(world, { ...ending, count }, request.wait)) };
 }
 
-/** A count that fails holds up no logout: then the answer says how many sessions ended at least. */
+/** A failed count does not stop a logout: the answer then holds a lower bound. */
 async function countOfClient({ database, system }: World, clientId: string, now: Date): Promise<number> {
   try {
     return await countLiveSessions(inLane(database, 'ending'), now, clientId);

@@ -27,13 +27,13 @@ const COLUMNS = [
   'last_at',
 ] as const satisfies (keyof ShownEvent)[];
 
-/** The log from a position on, oldest first, page by page: as much memory for a million events as for a thousand. */
+/** Streams the log from a position on, oldest first, page by page, in constant memory. */
 export function exportEvents(
   world: World,
   filter: EventFilter,
   after: number,
   format: 'jsonl' | 'csv',
-  /** Asked before each page is given: who has been logged out meanwhile is given no more. */
+  /** Called before each page: a caller that was logged out meanwhile gets no more. */
   mayGoOn: () => Promise<boolean>,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
@@ -58,7 +58,7 @@ function csvLine(event: ShownEvent): string {
   return `${COLUMNS.map((name) => csvField(event[name])).join(',')}\r\n`;
 }
 
-/** RFC 4180; and a text that a spreadsheet would take for a formula is made a text again. */
+/** RFC 4180. A text that a spreadsheet would take for a formula is escaped. */
 function csvField(value: ShownEvent[keyof ShownEvent]): string {
   if (value === null) return '';
   const text = plainText(value);

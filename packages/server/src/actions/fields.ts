@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
 import { hasUnseen } from '../domain/email-address.ts';
 
-/* What people and programs write, whichever door they come by: HTTP or the command line. */
+/* The input of people and programs, over HTTP or on the command line. */
 
 const NO_NUL = 'must not contain NUL';
-/** A text as people write it. NUL is the one character that PostgreSQL cannot keep. */
+/** A text. NUL is the one character that PostgreSQL cannot store. */
 export const text = (max: number) =>
   z
     .string()
@@ -16,19 +16,19 @@ const addressOf = (text: z.ZodString) =>
     .max(254)
     .regex(/^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$/, 'must be an e-mail address')
     .refine((value) => !value.includes('\0'), NO_NUL);
-/** The address of somebody who logs in, without the spaces that a form or a clipboard adds. */
+/** The address of a login, without the spaces that forms and clipboards add. */
 export const login = addressOf(z.string().trim());
 /** The address of a new account. */
 export const email = addressOf(z.string()).refine(
   (value) => !hasUnseen(value),
   'must not contain invisible or control characters',
 );
-/** Long enough for any passphrase, short enough that hashing it is no attack. */
+/** Long enough for a passphrase, short enough that hashing it is no attack. */
 export const password = z.string().min(1, 'must not be empty').max(1024);
 export const userId = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
-/** Folded, because a UUID in capitals is the same UUID (RFC 9562 section 4). */
+/** Lower case, because a UUID in capitals is the same UUID (RFC 9562 section 4). */
 export const sid = z.uuid().toLowerCase();
-/** A whole number in a path or a query: decimal digits without leading zeros, so that a number has one spelling. */
+/** A whole number in a path or query: decimal digits without leading zeros, so that it has one spelling. */
 export const whole = (min: number, max: number = Number.MAX_SAFE_INTEGER) =>
   z
     .string()
@@ -43,7 +43,7 @@ export const clientId = z
 export const audience = text(1024).min(1, 'must not be empty');
 
 const NOTE_CHARACTERS = 500;
-/** What somebody wants to be read beside what they did. */
+/** A note of the actor for readers of the log. */
 export const note = text(2 * NOTE_CHARACTERS)
   .refine(
     (value) => Array.from(value).length <= NOTE_CHARACTERS,

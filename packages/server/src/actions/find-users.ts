@@ -9,23 +9,23 @@ import {
 import { pageOfUsers, type UserRecord } from '../store/users.ts';
 import type { World } from '../world/world.ts';
 
-/** Users looked at first: what many have is found among them. */
+/** The users to look at first: common texts are found among them. */
 const FIRST = 10_000;
-/** Then so many at a time: between two, whoever asked may have gone. */
+/** The users to look at next; the caller may have gone between two such steps. */
 const CHUNK = 100_000;
 const AT_A_TIME = 2;
 const MOST_MS = 8000;
-/** Shorter, and a trigram index knows nothing. */
+/** The shortest text that a trigram index can find. */
 const INDEXED_FROM = 3;
 
-/** A search that nobody waits for any more, or that took too long. */
+/** The caller has gone, or the search took too long. */
 export class SearchStopped extends Error {
   override name = 'SearchStopped';
 }
 
 /**
- * Users whose address or name contains the text, by id, from the one after `after`.
- * @param signal whoever asked has gone
+ * Finds users whose address or name contains the text, by id, from the one after `after`.
+ * @param signal aborted when the caller has gone
  * @throws SearchStopped
  */
 export async function findUsers(
@@ -62,7 +62,7 @@ export async function findUsers(
     while (from !== null && running.length < AT_A_TIME) {
       const upTo: number | null = await endOfUsers(database, from, CHUNK);
       const chunk = searchUsers(database, patterns, from, upTo, limit);
-      // Awaited in its turn, or not at all when enough was found before.
+      // Awaited below, or not at all when enough was found before.
       chunk.catch(() => undefined);
       running.push(chunk);
       from = upTo;

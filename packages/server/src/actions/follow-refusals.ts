@@ -4,12 +4,12 @@ import { type ShownEvent, shownRefusal } from './read-log.ts';
 import type { World } from '../world/world.ts';
 
 const MOST = 1000;
-/** Looked for less often than events: their readers are told more by each. */
+/** Refusals are read less often than events: each read serves all their readers. */
 const LOOK_MS = 1000;
 
 /**
- * Follows what is refused, from now on. A row comes again when its count has grown.
- * @returns what is new since the last call; nothing where that was a moment ago
+ * Follows refusals from now on. A row comes again when its count has grown.
+ * @returns the new ones since the last call; none if that was a moment ago
  */
 export function followRefusals(
   { database, system }: Pick<World, 'database' | 'system'>,
@@ -17,7 +17,7 @@ export function followRefusals(
 ): () => Promise<ShownEvent[]> {
   let since: string | null = null;
   let lookedMs = Number.NEGATIVE_INFINITY;
-  /** The counts that were given of what may be read again. */
+  /** The counts already returned of rows that may be read again. */
   let given = new Map<number, number>();
   return async () => {
     if (filter.refused === false || system.monotonicMs() - lookedMs < LOOK_MS) return [];

@@ -3,7 +3,7 @@ import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tok
 import type { Client } from '../config.ts';
 import type { World } from '../world/world.ts';
 
-/** What the caller is given, once. */
+/** The credentials for the caller, available once. */
 export interface IssuedTokens {
   /** An access token: a JWT, or contract 003's `<id>|<secret>`. */
   access?: { text: string; expiresInSeconds: number };
@@ -24,7 +24,7 @@ interface PreparedTokens {
   rows: { hash: Buffer; kind: TokenKind; expiresAt: Date }[];
 }
 
-/** New secrets for a grant, and the rows that will stand for them. */
+/** New secrets for a grant, and their rows. */
 export function prepareTokens(world: World, grant: Grant, client: Client, expiresAt: Date): PreparedTokens {
   const now = world.system.now();
   const secrets = new Map(KINDS[grant].map((kind) => [kind, newSecret(kind, world.system.randomBytes)]));
@@ -41,19 +41,18 @@ export function prepareTokens(world: World, grant: Grant, client: Client, expire
   };
 }
 
-/** When the database was asked for a session, and which of its epochs was known then; see `asOfNow`. */
+/** When the database was asked for a session, and the epoch known then; see `asOfNow`. */
 export interface AsOf {
   at: Date;
   epoch: string | null;
 }
 
-/** Take it before the database is asked. */
+/** Call it before the database is asked. */
 export const asOfNow = (world: World): AsOf => ({ at: world.system.now(), epoch: world.nodes.node.epoch });
 
 /**
- * The texts that the caller is given. A JWT is dated by the instant at which the database was asked, not by the one of its signing:
- * a process that is held up in between must not give a session that has ended meanwhile a token with a whole life ahead, nor one
- * that was lost with an epoch of the database the mark of the next.
+ * The credentials' texts. A JWT is dated by the question to the database, not by its signing: a process that is suspended in
+ * between must not give a session that ended meanwhile a whole token life, nor mark a session of a lost epoch with the next one.
  */
 export async function issueTokens(
   world: World,
@@ -84,7 +83,7 @@ function opaqueLife(world: World, session: LiveSession): number {
   return Math.max(1, Math.min(client.opaqueAccessSeconds, left));
 }
 
-/** The application of a session; one that was taken out of the settings keeps the default's lifetimes. */
+/** The application of a session; one that was removed from the settings keeps the default's lifetimes. */
 export function clientOf(world: World, clientId: string): Client {
   const { clients } = world.config;
   const client = clients.get(clientId) ?? clients.get('default');
@@ -92,7 +91,7 @@ export function clientOf(world: World, clientId: string): Client {
   return client;
 }
 
-/** Signs an access token of a session, as of an instant. The same instant and `jti` give the same claims. */
+/** Signs an access token as of an instant. The same instant and `jti` give the same claims. */
 export async function signFor(
   world: World,
   session: LiveSession,

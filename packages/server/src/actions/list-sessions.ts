@@ -11,20 +11,17 @@ import {
 } from '../store/sessions.ts';
 import type { World } from '../world/world.ts';
 
-/** Up to so many the own sessions are counted: each costs a look at four cuts. */
+/** The user's own sessions are counted up to this bound: each costs a look at four cuts. */
 const MOST_COUNTED = 10_000;
 
 interface OwnSessions {
   sessions: SessionView[];
-  /** From which session to go on; null when there are no more. */
+  /** The session to continue after; null when there are no more. */
   next: string | null;
   total: number;
 }
 
-/**
- * "My devices": the user's live sessions, newest first. The session that asks is on the first page, however old it is, and
- * on no other.
- */
+/** "My devices": the user's live sessions, newest first. The caller's own session is on the first page, however old, and on no other. */
 export async function listOwnSessions(
   world: World,
   { userId, sid }: LiveSession,
@@ -46,7 +43,7 @@ export async function listOwnSessions(
   return { sessions: page.map((row) => viewOf(world, row)), next, total };
 }
 
-/** Sessions for the administration, newest first, with how each one ended. */
+/** Sessions for the administration, newest first, with their ends. */
 export async function listSessions(
   world: World,
   filter: SessionFilter,
@@ -68,7 +65,7 @@ export async function listSessions(
   }));
 }
 
-/** A session as it is shown to its owner and to an administrator. */
+/** A session as shown to its owner and to an administrator. */
 export function viewOf({ system }: World, row: SessionSummary): SessionView {
   const { created_at: createdAt, expires_at: expiresAt } = row;
   const lastSeen = shownActivity(row.last_seen_at, createdAt);
@@ -83,7 +80,7 @@ export function viewOf({ system }: World, row: SessionSummary): SessionView {
     created_at: createdAt.toISOString(),
     last_seen_at: lastSeen.toISOString(),
     expires_at: expiresAt.toISOString(),
-    // From what is shown, so that it does not show more: the lifetime without activity lies between the two.
+    // Computed from the displayed activity, so that it reveals nothing more.
     idle_expires_at: idleExpiry(lastSeen, row.idle_seconds, expiresAt).toISOString(),
   };
 }

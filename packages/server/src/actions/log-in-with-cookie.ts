@@ -7,8 +7,8 @@ import { type LoginInput, type LoginOutcome, logIn } from './log-in.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
 /**
- * A login whose session is kept in a cookie. One from another site's page is refused: it would put the visitor into somebody
- * else's account (login CSRF). A session that the browser had before is ended, never taken over.
+ * Logs in with a cookie. A request from another site's page is refused: it would log the visitor in to the attacker's account
+ * (login CSRF). The browser's earlier session is ended, never continued.
  */
 export async function logInWithCookie(
   world: World,

@@ -10,7 +10,7 @@ import { type Origin, type World } from '../world/world.ts';
 
 export type LoginOutcome =
   | ({ outcome: 'started' } & StartedSession)
-  /** Unknown, wrong, disabled, without a password: one answer, one cost. */
+  /** Unknown, wrong, disabled or without a password: one answer, one cost. */
   | { outcome: 'invalid_credentials' }
   | { outcome: 'rate_limited'; retryAfterSeconds: number };
 
@@ -19,11 +19,11 @@ export interface LoginInput extends SessionTerms {
   password: string;
 }
 
-/** E-mail address and password in, a new session out. */
+/** Verifies e-mail address and password, and opens a session. */
 export async function logIn(world: World, input: LoginInput, origin: Origin): Promise<LoginOutcome> {
   const { database, system, config, refusals } = world;
   const attempt: LoginAttempt = { email: input.email, source: sourceOf(origin.ipAddress) };
-  // Shed before the database is asked: a flood of logins must not take its connections from logouts.
+  // Refused before the database is asked: a flood of logins must not take connections from logouts.
   if (system.passwords.load().waiting >= config.hashing.queue) throw new Overloaded('too many logins wait');
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
   const trace = { ip_address: origin.ipAddress, request_id: origin.requestId, contract: origin.contract };
@@ -44,7 +44,7 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
   const noteFailed = (): void =>
     refusals.note('login_failed', credentials?.id ?? null, origin, { clientId: input.clientId });
   if (!credentials || !matches || credentials.disabled) {
-    // Never what was typed as an address: people type passwords there.
+    // Never the text of the address field: people type passwords there.
     system.log.warn({ ...trace, user_id: credentials?.id ?? null }, 'a login was refused: wrong credentials');
     noteFailed();
     await countFailedAttempt(database, attempt, config.loginLimits, system.now());

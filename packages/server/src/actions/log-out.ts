@@ -12,24 +12,24 @@ import { previewEnding } from './preview-ending.ts';
 import { type Settled, answered, settle, settlePartly, type Wait } from './settle.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
-/** What a logged-in user can end: all of it their own. */
+/** The sessions that a user can end, all of them the user's own. */
 export type LogoutScope =
   | { scope: 'this' }
   | { scope: 'others' }
   | { scope: 'all' }
   | { scope: 'selected'; sessions: string[] }
-  /** The sessions on one device; without a name, on the device that asks. */
+  /** The sessions on one device; by default the caller's. */
   | { scope: 'device'; device?: string | undefined };
 
 interface LogoutOptions {
   wait?: Wait | undefined;
-  /** Whether the caller can be asked for the password again: the four contracts have no answer that would. */
+  /** Whether the caller can be asked for the password again: the four contracts have no answer for that. */
   mayAsk?: boolean;
 }
 
 /**
- * Ends sessions of the user who asks. Answers after the commit, and with `wait: "replicas"` when it is true everywhere.
- * A database that does not answer throws: nobody is told that they are logged out when they are not.
+ * Ends sessions of the caller. Answers after the commit, and with `wait: "replicas"` after confirmation. A database that does not
+ * answer throws, so that no failed logout looks like a success.
  */
 export async function logOut(
   world: World,
@@ -46,13 +46,13 @@ export async function logOut(
   return settle(world, await cut(world.database, cutOf(session, target), act, 'logout'), wait);
 }
 
-/** Whether it may end another session than the one that asks. */
+/** Whether it may end another session than the caller's. */
 function reachesFurther({ sid }: LiveSession, target: LogoutScope): boolean {
   if (target.scope === 'selected') return target.sessions.some((one) => one.toLowerCase() !== sid);
   return target.scope !== 'this';
 }
 
-/** Whether it ends the session that asks. */
+/** Whether it ends the caller's session. */
 export function endsItself({ sid, deviceId }: LiveSession, target: LogoutScope): boolean {
   switch (target.scope) {
     case 'this':
@@ -67,7 +67,7 @@ export function endsItself({ sid, deviceId }: LiveSession, target: LogoutScope):
   }
 }
 
-/** What that would end. */
+/** Counts the sessions that it would end. */
 export function previewLogOut(
   world: World,
   session: LiveSession,
@@ -84,7 +84,7 @@ export function previewLogOut(
   }
 }
 
-/** Ends one session, sharing commit and confirmation with others that end now. */
+/** Ends one session; those that end at the same time share commit and confirmation. */
 async function endThis(
   world: World,
   { sid, userId }: { sid: string; userId: number },
@@ -94,9 +94,9 @@ async function endThis(
   const { epoch } = world.nodes.node;
   const told = await world.endOne({ sid, userId, act, reason: 'logout' });
   if (told) return answered(told.ending, wait, told.confirming);
-  // Its credential was found alive, so there was a session. Rows outlive credentials: one that is gone was lost with its database.
+  // The credential was found alive, so the session existed. Rows outlive credentials: a missing one was lost with its database.
   if ((await findSession(world.database, act.at, sid)) === 'unknown') {
-    // Unless somebody has noticed meanwhile.
+    // Unless that was noticed meanwhile.
     if (epoch === world.nodes.node.epoch) world.nodes.foundBack();
     throw new DatabaseError('the database has gone back, and has lost the session that is to be ended');
   }
@@ -118,8 +118,8 @@ function cutOf(
 }
 
 /**
- * Contract 002: ends the session that a token opens, if it is the user's that is named. One that is unknown, over or
- * another's counts as none ended, and is answered as late as any: a node may still take it for alive.
+ * Contract 002: ends the session of a token, if it is the named user's. One that is unknown, over or another user's counts as
+ * none ended, and is answered as late as any: a node may still hold it for alive.
  */
 export async function logOutByToken(
   world: World,

@@ -2,7 +2,7 @@ import { plainName } from '../domain/plain-name.ts';
 import { nameDevice } from '../store/sessions.ts';
 import type { World } from '../world/world.ts';
 
-/** Names the device of one of the user's live sessions. @returns the name as it is kept; null when there is no such session */
+/** Names the device of one of the user's live sessions. @returns the stored name; null when there is no such session */
 export async function nameOwnDevice(
   world: World,
   userId: number,

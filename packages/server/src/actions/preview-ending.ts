@@ -7,7 +7,7 @@ import type { World } from '../world/world.ts';
 
 const SAMPLE = 10;
 
-/** Counts what an ending would end. Ends nothing. @param userId of this user's sessions alone, where one is given */
+/** Counts the sessions that an ending would end. @param userId restricts it to this user's sessions */
 export async function previewEnding(
   world: World,
   target: AdminTarget,

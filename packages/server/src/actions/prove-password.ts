@@ -3,16 +3,15 @@ import { Overloaded } from '../system/passwords.ts';
 import { replacePasswordHash } from '../store/users.ts';
 import type { World } from '../world/world.ts';
 
-/** The account whose password is to be proved; null where there is none. */
+/** The account whose password is verified; null where there is none. */
 interface Provable {
   id: number;
   passwordHash: string | null;
 }
 
 /**
- * Whether this is the account's password, in the spelling that is hashed now or in the one that was hashed before. Where
- * the two differ both are always tried, for an unknown account too, so that the time tells neither which one it was nor
- * whether there is an account. A hash of the old kind is replaced.
+ * Verifies a password in the spelling that is hashed now, or in the one that earlier versions hashed. Where the two differ both
+ * are always tried, also for an unknown account, so that the time tells nothing. An old hash is replaced.
  */
 export async function provePassword(
   { database, system }: World,
@@ -28,7 +27,7 @@ export async function provePassword(
       const hash = await system.passwords.hash(opaqueString(password));
       await replacePasswordHash(database, account.id, stored, hash);
     } catch (err) {
-      // The old hash is as good as it was. The next login replaces it.
+      // The old hash remains valid; the next login replaces it.
       if (!(err instanceof Overloaded))
         system.log.warn({ err, user_id: account.id }, 'a password hash was not replaced');
     }

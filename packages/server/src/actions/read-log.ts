@@ -6,25 +6,25 @@ import { isOfOthers, readRefusals, type RefusalRow } from '../store/refusals.ts'
 import { atMost } from '../system/timers.ts';
 import type { World } from '../world/world.ts';
 
-/** An event as it is shown: who did it, and the session that asked where one did, each by itself. */
+/** An event as displayed, with the actor and its session apart. */
 export interface ShownEvent extends Omit<LogEvent, 'type'> {
   type: LogEvent['type'] | RefusalType;
   actor_session: string | null;
-  /** Of refused attempts: how many there were within the minute, of which `at` is the first. */
+  /** For refusals: their number within the minute, of which `at` is the first. */
   count: number | null;
   last_at: Date | null;
 }
 
 interface LogPage {
   events: ShownEvent[];
-  /** The position from which to go on; null when there is no more. */
+  /** The position to continue from; null when there is no more. */
   next: number | null;
 }
 
-/** So long what was refused a moment ago is waited for. */
+/** How long to wait for refusals that are not written yet. */
 const WRITE_WAIT_MS = 500;
 
-/** A page of the log with what was refused: the newest before a position, or, with `after`, the oldest after it. */
+/** A page of the log with refusals: the newest before a position, or, with `after`, the oldest after it. */
 export async function readLog(
   { database, refusals, system }: Pick<World, 'database' | 'refusals' | 'system'>,
   filter: EventFilter,

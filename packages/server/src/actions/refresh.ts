@@ -16,23 +16,20 @@ import { endNamed } from './end-named.ts';
 import { clientOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
-/**
- * Uses of one spent token within the grace: all tabs of a browser at once, and no more. Beyond it the successor is
- * refused; nothing ends, since a user may have many tabs.
- */
+/** Uses of a spent token within the grace: as many as a browser has tabs. Beyond it the successor is refused, but nothing ends. */
 const MOST_GRACE_USES = 100;
 
-/** A spent token's row is kept for so much longer than the grace: nodes date by the database's clock, but not to the second. */
+/** A spent token's row is kept this much longer than the grace: nodes date by the database's clock, but not to the second. */
 const KEPT_MS = 60_000;
 /** Rows are purged with each eighth token of a session. */
 const PURGE_EVERY = 8;
 
-/** Between two looks a token can only become spent, so this is more than enough. */
+/** More than enough: between two looks a token can only become spent. */
 const ATTEMPTS = 3;
 
 /**
- * A refresh token in, its successor and an access token out; null when it opens nothing. Used again within the grace it
- * gives the same successor, on whichever node; used again later, the session ends.
+ * Exchanges a refresh token for its successor and an access token; null when it is not valid. A second use within the grace
+ * returns the same successor, on any node; a later one ends the session.
  */
 export async function refresh(
   world: World,
@@ -95,7 +92,7 @@ export async function refresh(
   return null;
 }
 
-/** RFC 6749 section 6: a refresh token belongs to one client. In another's hands it was copied: its session ends. */
+/** RFC 6749 section 6: a refresh token belongs to one client. Another client has a copy, so its session ends. */
 async function isOfAnother(
   world: World,
   found: { session: LiveSession | null } | null,
@@ -159,7 +156,7 @@ async function spend(
   return { session, tokens: await successors(world, token.text, nonce, asOf, session, accessId) };
 }
 
-/** What follows from a spent token and its nonce: the same texts whoever computes them, and whenever. */
+/** The credentials that follow from a spent token and its nonce: the same on every node and at any time. */
 async function successors(
   world: World,
   spent: string,
@@ -170,7 +167,7 @@ async function successors(
 ): Promise<IssuedTokens> {
   const { at: spentAt } = asOf;
   const refreshText = successorSecret(spent, nonce, 'refresh');
-  // Given again, it has been running since it was first given.
+  // A repeated token's life began when it was first given.
   const goneSeconds = Math.floor((world.system.now().getTime() - spentAt.getTime()) / 1000);
   const left = (lifeSeconds: number): number => Math.max(1, lifeSeconds - goneSeconds);
   if (session.grant !== 'opaque') {
@@ -184,7 +181,7 @@ async function successors(
   const secret = successorSecret(spent, nonce, 'access');
   const id = accessId ?? (await findAccessTokenId(world.database, hashSecret(secret)));
   if (id === null) throw new Error('the successor of a refresh token has no access token');
-  // As the row has it: never beyond the session.
+  // As in the row: never beyond the session.
   const sessionSeconds = Math.floor((session.expiresAt.getTime() - spentAt.getTime()) / 1000);
   const life = Math.min(clientOf(world, session.clientId).opaqueAccessSeconds, sessionSeconds);
   return { access: { text: accessText(id, secret), expiresInSeconds: left(life) }, refresh: refreshText };

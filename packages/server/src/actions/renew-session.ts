@@ -5,16 +5,15 @@ import type { Queryable } from '../store/statement.ts';
 import { openSession, type OpenedSession } from './start-session.ts';
 import type { World } from '../world/world.ts';
 
-/** The session that was to be renewed is over. */
+/** The session to renew is over. */
 export class SessionOver extends Error {
   override name = 'SessionOver';
 }
 
 /**
- * Puts a new session in the place of one in which the password was given again, and ends that one: whoever has a copy of its
- * credentials has nothing (RFC 9700 section 4.14.2). A new one, because every verifier knows how to end a session, also
- * for access tokens that are out already, and none how to end a part of one.
- * @returns the ending, and the new session, to be told of after the commit
+ * Replaces a session whose password was confirmed by a new one, and ends it: copies of its credentials become useless (RFC 9700
+ * section 4.14.2). A new session, because every verifier can end a session with all its issued tokens, but not a part of one.
+ * @returns the ending and the new session, to announce after the commit
  * @throws SessionOver
  */
 export async function renewSession(
@@ -25,7 +24,7 @@ export async function renewSession(
   act: Act,
 ): Promise<OpenedSession & { ending: Ending }> {
   const { sid, userId, contract, grant, clientId, deviceId } = session;
-  // The user's row is locked before the session's, as wherever both are.
+  // The user's row is locked before the session's, as everywhere.
   const how = { contract, grant, clientId, device: { id: deviceId } };
   const opened = await openSession(world, on, { userId, credentialVersion }, how, act);
   const ending = opened && (await endSessions(on, [sid], userId, act, 'renewed'));

@@ -11,10 +11,7 @@ export type Renewal =
   | { outcome: 'wrong_password' | 'ended' }
   | { outcome: 'rate_limited'; retryAfterSeconds: number };
 
-/**
- * Work that proves a password again. Somebody at an unlocked screen may guess there as at the login, and is held up as
- * there.
- */
+/** Runs work that verifies a password again, within the limits of logins: somebody at an unlocked screen may guess there. */
 export async function renewWithinLimits(
   { database, config, system, refusals }: World,
   session: LiveSession,

@@ -3,24 +3,24 @@ import { afterCommit } from '../cluster/endings/after-commit.ts';
 import type { Ending } from '../store/revoke.ts';
 import type { World } from '../world/world.ts';
 
-/** Whether the caller waits until the ending is true everywhere, or only until it is committed. */
+/** Whether the caller waits for confirmation, or only for the commit. */
 export type Wait = 'replicas' | 'none';
 
-/** What the caller of a logout is told. */
+/** The result of a logout for its caller. */
 export interface Settled extends Propagation {
-  /** Sessions that were ended; at least this many when `more` is true, and rows are still to be marked. */
+  /** The sessions that ended; with `more` at least this many, and rows are still to be marked. */
   ended: number;
   more: boolean;
-  /** True when no node accepts any credential of an ended session any more. */
+  /** No node accepts a credential of an ended session any more. */
   confirmed: boolean;
 }
 
-/** Answers for an ending that has just been committed. */
+/** Confirms an ending that was just committed. */
 export function settle(world: World, ending: Ending, wait: Wait): Promise<Settled> {
   return answered(ending, wait, afterCommit(world, [ending]));
 }
 
-/** The same where its confirmation is under way. */
+/** Answers for an ending whose confirmation is under way. */
 export async function answered(
   { count, more }: Pick<Ending, 'count' | 'more'>,
   wait: Wait,
@@ -28,15 +28,14 @@ export async function answered(
 ): Promise<Settled> {
   const facts = { ended: count, more };
   if (wait === 'replicas') return { ...facts, confirmed: true, ...(await confirming) };
-  // It goes on, and is counted; the caller did not want to hear how it went.
+  // The confirmation continues and is counted; the caller does not wait for it.
   confirming.catch(() => undefined);
   return { ...facts, confirmed: false, acknowledged: 0, waitedOut: 0 };
 }
 
 /**
- * The same for an ending that found a part of what it named over already, or all of it (null). Somebody else was faster,
- * at this node or at another, and may not be through with telling everybody; this node may not know either. What is
- * answered here has to be true everywhere all the same, so the log is read first.
+ * Confirms an ending that found some of its sessions over already, or all (null). Another caller was faster, on this node or
+ * another, and its confirmation may still be under way. So the log is read first.
  */
 export async function settlePartly(world: World, ending: Ending | null, wait: Wait): Promise<Settled> {
   if (ending) return answered(ending, wait, afterCommit(world, [ending], wait === 'none' ? 'all' : 'part'));

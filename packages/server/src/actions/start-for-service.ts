@@ -2,10 +2,10 @@ import { findUser } from '../store/users.ts';
 import { type SessionTerms, type StartedSession, startSession } from './start-session.ts';
 import type { Origin, World } from '../world/world.ts';
 
-/** How many sessions of one request are opened at a time. */
+/** Sessions of one request that are opened at a time. */
 const AT_A_TIME = 8;
 
-/** Bring your own login: a service vouches for a user. Null when there is no such user, or no longer. */
+/** Opens sessions for a user that a service has authenticated. Null when the user does not exist or is gone. */
 export async function startForService(
   world: World,
   userId: number,

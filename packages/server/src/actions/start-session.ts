@@ -5,17 +5,17 @@ import type { Queryable } from '../store/statement.ts';
 import { clientOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
 import { actOf, type Origin, type World } from '../world/world.ts';
 
-/** What a client says of the device it runs on. */
+/** The client's description of its device. */
 interface DeviceInput {
   id?: string | undefined;
   name?: string | undefined;
 }
 
-/** What a session is opened as. */
+/** The terms of a new session. */
 export interface SessionTerms {
-  /** The family that it is opened through, by its name. */
+  /** The name of the family that it is opened through. */
   contract: string;
-  /** The credentials that it gets. */
+  /** The kind of its credentials. */
   grant: Grant;
   clientId: string;
   device: DeviceInput;
@@ -27,9 +27,8 @@ export interface StartedSession {
 }
 
 /**
- * Opens a session for a user who has been authenticated, here or elsewhere. Always a new one: no identifier that a
- * client brings is ever taken over (session fixation).
- * Null when the user is gone or disabled, or the password has changed since it was proved.
+ * Opens a session for an authenticated user. Always a new one: an identifier from the client is never adopted (session fixation).
+ * Null when the user is gone or disabled, or the password has changed since it was verified.
  */
 export async function startSession(
   world: World,
@@ -42,20 +41,20 @@ export async function startSession(
   return opened && opened.started;
 }
 
-/** A session whose row is written, and not yet committed perhaps. */
+/** A session whose row is written, but perhaps not committed. */
 export interface OpenedSession {
   started: StartedSession;
   begun: () => void;
 }
 
-/** Who a session is opened for, and what was proved of them. */
+/** The user of a new session, and the proof of the login. */
 interface Subject {
   userId: number;
   credentialVersion: number | null;
   actor: string;
 }
 
-/** The same as part of a transaction, after whose commit `begun` is called. Nothing that could fail is left for then. */
+/** Opens a session as part of a transaction; call `begun` after its commit. Nothing is left then that could fail. */
 export async function openSession(
   world: World,
   on: Queryable,
@@ -82,7 +81,7 @@ export async function openSession(
     idleExpiresAt,
     expiresAt,
   };
-  // What the client calls it now comes before what the user called it; a device that is new has been called nothing.
+  // The client's name for the device comes before the user's earlier one.
   const givenName = plainName(how.device.name ?? '');
   const mark = memory.mark;
   const askedAtMs = system.monotonicMs();
@@ -103,7 +102,7 @@ export async function openSession(
   return { started: { session, tokens }, begun };
 
   function begun(): void {
-    // The database has just said that the session is open: its access tokens need not be looked up for the first check.
+    // The database has just confirmed that the session is open, so the first check of its access tokens needs no look-up.
     if (tokens.access)
       memory.remember(
         tokens.access.text,

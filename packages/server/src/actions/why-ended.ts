@@ -5,9 +5,8 @@ import { findReasonOfSecret, findSidOfSecret, readEnds } from '../store/ends.ts'
 import type { World } from '../world/world.ts';
 
 /**
- * How the session ended that a refused credential belongs to: only for a credential that we gave out, and only when its
- * session is over. Whoever shows a secret of no session learns nothing, and a token by which nothing can be told (its
- * signing key is gone, its session purged) is answered as one that is unknown.
+ * Returns how the session of a refused credential ended: only for a genuine credential of an ended session. A secret without a
+ * session, and a token that nothing can be said of (its signing key or session was purged), are answered as unknown.
  */
 export async function whyEnded(world: World, credential: Credential): Promise<SessionEnd | null> {
   return (await howEnded(world, credential))?.ended ?? null;
@@ -21,10 +20,7 @@ export interface EndedSession {
   idleSeconds: number;
 }
 
-/**
- * Whether a credential's session was ended because the same browser was given another one. Yes where that cannot be
- * looked up.
- */
+/** Whether a credential's session ended because its browser was given another one. True where that cannot be looked up. */
 export async function wasReplaced({ database, system }: World, credential: Credential): Promise<boolean> {
   if (credential.kind === 'jwt') return false;
   try {
@@ -36,7 +32,7 @@ export async function wasReplaced({ database, system }: World, credential: Crede
   }
 }
 
-/** The same, with the session. */
+/** Returns the end together with the session. */
 export async function howEnded(world: World, credential: Credential): Promise<EndedSession | null> {
   const { database, system, keys } = world;
   try {
@@ -49,12 +45,12 @@ export async function howEnded(world: World, credential: Credential): Promise<En
     const ended = facts ? endOf(facts, system.now()) : null;
     return facts && ended ? { sid, ended, idleSeconds: facts.idleSeconds } : null;
   } catch (err) {
-    // The refusal stands by itself, and this is only its reason.
+    // The refusal stands; only its reason is missing.
     system.log.warn({ err }, 'why a session is over could not be looked up');
     return null;
   }
 }
 
-/** A refresh token that was spent long ago has no row any more; the first one of its session has. */
+/** A refresh token that was spent long ago has no row; its session's first one has. */
 const firstHashOf = ({ kind, text }: Credential): Buffer | null =>
   kind === 'refresh' ? (lineageOf(text)?.firstHash() ?? null) : null;

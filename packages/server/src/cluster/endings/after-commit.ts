@@ -4,9 +4,9 @@ import type { Readers } from '../follow/registry.ts';
 import type { Nodes } from '../nodes/nodes.ts';
 
 /**
- * What follows every ending, after its commit and never before: this process's memory at once, all other replicas, and the
- * readers of the log, which nobody waits for. Endings that were committed together go together.
- * @param found `part` where somebody else had ended some of what was named: the log is read before anything is confirmed
+ * Announces endings after their commit, never before: to this process's memory at once, to all other replicas, and to the readers
+ * of the log, which nobody waits for. Endings of one commit go together.
+ * @param found `part` when another caller had ended some of the named sessions: then the log is read before the confirmation
  * @returns resolves when no replica accepts a credential of theirs any more
  */
 export function afterCommit(

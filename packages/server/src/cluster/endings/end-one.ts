@@ -3,19 +3,19 @@ import type { Database } from '../../store/database.ts';
 import { endEachSession, type Ending, type OneEnding } from '../../store/revoke.ts';
 import type { Timers } from '../../system/timers.ts';
 
-/** More at once gain nothing, and one statement should stay short. */
+/** A larger batch gains nothing, and a statement should stay short. */
 const BATCH = 500;
-/** Usually one statement at a time, which gathers the most. */
+/** Usually one statement runs at a time, which gathers the most. */
 const AT_A_TIME = 3;
-/** When it takes longer than this, something is wrong with its connection: then another goes past it. */
+/** A statement that takes longer has a problem with its connection: then another one overtakes it. */
 const PATIENCE_MS = 25;
-/** Logouts that wait for a row that somebody has locked, each by itself. */
+/** Logouts that wait for a locked row, each by itself. */
 const HELD_AT_A_TIME = 3;
 
-/** Ends one session; see `createEndOne`. Null when it is unknown, over, or another's. */
+/** Ends one session; see `createEndOne`. Null when it is unknown, over, or another user's. */
 export type EndOne = (one: OneEnding) => Promise<Told | null>;
 
-/** An ending, and the confirmation that it shares with those that were committed with it. */
+/** An ending, and the confirmation that it shares with the others of its commit. */
 export interface Told {
   ending: Ending;
   confirming: Promise<Propagation>;
@@ -28,9 +28,8 @@ interface Waiting {
 }
 
 /**
- * Gathers the logouts of single sessions that arrive while others are under way, and gives them to the next statement:
- * they share its commit. A lone logout waits for nobody. One whose row somebody has locked waits aside, and holds up
- * nobody but others like it.
+ * Gathers logouts of single sessions while others are under way, and gives them to the next statement and its commit. A lone
+ * logout does not wait. One whose row is locked waits apart, and holds up none but its like.
  */
 export function createEndOne(
   database: Database,
@@ -50,7 +49,7 @@ export function createEndOne(
       const batch = waiting.slice(0, BATCH);
       waiting = waiting.slice(BATCH);
       held.push(...(await endTogether(batch, 'leave')));
-      // One turn to the sockets: the answers go out, and what has arrived besides comes along with the next statement.
+      // One turn of the event loop: answers go out, and requests that arrived join the next statement.
       if (waiting.length > 0) await new Promise<void>((next) => setImmediate(next));
       while (runningHeld < HELD_AT_A_TIME && held.length > 0) void runHeld();
     }
@@ -63,7 +62,7 @@ export function createEndOne(
     runningHeld--;
   }
 
-  /** Never throws: whoever asked is told. @returns those that are held, who are not */
+  /** Never throws: callers get the error. @returns the ones whose rows are locked, which are not answered yet */
   async function endTogether(batch: Waiting[], locked: 'wait' | 'leave'): Promise<Waiting[]> {
     try {
       const endings = await endEachSession(

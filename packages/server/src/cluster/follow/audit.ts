@@ -1,7 +1,7 @@
 import { type Queryable, statement } from '../../store/statement.ts';
 import type { DurableReader } from './reader.ts';
 
-// Nodes that write at once write each row once, by the index.
+// The index makes nodes that write at once write each row once.
 const writeAudit = statement<[positions: number[]], never>(
   'write_audit',
   `insert into logs (event_type, user_id, ip_address, message, created_at, event_position)
@@ -21,7 +21,7 @@ const writeAudit = statement<[positions: number[]], never>(
 export const writeAuditRows = async (positions: number[], on: Queryable): Promise<void> =>
   void (await writeAudit.run(on, positions));
 
-/** Writes contract 004's `logs`, each row once, whichever node gets to it first. */
+/** Writes contract 004's `logs`, each row once, on whichever node comes first. */
 export const audit: DurableReader = {
   name: 'audit',
   does: 'the audit view',

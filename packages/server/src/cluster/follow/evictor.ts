@@ -4,10 +4,10 @@ import { usersOf } from '../../domain/ending.ts';
 import type { RedisCopies } from '../../cache/redis.ts';
 import type { DurableReader, DurableWork, ReaderParts } from './reader.ts';
 
-/** Keys removed with one command. */
+/** Keys in one command. */
 const BATCH = 500;
 
-/** Evicts contract 001's keys. Its place is durable: what was ended while Redis was away is evicted when it is back. */
+/** Evicts contract 001's keys. Its cursor is durable: endings from while Redis was away are handled when it is back. */
 export const evictor: DurableReader = {
   name: 'evictor',
   does: 'the eviction of cached keys',
@@ -26,7 +26,7 @@ function evictFrom(
   const evictUsers = (userIds: readonly number[]): Promise<void> => removeOf(redis, templates, userIds);
 
   async function deal(events: EndingEvent[]): Promise<void> {
-    // Many logouts of a moment are one command, and a user of several of them is in it once.
+    // Logouts of one moment share a command, and a user of several is in it once.
     const users = new Set<number>();
     for (const event of events) {
       if (event.scope === 'everyone') {
@@ -41,8 +41,8 @@ function evictFrom(
   }
 
   /**
-   * Redis may have come back from an old snapshot, with keys that were evicted long ago. What is older than a key's
-   * life is gone by itself; the rest is evicted again.
+   * Redis may be restored from an old snapshot with keys that were evicted. Older keys than their life are gone; the rest is
+   * evicted again.
    */
   async function evictAgain(): Promise<void> {
     const since = new Date(system.now().getTime() - (seconds + 60) * 1000);
@@ -56,7 +56,7 @@ function evictFrom(
   return {
     pages: { deal },
     async pass(pages) {
-      // Redis is away: nothing to do until it is back, and it says so itself.
+      // Redis is away, and announces its return.
       if (!redis.healthy) return;
       try {
         if (returned) {
@@ -66,7 +66,7 @@ function evictFrom(
         await pages();
       } catch (error) {
         returned = true;
-        // That Redis went away was said once, where it happened; the place has not moved.
+        // The outage was logged where it began; the cursor has not moved.
         if (redis.healthy) throw error;
       }
     },
@@ -75,9 +75,9 @@ function evictFrom(
         returned = true;
         soon();
       }),
-    /** Another node has evicted when it committed this; a copy that this node has written meanwhile may have come after that. */
+    /** Another node evicted when it committed this; this node may have written a copy later. */
     took(_ending, event, own) {
-      // A failure is said by the connection, and the next pass tries again.
+      // The connection logs failures, and the next pass tries again.
       if (!own && redis.healthy) deal([event]).catch(() => undefined);
     },
   };
@@ -98,7 +98,7 @@ async function removeOf(
 
 const keyOf = (template: string, userId: number): string => template.replaceAll('{user_id}', String(userId));
 
-/** The template as a glob; characters that mean something to Redis are escaped. */
+/** The template as a glob; Redis's special characters are escaped. */
 function patternOf(template: string): string {
   return template
     .split('{user_id}')
@@ -116,7 +116,7 @@ const endedSince = statement<
      or scope in ('client', 'everyone'))`,
 );
 
-/** Whose sessions ended since an instant. */
+/** The users whose sessions ended since an instant. */
 async function usersEndedSince(
   on: Queryable,
   since: Date,

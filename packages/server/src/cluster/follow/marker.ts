@@ -9,19 +9,19 @@ import type { DurableReader } from './reader.ts';
 
 const BATCH = 500;
 
-/** Cuts that were marked while transactions were open: each of these may yet commit a session that was born below them. */
+/** Cuts that were marked while transactions were open: each of these may still commit a session born below them. */
 interface Unsettled {
   open: readonly number[];
-  /** By what they cut, the newest of each. */
+  /** By key, the newest of each. */
   cuts: Map<string, EndingEvent>;
   /** The transaction of the oldest. */
   first: number;
 }
 
 /**
- * Marks the rows that a cut has ended, for whoever reads the table (contract 001 names `is_active`). Liveness does not
- * wait for it: the view sees the cut. It goes through the log in its own way, because its place is not how far it has read:
- * a cut may have to be marked once more, and the next process must come upon it again.
+ * Marks the rows that a cut has ended, for readers of the table (contract 001 names `is_active`). Liveness does not need it: the
+ * view sees the cut. It follows the log in its own way, because a cut may have to be marked again, and the next process must find
+ * it: its cursor is not how far it has read.
  */
 export const marker: DurableReader = {
   name: 'marker',
@@ -31,10 +31,7 @@ export const marker: DurableReader = {
   open: ({ database }) => ({ pass: markerPass(database), soonFor: ({ more }) => more === true }),
 };
 
-/**
- * A cut is marked once more whenever a transaction is over that was open beside it, and at no other time, so that one that
- * stays open costs nothing.
- */
+/** A cut is marked again exactly when a transaction that was open beside it ends, so one that stays open costs nothing. */
 export function markerPass(database: Database): () => Promise<void> {
   let cursor: string | null = null;
   let unsettled: Unsettled[] = [];
@@ -43,7 +40,7 @@ export function markerPass(database: Database): () => Promise<void> {
   };
   return async () => {
     const { below } = await readerPlace(database, 'marker');
-    // What the marker of another process is through with need not be read here.
+    // The marker of another process has finished with these.
     if (cursor === null || readCursor(cursor).next < Number(below)) cursor = below;
     let open: readonly number[] = [];
     for (let more = true; more; ) {
@@ -64,7 +61,7 @@ export function markerPass(database: Database): () => Promise<void> {
   };
 }
 
-/** Marks again where something is over, and keeps what still waits: together, where it waits for the same. */
+/** Marks again where a transaction has ended, and merges the cuts that wait for the same ones. */
 async function settle(
   unsettled: readonly Unsettled[],
   open: readonly number[],

@@ -12,22 +12,22 @@ import { coalesced } from '../../system/coalesced.ts';
 import type { System } from '../../system/system.ts';
 import { later, Soon } from '../../system/timers.ts';
 
-/** Of "something changed in your list" a user is told once in so long, the last time included. */
+/** A user hears "your list has changed" at most once in this time, the last change included. */
 const CHANGED_EVERY_MS = 400;
-/** Work on many listeners stops for others after so long. */
+/** Work on many listeners yields after this time. */
 const SLICE_MS = 2;
 /** Sessions that the database is asked about at a time. */
 const BATCH = 500;
-/** Users of whom other nodes are told together, and how long they are gathered. */
+/** Users announced to other nodes together, and how long they are gathered. */
 const HINTS = 500;
 const HINT_MS = 50;
 const MOST_HINTS = 20 * HINTS;
 
-/** Somebody who wants to be told of a session: a WebSocket, in the end. Must not throw. */
+/** A listener of one session, which is a WebSocket. Must not throw. */
 export interface Recipient {
-  /** The session is over. Told once, and it is the last. */
+  /** The session has ended. Called once, and last. */
   ended(ended: SessionEnd): void;
-  /** The list of the user's sessions is another one. */
+  /** The list of the user's sessions has changed. */
   changed(): void;
 }
 
@@ -35,22 +35,22 @@ interface Listener extends Recipient {
   readonly watched: Watched;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
-  /** Before this the session cannot have run out, as far as is known. */
+  /** The session cannot have expired before this, as far as is known. */
   lookAtMs: number;
 }
 
 interface User {
   readonly listeners: Set<Listener>;
-  /** When they were last told that their list changed; they are about to be told again. */
+  /** When they last heard that their list changed; another notice is due. */
   toldMs: number;
   toBeTold: boolean;
-  /** Calls off that they are told. */
+  /** Cancels it. */
   callOff: (() => void) | undefined;
 }
 
 /**
- * Who listens at this process to which session, and the way of an ending to them. It hears of every ending when the node
- * takes it in, and works through them later, in slices: no logout waits for a listener, however many there are.
+ * The listeners of this process, by session, and the notices to them. It queues every ending that the node takes in and works
+ * through the queue later, in slices: no logout waits for listeners, however many.
  */
 export class NoticeBoard {
   readonly #database: Database;
@@ -58,7 +58,7 @@ export class NoticeBoard {
   readonly #hint: (userIds: number[]) => void;
   readonly #ends: (session: Watched) => boolean;
   readonly #byUser = new Map<number, User>();
-  /** What is to be done: the endings before the changes, and of each the one that has waited longest. */
+  /** The work: endings before changes, and of each the one that has waited longest. */
   readonly #endings: Iterator<void>[] = [];
   readonly #changes: Iterator<void>[] = [];
   readonly #stopLooking: () => void;
@@ -67,7 +67,7 @@ export class NoticeBoard {
   #looking: Promise<void> = Promise.resolve();
   #count = 0;
   #working = false;
-  /** Asks the database about the sessions that may have run out, and tells their listeners. Writes nothing. */
+  /** Asks the database about sessions that may have expired, and notifies their listeners. Writes nothing. */
   readonly look: () => Promise<void> = coalesced(() => this.#lookNow());
   #hints = new Set<number>();
   readonly #hinting: Soon;
@@ -75,11 +75,11 @@ export class NoticeBoard {
   constructor(options: {
     database: Database;
     system: System;
-    /** Whether an ending that this process knows of ends the session. */
+    /** Whether an ending known to this process ends the session. */
     ends: (session: Watched) => boolean;
     /** Tells the other nodes that the lists of these users changed: best effort. */
     hint: (userIds: number[]) => void;
-    /** How often use is written to the database, and sessions are looked at that may have run out. */
+    /** How often activity is written, and sessions are examined that may have expired. */
     flushMs: number;
   }) {
     this.#database = options.database;
@@ -92,7 +92,7 @@ export class NoticeBoard {
     });
   }
 
-  /** Listens to a session. @returns ends it; calling it again does nothing */
+  /** Adds a listener. @returns removes it; calling it again does nothing */
   listen(session: LiveSession, recipient: Recipient): () => void {
     const { userId } = session;
     const listener: Listener = {
@@ -111,7 +111,7 @@ export class NoticeBoard {
     user.listeners.add(listener);
     this.#byUser.set(userId, user);
     this.#count++;
-    // What ended while its credential was looked at went by before anybody listened.
+    // An ending while its credential was checked came before anybody listened.
     if (this.#ends(listener.watched)) void this.#lookUp([listener]);
     return () => void this.#remove(listener);
   }
@@ -121,33 +121,36 @@ export class NoticeBoard {
     return this.#byUser.get(userId)?.listeners.size ?? 0;
   }
 
-  /** How many listen, and how often they were told what. */
+  /** The numbers of listeners and of notices. */
   state(): { listeners: number; ended: number; changed: number } {
     return { listeners: this.#count, ...this.#sent };
   }
 
-  /** Told for each end that was told: the milliseconds since the log dates it. */
+  /** Called for each notice of an end, with the milliseconds since the log's date of it. */
   onEnded(told: (ms: number) => void): void {
     this.#told.add(told);
   }
 
-  /** An ending is in this node's replica. Only notes it. */
+  /** An ending is in this node's replica. Only queues it. */
   took(ending: Ending, event: EndingEvent): void {
     if (this.#count === 0 || event.type !== 'sessions_ended') return;
     const named = event.user_ids === null && event.user_id === null ? null : usersOf(event);
-    // Nearly all logouts are of users who listen elsewhere, if at all.
+    // The users of nearly all logouts listen elsewhere, if at all.
     if (named?.every((userId) => !this.#byUser.has(userId))) return;
     this.#begin(this.#endings, this.#deal(ending, event, named ?? this.#byUser.keys()));
   }
 
-  /** The list of the user's sessions has changed here, by what the log does not tell every node: a login, a name, a lifetime that is over. */
+  /**
+   * The list of the user's sessions has changed here, in a way that the log does not announce to every node: a login, a name, an
+   * expiry.
+   */
   changed(userId: number): void {
     this.heardOf([userId]);
     if (this.#hints.size < MOST_HINTS) this.#hints.add(userId);
     this.#hinting.in(HINT_MS);
   }
 
-  /** The same, heard from another node. */
+  /** Such a change, announced by another node. */
   heardOf(userIds: readonly number[]): void {
     for (const userId of userIds) this.#tellChanged(userId);
   }
@@ -178,7 +181,7 @@ export class NoticeBoard {
     }
   }
 
-  /** Never at once: it must not take the time of whoever caused it. */
+  /** Never at once: it must not take the time of its cause. */
   #begin(queue: Iterator<void>[], work: Iterator<void>): void {
     queue.push(work);
     if (this.#working) return;
@@ -199,18 +202,18 @@ export class NoticeBoard {
       this.#attempt(() => (done = work.next().done === true));
       if (done) queue.shift();
       if (this.#system.monotonicMs() < untilMs) continue;
-      // Whatever came in meanwhile does not wait until everyone has been told of this one.
+      // Work that arrived meanwhile need not wait until all listeners of this one were notified.
       if (!done && queue.length > 1) queue.push(queue.shift() as Iterator<void>);
       setImmediate(() => this.#goOn());
       return;
     }
   }
 
-  /** Tells those whose session this ending ends, and the other sessions of their users. A step for each listener. */
+  /** Notifies the sessions that this ending ends, and the users' other sessions. One step for each listener. */
   *#deal(ending: Ending, event: EndingEvent, userIds: Iterable<number>): Generator<void> {
     const ids = new Set(ending.ids);
     const cuts = new Map<string, Cut>(ending.cuts.map((cut) => [cut.key, cut]));
-    // By this ending alone and not by all that are known: the reason and the actor are its own.
+    // By this ending only: its reason and actor are its own.
     const isHit = ({ facts, keys }: Watched): boolean =>
       ids.has(facts.sid) || keys.some((key) => isCutBy(cuts.get(key), facts));
     for (const userId of userIds) {
@@ -233,7 +236,7 @@ export class NoticeBoard {
     this.#attempt(() => listener.ended(ended));
   }
 
-  /** Whoever is told and throws keeps nobody else from being told. */
+  /** A listener that throws does not stop the others. */
   #attempt(tell: () => void): void {
     try {
       tell();
@@ -270,7 +273,7 @@ export class NoticeBoard {
     for (let i = 0; i < due.length; i += BATCH) await this.#lookUp(due.slice(i, i + BATCH));
   }
 
-  /** Tells those whose session is over what the database says of it, one read for all. */
+  /** Notifies sessions that are over, by what one read of the database says of them all. */
   async #lookUp(listeners: readonly Listener[]): Promise<void> {
     try {
       const sids = [...new Set(listeners.map(({ watched }) => watched.facts.sid))];
@@ -280,7 +283,7 @@ export class NoticeBoard {
         const facts = found.get(listener.watched.facts.sid);
         const ended = facts
           ? endOf(facts, now)
-          : // Purged: it ran out long ago.
+          : // Purged: it expired long ago.
             ({
               reason: 'absolute_timeout',
               by: 'system',
@@ -288,7 +291,7 @@ export class NoticeBoard {
             } as const);
         if (ended) {
           this.#tellEnd(listener, ended);
-          // Whatever else ends a session is told to the others by its event.
+          // Other ends are announced by their events.
           if (ended.reason === 'idle_timeout' || ended.reason === 'absolute_timeout')
             this.changed(listener.watched.facts.userId);
         } else if (facts) listener.lookAtMs = this.#lookAt(facts);

@@ -1,8 +1,8 @@
 import type { LiveReader } from './reader.ts';
 
 /**
- * Tells devices of endings. It has no place in the log: who listens is in the memory of one process, and a device that
- * connects is told first how its session stands.
+ * Notifies devices of endings. Without a cursor: the listeners are in one process's memory, and a device that connects asks for
+ * its session first.
  */
 export const notices: LiveReader = {
   name: 'notices',

@@ -5,10 +5,10 @@ import { type News, readPositions, readWanted } from '../../store/log/follow.ts'
 import type { Queryable } from '../../store/statement.ts';
 import type { DurableReader, PageWork } from './reader.ts';
 
-/** Events at a time: as much memory for a backlog of a million as for one of a thousand. */
+/** Events at a time, so that any backlog takes constant memory. */
 export const PAGE = 5000;
 
-/** A pass over what is new to a reader, a page at a time. It ends when there is no more. */
+/** A pass over a reader's new events, page by page, until there are no more. */
 export function pagesPass(
   database: Database,
   reader: Omit<DurableReader, 'does' | 'open'>,
@@ -17,7 +17,7 @@ export function pagesPass(
 ): () => Promise<void> {
   const { name, wants, begins } = reader;
   const read = readerOf(work, wants, pageSize);
-  /** False: another node has dealt with it meanwhile. */
+  /** False: another node has processed it meanwhile. */
   const dealOnce = (from: string, news: Page): Promise<boolean> =>
     database.transaction(async (on) => {
       if (!(await takePlace(on, name, from, news.cursor))) return false;

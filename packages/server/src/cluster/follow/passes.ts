@@ -4,31 +4,31 @@ import { coalesced } from '../../system/coalesced.ts';
 
 /** The passes of a durable reader in this process. */
 export interface Passes {
-  /** Reads what is new now. Resolves when everything committed before the call has been dealt with. */
+  /** Reads new events. Resolves when everything committed before the call has been processed. */
   catchUp(): Promise<void>;
-  /** Reads what is new in a moment, together with whatever else comes in until then. Nobody waits for it. */
+  /** Reads new events in a moment, together with those that come until then. Nobody waits for it. */
   soon(): void;
-  /** How its passes go in this process. */
+  /** The state of its passes in this process. */
   state(): PassesState;
   close(): Promise<void>;
 }
 
 interface PassesState {
-  /** Passes that failed one after another up to now. */
+  /** Consecutive failures up to now. */
   failures: number;
-  /** When a pass was last through; null before that. */
+  /** When a pass last succeeded; null before the first. */
   lastDone: Date | null;
 }
 
 const RETRY_MS = [250, 1000, 5000, 30_000] as const;
-/** Rings come from this process; what others committed and did not live to deal with is found by looking. */
+/** Requests come from this process; commits of a process that died before it processed them are found by polling. */
 const LOOK_MS = 5000;
-/** How long news are gathered: under load one pass serves many logouts. */
+/** How long events are gathered: under load one pass serves many logouts. */
 const GATHER_MS = 200;
 
 /**
- * Runs one pass after another: on `catchUp`, and from time to time. A pass that fails is logged and tried again, later
- * and later, from where the reader stood; it holds up nobody else.
+ * Runs passes one after another: on `catchUp`, and periodically. A failed pass is logged and repeated, at growing intervals, from
+ * the reader's cursor; it holds up nobody else.
  */
 export function startPasses(system: System, name: string, pass: () => Promise<void>): Passes {
   let failures = 0;
@@ -57,7 +57,7 @@ export function startPasses(system: System, name: string, pass: () => Promise<vo
     last = run();
     return last;
   };
-  // Of those below, nobody waits for the outcome: a failure is logged where it happens, and the pass comes again.
+  // Nobody waits for these: a failure is logged where it happens, and the pass is repeated.
   const passUnwatched = (): void => {
     catchUp().catch(() => undefined);
   };
@@ -68,7 +68,7 @@ export function startPasses(system: System, name: string, pass: () => Promise<vo
     soon: () => gathering.in(GATHER_MS),
     state: () => ({ failures, lastDone }),
     async close() {
-      // What has been gathered is dealt with before the end.
+      // Gathered events are processed before the end.
       if (gathering.callOff()) await catchUp().catch(() => undefined);
       closed = true;
       callOff();

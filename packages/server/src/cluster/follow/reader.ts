@@ -8,41 +8,41 @@ import type { System } from '../../system/system.ts';
 import type { NoticeBoard } from './notice-board.ts';
 
 /**
- * A reader of the log: it follows what was committed, and nothing that commits calls it. It is one file, and one line in
- * readers.ts; from there it is run, shown, measured and examined.
+ * A reader of the log: it follows commits, and no commit calls it. It is one file and one line in readers.ts, from which it is
+ * run, shown, measured and examined.
  */
 export type LogReader = DurableReader | LiveReader;
 
 interface Named {
-  /** In the table `readers`, the state of the system, the metrics and the system log. */
+  /** In the table `readers`, the system's state, the metrics and the system log. */
   readonly name: string;
-  /** What follows the log by it, for people: "the audit view". */
+  /** Its product, for people: "the audit view". */
   readonly does: string;
-  /** The events that it is given; the others are not read. */
+  /** The events that it reads; others are skipped. */
   readonly wants: readonly LogEvent['type'][];
 }
 
-/** One that has a place in the table `readers`, and goes on from there in whichever process. */
+/** A reader with a cursor in the table `readers`, from which any process continues. */
 export interface DurableReader extends Named {
   /**
-   * `one-node`: a page is dealt with in the transaction that moves the place, so by one node, and once.
-   * `all-nodes`: each node deals with what it finds at the place, and moves it then: dealing with an event twice must change
-   * nothing. A node that hangs holds up no other.
+   * `one-node`: a page is processed in the transaction that moves the cursor, so by one node, and once. `all-nodes`: each node
+   * processes the events at the cursor and moves it then, so processing an event twice must change nothing. A node that hangs
+   * holds up no other.
    */
   readonly runs: 'one-node' | 'all-nodes';
   /** Where a new one begins. Default: now. */
   readonly begins?: 'now' | 'at the start';
-  /** Null where there is nothing for it to do. */
+  /** Null where it has nothing to do. */
   open(parts: ReaderParts): DurableWork | null;
 }
 
-/** One that each node tells of what it takes into its memory, at once. It has no place, and cannot be behind. */
+/** A reader that each node calls at once with what it takes into its memory. It has no cursor, and cannot be behind. */
 export interface LiveReader extends Named {
   readonly runs: 'live';
   open(parts: ReaderParts): Live | null;
 }
 
-/** What readers work with. */
+/** The world of readers. */
 export interface ReaderParts {
   readonly config: Config;
   readonly database: Database;
@@ -52,30 +52,30 @@ export interface ReaderParts {
 }
 
 export interface Live {
-  /** An ending is in this node's memory. `own`: this process has committed it. Must not wait. */
+  /** An ending is in this node's memory. `own`: this process committed it. Must not wait. */
   took(ending: Ending, event: EndingEvent, own: boolean): void;
 }
 
 export interface DurableWork extends Partial<Live> {
-  /** How what is new is dealt with, a page at a time. Without it `pass` follows the log on its own. */
+  /** Processes new events, a page at a time. Without it `pass` follows the log on its own. */
   readonly pages?: PageWork;
-  /** A pass, where more belongs to it than its pages. */
+  /** A pass, where it needs more than its pages. */
   pass?(pages: () => Promise<void>): Promise<void>;
-  /** Called once, with what asks for a pass soon: for news that are not in the log. */
+  /** Called once, with a function that requests a pass soon: for news outside the log. */
   wakes?(soon: () => void): void;
-  /** Whether a commit of this process needs a pass soon. Default: whatever it wants. */
+  /** Whether a commit of this process needs a pass soon. Default: whether it wants the event. */
   readonly soonFor?: (committed: CommittedNews) => boolean;
 }
 
-/** In the order of the transactions. `on` is the transaction that moves the place, where the reader runs on one node. */
+/** In the order of transactions. `on` is the transaction that moves the cursor, where the reader runs on one node. */
 export type PageWork =
   | { deal(events: EndingEvent[], on: Queryable): Promise<void> }
-  /** Of the events nothing is read but where they are. */
+  /** Only the positions of the events are read. */
   | { dealByPosition(positions: number[], on: Queryable): Promise<void> };
 
-/** What this process has committed. */
+/** A commit of this process. */
 export interface CommittedNews {
   readonly type: LogEvent['type'];
-  /** Rows are left to be marked. */
+  /** Rows remain to be marked. */
   readonly more?: boolean;
 }

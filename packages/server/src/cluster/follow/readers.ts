@@ -7,6 +7,6 @@ import type { DurableReader, LogReader } from './reader.ts';
 /** Every reader of the log. */
 export const READERS: readonly LogReader[] = [audit, marker, evictor, notices];
 
-/** Those that have a place in the log, and can be behind. */
+/** Those with a cursor in the log, which can be behind. */
 export const durableOf = (readers: readonly LogReader[]): DurableReader[] =>
   readers.filter((reader) => reader.runs !== 'live');

@@ -26,17 +26,17 @@ export class Readers {
     }
   }
 
-  /** Resolves when the reader has dealt with everything that was committed before the call, if it has anything to do here. */
+  /** Resolves when the reader has processed everything committed before the call, if it has anything to do here. */
   async catchUp(reader: DurableReader): Promise<void> {
     await this.#durable.get(reader)?.passes.catchUp();
   }
 
-  /** Those that have a place in the log. */
+  /** Those with a cursor in the log. */
   durable(): readonly Pick<Running, 'reader' | 'passes'>[] {
     return [...this.#durable.values()];
   }
 
-  /** This process has committed something. Whoever wants it looks in a moment; nobody is waited for. */
+  /** This process has committed events. Readers that want them look in a moment; nobody waits. */
   committed(news: CommittedNews): void {
     for (const { soonFor, passes } of this.#durable.values()) if (soonFor(news)) passes.soon();
   }
@@ -47,7 +47,7 @@ export class Readers {
       try {
         if (reader.wants.includes(event.type)) work.took?.(ending, event, own);
       } catch (err) {
-        // What decides has it already; these only hear of it.
+        // The memory that decides has it already; these only hear of it.
         this.#system.log.error(
           { err, reader: reader.name, position: event.position },
           'an ending could not be passed on',

@@ -7,12 +7,12 @@ import { marker } from './marker.ts';
 import type { Readers } from './registry.ts';
 
 const LOOK_MS = 200;
-/** Rows that stay unmarked this long are locked or left to another process, which goes on with them by itself. */
+/** Rows that stay unmarked this long are locked, or another process marks them. */
 const STANDSTILL_MS = 10_000;
 
 /**
- * Marks the rows of a cut that has just been made, and says how many are left until none is. The sessions are over
- * already: this is for whoever reads the table.
+ * Marks the rows of a new cut, and reports how many are left until there are none. The sessions are over already: this is for
+ * readers of the table.
  */
 export async function watchMarking(
   { database, system, readers }: { database: Database; system: System; readers: Readers },

@@ -3,45 +3,45 @@ import { type Verdict, type Watched, watch } from '@curfew/protocol/replica';
 import type { LiveSession } from '../../domain/session.ts';
 import type { System } from '../../system/system.ts';
 
-/** What is loaded is believed for at most this long, however fresh the memory is. */
+/** A loaded session is used for at most this long, however fresh the memory is. */
 export const BELIEVED_MS = 60_000;
 
-/** Credentials of which it is certain that they are over for good; some 700 bytes each. */
+/** Credentials that are certainly dead for good; about 700 bytes each. */
 const OVER_CAPACITY = 50_000;
 
-/** A credential that was judged by the database, and its session. */
+/** A credential that the database judged, and its session. */
 export interface Remembered {
   readonly session: LiveSession;
-  /** Milliseconds since 1970 at which the credential itself runs out. */
+  /** When the credential itself expires, in milliseconds since 1970. */
   readonly expiresAtMs: number;
   idleUntilMs: number;
-  /** Room for what the checker has prepared to answer with. */
+  /** For the checker's prepared answer. */
   answer: unknown;
 }
 
-/** A credential that nothing can bring back. */
+/** A credential that is dead for good. */
 export interface Over {
-  /** Room for what the checker has prepared to refuse it with. */
+  /** For the checker's prepared refusal. */
   refusal: unknown;
 }
 
-/** Who knows what has ended: the node. */
+/** The node, which knows the endings. */
 export interface Judge {
-  /** The node's word on a session, with a look at its lease. */
+  /** The node's verdict on a session, with its lease. */
   judge(session: Watched): Verdict;
-  /** Whether an ending that this process knows of ends the session. */
+  /** Whether an ending known to this process ends the session. */
   ends(session: Watched): boolean;
 }
 
 /**
- * Live sessions by credential, in this process. An answer of the past: used only while the node is fresh, and only
- * behind what it knows of endings. Whatever is in doubt is no answer, and the database is asked.
+ * Live sessions by credential, in this process. They are answers of the past: used only while the node is fresh, and only behind
+ * its endings. In doubt the database is asked.
  */
 export class SessionMemory {
   readonly #memory: Memory<Remembered>;
   readonly #system: System;
   readonly #judge: Judge;
-  /** Credentials that nothing can bring back: run out, or of a session that has ended. */
+  /** Credentials that are dead for good: expired, or of an ended session. */
   readonly #over = new Map<string, Over>();
   #forgotMs = Number.NEGATIVE_INFINITY;
   /** Sessions used since the last flush: sid → milliseconds since 1970. */
@@ -62,7 +62,7 @@ export class SessionMemory {
     return this.#memory.mark;
   }
 
-  /** The live session that the credential opens, when that is certain without asking the database. */
+  /** The live session of the credential, when that is certain without the database. */
   recall(text: string, use: boolean): Remembered | undefined {
     const nowMs = this.#system.now().getTime();
     const known = this.#memory.recall(text, nowMs);
@@ -74,9 +74,9 @@ export class SessionMemory {
   }
 
   /**
-   * The credential is over for good, and need never be asked about again. Only of what we once gave out: a text that was made up
-   * must not crowd that out.
-   * @param askedMs when the database was asked that says so
+   * The credential is dead for good, and need not be looked up again. For genuine credentials only: invented texts must not
+   * displace them.
+   * @param askedMs when the database was asked
    */
   bury(text: string, askedMs: number = this.#system.monotonicMs()): void {
     if (askedMs < this.#forgotMs) return;
@@ -88,12 +88,12 @@ export class SessionMemory {
     this.#over.set(Buffer.from(text).toString(), { refusal: undefined });
   }
 
-  /** What is known of a credential that is over for good. */
+  /** The record of a credential that is dead for good. */
   over(text: string): Over | undefined {
     return this.#over.get(text);
   }
 
-  /** Keeps what the database has just said. `mark` and `askedMs` are from before it was asked. */
+  /** Stores the database's answer. `mark` and `askedMs` are from before the question. */
   remember(
     text: string,
     session: LiveSession,
@@ -119,7 +119,7 @@ export class SessionMemory {
     return value;
   }
 
-  /** A session was used, whether memory answered or the database, here or at a verifier. */
+  /** A session was used, as memory, the database or a verifier has seen. */
   use(sid: string, atMs: number = this.#system.now().getTime()): void {
     this.#used.set(sid, Math.max(atMs, this.#used.get(sid) ?? 0));
   }
@@ -130,24 +130,24 @@ export class SessionMemory {
     this.#used.set(session.sid, nowMs);
   }
 
-  /** What is shown of these users has changed. */
+  /** The data of these users has changed. */
   change(userIds: readonly number[]): void {
     this.#memory.change(userIds, BELIEVED_MS);
   }
 
-  /** Whether an ending that this process knows of says that the session is over, or its user has changed since. */
+  /** Whether an ending known to this process ends the session, or its user has changed since. */
   isOutdated(session: LiveSession, mark: number): boolean {
     return this.#judge.ends(watch(session)) || this.#memory.changedSince(mark, session.userId);
   }
 
-  /** Forgets everything: after a time in which endings may have been missed, or the database may have gone back. */
+  /** Forgets everything: endings may have been missed, or the database may have gone back. */
   forget(): void {
     this.#memory.forget();
     this.#over.clear();
     this.#forgotMs = this.#system.monotonicMs();
   }
 
-  /** Hands over which sessions were used since the last call. */
+  /** Returns the sessions used since the last call. */
   takeActivity(): { sid: string; seen: Date }[] {
     const used = this.#used;
     this.#used = new Map();
@@ -163,7 +163,7 @@ export class SessionMemory {
     return this.#memory.size;
   }
 
-  /** How many credentials are known to be over. */
+  /** The number of credentials known to be dead. */
   get buried(): number {
     return this.#over.size;
   }

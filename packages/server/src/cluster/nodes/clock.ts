@@ -8,17 +8,17 @@ export async function alignClock(database: Database, system: System): Promise<vo
   clockSetter(database, system)(await readClock(database), askedMs);
 }
 
-/** An answer that took longer says too little of when the database's clock was looked at. */
+/** A slower answer says too little about when the database's clock was read. */
 const QUICK_MS = 500;
-/** Beyond this somebody should look after the machine's clock. */
+/** Beyond this the machine's clock needs attention. */
 const FAR_OFF_MS = 5000;
 
-/** Keeps this process's clock by the database's, so that all nodes date alike whatever their machines say. */
+/** Keeps this process's clock in step with the database's, so that all nodes date alike. */
 export function clockSetter(database: Database, system: System): (now: Date, askedMs: number) => void {
   let warned = false;
   return (now, askedMs) => {
     const nowMs = system.monotonicMs();
-    // Of the embedded database it is the same clock.
+    // The embedded database has the same clock.
     if (database.sole || nowMs - askedMs > QUICK_MS) return;
     system.setNow(now.getTime(), askedMs, nowMs);
     const offMs = system.wallMs() - now.getTime();

@@ -6,24 +6,24 @@ import { ringNodes } from '../../store/nodes.ts';
 import type { System } from '../../system/system.ts';
 import { coalesced } from '../../system/coalesced.ts';
 
-/** In the database, where each has its own channels. */
+/** NOTIFY's channels, separate for each database. */
 const CHANNEL = 'curfew_nodes';
-/** A Redis that has not taken a ring in this time is passed over. */
+/** A Redis that does not take a ring in this time is skipped. */
 const RING_TIMEOUT_MS = 150;
 
-/** What was not heard is said in the log this often at most: strangers decide how much of it there is. */
+/** Refused texts are logged at most this often, because strangers decide their number. */
 const SAY_REFUSED_EVERY_MS = 60_000;
 
 export type { Hint } from '@curfew/protocol/rings';
 
-/** Says "there is something new" and "I have it" to the other nodes. Any ring may be lost: that costs time, never truth. */
+/** Sends "there is something new" and "I have it" to the other nodes. A lost ring costs time, never correctness. */
 export interface Doorbell {
   ring(message: Ring): Promise<void>;
-  /** Goes past the rings: none waits for it. */
+  /** Overtakes the rings, which do not wait for it. */
   hint(message: Hint): Promise<void>;
   /**
-   * @param onGap rings may have been missed
-   * @param others how many other nodes are to hear a ring
+   * @param onGap called when rings may have been missed
+   * @param others the number of other nodes that should hear a ring
    */
   listen(
     onRing: (message: Ring) => void,
@@ -31,15 +31,15 @@ export interface Doorbell {
     onHint: (message: Hint) => void,
     others: () => number,
   ): Promise<() => Promise<void>>;
-  /** How many texts were not heard, by why. */
+  /** The number of refused texts, by reason. */
   refused(): Readonly<Record<Refusal, number>>;
 }
 
-/** By NOTIFY; with Redis by its publishing, which is quicker, as long as that reaches everybody who is to hear. */
+/** Uses NOTIFY; with Redis its publishing, which is faster, as long as that reaches all nodes. */
 export function openDoorbell(
   database: Database,
   redisUrl: string | null,
-  /** Tells this database from others whose nodes use the same Redis, which has one room for all channels. */
+  /** Tells this database from others on the same Redis, which has one space for all channels. */
   databaseName: string,
   system: System,
   authenticator: Authenticator,
@@ -50,17 +50,17 @@ export function openDoorbell(
   const byRedis =
     redisUrl === null || database.sole ? null : openRedisBell(redisUrl, `${CHANNEL}:${databaseName}`, system);
   let others = (): number => 0;
-  /** Who has last rung by the database: there, and not by Redis, they are heard. */
+  /** The nodes that last rang over the database: they are reached there, not over Redis. */
   const byDatabase = new Set<string>();
   const ringNow = async (message: Ring | Hint): Promise<void> => {
     const text = texts.write(message);
     const tryRedis = byRedis && !('ack' in message && byDatabase.has(message.to));
     const heardBy = tryRedis ? await byRedis.ring(text) : 0;
-    // This process hears itself too. Whoever does not listen to Redis now hears the database.
+    // This process hears itself too. A node that does not listen to Redis now hears the database.
     const wanted = 'ack' in message ? 1 : others() + 1;
     if (heardBy < wanted) await ringNodes(database, CHANNEL, text);
   };
-  // While one is under way the newest of each kind waits: a ring, or an acknowledgement, stands for those before it.
+  // While one is under way only the newest of each kind waits: it stands for those before it.
   const newest = new Map<string, Ring>();
   const ringNewest = coalesced(async () => {
     const messages = [...newest.values()];
@@ -83,7 +83,7 @@ export function openDoorbell(
         else if ('ring' in message) byDatabase.delete(message.from);
         onRing(message);
       };
-      /** Whatever comes of a text, the connection that brought it goes on. */
+      /** No text may throw into the connection that delivered it. */
       const onText = (text: string, way: 'database' | 'redis'): void => {
         try {
           hear(text, way);
@@ -124,7 +124,7 @@ function countRefusals({ log, monotonicMs }: System): {
 }
 
 interface RedisBell {
-  /** @returns how many processes heard it */
+  /** @returns how many processes received it */
   ring(text: string): Promise<number>;
   listen(onRing: (text: string) => void, onGap: () => void): () => void;
 }
@@ -133,7 +133,7 @@ function openRedisBell(url: string, channel: string, { log, monotonicMs }: Syste
   const options = {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
-    // It is done here, each time that the connection is ready: a failure of its own would be nobody's.
+    // Repeated here each time that the connection is ready, so a failure needs no handler.
     autoResubscribe: false,
     connectTimeout: 1000,
     retryStrategy: (times: number) => Math.min(100 * times, 1000),
@@ -142,11 +142,11 @@ function openRedisBell(url: string, channel: string, { log, monotonicMs }: Syste
   const listening = new Redis(url, options);
   let warned = false;
   const failed = (err: unknown): void => {
-    // That Redis is away is warned of once, where its copies are.
+    // The outage is logged once, by the cache.
     if (!warned) log.info({ err }, 'nodes ring each other by the database');
     warned = true;
   };
-  // A connection that hangs would hold up every ring for the time limit: after one that did, none is tried for a while.
+  // A connection that hangs would delay every ring by the time limit: after one that did, none is tried for a while.
   let passOverUntilMs = 0;
   speaking.on('error', failed);
   listening.on('error', failed);
@@ -166,7 +166,7 @@ function openRedisBell(url: string, channel: string, { log, monotonicMs }: Syste
     listen(onRing, onGap) {
       listening.on('message', (_channel, text) => onRing(text));
       const subscribe = (): void => {
-        // A failure is an error of the connection, and said there.
+        // A failure is an error of the connection, and logged there.
         listening.subscribe(channel).then(onGap, () => undefined);
       };
       listening.on('ready', subscribe);

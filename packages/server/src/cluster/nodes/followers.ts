@@ -1,22 +1,22 @@
 /** A verifier that is connected to this process. */
 interface Follower {
-  /** As it calls itself. */
+  /** Its own name for itself. */
   readonly replica: string;
   readonly address: string | null;
   readonly since: Date;
-  /** The age in milliseconds of what it knows, by its last renewal; null before the first one. */
+  /** The age of its replica in milliseconds at its last renewal; null before the first one. */
   ageMs(): number | null;
-  /** What was sent and is not read. */
+  /** Bytes that were sent and not read. */
   unreadBytes(): number;
-  /** Endings that were sent and are not acknowledged. */
+  /** Endings that were sent and not acknowledged. */
   behind(): number;
 }
 
-/** The verifiers that follow this process, for whoever looks at its state. */
+/** The verifiers that follow this process, for its status. */
 export class Followers {
   readonly #all = new Set<Follower>();
 
-  /** @returns takes it out again */
+  /** @returns removes it */
   add(follower: Follower): () => void {
     this.#all.add(follower);
     return () => void this.#all.delete(follower);

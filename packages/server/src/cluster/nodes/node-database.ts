@@ -10,13 +10,13 @@ import { inLane } from '../../store/statement.ts';
 import type { System } from '../../system/system.ts';
 import { clockSetter } from './clock.ts';
 
-/** What the protocol asks of the database, by our statements. */
+/** The protocol's questions to the database, by Curfew's statements. */
 export function nodeDatabase(
   database: Database,
   system: System,
   how: {
     read: (event: EndingEvent) => Ending;
-    /** What this process has committed and the replica holds. Emptied as the reads leave it out. */
+    /** This process's commits that the replica holds. Emptied as reads leave them out. */
     takenIn: number[];
     since: () => Date;
     pageSize: number;
@@ -28,12 +28,12 @@ export function nodeDatabase(
         (value) => done(null, value),
         (error: unknown) => done(error),
       )
-      // The node's own fault: said, not thrown into nowhere.
+      // A fault of the node itself: logged, because nobody else would see it.
       .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
   };
   /** The last answer: a sole node that has read everything has nothing more to read. */
   let last: Pick<News<EndingEvent>, 'cursor' | 'more' | 'standing'> | null = null;
-  /** What this node holds of its own, until a read has gone past it. */
+  /** The node's own commits, until a read has passed them. */
   let held: number[] = [];
   const readLog = async (cursor: string | null, id: string) => {
     if (cursor === null) {
@@ -43,7 +43,7 @@ export function nodeDatabase(
       how.takenIn.length = 0;
     }
     if (database.sole && cursor !== null && last?.cursor === cursor && !last.more) {
-      // Whoever was answered by the database before this was asked has taken in what it committed by the next turn.
+      // A caller whose commit was answered before this question takes it in by the next turn.
       await new Promise((turn) => setImmediate(turn));
       return { ...last.standing, endings: [], cursor };
     }
@@ -51,7 +51,7 @@ export function nodeDatabase(
     held = [...held, ...how.takenIn.splice(0)];
     const asker = { id, newest: last?.standing.newest ?? '-' };
     const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held, asker);
-    // All of them were committed before this was asked.
+    // All of them were committed before this question.
     if (!news.more) held = [];
     last = { cursor: news.cursor, more: news.more, standing: news.standing };
     return {

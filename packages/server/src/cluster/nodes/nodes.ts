@@ -13,47 +13,47 @@ import type { Doorbell } from './doorbell.ts';
 import { nodeDatabase } from './node-database.ts';
 
 const PAGE = 5000;
-/** Events are dated by the clock of the node that wrote them: so far back is looked beyond what must be known. */
+/** Events are dated by the clock of the node that wrote them, so the read begins this much earlier. */
 const CLOCKS_APART_MS = 120_000;
 
-/** This process among the processes of the authority on one database; see docs/guarantee.md and docs/decisions/0005. */
+/** This process among the authority's processes on one database; see docs/guarantee.md and docs/decisions/0005. */
 export interface Nodes extends Judge {
-  /** The protocol's own node: its replica, and the verifiers that follow it. */
+  /** The protocol's node: its replica, and the verifiers that follow it. */
   readonly node: Node;
   /** Takes in what this process has just committed, together. */
   committed(...endings: Committed[]): void;
   /**
    * Waits until no other replica accepts a credential of a session that these ended. Call it after the commit.
-   * @throws DatabaseError when the database has gone back meanwhile, and may have lost it
+   * @throws DatabaseError when the database went back meanwhile, and may have lost it
    */
   confirm(...endings: Committed[]): Promise<Propagation>;
-  /** The same for what somebody else has committed before the call. */
+  /** Confirms endings that other processes committed before the call. */
   confirmEarlier(): Promise<Propagation>;
-  /** The database lacks what it surely had: this node begins anew, and all who read the database with it. */
+  /** The database lacks something that it certainly had: this node begins anew, and so do all others. */
   foundBack(): void;
   /** Tells the other nodes that the lists of these users' sessions have changed. May be lost. */
   hint(userIds: number[]): void;
-  /** Told of each confirmation: the milliseconds that it took after the commit, and how it went. */
+  /** Called for each confirmation, with the milliseconds since the commit and the result. */
   onConfirmed(listener: (ms: number, propagation: Propagation) => void): void;
   /**
-   * Told of each ending that is in the replica now, in the order in which they ask to be. `own`: this process has committed it.
-   * One that throws makes the node believe nothing until it has read the log anew.
+   * Called for each ending in the replica, in the order of subscription. `own`: this process committed it. If it throws, the node
+   * trusts nothing until it has read the log anew.
    */
   onEnding(listener: (ending: Ending, event: EndingEvent, own: boolean) => void): void;
-  /** Told when endings may have been missed: nothing remembered can be believed. */
+  /** Called when endings may have been missed: nothing remembered is valid. */
   onGap(listener: () => void): void;
-  /** Told when another node says that the lists of these users' sessions have changed. */
+  /** Called when another node says that the lists of these users' sessions have changed. */
   onHint(listener: (userIds: readonly number[]) => void): void;
-  /** Age in milliseconds of what this node knows, and how many nodes and verifiers of this node there are, for metrics. */
+  /** The age of this node's replica in milliseconds, and its numbers of nodes and verifiers, for metrics. */
   state(): { ageMs: number; nodes: number; verifiers: number };
-  /** How many texts on the doorbell's channels were not believed, by why. */
+  /** The number of refused texts on the doorbell's channels, by reason. */
   refused(): Readonly<Record<Refusal, number>>;
-  /** Told when the database has gone back: whoever follows this node must begin anew, over a new connection. */
+  /** Called when the database has gone back: followers of this node must begin anew, over a new connection. */
   onBack(listener: () => void): void;
   close(): Promise<void>;
 }
 
-/** An ending that this process has committed. The log need not give it to this node again. */
+/** An ending that this process committed, which the log need not return to it. */
 interface Committed {
   event: EndingEvent;
 }
@@ -62,16 +62,16 @@ interface NodesOptions {
   database: Database;
   system: System;
   leaseMs: number;
-  /** Longer than any credential lives that is judged by a replica alone. */
+  /** Longer than the life of any credential that is judged by a replica alone. */
   keepMs: number;
   doorbell: Doorbell;
-  /** Events that are read from the log at a time. Of a million none may hold up the checks that are asked meanwhile. */
+  /** Events in one read of the log, so that a million of them do not hold up checks. */
   pageSize?: number;
 }
 
 /**
- * Registers this process as a node and follows the log. Whoever needs the node is made after it and subscribes: until then there
- * is nothing that an ending could make old.
+ * Registers this process as a node and follows the log. Parts that need the node are built after it and subscribe: before that
+ * there is nothing that an ending could make old.
  */
 export async function joinNodes(options: NodesOptions): Promise<Nodes> {
   const joined = new JoinedNode(options);
@@ -87,7 +87,7 @@ class JoinedNode implements Nodes {
   readonly #log: Logger;
   readonly #events = new WeakMap<Ending, EndingEvent>();
   readonly #own = new WeakSet<Ending>();
-  /** What this process has committed and taken in: the next read of the log leaves it out. */
+  /** This process's commits that it has taken in: the next read of the log leaves them out. */
   readonly #takenIn: number[] = [];
   readonly #heard = {
     ending: new Listeners<[ending: Ending, event: EndingEvent, own: boolean]>(),
@@ -142,7 +142,7 @@ class JoinedNode implements Nodes {
     });
     this.#stopListening = await this.#doorbell.listen(
       (message) => node.heard(message),
-      // What was rung in between was not heard; a failure is said by the node.
+      // Rings in between were missed; the node reports a failure.
       () => node.catchUp(() => undefined),
       ({ from, changed }) => {
         if (from !== node.id) this.#heard.hint.tell(changed);
@@ -170,7 +170,7 @@ class JoinedNode implements Nodes {
     } catch (error) {
       return this.node.missed(error);
     }
-    // Only then: what is left out of the reads must be in the replica. A sole node reads no log.
+    // Only then: the replica must hold what reads leave out. A sole node reads no log.
     if (this.node.committed(...endings) && !this.#database.sole)
       for (const { event } of those) this.#takenIn.push(event.position);
   }
@@ -204,7 +204,7 @@ class JoinedNode implements Nodes {
       try {
         listener(...how);
       } catch (err) {
-        // The logout is confirmed, whatever becomes of those who count.
+        // The logout is confirmed, whatever a listener throws.
         this.#log.error({ err }, 'a listener to confirmations failed');
       }
     });
@@ -274,7 +274,7 @@ class Listeners<Told extends unknown[] = []> {
   }
 }
 
-/** A confirmation that fails is a logout that failed: the database is to blame, and it may be tried again. */
+/** A failed confirmation is a failed logout: the database is at fault, and the caller may retry. */
 function answered(ask: (done: Done<Propagation>) => void): Promise<Propagation> {
   return new Promise((resolve, reject) => {
     ask((error, propagation) => {
@@ -295,7 +295,7 @@ const TROUBLES = {
 } as const;
 const AGAIN_MS = 10_000;
 
-/** Each kind of trouble at most once in ten seconds: a database that is away would fill the log. */
+/** Logs each kind of trouble at most once in ten seconds: a database that is away would fill the log. */
 function reportOnce(
   log: Logger,
   { monotonicMs }: System,

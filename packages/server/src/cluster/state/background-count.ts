@@ -6,11 +6,11 @@ export interface Counted<T> {
   at: Date;
 }
 
-/** It takes a twentieth of the time at most, and is never done more often than this. */
+/** It takes a twentieth of the time at most, and never runs more often than this. */
 const EVERY_MS = 10_000;
 const SHARE = 20;
 
-/** Counts in the background, when somebody asks and the last time is a while ago. @returns what was last counted */
+/** Counts in the background, on request and when the last count is old. @returns the last count */
 export function countInBackground<T>(
   system: System,
   count: (now: Date) => Promise<T>,

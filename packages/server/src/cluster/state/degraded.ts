@@ -7,7 +7,7 @@ const BEHIND_MS = 30_000;
 const LATELY_SPANS = 12;
 const CLOCK_OFF_MS = 5000;
 
-/** What is less than it should be, the gravest first. */
+/** The system's problems, the gravest first. */
 export function findDegraded(
   { config, system }: { config: Config; system: System },
   state: Omit<SystemState, 'degraded'>,

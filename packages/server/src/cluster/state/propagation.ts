@@ -1,15 +1,15 @@
 import type { Propagation } from '@curfew/protocol/node';
 
-/** One stretch of time in the life of this node. Milliseconds; null where nothing was confirmed in it. */
+/** A span of time in the life of this node. Milliseconds; null where nothing was confirmed in it. */
 interface PropagationSpan {
-  /** Its beginning, milliseconds since 1970. */
+  /** Its beginning, in milliseconds since 1970. */
   atMs: number;
-  /** Confirmations that were waited for: logouts that are committed together share one. */
+  /** Confirmations: logouts that are committed together share one. */
   count: number;
   p50: number | null;
   p99: number | null;
   max: number | null;
-  /** Replicas whose lease had to run out. */
+  /** Replicas whose lease expired. */
   waitedOut: number;
 }
 
@@ -17,13 +17,12 @@ const SPAN_MS = 5000;
 /** Ten minutes. */
 const SPANS = 120;
 
-/* Durations are counted in steps of a twentieth, from a hundredth of a millisecond to some minutes: as much memory for a
-   million as for one. */
+/* Durations are counted in steps of a twentieth, from a hundredth of a millisecond to some minutes, so any number takes constant memory. */
 const SMALLEST_MS = 0.01;
 const STEP = 1.05;
 const STEPS = 360;
 
-/** How long it took lately until logouts were true everywhere, in memory. What is older than ten minutes is for metrics. */
+/** How long recent confirmations took, in memory. Metrics keep what is older than ten minutes. */
 export class PropagationHistory {
   readonly spanMs: number = SPAN_MS;
   readonly #spans: PropagationSpan[] = [];
@@ -72,10 +71,10 @@ export class PropagationHistory {
     return round(Math.min(this.#max, SMALLEST_MS * STEP ** (step + 1)));
   }
 
-  /** Puts the present span away once its time is over; those in which nothing happened are there all the same. */
+  /** Stores the present span when its time is over; spans in which nothing happened count too. */
   #turn(): void {
     const now = beginOf(this.#nowMs());
-    // A clock that was set back begins no span anew.
+    // A clock that was set back does not restart a span.
     if (now <= this.#atMs) return;
     const passed = Math.min((now - this.#atMs) / SPAN_MS, SPANS + 1);
     this.#spans.push(this.#present());

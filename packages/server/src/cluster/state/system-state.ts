@@ -24,16 +24,16 @@ import type { SessionMemory } from '../memory/session-memory.ts';
 import type { Followers } from '../nodes/followers.ts';
 import type { Nodes } from '../nodes/nodes.ts';
 
-/** A database that has not answered in this time is shown as one that does not. */
+/** A database that has not answered in this time is shown as not answering. */
 const DATABASE_MS = 2000;
 const MOST_VERIFIERS = 500;
 const MOST_MARKINGS = 5;
-/** Asked again sooner, the same answer is given: however many look, the work is that of one. */
+/** Requests within this time get the same answer, so that many readers cost as much as one. */
 const KEPT_MS = 500;
-/** A beat that has not moved for so many leases. At five the others take the node out. */
+/** Leases without a beat until a node is shown as silent. At five the others deregister it. */
 const SILENT_LEASES = 3;
 
-/** What is looked at. */
+/** The sources of the status. */
 interface Parts {
   readonly config: Config;
   readonly system: System;
@@ -47,7 +47,7 @@ interface Parts {
   readonly readers: Readers;
 }
 
-/** @returns how the system stands now */
+/** @returns the system's status now */
 export function createSystemState(parts: Parts): () => Promise<SystemState> {
   const { system } = parts;
   const count = countInBackground(system, (now) => countLiveSessions(parts.database, now));
@@ -144,7 +144,7 @@ interface Seen {
   marking: Marking[];
 }
 
-/** What the database says; null for what it has not said in time. */
+/** The database's answers; null for those that did not come in time. */
 async function askDatabase(parts: Parts): Promise<{ latencyMs: number | null; seen: Seen | null }> {
   const { database, system, readers } = parts;
   let latencyMs: number | null = null;

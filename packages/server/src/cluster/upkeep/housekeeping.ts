@@ -10,7 +10,7 @@ const BATCH = 500;
 const ACTIVITY_BATCH = 5000;
 const SWEEP_MS = 60_000;
 
-/** Work that nobody waits for: writing activity back in batches, marking what ran out, purging what is old. */
+/** Background work: writing activity in batches, marking expired sessions, purging old rows. */
 interface Housekeeping {
   flushActivity(): Promise<void>;
   sweep(): Promise<void>;
@@ -26,7 +26,7 @@ export function startHousekeeping(options: {
   retentionDays: number;
   eventsRetentionDays: number;
   auditRetentionDays: number;
-  /** Sessions of these users have run out. */
+  /** Sessions of these users have expired. */
   onRanOut: (userIds: ReadonlySet<number>) => void;
 }): Housekeeping {
   const { database, system, memory } = options;
@@ -37,7 +37,7 @@ export function startHousekeeping(options: {
       try {
         await saveActivity(database, activity.slice(i, i + ACTIVITY_BATCH));
       } catch (error) {
-        // Thrown away, a session in use would run out as idle.
+        // Dropped, a session in use would expire as idle.
         memory.giveBackActivity(activity.slice(i));
         throw error;
       }
@@ -57,7 +57,7 @@ export function startHousekeeping(options: {
     await boundRefusals(database);
     await purgeOld(database, 'logs', ago(options.auditRetentionDays));
     await database.maintain?.();
-    // A day more: a reader may be behind for a moment.
+    // A day more, because a reader may be behind for a moment.
     const readers = saidHeld ? [] : await readersHolding(database, ago(options.eventsRetentionDays + 1));
     if (readers.length > 0) {
       saidHeld = true;

@@ -7,20 +7,20 @@ import { Soon } from '../../system/timers.ts';
 import { coalesced } from '../../system/coalesced.ts';
 
 const MINUTE_MS = 60_000;
-/** Written a moment after it was noted, so that the answer comes first. */
+/** Written a moment after it happened, so that the answer comes first. */
 const GATHER_MS = 50;
-/** A flood costs one statement in so long. A crash loses as much of it. */
+/** The shortest time between two statements in a flood. A crash loses as much of it. */
 const EVERY_MS = 250;
 /** After a failure. */
 const AGAIN_MS = 2000;
-/** Beyond so many sources of a minute an account has one row for all others. */
+/** Beyond this many sources in a minute an account has one row for all others. */
 const SOURCES_PER_ACCOUNT = 10;
-/** New rows of a minute, by whom they name; beyond them there is one for each kind. So nobody drives out the others. */
+/** New rows of a minute, by what they name; beyond them there is one row for each kind, so no flood displaces the others. */
 const ROWS = { account: 1000, typed: 200, nobody: 100 };
-/** While the database takes nothing. */
+/** While the database accepts nothing. */
 const MOST_PENDING = 5000;
 
-/** What a refusal says besides its kind. */
+/** The details of a refusal besides its kind. */
 interface RefusedRequest {
   contract: string;
   ipAddress: string | null;
@@ -29,13 +29,13 @@ interface RefusedRequest {
 }
 
 /**
- * What was refused, gathered in memory and written now and then: noting it takes no time from an answer, the same whether an
- * account exists or not, and no connection of logouts.
+ * Refusals, gathered in memory and written periodically: recording one delays no answer, takes the same time whether or not the
+ * account exists, and needs no connection of logouts.
  */
 export class RefusalLog {
   readonly #database: Database;
   readonly #system: System;
-  /** Writes what was noted before the call. A failure is in the system log, and is tried again. */
+  /** Writes what was recorded before the call. A failure is logged, and tried again. */
   readonly write: () => Promise<void>;
   #minuteMs = 0;
   /** The rows of this minute, and the sources of each account. */
@@ -54,9 +54,7 @@ export class RefusalLog {
     this.#writing = new Soon(system, () => void this.write());
   }
 
-  /**
-   * @param who the account; or what was typed as its address, which is looked up later and not kept; or null
-   */
+  /** @param who the account; or the text of the address field, which is looked up later and not stored; or null */
   note(
     type: RefusalType,
     who: number | string | null,
@@ -106,7 +104,7 @@ export class RefusalLog {
     this.#left = { ...ROWS };
   }
 
-  /** The row that counts it: its own while there is room for that, or one that it shares. */
+  /** The row that counts it: its own, if there is room, or a shared one. */
   #rowOf(
     type: RefusalType,
     who: number | string | null,
@@ -138,7 +136,7 @@ export class RefusalLog {
       if (this.#lost > 0) this.#system.log.warn({ count: this.#lost }, 'refused attempts were not recorded');
       this.#lost = 0;
     } catch (err) {
-      // An answer that was lost on the way makes a count too high: better than too low.
+      // An answer that was lost on the way makes a count too high, which is better than too low.
       for (const [key, refusal] of pending) this.#giveBack(key, refusal);
       this.#writing.in(AGAIN_MS);
       this.#system.log.warn(
