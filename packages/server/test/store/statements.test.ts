@@ -1,30 +1,18 @@
-import { expect, test } from 'vitest';
+import { readdirSync, readFileSync } from 'node:fs';
+import { beforeAll, expect, test } from 'vitest';
 import { everyStatement } from '../../src/store/statement.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { migrated, silent } from '../support.ts';
-// Every module that declares statements.
-import '../../src/store/ends.ts';
-import '../../src/store/keys.ts';
-import '../../src/store/limits.ts';
-import '../../src/store/live-count.ts';
-import '../../src/cluster/follow/evictor.ts';
-import '../../src/cluster/follow/audit.ts';
-import '../../src/store/log/append.ts';
-import '../../src/store/log/cursors.ts';
-import '../../src/store/log/follow.ts';
-import '../../src/store/log/page.ts';
-import '../../src/store/marking.ts';
-import '../../src/store/nodes.ts';
-import '../../src/store/purge.ts';
-import '../../src/store/refresh.ts';
-import '../../src/store/restored.ts';
-import '../../src/store/revoke.ts';
-import '../../src/store/sessions.ts';
-import '../../src/store/standing.ts';
-import '../../src/store/user-search.ts';
-import '../../src/store/users.ts';
+
+/** Every module that declares statements. */
+const SOURCES = new URL('../../src/', import.meta.url);
+beforeAll(async () => {
+  for (const path of readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }))
+    if (/\bstatement</.test(path.endsWith('.ts') ? readFileSync(new URL(path, SOURCES), 'utf8') : ''))
+      await import(new URL(path, SOURCES).href);
+});
 
 test.runIf(hasPostgres())('every statement is prepared by PostgreSQL, and no two share a name', async () => {
   const statements = everyStatement();
