@@ -1,19 +1,21 @@
 /** Holds every answer of a test against the contract: its status is described, its body is of the described shape. */
 import { expect } from 'vitest';
 import type { Answer as DescribedAnswer, Row } from '../../src/http/contract/row.ts';
+import type { Family } from '../../src/http/contract/family.ts';
 import { FAMILIES } from '../../src/http/families.ts';
 import { SECURITY_HEADERS } from '../../src/http/headers.ts';
 import type { Caller } from '../support.ts';
 
 export interface DescribedRow extends Pick<Row, 'method' | 'path' | 'caller'> {
   name: string;
+  family: Family;
   responses: Record<string, DescribedAnswer>;
   request?: { body?: { content: Record<string, { example?: unknown }>; required?: boolean } };
 }
 
 /** Every row of the contract. */
-export const ROWS: DescribedRow[] = FAMILIES.flatMap(({ endpoints }) =>
-  endpoints.map(({ row }) => ({ name: row.operationId, ...row }) as DescribedRow),
+export const ROWS: DescribedRow[] = FAMILIES.flatMap((family) =>
+  family.endpoints.map(({ row }) => ({ name: row.operationId, family, ...row }) as DescribedRow),
 );
 
 /** The row that a request falls to. */

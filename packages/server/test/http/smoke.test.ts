@@ -11,6 +11,7 @@ import {
   PASSWORD,
   SERVICE_KEY,
 } from '../support.ts';
+import type { Family } from '../../src/http/contract/family.ts';
 import { described, ROWS, rowOf } from './described.ts';
 import { followLog } from './following-log.ts';
 import { type FeedNode, follow, logIn, startNode } from './following.ts';
@@ -267,15 +268,22 @@ describe.each(backends())('on the %s database', (backend) => {
     expect(codes).toContain(backend === 'embedded' ? 'embedded_without_fsync' : 'keys_in_clear');
   });
 
+  async function loggedInThrough(trial: Family['trial']): Promise<CallOptions> {
+    const { path, body } = trial.logIn({ email: USER, password: PASSWORD });
+    const answer = await call('POST', path, { body });
+    const { text: bearer = '', csrf = '' } = trial.credential(answer.json);
+    return trial.via === 'cookie' ? { cookie: cookieOf(answer), csrf } : { bearer };
+  }
+
   test('no row of the contract was left out', async () => {
     for (const path of ['/healthz', '/readyz', '/.well-known/jwks.json', '/openapi.json', '/docs'])
       expect([path, (await call('GET', path)).status]).toEqual([path, 200]);
     await call('GET', '/metrics', service);
     const left = ROWS.filter(({ method, path }) => !answered.has(`${method.toUpperCase()} ${path}`));
-    // What no test asks for by name is asked for by its own example, as each kind of caller.
-    const callers = [service, { bearer: (await v1Login(call, ADMIN)).bearer }, {}];
-    for (const { method, path, request } of left)
-      for (const credential of callers) {
+    // What no test asks for by name is asked for by its own example, as each kind of caller, the family's own login last.
+    const admin = { bearer: (await v1Login(call, ADMIN)).bearer };
+    for (const { method, path, request, family } of left)
+      for (const credential of [service, admin, {}, await loggedInThrough(family.trial)]) {
         const body = request?.body?.content['application/json']?.example;
         await call(method.toUpperCase(), path.replace('{id}', '2'), {
           ...credential,
