@@ -6,7 +6,7 @@ import {
   type NodeMessage,
   type VerifierMessage,
 } from '@curfew/protocol/feed';
-import type { Feed } from '@curfew/protocol/publisher';
+import type { Subscription } from '@curfew/protocol/publisher';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
 import type { World } from './world.ts';
@@ -52,7 +52,7 @@ export class Connection {
   readonly verifier: VerifierEnd;
   nodeOpen = true;
   verifierOpen = true;
-  feed: Feed | null = null;
+  feed: Subscription | null = null;
   /** Acknowledgements have been looked at up to this number. */
   #seenSeq = 0;
   readonly #sim: Network;

@@ -12,7 +12,7 @@ import {
 } from '@curfew/protocol/cuts';
 import type { Ending, KeyedCut } from '@curfew/protocol/endings';
 import { advance, lowest, readCursor, writeCursor } from '@curfew/protocol/log-cursor';
-import type { Done, NodeDatabase, Standing } from '@curfew/protocol/node';
+import type { Done, NodeDatabase, Provenance } from '@curfew/protocol/node';
 import { watch } from '@curfew/protocol/replica';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
@@ -204,7 +204,7 @@ export class Database {
     return !failover && random.chance(0.5) ? downMs : null;
   }
 
-  #standing(id: string): Standing {
+  #standing(id: string): Provenance {
     const { epoch, settled } = this.#incarnation;
     const beat = this.#nodes.get(id)?.beat ?? null;
     return { epoch, foreign: this.#isForeign, settled, beat };

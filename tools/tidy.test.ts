@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { EXCEPTIONS } from './tidy/exceptions.ts';
 import { findImportFaults } from './tidy/imports.ts';
+import { findNameFaults } from './tidy/names.ts';
 import { findSizeFaults } from './tidy/sizes.ts';
 import { readTree, type SourceFile } from './tidy/source.ts';
 import { findWordFaults } from './tidy/words.ts';
@@ -13,6 +14,7 @@ test('this repository is tidy', () => {
     ...findFaults(tree.filter(({ path }) => /^packages\/.*(?:\.tsx?|package\.json)$/.test(path))),
     ...findImportFaults(programs),
     ...findSizeFaults(tree, EXCEPTIONS),
+    ...findNameFaults(tree),
     ...findWordFaults(tree),
   ]).toEqual([]);
 });
@@ -249,6 +251,25 @@ describe('sizes', () => {
       'a.ts has 402 lines, more than 401',
     ]);
     expect(findSizeFaults([], exceptions(401))).toEqual(['a.ts is no exception any more: leave it out']);
+  });
+});
+
+describe('names', () => {
+  const protocol = (...lines: string[]): SourceFile => file('packages/protocol/src/a.ts', ...lines);
+
+  test('finds an exported type that another package declares under the same name', () => {
+    const other = file('packages/server/src/store/b.ts', 'export class Ending {}');
+    expect(findNameFaults([protocol('export interface Ending {}'), other])).toEqual([
+      'the type Ending is declared in packages/protocol/src/a.ts and packages/server/src/store/b.ts',
+    ]);
+  });
+
+  test.each<[string, SourceFile[]]>([
+    ['a type that another file passes on', [file('web/src/b.ts', "export type { Ending } from 'x';")]],
+    ['a name that a file has for itself', [file('web/src/b.ts', 'interface Ending {}')]],
+    ['a type of a test', [file('packages/server/test/b.ts', 'export interface Ending {}')]],
+  ])('accepts %s', (_, files) => {
+    expect(findNameFaults([protocol('export interface Ending {}'), ...files])).toEqual([]);
   });
 });
 

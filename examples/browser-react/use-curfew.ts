@@ -1,9 +1,9 @@
-import { type Client, createClient, type LoggedOut, type Session } from '@curfew/client';
+import { type Client, createClient, type LoggedOut, type CurrentSession } from '@curfew/client';
 import { useSyncExternalStore } from 'react';
 
 /** What a component sees: undefined until it is known whether somebody is logged in. */
 interface Curfew {
-  session: Session | null | undefined;
+  session: CurrentSession | null | undefined;
   why: LoggedOut | null;
 }
 

@@ -1,10 +1,10 @@
-import { type Client, createClient, type LoggedOut, type Session } from '@curfew/client';
+import { type Client, createClient, type LoggedOut, type CurrentSession } from '@curfew/client';
 import { type ShallowRef, shallowRef } from 'vue';
 
 export const client: Client = createClient();
 
 /** Undefined until it is known whether somebody is logged in. */
-const session = shallowRef<Session | null>();
+const session = shallowRef<CurrentSession | null>();
 const why = shallowRef<LoggedOut | null>(null);
 
 client.onLoggedOut((reason) => {
@@ -24,7 +24,7 @@ async function login(email: string, password: string): Promise<void> {
 }
 
 interface Curfew {
-  session: Readonly<ShallowRef<Session | null | undefined>>;
+  session: Readonly<ShallowRef<CurrentSession | null | undefined>>;
   why: Readonly<ShallowRef<LoggedOut | null>>;
   login: typeof login;
 }

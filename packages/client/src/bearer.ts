@@ -1,7 +1,7 @@
 import type { Carrier, Tokens } from './carrier.ts';
 import type { Kept } from './kept.ts';
 import type { ProblemError } from './problem.ts';
-import { createRenewal, freshTokens, type Holder, type Renewal, sendWithToken, tokensOf } from './tokens.ts';
+import { createRenewal, freshTokens, type Holder, type Renew, sendWithToken, tokensOf } from './tokens.ts';
 
 interface Bearer extends Carrier {
   /** Sends with the tokens of a logout that the server has not confirmed yet. */
@@ -24,7 +24,7 @@ export function createBearer(
       shared?.set('tokens', tokens && JSON.stringify(tokens));
     },
   };
-  const renewal: Renewal = createRenewal(at, kept, (holder, { session }, problem) => {
+  const renewal: Renew = createRenewal(at, kept, (holder, { session }, problem) => {
     if (holder === own) onOver(session.id, problem);
   });
   const sendFor = (request: Request, holder: Holder): Promise<Response> =>

@@ -1,9 +1,9 @@
-import type { Session } from './interface.ts';
+import type { CurrentSession } from './interface.ts';
 
 /** The members of a login's or refresh's answer that the client reads. */
 export interface Issued {
-  session: Omit<Session, 'user'>;
-  user: Session['user'];
+  session: Omit<CurrentSession, 'user'>;
+  user: CurrentSession['user'];
   csrf_token?: string;
   /** Only where tokens were asked for. */
   access_token: string;
@@ -20,13 +20,13 @@ export interface Tokens {
   untilMs: number;
   /** Counts renewals, to name a token without its text. */
   nth: number;
-  session: Session;
+  session: CurrentSession;
 }
 
 /** How requests carry the credential: by cookie or by tokens. */
 export interface Carrier {
   /** The session as known without asking; undefined when it is not known. */
-  known(): Session | null | undefined;
+  known(): CurrentSession | null | undefined;
   /** Sends with the credential, renewed when needed. `asking`: this request asks for the session itself. */
   send(request: Request, to: 'authority' | 'asking' | 'other'): Promise<Response>;
   /** Takes the answer to a login or to a question about the session. */
@@ -37,4 +37,4 @@ export interface Carrier {
   readonly subprotocols: () => Promise<string[]>;
 }
 
-export const sessionOf = ({ session, user }: Issued): Session => ({ ...session, user });
+export const sessionOf = ({ session, user }: Issued): CurrentSession => ({ ...session, user });

@@ -1,3 +1,4 @@
+import type { Notice } from '@curfew/protocol/notices';
 import { addressOf, isBelow, isBrowser } from './authority.ts';
 import { createBearer } from './bearer.ts';
 import { type Carrier, type Issued, sessionOf } from './carrier.ts';
@@ -8,13 +9,13 @@ import type {
   LoggedOut,
   LogoutOptions,
   LogoutResult,
-  Session,
+  CurrentSession,
   SessionsPage,
-  SessionView,
-  Told,
+  OwnSession,
+  LogoutAnswer,
 } from './interface.ts';
 import { openKept } from './kept.ts';
-import { createNotices, type Notice } from './notices.ts';
+import { createNotices } from './notices.ts';
 import { pause } from './pause.ts';
 import { contentOf, problemOf, ProblemError } from './problem.ts';
 import { noCookies, posted, WITH_COOKIES } from './request.ts';
@@ -74,7 +75,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const onLoggedOut = new Set<(why: LoggedOut) => void | Promise<void>>();
   const onSessionsChanged = new Set<() => void>();
   let because: LoggedOut | null = null;
-  let asking: Promise<Session | null> | undefined;
+  let asking: Promise<CurrentSession | null> | undefined;
   let askedMs = 0;
   /** The login or logout under way. Messages about the session wait for it. */
   let acting: Promise<unknown> = Promise.resolve();
@@ -93,7 +94,7 @@ export function createClient(options: ClientOptions = {}): Client {
   /** None on a server, where other clients belong to other users. */
   const tabs = inPage ? openTabs(kept, hear) : null;
   const notices = createNotices(at, kept, {
-    notice: heed,
+    notice: onNotice,
     ask,
     subprotocols: carrier.subprotocols,
   });
@@ -112,7 +113,7 @@ export function createClient(options: ClientOptions = {}): Client {
   });
 
   /** Undefined until the first answer. */
-  let session: Session | null | undefined = carrier.known();
+  let session: CurrentSession | null | undefined = carrier.known();
   void untold.tell();
 
   /** Keeps the socket open exactly while there are listeners. */
@@ -173,7 +174,7 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   /** Sets the session. @param renews the session that it replaces */
-  function know(next: Session, renews?: string | null): Session {
+  function know(next: CurrentSession, renews?: string | null): CurrentSession {
     if (session && session.id !== next.id && session.id !== renews)
       void gone('replaced_by_login', session.id);
     if (session?.id !== next.id) turns++;
@@ -184,14 +185,14 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   /** Asks the server for the session. @param refused a request was refused, so an ended session is announced */
-  function ask(refused = false): Promise<Session | null> {
+  function ask(refused = false): Promise<CurrentSession | null> {
     asking ??= askNow(refused).finally(() => {
       asking = undefined;
     });
     return asking;
   }
 
-  async function askNow(refused: boolean, waits: number = RENEWAL_WAITS): Promise<Session | null> {
+  async function askNow(refused: boolean, waits: number = RENEWAL_WAITS): Promise<CurrentSession | null> {
     const url = at('/v1/session');
     takeNotice();
     if (isCookie) {
@@ -266,7 +267,7 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   /** Handles a notice of the server. */
-  async function heed(notice: Notice): Promise<void> {
+  async function onNotice(notice: Notice): Promise<void> {
     if (notice.type === 'session.ended') {
       await acting;
       const { session_id: sessionId, reason, by, at } = notice;
@@ -294,7 +295,7 @@ export function createClient(options: ClientOptions = {}): Client {
     return done;
   }
 
-  function begin(issued: Issued, renews?: string): Session {
+  function begin(issued: Issued, renews?: string): CurrentSession {
     carrier.take(issued);
     const next = know(sessionOf(issued), renews);
     tabs?.say({ t: 'in', session: next, renews });
@@ -309,7 +310,7 @@ export function createClient(options: ClientOptions = {}): Client {
     return response;
   }
 
-  async function logIn({ email, password }: { email: string; password: string }): Promise<Session> {
+  async function logIn({ email, password }: { email: string; password: string }): Promise<CurrentSession> {
     await untold.tell();
     const device = common.get('device');
     const asked = {
@@ -345,9 +346,13 @@ export function createClient(options: ClientOptions = {}): Client {
       selected: sessions?.includes(session?.id ?? ''),
       device: !device || device === session?.device_id,
     }[scope];
-    const done = (told?: Told | null): LogoutResult => ({ local: true, server: 'done', ...(told ?? OVER) });
+    const done = (told?: LogoutAnswer | null): LogoutResult => ({
+      local: true,
+      server: 'done',
+      ...(told ?? OVER),
+    });
     at('');
-    let told: Told | null | undefined;
+    let told: LogoutAnswer | null | undefined;
     // The server may refuse a wider scope (it may require the password again); nothing has happened then.
     if (scope !== 'this') {
       try {
@@ -393,7 +398,7 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     session: () => ask(),
     async sessions() {
-      const all: SessionView[] = [];
+      const all: OwnSession[] = [];
       let page: SessionsPage | undefined;
       do {
         page = await sessionsPage({ before: page?.next });

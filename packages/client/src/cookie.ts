@@ -1,5 +1,5 @@
 import type { Carrier, Issued } from './carrier.ts';
-import type { Session } from './interface.ts';
+import type { CurrentSession } from './interface.ts';
 import { problemOf, refusesCredential } from './problem.ts';
 import { CSRF, carrying, WITH_COOKIES } from './request.ts';
 
@@ -10,7 +10,7 @@ const CHANGES_NOTHING = /^(GET|HEAD|OPTIONS)$/;
  * only and no credential by itself.
  * @param ask asks the server for the session, and passes the answer to `take`. `refused`: the credential was refused
  */
-export function createCookie(ask: (refused?: boolean) => Promise<Session | null>): Carrier {
+export function createCookie(ask: (refused?: boolean) => Promise<CurrentSession | null>): Carrier {
   let csrf: { sid: string; token: string } | undefined;
 
   async function sendToChange(request: Request): Promise<Response> {

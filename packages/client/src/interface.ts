@@ -6,7 +6,7 @@ import type { User } from '@curfew/protocol/wire/user';
 
 /* The types of the public API. Data is spelt as on the wire. */
 
-export type { User };
+export type { OwnSession, User };
 
 /** The options of `createClient`. */
 export interface ClientOptions {
@@ -39,7 +39,7 @@ export interface Client {
    * Logs in, and resolves to the new session.
    * @throws ProblemError when the authority refuses: `invalid_credentials`, `rate_limited`, …
    */
-  login(credentials: Credentials): Promise<Session>;
+  login(credentials: Credentials): Promise<CurrentSession>;
   /**
    * Logs out: this session, or those of `scope`. If this session is one of them, it is over in this browser even when the server
    * cannot be reached, and the result says so.
@@ -47,9 +47,9 @@ export interface Client {
    */
   logout(options?: LogoutOptions): Promise<LogoutResult>;
   /** Asks the server for this session; null when not logged in. */
-  session(): Promise<Session | null>;
+  session(): Promise<CurrentSession | null>;
   /** Lists the user's sessions, newest first: up to 1,000, and this one. */
-  sessions(): Promise<SessionView[]>;
+  sessions(): Promise<OwnSession[]>;
   /** Lists one page of the user's sessions: the first, which holds this session, or the one that begins at `before`, an earlier page's `next`. */
   sessionsPage(options?: { before?: string | null }): Promise<SessionsPage>;
   /**
@@ -92,25 +92,22 @@ export interface LogoutOptions {
 }
 
 /** The server's answer to a logout. */
-export type Told = Omit<Logout, 'more'>;
+export type LogoutAnswer = Omit<Logout, 'more'>;
 
 /**
  * The result of a logout: in this browser it is done (`local`). `pending`: the server could not be reached; it is told as soon as
  * it can be, also after a reload, and `told` resolves then. `told` rejects when the server ended this session but not the others.
  */
 export type LogoutResult =
-  | ({ local: true; server: 'done' } & Told)
-  | { local: true; server: 'pending'; told: Promise<Told> };
-
-/** Who ended a session; `unknown` when the server did not say. */
-export type EndedBy = SessionEnd['by'] | 'unknown';
+  | ({ local: true; server: 'done' } & LogoutAnswer)
+  | { local: true; server: 'pending'; told: Promise<LogoutAnswer> };
 
 /** How this page's session ended. */
 export interface LoggedOut {
   /** The reason in the server's log (`logout`, `idle_timeout`, …), or `unknown`. */
   reason: SessionEnd['reason'] | 'unknown';
-  /** Who ended it. */
-  by: EndedBy;
+  /** Who ended it; `unknown` when the server did not say. */
+  by: SessionEnd['by'] | 'unknown';
   /** When it ended, in ISO 8601. */
   at: string;
   /** The id of the session; null when it is not known. */
@@ -123,7 +120,7 @@ export interface LoggedOut {
 }
 
 /** A session and its user. */
-export interface Session extends wire.Session {
+export interface CurrentSession extends wire.Session {
   /** The user who logged in. */
   user: User;
 }
@@ -131,12 +128,9 @@ export interface Session extends wire.Session {
 /** A page of the user's sessions. */
 export interface SessionsPage {
   /** The sessions, newest first. */
-  sessions: SessionView[];
+  sessions: OwnSession[];
   /** The `before` of the next page; null on the last one. */
   next: string | null;
   /** The number of sessions on all pages. */
   total: number;
 }
-
-/** A session in the list of its user; `current` marks the session of this client. */
-export type SessionView = OwnSession;

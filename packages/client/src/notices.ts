@@ -1,13 +1,7 @@
+import type { Notice } from '@curfew/protocol/notices';
 import { isOffline } from './authority.ts';
-import type { LoggedOut } from './interface.ts';
 import type { Kept } from './kept.ts';
 import { backoffMs, pause } from './pause.ts';
-
-/** The messages of `GET /v1/notices`. Unknown ones are ignored, because a newer server may send more. */
-export type Notice =
-  | { type: 'hello'; session_id: string }
-  | ({ type: 'session.ended'; session_id: string } & Pick<LoggedOut, 'reason' | 'by' | 'at'>)
-  | { type: 'sessions.changed' };
 
 /** The `readyState` of an open WebSocket. */
 const OPEN = 1;
@@ -77,6 +71,7 @@ export function createNotices(
       let toldWhy = false;
       socket.onmessage = ({ data }) => {
         if (signal.aborted) return;
+        // A newer server may say more: what is not known here is passed over.
         const notice = JSON.parse(String(data)) as Notice;
         toldWhy ||= notice.type === 'session.ended';
         on.notice(notice);

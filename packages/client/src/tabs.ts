@@ -1,10 +1,10 @@
-import type { LoggedOut, Session } from './interface.ts';
+import type { LoggedOut, CurrentSession } from './interface.ts';
 import type { Kept } from './kept.ts';
 
 /** The messages between tabs. They hold no secret and no credential. */
 export type Word =
   /** `renews`: the session that it replaces. */
-  | { t: 'in'; session: Session; renews: string | undefined }
+  | { t: 'in'; session: CurrentSession; renews: string | undefined }
   /** `where` is `here`: all sessions of this user in this browser are meant. */
   | { t: 'out'; why: LoggedOut; user: number | null }
   | { t: 'changed' };

@@ -30,13 +30,13 @@ export const tokensOf = (issued: Issued, nth = 0): Tokens => ({
 });
 
 /** Tokens that have not expired by this machine's clock. */
-export async function freshTokens(renewal: Renewal, holder: Holder): Promise<Tokens | null> {
+export async function freshTokens(renewal: Renew, holder: Holder): Promise<Tokens | null> {
   const tokens = holder.get();
   return tokens && tokens.untilMs <= Date.now() ? renewal(holder, tokens) : tokens;
 }
 
 /** Sends a request with a token, and once more with a new one when the first is refused. */
-export async function sendWithToken(request: Request, renewal: Renewal, holder: Holder): Promise<Response> {
+export async function sendWithToken(request: Request, renewal: Renew, holder: Holder): Promise<Response> {
   const tokens = await freshTokens(renewal, holder);
   if (!tokens) return fetch(request);
   const again = request.clone();
@@ -50,7 +50,7 @@ const bearing = (request: Request, { access }: Tokens): Request =>
   carrying(request, 'authorization', `Bearer ${access}`);
 
 /** Returns the successors of these tokens; null when the session is over. */
-export type Renewal = (holder: Holder, used: Tokens) => Promise<Tokens | null>;
+export type Renew = (holder: Holder, used: Tokens) => Promise<Tokens | null>;
 
 /**
  * One renewal at a time, across all tabs. A second tab takes the successor that the first one stored: to send the spent token
@@ -60,7 +60,7 @@ export function createRenewal(
   at: (path: string) => string,
   kept: Kept,
   onOver: (holder: Holder, used: Tokens, problem: ProblemError) => void,
-): Renewal {
+): Renew {
   const flights: Record<string, Promise<Tokens | null>> = {};
 
   async function renew(holder: Holder, used: Tokens): Promise<Tokens | null> {

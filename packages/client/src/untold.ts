@@ -1,6 +1,6 @@
 import type { Issued, Tokens } from './carrier.ts';
 import { exclusively } from './exclusive.ts';
-import type { LogoutOptions, Told } from './interface.ts';
+import type { LogoutOptions, LogoutAnswer } from './interface.ts';
 import type { Kept } from './kept.ts';
 import { backoffMs } from './pause.ts';
 import { ProblemError, problemOf } from './problem.ts';
@@ -23,17 +23,17 @@ interface Untold {
 
 interface Waiting {
   untold: Untold;
-  resolve: (told: Promise<Told>) => void;
+  resolve: (told: Promise<LogoutAnswer>) => void;
 }
 
 const ANSWER_MS = 8000;
 const DAY_MS = 86_400_000;
 const REPEAT_AT_MOST_MS = 60_000;
 /** This session was over already, or another page has told the server. */
-export const OVER: Told = { ended: 0, confirmed: true, ms: 0, acknowledged: 0, waited_out: 0 };
+export const OVER: LogoutAnswer = { ended: 0, confirmed: true, ms: 0, acknowledged: 0, waited_out: 0 };
 
 /** This session is over. A caller that asked for more must learn that the rest was refused. */
-async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Promise<Told> {
+async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Promise<LogoutAnswer> {
   if (asked.scope === 'this' && !refusal) return OVER;
   const title = 'Only this session ended.';
   throw (
@@ -42,7 +42,7 @@ async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Pro
 }
 
 /** Leaves `more` out: sessions whose rows are still to be marked are over already. */
-export function toldOf(told: Told & { more?: boolean }): Told {
+export function toldOf(told: LogoutAnswer & { more?: boolean }): LogoutAnswer {
   delete told.more;
   return told;
 }
@@ -57,7 +57,7 @@ interface UntoldLogouts {
   /** Whether there is one. Until the server is told, the cookie counts as absent. */
   any(): boolean;
   /** Records a logout durably, and tries to tell the server. */
-  add(untold: Untold): { first: Promise<Told | null>; told: Promise<Told> };
+  add(untold: Untold): { first: Promise<LogoutAnswer | null>; told: Promise<LogoutAnswer> };
   /** Tries to tell the server all of them. */
   tell(): Promise<void>;
   /** A login has replaced them. */
@@ -95,7 +95,7 @@ export function createUntold(
   };
 
   /** Null: another page will send it. */
-  async function deliver(untold: Untold): Promise<Told | null> {
+  async function deliver(untold: Untold): Promise<LogoutAnswer | null> {
     const holder: Holder = {
       get: () => untold.tokens ?? null,
       set(tokens) {
@@ -105,7 +105,7 @@ export function createUntold(
     };
     const response = await (sendFor?.(logoutRequest(at, untold.asked), holder) ?? deliverByCookie(untold));
     if (!response || (response.ok && untold.refusal)) return onlyThis(untold);
-    if (response.ok) return toldOf((await response.json()) as Told);
+    if (response.ok) return toldOf((await response.json()) as LogoutAnswer);
     const problem = await problemOf(response);
     if (response.status === 401) return isOfAnother(untold) ? null : onlyThis(untold, problem);
     // The server requires more than a credential for the other sessions. It can end this one at least.
@@ -142,7 +142,7 @@ export function createUntold(
   }
 
   /** Null: not now. */
-  async function attempt(sid: string): Promise<Told | null> {
+  async function attempt(sid: string): Promise<LogoutAnswer | null> {
     const written = kept.read<Untold>(`out:${sid}`);
     const one = waiting.get(sid);
     // This page's memory holds more of it.
@@ -158,7 +158,7 @@ export function createUntold(
     }
     kept.set(`out:${sid}`, null);
     waiting.delete(sid);
-    one?.resolve(told as Promise<Told>);
+    one?.resolve(told as Promise<LogoutAnswer>);
     return told;
   }
 
@@ -179,7 +179,7 @@ export function createUntold(
   return {
     any,
     add(untold) {
-      const told = new Promise<Told>((resolve) => {
+      const told = new Promise<LogoutAnswer>((resolve) => {
         waiting.set(untold.sid, { untold, resolve });
       });
       // No unhandled rejection for a caller that ignores it.

@@ -2,7 +2,7 @@ import { attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import type { Ending } from './endings.ts';
 import { Freshness, marginMs } from './freshness.ts';
-import { type Feed, Publisher, type Tally } from './publisher.ts';
+import { type Subscription, Publisher, type Tally } from './publisher.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';
 import { type Ring, readRing } from './rings.ts';
 
@@ -22,7 +22,7 @@ export type Done<T> = (error: unknown, answer?: T) => void;
  * The database that answered a statement, in that statement's own snapshot. A database can go back under its nodes: a standby
  * without the last commits takes over, or a copy is restored. Each such history is an *epoch*, recorded in the database.
  */
-export interface Standing {
+export interface Provenance {
   /** The recorded epoch, `<number>.<random>`; the number grows. */
   epoch: string;
   /** The epoch was recorded on another server, timeline or database than this one, and no new epoch has begun yet. */
@@ -39,11 +39,11 @@ export interface NodeDatabase {
    * Registers the node with a beat that no node has had before, also when it is registered already: a node that is about to
    * deregister it by an older beat then fails. Answers after the commit, with the new beat.
    */
-  register(id: string, done: Done<Standing & { raised: number }>): void;
+  register(id: string, done: Done<Provenance & { raised: number }>): void;
   /** Raises the beat of a registered node. */
-  beat(id: string, done: Done<Standing & { raised: number }>): void;
+  beat(id: string, done: Done<Provenance & { raised: number }>): void;
   /** @param id the asking node */
-  nodes(id: string, done: Done<Standing & { nodes: readonly { id: string; beat: number }[] }>): void;
+  nodes(id: string, done: Done<Provenance & { nodes: readonly { id: string; beat: number }[] }>): void;
   /** Deregisters a node whose beat is unchanged, in the same epoch. */
   takeOut(id: string, beat: number, epoch: string, done: Done<boolean>): void;
   /**
@@ -56,7 +56,7 @@ export interface NodeDatabase {
   readLog(
     cursor: string | null,
     id: string,
-    done: Done<Standing & { endings: readonly Ending[]; cursor: string; more?: boolean; behind?: boolean }>,
+    done: Done<Provenance & { endings: readonly Ending[]; cursor: string; more?: boolean; behind?: boolean }>,
   ): void;
   /** Records a new epoch of the database that answers, numbered above both, unless another process has replaced `seen` meanwhile. */
   newEpoch(seen: string, above: string, done: Done<void>): void;
@@ -240,7 +240,7 @@ export class Node {
   }
 
   /** A verifier asks for a renewal. It gets none while this node is not fresh. */
-  renew(feed: Feed, n: number): void {
+  renew(feed: Subscription, n: number): void {
     const ageMs = this.ageMs();
     if (ageMs < this.#leaseMs && !this.#retiring)
       this.publisher.renew(feed, n, ageMs, this.#world.authorityNowMs());
@@ -514,7 +514,7 @@ export class Node {
    * answer is an error like any other.
    * @param waiting receives what is thrown while the answer is taken in
    */
-  #checked<T extends Standing & { behind?: boolean }>(
+  #checked<T extends Provenance & { behind?: boolean }>(
     done: Done<T>,
     waiting: Done<never> = (fault) => this.#trouble('callback', fault),
   ): Done<T> {
@@ -536,7 +536,7 @@ export class Node {
   }
 
   /** The replica is not of this database: it is dropped, and the node vouches for nothing until it has read it again. */
-  #beginAnew({ epoch, foreign }: Pick<Standing, 'epoch' | 'foreign'>): void {
+  #beginAnew({ epoch, foreign }: Pick<Provenance, 'epoch' | 'foreign'>): void {
     const left = this.#epoch ?? epoch;
     this.#life++;
     // Another process may have recorded the new epoch already. An older epoch, or the same, is that of a copy that went back.

@@ -4,7 +4,7 @@ import type { Ending } from './endings.ts';
 import type { NodeMessage } from './feed.ts';
 
 /** A verifier's connection, as its node sees it. */
-export interface Feed {
+export interface Subscription {
   /** The newest ending that the verifier has acknowledged. */
   acknowledged: number;
   /**
@@ -27,7 +27,7 @@ export interface Tally {
 interface Wait {
   readonly seq: number;
   acknowledged: number;
-  readonly missing: Set<Feed>;
+  readonly missing: Set<Subscription>;
   over(): void;
 }
 
@@ -42,9 +42,9 @@ export class Publisher {
   readonly #clock: Clock;
   readonly #trustMs: number;
   readonly #onFault: (error: unknown) => void;
-  readonly #feeds = new Set<Feed>();
+  readonly #feeds = new Set<Subscription>();
   /** Feeds whose connection has ended and whose lease may still run. */
-  readonly #departed = new Set<Feed>();
+  readonly #departed = new Set<Subscription>();
   /** By number, lowest first. */
   readonly #waits = new Set<Wait>();
   #seq = 0;
@@ -67,14 +67,14 @@ export class Publisher {
   }
 
   /** A verifier said hello. It is sent every ending from here on; take its snapshot after this. */
-  join(send: (message: NodeMessage) => void): Feed {
+  join(send: (message: NodeMessage) => void): Subscription {
     const feed = { acknowledged: 0, trustsUntilMs: Number.NEGATIVE_INFINITY, send };
     this.#feeds.add(feed);
     return feed;
   }
 
   /** The connection has ended. The verifier may not know, and is waited for until its lease expires. */
-  leave(feed: Feed): void {
+  leave(feed: Subscription): void {
     if (this.#feeds.delete(feed)) this.#departed.add(feed);
     this.#forgetDeparted(this.#clock.now().monotonicMs);
   }
@@ -121,7 +121,7 @@ export class Publisher {
   }
 
   /** A verifier that could not be sent an ending lacks it: like a lost connection, it is waited for and not renewed. */
-  #send(feed: Feed, message: NodeMessage): void {
+  #send(feed: Subscription, message: NodeMessage): void {
     attempt(
       () => feed.send(message),
       (error) => {
@@ -136,7 +136,7 @@ export class Publisher {
    * everything up to the number in the answer.
    * @param ageMs the age of this node's knowledge
    */
-  renew(feed: Feed, n: number, ageMs: number, authorityNowMs: number): void {
+  renew(feed: Subscription, n: number, ageMs: number, authorityNowMs: number): void {
     const { monotonicMs } = this.#clock.now();
     if (!this.#feeds.has(feed)) return;
     feed.trustsUntilMs = Math.max(feed.trustsUntilMs, monotonicMs - ageMs + this.#trustMs);
@@ -154,7 +154,7 @@ export class Publisher {
   }
 
   /** The verifier holds every ending up to a number. A number that was not published yet is ignored. */
-  acknowledge(feed: Feed, seq: number): void {
+  acknowledge(feed: Subscription, seq: number): void {
     if (!(seq <= this.#seq)) return;
     feed.acknowledged = Math.max(feed.acknowledged, seq);
     for (const wait of this.#waits) {
@@ -173,7 +173,7 @@ export class Publisher {
   waitForAll(done: (tally: Tally) => void): () => Tally {
     const seq = this.#seq;
     const nowMs = this.#clock.now().monotonicMs;
-    const missing = new Set<Feed>();
+    const missing = new Set<Subscription>();
     let untilMs = nowMs;
     let acknowledged = 0;
     this.#forgetDeparted(nowMs);

@@ -15,8 +15,8 @@ export interface Hint {
 }
 
 /** Why a text was refused. `repeated`: it came before over the same medium. */
-export const REFUSALS = ['unauthenticated', 'repeated', 'malformed'] as const;
-export type Refusal = (typeof REFUSALS)[number];
+export const RING_FAULTS = ['unauthenticated', 'repeated', 'malformed'] as const;
+export type RingFault = (typeof RING_FAULTS)[number];
 
 /** The limit of NOTIFY; nodes send nothing longer. */
 const MOST_CHARACTERS = 8000;
@@ -47,7 +47,7 @@ export class RingTexts {
   }
 
   /** @param way the medium that it came over: a text that goes over two is accepted on each */
-  read(text: string, way: string): Ring | Hint | Refusal {
+  read(text: string, way: string): Ring | Hint | RingFault {
     if (text.length > MOST_CHARACTERS) return 'malformed';
     const json = unseal(text, ABOUT, this.#authenticator);
     if (json === null) return 'unauthenticated';

@@ -1,6 +1,6 @@
 /** A node with a hand clock and a database that answers when it is told to. Each test file calls `openStage` before each test. */
 import type { Ending } from '@curfew/protocol/endings';
-import { type Done, Node, type NodeDatabase, type Ring, type Standing } from '@curfew/protocol/node';
+import { type Done, Node, type NodeDatabase, type Ring, type Provenance } from '@curfew/protocol/node';
 import { HandClock } from './hand-clock.ts';
 import { sidOf } from './sessions.ts';
 
@@ -37,22 +37,22 @@ class HandDatabase implements NodeDatabase {
   }
 
   /** What every answer says of the database. */
-  standing: Standing = { epoch: '1.a', foreign: false, settled: true, beat: 1 };
+  standing: Provenance = { epoch: '1.a', foreign: false, settled: true, beat: 1 };
 
   /** Answers with what stands beside the standing. */
-  #askStanding<T extends Standing>(what: keyof NodeDatabase, id: string | null, done: Done<T>): void {
+  #askStanding<T extends Provenance>(what: keyof NodeDatabase, id: string | null, done: Done<T>): void {
     this.#ask(what, id, (error, answer) =>
       done(error, error ? undefined : ({ ...this.standing, ...(answer as object) } as T)),
     );
   }
 
-  register(id: string, done: Done<Standing & { raised: number }>): void {
+  register(id: string, done: Done<Provenance & { raised: number }>): void {
     this.#askStanding('register', id, done);
   }
-  beat(id: string, done: Done<Standing & { raised: number }>): void {
+  beat(id: string, done: Done<Provenance & { raised: number }>): void {
     this.#askStanding('beat', id, done);
   }
-  nodes(_id: string, done: Done<Standing & { nodes: readonly { id: string; beat: number }[] }>): void {
+  nodes(_id: string, done: Done<Provenance & { nodes: readonly { id: string; beat: number }[] }>): void {
     this.#askStanding('nodes', null, done);
   }
   takeOut(id: string, _beat: number, _epoch: string, done: Done<boolean>): void {
@@ -61,7 +61,7 @@ class HandDatabase implements NodeDatabase {
   readLog(
     cursor: string | null,
     _id: string,
-    done: Done<Standing & { endings: readonly Ending[]; cursor: string }>,
+    done: Done<Provenance & { endings: readonly Ending[]; cursor: string }>,
   ): void {
     this.#askStanding('readLog', cursor, done);
   }

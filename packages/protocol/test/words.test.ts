@@ -8,7 +8,7 @@ import {
   NOTICES_PROTOCOL,
   NOTICES_TOKEN,
 } from '@curfew/protocol/notices';
-import { REFUSALS } from '@curfew/protocol/rings';
+import { RING_FAULTS } from '@curfew/protocol/rings';
 import { expect, test } from 'vitest';
 
 test('the words of the sockets and of endings are those that were published', () => {
@@ -16,7 +16,7 @@ test('the words of the sockets and of endings are those that were published', ()
   expect(NOTICES_CLOSED).toEqual({ ended: 4401, restart: 1012, busy: 1013, protocol: 1008 });
   expect([FEED_VERSION, FEED_CLOSED]).toEqual([1, { restart: 1012, protocol: 4400, version: 4426 }]);
   expect(ENDED_BY).toEqual(['self', 'other_device', 'administrator', 'service', 'system']);
-  expect(REFUSALS).toEqual(['unauthenticated', 'repeated', 'malformed']);
+  expect(RING_FAULTS).toEqual(['unauthenticated', 'repeated', 'malformed']);
   expect(END_REASONS).toEqual([
     'logout',
     'admin_logout',

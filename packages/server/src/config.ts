@@ -26,7 +26,7 @@ export class ConfigError extends Error {
   }
 }
 
-export interface Client extends Lifetimes {
+export interface ClientSettings extends Lifetimes {
   clientId: string;
   name: string;
   audience: string;
@@ -67,7 +67,7 @@ interface Derived {
   issuer: string;
   /** Curfew's own audience: administration and password changes require a credential for it. */
   audience: string;
-  clients: ReadonlyMap<string, Client>;
+  clients: ReadonlyMap<string, ClientSettings>;
   cookie: {
     name: string;
     /** Cookie names that an earlier setup may have used in the places of `alsoClear`. */
@@ -119,7 +119,7 @@ export function inspectSettings(environment: Environment): { config: Config; fau
 const DAY_SECONDS = 86_400;
 
 /** Endings must be kept for as long as a credential of theirs may be presented. */
-function judgeRetention(values: Values, known: Map<string, Client>, report: Report): void {
+function judgeRetention(values: Values, known: Map<string, ClientSettings>, report: Report): void {
   const longest = Math.max(
     ...[...known.values()].map((one) => Math.max(one.absoluteSeconds, one.accessTokenSeconds)),
   );
@@ -177,7 +177,7 @@ const isProduction = (values: Values): boolean =>
 const demoAccountsOf = (values: Values): boolean =>
   values.CURFEW_DEMO_ACCOUNTS ?? (values.DATABASE_URL === undefined && !isProduction(values));
 
-function configOf(values: Values, clientsByName: Map<string, Client>): Omit<Config, 'oldNames'> {
+function configOf(values: Values, clientsByName: Map<string, ClientSettings>): Omit<Config, 'oldNames'> {
   const issuer = issuerOf(values);
   return {
     ...placed(values),
@@ -302,12 +302,12 @@ export function readCommandSettings(environment: Environment): {
   return { url: read('CURFEW_URL'), serviceKey: read('CURFEW_SERVICE_KEY') };
 }
 
-function clients(values: Values, issuer: string, report: Report): Map<string, Client> {
+function clients(values: Values, issuer: string, report: Report): Map<string, ClientSettings> {
   const given = values.CURFEW_CLIENTS;
-  const result = new Map<string, Client>();
+  const result = new Map<string, ClientSettings>();
   for (const clientId of new Set([...BUILT_IN_CLIENTS, ...Object.keys(given)])) {
     const own = given[clientId] ?? {};
-    const client: Client = {
+    const client: ClientSettings = {
       clientId,
       name: own.name ?? clientId,
       idleSeconds: own.idleSeconds ?? values.CURFEW_IDLE_SECONDS,

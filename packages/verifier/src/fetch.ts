@@ -1,6 +1,6 @@
 import { fetchGuard, refusalResponse } from './fetch-guard.ts';
 import type { GuardOptions } from './guard.ts';
-import type { Session } from './verified.ts';
+import type { VerifiedSession } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 
 export type { GuardOptions } from './guard.ts';
@@ -24,7 +24,7 @@ export function curfew(
   verifier: Verifier,
   options?: GuardOptions,
 ): <More extends unknown[]>(
-  handler: (request: Request, session: Session, ...more: More) => Response | Promise<Response>,
+  handler: (request: Request, session: VerifiedSession, ...more: More) => Response | Promise<Response>,
 ) => (request: Request, ...more: More) => Promise<Response> {
   const admit = fetchGuard(verifier, options);
   return (handler) =>

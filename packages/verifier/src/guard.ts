@@ -2,7 +2,7 @@ import { problem, type ProblemCode } from '@curfew/protocol/errors';
 import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 import type { OnStale } from './options.ts';
 import { readPresented } from './presented.ts';
-import type { Reason, Session } from './verified.ts';
+import type { Reason, VerifiedSession } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 
 /** The options of a guard. */
@@ -31,13 +31,13 @@ export interface GuardedRequest {
 }
 
 /** The response to a request that is refused. */
-interface Refusal {
+interface GuardAnswer {
   status: number;
   headers: Readonly<Record<string, string>>;
   body: string;
 }
 
-export type Admission = { session: Session } | { refusal: Refusal };
+export type Admission = { session: VerifiedSession } | { refusal: GuardAnswer };
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
@@ -61,7 +61,7 @@ export function createGuard(
   };
 }
 
-function makeRefusal(code: ProblemCode, detail: string, headers: Record<string, string>): Refusal {
+function makeRefusal(code: ProblemCode, detail: string, headers: Record<string, string>): GuardAnswer {
   const body = problem(code, { detail });
   return {
     status: body.status,
@@ -88,7 +88,7 @@ const CANNOT_TELL = makeRefusal(
   { 'retry-after': '1' },
 );
 
-function refusalOf(reason: Reason): Refusal {
+function refusalOf(reason: Reason): GuardAnswer {
   if (reason === 'stale' || reason === 'unavailable') return CANNOT_TELL;
   return reason === 'no_credential' ? NO_CREDENTIAL : BAD_CREDENTIAL;
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { GuardedRequest } from './guard.ts';
-import type { Session } from './verified.ts';
+import type { VerifiedSession } from './verified.ts';
 
 /** Reads a request of node:http, which Express and Fastify build on. */
 export function readRequest(request: IncomingMessage): GuardedRequest {
@@ -20,10 +20,10 @@ export function readRequest(request: IncomingMessage): GuardedRequest {
   };
 }
 
-const sessions = new WeakMap<object, Session>();
+const sessions = new WeakMap<object, VerifiedSession>();
 
 /** Stores the session of a request; for programs without types also as `request.session`, unless that name is taken. */
-export function admit(request: object, session: Session): void {
+export function admit(request: object, session: VerifiedSession): void {
   sessions.set(request, session);
   if (!('session' in request))
     Object.defineProperty(request, 'session', { value: session, enumerable: true });
@@ -38,7 +38,7 @@ export function admit(request: object, session: Session): void {
  *
  * export const userOf = (request: IncomingMessage): string => sessionOf(request).subject;
  */
-export function sessionOf(request: object): Session {
+export function sessionOf(request: object): VerifiedSession {
   const session = sessions.get(request);
   if (!session)
     throw new Error(

@@ -1,6 +1,6 @@
 import { fetchGuard, refusalResponse } from './fetch-guard.ts';
 import type { GuardOptions } from './guard.ts';
-import type { Session } from './verified.ts';
+import type { VerifiedSession } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 
 export type { GuardOptions } from './guard.ts';
@@ -8,13 +8,13 @@ export type { GuardOptions } from './guard.ts';
 /** The variables that the guard sets in Hono's context. */
 export interface SessionVariables {
   /** The session of the request. */
-  session: Session;
+  session: VerifiedSession;
 }
 
 /** The members of Hono's context that the guard uses. */
 interface Context {
   req: { raw: Request };
-  set(name: 'session', session: Session): void;
+  set(name: 'session', session: VerifiedSession): void;
 }
 
 /**

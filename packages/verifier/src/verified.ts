@@ -1,7 +1,7 @@
 import type { SessionFacts } from '@curfew/protocol/cuts';
 
 /** A session that was alive when the check answered. */
-export interface Session {
+export interface VerifiedSession {
   /** The session's public id. */
   readonly sid: string;
   /** The user's id, in decimal. */
@@ -24,7 +24,7 @@ export interface Accepted {
   /** Tells the two results apart. */
   readonly ok: true;
   /** The session of the credential. */
-  readonly session: Session;
+  readonly session: VerifiedSession;
   /** The source of the answer: this process's replica, or the authority. */
   readonly by: 'memory' | 'authority';
 }
@@ -72,7 +72,7 @@ export function refused(reason: Reason): Refused {
   return refusal;
 }
 
-export function sessionOfFacts(facts: SessionFacts, expiresAtMs: number): Session {
+export function sessionOfFacts(facts: SessionFacts, expiresAtMs: number): VerifiedSession {
   return Object.freeze({
     sid: facts.sid,
     subject: String(facts.userId),
@@ -83,7 +83,7 @@ export function sessionOfFacts(facts: SessionFacts, expiresAtMs: number): Sessio
   });
 }
 
-export function factsOfSession(session: Session): SessionFacts {
+export function factsOfSession(session: VerifiedSession): SessionFacts {
   const { sid, clientId, deviceId, born } = session;
   return { sid, userId: Number(session.subject), clientId, deviceId, born };
 }

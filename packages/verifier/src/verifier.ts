@@ -19,13 +19,13 @@ import {
   type Reason,
   type Refused,
   refused,
-  type Session,
+  type VerifiedSession,
   sessionOfFacts,
   type Verified,
 } from './verified.ts';
 
 /** How current a verifier's replica is. */
-export interface Freshness {
+export interface VerifierFreshness {
   /** `fresh`: checks are answered from memory. `stale`: the authority is asked, or they are refused. */
   readonly state: 'fresh' | 'stale';
   /** The age of the replica in milliseconds; infinite before the first connection. */
@@ -64,7 +64,7 @@ export interface Verifier {
   /** Checks a credential from memory alone, for code that cannot wait; null when only `verify` can answer. */
   verifyNow(credential: string | null | undefined, options?: CheckOptions): Verified | null;
   /** How current the replica is now. */
-  readonly freshness: Freshness;
+  readonly freshness: VerifierFreshness;
   /**
    * Adds a listener. What it throws is logged.
    * @returns a function that removes it
@@ -75,7 +75,7 @@ export interface Verifier {
    * causes no call: see `expiresAt`.
    * @returns a function that removes the callback
    */
-  onEnded(session: Session, callback: (why: EndedWhy) => void): () => void;
+  onEnded(session: VerifiedSession, callback: (why: EndedWhy) => void): () => void;
   /** Waits until the verifier is fresh, for 10,000 ms unless set; resolves to false when it is not by then. */
   ready(timeoutMs?: number): Promise<boolean>;
   /** Returns the metrics in Prometheus' text format. */
@@ -357,7 +357,7 @@ class FeedVerifier implements Verifier {
     for (const sessions of this.#activity.take(nowMs)) this.#feed.send({ t: 'used', sessions });
   }
 
-  get freshness(): Freshness {
+  get freshness(): VerifierFreshness {
     const { subscriber, node } = this.#feed;
     return {
       state: !this.#closed && subscriber.isFresh() ? 'fresh' : 'stale',
@@ -408,7 +408,7 @@ class FeedVerifier implements Verifier {
     }
   }
 
-  onEnded(session: Session, callback: (why: EndedWhy) => void): () => void {
+  onEnded(session: VerifiedSession, callback: (why: EndedWhy) => void): () => void {
     const watched = watch(factsOfSession(session));
     const tell = (why: EndedWhy): void => this.#tell('a callback of onEnded failed', () => callback(why));
     const callOff = this.#watches.add(watched, tell);

@@ -2,7 +2,7 @@ import { type ReadonlySignal, useSignalEffect } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useRef } from 'preact/hooks';
 import { Farewell } from '../devices/farewell.tsx';
-import type { LoggedOut, Session } from '../session/client.ts';
+import type { LoggedOut, CurrentSession } from '../session/client.ts';
 import { useTexts } from '../text/texts.ts';
 import type { Api } from './api.ts';
 import { ApplicationsView } from './applications-view.tsx';
@@ -14,7 +14,7 @@ import { UsersView } from './users-view.tsx';
 
 interface AdministrationViewProps {
   api: Api;
-  session: ReadonlySignal<Session | null>;
+  session: ReadonlySignal<CurrentSession | null>;
   /** The session is over: nothing else is to be shown. */
   over: ReadonlySignal<LoggedOut | null>;
   /** It cannot be told who is logged in. */
@@ -91,7 +91,7 @@ export function AdministrationView({ api, session, over, unreachable }: Administ
 
 const sectionOf = (at: Route): string => (at.page === 'user' ? 'users' : at.page);
 
-function pageOf(at: Route, api: Api, session: Session): VNode | null {
+function pageOf(at: Route, api: Api, session: CurrentSession): VNode | null {
   switch (at.page) {
     case 'users':
       return <UsersView api={api} />;

@@ -7,7 +7,7 @@ import { relative } from '../text/time.ts';
 import type { Api } from './api.ts';
 import { EveryoneDialog } from './everyone-dialog.tsx';
 import { useRegularly } from './live.ts';
-import { attempt, endedOutcome, faultOf, type Outcome, OutcomeNotice } from './outcome.tsx';
+import { attempt, endedOutcome, faultOf, type ActOutcome, ActOutcomeNotice } from './outcome.tsx';
 import { Ask } from './user-acts.tsx';
 
 const LOOK_MS = 3000;
@@ -20,7 +20,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
   const applications = useSignal<ListedClient[] | null>(null);
   const countedAt = useSignal<string | null>(null);
   const fault = useSignal<string | null>(null);
-  const outcome = useSignal<Outcome | null>(null);
+  const outcome = useSignal<ActOutcome | null>(null);
   const asked = useSignal<ListedClient | 'everyone' | null>(null);
   const load = async (): Promise<void> => {
     try {
@@ -48,7 +48,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
           {fault.value}
         </p>
       )}
-      {outcome.value ? <OutcomeNotice outcome={outcome.value} api={api} /> : null}
+      {outcome.value ? <ActOutcomeNotice outcome={outcome.value} api={api} /> : null}
       {applications.value === null ? (
         <p class="quiet" role="status">
           {page.loading}

@@ -3,11 +3,11 @@ import { useEffect } from 'preact/hooks';
 import type { Query } from './api.ts';
 import { searchOf } from './api.ts';
 
-export type Standing = 'connecting' | 'live' | 'paused';
+export type LiveState = 'connecting' | 'live' | 'paused';
 
 interface Listener {
   event(event: LoggedEvent): void;
-  standing(standing: Standing): void;
+  standing(standing: LiveState): void;
 }
 
 const AGAIN_MS = 3000;

@@ -10,7 +10,7 @@ import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { type Api, searchOf } from './api.ts';
 import { EventList } from './event-list.tsx';
-import { followLog, type Standing } from './live.ts';
+import { followLog, type LiveState } from './live.ts';
 import { FILTERS, type Filters, LogFilters, queryOf } from './log-filters.tsx';
 import { faultOf } from './outcome.tsx';
 
@@ -31,7 +31,7 @@ export function LogView({ api }: { api: Api }): VNode {
   const waiting = useSignal<LoggedEvent[]>([]);
   const fresh = useSignal<ReadonlySet<number>>(new Set());
   const paused = useSignal(false);
-  const standing = useSignal<Standing>('connecting');
+  const standing = useSignal<LiveState>('connecting');
   const fault = useSignal<string | null>(null);
   const arrived = useSignal(0);
   const pause = useRef<HTMLButtonElement>(null);

@@ -10,7 +10,7 @@ import { type Texts, useTexts } from '../text/texts.ts';
 import type { Api } from './api.ts';
 
 /** What an act has done, or why it has not. */
-export interface Outcome {
+export interface ActOutcome {
   good: boolean;
   sentence: string;
   ended?: Logout;
@@ -19,8 +19,8 @@ export interface Outcome {
 /** Runs an act and keeps what came of it. @returns whether it was done */
 export async function attempt(
   texts: Texts,
-  outcome: Signal<Outcome | null>,
-  act: () => Promise<Outcome>,
+  outcome: Signal<ActOutcome | null>,
+  act: () => Promise<ActOutcome>,
 ): Promise<boolean> {
   outcome.value = null;
   try {
@@ -40,7 +40,7 @@ export function faultOf({ administration, login }: Texts, error: unknown): strin
 }
 
 /** What was ended, in a sentence. */
-export function endedOutcome({ tag, administration: { outcome } }: Texts, ended: Logout): Outcome {
+export function endedOutcome({ tag, administration: { outcome } }: Texts, ended: Logout): ActOutcome {
   const sentence = ended.ended === 0 ? outcome.nothing : sayCount(tag, outcome.ended, ended.ended);
   return { good: true, sentence, ended };
 }
@@ -50,7 +50,7 @@ const LOOK_MS = 1000;
 const MARKED_AT_ONCE = 100;
 
 /** Tells what came of an act. What goes on in the background is counted down, and nobody waits for it. */
-export function OutcomeNotice({ outcome, api }: { outcome: Outcome; api: Api }): VNode {
+export function ActOutcomeNotice({ outcome, api }: { outcome: ActOutcome; api: Api }): VNode {
   const texts = useTexts();
   const place = useFocusOn(outcome);
   const { ended } = outcome;

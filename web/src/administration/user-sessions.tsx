@@ -6,7 +6,7 @@ import { countryOf, near } from '../devices/place.ts';
 import { Act } from '../parts/act.tsx';
 import { Picture } from '../parts/picture.tsx';
 import { Said } from '../parts/said.tsx';
-import type { SessionView } from '../session/client.ts';
+import type { OwnSession } from '../session/client.ts';
 import { say, sayCount, shown } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { exactly, moment, relative } from '../text/time.ts';
@@ -181,4 +181,4 @@ export function SessionFacts({ session }: { session: UserSession }): VNode {
 
 const deviceOf = (texts: Texts, session: UserSession): string => nameOf(texts, viewOf(session));
 
-const viewOf = (session: UserSession): SessionView => ({ ...session, current: false });
+const viewOf = (session: UserSession): OwnSession => ({ ...session, current: false });

@@ -8,7 +8,7 @@ import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
 import type { Api, Sessions } from './api.ts';
 import { followLog } from './live.ts';
-import { endedOutcome, faultOf, type Outcome, OutcomeNotice, attempt } from './outcome.tsx';
+import { endedOutcome, faultOf, type ActOutcome, ActOutcomeNotice, attempt } from './outcome.tsx';
 import { UserActs } from './user-acts.tsx';
 import { UserHistory } from './user-history.tsx';
 import { UserSessions } from './user-sessions.tsx';
@@ -35,7 +35,7 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
   const sessions = useSignal<Sessions>({ sessions: [], more: false });
   const wanted = useSignal(PAGE);
   const fault = useSignal<string | null>(null);
-  const outcome = useSignal<Outcome | null>(null);
+  const outcome = useSignal<ActOutcome | null>(null);
   /** Raised with each event of this user, for the parts that show more. */
   const news = useSignal(0);
 
@@ -83,7 +83,7 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
       </section>
     );
   const name = shown(account.name) || shown(account.email);
-  const act = async (work: () => Promise<Outcome>): Promise<boolean> => {
+  const act = async (work: () => Promise<ActOutcome>): Promise<boolean> => {
     const done = await attempt(texts, outcome, work);
     await load();
     return done;
@@ -101,7 +101,7 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
           {fault.value}
         </p>
       )}
-      {outcome.value ? <OutcomeNotice outcome={outcome.value} api={api} /> : null}
+      {outcome.value ? <ActOutcomeNotice outcome={outcome.value} api={api} /> : null}
       <div class="two">
         <div class="now">
           <UserSessions

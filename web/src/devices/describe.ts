@@ -1,4 +1,4 @@
-import type { SessionView } from '../session/client.ts';
+import type { OwnSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { moment, relative } from '../text/time.ts';
 import type { Texts } from '../text/texts.ts';
@@ -7,7 +7,7 @@ import type { Texts } from '../text/texts.ts';
 const NOW_MS = 90_000;
 
 /** What a device is by its make: "Firefox on Windows". */
-export function makeOf(texts: Texts, { device }: SessionView): string {
+export function makeOf(texts: Texts, { device }: OwnSession): string {
   const browser = shown(device.browser ?? '');
   const system = shown(device.system ?? '');
   if (browser !== '' && system !== '') return say(texts.device.on, { browser, system });
@@ -15,29 +15,29 @@ export function makeOf(texts: Texts, { device }: SessionView): string {
 }
 
 /** What its owner calls it, else what it is. */
-export function nameOf(texts: Texts, view: SessionView): string {
+export function nameOf(texts: Texts, view: OwnSession): string {
   return shown(view.device.name) || makeOf(texts, view);
 }
 
-export function activity(texts: Texts, view: SessionView, now: Date): string {
+export function activity(texts: Texts, view: OwnSession, now: Date): string {
   const seen = new Date(view.last_seen_at);
   if (view.current || now.getTime() - seen.getTime() < NOW_MS) return texts.device.activeNow;
   return say(texts.device.lastActive, { when: relative(texts.tag, seen, now) });
 }
 
-export function begun(texts: Texts, view: SessionView): string {
+export function begun(texts: Texts, view: OwnSession): string {
   return say(texts.device.loggedIn, { date: moment(texts.tag, new Date(view.created_at)) });
 }
 
 /** When it ends if nobody does anything: unused, or at the latest. */
-export function endsAt(view: SessionView): Date {
+export function endsAt(view: OwnSession): Date {
   return new Date(view.idle_expires_at < view.expires_at ? view.idle_expires_at : view.expires_at);
 }
 
 type Kind = 'computer' | 'phone' | 'program';
 
 /** What picture to show. */
-export function kindOf({ device }: SessionView): Kind {
+export function kindOf({ device }: OwnSession): Kind {
   if (/android|ios|iphone|ipados|harmony/i.test(device.system ?? '')) return 'phone';
   return device.system === null ? 'program' : 'computer';
 }

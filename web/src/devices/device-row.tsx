@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { Picture } from '../parts/picture.tsx';
 import { Act } from '../parts/act.tsx';
-import type { SessionView } from '../session/client.ts';
+import type { OwnSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { exactly, moment } from '../text/time.ts';
 import { useTexts } from '../text/texts.ts';
@@ -9,7 +9,7 @@ import { countryOf, near } from './place.ts';
 import { activity, begun, endsAt, kindOf, makeOf, nameOf } from './describe.ts';
 
 interface DeviceRowProps {
-  view: SessionView;
+  view: OwnSession;
   now: Date;
   /** It has come since the page was opened. */
   fresh: boolean;

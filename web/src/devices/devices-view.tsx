@@ -3,7 +3,7 @@ import type { VNode } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { Said } from '../parts/said.tsx';
 import { Act } from '../parts/act.tsx';
-import type { SessionView } from '../session/client.ts';
+import type { OwnSession } from '../session/client.ts';
 import { problemOf } from '../session/problem.ts';
 import { say, sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
@@ -26,8 +26,8 @@ interface DevicesViewProps {
 }
 
 type Asked =
-  | { what: 'name'; view: SessionView }
-  | { what: 'confirm'; view: SessionView }
+  | { what: 'name'; view: OwnSession }
+  | { what: 'confirm'; view: OwnSession }
   | { what: 'others' }
   | { what: 'all' };
 
@@ -94,7 +94,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
   const close = (): void => {
     asked.value = null;
   };
-  const endOne = async (view: SessionView): Promise<void> => {
+  const endOne = async (view: OwnSession): Promise<void> => {
     failed.value = null;
     try {
       if (!(await devices.end(view))) failed.value = words.already;
@@ -182,6 +182,6 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
 }
 
 /** How long a session lasts unused, by the server's instants alone: the clock of this device may be wrong. */
-function idleOf({ last_seen_at, idle_expires_at }: SessionView): number {
+function idleOf({ last_seen_at, idle_expires_at }: OwnSession): number {
   return Math.round((new Date(idle_expires_at).getTime() - new Date(last_seen_at).getTime()) / 1000);
 }

@@ -1,38 +1,38 @@
 import { type ReadonlySignal, signal } from '@preact/signals';
-import type { Client, LoggedOut, LogoutResult, Session, SessionView } from '../session/client.ts';
+import type { Client, LoggedOut, LogoutResult, CurrentSession, OwnSession } from '../session/client.ts';
 import { confirmPassword } from '../session/confirm.ts';
-import { type Problem, problemOf, throwRefusal } from '../session/problem.ts';
+import { type ApiFault, problemOf, throwRefusal } from '../session/problem.ts';
 
 /** After a look that failed, unless the server has said when. */
 const AGAIN_MS = 3000;
 
 /** What an act has done, to be shown. */
-export interface Outcome {
+export interface DevicesLogout {
   /** The device, when it was one that was pointed at. */
-  device: SessionView | null;
+  device: OwnSession | null;
   result: LogoutResult;
 }
 
 /** What has changed without the user's doing here. */
 interface Change {
-  appeared: SessionView[];
-  vanished: SessionView[];
+  appeared: OwnSession[];
+  vanished: OwnSession[];
 }
 
 /** The devices of whoever is logged in: what is known of them, and what can be done. */
 export interface Devices {
-  readonly session: ReadonlySignal<Session | null>;
+  readonly session: ReadonlySignal<CurrentSession | null>;
   /** Newest first; null until they are known, and when they must not be shown any more. */
-  readonly list: ReadonlySignal<SessionView[] | null>;
+  readonly list: ReadonlySignal<OwnSession[] | null>;
   /** How many there are, which may be more than are in the list. */
   readonly total: ReadonlySignal<number>;
   /** Whether there are more to load. */
   readonly hasMore: ReadonlySignal<boolean>;
   /** Why the list may be old, or is not there. */
-  readonly problem: ReadonlySignal<Problem | null>;
+  readonly problem: ReadonlySignal<ApiFault | null>;
   /** The session is over: nothing else is to be shown. */
   readonly over: ReadonlySignal<LoggedOut | null>;
-  readonly outcome: ReadonlySignal<Outcome | null>;
+  readonly outcome: ReadonlySignal<DevicesLogout | null>;
   readonly change: ReadonlySignal<Change | null>;
   /** Those that have come since the page was opened. */
   readonly fresh: ReadonlySignal<ReadonlySet<string>>;
@@ -42,9 +42,9 @@ export interface Devices {
   /** Lets go of what is known of anybody, until it is loaded again. */
   forget(): void;
   /** Ends one. @returns false when it had ended already. Throws what the client throws. */
-  end(view: SessionView): Promise<boolean>;
+  end(view: OwnSession): Promise<boolean>;
   endMany(scope: 'others' | 'all' | 'this'): Promise<void>;
-  rename(view: SessionView, name: string): Promise<void>;
+  rename(view: OwnSession, name: string): Promise<void>;
   /** Says the password again, for acts that ask for it. */
   confirm(password: string): Promise<void>;
   close(): void;
@@ -52,15 +52,15 @@ export interface Devices {
 
 /** @param authority its address, where that is not the page's own */
 export function createDevices(client: Client, authority: string = location.origin): Devices {
-  const session = signal<Session | null>(null);
-  const list = signal<SessionView[] | null>(null);
+  const session = signal<CurrentSession | null>(null);
+  const list = signal<OwnSession[] | null>(null);
   const total = signal(0);
   const hasMore = signal(false);
   /** As many pages as somebody wanted to see. */
   let pages = 1;
-  const problem = signal<Problem | null>(null);
+  const problem = signal<ApiFault | null>(null);
   const over = signal<LoggedOut | null>(null);
-  const outcome = signal<Outcome | null>(null);
+  const outcome = signal<DevicesLogout | null>(null);
   const change = signal<Change | null>(null);
   const fresh = signal<ReadonlySet<string>>(new Set());
   /** Ended from here: no news when they are gone from the list. */
@@ -84,7 +84,7 @@ export function createDevices(client: Client, authority: string = location.origi
         finish(client.endedBecause ?? nobodyKnows());
         return;
       }
-      const next: SessionView[] = [];
+      const next: OwnSession[] = [];
       let page = await client.sessionsPage();
       next.push(...page.sessions);
       for (let nth = 1; nth < pages && page.next !== null; nth++) {
@@ -107,7 +107,7 @@ export function createDevices(client: Client, authority: string = location.origi
     }
   };
 
-  const noteChange = (before: SessionView[], next: SessionView[]): void => {
+  const noteChange = (before: OwnSession[], next: OwnSession[]): void => {
     const had = new Set(before.map((view) => view.id));
     const has = new Set(next.map((view) => view.id));
     // This device is no news: its session is another one after the password was given again.
@@ -119,14 +119,14 @@ export function createDevices(client: Client, authority: string = location.origi
   };
 
   /** Takes what was ended here out of the list. */
-  const leave = (gone: SessionView[]): void => {
+  const leave = (gone: OwnSession[]): void => {
     const before = list.value ?? [];
     list.value = list.value && before.filter((view) => !gone.includes(view));
     total.value -= before.length - (list.value?.length ?? 0);
   };
 
   /** Word of the end may come before the answer; when there was none after all, it is news if it comes later. */
-  const endingHere = async <T>(views: SessionView[], work: () => Promise<T>): Promise<T> => {
+  const endingHere = async <T>(views: OwnSession[], work: () => Promise<T>): Promise<T> => {
     for (const { id } of views) endedHere.add(id);
     try {
       return await work();

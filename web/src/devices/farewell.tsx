@@ -4,13 +4,13 @@ import type { LoggedOut } from '../session/client.ts';
 import { endedSentence } from '../session/ended.ts';
 import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import type { Outcome } from './devices.ts';
+import type { DevicesLogout } from './devices.ts';
 import { everywhere } from './outcome-notice.tsx';
 
 interface FarewellProps {
   why: LoggedOut;
   /** What was done here, when it was done here. */
-  outcome: Outcome | null;
+  outcome: DevicesLogout | null;
   idleSeconds: number | null;
   /** Where to log in again; without it somebody else offers that. */
   login: string | null;

@@ -2,13 +2,13 @@ import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
 import { Dialog } from '../parts/dialog.tsx';
-import type { SessionView } from '../session/client.ts';
+import type { OwnSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { makeOf } from './describe.ts';
 
 interface NameDialogProps {
-  view: SessionView;
+  view: OwnSession;
   rename: (name: string) => Promise<void>;
   onClose: () => void;
 }

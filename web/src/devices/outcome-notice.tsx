@@ -5,10 +5,10 @@ import { say, sayCount } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { took } from '../text/time.ts';
 import { nameOf } from './describe.ts';
-import type { Outcome } from './devices.ts';
+import type { DevicesLogout } from './devices.ts';
 
 /** What an act has ended, and how long it took until that was true everywhere. It takes the focus: the button is gone. */
-export function OutcomeNotice({ outcome }: { outcome: Outcome }): VNode {
+export function OutcomeNotice({ outcome }: { outcome: DevicesLogout }): VNode {
   const texts = useTexts();
   const place = useFocusOn(outcome);
   return (
@@ -19,7 +19,7 @@ export function OutcomeNotice({ outcome }: { outcome: Outcome }): VNode {
   );
 }
 
-function endedWhat(texts: Texts, { device, result }: Outcome): string {
+function endedWhat(texts: Texts, { device, result }: DevicesLogout): string {
   const { tag, devices } = texts;
   if (device) return say(devices.endedThat, { device: nameOf(texts, device) });
   if (result.server === 'pending') return devices.later;

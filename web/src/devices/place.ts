@@ -1,16 +1,16 @@
-import type { SessionView } from '../session/client.ts';
+import type { OwnSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import type { Texts } from '../text/texts.ts';
 
 /** "near Gdańsk"; where only the country is known, its name; empty where nothing is. */
-export function near(texts: Texts, place: SessionView['place']): string {
+export function near(texts: Texts, place: OwnSession['place']): string {
   if (!place) return '';
   const city = shown(nameIn(texts.tag, place.city));
   return city === '' ? countryOf(texts.tag, place) : say(texts.device.near, { place: city });
 }
 
 /** The country's name in that language; empty where it is not known. */
-export function countryOf(tag: string, place: SessionView['place']): string {
+export function countryOf(tag: string, place: OwnSession['place']): string {
   if (!place?.country || !/^[A-Z]{2}$/.test(place.country)) return '';
   return new Intl.DisplayNames(tag, { type: 'region', fallback: 'none' }).of(place.country) ?? '';
 }

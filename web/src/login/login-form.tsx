@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { relative } from '../text/time.ts';
 import { say } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
-import { type Problem, problemOf } from '../session/problem.ts';
+import { type ApiFault, problemOf } from '../session/problem.ts';
 
 interface LoginFormProps {
   /** Why the visitor is here, in words. */
@@ -132,7 +132,7 @@ function textOf(fields: FormData, name: string): string {
 }
 
 /** What went wrong, without saying which half of the credentials it was. */
-function faultOf({ tag, login }: Texts, problem: Problem): string {
+function faultOf({ tag, login }: Texts, problem: ApiFault): string {
   switch (problem.code) {
     case 'invalid_credentials':
     case 'invalid_request':

@@ -1,11 +1,11 @@
 import type { VNode } from 'preact';
 import { Act } from '../parts/act.tsx';
-import type { Session } from '../session/client.ts';
+import type { CurrentSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 
 interface AccountProps {
-  session: Session | null;
+  session: CurrentSession | null;
   /** Which page this is, so that it is marked among the others. */
   here: 'devices' | 'administration';
   /** Whether there is an administration to go to. */

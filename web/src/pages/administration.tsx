@@ -10,7 +10,7 @@ import { emptyOnLeave } from '../page/leave.ts';
 import { found, type PageState, startPage } from '../page/start.tsx';
 import { ConfirmDialog } from '../devices/confirm-dialog.tsx';
 import { confirmPassword } from '../session/confirm.ts';
-import { createClient, type LoggedOut, type Session } from '../session/client.ts';
+import { createClient, type LoggedOut, type CurrentSession } from '../session/client.ts';
 import { TextsContext } from '../text/texts.ts';
 
 /** After a look that found no server. */
@@ -20,7 +20,7 @@ const client = createClient();
 /** Waits for the password, where the login was long ago. */
 const asking = signal<((given: boolean) => void) | null>(null);
 const api = createApi(client, () => new Promise((resolve) => (asking.value = resolve)));
-const session = signal<Session | null>(null);
+const session = signal<CurrentSession | null>(null);
 const over = signal<LoggedOut | null>(null);
 const unreachable = signal(false);
 

@@ -1,6 +1,13 @@
 import { type Client, createClient as create } from '@curfew/client';
 
-export type { Client, LoggedOut, LogoutResult, Session, SessionView, Told } from '@curfew/client';
+export type {
+  Client,
+  LoggedOut,
+  LogoutResult,
+  CurrentSession,
+  OwnSession,
+  LogoutAnswer,
+} from '@curfew/client';
 
 /**
  * The client of the pages: the cookie, so that no script can read the credential.

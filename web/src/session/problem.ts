@@ -1,16 +1,16 @@
 /** What went wrong, by the server's own word for it; 'unreachable' when there was no answer at all. */
-export interface Problem {
+export interface ApiFault {
   code: string;
   /** Seconds after which it may be tried again. */
   retryAfter: number | null;
 }
 
 /** An answer of the API that says no. */
-class Refused extends Error {
+class ApiError extends Error {
   override name = 'Refused';
   readonly code: string;
   readonly retryAfter: number | null;
-  constructor({ code, retryAfter }: Problem) {
+  constructor({ code, retryAfter }: ApiFault) {
     super(code);
     this.code = code;
     this.retryAfter = retryAfter;
@@ -18,7 +18,7 @@ class Refused extends Error {
 }
 
 /** Sorts what the client throws. */
-export function problemOf(error: unknown): Problem {
+export function problemOf(error: unknown): ApiFault {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
     const retryAfter =
       'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter : null;
@@ -37,5 +37,5 @@ export async function throwRefusal(response: Response): Promise<void> {
   } catch {
     // Not from the authority: something between has answered, and has no code for us.
   }
-  throw new Refused({ code, retryAfter: Number(response.headers.get('retry-after')) || null });
+  throw new ApiError({ code, retryAfter: Number(response.headers.get('retry-after')) || null });
 }

@@ -8,7 +8,7 @@ import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, hashSecret } from '../domain/tokens.ts';
 import { isForCurfew, mayAdminister } from '../domain/audience.ts';
 import { authenticate } from './authenticate.ts';
-import type { Origin, World } from '../world/world.ts';
+import type { RequestContext, World } from '../world/world.ts';
 
 interface Nobody {
   kind: 'nobody';
@@ -41,7 +41,7 @@ interface CredentialCaller {
   credential: Credential;
 }
 
-export interface Refusal {
+export interface Denial {
   kind: 'refused';
   code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'wrong_audience';
   /** The cookie of the request is dead, and can be cleared. */
@@ -54,49 +54,49 @@ type Caller = Nobody | SessionCaller | ServiceCaller | Administrator | Credentia
 export type CallerOf<R> = OfKind<R extends { rules: readonly (infer One)[] } ? One : R>;
 type OfKind<R> = R extends { who: infer Kind } ? Extract<Caller, { kind: Kind }> : never;
 
-const NOT_AUTHENTICATED: Refusal = { kind: 'refused', code: 'not_authenticated' };
+const NOT_AUTHENTICATED: Denial = { kind: 'refused', code: 'not_authenticated' };
 const NOBODY: Nobody = { kind: 'nobody' };
 
 /** @param contract the contract that a refusal is recorded under, if not the family's own */
-type OriginOf = (contract?: string) => Origin;
+type ContextOf = (contract?: string) => RequestContext;
 
 /**
  * Lets the caller in, or refuses, as the rule says. Refusals of live sessions are recorded.
- * @param origin the request's origin, for the record
+ * @param context the request's origin, for the record
  */
 export async function admit<R extends CallerRule>(
   world: World,
   rule: R,
   facts: RequestFacts,
-  origin: OriginOf,
-): Promise<CallerOf<R> | Refusal> {
-  return (await judge(world, rule, facts, origin)) as CallerOf<R> | Refusal;
+  context: ContextOf,
+): Promise<CallerOf<R> | Denial> {
+  return (await judge(world, rule, facts, context)) as CallerOf<R> | Denial;
 }
 
 async function judge(
   world: World,
   rule: CallerRule,
   facts: RequestFacts,
-  origin: OriginOf,
-): Promise<Caller | Refusal> {
+  context: ContextOf,
+): Promise<Caller | Denial> {
   const { from } = facts;
   switch (rule.who) {
     case 'nobody':
       return NOBODY;
     case 'dependent':
-      return judge(world, rule.choose(facts), facts, origin);
+      return judge(world, rule.choose(facts), facts, context);
     case 'credential':
       if (from.via === 'none' || from.credential === null) return NOT_AUTHENTICATED;
       return { kind: 'credential', credential: from.credential };
     case 'service':
       if (from.via === 'header' && isServiceKey(world, from.text)) return { kind: 'service' };
-      if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, origin());
+      if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, context());
       return NOT_AUTHENTICATED;
     case 'administrator':
-      return admitAdministrator(world, rule, facts, origin);
+      return admitAdministrator(world, rule, facts, context);
     case 'session': {
       const presented = rule.by === 'any' || from.via === 'header' ? from : NONE;
-      const noted = (): Origin => origin(rule.notedAs);
+      const noted = (): RequestContext => context(rule.notedAs);
       const caller = await admitSession(world, rule, { ...facts, from: presented }, noted);
       if (caller.kind === 'refused' || !rule.own || isForCurfew(world.config, caller.session)) return caller;
       return refuseSession(world, caller.session, noted(), 'audience_refused', 'wrong_audience');
@@ -110,38 +110,38 @@ async function admitSession(
   world: World,
   { use, changes }: { use: boolean; changes: boolean },
   facts: RequestFacts,
-  origin: OriginOf,
-): Promise<SessionCaller | Refusal> {
+  context: ContextOf,
+): Promise<SessionCaller | Denial> {
   const { from } = facts;
   if (from.via === 'none' || from.credential === null) return NOT_AUTHENTICATED;
   const session = await authenticate(world, from.credential, use);
   if (!session) return from.via === 'cookie' ? { ...NOT_AUTHENTICATED, deadCookie: true } : NOT_AUTHENTICATED;
   const caller: SessionCaller = { kind: 'session', session, credential: from.credential, via: from.via };
   if (!changes || passesCsrf(world, facts, caller)) return caller;
-  return refuseSession(world, session, origin(), 'csrf_refused', 'csrf_failed');
+  return refuseSession(world, session, context(), 'csrf_refused', 'csrf_failed');
 }
 
 async function admitAdministrator(
   world: World,
   rule: { use: boolean; changes: boolean },
   facts: RequestFacts,
-  origin: OriginOf,
-): Promise<Administrator | Refusal> {
+  context: ContextOf,
+): Promise<Administrator | Denial> {
   const { from } = facts;
   if (from.via === 'header' && isServiceKey(world, from.text))
     return { kind: 'administrator', actor: 'service', session: null, credential: null };
-  const caller = await admitSession(world, rule, facts, origin);
+  const caller = await admitSession(world, rule, facts, context);
   if (caller.kind === 'refused') {
     // Not a credential of Curfew: an attempt to guess a service key.
     if (from.via === 'header' && from.credential === null)
-      noteWrongKey(world, 'admin_forbidden', from, origin());
+      noteWrongKey(world, 'admin_forbidden', from, context());
     return caller;
   }
   const { session, credential } = caller;
   if (mayAdminister(world.config, session))
     return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
   const code = isForCurfew(world.config, session) ? 'forbidden' : 'wrong_audience';
-  return refuseSession(world, session, origin(), 'admin_forbidden', code);
+  return refuseSession(world, session, context(), 'admin_forbidden', code);
 }
 
 /**
@@ -180,13 +180,13 @@ function isFromTrustedPage(world: World, { header }: RequestFacts): boolean {
 export function refuseSession(
   world: World,
   session: LiveSession,
-  origin: Origin,
+  context: RequestContext,
   type: RefusalType,
-  code: Refusal['code'],
-): Refusal {
+  code: Denial['code'],
+): Denial {
   const { system, refusals } = world;
-  refusals.note(type, session.userId, origin, { clientId: session.clientId, code });
-  const { ipAddress: ip_address, requestId: request_id } = origin;
+  refusals.note(type, session.userId, context, { clientId: session.clientId, code });
+  const { ipAddress: ip_address, requestId: request_id } = context;
   system.log.warn(
     { user_id: session.userId, sid: session.sid, ip_address, request_id, code },
     'a request of a live session was refused',
@@ -195,10 +195,10 @@ export function refuseSession(
 }
 
 /** A wrong credential instead of a service key. The refusal names its user where memory knows the credential. */
-function noteWrongKey(world: World, type: RefusalType, from: Presented, origin: Origin): void {
+function noteWrongKey(world: World, type: RefusalType, from: Presented, context: RequestContext): void {
   if (from.via === 'none') return;
   const session = from.credential && world.memory.recall(from.credential.text, false)?.session;
-  world.refusals.note(type, session?.userId ?? null, origin, { code: 'not_authenticated' });
+  world.refusals.note(type, session?.userId ?? null, context, { code: 'not_authenticated' });
 }
 
 export function isServiceKey(world: World, text: string): boolean {

@@ -3,7 +3,8 @@ import { composed } from '../domain/email-address.ts';
 import { opaqueString } from '../domain/password.ts';
 import type { EndReason, LiveSession, Role } from '../domain/session.ts';
 import { append } from '../store/log/append.ts';
-import { type CutTarget, cut, type Ending } from '../store/revoke.ts';
+import { type CutTarget, cut } from '../store/cut.ts';
+import type { Revocation } from '../store/revocation.ts';
 import type { Act } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
 import {
@@ -23,7 +24,7 @@ import { provePassword } from './prove-password.ts';
 import { renewSession, SessionOver } from './renew-session.ts';
 import { settle, settlePartly } from './settle.ts';
 import type { StartedSession } from './start-session.ts';
-import { actOf, type Origin, type World } from '../world/world.ts';
+import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** The actor of a change, and the session that survives it when the user is the actor. */
 interface Changer {
@@ -44,14 +45,14 @@ export async function createUser(
   world: World,
   user: { email: string; name: string; password: string | null; role: Role; workspace: string },
   changer: Changer,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<UserRecord | null> {
   const { database, system } = world;
   await askForRecentLogin(world, changer.sid);
   const passwordHash =
     user.password === null ? null : await system.passwords.hash(opaqueString(user.password));
   const record: NewUser = { ...user, email: composed(user.email), passwordHash };
-  const act = actOf(world, origin, changer.actor);
+  const act = actOf(world, context, changer.actor);
   try {
     return await database.transaction(async (on) => {
       const made = await insertUser(on, record, act.at);
@@ -81,10 +82,10 @@ export async function changeUser(
     disabled?: boolean | undefined;
   },
   changer: Changer,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<UserRecord | null> {
   await askForRecentLogin(world, changer.sid);
-  return applyChange(world, userId, change, changer, origin, (before, after) => {
+  return applyChange(world, userId, change, changer, context, (before, after) => {
     if (after.disabled_at !== null && !before.disabled) return 'user_disabled';
     return after.role === before.role ? null : 'role_changed';
   });
@@ -96,11 +97,11 @@ export async function resetPassword(
   userId: number,
   password: string,
   changer: Changer,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<UserRecord | null> {
   await askForRecentLogin(world, changer.sid);
   const passwordHash = await world.system.passwords.hash(opaqueString(password));
-  return applyChange(world, userId, { passwordHash }, changer, origin, () => 'password_reset');
+  return applyChange(world, userId, { passwordHash }, changer, context, () => 'password_reset');
 }
 
 /** The user's own change, with the current password: it ends every session, and a new one replaces this one. */
@@ -109,7 +110,7 @@ export async function changePassword(
   session: LiveSession,
   current: string,
   next: string,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<StartedSession | 'wrong_password' | 'ended'> {
   const { system, database } = world;
   const { userId, sid } = session;
@@ -117,7 +118,7 @@ export async function changePassword(
   const account = stored && { id: userId, passwordHash: stored.passwordHash };
   if (!(await provePassword(world, account, current)) || !stored) return 'wrong_password';
   const passwordHash = await system.passwords.hash(opaqueString(next));
-  const act = actOf(world, origin, userActor(userId, sid));
+  const act = actOf(world, context, userActor(userId, sid));
   const change: UserChange = { passwordHash, ifCredentialVersion: stored.credentialVersion };
   try {
     const changed = await database.transaction(async (on) => {
@@ -142,10 +143,10 @@ export async function removeUser(
   world: World,
   userId: number,
   changer: Changer,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<boolean> {
   await askForRecentLogin(world, changer.sid);
-  const act = actOf(world, origin, changer.actor);
+  const act = actOf(world, context, changer.actor);
   const ending = await world.database.transaction(async (on) => {
     await keepAdministrator(on, userId, changer);
     if (!(await deleteUser(on, userId, act.at))) return null;
@@ -162,10 +163,10 @@ async function applyChange(
   userId: number,
   change: UserChange,
   changer: Changer,
-  origin: Origin,
+  context: RequestContext,
   reasonOf: (before: { role: Role; disabled: boolean }, after: UserRecord) => EndReason | null,
 ): Promise<UserRecord | null> {
-  const act = actOf(world, origin, changer.actor);
+  const act = actOf(world, context, changer.actor);
   const outcome = await world.database.transaction(async (on) => {
     if (change.role === 'user' || change.disabled) await keepAdministrator(on, userId, changer);
     const row = await updateUser(on, userId, change, act.at);
@@ -191,7 +192,7 @@ function endForChange(
   reason: EndReason,
   changer: Changer,
   act: Act,
-): Promise<Ending> {
+): Promise<Revocation> {
   const spared = reason !== 'user_disabled' && changer.userId === userId ? changer.sid : null;
   const target: CutTarget =
     spared === null ? { scope: 'user', userId } : { scope: 'others', userId, exceptSession: spared };

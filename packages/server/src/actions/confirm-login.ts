@@ -7,7 +7,7 @@ import { provePassword } from './prove-password.ts';
 import { renewSession, SessionOver } from './renew-session.ts';
 import { settle } from './settle.ts';
 import type { StartedSession } from './start-session.ts';
-import { actOf, type Origin, type World } from '../world/world.ts';
+import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /**
  * Whether the password was given too long ago for acts beyond this session; never, unless configured. Asks the database, because
@@ -33,13 +33,13 @@ export async function confirmLogin(
   world: World,
   session: LiveSession,
   password: string,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<StartedSession | 'wrong_password' | 'ended'> {
   const { database } = world;
   const stored = await findPassword(database, session.userId);
   const account = stored && { id: session.userId, passwordHash: stored.passwordHash };
   if (!(await provePassword(world, account, password)) || !stored) return 'wrong_password';
-  const act = actOf(world, origin, userActor(session.userId, session.sid));
+  const act = actOf(world, context, userActor(session.userId, session.sid));
   try {
     const { ending, started, begun } = await database.transaction(
       (on) => renewSession(world, on, session, stored.credentialVersion, act),

@@ -1,5 +1,5 @@
 import type { EndReason } from '../domain/session.ts';
-import { endSessions } from '../store/revoke.ts';
+import { revokeSessions } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import { type Settled, settle, settlePartly, type Wait } from './settle.ts';
 import type { World } from '../world/world.ts';
@@ -18,7 +18,7 @@ export async function endNamed(
 ): Promise<Settled> {
   // A UUID may be upper case (RFC 9562 section 4).
   const named = [...new Set(sids.map((sid) => sid.toLowerCase()))];
-  const ending = await endSessions(world.database, named, userId, act, reason);
+  const ending = await revokeSessions(world.database, named, userId, act, reason);
   return ending?.ended.length === named.length
     ? settle(world, ending, wait)
     : settlePartly(world, ending, wait);

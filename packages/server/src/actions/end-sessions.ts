@@ -1,10 +1,10 @@
 import { countLiveSessions } from '../store/live-count.ts';
-import { type CutTarget, cut } from '../store/revoke.ts';
+import { type CutTarget, cut } from '../store/cut.ts';
 import { inLane } from '../store/statement.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
 import { type Settled, settle, type Wait } from './settle.ts';
-import { actOf, type Origin, type World } from '../world/world.ts';
+import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** What an administrator can end. */
 export type AdminTarget = CutTarget | { scope: 'sessions'; sids: string[] };
@@ -22,10 +22,10 @@ export async function endByAdministrator(
   world: World,
   target: AdminTarget,
   request: { actor: string; sid: string | null; confirm: number | null; wait: Wait },
-  origin: Origin,
+  context: RequestContext,
 ): Promise<AdminEnding> {
   const { database } = world;
-  const act = actOf(world, origin, request.actor);
+  const act = actOf(world, context, request.actor);
   if (target.scope !== 'everyone') await askForRecentLogin(world, request.sid);
   if (target.scope === 'sessions') {
     const settled = await endNamed(world, target.sids, null, act, 'admin_logout', request.wait);

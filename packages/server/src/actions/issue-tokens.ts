@@ -1,6 +1,6 @@
 import { accessLifeSeconds, type Grant, type LiveSession } from '../domain/session.ts';
 import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tokens.ts';
-import type { Client } from '../config.ts';
+import type { ClientSettings } from '../config.ts';
 import type { World } from '../world/world.ts';
 
 /** The credentials for the caller, available once. */
@@ -25,7 +25,7 @@ interface PreparedTokens {
 }
 
 /** New secrets for a grant, and their rows. */
-export function prepareTokens(world: World, grant: Grant, client: Client, expiresAt: Date): PreparedTokens {
+export function prepareTokens(world: World, grant: Grant, client: ClientSettings, expiresAt: Date): PreparedTokens {
   const now = world.system.now();
   const secrets = new Map(KINDS[grant].map((kind) => [kind, newSecret(kind, world.system.randomBytes)]));
   const accessUntil = new Date(
@@ -84,7 +84,7 @@ function opaqueLife(world: World, session: LiveSession): number {
 }
 
 /** The application of a session; one that was removed from the settings keeps the default's lifetimes. */
-export function clientOf(world: World, clientId: string): Client {
+export function clientOf(world: World, clientId: string): ClientSettings {
   const { clients } = world.config;
   const client = clients.get(clientId) ?? clients.get('default');
   if (!client) throw new Error('there is no default application');

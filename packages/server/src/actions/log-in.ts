@@ -6,7 +6,7 @@ import { Overloaded } from '../system/passwords.ts';
 import { forgive } from './forgive.ts';
 import { provePassword } from './prove-password.ts';
 import { type SessionTerms, type StartedSession, startSession } from './start-session.ts';
-import { type Origin, type World } from '../world/world.ts';
+import { type RequestContext, type World } from '../world/world.ts';
 
 export type LoginOutcome =
   | ({ outcome: 'started' } & StartedSession)
@@ -20,16 +20,16 @@ export interface LoginInput extends SessionTerms {
 }
 
 /** Verifies e-mail address and password, and opens a session. */
-export async function logIn(world: World, input: LoginInput, origin: Origin): Promise<LoginOutcome> {
+export async function logIn(world: World, input: LoginInput, context: RequestContext): Promise<LoginOutcome> {
   const { database, system, config, refusals } = world;
-  const attempt: LoginAttempt = { email: input.email, source: sourceOf(origin.ipAddress) };
+  const attempt: LoginAttempt = { email: input.email, source: sourceOf(context.ipAddress) };
   // Refused before the database is asked: a flood of logins must not take connections from logouts.
   if (system.passwords.load().waiting >= config.hashing.queue) throw new Overloaded('too many logins wait');
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
-  const trace = { ip_address: origin.ipAddress, request_id: origin.requestId, contract: origin.contract };
+  const trace = { ip_address: context.ipAddress, request_id: context.requestId, contract: context.contract };
   if (wait !== null) {
     system.log.warn(trace, 'a login was refused: too many failed logins');
-    refusals.note('login_limited', input.email, origin, { clientId: input.clientId });
+    refusals.note('login_limited', input.email, context, { clientId: input.clientId });
     return { outcome: 'rate_limited', retryAfterSeconds: wait };
   }
 
@@ -42,7 +42,7 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
     throw error;
   }
   const noteFailed = (): void =>
-    refusals.note('login_failed', credentials?.id ?? null, origin, { clientId: input.clientId });
+    refusals.note('login_failed', credentials?.id ?? null, context, { clientId: input.clientId });
   if (!credentials || !matches || credentials.disabled) {
     // Never the text of the address field: people type passwords there.
     system.log.warn({ ...trace, user_id: credentials?.id ?? null }, 'a login was refused: wrong credentials');
@@ -58,7 +58,7 @@ export async function logIn(world: World, input: LoginInput, origin: Origin): Pr
       actor: userActor(credentials.id, null),
     },
     input,
-    origin,
+    context,
   );
   if (!started) {
     noteFailed();

@@ -5,12 +5,12 @@ import type { Credential } from '../domain/tokens.ts';
 import { authenticate } from './authenticate.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
-import { cut, type CutTarget } from '../store/revoke.ts';
+import { cut, type CutTarget } from '../store/cut.ts';
 import { DatabaseError } from '../store/database.ts';
 import { type Act, findSession } from '../store/sessions.ts';
 import { previewEnding } from './preview-ending.ts';
 import { type Settled, answered, settle, settlePartly, type Wait } from './settle.ts';
-import { actOf, type Origin, type World } from '../world/world.ts';
+import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** The sessions that a user can end, all of them the user's own. */
 export type LogoutScope =
@@ -35,11 +35,11 @@ export async function logOut(
   world: World,
   session: LiveSession,
   target: LogoutScope,
-  origin: Origin,
+  context: RequestContext,
   { wait = 'replicas', mayAsk = false }: LogoutOptions = {},
 ): Promise<Settled> {
   if (mayAsk && reachesFurther(session, target)) await askForRecentLogin(world, session.sid);
-  const act = actOf(world, origin, userActor(session.userId, session.sid));
+  const act = actOf(world, context, userActor(session.userId, session.sid));
   if (target.scope === 'this') return endThis(world, session, act, wait);
   if (target.scope === 'selected')
     return endNamed(world, target.sessions, session.userId, act, 'logout', wait);
@@ -125,9 +125,9 @@ export async function logOutByToken(
   world: World,
   credential: Credential,
   userId: number,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<Settled> {
   const session = await authenticate(world, credential, false);
   if (session?.userId !== userId) return settlePartly(world, null, 'replicas');
-  return endThis(world, session, actOf(world, origin, userActor(userId, session.sid)), 'replicas');
+  return endThis(world, session, actOf(world, context, userActor(userId, session.sid)), 'replicas');
 }

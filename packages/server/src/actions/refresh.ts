@@ -14,7 +14,7 @@ import {
 import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
 import { endNamed } from './end-named.ts';
 import { clientOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
-import { actOf, type Origin, type World } from '../world/world.ts';
+import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** Uses of a spent token within the grace: as many as a browser has tabs. Beyond it the successor is refused, but nothing ends. */
 const MOST_GRACE_USES = 100;
@@ -34,15 +34,15 @@ const ATTEMPTS = 3;
 export async function refresh(
   world: World,
   text: string,
-  origin: Origin,
+  context: RequestContext,
   clientId: string | null = null,
 ): Promise<{ session: LiveSession; tokens: IssuedTokens } | null> {
   const token = parseOpaque('refresh', text);
   if (token?.kind !== 'refresh') return null;
   const lineage = lineageOf(text);
   const find = () => findRefreshToken(world.database, world.system.now(), token.hash, lineage);
-  if (clientId !== null && (await isOfAnother(world, await find(), clientId, origin))) return null;
-  const by = spender(sourceOf(origin.ipAddress), origin.userAgent);
+  if (clientId !== null && (await isOfAnother(world, await find(), clientId, context))) return null;
+  const by = spender(sourceOf(context.ipAddress), context.userAgent);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const rotated = await spend(world, token, lineage, by);
     if (rotated) return rotated;
@@ -55,10 +55,10 @@ export async function refresh(
       logReuse(
         world,
         found.session,
-        origin,
+        context,
         'refused: another address and another user agent than it was spent from',
       );
-      noteRefused(world, found.session, origin);
+      noteRefused(world, found.session, context);
       return null;
     }
     if (judged.verdict === 'again') {
@@ -66,12 +66,12 @@ export async function refresh(
       logReuse(
         world,
         found.session,
-        origin,
+        context,
         uses === null ? 'refused: too many uses' : 'given its successor again',
         uses,
       );
       if (uses === null) {
-        noteRefused(world, found.session, origin);
+        noteRefused(world, found.session, context);
         return null;
       }
       return {
@@ -86,7 +86,7 @@ export async function refresh(
         ),
       };
     }
-    await endReplayed(world, found.session, origin);
+    await endReplayed(world, found.session, context);
     return null;
   }
   return null;
@@ -97,17 +97,17 @@ async function isOfAnother(
   world: World,
   found: { session: LiveSession | null } | null,
   clientId: string,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<boolean> {
   if (!found?.session || found.session.clientId === clientId) return false;
-  await endReplayed(world, found.session, origin);
+  await endReplayed(world, found.session, context);
   return true;
 }
 
 function logReuse(
   world: World,
   session: LiveSession,
-  origin: Origin,
+  context: RequestContext,
   what: string,
   uses: number | null = null,
 ): void {
@@ -115,16 +115,16 @@ function logReuse(
     {
       sid: session.sid,
       user_id: session.userId,
-      ip_address: origin.ipAddress,
-      request_id: origin.requestId,
+      ip_address: context.ipAddress,
+      request_id: context.requestId,
       uses,
     },
     `a spent refresh token was used within the grace, and was ${what}`,
   );
 }
 
-const noteRefused = ({ refusals }: World, { userId, clientId }: LiveSession, origin: Origin): void =>
-  refusals.note('refresh_refused', userId, origin, { clientId });
+const noteRefused = ({ refusals }: World, { userId, clientId }: LiveSession, context: RequestContext): void =>
+  refusals.note('refresh_refused', userId, context, { clientId });
 
 async function spend(
   world: World,
@@ -187,10 +187,10 @@ async function successors(
   return { access: { text: accessText(id, secret), expiresInSeconds: left(life) }, refresh: refreshText };
 }
 
-async function endReplayed(world: World, session: LiveSession, origin: Origin): Promise<void> {
-  const act = actOf(world, origin, 'system');
+async function endReplayed(world: World, session: LiveSession, context: RequestContext): Promise<void> {
+  const act = actOf(world, context, 'system');
   world.system.log.warn(
-    { sid: session.sid, user_id: session.userId, ip_address: origin.ipAddress },
+    { sid: session.sid, user_id: session.userId, ip_address: context.ipAddress },
     'a spent refresh token was used again: its session was ended',
   );
   await endNamed(world, [session.sid], session.userId, act, 'refresh_replay');

@@ -1,5 +1,6 @@
 import type { LiveSession } from '../domain/session.ts';
-import { type Ending, endSessions } from '../store/revoke.ts';
+import type { Revocation } from '../store/revocation.ts';
+import { revokeSessions } from '../store/revoke.ts';
 import type { Act } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
 import { openSession, type OpenedSession } from './start-session.ts';
@@ -22,12 +23,12 @@ export async function renewSession(
   session: LiveSession,
   credentialVersion: number | null,
   act: Act,
-): Promise<OpenedSession & { ending: Ending }> {
+): Promise<OpenedSession & { ending: Revocation }> {
   const { sid, userId, contract, grant, clientId, deviceId } = session;
   // The user's row is locked before the session's, as everywhere.
   const how = { contract, grant, clientId, device: { id: deviceId } };
   const opened = await openSession(world, on, { userId, credentialVersion }, how, act);
-  const ending = opened && (await endSessions(on, [sid], userId, act, 'renewed'));
+  const ending = opened && (await revokeSessions(on, [sid], userId, act, 'renewed'));
   if (!opened || !ending) throw new SessionOver('the session was ended meanwhile');
   return { ...opened, ending };
 }

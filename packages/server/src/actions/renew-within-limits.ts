@@ -4,7 +4,7 @@ import type { LiveSession } from '../domain/session.ts';
 import { countAttempt, countFailedAttempt } from '../store/limits.ts';
 import { forgive } from './forgive.ts';
 import type { StartedSession } from './start-session.ts';
-import type { Origin, World } from '../world/world.ts';
+import type { RequestContext, World } from '../world/world.ts';
 
 export type Renewal =
   | ({ outcome: 'started' } & StartedSession)
@@ -15,13 +15,13 @@ export type Renewal =
 export async function renewWithinLimits(
   { database, config, system, refusals }: World,
   session: LiveSession,
-  origin: Origin,
+  context: RequestContext,
   prove: () => Promise<StartedSession | 'wrong_password' | 'ended'>,
 ): Promise<Renewal> {
-  const attempt = { email: session.user.email, source: sourceOf(origin.ipAddress) };
+  const attempt = { email: session.user.email, source: sourceOf(context.ipAddress) };
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
   const note = (type: RefusalType): void =>
-    refusals.note(type, session.userId, origin, { clientId: session.clientId });
+    refusals.note(type, session.userId, context, { clientId: session.clientId });
   if (wait !== null) {
     note('login_limited');
     return { outcome: 'rate_limited', retryAfterSeconds: wait };

@@ -1,6 +1,6 @@
 import type { Propagation } from '@curfew/protocol/node';
 import { afterCommit } from '../cluster/endings/after-commit.ts';
-import type { Ending } from '../store/revoke.ts';
+import type { Revocation } from '../store/revocation.ts';
 import type { World } from '../world/world.ts';
 
 /** Whether the caller waits for confirmation, or only for the commit. */
@@ -16,13 +16,13 @@ export interface Settled extends Propagation {
 }
 
 /** Confirms an ending that was just committed. */
-export function settle(world: World, ending: Ending, wait: Wait): Promise<Settled> {
+export function settle(world: World, ending: Revocation, wait: Wait): Promise<Settled> {
   return answered(ending, wait, afterCommit(world, [ending]));
 }
 
 /** Answers for an ending whose confirmation is under way. */
 export async function answered(
-  { count, more }: Pick<Ending, 'count' | 'more'>,
+  { count, more }: Pick<Revocation, 'count' | 'more'>,
   wait: Wait,
   confirming: Promise<Propagation>,
 ): Promise<Settled> {
@@ -37,7 +37,7 @@ export async function answered(
  * Confirms an ending that found some of its sessions over already, or all (null). Another caller was faster, on this node or
  * another, and its confirmation may still be under way. So the log is read first.
  */
-export async function settlePartly(world: World, ending: Ending | null, wait: Wait): Promise<Settled> {
+export async function settlePartly(world: World, ending: Revocation | null, wait: Wait): Promise<Settled> {
   if (ending) return answered(ending, wait, afterCommit(world, [ending], wait === 'none' ? 'all' : 'part'));
   if (wait === 'none') return { ended: 0, more: false, confirmed: false, acknowledged: 0, waitedOut: 0 };
   return answered({ count: 0, more: false }, wait, world.nodes.confirmEarlier());

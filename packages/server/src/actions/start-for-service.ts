@@ -1,6 +1,6 @@
 import { findUser } from '../store/users.ts';
 import { type SessionTerms, type StartedSession, startSession } from './start-session.ts';
-import type { Origin, World } from '../world/world.ts';
+import type { RequestContext, World } from '../world/world.ts';
 
 /** Sessions of one request that are opened at a time. */
 const AT_A_TIME = 8;
@@ -10,7 +10,7 @@ export async function startForService(
   world: World,
   userId: number,
   terms: SessionTerms,
-  origin: Origin,
+  context: RequestContext,
   count: number,
 ): Promise<StartedSession[] | null> {
   const user = await findUser(world.database, userId);
@@ -20,7 +20,7 @@ export async function startForService(
   while (sessions.length < count) {
     const batch = await Promise.all(
       Array.from({ length: Math.min(AT_A_TIME, count - sessions.length) }, () =>
-        startSession(world, subject, terms, origin),
+        startSession(world, subject, terms, context),
       ),
     );
     for (const one of batch) {

@@ -3,7 +3,7 @@ import { type Grant, idleExpiry, type LiveSession } from '../domain/session.ts';
 import { type Act, insertNewSession } from '../store/sessions.ts';
 import type { Queryable } from '../store/statement.ts';
 import { clientOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
-import { actOf, type Origin, type World } from '../world/world.ts';
+import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** The client's description of its device. */
 interface DeviceInput {
@@ -34,9 +34,9 @@ export async function startSession(
   world: World,
   subject: Subject,
   how: SessionTerms,
-  origin: Origin,
+  context: RequestContext,
 ): Promise<StartedSession | null> {
-  const opened = await openSession(world, world.database, subject, how, actOf(world, origin, subject.actor));
+  const opened = await openSession(world, world.database, subject, how, actOf(world, context, subject.actor));
   opened?.begun();
   return opened && opened.started;
 }

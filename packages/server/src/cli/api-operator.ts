@@ -10,7 +10,7 @@ import {
   previewSchema,
   sessionSchema,
 } from './answers.ts';
-import { Failed, Refused } from './declare.ts';
+import { Failed, CommandRefused } from './declare.ts';
 import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
@@ -181,7 +181,7 @@ async function* stream(
     }
   } catch (error) {
     if (stop.aborted) return;
-    throw error instanceof Failed || error instanceof Refused ? error : unreachable(url, error);
+    throw error instanceof Failed || error instanceof CommandRefused ? error : unreachable(url, error);
   } finally {
     clearTimeout(timer);
   }
@@ -237,13 +237,13 @@ function found(reply: Reply): boolean {
 function refusalOf(status: number, { code, title, detail, field }: Partial<Problem>): Error {
   if (code === 'not_authenticated') return new Failed('the server does not know this CURFEW_SERVICE_KEY.');
   if (code === undefined) return new Failed(`the server answered ${status}. Is it a Curfew?`);
-  if (code === 'last_administrator') return new Refused(LAST_ADMINISTRATOR);
+  if (code === 'last_administrator') return new CommandRefused(LAST_ADMINISTRATOR);
   const sentence = detail ?? title ?? code;
   if (code === 'invalid_request')
-    return new Refused(
+    return new CommandRefused(
       field === 'password' ? sentence.replace(/^password:/, 'the password') + '.' : `${sentence}.`,
     );
-  return status < 500 ? new Refused(sentence) : new Failed(sentence);
+  return status < 500 ? new CommandRefused(sentence) : new Failed(sentence);
 }
 
 function bodyOf(target: AdminTarget): Record<string, unknown> {

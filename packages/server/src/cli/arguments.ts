@@ -1,6 +1,6 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import { plainName } from '../domain/plain-name.ts';
-import { type Operand, Refused, UsageError } from './declare.ts';
+import { type Operand, CommandRefused, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
 
 /** What the API takes. Loaded where it is used: the help has no need of it. */
@@ -14,7 +14,7 @@ export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by number o
  */
 export async function findUser(operator: Operator, reference: string): Promise<Account> {
   const user = await lookUp(operator, reference);
-  if (!user) throw new Refused(`there is no user ${reference}.`);
+  if (!user) throw new CommandRefused(`there is no user ${reference}.`);
   return user;
 }
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { type Config, readConfig } from '../config.ts';
 import type { Backup, Open } from '../store/backup.ts';
-import { type Command, type CommandLine, EXIT, Refused } from './declare.ts';
+import { type Command, type CommandLine, EXIT, CommandRefused } from './declare.ts';
 import { counted } from './terminal.ts';
 
 const backup: Command = {
@@ -64,7 +64,7 @@ export const backupCommands: Command[] = [backup, restore];
 
 function embeddedDirectory(line: CommandLine, { database }: Config): string {
   if (database.kind === 'embedded') return database.directory;
-  throw new Refused(
+  throw new CommandRefused(
     `DATABASE_URL names a PostgreSQL, and ${line.operand} would be a copy of an embedded database. Back up PostgreSQL with pg_dump or a base backup.`,
   );
 }

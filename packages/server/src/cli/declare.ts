@@ -17,7 +17,7 @@ export class UsageError extends Error {
 }
 
 /** Understood, and not done: nothing of that name, or not confirmed. */
-export class Refused extends Error {
+export class CommandRefused extends Error {
   override name = 'Refused';
 }
 

@@ -11,7 +11,7 @@ import { listSessions } from '../actions/list-sessions.ts';
 import { previewEnding } from '../actions/preview-ending.ts';
 import { readLog, shown, type ShownEvent } from '../actions/read-log.ts';
 import { watchMarking } from '../cluster/follow/watch-marking.ts';
-import { actOf, type Origin } from '../world/world.ts';
+import { actOf, type RequestContext } from '../world/world.ts';
 import { type OpenWorld, openWorld } from '../world/open.ts';
 import type { Config } from '../config.ts';
 import { passwordFault } from '../domain/password.ts';
@@ -20,7 +20,7 @@ import { findCredentials, findUser } from '../store/users.ts';
 import { cursorNow } from '../store/log/cursors.ts';
 import { EVERY_EVENT } from '../store/log/page.ts';
 import { readOn } from '../store/log/follow.ts';
-import { Refused } from './declare.ts';
+import { CommandRefused } from './declare.ts';
 import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
@@ -38,7 +38,7 @@ export async function openDirectOperator(config: Config, log: Logger): Promise<O
 function directOperator({ world, close }: OpenWorld): Operator {
   const { config, database, system, keys } = world;
   const changer = { actor: 'operator', sid: null, userId: null };
-  const origin: Origin = {
+  const context: RequestContext = {
     contract: 'cli',
     ipAddress: null,
     userAgent: `curfew/${programVersion()}`,
@@ -46,7 +46,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
   };
   const judgePassword = (password: string | null): void => {
     const fault = password === null ? null : passwordFault(config.passwordMinLength, password);
-    if (fault) throw new Refused(`the password ${fault}.`);
+    if (fault) throw new CommandRefused(`the password ${fault}.`);
   };
 
   return {
@@ -68,19 +68,19 @@ function directOperator({ world, close }: OpenWorld): Operator {
     },
     async addUser(user) {
       judgePassword(user.password);
-      const made = await createUser(world, user, changer, origin);
+      const made = await createUser(world, user, changer, context);
       return made && accountView(made);
     },
     async changeUser(id, change, confirmsLast) {
-      const changing = changeUser(world, id, change, { ...changer, confirmsLast }, origin);
+      const changing = changeUser(world, id, change, { ...changer, confirmsLast }, context);
       const user = await changing.catch(refuseLast);
       return user && accountView(user);
     },
     deleteUser: (id, confirmsLast) =>
-      removeUser(world, id, { ...changer, confirmsLast }, origin).catch(refuseLast),
+      removeUser(world, id, { ...changer, confirmsLast }, context).catch(refuseLast),
     async setPassword(id, password) {
       judgePassword(password);
-      return (await resetPassword(world, id, password, changer, origin)) !== null;
+      return (await resetPassword(world, id, password, changer, context)) !== null;
     },
     async sessions({ ended, ...filter }, limit) {
       const sessions = await listSessions(world, { ...filter, alive: ended ? null : true }, limit);
@@ -93,7 +93,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
         world,
         target,
         { actor: changer.actor, sid: null, ...how },
-        { ...origin, note },
+        { ...context, note },
       );
       if (ending.outcome === 'confirmation_required') return ending;
       const ms = Math.round((system.monotonicMs() - begunMs) * 100) / 100;
@@ -123,14 +123,14 @@ function directOperator({ world, close }: OpenWorld): Operator {
       }
     },
     keys: async () => keys.list(),
-    rotateKeys: () => keys.rotate(actOf(world, origin, changer.actor)),
+    rotateKeys: () => keys.rotate(actOf(world, context, changer.actor)),
     close,
   };
 }
 
 function refuseLast(error: unknown): never {
   throw error instanceof Denied && error.code === 'last_administrator'
-    ? new Refused(LAST_ADMINISTRATOR)
+    ? new CommandRefused(LAST_ADMINISTRATOR)
     : error;
 }
 

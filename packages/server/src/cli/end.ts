@@ -1,7 +1,7 @@
 import type { Logout } from '@curfew/protocol/wire/logout';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { requireNote } from './arguments.ts';
-import { type CommandLine, type Option, Refused } from './declare.ts';
+import { type CommandLine, type Option, CommandRefused } from './declare.ts';
 import type { Operator } from './operator.ts';
 import { counted, plain } from './terminal.ts';
 
@@ -43,7 +43,7 @@ export async function endAndReport(
   const ending = await operator.end(target, { confirm, wait, note: await requireNote(line.text('note')) });
   if (ending.outcome === 'confirmation_required') {
     line.terminal.answer(ending, `${counted(ending.count, 'session')} would end.`);
-    throw new Refused(
+    throw new CommandRefused(
       `nothing was ended. To end them, repeat with --confirm ${ending.count}, or with --yes.`,
     );
   }

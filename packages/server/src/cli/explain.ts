@@ -8,7 +8,7 @@ import { SchemaMismatch } from '../store/migrate.ts';
 import { Moved, MoveError } from '../store/move.ts';
 import { OpenDirectory } from '../store/private-directory.ts';
 import { redact } from '../system/log.ts';
-import { EXIT, Failed, Refused, UsageError } from './declare.ts';
+import { EXIT, Failed, CommandRefused, UsageError } from './declare.ts';
 
 const OWN = [
   BackupError,
@@ -27,13 +27,13 @@ const OWN = [
 /** What a failure is called in one sentence, without a stack and without a secret, and the exit code for it. */
 export function explain(error: unknown): { code: number; sentence: string } {
   const code =
-    error instanceof UsageError ? EXIT.usage : error instanceof Refused ? EXIT.refused : EXIT.failed;
+    error instanceof UsageError ? EXIT.usage : error instanceof CommandRefused ? EXIT.refused : EXIT.failed;
   return { code, sentence: redact(sentenceOf(error)).replaceAll(/\s*\n\s*/g, ' ') };
 }
 
 function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error instanceof UsageError || error instanceof Refused) return error.message;
+  if (error instanceof UsageError || error instanceof CommandRefused) return error.message;
   if (OWN.some((kind) => error instanceof kind)) return error.message;
   // Of several attempts (a host with two addresses) the first says enough.
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return sentenceOf(error.errors[0]);

@@ -1,5 +1,5 @@
 import type { AdminTarget } from '../actions/end-sessions.ts';
-import { type Command, type CommandLine, EXIT, Refused, UsageError } from './declare.ts';
+import { type Command, type CommandLine, EXIT, CommandRefused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
 import { findUser, requireClient } from './arguments.ts';
 import type { Operator } from './operator.ts';
@@ -107,6 +107,6 @@ async function confirmedNumber(
   const typed = await terminal.ask(
     `This ends ${counted(counting.count, 'session')}, of everyone. Type the number to go ahead: `,
   );
-  if (typed !== String(counting.count)) throw new Refused('not confirmed. Nothing was ended.');
+  if (typed !== String(counting.count)) throw new CommandRefused('not confirmed. Nothing was ended.');
   return counting.count;
 }

@@ -1,6 +1,6 @@
 import { readConfig } from '../config.ts';
 import { opener } from './backup.ts';
-import { type Command, EXIT, Refused, UsageError } from './declare.ts';
+import { type Command, EXIT, CommandRefused, UsageError } from './declare.ts';
 import { counted, table } from './terminal.ts';
 
 const move: Command = {
@@ -17,7 +17,7 @@ const move: Command = {
     if (url === undefined) throw new UsageError('--to is needed: the address of the PostgreSQL.');
     const config = readConfig(line.environment);
     if (config.database.kind !== 'embedded')
-      throw new Refused(
+      throw new CommandRefused(
         'DATABASE_URL is set, and what is moved is an embedded database. Unset it, and set CURFEW_DATA.',
       );
     const { directory } = config.database;

@@ -55,7 +55,7 @@ export interface Operator {
   end(
     target: AdminTarget,
     how: { confirm: number | null; wait: Wait; note?: string | undefined },
-  ): Promise<Ending>;
+  ): Promise<LogoutOutcome>;
   /** What `end` would end. Ends nothing. */
   preview(target: AdminTarget): Promise<LogoutPreview>;
   /**
@@ -80,4 +80,6 @@ interface Followed {
   event: LoggedEvent | null;
 }
 
-type Ending = { outcome: 'ended'; result: Logout } | { outcome: 'confirmation_required'; count: number };
+type LogoutOutcome =
+  | { outcome: 'ended'; result: Logout }
+  | { outcome: 'confirmation_required'; count: number };

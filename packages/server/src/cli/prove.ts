@@ -7,7 +7,7 @@ import { findUser } from './arguments.ts';
 import { apiOperator } from './api-operator.ts';
 import { type Command, type CommandLine, EXIT, Failed, UsageError } from './declare.ts';
 import { coverageOf, type NodeState, stateOf } from './prove/coverage.ts';
-import { forScopes, type Held, inTurn, logIn, sessionCookie, type User } from './prove/logins.ts';
+import { forScopes, type Held, inTurn, logIn, sessionCookie, type ProofUser } from './prove/logins.ts';
 import { press } from './prove/press.ts';
 import { isProven, type Proof, renderReport, reportOf } from './prove/report.ts';
 import { type Reply, Requests } from './prove/requests.ts';
@@ -17,7 +17,7 @@ import {
   nodeSurfaces,
   replicaSurface,
   type Surface,
-  type Verdict,
+  type CheckAnswer,
 } from './prove/surfaces.ts';
 import type { Operator } from './operator.ts';
 import { remoteServer } from './reach.ts';
@@ -127,7 +127,7 @@ function listOf(line: CommandLine, name: string): string[] {
   return list;
 }
 
-async function userOf(line: CommandLine, operator: Operator): Promise<{ who: User; made: boolean }> {
+async function userOf(line: CommandLine, operator: Operator): Promise<{ who: ProofUser; made: boolean }> {
   const named = line.text('user');
   if (named !== undefined) {
     const { id, email } = await findUser(operator, named);
@@ -145,7 +145,7 @@ interface Proving {
   nodes: string[];
   serviceKey: string;
   surfaces: Surface[];
-  user: User;
+  user: ProofUser;
   rounds: number;
   families: readonly Family[];
 }
@@ -232,7 +232,8 @@ async function proveOne(
       ...propagationOf(reply.headers['curfew-propagation'], reply.text),
       surfaces: results.map((result, i) => {
         const verdicts = looks[i] ?? [];
-        const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length;
+        const count = (wanted: CheckAnswer): number =>
+          verdicts.filter((verdict) => verdict === wanted).length;
         return {
           ...result,
           checks: result.checks + verdicts.length,
@@ -268,7 +269,7 @@ function propagationOf(
 async function termsOf(
   requests: Requests,
   node: string,
-  user: User,
+  user: ProofUser,
   families: readonly Family[],
 ): Promise<{ origin: string; cookieName: string; audiences: string[] }> {
   const claims: { iss: string; aud: string }[] = [];

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ReadStream } from 'node:tty';
 import { decodeUtf8 } from '../domain/unicode.ts';
-import { Refused, UsageError } from './declare.ts';
+import { CommandRefused, UsageError } from './declare.ts';
 import type { Streams } from './terminal.ts';
 
 /** Longer than any passphrase that the server takes. */
@@ -19,7 +19,7 @@ export function generatePassword(): string {
 export async function readNewPassword({ stdin, stderr }: Streams): Promise<string> {
   if (!isTerminal(stdin)) return readPiped(stdin);
   const [first = '', again = ''] = await askHidden(['New password: ', 'Once more: '], stdin, stderr);
-  if (first !== again) throw new Refused('the two passwords are not the same. Nothing was changed.');
+  if (first !== again) throw new CommandRefused('the two passwords are not the same. Nothing was changed.');
   return readable(first);
 }
 
@@ -72,7 +72,7 @@ export async function askHidden(
     await new Promise<void>((resolve, reject) => {
       const onEnd = (): void => {
         input.off('data', onData);
-        reject(new Refused('not confirmed. Nothing was changed.'));
+        reject(new CommandRefused('not confirmed. Nothing was changed.'));
       };
       const onData = (chunk: string | Buffer): void => {
         for (const char of String(chunk)) {

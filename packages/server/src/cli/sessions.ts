@@ -1,5 +1,5 @@
 import type { UserSession } from '@curfew/protocol/wire/session';
-import { type Command, EXIT, Refused, UsageError } from './declare.ts';
+import { type Command, EXIT, CommandRefused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
 import { findUser, requireClient, requireSid } from './arguments.ts';
 import { withOperator } from './reach.ts';
@@ -55,7 +55,7 @@ const end: Command = {
       if (await previewed(line, operator, target)) return EXIT.done;
       const result = await endAndReport(line, operator, target);
       if (result.ended === 0)
-        throw new Refused(sids.length === 1 ? 'that session is not alive.' : 'none of them is alive.');
+        throw new CommandRefused(sids.length === 1 ? 'that session is not alive.' : 'none of them is alive.');
       return EXIT.done;
     });
   },

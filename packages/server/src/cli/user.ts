@@ -1,6 +1,6 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import type { Role } from '../domain/session.ts';
-import { type Command, type CommandLine, EXIT, type Option, Refused, UsageError } from './declare.ts';
+import { type Command, type CommandLine, EXIT, type Option, CommandRefused, UsageError } from './declare.ts';
 import { findUser, requireEmail, USER_OPERAND } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
@@ -69,7 +69,7 @@ const add: Command = {
         workspace: line.text('workspace') ?? '',
         password: chosen?.password ?? null,
       });
-      if (!user) throw new Refused(`there is a user ${email} already.`);
+      if (!user) throw new CommandRefused(`there is a user ${email} already.`);
       const { shown } = chosen ?? {};
       line.terminal.answer(
         shown === undefined ? { user } : { user, password: shown },
@@ -108,7 +108,7 @@ const remove: Command = {
       const user = await findUser(operator, line.operand);
       await confirmDeletion(line, user);
       if (!(await operator.deleteUser(user.id, line.flag('last-administrator'))))
-        throw new Refused(`there is no user ${line.operand}.`);
+        throw new CommandRefused(`there is no user ${line.operand}.`);
       line.terminal.answer({ deleted: { id: user.id, email: user.email } }, `Deleted ${describe(user)}.`);
       return EXIT.done;
     }),
@@ -127,7 +127,7 @@ const password: Command = {
     return withOperator(line, async (operator) => {
       const user = await findUser(operator, line.operand);
       if (!(await operator.setPassword(user.id, chosen.password)))
-        throw new Refused(`there is no user ${line.operand}.`);
+        throw new CommandRefused(`there is no user ${line.operand}.`);
       const { shown } = chosen;
       line.terminal.answer(
         shown === undefined ? { user } : { user, password: shown },
@@ -185,7 +185,7 @@ function change(
   return withOperator(line, async (operator) => {
     const { id } = await findUser(operator, line.operand);
     const user = await make(operator, id);
-    if (!user) throw new Refused(`there is no user ${line.operand}.`);
+    if (!user) throw new CommandRefused(`there is no user ${line.operand}.`);
     line.terminal.answer({ user }, `${said} ${describe(user)}.`);
     return EXIT.done;
   });
@@ -201,11 +201,13 @@ async function confirmDeletion(line: CommandLine, user: Account): Promise<void> 
   if (line.flag('yes')) return;
   const { terminal } = line;
   if (!terminal.interactive)
-    throw new Refused(`${user.email} would be deleted for good. Nothing was changed; repeat with --yes.`);
+    throw new CommandRefused(
+      `${user.email} would be deleted for good. Nothing was changed; repeat with --yes.`,
+    );
   const typed = await terminal.ask(
     `Delete ${describe(user)} for good? Type the e-mail address to go ahead: `,
   );
-  if (typed !== user.email) throw new Refused('not confirmed. Nothing was changed.');
+  if (typed !== user.email) throw new CommandRefused('not confirmed. Nothing was changed.');
 }
 
 function readRole(text: string): Role {

@@ -1,6 +1,6 @@
-import { admit, type CallerOf, type Refusal, type SessionCaller } from '../actions/admit.ts';
+import { admit, type CallerOf, type Denial, type SessionCaller } from '../actions/admit.ts';
 import { type CallerRule, SESSION_LOOKED_AT } from '../domain/caller-rule.ts';
-import { factsOf, originOf, presented } from './callers.ts';
+import { factsOf, contextOf, presented } from './callers.ts';
 import type { Call } from './environment.ts';
 import { deleteDeadCookie } from './session-cookie.ts';
 
@@ -9,9 +9,9 @@ export async function admitCall<R extends CallerRule>(
   c: Call,
   rule: R,
   contract: string,
-): Promise<CallerOf<R> | Refusal> {
+): Promise<CallerOf<R> | Denial> {
   const facts = factsOf(c);
-  const caller = await admit(c.get('world'), rule, facts, (judgedBy = contract) => originOf(c, judgedBy));
+  const caller = await admit(c.get('world'), rule, facts, (judgedBy = contract) => contextOf(c, judgedBy));
   if (caller.kind === 'refused' && caller.deadCookie) await deleteDeadCookie(c, facts.from);
   return caller;
 }

@@ -1,4 +1,4 @@
-import type { Origin } from '../world/world.ts';
+import type { RequestContext } from '../world/world.ts';
 import type { RequestFacts } from '../domain/caller-rule.ts';
 import { plainName } from '../domain/plain-name.ts';
 import { type Presented, readCredential } from '../domain/presented.ts';
@@ -15,7 +15,7 @@ export const factsOf = (c: Call): RequestFacts => ({
   ipAddress: c.get('ipAddress'),
 });
 
-export function originOf(c: Call, contract: string, note?: string): Origin {
+export function contextOf(c: Call, contract: string, note?: string): RequestContext {
   return {
     note: plainName(note ?? '') || undefined,
     contract,

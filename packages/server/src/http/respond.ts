@@ -2,7 +2,7 @@ import { type ProblemCode, type ProblemMore, PROBLEMS, problem } from '@curfew/p
 import type { Logout } from '@curfew/protocol/wire/logout';
 import type { Session } from '@curfew/protocol/wire/session';
 import type { User } from '@curfew/protocol/wire/user';
-import type { Refusal } from '../actions/admit.ts';
+import type { Denial } from '../actions/admit.ts';
 import { logoutView } from '../actions/logout-view.ts';
 import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
@@ -41,7 +41,7 @@ export function refuseInput(c: Call, fault: InputFault): Response {
 }
 
 /** What went wrong, in the one word that every API family translates into its own; or the input at fault. */
-export type Fault = 'too_large' | 'overloaded' | 'failed' | Refusal['code'] | InputFault;
+export type Fault = 'too_large' | 'overloaded' | 'failed' | Denial['code'] | InputFault;
 
 /** Sorts an exception. One that is our own failure is written to the system log here, and nowhere said to the caller. */
 export function faultOf(c: Call, error: unknown): 'too_large' | 'overloaded' | 'failed' {

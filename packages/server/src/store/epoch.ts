@@ -1,4 +1,4 @@
-import type { Standing } from '@curfew/protocol/node';
+import type { Provenance } from '@curfew/protocol/node';
 import type { Database } from './database.ts';
 import { bringLogBack } from './restored.ts';
 import { type Queryable, statement } from './statement.ts';
@@ -9,7 +9,7 @@ import { type Queryable, statement } from './statement.ts';
  */
 
 /** The columns that a statement adds to its row, besides the node's own beat. */
-export type StandingRow = Pick<Standing, 'epoch' | 'settled'> & { moved: boolean; beat: number | null };
+export type StandingRow = Pick<Provenance, 'epoch' | 'settled'> & { moved: boolean; beat: number | null };
 
 /**
  * Whether the epoch was recorded in another database, or its rows were restored into the same one: then another transaction than
@@ -26,7 +26,7 @@ export const MOVED = `(select ${movedOf('i')} from incarnation i)`;
 export const STANDING = `(select epoch from incarnation) as epoch, (select settled from incarnation) as settled,
   ${MOVED} as moved`;
 
-export const standingOf = ({ epoch, moved, settled, beat }: StandingRow): Standing => ({
+export const standingOf = ({ epoch, moved, settled, beat }: StandingRow): Provenance => ({
   epoch,
   foreign: moved,
   settled,

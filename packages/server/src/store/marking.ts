@@ -1,5 +1,166 @@
-import { type CutTarget, keysOfTarget } from './revoke.ts';
-import { type Queryable, statement } from './statement.ts';
+import { usersOf } from '../domain/ending.ts';
+import { type CutTarget, keysOfTarget } from './cut.ts';
+import type { EndingEvent } from './log/event.ts';
+import { type Queryable, type Statement, statement } from './statement.ts';
+
+type MarkValues = [
+  position: number,
+  at: Date,
+  actor: string,
+  reason: string,
+  exceptSession: string | null,
+  who: unknown,
+  device: string | null,
+  limit: number,
+  after: string,
+];
+
+/*
+ * Walks through the rows in the order of an index, each time from where it stopped: marked rows leave dead entries at the index's
+ * beginning, which a restart would walk over.
+ */
+function markStatement(
+  name: string,
+  target: string,
+  by: string,
+): Statement<MarkValues, { last: string; marked: number }> {
+  return statement(
+    name,
+    `with batch as (
+       select s.id, ${by} as place from user_sessions s
+       where ${target} and s.is_active and s.born < $1 and s.id is distinct from $5::uuid
+         and ($7::text is null or s.device_id = $7) and ${by} > $9
+       order by ${by} limit $8 for update skip locked
+     ), marked as (
+       update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4
+       from batch where s.id = batch.id returning batch.place
+     )
+     select place::text as last, (count(*) over ())::int as marked from marked order by place desc limit 1`,
+  );
+}
+
+const MARKS = {
+  user: { statement: markStatement('mark_cut_user', 's.user_id = $6::bigint', 's.born'), first: '-1' },
+  client: { statement: markStatement('mark_cut_client', 's.client_id = $6::text', 's.born'), first: '-1' },
+  everyone: {
+    statement: markStatement('mark_cut_everyone', '$6::text is null', 's.id'),
+    first: '00000000-0000-0000-0000-000000000000',
+  },
+} as const;
+
+/** A cut of one user, or of one device of a user. */
+type UserCut = { userId: number; event: EndingEvent };
+
+/*
+ * The cuts of many users at once, some rows of each, because one by one a burst would take one statement and commit each. The
+ * first cut that ends a session dates its end, also where that cut had too many rows to find this one.
+ */
+const markUsers = statement<
+  [
+    positions: number[],
+    at: Date[],
+    actors: string[],
+    reasons: string[],
+    exceptions: (string | null)[],
+    userIds: number[],
+    devices: (string | null)[],
+    limit: number,
+  ],
+  { nth: number; found: number }
+>(
+  'mark_cuts_of_users',
+  `with asked as (
+     select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[])
+       with ordinality as a (position, at, actor, reason, except_session, user_id, device_id, nth)
+   ), batch as materialized (
+     select a.nth, s.* from asked a cross join lateral (
+       select s.id, s.user_id, s.device_id, s.born from user_sessions s
+       where s.user_id = a.user_id and s.is_active and s.born < a.position and s.id is distinct from a.except_session
+         and (a.device_id is null or s.device_id = a.device_id)
+       order by s.born limit $8 for update skip locked
+     ) s
+   ), marked as (
+     update user_sessions s set is_active = false, ended_at = b.at, ended_by = b.actor, ended_reason = b.reason
+     from (
+       select distinct on (b.id) b.id, a.at, a.actor, a.reason
+       from batch b join asked a on a.user_id = b.user_id and b.born < a.position
+         and b.id is distinct from a.except_session and (a.device_id is null or b.device_id = a.device_id)
+       order by b.id, a.position
+     ) b where s.id = b.id
+   )
+   select nth::int as nth, count(*)::int as found from batch group by nth order by nth`,
+);
+const USERS_AT_ONCE = 200;
+/** The rows of one user in that statement; a user with more is left to the general one. */
+const OF_USER_AT_ONCE = 20;
+
+/** Marks the rows that the cuts of these events have ended, a number at a time. Rows that another transaction holds are skipped. */
+export async function markEnded(
+  on: Queryable,
+  events: readonly EndingEvent[],
+  atATime: number,
+): Promise<void> {
+  let cuts: UserCut[] = [];
+  for (const event of events) {
+    if (event.scope === 'everyone' || event.scope === 'client') {
+      await markUserCuts(on, cuts, atATime);
+      cuts = [];
+      await markAll(on, event, event.scope, event.scope === 'client' ? event.client_id : null, atATime);
+    } else for (const userId of usersOf(event)) cuts.push({ userId, event });
+  }
+  await markUserCuts(on, cuts, atATime);
+}
+
+async function markUserCuts(on: Queryable, cuts: readonly UserCut[], atATime: number): Promise<void> {
+  for (let i = 0; i < cuts.length; i += USERS_AT_ONCE) {
+    const some = cuts.slice(i, i + USERS_AT_ONCE);
+    const of = <T>(what: (event: EndingEvent) => T): T[] => some.map(({ event }) => what(event));
+    const rows = await markUsers.run(
+      on,
+      of((event) => event.position),
+      of((event) => event.at),
+      of((event) => event.actor),
+      of((event) => event.reason ?? 'logout'),
+      of((event) => event.except_session),
+      some.map(({ userId }) => userId),
+      of((event) => event.device_id),
+      OF_USER_AT_ONCE,
+    );
+    // By id, for the same reason.
+    for (const { nth, found } of rows) {
+      const cut = some[nth - 1];
+      if (cut && found === OF_USER_AT_ONCE) await markAll(on, cut.event, 'user', cut.userId, atATime);
+    }
+  }
+}
+
+async function markAll(
+  on: Queryable,
+  event: EndingEvent,
+  by: keyof typeof MARKS,
+  who: unknown,
+  atATime: number,
+): Promise<void> {
+  const { statement: mark, first } = MARKS[by];
+  const { position, at, actor, reason, except_session, device_id } = event;
+  let after: string = first;
+  for (;;) {
+    const [batch] = await mark.run(
+      on,
+      position,
+      at,
+      actor,
+      reason ?? 'logout',
+      except_session,
+      who,
+      device_id,
+      atATime,
+      after,
+    );
+    if (!batch || batch.marked < atATime) return;
+    after = batch.last;
+  }
+}
 
 const unmarked = statement<
   [keys: string[], userIds: number[] | null, clientId: string | null, deviceId: string | null],

@@ -1,4 +1,4 @@
-import type { Standing } from '@curfew/protocol/node';
+import type { Provenance } from '@curfew/protocol/node';
 import { movedOf, STANDING, type StandingRow, standingOf } from './epoch.ts';
 import { type Queryable, statement } from './statement.ts';
 
@@ -14,7 +14,7 @@ const register = statement<[id: string, now: Date], StandingRow & { raised: numb
 );
 
 /** The answer to a node's own beat: the new beat, and the database's clock. */
-export type Beaten = Standing & { raised: number; now: Date };
+export type Beaten = Provenance & { raised: number; now: Date };
 
 /** Registers a node. From the commit on every logout waits for it. */
 export async function registerNode(on: Queryable, id: string, now: Date): Promise<Beaten> {
@@ -75,7 +75,7 @@ const all = statement<[], Omit<StandingRow, 'beat'> & { id: string | null; beat:
 export async function readNodes(
   on: Queryable,
   asking: string,
-): Promise<Standing & { nodes: { id: string; beat: number }[] }> {
+): Promise<Provenance & { nodes: { id: string; beat: number }[] }> {
   const rows = await all.run(on);
   const [first] = rows;
   if (!first) throw new Error('the database gave no registry');

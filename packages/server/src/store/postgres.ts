@@ -7,14 +7,14 @@ import { Lanes } from './lanes.ts';
 import {
   beginWithSettings,
   explainRefusal,
-  FINISH_SESSION,
+  FINISH_CONNECTION,
   isReadOnly,
-  judgeSession,
-  LOOK_AT_SESSION,
-  type SessionFacts,
+  judgeConnection,
+  LOOK_AT_CONNECTION,
+  type ConnectionFacts,
   STATEMENT_TIMEOUT_MS,
   startupOptions,
-} from './session-settings.ts';
+} from './connection-settings.ts';
 import type { Queryable } from './statement.ts';
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -183,11 +183,12 @@ function sessionAt(url: string, schema: string | null): pg.ClientConfig {
  * @throws UnfitDatabase
  */
 async function prove(client: pg.ClientBase, begin: string | null): Promise<void> {
-  const script = begin === null ? [FINISH_SESSION, LOOK_AT_SESSION] : [begin, LOOK_AT_SESSION, 'commit'];
-  const results = (await client.query(script.join('; '))) as unknown as pg.QueryResult<SessionFacts>[];
-  const [facts] = results.at(script.indexOf(LOOK_AT_SESSION) - script.length)?.rows ?? [];
+  const script =
+    begin === null ? [FINISH_CONNECTION, LOOK_AT_CONNECTION] : [begin, LOOK_AT_CONNECTION, 'commit'];
+  const results = (await client.query(script.join('; '))) as unknown as pg.QueryResult<ConnectionFacts>[];
+  const [facts] = results.at(script.indexOf(LOOK_AT_CONNECTION) - script.length)?.rows ?? [];
   if (!facts) throw new Error('PostgreSQL gave no answer');
-  judgeSession(facts);
+  judgeConnection(facts);
 }
 
 async function listenForRings(

@@ -37,8 +37,8 @@ export interface World {
   readonly readers: Readers;
 }
 
-/** The origin of a request and its note, as stored in the log. */
-export interface Origin {
+/** Where a request came from, and its note, as stored in the log. */
+export interface RequestContext {
   contract: string;
   /** The client's address; null when it is not known. */
   ipAddress: string | null;
@@ -47,9 +47,9 @@ export interface Origin {
   note?: string | undefined;
 }
 
-/** The actor's columns of an event: origin, instant and actor. */
-export function actOf(world: World, origin: Origin, actor: string): Act {
-  return { ...origin, userAgent: origin.userAgent.slice(0, 512), at: world.system.now(), actor };
+/** The actor's columns of an event: context, instant and actor. */
+export function actOf(world: World, context: RequestContext, actor: string): Act {
+  return { ...context, userAgent: context.userAgent.slice(0, 512), at: world.system.now(), actor };
 }
 
 /** The longest life of an access token of any application. */

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
 import { createEndOne } from '../../src/cluster/endings/end-one.ts';
-import { actOf, type Origin } from '../../src/world/world.ts';
+import { actOf, type RequestContext } from '../../src/world/world.ts';
 import { newUser, opened } from '../http/logins.ts';
 import { openNode } from '../races/node.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
@@ -24,8 +24,13 @@ test.runIf(hasPostgres())(
       },
       every: () => () => undefined,
     });
-    const origin: Origin = { contract: 'v1', ipAddress: '192.0.2.1', userAgent: 'tests', requestId: 'test' };
-    const act = actOf(world, origin, `user:${user.id}`);
+    const context: RequestContext = {
+      contract: 'v1',
+      ipAddress: '192.0.2.1',
+      userAgent: 'tests',
+      requestId: 'test',
+    };
+    const act = actOf(world, context, `user:${user.id}`);
     const end = ({ sid }: { sid: string }) => endOne({ sid, userId: user.id, act, reason: 'logout' });
 
     const held = hold(world.database, 'end_each_free_session', 'before');

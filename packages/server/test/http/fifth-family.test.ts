@@ -43,10 +43,10 @@ const postIn = serveRow(
     },
     responses,
   },
-  async ({ c, world, family, input: { body: asked }, origin }) => {
+  async ({ c, world, family, input: { body: asked }, context }) => {
     const { name: contract, grant, client: clientId } = family;
     const login = { email: asked.who, password: asked.word, contract, grant, clientId, device: {} };
-    const started = await logIn(world, login, origin());
+    const started = await logIn(world, login, context());
     return started.outcome === 'started' ? c.json(keysOf(started.tokens)) : c.json('no', 418);
   },
 );
@@ -61,8 +61,8 @@ const postAgain = serveRow(
     request: { body: body(z.object({ next: z.string() }), { next: 'rt_…' }) },
     responses,
   },
-  async ({ c, world, input, origin }) => {
-    const refreshed = await refresh(world, input.body.next, origin());
+  async ({ c, world, input, context }) => {
+    const refreshed = await refresh(world, input.body.next, context());
     return refreshed ? c.json(keysOf(refreshed.tokens)) : c.json('no', 418);
   },
 );
@@ -76,8 +76,8 @@ const postOut = serveRow(
     caller: HEADER_LOOKED_AT,
     responses: { ...responses, 200: json('Out.', z.string(), 'out') },
   },
-  async ({ c, world, caller: { session }, origin }) => {
-    await logOut(world, session, { scope: 'this' }, origin());
+  async ({ c, world, caller: { session }, context }) => {
+    await logOut(world, session, { scope: 'this' }, context());
     return c.json('out');
   },
 );

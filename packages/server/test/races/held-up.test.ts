@@ -2,7 +2,7 @@
 import { watch, type Watched } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findSession } from '../../src/store/sessions.ts';
-import { cut } from '../../src/store/revoke.ts';
+import { cut } from '../../src/store/cut.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { newUser, type OpenSession, opened } from '../http/logins.ts';
 import { SERVICE_KEY } from '../support.ts';

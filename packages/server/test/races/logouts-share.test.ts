@@ -1,9 +1,9 @@
 /** Logouts of single sessions that arrive together share a commit, and a lone one waits for nobody (docs/decisions/0013). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
-import { createEndOne, type EndOne, type Told } from '../../src/cluster/endings/end-one.ts';
+import { createEndOne, type EndOne, type PendingConfirmation } from '../../src/cluster/endings/end-one.ts';
 import type { Database } from '../../src/store/database.ts';
-import type { OneEnding } from '../../src/store/revoke.ts';
+import type { SessionToRevoke } from '../../src/store/revoke.ts';
 import { opened } from '../http/logins.ts';
 import { backends } from '../support.ts';
 import { openPlace, type Place } from './node.ts';
@@ -17,7 +17,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
   });
   afterAll(() => place.close());
 
-  async function openSession(): Promise<OneEnding> {
+  async function openSession(): Promise<SessionToRevoke> {
     const { id: userId } = await place.user();
     const { sid } = await opened(place.at(0).call, userId);
     const act = {
@@ -30,7 +30,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
     };
     return { sid, userId, act, reason: 'logout' };
   }
-  const openSessions = (count: number): Promise<OneEnding[]> =>
+  const openSessions = (count: number): Promise<SessionToRevoke[]> =>
     Promise.all(Array.from({ length: count }, openSession));
 
   /** Ends sessions on the real database, and counts the statements that it sends. */
@@ -52,7 +52,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
   }
 
   /** By transaction, the positions of the events that it committed. */
-  async function commits(told: readonly (Told | null)[]): Promise<number[][]> {
+  async function commits(told: readonly (PendingConfirmation | null)[]): Promise<number[][]> {
     const positions = told.map((one) => one?.ending.event.position);
     const rows = await place.rows<{ positions: number[] }>(
       `select array_agg(position order by position) as positions from events where position = any($1::bigint[])
@@ -63,7 +63,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
   }
 
   test('those that arrive while one is under way are committed together, each with its own event', async () => {
-    const [first, ...others] = (await openSessions(1 + TOGETHER)) as [OneEnding, ...OneEnding[]];
+    const [first, ...others] = (await openSessions(1 + TOGETHER)) as [SessionToRevoke, ...SessionToRevoke[]];
     const { endOne, statements } = counted();
     const told = await Promise.all([endOne(first), ...others.map(endOne)]);
     expect(told.map((one) => one?.ending.ended)).toEqual([first, ...others].map(({ sid }) => [sid]));

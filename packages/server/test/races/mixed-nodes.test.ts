@@ -7,7 +7,7 @@ import { joinNodes, type Nodes } from '../../src/cluster/nodes/nodes.ts';
 import type { Database } from '../../src/store/database.ts';
 import { ringNodes } from '../../src/store/nodes.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { endEachSession } from '../../src/store/revoke.ts';
+import { revokeEachSession } from '../../src/store/revoke.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { migrated, SERVICE_KEY, silent } from '../support.ts';
@@ -112,7 +112,7 @@ describe.skipIf(!hasPostgres())('a logout', () => {
       userAgent: '',
       requestId: null,
     };
-    const [ending] = await endEachSession(
+    const [ending] = await revokeEachSession(
       database,
       [{ sid: theirs.sid, userId: theirs.userId, act, reason: 'logout' }],
       'wait',

@@ -5,7 +5,8 @@ import { openDoorbell } from '../../src/cluster/nodes/doorbell.ts';
 import { joinNodes, type Nodes } from '../../src/cluster/nodes/nodes.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { endEachSession, type Ending } from '../../src/store/revoke.ts';
+import type { Revocation } from '../../src/store/revocation.ts';
+import { revokeEachSession } from '../../src/store/revoke.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent, testAuthenticator } from '../support.ts';
@@ -61,7 +62,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
     });
 
     /** Ends so many sessions as logouts do that arrive together. */
-    async function end(count: number): Promise<{ sids: string[]; endings: Ending[] }> {
+    async function end(count: number): Promise<{ sids: string[]; endings: Revocation[] }> {
       const now = new Date();
       const sids = Array.from({ length: count }, () => system.uuid());
       await database.query({
@@ -83,7 +84,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
         userAgent: '',
         requestId: null,
       };
-      const endings = await endEachSession(
+      const endings = await revokeEachSession(
         database,
         sids.map((sid) => ({ sid, userId: 1, act, reason: 'logout' as const })),
         'wait',
@@ -117,7 +118,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
         userAgent: '',
         requestId: null,
       };
-      expect(await endEachSession(database, [{ sid, userId: 2, act, reason: 'logout' }], 'wait')).toEqual([
+      expect(await revokeEachSession(database, [{ sid, userId: 2, act, reason: 'logout' }], 'wait')).toEqual([
         null,
       ]);
       const { rows } = await database.query({

@@ -1,7 +1,8 @@
 /** Rows that a cut has ended say so afterwards: all of them, in batches, and no others. */
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { type CutTarget, cut, markEnded } from '../../src/store/revoke.ts';
+import { type CutTarget, cut } from '../../src/store/cut.ts';
+import { markEnded } from '../../src/store/marking.ts';
 import { markExpired } from '../../src/store/sessions.ts';
 import { backends, openStore } from '../support.ts';
 

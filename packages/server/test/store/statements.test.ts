@@ -10,7 +10,7 @@ import { migrated, silent } from '../support.ts';
 const SOURCES = new URL('../../src/', import.meta.url);
 beforeAll(async () => {
   for (const path of readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }))
-    if (/\bstatement</.test(path.endsWith('.ts') ? readFileSync(new URL(path, SOURCES), 'utf8') : ''))
+    if (/\bstatement[<(]/.test(path.endsWith('.ts') ? readFileSync(new URL(path, SOURCES), 'utf8') : ''))
       await import(new URL(path, SOURCES).href);
 });
 

@@ -16,7 +16,7 @@ export interface Held {
   logOut: () => Promise<Reply>;
 }
 
-export interface User {
+export interface ProofUser {
   id: number;
   email: string;
   password: string;
@@ -50,7 +50,7 @@ export async function logIn(
   requests: Requests,
   node: string,
   { trial }: Family,
-  { email, password }: User,
+  { email, password }: ProofUser,
   /** The authority's own origin: a page of it may send the cookie. */
   origin: string,
 ): Promise<Held> {

@@ -1,5 +1,5 @@
 import { Failed } from '../declare.ts';
-import type { Held, User } from './logins.ts';
+import type { Held, ProofUser } from './logins.ts';
 import type { Reply, Requests } from './requests.ts';
 
 /* Endings by scope. Each is of the proof's own user alone: nobody else's session may end with it. */
@@ -15,7 +15,7 @@ interface Scope {
   by: 'user' | 'administrator';
   /** Which of the sessions it ends; the first is the one that asks. */
   ends(index: number): boolean;
-  body(facts: readonly Facts[], user: User): object;
+  body(facts: readonly Facts[], user: ProofUser): object;
 }
 
 const one = (index: number): boolean => index === 1;
@@ -64,7 +64,7 @@ export async function endByScope(
   serviceKey: string,
   scope: Scope,
   open: readonly Held[],
-  user: User,
+  user: ProofUser,
 ): Promise<() => Promise<Reply>> {
   const facts = await Promise.all(open.map((held) => factsOf(requests, node, serviceKey, held)));
   const body = JSON.stringify(scope.body(facts, user));

@@ -4,13 +4,13 @@ import type { Held } from './logins.ts';
 import type { Requests } from './requests.ts';
 
 /** Yes, no, or that it cannot say now: a refusal too, and safe, but none that shows that the logout is known. */
-export type Verdict = 'accepted' | 'refused' | 'unsure';
+export type CheckAnswer = 'accepted' | 'refused' | 'unsure';
 
 /** A place that accepts credentials: a node, a replica, a proxy's check, a back end. */
 export interface Surface {
   name: string;
   /** What it says of the credential, now. */
-  check(held: Held): Promise<Verdict>;
+  check(held: Held): Promise<CheckAnswer>;
   close(): Promise<void>;
 }
 
@@ -103,7 +103,7 @@ function headersOf(held: Held, cookieName: string): Record<string, string> {
 }
 
 /** @throws Failed for an answer that says nothing of the session: 403 is of somebody who is logged in (RFC 9110 15.5.4) */
-function verdictOf(status: number): Verdict {
+function verdictOf(status: number): CheckAnswer {
   if (status >= 200 && status < 300) return 'accepted';
   if (status === 401) return 'refused';
   if (status === 503) return 'unsure';

@@ -1,5 +1,5 @@
 import type { Propagation } from '@curfew/protocol/node';
-import type { Ending } from '../../store/revoke.ts';
+import type { Revocation } from '../../store/revocation.ts';
 import type { Readers } from '../follow/registry.ts';
 import type { Nodes } from '../nodes/nodes.ts';
 
@@ -14,7 +14,7 @@ export function afterCommit(
     nodes,
     readers,
   }: { nodes: Pick<Nodes, 'committed' | 'confirm' | 'confirmEarlier'>; readers: Pick<Readers, 'committed'> },
-  endings: readonly Ending[],
+  endings: readonly Revocation[],
   found: 'all' | 'part' = 'all',
 ): Promise<Propagation> {
   nodes.committed(...endings);

@@ -1,6 +1,7 @@
 import type { Propagation } from '@curfew/protocol/node';
 import type { Database } from '../../store/database.ts';
-import { endEachSession, type Ending, type OneEnding } from '../../store/revoke.ts';
+import type { Revocation } from '../../store/revocation.ts';
+import { revokeEachSession, type SessionToRevoke } from '../../store/revoke.ts';
 import type { Timers } from '../../system/timers.ts';
 
 /** A larger batch gains nothing, and a statement should stay short. */
@@ -13,17 +14,17 @@ const PATIENCE_MS = 25;
 const HELD_AT_A_TIME = 3;
 
 /** Ends one session; see `createEndOne`. Null when it is unknown, over, or another user's. */
-export type EndOne = (one: OneEnding) => Promise<Told | null>;
+export type EndOne = (one: SessionToRevoke) => Promise<PendingConfirmation | null>;
 
 /** An ending, and the confirmation that it shares with the others of its commit. */
-export interface Told {
-  ending: Ending;
+export interface PendingConfirmation {
+  ending: Revocation;
   confirming: Promise<Propagation>;
 }
 
 interface Waiting {
-  one: OneEnding;
-  resolve: (told: Told | null) => void;
+  one: SessionToRevoke;
+  resolve: (told: PendingConfirmation | null) => void;
   reject: (error: unknown) => void;
 }
 
@@ -34,7 +35,7 @@ interface Waiting {
 export function createEndOne(
   database: Database,
   /** See afterCommit. */
-  confirm: (endings: readonly Ending[]) => Promise<Propagation>,
+  confirm: (endings: readonly Revocation[]) => Promise<Propagation>,
   timers: Timers,
 ): EndOne {
   let waiting: Waiting[] = [];
@@ -65,7 +66,7 @@ export function createEndOne(
   /** Never throws: callers get the error. @returns the ones whose rows are locked, which are not answered yet */
   async function endTogether(batch: Waiting[], locked: 'wait' | 'leave'): Promise<Waiting[]> {
     try {
-      const endings = await endEachSession(
+      const endings = await revokeEachSession(
         database,
         batch.map(({ one }) => one),
         locked,

@@ -3,7 +3,7 @@ import type { Database } from '../../store/database.ts';
 import { moveReaderBelow, readerPlace } from '../../store/log/cursors.ts';
 import type { EndingEvent } from '../../store/log/event.ts';
 import { readEndings } from '../../store/log/follow.ts';
-import { markEnded } from '../../store/revoke.ts';
+import { markEnded } from '../../store/marking.ts';
 import { PAGE } from './pages.ts';
 import type { DurableReader } from './reader.ts';
 

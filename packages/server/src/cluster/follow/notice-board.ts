@@ -39,7 +39,7 @@ interface Listener extends Recipient {
   lookAtMs: number;
 }
 
-interface User {
+interface UserSockets {
   readonly listeners: Set<Listener>;
   /** When they last heard that their list changed; another notice is due. */
   toldMs: number;
@@ -57,7 +57,7 @@ export class NoticeBoard {
   readonly #system: System;
   readonly #hint: (userIds: number[]) => void;
   readonly #ends: (session: Watched) => boolean;
-  readonly #byUser = new Map<number, User>();
+  readonly #byUser = new Map<number, UserSockets>();
   /** The work: endings before changes, and of each the one that has waited longest. */
   readonly #endings: Iterator<void>[] = [];
   readonly #changes: Iterator<void>[] = [];
@@ -171,7 +171,7 @@ export class NoticeBoard {
     else user.callOff = later(this.#system, waitMs, begin);
   }
 
-  *#tellUser(user: User): Generator<void> {
+  *#tellUser(user: UserSockets): Generator<void> {
     user.toBeTold = false;
     user.toldMs = this.#system.monotonicMs();
     for (const listener of user.listeners) {

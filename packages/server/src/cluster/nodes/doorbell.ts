@@ -1,4 +1,4 @@
-import { type Hint, type Refusal, REFUSALS, type Ring, RingTexts } from '@curfew/protocol/rings';
+import { type Hint, type RingFault, RING_FAULTS, type Ring, RingTexts } from '@curfew/protocol/rings';
 import type { Authenticator } from '@curfew/protocol/sealed';
 import { Redis } from 'ioredis';
 import type { Database } from '../../store/database.ts';
@@ -32,7 +32,7 @@ export interface Doorbell {
     others: () => number,
   ): Promise<() => Promise<void>>;
   /** The number of refused texts, by reason. */
-  refused(): Readonly<Record<Refusal, number>>;
+  refused(): Readonly<Record<RingFault, number>>;
 }
 
 /** Uses NOTIFY; with Redis its publishing, which is faster, as long as that reaches all nodes. */
@@ -103,10 +103,10 @@ export function openDoorbell(
 }
 
 function countRefusals({ log, monotonicMs }: System): {
-  count(why: Refusal): void;
-  counts: Record<Refusal, number>;
+  count(why: RingFault): void;
+  counts: Record<RingFault, number>;
 } {
-  const counts = Object.fromEntries(REFUSALS.map((why) => [why, 0])) as Record<Refusal, number>;
+  const counts = Object.fromEntries(RING_FAULTS.map((why) => [why, 0])) as Record<RingFault, number>;
   let saidMs = Number.NEGATIVE_INFINITY;
   return {
     counts,

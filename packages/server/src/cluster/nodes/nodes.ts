@@ -1,7 +1,7 @@
 import type { Ending } from '@curfew/protocol/endings';
 import { type Done, Node, type Propagation, WentBack } from '@curfew/protocol/node';
 import type { Verdict, Watched } from '@curfew/protocol/replica';
-import type { Refusal } from '@curfew/protocol/rings';
+import type { RingFault } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
 import { endingOf } from '../../domain/ending.ts';
 import { type Database, DatabaseError } from '../../store/database.ts';
@@ -47,7 +47,7 @@ export interface Nodes extends Judge {
   /** The age of this node's replica in milliseconds, and its numbers of nodes and verifiers, for metrics. */
   state(): { ageMs: number; nodes: number; verifiers: number };
   /** The number of refused texts on the doorbell's channels, by reason. */
-  refused(): Readonly<Record<Refusal, number>>;
+  refused(): Readonly<Record<RingFault, number>>;
   /** Called when the database has gone back: followers of this node must begin anew, over a new connection. */
   onBack(listener: () => void): void;
   close(): Promise<void>;
@@ -226,7 +226,7 @@ class JoinedNode implements Nodes {
     this.#heard.back.add(listener);
   }
 
-  refused(): Readonly<Record<Refusal, number>> {
+  refused(): Readonly<Record<RingFault, number>> {
     return this.#doorbell.refused();
   }
 

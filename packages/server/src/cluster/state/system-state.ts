@@ -2,7 +2,7 @@ import { countInBackground } from './background-count.ts';
 import { coalesced } from '../../system/coalesced.ts';
 import { listNodes, readClock } from '../../store/nodes.ts';
 import { countUnmarked } from '../../store/marking.ts';
-import type { CutTarget } from '../../store/revoke.ts';
+import type { CutTarget } from '../../store/cut.ts';
 import { countLiveSessions } from '../../store/live-count.ts';
 import {
   MOST_COUNTED,

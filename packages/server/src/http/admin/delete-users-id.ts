@@ -27,10 +27,10 @@ export const deleteUser = serveRow(
       ...problems(...WRITE_PROBLEMS, 'not_found', 'last_administrator'),
     },
   },
-  async ({ c, world, caller, input, origin }) => {
+  async ({ c, world, caller, input, context }) => {
     const { note, confirm_last_administrator: confirmsLast } = input.body;
     const changer = { ...changerOf(caller), confirmsLast };
-    const removed = await removeUser(world, input.params.id, changer, origin(note));
+    const removed = await removeUser(world, input.params.id, changer, context(note));
     return removed ? c.body(null, 204) : refuse(c, 'not_found');
   },
 );

@@ -46,10 +46,10 @@ export const patchUser = serveRow(
       ...problems(...WRITE_PROBLEMS, 'not_found', 'last_administrator'),
     },
   },
-  async ({ c, world, caller, input, origin }) => {
+  async ({ c, world, caller, input, context }) => {
     const { note, confirm_last_administrator: confirmsLast, ...change } = input.body;
     const changer = { ...changerOf(caller), confirmsLast };
-    const user = await changeUser(world, input.params.id, change, changer, origin(note));
+    const user = await changeUser(world, input.params.id, change, changer, context(note));
     return user ? c.json({ user: accountView(user) }) : refuse(c, 'not_found');
   },
 );

@@ -24,8 +24,8 @@ export const postKeysRotate = serveRow(
       ...problems(...WRITE_PROBLEMS),
     },
   },
-  async ({ c, world, caller, input, origin }) => {
+  async ({ c, world, caller, input, context }) => {
     await askForRecentLogin(world, caller.session?.sid ?? null);
-    return c.json({ keys: await world.keys.rotate(actOf(world, origin(input.body.note), caller.actor)) });
+    return c.json({ keys: await world.keys.rotate(actOf(world, context(input.body.note), caller.actor)) });
   },
 );

@@ -66,7 +66,7 @@ export const postLogout = serveRow(
       ),
     },
   },
-  async ({ c, world, caller, input: { body: asked }, origin }) => {
+  async ({ c, world, caller, input: { body: asked }, context }) => {
     const target = targetOf(asked);
     if (asked.dry_run) return c.json(await previewEnding(world, target));
     const ending = await endByAdministrator(
@@ -78,7 +78,7 @@ export const postLogout = serveRow(
         confirm: asked.scope === 'everyone' ? (asked.confirm ?? null) : null,
         wait: asked.wait ?? 'replicas',
       },
-      origin(asked.note),
+      context(asked.note),
     );
     if (ending.outcome === 'confirmation_required')
       return refuse(c, 'confirmation_required', { count: ending.count });

@@ -52,11 +52,11 @@ export const postSession = serveRow(
       ...problems(...WRITE_PROBLEMS, 'not_found'),
     },
   },
-  async ({ c, world, input, origin }) => {
+  async ({ c, world, input, context }) => {
     const { user_id: userId, transport, client_id: clientId, device = {}, count } = input.body;
     if (!world.config.clients.has(clientId)) return unknownClient(c);
     const how = { ...OPENED_AS[transport], clientId, device };
-    const started = await startForService(world, userId, how, origin(), count ?? 1);
+    const started = await startForService(world, userId, how, context(), count ?? 1);
     if (!started) return refuse(c, 'not_found', { field: 'user_id' });
     const bodies = started.map((one) => sessionBodyOf(one, world.config.cookie.name));
     return c.json(count === undefined ? bodies[0] : { sessions: bodies });

@@ -29,12 +29,12 @@ export const postUserPassword = serveRow(
       ...problems(...WRITE_PROBLEMS, 'not_found', 'overloaded'),
     },
   },
-  async ({ c, world, caller, input, origin }) => {
+  async ({ c, world, caller, input, context }) => {
     const { password: given, note } = input.body;
     const fault = given === undefined ? null : passwordFault(world.config.passwordMinLength, given);
     if (fault) return refuseInput(c, inputFault('password', fault));
     const password = given ?? world.system.randomBytes(15).toString('base64url');
-    const user = await resetPassword(world, input.params.id, password, changerOf(caller), origin(note));
+    const user = await resetPassword(world, input.params.id, password, changerOf(caller), context(note));
     if (!user) return refuse(c, 'not_found');
     return c.json(given === undefined ? { password } : {});
   },

@@ -38,11 +38,11 @@ export const postUser = serveRow(
       ...problems(...WRITE_PROBLEMS, 'conflict', 'overloaded'),
     },
   },
-  async ({ c, world, caller, input, origin }) => {
+  async ({ c, world, caller, input, context }) => {
     const { password = null, note, ...user } = input.body;
     const fault = password === null ? null : passwordFault(world.config.passwordMinLength, password);
     if (fault) return refuseInput(c, inputFault('password', fault));
-    const made = await createUser(world, { ...user, password }, changerOf(caller), origin(note));
+    const made = await createUser(world, { ...user, password }, changerOf(caller), context(note));
     return made ? c.json({ user: accountView(made) }, 201) : refuse(c, 'conflict', { field: 'email' });
   },
 );

@@ -1,11 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { CallerOf } from '../../actions/admit.ts';
 import { Denied } from '../../actions/denied.ts';
-import type { Origin, World } from '../../world/world.ts';
+import type { RequestContext, World } from '../../world/world.ts';
 import { schemesOf } from '../../domain/caller-rule.ts';
 import { decodePercent } from '../../domain/unicode.ts';
 import { admitCall } from '../admit-call.ts';
-import { originOf } from '../callers.ts';
+import { contextOf } from '../callers.ts';
 import type { Call, HonoEnvironment } from '../environment.ts';
 import { type Fault, faultOf, refuse } from '../respond.ts';
 import { deletionsIfOver } from '../session-cookie.ts';
@@ -23,7 +23,7 @@ interface Asked<R extends Row> {
   caller: CallerOf<R['caller']>;
   input: InputOf<R>;
   /** Where the request comes from, as the log keeps it. @param note what the caller wants to be read beside it */
-  origin: (note?: string) => Origin;
+  context: (note?: string) => RequestContext;
 }
 
 /**
@@ -47,9 +47,9 @@ export function serveRow<R extends Row>(
       const caller = await admitCall(c, rule, family.name);
       if (caller.kind === 'refused') return await fail(caller.code);
       const input = await readInput(c, row);
-      const origin = (note?: string): Origin => originOf(c, family.name, note);
+      const context = (note?: string): RequestContext => contextOf(c, family.name, note);
       const answered = input.ok
-        ? await handler({ c, world, family, caller, input: input.value, origin })
+        ? await handler({ c, world, family, caller, input: input.value, context })
         : await fail(input.fault);
       // It may be the administrator's own session that has ended.
       if (caller.kind === 'administrator' && row.method !== 'get')

@@ -8,7 +8,7 @@ import type { RequestLog } from '../request-log.ts';
 import { identityHeaders } from '../v1/get-check.ts';
 
 /** A refusal as it goes over the wire, but for what each answer has of its own. */
-interface Refusal {
+interface PreparedRefusal {
   headers: string[];
   cookies: string[];
   body: string;
@@ -27,7 +27,7 @@ export function createQuickCheck(
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { memory, config, system } = world;
   /** Of all credentials in the header; a cookie's own refusal may delete it, or not. */
-  let ofHeader: Refusal | undefined;
+  let ofHeader: PreparedRefusal | undefined;
   const preparing = new WeakSet<Over>();
   /** Copies what the ordinary way answers to a credential that is over. */
   const prepare = async (over: Over, via: 'authorization' | 'cookie', value: string): Promise<void> => {
@@ -42,11 +42,11 @@ export function createQuickCheck(
     const headers = all.filter(([name]) => name !== 'set-cookie');
     // Not deleted: it was replaced, or the database could not say. The next answer may be another one.
     if (via === 'cookie' && cookies.length === 0) return void preparing.delete(over);
-    const refusal: Refusal = { headers: headers.flat(), cookies: cookies.flat(), body };
+    const refusal: PreparedRefusal = { headers: headers.flat(), cookies: cookies.flat(), body };
     over.refusal = refusal;
     if (via === 'authorization') ofHeader = refusal;
   };
-  const refuse = ({ headers, cookies, body }: Refusal, res: ServerResponse): void => {
+  const refuse = ({ headers, cookies, body }: PreparedRefusal, res: ServerResponse): void => {
     requests.refusedCheck();
     const length = ['content-length', String(Buffer.byteLength(body))];
     res.writeHead(401, [...headers, 'x-request-id', requests.nextId(), ...cookies, ...length]);
@@ -66,7 +66,7 @@ export function createQuickCheck(
       const over = memory.over(text);
       if (!over || req.method === 'HEAD') return false;
       const refusal =
-        (over.refusal as Refusal | undefined) ?? (authorization === undefined ? undefined : ofHeader);
+        (over.refusal as PreparedRefusal | undefined) ?? (authorization === undefined ? undefined : ofHeader);
       if (refusal) {
         refuse(refusal, res);
         return true;

@@ -5,7 +5,7 @@ import { logOut } from '../../actions/log-out.ts';
 import { csrfToken } from '../../domain/tokens.ts';
 import { readForm } from '../contract/body.ts';
 import { cookieCaller } from '../admit-call.ts';
-import { factsOf, originOf } from '../callers.ts';
+import { factsOf, contextOf } from '../callers.ts';
 import { form } from '../contract/row.ts';
 import { clearFromBrowser } from '../session-cookie.ts';
 import type { Call } from '../environment.ts';
@@ -40,12 +40,12 @@ export async function takeLogout(c: Call, built: Built): Promise<Response> {
     if (!caller) return await nothingToDo(call);
     // Sent from elsewhere: the question is asked instead.
     const world = c.get('world');
-    const origin = originOf(c, 'cookie');
+    const context = contextOf(c, 'cookie');
     if (!passesCsrf(world, factsOf(c), caller, input.ok ? input.value.csrf : '')) {
-      refuseSession(world, caller.session, origin, 'csrf_refused', 'csrf_failed');
+      refuseSession(world, caller.session, context, 'csrf_refused', 'csrf_failed');
       return await ask(call, caller, next, 403);
     }
-    await logOut(world, caller.session, { scope: 'this' }, origin);
+    await logOut(world, caller.session, { scope: 'this' }, context);
   } catch (error) {
     faultOf(c, error);
     return notNow(call, next);

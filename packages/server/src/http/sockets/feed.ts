@@ -9,7 +9,7 @@ import {
   partMessage,
   type VerifierMessage,
 } from '@curfew/protocol/feed';
-import type { Feed } from '@curfew/protocol/publisher';
+import type { Subscription } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../../world/world.ts';
 import { later, pause } from '../../system/timers.ts';
@@ -76,7 +76,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   const { config, system, keys } = world;
   const { node } = world.nodes;
   const log = system.log.child({ part: 'feed', ip_address: address });
-  let feed: Feed | null = null;
+  let feed: Subscription | null = null;
   let heardMs = system.monotonicMs();
   let shownKeys = '';
   /** As of when the verifier is fresh, by its last renewal. */

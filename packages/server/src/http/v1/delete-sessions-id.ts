@@ -35,9 +35,9 @@ export const deleteSession = serveRow(
       ),
     },
   },
-  async ({ c, world, caller, input, origin }) => {
+  async ({ c, world, caller, input, context }) => {
     const target: LogoutScope = { scope: 'selected', sessions: [input.params.id] };
-    const settled = await logOut(world, caller.session, target, origin(input.body.note), { mayAsk: true });
+    const settled = await logOut(world, caller.session, target, context(input.body.note), { mayAsk: true });
     if (settled.ended === 0) return refuse(c, 'not_found');
     await clearAfterLogout(c, caller, endsItself(caller.session, target));
     return c.json(settledBody(c, settled));

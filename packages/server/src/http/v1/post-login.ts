@@ -46,14 +46,14 @@ export const postLogin = serveRow(
       ),
     },
   },
-  async ({ c, world, family, input, origin }) => {
+  async ({ c, world, family, input, context }) => {
     const { email, password, transport, client_id: clientId, device = {} } = input.body;
     if (!world.config.clients.has(clientId)) return unknownClient(c);
     const login = { email, password, clientId, device };
     const started =
       transport === 'cookie'
         ? await logInGivingCookie(c, { ...COOKIE, ...login })
-        : await logIn(world, { ...login, contract: family.name, grant: family.grant }, origin());
+        : await logIn(world, { ...login, contract: family.name, grant: family.grant }, context());
     switch (started.outcome) {
       case 'foreign_page':
         return refuse(c, 'csrf_failed');

@@ -55,7 +55,7 @@ export const postLogout = serveRow(
       ),
     },
   },
-  async ({ c, world, caller, input, origin }) => {
+  async ({ c, world, caller, input, context }) => {
     const { scope, sessions, device, wait, note, dry_run: dryRun } = input.body;
     if (scope === 'selected' && !sessions) return refuseInput(c, inputFault('sessions', 'is required'));
     const target: LogoutScope =
@@ -65,7 +65,7 @@ export const postLogout = serveRow(
           ? { scope, device }
           : { scope };
     if (dryRun) return c.json(await previewLogOut(world, caller.session, target));
-    const settled = await logOut(world, caller.session, target, origin(note), { wait, mayAsk: true });
+    const settled = await logOut(world, caller.session, target, context(note), { wait, mayAsk: true });
     await clearAfterLogout(c, caller, endsItself(caller.session, target));
     return c.json(settledBody(c, settled));
   },

@@ -43,12 +43,12 @@ export const postPassword = serveRow(
       ),
     },
   },
-  async ({ c, world, caller: { session }, input, origin }) => {
+  async ({ c, world, caller: { session }, input, context }) => {
     const { current_password: current, new_password: next } = input.body;
     const fault = passwordFault(world.config.passwordMinLength, next);
     if (fault) return refuseInput(c, inputFault('new_password', fault));
-    const renewal = await renewWithinLimits(world, session, origin(), () =>
-      changePassword(world, session, current, next, origin()),
+    const renewal = await renewWithinLimits(world, session, context(), () =>
+      changePassword(world, session, current, next, context()),
     );
     return answerRenewal(c, renewal, 'current_password');
   },

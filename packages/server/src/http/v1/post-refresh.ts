@@ -44,9 +44,9 @@ export const postRefresh = serveRow(
       ),
     },
   },
-  async ({ c, world, input, origin }) => {
+  async ({ c, world, input, context }) => {
     const { refresh_token: token, client_id: clientId } = input.body;
-    const refreshed = await refresh(world, token, origin(), clientId);
+    const refreshed = await refresh(world, token, context(), clientId);
     return refreshed ? c.json(issuedBody(refreshed)) : refuseSayingWhy(c, parseOpaque('refresh', token));
   },
 );

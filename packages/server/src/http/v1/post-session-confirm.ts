@@ -35,9 +35,9 @@ export const postSessionConfirm = serveRow(
       ),
     },
   },
-  async ({ c, world, caller: { session }, input, origin }) => {
-    const renewal = await renewWithinLimits(world, session, origin(), () =>
-      confirmLogin(world, session, input.body.password, origin()),
+  async ({ c, world, caller: { session }, input, context }) => {
+    const renewal = await renewWithinLimits(world, session, context(), () =>
+      confirmLogin(world, session, input.body.password, context()),
     );
     return answerRenewal(c, renewal, 'password');
   },

@@ -1,5 +1,5 @@
 import { advance, type LogCursor, readCursor, writeCursor } from '@curfew/protocol/log-cursor';
-import type { Standing } from '@curfew/protocol/node';
+import type { Provenance } from '@curfew/protocol/node';
 import { movedOf } from '../epoch.ts';
 import { type Queryable, type Statement, statement } from '../statement.ts';
 import { edgesOf, shortCursor } from './cursors.ts';
@@ -91,7 +91,7 @@ interface Asker {
 const NOBODY: Asker = { id: null, newest: '-' };
 
 /** The database that the log was read from, and whether it went back behind what its reader knows. */
-interface LogStanding extends Standing {
+interface LogStanding extends Provenance {
   behind: boolean;
   newest: string;
 }

@@ -58,7 +58,7 @@ export const postLogin = serveRow(
       503: UNAVAILABLE,
     },
   },
-  async ({ c, world, family, input, origin }) => {
+  async ({ c, world, family, input, context }) => {
     const { email, password, transport } = input.body;
     const login = { email, password, device: {} };
     const started =
@@ -67,7 +67,7 @@ export const postLogin = serveRow(
         : await logIn(
             world,
             { contract: family.name, grant: family.grant, clientId: family.client, ...login },
-            origin(),
+            context(),
           );
     switch (started.outcome) {
       case 'foreign_page':

@@ -64,9 +64,9 @@ export const postLogout = serveRow(
       503: refusal('Bearer: not logged out.', 'Not logged out, try again', 'LOGOUT_FAILED'),
     },
   },
-  async ({ c, world, caller: { session, via }, origin }) => {
+  async ({ c, world, caller: { session, via }, context }) => {
     if (via === 'cookie') return logOutCookie(c, world, session);
-    const settled = await logOut(world, session, { scope: 'all' }, origin());
+    const settled = await logOut(world, session, { scope: 'all' }, context());
     await evicted(world);
     await clearIfOver(c);
     return answer(c, 200, { message: 'Logout successful' }, propagationHeader(c, settled));

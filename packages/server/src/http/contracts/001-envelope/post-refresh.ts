@@ -41,8 +41,8 @@ export const postRefresh = serveRow(
       503: UNAVAILABLE,
     },
   },
-  async ({ c, world, input, origin }) => {
-    const refreshed = await refresh(world, input.body.refresh_token, origin());
+  async ({ c, world, input, context }) => {
+    const refreshed = await refresh(world, input.body.refresh_token, context());
     if (!refreshed)
       return answer(c, 401, { message: 'Invalid refresh token', code: 'INVALID_REFRESH_TOKEN' });
     const data = { ...bearerTokens(refreshed.tokens), user: userBody(refreshed.session.user) };

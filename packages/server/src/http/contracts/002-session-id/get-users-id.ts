@@ -27,10 +27,10 @@ export const getUser = serveRow(
       500: plain('Something failed on our side.', 'Internal server error', '/api/users/1'),
     },
   },
-  async ({ c, world, caller: { session }, input, origin }) => {
+  async ({ c, world, caller: { session }, input, context }) => {
     const wanted = readLong(input.params.id);
     if (wanted !== BigInt(session.userId) && !mayAdminister(world.config, session)) {
-      refuseSession(world, session, origin(), 'admin_forbidden', 'forbidden');
+      refuseSession(world, session, context(), 'admin_forbidden', 'forbidden');
       return error(c, 403, 'Access denied');
     }
     const known = wanted !== null && wanted <= BigInt(Number.MAX_SAFE_INTEGER);

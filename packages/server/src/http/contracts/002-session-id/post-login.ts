@@ -38,7 +38,7 @@ export const postLogin = serveRow(
       503: plain('Too many logins at once.', 'Too many logins at once, try again', '/api/auth/login'),
     },
   },
-  async ({ c, world, family, input, origin }) => {
+  async ({ c, world, family, input, context }) => {
     const { username: email, password } = input.body;
     const login = {
       email,
@@ -48,7 +48,7 @@ export const postLogin = serveRow(
       clientId: family.client,
       device: {},
     };
-    const started = await logIn(world, login, origin());
+    const started = await logIn(world, login, context());
     switch (started.outcome) {
       case 'invalid_credentials':
         return error(c, 401, 'Invalid username or password');

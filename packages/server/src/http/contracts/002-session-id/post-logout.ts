@@ -38,13 +38,13 @@ export const postLogout = serveRow(
       500: plain('Not logged out.', 'Logout failed: Internal server error', '/api/auth/logout'),
     },
   },
-  async ({ c, world, input, origin }) => {
+  async ({ c, world, input, context }) => {
     const userId = readLong(input.query.userId);
     const { sessionId = '' } = input.query;
     if (userId === null || sessionId === '') return parametersRequired(c);
     const token = parseOpaque('session', sessionId);
     // What has not the form of a token never was one, and no node can take it for alive.
-    const settled = token && (await logOutByToken(world, token, Number(userId), origin()));
+    const settled = token && (await logOutByToken(world, token, Number(userId), context()));
     if (!settled?.ended) return error(c, 404, 'Session not found or already expired');
     await clearIfOver(c);
     return c.json({ success: true, message: 'Logged out successfully' }, 200, propagationHeader(c, settled));

@@ -31,7 +31,7 @@ export const postLogin = serveRow(
       503: says('Too many logins at once.', 'Service Unavailable.'),
     },
   },
-  async ({ c, world, family, input, origin }) => {
+  async ({ c, world, family, input, context }) => {
     const login = {
       ...input.body,
       contract: family.name,
@@ -39,7 +39,7 @@ export const postLogin = serveRow(
       clientId: family.client,
       device: {},
     };
-    const started = await logIn(world, login, origin());
+    const started = await logIn(world, login, context());
     switch (started.outcome) {
       case 'invalid_credentials':
         return message(c, 401, 'Invalid credentials.');

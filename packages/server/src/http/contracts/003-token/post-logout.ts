@@ -20,8 +20,8 @@ export const postLogout = serveRow(
       503: says('Not logged out.', 'Not logged out, try again.'),
     },
   },
-  async ({ c, world, caller: { session }, origin }) => {
-    const settled = await logOut(world, session, { scope: 'all' }, origin());
+  async ({ c, world, caller: { session }, context }) => {
+    const settled = await logOut(world, session, { scope: 'all' }, context());
     await clearIfOver(c);
     return message(c, 200, 'Successfully logged out', propagationHeader(c, settled));
   },

@@ -35,8 +35,8 @@ export const postRefresh = serveRow(
       503: says('The database did not answer.', 'Service Unavailable.'),
     },
   },
-  async ({ c, world, input, origin }) => {
-    const refreshed = await refresh(world, input.body.refresh_token, origin());
+  async ({ c, world, input, context }) => {
+    const refreshed = await refresh(world, input.body.refresh_token, context());
     return refreshed ? c.json(bearerTokens(refreshed.tokens)) : unauthenticated(c);
   },
 );

@@ -2,7 +2,7 @@ import { audited } from '../../../actions/await-readers.ts';
 import { logOut } from '../../../actions/log-out.ts';
 import type { World } from '../../../world/world.ts';
 import type { LiveSession } from '../../../domain/session.ts';
-import { originOf } from '../../callers.ts';
+import { contextOf } from '../../callers.ts';
 import type { Call } from '../../environment.ts';
 import { type Fault, propagationHeader } from '../../respond.ts';
 import { clearFromBrowser } from '../../session-cookie.ts';
@@ -18,7 +18,7 @@ export async function logOutCookie(c: Call, world: World, session: LiveSession):
   const scopes = c.req.queries('scope') ?? ['this'];
   const scope = SCOPES.find((name) => scopes.length === 1 && name === scopes[0]);
   if (!scope) return invalidScope(c);
-  const settled = await logOut(world, session, { scope }, originOf(c, 'cookie'));
+  const settled = await logOut(world, session, { scope }, contextOf(c, 'cookie'));
   await audited(world);
   if (scope !== 'others') clearFromBrowser(c);
   return c.json({ message: 'Logout successful' }, 200, propagationHeader(c, settled));

@@ -78,7 +78,7 @@ export function startupOptions(schema: string | null, given: string): string {
 }
 
 /** The remaining settings, for a session that has the startup options. */
-export const FINISH_SESSION = `select ${adjusting(false)}`;
+export const FINISH_CONNECTION = `select ${adjusting(false)}`;
 
 /** Begins a transaction with all the settings of a session, because behind a pooler there is no session. */
 export function beginWithSettings(schema: string | null): string {
@@ -95,11 +95,11 @@ export function beginWithSettings(schema: string | null): string {
 }
 
 /** The values that decide whether the database is usable. */
-export const LOOK_AT_SESSION = `select current_setting('server_encoding') as encoding, current_database() as database,
+export const LOOK_AT_CONNECTION = `select current_setting('server_encoding') as encoding, current_database() as database,
   current_setting('session_replication_role') as triggers, current_setting('plan_cache_mode') as plans,
   pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only`;
 
-export interface SessionFacts {
+export interface ConnectionFacts {
   encoding: string;
   database: string;
   triggers: string;
@@ -114,7 +114,7 @@ class UnfitDatabase extends DatabaseError {
 }
 
 /** @throws UnfitDatabase */
-export function judgeSession(facts: SessionFacts): void {
+export function judgeConnection(facts: ConnectionFacts): void {
   if (facts.standby)
     throw new UnfitDatabase(
       'the database is a read-only standby, which can lag behind its primary. Point DATABASE_URL to the primary.',
