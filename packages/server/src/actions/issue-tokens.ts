@@ -25,7 +25,12 @@ interface PreparedTokens {
 }
 
 /** New secrets for a grant, and their rows. */
-export function prepareTokens(world: World, grant: Grant, client: ClientSettings, expiresAt: Date): PreparedTokens {
+export function prepareTokens(
+  world: World,
+  grant: Grant,
+  client: ClientSettings,
+  expiresAt: Date,
+): PreparedTokens {
   const now = world.system.now();
   const secrets = new Map(KINDS[grant].map((kind) => [kind, newSecret(kind, world.system.randomBytes)]));
   const accessUntil = new Date(

@@ -124,7 +124,12 @@ export function keysOfTarget(target: CutTarget): string[] {
 }
 
 /** Ends a scope by a cut and appends its event, in one statement. O(1), however many sessions it ends. */
-export async function cut(on: Queryable, target: CutTarget, act: Act, reason: EndReason): Promise<Revocation> {
+export async function cut(
+  on: Queryable,
+  target: CutTarget,
+  act: Act,
+  reason: EndReason,
+): Promise<Revocation> {
   const exceptSession = target.scope === 'others' ? target.exceptSession : null;
   const userId = 'userId' in target ? target.userId : null;
   const userIds = target.scope === 'users' ? target.userIds : null;

@@ -40,7 +40,8 @@ export function actValues(act: Act, reason: EndReason): ActValues {
   ];
 }
 
-export const detailsOf = ({ note }: Act): string | null => (note === undefined ? null : JSON.stringify({ note }));
+export const detailsOf = ({ note }: Act): string | null =>
+  note === undefined ? null : JSON.stringify({ note });
 
 /** `$1` to `$8` are ActValues. */
 export const MARK = `set is_active = false, ended_at = $1, ended_by = $3, ended_reason = $2`;

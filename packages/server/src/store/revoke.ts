@@ -1,5 +1,14 @@
 import type { EndReason } from '../domain/session.ts';
-import { type ActValues, actValues, APPEND, APPENDED, detailsOf, eventOf, MARK, type Revocation } from './revocation.ts';
+import {
+  type ActValues,
+  actValues,
+  APPEND,
+  APPENDED,
+  detailsOf,
+  eventOf,
+  MARK,
+  type Revocation,
+} from './revocation.ts';
 import type { Act } from './sessions.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
