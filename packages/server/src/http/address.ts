@@ -1,16 +1,16 @@
 import { BlockList, isIP } from 'node:net';
 import { canonicalAddress } from '../domain/ip-address.ts';
 
-/** What a request says about its way here, beside the peer that brought it. */
+/** What a request says about its route, besides the peer that sent it. */
 interface ForwardedHeaders {
   xForwardedFor: string | null;
-  /** RFC 7239. Read where there is no X-Forwarded-For: a proxy that writes one of the two passes on the other as it came. */
+  /** RFC 7239. Used where there is no X-Forwarded-For: a proxy that writes one of the two passes the other on unchanged. */
   forwarded: string | null;
 }
 
 /**
- * The client's address. Headers are believed only from the trusted proxies, and read from the right: each trusted
- * proxy vouches for the one entry that it appended.
+ * Returns the client's address. Headers count only from trusted proxies, and are read from the right: each trusted proxy vouches
+ * for the one entry that it appended.
  */
 export function createAddressReader(
   trustedProxies: readonly string[],
@@ -20,7 +20,7 @@ export function createAddressReader(
     const [text = '', bits] = item.split('/');
     const address = canonicalAddress(text) ?? text;
     if (bits === undefined) trusted.addAddress(address, familyOf(address));
-    // A network of IPv4 in IPv6 has 96 bits before those of IPv4.
+    // An IPv4 network in IPv6 has 96 bits before the IPv4 ones.
     else
       trusted.addSubnet(
         address,
@@ -54,8 +54,8 @@ function readHop(hop: string): string | null {
 }
 
 /**
- * A node of RFC 7239 section 6 without its port: `192.0.2.1`, `192.0.2.1:4711`, `[2001:db8::1]:4711`, quoted or not, and
- * IPv6 without brackets, as X-Forwarded-For has it. Null for `unknown` and for a made-up name (`_hidden`).
+ * A node of RFC 7239 section 6 without its port: `192.0.2.1`, `192.0.2.1:4711`, `[2001:db8::1]:4711`, quoted or not, and IPv6
+ * without brackets, as in X-Forwarded-For. Null for `unknown` and for an obfuscated name (`_hidden`).
  */
 function readNode(text: string): string | null {
   const node = text
@@ -68,7 +68,7 @@ function readNode(text: string): string | null {
   return canonicalAddress(plain ?? node);
 }
 
-/** An empty piece counts: it is an entry that says nothing. A quote that is never closed quotes nothing. */
+/** An empty piece counts as an unknown entry. A quote that is never closed quotes nothing. */
 function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
   if (!text.includes('"')) return text.split(separator);
   const pieces: string[] = [];
@@ -80,7 +80,7 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
     } else if (text[i] === '"') {
       let end = i + 1;
       while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
-      // No other closing quote follows either: the rest is as it stands.
+      // No later quote is closed either: the rest is literal.
       if (end >= text.length) return [...pieces, ...text.slice(from).split(separator)];
       i = end;
     }

@@ -4,7 +4,7 @@ import { factsOf, contextOf, presented } from './callers.ts';
 import type { Call } from './environment.ts';
 import { deleteDeadCookie } from './session-cookie.ts';
 
-/** Who calls, as a rule lets them in. A cookie that was found dead is deleted with the answer. */
+/** The caller that a rule admits. The answer deletes a cookie that was found dead. */
 export async function admitCall<R extends CallerRule>(
   c: Call,
   rule: R,
@@ -16,7 +16,7 @@ export async function admitCall<R extends CallerRule>(
   return caller;
 }
 
-/** By the cookie alone: a page is asked for by a browser. */
+/** By the cookie only: browsers request pages without Authorization. */
 export async function cookieCaller(c: Call): Promise<SessionCaller | null> {
   if (presented(c).via !== 'cookie') return null;
   const caller = await admitCall(c, SESSION_LOOKED_AT, 'cookie');

@@ -19,10 +19,10 @@ import { faultOf, refuse } from './respond.ts';
 import { createRouter, type Router, serveFamily } from './contract/serve-row.ts';
 import { redact } from '../system/log.ts';
 
-/** Longer than any address of ours with its parameters. */
+/** Longer than any of Curfew's addresses with its parameters. */
 const MAX_URL_LENGTH = 8192;
 
-/** The whole HTTP side: what every request meets, then the families' rows. */
+/** The HTTP side: middleware for every request, then the families' rows. */
 export function createApp(
   world: World,
   metrics: Metrics,
@@ -49,18 +49,18 @@ export function createApp(
   registerSecurity(router, config.cookie.name);
   for (const family of families) serveFamily(router, family);
   serveDocsFiles(router);
-  // What HAProxy asks when it is told no address: a 405 would take the node out.
+  // HAProxy's health check without an address: a 405 would take the node out.
   router.options('/', (c) => c.body(null, 204, { allow: 'GET, HEAD, OPTIONS' }));
   servePages(router, world);
 
   router.notFound((c) => {
     const allowed = methodsAt(router, c.req.path);
-    // What answers a balancer's OPTIONS alone is no address to anybody else.
+    // An address that answers OPTIONS only is no address to other methods.
     return allowed.some((method) => method !== 'OPTIONS')
       ? refuse(c as Call, 'method_not_allowed', {}, { allow: allowed.join(', ') })
       : refuse(c as Call, 'not_found');
   });
-  // The last resort: nothing that gets here may say more than that it happened.
+  // The last resort: the answer says only that something failed.
   router.onError((error, c) => {
     faultOf(c as Call, error);
     return refuse(c as Call, 'internal');
@@ -68,7 +68,7 @@ export function createApp(
   return router;
 }
 
-/** What every request meets: its id, its address, the security headers, the log and the metrics. */
+/** For every request: its id, its address, security headers, log and metrics. */
 function meetRequests(router: Router, world: World, site: Site, requests: RequestLog): void {
   const { config, system } = world;
   const addressOf = createAddressReader(config.trustedProxies);
@@ -95,7 +95,7 @@ function meetRequests(router: Router, world: World, site: Site, requests: Reques
     const ms = system.monotonicMs() - startedMs;
     const route = routePath(c, -1);
     site.metrics.request(c.req.method, route, status, ms / 1000);
-    // The path, never the query: contract 002 has its session token there. A client may put one into the path by mistake.
+    // The path, never the query, which holds contract 002's session token. A client may put one into the path by mistake.
     requests.answered({
       request_id: c.get('requestId'),
       method: c.req.method,
@@ -107,7 +107,7 @@ function meetRequests(router: Router, world: World, site: Site, requests: Reques
   });
 }
 
-/** What pages of the trusted origins may do (CORS). */
+/** CORS for pages of the trusted origins. */
 function meetPages(router: Router, { config }: World): void {
   const crossOrigin = cors({
     origin: (origin) => (config.trustedOrigins.has(origin) ? origin : null),
@@ -124,10 +124,10 @@ function meetPages(router: Router, { config }: World): void {
   );
 }
 
-/** A check with the path that a proxy asks about: another program's address, whose length and origins are its own. */
+/** A check with a path appended by a proxy: the path is another program's, so its length and origins are too. */
 const isAppended = (path: string): boolean => path.startsWith('/v1/check/');
 
-/** The methods that an address answers to. */
+/** The methods of an address. */
 function methodsAt(router: Router, path: string): string[] {
   const segments = path.split('/');
   return router.routes

@@ -4,7 +4,7 @@ import { plainName } from '../domain/plain-name.ts';
 import { type Presented, readCredential } from '../domain/presented.ts';
 import type { Call } from './environment.ts';
 
-/* What a request says of who calls. Whether they may is decided in `actions/admit.ts`. */
+/* The parts of a request that identify its caller. `actions/admit.ts` decides whether the caller may. */
 
 export const presented = (c: Call): Presented =>
   readCredential(c.req.header('authorization'), c.req.header('cookie'), c.get('world').config.cookie.name);

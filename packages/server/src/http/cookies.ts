@@ -5,14 +5,14 @@ export function setCookie(cookie: Config['cookie'], value: string): string {
   return `${cookie.name}=${value}; ${attributes(cookie, cookie.domain, '/')}`;
 }
 
-/** Deletions, with the attributes it was set with, from every domain and path that it may have been set for. */
+/** Deletions, with the cookie's attributes, for every domain and path that it may have been set for. */
 export function clearCookies(cookie: Config['cookie']): string[] {
   return [deletion(cookie, cookie.name, cookie.domain, '/'), ...clearElsewhere(cookie)];
 }
 
 /**
- * Deletions from the places of earlier setups. A login sends them too: a leftover of the cookie's own name would come
- * along as a second cookie, and two are refused.
+ * Deletions for the places of earlier setups. A login sends them too: a leftover cookie of the same name would be sent as a
+ * second one, and two are refused.
  */
 export function clearElsewhere(cookie: Config['cookie']): string[] {
   return cookie.alsoClear.flatMap(({ domain, path }) =>
@@ -22,7 +22,7 @@ export function clearElsewhere(cookie: Config['cookie']): string[] {
   );
 }
 
-/** __Host- is bound to no domain and the path /: there the cookie may have had that name, elsewhere only the others. */
+/** __Host- requires no domain and the path /: only there can the cookie have had that name. */
 function earlierNames(cookie: Config['cookie'], domain: string | null, path: string): readonly string[] {
   const [plain = ''] = cookie.earlierNames.slice(-1);
   const possible = cookie.secure && domain === null && path === '/';

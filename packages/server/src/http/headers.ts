@@ -1,7 +1,4 @@
-/**
- * On every answer. Nothing about a session may be kept by a cache (ASVS 14.3.2), shown in a frame, or taken for
- * another type.
- */
+/** On every answer. No part of a session may be cached (ASVS 14.3.2), framed, or taken for another type. */
 export const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ['Cache-Control', 'no-store'],
   ['X-Content-Type-Options', 'nosniff'],

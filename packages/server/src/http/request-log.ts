@@ -3,7 +3,7 @@ import { Soon } from '../system/timers.ts';
 
 const SUM_MS = 10_000;
 
-/** What one line of the system log says of a request. */
+/** One line of the system log about a request. */
 interface Answered {
   request_id: string;
   method: string;
@@ -14,13 +14,13 @@ interface Answered {
 }
 
 /**
- * Requests in the system log: one line each. Refused checks are counted, and the sum is one line: a client that goes on with its
- * credential after the logout would fill the log.
+ * Requests in the system log, one line each. Refused checks are counted, with one line for the sum: a client that goes on with
+ * its credential after the logout would fill the log.
  */
 export class RequestLog {
   readonly #system: System;
   readonly #sumMs: number;
-  /** Unique without a random number per request: the process, and a count. */
+  /** Unique without a random number for each request: the process, and a count. */
   readonly #process: string;
   #count = 0;
   #refused = 0;
@@ -48,7 +48,7 @@ export class RequestLog {
     this.#summing.in(this.#sumMs);
   }
 
-  /** Writes the line of what was refused since the last one. */
+  /** Writes the line about refusals since the last one. */
   sum(): void {
     this.#summing.callOff();
     if (this.#refused > 0) this.#system.log.info({ checks: this.#refused }, 'checks were refused');

@@ -11,7 +11,7 @@ import { Overloaded } from '../system/passwords.ts';
 import { BodyTooLarge, type InputFault } from './contract/body.ts';
 import type { Call } from './environment.ts';
 
-/** What a code always says in headers besides (RFC 9110, sections 11.6.1 and 15.5.22). */
+/** The headers that belong to a code (RFC 9110 sections 11.6.1 and 15.5.22). */
 const CODE_HEADERS: Partial<Record<ProblemCode, Record<string, string>>> = {
   not_authenticated: { 'www-authenticate': 'Bearer' },
   upgrade_required: { connection: 'Upgrade', upgrade: 'websocket' },
@@ -31,7 +31,7 @@ export function refuse(
   });
 }
 
-/** A bad input, with the field's name. */
+/** An invalid input, with the field's name. */
 export function refuseInput(c: Call, fault: InputFault): Response {
   if (fault.kind === 'media_type') return refuse(c, 'unsupported_media_type', { detail: fault.message });
   return refuse(c, 'invalid_request', {
@@ -40,10 +40,10 @@ export function refuseInput(c: Call, fault: InputFault): Response {
   });
 }
 
-/** What went wrong, in the one word that every API family translates into its own; or the input at fault. */
+/** A fault in the one code that every API family translates, or an invalid input. */
 export type Fault = 'too_large' | 'overloaded' | 'failed' | Denial['code'] | InputFault;
 
-/** Sorts an exception. One that is our own failure is written to the system log here, and nowhere said to the caller. */
+/** Sorts an exception. Curfew's own failures are written to the system log here, and never shown to the caller. */
 export function faultOf(c: Call, error: unknown): 'too_large' | 'overloaded' | 'failed' {
   if (error instanceof BodyTooLarge) return 'too_large';
   if (error instanceof Overloaded) return 'overloaded';
@@ -54,7 +54,7 @@ export function faultOf(c: Call, error: unknown): 'too_large' | 'overloaded' | '
   return 'failed';
 }
 
-/** Seconds after which a caller may try again. */
+/** Seconds until the caller may try again. */
 export const RETRY_AFTER = { 'retry-after': '1' } as const;
 
 /** A user as every family shows it. */
@@ -79,12 +79,12 @@ function elapsedMs(c: Call): number {
   return Math.round((c.get('world').system.monotonicMs() - c.get('startedMs')) * 100) / 100;
 }
 
-/** What a logout did, for `/v1`. */
+/** The result of a logout, for `/v1`. */
 export function settledBody(c: Call, settled: Settled): Logout {
   return logoutView(settled, elapsedMs(c));
 }
 
-/** The same for the four contracts, whose bodies may not change. */
+/** The result in headers, for the four contracts, whose bodies must not change. */
 export function propagationHeader(c: Call, settled: Settled): Record<string, string> {
   const { confirmed, acknowledged, waitedOut } = settled;
   return {

@@ -10,7 +10,7 @@ import { factsOf, contextOf } from './callers.ts';
 import { clearCookies, clearElsewhere, setCookie } from './cookies.ts';
 import type { Call } from './environment.ts';
 
-/* The session cookie in answers: who is given it, and when it goes from the browser. */
+/* The session cookie in answers: when it is set, and when it is deleted. */
 
 /** Logs in and sets the cookie. */
 export async function logInGivingCookie(
@@ -30,23 +30,23 @@ export function giveCookie(c: Call, { cookie }: IssuedTokens): void {
   for (const deletion of clearElsewhere(config.cookie)) c.header('set-cookie', deletion, { append: true });
 }
 
-/** A cookie that opens nothing any more goes from the browser, which would send it until it is closed. */
+/** Deletes a dead cookie, which the browser would otherwise send until it is closed. */
 export async function deleteDeadCookie(c: Call, from: Presented): Promise<void> {
   for (const deletion of await deletionsOfDead(c.get('world'), from))
     c.header('set-cookie', deletion, { append: true });
 }
 
 /**
- * The deletions of a cookie that was found dead; none for a text that is none of ours, nor for two cookies, of which one may be
- * alive. None either where the same browser was given another cookie for it: that one may be there already, and this
- * answer, which was asked for before, would delete it.
+ * The deletions for a cookie that was found dead; none for a foreign text, nor for two cookies, of which one may be alive. None
+ * either where the browser was given another cookie for it: that one may have arrived already, and this older answer would delete
+ * it.
  */
 export async function deletionsOfDead(world: World, from: Presented): Promise<string[]> {
   if (from.via !== 'cookie' || !from.credential || (await wasReplaced(world, from.credential))) return [];
   return clearCookies(world.config.cookie);
 }
 
-/** After a logout: deletes the cookie wherever it may lie, and what else is to go. */
+/** After a logout: deletes the cookie in all its places, and what else is configured. */
 export function clearFromBrowser(c: Call): void {
   const { cookie } = c.get('world').config;
   for (const deletion of clearCookies(cookie)) c.header('set-cookie', deletion, { append: true });
@@ -54,18 +54,18 @@ export function clearFromBrowser(c: Call): void {
     c.header('clear-site-data', cookie.clearSiteData.map((what) => `"${what}"`).join(', '));
 }
 
-/** After a logout of one's own. @param endsOwn whether the session that asked is over */
+/** After the user's own logout. @param endsOwn whether the caller's session is over */
 export async function clearAfterLogout(c: Call, caller: SessionCaller, endsOwn: boolean): Promise<void> {
   if (caller.via === 'header') await clearIfOver(c);
   else if (endsOwn) clearFromBrowser(c);
 }
 
-/** After an ending that was asked for otherwise: deletes a cookie that came along, where its session is over now too. */
+/** After another ending: deletes the request's cookie if its session is over now too. */
 export async function clearIfOver(c: Call): Promise<void> {
   for (const deletion of await deletionsIfOver(c)) c.header('set-cookie', deletion, { append: true });
 }
 
-/** The same, for an answer that is there already. */
+/** Does so in an answer that exists already. */
 export async function deletionsIfOver(c: Call): Promise<string[]> {
   const world = c.get('world');
   const from = readCredential(undefined, c.req.header('cookie'), world.config.cookie.name);
@@ -73,7 +73,7 @@ export async function deletionsIfOver(c: Call): Promise<string[]> {
   try {
     return (await authenticate(world, from.credential, false)) ? [] : await deletionsOfDead(world, from);
   } catch (err) {
-    // The ending is true whatever becomes of this cookie, which the next request will be told about.
+    // The ending stands whatever happens to this cookie; the next request is told about it.
     world.system.log.warn({ err }, 'a cookie that came along with a logout could not be looked at');
     return [];
   }

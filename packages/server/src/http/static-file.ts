@@ -3,18 +3,18 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { Call } from './environment.ts';
 
-/** A file as it is sent: itself, and compressed by name of the coding. Prepared once, so that asking for it costs little. */
+/** A file ready to send, plain and compressed by coding. Prepared once. */
 export interface StaticFile {
   type: string;
   etag: string;
-  /** Its name changes with its content, so it may be kept for ever. */
+  /** Its name changes with its content, so it may be cached for ever. */
   immutable: boolean;
   content: Uint8Array<ArrayBuffer>;
   coded: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 
 const FOR_EVER = 'public, max-age=31536000, immutable';
-/** A name that stays: kept, and asked for each time whether it is still the same. */
+/** A fixed name: cached, and revalidated each time. */
 const ASK_EACH_TIME = 'public, no-cache';
 
 export function staticFile(
@@ -27,14 +27,14 @@ export function staticFile(
   return { type, etag, immutable, content, coded };
 }
 
-/** The same, compressed here: off the event loop, and once. */
+/** Compressed off the event loop, once. */
 export async function compressedFile(type: string, text: string | Uint8Array): Promise<StaticFile> {
   const content = new Uint8Array(Buffer.from(text));
   const zipped = await promisify(gzip)(content, { level: constants.Z_BEST_COMPRESSION });
   return staticFile(type, content, new Map([['gzip', new Uint8Array(zipped)]]));
 }
 
-/** Sends the file, or 304 to whoever has it already (RFC 9110, section 13.1.2). */
+/** Sends the file, or 304 to a client that has it (RFC 9110 section 13.1.2). */
 export function sendStatic(c: Call, file: StaticFile): Response {
   c.header('vary', 'Accept-Encoding', { append: true });
   c.header('cache-control', file.immutable ? FOR_EVER : ASK_EACH_TIME);

@@ -17,7 +17,7 @@ export const confirmLast = z
   .optional()
   .describe('Goes ahead although nobody would be left to administer; otherwise that is 409.');
 
-/** Who changes a user. */
+/** The actor of a change of a user. */
 export const changerOf = ({ actor, session }: Administrator) => ({
   actor,
   sid: session?.sid ?? null,

@@ -4,7 +4,7 @@ import { REFUSALS } from '../../domain/refusal.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import * as shape from '../contract/shapes.ts';
 
-/** An event as the log is shown: `shown` in `actions/read-log.ts`. */
+/** An event as displayed: `shown` in `actions/read-log.ts`. */
 export const event = z
   .object({
     position: z.number().int(),

@@ -130,7 +130,7 @@ function filterOf(input: FilterInput): EventFilter {
   };
 }
 
-/** The id of a streamed event. One that is none of ours is passed over: the stream begins now. */
+/** The id of a streamed event. An unknown one is ignored, and the stream begins now. */
 function readCursor(text: string | undefined): string | null {
   return text !== undefined && CURSOR.test(text) ? text : null;
 }

@@ -10,23 +10,23 @@ import { refuse, RETRY_AFTER } from '../respond.ts';
 
 /* The log as it grows: server-sent events (HTML Standard, section 9.2). */
 
-/** At one node. Each asks the database now and then. */
+/** Per node, because each stream polls the database. */
 const MOST_STREAMS = 100;
 const LOOK_MS = 300;
 const PAGE = 200;
-/** Proxies close what is silent. */
+/** Proxies close silent connections. */
 const HEARTBEAT_MS = 15_000;
-/** What a browser waits for before it connects again. */
+/** How long a browser waits before it reconnects. */
 const RETRY_MS = 2000;
-/** So much is shown again of a database that has gone back: where the stream stood there cannot be known. */
+/** After the database went back, the stream's place is unknown, and this much is sent again. */
 const SHOWN_AGAIN_MS = 300_000;
-/** After a look that failed. */
+/** After a failed read. */
 const AGAIN_MS = 1000;
 
 /**
- * Streams what is new in the log and passes the filter, until the client goes, the session ends or the node stops. It is read
- * when the client has room for more, so what is waiting for a slow one waits in the database.
- * @param cursor from where to go on; null: from now
+ * Streams new events that match the filter, until the client disconnects, the session ends or the node stops. It reads when the
+ * client has room for more, so events for a slow client wait in the database.
+ * @param cursor where to continue; null: from now
  */
 export async function streamLog(
   c: Call,
@@ -45,7 +45,7 @@ export async function streamLog(
   let spokeMs = Number.NEGATIVE_INFINITY;
   let looking = false;
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** At once, also when nobody reads: who is logged out holds no place of another one. */
+  /** At once, also when the client does not read: a stream of an ended session must not occupy another's place. */
   const over = (): void => {
     if (stopped) return;
     stopped = true;
@@ -78,7 +78,7 @@ export async function streamLog(
       };
     });
 
-  /** What there is to send now; an empty text when there is nothing. */
+  /** The text to send now; empty when there is none. */
   async function look(): Promise<string> {
     const { events, cursor: next, standing } = await readOn(database, place, PAGE);
     const wentBack = standing.behind || (epoch !== null && epoch !== standing.epoch);
@@ -95,7 +95,7 @@ export async function streamLog(
       })),
       ...(await newRefusals()).map((refusal) => ({ id: next, ...refusal })),
     ];
-    // Judged after the read: nothing is shown to a session of which it is known that it is over.
+    // Checked after the read: a session that is known to be over gets nothing.
     if (!(await mayStillAdminister(world, onlooker))) {
       over();
       return '';
@@ -105,7 +105,7 @@ export async function streamLog(
     if (wanted.length > 0) return wanted.map(written).join('');
     const quiet = system.monotonicMs() - spokeMs;
     if (spokeMs < 0) return `retry: ${RETRY_MS}\nid: ${place}\n\n`;
-    // What did not pass the filter need not be read again after a new connection.
+    // Events that did not match need not be read again after a reconnection.
     return quiet >= HEARTBEAT_MS || (moved && events.length > 0) ? `id: ${place}\n\n` : '';
   }
 
@@ -142,7 +142,7 @@ export async function streamLog(
   });
   return c.body(body, 200, {
     'content-type': 'text/event-stream; charset=utf-8',
-    // nginx would gather what is to be seen at once.
+    // nginx would buffer the stream.
     'x-accel-buffering': 'no',
   });
 }

@@ -1,8 +1,8 @@
-/** Answers that go on until somebody ends them: a server that is to stop ends them itself. */
+/** The open streams: a server that stops ends them itself. */
 export class OpenStreams {
   readonly #stops = new Set<() => void>();
 
-  /** @returns takes it out again */
+  /** @returns removes it */
   add(stop: () => void): () => void {
     this.#stops.add(stop);
     return () => void this.#stops.delete(stop);

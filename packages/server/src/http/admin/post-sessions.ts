@@ -63,7 +63,7 @@ export const postSession = serveRow(
   },
 );
 
-/** The service passes the cookie on: it has no browser to set it in. */
+/** In the body, because the service has no browser and passes the cookie on. */
 function sessionBodyOf(started: StartedSession, cookieName: string): Record<string, unknown> {
   const { cookie: value } = started.tokens;
   if (value === undefined) return issuedBody(started);

@@ -1,4 +1,4 @@
-/* What every endpoint of the administration can answer. */
+/* The problems that every endpoint of the administration can answer. */
 
 export const READ_PROBLEMS = ['not_authenticated', 'forbidden', 'wrong_audience', 'unavailable'] as const;
 export const WRITE_PROBLEMS = [

@@ -3,7 +3,7 @@ import { decodePercent, decodeUtf8, jsonTextFault } from '../../domain/unicode.t
 import type { Call } from '../environment.ts';
 import type { FormBody, InputOf, JsonBody, Row } from './row.ts';
 
-/** Every body of ours is small. */
+/** Every body is small. */
 const BODY_LIMIT_BYTES = 64 * 1024;
 
 /** The body is larger than the limit. */
@@ -11,7 +11,7 @@ export class BodyTooLarge extends Error {
   override name = 'BodyTooLarge';
 }
 
-/** What is wrong with an input: the field, and a sentence that may be shown. */
+/** A fault of an input: the field, and a public sentence. */
 export interface InputFault {
   field: string | null;
   message: string;
@@ -22,10 +22,10 @@ type Input<T> = { ok: true; value: T } | { ok: false; fault: InputFault };
 
 const GIVEN_TWICE = 'is given more than once';
 
-/** Whether an address takes only what it knows: those of the product's own API. */
+/** Whether an address rejects unknown members: those of `/v1` do. */
 const isStrict = (path: string): boolean => path.startsWith('/v1/');
 
-/** What a row asks for of a request: parameters first, then the body. */
+/** The faults of a request that a row finds: parameters first, then the body. */
 export async function readInput<R extends Row>(c: Call, row: R): Promise<Input<InputOf<R>>> {
   const { params, query, body, asWritten } = row.request ?? {};
   const parts: Record<string, unknown> = {};
@@ -48,11 +48,11 @@ export async function readInput<R extends Row>(c: Call, row: R): Promise<Input<I
   return { ok: true, value: parts as unknown as InputOf<R> };
 }
 
-/** The JSON body of a request. @param strict refuses a member that is given twice */
+/** Reads the JSON body of a request. @param strict rejects repeated members */
 async function readJson(c: Call, { content, required }: JsonBody, strict: boolean): Promise<Input<unknown>> {
   const bytes = await readBytes(c);
   if (bytes.length === 0 && !required) return validate(content['application/json'].schema, {});
-  // A form from another site can send text/plain or a form's type without asking first; JSON it cannot (ASVS 3.5.2).
+  // A form on another site can send text/plain or a form's type without a preflight, but not JSON (ASVS 3.5.2).
   if (!isOfType(c, 'application/json')) return mediaType('application/json');
   const text = decodeUtf8(bytes);
   if (text === null) return malformed(null, NOT_UTF8);
@@ -64,10 +64,10 @@ async function readJson(c: Call, { content, required }: JsonBody, strict: boolea
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     return malformed(null, 'The body must be a JSON object');
-  // RFC 7493 section 2.3. Of two, readers differ in which one counts; the four contracts go on taking the last.
+  // RFC 7493 section 2.3: readers differ in which of two members counts. The four contracts continue to take the last.
   const repeated = strict ? repeatedMember(text) : null;
   if (repeated !== null) return malformed(repeated, GIVEN_TWICE);
-  // In UTF-8 only an escape can bring half a surrogate pair, or NUL.
+  // In UTF-8 only an escape can yield half a surrogate pair, or NUL.
   const fault = ESCAPED.test(text) ? jsonTextFault(parsed) : null;
   if (fault) {
     const field = fault.path.join('.');
@@ -79,7 +79,7 @@ async function readJson(c: Call, { content, required }: JsonBody, strict: boolea
 const NOT_UTF8 = 'The body is not UTF-8';
 const ESCAPED = /\\u(?:[dD][89a-fA-F]|0000)/;
 
-/** The first member that one object of a JSON text has twice, or null. */
+/** The first member that an object in a JSON text has twice, or null. */
 function repeatedMember(json: string): string | null {
   const open: (Set<string> | null)[] = [];
   let isName = false;
@@ -98,7 +98,7 @@ function repeatedMember(json: string): string | null {
   return null;
 }
 
-/** The fields of a form. */
+/** Reads the fields of a form. */
 export async function readForm<S extends z.ZodType>(c: Call, body: FormBody<S>): Promise<Input<z.output<S>>> {
   const bytes = await readBytes(c);
   if (!isOfType(c, 'application/x-www-form-urlencoded'))
@@ -108,14 +108,14 @@ export async function readForm<S extends z.ZodType>(c: Call, body: FormBody<S>):
   const fault = encodedFault(text);
   if (fault) return { ok: false, fault };
   const fields = new URLSearchParams(text);
-  // RFC 6749 section 3.2: parameters must not be given more than once.
+  // RFC 6749 section 3.2: parameters must not be repeated.
   for (const name of new Set(fields.keys()))
     if (fields.getAll(name).length > 1) return malformed(name, GIVEN_TWICE);
   const { schema } = body.content['application/x-www-form-urlencoded'];
   return readParameters(schema, Object.fromEntries(fields));
 }
 
-/** A fault of a field, or of the whole input. */
+/** A fault of one field, or of the whole input. */
 export const inputFault = (field: string | null, message: string): InputFault => ({
   field,
   message,
@@ -127,7 +127,7 @@ const malformed = (field: string | null, message: string): { ok: false; fault: I
   fault: inputFault(field, message),
 });
 
-/** Whether the body is said to be of that type, in UTF-8 where it says so at all. */
+/** Whether the body has that type, and is in UTF-8 if it names a charset. */
 function isOfType(c: Call, type: string): boolean {
   const [name = '', ...parameters] = (c.req.header('content-type') ?? '').split(';');
   return (
@@ -150,13 +150,13 @@ function mediaType(type: string): Input<never> {
   };
 }
 
-/** What is wrong with the text of a query. @param known the only parameters that are looked at, where it is not all */
+/** The fault of a query's text. @param known the only parameters to look at; default: all */
 export function queryTextFault(c: Call, known?: readonly string[]): InputFault | null {
   const at = c.req.url.indexOf('?');
   return at === -1 ? null : encodedFault(c.req.url.slice(at + 1).split('#', 1)[0] ?? '', known);
 }
 
-/** What is wrong with the text of a form or of a query, before it is decoded: a decoder would put U+FFFD there. */
+/** The fault of a form's or query's text, found before decoding, because a decoder would replace it by U+FFFD. */
 function encodedFault(text: string, known?: readonly string[]): InputFault | null {
   for (const pair of text.split('&')) {
     const at = pair.indexOf('=');
@@ -170,12 +170,12 @@ function encodedFault(text: string, known?: readonly string[]): InputFault | nul
   return null;
 }
 
-/** The parameters that a row reads from the query, by name. */
+/** The query parameters of a row, by name. */
 export const parametersOf = (row: Row): object => row.request?.query?.shape ?? {};
 
 /**
- * What is wrong with the names in a query: one of the row's that is given twice, and, where the request changes
- * something, one that the row does not know. To an address that is only read a proxy may add its own.
+ * The fault of the names in a query: a repeated parameter, and, where the request changes something, an unknown one. To an
+ * address that only reads, a proxy may add its own.
  */
 export function queryFault(c: Call, row: Row): InputFault | null {
   if (!isStrict(row.path)) return null;
@@ -189,7 +189,7 @@ export function queryFault(c: Call, row: Row): InputFault | null {
   return null;
 }
 
-/** Parameters of a query, path or form, validated by their schema. */
+/** Validates the parameters of a query, path or form by their schema. */
 function readParameters<S extends z.ZodType>(schema: S, values: Record<string, string>): Input<z.output<S>> {
   const fault = jsonTextFault(values);
   if (fault) return malformed(fault.path.join('.') || null, fault.message);
@@ -220,17 +220,17 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
   );
 }
 
-/** The body, read no further than the limit, whatever Content-Length says. */
+/** Reads the body up to the limit, whatever Content-Length says. */
 async function readBytes(c: Call): Promise<Uint8Array> {
   const length = c.req.header('content-length');
   if (length !== undefined && Number(length) > BODY_LIMIT_BYTES) throw new BodyTooLarge();
   if (c.env.incoming) {
-    // node:http gives no more than the length that was declared, so the body can be taken at once.
+    // node:http delivers no more than the declared length, so the body can be read at once.
     if (length !== undefined) return length === '0' ? NOTHING : new Uint8Array(await c.req.arrayBuffer());
     // Over HTTP/1.1 a body has a length or is chunked (RFC 9112 section 6.3).
     if (c.req.header('transfer-encoding') === undefined) return NOTHING;
   }
-  // From a host's own Request there may be neither, and a length is only what somebody says.
+  // A host's own Request may have neither, and its length is only a claim.
   const stream = c.req.raw.body;
   if (!stream) return NOTHING;
   const chunks: Uint8Array[] = [];

@@ -21,7 +21,7 @@ export interface Trial {
   logIn(user: { email: string; password: string }): { path: string; body: object };
   /** The credential in the JSON that answers the login; a cookie is taken from its header. */
   credential(answer: unknown): { text?: string; csrf?: string };
-  /** `bare`: it names the session, and brings no credential along. */
+  /** `bare`: it names the session, and sends no credential. */
   logOut(answer: unknown): { path: string; body?: object; bare?: true };
 }
 

@@ -5,7 +5,7 @@ const ABOUT = `Curfew is a session authority: login, refresh, "is this session a
 
 Four API families stand side by side over one set of sessions (contracts 001 to 004), beside the product's own \`/v1\`. Log in through any, log out through any other.`;
 
-/** OpenAPI 3.1, written from the very rows that validate the requests. */
+/** OpenAPI 3.1, written from the rows that validate the requests. */
 export function describeApi(
   router: Router,
   server: string,
@@ -31,7 +31,7 @@ export function describeApi(
   });
 }
 
-/** Names the ways to say who calls; once for a router. */
+/** Declares the security schemes; once for a router. */
 export function registerSecurity(router: Router, cookieName: string): void {
   const { openAPIRegistry: registry } = router;
   registry.registerComponent('securitySchemes', 'bearer', {

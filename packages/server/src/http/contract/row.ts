@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { CallerRule } from '../../domain/caller-rule.ts';
 import { ENDED_WHY_EXAMPLE, endedWhy } from './shapes.ts';
 
-/** An answer of a row: its schema is what clients are promised, its example is shown in the page. */
+/** An answer of a row: its schema is the promise to clients, its example is shown in the page. */
 export interface Answer {
   description: string;
   content?: Record<
@@ -31,7 +31,7 @@ const problemSchema = z
   })
   .openapi('Problem');
 
-/** The problem answers of a row, by code; those of one status stand together. */
+/** The problem answers of a row, by code; codes of one status share an answer. */
 export function problems(...codes: ProblemCode[]): Record<number, Answer> {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) {
@@ -54,7 +54,7 @@ export function problems(...codes: ProblemCode[]): Record<number, Answer> {
   );
 }
 
-/** The same answers, of which "not authenticated" may say how the session ended. */
+/** These answers, where "not authenticated" may say how the session ended. */
 export function sayingWhy(answers: Record<number, Answer>): Record<number, Answer> {
   const problems = answers[401]?.content?.['application/problem+json'];
   if (!problems) throw new Error('the row has no answer 401');
@@ -70,8 +70,8 @@ export function sayingWhy(answers: Record<number, Answer>): Record<number, Answe
 }
 
 /**
- * The answers of an address that is a WebSocket: the upgrade, and the problems of a request that gets none.
- * @param description what comes over the WebSocket
+ * The answers of a WebSocket's address: the upgrade, and the problems of a request without one.
+ * @param description what the WebSocket carries
  */
 export function webSocket(description: string, ...codes: ProblemCode[]): Record<number, Answer> {
   return { 101: { description }, ...problems(...codes, 'upgrade_required') };
@@ -89,18 +89,18 @@ export function body<S extends z.ZodType>(schema: S, example: unknown, required 
   return { content: { 'application/json': { schema, example } }, required };
 }
 
-/** The body of a form, which RFC 7662 and RFC 7009 ask for. Never for a row that a cookie could speak for. */
+/** The body of a form, which RFC 7662 and RFC 7009 require. Never for a row that accepts a cookie. */
 export function form<S extends z.ZodType>(schema: S, example: unknown): FormBody<S> {
   return { content: { 'application/x-www-form-urlencoded': { schema, example } }, required: true };
 }
 
-/** One endpoint of the contract: `serveRow` acts upon it, the description is written from it. */
+/** One endpoint of the contract: `serveRow` enforces it, and the description is written from it. */
 export interface Row {
   method: 'get' | 'post' | 'patch' | 'delete';
-  /** Also any other method, and any path below: a proxy may pass on those of the request that it asks about. */
+  /** Also any other method and any path below: a proxy may pass on those of the request that it asks about. */
   anyMethod?: true;
   path: string;
-  /** Verb and noun: generated clients call it so. */
+  /** Verb and noun: generated clients use it as a method name. */
   operationId: string;
   tags: string[];
   summary: string;
@@ -110,7 +110,7 @@ export interface Row {
     params?: z.ZodObject;
     query?: z.ZodObject;
     body?: JsonBody | FormBody;
-    /** The handler is given the parameters as they came: its contract has words of its own for what is wrong with them. */
+    /** The handler gets the raw parameters, because its contract has its own errors for them. */
     asWritten?: true;
   };
   responses: Record<number, Answer>;
@@ -122,7 +122,7 @@ type Part<R, Name extends string> = R extends { request: Record<Name, infer S ex
     : z.output<S>
   : undefined;
 
-/** What a row reads of a request. */
+/** The input of a row. */
 export interface InputOf<R extends Row> {
   params: Part<R, 'params'>;
   query: Part<R, 'query'>;

@@ -22,7 +22,7 @@ interface Asked<R extends Row> {
   family: Family;
   caller: CallerOf<R['caller']>;
   input: InputOf<R>;
-  /** Where the request comes from, as the log keeps it. @param note what the caller wants to be read beside it */
+  /** The request's origin, as stored in the log. @param note the caller's note for readers of the log */
   context: (note?: string) => RequestContext;
 }
 
@@ -51,7 +51,7 @@ export function serveRow<R extends Row>(
       const answered = input.ok
         ? await handler({ c, world, family, caller, input: input.value, context })
         : await fail(input.fault);
-      // It may be the administrator's own session that has ended.
+      // The administrator's own session may have ended.
       if (caller.kind === 'administrator' && row.method !== 'get')
         for (const deletion of await deletionsIfOver(c)) answered.headers.append('set-cookie', deletion);
       return answered;
@@ -65,7 +65,7 @@ export function serveRow<R extends Row>(
 
 export const createRouter = (): Router => new OpenAPIHono<HonoEnvironment>();
 
-/** Serves all of a family: its rows go into the description, their handlers onto their paths. */
+/** Registers a family: its rows in the description, their handlers at their paths. */
 export function serveFamily(router: Router, family: Family): void {
   for (const { row, answer } of family.endpoints) {
     const { caller, anyMethod, ...described } = row;
@@ -78,7 +78,7 @@ export function serveFamily(router: Router, family: Family): void {
   }
 }
 
-/** What in the address of a request is no text, by the name of the parameter: the router would put something else there. */
+/** The parameter of a request's address that is not valid text: the router would replace parts of it. */
 function addressFault(c: Call, row: Row): InputFault | null {
   const { params, query } = row.request ?? {};
   if (params) {
@@ -88,6 +88,6 @@ function addressFault(c: Call, row: Row): InputFault | null {
         return { field: name.slice(1, -1), message: 'must be UTF-8', kind: 'malformed' };
   }
   if (!params && !query) return null;
-  // A proxy that asks passes its client's own query on, in any encoding.
+  // A proxy passes its client's own query on, in any encoding.
   return queryTextFault(c, row.anyMethod ? Object.keys(parametersOf(row)) : undefined);
 }

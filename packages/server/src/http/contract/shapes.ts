@@ -5,9 +5,9 @@ import type * as userWire from '@curfew/protocol/wire/user';
 import { z } from '@hono/zod-openapi';
 import { sid, text, userId, whole } from '../../actions/fields.ts';
 
-/* Shapes that several rows share; what callers write is in actions/fields.ts. Instants are ISO 8601 in UTC. */
+/* Shapes that several rows share; the input's are in actions/fields.ts. Instants are ISO 8601 in UTC. */
 
-/** How many a page of a list has. */
+/** The size of a page of a list. */
 export const pageSize = whole(1, 1000).default(100);
 
 export const device = z
@@ -106,7 +106,7 @@ export const VIEW_EXAMPLE = {
   idle_expires_at: '2026-11-27T12:34:56.000Z',
 };
 
-/** What a logout answers. */
+/** The answer to a logout. */
 export const logout = z
   .object({
     ended: z.number().int().describe('Sessions ended; when `more` is true, at least this many.'),
@@ -133,7 +133,7 @@ export const LOGOUT_EXAMPLE = {
   waited_out: 0,
 };
 
-/** What a logout would end, when it was only asked. */
+/** The answer to a logout with `dry_run`. */
 export const preview = z
   .object({
     dry_run: z.literal(true),
@@ -147,7 +147,7 @@ export const dryRun = z
   .optional()
   .describe('Ends nothing, and answers how many sessions would end, with a sample.');
 
-/** How a session ended that a genuine credential belongs to. */
+/** How the session of a genuine credential ended. */
 export const endedWhy = z
   .object({
     reason: z.enum(END_REASONS),

@@ -7,8 +7,8 @@ import { readTarget } from './target.ts';
 
 /**
  * A listener for node:http around a fetch handler, with the quick check before it.
- * @param ownProcess lets the adapter put its lighter Request and Response in the place of the global ones: a third of
- *   the time of a small request, but not ours to do in somebody else's process
+ * @param ownProcess lets the adapter replace the global Request and Response by lighter ones: a third of the time of a small
+ * request, but not allowed in another program's process
  */
 export function createNodeListener(
   fetch: (request: Request, connection?: Connection) => Response | Promise<Response>,
@@ -24,7 +24,7 @@ export function createNodeListener(
     if (target === null) return refuseTarget(res);
     req.url = target.url;
     if (quickCheck(req, res)) return;
-    // The adapter wants a whole address, and takes fewer hosts than there are. Nothing of ours reads this part of it.
+    // The adapter requires a complete URL, and accepts fewer hosts than exist. Nothing reads this part of it.
     req.headers.host = 'localhost';
     void ordinary(req, res);
   };

@@ -7,7 +7,7 @@ import { SECURITY_HEADERS, STRICT_TRANSPORT } from '../headers.ts';
 import type { RequestLog } from '../request-log.ts';
 import { identityHeaders } from '../v1/get-check.ts';
 
-/** A refusal as it goes over the wire, but for what each answer has of its own. */
+/** A refusal's wire format, without the parts that differ for each answer. */
 interface PreparedRefusal {
   headers: string[];
   cookies: string[];
@@ -15,9 +15,9 @@ interface PreparedRefusal {
 }
 
 /**
- * Answers `/v1/check` before the router, when memory can, whatever the method: the one route where a router's fifth of the time counts
- * (docs/decisions/0006). Everything else, and every doubt, goes the ordinary way, which gives the same answer.
- * @param ordinary the ordinary way, which the refusals are copied from
+ * Answers `/v1/check` from memory before the router, for any method: the one route where a router's fifth of the time counts
+ * (docs/decisions/0006). Every other request, and every doubt, takes the ordinary way, which gives the same answer.
+ * @param ordinary the ordinary way, whose refusals are copied
  * @returns whether it has answered
  */
 export function createQuickCheck(
@@ -26,10 +26,10 @@ export function createQuickCheck(
   requests: RequestLog,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { memory, config, system } = world;
-  /** Of all credentials in the header; a cookie's own refusal may delete it, or not. */
+  /** Of credentials in the header only; the refusal of a cookie may delete it, or not. */
   let ofHeader: PreparedRefusal | undefined;
   const preparing = new WeakSet<Over>();
-  /** Copies what the ordinary way answers to a credential that is over. */
+  /** Copies the ordinary refusal of a credential that is over. */
   const prepare = async (over: Over, via: 'authorization' | 'cookie', value: string): Promise<void> => {
     if (preparing.has(over)) return;
     preparing.add(over);
@@ -40,7 +40,7 @@ export function createQuickCheck(
     const all = [...answer.headers].filter(([name]) => name !== 'x-request-id' && name !== 'content-length');
     const cookies = all.filter(([name]) => name === 'set-cookie');
     const headers = all.filter(([name]) => name !== 'set-cookie');
-    // Not deleted: it was replaced, or the database could not say. The next answer may be another one.
+    // Not deleted: it was replaced, or the database could not say, and the next answer may differ.
     if (via === 'cookie' && cookies.length === 0) return void preparing.delete(over);
     const refusal: PreparedRefusal = { headers: headers.flat(), cookies: cookies.flat(), body };
     over.refusal = refusal;
@@ -54,7 +54,7 @@ export function createQuickCheck(
   };
   const fixed: string[] = [...SECURITY_HEADERS, ...(config.cookie.secure ? [STRICT_TRANSPORT] : [])].flat();
   return (req, res) => {
-    // With the slash: whatever a proxy appended is cut off there (target.ts).
+    // With the slash: a path appended by a proxy is cut off there (target.ts).
     if (req.url !== '/v1/check' && req.url !== '/v1/check/') return false;
     const { authorization, cookie, origin } = req.headers;
     // A page of a trusted origin gets more headers; of two credentials node would show only the first.
@@ -96,9 +96,9 @@ function saysTwice(rawHeaders: string[]): boolean {
 }
 
 /**
- * The text that memory knows a credential by. Only a text that was parsed and judged once is in memory, so here it need
- * not be parsed again; but memory holds cookies too, and a cookie's value is no bearer token. The cookie header goes
- * through the full reading: two cookies must be seen as two.
+ * The text by which memory knows a credential. Memory holds only texts that were parsed and judged once, so it is not parsed
+ * again; but it holds cookies too, and a cookie's value is no bearer token. The cookie header is read in full: two cookies must
+ * count as two.
  */
 function quickText(
   authorization: string | undefined,

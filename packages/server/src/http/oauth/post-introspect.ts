@@ -9,7 +9,7 @@ import { parseBearer, parseOpaque } from '../../domain/tokens.ts';
 import { form, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 
-/** RFC 7662 section 2.2. An answer about a credential that is not active has `active: false`; the other members are optional. */
+/** RFC 7662 section 2.2. For an inactive credential only `active: false` is required. */
 const introspection = z.object({
   active: z.boolean(),
   sid: z.string().optional(),
@@ -79,7 +79,7 @@ export const postIntrospect = serveRow(
     const { token, audience } = input.body;
     // A back end passes on what it was given, in a header or in a cookie.
     const credential = parseBearer(token) ?? parseOpaque('cookie', token);
-    // Before anything is looked at: what is said is no newer than this.
+    // Read first: the answer is no newer than this.
     const { epoch } = world.nodes.node;
     const known = credential ? await authenticateRemembered(world, credential, true, audience) : null;
     return c.json(known ? activeBody(known, world.config, epoch) : { active: false });
@@ -104,7 +104,7 @@ function activeBody(
     iat: seconds(session.createdAt),
     exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),
     iss: config.issuer,
-    // None where the application was taken out of the settings.
+    // Null where the application was removed from the settings.
     aud: audienceOf(config, session) ?? undefined,
     token_type: 'Bearer',
     username: session.user.email,

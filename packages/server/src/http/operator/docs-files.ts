@@ -3,7 +3,7 @@ import { refuse } from '../respond.ts';
 import { compressedFile, sendStatic, type StaticFile } from '../static-file.ts';
 import { readFile } from 'node:fs/promises';
 
-/* What the page of the description loads. */
+/* The files of the description's page. */
 
 const ASSETS = new URL('../../../assets/swagger-ui/', import.meta.url);
 const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true, validatorUrl: null });\n`;
@@ -18,7 +18,7 @@ const FILES: Record<string, () => Promise<StaticFile>> = {
 
 export function serveDocsFiles(router: Router): void {
   for (const [path, read] of Object.entries(FILES)) {
-    // Prepared when it is first asked for, and once.
+    // Prepared at the first request.
     let file: Promise<StaticFile> | undefined;
     router.get(path, async (c) => {
       try {

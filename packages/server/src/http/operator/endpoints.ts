@@ -6,7 +6,7 @@ import { getDescription } from './get-openapi-json.ts';
 import { getReadiness } from './get-readyz.ts';
 import { getPublicKeys } from './get-well-known-jwks-json.ts';
 
-/** What the operator and other programs ask: health, metrics, keys, the description of the API. */
+/** For operators and other programs: health, metrics, keys, the description of the API. */
 export const OPERATOR_ENDPOINTS: readonly Endpoint[] = [
   getHealth,
   getReadiness,

@@ -15,7 +15,7 @@ export const getMetrics = serveRow(
     summary: 'Prometheus metrics',
     description: 'From this machine itself, or with a service key.',
     caller: dependent([NOBODY, KEY], ({ ipAddress, header }) => {
-      // Through a proxy on this machine everybody would look local.
+      // Behind a proxy on this machine every client would look local.
       const forwarded = header('x-forwarded-for') ?? header('forwarded');
       const here = ipAddress === '127.0.0.1' || ipAddress === '::1';
       return here && forwarded === undefined ? NOBODY : KEY;

@@ -7,7 +7,7 @@ import type { Site } from '../environment.ts';
 
 const files = new WeakMap<Site, Promise<StaticFile>>();
 
-/** Written and compressed once, when it is first asked for. */
+/** Written and compressed once, at the first request. */
 function fileOf(site: Site): Promise<StaticFile> {
   let file = files.get(site);
   if (!file) {

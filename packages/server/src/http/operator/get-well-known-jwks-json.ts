@@ -19,6 +19,6 @@ export const getPublicKeys = serveRow(
       }),
     },
   },
-  // The one answer that may be cached: shorter than a new key is published before it signs.
+  // The only cacheable answer, for less time than a new key is published before it signs.
   ({ c, world }) => c.json(world.keys.publish(), 200, { 'cache-control': 'public, max-age=300' }),
 );

@@ -1,17 +1,17 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { World } from '../../world/world.ts';
 
-/** Why a WebSocket for notices was closed from here, or not opened. */
+/** Why this node closed a WebSocket for notices, or refused one. */
 export type Dropped = 'busy' | 'rate' | 'unread' | 'silent' | 'protocol';
 
-/** What Prometheus is told. No label ever holds a user, a session or a path with an id in it. */
+/** The metrics for Prometheus. No label holds a user, a session or a path with an id in it. */
 export interface Metrics {
   readonly contentType: string;
   text(): Promise<string>;
   request(method: string, route: string, status: number, seconds: number): void;
-  /** A check that memory answered before the router. */
+  /** Memory answered a check before the router. */
   quickCheck(): void;
-  /** A WebSocket for notices was closed from here, or not opened. */
+  /** This node closed a WebSocket for notices, or refused one. */
   noticesDropped(why: Dropped): void;
 }
 
@@ -129,7 +129,7 @@ export function createMetrics(world: World): Metrics {
   };
 }
 
-/** What this node hears of the others, and what follows the log. */
+/** The other nodes, as heard here, and the readers of the log. */
 function measureFollowing({ nodes, copies, readers }: World, registers: Registry[]): void {
   new Counter({
     name: 'curfew_messages_refused_total',

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { type StaticFile, staticFile } from '../static-file.ts';
 
-/* What `npm run build` has made of `web/`: read once, whole, so that pages and files of one build go together. */
+/* The output of `npm run build` for `web/`: read once and whole, so that pages and files of one build belong together. */
 
 const FOLDER = new URL('../../../assets/web/', import.meta.url);
 
@@ -72,10 +72,13 @@ const CODINGS = [
   ['br', 'br'],
   ['gzip', 'gz'],
 ] as const;
-/** What the build says of itself; it has no type above and so is not for the network. */
+/** The build's own description, which is not served: its type is missing above. */
 const DESCRIPTION = 'pages.json';
 
-/** Reads the built pages; null when they were not built. A build that is broken is an error. */
+/**
+ * Reads the built pages; null when they were not built.
+ * @throws Error for a broken build
+ */
 export function readBuilt(folder: URL = FOLDER): Built | null {
   let names: string[];
   try {

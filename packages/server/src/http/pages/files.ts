@@ -3,7 +3,7 @@ import { refuse } from '../respond.ts';
 import { sendStatic } from '../static-file.ts';
 import type { Built } from './built.ts';
 
-/** `GET /pages/<name>`: a file of the build by its name, out of a closed list. */
+/** `GET /pages/<name>`: a file of the build, from a closed list of names. */
 export function sendFile(c: Call, built: Built): Response {
   const file = built.content.get(c.req.param('file') ?? '');
   if (!file) return refuse(c, 'not_found');
@@ -11,7 +11,7 @@ export function sendFile(c: Call, built: Built): Response {
   return sendStatic(c, file);
 }
 
-/** The elements are loaded by pages of other origins; the file is the same for everybody. */
+/** Pages of other origins load the elements; the file is the same for everybody. */
 function openToAll(c: Call): void {
   c.header('cross-origin-resource-policy', 'cross-origin');
   const trusted = c.get('world').config.trustedOrigins.has(c.req.header('origin') ?? '');

@@ -13,7 +13,7 @@ import type { Built, PageTexts } from './built.ts';
 import { compact, type Markup, type PageCall, pageCall, sendPage } from './shell.ts';
 import { whyOver } from './why-over.ts';
 
-/* The login page. The form works as it stands; the script makes it quicker. */
+/* The login page. The form works without the script, which makes it faster. */
 
 export const AFTER_LOGIN = '/devices';
 
@@ -25,7 +25,7 @@ const FORM = form(
   }),
   {},
 );
-/** What the API takes. */
+/** The API's schema. */
 const CREDENTIALS = z.object({ email: field.login, password: field.password });
 
 type Fault = 'missing' | 'wrong' | 'tooMany' | 'crowded' | 'foreign' | 'failed';
@@ -38,7 +38,7 @@ export async function showLogin(c: Call, built: Built): Promise<Response> {
   const reason = c.req.query('reason');
   const given = reason === undefined ? null : sentence(call.texts, reason);
   const over = given === null ? await whyOver(call) : null;
-  // Kept in the page's own links: the cookie that told it is deleted with this answer.
+  // Kept in the page's own links: this answer deletes the cookie that showed it.
   const kept = over?.key ?? reason ?? null;
   return send(call, { next, why: given ?? over?.sentence ?? null, reason: kept, email: '', fault: null });
 }
@@ -55,7 +55,7 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
       STATUS[fault],
     );
   if (email === '' || password === '') return again('missing');
-  // What the API would call malformed is nobody's address or password.
+  // Input that the API would reject as malformed is nobody's address or password.
   const credentials = CREDENTIALS.safeParse({ email, password });
   if (!credentials.success) return again('wrong');
   try {
@@ -79,12 +79,12 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
   }
 }
 
-/** Where to go afterwards, when that is a page of this origin. */
+/** Where to go after the login, if that is a page of this origin. */
 export function nextOf(c: Call, given: string | undefined): string | null {
   return returnAddress(given, c.get('world').config.issuer);
 }
 
-/** By the cookie alone: a page is asked for by a browser. A database that does not answer leaves the form. */
+/** By the cookie only: browsers request pages without Authorization. If the database does not answer, the form stays. */
 async function isLoggedIn(c: Call): Promise<boolean> {
   try {
     return (await cookieCaller(c)) !== null;
@@ -94,10 +94,10 @@ async function isLoggedIn(c: Call): Promise<boolean> {
   }
 }
 
-/** What was typed, as far as it can be an address: HTML has no NUL, and nobody's address is longer. */
+/** The typed address, as far as it can be one: HTML has no NUL, and addresses have a maximum length. */
 const shownAgain = (email: string): string => email.replaceAll('\0', '').slice(0, 254);
 
-/** Only what we know is said, and in our words: an address can be made by anybody. */
+/** Only known reasons, in Curfew's words: anybody can write an address. */
 function sentence(texts: PageTexts, reason: string): string | null {
   return Object.hasOwn(texts.ended, reason) && reason !== 'idle_after' ? (texts.ended[reason] ?? null) : null;
 }
@@ -132,7 +132,7 @@ async function send(
   return sendPage(call, page, status ?? 200);
 }
 
-/** The form, element for element what `web/src/login/login-form.tsx` renders; a test compares them. */
+/** The form, element for element as `web/src/login/login-form.tsx` renders it; a test compares them. */
 function markup({ login }: PageTexts, { next, why, email, fault }: LoginView): Markup {
   const described = fault === null ? '' : html` aria-describedby="fault"`;
   return html`<section class="card">

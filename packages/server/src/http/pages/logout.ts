@@ -14,7 +14,7 @@ import type { Built } from './built.ts';
 import { nextOf } from './login.ts';
 import { compact, type PageCall, pageCall, sendPage } from './shell.ts';
 
-/* A page with a form, without a script: no address that is merely visited logs anybody out. */
+/* A page with a form, without a script: merely visiting an address logs nobody out. */
 
 const FORM = form(z.object({ csrf: z.string().default(''), next: z.string().optional() }), {});
 
@@ -38,7 +38,7 @@ export async function takeLogout(c: Call, built: Built): Promise<Response> {
     next = nextOf(c, input.ok ? input.value.next : undefined);
     const caller = await cookieCaller(c);
     if (!caller) return await nothingToDo(call);
-    // Sent from elsewhere: the question is asked instead.
+    // Sent from another site: the page asks instead.
     const world = c.get('world');
     const context = contextOf(c, 'cookie');
     if (!passesCsrf(world, factsOf(c), caller, input.ok ? input.value.csrf : '')) {

@@ -13,14 +13,14 @@ import { AFTER_LOGIN, showLogin, takeLogin } from './login.ts';
 import { showLogout, takeLogout } from './logout.ts';
 import { pageCall, sendPage } from './shell.ts';
 
-/* The pages: log in, my devices, log out. They are no part of the contract, and do nothing that it does not offer. */
+/* The pages: log in, my devices, log out. They are not part of the contract, and do nothing beyond it. */
 
-/** What the pages read from their addresses. A link to them may carry more. */
+/** The parameters that the pages read. A link to them may carry more. */
 const PARAMETERS = ['lang', 'next', 'reason'];
 
 export function servePages(router: Router, world: World): void {
   if (!world.config.pages) return;
-  // Read when the first page is asked for: most processes of a fleet never show one.
+  // Read at the first page: most processes of a fleet never serve one.
   let built: Built | null | undefined;
   const withBuilt =
     (answer: (c: Call, built: Built) => Promise<Response> | Response) =>
@@ -43,7 +43,7 @@ export function servePages(router: Router, world: World): void {
     '/devices',
     withBuilt((c, files) => showApplication(c, files, 'devices')),
   );
-  // Which of its pages it is, the script says. Who is no administrator is told so by the API.
+  // The script decides which page it shows. The API refuses users who are no administrators.
   for (const path of ['/admin', '/admin/*'])
     router.get(
       path,
@@ -53,8 +53,8 @@ export function servePages(router: Router, world: World): void {
 }
 
 /**
- * A page that its script makes, for whoever is logged in. It holds nothing of the user: the script asks the API. Others
- * are sent to the login, which says why if they were logged in before.
+ * A page that its script renders, for logged-in users. It holds none of the user's data: the script asks the API. Others are sent
+ * to the login, which says why their session ended.
  */
 async function showApplication(
   c: Call,
@@ -65,13 +65,13 @@ async function showApplication(
   const from = presented(c);
   let loggedIn = true;
   try {
-    // Not deleted here when it is dead: by it the login page tells why the session is over, and deletes it then.
+    // A dead cookie is not deleted here: the login page uses it to say why the session ended, and deletes it then.
     loggedIn =
       from.via === 'cookie' &&
       from.credential !== null &&
       (await authenticate(c.get('world'), from.credential, true)) !== null;
   } catch (error) {
-    // The script will find out when the database answers again, and says so until then.
+    // The script retries until the database answers, and says so meanwhile.
     faultOf(c, error);
   }
   if (!loggedIn) {
@@ -79,7 +79,7 @@ async function showApplication(
     return c.redirect(`/login?${new URLSearchParams({ next: here }).toString()}`, 303);
   }
   const { page } = call.texts;
-  // Shown when no script has come after a while: none is allowed, or it was lost on the way.
+  // Shown when no script has started after a while: none is allowed, or it was lost on the way.
   const content = html`<p class="quiet" aria-live="polite">${page.loading}</p><p class="notice late">${page.needsScript} <a href="/logout">${page.logOut}</a></p>`;
   const state = { administration: 'administration' in built.pages };
   return sendPage(call, {

@@ -4,7 +4,7 @@ import { chooseLanguage } from '../../domain/language.ts';
 import type { Call } from '../environment.ts';
 import type { Built, PageTexts } from './built.ts';
 
-/** Scripts, styles, pictures and connections of our own alone, nothing inline, no frames. */
+/** Scripts, styles, images and connections of this origin only, nothing inline, no frames. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -21,7 +21,7 @@ const THEME_COOKIE = 'curfew_theme';
 const YEAR_SECONDS = 31_536_000;
 const FALLBACK = 'en';
 
-/** A request for a page: what was built, and the language it is answered in. */
+/** A request for a page: the build, and the language of the answer. */
 export interface PageCall {
   c: Call;
   built: Built;
@@ -29,7 +29,7 @@ export interface PageCall {
   texts: PageTexts;
 }
 
-/** The language: of the address (`?lang=`, which is kept), of an earlier choice, of the browser, English. */
+/** The language: from the address (`?lang=`, which is kept), an earlier choice, the browser, or English. */
 export function pageCall(c: Call, built: Built): PageCall {
   const names = Object.keys(built.languages);
   const asked = c.req.query('lang');
@@ -49,19 +49,19 @@ export function pageCall(c: Call, built: Built): PageCall {
 export type Markup = ReturnType<typeof html>;
 
 interface Page {
-  /** Which script runs; none is needed by pages that are complete as they are. */
+  /** The script to run; pages that are complete without one need none. */
   script: string | null;
   title: string;
-  /** What stands in `#page`. */
+  /** The content of `#page`. */
   content: Markup;
-  /** For the script: anything that JSON can say. */
+  /** Data for the script, as JSON. */
   state?: Record<string, unknown>;
-  /** Parameters of the address to be kept when the language is changed. */
+  /** Parameters of the address to keep when the language changes. */
   keep?: Record<string, string | null>;
   width?: 'narrow' | 'wide' | 'full';
 }
 
-/** A whole page. */
+/** Returns a whole page. */
 export async function sendPage(
   call: PageCall,
   page: Page,
@@ -69,7 +69,7 @@ export async function sendPage(
 ): Promise<Response> {
   const { c, built, texts } = call;
   c.header('content-security-policy', POLICY);
-  // A form of ours says where it comes from (under "no-referrer" its Origin would be null); nobody else is told.
+  // Curfew's own forms send their origin ("no-referrer" would make it null); others get none.
   c.header('referrer-policy', 'same-origin');
   c.header('content-language', texts.tag);
   const files = (page.script === null ? undefined : built.pages[page.script]) ?? built.page;
@@ -120,7 +120,7 @@ function languageLinks({ built, language, texts }: PageCall, keep: Record<string
   return html`<nav aria-label="${texts.page.language}"><ul class="languages">${links}</ul></nav>`;
 }
 
-/** Of use with a script alone, which shows it. */
+/** Useful with a script only, which shows it. */
 function themeSwitch({ page }: PageTexts): Markup {
   const choices = [
     ['', page.themeSystem],
@@ -133,12 +133,12 @@ function themeSwitch({ page }: PageTexts): Markup {
   )}</fieldset>`;
 }
 
-/** JSON that cannot end the element it stands in. */
+/** JSON that cannot end its element. */
 function jsonInHtml(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
 }
 
-/** Markup without the line breaks between its elements, as Preact would have made it. What is filled in has no `<`. */
+/** Markup without line breaks between elements, as Preact renders it. Inserted values contain no `<`. */
 export async function compact(markup: Markup): Promise<Markup> {
   return raw(
     String(await markup)

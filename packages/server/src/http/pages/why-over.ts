@@ -4,7 +4,7 @@ import { presented } from '../callers.ts';
 import type { PageTexts } from './built.ts';
 import type { PageCall } from './shell.ts';
 
-/** What was done to the account or to the session, by the name of its sentence in `web/languages`. */
+/** Acts on the account or the session, by the name of their sentence in `web/languages`. */
 const BY_REASON: Partial<Record<SessionEnd['reason'], string>> = {
   idle_timeout: 'idle',
   absolute_timeout: 'expired',
@@ -17,7 +17,7 @@ const BY_REASON: Partial<Record<SessionEnd['reason'], string>> = {
   renewed: 'replaced',
   refresh_replay: 'replay',
 };
-/** Where the reason is a logout and nothing more: whose. */
+/** For a plain logout: whose it was. */
 const BY_WHOM: Record<SessionEnd['by'], string> = {
   self: 'you',
   other_device: 'other_device',
@@ -26,15 +26,12 @@ const BY_WHOM: Record<SessionEnd['by'], string> = {
   system: 'unknown',
 };
 
-/** The name of the sentence for an ending; `web/src/session/ended.ts` has the same for pages that are open. */
+/** The name of the sentence for an ending; `web/src/session/ended.ts` has the same for open pages. */
 export function endedKey({ reason, by }: SessionEnd): string {
   return BY_REASON[reason] ?? BY_WHOM[by];
 }
 
-/**
- * Why the session of the cookie that came along is over, in words and by the sentence's name; null when there is none to
- * speak of.
- */
+/** Why the session of the request's cookie ended, as a sentence and its name; null when there is nothing to say. */
 export async function whyOver({
   c,
   texts,

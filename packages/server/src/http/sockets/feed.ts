@@ -18,23 +18,26 @@ import { readCredential } from '../../domain/presented.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { upgradeAnswered } from './upgrade-answers.ts';
 
-/** What a verifier says is short; batches of activity are the longest. */
+/** A verifier's messages are short; batches of activity are the longest. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** A verifier that has left so much unread cannot keep up: it is dropped and waited out, and begins anew. Without a word: it would wait behind what is unread. */
+/**
+ * A verifier with this much unread cannot keep up: it is dropped, waited for, and begins anew. Without a close frame, which would
+ * queue behind the unread bytes.
+ */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
-/** Between pieces of a snapshot no more than this is left unread. */
+/** Before the next piece of a snapshot, at most this much may be unread. */
 const SNAPSHOT_UNREAD_BYTES = 512 * 1024;
 const HELLO_MS = 5000;
-/** A verifier renews four times in a lease. One that is silent for so many leases is gone. */
+/** A verifier renews four times in a lease. One that is silent for this many leases is gone. */
 const SILENT_LEASES = 5;
-/** The longest ago that a verifier's word of a session's use is believed. */
+/** The oldest use of a session that a verifier may report. */
 const USED_AGO_MS = 600_000;
 
 /** The verifiers that are connected to this process. */
 interface Feeds {
   /** Answers `GET /v1/feed` with `Upgrade: websocket`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Closes every feed: the node is going away. */
+  /** Closes every feed, because the node stops. */
   close(): void;
 }
 
@@ -71,7 +74,7 @@ export function createFeeds(world: World): Feeds {
   };
 }
 
-/** One verifier's connection, from its hello to its end. @returns closes it because the node goes away */
+/** One verifier's connection, from its hello to its end. @returns a function that closes it because the node stops */
 function serveFeed(world: World, ws: WebSocket, address: string | null): () => void {
   const { config, system, keys } = world;
   const { node } = world.nodes;
@@ -83,19 +86,19 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   let freshAsOfMs: number | null = null;
   let unfollow = (): void => undefined;
 
-  /** Every verifier is given the same message object, so it is written out once. */
+  /** Every verifier gets the same message object, so it is encoded once. */
   const send = (message: NodeMessage): void => {
     if (ws.readyState !== ws.OPEN) return;
     try {
       ws.send(written(message));
     } catch (error) {
-      // It lacks this message: on its next connection it begins anew.
+      // The verifier lacks this message: on its next connection it begins anew.
       ws.terminate();
       throw error;
     }
     if (ws.bufferedAmount > MAX_UNREAD_BYTES) {
       log.warn({ unread: ws.bufferedAmount }, 'a verifier does not keep up and is dropped');
-      // A closing handshake would stand behind everything that is not read.
+      // A closing handshake would queue behind the unread bytes.
       ws.terminate();
     }
   };
@@ -120,7 +123,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       epoch,
     });
     showKeys();
-    // First every ending from now on, then what there is: so none falls between the two.
+    // First every ending from now on, then the snapshot, so that none is lost between the two.
     const joined = node.publisher.join(send);
     feed = joined;
     const { seq } = node.publisher;
@@ -128,7 +131,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     for (const part of node.replica.parts()) {
       send(partMessage(part));
       parts++;
-      // Others want their renewals meanwhile.
+      // Other verifiers need their renewals meanwhile.
       await new Promise((next) => setImmediate(next));
       while (ws.bufferedAmount > SNAPSHOT_UNREAD_BYTES && ws.readyState === ws.OPEN) await pause(system, 5);
       if (ws.readyState !== ws.OPEN) return;
@@ -178,7 +181,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   }
 
   const helloCame = later(system, HELLO_MS, () => close(FEED_CLOSED.protocol, 'no hello'));
-  // A connection that is half open says nothing and does not end.
+  // A half-open connection sends nothing and does not end.
   const unwatch = system.every(config.leaseMs, () => {
     if (system.monotonicMs() - heardMs > Math.max(SILENT_LEASES * config.leaseMs, HELLO_MS)) ws.terminate();
   });

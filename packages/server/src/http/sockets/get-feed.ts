@@ -15,6 +15,6 @@ export const getFeed = serveRow(
     caller: serviceKey(null),
     responses: webSocket('The feed, as a WebSocket: say `hello` first.', 'not_authenticated'),
   },
-  // Upgrades are answered before the router: this request asks for none.
+  // The router sees no upgrades: this request asks for none.
   ({ c }) => refuse(c, 'upgrade_required'),
 );

@@ -21,6 +21,6 @@ export const getNotices = serveRow(
       'unavailable',
     ),
   },
-  // Upgrades are answered before the router: this request asks for none.
+  // The router sees no upgrades: this request asks for none.
   ({ c }) => refuse(c, 'upgrade_required'),
 );

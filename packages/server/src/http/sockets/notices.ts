@@ -21,18 +21,18 @@ import { refuseUpgrade } from './refuse-upgrade.ts';
 import { upgradeAnswered } from './upgrade-answers.ts';
 import { RETRY_AFTER } from '../respond.ts';
 
-/** A device has nothing to say. */
+/** Devices send nothing. */
 const MAX_MESSAGE_BYTES = 1024;
-/** A device that has left so much unread does not read: it is dropped, and learns what it missed when it comes back. */
+/** A device with this much unread is dropped, and learns what it missed when it reconnects. */
 const MAX_UNREAD_BYTES = 64 * 1024;
-/** How long whoever was told to close may take to say so as well. */
+/** How long the other end may take to answer a close frame. */
 const CLOSE_MS = 10_000;
-/** The same when this process ends. */
+/** How long when this process ends. */
 const LAST_CLOSE_MS = 3000;
 const PING_MS = 30_000;
-/** Sockets are pinged in so many groups, one after the other, so that ten thousand are not pinged at once. */
+/** Sockets are pinged in this many groups in turn, so that ten thousand are not pinged at once. */
 const PING_GROUPS = 30;
-/** Handshakes that ask the database at a time: thousands that come at once must leave it to logouts. */
+/** Handshakes that ask the database at a time, so that thousands at once leave it to logouts. */
 const ASKING = 4;
 const WAITING = 2000;
 
@@ -40,13 +40,13 @@ const WAITING = 2000;
 interface Notices {
   /** Answers `GET /v1/notices` with `Upgrade: websocket`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Closes every socket: the node is going away. */
+  /** Closes every socket, because the node stops. */
   close(): void;
 }
 
-/** Whoever sends too long a message has broken the same rule as whoever sends any. */
+/** A message that is too long breaks the rule that any message breaks. */
 class Socket extends WebSocket {
-  /** Nothing was heard since the last ping. */
+  /** No answer since the last ping. */
   silent = false;
   override close(code?: number, why?: string | Buffer): void {
     super.close(code === TOO_LONG ? NOTICES_CLOSED.protocol : code, why);
@@ -83,7 +83,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     socket.send(JSON.stringify(notice));
     if (socket.bufferedAmount <= MAX_UNREAD_BYTES) return;
     drop(socket, 'unread', NOTICES_CLOSED.busy);
-    // The close stands behind what is not read. It is there for whoever begins to read after all.
+    // The close frame queues behind unread bytes, for a client that reads them after all.
     later(system, LAST_CLOSE_MS, () => socket.terminate());
   };
 
@@ -111,14 +111,14 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     });
   }
 
-  /** @returns who may listen; whose session is over already, which only a credential of ours is told; or why not */
+  /** @returns the listener; or how the session of a genuine credential ended; or the refusal */
   async function admit(request: IncomingMessage): Promise<LiveSession | EndedSession | Refused> {
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
     if (closing) return 'unavailable';
     if (!offered.includes(NOTICES_PROTOCOL)) return 'invalid_request';
     const from = presentedBy(request, offered, config.cookie.name);
     const { origin } = request.headers;
-    // A page of anybody's can open a WebSocket to us, and its browser sends the cookie along.
+    // Any page can open a WebSocket, and its browser sends the cookie along.
     if (origin === undefined ? from?.via === 'cookie' : !isOwnOrTrusted(origin, request.headers.host))
       return 'forbidden';
     if (!from?.credential) return 'not_authenticated';
@@ -141,7 +141,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
 
   function serve(socket: Socket, session: LiveSession): void {
     const { sid, userId } = session;
-    // Opened first and refused then: only so does a browser get to see the code.
+    // Accepted first and closed then: only so does a browser get the code.
     if (open >= config.notices.perNode || board.of(userId) >= config.notices.perUser)
       return drop(socket, 'busy', NOTICES_CLOSED.busy);
     const group = groups[next++ % PING_GROUPS] as Set<Socket>;
@@ -194,7 +194,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
         if (sockets.length > 0) setImmediate(closeSome);
       };
       closeSome();
-      // Whoever does not answer must not keep this process.
+      // A peer that does not answer must not keep this process alive.
       later(system, LAST_CLOSE_MS, () => {
         for (const those of groups) for (const socket of those) socket.terminate();
       });
@@ -207,14 +207,14 @@ type Refused = 'invalid_request' | 'not_authenticated' | 'forbidden' | 'unavaila
 
 const CHANGED: Notice = { type: 'sessions.changed' };
 
-/** A socket that breaks says so by its `close`. */
+/** A broken socket emits `close`. */
 const ignore = (): void => undefined;
 
 function heard(this: WebSocket): void {
   (this as Socket).silent = false;
 }
 
-/** The Authorization header counts, else a token that is offered as a subprotocol, else the cookie. Never the address. */
+/** Reads the credential: the Authorization header, else a token offered as a subprotocol, else the cookie. Never the address. */
 function presentedBy(
   request: IncomingMessage,
   offered: readonly string[],
@@ -233,7 +233,7 @@ function presentedBy(
   return from.via === 'none' ? null : from;
 }
 
-/** So many in a second, evenly filled up. @returns takes one; false when there is none */
+/** A token bucket. @returns takes one; false when there is none */
 function bucket(perSecond: number, nowMs: () => number): () => boolean {
   let left = perSecond;
   let atMs = nowMs();
@@ -247,14 +247,14 @@ function bucket(perSecond: number, nowMs: () => number): () => boolean {
   };
 }
 
-/** Lets so many pieces of work run at a time, and so many wait; of the next one it says that it is full. */
+/** Runs this many pieces of work at a time and queues this many; for the next one it reports that it is full. */
 function gate(atATime: number, mostWaiting: number): <T>(work: () => Promise<T>) => Promise<T | 'full'> {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (work) => {
     if (running >= atATime) {
       if (waiting.length >= mostWaiting) return 'full';
-      // Whoever ends hands its place over.
+      // Work that ends passes its place on.
       await new Promise<void>((go) => waiting.push(go));
     } else running++;
     try {

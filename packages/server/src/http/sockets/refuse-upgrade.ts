@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { upgradeAnswered } from './upgrade-answers.ts';
 import { type ProblemCode, problem } from '@curfew/protocol/errors';
 
-/** The problem that answers a request that asked for a WebSocket and gets none; the connection ends with it. */
+/** Answers a request for a WebSocket with a problem, and ends the connection. */
 export function refuseUpgrade(
   socket: Duplex,
   code: ProblemCode,
@@ -11,7 +11,7 @@ export function refuseUpgrade(
   cookies: string[] = [],
 ): void {
   socket.on('error', () => socket.destroy());
-  // The other end may keep its half open, and no timeout of HTTP ends a connection that was to be upgraded.
+  // The peer may keep its half open, and HTTP's timeouts do not apply to a connection that asked for an upgrade.
   socket.once('finish', () => socket.destroy());
   const body = JSON.stringify(problem(code));
   const { status } = problem(code);

@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream';
 
-/* Whoever answers an upgrade says so here: its connection leaves node:http, and the router never sees the request. */
+/* Reports the answer to an upgrade request: its connection leaves node:http, and the router never sees it. */
 
 const waiting = new WeakMap<Duplex, (status: number | null) => void>();
 
-/** Hears once how the request on this connection was answered; null when it was left without an answer of ours. */
+/** Called once with the status of the answer; null when Curfew did not answer. */
 export function onUpgradeAnswered(socket: Duplex, hear: (status: number | null) => void): void {
   waiting.set(socket, hear);
   socket.once('close', () => upgradeAnswered(socket, null));

@@ -12,17 +12,17 @@ import { readTarget } from '../node-http/target.ts';
 
 /** The WebSockets of this process. */
 interface Upgrades {
-  /** Answers a request with `Upgrade`; one that asks for no WebSocket of ours as if it had not asked. */
+  /** Answers a request with `Upgrade`; if it is for no WebSocket of Curfew, as if it had none. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Closes all of them: the node is going away. */
+  /** Closes all of them, because the node stops. */
   close(): void;
 }
 
 const PATHS = ['/v1/feed', '/v1/notices'] as const;
 
 /**
- * The path of the WebSocket that a request asks for, or null: `Upgrade` is then to be ignored (RFC 9110, section 7.8), as it is
- * in HTTP/1.0. Proxies send it with whatever they ask when their client asked for a WebSocket of somebody else.
+ * The path of the WebSocket that a request asks for, or null: `Upgrade` is then ignored (RFC 9110 section 7.8), as in HTTP/1.0.
+ * Proxies send it with whatever they ask when their client wants another program's WebSocket.
  */
 export function webSocketPath(request: IncomingMessage): (typeof PATHS)[number] | null {
   const { method, httpVersion, headers } = request;
@@ -35,7 +35,7 @@ export function webSocketPath(request: IncomingMessage): (typeof PATHS)[number] 
 export function createUpgrades(world: World, metrics: Metrics): Upgrades {
   const byPath = { '/v1/feed': createFeeds(world), '/v1/notices': createNotices(world, metrics) };
   const addressOf = createAddressReader(world.config.trustedProxies);
-  /** As every other request, so that refused ones leave a trace. */
+  /** Like every other request, so that refused ones leave a trace. */
   const logAnswer = (request: IncomingMessage, socket: Duplex, path: string): void => {
     const startedMs = world.system.monotonicMs();
     const { headers } = request;
@@ -50,7 +50,7 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
       if (status === 401 || status === 403) noteRefused(request, ip_address, status);
     });
   };
-  /** Whose credential came with it is noted where memory knows: of a cookie that another site's page made a browser send. */
+  /** The refusal names the user of the credential where memory knows it: a browser sends the cookie for another site's page. */
   const noteRefused = (request: IncomingMessage, ipAddress: string | null, status: 401 | 403): void => {
     const { authorization, cookie, 'user-agent': userAgent = '' } = request.headers;
     const from = readCredential(authorization, cookie, world.config.cookie.name);
@@ -83,15 +83,15 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
   };
 }
 
-/** What node:http notes on a connection. */
+/** The properties that node:http sets on a connection. */
 interface NodeState {
   server?: Server;
   _httpMessage?: ServerResponse | null;
 }
 
 /**
- * Gives a connection back to its server, as if the request had not had `Upgrade`: node:http has let go of it, with the
- * body unread. Documented for connections of every kind: https://nodejs.org/api/http.html#event-connection
+ * Returns a connection to its server, as if the request had no `Upgrade`: node:http has released it with the body unread.
+ * Documented for connections of every kind: https://nodejs.org/api/http.html#event-connection
  */
 function handBack(request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const { server, _httpMessage: unanswered } = socket as Socket & NodeState;

@@ -16,7 +16,7 @@ import { postPassword } from './post-password.ts';
 import { postRefresh } from './post-refresh.ts';
 import { postSessionConfirm } from './post-session-confirm.ts';
 
-/** The product's own API, with everything else that answers problem details. */
+/** `/v1`, with everything else that answers problem details. */
 export const V1: Family = {
   name: 'v1',
   grant: 'bearer',

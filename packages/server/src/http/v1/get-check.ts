@@ -9,7 +9,7 @@ import { serveRow } from '../contract/serve-row.ts';
 import { refuse } from '../respond.ts';
 import { deleteDeadCookie } from '../session-cookie.ts';
 
-/** Who it is, for whoever asked: always all of them, so that a proxy overwrites what a client may have sent. */
+/** The caller's identity, for the proxy: always all headers, so that the proxy overwrites a client's forgeries. */
 export function identityHeaders(session: LiveSession): [string, string][] {
   return [
     ['Curfew-Subject', String(session.userId)],

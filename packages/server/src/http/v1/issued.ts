@@ -26,7 +26,7 @@ export const ISSUED_EXAMPLE = {
   expires_in: 300,
 };
 
-/** The answer to a login or a refresh. A cookie's value is not in it: it travels in Set-Cookie alone. */
+/** The answer to a login or a refresh. It never holds a cookie's value, which is only in Set-Cookie. */
 export function issuedBody({ session, tokens }: StartedSession): Record<string, unknown> {
   const { access, refresh: refreshToken, session: sessionToken } = tokens;
   return {
@@ -40,7 +40,7 @@ export function issuedBody({ session, tokens }: StartedSession): Record<string, 
   };
 }
 
-/** The same with its CSRF token, where the session was opened with a cookie. */
+/** The answer with the CSRF token, where the session is in a cookie. */
 export function startedBody(started: StartedSession): Record<string, unknown> {
   const { cookie } = started.tokens;
   return { ...issuedBody(started), ...(cookie === undefined ? {} : { csrf_token: csrfToken(cookie) }) };

@@ -5,7 +5,7 @@ import { giveCookie } from '../session-cookie.ts';
 import { startedBody } from './issued.ts';
 
 /**
- * Answers with the session that took the place of the one that asked.
+ * Answers with the session that replaced the caller's.
  * @param field the input that has the password
  */
 export function answerRenewal(c: Call, renewal: Renewal, field: string): Response {

@@ -84,7 +84,7 @@ function badInput(c: Call, fault: InputFault): Response {
 
 const NOT_AUTHENTICATED = { message: 'Not authenticated', code: 'NOT_AUTHENTICATED' };
 
-/** No live session: with a header the envelope, with a cookie contract 004's detail, with neither a body for both. */
+/** No live session: with a header the envelope, with a cookie contract 004's detail, otherwise a body for both. */
 function notAuthenticated(c: Call): Response {
   const { via } = presented(c);
   if (via === 'header') return answer(c, 401, NOT_AUTHENTICATED);

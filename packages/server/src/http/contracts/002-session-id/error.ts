@@ -5,7 +5,7 @@ import { json } from '../../contract/row.ts';
 import type { Call } from '../../environment.ts';
 import { type Fault, RETRY_AFTER } from '../../respond.ts';
 
-/* Contract 002. The session token travels in the query of its logout: nothing here may log or repeat the query. */
+/* Contract 002. Its logout has the session token in the query, so nothing here may log or repeat the query. */
 
 const plainError = z.object({ error: z.string(), path: z.string(), timestamp: z.string() });
 export const plain = (description: string, error: string, path: string) =>

@@ -8,7 +8,6 @@ interface LoginAnswer {
   data: { userId: number; sessionToken: string };
 }
 
-/** Contract 002. */
 export const SESSION_ID: Family = {
   name: 'session-id',
   grant: 'session',

@@ -43,7 +43,7 @@ export const postLogout = serveRow(
     const { sessionId = '' } = input.query;
     if (userId === null || sessionId === '') return parametersRequired(c);
     const token = parseOpaque('session', sessionId);
-    // What has not the form of a token never was one, and no node can take it for alive.
+    // A text without the form of a token never was one, and no node can hold it for alive.
     const settled = token && (await logOutByToken(world, token, Number(userId), context()));
     if (!settled?.ended) return error(c, 404, 'Session not found or already expired');
     await clearIfOver(c);

@@ -5,7 +5,6 @@ import { postLogin } from './post-login.ts';
 import { postLogout } from './post-logout.ts';
 import { postRefresh } from './post-refresh.ts';
 
-/** Contract 003. */
 export const TOKEN: Family = {
   name: 'token',
   grant: 'opaque',

@@ -4,7 +4,6 @@ import { json } from '../../contract/row.ts';
 import type { Call } from '../../environment.ts';
 import { type Fault, RETRY_AFTER } from '../../respond.ts';
 
-/* Contract 003. */
 
 export const says = (description: string, text: string) =>
   json(description, z.object({ message: z.string() }), { message: text });

@@ -4,7 +4,7 @@ import type { Call } from '../../environment.ts';
 
 /* Contract 004: the session in a cookie. Its paths are those of contract 001, and its errors carry `detail`. */
 
-/** What a session is opened as that a cookie keeps. */
+/** The terms of a session that is kept in a cookie. */
 export const COOKIE = { contract: 'cookie', grant: 'cookie' } as const;
 
 export const detail = z.object({ detail: z.object({ error_code: z.string(), message: z.string() }) });

@@ -24,7 +24,6 @@ export async function logOutCookie(c: Call, world: World, session: LiveSession):
   return c.json({ message: 'Logout successful' }, 200, propagationHeader(c, settled));
 }
 
-/** Its refusals. */
 export function onCookieLogoutFault(c: Call, fault: Fault): Response {
   if (typeof fault === 'object') return invalidScope(c);
   switch (fault) {
