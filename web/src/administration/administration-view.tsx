@@ -15,20 +15,20 @@ import { UsersView } from './users-view.tsx';
 interface AdministrationViewProps {
   api: Api;
   session: ReadonlySignal<CurrentSession | null>;
-  /** The session is over: nothing else is to be shown. */
+  /** The session has ended: nothing else is shown. */
   over: ReadonlySignal<LoggedOut | null>;
-  /** It cannot be told who is logged in. */
+  /** The logged-in user is unknown. */
   unreachable: ReadonlySignal<boolean>;
 }
 
 const SECTIONS: readonly Section[] = ['users', 'applications', 'log', 'state'];
 
-/** The administration: a page for each section, and nothing for whoever may not see it. */
+/** The administration: a page for each section, for administrators only. */
 export function AdministrationView({ api, session, over, unreachable }: AdministrationViewProps): VNode {
   const { page, administration: words } = useTexts();
   const place = useRef<HTMLDivElement>(null);
   const first = useRef(true);
-  // A new page begins at its top, for eyes and for screen readers.
+  // A new page starts at its top, for eyes and for screen readers.
   useSignalEffect(() => {
     const { value } = route;
     if (first.current) {

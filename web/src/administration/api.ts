@@ -7,9 +7,9 @@ import type { Account } from '@curfew/protocol/wire/user';
 import type { Client } from '../session/client.ts';
 import { throwRefusal } from '../session/problem.ts';
 
-/* What the administration asks of the public API, and nothing beside it. */
+/* The administration's calls of the public API. */
 
-/** Whom a logout reaches, as `POST /v1/admin/logout` takes it. */
+/** The target of a logout, as `POST /v1/admin/logout` takes it. */
 type Target =
   | { scope: 'sessions'; sessions: string[] }
   | { scope: 'user'; user_id: number }
@@ -18,11 +18,11 @@ type Target =
 
 export interface Sessions {
   sessions: UserSession[];
-  /** There are others beyond these. */
+  /** There are more. */
   more: boolean;
 }
 
-/** What the API gives of a list at most at once, and takes. */
+/** The most entries of a list that the API returns, and accepts. */
 const AT_ONCE = 1000;
 
 export type Query = Record<string, string | number | null | undefined>;
@@ -33,12 +33,12 @@ export interface Api {
   change(id: number, change: { role?: Account['role']; disabled?: boolean }): Promise<Account>;
   /** @returns the new password */
   resetPassword(id: number): Promise<string>;
-  /** The newest sessions of a user, so many at least where there are: those alive, or with `ended` those that are over. */
+  /** At least this many of the user's newest sessions, if there are: live ones, or with `ended` those that ended. */
   sessionsOf(userId: number, ended: boolean, atLeast: number): Promise<Sessions>;
   clients(): Promise<{ clients: ListedClient[]; counted_at: string | null }>;
   /** @throws Refused; `confirmation_required` carries the count */
   end(target: Target): Promise<Logout>;
-  /** How many sessions "everyone" would end. Ends none. */
+  /** The number of sessions that "everyone" would end. Ends none. */
   countEveryone(): Promise<number>;
   events(query: Query): Promise<{ events: LoggedEvent[]; next: number | null }>;
   state(): Promise<SystemState>;
@@ -109,7 +109,7 @@ export function createApi(client: Client, askForPassword: () => Promise<boolean>
   };
 }
 
-/** The part of an address after the path: what is not given is left out. */
+/** The query of an address, without undefined values. */
 export function searchOf(query: Query): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query))

@@ -12,7 +12,7 @@ import { Ask } from './user-acts.tsx';
 
 const LOOK_MS = 3000;
 
-/** Applications and how many are logged in to each; and everyone at once. */
+/** Applications and their number of sessions; and the logout of everyone. */
 export function ApplicationsView({ api }: { api: Api }): VNode {
   const texts = useTexts();
   const { tag, page, administration } = texts;

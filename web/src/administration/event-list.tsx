@@ -6,20 +6,20 @@ import { exactly, toTheSecond } from '../text/time.ts';
 import { pathOfUser } from './route.ts';
 import { actorOf, reasonOf, whatHappened } from './words.ts';
 
-/** As long as the server takes one. */
+/** The server's limit. */
 const NOTE_CHARACTERS = 500;
 
 interface EventListProps {
   events: readonly LoggedEvent[];
   label: string;
-  /** Shown on this user's own page: the number need not be repeated. */
+  /** Set on a user's own page, where the id need not be repeated. */
   ofUser?: number;
-  /** Those that have come while one looked on. */
+  /** Events that arrived while the page was open. */
   fresh?: ReadonlySet<number>;
   place: RefObject<HTMLUListElement | null>;
 }
 
-/** Events, as a person would tell them. */
+/** Events in words. */
 export function EventList({ events, label, ofUser, fresh, place }: EventListProps): VNode {
   return (
     <ul class="rows events" aria-label={label} ref={place}>

@@ -16,7 +16,7 @@ interface EveryoneDialogProps {
   onClose: () => void;
 }
 
-/** Counts first, wants the number typed, and takes it back when it has changed too much meanwhile. */
+/** Counts first, requires the number to be typed, and asks again if it has changed too much meanwhile. */
 export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): VNode {
   const texts = useTexts();
   const { tag, page, administration } = texts;
@@ -36,7 +36,7 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
   useEffect(() => field.current?.focus(), [count.value]);
   const go = async (): Promise<void> => {
     fault.value = null;
-    // Written with the separators of any language, it is the same number.
+    // With or without separators it is the same number.
     if (count.value === null || typed.value.replace(/[\s.,'’\u00a0\u202f]/g, '') !== String(count.value)) {
       fault.value = words.mismatch;
       field.current?.focus();

@@ -13,8 +13,8 @@ interface Listener {
 const AGAIN_MS = 3000;
 
 /**
- * Follows the log while somebody looks: a page in the background keeps no connection, of which a browser has few, and goes
- * on where it stopped. Events may come twice.
+ * Follows the log while the page is visible: a page in the background holds none of the browser's few connections, and continues
+ * later where it stopped. Events may come twice.
  * @returns stops
  */
 export function followLog(query: Query, listener: Listener): () => void {
@@ -33,7 +33,7 @@ export function followLog(query: Query, listener: Listener): () => void {
     source.onopen = () => listener.standing('live');
     source.onerror = () => {
       listener.standing('connecting');
-      // A broken line it mends itself; an answer that is none it takes for final (HTML Standard, section 9.2.3).
+      // EventSource reconnects a broken line by itself, but gives up on an error response (HTML Standard, section 9.2.3).
       if (source?.readyState !== EventSource.CLOSED) return;
       close();
       again = window.setTimeout(look, AGAIN_MS * (0.5 + Math.random()));
@@ -55,7 +55,7 @@ export function followLog(query: Query, listener: Listener): () => void {
   };
 }
 
-/** Does something now, and again every so often while somebody looks, one after another. */
+/** Runs work now, and repeatedly while the page is visible, one run after another. */
 export function useRegularly(work: () => Promise<void>, everyMs: number, key: unknown = null): void {
   useEffect(() => {
     let timer: number | undefined;

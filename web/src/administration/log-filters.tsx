@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useTexts } from '../text/texts.ts';
 import type { Query } from './api.ts';
 
-/** As they stand in the fields. */
+/** The fields' values. */
 export interface Filters {
   type: string;
   reason: string;
@@ -23,13 +23,13 @@ export const FILTERS: Filters = {
   until: '',
 };
 
-/** As the API takes them: a field's instant is one of this place's clock. */
+/** For the API: an instant in a field is local time. */
 export function queryOf({ since, until, type, ...rest }: Filters): Query {
   const what = type === REFUSED ? { refused: 'only' } : { type };
   return { ...rest, ...what, since: instant(since), until: instant(until) };
 }
 
-/** Chosen as a type: every type of what was refused. */
+/** A value of the type field: every kind of refusal. */
 const REFUSED = 'refused';
 
 function instant(text: string): string | null {
@@ -45,7 +45,7 @@ interface LogFiltersProps {
 /** What is wanted of the log. */
 export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
   const { events: words, types, reasons } = useTexts().administration;
-  // A lifetime that runs out is nobody's doing, and stands with the session alone.
+  // An expiry has no actor, and is shown with its session only.
   const { idle_timeout: _idle, absolute_timeout: _absolute, ...inLog } = reasons;
   const apply = (form: HTMLFormElement): void => {
     const data = new FormData(form);

@@ -15,11 +15,11 @@ import { FILTERS, type Filters, LogFilters, queryOf } from './log-filters.tsx';
 import { faultOf } from './outcome.tsx';
 
 const PAGE = 50;
-/** The oldest of what has come by itself go again: a page that is left open for a night must not grow. */
+/** The oldest streamed events are dropped, so that a page that is open all night does not grow. */
 const MOST = 1000;
 const SAY_MS = 3000;
 
-/** The log: filtered, as it grows, and to take away. */
+/** The log: filtered, live, and for download. */
 export function LogView({ api }: { api: Api }): VNode {
   const texts = useTexts();
   const { tag, page, administration } = texts;
@@ -27,7 +27,7 @@ export function LogView({ api }: { api: Api }): VNode {
   const filters = useSignal<Filters>(FILTERS);
   const events = useSignal<LoggedEvent[] | null>(null);
   const next = useSignal<number | null>(null);
-  /** Come while it was paused. */
+  /** Arrived while it was paused. */
   const waiting = useSignal<LoggedEvent[]>([]);
   const fresh = useSignal<ReadonlySet<number>>(new Set());
   const paused = useSignal(false);
@@ -38,12 +38,12 @@ export function LogView({ api }: { api: Api }): VNode {
   const list = useRef<HTMLUListElement>(null);
   const query = queryOf(filters.value);
 
-  /** @param wanted the filters that it is asked for: when they have changed meanwhile, the answer is not wanted any more */
+  /** @param wanted the filters of the request: if they have changed meanwhile, the answer is dropped */
   const read = async (before: number | null, wanted: Filters = filters.value): Promise<void> => {
     try {
       const answer = await api.events({ ...queryOf(wanted), limit: PAGE, before });
       if (filters.value !== wanted) return;
-      // Some may have come by themselves before the answer.
+      // Streamed events may have arrived before the answer.
       events.value = merged(events.value ?? [], answer.events, Number.POSITIVE_INFINITY);
       next.value = answer.next;
       fault.value = null;
@@ -59,13 +59,13 @@ export function LogView({ api }: { api: Api }): VNode {
       events.value ??= [];
     }
   };
-  /** What has come by itself. */
+  /** Streamed events. */
   const take = (those: LoggedEvent[]): void => {
     if (!paused.value) return show(those);
     const news = newAmong(those, events.value);
     waiting.value = merged(waiting.value, news, MOST);
   };
-  /** The line begins at its own moment, which may be later than what was read last. */
+  /** The stream begins at its own moment, which may be later than the last read. */
   const catchUp = async (): Promise<void> => {
     if (events.value === null || fault.value !== null) return read(null);
     const wanted = filters.value;
@@ -73,11 +73,11 @@ export function LogView({ api }: { api: Api }): VNode {
       const answer = await api.events({ ...queryOf(wanted), limit: PAGE });
       if (filters.value === wanted) take(answer.events);
     } catch {
-      // The line is there and the answer is not: it breaks as well, and is caught up with again.
+      // A failed read closes the stream too, and both are repeated.
     }
   };
   useEffect(() => {
-    // Read at once, and again when it is followed: nothing falls between the two, and what comes twice is shown once.
+    // Read at once, and again when the stream is open: nothing is missed, and duplicates are shown once.
     const stop = followLog(query, {
       event: (event) => take([event]),
       standing(now) {
@@ -111,7 +111,7 @@ export function LogView({ api }: { api: Api }): VNode {
     waiting.value = [];
   };
 
-  // Said now and then, not for each: a busy log must not talk without end.
+  // Announced periodically, not for each event, so that a busy log does not keep screen readers talking.
   const toSay = useSignal(0);
   useEffect(() => {
     const timer = setTimeout(() => {
@@ -165,7 +165,7 @@ export function LogView({ api }: { api: Api }): VNode {
             class="plain"
             onClick={() => {
               goOn();
-              // This one goes with its sentence.
+              // This button disappears with its sentence.
               pause.current?.focus();
             }}
           >
@@ -195,13 +195,13 @@ export function LogView({ api }: { api: Api }): VNode {
   );
 }
 
-/** What is not shown yet, or with another count. */
+/** Events that are not shown yet, or with another count. */
 function newAmong(those: readonly LoggedEvent[], shown: readonly LoggedEvent[] | null): LoggedEvent[] {
   const counts = new Map(shown?.map(({ position, count }) => [position, count]));
   return those.filter(({ position, count }) => counts.get(position) !== count);
 }
 
-/** Both, each event once, the newest first, and of those so many. */
+/** Merges two lists without duplicates, newest first, up to a bound. */
 function merged(a: readonly LoggedEvent[], b: readonly LoggedEvent[], most: number): LoggedEvent[] {
   const all = new Map([...a, ...b].map((event) => [event.position, event]));
   return [...all.values()].toSorted((x, y) => y.position - x.position).slice(0, most);

@@ -9,14 +9,14 @@ import { sayCount } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import type { Api } from './api.ts';
 
-/** What an act has done, or why it has not. */
+/** The result of an act, or its error. */
 export interface ActOutcome {
   good: boolean;
   sentence: string;
   ended?: Logout;
 }
 
-/** Runs an act and keeps what came of it. @returns whether it was done */
+/** Runs an act and stores its result. @returns whether it was done */
 export async function attempt(
   texts: Texts,
   outcome: Signal<ActOutcome | null>,
@@ -39,17 +39,17 @@ export function faultOf({ administration, login }: Texts, error: unknown): strin
   return code === 'unreachable' ? login.unreachable : administration.failed;
 }
 
-/** What was ended, in a sentence. */
+/** The ended sessions, in a sentence. */
 export function endedOutcome({ tag, administration: { outcome } }: Texts, ended: Logout): ActOutcome {
   const sentence = ended.ended === 0 ? outcome.nothing : sayCount(tag, outcome.ended, ended.ended);
   return { good: true, sentence, ended };
 }
 
 const LOOK_MS = 1000;
-/** So many rows are marked with the logout itself; the rest of a greater one follows. */
+/** The logout itself marks this many rows; the rest follows. */
 const MARKED_AT_ONCE = 100;
 
-/** Tells what came of an act. What goes on in the background is counted down, and nobody waits for it. */
+/** Shows the result of an act. Background work is counted down, and nothing waits for it. */
 export function ActOutcomeNotice({ outcome, api }: { outcome: ActOutcome; api: Api }): VNode {
   const texts = useTexts();
   const place = useFocusOn(outcome);
@@ -68,7 +68,7 @@ export function ActOutcomeNotice({ outcome, api }: { outcome: ActOutcome; api: A
   );
 }
 
-/** How the marking of rows goes on after a great logout. */
+/** The progress of marking after a large logout. */
 function MarkingProgress({ api }: { api: Api }): VNode | null {
   const { tag, administration } = useTexts();
   const left = useSignal<number | null>(null);
@@ -83,7 +83,7 @@ function MarkingProgress({ api }: { api: Api }): VNode | null {
         most.value = Math.max(most.value, left.value);
         quiet = left.value === 0 ? quiet + 1 : 0;
       } catch {
-        // Asked again in a moment. Whether the session is over is said elsewhere.
+        // Asked again in a moment. An ended session is reported elsewhere.
       }
       if (quiet < 2) timer = window.setTimeout(() => void look(), LOOK_MS);
     };

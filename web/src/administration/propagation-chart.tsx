@@ -14,7 +14,7 @@ interface PropagationChartProps {
   names: [half: string, most: string];
 }
 
-/** How long logouts took, as lines that go on by themselves. The same numbers stand in a table beside it. */
+/** The times of logouts, as lines that update themselves. A table beside it has the same numbers. */
 export function PropagationChart({ spans, label, names }: PropagationChartProps): VNode {
   const { tag } = useTexts();
   const place = useRef<HTMLDivElement>(null);
@@ -35,7 +35,7 @@ export function PropagationChart({ spans, label, names }: PropagationChartProps)
       plot.current?.setSize({ width: Math.max(200, box.clientWidth), height: HEIGHT }),
     );
     resized.observe(box);
-    // A canvas knows no style sheet: with other colours it is drawn anew.
+    // A canvas knows no style sheet: new colours require a new drawing.
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const chosen = new MutationObserver(draw);
     chosen.observe(document.documentElement, { attributeFilter: ['data-theme'] });
@@ -73,7 +73,7 @@ function dataOf(spans: readonly Span[]): uPlot.AlignedData {
 
 function optionsFor(box: HTMLElement, tag: string, names: [string, string]): uPlot.Options {
   const colour = (property: string): string => {
-    // light-dark() is resolved where it is used, not where it is kept.
+    // light-dark() resolves where it is used, not where it is stored.
     const probe = document.createElement('span');
     probe.style.color = `var(${property})`;
     box.append(probe);
@@ -89,7 +89,7 @@ function optionsFor(box: HTMLElement, tag: string, names: [string, string]): uPl
   ];
   const font = `12px ${getComputedStyle(box).fontFamily}`;
   const axis = { stroke: quiet, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
-  // The last time may be one after the end of the lines, where it would be cut off.
+  // The last tick may be after the lines' end, where it would be cut off.
   const within = (plot: uPlot, ticks: number[]): (number | null)[] =>
     ticks.map((at) => (at <= (plot.scales['x']?.max ?? at) ? at : null));
   const clock = new Intl.DateTimeFormat(tag, { timeStyle: 'medium', hourCycle: 'h23' });

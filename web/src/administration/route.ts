@@ -2,7 +2,7 @@ import { type ReadonlySignal, signal } from '@preact/signals';
 
 export type Section = 'users' | 'applications' | 'log' | 'state';
 
-/** Which page of the administration it is. */
+/** The page of the administration. */
 export type Route =
   | { page: 'users' | 'applications' | 'log' | 'state' }
   | { page: 'user'; id: number }
@@ -24,7 +24,7 @@ function routeOf(path: string): Route {
     : { page: 'nowhere' };
 }
 
-/** Goes to another page of the administration without loading anything anew. */
+/** Goes to another page of the administration without a reload. */
 function go(path: string): void {
   history.pushState(null, '', path);
   arrive();
@@ -34,7 +34,7 @@ function arrive(): void {
   here.value = routeOf(location.pathname);
 }
 
-/** Links among these pages, and the browser's buttons, change the page in place. @returns stops that */
+/** Makes links among these pages, and the browser's buttons, change the page in place. @returns stops that */
 export function followLinks(): () => void {
   const onClick = (event: MouseEvent): void => {
     const link = (event.target as Element | null)?.closest?.('a[href^="/admin"]');

@@ -12,10 +12,10 @@ import { faultOf } from './outcome.tsx';
 import { PropagationChart } from './propagation-chart.tsx';
 
 const LOOK_MS = 2000;
-/** In the table beside the chart. */
+/** Rows in the table beside the chart. */
 const SPANS_SHOWN = 12;
 
-/** How the system stands: what is amiss in plain words, then the numbers. */
+/** The system's status: problems in plain words, then the numbers. */
 export function StateView({ api }: { api: Api }): VNode {
   const texts = useTexts();
   const { tag, page, administration } = texts;
@@ -29,7 +29,7 @@ export function StateView({ api }: { api: Api }): VNode {
       const seen = await api.state();
       state.value = seen;
       fault.value = null;
-      // Read out when something else is amiss, or nothing any more, and not whenever its numbers change.
+      // Announced when the problems change, not when their numbers do.
       const troubles = seen.degraded.filter(({ level }) => level === 'trouble');
       const which = troubles.map(keyOf).join(' ');
       if (which === saidOf.current) return;
@@ -205,7 +205,7 @@ function behindText({ tag, administration: { system } }: Texts, one: SystemState
   return `${one.more ? '> ' : ''}${count}${one.oldest_ms === null ? '' : ` · ${took(tag, one.oldest_ms)}`}`;
 }
 
-/** A reader of the log in a person's words; one that has none goes by its own name. */
+/** A reader of the log in words, or else by its own name. */
 function readerName({ administration: { system } }: Texts, name: string): string {
   const names = new Map([
     ['audit', system.audit],
@@ -215,10 +215,10 @@ function readerName({ administration: { system } }: Texts, name: string): string
   return names.get(name) ?? shown(name);
 }
 
-/** What is amiss, whatever its numbers are. */
+/** The problems' codes, without their numbers. */
 const keyOf = ({ code, facts }: Degraded): string => `${code}${facts['name'] ?? ''}`;
 
-/** What is amiss, in a person's words. */
+/** The problems in words. */
 function degradedText(texts: Texts, { code, facts }: Degraded): string {
   const { administration } = texts;
   const sentences: Record<string, string> = administration.degraded;
@@ -279,7 +279,7 @@ function Table({ label, heads, rows }: { label: string; heads: string[]; rows: s
   );
 }
 
-/** How long ago, in seconds too: here they matter. */
+/** An age with seconds, which matter here. */
 function ago(tag: string, at: string, now: string): string {
   const seconds = Math.round((new Date(now).getTime() - new Date(at).getTime()) / 1000);
   if (seconds >= 60) return relative(tag, new Date(at), new Date(now));

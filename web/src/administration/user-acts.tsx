@@ -11,7 +11,7 @@ import { faultOf } from './outcome.tsx';
 interface UserActsProps {
   user: Account;
   name: string;
-  /** @returns whether it was done; what went wrong is said elsewhere */
+  /** @returns whether it was done; errors are shown elsewhere */
   change: (change: { role?: Account['role']; disabled?: boolean }) => Promise<boolean>;
   /** @returns the new password */
   resetPassword: () => Promise<string>;
@@ -19,7 +19,7 @@ interface UserActsProps {
 
 type Asked = 'disable' | 'password' | 'role';
 
-/** What can be done to an account. Each is asked about once more, for each ends sessions. */
+/** What can be done to an account. Each act asks for confirmation, because it ends sessions. */
 export function UserActs({ user, name, change, resetPassword }: UserActsProps): VNode {
   const { page, administration } = useTexts();
   const words = administration.user;
@@ -78,7 +78,7 @@ export function UserActs({ user, name, change, resetPassword }: UserActsProps): 
 interface AskProps {
   title: string;
   text: string;
-  /** On the button that does it. */
+  /** The label of the button that does it. */
   act: string;
   bad?: boolean;
   go: () => Promise<boolean>;
@@ -86,7 +86,7 @@ interface AskProps {
   children?: ComponentChildren;
 }
 
-/** Asks once more, does it, and goes. */
+/** Asks for confirmation, does it, and closes. */
 export function Ask({ title, text, act, bad = false, go, onClose }: AskProps): VNode {
   const { page } = useTexts();
   return (
@@ -159,7 +159,7 @@ function PasswordDialog({
   );
 }
 
-/** The password that was made, to be copied: it is shown this once. */
+/** The generated password, shown once, to be copied. */
 function NewPassword({ password, onClose }: { password: string; onClose: () => void }): VNode {
   const { page, administration } = useTexts();
   const words = administration.user;
@@ -176,7 +176,7 @@ function NewPassword({ password, onClose }: { password: string; onClose: () => v
         <button
           type="button"
           onClick={() => {
-            // Not allowed everywhere; the text is selected and can be copied by hand.
+            // Not allowed everywhere; the selected text can be copied by hand.
             void navigator.clipboard?.writeText(password).then(
               () => (copied.value = true),
               () => field.current?.select(),

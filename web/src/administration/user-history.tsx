@@ -15,10 +15,10 @@ import { SessionFacts } from './user-sessions.tsx';
 import { reasonOf } from './words.ts';
 
 const PAGE = 20;
-/** Ended sessions are shown so many at a time. */
+/** Ended sessions on one page. */
 const ENDED_PAGE = 100;
 
-/** What happened to a user, from the log, and the sessions that are over. */
+/** The events of a user, and the sessions that ended. */
 export function UserHistory({ api, id, news }: { api: Api; id: number; news: number }): VNode {
   const texts = useTexts();
   const { page, administration } = texts;
@@ -34,7 +34,7 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
     try {
       const answer = await api.events({ user_id: id, limit: PAGE, before });
       if (before === null && events.value.length > PAGE) {
-        // What was opened further down stays.
+        // Pages that were loaded stay.
         const all = new Map([...events.value, ...answer.events].map((event) => [event.position, event]));
         events.value = [...all.values()].toSorted((a, b) => b.position - a.position);
       } else {

@@ -15,21 +15,21 @@ import { Ask } from './user-acts.tsx';
 interface UserSessionsProps {
   name: string;
   sessions: UserSession[];
-  /** There are others than these. */
+  /** There are more. */
   more: boolean;
   showMore: () => Promise<void>;
   end: (ids: string[]) => Promise<boolean>;
   endAll: () => Promise<boolean>;
 }
 
-/** The live sessions of a user: end one, some, all. */
+/** The live sessions of a user: end one, some, or all. */
 export function UserSessions({ name, sessions, more, showMore, end, endAll }: UserSessionsProps): VNode {
   const texts = useTexts();
   const { tag, devices } = texts;
   const words = texts.administration.sessions;
   const chosen = useSignal<ReadonlySet<string>>(new Set());
   const asks = useSignal(false);
-  // Those that have gone meanwhile are chosen no longer.
+  // Sessions that ended meanwhile are no longer selected.
   const live = sessions.filter(({ id }) => chosen.value.has(id)).map(({ id }) => id);
   const count = sessions.length;
   const sentence = count === 0 ? words.nothing : sayCount(tag, more ? words.countMore : words.count, count);
@@ -146,7 +146,7 @@ function SessionRow({
   );
 }
 
-/** What is known of a session, in two lines. */
+/** A session, in two lines. */
 export function SessionFacts({ session }: { session: UserSession }): VNode {
   const texts = useTexts();
   const { tag, device: words } = texts;

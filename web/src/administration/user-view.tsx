@@ -14,9 +14,9 @@ import { UserHistory } from './user-history.tsx';
 import { UserSessions } from './user-sessions.tsx';
 import { Badges } from './users-view.tsx';
 
-/** Sessions are shown so many at a time. */
+/** Sessions on one page. */
 const PAGE = 200;
-/** News of a moment are looked after together. */
+/** Events of one moment cause one reload. */
 const GATHER_MS = 150;
 
 interface UserViewProps {
@@ -26,7 +26,7 @@ interface UserViewProps {
   own: boolean;
 }
 
-/** One user: what is known, the sessions as they are now, what happened, and what can be done. */
+/** One user: details, live sessions, events, and acts. */
 export function UserView({ api, id, own }: UserViewProps): VNode {
   const texts = useTexts();
   const { tag, page, administration } = texts;
@@ -36,7 +36,7 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
   const wanted = useSignal(PAGE);
   const fault = useSignal<string | null>(null);
   const outcome = useSignal<ActOutcome | null>(null);
-  /** Raised with each event of this user, for the parts that show more. */
+  /** Incremented for each event of this user, for the parts that show more. */
   const news = useSignal(0);
 
   const load = async (): Promise<void> => {

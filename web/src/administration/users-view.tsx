@@ -13,7 +13,7 @@ import { faultOf } from './outcome.tsx';
 import { pathOfUser } from './route.ts';
 
 const PAGE = 25;
-/** Nobody types faster for long; a search for each letter would be for nothing. */
+/** A pause in typing: a search for each letter would be wasted. */
 const PAUSE_MS = 220;
 
 interface Found {
@@ -22,7 +22,7 @@ interface Found {
   next: number | null;
 }
 
-/** Kept while one looks at a user and comes back. */
+/** Kept while a user's page is open. */
 let lastQuery = '';
 
 /** Users by any part of the name or address. */
@@ -50,7 +50,7 @@ export function UsersView({ api }: { api: Api }): VNode {
       found.value = { query: text, users: [...before, ...users], next };
       fault.value = null;
     } catch (error) {
-      // A newer search has taken its place.
+      // A newer search has replaced it.
       if (own.signal.aborted) return;
       fault.value = problemOf(error).code === 'took_too_long' ? words.tooLong : faultOf(texts, error);
     } finally {
@@ -84,7 +84,7 @@ export function UsersView({ api }: { api: Api }): VNode {
     return sayCount(tag, next === null ? words.found : words.foundMore, users.length);
   });
 
-  /** Up and down go through the field and the list as through one thing. */
+  /** Up and down move through field and list as one. */
   const move = (event: KeyboardEvent): void => {
     const links = [...(list.current?.querySelectorAll('a') ?? [])];
     const at = links.indexOf(document.activeElement as HTMLAnchorElement);
@@ -158,7 +158,7 @@ export function UsersView({ api }: { api: Api }): VNode {
   );
 }
 
-/** What is not ordinary about an account. */
+/** The unusual properties of an account. */
 export function Badges({ user, own = false }: { user: Account; own?: boolean }): VNode {
   const { user: words } = useTexts().administration;
   return (

@@ -3,7 +3,7 @@ import type { Plural } from '../../languages/language.ts';
 import { say, sayCount, shown } from '../text/say.ts';
 import type { Texts } from '../text/texts.ts';
 
-/* The log's own words in a person's. One that is not known is shown as it is. */
+/* The log's words for people. An unknown one is shown as it is. */
 
 const known = <T>(words: Record<string, T>, key: string): T | null =>
   Object.hasOwn(words, key) ? (words[key] ?? null) : null;

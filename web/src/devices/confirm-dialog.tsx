@@ -7,7 +7,7 @@ import { say } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { relative } from '../text/time.ts';
 
-/** What went wrong with the password, or with what it was asked for. */
+/** The error of the password, or of the act that it was for. */
 export function confirmFault({ tag, devices, login }: Texts, error: unknown): string {
   const { code, retryAfter } = problemOf(error);
   const now = new Date();
@@ -20,7 +20,7 @@ export function confirmFault({ tag, devices, login }: Texts, error: unknown): st
   return code === 'unreachable' ? login.unreachable : devices.failed;
 }
 
-/** The field for the password, where the login was long ago. */
+/** The password field, where the login is too old. */
 export function PasswordAgain({ field }: { field: RefObject<HTMLInputElement | null> }): VNode {
   const { devices, login } = useTexts();
   return (
@@ -44,12 +44,12 @@ export function PasswordAgain({ field }: { field: RefObject<HTMLInputElement | n
 }
 
 interface ConfirmDialogProps {
-  /** Confirms, and does what was asked for. */
+  /** Confirms, and repeats the act. */
   confirm: (password: string) => Promise<void>;
   onClose: () => void;
 }
 
-/** Asks for the password when the login was long ago (`login_too_old`). */
+/** Asks for the password when the login is too old (`login_too_old`). */
 export function ConfirmDialog({ confirm, onClose }: ConfirmDialogProps): VNode {
   const texts = useTexts();
   const { page, devices } = texts;

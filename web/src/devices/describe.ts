@@ -3,10 +3,10 @@ import { say, shown } from '../text/say.ts';
 import { moment, relative } from '../text/time.ts';
 import type { Texts } from '../text/texts.ts';
 
-/** A session that was used so recently counts as being used now. */
+/** A session that was used this recently counts as in use. */
 const NOW_MS = 90_000;
 
-/** What a device is by its make: "Firefox on Windows". */
+/** The device by browser and system: "Firefox on Windows". */
 export function makeOf(texts: Texts, { device }: OwnSession): string {
   const browser = shown(device.browser ?? '');
   const system = shown(device.system ?? '');
@@ -14,7 +14,7 @@ export function makeOf(texts: Texts, { device }: OwnSession): string {
   return browser || system || texts.device.unknown;
 }
 
-/** What its owner calls it, else what it is. */
+/** The owner's name for it, else browser and system. */
 export function nameOf(texts: Texts, view: OwnSession): string {
   return shown(view.device.name) || makeOf(texts, view);
 }
@@ -29,14 +29,14 @@ export function begun(texts: Texts, view: OwnSession): string {
   return say(texts.device.loggedIn, { date: moment(texts.tag, new Date(view.created_at)) });
 }
 
-/** When it ends if nobody does anything: unused, or at the latest. */
+/** When it expires without further use. */
 export function endsAt(view: OwnSession): Date {
   return new Date(view.idle_expires_at < view.expires_at ? view.idle_expires_at : view.expires_at);
 }
 
 type Kind = 'computer' | 'phone' | 'program';
 
-/** What picture to show. */
+/** The icon. */
 export function kindOf({ device }: OwnSession): Kind {
   if (/android|ios|iphone|ipados|harmony/i.test(device.system ?? '')) return 'phone';
   return device.system === null ? 'program' : 'computer';

@@ -11,13 +11,13 @@ import { activity, begun, endsAt, kindOf, makeOf, nameOf } from './describe.ts';
 interface DeviceRowProps {
   view: OwnSession;
   now: Date;
-  /** It has come since the page was opened. */
+  /** It appeared while the page was open. */
   fresh: boolean;
   onRename: () => void;
   onEnd: () => Promise<void>;
 }
 
-/** One device: what it is, when it was used, what can be done. */
+/** One device: description, last use, actions. */
 export function DeviceRow({ view, now, fresh, onRename, onEnd }: DeviceRowProps): VNode {
   const texts = useTexts();
   const { tag, devices } = texts;

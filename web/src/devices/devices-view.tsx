@@ -16,7 +16,7 @@ import { Farewell } from './farewell.tsx';
 import { NameDialog } from './name-dialog.tsx';
 import { OutcomeNotice } from './outcome-notice.tsx';
 
-/** How often "3 minutes ago" is said anew. */
+/** How often "3 minutes ago" is updated. */
 const TICK_MS = 20_000;
 
 interface DevicesViewProps {
@@ -31,7 +31,6 @@ type Asked =
   | { what: 'others' }
   | { what: 'all' };
 
-/** "My devices". */
 export function DevicesView({ devices, login }: DevicesViewProps): VNode {
   const texts = useTexts();
   const { tag, page, devices: words } = texts;
@@ -181,7 +180,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
   );
 }
 
-/** How long a session lasts unused, by the server's instants alone: the clock of this device may be wrong. */
+/** The idle lifetime, from the server's instants only: this device's clock may be wrong. */
 function idleOf({ last_seen_at, idle_expires_at }: OwnSession): number {
   return Math.round((new Date(idle_expires_at).getTime() - new Date(last_seen_at).getTime()) / 1000);
 }

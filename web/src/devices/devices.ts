@@ -3,67 +3,67 @@ import type { Client, LoggedOut, LogoutResult, CurrentSession, OwnSession } from
 import { confirmPassword } from '../session/confirm.ts';
 import { type ApiFault, problemOf, throwRefusal } from '../session/problem.ts';
 
-/** After a look that failed, unless the server has said when. */
+/** The pause after a failed request, unless the server has named one. */
 const AGAIN_MS = 3000;
 
-/** What an act has done, to be shown. */
+/** The result of an act, for display. */
 export interface DevicesLogout {
-  /** The device, when it was one that was pointed at. */
+  /** The device, if the act was about one. */
   device: OwnSession | null;
   result: LogoutResult;
 }
 
-/** What has changed without the user's doing here. */
+/** Changes that the user did not make here. */
 interface Change {
   appeared: OwnSession[];
   vanished: OwnSession[];
 }
 
-/** The devices of whoever is logged in: what is known of them, and what can be done. */
+/** The devices of the logged-in user, and what can be done with them. */
 export interface Devices {
   readonly session: ReadonlySignal<CurrentSession | null>;
-  /** Newest first; null until they are known, and when they must not be shown any more. */
+  /** Newest first; null until they are loaded, and when they must not be shown any more. */
   readonly list: ReadonlySignal<OwnSession[] | null>;
-  /** How many there are, which may be more than are in the list. */
+  /** The total, which may exceed the list. */
   readonly total: ReadonlySignal<number>;
   /** Whether there are more to load. */
   readonly hasMore: ReadonlySignal<boolean>;
-  /** Why the list may be old, or is not there. */
+  /** Why the list may be old, or is missing. */
   readonly problem: ReadonlySignal<ApiFault | null>;
-  /** The session is over: nothing else is to be shown. */
+  /** The session has ended: nothing else is shown. */
   readonly over: ReadonlySignal<LoggedOut | null>;
   readonly outcome: ReadonlySignal<DevicesLogout | null>;
   readonly change: ReadonlySignal<Change | null>;
-  /** Those that have come since the page was opened. */
+  /** Devices that appeared while the page was open. */
   readonly fresh: ReadonlySignal<ReadonlySet<string>>;
   load(): Promise<void>;
-  /** Loads further ones into the list. */
+  /** Loads more of the list. */
   more(): Promise<void>;
-  /** Lets go of what is known of anybody, until it is loaded again. */
+  /** Forgets all users' data until it is loaded again. */
   forget(): void;
-  /** Ends one. @returns false when it had ended already. Throws what the client throws. */
+  /** Ends one. @returns false when it had ended already. Throws the client's errors. */
   end(view: OwnSession): Promise<boolean>;
   endMany(scope: 'others' | 'all' | 'this'): Promise<void>;
   rename(view: OwnSession, name: string): Promise<void>;
-  /** Says the password again, for acts that ask for it. */
+  /** Confirms the password, for acts that require it. */
   confirm(password: string): Promise<void>;
   close(): void;
 }
 
-/** @param authority its address, where that is not the page's own */
+/** @param authority its address, if not the page's own */
 export function createDevices(client: Client, authority: string = location.origin): Devices {
   const session = signal<CurrentSession | null>(null);
   const list = signal<OwnSession[] | null>(null);
   const total = signal(0);
   const hasMore = signal(false);
-  /** As many pages as somebody wanted to see. */
+  /** The number of pages that the user has opened. */
   let pages = 1;
   const problem = signal<ApiFault | null>(null);
   const over = signal<LoggedOut | null>(null);
   const outcome = signal<DevicesLogout | null>(null);
   const change = signal<Change | null>(null);
   const fresh = signal<ReadonlySet<string>>(new Set());
-  /** Ended from here: no news when they are gone from the list. */
+  /** Ended from here: their disappearance is no news. */
   const endedHere = new Set<string>();
   let loading: Promise<void> | null = null;
   let again = false;
@@ -110,7 +110,7 @@ export function createDevices(client: Client, authority: string = location.origi
   const noteChange = (before: OwnSession[], next: OwnSession[]): void => {
     const had = new Set(before.map((view) => view.id));
     const has = new Set(next.map((view) => view.id));
-    // This device is no news: its session is another one after the password was given again.
+    // This device is no news: it has another session after a confirmed password.
     const appeared = next.filter((view) => !had.has(view.id) && !view.current);
     const vanished = before.filter((view) => !has.has(view.id) && !endedHere.has(view.id) && !view.current);
     if (appeared.length === 0 && vanished.length === 0) return;
@@ -118,14 +118,14 @@ export function createDevices(client: Client, authority: string = location.origi
     change.value = { appeared, vanished };
   };
 
-  /** Takes what was ended here out of the list. */
+  /** Removes sessions that were ended here from the list. */
   const leave = (gone: OwnSession[]): void => {
     const before = list.value ?? [];
     list.value = list.value && before.filter((view) => !gone.includes(view));
     total.value -= before.length - (list.value?.length ?? 0);
   };
 
-  /** Word of the end may come before the answer; when there was none after all, it is news if it comes later. */
+  /** The notice of the end may come before the answer; without one before, a later notice is news. */
   const endingHere = async <T>(views: OwnSession[], work: () => Promise<T>): Promise<T> => {
     for (const { id } of views) endedHere.add(id);
     try {
@@ -137,7 +137,7 @@ export function createDevices(client: Client, authority: string = location.origi
   };
 
   const load = (): Promise<void> => {
-    // While one is under way another is begun after it, however many ask: what changed meanwhile must be seen.
+    // Requests during a load start one more load after it: changes meanwhile must show.
     if (loading) {
       again = true;
       return loading;
@@ -153,7 +153,7 @@ export function createDevices(client: Client, authority: string = location.origi
     return loading;
   };
 
-  // Looking at the list counts as using the session, so a page that nobody sees must not do it (it would never idle out).
+  // Loading the list counts as activity, so a hidden page must not do it, or the session would never idle out.
   let stale = false;
   const changed = (): void => {
     if (document.visibilityState === 'visible') void load();
@@ -229,7 +229,7 @@ export function createDevices(client: Client, authority: string = location.origi
   };
 }
 
-/** A request of the API that the client has no word of its own for. */
+/** An API request for which the client has no method. */
 async function send(client: Client, url: string, method: string, body: object): Promise<unknown> {
   const response = await client.fetch(url, {
     method,

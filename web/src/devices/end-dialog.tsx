@@ -9,14 +9,14 @@ import { confirmFault, PasswordAgain } from './confirm-dialog.tsx';
 
 interface EndDialogProps {
   scope: 'others' | 'all';
-  /** How many it will be. */
+  /** The number of sessions that will end. */
   count: number;
   end: () => Promise<void>;
   confirm: (password: string) => Promise<void>;
   onClose: () => void;
 }
 
-/** Asks before many are ended, and for the password when the login was long ago (`login_too_old`). */
+/** Asks before many are ended, and for the password when the login is too old (`login_too_old`). */
 export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProps): VNode {
   const texts = useTexts();
   const { tag, devices, page } = texts;

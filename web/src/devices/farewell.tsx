@@ -9,14 +9,14 @@ import { everywhere } from './outcome-notice.tsx';
 
 interface FarewellProps {
   why: LoggedOut;
-  /** What was done here, when it was done here. */
+  /** The message of the user's own act, if it ended the session. */
   outcome: DevicesLogout | null;
   idleSeconds: number | null;
-  /** Where to log in again; without it somebody else offers that. */
+  /** Where to log in again; without it the page around offers that. */
   login: string | null;
 }
 
-/** All that is left when the session is over: why, and a way back in. */
+/** The page of an ended session: why, and a way to log in again. */
 export function Farewell({ why, outcome, idleSeconds, login }: FarewellProps): VNode {
   const texts = useTexts();
   const { tag, farewell, devices } = texts;

@@ -13,7 +13,7 @@ interface NameDialogProps {
   onClose: () => void;
 }
 
-/** What the owner calls a device. */
+/** Names a device. */
 export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
   const texts = useTexts();
   const { devices, page } = texts;
@@ -25,7 +25,7 @@ export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
       await rename(shown(field.current?.value ?? ''));
       onClose();
     } catch {
-      // Whatever it was, the name is what it was before, and the same can be tried again.
+      // After any error the old name stands, and the same input can be tried again.
       setFailed(true);
     }
   };

@@ -7,7 +7,7 @@ import { took } from '../text/time.ts';
 import { nameOf } from './describe.ts';
 import type { DevicesLogout } from './devices.ts';
 
-/** What an act has ended, and how long it took until that was true everywhere. It takes the focus: the button is gone. */
+/** The result of an act, and the time to its confirmation. It takes the focus, because the button is gone. */
 export function OutcomeNotice({ outcome }: { outcome: DevicesLogout }): VNode {
   const texts = useTexts();
   const place = useFocusOn(outcome);
@@ -26,7 +26,7 @@ function endedWhat(texts: Texts, { device, result }: DevicesLogout): string {
   return result.ended === 0 ? devices.endedNone : sayCount(tag, devices.endedCount, result.ended);
 }
 
-/** How far it has got: the sentences that the numbers of the answer stand for. */
+/** The sentences for the numbers of the answer. */
 export function everywhere({ tag, devices }: Texts, result: LogoutResult): string {
   if (result.server === 'pending') return '';
   if (!result.confirmed) return devices.notEverywhere;

@@ -11,13 +11,13 @@ import { LoginForm } from '../login/login-form.tsx';
 import type { Client } from '../session/client.ts';
 import { Embedded, type Shown } from './embedded.tsx';
 
-/** A page may have copied the attribute from somewhere: nothing that is a script goes into an address. */
+/** The attribute may be copied from untrusted input: no script may get into an address. */
 const isWebAddress = (text: string): boolean =>
   /^https?:$/.test(URL.parse(text, location.href)?.protocol ?? '');
 const webAddressOr = (text: string | null): string | null =>
   text !== null && isWebAddress(text) ? text : null;
 
-/** The login form. Event `curfew-login` with the session; with the attribute `next` it goes there as well. */
+/** The login form. Emits `curfew-login` with the session, and goes to the attribute `next` if there is one. */
 class CurfewLogin extends Embedded {
   protected override show(client: Client): Shown {
     return {
@@ -45,15 +45,12 @@ class CurfewLogin extends Embedded {
   }
 }
 
-/**
- * "My devices". Event `curfew-logged-out` with the reason when the session is over; the attribute `login` is where to log
- * in again.
- */
+/** "My devices". Emits `curfew-logged-out` with the reason when the session ends; the attribute `login` is where to log in again. */
 class CurfewDevices extends Embedded {
   readonly #again = (): void => this.attributeChangedCallback();
 
   protected override show(client: Client, authority: string): Shown {
-    // A form on the same page has logged somebody in.
+    // A form on the same page has logged a user in.
     document.addEventListener('curfew-login', this.#again);
     const devices = createDevices(client, authority);
     void devices.load();
@@ -72,6 +69,6 @@ class CurfewDevices extends Embedded {
   }
 }
 
-// Two scripts of a page may both have brought them.
+// Two scripts of a page may both define them.
 if (!customElements.get('curfew-login')) customElements.define('curfew-login', CurfewLogin);
 if (!customElements.get('curfew-devices')) customElements.define('curfew-devices', CurfewDevices);

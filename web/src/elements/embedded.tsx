@@ -4,7 +4,7 @@ import { type Client, createClient } from '../session/client.ts';
 import { type Texts, TextsContext } from '../text/texts.ts';
 import css from './element.css?inline';
 
-/** Made once; a style sheet of a script's own is no inline style to a Content-Security-Policy. */
+/** Created once; a constructed style sheet is no inline style to a Content-Security-Policy. */
 let sheet: CSSStyleSheet | undefined;
 function styles(): CSSStyleSheet {
   if (!sheet) {
@@ -14,7 +14,7 @@ function styles(): CSSStyleSheet {
   return sheet;
 }
 
-/** All elements of a page share one client for each authority, so that one login is a login for all of them. */
+/** All elements of a page share one client for each authority, and so one login. */
 const clients = new Map<string, Client>();
 function clientOf(authority: string): Client {
   const client = clients.get(authority) ?? createClient(authority);
@@ -22,16 +22,16 @@ function clientOf(authority: string): Client {
   return client;
 }
 
-/** What an element shows while it is in a page. */
+/** The content of an element while it is in a page. */
 export interface Shown {
   view: ComponentChild;
-  /** Lets go of what it listens to. */
+  /** Removes its listeners. */
   close(): void;
 }
 
 /**
- * An element for pages of others: in a shadow of its own, in the language of the page around it (`lang`), for the authority that
- * the attribute `authority` names, else the page's own origin.
+ * An element for other pages: in its own shadow root, in the language of the page around it (`lang`), for the authority in the
+ * attribute `authority`, or the page's own origin.
  */
 export abstract class Embedded extends HTMLElement {
   static readonly observedAttributes = ['authority', 'lang'];
@@ -70,7 +70,7 @@ export abstract class Embedded extends HTMLElement {
     return TEXTS['en'] as Texts;
   }
 
-  /** Tells the page around. */
+  /** Emits an event for the page around. */
   protected tell(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }

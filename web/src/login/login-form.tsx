@@ -8,21 +8,21 @@ import { type ApiFault, problemOf } from '../session/problem.ts';
 interface LoginFormProps {
   /** Why the visitor is here, in words. */
   why: string | null;
-  /** What the server has said of an attempt without a script. */
+  /** The server's message about an attempt without a script. */
   fault: string | null;
   email: string;
   /** Where to go afterwards; the form without a script needs it too. */
   next: string | null;
-  /** Whether the first empty field takes the focus: not within a page of others. */
+  /** Whether the first empty field takes the focus: not within another page. */
   takesFocus: boolean;
   logIn: (credentials: { email: string; password: string }) => Promise<unknown>;
-  /** @returns whether another page comes now; else the form is ready for the next one */
+  /** @returns whether another page comes now; else the form is ready for the next attempt */
   onLoggedIn: () => boolean;
 }
 
 /**
- * The login form. On the login page the server has written it already, element for element (`http/pages/login.ts`), and
- * it is taken over; what differs, like the button to show the password, comes after that.
+ * The login form. The server has rendered it on the login page, element for element (`http/pages/login.ts`), and it is hydrated;
+ * additions, such as the button that shows the password, come after that.
  */
 export function LoginForm({
   why: reason,
@@ -38,7 +38,7 @@ export function LoginForm({
   const [fault, setFault] = useState(given);
   const [why, setWhy] = useState(reason);
   const [busy, setBusy] = useState(false);
-  // The second of two quick keys comes before the page is drawn anew.
+  // The second of two quick key presses comes before the page is redrawn.
   const going = useRef(false);
   const [taken, setTaken] = useState(false);
   const [visible, setVisible] = useState(false);
@@ -53,7 +53,7 @@ export function LoginForm({
     const fields = new FormData(form.current);
     setBusy(true);
     setFault(null);
-    // It has been read, and would stand in the way of what is to be said now.
+    // It has been read, and would hide the next message.
     setWhy(null);
     try {
       await logIn({ email: textOf(fields, 'email'), password: textOf(fields, 'password') });
@@ -86,7 +86,7 @@ export function LoginForm({
           <span>{login.email}</span>
           <input
             name="email"
-            // Not "email": that takes no letters beyond ASCII, and writes a domain that has some in another way (RFC 6531).
+            // Not "email", which rejects letters beyond ASCII, and converts domains that have some (RFC 6531).
             type="text"
             inputMode="email"
             autocomplete="username"
@@ -103,7 +103,7 @@ export function LoginForm({
           <span>{login.password}</span>
           <input
             name="password"
-            // A plain text field while it is to be seen; the types do not know that it is both.
+            // A plain text field while the password is visible; the types do not know that it is both.
             type={(visible ? 'text' : 'password') as 'password'}
             autocomplete="current-password"
             maxLength={1024}
@@ -131,7 +131,7 @@ function textOf(fields: FormData, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** What went wrong, without saying which half of the credentials it was. */
+/** The error, without the half of the credentials that was wrong. */
 function faultOf({ tag, login }: Texts, problem: ApiFault): string {
   switch (problem.code) {
     case 'invalid_credentials':

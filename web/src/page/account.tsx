@@ -6,14 +6,14 @@ import { useTexts } from '../text/texts.ts';
 
 interface AccountProps {
   session: CurrentSession | null;
-  /** Which page this is, so that it is marked among the others. */
+  /** The current page, marked among the others. */
   here: 'devices' | 'administration';
-  /** Whether there is an administration to go to. */
+  /** Whether the user may administer. */
   administration: boolean;
   logOut: () => Promise<void>;
 }
 
-/** At the top of each page: who is logged in, the other pages, the way out. */
+/** The top of each page: the user, the other pages, the logout. */
 export function Account({ session, here, administration, logOut }: AccountProps): VNode | null {
   const { page, devices } = useTexts();
   if (!session) return null;

@@ -1,7 +1,7 @@
 /**
- * The back button may bring a page back as it was left, after a logout too. So it is left empty, and looks again before it
+ * The back button may restore a page as it was left, after a logout too. So it is emptied when it is left, and reloads before it
  * shows anything.
- * @param forget lets go of what the page holds of anybody: a look that fails must not bring it back
+ * @param forget drops the page's data of any user: a failed load must not bring it back
  */
 export function emptyOnLeave(lookAgain: () => Promise<void>, forget: () => void): void {
   const places = (): HTMLElement[] => ['page', 'account'].flatMap((id) => document.getElementById(id) ?? []);

@@ -2,15 +2,15 @@ import { type ComponentChild, hydrate, render } from 'preact';
 import { type Texts, TextsContext } from '../text/texts.ts';
 import { switchTheme } from './theme.ts';
 
-/** What the server wrote into the page for its script. */
+/** The server's data for the page's script. */
 export interface PageState {
-  /** Where the texts of this language are: a module, so that the server can have it loaded beforehand. */
+  /** The module of the language's texts, which the server has preloaded. */
   texts: string;
 }
 
 /**
- * Starts a page: reads what the server left for it, loads the texts of the language, and renders into `#page`.
- * @param how 'hydrate' when the server has written the first view itself
+ * Starts a page: reads the server's data, loads the texts, and renders into `#page`.
+ * @param how 'hydrate' when the server has rendered the first view itself
  */
 export async function startPage<State extends PageState>(
   view: (state: State, texts: Texts) => ComponentChild,

@@ -1,10 +1,7 @@
 const CHOICES = ['light', 'dark'] as const;
 const YEAR_SECONDS = 31_536_000;
 
-/**
- * Makes the theme buttons of the page work. The choice is kept in a cookie, so that the server can write it into the
- * next page and nothing flashes in the wrong colours.
- */
+/** Activates the theme buttons. The choice is in a cookie, so that the server renders the next page with it and no wrong colours flash. */
 export function switchTheme(): void {
   const group = document.getElementById('theme');
   if (!group) return;
@@ -17,7 +14,7 @@ export function switchTheme(): void {
     if (choice) dataset['theme'] = choice;
     else delete dataset['theme'];
     const secure = location.protocol === 'https:' ? '; Secure' : '';
-    // The cookie store is not in every browser.
+    // Not every browser has the cookie store.
     document.cookie = `curfew_theme=${choice ?? ''}; Path=/; SameSite=Lax; Max-Age=${choice ? YEAR_SECONDS : 0}${secure}`;
   });
 }

@@ -13,11 +13,11 @@ import { confirmPassword } from '../session/confirm.ts';
 import { createClient, type LoggedOut, type CurrentSession } from '../session/client.ts';
 import { TextsContext } from '../text/texts.ts';
 
-/** After a look that found no server. */
+/** The pause after the server was unreachable. */
 const AGAIN_MS = 3000;
 
 const client = createClient();
-/** Waits for the password, where the login was long ago. */
+/** Waits for the password, where the login is too old. */
 const asking = signal<((given: boolean) => void) | null>(null);
 const api = createApi(client, () => new Promise((resolve) => (asking.value = resolve)));
 const session = signal<CurrentSession | null>(null);
@@ -40,7 +40,7 @@ async function look(): Promise<void> {
         where: 'found',
       };
   } catch {
-    // Whatever it is: nothing can be shown, that is said, and it need not stay so.
+    // Any error: nothing can be shown, the page says so, and tries again.
     unreachable.value = true;
     again = window.setTimeout(() => void look(), AGAIN_MS * (0.5 + Math.random()));
   }

@@ -4,7 +4,7 @@ import { type PageState, startPage } from '../page/start.tsx';
 import { createClient } from '../session/client.ts';
 
 interface LoginState extends PageState {
-  /** A path of this origin that the server has looked at, or none. */
+  /** A path of this origin that the server has validated, or none. */
   next: string | null;
   why: string | null;
   fault: string | null;
@@ -31,7 +31,7 @@ void startPage<LoginState>(
   'hydrate',
 );
 
-// Back from the page after a login: what was typed has no business here any more, and the server knows where to go.
+// Restored by the back button after a login: the typed text must go, and the server knows where to go.
 window.addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });

@@ -1,4 +1,4 @@
-/** For pages that are complete without a script: what every page has. */
+/** The script of pages that are complete without one. */
 import '../style/page.css';
 import { switchTheme } from '../page/theme.ts';
 

@@ -2,24 +2,24 @@ import type { ComponentChildren, TargetedMouseEvent, VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 interface ActProps {
-  /** What is done; the button waits for it. */
+  /** The act; the button waits for it. */
   act: () => Promise<void>;
-  /** Said on the button meanwhile. */
+  /** The button's label meanwhile. */
   busy: string;
   kind?: 'main' | 'bad' | 'plain';
-  /** A name for screen readers where the text alone does not say which one. */
+  /** A name for screen readers where the label is ambiguous. */
   label?: string;
   type?: 'button' | 'submit';
   children: ComponentChildren;
 }
 
 /**
- * A button that does something that takes a while. It keeps the focus and takes no second click meanwhile. As the submit
- * button of a form it takes the Enter key of the fields too, once.
+ * A button for an act that takes a while. It keeps the focus and ignores clicks meanwhile. As a form's submit button it also
+ * takes the Enter key of the fields, once.
  */
 export function Act({ act, busy, kind, label, type = 'button', children }: ActProps): VNode {
   const [waits, setWaits] = useState(false);
-  // The second of two quick clicks comes before the button is drawn anew.
+  // The second of two quick clicks comes before the button is redrawn.
   const going = useRef(false);
   const here = useRef(true);
   useEffect(
@@ -29,7 +29,7 @@ export function Act({ act, busy, kind, label, type = 'button', children }: ActPr
     [],
   );
   const run = ({ currentTarget }: TargetedMouseEvent<HTMLButtonElement>): void => {
-    // Of a form that is not filled in the browser says so itself.
+    // The browser itself reports incomplete forms.
     if (going.current || currentTarget.form?.checkValidity() === false) return;
     going.current = true;
     setWaits(true);

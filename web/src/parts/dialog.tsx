@@ -7,12 +7,12 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** A question over the page, open while it is there. Escape and a click beside it close it; focus goes back by itself. */
+/** A modal dialog, open while it is rendered. Escape and a click on the backdrop close it; the focus returns by itself. */
 export function Dialog({ title, onClose, children }: DialogProps): VNode {
   const place = useRef<HTMLDialogElement>(null);
   const over = useRef(false);
   const id = useId();
-  // Closed while it is still in the page: out of it, it does not give the focus back.
+  // Closed before it is removed: a removed dialog does not return the focus.
   useLayoutEffect(() => {
     const dialog = place.current;
     dialog?.showModal();
@@ -25,12 +25,12 @@ export function Dialog({ title, onClose, children }: DialogProps): VNode {
     <dialog
       ref={place}
       aria-labelledby={id}
-      // Not closed by the browser itself: it would say so later, and a key that is pressed until then would be lost.
+      // The browser would close it later, and keys pressed until then would be lost.
       onCancel={(event) => {
         event.preventDefault();
         onClose();
       }}
-      // Word of it comes later; by then another one may be open in its place.
+      // The event comes later, when another dialog may be open in its place.
       onClose={() => {
         if (!over.current) onClose();
       }}
@@ -47,7 +47,7 @@ export function Dialog({ title, onClose, children }: DialogProps): VNode {
   );
 }
 
-/** The backdrop belongs to the dialog: only where the click was tells them apart. */
+/** The backdrop belongs to the dialog: only the position of the click tells them apart. */
 function isOutside(event: MouseEvent, dialog: HTMLDialogElement): boolean {
   const { left, right, top, bottom } = dialog.getBoundingClientRect();
   return event.clientX < left || event.clientX > right || event.clientY < top || event.clientY > bottom;

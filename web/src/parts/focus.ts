@@ -2,8 +2,8 @@ import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 
 /**
- * Takes the focus when there is news: the button that was pressed for it may be gone. What lies under a dialog can have no
- * focus and is not read out, so that is waited for.
+ * Takes the focus for a new message, because the pressed button may be gone. An element under a dialog cannot take it and is not
+ * read out, so it waits.
  */
 export function useFocusOn(news: unknown): RefObject<HTMLDivElement | null> {
   const place = useRef<HTMLDivElement>(null);
@@ -18,7 +18,7 @@ export function useFocusOn(news: unknown): RefObject<HTMLDivElement | null> {
   return place;
 }
 
-/** Goes on at the first of what was added to a list, once it is there: the button that brought it may be gone. */
+/** Focuses the first entry added to a list, because the pressed button may be gone. */
 export function focusItem(list: Element | null, index: number): void {
   requestAnimationFrame(() => {
     const item = list?.children[index];

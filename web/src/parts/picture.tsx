@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 
-/** Pictures of 24 by 24, drawn with lines in the colour of the text. They say nothing that the text does not. */
+/** Icons of 24 by 24, drawn with lines in the text's colour. They repeat the text, so screen readers skip them. */
 const LINES = {
   computer: 'M4 5.5h16v10.5H4zM2.5 19.5h19',
   phone: 'M7.5 2.5h9v19h-9zM11 18.5h2',

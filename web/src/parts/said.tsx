@@ -1,7 +1,7 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { VNode } from 'preact';
 
-/** Has a sentence read out by a screen reader without showing it: what changed on the page by itself. */
+/** Text for screen readers only, about changes that happened by themselves. */
 export function Said({ sentence }: { sentence: ReadonlySignal<string> }): VNode {
   return (
     <p class="unseen" role="status">

@@ -10,8 +10,8 @@ export type {
 } from '@curfew/client';
 
 /**
- * The client of the pages: the cookie, so that no script can read the credential.
- * @param authority another address than the page's own origin, for elements in pages of others
+ * The pages' client, with the cookie, so that no script can read the credential.
+ * @param authority another address than the page's own origin, for elements in other pages
  */
 export function createClient(authority?: string): Client {
   return create({ mode: 'cookie', authority });

@@ -1,7 +1,7 @@
 import type { Client } from './client.ts';
 import { throwRefusal } from './problem.ts';
 
-/** Says the password again, for acts that ask for it. @param authority its address */
+/** Confirms the password, for acts that require it. @param authority its address */
 export async function confirmPassword(client: Client, authority: string, password: string): Promise<void> {
   const response = await client.fetch(`${authority}/v1/session/confirm`, {
     method: 'POST',

@@ -2,7 +2,7 @@ import { say } from '../text/say.ts';
 import { lasting } from '../text/time.ts';
 import type { Texts } from '../text/texts.ts';
 
-/** How a session ended, as the server and the client say it. */
+/** The end of a session, as server and client report it. */
 interface Ended {
   reason: string;
   by: string;
@@ -33,12 +33,12 @@ const BY_WHOM = new Map<string, Key>(
   }),
 );
 
-/** The name of the sentence for an ending: what was done to the account first, then who did it. */
+/** The name of the sentence for an ending: acts on the account first, then the actor. */
 export function endedKey({ reason, by }: Ended): Key {
   return BY_REASON.get(reason) ?? BY_WHOM.get(by) ?? 'unknown';
 }
 
-/** Why a session is over, in a sentence. @param idleSeconds the lifetime without activity, where it is known */
+/** Why a session ended, in a sentence. @param idleSeconds the idle lifetime, if known */
 export function endedSentence(texts: Texts, ended: Ended, idleSeconds: number | null): string {
   const key = endedKey(ended);
   if (key === 'idle' && idleSeconds !== null)

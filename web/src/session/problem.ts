@@ -1,7 +1,7 @@
-/** What went wrong, by the server's own word for it; 'unreachable' when there was no answer at all. */
+/** The server's code for an error; 'unreachable' without an answer. */
 export interface ApiFault {
   code: string;
-  /** Seconds after which it may be tried again. */
+  /** Seconds until it may be tried again. */
   retryAfter: number | null;
 }
 
@@ -17,25 +17,25 @@ class ApiError extends Error {
   }
 }
 
-/** Sorts what the client throws. */
+/** Converts the client's errors. */
 export function problemOf(error: unknown): ApiFault {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
     const retryAfter =
       'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter : null;
     return { code: error.code, retryAfter };
   }
-  // fetch itself fails with a TypeError when there is no answer.
+  // fetch throws a TypeError when there is no answer.
   return { code: error instanceof TypeError ? 'unreachable' : 'unknown', retryAfter: null };
 }
 
-/** Throws what a refusal says; an answer that is none passes. */
+/** Throws the problem of a refusal; other answers pass. */
 export async function throwRefusal(response: Response): Promise<void> {
   if (response.ok) return;
   let code = 'unknown';
   try {
     code = String(((await response.json()) as { code?: string }).code ?? code);
   } catch {
-    // Not from the authority: something between has answered, and has no code for us.
+    // Not from the authority: a proxy has answered, without a code.
   }
   throw new ApiError({ code, retryAfter: Number(response.headers.get('retry-after')) || null });
 }

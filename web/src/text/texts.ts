@@ -2,7 +2,7 @@ import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Language } from '../../languages/language.ts';
 
-/** What the pages of people say. The administration has all of a language. */
+/** The texts of users' pages. The administration has all texts of a language. */
 export type Texts = Language;
 
 export const TextsContext = createContext<Texts | null>(null);

@@ -1,4 +1,4 @@
-/** Instants and lengths of time as a language says them. Formatters are costly to make, so each is made once. */
+/** Instants and durations in a language. Formatters are expensive, so each is created once. */
 const kept = new Map<string, Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.NumberFormat>();
 
 function once<F extends Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.NumberFormat>(
@@ -10,7 +10,7 @@ function once<F extends Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.Num
   return found as F;
 }
 
-/** The variant of a language that the browser is set to: its days and hours are written as where the user lives. */
+/** The browser's variant of the language, for the user's own formats of days and hours. */
 function regional(tag: string): string {
   const language = tag.split('-', 1)[0];
   return navigator.languages.find((one) => one.split('-', 1)[0] === language) ?? tag;
@@ -22,14 +22,14 @@ const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, seconds: number])[
   ['minute', 60],
 ];
 
-/** "3 minutes ago", "in 12 minutes", "yesterday": in the largest unit that fills, from minutes to days. */
+/** "3 minutes ago", "in 12 minutes", "yesterday": in the largest fitting unit, from minutes to days. */
 export function relative(tag: string, at: Date, now: Date): string {
   const seconds = (at.getTime() - now.getTime()) / 1000;
   const format = once(`relative ${tag}`, () => new Intl.RelativeTimeFormat(tag, { numeric: 'auto' }));
   const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? ['minute', 60];
-  // What lies ahead is rounded up, so that nobody is told to come too early.
+  // Future times are rounded up, so that nobody comes too early.
   const said = format.format(seconds > 0 ? Math.ceil(seconds / size) : Math.ceil(seconds / size) || -1, unit);
-  // It stands within a sentence; the Vietnamese "Hôm qua" comes with a capital.
+  // It is within a sentence; the Vietnamese "Hôm qua" is capitalised.
   return said.charAt(0).toLocaleLowerCase(tag) + said.slice(1);
 }
 
@@ -41,7 +41,7 @@ export function moment(tag: string, at: Date): string {
   ).format(at);
 }
 
-/** The same with the seconds, for a log. */
+/** A day and a time with seconds, for a log. */
 export function toTheSecond(tag: string, at: Date): string {
   return once(
     `second ${tag}`,
@@ -57,14 +57,14 @@ export function exactly(tag: string, at: Date): string {
   ).format(at);
 }
 
-/** How long something took: "4.5 ms", "1.2 s". */
+/** A measured duration: "4.5 ms", "1.2 s". */
 export function took(tag: string, ms: number): string {
   return ms < 1000
     ? number(tag, 'millisecond', 'short', ms < 10 ? 1 : 0).format(ms)
     : number(tag, 'second', 'short', 1).format(ms / 1000);
 }
 
-/** A length of time in words, in the largest unit that fills: "30 minutes". */
+/** A duration in words, in the largest fitting unit: "30 minutes". */
 export function lasting(tag: string, seconds: number): string {
   const [unit, size] = STEPS.find(([, length]) => seconds >= length) ?? ['second', 1];
   return number(tag, unit, 'long', 0).format(Math.round(seconds / size));

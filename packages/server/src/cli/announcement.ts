@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 
 /*
- * While a server has the embedded database, it says in `server.json` beside it where it is, and gives the commands of
- * this machine a service key of that run. Only the owner of the directory can read it. One that a killed server left
- * behind says nothing: its process is gone, or its key is unknown.
+ * A server with the embedded database writes its address into `server.json` beside it, and a service key of that run for the
+ * commands of this machine. Only the directory's owner can read it. The file of a killed server does no harm: its process is
+ * gone, or its key is unknown.
  */
 
 const schema = z.object({ url: z.string(), key: z.string(), pid: z.number().int().positive() });
@@ -18,7 +18,7 @@ export function announce(directory: string, announcement: Announcement): void {
   const unfinished = `${file}.${announcement.pid}`;
   rmSync(unfinished, { force: true });
   writeFileSync(unfinished, JSON.stringify(announcement), { mode: 0o600 });
-  // In one step: nobody reads half of it.
+  // Atomic: nobody reads half of it.
   renameSync(unfinished, file);
 }
 
@@ -26,13 +26,13 @@ export function withdraw(directory: string): void {
   rmSync(fileIn(directory), { force: true });
 }
 
-/** What the directory says of a server whose process still lives; null when it says nothing. */
+/** The announcement of a server whose process is alive; null otherwise. */
 export function readAnnouncement(directory: string): Announcement | null {
   let text: string;
   try {
     text = readFileSync(fileIn(directory), 'utf8');
   } catch {
-    // Not there, or not for us to read: no server that we could talk to.
+    // Missing or unreadable: no server to talk to.
     return null;
   }
   let parsed: unknown;

@@ -6,7 +6,7 @@ import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import type { Account } from '@curfew/protocol/wire/user';
 import { z } from 'zod';
 
-/* What a command takes for an answer of a server. Whatever else answers there is no Curfew, or one of another time. */
+/* The answers that a command accepts. Anything else is not Curfew, or another version of it. */
 
 export const accountSchema = z.object({
   id: z.number(),

@@ -14,17 +14,17 @@ import { Failed, CommandRefused } from './declare.ts';
 import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
-/** Above what a logout can take: the lease, which may be a minute, and one commit. */
+/** Longer than a logout can take: the lease, which may be a minute, and one commit. */
 const TIMEOUT_MS = 90_000;
 
-/** A server that streams says something every fifteen seconds. */
+/** A streaming server sends something every fifteen seconds. */
 const SILENT_MS = 45_000;
 const FOREIGN = 'the server answers in another form than this version knows. Is it a Curfew?';
 
 /** An answer of the server: 2xx with its body, or a problem. */
 type Reply = { ok: true; body: unknown } | { ok: false; status: number; problem: Partial<Problem> };
 
-/** Works through a running server, with a service key of it. */
+/** Works through a running server, with a service key. */
 export function apiOperator(url: string, serviceKey: string): Operator {
   const call = (method: string, path: string, body?: unknown): Promise<Reply> =>
     request(url, serviceKey, method, path, body);
@@ -38,7 +38,7 @@ export function apiOperator(url: string, serviceKey: string): Operator {
       return accountOf(await call('GET', `/v1/admin/users/${id}`));
     },
     async userByEmail(email) {
-      // The search finds any part of the name or the address; the address itself is among what it finds.
+      // The search finds any part of name or address, so the exact address is picked from the matches.
       for (const spelling of new Set([email, composed(email)]))
         for (let after: number | null = 0; after !== null; ) {
           const page: Awaited<ReturnType<Operator['users']>> = await this.users({
@@ -109,12 +109,12 @@ const confirming = (confirmsLast: boolean): object | undefined =>
 
 const keysSchema = z.object({ keys: z.array(keySchema) });
 
-/** Whether a server answers there that knows the key. */
+/** Whether a server with that key answers there. */
 export async function answersTo(url: string, serviceKey: string, timeoutMs: number): Promise<boolean> {
   try {
     return (await request(url, serviceKey, 'GET', '/v1/admin/keys', undefined, timeoutMs)).ok;
   } catch {
-    // Nobody there, or somebody who does not speak HTTP: no.
+    // No server, or not HTTP: no.
     return false;
   }
 }
@@ -136,7 +136,7 @@ async function request(
         ...ownHeaders(serviceKey),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      // A key is for this server alone, wherever it points.
+      // The key is for this server only: redirects are not followed.
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -148,7 +148,7 @@ async function request(
   return replyOf(response, text);
 }
 
-/** Messages of server-sent events (HTML Standard, section 9.2.6), as our server writes them: a line for each field. */
+/** Server-sent events (HTML Standard, section 9.2.6) as Curfew writes them: one line for each field. */
 async function* stream(
   url: string,
   serviceKey: string,
@@ -216,7 +216,7 @@ function reasonOf(error: unknown): string {
 const isProblem = (reply: Reply, code: keyof typeof PROBLEMS): boolean =>
   !reply.ok && reply.problem.code === code;
 
-/** The body of a good answer. @throws Refused or Failed with the server's sentence otherwise */
+/** Returns the body of a success. @throws Refused or Failed with the server's sentence otherwise */
 function read<S extends z.ZodType>(reply: Reply, schema: S): z.infer<S> {
   if (!reply.ok) throw refusalOf(reply.status, reply.problem);
   const parsed = schema.safeParse(reply.body);

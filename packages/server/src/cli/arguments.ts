@@ -3,7 +3,7 @@ import { plainName } from '../domain/plain-name.ts';
 import { type Operand, CommandRefused, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
 
-/** What the API takes. Loaded where it is used: the help has no need of it. */
+/** The API's schemas. Imported where they are used, because the help does not need them. */
 const fields = () => import('../actions/fields.ts');
 
 export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by number or by e-mail address.' };
@@ -18,7 +18,7 @@ export async function findUser(operator: Operator, reference: string): Promise<A
   return user;
 }
 
-/** @throws UsageError when it is no e-mail address */
+/** @throws UsageError when it is not an e-mail address */
 export async function requireEmail(text: string, kind: 'email' | 'login' = 'email'): Promise<string> {
   if (!(await fields())[kind].safeParse(text).success)
     throw new UsageError(`${text} is not an e-mail address.`);

@@ -69,7 +69,7 @@ function embeddedDirectory(line: CommandLine, { database }: Config): string {
   );
 }
 
-/** Opens the embedded database in any directory, to sync what is written; a disk that fails ends the command. */
+/** Opens the embedded database in a directory, to sync what is written; a disk failure ends the command. */
 export async function opener(line: CommandLine, config: Config): Promise<Open> {
   const [{ openEmbedded }, { endProcess }, { operatorLog }] = await Promise.all([
     import('../store/embedded.ts'),

@@ -6,7 +6,7 @@ import { renderHelp, renderOverview, usageOf } from './help.ts';
 import { openTerminal, type Streams } from './terminal.ts';
 
 /**
- * Runs the command that the arguments name.
+ * Runs the command of the arguments.
  * @returns the exit code
  */
 export async function runCommand(
@@ -17,7 +17,7 @@ export async function runCommand(
   try {
     return await dispatch(args, environment, streams);
   } catch (error) {
-    // Only now: it knows the errors of every database.
+    // Imported only now: it knows the errors of every database.
     const { explain } = await import('./explain.ts');
     const { code, sentence } = explain(error);
     streams.stderr.write(`curfew: ${sentence}\n`);
@@ -85,14 +85,14 @@ function parse(command: Command, args: string[], environment: Environment, strea
       ),
     });
   } catch (error) {
-    // Its first sentence names the option; what follows is advice that does not fit here.
+    // The first sentence names the option; the rest is advice that does not fit here.
     const said = error instanceof Error ? (error.message.split(/\.\s/, 1)[0] ?? '') : String(error);
     throw new UsageError(`${said.charAt(0).toLowerCase()}${said.slice(1).replace(/\.$/, '')}. ${see}`);
   }
   const { positionals: operands } = parsed;
   const wanted = command.operands ?? [];
   const most = wanted.some(({ many }) => many) ? Number.POSITIVE_INFINITY : wanted.length;
-  // What is too much is not repeated: it may be a password that somebody thought would go there.
+  // Surplus arguments are not repeated: one may be a password.
   if (operands.length < wanted.length || operands.length > most)
     throw new UsageError(`usage: ${usageOf(command)}`);
   const terminal = openTerminal(streams, parsed.values['json'] === true);

@@ -1,7 +1,7 @@
 import type { Environment } from '../config.ts';
 import type { Terminal } from './terminal.ts';
 
-/** How a command ends, for scripts. */
+/** Exit codes, for scripts. */
 export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
 
 export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
@@ -11,26 +11,26 @@ export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
   refused: 'refused: there is no such user or session, it is taken, too short, or was not confirmed',
 };
 
-/** The command line is not one that the command understands. */
+/** The command line is invalid. */
 export class UsageError extends Error {
   override name = 'UsageError';
 }
 
-/** Understood, and not done: nothing of that name, or not confirmed. */
+/** Valid, and not done: the object does not exist, or was not confirmed. */
 export class CommandRefused extends Error {
   override name = 'Refused';
 }
 
-/** Something that can be expected to go wrong went wrong; the sentence is enough. */
+/** An expected failure; its sentence is enough. */
 export class Failed extends Error {
   override name = 'Failed';
 }
 
 export interface Option {
-  /** What stands for the value in the help; an option without it is a switch. */
+  /** The placeholder of the value in the help; an option without one is a switch. */
   value?: string;
   about: string;
-  /** Its name in earlier versions, which is still understood. */
+  /** Its old name, which is still understood. */
   was?: string;
 }
 
@@ -41,7 +41,7 @@ export interface Operand {
   many?: boolean;
 }
 
-/** A command as it is written, described and run. Help and docs/cli.md come out of this. */
+/** A command: help and docs/cli.md are written from this. */
 export interface Command {
   /** The words that call it: `user add`. */
   words: string;
@@ -50,7 +50,7 @@ export interface Command {
   description?: string[];
   operands?: Operand[];
   options?: Record<string, Option>;
-  /** Works on the running server or the database, whichever there is; takes --url. */
+  /** Works on the running server or on the database; takes --url. */
   anywhere?: boolean;
   examples: string[];
   run(line: CommandLine): Promise<number>;
@@ -76,7 +76,7 @@ export function optionsOf(command: Command): Record<string, Option> {
   };
 }
 
-/** What was given to a command. */
+/** The arguments given to a command. */
 export class CommandLine {
   readonly environment: Environment;
   readonly terminal: Terminal;
@@ -95,7 +95,7 @@ export class CommandLine {
     this.#values = given.values;
   }
 
-  /** The one operand of a command that has one. */
+  /** The one operand of a command that takes one. */
   get operand(): string {
     return this.operands[0] ?? '';
   }

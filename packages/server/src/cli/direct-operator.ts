@@ -24,13 +24,11 @@ import { CommandRefused } from './declare.ts';
 import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
-/** How often what is new in the log is looked for, and how much of it is read at a time. */
+/** How often to poll the log for new events, and how many to read at a time. */
 const LOOK_MS = 300;
 const PAGE = 200;
 
-/**
- * Works on the database itself, as a node beside the others: a logout from here takes the same path and waits for them.
- */
+/** Works on the database itself, as a node beside the others: a logout takes the same path and waits for them. */
 export async function openDirectOperator(config: Config, log: Logger): Promise<Operator> {
   return directOperator(await openWorld(config, { log }));
 }
@@ -118,7 +116,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
         for (const { cursor: from, ...event } of news.events)
           yield { cursor: from, event: loggedEvent(shown(event)) };
         for (const refusal of await newRefusals()) yield { cursor: place, event: loggedEvent(refusal) };
-        // To be stopped is no failure.
+        // An abort is not a failure.
         if (!news.more) await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
       }
     },

@@ -12,7 +12,7 @@ const doctor: Command = {
   anywhere: true,
   examples: ['curfew doctor', 'NODE_ENV=production curfew doctor --json'],
   async run(line) {
-    // Only now: the clients of PostgreSQL and Redis take as long to load as all the rest.
+    // Imported only now: the clients of PostgreSQL and Redis take as long to load as everything else.
     const [{ look }, { Findings: Empty }] = await Promise.all([
       import('./doctor/look.ts'),
       import('./doctor/findings.ts'),

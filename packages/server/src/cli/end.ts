@@ -13,7 +13,7 @@ export const HOW: Record<string, Option> = {
   'dry-run': { about: 'End nothing; show how many sessions would end, and the newest of them.' },
 };
 
-/** Shows what would end, where only that was asked. @returns whether it was */
+/** Prints the preview, if that was asked for. @returns whether it was */
 export async function previewed(
   line: CommandLine,
   operator: Operator,
@@ -30,8 +30,8 @@ export async function previewed(
 }
 
 /**
- * Ends sessions, says what ended, and then shows how rows are marked where there were many.
- * @throws Refused when everyone's are to be ended and the number was not confirmed
+ * Ends sessions, prints the result, and then shows the progress of marking.
+ * @throws Refused when everyone's are to end and the number was not confirmed
  */
 export async function endAndReport(
   line: CommandLine,
@@ -62,7 +62,7 @@ function sentence({ ended, confirmed, ms, acknowledged, waited_out: waitedOut }:
   return `${what} True everywhere after ${ms} ms.${others}`;
 }
 
-/** The sessions are over; this is for whoever reads the table. A failure here is not one of the logout. */
+/** The sessions are over; marking is for readers of the table, and its failure is not one of the logout. */
 async function showMarking(line: CommandLine, operator: Operator, target: AdminTarget): Promise<void> {
   const progress = line.terminal.progress();
   let all: number | undefined;
@@ -78,7 +78,7 @@ async function showMarking(line: CommandLine, operator: Operator, target: AdminT
     else if (left === 0) progress.end(marked());
     else progress.end(`${marked()}; the servers go on with the rest`);
   } catch {
-    // The marker has a durable cursor: the next process that runs goes on from there.
+    // The marker has a durable cursor: the next process continues.
     progress.end();
     line.terminal.note('Marking their rows was interrupted; the next process that runs goes on with it.');
   }

@@ -24,7 +24,7 @@ const OWN = [
   Failed,
 ];
 
-/** What a failure is called in one sentence, without a stack and without a secret, and the exit code for it. */
+/** A failure in one sentence, without a stack and without a secret, and its exit code. */
 export function explain(error: unknown): { code: number; sentence: string } {
   const code =
     error instanceof UsageError ? EXIT.usage : error instanceof CommandRefused ? EXIT.refused : EXIT.failed;
@@ -35,12 +35,12 @@ function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof UsageError || error instanceof CommandRefused) return error.message;
   if (OWN.some((kind) => error instanceof kind)) return error.message;
-  // Of several attempts (a host with two addresses) the first says enough.
+  // Of several attempts (a host with two addresses) the first is enough.
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return sentenceOf(error.errors[0]);
   return sentenceOfCode(error) ?? `${error.name}: ${error.message}`;
 }
 
-/** What the operating system and PostgreSQL say by their codes. */
+/** Sentences for the codes of the operating system and PostgreSQL. */
 function sentenceOfCode(error: Error): string | null {
   const facts = error as Error & { code?: string; address?: string; port?: number; syscall?: string };
   const place = facts.port === undefined ? facts.address : `${facts.address ?? ''}:${facts.port}`;

@@ -70,7 +70,7 @@ async function targetOf(line: CommandLine, operator: Operator, listed: string[])
     return { scope: 'device', userId: id, deviceId: device };
   }
   const ids = new Set<number>();
-  // All of them are found before any is logged out: a slip in the list must not leave half of it done.
+  // All users are looked up before any is logged out: a typing error must not leave half of it done.
   for (const one of listed) ids.add((await findUser(operator, one)).id);
   return { scope: 'users', userIds: [...ids] };
 }
@@ -91,7 +91,7 @@ async function readInput(input: AsyncIterable<unknown>): Promise<string> {
   return text;
 }
 
-/** The number to confirm with, or null to be told it. */
+/** The confirmed number, or null to be told it. */
 async function confirmedNumber(
   line: CommandLine,
   operator: Operator,

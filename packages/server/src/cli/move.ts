@@ -50,7 +50,7 @@ const move: Command = {
 
 export const moveCommands: Command[] = [move];
 
-/** The host and the database, to be shown and kept. */
+/** Host and database, to show and to store. */
 function withoutSecrets(url: string, schema: string | null): string {
   const { hostname, port, pathname } = new URL(url);
   return `postgres://${hostname}${port ? `:${port}` : ''}${pathname}${schema === null ? '' : ` (schema ${schema})`}`;

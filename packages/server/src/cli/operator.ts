@@ -8,8 +8,8 @@ import type { AdminTarget } from '../actions/end-sessions.ts';
 import type { Wait } from '../actions/settle.ts';
 
 /*
- * What the commands work with, written once for both ways: on the database itself, and through a running server. The
- * shapes are those of the HTTP API, so that --json prints the same whichever way was taken.
+ * The operations of commands, with two implementations: on the database itself, and through a running server. The shapes are
+ * those of the HTTP API, so that --json prints the same either way.
  */
 
 export const LAST_ADMINISTRATOR =
@@ -40,7 +40,7 @@ export interface Operator {
   userByEmail(email: string): Promise<Account | null>;
   /** Null when the address is taken. @throws Refused when the password is too short */
   addUser(user: NewAccount): Promise<Account | null>;
-  /** @throws Refused when nobody would be left to administer, and that is not confirmed */
+  /** @throws Refused when no administrator would be left, and that is not confirmed */
   changeUser(
     id: number,
     change: { role: Role } | { disabled: boolean },
@@ -51,22 +51,20 @@ export interface Operator {
   /** False when there is no such user. @throws Refused when the password is too short */
   setPassword(id: number, password: string): Promise<boolean>;
   sessions(filter: SessionFilter, limit: number): Promise<{ sessions: UserSession[]; next: string | null }>;
-  /** Ends sessions; `everyone` only with the count confirmed. */
+  /** Ends sessions; `everyone` only with the confirmed count. */
   end(
     target: AdminTarget,
     how: { confirm: number | null; wait: Wait; note?: string | undefined },
   ): Promise<LogoutOutcome>;
-  /** What `end` would end. Ends nothing. */
+  /** Previews `end`. Ends nothing. */
   preview(target: AdminTarget): Promise<LogoutPreview>;
-  /**
-   * Watches the rows of what was just ended being marked, where this process does it. False where the server does.
-   */
+  /** Watches the rows of an ending being marked, where this process does it. False where the server does. */
   watchMarking(target: AdminTarget, onLeft: (left: number) => void): Promise<boolean>;
   /** The newest events of the log, newest first. */
   newestEvents(limit: number): Promise<LoggedEvent[]>;
   /**
-   * What comes into the log after a cursor, or, without one, from now on. None is left out, however late it is committed; some
-   * may come again. Goes on until it is stopped, or the server ends it.
+   * Events after a cursor, or from now on. None is left out, however late it commits; some may come twice. Runs until it is
+   * aborted, or the server ends it.
    */
   follow(cursor: string | null, stop: AbortSignal): AsyncIterable<Followed>;
   keys(): Promise<SigningKey[]>;
@@ -74,7 +72,7 @@ export interface Operator {
   close(): Promise<void>;
 }
 
-/** From where to go on, and the event that it came with. It comes by itself at the beginning and now and then. */
+/** A cursor to continue from, and its event. Cursors also come alone, at the beginning and periodically. */
 interface Followed {
   cursor: string;
   event: LoggedEvent | null;

@@ -24,7 +24,7 @@ import { remoteServer } from './reach.ts';
 import { readPassword } from './secret.ts';
 
 const DEFAULT_ROUNDS = 5;
-/** How long every surface is pressed before a logout, and after its answer. */
+/** How long every surface is checked before a logout, and after its answer. */
 const BEFORE_MS = 30;
 const AFTER_MS = 150;
 
@@ -62,7 +62,7 @@ const prove: Command = {
     'curfew prove --rounds 50 --json',
   ],
   async run(line) {
-    // Loaded where it is used: it brings the whole server along, which the help has no need of.
+    // Imported where it is used: it loads the whole server, which the help does not need.
     const { FAMILIES } = await import('../authority.ts');
     const rounds = line.whole('rounds', 1, 10_000) ?? DEFAULT_ROUNDS;
     const { url, serviceKey } = serverOf(line);
@@ -110,7 +110,7 @@ async function statesOf(
   return states;
 }
 
-/** The server that is named, else the one that has the embedded database. */
+/** The named server, else the one that has the embedded database. */
 function serverOf(line: CommandLine): { url: string; serviceKey: string } {
   const remote = remoteServer(line);
   if (remote) return remote;
@@ -196,7 +196,7 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
   return proofs;
 }
 
-/** Before anything is logged out everything must be accepted everywhere, or a refusal would prove nothing. */
+/** Before anything is logged out every surface must accept everything, or a later refusal would prove nothing. */
 async function expectAccepted(surfaces: readonly Surface[], open: readonly Held[]): Promise<void> {
   for (const surface of surfaces)
     for (const held of open)
@@ -204,7 +204,7 @@ async function expectAccepted(surfaces: readonly Surface[], open: readonly Held[
         throw new Failed(`${surface.name} refuses a live session of contract ${held.contract}`);
 }
 
-/** @param along what ends with it */
+/** @param along credentials that end with it */
 async function proveOne(
   surfaces: readonly Surface[],
   way: string,
@@ -220,7 +220,7 @@ async function proveOne(
     const answeredMs = performance.now();
     for (const one of pressed) one.answered(answeredMs);
     if (reply.status !== 200) throw new Failed(`the logout by ${way} was answered with ${reply.status}`);
-    // Whatever else ends with it is looked at once, at once.
+    // The other credentials that end with it are checked once, at once.
     const looks = await Promise.all(
       surfaces.map((surface) => Promise.all(along.map((held) => surface.check(held)))),
     );
@@ -243,7 +243,7 @@ async function proveOne(
       }),
     };
   } finally {
-    // Checks that go on after a failure would keep the process alive.
+    // Checks that continue after a failure would keep the process alive.
     await Promise.allSettled(pressed.map((one) => one.stop()));
   }
 }
@@ -265,7 +265,7 @@ function propagationOf(
   return { confirmed: confirmed === true, acknowledged: Number(acknowledged), waitedOut: Number(waitedOut) };
 }
 
-/** What one login tells of the authority: its origin, its cookie's name, and whom its tokens are meant for. */
+/** What one login shows of the authority: its origin, its cookie's name, and its tokens' audience. */
 async function termsOf(
   requests: Requests,
   node: string,

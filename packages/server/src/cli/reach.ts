@@ -8,12 +8,12 @@ import { answersTo, apiOperator } from './api-operator.ts';
 import { type CommandLine, Failed, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
 
-/** A server that starts has the directory some seconds before it says where it is; another command has it as long. */
+/** A starting server holds the directory for some seconds before it announces its address; another command holds it as long. */
 const PATIENCE_MS = 8000;
 const LOOK_MS = 200;
 const PING_MS = 3000;
 
-/** Opens what the command works on, does the work and closes it. */
+/** Opens the command's target, runs the work and closes it. */
 export async function withOperator(
   line: CommandLine,
   work: (operator: Operator) => Promise<number>,
@@ -26,10 +26,7 @@ export async function withOperator(
   }
 }
 
-/**
- * The server that is named, else PostgreSQL itself, else the server that has the embedded database, else the embedded
- * database itself.
- */
+/** The named server, else PostgreSQL, else the server that has the embedded database, else the embedded database. */
 async function openOperator(line: CommandLine): Promise<Operator> {
   const remote = remoteServer(line);
   if (remote) return apiOperator(remote.url, remote.serviceKey);
@@ -55,7 +52,7 @@ export function remoteServer(line: CommandLine): { url: string; serviceKey: stri
 }
 
 async function openDirect(config: Config, line: CommandLine): Promise<Operator> {
-  // Only now: a command that talks to a server needs neither database nor HTTP.
+  // Imported only now: a command that talks to a server needs neither database nor HTTP.
   const [{ openDirectOperator }, { operatorLog }] = await Promise.all([
     import('./direct-operator.ts'),
     import('./operator-log.ts'),

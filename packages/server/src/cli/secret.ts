@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../domain/unicode.ts';
 import { CommandRefused, UsageError } from './declare.ts';
 import type { Streams } from './terminal.ts';
 
-/** Longer than any passphrase that the server takes. */
+/** Longer than any passphrase that the server accepts. */
 const MAX_BYTES = 8192;
 
 /** 120 bits, as the server makes them. */
@@ -13,8 +13,8 @@ export function generatePassword(): string {
 }
 
 /**
- * A new password that no argument and no history has seen: asked for twice without echo on a terminal, else the first
- * line of standard input.
+ * Reads a new password that appears in no argument and no history: twice without echo on a terminal, else the first line of
+ * standard input.
  */
 export async function readNewPassword({ stdin, stderr }: Streams): Promise<string> {
   if (!isTerminal(stdin)) return readPiped(stdin);
@@ -23,7 +23,7 @@ export async function readNewPassword({ stdin, stderr }: Streams): Promise<strin
   return readable(first);
 }
 
-/** A password that is there already: asked for once without echo, else the first line of standard input. */
+/** Reads an existing password: once without echo, else the first line of standard input. */
 export async function readPassword({ stdin, stderr }: Streams): Promise<string> {
   if (!isTerminal(stdin)) return readPiped(stdin);
   const [given = ''] = await askHidden(['Password: '], stdin, stderr);
@@ -33,7 +33,7 @@ export async function readPassword({ stdin, stderr }: Streams): Promise<string> 
 type Keyboard = Streams['stdin'] & Pick<ReadStream, 'setRawMode'>;
 const isTerminal = (stdin: Streams['stdin']): stdin is Keyboard => stdin.isTTY === true;
 
-/** A terminal that is not set to UTF-8 sends bytes that are read as U+FFFD: many passwords would be one. */
+/** A terminal without UTF-8 sends bytes that decode to U+FFFD, which would make one password of many. */
 function readable(typed: string): string {
   if (typed.includes('\ufffd')) throw new UsageError('the password is not UTF-8. Set the terminal to UTF-8.');
   return typed;
@@ -48,7 +48,7 @@ export async function readPiped(input: AsyncIterable<unknown>): Promise<string> 
     if (size > MAX_BYTES) throw new UsageError('the password on standard input is too long.');
     chunks.push(bytes);
   }
-  // As a whole: a character may lie in two chunks.
+  // Decoded as a whole: a character may be split between two chunks.
   const text = decodeUtf8(Buffer.concat(chunks));
   if (text === null) throw new UsageError('the password on standard input is not UTF-8.');
   const password = text.split(/\r?\n/, 1)[0] ?? '';
@@ -57,7 +57,7 @@ export async function readPiped(input: AsyncIterable<unknown>): Promise<string> 
   return password;
 }
 
-/** Asks the questions one after another and shows nothing of the answers. */
+/** Asks questions one after another without echo. */
 export async function askHidden(
   questions: string[],
   input: Keyboard,

@@ -9,7 +9,7 @@ export const serveCommand: Command = {
   ],
   examples: ['curfew serve', 'PORT=9000 DATABASE_URL=postgres://localhost/curfew curfew serve'],
   run: async ({ environment, terminal }) => {
-    // A person is told at once: loading the program takes a moment too. Elsewhere the log says what takes long.
+    // People get a message at once, because loading the program takes a moment. Elsewhere the log reports slow steps.
     const say =
       terminal.json || !terminal.watched ? null : (what: string) => terminal.note(`Curfew: ${what} …`);
     say?.('starting');

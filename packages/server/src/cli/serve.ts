@@ -8,7 +8,7 @@ import { createLog } from '../system/log.ts';
 import { announce, withdraw } from './announcement.ts';
 import type { Streams } from './terminal.ts';
 
-/** How long requests may go on after SIGTERM. */
+/** How long requests may continue after SIGTERM. */
 const DRAIN_MS = 10_000;
 const IDLE_MS = 50;
 const PARENT_MS = 500;
@@ -20,7 +20,7 @@ const SERVER_OPTIONS = {
 };
 
 /**
- * The server process: listens, serves, and when it is told to stop drains and ends.
+ * Runs the server process: listens, serves, and drains when it is told to stop.
  * @returns the exit code
  */
 export async function serve(
@@ -30,7 +30,7 @@ export async function serve(
   const config = readConfig(environment);
   const { stdout } = options;
   const log = createLog(config.logLevel, stdout.fd === undefined ? stdout : undefined);
-  // The commands of this machine come in by it while the server has the embedded database.
+  // The service key for this machine's commands, which reach the embedded database through the server.
   const operatorKey = randomBytes(32).toString('base64url');
   const embedded = config.database.kind === 'embedded' ? config.database.directory : null;
   const settings =
@@ -40,7 +40,7 @@ export async function serve(
 
   const { onStep } = options;
   const authority = await createAuthority({ settings, log, ownProcess: true, ...(onStep && { onStep }) });
-  // Node before 24.9 does not know this option: `authority.upgrade` gives back what is none of its own.
+  // Node before 24.9 ignores this option: `authority.upgrade` then hands foreign upgrades back.
   const upgrades = { shouldUpgradeCallback: authority.takesUpgrade };
   const server = createServer(
     { ...SERVER_OPTIONS, ...upgrades, maxHeaderSize: config.maxHeaderBytes },
@@ -72,7 +72,7 @@ export async function serve(
   return 0;
 }
 
-/** SIGTERM, Ctrl-C, a terminal that is closed; started by npm, the end of npm, which does not pass on every signal. */
+/** SIGTERM, Ctrl-C, a closed terminal; under npm also npm's end, because it does not pass on every signal. */
 function toldToStop(environment: Environment): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, resolve);
@@ -94,12 +94,12 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-/** Stops accepting, lets requests finish, and closes what is left after a while. */
+/** Stops accepting, lets requests finish, and closes the rest after a while. */
 async function drain(server: Server, log: Logger): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  // A connection that is kept alive becomes idle when its request is answered, and nobody closes it then but us.
+  // A kept-alive connection becomes idle when its request is answered, and only this closes it then.
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
   const late = setTimeout(() => {
     log.warn('requests that did not finish were cut off');
@@ -113,7 +113,7 @@ async function drain(server: Server, log: Logger): Promise<void> {
 const addressOf = (host: string, port: number): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
-/** Where this machine reaches a server that listens on all addresses. */
+/** The address by which this machine reaches a server that listens on all addresses. */
 function reachable(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }

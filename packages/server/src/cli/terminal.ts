@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 
 const PLAIN_PROGRESS_MS = 1000;
 
-/** The three standard streams: `process`, or those of a program that runs a command within itself. */
+/** The three standard streams: those of `process`, or of a program that runs a command within itself. */
 export interface Streams {
   readonly stdin: Readable & { isTTY?: boolean; setRawMode?: (on: boolean) => unknown };
   readonly stdout: Writable & { fd?: number };
@@ -15,23 +15,23 @@ export interface Terminal {
   readonly streams: Streams;
   /** Whether the answer is to be JSON. */
   readonly json: boolean;
-  /** The answer: the value in JSON, or the text for a person. */
+  /** Prints the answer: the value in JSON, or the text for people. */
   answer(value: unknown, text: string): void;
-  /** Something to know beside the answer. */
+  /** Prints a remark beside the answer. */
   note(text: string): void;
-  /** How long work goes on: one line that changes on a terminal, else a line now and then. */
+  /** Shows progress: one changing line on a terminal, else a line now and then. */
   progress(): Progress;
-  /** Whether somebody is looking on. */
+  /** Whether the output is a terminal. */
   readonly watched: boolean;
-  /** Whether somebody can be asked. */
+  /** Whether a question can be asked. */
   readonly interactive: boolean;
-  /** What is answered; an empty text when nothing is. */
+  /** Returns the answer to a question; empty without one. */
   ask(question: string): Promise<string>;
 }
 
 interface Progress {
   show(text: string): void;
-  /** The last state, which stays. */
+  /** Prints the last state, which stays. */
   end(text?: string): void;
 }
 
@@ -53,7 +53,7 @@ export function openTerminal(streams: Streams, json: boolean): Terminal {
       new Promise((resolve) => {
         const lines = createInterface({ input: stdin, output: stderr });
         let answer: string | undefined;
-        // Ctrl-C, or the end of the input, is an answer too: nothing.
+        // Ctrl-C and the end of the input count as an empty answer.
         lines.once('close', () => {
           if (answer === undefined) stderr.write('\n');
           resolve(answer ?? '');
@@ -95,9 +95,7 @@ export function plainLines(output: Output): Progress {
   };
 }
 
-/**
- * Text from somewhere else, safe to show: a device's name must not move the cursor or write what is not there.
- */
+/** Makes foreign text safe to print: a device's name must not move the cursor. */
 export function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
 }

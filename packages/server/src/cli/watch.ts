@@ -6,14 +6,14 @@ import { withOperator } from './reach.ts';
 import { plain } from './terminal.ts';
 
 const SHOWN_BEFORE = 10;
-/** As much of what was before as one page has. */
+/** The earlier events that fit on one page. */
 const PAGE = 1000;
-/** Of so many events it is known that they were shown: some come again when the connection has to be made anew. */
+/** The number of events already shown to remember: some come again after a reconnection. */
 const REMEMBERED = 10_000;
-/** A server that is away is asked again after a moment, and waited for so long before the command gives up. */
+/** A server that is away is asked again after a pause, up to this long. */
 const AGAIN_MS = 500;
 const PATIENCE_MS = 60_000;
-/** The longest that a timer can be set for, some 24 days. */
+/** The longest that a timer can run, about 24 days. */
 const MOST_SECONDS = 2_147_483;
 
 const watch: Command = {
@@ -33,7 +33,7 @@ const watch: Command = {
     const seconds = line.whole('for', 1, MOST_SECONDS);
     const stop = new AbortController();
     let timer: NodeJS.Timeout | undefined;
-    // Counted from what was before: on a slow machine the start alone can take some seconds.
+    // Counted from the earlier events: on a slow machine the start alone can take seconds.
     const startClock = (): void => {
       if (seconds !== undefined) timer = setTimeout(() => stop.abort(), seconds * 1000);
     };
@@ -69,7 +69,7 @@ async function follow(
   while (!stop.aborted) {
     try {
       for await (const news of operator.follow(cursor, stop)) {
-        // Looked at when there already is a place to go on from: so nothing falls between the two.
+        // Read after the stream has a cursor, so that no event is lost between the two.
         if (cursor === null) {
           const before = await operator.newestEvents(PAGE);
           for (const { position } of before.slice(last)) shown.add(position);
@@ -81,16 +81,16 @@ async function follow(
         if (news.event) showOnce(news.event);
       }
     } catch (error) {
-      // A server that is being restarted comes back.
+      // A restarting server comes back.
       const patient = cursor !== null && performance.now() - heardMs < PATIENCE_MS;
       if (!(error instanceof Failed) || !patient) throw error;
     }
-    // To be stopped is no failure.
+    // An abort is not a failure.
     await sleep(AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
   }
 }
 
-/** One event for a person: when, what, whose, why, by whom, and from where. */
+/** An event for people: when, what, whose, why, by whom, and from where. */
 function lineOf(event: LoggedEvent): string {
   const whose =
     event.user_id !== null

@@ -15,11 +15,11 @@ import { createPasswordHasher } from '../../system/passwords.ts';
 import { counted } from '../terminal.ts';
 import type { Findings } from './findings.ts';
 
-/** A clock that is off by more makes sessions run out too early or too late. */
+/** A clock that is off by more makes sessions expire too early or too late. */
 const CLOCK_WARNING_MS = 2000;
 const CLOCK_PROBLEM_MS = 60_000;
 
-/** The state of the schema, the keys in it and the clock, on either database. Changes nothing. */
+/** Examines schema, keys and clock, on either database. Changes nothing. */
 export async function checkDatabase(config: Config, database: Database, findings: Findings): Promise<void> {
   let missing: string[] | undefined;
   await findings.look('schema', async () => {
@@ -31,7 +31,7 @@ export async function checkDatabase(config: Config, database: Database, findings
         `${counted(missing.length, 'migration')} to apply: ${missing.join(', ')}. The server does it when it starts, or: curfew migrate.`,
       );
   });
-  // Without the schema there is nothing more to look at; with a newer one it may look otherwise.
+  // Without the schema there is nothing more to examine, and a newer one may differ.
   if (missing?.length !== 0) return;
   await findings.look('signing keys', () => checkKeys(config, database, findings));
   await findings.look('addresses', () => checkAddresses(database, findings));
@@ -40,7 +40,7 @@ export async function checkDatabase(config: Config, database: Database, findings
   await findings.look('CURFEW_DEMO_ACCOUNTS', () => checkDemoAccounts(config, database, findings));
 }
 
-/** Where they are not wanted the server does not start while they are open. */
+/** Where they are not wanted, the server does not start while they can log in. */
 async function checkDemoAccounts(config: Config, database: Database, findings: Findings): Promise<void> {
   if (!config.production && isLoopbackHost(config.host)) return;
   const open = await openDemoAccounts(database, createPasswordHasher(config.hashing));
@@ -105,10 +105,10 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
     );
 }
 
-/** A reader that has just been given something is no concern yet. */
+/** A reader that has just got new events is no concern yet. */
 const BEHIND_MS = 30_000;
 
-/** How far those are behind that follow the log: a server deals with what there is within moments. */
+/** How far the readers of the log are behind: a server processes events within moments. */
 export async function checkReaders(
   database: Database,
   readers: readonly DurableReader[],
@@ -127,7 +127,7 @@ export async function checkReaders(
     findings.ok('readers of the log', `${readers.map(({ name }) => name).join(', ')}: none is behind.`);
 }
 
-/** Accounts of before addresses had one spelling. */
+/** Accounts from before addresses had one canonical spelling. */
 async function checkAddresses(database: Database, findings: Findings): Promise<void> {
   const apart = await findSpelledApart(database);
   if (apart.length === 0) findings.ok('addresses', 'each has one spelling.');
@@ -146,15 +146,15 @@ async function checkClock(database: Database, findings: Findings): Promise<void>
   });
   const [row] = rows as { now: Date; newest: Date | null }[];
   if (!row) return;
-  // The database read its clock somewhere between the question and the answer.
+  // The database read its clock between the question and the answer.
   const offMs = row.now.getTime() - (askedMs + Date.now()) / 2;
   const verdict = judgeClock(offMs, row.newest === null ? null : Date.now() - row.newest.getTime());
   findings[verdict.state]('clock', verdict.sentence);
 }
 
 /**
- * @param offMs how far the database's clock is before ours
- * @param sinceNewestMs how long ago, by our clock, the newest entry of the log was written
+ * @param offMs how far the database's clock is ahead of this machine's
+ * @param sinceNewestMs the age of the newest event of the log, by this machine's clock
  */
 export function judgeClock(
   offMs: number,

@@ -10,7 +10,7 @@ import type { Findings } from './findings.ts';
 
 const PING_MS = 3000;
 
-/** The embedded database's directory: whether it can be written, who has it open, and what is in it. */
+/** The embedded database's directory: whether it is writable, which process has it open, and its content. */
 export async function checkDirectory(
   config: Config,
   directory: string,
@@ -30,7 +30,7 @@ export async function checkDirectory(
     findings.warning('CURFEW_EMBEDDED_FSYNC', `${WITHOUT_FSYNC}.`);
   await findings.look('CURFEW_DATA', async () => {
     try {
-      // Only now: the engine is large.
+      // Imported only now: the engine is large.
       const { openDatabase } = await import('../../store/open.ts');
       const database = await openDatabase(config, log);
       try {
@@ -65,7 +65,7 @@ async function checkHolder(directory: string, findings: Findings): Promise<void>
     );
 }
 
-/** The directory, or the nearest one above it that exists, when it cannot be written. */
+/** The directory, or its nearest existing parent, when it is not writable. */
 function unwritablePart(directory: string): string | null {
   let part = resolve(directory);
   while (!existsSync(part) && dirname(part) !== part) part = dirname(part);
@@ -73,7 +73,7 @@ function unwritablePart(directory: string): string | null {
     accessSync(part, constants.W_OK | constants.X_OK);
     return null;
   } catch {
-    // Which of the reasons it is makes no difference to what is to be done.
+    // The advice is the same for each of the reasons.
     return part;
   }
 }

@@ -1,10 +1,10 @@
 import { redact } from '../../system/log.ts';
 import { explain } from '../explain.ts';
 
-/** What the doctor says of one thing. Only a problem makes the configuration unfit. */
+/** A finding of the doctor. Only a problem makes the configuration unfit. */
 export interface Finding {
   state: 'ok' | 'warning' | 'problem';
-  /** A setting, or what was looked at. */
+  /** A setting, or what was examined. */
   about: string;
   sentence: string;
 }
@@ -25,13 +25,13 @@ export class Findings {
     this.#add('problem', about, sentence);
   }
 
-  /** Looks at something; a failure to do so is a problem of it. */
+  /** Examines something; a failure to do so is a problem. */
   async look(about: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       const { sentence } = explain(error);
-      // That of a setting begins with its name, which is said already.
+      // The message of a setting begins with its name, which is printed already.
       this.problem(about, sentence.startsWith(`${about}: `) ? sentence.slice(about.length + 2) : sentence);
     }
   }

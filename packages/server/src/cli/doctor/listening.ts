@@ -5,7 +5,7 @@ import type { Findings } from './findings.ts';
 
 const PING_MS = 3000;
 
-/** Whether the server could listen where it is told to, or one does already. */
+/** Whether the server could listen at its address, or one does already. */
 export async function checkListening(config: Config, findings: Findings): Promise<void> {
   const { host, port } = config;
   if (port === 0) {
@@ -34,7 +34,7 @@ async function isCurfew(host: string, port: number): Promise<boolean> {
     const response = await fetch(`http://${name}:${port}/healthz`, { signal: AbortSignal.timeout(PING_MS) });
     return response.ok && ((await response.json()) as { status?: unknown }).status === 'ok';
   } catch {
-    // It does not speak HTTP, or not in time: then it is something else.
+    // Not HTTP, or not in time: another program.
     return false;
   }
 }

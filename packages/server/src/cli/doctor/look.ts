@@ -10,16 +10,16 @@ import { checkPostgres } from './postgres.ts';
 import { checkRedis } from './redis.ts';
 import { checkSettings } from './settings.ts';
 
-/** Looks at everything that there is to look at. */
+/** Examines everything. */
 export async function look(line: CommandLine, findings: Findings): Promise<void> {
   const remote = line.text('url') ?? line.environment['CURFEW_URL'] ?? '';
   if (remote !== '') await findings.look('CURFEW_URL', () => checkRemote(line, findings));
-  // A server elsewhere that was asked about by an option: its settings are not here to be looked at.
+  // The settings of a server elsewhere are not here to be examined.
   if (line.text('url') !== undefined) return;
   const { config, bad } = checkSettings(line.environment, findings);
   const { database, redisUrl } = config;
   const log = operatorLog(config, line.terminal.streams);
-  // What could not be read has been said already, and what would stand in for it is not what was meant.
+  // Faulty settings were reported already, and what replaces them is not what was meant.
   if (!bad.has('DATABASE_URL'))
     await (database.kind === 'postgres'
       ? checkPostgres(config, database, log, findings)

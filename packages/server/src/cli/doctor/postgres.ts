@@ -19,7 +19,7 @@ interface Facts {
   connections: string;
 }
 
-/** Whether PostgreSQL answers, is one that we know, and will keep what it has said. */
+/** Whether PostgreSQL answers, in a supported version, and keeps its commits. */
 export async function checkPostgres(
   config: Config,
   postgres: Extract<Config['database'], { kind: 'postgres' }>,
@@ -50,7 +50,7 @@ export async function checkPostgres(
   });
 }
 
-/** The address past a pooler: whether it is one, and leads to the same database. */
+/** Whether the direct address bypasses a pooler and leads to the same database. */
 async function checkDirect(
   postgres: Extract<Config['database'], { kind: 'postgres' }>,
   pooled: Database,
@@ -90,7 +90,7 @@ function judge(facts: Facts, description: string, pool: number, findings: Findin
       'DATABASE_URL',
       `this user may not create tables in ${facts.schema ?? 'any schema'}: migrations will fail. Make it the owner of the database.`,
     );
-  // Whatever synchronous_commit was: Curfew's connections raise it from off to on.
+  // With any synchronous_commit: Curfew's connections raise it from off to on.
   if (facts.fsync === 'off')
     findings.warning(
       'DATABASE_URL',
@@ -109,7 +109,7 @@ function judge(facts: Facts, description: string, pool: number, findings: Findin
     );
 }
 
-/** @param number as `server_version_num` has it: 170002 is 17.2 */
+/** @param number in the form of `server_version_num`: 170002 is 17.2 */
 export function judgeVersion(number: number): { state: 'ok' | 'warning' | 'problem'; sentence: string } {
   const major = Math.floor(number / 10_000);
   const version = `It is version ${major}.${number % 10_000}`;

@@ -3,7 +3,7 @@ import type { Findings } from './findings.ts';
 
 const WAIT_MS = 2000;
 
-/** Whether Redis answers. Logouts go on without it, but whoever sets it expects it to be there. */
+/** Whether Redis answers. Logouts work without it, but an operator who configures it expects it to be there. */
 export async function checkRedis(url: string, findings: Findings): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -13,7 +13,7 @@ export async function checkRedis(url: string, findings: Findings): Promise<void>
     retryStrategy: () => null,
   });
   let failure: Error | undefined;
-  // Of what goes wrong this is the cause; what `connect` throws is only that the connection is closed.
+  // The cause of a failure; `connect` only rejects because the connection is closed.
   redis.on('error', (error: Error) => (failure = error));
   try {
     await redis.connect();

@@ -3,7 +3,7 @@ import { SETTINGS } from '../../settings.ts';
 import { isLoopback, isLoopbackHost } from '../../system/setting-forms.ts';
 import type { Findings } from './findings.ts';
 
-/** Every fault of the settings, and what is allowed but deserves a look. */
+/** Every fault of the settings, and valid values that deserve attention. */
 export function checkSettings(
   environment: Environment,
   findings: Findings,

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { Failed } from '../declare.ts';
 import type { Requests } from './requests.ts';
 
-/** Who could accept a credential, by the registry, and which of them the proof looked at. */
+/** The places that could accept a credential, by the registry, and those that the proof checked. */
 export interface Coverage {
   nodes: { id: string; looked_at: string[] }[];
-  /** The verifiers that follow the nodes which were looked at, without the proof's own. */
+  /** The verifiers of the checked nodes, without the proof's own. */
   verifiers: { replica: string; address: string | null }[];
   back_ends: number;
-  /** What was not looked at, in words. Empty: everything was. */
+  /** The places that were not checked, in words; empty when all were. */
   not_seen: string[];
 }
 
@@ -21,7 +21,7 @@ const stateSchema = z.object({
 });
 export type NodeState = z.infer<typeof stateSchema>;
 
-/** How a node stands. Asked before the proof has verifiers of its own, it names those of others alone. */
+/** A node's state. It is read before the proof has verifiers of its own, so it names only others. */
 export async function stateOf(requests: Requests, node: string, serviceKey: string): Promise<NodeState> {
   const reply = await requests.send('GET', new URL('/v1/admin/state', node), {
     authorization: `Bearer ${serviceKey}`,
@@ -34,8 +34,8 @@ export async function stateOf(requests: Requests, node: string, serviceKey: stri
 }
 
 /**
- * @param before the states of the nodes by their addresses, from before the proof began
- * @param after the same from its end: a node that came meanwhile was not looked at either
+ * @param before the states of the nodes by address, from before the proof began
+ * @param after the states from its end: a node that joined meanwhile was not checked either
  */
 export function coverageOf(
   before: ReadonlyMap<string, NodeState>,
@@ -43,7 +43,7 @@ export function coverageOf(
   backEnds: number,
 ): Coverage {
   const states = [...before.values(), ...after.values()];
-  // One that is silent has long lost its lease, and refuses. The embedded database has no other.
+  // A silent node's lease expired long ago, so it refuses. The embedded database has no other node.
   const ids = new Set(
     states.flatMap(({ node, nodes }) => [
       node.id,
@@ -58,7 +58,7 @@ export function coverageOf(
   const verifiers = [...known.values()].flatMap((state) => state.verifiers);
   const count = [...known.values()].reduce((sum, state) => sum + state.verifier_count, 0);
   const unseen = nodes.filter(({ looked_at: at }) => at.length === 0).map(({ id }) => `node ${id}`);
-  // Which of them stands behind which address nobody knows: one address can stand for one.
+  // Which node is behind which address is unknown: each address counts for one.
   const missing = Math.max(0, count - backEnds);
   const names = verifiers.map(({ replica, address }) => `${replica} at ${address ?? 'an unknown address'}`);
   const some = `${missing} of ${count} verifiers (${names.join(', ')})`;

@@ -2,15 +2,15 @@ import type { Family, Trial } from '../../authority.ts';
 import { Failed } from '../declare.ts';
 import type { Reply, Requests } from './requests.ts';
 
-/** A credential that was logged in through one of the API families. */
+/** A credential from a login through one of the API families. */
 export interface Held {
   contract: string;
-  /** The text: after `Bearer `, or the cookie's value. */
+  /** The text after `Bearer `, or the cookie's value. */
   text: string;
   via: Trial['via'];
-  /** What a request that changes something brings along: as a program, or as a page of the authority's own. */
+  /** The headers of a request that changes something, as a program or as a page of the authority sends them. */
   headers: Record<string, string>;
-  /** Whether the other sessions of the user are over too when it is logged out. */
+  /** Whether its logout ends the user's other sessions too. */
   endsAll: boolean;
   /** Logs it out through its own family. */
   logOut: () => Promise<Reply>;
@@ -23,8 +23,8 @@ export interface ProofUser {
 }
 
 /**
- * The families in the order in which one credential of each is logged out: what ends one session comes first. Those that end all
- * of them take turns at being the first of theirs.
+ * The families in the order in which one credential of each is logged out: first those that end one session. Those that end all
+ * take turns as the first.
  */
 export function inTurn(families: readonly Family[], round: number): Family[] {
   const ending = families.filter(({ trial }) => trial.endsAll);
@@ -36,7 +36,7 @@ export function inTurn(families: readonly Family[], round: number): Family[] {
   ];
 }
 
-/** Who is logged in for an ending by scope: the first asks, as a program in one round and as a page in the next. */
+/** The logins for an ending by scope: the first one asks, as a program in one round and as a page in the next. */
 export function forScopes(families: readonly Family[], round: number): Family[] {
   const [program, ...others] = families.filter(({ trial }) => trial.via === 'bearer');
   const other = others[round % Math.max(1, others.length)];
@@ -51,7 +51,7 @@ export async function logIn(
   node: string,
   { trial }: Family,
   { email, password }: ProofUser,
-  /** The authority's own origin: a page of it may send the cookie. */
+  /** The authority's own origin: its pages may send the cookie. */
   origin: string,
 ): Promise<Held> {
   const post = (path: string, headers: Record<string, string>, body?: object): Promise<Reply> =>

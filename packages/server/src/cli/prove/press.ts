@@ -2,25 +2,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Held } from './logins.ts';
 import type { Surface } from './surfaces.ts';
 
-/** What one surface did while a credential was logged out. */
+/** The results of one surface around a logout. */
 export interface Pressed {
   surface: string;
   /** Checks that began at or after the logout's answer. */
   checks: number;
-  /** Of those, the ones that were accepted: none, or the promise is broken. */
+  /** Those that were accepted: any breaks the guarantee. */
   late: number;
-  /** Of those, the ones that were refused because the surface could not say: safe, and no proof of anything. */
+  /** Those that the surface refused because it could not tell: safe, but no proof. */
   unsure: number;
-  /** Milliseconds from the logout's answer to the end of the last check that was accepted; negative: before it. */
+  /** Milliseconds from the logout's answer to the end of the last accepted check; negative: before it. */
   lastAcceptMs: number | null;
 }
 
-/** Checks that are under way at once, at each surface, from the answer on. */
+/** Checks under way at once at each surface, from the answer on. */
 const AT_ONCE = 4;
-/** Before it there is one at a time, and a pause after each: the logout itself is not to be held up by its proof. */
+/** Before the answer there is one at a time with pauses, so that the proof does not slow the logout. */
 const PAUSE_MS = 5;
 
-/** A surface under checks of one credential: gently until the answer is there, then as hard as it goes. */
+/** Checks one credential at a surface: slowly until the answer, then as fast as possible. */
 interface Pressing {
   answered(atMs: number): void;
   stop(): Promise<Pressed>;
@@ -45,14 +45,14 @@ export function press(surface: Surface, held: Held): Pressing {
     while (pressing) {
       await check();
       if (answeredMs === Number.POSITIVE_INFINITY) await sleep(PAUSE_MS);
-      // A replica answers without waiting for anything: others get their turn here.
+      // A replica answers without waiting: other work gets its turn here.
       else await new Promise((next) => setImmediate(next));
     }
   };
   const workers: Promise<void>[] = [];
   const begin = (): void => {
     const work = worker();
-    // A failure is told by stop, which waits for all of them.
+    // `stop`, which waits for all of them, reports a failure.
     work.catch(() => undefined);
     workers.push(work);
   };

@@ -2,7 +2,7 @@ import { table } from '../terminal.ts';
 import type { Coverage } from './coverage.ts';
 import type { Pressed } from './press.ts';
 
-/** One logout, and what every surface did about it. */
+/** A logout, and the results of every surface. */
 export interface Proof {
   /** The contract or the scope that it went by. */
   way: string;
@@ -21,7 +21,7 @@ export interface Report extends Coverage {
   unconfirmed: number;
   late: number;
   checks: number;
-  /** Checks after the answer that a place could only refuse without knowing. */
+  /** Checks after the answer that a surface refused because it could not tell. */
   unsure: number;
   /** Milliseconds from a logout's start to its answer. */
   answer: Percentiles;
@@ -75,7 +75,7 @@ export const isProven = (report: Report): boolean =>
   muteSurfaces(report).length === 0 &&
   report.not_seen.length === 0;
 
-/** Those that refused every time without knowing: they would have refused a live session too. */
+/** Surfaces that never could tell: they would have refused a live session too. */
 const muteSurfaces = (report: Report): string[] =>
   report.surfaces.filter(({ checks, unsure }) => checks === unsure).map(({ surface }) => surface);
 

@@ -1,14 +1,14 @@
 import { Agent, type ClientRequest, type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { Agent as SecureAgent, request as httpsRequest } from 'node:https';
 
-/** An answer of a server, read to its end. */
+/** An answer of a server, read in full. */
 export interface Reply {
   status: number;
   headers: IncomingHttpHeaders;
   text: string;
 }
 
-/** Requests over kept connections: the global fetch would be four times slower, and whoever asks would press less. */
+/** Requests over kept connections: the global fetch is four times slower, and would check less. */
 export class Requests {
   readonly #agent: Agent;
   readonly #secureAgent: SecureAgent;
@@ -21,8 +21,8 @@ export class Requests {
   }
 
   /**
-   * Sent once. A check goes a second time where the server closed the kept connection, idle for too long, just as it was sent: the
-   * closing says nothing of the session (RFC 9110 9.2.2 lets what is safe be sent again).
+   * Sent once. A check is repeated when the server closes the idle connection while it is sent, which says nothing about the
+   * session (RFC 9110 section 9.2.2 allows a safe request to be repeated).
    * @throws Error when there is no answer in time
    */
   async send(

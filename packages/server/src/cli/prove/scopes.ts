@@ -2,9 +2,9 @@ import { Failed } from '../declare.ts';
 import type { Held, ProofUser } from './logins.ts';
 import type { Reply, Requests } from './requests.ts';
 
-/* Endings by scope. Each is of the proof's own user alone: nobody else's session may end with it. */
+/* Endings by scope, all of the proof's own user: no other session may end. */
 
-/** Which session a credential is of, and of which device. */
+/** The session of a credential, and its device. */
 interface Facts {
   sid: string;
   device: string;
@@ -13,7 +13,7 @@ interface Facts {
 interface Scope {
   name: string;
   by: 'user' | 'administrator';
-  /** Which of the sessions it ends; the first is the one that asks. */
+  /** The sessions that it ends; the first one asks. */
   ends(index: number): boolean;
   body(facts: readonly Facts[], user: ProofUser): object;
 }

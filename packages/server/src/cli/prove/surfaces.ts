@@ -3,13 +3,13 @@ import { Failed } from '../declare.ts';
 import type { Held } from './logins.ts';
 import type { Requests } from './requests.ts';
 
-/** Yes, no, or that it cannot say now: a refusal too, and safe, but none that shows that the logout is known. */
+/** Accepted, refused, or refused because it cannot tell: safe, but no proof that the logout is known. */
 export type CheckAnswer = 'accepted' | 'refused' | 'unsure';
 
 /** A place that accepts credentials: a node, a replica, a proxy's check, a back end. */
 export interface Surface {
   name: string;
-  /** What it says of the credential, now. */
+  /** Checks the credential now. */
   check(held: Held): Promise<CheckAnswer>;
   close(): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface Surface {
 const READY_MS = 10_000;
 const nothingToClose = (): Promise<void> => Promise.resolve();
 
-/** What a node says itself, over HTTP: to a back end that asks, and to a proxy. */
+/** A node over HTTP, as back ends and proxies ask it. */
 export function nodeSurfaces(
   requests: Requests,
   node: string,
@@ -55,7 +55,7 @@ export function nodeSurfaces(
   ];
 }
 
-/** A back end that somebody protects: its address answers with 2xx to a live session and 401 to another. */
+/** A protected back end: its address answers 2xx to a live session and 401 to another. */
 export function backEndSurface(requests: Requests, url: string, cookieName: string): Surface {
   const { host } = new URL(url);
   return {
@@ -102,7 +102,7 @@ function headersOf(held: Held, cookieName: string): Record<string, string> {
     : { authorization: `Bearer ${held.text}` };
 }
 
-/** @throws Failed for an answer that says nothing of the session: 403 is of somebody who is logged in (RFC 9110 15.5.4) */
+/** @throws Failed for an answer that says nothing about the session: 403 is for a logged-in user (RFC 9110 section 15.5.4) */
 function verdictOf(status: number): CheckAnswer {
   if (status >= 200 && status < 300) return 'accepted';
   if (status === 401) return 'refused';

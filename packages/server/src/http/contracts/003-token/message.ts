@@ -4,7 +4,6 @@ import { json } from '../../contract/row.ts';
 import type { Call } from '../../environment.ts';
 import { type Fault, RETRY_AFTER } from '../../respond.ts';
 
-
 export const says = (description: string, text: string) =>
   json(description, z.object({ message: z.string() }), { message: text });
 export const UNAUTHENTICATED = says('No header, or no live token.', 'Unauthenticated.');
