@@ -42,7 +42,7 @@ interface LogFiltersProps {
   onApply: (filters: Filters) => void;
 }
 
-/** What is wanted of the log. */
+/** The filters of the log. */
 export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
   const { events: words, types, reasons } = useTexts().administration;
   // An expiry has no actor, and is shown with its session only.

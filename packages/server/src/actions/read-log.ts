@@ -48,7 +48,7 @@ export function shown<Event extends LogEvent>(event: Event): Event & ShownEvent 
   return { ...event, actor: who, actor_session: sid, count: null, last_at: null };
 }
 
-/** The same of what was refused. */
+/** A refusal as displayed. */
 export function shownRefusal(row: RefusalRow): ShownEvent {
   const { source: _source, code, ...shownAsItIs } = row;
   const others = isOfOthers(row);

@@ -18,7 +18,7 @@ interface NobodyRule {
 
 interface SessionRule {
   who: 'session';
-  /** Which credentials count: any of ours, or the Authorization header alone. */
+  /** The accepted credentials: any, or the Authorization header only. */
   by: 'any' | 'header';
   /** Whether the request counts as use of the session. */
   use: boolean;
