@@ -40,12 +40,12 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('subscriber'),
     edits: [
       [
-        `    if (this.#replica.ends(session)) return 'ended';
-    // The clock comes last: whoever was suspended in the line above finds the lease over here.
-    return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';`,
-        `    const fresh = this.#freshness.isFresh(this.#world.now());
-    if (this.#replica.ends(session)) return 'ended';
-    return fresh ? 'alive' : 'unsure';`,
+        "    if (this.#replica.ends(session)) return 'ended';",
+        "    const fresh = this.#freshness.isFresh(this.#world.now());\n    if (this.#replica.ends(session)) return 'ended';",
+      ],
+      [
+        "return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';",
+        "return fresh ? 'alive' : 'unsure';",
       ],
     ],
   },
@@ -56,13 +56,10 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('node'),
     edits: [
       [
-        `    if (this.#replica.ends(session)) return 'ended';
-    // The clock comes last: whoever was suspended in the line above finds the lease over here.
-    return this.isFresh() ? 'alive' : 'unsure';`,
-        `    const fresh = this.isFresh();
-    if (this.#replica.ends(session)) return 'ended';
-    return fresh ? 'alive' : 'unsure';`,
+        "    if (this.#replica.ends(session)) return 'ended';",
+        "    const fresh = this.isFresh();\n    if (this.#replica.ends(session)) return 'ended';",
       ],
+      ["return this.isFresh() ? 'alive' : 'unsure';", "return fresh ? 'alive' : 'unsure';"],
     ],
   },
   {
@@ -127,8 +124,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('node'),
     edits: [
       [
-        'is in it.\n          for (const position of own) this.#own.add(position);\n          return this.#readNow(done);',
-        'is in it.\n          for (const position of own) this.#own.add(position);\n          this.#freshness.prove(asked, 0);\n          return done(null);',
+        'if (news.more) {',
+        'if (news.more) {\n          this.#freshness.prove(asked, 0);\n          for (const position of own) this.#own.add(position);\n          return done(null);',
       ],
     ],
   },
