@@ -82,7 +82,7 @@ export class Connection {
       for (const ending of published[++this.#seenSeq] ?? [])
         if (!this.#sim.isOld(ending) && !this.verifier.holds(ending))
           throw this.#sim.world.broken(
-            'told',
+            'acknowledged',
             `${this.verifier.name} acknowledges ${seq} of ${name} and does not hold ${ending.position}`,
           );
     }

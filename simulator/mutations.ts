@@ -22,21 +22,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'fresh-from-answer',
     point: 1,
-    wrong: "A verifier's freshness begins when the renewal is answered, not when it was asked for.",
+    wrong: "A verifier's freshness begins when the renewal is answered, not when it was sent.",
     file: protocol('subscriber'),
     edits: [['this.#freshness?.prove(asked, age);', 'this.#freshness?.prove(this.#world.now(), age);']],
   },
   {
     name: 'age-ignored',
     point: 1,
-    wrong: 'A verifier leaves out how old the knowledge of its node is.',
+    wrong: "A verifier ignores the age of its node's knowledge.",
     file: protocol('subscriber'),
     edits: [['this.#freshness?.prove(asked, age);', 'this.#freshness?.prove(asked, 0);']],
   },
   {
     name: 'clock-before-lookup',
     point: 1,
-    wrong: 'A verifier looks at the clock before it looks into the replica.',
+    wrong: 'A verifier reads the clock before it looks into the replica.',
     file: protocol('subscriber'),
     edits: [
       [
@@ -52,7 +52,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'clock-before-lookup-node',
     point: 1,
-    wrong: 'A node looks at the clock before it looks into the replica.',
+    wrong: 'A node reads the clock before it looks into the replica.',
     file: protocol('node'),
     edits: [
       [
@@ -65,14 +65,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'read-dated-by-answer',
     point: 1,
-    wrong: 'A node is fresh as of the answer of its read, not as of the asking.',
+    wrong: 'A node is fresh as of the answer to its read, not as of the question.',
     file: protocol('node'),
     edits: [['this.#freshness.prove(asked, 0);', 'this.#freshness.prove(this.#world.now(), 0);']],
   },
   {
     name: 'sleep-unnoticed',
     point: 1,
-    wrong: 'Only the monotonic clock is looked at, which stands still while a machine sleeps.',
+    wrong: 'Processes read only the monotonic clock, which stands still while a machine sleeps.',
     file: protocol('freshness'),
     edits: [
       [
@@ -85,7 +85,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'age-by-one-clock',
     point: 1,
     wrong:
-      'A node that slept for less than a lease tells its verifiers an age by its monotonic clock, which stood still.',
+      'A node that slept for less than a lease sends its verifiers an age by its monotonic clock, which stood still.',
     file: protocol('freshness'),
     edits: [
       [
@@ -101,7 +101,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'wall-clock-only',
     point: 1,
-    wrong: 'Only the wall clock is looked at, which may be moved.',
+    wrong: 'Processes read only the wall clock, which can be moved.',
     file: protocol('freshness'),
     edits: [
       [
@@ -113,14 +113,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no-margin',
     point: 1,
-    wrong: 'Nothing is added to the lease for clocks that run apart.',
+    wrong: 'A logout adds no margin to the lease for clocks that drift apart.',
     file: protocol('freshness'),
     edits: [['Math.max(20, leaseMs * 0.05)', 'leaseMs * 0']],
   },
   {
     name: 'page-proves',
     point: 1,
-    wrong: 'A page of the log makes fresh, though there is more.',
+    wrong: 'A page of the log makes a node fresh, although there is another page.',
     file: protocol('node'),
     edits: [
       [
@@ -132,14 +132,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'stepped-over',
     point: 2,
-    wrong: 'The log is read on from the newest transaction, past those that are still under way.',
+    wrong: 'A read continues from the newest transaction, and skips older open ones.',
     file: protocol('log-cursor'),
     edits: [['for (const xid of seen.open) if (xid < next) open.set(xid, 0);', '']],
   },
   {
     name: 'cursor-not-on-disk',
     point: 2,
-    wrong: 'A cursor lies above the newest event, on numbers that a database that crashes gives out again.',
+    wrong: 'A cursor lies above the newest event, on transaction ids that a crashed database uses again.',
     file: protocol('log-cursor'),
     edits: [
       [
@@ -151,14 +151,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'page-cuts-a-transaction',
     point: 2,
-    wrong: 'A page of the log that ends within a transaction leaves out the rest of it.',
+    wrong: 'A page of the log that ends within a transaction omits the rest of it.',
     file: protocol('log-cursor'),
     edits: [['  open.set(last.xid, last.position);\n', '']],
   },
   {
     name: 'page-forgets-late-commits',
     point: 2,
-    wrong: 'What committed late and lies behind the page is left out.',
+    wrong: 'The cursor after a page forgets open transactions beyond the page, which commit late.',
     file: protocol('log-cursor'),
     edits: [
       [
@@ -170,7 +170,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'read-by-position',
     point: 2,
-    wrong: 'The log is read on from the highest position that was seen.',
+    wrong: 'A read continues from the highest position that the node has seen.',
     file: model('database'),
     edits: [
       [
@@ -187,7 +187,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'starts-past-the-open',
     point: 2,
-    wrong: 'A node that starts reads on from the newest transaction, though older ones are under way.',
+    wrong: 'A starting node reads from the newest transaction, although older ones are open.',
     file: model('database'),
     edits: [
       [
@@ -199,7 +199,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'trusts-before-registration',
     point: 3,
-    wrong: 'A node reads while its registration is still on its way, and believes what it read.',
+    wrong: 'A node reads before its registration is committed, and believes the result.',
     file: protocol('node'),
     edits: [
       [
@@ -216,7 +216,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'registry-read-before-commit',
     point: 3,
     wrong:
-      'A read of the registry, or the log, that was sent before the commit serves whoever asks after it.',
+      'A read of the registry or the log that was sent before the commit answers a question from after it.',
     file: protocol('node'),
     edits: [
       [
@@ -234,49 +234,49 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'first-of-many',
     point: 3,
-    wrong: 'Of endings that were committed together only the first goes to the verifiers.',
+    wrong: 'Of endings in one commit a node sends only the first to its verifiers.',
     file: protocol('node'),
     edits: [['this.publisher.publish(endings);', 'this.publisher.publish(endings.slice(0, 1));']],
   },
   {
     name: 'departed-forgotten',
     point: 4,
-    wrong: 'A verifier whose connection has ended is not waited for.',
+    wrong: 'A logout does not wait for a verifier whose connection has ended.',
     file: protocol('publisher'),
     edits: [['if (this.#feeds.delete(feed)) this.#departed.add(feed);', 'this.#feeds.delete(feed);']],
   },
   {
     name: 'closes-at-once',
     point: 4,
-    wrong: 'A node that closes does not wait until its verifiers trust themselves no more.',
+    wrong: "A closing node does not wait until its verifiers' leases have expired.",
     file: protocol('node'),
     edits: [[`    this.publisher.whenNoneTrusts(() => {`, `    ((closed: () => void) => closed())(() => {`]],
   },
   {
     name: 'renews-while-closing',
     point: 4,
-    wrong: 'A node that closes goes on renewing its verifiers.',
+    wrong: 'A closing node continues to renew its verifiers.',
     file: protocol('node'),
     edits: [['if (ageMs < this.#leaseMs && !this.#retiring)', 'if (ageMs < this.#leaseMs)']],
   },
   {
     name: 'silence-too-short',
     point: 4,
-    wrong: 'A silent node is taken out while it may still answer from memory.',
+    wrong: 'Others remove a silent node while it may still answer from memory.',
     file: protocol('node'),
     edits: [['const SILENT = 5;', 'const SILENT = 2;']],
   },
   {
     name: 'beat-trusted-too-long',
     point: 4,
-    wrong: 'A node whose beats get nowhere trusts its registration for too long.',
+    wrong: 'A node whose heartbeats fail trusts its registration for too long.',
     file: protocol('node'),
     edits: [['const BEAT_TRUSTED = 3;', 'const BEAT_TRUSTED = 9;']],
   },
   {
     name: 'beat-begins-anew',
     point: 4,
-    wrong: 'A node that registers again keeps a beat that others have seen stand still.',
+    wrong: 'A node that registers again keeps a heartbeat that others have seen stand still.',
     file: model('database'),
     edits: [
       [
@@ -288,7 +288,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'renewal-shortens',
     point: 4,
-    wrong: 'A renewal by older knowledge shortens what a verifier was promised before.',
+    wrong: 'A renewal by older knowledge shortens the lease that the verifier already has.',
     file: protocol('publisher'),
     edits: [
       [
@@ -300,14 +300,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'sole-inherits-nobody',
     point: 4,
-    wrong: 'A sole node that comes after one that was killed does not wait for the verifiers of that one.',
+    wrong: 'A sole node does not wait for the verifiers of its killed predecessor.',
     file: protocol('node'),
     edits: [['if (dead.length > 0) this.publisher.inherit();', '']],
   },
   {
     name: 'signs-off-at-once',
     point: 4,
-    wrong: 'A node that closes signs off before its verifiers trust themselves no more.',
+    wrong: "A closing node leaves the registry before its verifiers' leases have expired.",
     file: model('node-process'),
     edits: [
       [
@@ -319,7 +319,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'begins-at-the-present',
     point: 5,
-    wrong: 'A node that starts reads the log from now on, without what was before.',
+    wrong: 'A starting node reads only events from now on.',
     file: model('database'),
     edits: [
       ["const since = readCursor(cursor ?? '0');", 'const since = readCursor(cursor ?? `${this.#nextXid}`);'],
@@ -328,7 +328,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'snapshot-then-stream',
     point: 5,
-    wrong: 'The stream begins after the snapshot, numbered as if nothing had come in between.',
+    wrong: 'The stream starts after the snapshot, numbered as if nothing had come in between.',
     file: model('node-process'),
     edits: [
       [
@@ -351,21 +351,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'snapshot-kept',
     point: 5,
-    wrong: 'After a reconnection the snapshot of the earlier connection counts on.',
+    wrong: 'After a reconnection the verifier still uses the snapshot of the earlier connection.',
     file: protocol('subscriber'),
     edits: [['    this.#snapshot = null;\n    this.#first = null;', '    this.#first = null;']],
   },
   {
     name: 'pieces-not-counted',
     point: 5,
-    wrong: 'A snapshot is believed to be whole, however many of its pieces have come.',
+    wrong: 'A verifier believes a snapshot to be complete, however many pieces have come.',
     file: protocol('subscriber'),
     edits: [['if (!this.#welcomed || message.parts !== this.#parts)', 'if (!this.#welcomed)']],
   },
   {
     name: 'pieces-before-the-terms',
     point: 5,
-    wrong: 'Pieces of a snapshot that come before the terms are counted, and not held.',
+    wrong: 'A verifier counts pieces of a snapshot that come before the terms, and does not keep them.',
     file: protocol('subscriber'),
     edits: [
       ["if (!this.#welcomed) return this.#world.reconnect('the snapshot came before the terms');", ''],
@@ -375,21 +375,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'renewed-beyond-the-stream',
     point: 5,
-    wrong: 'A renewal counts although endings that it speaks for have not come.',
+    wrong: 'A renewal counts although endings that it covers have not come.',
     file: protocol('subscriber'),
     edits: [["if (this.#last < seq) return this.#world.reconnect('an ending is missing');", '']],
   },
   {
     name: 'older-renewals',
     point: 5,
-    wrong: 'A renewal is answered by a node that is not fresh itself.',
+    wrong: 'A node that is not fresh answers a renewal.',
     file: protocol('node'),
     edits: [['if (ageMs < this.#leaseMs && !this.#retiring)', 'if (!this.#retiring)']],
   },
   {
     name: 'exception-forgives',
     point: 6,
-    wrong: '"Log out the others" after "log out all" brings the spared session back.',
+    wrong: '"Log out the others" after "log out all" revives the spared session.',
     file: protocol('cuts'),
     edits: [
       [
@@ -401,7 +401,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'last-cut-counts',
     point: 6,
-    wrong: 'Of two cuts under a key the one that arrives last counts, and not both.',
+    wrong: 'Of two cuts under a key only the last to arrive counts.',
     file: protocol('replica'),
     edits: [
       ['cut: there ? mergeCuts(there, cut) : cut, heardMs: nowMs', 'cut: there ? cut : cut, heardMs: nowMs'],
@@ -410,7 +410,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'late-row-lives',
     point: 6,
-    wrong: 'A session whose row commits after the cut lives, though it was born below it.',
+    wrong: 'A session whose row commits after the cut lives, although its position is below the cut.',
     file: model('database'),
     edits: [
       [
@@ -427,14 +427,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'cut-reaches-too-far',
     point: 6,
-    wrong: 'A cut ends a session that was born above it.',
+    wrong: 'A cut ends a session whose position is above it.',
     file: protocol('cuts'),
     edits: [['return session.born < cut.base ||', 'return session.born < cut.base + 3 ||']],
   },
   {
     name: 'refresh-revives',
     point: 7,
-    wrong: 'A refresh is answered without a look at whether the session has ended.',
+    wrong: 'A refresh succeeds without a test whether the session has ended.',
     file: model('database'),
     edits: [
       [
@@ -450,7 +450,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'sole-forgets-its-own',
     point: 8,
-    wrong: 'A sole node, which reads no log, does not take in what it has committed.',
+    wrong: 'A sole node, which reads no log, does not process its own endings.',
     file: model('node-process'),
     edits: [
       ['        this.#takeIn(decisions);', '        if (!this.#sim.plan.sole) this.#takeIn(decisions);'],
@@ -459,21 +459,22 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'memory-without-judge',
     point: 8,
-    wrong: 'A remembered credential is accepted without asking the replica.',
+    wrong: 'A node or verifier accepts a remembered credential without the replica.',
     file: protocol('memory'),
     edits: [[`const verdict = this.#judge(known.session);`, `const verdict = 'alive' as Verdict;`]],
   },
   {
     name: 'unsure-is-yes',
     point: 8,
-    wrong: 'A remembered credential is accepted while the replica cannot prove that it is fresh.',
+    wrong:
+      'A node or verifier accepts a remembered credential while it cannot prove that the replica is fresh.',
     file: protocol('memory'),
     edits: [["if (verdict === 'alive') return known;", "if (verdict !== 'ended') return known;"]],
   },
   {
     name: 'old-answers-believed',
     point: 8,
-    wrong: 'A verifier takes an answer that is older than the lease.',
+    wrong: 'A verifier believes an answer that is older than the lease.',
     file: model('verifier-process'),
     edits: [
       [
@@ -485,14 +486,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'any-spelling',
     point: 9,
-    wrong: 'A token is accepted in another spelling than the canonical one.',
+    wrong: 'A token is accepted in a spelling other than the canonical one.',
     file: model('credentials'),
     edits: [['if (signed !== right) return null;', '']],
   },
   {
     name: 'ids-by-time',
     point: 9,
-    wrong: "What is revoked is keyed on a part of the session's id, its time.",
+    wrong: "A logout is keyed on the time in the session's id, not on the whole id.",
     file: protocol('ended-ids'),
     edits: [
       [`return { a, b: (b & 0x3fffffff) | (timeLow << 30), c };`, `return { a: timeLow, b: 1, c: 1 };`],
@@ -501,7 +502,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'logout-swallows-error',
     point: 10,
-    wrong: 'A logout that the database did not take is answered as one that was.',
+    wrong: 'A logout that the database refused is answered with success.',
     file: model('node-process'),
     edits: [
       [
@@ -513,14 +514,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'check-swallows-error',
     point: 10,
-    wrong: 'A check that the database did not answer is a yes.',
+    wrong: 'A check that the database did not answer is answered with yes.',
     file: model('node-process'),
     edits: [["if (error) return done('fault');", "if (error) found = 'alive';"]],
   },
   {
     name: 'failed-read-is-fresh',
     point: 10,
-    wrong: 'A read of the log that failed makes fresh.',
+    wrong: 'A failed read of the log makes a node fresh.',
     file: protocol('node'),
     edits: [
       [
@@ -532,7 +533,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'untaken-is-fresh',
     point: 10,
-    wrong: 'A read counts although something in it could not be taken in.',
+    wrong: 'A read makes a node fresh although the node could not process all of it.',
     file: protocol('node'),
     edits: [
       [
@@ -544,21 +545,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'untaken-is-confirmed',
     point: 10,
-    wrong: 'A logout is confirmed although this node could not take it in, nor tell its verifiers.',
+    wrong: 'A logout is confirmed although this node could neither process it nor send it to its verifiers.',
     file: protocol('node'),
     edits: [['      this.missed(error);\n      return false;', '      void error;\n      return false;']],
   },
   {
     name: 'untaken-is-left-out',
     point: 10,
-    wrong: 'What this node has committed and could not take in is left out of its reads.',
+    wrong: "A node's reads omit its own endings that it could not process.",
     file: model('node-process'),
     edits: [['if (taken) for (const { ending } of decisions)', 'for (const { ending } of decisions)']],
   },
   {
     name: 'unread-registry-is-empty',
     point: 10,
-    wrong: 'A registry that cannot be read is taken for an empty one.',
+    wrong: 'A registry that cannot be read counts as empty.',
     file: protocol('node'),
     edits: [
       [
@@ -570,7 +571,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'success-before-commit',
     point: 10,
-    wrong: 'A logout is answered when its statement was sent.',
+    wrong: 'A logout answers when its statement is sent, before the commit.',
     file: model('node-process'),
     edits: [
       [
@@ -583,7 +584,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'ack-before-snapshot',
     point: 11,
-    wrong: 'A verifier acknowledges numbers before it holds the snapshot.',
+    wrong: 'A verifier acknowledges numbers before it has the snapshot.',
     file: protocol('subscriber'),
     edits: [
       [
@@ -595,7 +596,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'ack-without-reading',
     point: 11,
-    wrong: 'A node acknowledges a ring without having read the log.',
+    wrong: 'A node acknowledges a ring without a read of the log.',
     file: protocol('node'),
     edits: [
       [
@@ -609,7 +610,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'ack-for-verifiers',
     point: 11,
-    wrong: 'A node says that its verifiers are through when it is.',
+    wrong: 'A node acknowledges for its verifiers when it has the ending itself.',
     file: protocol('node'),
     edits: [
       [
@@ -636,7 +637,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'missing-counted-as-acknowledged',
     point: 11,
-    wrong: 'Verifiers that were waited out are reported as having acknowledged.',
+    wrong: 'A logout counts verifiers whose lease it waited for as having acknowledged.',
     file: protocol('publisher'),
     edits: [
       [
@@ -648,7 +649,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'confirms-before-reading',
     point: 11,
-    wrong: 'A logout that found nothing to end asks who acknowledged before the ending is known here.',
+    wrong: 'A logout that found nothing to end asks for acknowledgements before this node knows the ending.',
     file: protocol('node'),
     edits: [
       [
@@ -665,7 +666,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no-deadline',
     point: 11,
-    wrong: 'An answer waits until all have acknowledged, however long that takes.',
+    wrong: 'A logout waits for all acknowledgements without a time limit.',
     file: protocol('node'),
     edits: [
       [
@@ -677,7 +678,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'mac-not-looked-at',
     point: 12,
-    wrong: 'A message of a node is believed whatever MAC it carries.',
+    wrong: 'A node believes a message with any MAC.',
     file: protocol('sealed'),
     edits: [
       ['return authenticator.verifies(textOf(json, about), mac) ? json : null;', 'return mac ? json : null;'],
@@ -686,28 +687,28 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'mac-without-ring',
     point: 12,
-    wrong: 'The MAC of an acknowledgement is not of the ring that it answers.',
+    wrong: 'The MAC of an acknowledgement does not cover the ring that it answers.',
     file: protocol('sealed'),
     edits: [['`${about}\\n${json}`', '`${about}\\n${json.replace(/"ack":\\d+/, \'\')}`']],
   },
   {
     name: 'mac-without-receiver',
     point: 12,
-    wrong: 'The MAC of an acknowledgement is not of the node that it is for.',
+    wrong: 'The MAC of an acknowledgement does not cover its receiver.',
     file: protocol('sealed'),
     edits: [['`${about}\\n${json}`', '`${about}\\n${json.replace(/"to":"[^"]*"/, \'\')}`']],
   },
   {
     name: 'mac-without-sender',
     point: 12,
-    wrong: 'The MAC of an acknowledgement is not of the node that it is from.',
+    wrong: 'The MAC of an acknowledgement does not cover its sender.',
     file: protocol('sealed'),
     edits: [['`${about}\\n${json}`', '`${about}\\n${json.replace(/"from":"[^"]*"/, \'\')}`']],
   },
   {
     name: 'list-partly-ended',
     point: 15,
-    wrong: 'A list of which somebody else has ended a part is confirmed before that part is known here.',
+    wrong: 'A logout of a list that others have ended in part is confirmed before this node knows that part.',
     file: model('node-process'),
     edits: [
       [
@@ -719,7 +720,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'other-server-unseen',
     point: 14,
-    wrong: 'A node does not look whether the epoch was recorded on the server that answers.',
+    wrong: 'A node does not test whether the epoch was recorded on the answering server.',
     file: protocol('node'),
     edits: [['const moved = answer.foreign || (', 'const moved = (']],
   },
@@ -727,7 +728,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'older-copy-unseen',
     point: 14,
     wrong:
-      'A node does not notice that the log ends below its cursor or lacks what it was given, or that its own beat is an older one.',
+      'A node does not notice that the log ends below its cursor, that endings are missing, or that its heartbeat is an older one.',
     file: protocol('node'),
     edits: [
       [
@@ -739,7 +740,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'lost-cursor-kept',
     point: 14,
-    wrong: 'A node goes on from where it was in the lost history.',
+    wrong: 'A node continues from its cursor in the lost history.',
     file: protocol('node'),
     edits: [['    this.#beatKnown = 0;\n    this.#cursor = null;\n', '    this.#beatKnown = 0;\n']],
   },
@@ -754,14 +755,14 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'registry-believed-at-once',
     point: 14,
     wrong:
-      'A logout believes the registry of a database that has just gone back, which may lack who is still fresh.',
+      'A logout believes the registry of a database that has just gone back, which may lack nodes that are still fresh.',
     file: protocol('node'),
     edits: [['if (!registry.settled) return done(', 'if (!registry.epoch) return done(']],
   },
   {
     name: 'lost-ending-confirmed',
     point: 14,
-    wrong: 'A logout that waits while the database goes back is confirmed, though its ending was lost.',
+    wrong: 'A logout that waits while the database goes back is confirmed, although its ending was lost.',
     file: protocol('node'),
     edits: [['if (life === this.#life) return false;', 'if (life !== undefined) return false;']],
   },
@@ -769,7 +770,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'cut-below-the-lost',
     point: 14,
     wrong:
-      'The first cut after a start of the server goes on counting where an older copy left off, below sessions that were lost with it.',
+      'The first cut after a start of the server continues to count from an older copy, below sessions that were lost with it.',
     file: model('database'),
     edits: [
       [
@@ -781,7 +782,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'verifier-keeps-lost-replica',
     point: 14,
-    wrong: 'A verifier goes on with the replica of the lost history.',
+    wrong: 'A verifier continues with the replica of the lost history.',
     file: protocol('subscriber'),
     edits: [
       ['before.keep === welcome.keep && before.epoch === welcome.epoch', 'before.keep === welcome.keep'],
@@ -802,7 +803,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'verifier-remembers-the-lost',
     point: 14,
-    wrong: 'A verifier goes on believing what it was told of sessions before.',
+    wrong: 'A verifier still believes answers about sessions of the lost history.',
     file: model('verifier-process'),
     edits: [['onBack: () => this.memory.forget()', 'onBack: () => undefined']],
   },

@@ -297,7 +297,7 @@ export class NodeProcess {
       const spokenFor = to.rung.get(ring.ack) ?? 0;
       for (const decision of to.asked.slice(0, spokenFor))
         if (!decision.lost && !this.#sim.isOld(decision.ending) && !this.holds(decision.ending))
-          throw this.#sim.world.broken('told', `${this.name} acknowledges what it does not hold`);
+          throw this.#sim.world.broken('acknowledged', `${this.name} acknowledges what it does not hold`);
     }
   }
 

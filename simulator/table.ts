@@ -28,8 +28,7 @@ export async function writeTable(print: (line: string) => void): Promise<boolean
     );
     print(`${name}: ${found ? `seed ${found.seed}, ${found.message}` : `NOT FOUND in ${seeds}`}`);
   }
-  const head =
-    '| Point | Mutation | What is wrong then | Where | Seeds needed | Found by |\n|---|---|---|---|---|---|';
+  const head = '| Point | Mutation | Fault | Where | Seeds needed | Found by |\n|---|---|---|---|---|---|';
   writePart('mutations', [head, ...rows].join('\n'));
   return all;
 }

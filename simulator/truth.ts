@@ -275,10 +275,10 @@ export class Truth {
       if (process !== by && process.holds(decision.ending)) holders += process.feeds;
     if (acknowledged > holders)
       throw this.#world.broken(
-        'told',
+        'acknowledged',
         `${acknowledged} are said to have acknowledged, ${holders} hold ${describe(decision)}`,
       );
-    if (waitedOut < 0) throw this.#world.broken('told', 'fewer than none were waited out');
+    if (waitedOut < 0) throw this.#world.broken('acknowledged', 'fewer than none were waited out');
   }
 
   /** Entries may be gone that no credential can need. */
