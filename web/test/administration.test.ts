@@ -53,12 +53,12 @@ describe.skipIf(!hasChromium())('the administration', () => {
     for (let i = 0; i < 3; i++) await site.call('POST', '/v1/login', { body: { email, password: 'wrong' } });
     await site.call('POST', '/v1/login', { body: { email: 'nobody@example.com', password: 'wrong' } });
     await open('/admin/log');
-    const list = page.getByRole('list', { name: 'Events, the newest first' });
+    const list = page.getByRole('list', { name: 'Events, newest first' });
     const refused = list.getByRole('listitem').filter({ hasText: 'Login failed' });
     await refused.filter({ hasText: 'by: someone not logged in' }).nth(1).waitFor();
     expect(await list.innerText()).not.toContain('nobody@');
     await page.getByText('Filters').click();
-    await page.getByLabel('What').selectOption('Everything refused');
+    await page.getByLabel('Event type').selectOption('All refusals');
     await page.getByRole('button', { name: 'Show', exact: true }).click();
     await list.locator('.event:not(.refused)').first().waitFor({ state: 'detached' });
     await refused.first().waitFor();
@@ -68,7 +68,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     const history = page.getByRole('list', { name: 'History' });
     await history.getByText('Login failed').first().waitFor();
     expect(await history.innerText()).toContain('127.0.0.1');
-    expect(await history.innerText()).toMatch(/[23] times until/);
+    expect(await history.innerText()).toMatch(/[23] attempts, the last at/);
   });
 
   test('a stolen account: found by a part of the name, everything ended, and its owner sees it', async () => {
@@ -96,8 +96,8 @@ describe.skipIf(!hasChromium())('the administration', () => {
 
     await page.getByRole('button', { name: 'Log out all' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Log out all' }).click();
-    await page.getByText(/True everywhere after/).waitFor();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByText(/Logged out everywhere in/).waitFor();
+    await page.getByText('This account is not logged in anywhere.').last().waitFor();
     await owner.page.getByText('An administrator logged you out.').waitFor();
     expect(await owner.page.locator('.device').count()).toBe(0);
     expect(owner.complaints).toEqual([]);
@@ -116,13 +116,13 @@ describe.skipIf(!hasChromium())('the administration', () => {
     const boxes = page.getByRole('list', { name: 'Logged in now' }).getByRole('checkbox');
     await boxes.nth(0).check();
     await boxes.nth(2).check();
-    await page.getByRole('button', { name: 'Log out the 2 chosen' }).click();
-    await page.getByText('2 sessions are ended.').waitFor();
+    await page.getByRole('button', { name: 'Log out 2 selected' }).click();
+    await page.getByText('2 sessions ended.').waitFor();
     await page.getByText('One session', { exact: true }).first().waitFor();
 
     await page.getByRole('button', { name: 'Disable' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByText('This account is not logged in anywhere.').last().waitFor();
     await page.locator('.badge', { hasText: 'Disabled' }).waitFor();
     await page.getByRole('button', { name: 'Enable' }).click();
     await page.getByRole('button', { name: 'Disable' }).waitFor();
@@ -135,14 +135,14 @@ describe.skipIf(!hasChromium())('the administration', () => {
     const password = await dialog.getByRole('textbox').inputValue();
     expect(password).toHaveLength(20);
     await dialog.getByRole('button', { name: 'Close' }).click();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByText('This account is not logged in anywhere.').last().waitFor();
     const login = await site.call('POST', '/v1/login', { body: { email: 'grace@example.com', password } });
     expect(login.status).toBe(200);
     await page.getByText('One session', { exact: true }).first().waitFor();
 
-    await page.getByRole('button', { name: 'Change the role' }).click();
-    await dialog.getByRole('button', { name: 'Change the role' }).click();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByRole('button', { name: 'Change role' }).click();
+    await dialog.getByRole('button', { name: 'Change role' }).click();
+    await page.getByText('This account is not logged in anywhere.').last().waitFor();
     await page.locator('.badge', { hasText: 'Administrator' }).waitFor();
     await page.locator('summary', { hasText: 'Ended sessions' }).click();
     await page.getByText('role changed').first().waitFor();
@@ -158,7 +158,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await start(id, { client_id: 'token' });
     await on(`/admin/users/${id}`);
     const live = page.getByRole('list', { name: 'Logged in now' }).getByRole('listitem');
-    await page.getByText('200 sessions, and there are more', { exact: true }).first().waitFor();
+    await page.getByText('200 sessions; there are more', { exact: true }).first().waitFor();
     expect(await live.count()).toBe(200);
     await page.getByRole('button', { name: 'Show more' }).click();
     await page.getByText('206 sessions', { exact: true }).first().waitFor();
@@ -173,9 +173,9 @@ describe.skipIf(!hasChromium())('the administration', () => {
     const history = page.getByRole('list', { name: 'History' });
     await history.getByText('the application token').waitFor();
 
-    await page.getByLabel('Choose all').check();
-    await page.getByRole('button', { name: 'Log out the 205 chosen' }).click();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByLabel('Select all').check();
+    await page.getByRole('button', { name: 'Log out 205 selected' }).click();
+    await page.getByText('This account is not logged in anywhere.').last().waitFor();
     await page.locator('summary', { hasText: 'Ended sessions' }).click();
     const over = page.locator('.session.over');
     await over.first().waitFor();
@@ -197,7 +197,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
   test('the log shows what happens without reloading, waits while it is paused, and can be taken away', async () => {
     await on('/admin/log');
     await page.locator('.badge', { hasText: 'Live' }).waitFor();
-    const events = page.getByRole('list', { name: 'Events, the newest first' }).getByRole('listitem');
+    const events = page.getByRole('list', { name: 'Events, newest first' }).getByRole('listitem');
     await events.first().waitFor();
     const before = await events.count();
     await start(3, { client_id: 'shop' });
@@ -206,10 +206,10 @@ describe.skipIf(!hasChromium())('the administration', () => {
 
     await page.getByRole('button', { name: 'Pause' }).click();
     await start(3);
-    await page.getByText('One new event waits.').waitFor();
+    await page.getByText('One new event waiting.').waitFor();
     expect(await events.count()).toBe(before + 1);
-    await page.getByRole('button', { name: 'Go on' }).first().click();
-    await page.getByText('One new event waits.').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Resume' }).first().click();
+    await page.getByText('One new event waiting.').waitFor({ state: 'detached' });
     expect(await events.count()).toBe(before + 2);
 
     await page.locator('summary', { hasText: 'Filters' }).click();
@@ -239,16 +239,18 @@ describe.skipIf(!hasChromium())('the administration', () => {
     ]);
   });
 
-  test('how the system stands: what is amiss in plain words, and how fast logouts are', async () => {
+  test('the system page says in plain words what is wrong, and how fast logouts are', async () => {
     const bearer = await start(4);
     await site.call('POST', '/v1/logout', { bearer });
     await open('/admin/state');
-    await page.getByText(/embedded database runs without fsync|signing keys lie in the database/).waitFor();
+    await page
+      .getByText(/embedded database runs without fsync|signing keys are stored unencrypted/)
+      .waitFor();
     await page.locator('.chart canvas').waitFor();
-    const table = page.getByRole('region', { name: 'How fast a logout is true everywhere' });
+    const table = page.getByRole('region', { name: 'Time until a logout is confirmed everywhere' });
     expect(await table.getByRole('row').count()).toBeGreaterThan(1);
     expect(await page.getByRole('region', { name: 'Nodes', exact: true }).textContent()).toContain(
-      'this one',
+      'this node',
     );
     await page.getByText('No verifier is connected to this node.').waitFor();
   });
@@ -256,7 +258,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
   test('others are refused plainly', async () => {
     const other = await visit(browser);
     await logIn(other.page, site.origin, undefined, '/admin/log');
-    await other.page.getByRole('heading', { name: 'For administrators only' }).waitFor();
+    await other.page.getByRole('heading', { name: 'Administrators only' }).waitFor();
     expect(await other.page.getByRole('navigation', { name: 'Sections' }).count()).toBe(0);
     expect(other.complaints).toEqual([]);
     await other.context.close();
@@ -268,16 +270,16 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await page.getByRole('link', { name: 'Applications' }).click();
     await page.getByRole('button', { name: 'Log everybody out of The shop' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Log everybody out' }).click();
-    await page.getByText(/sessions are ended/).waitFor();
+    await page.getByText(/sessions ended\./).waitFor();
 
     await start(2);
     await page.getByRole('button', { name: 'Log everyone out…' }).click();
     const dialog = page.getByRole('dialog');
-    const sentence = await dialog.getByText(/\d+ sessions are ended\./).textContent();
-    const field = dialog.getByLabel('Type the number to go on');
+    const sentence = await dialog.getByText(/\d+ sessions will end\./).textContent();
+    const field = dialog.getByLabel('Type the number to continue');
     await field.fill('1');
     await dialog.getByRole('button', { name: 'Log everyone out' }).click();
-    await dialog.getByText('That is not the number.').waitFor();
+    await dialog.getByText('The number does not match.').waitFor();
     await field.fill(/\d+/.exec(sentence ?? '')?.[0] ?? '');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'You are logged out' }).waitFor();

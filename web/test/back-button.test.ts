@@ -43,7 +43,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
       expect(await page.locator('body').textContent()).toMatch(PRIVATE);
     };
     await to('Log', '.event');
-    await to('System', '.tile');
+    await to('Status', '.tile');
     await to('Applications', '.application');
     await page.getByRole('link', { name: 'Users', exact: true }).click();
     await page.getByRole('searchbox').fill('lovelace');
@@ -116,7 +116,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
     await second.getByRole('button', { name: 'Log everyone out…' }).click();
     const dialog = second.getByRole('dialog');
     const sentence = (await dialog.locator('.number-to-type').textContent()) ?? '';
-    await dialog.getByLabel('Type the number to go on').fill(/\d+/.exec(sentence)?.[0] ?? '');
+    await dialog.getByLabel('Type the number to continue').fill(/\d+/.exec(sentence)?.[0] ?? '');
     await second.keyboard.press('Enter');
     await second.getByRole('heading', { name: 'You are logged out' }).waitFor();
     await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
@@ -171,7 +171,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
     await event('pagehide');
     await page.route('**/v1/session', (route) => route.abort('connectionrefused'));
     await event('pageshow');
-    await page.getByText('This cannot be shown at the moment.').waitFor();
+    await page.getByText('This page could not be loaded. Try again.').waitFor();
     await nothingPrivate('where nobody can be asked');
     await page.unroute('**/v1/session');
     await session.waitFor();

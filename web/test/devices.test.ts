@@ -101,7 +101,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await page.getByText('You are logged in on 4 devices.').waitFor();
     await page.getByRole('button', { name: 'Log out all other devices' }).click();
     const dialog = page.getByRole('dialog', { name: 'Log out all other devices?' });
-    await dialog.getByText('3 other devices are logged out at once.').waitFor();
+    await dialog.getByText('3 other devices will be logged out immediately.').waitFor();
     await dialog.getByRole('button', { name: 'Cancel' }).click();
     await dialog.waitFor({ state: 'detached' });
     expect(await Promise.all(tokens.map(alive))).toEqual([true, true, true]);
@@ -117,7 +117,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Log out everywhere' }).click();
     await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
     await page.getByText('2 devices are logged out.').waitFor();
-    await page.getByText(/True everywhere after/).waitFor();
+    await page.getByText(/Logged out everywhere in/).waitFor();
     expect(await alive(last)).toBe(false);
     expect(await context.cookies()).toEqual([]);
     expect(complaints).toEqual([]);
@@ -129,9 +129,9 @@ describe.skipIf(!hasChromium())('my devices', () => {
     const name = async (text: string): Promise<void> => {
       await page
         .locator('.device.current')
-        .getByRole('button', { name: /^Name / })
+        .getByRole('button', { name: /^Rename / })
         .click();
-      await page.getByLabel('Name of this device').fill(text);
+      await page.getByLabel('Device name').fill(text);
       await page.keyboard.press('Enter');
       await page.getByRole('dialog').waitFor({ state: 'detached' });
     };
@@ -204,15 +204,15 @@ describe.skipIf(!hasChromium())('my devices', () => {
       throw new Error(`the keyboard does not reach "${name}"`);
     };
     await page.locator('body').focus();
-    await tabTo('Skip to the content');
-    await tabTo('Name curl');
+    await tabTo('Skip to content');
+    await tabTo('Rename curl');
     await page.keyboard.press('Enter');
-    await page.getByLabel('Name of this device').waitFor();
+    await page.getByLabel('Device name').waitFor();
     await page.keyboard.type('Backup');
     await page.keyboard.press('Escape');
     // Nothing was changed, and one is where one was.
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    expect(await focused()).toBe('Name curl');
+    expect(await focused()).toBe('Rename curl');
     await tabTo('Log out curl');
     await page.keyboard.press('Enter');
     await page.getByText('curl is logged out.').waitFor();
@@ -253,7 +253,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     const link = page.getByRole('link', { name: 'Log in again' });
     const before = await link.boundingBox();
     answer();
-    await page.getByText('True everywhere').waitFor();
+    await page.getByText('Logged out everywhere').waitFor();
     expect(before).not.toBeNull();
     expect(await link.boundingBox()).toEqual(before);
 
@@ -293,7 +293,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await open(page);
     await context.setOffline(true);
     await page.locator('#account').getByRole('button', { name: 'Log out' }).click();
-    await page.getByText('You are logged out here. The server could not be reached').waitFor();
+    await page.getByText('You are logged out on this device. The server cannot be reached').waitFor();
     expect(await page.locator('.device').count()).toBe(0);
     expect(besidesTheLine(complaints)).toEqual([]);
     await context.close();
@@ -384,12 +384,12 @@ describe.skipIf(!hasChromium())('when the login is old', () => {
     await page.getByRole('button', { name: 'Log out all other devices' }).click();
     const go = dialog.getByRole('button', { name: 'Log out all other devices' });
     await go.click();
-    await dialog.getByText('You logged in some time ago.').waitFor();
+    await dialog.getByText('Confirm your password to continue.').waitFor();
     const password = dialog.getByLabel('Password');
     expect(await password.evaluate((field) => field === document.activeElement)).toBe(true);
     await password.fill('wrong');
     await go.click();
-    await dialog.getByText('That is not your password.').waitFor();
+    await dialog.getByText('Wrong password.').waitFor();
     expect(await page.locator('.device').count()).toBe(2);
     await password.fill(PASSWORD);
     await page.keyboard.press('Enter');

@@ -74,7 +74,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     const { page, context, complaints } = await visit(browser);
     const login = { email: ADMIN, password: PASSWORD, next: '/admin' };
     expect((await submit(page, host, '/login', login)).status).toBe(403);
-    await page.getByText('That came from another site and was refused. Log in here.').waitFor();
+    await page.getByText('Blocked: the request came from another website. Log in here.').waitFor();
     expect(await context.cookies()).toEqual([]);
 
     // Nor put another account in the place of the one that is there.

@@ -111,7 +111,7 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     await page.locator('.event', { hasText: '<img src=x onerror=alert(1)>' }).nth(1).waitFor();
     await isUnharmed();
     await page.locator('summary', { hasText: 'Filters' }).click();
-    await page.getByLabel('User number').fill(String(hostile));
+    await page.getByLabel('User ID').fill(String(hostile));
     await page.getByRole('button', { name: 'Show', exact: true }).click();
     await page.waitForFunction((n) => document.querySelectorAll('.event').length === n, 9);
     await isUnharmed();
@@ -166,7 +166,7 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     await page.getByText('6 sessions', { exact: true }).first().waitFor();
     expect(await sessions.count()).toBe(6);
     await isUnharmed();
-    for (const act of ['Log out all', 'Reset the password', 'Change the role', 'Disable']) {
+    for (const act of ['Log out all', 'Reset the password', 'Change role', 'Disable']) {
       await page.getByRole('button', { name: act, exact: true }).click();
       await page.getByRole('dialog').waitFor();
       await isUnharmed();
@@ -176,8 +176,8 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     await sessions.first().getByRole('button').click();
     await page.waitForFunction(() => document.querySelectorAll('.session').length === 5);
     await isUnharmed();
-    await page.getByLabel('Choose all').check();
-    await page.getByRole('button', { name: 'Log out the 5 chosen' }).click();
+    await page.getByLabel('Select all').check();
+    await page.getByRole('button', { name: 'Log out 5 selected' }).click();
     await sessions.first().waitFor({ state: 'detached' });
     await page.locator('summary', { hasText: 'Ended sessions' }).click();
     await page.locator('.session.over').nth(5).waitFor();
@@ -193,7 +193,7 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     await new Promise((resolve) => verifier.once('open', resolve));
     verifier.send(JSON.stringify({ t: 'hello', v: 1, replica: MARKUP + TURNED + LONG }));
     const { page, isUnharmed } = await read(email, '/admin/state');
-    await page.getByRole('region', { name: 'Verifiers that follow this node' }).waitFor();
+    await page.getByRole('region', { name: 'Verifiers connected to this node' }).waitFor();
     await page.getByRole('rowheader', { name: '<img src=x onerror=alert(1)>' }).waitFor();
     await page.locator('#account', { hasText: '<img/src=x' }).waitFor();
     await isUnharmed();

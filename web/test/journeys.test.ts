@@ -83,7 +83,7 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
     await page.getByRole('link', { name: /lovelace@example\.com/ }).click();
     await page.getByText('2 sessions', { exact: true }).first().waitFor();
     await page.getByRole('button', { name: 'Log out Firefox on Windows' }).click();
-    await page.getByText('One session is ended.').waitFor();
+    await page.getByText('One session ended.').waitFor();
     // What the administrator reads is true: the copied credential opens nothing from here on.
     expect(await thief.answer()).toBe(401);
     await thief.allSay('An administrator logged you out.');
@@ -102,10 +102,10 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
     await dialog.getByRole('button', { name: 'Reset the password' }).click();
     const password = await dialog.getByRole('textbox').inputValue();
     expect([await again.answer(), await owner.answer()]).toEqual([401, 401]);
-    await again.allSay('Your password was reset. Please log in again.');
-    await owner.allSay('Your password was reset. Please log in again.');
+    await again.allSay('Your password was reset. Log in again.');
+    await owner.allSay('Your password was reset. Log in again.');
     await dialog.getByRole('button', { name: 'Close' }).click();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
+    await page.getByText('This account is not logged in anywhere.').last().waitFor();
 
     await again.page.getByRole('link', { name: 'Log in again' }).click();
     const fillIn = async (tab: Page, word: string): Promise<void> => {
@@ -140,7 +140,9 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
       .waitFor({ state: 'attached' });
     await laptop.page.getByRole('button', { name: 'Log out Safari on iOS' }).click();
     await laptop.page.getByText('Safari on iOS is logged out.').waitFor();
-    expect(await laptop.page.locator('.notice').textContent()).toMatch(/True everywhere after [\d.]+ ms\./);
+    expect(await laptop.page.locator('.notice').textContent()).toMatch(
+      /Logged out everywhere in [\d.]+ ms\./,
+    );
     // The button is gone, so the focus is on what it did.
     expect(await laptop.page.evaluate(() => document.activeElement?.textContent)).toContain('is logged out');
     expect(await phone.answer()).toBe(401);
@@ -178,7 +180,7 @@ describe.skipIf(!hasChromium())('whose session runs out unused', () => {
       await page.waitForURL(/\/login\?/);
       await why.waitFor();
 
-      await admin.page.getByText('You were logged out because you had not been active.').waitFor();
+      await admin.page.getByText('You were logged out because you were inactive.').waitFor();
       expect(await admin.page.locator('.administration').count()).toBe(0);
       await admin.page.getByRole('link', { name: 'Log in again' }).click();
       await admin.page.waitForURL(`${site.origin}/login?next=%2Fadmin`);

@@ -58,7 +58,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     expect(await password.getAttribute('aria-describedby')).toBe(await alert.getAttribute('id'));
     expect(await page.getByLabel('E-mail address').inputValue()).toBe(USER);
     await page.keyboard.type(PASSWORD);
-    await page.getByLabel('Show the password').check();
+    await page.getByLabel('Show password').check();
     expect([await password.inputValue(), await password.getAttribute('type')]).toEqual([PASSWORD, 'text']);
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');

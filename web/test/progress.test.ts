@@ -79,7 +79,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     await page.locator('.session.over').first().waitFor();
     expect(await button.textContent()).toBe('Logging out…');
     await one.release();
-    await page.getByText('One session is ended.').waitFor();
+    await page.getByText('One session ended.').waitFor();
     expect(one.bodies).toHaveLength(1);
 
     const all = await hold(page, '**/v1/admin/logout');
@@ -92,7 +92,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     await start('phone');
     await page.getByText('3 sessions', { exact: true }).first().waitFor();
     await all.release();
-    await page.getByText('3 sessions are ended.').waitFor();
+    await page.getByText('3 sessions ended.').waitFor();
     expect(all.bodies).toHaveLength(1);
     expect(complaints).toEqual([]);
   });
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     });
     await expect.poll(() => button.textContent()).toBe('Logging out…');
     await logout.release();
-    await page.getByText('One session is ended.').waitFor();
+    await page.getByText('One session ended.').waitFor();
     expect(logout.bodies).toHaveLength(1);
     expect(complaints).toEqual([]);
   });
@@ -120,9 +120,9 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     await page.getByText('120 sessions', { exact: true }).first().waitFor();
     await page.getByRole('button', { name: 'Log out all' }).click();
     await page.getByRole('dialog').getByRole('button').last().click();
-    await page.getByText('120 sessions are ended.').waitFor();
-    await page.getByText('Nobody is logged in with this account.').last().waitFor();
-    await page.getByText('Every row of the table is marked.').waitFor();
+    await page.getByText('120 sessions ended.').waitFor();
+    await page.getByText('This account is not logged in anywhere.').last().waitFor();
+    await page.getByText('All rows of the sessions table are updated.').waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -133,7 +133,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     const dialog = page.getByRole('dialog');
     const number = /\d+/.exec((await dialog.locator('.number-to-type').textContent()) ?? '')?.[0] ?? '1';
     const held = await hold(page, '**/v1/admin/logout');
-    await dialog.getByLabel('Type the number to go on').fill(number);
+    await dialog.getByLabel('Type the number to continue').fill(number);
     for (let i = 0; i < 3; i++) await page.keyboard.press('Enter');
     const go = dialog.getByRole('button').last();
     await expect.poll(() => go.textContent()).toBe('Loading…');

@@ -77,13 +77,13 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     const [first, second] = [await start(2), await start(2)];
     await log.locator('.event.fresh').nth(1).waitFor();
     await user.getByText('2 sessions', { exact: true }).first().waitFor();
-    const seen = state.getByText(/^As the node /);
+    const seen = state.getByText(/^Reported by node /);
     await seen.waitFor();
     const node = /node (\S+),/.exec((await seen.textContent()) ?? '')?.[1];
 
     await site.stop();
     await log.locator('.badge', { hasText: 'Connecting…' }).waitFor();
-    await state.getByText('The server cannot be reached. What you see may be out of date.').waitFor();
+    await state.getByText('The server cannot be reached. This page may be out of date.').waitFor();
     // What was known stays to be seen.
     expect(await log.locator('.event').count()).toBeGreaterThan(1);
     expect(await state.locator('.tile').count()).toBe(5);
@@ -95,12 +95,12 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     await log.locator('.event.ending.fresh', { hasText: 'user 2' }).waitFor();
     await user.getByText('One session', { exact: true }).first().waitFor();
     await state
-      .getByText('The server cannot be reached. What you see may be out of date.')
+      .getByText('The server cannot be reached. This page may be out of date.')
       .waitFor({ state: 'detached' });
     await expect.poll(() => seen.textContent()).not.toContain(`node ${node}`);
     // Live, and each event once.
     expect((await site.call('POST', '/v1/logout', { bearer: second })).status).toBe(200);
-    await user.getByText('Nobody is logged in with this account.').last().waitFor();
+    await user.getByText('This account is not logged in anywhere.').last().waitFor();
     await expect.poll(() => log.locator('.event.ending.fresh', { hasText: 'user 2' }).count()).toBe(2);
     const positions = await log.locator('.event .about').allTextContents();
     expect(new Set(positions.map((text) => /#\d+$/.exec(text)?.[0])).size).toBe(positions.length);
@@ -113,8 +113,8 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     const { page, complaints } = mine;
     await logIn(page, site.origin, ADMIN, '/healthz');
     for (const [path, fault, heading] of [
-      ['/devices', 'Your devices cannot be shown at the moment.', /This device/],
-      ['/admin/users/2', 'This cannot be shown at the moment.', 'Demo User'],
+      ['/devices', 'Your devices could not be loaded.', /This device/],
+      ['/admin/users/2', 'This page could not be loaded. Try again.', 'Demo User'],
     ] as const) {
       // The page has come, its questions do not arrive.
       await page.route('**/v1/**', (route) => route.abort('connectionrefused'));
@@ -137,9 +137,9 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     const before = await events.count();
     await start(2);
     await page.unroute('**/v1/admin/events');
-    await page.getByText('One new event waits.').waitFor();
+    await page.getByText('One new event waiting.').waitFor();
     expect(await events.count()).toBe(before);
-    await page.getByRole('button', { name: 'Go on' }).first().click();
+    await page.getByRole('button', { name: 'Resume' }).first().click();
     await events.nth(before).waitFor();
     expect(complaints.filter((one) => !/status of 503 .*\/v1\/admin\/events/.test(one))).toEqual([]);
   });

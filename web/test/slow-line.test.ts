@@ -73,7 +73,7 @@ describe.skipIf(!hasChromium())('on a slow line', () => {
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.getByRole('searchbox').fill('demo');
     await page.locator('.row-link').nth(1).waitFor();
-    await page.getByRole('link', { name: 'System' }).click();
+    await page.getByRole('link', { name: 'Status' }).click();
     await page.locator('.tile').first().waitFor();
     expect(scriptBytes()).toBeLessThan(ADMINISTRATION_AT_MOST);
     expect(complaints).toEqual([]);

@@ -1,4 +1,4 @@
-/** How the system stands, while it stands badly: Redis goes and comes, a verifier falls silent. Said, shown, and heard. */
+/** The system page while Redis goes and comes and a verifier falls silent: what it shows and says. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
@@ -10,9 +10,9 @@ import { hear, listenAloud } from './keyboard.ts';
 import { ADMIN, logIn, openSite, type Site, visit } from './site.ts';
 
 const present = requireService('Redis', findRedis(), 'install redis-server') !== undefined;
-const WELL = 'Everything is as it should be.';
+const WELL = 'Everything works normally.';
 const REDIS_AWAY =
-  'Redis does not answer. Logouts go on without it; cached profiles are read from the database.';
+  'Redis does not answer. Logouts continue without it. Cached profiles are read from the database.';
 
 describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
   let redis: RedisServer;
@@ -55,14 +55,13 @@ describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
     await page.getByText('No verifier is connected to this node.').waitFor();
     const verifier = follow(`${site.origin.replace(/^http/, 'ws')}/v1/feed`);
     const row = page
-      .getByRole('region', { name: 'Verifiers that follow this node' })
+      .getByRole('region', { name: 'Verifiers connected to this node' })
       .getByRole('row', { name: /a-verifier/ });
     await row.waitFor();
     const age = row.getByRole('cell').nth(1);
     await expect.poll(() => age.textContent()).toMatch(/^[\d.]+ ms$/);
     verifier.mute();
-    const stale =
-      'Verifiers with knowledge older than the lease: 1. They ask the authority for each request.';
+    const stale = 'Verifiers with data older than the lease: 1. They ask the authority for each request.';
     await page.locator('.notice.bad', { hasText: stale }).waitFor();
     await expect.poll(() => age.textContent()).toMatch(/^[\d.]+ sec$/);
     await hear(page, stale);
@@ -81,7 +80,7 @@ describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
     await logOutOne();
     const { page, context, complaints } = await visit(browser);
     await logIn(page, site.origin, ADMIN, '/admin/state');
-    const part = page.locator('.part', { hasText: 'How fast a logout is true everywhere' });
+    const part = page.locator('.part', { hasText: 'Time until a logout is confirmed everywhere' });
     const confirmed = async (): Promise<number> => {
       const cells = await part.locator('tbody tr td:nth-child(2)').allTextContents();
       return cells.reduce((sum, cell) => sum + Number(cell), 0);

@@ -240,7 +240,7 @@ describe.skipIf(!hasChromium())('in a browser', () => {
         await where.getByRole('button', { name: button }).click();
         if (button !== 'Log out')
           await page.getByRole('dialog').getByRole('button', { name: button }).click();
-        await page.getByText('True everywhere after').waitFor();
+        await page.getByText('Logged out everywhere in').waitFor();
         await expect.poll(jar, { message: button }).toEqual([]);
         expect(await landsAt('/devices'), button).toBe('/login');
       },
