@@ -368,7 +368,7 @@ export const MUTATIONS: readonly Mutation[] = [
     wrong: 'A verifier counts pieces of a snapshot that come before the terms, and does not keep them.',
     file: protocol('subscriber'),
     edits: [
-      ["if (!this.#welcomed) return this.#world.reconnect('the snapshot came before the terms');", ''],
+      ["if (!this.#welcomed) return this.#world.reconnect('received a snapshot before the terms');", ''],
       ['if (!this.#welcomed || message.parts !== this.#parts)', 'if (message.parts !== this.#parts)'],
     ],
   },

@@ -111,7 +111,7 @@ export const JUDGED: readonly Judgement[] = [
   },
   {
     path: 'packages/server/src/actions/export-events.ts',
-    was: "if (!(await mayGoOn())) return controller.error(new Error('whoever asked is logged out'));",
+    was: "if (!(await mayGoOn())) return controller.error(new Error('the caller was logged out'));",
     is: "if (!(await mayGoOn())) return controller.error(new Error(''));",
     why: 'The stream is broken off: its reader never sees the text.',
   },
@@ -176,7 +176,7 @@ export const JUDGED: readonly Judgement[] = [
   },
   {
     path: 'packages/server/src/store/epoch.ts',
-    was: "if (!row) throw new Error('the database gave no epoch');",
+    was: "if (!row) throw new Error('the database returned no epoch');",
     is: "if (!row) throw new Error('');",
     why: 'The statement always answers a row: for the compiler.',
   },

@@ -18,7 +18,7 @@ export function addressOf(option: string, given: string): string {
   } catch {
     // The error below names the option.
   }
-  throw new TypeError(`${option}: an http(s) address is needed`);
+  throw new TypeError(`${option}: must be an http(s) address`);
 }
 
 /** Whether a URL is this address or below it. `https://h/authors` is not below `https://h/auth`. */

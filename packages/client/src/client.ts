@@ -64,7 +64,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const carriedTo = origins.map((origin) => addressOf('origins', origin));
   /** The authority's URL for a path. Checked here and not at creation, because a server may load modules that are meant for pages. */
   const at = (path: string): string => {
-    if (isCookie && !inPage) throw new TypeError("mode: 'cookie' needs a browser");
+    if (isCookie && !inPage) throw new TypeError("mode: 'cookie' works only in a browser");
     return addressOf('authority', authority) + path;
   };
 

@@ -35,7 +35,8 @@ export const OVER: LogoutAnswer = { ended: 0, confirmed: true, ms: 0, acknowledg
 /** This session is over. A caller that asked for more must learn that the rest was refused. */
 async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Promise<LogoutAnswer> {
   if (asked.scope === 'this' && !refusal) return OVER;
-  const title = 'Only this session ended.';
+  const title =
+    'Only this session ended. The others are still logged in: try again. The others are still logged in: try again. The others are still logged in: try again.';
   throw (
     refusal ?? problem ?? new ProblemError(new Response(null, { status: 401 }), { code: 'not_told', title })
   );

@@ -188,8 +188,8 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
       wrong,
     );
     const no = [
-      'TypeError: authority: an http(s) address is needed',
-      'TypeError: origins: an http(s) address is needed',
+      'TypeError: authority: must be an http(s) address',
+      'TypeError: origins: must be an http(s) address',
     ];
     expect(said).toEqual(wrong.map(() => no));
   });

@@ -159,8 +159,8 @@ describe('on a server', () => {
     expect(tried).toEqual({
       code: 0,
       said: [
-        ...nowhere.map(() => ['TypeError authority: an http(s) address is needed']),
-        ...cookies.map(() => ["TypeError mode: 'cookie' needs a browser"]),
+        ...nowhere.map(() => ['TypeError authority: must be an http(s) address']),
+        ...cookies.map(() => ["TypeError mode: 'cookie' works only in a browser"]),
       ],
       stderr: '',
     });

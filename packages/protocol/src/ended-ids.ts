@@ -24,7 +24,7 @@ export interface SessionKey {
 
 /** @throws Error when `sid` is not a UUID: 36 characters, hexadecimal, with hyphens */
 export function sessionKey(sid: string): SessionKey {
-  if (sid.length !== 36) throw new Error('a session id is a UUID of 36 characters');
+  if (sid.length !== 36) throw new Error('a session id must be a UUID of 36 characters');
   // time-low time-mid ver/rand_a var/rand_b rand_b
   // 01234567-9012-4567-9012-456789012345
   const timeLow = hex(sid, 4, 8);
@@ -40,7 +40,7 @@ function hex(text: string, from: number, to: number): number {
   for (let i = from; i < to; i++) {
     const code = text.charCodeAt(i);
     const digit = code <= 57 ? code - 48 : (code | 32) - 87;
-    if (digit < 0 || digit > 15) throw new Error('a session id is a UUID');
+    if (digit < 0 || digit > 15) throw new Error('a session id must be a UUID');
     value = (value << 4) | digit;
   }
   return value;

@@ -5,45 +5,48 @@ import type { SessionEnd } from './notices.ts';
  * over it.
  */
 export const PROBLEMS = {
-  invalid_request: { status: 400, title: 'The request is not well formed.' },
-  not_authenticated: { status: 401, title: 'No live session answers to this credential.' },
+  invalid_request: { status: 400, title: 'The request is malformed.' },
+  not_authenticated: {
+    status: 401,
+    title: 'No live session for this credential. Log in again.',
+  },
   invalid_credentials: { status: 401, title: 'Wrong e-mail address or password.' },
   csrf_failed: {
     status: 403,
-    title: 'A request with a cookie must come from a trusted origin and carry X-CSRF-Token.',
+    title:
+      'Blocked: a request with the session cookie must come from a trusted origin and carry X-CSRF-Token.',
   },
   login_too_old: {
     status: 403,
-    title:
-      'The password was given too long ago. Give it again to /v1/session/confirm, then repeat the request.',
+    title: 'This needs a recent login. Send the password to /v1/session/confirm, then repeat the request.',
   },
-  forbidden: { status: 403, title: 'This session may not do that.' },
-  wrong_audience: { status: 403, title: 'This credential is for another application.' },
-  not_found: { status: 404, title: 'There is nothing of that name here.' },
-  method_not_allowed: { status: 405, title: 'This address does not answer to that method.' },
-  conflict: { status: 409, title: 'That is taken already.' },
+  forbidden: { status: 403, title: 'This session has no permission for this request.' },
+  wrong_audience: { status: 403, title: 'This credential was issued for another application.' },
+  not_found: { status: 404, title: 'No such user, session or address.' },
+  method_not_allowed: { status: 405, title: 'This address does not support that method.' },
+  conflict: { status: 409, title: 'This value is already in use. Choose another.' },
   last_administrator: {
     status: 409,
     title:
-      'This is the last administrator. Nothing was changed. Repeat the request with "confirm_last_administrator": true.',
+      'Nothing was changed: this is the last administrator. To continue, repeat the request with "confirm_last_administrator": true.',
   },
   confirmation_required: {
     status: 409,
-    title: 'Nothing was ended. Repeat the request with "confirm" set to the count.',
+    title: 'Nothing was ended. To continue, repeat the request with "confirm" set to the count.',
   },
   too_large: { status: 413, title: 'The request is too large.' },
   url_too_long: { status: 414, title: 'The address is too long.' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json.' },
   upgrade_required: {
     status: 426,
-    title: 'This address is a WebSocket: ask for it with "Upgrade: websocket".',
+    title: 'This address is a WebSocket. Send the request with "Upgrade: websocket".',
   },
   rate_limited: { status: 429, title: 'Too many failed logins. Try again later.' },
-  internal: { status: 500, title: 'Something failed on our side.' },
+  internal: { status: 500, title: 'Something went wrong on our side. Try again.' },
   overloaded: { status: 503, title: 'Too many logins at once. Try again in a moment.' },
-  not_logged_out: { status: 503, title: 'Not logged out, try again: the database did not answer.' },
-  took_too_long: { status: 503, title: 'This took too long and was stopped. Ask for less.' },
-  unavailable: { status: 503, title: 'This cannot be told at the moment. Try again.' },
+  not_logged_out: { status: 503, title: 'Not logged out: the database did not answer. Try again.' },
+  took_too_long: { status: 503, title: 'The query took too long and was stopped. Narrow it and try again.' },
+  unavailable: { status: 503, title: 'Session status is unavailable. Try again.' },
 } as const;
 
 /** A code of `PROBLEMS`. */

@@ -101,19 +101,19 @@ export function decodeVerifierMessage(data: string): VerifierMessage {
       message['sessions'].every(
         (one) => Array.isArray(one) && typeof one[0] === 'string' && isNumber(one[1]),
       ));
-  if (!fits) throw new Error(`not a message of the feed: ${data.slice(0, 80)}`);
+  if (!fits) throw new Error(`invalid feed message: ${data.slice(0, 80)}`);
   return message as VerifierMessage;
 }
 
 function tagged(data: string): Record<string, unknown> {
   const message: unknown = JSON.parse(data);
   if (typeof message !== 'object' || message === null || typeof (message as { t?: unknown }).t !== 'string')
-    throw new Error('not a message of the feed');
+    throw new Error('invalid feed message');
   return message as Record<string, unknown>;
 }
 
 function decodeIds(data: Uint8Array): SessionKey[] {
-  if (data.byteLength % ID_BYTES !== 0) throw new Error('ids come in pieces of 12 bytes');
+  if (data.byteLength % ID_BYTES !== 0) throw new Error('each id must have 12 bytes');
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const ids: SessionKey[] = [];
   for (let at = 0; at < data.byteLength; at += ID_BYTES)

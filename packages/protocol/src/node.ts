@@ -92,7 +92,7 @@ export class WentBack extends Error {
   override name = 'WentBack';
 
   constructor() {
-    super('the database has gone back, and may have lost what it had committed');
+    super('the database went back in time and may have lost committed data');
   }
 }
 
@@ -174,9 +174,10 @@ export class Node {
       world.database.nodes(
         id,
         this.#checked((error, registry) => {
-          if (error || registry === undefined) return done(error ?? new Error('the registry cannot be read'));
+          if (error || registry === undefined)
+            return done(error ?? new Error('cannot read the node registry'));
           // The registrations may be lost with the rest, and those nodes still be fresh.
-          if (!registry.settled) return done(new Error('the database has gone back a moment ago'));
+          if (!registry.settled) return done(new Error('the database went back in time a moment ago'));
           done(
             null,
             registry.nodes.map((node) => node.id).filter((other) => other !== id),
@@ -215,7 +216,7 @@ export class Node {
   #succeed(done: Done<void>): void {
     const { database } = this.#world;
     database.nodes(this.id, (error, registry) => {
-      if (error || registry === undefined) return done(error ?? new Error('the registry cannot be read'));
+      if (error || registry === undefined) return done(error ?? new Error('cannot read the node registry'));
       const dead = registry.nodes.filter((node) => node.id !== this.id);
       if (dead.length > 0) this.publisher.inherit();
       this.#succeeded = true;
@@ -481,7 +482,7 @@ export class Node {
           // The node began anew because of this answer or another one: this very read must bring the new history.
           if (life !== this.#life && !this.#closed) return this.#readNow(done);
           for (const position of own) this.#own.add(position);
-          return done(error ?? new Error('the log cannot be read'));
+          return done(error ?? new Error('cannot read the log'));
         }
         if (news.beat === null) {
           // No logout waited for this node at that moment.
@@ -521,13 +522,14 @@ export class Node {
     const life = this.#life;
     const beat = this.#beatKnown;
     const look: Done<T> = (error, answer) => {
-      if (life !== this.#life) return done(new Error('asked before the database went back'));
+      if (life !== this.#life)
+        return done(new Error('asked before the database went back in time in time in time in time'));
       if (error || answer === undefined) return done(error, answer);
       // A closed node may still have logouts to confirm.
       const moved = answer.foreign || (this.#epoch !== null && answer.epoch !== this.#epoch);
       if (moved || answer.behind === true || (answer.beat !== null && answer.beat < beat)) {
         this.#beginAnew(answer);
-        return done(new Error('the database has gone back'));
+        return done(new Error('the database went back in time'));
       }
       if (answer.settled) this.#settled = true;
       done(null, answer);

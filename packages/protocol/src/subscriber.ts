@@ -82,7 +82,7 @@ export class Subscriber {
   received(message: NodeMessage): void {
     attempt(
       () => this.#received(message),
-      (error) => this.#world.reconnect(`a message could not be taken in: ${String(error)}`),
+      (error) => this.#world.reconnect(`could not process a message: ${String(error)}`),
     );
   }
 
@@ -94,14 +94,14 @@ export class Subscriber {
         return this.#agree(message, monotonicMs);
       case 'cuts':
       case 'ids':
-        if (!this.#welcomed) return this.#world.reconnect('the snapshot came before the terms');
+        if (!this.#welcomed) return this.#world.reconnect('received a snapshot before the terms');
         this.#parts++;
         return this.#replica?.fill(message, monotonicMs);
       case 'ending':
         return this.#ended(message, monotonicMs);
       case 'snapshot':
         if (!this.#welcomed || message.parts !== this.#parts)
-          return this.#world.reconnect('a piece of the snapshot is missing');
+          return this.#world.reconnect('a part of the snapshot is missing');
         if (this.#first !== null && this.#first > message.seq + 1)
           return this.#world.reconnect('endings are missing after the snapshot');
         this.#snapshot = message.seq;
@@ -115,7 +115,8 @@ export class Subscriber {
   }
 
   #agree(welcome: Welcome, nowMs: number): void {
-    if (welcome.v !== FEED_VERSION) return this.#world.reconnect('the node speaks another version');
+    if (welcome.v !== FEED_VERSION)
+      return this.#world.reconnect('the node speaks another version of the feed');
     const before = this.#welcome;
     this.#welcome = welcome;
     this.#welcomed = true;
@@ -129,7 +130,7 @@ export class Subscriber {
   }
 
   #ended({ seq, ids, cuts, changed }: NodeMessage & { t: 'ending' }, nowMs: number): void {
-    if (!this.#replica || !this.#welcomed) return this.#world.reconnect('endings came before the terms');
+    if (!this.#replica || !this.#welcomed) return this.#world.reconnect('received endings before the terms');
     this.#replica.apply({ ids, cuts }, nowMs);
     this.#world.onEnding({ ids, cuts, changed });
     if (this.#last !== null && seq <= this.#last) return;

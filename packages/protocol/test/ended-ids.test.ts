@@ -146,5 +146,5 @@ test('what is no UUID is refused', () => {
     '01890a5d-ac96-774b-bcce-b302099a805',
     '01890a5d-ac96-774b-bcce-b302099a80zz',
   ])
-    expect(() => sessionKey(text), text).toThrow('a session id is a UUID');
+    expect(() => sessionKey(text), text).toThrow('a session id must be a UUID');
 });

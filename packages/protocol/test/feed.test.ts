@@ -81,13 +81,13 @@ describe('the codec of the feed', () => {
     expect(() => decodeNodeMessage(new Uint8Array(13))).toThrow('12 bytes');
     expect(() => decodeNodeMessage('nothing')).toThrow();
     expect(() => decodeNodeMessage('{"u":1}')).toThrow();
-    expect(() => decodeNodeMessage('null')).toThrow('not a message of the feed');
+    expect(() => decodeNodeMessage('null')).toThrow('invalid feed message');
   });
 
   test('of what is no message the beginning alone is repeated', () => {
     const text = `{"t":"other","more":"${'x'.repeat(1000)}"}`;
     expect(() => decodeVerifierMessage(text)).toThrow(
-      new Error(`not a message of the feed: ${text.slice(0, 80)}`),
+      new Error(`invalid feed message: ${text.slice(0, 80)}`),
     );
   });
 

@@ -150,7 +150,7 @@ test('a gap is noticed wherever it is', () => {
   subscriber.connected();
   subscriber.received(welcome);
   subscriber.received({ t: 'snapshot', seq: 4, parts: 1 });
-  expect(gaveUp[3]).toBe('a piece of the snapshot is missing');
+  expect(gaveUp[3]).toBe('a part of the snapshot is missing');
   expect(renewals()).toHaveLength(2);
 });
 
@@ -158,10 +158,10 @@ test('what comes before the terms is not counted', () => {
   connect();
   subscriber.connected();
   subscriber.received({ t: 'ids', ids: [] });
-  expect(gaveUp).toEqual(['the snapshot came before the terms']);
+  expect(gaveUp).toEqual(['received a snapshot before the terms']);
   subscriber.connected();
   ending(4, 1);
-  expect(gaveUp[1]).toBe('endings came before the terms');
+  expect(gaveUp[1]).toBe('received endings before the terms');
 });
 
 test('after a reconnection what was proven stays, and what was asked before counts no more', () => {
@@ -233,7 +233,7 @@ test('a node of a version without epochs is taken at its word', () => {
 test('another version is refused', () => {
   subscriber.connected();
   subscriber.received({ ...welcome, v: 2 as never });
-  expect(gaveUp).toEqual(['the node speaks another version']);
+  expect(gaveUp).toEqual(['the node speaks another version of the feed']);
 });
 
 test('a renewal is answered once, and a lost one is forgotten', () => {
@@ -277,7 +277,7 @@ test('what throws is not taken in, not acknowledged and proves nothing: another 
   fails = true;
   ending(4, 1);
   fails = false;
-  expect(gaveUp).toEqual(['a message could not be taken in: Error: a listener failed']);
+  expect(gaveUp).toEqual(['could not process a message: Error: a listener failed']);
   expect(sent.slice(before)).toEqual([]);
   // What came in between is lacking, whatever this node says next.
   renewed(1, 4);

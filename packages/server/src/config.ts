@@ -128,7 +128,7 @@ function judgeRetention(values: Values, known: Map<string, ClientSettings>, repo
     if (values[name] < days)
       report(
         name,
-        `is ${values[name]}, and a session may live for ${days} days here (CURFEW_ABSOLUTE_SECONDS, CURFEW_CLIENTS). Set it to ${days} or more.`,
+        `is ${values[name]}, but a session may live for ${days} days (CURFEW_ABSOLUTE_SECONDS, CURFEW_CLIENTS). Set it to ${days} or more.`,
       );
 }
 
@@ -145,7 +145,7 @@ function judge(values: Values, report: Report): void {
     if (values.CURFEW_DEMO_ACCOUNTS)
       report('CURFEW_DEMO_ACCOUNTS', `is refused in production: ${EVERYBODY_KNOWS} ${FIRST_ADMINISTRATOR}`);
     if (values.DATABASE_URL === undefined && !values.CURFEW_EMBEDDED_FSYNC)
-      report('CURFEW_EMBEDDED_FSYNC', `is refused in production: ${WITHOUT_FSYNC}. Leave it out.`);
+      report('CURFEW_EMBEDDED_FSYNC', `is refused in production: ${WITHOUT_FSYNC}. Remove the setting.`);
     if (values.CURFEW_KEY === undefined)
       report('CURFEW_KEY', 'is required in production. Set it to the output of: openssl rand -base64 32');
     if (values.CURFEW_ISSUER === undefined)
@@ -154,11 +154,11 @@ function judge(values: Values, report: Report): void {
       report('CURFEW_ISSUER', 'must be https:// in production: cookies and tokens travel to it.');
   }
   if (values.CURFEW_KEY_PREVIOUS !== undefined && values.CURFEW_KEY === undefined)
-    report('CURFEW_KEY_PREVIOUS', 'goes with CURFEW_KEY: set that one too.');
+    report('CURFEW_KEY_PREVIOUS', 'requires CURFEW_KEY. Set both.');
   if (demoAccountsOf(values) && !isLoopbackHost(values.HOST))
     report(
       'HOST',
-      `can be reached from the network, and ${EVERYBODY_KNOWS} Set CURFEW_DEMO_ACCOUNTS=0, or HOST=127.0.0.1.`,
+      `can be reached from the network, but ${EVERYBODY_KNOWS} Set CURFEW_DEMO_ACCOUNTS=0 or HOST=127.0.0.1.`,
     );
   if (overNetwork) report('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
 }
@@ -166,9 +166,9 @@ function judge(values: Values, report: Report): void {
 /** Part of every message about it. */
 export const WITHOUT_FSYNC =
   'without fsync a power cut can undo a logout that was answered, or damage the embedded database';
-const EVERYBODY_KNOWS = 'the demonstration accounts have a password that everybody knows.';
+const EVERYBODY_KNOWS = 'the demonstration accounts have a public password.';
 const FIRST_ADMINISTRATOR =
-  'Leave it out, and make the first administrator with: curfew user add you@example.com --role admin --generate';
+  'Remove the setting, and create the first administrator with: curfew user add you@example.com --role admin --generate';
 
 /** The program that embeds Curfew may be in production without passing NODE_ENV on. */
 const isProduction = (values: Values): boolean =>
@@ -243,7 +243,7 @@ export const RENAMED: Record<string, string> = Object.fromEntries(
 /** Removed settings, and what to do about each. */
 export const GONE: Record<string, string> = {
   CURFEW_ALLOW_EMBEDDED:
-    'is gone: the embedded database now syncs each commit to the disk, and may be used in production. Leave it out.',
+    'no longer exists: the embedded database syncs each commit to the disk and may be used in production. Remove the setting.',
 };
 
 function parseSettings(environment: Environment, report: Report): Values {
@@ -252,7 +252,7 @@ function parseSettings(environment: Environment, report: Report): Values {
     was === undefined ? undefined : environment[was];
   for (const [name, { form, was }] of Object.entries(SETTINGS) as [string, Setting][]) {
     if (environment[name] && earlier(was))
-      report(name, `is given, and ${was} too, which is its old name: give one of them.`);
+      report(name, `is set, and so is its old name ${was}. Set only one of them.`);
     const given = name === 'NODE_ENV' ? (environment[name] ?? process.env[name]) : environment[name];
     const parsed = parseSetting(form, given || earlier(was));
     if (parsed.ok) values[name] = parsed.value;
@@ -268,7 +268,7 @@ function parseSettings(environment: Environment, report: Report): Values {
       !(name in COMMAND_SETTINGS) &&
       !(name in RENAMED)
     ) {
-      if (!(name in GONE)) report(name, 'there is no such setting; docs/settings.md lists them all.');
+      if (!(name in GONE)) report(name, 'no such setting. docs/settings.md lists all settings.');
       else if (environment[name] !== '') report(name, GONE[name] as string);
     }
   return values as Values;
@@ -322,12 +322,12 @@ function clients(values: Values, issuer: string, report: Report): Map<string, Cl
         own.idleSeconds === undefined && own.absoluteSeconds === undefined
           ? 'CURFEW_IDLE_SECONDS'
           : 'CURFEW_CLIENTS',
-        `the idle lifetime of "${clientId}" (${client.idleSeconds} s) is longer than its absolute one (${client.absoluteSeconds} s).`,
+        `the idle lifetime of "${clientId}" (${client.idleSeconds} s) is longer than its absolute lifetime (${client.absoluteSeconds} s).`,
       );
     if (own.audience !== undefined && (BUILT_IN_CLIENTS as readonly string[]).includes(clientId))
       report(
         'CURFEW_CLIENTS',
-        `"${clientId}" has no audience of its own: the pages and the four contracts are Curfew's own. Set CURFEW_AUDIENCE, or name another application.`,
+        `"${clientId}" cannot have an audience of its own: the pages and the four contracts use the audience of Curfew. Set CURFEW_AUDIENCE, or use another application.`,
       );
     result.set(clientId, client);
   }

@@ -35,13 +35,13 @@ const LARGEST_MESSAGE = 8 * 1024 * 1024;
 const BACKLOG = 64 * 1024;
 
 const CLOSED = new Map<number, string>([
-  [FEED_CLOSED.restart, 'the node restarts'],
+  [FEED_CLOSED.restart, 'the node is restarting'],
   [FEED_CLOSED.version, 'authority and verifier speak different versions of the feed: update one of them'],
 ]);
 
 const HINTS = new Map<number, string>([
   [401, ' (is the service key one of CURFEW_SERVICE_KEYS?)'],
-  [426, ' (does a proxy on the way pass "Upgrade" on?)'],
+  [426, ' (does a proxy in between forward "Upgrade"?)'],
 ]);
 
 /** The connection to one node of the authority, renewed until it is closed. The subscriber makes the decisions. */
@@ -168,7 +168,7 @@ export class Feed {
       // A message that cannot be taken in whole is not acknowledged; the next connection's snapshot holds it.
       this.subscriber.received(message);
     } catch (error) {
-      return this.#lost(`a message cannot be understood: ${String(error)}`);
+      return this.#lost(`received an invalid message: ${String(error)}`);
     }
     switch (message.t) {
       case 'welcome':
@@ -182,8 +182,7 @@ export class Feed {
         break;
       case 'renewed':
         this.#failures = 0;
-        if (this.#trouble !== null)
-          this.#log('info', 'connected to the authority again', { node: this.node });
+        if (this.#trouble !== null) this.#log('info', 'reconnected to the authority', { node: this.node });
         this.#trouble = null;
         break;
       default:

@@ -72,21 +72,23 @@ function makeRefusal(code: ProblemCode, detail: string, headers: Record<string, 
 
 const FOREIGN_PAGE = makeRefusal(
   'csrf_failed',
-  'A request with the cookie that changes something must come from a page of this origin, or of a trusted one.',
+  'Blocked: a request with the session cookie must come from this origin or a trusted one.',
   {},
 );
-const NO_CREDENTIAL = makeRefusal('not_authenticated', 'The request carries no credential.', {
+const NO_CREDENTIAL = makeRefusal('not_authenticated', 'The request has no credential. Log in.', {
   'www-authenticate': 'Bearer',
 });
 /** The same for all bad credentials: an attacker must not learn that one of them was valid once (RFC 6750 section 3.1). */
-const BAD_CREDENTIAL = makeRefusal('not_authenticated', 'The credential opens no live session.', {
-  'www-authenticate': 'Bearer error="invalid_token"',
-});
-const CANNOT_TELL = makeRefusal(
-  'unavailable',
-  'Whether the session is alive cannot be told here at the moment.',
-  { 'retry-after': '1' },
+const BAD_CREDENTIAL = makeRefusal(
+  'not_authenticated',
+  'The credential is invalid, or its session has ended. Log in again.',
+  {
+    'www-authenticate': 'Bearer error="invalid_token"',
+  },
 );
+const CANNOT_TELL = makeRefusal('unavailable', 'Session status is unavailable. Try again.', {
+  'retry-after': '1',
+});
 
 function refusalOf(reason: Reason): GuardAnswer {
   if (reason === 'stale' || reason === 'unavailable') return CANNOT_TELL;

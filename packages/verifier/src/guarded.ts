@@ -42,7 +42,7 @@ export function sessionOf(request: object): VerifiedSession {
   const session = sessions.get(request);
   if (!session)
     throw new Error(
-      'no guard of @curfew/verifier let this request through: put curfew(verifier) before the route',
+      'this request did not pass a guard of @curfew/verifier: put curfew(verifier) before the route',
     );
   return session;
 }

@@ -70,7 +70,7 @@ export class Introspection {
     }
     if (!this.#troubled) {
       this.#troubled = true;
-      this.#log('warn', 'the authority cannot be asked; what needs it is refused', { error: why });
+      this.#log('warn', 'the authority cannot be reached: checks that need it are refused', { error: why });
     }
     return { says: 'unavailable' };
   }
@@ -146,7 +146,7 @@ function readAnswer(body: unknown): Said {
     typeof exp === 'number' &&
     Number.isFinite(exp) &&
     typeof issuer === 'string';
-  if (!fits) throw new Error('the answer of the authority cannot be understood');
+  if (!fits) throw new Error('the answer of the authority is invalid');
   return {
     says: 'active',
     session: watch({ sid, userId, clientId, deviceId, born }),

@@ -47,7 +47,10 @@ export class Keys {
     try {
       return [kid, { alg, publicKey: (await importJWK(jwk, alg)) as CryptoKey }];
     } catch (error) {
-      this.#log('error', 'a signing key cannot be read; its tokens are asked about', { kid, error });
+      this.#log('error', 'a signing key cannot be read: its tokens are checked by introspection', {
+        kid,
+        error,
+      });
       return null;
     }
   }

@@ -32,22 +32,27 @@ export function metricsText(figures: Figures): string {
   const by = (label: string, values: Iterable<readonly [string, number]>): [string, number][] =>
     [...values].map(([name, value]) => [`{${label}="${name}"}`, value]);
 
-  metric('fresh', 'gauge', 'Whether checks are answered from memory.', one(Number(figures.fresh)));
-  metric('age_seconds', 'gauge', 'How old the knowledge is.', one(figures.ageMs / 1000));
+  metric('fresh', 'gauge', '1 while checks are answered from memory.', one(Number(figures.fresh)));
+  metric('age_seconds', 'gauge', 'Age of the replica.', one(figures.ageMs / 1000));
   metric(
     'connected',
     'gauge',
-    'Whether a node of the authority is connected.',
+    '1 while a node of the authority is connected.',
     one(Number(figures.connected)),
   );
   metric('connections_total', 'counter', 'Connections opened.', one(figures.connections));
-  metric('replica_ended_ids', 'gauge', 'Ended sessions kept.', one(figures.replica.ids));
-  metric('replica_cuts', 'gauge', 'Cuts kept.', one(figures.replica.cuts));
-  metric('replica_bytes', 'gauge', 'Memory of the ended sessions.', one(figures.replica.bytes));
-  metric('credentials', 'gauge', 'Credentials kept.', one(figures.credentials));
+  metric('replica_ended_ids', 'gauge', 'Ended sessions in the replica.', one(figures.replica.ids));
+  metric('replica_cuts', 'gauge', 'Cuts in the replica.', one(figures.replica.cuts));
+  metric('replica_bytes', 'gauge', 'Memory used by the ended sessions.', one(figures.replica.bytes));
+  metric('credentials', 'gauge', 'Credentials in memory.', one(figures.credentials));
   metric('keys', 'gauge', 'Signing keys known.', one(figures.keys));
-  metric('accepted_total', 'counter', 'Checks answered yes.', by('by', Object.entries(figures.accepted)));
-  metric('refused_total', 'counter', 'Checks answered no.', by('reason', figures.refused));
-  metric('asked_total', 'counter', 'Questions to the authority.', by('says', figures.asked));
+  metric(
+    'accepted_total',
+    'counter',
+    'Checks that accepted the credential.',
+    by('by', Object.entries(figures.accepted)),
+  );
+  metric('refused_total', 'counter', 'Checks that refused the credential.', by('reason', figures.refused));
+  metric('asked_total', 'counter', 'Requests to the authority.', by('says', figures.asked));
   return `${lines.join('\n')}\n`;
 }

@@ -38,15 +38,15 @@ export function readOptions(options: VerifierOptions): Settings {
   const authorities = listOf(options.authority).map(addressOf);
   if (authorities.length === 0) throw new TypeError('authority: name at least one address');
   if (typeof options.serviceKey !== 'string' || !/^[\x21-\x7e]+$/.test(options.serviceKey))
-    throw new TypeError('serviceKey: one of the keys in CURFEW_SERVICE_KEYS');
+    throw new TypeError('serviceKey: must be one of the keys in CURFEW_SERVICE_KEYS');
   const audiences = listOf(options.audience);
   if (audiences.length === 0 || audiences.some((one) => typeof one !== 'string' || one === ''))
-    throw new TypeError('audience: whom tokens must be meant for, or any token would do');
+    throw new TypeError('audience: name the audience that tokens must be issued for');
   const onStale = options.onStale ?? 'ask';
-  if (onStale !== 'ask' && onStale !== 'refuse') throw new TypeError('onStale: "ask" or "refuse"');
+  if (onStale !== 'ask' && onStale !== 'refuse') throw new TypeError('onStale: must be "ask" or "refuse"');
   const capacity = options.capacity ?? 50_000;
   if (!Number.isSafeInteger(capacity) || capacity < 1)
-    throw new TypeError('capacity: a whole number above 0');
+    throw new TypeError('capacity: must be a whole number above 0');
   const log = options.log ?? toConsole;
   const open = authorities.find((url) => url.protocol === 'http:' && !LOOPBACK.test(url.hostname));
   if (open) log('warn', `the service key travels unencrypted to ${open.origin}: use https`);
@@ -62,9 +62,9 @@ function listOf(one: string | readonly string[]): readonly string[] {
 function addressOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol))
-    throw new TypeError(`authority: ${JSON.stringify(text)} is no http(s) address`);
+    throw new TypeError(`authority: ${JSON.stringify(text)} is not an http(s) address`);
   // Addresses get into logs; the key has an option of its own.
-  if (url.username || url.password) throw new TypeError('authority: an address without user and password');
+  if (url.username || url.password) throw new TypeError('authority: must not contain a user or password');
   url.search = '';
   url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';

@@ -59,14 +59,14 @@ test('that the authority is gone is said once, and once that it is back', async 
     await becomes('stale', one);
     for (const credential of credentials)
       expect(await passing(one.verify(credential))).toEqual({ ok: false, reason: 'unavailable' });
-    expect(times('the authority cannot be asked')).toBe(1);
+    expect(times('the authority cannot be reached')).toBe(1);
     await stage.door.open();
     await becomes('fresh', one);
     for (const credential of credentials)
       expect(await passing(one.verify(credential))).toMatchObject({ ok: true, by: 'authority' });
     // Renewed some times more.
     await passSteadily(clock, 3 * LEASE_MS);
-    expect([times('the authority answers again'), times('connected to the authority again')]).toEqual([1, 1]);
+    expect([times('the authority answers again'), times('reconnected to the authority')]).toEqual([1, 1]);
   } finally {
     await one.close();
   }

@@ -252,7 +252,7 @@ test('without the whole snapshot there is no yes from memory', async () => {
   greeting[2] = { t: 'snapshot', seq: 0, parts: 1 };
   expect(await verifier.ready(500)).toBe(false);
   expect(await verifier.verify(await makeToken(key))).toEqual({ ok: false, reason: 'unknown' });
-  expect(said.join()).toContain('a piece of the snapshot is missing');
+  expect(said.join()).toContain('a part of the snapshot is missing');
 });
 
 test('a node of another version is not followed', async () => {

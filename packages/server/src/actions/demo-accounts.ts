@@ -42,5 +42,5 @@ export async function openDemoAccounts(
 /** The message about them. */
 export function sentenceOfOpen(emails: readonly string[]): string {
   const commands = emails.map((email) => `curfew user password ${email} --generate`);
-  return `${emails.join(' and ')} still ${emails.length > 1 ? 'have' : 'has'} the demonstration's password, which everybody knows. Change it first: ${commands.join('; ')}.`;
+  return `${emails.join(' and ')} still ${emails.length > 1 ? 'have' : 'has'} the public password of the demonstration. Change it first: ${commands.join('; ')}.`;
 }

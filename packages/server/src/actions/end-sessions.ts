@@ -50,7 +50,7 @@ async function countOfClient({ database, system }: World, clientId: string, now:
   try {
     return await countLiveSessions(inLane(database, 'ending'), now, clientId);
   } catch (err) {
-    system.log.warn({ err, client_id: clientId }, 'the sessions of an application could not be counted');
+    system.log.warn({ err, client_id: clientId }, 'could not count the sessions of an application');
     return 0;
   }
 }

@@ -42,7 +42,7 @@ export function exportEvents(
   return new ReadableStream({
     async pull(controller) {
       const { events, next } = await readLog(world, filter, { before: null, after: from }, PAGE);
-      if (!(await mayGoOn())) return controller.error(new Error('whoever asked is logged out'));
+      if (!(await mayGoOn())) return controller.error(new Error('the caller was logged out'));
       const head = !begun && format === 'csv' ? `${COLUMNS.join(',')}\r\n` : '';
       begun = true;
       const lines = events.map((event) => (format === 'csv' ? csvLine(event) : `${JSON.stringify(event)}\n`));

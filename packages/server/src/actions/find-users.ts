@@ -39,7 +39,7 @@ export async function findUsers(
   if (text === null || text === '') return pageOfUsers(database, after, limit);
   const untilMs = system.monotonicMs() + MOST_MS;
   const goOn = (): void => {
-    if (signal?.aborted) throw new SearchStopped('nobody waits for the answer');
+    if (signal?.aborted) throw new SearchStopped('the caller has disconnected');
     if (system.monotonicMs() >= untilMs) throw new SearchStopped('the search took too long');
   };
 

@@ -12,6 +12,6 @@ export async function forgive(
   try {
     await forgiveAttempt(database, attempt, system.now());
   } catch (err) {
-    system.log.warn({ err }, 'a right password could not be taken off the failed logins');
+    system.log.warn({ err }, 'could not take a login with the right password off the count of failed logins');
   }
 }

@@ -92,7 +92,7 @@ function opaqueLife(world: World, session: LiveSession): number {
 export function clientOf(world: World, clientId: string): ClientSettings {
   const { clients } = world.config;
   const client = clients.get(clientId) ?? clients.get('default');
-  if (!client) throw new Error('there is no default application');
+  if (!client) throw new Error('the default application is missing');
   return client;
 }
 

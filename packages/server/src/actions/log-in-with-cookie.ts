@@ -20,7 +20,7 @@ export async function logInWithCookie(
     world.refusals.note('csrf_refused', null, context, { code: 'csrf_failed' });
     world.system.log.warn(
       { ip_address: context.ipAddress, request_id: context.requestId },
-      "a login from another site's page was refused",
+      'a login from another website was blocked',
     );
     return { outcome: 'foreign_page' };
   }

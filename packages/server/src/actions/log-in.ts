@@ -24,7 +24,8 @@ export async function logIn(world: World, input: LoginInput, context: RequestCon
   const { database, system, config, refusals } = world;
   const attempt: LoginAttempt = { email: input.email, source: sourceOf(context.ipAddress) };
   // Refused before the database is asked: a flood of logins must not take connections from logouts.
-  if (system.passwords.load().waiting >= config.hashing.queue) throw new Overloaded('too many logins wait');
+  if (system.passwords.load().waiting >= config.hashing.queue)
+    throw new Overloaded('too many logins are waiting');
   const wait = await countAttempt(database, attempt, config.loginLimits, system.now());
   const trace = { ip_address: context.ipAddress, request_id: context.requestId, contract: context.contract };
   if (wait !== null) {

@@ -98,7 +98,7 @@ async function endThis(
   if ((await findSession(world.database, act.at, sid)) === 'unknown') {
     // Unless that was noticed meanwhile.
     if (epoch === world.nodes.node.epoch) world.nodes.foundBack();
-    throw new DatabaseError('the database has gone back, and has lost the session that is to be ended');
+    throw new DatabaseError('the database went back in time and lost the session to be ended');
   }
   return settlePartly(world, null, wait);
 }

@@ -29,7 +29,7 @@ export async function provePassword(
     } catch (err) {
       // The old hash remains valid; the next login replaces it.
       if (!(err instanceof Overloaded))
-        system.log.warn({ err, user_id: account.id }, 'a password hash was not replaced');
+        system.log.warn({ err, user_id: account.id }, 'could not replace a password hash');
     }
   }
   return matchesNow || matchesBefore;

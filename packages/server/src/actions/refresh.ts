@@ -56,7 +56,7 @@ export async function refresh(
         world,
         found.session,
         context,
-        'refused: another address and another user agent than it was spent from',
+        'refused, because the address and the user agent differ from those of the first use',
       );
       noteRefused(world, found.session, context);
       return null;
@@ -67,7 +67,7 @@ export async function refresh(
         world,
         found.session,
         context,
-        uses === null ? 'refused: too many uses' : 'given its successor again',
+        uses === null ? 'refused: too many uses' : 'answered with its successor again',
         uses,
       );
       if (uses === null) {
@@ -119,7 +119,7 @@ function logReuse(
       request_id: context.requestId,
       uses,
     },
-    `a spent refresh token was used within the grace, and was ${what}`,
+    `a spent refresh token was used within the grace period: ${what}`,
   );
 }
 

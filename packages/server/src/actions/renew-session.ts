@@ -29,6 +29,6 @@ export async function renewSession(
   const how = { contract, grant, clientId, device: { id: deviceId } };
   const opened = await openSession(world, on, { userId, credentialVersion }, how, act);
   const ending = opened && (await revokeSessions(on, [sid], userId, act, 'renewed'));
-  if (!opened || !ending) throw new SessionOver('the session was ended meanwhile');
+  if (!opened || !ending) throw new SessionOver('the session ended in the meantime');
   return { ...opened, ending };
 }

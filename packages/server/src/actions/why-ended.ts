@@ -27,7 +27,7 @@ export async function wasReplaced({ database, system }: World, credential: Crede
     const reason = await findReasonOfSecret(database, credential);
     return reason === 'replaced_by_login' || reason === 'renewed';
   } catch (err) {
-    system.log.warn({ err }, 'how a session ended could not be looked up');
+    system.log.warn({ err }, 'could not look up how a session ended');
     return true;
   }
 }
@@ -46,7 +46,7 @@ export async function howEnded(world: World, credential: Credential): Promise<En
     return facts && ended ? { sid, ended, idleSeconds: facts.idleSeconds } : null;
   } catch (err) {
     // The refusal stands; only its reason is missing.
-    system.log.warn({ err }, 'why a session is over could not be looked up');
+    system.log.warn({ err }, 'could not look up why a session ended');
     return null;
   }
 }

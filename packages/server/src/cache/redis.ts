@@ -47,7 +47,7 @@ export function openRedis(url: string, system: System): RedisCopies {
     warned = true;
     log.warn(
       { err },
-      'Redis does not answer: logouts go on without it, cached profiles are read from the database',
+      'Redis does not answer: logouts continue without it, cached profiles are read from the database',
     );
   };
   const answered = (): void => {

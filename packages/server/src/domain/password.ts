@@ -30,7 +30,7 @@ export function passwordFault(minLength: number, password: string): string | nul
   if (/\p{Cc}/u.test(prepared)) return 'must not contain control characters';
   // Counted in Unicode characters, as NIST does.
   if (Array.from(prepared).length < minLength) return `must have at least ${minLength} characters`;
-  return isGuessed(prepared.toLowerCase()) ? 'is one of the first that are tried. Choose another' : null;
+  return isGuessed(prepared.toLowerCase()) ? 'is too common. Choose another' : null;
 }
 
 function isGuessed(password: string): boolean {

@@ -74,7 +74,7 @@ export async function deletionsIfOver(c: Call): Promise<string[]> {
     return (await authenticate(world, from.credential, false)) ? [] : await deletionsOfDead(world, from);
   } catch (err) {
     // The ending stands whatever happens to this cookie; the next request is told about it.
-    world.system.log.warn({ err }, 'a cookie that came along with a logout could not be looked at');
+    world.system.log.warn({ err }, 'could not check the cookie of a logout request');
     return [];
   }
 }

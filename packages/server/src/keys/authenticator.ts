@@ -15,7 +15,7 @@ export function createAuthenticator(
     createSecretKey(Buffer.from(hkdfSync('sha256', secret, installation, purpose, 32))),
   );
   const [signing] = keys;
-  if (!signing) throw new Error('there is no secret to sign with');
+  if (!signing) throw new Error('the secret to sign with is missing');
   return {
     sign: (text) => mac(signing, text),
     verifies(text, given) {

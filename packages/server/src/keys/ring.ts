@@ -154,7 +154,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   return {
     async sign(claims, algorithm) {
       const key = signingKey(keys, algorithm, system.now());
-      if (!key) throw new Error(`there is no signing key for ${algorithm}`);
+      if (!key) throw new Error(`no signing key for ${algorithm}`);
       return signAccessToken(claims, key);
     },
     verify: (text) => verifyAt(text, system.now()),
@@ -191,7 +191,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 async function openKey(row: KeyRow, secrets: readonly string[]): Promise<LoadedKey> {
   if (row.sealed && secrets.length === 0)
     throw new WrongKey(
-      'the signing keys in the database are sealed: set CURFEW_KEY to the key they were sealed under',
+      'the signing keys in the database are encrypted. Set CURFEW_KEY to the key that encrypted them',
     );
   const der = row.sealed ? unsealByAny(row.private_key, secrets, row.kid) : row.private_key;
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });

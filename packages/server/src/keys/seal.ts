@@ -41,7 +41,7 @@ export function unseal(sealed: Buffer, secret: string, kid: string): Buffer {
     decipher.setAAD(Buffer.from(kid)).setAuthTag(tag);
     return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
   } catch {
-    throw new WrongKey('the signing keys in the database were sealed under another CURFEW_KEY');
+    throw new WrongKey('the signing keys in the database were encrypted with another CURFEW_KEY');
   }
 }
 

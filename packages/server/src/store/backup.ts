@@ -92,7 +92,7 @@ export async function backUp(
       copyFileSync(join(directory, KEY), join(unfinished, KEY));
     // Runs recovery and closes the copy cleanly, so that it needs none later.
     const counted = await opened(unfinished, open, async (database) => (await count.run(database))[0]);
-    if (!counted) throw new BackupError('the copy could not be counted.');
+    if (!counted) throw new BackupError('could not count what is in the copy.');
     for (const own of ['lock', 'lock.pid']) rmSync(join(unfinished, own), { force: true });
     const backup = {
       made_at: now.toISOString(),
@@ -119,7 +119,7 @@ export async function restore(source: string, directory: string, open: Open): Pr
   const { files, format: _, ...backup } = readList(source);
   for (const [path, digest] of Object.entries(files))
     if (!existsSync(join(source, path)) || hash(join(source, path)) !== digest)
-      throw new BackupError(`${join(source, path)} is not the file that was backed up.`);
+      throw new BackupError(`${join(source, path)} differs from the file that was backed up.`);
   closeToOthers(directory);
   // Locked to the end, so that nobody serves the copy before it has its epoch.
   const unlock = lockDirectory(directory);
@@ -128,10 +128,10 @@ export async function restore(source: string, directory: string, open: Open): Pr
   try {
     if (existsSync(join(directory, 'database')))
       throw new BackupError(
-        `there is a database in ${directory} already. Move it away first, or set CURFEW_DATA to another directory.`,
+        `${directory} already contains a database. Move it away first, or set CURFEW_DATA to another directory.`,
       );
     if (existsSync(key) && files[KEY] !== undefined && hash(key) !== files[KEY])
-      throw new BackupError(`${key} is another key than that of the backup. Move it away first.`);
+      throw new BackupError(`${key} differs from the key of the backup. Move it away first.`);
     refuseFullDisk(source, directory);
     for (const path of directoriesIn(join(source, 'database')))
       mkdirSync(join(unfinished, 'database', path), { recursive: true, mode: 0o700 });
@@ -181,13 +181,13 @@ function refuseFullDisk(source: string, target: string): void {
   const { bavail, bsize } = statfsSync(target);
   if (bavail * bsize < needed)
     throw new BackupError(
-      `there is too little room in ${target}: ${Math.ceil(needed / MB)} MB are needed, ${Math.floor((bavail * bsize) / MB)} MB are free.`,
+      `not enough space in ${target}: ${Math.ceil(needed / MB)} MB are needed, ${Math.floor((bavail * bsize) / MB)} MB are free.`,
     );
 }
 
 function readList(source: string): z.infer<typeof list> {
   const file = join(source, LIST);
-  if (!existsSync(file)) throw new BackupError(`${source} is no backup: there is no ${LIST} in it.`);
+  if (!existsSync(file)) throw new BackupError(`${source} is not a backup: it has no ${LIST}.`);
   let read: unknown;
   try {
     read = JSON.parse(readFileSync(file, 'utf8'));
@@ -195,11 +195,12 @@ function readList(source: string): z.infer<typeof list> {
     throw new BackupError(`${file} cannot be read.`);
   }
   const parsed = list.safeParse(read);
-  if (!parsed.success) throw new BackupError(`${file} is not the list of a backup, or of a newer version.`);
+  if (!parsed.success)
+    throw new BackupError(`${file} is not the list of a backup, or a newer version of Curfew wrote it.`);
   // The list may come from anywhere: nothing is written outside the directory.
   for (const path of Object.keys(parsed.data.files))
     if ((path !== KEY && !/^database(\/[\w.-]+)+$/.test(path)) || path.split('/').includes('..'))
-      throw new BackupError(`${file} names a file that is not of a database: ${path}.`);
+      throw new BackupError(`${file} names a file that is not part of a database: ${path}.`);
   return parsed.data;
 }
 
@@ -222,9 +223,7 @@ async function copyConsistently(
     await copyTree(join(from, WAL), join(to, WAL), '', onFile);
     if (readFileSync(join(from, CONTROL)).equals(control)) return;
   }
-  throw new BackupError(
-    'the database wrote too much meanwhile for a copy of one piece: try again at a quieter hour.',
-  );
+  throw new BackupError('the database changed too much during the copy. Try again when there is less to do.');
 }
 
 async function copyTree(

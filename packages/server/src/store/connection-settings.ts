@@ -133,7 +133,7 @@ export function judgeConnection(facts: ConnectionFacts): void {
     );
   if (facts.plans !== RELIED_ON['plan_cache_mode'])
     throw new UnfitDatabase(
-      'a connection pooler drops the settings of the session. Set CURFEW_STATEMENT_NAMES=0, and CURFEW_DATABASE_DIRECT_URL to an address that goes past the pooler.',
+      'a connection pooler drops the settings of the session. Set CURFEW_STATEMENT_NAMES=0, and CURFEW_DATABASE_DIRECT_URL to an address that bypasses the pooler.',
     );
 }
 
@@ -147,12 +147,12 @@ export function isReadOnly(error: unknown): boolean {
 export function explainRefusal(error: unknown): never {
   if (isReadOnly(error))
     throw new UnfitDatabase(
-      'the database is read-only: a standby, a primary that was demoted, or default_transaction_read_only is on. Curfew answers from a writable primary alone.',
+      'the database is read-only: a standby, a primary that was demoted, or default_transaction_read_only is on. Curfew answers only from a writable primary.',
       { cause: error },
     );
   if (error instanceof Error && error.message.includes('unsupported startup parameter'))
     throw new UnfitDatabase(
-      'DATABASE_URL leads to a connection pooler, which takes no settings for a session. Set CURFEW_STATEMENT_NAMES=0, and CURFEW_DATABASE_DIRECT_URL to an address that goes past the pooler.',
+      'DATABASE_URL leads to a connection pooler, which takes no settings for a session. Set CURFEW_STATEMENT_NAMES=0, and CURFEW_DATABASE_DIRECT_URL to an address that bypasses the pooler.',
       { cause: error },
     );
   throw error;

@@ -146,7 +146,7 @@ export async function cut(
     clientId,
     deviceId,
   );
-  if (!row) throw new DatabaseError('the database has gone back: its positions are not to be trusted yet');
+  if (!row) throw new DatabaseError('the database went back in time: its positions cannot be trusted yet');
   return {
     event: eventOf(act, reason, target.scope, {
       position: row.position,

@@ -10,7 +10,7 @@ export class DiskFailure extends Error {
   constructor(directory: string, what: string, code: string) {
     const isFull = code === 'ENOSPC' || code === 'EDQUOT';
     super(
-      `the disk of ${directory} ${isFull ? 'is full' : 'failed'} (${what}: ${code}). Every logout and login that was answered is kept; those under way are not done. ${isFull ? 'Make room' : 'See to the disk'}, and start Curfew again.`,
+      `the disk of ${directory} ${isFull ? 'is full' : 'failed'} (${what}: ${code}). Every logout and login that was answered is stored; those in progress are not. ${isFull ? 'Free some space' : 'Check the disk'}, and start Curfew again.`,
     );
   }
 }

@@ -127,7 +127,7 @@ async function startEngine(
   const isNew = !existsSync(dataDir);
   onStep(
     isNew
-      ? `making the embedded database in ${directory}: this takes some seconds, once`
+      ? `creating the embedded database in ${directory}: this takes some seconds, once`
       : `opening the embedded database in ${directory}`,
   );
   // Imported here, so that Curfew on PostgreSQL starts without it.

@@ -49,7 +49,7 @@ const current = statement<[], { epoch: string }>('epoch', 'select epoch from inc
 /** The recorded epoch. */
 export async function readEpoch(on: Queryable): Promise<string> {
   const [row] = await current.run(on);
-  if (!row) throw new Error('the database gave no epoch');
+  if (!row) throw new Error('the database returned no epoch');
   return row.epoch;
 }
 

@@ -76,7 +76,7 @@ export class Lanes {
       };
       const callOff = this.#timers.after(this.#patienceMs, () => {
         group.waiting.splice(group.waiting.indexOf(enter), 1);
-        reject(new DatabaseError('every connection to the database that this may take is in use'));
+        reject(new DatabaseError('all database connections for this kind of work are in use'));
       });
       group.waiting.push(enter);
     });

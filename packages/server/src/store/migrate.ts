@@ -73,7 +73,7 @@ async function refuseElsewhere(run: (text: string) => Promise<{ rows: unknown[] 
   const [there] = (await run(ELSEWHERE)).rows as { schema: string }[];
   if (there)
     throw new SchemaMismatch(
-      `the tables of this database are in the schema ${there.schema}. Set CURFEW_DATABASE_SCHEMA=${there.schema}, or CURFEW_DATABASE_SCHEMA=public to begin with new ones there.`,
+      `the tables of this database are in the schema ${there.schema}. Set CURFEW_DATABASE_SCHEMA=${there.schema}, or CURFEW_DATABASE_SCHEMA=public to create new tables there.`,
     );
 }
 

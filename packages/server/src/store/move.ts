@@ -55,11 +55,11 @@ export function refuseMoved(directory: string): void {
   const left = readNote(directory);
   if (left?.done)
     throw new Moved(
-      `the database in ${directory} was moved to ${left.to} on ${left.at}, and takes nothing more. Set DATABASE_URL to that.`,
+      `the database in ${directory} was moved to ${left.to} on ${left.at}, and accepts no more changes. Set DATABASE_URL to that address.`,
     );
   if (left)
     throw new Moved(
-      `a move of the database in ${directory} to ${left.to} was broken off on ${left.at}. Run it again: curfew move --to DATABASE_URL. Or, if you are sure that nothing is there, remove ${join(directory, NOTE)}.`,
+      `a move of the database in ${directory} to ${left.to} was interrupted on ${left.at}. Run it again: curfew move --to DATABASE_URL. If you are sure that the target is empty, you can remove this file instead: ${join(directory, NOTE)}.`,
     );
 }
 
@@ -84,7 +84,7 @@ export async function moveDatabase(
     const before = readNote(directory);
     if (before && before.to !== to)
       throw new MoveError(
-        `the database in ${directory} was moved to ${before.to} on ${before.at}, or was about to be.`,
+        `the database in ${directory} was moved, or was being moved, to ${before.to} on ${before.at}. Name that address with --to.`,
       );
     await migrate(source);
     await migrate(target);
@@ -94,7 +94,7 @@ export async function moveDatabase(
     }
     if (before?.done)
       throw new MoveError(
-        `the database in ${directory} was moved on ${before.at}, and what is in ${to} now is not it. It is not moved a second time: what was logged out since would be alive again.`,
+        `the database in ${directory} was moved on ${before.at}, but ${to} holds another database now. Curfew does not move it a second time: sessions that were logged out since would be alive again.`,
       );
     const tables = await tablesOf(source);
     await refuseFull(target, tables);
@@ -168,8 +168,7 @@ async function sumsOf(on: Queryable, tables: readonly string[]): Promise<Sums> {
 async function refuseFull(target: Database, tables: readonly string[]): Promise<void> {
   for (const table of tables.filter((name) => name !== 'incarnation')) {
     const [row] = await rowsOf(target, `select 1 from ${table} limit 1`);
-    if (row)
-      throw new MoveError(`the target is not empty: there are rows in ${table}. Give an empty database.`);
+    if (row) throw new MoveError(`the target is not empty: ${table} has rows. Use an empty database.`);
   }
 }
 
@@ -223,7 +222,7 @@ async function copy(
     const there = after.get(table);
     if (there?.rows !== rows || there.sum !== sum)
       throw new MoveError(
-        `${table} did not arrive whole: ${there?.rows ?? 0} of ${rows} rows, or other ones.`,
+        `${table} did not arrive complete: ${there?.rows ?? 0} of ${rows} rows, or different rows.`,
       );
   }
   await target.query({ text: `comment on table incarnation is 'moved: ${id}'`, values: [] });

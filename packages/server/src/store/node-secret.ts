@@ -16,6 +16,7 @@ export async function readNodeSecret(on: Queryable, fresh: Buffer): Promise<Buff
   if (known) return known.secret;
   await make.run(on, fresh);
   const [made] = await read.run(on);
-  if (!made) throw new Error('the secret of the nodes cannot be read: this role may not write to the log');
+  if (!made)
+    throw new Error('cannot read the secret of the nodes: this database role may not write to the log');
   return made.secret;
 }

@@ -34,7 +34,7 @@ const beat = statement<[id: string], StandingRow & { raised: number | null; now:
 /** Raises the beat of a registered node. */
 export async function beatNode(on: Queryable, id: string): Promise<Beaten> {
   const [row] = await beat.run(on, id);
-  if (!row) throw new Error('the database gave no time');
+  if (!row) throw new Error('the database returned no time');
   // Another node deregistered it while this statement waited.
   const there = row.raised !== null;
   return { ...standingOf(row), beat: there ? row.beat : null, raised: row.raised ?? 0, now: row.now };
@@ -78,7 +78,7 @@ export async function readNodes(
 ): Promise<Provenance & { nodes: { id: string; beat: number }[] }> {
   const rows = await all.run(on);
   const [first] = rows;
-  if (!first) throw new Error('the database gave no registry');
+  if (!first) throw new Error('the database returned no registry');
   const nodes = rows.flatMap(({ id, beat }) => (id === null || beat === null ? [] : [{ id, beat }]));
   return { ...standingOf({ ...first, beat: nodes.find(({ id }) => id === asking)?.beat ?? null }), nodes };
 }
@@ -105,7 +105,7 @@ const clock = statement<[], { now: Date }>('database_clock', `select clock_times
 /** The database's clock. */
 export async function readClock(on: Queryable): Promise<Date> {
   const [row] = await clock.run(on);
-  if (!row) throw new Error('the database gave no time');
+  if (!row) throw new Error('the database returned no time');
   return row.now;
 }
 
@@ -118,6 +118,6 @@ const identity = statement<[], { name: string }>(
 /** A name that no other database has: of the cluster, and of the database in it. */
 export async function readIdentity(on: Queryable): Promise<string> {
   const [row] = await identity.run(on);
-  if (!row) throw new Error('the database gave no name');
+  if (!row) throw new Error('the database returned no name');
   return row.name;
 }

@@ -35,7 +35,8 @@ export const numericBigints: pg.CustomTypesConfig = {
 
 function toSafeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError('a bigint of the database does not fit a number');
+  if (!Number.isSafeInteger(value))
+    throw new RangeError('a bigint from the database is too large for a number');
   return value;
 }
 
@@ -116,7 +117,7 @@ export function openPostgres(options: PostgresOptions): Database {
       if (address !== null)
         return listenForRings(sessionAt(address, schema), channel, onRing, onGap, log, renewals, timers);
       log.warn(
-        'CURFEW_STATEMENT_NAMES=0 and no CURFEW_DATABASE_DIRECT_URL: this node hears no rings from the database, and finds the logouts of other nodes by reading the log. Without Redis each logout takes the lease',
+        'CURFEW_STATEMENT_NAMES=0 and no CURFEW_DATABASE_DIRECT_URL: the database cannot notify this node, which finds the logouts of other nodes by reading the log. Without Redis each logout waits for the lease',
       );
       return async () => undefined;
     },
@@ -187,7 +188,7 @@ async function prove(client: pg.ClientBase, begin: string | null): Promise<void>
     begin === null ? [FINISH_CONNECTION, LOOK_AT_CONNECTION] : [begin, LOOK_AT_CONNECTION, 'commit'];
   const results = (await client.query(script.join('; '))) as unknown as pg.QueryResult<ConnectionFacts>[];
   const [facts] = results.at(script.indexOf(LOOK_AT_CONNECTION) - script.length)?.rows ?? [];
-  if (!facts) throw new Error('PostgreSQL gave no answer');
+  if (!facts) throw new Error('PostgreSQL did not answer');
   judgeConnection(facts);
 }
 

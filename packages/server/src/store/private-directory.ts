@@ -33,12 +33,12 @@ export function closeToOthers(directory: string): void {
   const { mode, uid } = statSync(directory);
   if (uid !== made.uid)
     throw new OpenDirectory(
-      `${directory} belongs to another user (${uid}), who could read and change all sessions. Run as that user, give it to this one (chown -R ${made.uid} ${directory}), or set CURFEW_DATA to another directory.`,
+      `${directory} belongs to another user (${uid}), who could read and change all sessions. Run Curfew as that user, change the owner (chown -R ${made.uid} ${directory}), or set CURFEW_DATA to another directory.`,
     );
   if ((mode & OTHERS) !== 0) {
     if (readdirSync(directory).length > 0)
       throw new OpenDirectory(
-        `other users can look into ${directory}, where signing keys and sessions lie. Close it: chmod 700 ${directory}`,
+        `other users can read ${directory}, which holds signing keys and sessions. Restrict access: chmod 700 ${directory}`,
       );
     chmodSync(directory, 0o700);
   }

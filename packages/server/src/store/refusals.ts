@@ -196,7 +196,7 @@ export async function readRefusalsSince(
 ): Promise<{ rows: RefusalRow[]; since: string }> {
   const rows = await rowsSince.run(on, since ?? '0', since === null ? 0 : limit);
   const [first] = rows;
-  if (!first) throw new Error('the database gave no snapshot');
+  if (!first) throw new Error('the database returned no snapshot');
   return { rows: rows.flatMap((row) => (row.position === null ? [] : [row])), since: first.floor };
 }
 

@@ -41,7 +41,7 @@ export async function oneStarterAtATime<T>(
         return (lock.rows[0] as { taken: boolean }).taken ? { result: await work(on) } : null;
       });
       if (done) return done.result;
-      await wait('waiting for another process that starts on this database', LOCK_LOOK_MS);
+      await wait('waiting for another process that is starting on this database', LOCK_LOOK_MS);
     } catch (error) {
       if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
       await wait('waiting for a table that others are using', TABLE_LOCK_AGAIN_MS);

@@ -21,7 +21,7 @@ const clientSchema = z.strictObject(
   {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
-        ? `has no member ${issue.keys.join(', ')}`
+        ? `has an unknown member: ${issue.keys.join(', ')}`
         : `must be an object, as in ${EXAMPLE_CLIENTS}`,
   },
 );

@@ -85,7 +85,7 @@ function linesWereLost(lost: number): string {
     level: 'warn',
     time: new Date().toISOString(),
     lost,
-    msg: 'lines of the log were lost: nobody read them',
+    msg: 'log lines were lost: standard output was not read',
   };
   return `${JSON.stringify(entry)}\n`;
 }

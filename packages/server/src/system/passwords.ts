@@ -36,7 +36,7 @@ export function createPasswordHasher(limits: HasherLimits): PasswordHasher {
 
   async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (running >= limits.concurrency) {
-      if (waiting.length >= limits.queue) throw new Overloaded('too many password hashes wait');
+      if (waiting.length >= limits.queue) throw new Overloaded('too many password hashes are waiting');
       await new Promise<void>((turn) => waiting.push(turn));
     } else {
       running++;

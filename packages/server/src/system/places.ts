@@ -68,16 +68,16 @@ async function readDatabase(file: string): Promise<Reader<CityResponse>> {
   const wrong = (what: string): ConfigError =>
     new ConfigError(
       'CURFEW_PLACES',
-      `${what}. Set it to a city database in MaxMind's format that is unpacked, such as GeoLite2-City.mmdb, or leave it out.`,
+      `${what}. Set it to an unpacked city database in MaxMind's format, such as GeoLite2-City.mmdb, or remove the setting.`,
     );
   let reader: Reader<CityResponse>;
   try {
     reader = await open<CityResponse>(file, { cache: { max: REMEMBERED } });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : null;
-    if (code === 'ENOENT') throw wrong(`there is no file ${file}`);
+    if (code === 'ENOENT') throw wrong(`${file} does not exist`);
     if (code === 'EACCES' || code === 'EISDIR') throw wrong(`${file} cannot be read (${code})`);
-    throw wrong(`${file} is no place database`);
+    throw wrong(`${file} is not a place database`);
   }
   const { databaseType } = reader.metadata;
   if (!/city|enterprise/i.test(String(databaseType)))

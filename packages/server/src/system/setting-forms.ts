@@ -32,7 +32,7 @@ export const oneOf = <const Names extends readonly string[]>(...names: Names) =>
   z.enum(names, `must be one of ${names.join(', ')}`);
 
 /** Any text of one line. */
-export const text = z.string().regex(/^[^\p{Cc}]+$/u, 'must be text of one line');
+export const text = z.string().regex(/^[^\p{Cc}]+$/u, 'must be one line of text');
 
 /** Items separated by commas. */
 export function list(isItem: (item: string) => boolean, error: string, fallback = '') {
@@ -66,8 +66,8 @@ export const httpAddress = z
   });
 
 const IN_A_PASSWORD = 'In a password write % as %25, # as %23, @ as %40, / as %2F, ? as %3F and : as %3A';
-const DATABASE_URL = `must be postgres://user:PASSWORD@host:5432/database or, by a socket, postgres://user@/database?host=/var/run/postgresql. ${IN_A_PASSWORD}`;
-const ONE_HOST = 'must name one host: an address that leads to the writable server whichever that is. ';
+const DATABASE_URL = `must be postgres://user:PASSWORD@host:5432/database or, over a socket, postgres://user@/database?host=/var/run/postgresql. ${IN_A_PASSWORD}`;
+const ONE_HOST = 'must name one host: an address that always leads to the writable server. ';
 const REDIS_URL = `must be redis://user:PASSWORD@host:6379/0, or rediss:// for TLS. ${IN_A_PASSWORD}`;
 
 /** An address as `pg` reads it: a host, or a socket's directory in its place or as `?host=`. */

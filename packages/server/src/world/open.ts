@@ -178,10 +178,10 @@ async function openKeys(
     keepSeconds: tokenLifeSeconds(config) + 60,
   });
   if (!config.encryptionKey && config.database.kind === 'postgres')
-    log.warn('CURFEW_KEY is not set: the signing keys lie in the database in the clear');
+    log.warn('CURFEW_KEY is not set: the signing keys are stored unencrypted in the database');
   closers.push(
     system.every(KEYS_REFRESH_MS, () => {
-      keys.refresh().catch((err: unknown) => log.warn({ err }, 'the signing keys could not be read again'));
+      keys.refresh().catch((err: unknown) => log.warn({ err }, 'could not read the signing keys again'));
     }),
   );
   return keys;

@@ -33,20 +33,20 @@ export async function prepareDatabase(
   if (apart.length > 0)
     log.warn(
       { user_ids: apart },
-      'the e-mail addresses of these users are spelled as those of other users but for composed characters: each logs in with the exact spelling. See curfew doctor',
+      'the e-mail addresses of these users differ from those of other users only in composed characters. Each user logs in with the exact spelling. Run: curfew doctor',
     );
   if (config.passwordMinLength < PASSWORD_MIN_LENGTH)
     log.warn(
       { setting: 'CURFEW_PASSWORD_MIN_LENGTH' },
-      `new passwords may have ${config.passwordMinLength} characters: fewer than ${PASSWORD_MIN_LENGTH} are quickly guessed`,
+      `new passwords may have only ${config.passwordMinLength} characters: fewer than ${PASSWORD_MIN_LENGTH} are quickly guessed`,
     );
   for (const was of config.oldNames)
-    log.warn({ setting: was }, `${was} is the old name of ${RENAMED[was]}: give the setting its new name`);
+    log.warn({ setting: was }, `${was} is the old name of ${RENAMED[was]}: use the new name`);
   const broughtBack = await bringLogBack(database);
   if (broughtBack)
     log.warn(
       broughtBack,
-      'the database was restored from another PostgreSQL: its log was given numbers of this one, and its readers go on where they stood',
+      'the database was restored from another PostgreSQL server: its log was renumbered, and its readers continue where they stopped',
     );
   await claimIncarnation(database);
 }

@@ -76,7 +76,7 @@ describe('a statement fails', () => {
     expect(on.lines.map((line) => JSON.parse(line))).toContainEqual(
       expect.objectContaining({
         client_id: 'token',
-        msg: 'the sessions of an application could not be counted',
+        msg: 'could not count the sessions of an application',
       }),
     );
   });
@@ -95,9 +95,7 @@ describe('a statement fails', () => {
     await on.call('POST', '/auth/logout', { cookie, csrf });
     const dead = await without(/end_reason_of_secret/, () => on.call('GET', '/auth/profile', { cookie }));
     expect([dead.status, dead.headers.getSetCookie()]).toEqual([401, []]);
-    expect(on.lines.map((line) => JSON.parse(line).msg)).toContain(
-      'how a session ended could not be looked up',
-    );
+    expect(on.lines.map((line) => JSON.parse(line).msg)).toContain('could not look up how a session ended');
   });
 
   test('an event of a change names the fields that it was asked to change, and no other', async () => {

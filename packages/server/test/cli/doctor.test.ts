@@ -74,7 +74,7 @@ test('the embedded database: before its first start, free, in use, another key',
   const during = await examine({ ...place, PORT: new URL(server.url).port });
   expect(during.code).toBe(0);
   expect(server.output()).toContain(
-    'CURFEW_APPLICATIONS is the old name of CURFEW_CLIENTS: give the setting its new name',
+    'CURFEW_APPLICATIONS is the old name of CURFEW_CLIENTS: use the new name',
   );
   expect(during.of('CURFEW_APPLICATIONS')).toMatchObject([
     { state: 'warning', sentence: 'is the old name of CURFEW_CLIENTS.' },

@@ -53,7 +53,7 @@ async function npmStart(place: Environment) {
 test('a first start says what it is doing, before it does it, and SIGKILL to npm alone leaves the directory free', async () => {
   const CURFEW_DATA = join(makeScratch('first'), 'data');
   const { said, end } = await npmStart({ CURFEW_DATA });
-  expect(said()[0]).toBe(`making the embedded database in ${CURFEW_DATA}: this takes some seconds, once`);
+  expect(said()[0]).toBe(`creating the embedded database in ${CURFEW_DATA}: this takes some seconds, once`);
   expect(said()[1]).toBe('applying migration 0001-first.sql');
   expect(said().indexOf('listening')).toBeGreaterThan(2);
   await end('SIGKILL');

@@ -174,9 +174,7 @@ describe('a start that is refused says why in one sentence', () => {
 
   test('a setting that does not exist, or cannot be read', async () => {
     const unknown = await run(['serve'], { CURFEW_DATA, CURFEW_LEASE: '1' });
-    expect(unknown.err).toBe(
-      'curfew: CURFEW_LEASE: there is no such setting; docs/settings.md lists them all.\n',
-    );
+    expect(unknown.err).toBe('curfew: CURFEW_LEASE: no such setting. docs/settings.md lists all settings.\n');
     const unread = await run(['user', 'list'], { CURFEW_DATA, CURFEW_LEASE_MS: 'soon' });
     expect(unread.code).toBe(1);
     expect(unread.err).toMatch(/^curfew: CURFEW_LEASE_MS: .*\n$/);
@@ -188,7 +186,7 @@ describe('a start that is refused says why in one sentence', () => {
     const refused = await run(['serve'], { CURFEW_DATA, CURFEW_PLACES });
     expect(refused).toMatchObject({ code: 1, out: '' });
     expect(refused.err).toBe(
-      `curfew: CURFEW_PLACES: ${CURFEW_PLACES} is no place database. Set it to a city database in MaxMind's format that is unpacked, such as GeoLite2-City.mmdb, or leave it out.\n`,
+      `curfew: CURFEW_PLACES: ${CURFEW_PLACES} is not a place database. Set it to an unpacked city database in MaxMind's format, such as GeoLite2-City.mmdb, or remove the setting.\n`,
     );
     expect(existsSync(join(CURFEW_DATA, 'database'))).toBe(false);
   });
@@ -252,7 +250,7 @@ describe('a start that is refused says why in one sentence', () => {
     });
     expect(refused).toMatchObject({
       code: 1,
-      err: 'curfew: the signing keys in the database were sealed under another CURFEW_KEY\n',
+      err: 'curfew: the signing keys in the database were encrypted with another CURFEW_KEY\n',
     });
   });
 });

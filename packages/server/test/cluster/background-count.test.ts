@@ -37,7 +37,7 @@ test('a count runs in the background, once at a time, every ten seconds, and for
   // A count that fails is said, and the last one that did not is still given. It took a second: twenty pass.
   nowMs = 12_100;
   await answer(({ reject }) => reject(new Error('away')));
-  expect(logged).toEqual(['the live sessions could not be counted']);
+  expect(logged).toEqual(['could not count the live sessions']);
   nowMs = 32_099;
   expect(counted()?.value).toBe(7);
   expect(asked.length).toBe(2);

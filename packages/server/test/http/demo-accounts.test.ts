@@ -35,7 +35,7 @@ describe('demonstration accounts of an earlier trial', () => {
     const network = { HOST: '0.0.0.0', CURFEW_DEMO_ACCOUNTS: '0' };
     for (const settings of [PRODUCTION, network])
       expect(await start(settings)).toBe(
-        `CURFEW_DEMO_ACCOUNTS: ${ADMIN} and ${USER} still have the demonstration's password, which everybody knows. Change it first: curfew user password ${ADMIN} --generate; curfew user password ${USER} --generate.`,
+        `CURFEW_DEMO_ACCOUNTS: ${ADMIN} and ${USER} still have the public password of the demonstration. Change it first: curfew user password ${ADMIN} --generate; curfew user password ${USER} --generate.`,
       );
     // On this machine alone it is still the trial that it was.
     expect(await start({ CURFEW_DEMO_ACCOUNTS: '0' })).toBe('200');

@@ -98,7 +98,7 @@ test.runIf(hasPostgres())(
     }
     expect(await verifiers()).toBe(1);
     expect(Math.max(...shown)).toBeGreaterThan(0);
-    const dropped = lines.filter((line) => line.includes('a verifier does not keep up and is dropped'));
+    const dropped = lines.filter((line) => line.includes('disconnected a verifier that does not keep up'));
     expect(dropped).toHaveLength(1);
     const { unread: leftBytes } = JSON.parse(String(dropped[0]));
     expect(leftBytes).toBeGreaterThan(MAX_UNREAD_BYTES);

@@ -154,11 +154,11 @@ test('a record that cannot be read costs its place and no more, and is said once
 });
 
 test.each([
-  ['is not there', null, /^CURFEW_PLACES: there is no file .*city\.mmdb\. Set it to a city database/],
-  ['is empty', Buffer.alloc(0), /is no place database\. Set it to/],
-  ['is a text', Buffer.from('Gdańsk\n'.repeat(1000)), /is no place database\. Set it to/],
-  ['is packed', gzipSync(placeDatabase({ '203.0.113.0/24': GDANSK })), /is no place database\. Set it to/],
-  ['is cut short', placeDatabase({ '203.0.113.0/24': GDANSK }).subarray(0, -100), /is no place database/],
+  ['is not there', null, /^CURFEW_PLACES: .*city\.mmdb does not exist\. Set it to an unpacked city database/],
+  ['is empty', Buffer.alloc(0), /is not a place database\. Set it to/],
+  ['is a text', Buffer.from('Gdańsk\n'.repeat(1000)), /is not a place database\. Set it to/],
+  ['is packed', gzipSync(placeDatabase({ '203.0.113.0/24': GDANSK })), /is not a place database\. Set it to/],
+  ['is cut short', placeDatabase({ '203.0.113.0/24': GDANSK }).subarray(0, -100), /is not a place database/],
   [
     'knows no cities',
     placeDatabase({}, { type: 'GeoLite2-ASN' }),

@@ -47,7 +47,7 @@ describe('the refresh grace', () => {
     const first = await refresh(session);
     const thief = await refresh(session, { address: '203.0.113.9', agent: 'curl' });
     expect([thief.status, thief.json['ended']]).toEqual([401, undefined]);
-    expect(logged(session.sid)[0]).toContain('another address and another user agent');
+    expect(logged(session.sid)[0]).toContain('the address and the user agent differ');
     expect(await alive(on.call, [session])).toEqual([true]);
     const next = { ...session, refresh: String(first.json['refresh_token']) };
     expect((await refresh(next, { ...HOME, agent: 'Firefox 2' })).status).toBe(200);

@@ -121,7 +121,7 @@ describe('a flood of what is refused', () => {
     await log.close();
     const said = node.lines.map((line) => JSON.parse(line)).filter(({ msg }) => /refused att/.test(msg));
     expect(said).toMatchObject([
-      { msg: expect.stringContaining('it will be tried again'), rows: 5000 },
+      { msg: expect.stringContaining('could not record refused attempts; will retry'), rows: 5000 },
       { msg: 'refused attempts were not recorded', count: 3000 },
     ]);
     const [sum] = await place.rows<{ sum: number }>('select sum(count)::int as sum from refusals');

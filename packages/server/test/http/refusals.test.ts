@@ -305,7 +305,7 @@ describe('what is refused', () => {
       expect(await types(id)).toEqual([]);
       held();
       await writing;
-      expect(node.lines.filter((line) => line.includes('refused attempts could not be'))).toHaveLength(1);
+      expect(node.lines.filter((line) => line.includes('could not record refused attempts'))).toHaveLength(1);
     } finally {
       failing = false;
       held();

@@ -155,7 +155,7 @@ describe('a renewed session', () => {
       expect(answer.status).toBe(200);
       expect(await verdicts(renewedOf(answer, 'bearer'))).toEqual(place.nodes.flatMap(() => [200, 200]));
       expect(place.at(0).lines.join('')).toContain(
-        'a right password could not be taken off the failed logins',
+        'could not take a login with the right password off the count of failed logins',
       );
     });
 

@@ -64,7 +64,7 @@ describe.skipIf(!hasPostgres())('a machine whose clock is an hour ahead', () => 
         return Math.abs(iat - realNow() / 1000);
       };
       expect(await dated()).toBeLessThan(60);
-      expect(node.lines.join('')).toContain("clock is off from the database's");
+      expect(node.lines.join('')).toContain("clock differs from the database's");
       for (off.ms of [-7_200_000, 0, 86_400_000]) expect(await dated()).toBeLessThan(60);
       // The jumps have made its memory doubt itself; with the next reads of the log it is fresh again.
       await until('the node is fresh', async () => node.world.nodes.node.isFresh());

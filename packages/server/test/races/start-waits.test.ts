@@ -27,6 +27,6 @@ test.skipIf(!hasPostgres())('for another process that starts, and once however l
   await expect.poll(() => heard, { timeout: 10_000 }).toHaveLength(1);
   finish();
   await Promise.all([first, second]);
-  expect(heard).toEqual(['waiting for another process that starts on this database']);
+  expect(heard).toEqual(['waiting for another process that is starting on this database']);
   await Promise.all([one.close(), other.close()]);
 });

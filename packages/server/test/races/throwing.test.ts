@@ -38,7 +38,10 @@ describe.each(backends())('whatever throws on the way of an ending, %s', (backen
     Reflect.deleteProperty(memory, 'change');
     expect([(await answering).json['confirmed'], await check(mine)]).toEqual([true, 401]);
     await until('the node is fresh', async () => nodes.node.isFresh());
-    expect([await check(other), node.lines.join('').includes('could not be taken in')]).toEqual([200, true]);
+    expect([await check(other), node.lines.join('').includes('could not process an ending')]).toEqual([
+      200,
+      true,
+    ]);
   });
 
   test.runIf(backend === 'postgres')(

@@ -152,9 +152,9 @@ describe('a backup that is not what it was', () => {
       control,
       bytes.map((byte, i) => (i === 100 ? byte ^ 1 : byte)),
     );
-    await refused(/pg_control is not the file that was backed up/);
+    await refused(/pg_control differs from the file that was backed up/);
     rmSync(control);
-    await refused(/pg_control is not the file that was backed up/);
+    await refused(/pg_control differs from the file that was backed up/);
     writeFileSync(control, bytes);
     const { files, ...rest } = JSON.parse(text) as { files: Record<string, string> };
     const digest = files['database/PG_VERSION'] as string;
@@ -167,7 +167,7 @@ describe('a backup that is not what it was', () => {
       'database//x',
     ]) {
       writeFileSync(list, JSON.stringify({ ...rest, files: { ...files, [path]: digest } }));
-      await refused(/names a file that is not of a database/);
+      await refused(/names a file that is not part of a database/);
     }
     for (const wrong of ['', '{', '[]', JSON.stringify({ ...rest, files, format: 2 })]) {
       writeFileSync(list, wrong);
@@ -177,7 +177,7 @@ describe('a backup that is not what it was', () => {
     await refused(/is no backup/);
     writeFileSync(list, text);
     await restore(target, data, openQuickly);
-    await expect(restore(target, data, openQuickly)).rejects.toThrow(/there is a database in .* already/);
+    await expect(restore(target, data, openQuickly)).rejects.toThrow(/already contains a database/);
     await expect(serve(target)).rejects.toThrow(/is a backup/);
     await expect(backUp(data, target, true, openQuickly, NOW)).rejects.toThrow(/exists already/);
     await expect(backUp(join(scratch, 'none'), join(scratch, 'two'), true, openQuickly, NOW)).rejects.toThrow(

@@ -152,7 +152,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
       values: [],
     });
     await expect(moveDatabase(directory, openQuickly, target, TO, NOW)).rejects.toThrow(
-      /not empty: there are rows in cuts/,
+      /not empty: cuts has rows/,
     );
     const node = await serve({ CURFEW_DATA: directory });
     expect(await check(node, alive[0] as string)).toBe(200);

@@ -63,7 +63,9 @@ describe('what is made in it is its user’s alone', () => {
       await killWhileMaking(directory);
       const steps: string[] = [];
       const database = await openQuickly(directory, (what) => steps.push(what));
-      expect(steps).toEqual([`making the embedded database in ${directory}: this takes some seconds, once`]);
+      expect(steps).toEqual([
+        `creating the embedded database in ${directory}: this takes some seconds, once`,
+      ]);
       expect(readdirSync(directory).filter((name) => name.startsWith('database'))).toEqual(['database']);
       expect(readdirSync(join(directory, 'database')).length).toBeGreaterThan(15);
       expect(openToOthers(directory)).toEqual([]);
@@ -100,7 +102,7 @@ describe('a directory that is not its user’s alone is refused', () => {
       const failure: unknown = await openQuickly(directory).catch((error: unknown) => error);
       expect([mode.toString(8), failure]).toEqual([mode.toString(8), expect.any(OpenDirectory)]);
       expect(String(failure)).toContain(
-        `other users can look into ${directory}, where signing keys and sessions lie. Close it: chmod 700 ${directory}`,
+        `other users can read ${directory}, which holds signing keys and sessions. Restrict access: chmod 700 ${directory}`,
       );
     }
     chmodSync(directory, 0o700);

@@ -37,7 +37,7 @@ export async function checkPostgres(
         values: [],
       });
       const facts = (rows as Facts[])[0];
-      if (!facts) throw new Error('PostgreSQL gave no answer');
+      if (!facts) throw new Error('PostgreSQL did not answer');
       judge(facts, database.description, postgres.pool, findings);
       if (!postgres.statementNames || postgres.directUrl !== null)
         await findings.look('CURFEW_DATABASE_DIRECT_URL', () =>

@@ -241,7 +241,7 @@ export class NoticeBoard {
     try {
       tell();
     } catch (err) {
-      this.#system.log.error({ err }, 'a notice could not be given');
+      this.#system.log.error({ err }, 'could not send a notice to a device');
     }
   }
 
@@ -297,7 +297,7 @@ export class NoticeBoard {
         } else if (facts) listener.lookAtMs = this.#lookAt(facts);
       }
     } catch (err) {
-      this.#system.log.warn({ err }, 'sessions of open sockets could not be looked at; they will be again');
+      this.#system.log.warn({ err }, 'could not check the sessions of open sockets; will retry');
       for (const listener of listeners) listener.lookAtMs = 0;
     }
   }

@@ -45,7 +45,7 @@ export function startPasses(system: System, name: string, pass: () => Promise<vo
       failures = 0;
       lastDone = system.now();
     } catch (err) {
-      if (!closed) system.log.error({ err, reader: name }, 'a reader of the log failed; it will try again');
+      if (!closed) system.log.error({ err, reader: name }, 'a reader of the log failed; will retry');
       failures++;
       throw err;
     } finally {

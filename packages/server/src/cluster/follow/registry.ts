@@ -50,7 +50,7 @@ export class Readers {
         // The memory that decides has it already; these only hear of it.
         this.#system.log.error(
           { err, reader: reader.name, position: event.position },
-          'an ending could not be passed on',
+          'could not pass an ending to a reader of the log',
         );
       }
   }

@@ -25,7 +25,7 @@ export function clockSetter(database: Database, system: System): (now: Date, ask
     if (Math.abs(offMs) > FAR_OFF_MS && !warned)
       system.log.warn(
         { seconds: Math.round(offMs / 1000) },
-        "this machine's clock is off from the database's, which counts",
+        "this machine's clock differs from the database's clock, which Curfew uses",
       );
     warned = Math.abs(offMs) > FAR_OFF_MS;
   };

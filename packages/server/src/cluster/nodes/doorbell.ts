@@ -88,7 +88,7 @@ export function openDoorbell(
         try {
           hear(text, way);
         } catch (err) {
-          log.error({ err }, 'a message of another node could not be dealt with');
+          log.error({ err }, 'could not process a message from another node');
         }
       };
       const stopDatabase = await database.listen(CHANNEL, (text) => onText(text, 'database'), onGap);
@@ -117,7 +117,7 @@ function countRefusals({ log, monotonicMs }: System): {
       saidMs = nowMs;
       log.warn(
         { refused: { ...counts } },
-        'messages on the channel of the nodes are not believed: their sender has another CURFEW_KEY, is of an older version, or is no node',
+        'messages on the node channel are ignored: their sender has another CURFEW_KEY, runs an older version, or is not a node',
       );
     },
   };
@@ -143,7 +143,7 @@ function openRedisBell(url: string, channel: string, { log, monotonicMs }: Syste
   let warned = false;
   const failed = (err: unknown): void => {
     // The outage is logged once, by the cache.
-    if (!warned) log.info({ err }, 'nodes ring each other by the database');
+    if (!warned) log.info({ err }, 'nodes notify each other through the database');
     warned = true;
   };
   // A connection that hangs would delay every ring by the time limit: after one that did, none is tried for a while.

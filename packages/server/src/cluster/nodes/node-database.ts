@@ -29,7 +29,7 @@ export function nodeDatabase(
         (error: unknown) => done(error),
       )
       // A fault of the node itself: logged, because nobody else would see it.
-      .catch((err: unknown) => system.log.error({ err }, 'a node could not take an answer in'));
+      .catch((err: unknown) => system.log.error({ err }, 'could not process an answer from the database'));
   };
   /** The last answer: a sole node that has read everything has nothing more to read. */
   let last: Pick<News<EndingEvent>, 'cursor' | 'more' | 'standing'> | null = null;

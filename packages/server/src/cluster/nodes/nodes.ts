@@ -120,7 +120,7 @@ class JoinedNode implements Nodes {
         ring: (message) => {
           doorbell
             .ring(message)
-            .catch((err: unknown) => this.#log.warn({ err }, 'the other nodes could not be rung'));
+            .catch((err: unknown) => this.#log.warn({ err }, 'could not notify the other nodes'));
         },
         onEnding: (ending) => {
           const event = this.#events.get(ending);
@@ -243,7 +243,7 @@ class JoinedNode implements Nodes {
     } catch (err) {
       this.#log.warn(
         { err },
-        'this node could not sign off; the others will wait for it until it is found silent',
+        'this node could not deregister: logouts wait for its lease until the other nodes find it silent',
       );
     }
   }
@@ -285,12 +285,13 @@ function answered(ask: (done: Done<Propagation>) => void): Promise<Propagation> 
 }
 
 const TROUBLES = {
-  log: 'the log cannot be read: checks ask the database until it can',
-  registry: 'the registry of nodes cannot be read: a logout waits the lease out',
-  'taken-out': 'this node was taken out as silent; it registers anew',
-  silent: 'a node has fallen silent and was taken out',
-  'went-back': 'the database has gone back: this node begins anew, and asks until it has read the log',
-  'taking-in': 'an ending could not be taken in: checks ask the database until the log was read anew',
+  log: 'cannot read the log: checks ask the database until the log can be read',
+  registry: 'cannot read the node registry: logouts wait for the lease to run out',
+  'taken-out': 'this node was removed as silent; it registers again',
+  silent: 'a silent node was removed',
+  'went-back':
+    'the database went back in time: this node starts over and asks the database until it has read the log',
+  'taking-in': 'could not process an ending: checks ask the database until the log is read again',
   callback: 'a callback of the node failed',
 } as const;
 const AGAIN_MS = 10_000;

@@ -26,7 +26,7 @@ export function countInBackground<T>(
         .then((value) => {
           counted = { value, at: now };
         })
-        .catch((err: unknown) => system.log.info({ err }, 'the live sessions could not be counted'))
+        .catch((err: unknown) => system.log.info({ err }, 'could not count the live sessions'))
         .finally(() => {
           const endedMs = system.monotonicMs();
           nextMs = endedMs + Math.max(EVERY_MS, SHARE * (endedMs - beganMs));

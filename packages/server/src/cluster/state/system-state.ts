@@ -166,7 +166,7 @@ async function askDatabase(parts: Parts): Promise<{ latencyMs: number | null; se
     const seen = await atMost(system, DATABASE_MS, ask(), null);
     return { latencyMs, seen };
   } catch (err) {
-    system.log.info({ err }, 'the state of the system is shown without what the database did not say');
+    system.log.info({ err }, 'the system status is incomplete: the database did not answer every query');
     return { latencyMs, seen: null };
   }
 }

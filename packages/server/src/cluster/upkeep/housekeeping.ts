@@ -63,14 +63,14 @@ export function startHousekeeping(options: {
       saidHeld = true;
       system.log.warn(
         { readers },
-        'the log is not purged: these readers of it have not dealt with its oldest events',
+        'the log is not purged: these readers have not processed its oldest events',
       );
     }
   }
 
   const every = (ms: number, what: string, work: () => Promise<void>): (() => void) =>
     system.every(ms, () => {
-      work().catch((err: unknown) => system.log.warn({ err }, `${what} failed; it will be tried again`));
+      work().catch((err: unknown) => system.log.warn({ err }, `${what} failed; will retry`));
     });
   const stops = [
     every(options.flushMs, 'writing activity', flushActivity),

@@ -139,10 +139,7 @@ export class RefusalLog {
       // An answer that was lost on the way makes a count too high, which is better than too low.
       for (const [key, refusal] of pending) this.#giveBack(key, refusal);
       this.#writing.in(AGAIN_MS);
-      this.#system.log.warn(
-        { err, rows: pending.size },
-        'refused attempts could not be recorded; it will be tried again',
-      );
+      this.#system.log.warn({ err, rows: pending.size }, 'could not record refused attempts; will retry');
     }
   }
 

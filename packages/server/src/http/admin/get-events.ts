@@ -13,7 +13,7 @@ import { event, EVENT } from './event.ts';
 import { streamLog } from './live-log.ts';
 import { READ_PROBLEMS } from './problems.ts';
 
-const instant = z.iso.datetime({ offset: true, message: 'must be an instant, ISO 8601' });
+const instant = z.iso.datetime({ offset: true, message: 'must be a date and time in ISO 8601' });
 
 const wantsStream = (header: (name: string) => string | undefined): boolean =>
   /\btext\/event-stream\b/i.test(header('accept') ?? '');

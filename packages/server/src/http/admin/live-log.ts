@@ -122,7 +122,7 @@ export async function streamLog(
         try {
           text = await look();
         } catch (err) {
-          system.log.info({ err }, 'the log could not be read for somebody who follows it; it will be again');
+          system.log.info({ err }, 'could not read the log for a caller who follows it; will retry');
           waitMs = AGAIN_MS;
         }
         if (text !== '' && !stopped) {

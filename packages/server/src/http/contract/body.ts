@@ -184,7 +184,7 @@ export function queryFault(c: Call, row: Row): InputFault | null {
     const isKnown = Object.hasOwn(known, name);
     if (isKnown && values.length > 1) return { field: name, message: GIVEN_TWICE, kind: 'malformed' };
     if (!isKnown && row.method !== 'get')
-      return { field: name, message: 'is not known here', kind: 'malformed' };
+      return { field: name, message: 'is not a known field', kind: 'malformed' };
   }
   return null;
 }
@@ -202,7 +202,7 @@ function validate<S extends z.ZodType>(schema: S, value: unknown): Input<z.outpu
   const [issue] = parsed.error.issues;
   if (issue?.code === 'unrecognized_keys') {
     const field = [...issue.path, issue.keys[0]].join('.');
-    return { ok: false, fault: { field, message: 'is not known here', kind: 'malformed' } };
+    return { ok: false, fault: { field, message: 'is not a known field', kind: 'malformed' } };
   }
   const field = issue?.path.join('.') || null;
   const absent = issue !== undefined && field !== null && valueAt(value, issue.path) === undefined;

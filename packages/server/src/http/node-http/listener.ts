@@ -31,7 +31,7 @@ export function createNodeListener(
 }
 
 function refuseTarget(res: ServerResponse): void {
-  const detail = 'The request needs one Host header, with a host.';
+  const detail = 'The request must have exactly one Host header, and it must name a host.';
   const body = JSON.stringify(problem('invalid_request', { detail }));
   res.writeHead(400, {
     ...Object.fromEntries(SECURITY_HEADERS),

@@ -74,7 +74,7 @@ export function createQuickCheck(
       const way = authorization === undefined ? 'cookie' : 'authorization';
       prepare(over, way, authorization ?? cookie ?? '').catch((err: unknown) => {
         preparing.delete(over);
-        system.log.warn({ err }, 'the refusal of a check could not be prepared');
+        system.log.warn({ err }, 'could not prepare the refusal of a check');
       });
       return false;
     }

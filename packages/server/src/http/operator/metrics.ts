@@ -32,7 +32,7 @@ export function createMetrics(world: World): Metrics {
   let reported = 0;
   new Counter({
     name: 'curfew_quick_checks_total',
-    help: 'Checks that memory answered before the router',
+    help: 'Checks answered from memory before the router',
     registers,
     collect() {
       this.inc(quickChecks - reported);
@@ -51,20 +51,20 @@ export function createMetrics(world: World): Metrics {
   };
   gauge(
     'curfew_password_hashes_running',
-    'Password hashes under way',
+    'Password hashes in progress',
     () => world.system.passwords.load().running,
   );
   gauge(
     'curfew_password_hashes_waiting',
-    'Logins that wait for a hash',
+    'Logins waiting for a hash',
     () => world.system.passwords.load().waiting,
   );
   gauge('curfew_remembered_credentials', 'Credentials in memory', () => world.memory.size);
   gauge('curfew_nodes', 'Nodes on this database', () => world.nodes.state().nodes);
-  gauge('curfew_verifiers', 'Verifiers that follow this node', () => world.nodes.state().verifiers);
+  gauge('curfew_verifiers', 'Verifiers connected to this node', () => world.nodes.state().verifiers);
   const confirmations = new Histogram({
     name: 'curfew_confirmation_seconds',
-    help: 'Time from the commit of a logout until it is true everywhere',
+    help: 'Time from the commit of a logout until it is confirmed everywhere',
     buckets: BUCKETS,
     registers,
   });
@@ -79,7 +79,7 @@ export function createMetrics(world: World): Metrics {
   });
   gauge(
     'curfew_notice_sockets',
-    'Devices that listen at this node for notices',
+    'Devices connected to this node for notices',
     () => world.notices.state().listeners,
   );
   new Counter({
@@ -96,21 +96,21 @@ export function createMetrics(world: World): Metrics {
   });
   const notices = new Histogram({
     name: 'curfew_notice_seconds',
-    help: 'Time from the logout, as the log dates it, to its notice to a device',
+    help: 'Time from a logout, as dated in the log, until its notice is sent to a device',
     buckets: BUCKETS,
     registers,
   });
   world.notices.onEnded((ms) => notices.observe(Math.max(0, ms) / 1000));
   const dropped = new Counter({
     name: 'curfew_notice_sockets_dropped_total',
-    help: 'WebSockets for notices that were closed from here, or not opened',
+    help: 'WebSockets for notices that this node closed or refused',
     labelNames: ['why'],
     registers,
   });
   measureFollowing(world, registers);
   gauge(
     'curfew_log_age_seconds',
-    'Age of what this node knows of the log',
+    'Age of the last complete read of the log',
     () => world.nodes.state().ageMs / 1000,
   );
   gauge('curfew_fresh', '1 while memory may answer checks', () => (world.nodes.node.isFresh() ? 1 : 0));
@@ -133,7 +133,7 @@ export function createMetrics(world: World): Metrics {
 function measureFollowing({ nodes, copies, readers }: World, registers: Registry[]): void {
   new Counter({
     name: 'curfew_messages_refused_total',
-    help: 'Messages on the channels of the nodes that were not believed',
+    help: 'Messages on the node channels that were rejected',
     labelNames: ['why'],
     registers,
     collect() {
@@ -144,7 +144,7 @@ function measureFollowing({ nodes, copies, readers }: World, registers: Registry
   });
   new Gauge({
     name: 'curfew_reader_failures',
-    help: 'Passes of a reader of the log that failed one after another, until now',
+    help: 'Consecutive failed passes of a reader of the log',
     labelNames: ['reader'],
     registers,
     collect() {

@@ -93,7 +93,7 @@ async function showApplication(
 
 function notBuilt(c: Call): Response {
   return c.text(
-    'The pages have not been built. Run "npm run build" in the checkout of Curfew, or set CURFEW_PAGES=0 to do without them.\n',
+    'The pages have not been built. Run "npm run build" in the checkout of Curfew, or set CURFEW_PAGES=0 to run without them.\n',
     503,
   );
 }

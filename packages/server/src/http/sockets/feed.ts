@@ -97,7 +97,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       throw error;
     }
     if (ws.bufferedAmount > MAX_UNREAD_BYTES) {
-      log.warn({ unread: ws.bufferedAmount }, 'a verifier does not keep up and is dropped');
+      log.warn({ unread: ws.bufferedAmount }, 'disconnected a verifier that does not keep up');
       // A closing handshake would queue behind the unread bytes.
       ws.terminate();
     }
@@ -142,12 +142,12 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   function hear(message: VerifierMessage): void {
     heardMs = system.monotonicMs();
     if (message.t === 'hello') {
-      if (feed !== null) return close(FEED_CLOSED.protocol, 'hello was said already');
+      if (feed !== null) return close(FEED_CLOSED.protocol, 'hello was already sent');
       if (message.v !== FEED_VERSION)
         return close(FEED_CLOSED.version, `this node speaks version ${FEED_VERSION}`);
       helloCame();
       const { epoch } = node;
-      if (epoch === null) return close(FEED_CLOSED.restart, 'this node is reading the log anew');
+      if (epoch === null) return close(FEED_CLOSED.restart, 'this node is reading the log again');
       unfollow = world.followers.add({
         replica: message.replica.slice(0, 100),
         address,
@@ -162,7 +162,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       });
       return;
     }
-    if (feed === null) return close(FEED_CLOSED.protocol, 'hello comes first');
+    if (feed === null) return close(FEED_CLOSED.protocol, 'send hello first');
     switch (message.t) {
       case 'renew': {
         showKeys();
@@ -188,14 +188,14 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
   // One Buffer a message, as is this library's default.
   ws.on('message', (data: Buffer, isBinary) => {
     try {
-      if (isBinary) throw new Error('a verifier sends text');
+      if (isBinary) throw new Error('a verifier must send text');
       hear(decodeVerifierMessage(data.toString()));
     } catch (err) {
-      log.warn({ err }, 'a verifier sent what is no message');
-      close(FEED_CLOSED.protocol, 'not understood');
+      log.warn({ err }, 'a verifier sent an invalid message');
+      close(FEED_CLOSED.protocol, 'invalid message');
     }
   });
-  ws.on('error', (err) => log.debug({ err }, 'a feed broke'));
+  ws.on('error', (err) => log.debug({ err }, 'the connection of a feed failed'));
   ws.on('close', () => {
     helloCame();
     unwatch();

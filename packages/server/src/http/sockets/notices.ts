@@ -180,7 +180,7 @@ export function createNotices(world: World, metrics: Metrics, pingMs: number = P
     upgrade(request, socket, head) {
       socket.on('error', ignore);
       answer(request, socket, head).catch((err: unknown) => {
-        log.warn({ err }, 'a session could not be looked at for its notices');
+        log.warn({ err }, 'could not check the session of a device that wants notices');
         refuseUpgrade(socket, 'unavailable', RETRY_AFTER);
       });
     },

@@ -25,7 +25,7 @@ const placeSince = statement<[since: Date], { first: string; snapshot: string }>
 /** The cursor of a reader that begins now and needs every event dated at or after an instant. */
 export async function cursorSince(on: Queryable, since: Date): Promise<string> {
   const [row] = await placeSince.run(on, since);
-  if (!row) throw new Error('the database gave no snapshot');
+  if (!row) throw new Error('the database returned no snapshot');
   // Transactions that were open may be dated after that instant too.
   const first = Number(row.first);
   return writeCursor(advance({ next: first, open: new Map() }, snapshotOf(row.snapshot), first - 1, null));
@@ -39,7 +39,7 @@ const snapshotNow = statement<[], { edges: string }>(
 /** The cursor of a reader that begins now without history. */
 export async function cursorNow(on: Queryable): Promise<string> {
   const [row] = await snapshotNow.run(on);
-  if (!row) throw new Error('the database gave no snapshot');
+  if (!row) throw new Error('the database returned no snapshot');
   const { seen, newest } = edgesOf(row.edges);
   return writeCursor(advance(NOWHERE, seen, newest, null));
 }

@@ -194,7 +194,7 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
     asker.newest,
   );
   const { edges, standing } = rows[0] ?? {};
-  if (!edges || !standing) throw new Error('the database gave no snapshot');
+  if (!edges || !standing) throw new Error('the database returned no snapshot');
   const { seen, newest } = edgesOf(edges);
   const found = rows.filter((row): row is Found<Event> => row.position !== null);
   const more = found.length === limit;
