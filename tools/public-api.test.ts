@@ -17,29 +17,30 @@ test('a missing docstring, a missing example and an example that does not compil
   onTestFinished(() => rmSync(planted, { recursive: true }));
   writeFileSync(
     join(planted, 'a.ts'),
-    `/** Adds one.
- * @example
- * import { isCut } from '@curfew/protocol/cuts';
- * isCut(1);
- */
-export function add(): void {}
-/** Without an example. */
-export class Sum {
-  total = 0;
-  /** Of another one. */
-  plus(): void {}
-  #hidden = 1;
-}
-export const one = 1;
-/** Options. */
-export interface Options {
-  /** How many. */
-  count: number;
-  size?: number;
-}
-function inner(): void {}
-export { inner as outer };
-`,
+    [
+      '/** Adds one.',
+      ' * @example',
+      " * import { isCut } from '@curfew/protocol/cuts';",
+      ' * isCut(1);',
+      ' */',
+      'export function add(): void {}',
+      '/** Without an example. */',
+      'export class Sum {',
+      '  total = 0;',
+      '  /** Of another one. */',
+      '  plus(): void {}',
+      '  #hidden = 1;',
+      '}',
+      'export const one = 1;',
+      '/** Options. */',
+      'export interface Options {',
+      '  /** How many. */',
+      '  count: number;',
+      '  size?: number;',
+      '}',
+      'function inner(): void {}',
+      'export { inner as outer };',
+    ].join('\n'),
   );
   const path = relative(root, join(planted, 'a.ts'));
   expect(findDocFaults([path])).toEqual(

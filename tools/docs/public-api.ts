@@ -1,5 +1,5 @@
 /** The public API of the packages, as the compiler sees it: each name has a docstring, each function and class an example that compiles. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   API,
@@ -24,8 +24,14 @@ export function publicModules(): string[] {
       typeof door === 'object' ? [join('packages', name, door['curfew-source'])] : [],
     );
   });
-  const named = read('packages/protocol/README.md').matchAll(/^- `@curfew\/protocol\/(.+?)`/gm);
-  return [...doors, ...[...named].map(([, name]) => `packages/protocol/src/${name}.ts`)];
+  const named = [...read('packages/protocol/README.md').matchAll(/^- `@curfew\/protocol\/(.+?)`/gm)];
+  const modules = named.flatMap(([, name = '']) => {
+    const folder = join('packages/protocol/src', name.replace('…', ''));
+    return name.endsWith('…')
+      ? readdirSync(join(ROOT, folder)).map((file) => join(folder, file))
+      : [`${folder}.ts`];
+  });
+  return [...doors, ...modules];
 }
 
 /**
@@ -113,7 +119,9 @@ function entriesOf(path: string, program: Program, checker: Checker): Entry[] {
   });
   return checker.getExportsOfModule(module).flatMap((exported) => {
     const symbol = exported.flags & Alias ? checker.getAliasedSymbol(exported) : exported;
-    const members = symbol.flags & (Interface | Class) ? [...symbol.getMembers().values()] : [];
+    // docs/http.md describes the members of what crosses the wire.
+    const hasMembers = (symbol.flags & (Interface | Class)) !== 0 && !path.includes('/wire/');
+    const members = hasMembers ? [...symbol.getMembers().values()] : [];
     return [
       entryOf(symbol, exported.name),
       ...members

@@ -4,7 +4,13 @@ type CredentialKind = 'jwt' | 'access' | 'session' | 'cookie' | 'refresh';
 /** 32 random bytes in base64url: 43 characters, the last of which can be one of 16. */
 const OPAQUE = /^(?:(sess_|cs_|rt_)|[1-9]\d{0,15}\|)[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
-/** Returns the kind of a credential in its canonical spelling, or null. access-token.ts looks closer at a JWT. */
+/**
+ * Returns the kind of a credential in its canonical spelling, or null. access-token.ts looks closer at a JWT.
+ * @example
+ * import { credentialKind } from '@curfew/protocol/reading/credential-kind';
+ *
+ * export const isRefreshToken = (text: string): boolean => credentialKind(text) === 'refresh';
+ */
 export function credentialKind(text: string): CredentialKind | null {
   if (text.startsWith('eyJ')) return 'jwt';
   const match = OPAQUE.exec(text);

@@ -1,6 +1,11 @@
 /**
  * Whether a request with a cookie that changes something comes from a trusted page (OWASP CSRF Cheat Sheet, "Fetch Metadata" with
  * its mandatory fallback). Pages cannot forge these headers; a request with neither is refused.
+ * @example
+ * import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
+ *
+ * const headers = { secFetchSite: 'cross-site', origin: 'https://shop.example' };
+ * const isTrusted = isTrustedOrigin(headers, new Set(['https://shop.example'])); // true
  */
 export function isTrustedOrigin(
   headers: { secFetchSite: string | null | undefined; origin: string | null | undefined },

@@ -16,6 +16,7 @@ export interface Session {
   idle_expires_at: string;
 }
 
+/** A device, by its name and its User-Agent header. */
 export interface Device {
   id: string;
   name: string;

@@ -49,6 +49,7 @@ interface VerifierState {
   behind: number;
 }
 
+/** A reader of the log, and how far it is behind. */
 export interface ReaderStanding {
   name: string;
   /** At most this many are counted; see `more`. Null when the database did not answer. */
@@ -83,6 +84,7 @@ export const DEGRADED_CODES = [
   'embedded_without_fsync',
   'keys_in_clear',
 ] as const;
+/** One of `DEGRADED_CODES`. */
 export type DegradedCode = (typeof DEGRADED_CODES)[number];
 
 /** Something that is worse than it should be. */

@@ -1,5 +1,6 @@
 /* Users as they cross the wire in `/v1`. Instants are ISO 8601, UTC. */
 
+/** `admin` may administer. */
 export type Role = 'user' | 'admin';
 
 /** A user, as a session shows it. */
@@ -10,7 +11,7 @@ export interface User {
   email: string;
   /** The name for display. */
   name: string;
-  /** `admin` may administer. */
+  /** The user's role. */
   role: Role;
   /** The workspace's name, for contract 001. */
   workspace: string;

@@ -216,7 +216,7 @@ function reasonOf(error: unknown): string {
 const isProblem = (reply: Reply, code: keyof typeof PROBLEMS): boolean =>
   !reply.ok && reply.problem.code === code;
 
-/** Returns the body of a success. @throws Refused or Failed with the server's sentence otherwise */
+/** Returns the body of a success. @throws CommandRefused or Failed with the server's sentence otherwise */
 function read<S extends z.ZodType>(reply: Reply, schema: S): z.infer<S> {
   if (!reply.ok) throw refusalOf(reply.status, reply.problem);
   const parsed = schema.safeParse(reply.body);

@@ -10,7 +10,7 @@ export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by number o
 
 /**
  * The user that an argument names.
- * @throws Refused when there is none
+ * @throws CommandRefused when there is none
  */
 export async function findUser(operator: Operator, reference: string): Promise<Account> {
   const user = await lookUp(operator, reference);

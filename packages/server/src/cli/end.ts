@@ -31,7 +31,7 @@ export async function previewed(
 
 /**
  * Ends sessions, prints the result, and then shows the progress of marking.
- * @throws Refused when everyone's are to end and the number was not confirmed
+ * @throws CommandRefused when everyone's are to end and the number was not confirmed
  */
 export async function endAndReport(
   line: CommandLine,

@@ -38,17 +38,17 @@ export interface Operator {
   }): Promise<{ users: Account[]; next: number | null }>;
   userById(id: number): Promise<Account | null>;
   userByEmail(email: string): Promise<Account | null>;
-  /** Null when the address is taken. @throws Refused when the password is too short */
+  /** Null when the address is taken. @throws CommandRefused when the password is too short */
   addUser(user: NewAccount): Promise<Account | null>;
-  /** @throws Refused when no administrator would be left, and that is not confirmed */
+  /** @throws CommandRefused when no administrator would be left, and that is not confirmed */
   changeUser(
     id: number,
     change: { role: Role } | { disabled: boolean },
     confirmsLast: boolean,
   ): Promise<Account | null>;
-  /** @throws Refused as above */
+  /** @throws CommandRefused as above */
   deleteUser(id: number, confirmsLast: boolean): Promise<boolean>;
-  /** False when there is no such user. @throws Refused when the password is too short */
+  /** False when there is no such user. @throws CommandRefused when the password is too short */
   setPassword(id: number, password: string): Promise<boolean>;
   sessions(filter: SessionFilter, limit: number): Promise<{ sessions: UserSession[]; next: string | null }>;
   /** Ends sessions; `everyone` only with the confirmed count. */
