@@ -271,6 +271,10 @@ describe('contract 004, cookie', () => {
         body: LOGIN,
         headers: { origin: 'https://evil.test' },
       });
+      const { json } = await call('GET', '/v1/admin/events?type=csrf_refused&limit=1', {
+        bearer: SERVICE_KEY,
+      });
+      expect(json.events[0]).toMatchObject({ user_id: null, details: { code: 'csrf_failed' } });
       expect(foreign.json).toEqual({
         detail: { error_code: 'CSRF_FAILED', message: 'The request does not come from a trusted origin' },
       });

@@ -182,26 +182,28 @@ describe('the administration', () => {
     const path = (more = ''): string => `/v1/admin/users/${ada.id}${more}`;
     const change = (body: object) => call('PATCH', path(), { bearer: admin.bearer, body });
 
-    test.each<[string, () => Promise<{ status: number }>, string | null]>([
+    test.each<[string, () => Promise<{ status: number }>, string | null, string[]?]>([
       ['disabling', () => change({ disabled: true }), 'user_disabled'],
-      ['enabling who is enabled', () => change({ disabled: false }), null],
+      ['enabling who is enabled', () => change({ disabled: false }), null, ['disabled']],
       ['a role', () => change({ role: 'admin' }), 'role_changed'],
-      ['the same role', () => change({ role: 'user' }), null],
+      ['the same role', () => change({ role: 'user' }), null, ['role']],
       ['a role and disabling at once', () => change({ role: 'admin', disabled: true }), 'user_disabled'],
-      ['a name', () => change({ name: 'Ada', workspace: 'lab' }), null],
+      ['a name', () => change({ name: 'Ada', workspace: 'lab' }), null, ['name', 'workspace']],
       [
         'a reset',
         () => call('POST', path('/password'), { bearer: admin.bearer, body: { password: NEW_PASSWORD } }),
         'password_reset',
       ],
-    ])('%s', async (_name, act, reason) => {
+    ])('%s', async (_name, act, reason, changed) => {
       await setUp();
       const { status } = await act();
       expect(status).toBe(200);
       const over = reason !== null;
       expect(await living()).toEqual([!over, !over, !over, true, true]);
       expect(await newest(`&user_id=${ada.id}`)).toMatchObject(
-        over ? { type: 'sessions_ended', reason, scope: 'user', actor: 'user:1' } : { type: 'user_changed' },
+        over
+          ? { type: 'sessions_ended', reason, scope: 'user', actor: 'user:1' }
+          : { type: 'user_changed', details: { fields: changed } },
       );
       if (reason === 'user_disabled') {
         await expect(opened(call, ada.id)).rejects.toThrow('404');
@@ -210,7 +212,10 @@ describe('the administration', () => {
         // Disabled twice is disabled; and enabled again, nobody comes back.
         for (const disabled of [true, false]) {
           await change({ disabled });
-          expect(await newest(`&user_id=${ada.id}`)).toMatchObject({ type: 'user_changed' });
+          expect(await newest(`&user_id=${ada.id}`)).toMatchObject({
+            type: 'user_changed',
+            details: { fields: ['disabled'] },
+          });
           expect(await living()).toEqual([false, false, false, true, true]);
         }
       }

@@ -43,6 +43,18 @@ describe('pages of my sessions', () => {
     expect(all).toHaveLength(201);
   });
 
+  test('my own session stands where its age puts it', async () => {
+    const { id } = await newUser(call);
+    const sids: string[] = [];
+    let bearer = '';
+    for (let i = 0; i < 3; i++) {
+      const session = await opened(call, id);
+      sids.unshift(session.sid);
+      if (i === 1) bearer = session.bearer;
+    }
+    expect((await page(bearer)).sessions.map(({ id: sid }) => sid)).toEqual(sids);
+  });
+
   test('small pages reach every session once, also while one ends that a page was to go on from', async () => {
     const { sid, bearer, others } = await withMany(7);
     const seen: string[] = [];
