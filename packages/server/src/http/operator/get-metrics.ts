@@ -23,7 +23,7 @@ export const getMetrics = serveRow(
     responses: {
       200: {
         description: 'Metrics.',
-        content: { 'text/plain': { schema: z.string(), example: 'curfew_logouts_total 42\n' } },
+        content: { 'text/plain': { schema: z.string(), example: 'curfew_nodes 3\n' } },
       },
       ...problems('forbidden'),
     },
