@@ -98,7 +98,7 @@ const DATA = {
     as: 'redisUrl',
     form: redisUrl.optional(),
     about:
-      'Redis or Valkey for the cached keys of contract 001. Only ever a copy: losing it cannot un-revoke anything.',
+      'Redis or Valkey: the doorbell between nodes, and the cached keys of contract 001. It is only a copy: its loss cannot revive a session.',
   },
   CURFEW_DATA: {
     form: text.default('./curfew-data'),
