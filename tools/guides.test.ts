@@ -137,7 +137,7 @@ test('every link to a file or heading of the repository leads to one', () => {
   expect(broken).toEqual([]);
 });
 
-test('every log line and message that the operator looks for is one that the code writes', () => {
+test('every log line, message and metric that the operator looks for is one that the code writes', () => {
   const sources = ['packages/server/src', 'packages/protocol/src'].flatMap((directory) =>
     readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
@@ -153,6 +153,10 @@ test('every log line and message that the operator looks for is one that the cod
     .flatMap((table) => table.split('\n').map((row) => row.split('|')[1] ?? ''))
     .flatMap((cell) => [...cell.matchAll(/`([^`]+ [^`]+)`/g)].map(([, message]) => message as string));
   expect(quoted.length).toBeGreaterThan(12);
-  const pieces = quoted.flatMap((message) => message.split(/…|, \d+,/).map((piece) => piece.trim()));
+  const metrics = [...guide.matchAll(/^\| `(curfew_\w+)` \|/gm)].map(([, metric]) => metric as string);
+  expect(metrics.length).toBeGreaterThan(12);
+  const pieces = [...metrics, ...quoted].flatMap((message) =>
+    message.split(/…|, \d+,/).map((piece) => piece.trim()),
+  );
   expect(pieces.filter((piece) => !sources.some((source) => source.includes(piece)))).toEqual([]);
 });
