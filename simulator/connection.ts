@@ -1,11 +1,11 @@
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import {
   decodeNodeMessage,
   decodeVerifierMessage,
   encodeNodeMessage,
   type NodeMessage,
   type VerifierMessage,
-} from '@curfew/protocol/feed';
+} from '@curfew/protocol/feed-messages';
 import type { Subscription } from '@curfew/protocol/publisher';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';

@@ -10,7 +10,7 @@ import {
   mergeCuts,
   userKey,
 } from '@curfew/protocol/cuts';
-import type { Ending, KeyedCut } from '@curfew/protocol/endings';
+import type { Ending, KeyedCut } from '@curfew/protocol/ending';
 import { advance, lowest, readCursor, writeCursor } from '@curfew/protocol/log-cursor';
 import type { Done, NodeDatabase, Provenance } from '@curfew/protocol/node';
 import { watch } from '@curfew/protocol/replica';

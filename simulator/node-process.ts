@@ -1,7 +1,7 @@
 import { Memory } from '@curfew/protocol/memory';
 import { type Done, Node, type NodeWorld, type Propagation, type Ring } from '@curfew/protocol/node';
-import { FEED_VERSION, partMessage, type VerifierMessage } from '@curfew/protocol/feed';
-import type { Ending } from '@curfew/protocol/endings';
+import { FEED_VERSION, partMessage, type VerifierMessage } from '@curfew/protocol/feed-messages';
+import type { Ending } from '@curfew/protocol/ending';
 import type { Part, Verdict, Watched } from '@curfew/protocol/replica';
 import type { Connection } from './connection.ts';
 import { readToken } from './credentials.ts';

@@ -1,5 +1,5 @@
 import type { SessionFacts } from '@curfew/protocol/cuts';
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import type { Propagation } from '@curfew/protocol/node';
 import { type Verdict, watch, type Watched } from '@curfew/protocol/replica';
 import { LATEST_TIMER_MS, Process } from './process.ts';

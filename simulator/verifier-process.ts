@@ -1,5 +1,5 @@
-import type { Ending } from '@curfew/protocol/endings';
-import type { NodeMessage } from '@curfew/protocol/feed';
+import type { Ending } from '@curfew/protocol/ending';
+import type { NodeMessage } from '@curfew/protocol/feed-messages';
 import { Memory } from '@curfew/protocol/memory';
 import { type Verdict, type Watched, watch } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';

@@ -264,9 +264,19 @@ describe('names', () => {
     ]);
   });
 
+  test('finds a file with the name of another, also in the plural', () => {
+    expect(findNameFaults([protocol(), file('packages/server/src/store/as.ts')])).toEqual([
+      'packages/protocol/src/a.ts and packages/server/src/store/as.ts have one name',
+    ]);
+  });
+
   test.each<[string, SourceFile[]]>([
     ['a type that another file passes on', [file('web/src/b.ts', "export type { Ending } from 'x';")]],
     ['a name that a file has for itself', [file('web/src/b.ts', 'interface Ending {}')]],
+    [
+      'an endpoint like a file',
+      [file('packages/server/src/http/a.ts'), file('packages/server/src/cli/a.ts')],
+    ],
     ['a type of a test', [file('packages/server/test/b.ts', 'export interface Ending {}')]],
   ])('accepts %s', (_, files) => {
     expect(findNameFaults([protocol('export interface Ending {}'), ...files])).toEqual([]);

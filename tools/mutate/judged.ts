@@ -11,13 +11,13 @@ export interface Judgement {
 
 export const JUDGED: readonly Judgement[] = [
   {
-    path: 'packages/protocol/src/feed.ts',
+    path: 'packages/protocol/src/feed-messages.ts',
     was: "const isNumber = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value);",
     is: 'const isNumber = (value: unknown): boolean => Number.isFinite(value);',
     why: '`Number.isFinite` is false of everything that is no number.',
   },
   {
-    path: 'packages/protocol/src/feed.ts',
+    path: 'packages/protocol/src/feed-messages.ts',
     was: "if (typeof message !== 'object' || message === null || typeof (message as { t?: unknown }).t !== 'string')",
     is: "if (message === null || typeof (message as { t?: unknown }).t !== 'string')",
     why: 'A text, a number or a boolean has no `t` either.',

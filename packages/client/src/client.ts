@@ -1,8 +1,8 @@
 import type { Notice } from '@curfew/protocol/notices';
-import { addressOf, isBelow, isBrowser } from './authority.ts';
-import { createBearer } from './bearer.ts';
+import { addressOf, isBelow, isBrowser } from './addresses.ts';
+import { createBearer } from './bearer-carrier.ts';
 import { type Carrier, type Issued, sessionOf } from './carrier.ts';
-import { createCookie } from './cookie.ts';
+import { createCookie } from './cookie-carrier.ts';
 import type {
   Client,
   ClientOptions,
@@ -15,12 +15,12 @@ import type {
   LogoutAnswer,
 } from './interface.ts';
 import { openKept } from './kept.ts';
-import { createNotices } from './notices.ts';
+import { createNotices } from './notices-socket.ts';
 import { pause } from './pause.ts';
 import { contentOf, problemOf, ProblemError } from './problem.ts';
 import { noCookies, posted, WITH_COOKIES } from './request.ts';
 import { openTabs, type Word } from './tabs.ts';
-import { createUntold, logoutRequest, OVER, toldOf } from './untold.ts';
+import { createUntold, logoutRequest, OVER, toldOf } from './pending-logouts.ts';
 import { watchWaking } from './waking.ts';
 
 /** How long an answer about the session serves when the tab becomes visible again. */

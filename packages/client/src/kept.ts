@@ -1,4 +1,4 @@
-import { isBrowser } from './authority.ts';
+import { isBrowser } from './addresses.ts';
 
 /** Storage that outlives the page: localStorage, under names with a prefix. */
 export interface Kept {

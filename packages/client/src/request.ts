@@ -1,4 +1,4 @@
-import { isBrowser } from './authority.ts';
+import { isBrowser } from './addresses.ts';
 
 /** A POST with a JSON body. */
 export const posted = (body: unknown, more: RequestInit): RequestInit => ({

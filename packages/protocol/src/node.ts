@@ -1,6 +1,6 @@
 import { attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
-import type { Ending } from './endings.ts';
+import type { Ending } from './ending.ts';
 import { Freshness, marginMs } from './freshness.ts';
 import { type Subscription, Publisher, type Tally } from './publisher.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';

@@ -1,7 +1,7 @@
 import { attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
-import type { Ending } from './endings.ts';
-import type { NodeMessage } from './feed.ts';
+import type { Ending } from './ending.ts';
+import type { NodeMessage } from './feed-messages.ts';
 
 /** A verifier's connection, as its node sees it. */
 export interface Subscription {

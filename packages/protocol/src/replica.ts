@@ -1,6 +1,6 @@
 import { type Cut, isCut, keysOf, mergeCuts, type SessionFacts } from './cuts.ts';
 import { EndedIds, sessionKey, type SessionKey } from './ended-ids.ts';
-import type { Ending, KeyedCut } from './endings.ts';
+import type { Ending, KeyedCut } from './ending.ts';
 
 /** A session with its look-up keys, which are computed once and not at each check. */
 export interface Watched {

@@ -1,7 +1,7 @@
 import { attempt } from './attempt.ts';
-import type { Ending } from './endings.ts';
-import type { NodeMessage, VerifierMessage, Welcome } from './feed.ts';
-import { FEED_VERSION } from './feed.ts';
+import type { Ending } from './ending.ts';
+import type { NodeMessage, VerifierMessage, Welcome } from './feed-messages.ts';
+import { FEED_VERSION } from './feed-messages.ts';
 import type { Instant } from './clock.ts';
 import { Freshness } from './freshness.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';

@@ -8,7 +8,7 @@ import {
   type NodeMessage,
   partMessage,
   type VerifierMessage,
-} from '@curfew/protocol/feed';
+} from '@curfew/protocol/feed-messages';
 import { Replica } from '@curfew/protocol/replica';
 import { describe, expect, test } from 'vitest';
 import { session, sidOf } from './sessions.ts';

@@ -1,6 +1,6 @@
 /** A node whose database has gone back to an earlier state. */
 import { cutAll } from '@curfew/protocol/cuts';
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import { type Done, WentBack, type Propagation } from '@curfew/protocol/node';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { session, sidOf } from './sessions.ts';

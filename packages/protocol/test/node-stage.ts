@@ -1,5 +1,5 @@
 /** A node with a hand clock and a database that answers when it is told to. Each test file calls `openStage` before each test. */
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import { type Done, Node, type NodeDatabase, type Ring, type Provenance } from '@curfew/protocol/node';
 import { HandClock } from './hand-clock.ts';
 import { sidOf } from './sessions.ts';

@@ -1,5 +1,5 @@
 /** A node: when it is fresh, and what it waits for before it confirms a logout. */
-import type { NodeMessage } from '@curfew/protocol/feed';
+import type { NodeMessage } from '@curfew/protocol/feed-messages';
 import { type Propagation } from '@curfew/protocol/node';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { session, sidOf } from './sessions.ts';

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { NodeMessage } from '@curfew/protocol/feed';
+import type { NodeMessage } from '@curfew/protocol/feed-messages';
 import { Publisher, type Tally } from '@curfew/protocol/publisher';
 import { beforeEach, expect, test } from 'vitest';
 import { HandClock } from './hand-clock.ts';

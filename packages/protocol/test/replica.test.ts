@@ -1,5 +1,5 @@
 import { cutAll, cutOthers, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
-import type { KeyedCut } from '@curfew/protocol/endings';
+import type { KeyedCut } from '@curfew/protocol/ending';
 import { Replica } from '@curfew/protocol/replica';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

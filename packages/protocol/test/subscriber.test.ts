@@ -1,6 +1,6 @@
 import { cutAll, userKey } from '@curfew/protocol/cuts';
 import { sessionKey } from '@curfew/protocol/ended-ids';
-import { FEED_VERSION, type VerifierMessage, type Welcome } from '@curfew/protocol/feed';
+import { FEED_VERSION, type VerifierMessage, type Welcome } from '@curfew/protocol/feed-messages';
 import { Subscriber } from '@curfew/protocol/subscriber';
 import { beforeEach, expect, test } from 'vitest';
 import { HandClock } from './hand-clock.ts';

@@ -1,6 +1,6 @@
 /** The words of the protocol: other versions, clients in other languages and logs know them, so none may change unnoticed. */
 import { credentialKind } from '@curfew/protocol/reading/credential-kind';
-import { FEED_CLOSED, FEED_VERSION } from '@curfew/protocol/feed';
+import { FEED_CLOSED, FEED_VERSION } from '@curfew/protocol/feed-messages';
 import {
   END_REASONS,
   ENDED_BY,

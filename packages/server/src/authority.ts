@@ -14,7 +14,7 @@ import { OpenStreams } from './http/admin/open-streams.ts';
 import { RequestLog } from './http/request-log.ts';
 import { createUpgrades, webSocketPath } from './http/sockets/upgrades.ts';
 import type { System } from './system/system.ts';
-import { openWorld } from './world/open.ts';
+import { openWorld } from './world/open-world.ts';
 import type { World } from './world/world.ts';
 
 /* For `curfew prove`. */

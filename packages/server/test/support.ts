@@ -7,7 +7,7 @@ import type { Database } from '../src/store/database.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { createLog } from '../src/system/log.ts';
-import { createPasswordHasher, type PasswordHasher } from '../src/system/passwords.ts';
+import { createPasswordHasher, type PasswordHasher } from '../src/system/password-hashing.ts';
 import type { System } from '../src/system/system.ts';
 import { freshDatabase, hasPostgres } from './services/fresh-database.ts';
 import { freshData } from './services/embedded-data.ts';

@@ -1,5 +1,5 @@
 import { isCut } from '@curfew/protocol/cuts';
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import type { Watched } from '@curfew/protocol/replica';
 
 /** Why a watch on a session fired: it `ended`, or is `lost`, because an outage outlasted what the authority remembers. */

@@ -4,7 +4,7 @@ import {
   FEED_CLOSED,
   type NodeMessage,
   type VerifierMessage,
-} from '@curfew/protocol/feed';
+} from '@curfew/protocol/feed-messages';
 import { Subscriber } from '@curfew/protocol/subscriber';
 import { WebSocket } from 'ws';
 import type { Log } from './options.ts';

@@ -1,7 +1,7 @@
 import { problem, type ProblemCode } from '@curfew/protocol/errors';
 import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 import type { OnStale } from './options.ts';
-import { readPresented } from './presented.ts';
+import { readPresented } from './request-credential.ts';
 import type { Reason, VerifiedSession } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 

@@ -3,16 +3,16 @@ import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 import { Memory } from '@curfew/protocol/memory';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import { Activity, type Used } from './activity.ts';
-import { systemClock } from './clock.ts';
-import { DeadCredentials } from './dead.ts';
+import { systemClock } from './system-clock.ts';
+import { DeadCredentials } from './dead-credentials.ts';
 import { EndedWatches, type EndedWhy } from './ended-watch.ts';
 import { Feed } from './feed.ts';
 import { Flights } from './flights.ts';
 import { Introspection, type Said } from './introspection.ts';
-import { Keys } from './keys.ts';
+import { Keys } from './public-keys.ts';
 import { metricsText } from './metrics.ts';
 import { type OnStale, readOptions, type Settings, type VerifierOptions } from './options.ts';
-import { judgeToken, type Proven } from './token.ts';
+import { judgeToken, type Proven } from './judge-token.ts';
 import {
   type Accepted,
   factsOfSession,

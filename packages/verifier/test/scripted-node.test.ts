@@ -8,7 +8,7 @@ import {
   FEED_VERSION,
   type NodeMessage,
   type VerifierMessage,
-} from '@curfew/protocol/feed';
+} from '@curfew/protocol/feed-messages';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createVerifier, type Verifier } from '../src/index.ts';

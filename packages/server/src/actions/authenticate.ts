@@ -1,7 +1,7 @@
 import type { Remembered } from '../cluster/memory/session-memory.ts';
 import type { LiveSession } from '../domain/session.ts';
-import type { Credential } from '../domain/tokens.ts';
-import { findSession, findSessionOfToken } from '../store/sessions.ts';
+import type { Credential } from '../domain/credentials.ts';
+import { findSession, findSessionOfToken } from '../store/live-session.ts';
 import { audienceOf } from '../domain/audience.ts';
 import type { World } from '../world/world.ts';
 

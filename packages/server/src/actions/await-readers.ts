@@ -1,6 +1,6 @@
 import { audit } from '../cluster/follow/audit.ts';
 import { evictor } from '../cluster/follow/evictor.ts';
-import type { DurableReader } from '../cluster/follow/reader.ts';
+import type { DurableReader } from '../cluster/follow/log-reader.ts';
 import { atMost } from '../system/timers.ts';
 import type { World } from '../world/world.ts';
 

@@ -3,9 +3,9 @@ import { composed } from '../domain/email-address.ts';
 import { opaqueString } from '../domain/password.ts';
 import type { EndReason, LiveSession, Role } from '../domain/session.ts';
 import { append } from '../store/log/append.ts';
-import { type CutTarget, cut } from '../store/cut.ts';
+import { type CutTarget, cut } from '../store/revoke-scope.ts';
 import type { Revocation } from '../store/revocation.ts';
-import type { Act } from '../store/sessions.ts';
+import type { Act } from '../store/act.ts';
 import type { Queryable } from '../store/statement.ts';
 import {
   deleteUser,

@@ -1,6 +1,6 @@
 import { userActor } from '../domain/actor.ts';
 import type { LiveSession } from '../domain/session.ts';
-import { readAuthenticatedAt } from '../store/sessions.ts';
+import { readAuthenticatedAt } from '../store/live-session.ts';
 import { findPassword } from '../store/users.ts';
 import { Denied } from './denied.ts';
 import { provePassword } from './prove-password.ts';

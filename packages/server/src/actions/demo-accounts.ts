@@ -1,6 +1,6 @@
 import type { Queryable } from '../store/statement.ts';
 import { findCredentials, hasUsers, insertUser } from '../store/users.ts';
-import type { PasswordHasher } from '../system/passwords.ts';
+import type { PasswordHasher } from '../system/password-hashing.ts';
 import type { World } from '../world/world.ts';
 
 export const DEMO_PASSWORD = 'password123';

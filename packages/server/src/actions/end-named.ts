@@ -1,6 +1,6 @@
 import type { EndReason } from '../domain/session.ts';
-import { revokeSessions } from '../store/revoke.ts';
-import type { Act } from '../store/sessions.ts';
+import { revokeSessions } from '../store/revoke-sessions.ts';
+import type { Act } from '../store/act.ts';
 import { type Settled, settle, settlePartly, type Wait } from './settle.ts';
 import type { World } from '../world/world.ts';
 

@@ -1,5 +1,5 @@
 import { countLiveSessions } from '../store/live-count.ts';
-import { type CutTarget, cut } from '../store/cut.ts';
+import { type CutTarget, cut } from '../store/revoke-scope.ts';
 import { inLane } from '../store/statement.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';

@@ -1,5 +1,5 @@
 import { accessLifeSeconds, type Grant, type LiveSession } from '../domain/session.ts';
-import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/tokens.ts';
+import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/credentials.ts';
 import type { ClientSettings } from '../config.ts';
 import type { World } from '../world/world.ts';
 

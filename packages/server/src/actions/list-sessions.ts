@@ -8,7 +8,7 @@ import {
   pageOfSessions,
   type SessionFilter,
   type SessionSummary,
-} from '../store/sessions.ts';
+} from '../store/session-lists.ts';
 import type { World } from '../world/world.ts';
 
 /** The user's own sessions are counted up to this bound: each costs a look at four cuts. */

@@ -2,7 +2,7 @@ import { userActor } from '../domain/actor.ts';
 import { sourceOf } from '../domain/ip-address.ts';
 import { findCredentials } from '../store/users.ts';
 import { countAttempt, countFailedAttempt, type LoginAttempt, uncountAttempt } from '../store/limits.ts';
-import { Overloaded } from '../system/passwords.ts';
+import { Overloaded } from '../system/password-hashing.ts';
 import { forgive } from './forgive.ts';
 import { provePassword } from './prove-password.ts';
 import { type SessionTerms, type StartedSession, startSession } from './start-session.ts';

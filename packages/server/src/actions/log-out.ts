@@ -1,13 +1,14 @@
 import type { LogoutPreview } from '@curfew/protocol/wire/logout';
 import { userActor } from '../domain/actor.ts';
 import type { LiveSession } from '../domain/session.ts';
-import type { Credential } from '../domain/tokens.ts';
+import type { Credential } from '../domain/credentials.ts';
 import { authenticate } from './authenticate.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
-import { cut, type CutTarget } from '../store/cut.ts';
+import { cut, type CutTarget } from '../store/revoke-scope.ts';
 import { DatabaseError } from '../store/database.ts';
-import { type Act, findSession } from '../store/sessions.ts';
+import type { Act } from '../store/act.ts';
+import { findSession } from '../store/live-session.ts';
 import { previewEnding } from './preview-ending.ts';
 import { type Settled, answered, settle, settlePartly, type Wait } from './settle.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';

@@ -1,5 +1,5 @@
 import { plainName } from '../domain/plain-name.ts';
-import { nameDevice } from '../store/sessions.ts';
+import { nameDevice } from '../store/session-lists.ts';
 import type { World } from '../world/world.ts';
 
 /** Names the device of one of the user's live sessions. @returns the stored name; null when there is no such session */

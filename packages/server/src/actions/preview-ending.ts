@@ -1,6 +1,6 @@
 import type { LogoutPreview } from '@curfew/protocol/wire/logout';
 import { countLiveSessions } from '../store/live-count.ts';
-import { countSessions, pageOfSessions, type SessionFilter } from '../store/sessions.ts';
+import { countSessions, pageOfSessions, type SessionFilter } from '../store/session-lists.ts';
 import type { AdminTarget } from './end-sessions.ts';
 import { viewOf } from './list-sessions.ts';
 import type { World } from '../world/world.ts';

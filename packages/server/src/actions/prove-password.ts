@@ -1,5 +1,5 @@
 import { opaqueString, spellingsOf } from '../domain/password.ts';
-import { Overloaded } from '../system/passwords.ts';
+import { Overloaded } from '../system/password-hashing.ts';
 import { replacePasswordHash } from '../store/users.ts';
 import type { World } from '../world/world.ts';
 

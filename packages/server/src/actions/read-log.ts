@@ -1,6 +1,6 @@
 import { readActor } from '../domain/actor.ts';
-import { type RefusalType, refusedActor } from '../domain/refusal.ts';
-import type { LogEvent } from '../store/log/event.ts';
+import { type RefusalType, refusedActor } from '../domain/refusal-types.ts';
+import type { LogEvent } from '../store/log/log-event.ts';
 import { type EventFilter, type ReadFrom, readEvents } from '../store/log/page.ts';
 import { isOfOthers, readRefusals, type RefusalRow } from '../store/refusals.ts';
 import { atMost } from '../system/timers.ts';

@@ -10,8 +10,8 @@ import {
   NONCE_BYTES,
   parseOpaque,
   successorSecret,
-} from '../domain/tokens.ts';
-import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/refresh.ts';
+} from '../domain/credentials.ts';
+import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/rotate.ts';
 import { endNamed } from './end-named.ts';
 import { clientOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';

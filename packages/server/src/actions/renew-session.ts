@@ -1,7 +1,7 @@
 import type { LiveSession } from '../domain/session.ts';
 import type { Revocation } from '../store/revocation.ts';
-import { revokeSessions } from '../store/revoke.ts';
-import type { Act } from '../store/sessions.ts';
+import { revokeSessions } from '../store/revoke-sessions.ts';
+import type { Act } from '../store/act.ts';
 import type { Queryable } from '../store/statement.ts';
 import { openSession, type OpenedSession } from './start-session.ts';
 import type { World } from '../world/world.ts';

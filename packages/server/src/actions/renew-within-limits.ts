@@ -1,5 +1,5 @@
 import { sourceOf } from '../domain/ip-address.ts';
-import type { RefusalType } from '../domain/refusal.ts';
+import type { RefusalType } from '../domain/refusal-types.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { countAttempt, countFailedAttempt } from '../store/limits.ts';
 import { forgive } from './forgive.ts';

@@ -1,6 +1,7 @@
 import { plainName } from '../domain/plain-name.ts';
 import { type Grant, idleExpiry, type LiveSession } from '../domain/session.ts';
-import { type Act, insertNewSession } from '../store/sessions.ts';
+import type { Act } from '../store/act.ts';
+import { insertNewSession } from '../store/insert-session.ts';
 import type { Queryable } from '../store/statement.ts';
 import { clientOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';

@@ -1,7 +1,7 @@
 import type { SessionEnd } from '@curfew/protocol/notices';
-import { endOf } from '../domain/ended.ts';
-import { type Credential, lineageOf } from '../domain/tokens.ts';
-import { findReasonOfSecret, findSidOfSecret, readEnds } from '../store/ends.ts';
+import { endOf } from '../domain/session-end.ts';
+import { type Credential, lineageOf } from '../domain/credentials.ts';
+import { findReasonOfSecret, findSidOfSecret, readEnds } from '../store/ended-sessions.ts';
 import type { World } from '../world/world.ts';
 
 /**

@@ -12,7 +12,7 @@ import { previewEnding } from '../actions/preview-ending.ts';
 import { readLog, shown, type ShownEvent } from '../actions/read-log.ts';
 import { watchMarking } from '../cluster/follow/watch-marking.ts';
 import { actOf, type RequestContext } from '../world/world.ts';
-import { type OpenWorld, openWorld } from '../world/open.ts';
+import { type OpenWorld, openWorld } from '../world/open-world.ts';
 import type { Config } from '../config.ts';
 import { passwordFault } from '../domain/password.ts';
 import { accountView } from '../actions/account-view.ts';

@@ -12,7 +12,7 @@ const command: Command = {
   async run(line) {
     const config = readConfig(line.environment);
     const [{ openDatabase }, { migrate }, { findSpelledApart }, { operatorLog }] = await Promise.all([
-      import('../store/open.ts'),
+      import('../store/open-database.ts'),
       import('../store/migrate.ts'),
       import('../store/users.ts'),
       import('./operator-log.ts'),

@@ -23,7 +23,7 @@ const move: Command = {
     const { directory } = config.database;
     const goal = readConfig({ ...line.environment, DATABASE_URL: url });
     const [{ openDatabase }, { moveDatabase }, { operatorLog }, open] = await Promise.all([
-      import('../store/open.ts'),
+      import('../store/open-database.ts'),
       import('../store/move.ts'),
       import('./operator-log.ts'),
       opener(line, config),

@@ -1,5 +1,5 @@
 import type { Presented } from './presented.ts';
-import type { RefusalType } from './refusal.ts';
+import type { RefusalType } from './refusal-types.ts';
 
 /* Who may call an endpoint, as data: `actions/admit.ts` acts upon it, and the description is derived from it. */
 

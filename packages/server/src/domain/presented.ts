@@ -1,6 +1,6 @@
 import { bearerText } from '@curfew/protocol/reading/bearer';
 import { soleCookie } from '@curfew/protocol/reading/cookie';
-import { type Credential, parseBearer, parseOpaque } from './tokens.ts';
+import { type Credential, parseBearer, parseOpaque } from './credentials.ts';
 
 /** The credential of a request. */
 export type Presented =

@@ -57,7 +57,7 @@ export const flushSeconds = (idleSeconds: number): number => Math.min(FLUSH_AT_M
 /**
  * For how long after its idle end in the database a session may still turn out to have been used: a use that a node or verifier
  * holds is written after two rounds at the latest, and a round may take a second. Every node judges it alive until then. In SQL:
- * store/sessions.ts.
+ * store/live-session.ts.
  */
 export const idleSlackSeconds = (idleSeconds: number): number => 2 * flushSeconds(idleSeconds) + 2;
 

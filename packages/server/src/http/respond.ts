@@ -7,7 +7,7 @@ import { logoutView } from '../actions/logout-view.ts';
 import type { Settled } from '../actions/settle.ts';
 import type { LiveSession, UserFacts } from '../domain/session.ts';
 import { redact } from '../system/log.ts';
-import { Overloaded } from '../system/passwords.ts';
+import { Overloaded } from '../system/password-hashing.ts';
 import { BodyTooLarge, type InputFault } from './contract/body.ts';
 import type { Call } from './environment.ts';
 

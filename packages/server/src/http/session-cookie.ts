@@ -7,7 +7,7 @@ import { wasReplaced } from '../actions/why-ended.ts';
 import type { World } from '../world/world.ts';
 import { type Presented, readCredential } from '../domain/presented.ts';
 import { factsOf, contextOf } from './callers.ts';
-import { clearCookies, clearElsewhere, setCookie } from './cookies.ts';
+import { clearCookies, clearElsewhere, setCookie } from './set-cookie.ts';
 import type { Call } from './environment.ts';
 
 /* The session cookie in answers: when it is set, and when it is deleted. */

@@ -1,4 +1,4 @@
-import { UNEXPIRED } from './sessions.ts';
+import { UNEXPIRED } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /*

@@ -1,6 +1,6 @@
-import { usersOf } from '../domain/ending.ts';
-import { type CutTarget, keysOfTarget } from './cut.ts';
-import type { EndingEvent } from './log/event.ts';
+import { usersOf } from '../domain/event-ending.ts';
+import { type CutTarget, keysOfTarget } from './revoke-scope.ts';
+import type { EndingEvent } from './log/log-event.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
 type MarkValues = [

@@ -1,5 +1,5 @@
 import { composed } from '../domain/email-address.ts';
-import { OTHERS, REFUSALS, type RefusalType, refusedActor } from '../domain/refusal.ts';
+import { OTHERS, REFUSALS, type RefusalType, refusedActor } from '../domain/refusal-types.ts';
 import type { EventFilter, ReadFrom } from './log/page.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 

@@ -1,8 +1,8 @@
 import type { EndReason } from '../domain/session.ts';
-import type { EndingEvent, EndScope } from './log/event.ts';
-import type { Act } from './sessions.ts';
+import type { EndingEvent, EndScope } from './log/log-event.ts';
+import type { Act } from './act.ts';
 
-/* The common part of revocations, of named sessions (revoke.ts) and of a scope (cut.ts): act, event and result. */
+/* The common part of revocations, of named sessions (revoke-sessions.ts) and of a scope (revoke-scope.ts): act, event and result. */
 
 /** The result of a revocation: its event for the readers in this process, and the sessions ended. */
 export interface Revocation {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
-import { createSharedClock } from './clock.ts';
-import type { PasswordHasher } from './passwords.ts';
+import { createSharedClock } from './shared-clock.ts';
+import type { PasswordHasher } from './password-hashing.ts';
 import { NO_PLACES, type Places } from './places.ts';
 import type { System } from './system.ts';
 import { realTimers } from './timers.ts';

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { PasswordHasher } from './passwords.ts';
+import type { PasswordHasher } from './password-hashing.ts';
 import type { Places } from './places.ts';
 import type { Timers } from './timers.ts';
 

@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { FEED_CLOSED } from '@curfew/protocol/feed';
+import { FEED_CLOSED } from '@curfew/protocol/feed-messages';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { curlLines } from '../../src/cli/serve.ts';

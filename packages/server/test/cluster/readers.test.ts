@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Findings } from '../../src/cli/doctor/findings.ts';
 import { checkReaders } from '../../src/cli/doctor/database.ts';
-import type { DurableReader, LiveReader } from '../../src/cluster/follow/reader.ts';
+import type { DurableReader, LiveReader } from '../../src/cluster/follow/log-reader.ts';
 import { durableOf, READERS } from '../../src/cluster/follow/readers.ts';
 import { Readers } from '../../src/cluster/follow/registry.ts';
 import { createSystemState } from '../../src/cluster/state/system-state.ts';

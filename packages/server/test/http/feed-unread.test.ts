@@ -1,7 +1,7 @@
 /** A verifier whose connection stands and that does not read: what it leaves unread may not fill the node's memory. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { FEED_VERSION } from '@curfew/protocol/feed';
+import { FEED_VERSION } from '@curfew/protocol/feed-messages';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from '../races/node.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FEED_CLOSED } from '@curfew/protocol/feed';
+import { FEED_CLOSED } from '@curfew/protocol/feed-messages';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { openHandClock, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '@curfew/protocol/clock';
-import { decodeNodeMessage, type NodeMessage } from '@curfew/protocol/feed';
+import { decodeNodeMessage, type NodeMessage } from '@curfew/protocol/feed-messages';
 import { watch, type Watched } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
 import { onTestFinished } from 'vitest';

@@ -1,6 +1,6 @@
 /** What a login costs, and what stands in the queue. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPasswordHasher, Overloaded, type PasswordHasher } from '../../src/system/passwords.ts';
+import { createPasswordHasher, Overloaded, type PasswordHasher } from '../../src/system/password-hashing.ts';
 import { type Caller, openAuthority, PASSWORD, routeBackend, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
 import { newUser, USER } from './logins.ts';

@@ -4,8 +4,8 @@ import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import type { NoticeBoard, Recipient } from '../../src/cluster/follow/notice-board.ts';
 import type { LiveSession } from '../../src/domain/session.ts';
 import { createMetrics, type Metrics } from '../../src/http/operator/metrics.ts';
-import { createNotices } from '../../src/http/sockets/notices.ts';
-import type { LogEvent } from '../../src/store/log/event.ts';
+import { createNotices } from '../../src/http/sockets/notice-sockets.ts';
+import type { LogEvent } from '../../src/store/log/log-event.ts';
 import { openPlace, type Place, until } from '../races/node.ts';
 import { routeBackend, SERVICE_KEY } from '../support.ts';
 import {

@@ -10,7 +10,7 @@ import {
   routeBackend,
   SERVICE_KEY,
 } from '../support.ts';
-import type { PasswordHasher } from '../../src/system/passwords.ts';
+import type { PasswordHasher } from '../../src/system/password-hashing.ts';
 import { described } from './described.ts';
 
 const WAYS = ['password', 'session/confirm'] as const;

@@ -1,5 +1,5 @@
 /** What the runs are played on: the nodes of one database, kept open from run to run, and the clock they share. */
-import { saveActivity } from '../../src/store/sessions.ts';
+import { saveActivity } from '../../src/store/session-upkeep.ts';
 import { type Checker, checkerOf, type Node, openPlace, type Place, until } from '../races/node.ts';
 import type { Backend } from '../support.ts';
 import type { Lifetimes } from './promised.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createSharedClock } from '../../src/system/clock.ts';
+import { createSharedClock } from '../../src/system/shared-clock.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { migrated, SERVICE_KEY } from '../support.ts';

@@ -1,8 +1,8 @@
 /** Starts, departures, refreshes and checks that are held up in the middle: what is believed afterwards is dated before it. */
 import { watch, type Watched } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findSession } from '../../src/store/sessions.ts';
-import { cut } from '../../src/store/cut.ts';
+import { findSession } from '../../src/store/live-session.ts';
+import { cut } from '../../src/store/revoke-scope.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { newUser, type OpenSession, opened } from '../http/logins.ts';
 import { SERVICE_KEY } from '../support.ts';

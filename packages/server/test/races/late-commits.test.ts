@@ -10,7 +10,7 @@ import { markerPass } from '../../src/cluster/follow/marker.ts';
 import type { Database } from '../../src/store/database.ts';
 import { readerPlace } from '../../src/store/log/cursors.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { cut, MARKED_AT_ONCE } from '../../src/store/cut.ts';
+import { cut, MARKED_AT_ONCE } from '../../src/store/revoke-scope.ts';
 import { rolling } from '../model/look.ts';
 import { endingsPass, writeAuditRows } from '../services/passes.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';

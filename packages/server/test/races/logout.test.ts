@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { saveActivity } from '../../src/store/sessions.ts';
+import { saveActivity } from '../../src/store/session-upkeep.ts';
 import { budget } from '../services/budget.ts';
 import { type Answer, backends, SERVICE_KEY } from '../support.ts';
 import { openPlace, type Place, repeat, until } from './node.ts';

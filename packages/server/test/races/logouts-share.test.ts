@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
 import { createEndOne, type EndOne, type PendingConfirmation } from '../../src/cluster/endings/end-one.ts';
 import type { Database } from '../../src/store/database.ts';
-import type { SessionToRevoke } from '../../src/store/revoke.ts';
+import type { SessionToRevoke } from '../../src/store/revoke-sessions.ts';
 import { opened } from '../http/logins.ts';
 import { backends } from '../support.ts';
 import { openPlace, type Place } from './node.ts';

@@ -11,7 +11,7 @@ import type { Database } from '../../src/store/database.ts';
 import { cursorNow, cursorSince } from '../../src/store/log/cursors.ts';
 import { readEndings, readOn } from '../../src/store/log/follow.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { cut } from '../../src/store/cut.ts';
+import { cut } from '../../src/store/revoke-scope.ts';
 import { everyStatement } from '../../src/store/statement.ts';
 import { endingsPass, writeAuditRows } from '../services/passes.ts';
 import { createDatabase, findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';

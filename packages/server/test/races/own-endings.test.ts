@@ -2,11 +2,11 @@
 import { watch } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDoorbell } from '../../src/cluster/nodes/doorbell.ts';
-import { joinNodes, type Nodes } from '../../src/cluster/nodes/nodes.ts';
+import { joinNodes, type Nodes } from '../../src/cluster/nodes/joined-node.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import type { Revocation } from '../../src/store/revocation.ts';
-import { revokeEachSession } from '../../src/store/revoke.ts';
+import { revokeEachSession } from '../../src/store/revoke-sessions.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent, testAuthenticator } from '../support.ts';

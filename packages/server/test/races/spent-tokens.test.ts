@@ -1,7 +1,7 @@
 /** Rows of spent refresh tokens: few, however long a session lives, and each spent token still ends its session. */
 import { createHmac, hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hashSecret, lineageOf } from '../../src/domain/tokens.ts';
+import { hashSecret, lineageOf } from '../../src/domain/credentials.ts';
 import { type Answer, backends } from '../support.ts';
 import { type Node, openNode, openPlace, type Place } from './node.ts';
 

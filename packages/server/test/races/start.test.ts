@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
 import { ISSUER, migrated, silent } from '../support.ts';
-import { openKeyRing } from '../../src/keys/ring.ts';
+import { openKeyRing } from '../../src/keys/key-ring.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { oneStarterAtATime, unhurried } from '../../src/store/start-lock.ts';

@@ -1,7 +1,7 @@
 /** Whatever throws on the way of an ending: the reading goes on, everybody is answered, and nothing is let in that is over. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { coalesced } from '../../src/system/coalesced.ts';
-import { findSession } from '../../src/store/sessions.ts';
+import { findSession } from '../../src/store/live-session.ts';
 import type { SessionEnd } from '@curfew/protocol/notices';
 import { newUser, type OpenSession, opened } from '../http/logins.ts';
 import { type Answer, backends } from '../support.ts';

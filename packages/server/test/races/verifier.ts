@@ -1,5 +1,5 @@
 /** A verifier of a node in the test's own process: the protocol's two ends with nothing between. */
-import { FEED_VERSION, type VerifierMessage } from '@curfew/protocol/feed';
+import { FEED_VERSION, type VerifierMessage } from '@curfew/protocol/feed-messages';
 import { watch } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
 import type { Node } from './node.ts';

@@ -1,8 +1,8 @@
 /** Passes of readers of the log, run by a test itself. */
 import { audit, writeAuditRows as deal } from '../../src/cluster/follow/audit.ts';
-import { pagesPass } from '../../src/cluster/follow/pages.ts';
+import { pagesPass } from '../../src/cluster/follow/pages-pass.ts';
 import type { Database } from '../../src/store/database.ts';
-import type { EndingEvent } from '../../src/store/log/event.ts';
+import type { EndingEvent } from '../../src/store/log/log-event.ts';
 
 /** One of what ends sessions and changes users. */
 export const endingsPass = (

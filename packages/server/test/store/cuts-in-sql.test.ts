@@ -11,8 +11,8 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { type CutTarget, cut, keysOfTarget } from '../../src/store/cut.ts';
-import type { Act } from '../../src/store/sessions.ts';
+import { type CutTarget, cut, keysOfTarget } from '../../src/store/revoke-scope.ts';
+import type { Act } from '../../src/store/act.ts';
 import type { Queryable } from '../../src/store/statement.ts';
 import { backends, openStore } from '../support.ts';
 

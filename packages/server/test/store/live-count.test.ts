@@ -4,7 +4,7 @@ import { markerPass } from '../../src/cluster/follow/marker.ts';
 import { countLiveByClient, countLiveSessions } from '../../src/store/live-count.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { type CutTarget, cut } from '../../src/store/cut.ts';
+import { type CutTarget, cut } from '../../src/store/revoke-scope.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { migrated, silent } from '../support.ts';
 

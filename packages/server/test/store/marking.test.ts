@@ -1,9 +1,9 @@
 /** Rows that a cut has ended say so afterwards: all of them, in batches, and no others. */
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { type CutTarget, cut } from '../../src/store/cut.ts';
+import { type CutTarget, cut } from '../../src/store/revoke-scope.ts';
 import { markEnded } from '../../src/store/marking.ts';
-import { markExpired } from '../../src/store/sessions.ts';
+import { markExpired } from '../../src/store/session-upkeep.ts';
 import { backends, openStore } from '../support.ts';
 
 const EACH = 130;

@@ -5,7 +5,7 @@ import type { Database } from '../../src/store/database.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { hasSearchIndex, patternsOf, searchUsersByIndex } from '../../src/store/user-search.ts';
 import { createLog } from '../../src/system/log.ts';
-import { createPasswordHasher } from '../../src/system/passwords.ts';
+import { createPasswordHasher } from '../../src/system/password-hashing.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';

@@ -1,17 +1,17 @@
 import { openDemoAccounts, sentenceOfOpen } from '../../actions/demo-accounts.ts';
 import type { Config } from '../../config.ts';
 import { isLoopbackHost } from '../../system/setting-forms.ts';
-import type { DurableReader } from '../../cluster/follow/reader.ts';
+import type { DurableReader } from '../../cluster/follow/log-reader.ts';
 import { durableOf, READERS } from '../../cluster/follow/readers.ts';
 import { readEmbeddedKey } from '../../keys/embedded-key.ts';
 import { unsealByAny, WrongKey } from '../../keys/seal.ts';
 import type { Database } from '../../store/database.ts';
-import { type KeyRow, readKeys } from '../../store/keys.ts';
+import { type KeyRow, readKeys } from '../../store/key-rows.ts';
 import { missingMigrations } from '../../store/migrate.ts';
-import { readClock } from '../../store/nodes.ts';
-import { MOST_COUNTED, readReadersBehind } from '../../store/standing.ts';
+import { readClock } from '../../store/node-registry.ts';
+import { MOST_COUNTED, readReadersBehind } from '../../store/backlog.ts';
 import { findSpelledApart } from '../../store/users.ts';
-import { createPasswordHasher } from '../../system/passwords.ts';
+import { createPasswordHasher } from '../../system/password-hashing.ts';
 import { counted } from '../terminal.ts';
 import type { Findings } from './findings.ts';
 

@@ -31,7 +31,7 @@ export async function checkDirectory(
   await findings.look('CURFEW_DATA', async () => {
     try {
       // Imported only now: the engine is large.
-      const { openDatabase } = await import('../../store/open.ts');
+      const { openDatabase } = await import('../../store/open-database.ts');
       const database = await openDatabase(config, log);
       try {
         findings.ok('CURFEW_DATA', `${directory} is free: no server has it open.`);

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config.ts';
 import type { Database } from '../../store/database.ts';
-import { readIdentity } from '../../store/nodes.ts';
+import { readIdentity } from '../../store/node-registry.ts';
 import { openPostgres } from '../../store/postgres.ts';
 import { checkDatabase } from './database.ts';
 import type { Findings } from './findings.ts';

@@ -1,7 +1,7 @@
 import type { Propagation } from '@curfew/protocol/node';
 import type { Revocation } from '../../store/revocation.ts';
 import type { Readers } from '../follow/registry.ts';
-import type { Nodes } from '../nodes/nodes.ts';
+import type { Nodes } from '../nodes/joined-node.ts';
 
 /**
  * Announces endings after their commit, never before: to this process's memory at once, to all other replicas, and to the readers

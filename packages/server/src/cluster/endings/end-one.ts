@@ -1,7 +1,7 @@
 import type { Propagation } from '@curfew/protocol/node';
 import type { Database } from '../../store/database.ts';
 import type { Revocation } from '../../store/revocation.ts';
-import { revokeEachSession, type SessionToRevoke } from '../../store/revoke.ts';
+import { revokeEachSession, type SessionToRevoke } from '../../store/revoke-sessions.ts';
 import type { Timers } from '../../system/timers.ts';
 
 /** A larger batch gains nothing, and a statement should stay short. */

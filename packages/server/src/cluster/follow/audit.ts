@@ -1,5 +1,5 @@
 import { type Queryable, statement } from '../../store/statement.ts';
-import type { DurableReader } from './reader.ts';
+import type { DurableReader } from './log-reader.ts';
 
 // The index makes nodes that write at once write each row once.
 const writeAudit = statement<[positions: number[]], never>(

@@ -1,8 +1,8 @@
-import type { EndingEvent } from '../../store/log/event.ts';
+import type { EndingEvent } from '../../store/log/log-event.ts';
 import { type Queryable, statement } from '../../store/statement.ts';
-import { usersOf } from '../../domain/ending.ts';
+import { usersOf } from '../../domain/event-ending.ts';
 import type { RedisCopies } from '../../cache/redis.ts';
-import type { DurableReader, DurableWork, ReaderParts } from './reader.ts';
+import type { DurableReader, DurableWork, ReaderParts } from './log-reader.ts';
 
 /** Keys in one command. */
 const BATCH = 500;

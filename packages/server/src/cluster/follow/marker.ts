@@ -1,11 +1,11 @@
 import { lowest, readCursor } from '@curfew/protocol/log-cursor';
 import type { Database } from '../../store/database.ts';
 import { moveReaderBelow, readerPlace } from '../../store/log/cursors.ts';
-import type { EndingEvent } from '../../store/log/event.ts';
+import type { EndingEvent } from '../../store/log/log-event.ts';
 import { readEndings } from '../../store/log/follow.ts';
 import { markEnded } from '../../store/marking.ts';
-import { PAGE } from './pages.ts';
-import type { DurableReader } from './reader.ts';
+import { PAGE } from './pages-pass.ts';
+import type { DurableReader } from './log-reader.ts';
 
 const BATCH = 500;
 

@@ -1,13 +1,13 @@
 import { type Cut, isCut } from '@curfew/protocol/cuts';
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import type { SessionEnd } from '@curfew/protocol/notices';
 import { type Watched, watch } from '@curfew/protocol/replica';
-import { endedByAct, endOf } from '../../domain/ended.ts';
-import { usersOf } from '../../domain/ending.ts';
+import { endedByAct, endOf } from '../../domain/session-end.ts';
+import { usersOf } from '../../domain/event-ending.ts';
 import { idleSlackSeconds, type LiveSession } from '../../domain/session.ts';
 import type { Database } from '../../store/database.ts';
-import { readEnds } from '../../store/ends.ts';
-import type { EndingEvent } from '../../store/log/event.ts';
+import { readEnds } from '../../store/ended-sessions.ts';
+import type { EndingEvent } from '../../store/log/log-event.ts';
 import { coalesced } from '../../system/coalesced.ts';
 import type { System } from '../../system/system.ts';
 import { later, Soon } from '../../system/timers.ts';

@@ -1,8 +1,8 @@
 import { audit } from './audit.ts';
 import { evictor } from './evictor.ts';
 import { marker } from './marker.ts';
-import { notices } from './notices.ts';
-import type { DurableReader, LogReader } from './reader.ts';
+import { notices } from './notices-reader.ts';
+import type { DurableReader, LogReader } from './log-reader.ts';
 
 /** Every reader of the log. */
 export const READERS: readonly LogReader[] = [audit, marker, evictor, notices];

@@ -1,9 +1,16 @@
-import type { Ending } from '@curfew/protocol/endings';
-import type { EndingEvent } from '../../store/log/event.ts';
+import type { Ending } from '@curfew/protocol/ending';
+import type { EndingEvent } from '../../store/log/log-event.ts';
 import type { System } from '../../system/system.ts';
-import { pagesPass } from './pages.ts';
+import { pagesPass } from './pages-pass.ts';
 import { type Passes, startPasses } from './passes.ts';
-import type { CommittedNews, DurableReader, DurableWork, Live, LogReader, ReaderParts } from './reader.ts';
+import type {
+  CommittedNews,
+  DurableReader,
+  DurableWork,
+  Live,
+  LogReader,
+  ReaderParts,
+} from './log-reader.ts';
 
 interface Running {
   readonly reader: DurableReader;

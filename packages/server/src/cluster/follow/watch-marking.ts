@@ -1,4 +1,4 @@
-import type { CutTarget } from '../../store/cut.ts';
+import type { CutTarget } from '../../store/revoke-scope.ts';
 import { countUnmarked } from '../../store/marking.ts';
 import { pause } from '../../system/timers.ts';
 import type { System } from '../../system/system.ts';

@@ -2,7 +2,7 @@ import { type Hint, type RingFault, RING_FAULTS, type Ring, RingTexts } from '@c
 import type { Authenticator } from '@curfew/protocol/sealed';
 import { Redis } from 'ioredis';
 import type { Database } from '../../store/database.ts';
-import { ringNodes } from '../../store/nodes.ts';
+import { ringNodes } from '../../store/node-registry.ts';
 import type { System } from '../../system/system.ts';
 import { coalesced } from '../../system/coalesced.ts';
 

@@ -1,14 +1,20 @@
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import type { Done, NodeDatabase } from '@curfew/protocol/node';
 import type { Database } from '../../store/database.ts';
 import { beginEpoch, settleEpoch } from '../../store/epoch.ts';
 import { cursorSince } from '../../store/log/cursors.ts';
-import type { EndingEvent } from '../../store/log/event.ts';
+import type { EndingEvent } from '../../store/log/log-event.ts';
 import { type News, readEndings } from '../../store/log/follow.ts';
-import { type Beaten, beatNode, readNodes, registerNode, removeSilentNode } from '../../store/nodes.ts';
+import {
+  type Beaten,
+  beatNode,
+  readNodes,
+  registerNode,
+  removeSilentNode,
+} from '../../store/node-registry.ts';
 import { inLane } from '../../store/statement.ts';
 import type { System } from '../../system/system.ts';
-import { clockSetter } from './clock.ts';
+import { clockSetter } from './align-clock.ts';
 
 /** The protocol's questions to the database, by Curfew's statements. */
 export function nodeDatabase(

@@ -1,15 +1,15 @@
 import { countInBackground } from './background-count.ts';
 import { coalesced } from '../../system/coalesced.ts';
-import { listNodes, readClock } from '../../store/nodes.ts';
+import { listNodes, readClock } from '../../store/node-registry.ts';
 import { countUnmarked } from '../../store/marking.ts';
-import type { CutTarget } from '../../store/cut.ts';
+import type { CutTarget } from '../../store/revoke-scope.ts';
 import { countLiveSessions } from '../../store/live-count.ts';
 import {
   MOST_COUNTED,
   readCutsBeingMarked,
   readReadersBehind,
   type ReaderBehind,
-} from '../../store/standing.ts';
+} from '../../store/backlog.ts';
 import { atMost } from '../../system/timers.ts';
 import type { PropagationHistory } from './propagation.ts';
 import { findDegraded } from './degraded.ts';
@@ -22,7 +22,7 @@ import type { NoticeBoard } from '../follow/notice-board.ts';
 import type { Readers } from '../follow/registry.ts';
 import type { SessionMemory } from '../memory/session-memory.ts';
 import type { Followers } from '../nodes/followers.ts';
-import type { Nodes } from '../nodes/nodes.ts';
+import type { Nodes } from '../nodes/joined-node.ts';
 
 /** A database that has not answered in this time is shown as not answering. */
 const DATABASE_MS = 2000;

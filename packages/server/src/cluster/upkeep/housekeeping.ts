@@ -2,7 +2,7 @@ import { sweepLimits } from '../../store/limits.ts';
 import { boundRefusals } from '../../store/refusals.ts';
 import { purgeOld, readersHolding } from '../../store/purge.ts';
 import type { Database } from '../../store/database.ts';
-import { markExpired, purgeSessions, saveActivity } from '../../store/sessions.ts';
+import { markExpired, purgeSessions, saveActivity } from '../../store/session-upkeep.ts';
 import type { System } from '../../system/system.ts';
 import type { SessionMemory } from '../memory/session-memory.ts';
 

@@ -1,5 +1,5 @@
 import { sourceOf } from '../../domain/ip-address.ts';
-import { OTHERS, type RefusalType } from '../../domain/refusal.ts';
+import { OTHERS, type RefusalType } from '../../domain/refusal-types.ts';
 import type { Database } from '../../store/database.ts';
 import { type Refusal, writeRefusals } from '../../store/refusals.ts';
 import type { System } from '../../system/system.ts';

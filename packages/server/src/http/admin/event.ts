@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
-import { REFUSALS } from '../../domain/refusal.ts';
+import { REFUSALS } from '../../domain/refusal-types.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import * as shape from '../contract/shapes.ts';
 

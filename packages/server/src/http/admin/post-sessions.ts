@@ -1,5 +1,5 @@
 import { unknownClient } from '../v1/faults.ts';
-import { csrfToken } from '../../domain/tokens.ts';
+import { csrfToken } from '../../domain/credentials.ts';
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { startForService } from '../../actions/start-for-service.ts';

@@ -5,7 +5,7 @@ import { authenticateRemembered } from '../../actions/authenticate.ts';
 import type { Remembered } from '../../cluster/memory/session-memory.ts';
 import type { Config } from '../../config.ts';
 import { serviceKey } from '../../domain/caller-rule.ts';
-import { parseBearer, parseOpaque } from '../../domain/tokens.ts';
+import { parseBearer, parseOpaque } from '../../domain/credentials.ts';
 import { form, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { NOBODY } from '../../domain/caller-rule.ts';
-import { readNodes } from '../../store/nodes.ts';
+import { readNodes } from '../../store/node-registry.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { html } from 'hono/html';
 import { passesCsrf, refuseSession, type SessionCaller } from '../../actions/admit.ts';
 import { logOut } from '../../actions/log-out.ts';
-import { csrfToken } from '../../domain/tokens.ts';
+import { csrfToken } from '../../domain/credentials.ts';
 import { readForm } from '../contract/body.ts';
 import { cookieCaller } from '../admit-call.ts';
 import { factsOf, contextOf } from '../callers.ts';

@@ -8,7 +8,7 @@ import {
   type NodeMessage,
   partMessage,
   type VerifierMessage,
-} from '@curfew/protocol/feed';
+} from '@curfew/protocol/feed-messages';
 import type { Subscription } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../../world/world.ts';

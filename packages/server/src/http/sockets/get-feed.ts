@@ -11,7 +11,7 @@ export const getFeed = serveRow(
     tags: ['WebSockets'],
     summary: 'What has ended, and from now on everything that ends',
     description:
-      'For back ends with a service key that check credentials from their own memory. `@curfew/verifier` speaks it; its messages are in `packages/protocol/src/feed.ts`. Whoever follows it is waited for by every logout, until it has acknowledged or its lease is over.',
+      'For back ends with a service key that check credentials from their own memory. `@curfew/verifier` speaks it; its messages are in `packages/protocol/src/feed-messages.ts`. Whoever follows it is waited for by every logout, until it has acknowledged or its lease is over.',
     caller: serviceKey(null),
     responses: webSocket('The feed, as a WebSocket: say `hello` first.', 'not_authenticated'),
   },

@@ -6,7 +6,7 @@ import { createAddressReader } from '../address.ts';
 import { readCredential } from '../../domain/presented.ts';
 import { createFeeds } from './feed.ts';
 import type { Metrics } from '../operator/metrics.ts';
-import { createNotices } from './notices.ts';
+import { createNotices } from './notice-sockets.ts';
 import { onUpgradeAnswered } from './upgrade-answers.ts';
 import { readTarget } from '../node-http/target.ts';
 

@@ -1,5 +1,5 @@
 import { whyEnded } from '../../actions/why-ended.ts';
-import type { Credential } from '../../domain/tokens.ts';
+import type { Credential } from '../../domain/credentials.ts';
 import { inputFault } from '../contract/body.ts';
 import type { Call } from '../environment.ts';
 import { type Fault, refuse, refuseInput, RETRY_AFTER } from '../respond.ts';

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { SESSION_LOOKED_AT } from '../../domain/caller-rule.ts';
 import { shownIdleExpiry } from '../../domain/session.ts';
-import { csrfToken } from '../../domain/tokens.ts';
+import { csrfToken } from '../../domain/credentials.ts';
 import { presented } from '../callers.ts';
 import { json, problems, sayingWhy } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';

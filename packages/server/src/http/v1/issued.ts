@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { StartedSession } from '../../actions/start-session.ts';
-import { csrfToken } from '../../domain/tokens.ts';
+import { csrfToken } from '../../domain/credentials.ts';
 import * as shape from '../contract/shapes.ts';
 import { sessionBody, userBody } from '../respond.ts';
 

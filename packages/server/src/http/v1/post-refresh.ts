@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { refresh } from '../../actions/refresh.ts';
 import { NOBODY } from '../../domain/caller-rule.ts';
-import { parseOpaque } from '../../domain/tokens.ts';
+import { parseOpaque } from '../../domain/credentials.ts';
 import { body, json, problems, sayingWhy } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuseSayingWhy } from './faults.ts';

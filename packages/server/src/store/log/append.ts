@@ -1,5 +1,5 @@
 import { type Queryable, statement } from '../statement.ts';
-import type { LogEvent } from './event.ts';
+import type { LogEvent } from './log-event.ts';
 
 const appendEvent = statement<
   [

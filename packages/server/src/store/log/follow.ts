@@ -3,7 +3,7 @@ import type { Provenance } from '@curfew/protocol/node';
 import { movedOf } from '../epoch.ts';
 import { type Queryable, type Statement, statement } from '../statement.ts';
 import { edgesOf, shortCursor } from './cursors.ts';
-import { COLUMNS, type EndingEvent, type LogEvent } from './event.ts';
+import { COLUMNS, type EndingEvent, type LogEvent } from './log-event.ts';
 
 type NextValues = [
   next: string,

@@ -1,6 +1,6 @@
 import { readActor } from '../../domain/actor.ts';
 import { type Queryable, statement, statementWithFilters } from '../statement.ts';
-import { COLUMNS, type LogEvent } from './event.ts';
+import { COLUMNS, type LogEvent } from './log-event.ts';
 
 /*
  * Endings of an application or of everyone name no user. They count for the users whose sessions were open then, as far as these

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../../actions/fields.ts';
 import { logIn } from '../../../actions/log-in.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
-import { csrfToken } from '../../../domain/tokens.ts';
+import { csrfToken } from '../../../domain/credentials.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import * as shape from '../../contract/shapes.ts';

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { logOutByToken } from '../../../actions/log-out.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
-import { parseOpaque } from '../../../domain/tokens.ts';
+import { parseOpaque } from '../../../domain/credentials.ts';
 import { json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import type { Call } from '../../environment.ts';

@@ -1,4 +1,4 @@
-import type { LogEvent } from './log/event.ts';
+import type { LogEvent } from './log/log-event.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /* The status of the database's side of the authority, for display. Each look is bounded. */

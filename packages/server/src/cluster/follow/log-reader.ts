@@ -1,8 +1,8 @@
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import type { RedisCopies } from '../../cache/redis.ts';
 import type { Config } from '../../config.ts';
 import type { Database } from '../../store/database.ts';
-import type { EndingEvent, LogEvent } from '../../store/log/event.ts';
+import type { EndingEvent, LogEvent } from '../../store/log/log-event.ts';
 import type { Queryable } from '../../store/statement.ts';
 import type { System } from '../../system/system.ts';
 import type { NoticeBoard } from './notice-board.ts';

@@ -1,5 +1,5 @@
 import type { Database } from '../../store/database.ts';
-import { readClock } from '../../store/nodes.ts';
+import { readClock } from '../../store/node-registry.ts';
 import type { System } from '../../system/system.ts';
 
 /** Sets this process's clock by the database's, before anything is dated. */

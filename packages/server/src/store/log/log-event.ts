@@ -1,4 +1,4 @@
-import type { EndingFacts } from '../../domain/ending.ts';
+import type { EndingFacts } from '../../domain/event-ending.ts';
 import type { EndReason } from '../../domain/session.ts';
 
 /** The scope of an event: named sessions, one user except one session, or a cut's key. */

@@ -10,7 +10,7 @@ import {
   parseBearer,
   parseOpaque,
   successorSecret,
-} from '../../src/domain/tokens.ts';
+} from '../../src/domain/credentials.ts';
 
 const KINDS = ['session', 'cookie', 'refresh'] as const;
 

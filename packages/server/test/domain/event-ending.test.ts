@@ -2,7 +2,7 @@ import { type Cut, cutAll, cutOthers, isCut, keysOf, type SessionFacts } from '@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Replica, watch } from '@curfew/protocol/replica';
-import { type EndingFacts, endingOf } from '../../src/domain/ending.ts';
+import { type EndingFacts, endingOf } from '../../src/domain/event-ending.ts';
 
 const A = '01890f3c-7c1e-7a52-9d0e-3b1f5c2a7e90';
 const B = '01890f3c-7c1e-7a53-8d0e-4b1f5c2a7e91';

@@ -1,4 +1,4 @@
-import { isOffline } from './authority.ts';
+import { isOffline } from './addresses.ts';
 import { type Issued, sessionOf, type Tokens } from './carrier.ts';
 import { exclusively, isMarked, mark } from './exclusive.ts';
 import type { Kept } from './kept.ts';

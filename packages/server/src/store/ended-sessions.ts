@@ -1,6 +1,6 @@
-import type { EndFacts } from '../domain/ended.ts';
+import type { EndFacts } from '../domain/session-end.ts';
 import type { EndReason } from '../domain/session.ts';
-import type { TokenKind } from '../domain/tokens.ts';
+import type { TokenKind } from '../domain/credentials.ts';
 import { type Queryable, statement } from './statement.ts';
 
 interface EndRow {

@@ -7,7 +7,7 @@ import {
   EVERYONE_KEY,
   userKey,
 } from '@curfew/protocol/cuts';
-import type { Ending, KeyedCut } from '@curfew/protocol/endings';
+import type { Ending, KeyedCut } from '@curfew/protocol/ending';
 
 /** The columns of an event that say which sessions ended. */
 export interface EndingFacts {

@@ -1,7 +1,7 @@
 import type { Carrier, Tokens } from './carrier.ts';
 import type { Kept } from './kept.ts';
 import type { ProblemError } from './problem.ts';
-import { createRenewal, freshTokens, type Holder, type Renew, sendWithToken, tokensOf } from './tokens.ts';
+import { createRenewal, freshTokens, type Holder, type Renew, sendWithToken, tokensOf } from './renewal.ts';
 
 interface Bearer extends Carrier {
   /** Sends with the tokens of a logout that the server has not confirmed yet. */

@@ -5,7 +5,7 @@ import type { Kept } from './kept.ts';
 import { backoffMs } from './pause.ts';
 import { ProblemError, problemOf } from './problem.ts';
 import { CSRF, carrying, posted, WITH_COOKIES } from './request.ts';
-import type { Holder } from './tokens.ts';
+import type { Holder } from './renewal.ts';
 
 /** A logout that is done in this browser, and that the server may not know of. */
 interface Untold {

@@ -1,7 +1,7 @@
 import type { RefreshRecord } from '../domain/rotation.ts';
 import type { LiveSession } from '../domain/session.ts';
-import type { Lineage } from '../domain/tokens.ts';
-import { ALIVE, findSession, LIVE_COLUMNS, live, type SessionRow } from './sessions.ts';
+import type { Lineage } from '../domain/credentials.ts';
+import { ALIVE, findSession, LIVE_COLUMNS, live, type SessionRow } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
 
 type RotateValues = [

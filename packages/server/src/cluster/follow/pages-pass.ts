@@ -1,9 +1,9 @@
 import type { Database } from '../../store/database.ts';
 import { moveReader, readerPlace, takePlace } from '../../store/log/cursors.ts';
-import type { EndingEvent } from '../../store/log/event.ts';
+import type { EndingEvent } from '../../store/log/log-event.ts';
 import { type News, readPositions, readWanted } from '../../store/log/follow.ts';
 import type { Queryable } from '../../store/statement.ts';
-import type { DurableReader, PageWork } from './reader.ts';
+import type { DurableReader, PageWork } from './log-reader.ts';
 
 /** Events at a time, so that any backlog takes constant memory. */
 export const PAGE = 5000;

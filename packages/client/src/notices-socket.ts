@@ -1,5 +1,5 @@
 import type { Notice } from '@curfew/protocol/notices';
-import { isOffline } from './authority.ts';
+import { isOffline } from './addresses.ts';
 import type { Kept } from './kept.ts';
 import { backoffMs, pause } from './pause.ts';
 

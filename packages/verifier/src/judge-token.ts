@@ -6,7 +6,7 @@ import {
 } from '@curfew/protocol/access-token';
 import type { SessionFacts } from '@curfew/protocol/cuts';
 import { jwtVerify } from 'jose';
-import type { Keys } from './keys.ts';
+import type { Keys } from './public-keys.ts';
 import { type Refused, refused, userIdOf } from './verified.ts';
 
 /** The conditions that a token is judged by. */

@@ -1,7 +1,7 @@
 import type { SigningAlgorithm } from '@curfew/protocol/claims';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { publishedKeys, signingKey } from '../../src/domain/keys.ts';
+import { publishedKeys, signingKey } from '../../src/domain/signing-keys.ts';
 
 const at = (seconds: number): Date => new Date(1_800_000_000_000 + seconds * 1000);
 const key = (kid: string, seconds: number, alg: SigningAlgorithm = 'EdDSA') => ({

@@ -1,4 +1,4 @@
-import type { LiveReader } from './reader.ts';
+import type { LiveReader } from './log-reader.ts';
 
 /**
  * Notifies devices of endings. Without a cursor: the listeners are in one process's memory, and a device that connects asks for

@@ -3,7 +3,8 @@ import type { EndReason } from '../domain/session.ts';
 import { DatabaseError } from './database.ts';
 import { MOVED } from './epoch.ts';
 import { type ActValues, actValues, APPEND, APPENDED, eventOf, MARK, type Revocation } from './revocation.ts';
-import { type Act, UNEXPIRED } from './sessions.ts';
+import type { Act } from './act.ts';
+import { UNEXPIRED } from './live-session.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
 /** The most rows that the ending statement marks; beyond, the cut has ended them already. */

@@ -12,7 +12,7 @@ import { authenticate } from '../../actions/authenticate.ts';
 import { type EndedSession, howEnded } from '../../actions/why-ended.ts';
 import type { World } from '../../world/world.ts';
 import type { LiveSession } from '../../domain/session.ts';
-import { type Credential, parseBearer } from '../../domain/tokens.ts';
+import { type Credential, parseBearer } from '../../domain/credentials.ts';
 import { later } from '../../system/timers.ts';
 import { deletionsOfDead } from '../session-cookie.ts';
 import { readCredential } from '../../domain/presented.ts';

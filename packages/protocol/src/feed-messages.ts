@@ -6,7 +6,7 @@
  * closed by `snapshot` with the number that was the newest when the snapshot began. Endings and pieces may interleave. The
  * verifier acknowledges numbers, and asks for renewals.
  */
-import type { KeyedCut } from './endings.ts';
+import type { KeyedCut } from './ending.ts';
 import type { SessionKey } from './ended-ids.ts';
 import type { Part } from './replica.ts';
 

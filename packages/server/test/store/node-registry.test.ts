@@ -2,7 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { claimIncarnation } from '../../src/store/epoch.ts';
-import { beatNode, readNodes, registerNode, removeNode, removeSilentNode } from '../../src/store/nodes.ts';
+import {
+  beatNode,
+  readNodes,
+  registerNode,
+  removeNode,
+  removeSilentNode,
+} from '../../src/store/node-registry.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { migrated, silent } from '../support.ts';

@@ -3,13 +3,13 @@ import { canonicalKeyId, claimsNotYetVerified } from '@curfew/protocol/access-to
 import type { AccessTokenClaims, SigningAlgorithm } from '@curfew/protocol/claims';
 import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import { calculateJwkThumbprint, type CryptoKey, importJWK, importPKCS8, type JWK } from 'jose';
-import { publishedKeys, signingKey } from '../domain/keys.ts';
+import { publishedKeys, signingKey } from '../domain/signing-keys.ts';
 import type { Database } from '../store/database.ts';
-import { deleteKeys, insertKey, type KeyRow, lockSigningKeys, readKeys } from '../store/keys.ts';
-import { type Act } from '../store/sessions.ts';
+import { deleteKeys, insertKey, type KeyRow, lockSigningKeys, readKeys } from '../store/key-rows.ts';
+import type { Act } from '../store/act.ts';
 import { append } from '../store/log/append.ts';
 import type { System } from '../system/system.ts';
-import { signAccessToken, verifyAccessToken } from './access-token.ts';
+import { signAccessToken, verifyAccessToken } from './sign-access-token.ts';
 import { seal, unsealByAny, WrongKey } from './seal.ts';
 
 interface LoadedKey {

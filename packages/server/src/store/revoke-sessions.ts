@@ -9,7 +9,7 @@ import {
   MARK,
   type Revocation,
 } from './revocation.ts';
-import type { Act } from './sessions.ts';
+import type { Act } from './act.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
 interface RevokedRow {

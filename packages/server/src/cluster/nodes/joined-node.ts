@@ -1,12 +1,12 @@
-import type { Ending } from '@curfew/protocol/endings';
+import type { Ending } from '@curfew/protocol/ending';
 import { type Done, Node, type Propagation, WentBack } from '@curfew/protocol/node';
 import type { Verdict, Watched } from '@curfew/protocol/replica';
 import type { RingFault } from '@curfew/protocol/rings';
 import type { Logger } from 'pino';
-import { endingOf } from '../../domain/ending.ts';
+import { endingOf } from '../../domain/event-ending.ts';
 import { type Database, DatabaseError } from '../../store/database.ts';
-import type { EndingEvent } from '../../store/log/event.ts';
-import { removeNode } from '../../store/nodes.ts';
+import type { EndingEvent } from '../../store/log/log-event.ts';
+import { removeNode } from '../../store/node-registry.ts';
 import type { System } from '../../system/system.ts';
 import type { Judge } from '../memory/session-memory.ts';
 import type { Doorbell } from './doorbell.ts';

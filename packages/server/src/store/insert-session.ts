@@ -1,0 +1,125 @@
+import type { Grant, UserFacts } from '../domain/session.ts';
+import type { TokenKind } from '../domain/credentials.ts';
+import type { Act } from './act.ts';
+import { factsOf, type SessionRow } from './live-session.ts';
+import { type Queryable, statement } from './statement.ts';
+
+interface NewSession {
+  sid: string;
+  userId: number;
+  /** The hash that the password was verified with; null where a service key vouches for the user. */
+  credentialVersion: number | null;
+  clientId: string;
+  deviceId: string;
+  /** Null: the name that the user gave the device in an earlier session. */
+  deviceName: string | null;
+  contract: string;
+  grant: Grant;
+  idleSeconds: number;
+  idleExpiresAt: Date;
+  expiresAt: Date;
+  tokens: { hash: Buffer; kind: TokenKind; expiresAt: Date }[];
+}
+
+/*
+ * The user's row is locked (FOR SHARE) before the position is drawn. A concurrent password change, disabling or deletion either
+ * comes first, and this login finds no row, or comes second with a higher position, and its cut ends this session.
+ *
+ * A name is given to the open sessions of a device, so the session that ended last has the newest. It is looked for among the
+ * user's newest sessions only: a login must not get slower with their number.
+ */
+const insertSession = statement<
+  [
+    now: Date,
+    sid: string,
+    userId: number,
+    credentialVersion: number | null,
+    clientId: string,
+    deviceId: string,
+    deviceName: string | null,
+    userAgent: string,
+    ipAddress: string | null,
+    contract: string,
+    idleSeconds: number,
+    idleExpiresAt: Date,
+    expiresAt: Date,
+    hashes: Buffer[],
+    kinds: string[],
+    tokenExpiries: Date[],
+    actor: string,
+    requestId: string | null,
+    granted: Grant,
+  ],
+  Pick<
+    SessionRow,
+    'born' | 'device_name' | 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'
+  > & {
+    access_id: number | null;
+  }
+>(
+  'insert_session',
+  `with subject as (
+     select id, email, name, role, workspace, profile_version from users
+     where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
+     for share
+   ), session as (
+     insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
+       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at, granted)
+     select $2, id, $5, $6, coalesce($7::text, (
+         select recent.device_name from (
+           select * from user_sessions s where s.user_id = subject.id order by s.id desc limit 500
+         ) recent
+         where recent.device_id = $6 order by recent.is_active desc, recent.ended_at desc, recent.id desc limit 1
+       ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13, $19 from subject
+     returning id, user_id, born, device_name
+   ), token as (
+     insert into tokens (hash, session_id, kind, created_at, expires_at)
+     select t.hash, session.id, t.kind, $1, t.expires_at
+     from session, unnest($14::bytea[], $15::text[], $16::timestamptz[]) as t (hash, kind, expires_at)
+     returning id, kind
+   ), event as (
+     insert into events (position, at, type, user_id, session_ids, client_id, device_id, actor, contract, ip_address,
+       user_agent, request_id)
+     select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18 from session
+   )
+   select session.born, session.device_name, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
+     subject.profile_version, (select id from token where kind = 'access') as access_id
+   from session join subject on subject.id = session.user_id`,
+);
+
+/**
+ * Opens a session with its tokens and appends its event, in one statement. Returns the user as read under the lock: an earlier
+ * read may be older than a change whose event was processed already. Null when the user is gone or disabled, or the password has
+ * changed since it was verified.
+ */
+export async function insertNewSession(
+  on: Queryable,
+  session: NewSession,
+  act: Act,
+): Promise<{ born: number; deviceName: string; user: UserFacts; accessId: number | null } | null> {
+  const [row] = await insertSession.run(
+    on,
+    act.at,
+    session.sid,
+    session.userId,
+    session.credentialVersion,
+    session.clientId,
+    session.deviceId,
+    session.deviceName,
+    act.userAgent,
+    act.ipAddress,
+    session.contract,
+    session.idleSeconds,
+    session.idleExpiresAt,
+    session.expiresAt,
+    session.tokens.map((token) => token.hash),
+    session.tokens.map((token) => token.kind),
+    session.tokens.map((token) => token.expiresAt),
+    act.actor,
+    act.requestId,
+    session.grant,
+  );
+  return row
+    ? { born: row.born, deviceName: row.device_name, user: factsOf(row), accessId: row.access_id }
+    : null;
+}

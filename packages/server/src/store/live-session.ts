@@ -1,0 +1,130 @@
+import type { Grant, LiveSession, Role, UserFacts } from '../domain/session.ts';
+import type { TokenKind } from '../domain/credentials.ts';
+import { type Queryable, statement } from './statement.ts';
+
+/** A live session with its user, as the statements select it. */
+export interface SessionRow {
+  id: string;
+  user_id: number;
+  client_id: string;
+  device_id: string;
+  device_name: string;
+  contract: string;
+  granted: Grant;
+  born: number;
+  created_at: Date;
+  expires_at: Date;
+  idle_seconds: number;
+  idle_expires_at: Date;
+  email: string;
+  name: string;
+  role: Role;
+  workspace: string;
+  profile_version: number;
+}
+
+export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
+  grant_of(s.granted, s.contract) as granted, s.born, s.created_at,
+  s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
+/** As idleSlackSeconds of domain/session.ts: activity is written late. */
+export const idleEnd = (row: string): string =>
+  `${row}idle_expires_at + make_interval(secs => least(10, ${row}idle_seconds / 2.0) + 2)`;
+/** Neither lifetime has expired. `$1` is now. */
+export const UNEXPIRED: string = `s.expires_at > $1 and ${idleEnd('s.')} > $1`;
+/** Alive: open, neither lifetime expired, and its user neither disabled nor deleted. `$1` is now. */
+export const ALIVE: string = `${UNEXPIRED} and u.disabled_at is null and u.deleted_at is null`;
+
+/** The live session, or whether it is over for good: one that only looks idle may be in use elsewhere. */
+type Found<Row> = Row | { id: null; over: boolean };
+const isOver = (sid: string): string =>
+  `not exists (select 1 from open_sessions o where o.id = ${sid} and o.expires_at > $1)`;
+const alive = (which: string): string =>
+  `left join lateral (
+     select ${LIVE_COLUMNS} from open_sessions s join users u on u.id = s.user_id where ${which} and ${ALIVE}
+   ) live on true`;
+
+const sessionOfToken = statement<
+  [now: Date, hash: Buffer, kind: TokenKind],
+  Found<SessionRow> & { token_id: number; token_expires_at: Date }
+>(
+  'session_of_token',
+  `select t.id as token_id, t.expires_at as token_expires_at, live.*, case when live.id is null then
+     t.expires_at <= $1 or t.spent_at is not null or ${isOver('t.session_id')} end as over
+   from tokens t ${alive('s.id = t.session_id and t.expires_at > $1 and t.spent_at is null')}
+   where t.hash = $2 and t.kind = $3`,
+  'check',
+);
+
+const sessionOfId = statement<[now: Date, sid: string], Found<SessionRow>>(
+  'session_of_id',
+  `select live.*, case when live.id is null then ${isOver('named.id')} end as over
+   from user_sessions named ${alive('s.id = named.id')}
+   where named.id = $2`,
+  'check',
+);
+
+export function live(row: SessionRow): LiveSession {
+  return {
+    sid: row.id,
+    userId: row.user_id,
+    clientId: row.client_id,
+    deviceId: row.device_id,
+    deviceName: row.device_name,
+    contract: row.contract,
+    grant: row.granted,
+    born: row.born,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    idleSeconds: row.idle_seconds,
+    idleExpiresAt: row.idle_expires_at,
+    user: factsOf(row),
+  };
+}
+
+export function factsOf(
+  row: Pick<SessionRow, 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'>,
+): UserFacts {
+  return {
+    id: row.user_id,
+    email: row.email,
+    name: row.name,
+    role: row.role,
+    workspace: row.workspace,
+    profileVersion: row.profile_version,
+  };
+}
+
+/** The live session of an opaque token; `over` when the token or its session is over for good; else null. */
+export async function findSessionOfToken(
+  on: Queryable,
+  now: Date,
+  token: { hash: Buffer; kind: TokenKind; id?: number },
+): Promise<{ session: LiveSession; expiresAt: Date } | 'over' | null> {
+  const [row] = await sessionOfToken.run(on, now, token.hash, token.kind);
+  if (!row || (token.id !== undefined && token.id !== row.token_id)) return null;
+  if (row.id === null) return row.over ? 'over' : null;
+  return { session: live(row), expiresAt: row.token_expires_at };
+}
+
+/** The live session of that id; `over` when it is over for good; `unknown` when it has no row; else null. */
+export async function findSession(
+  on: Queryable,
+  now: Date,
+  sid: string,
+): Promise<LiveSession | 'over' | 'unknown' | null> {
+  const [row] = await sessionOfId.run(on, now, sid);
+  if (!row) return 'unknown';
+  if (row.id === null) return row.over ? 'over' : null;
+  return live(row);
+}
+
+const authenticatedAt = statement<[sid: string], { at: Date }>(
+  'authenticated_at',
+  `select coalesce(authenticated_at, created_at) as at from user_sessions where id = $1`,
+  'check',
+);
+
+/** When the session's user last gave the password in it. */
+export async function readAuthenticatedAt(on: Queryable, sid: string): Promise<Date | null> {
+  return (await authenticatedAt.run(on, sid))[0]?.at ?? null;
+}
