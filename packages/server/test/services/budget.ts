@@ -32,6 +32,8 @@ export const BUDGETS = {
   MUTATIONS: { files: ['simulator/simulator.test.ts'], short: 1, long: Number.POSITIVE_INFINITY },
   /** Ways to run the demonstration of three nodes: with Redis, and without. */
   DEMOS: { files: ['tools/demo-everywhere.test.ts'], short: 1, long: 2 },
+  /** Test files that the recipes of CONTRIBUTING.md name: so many are run on a copy in which the recipes were followed. */
+  RECIPE_TESTS: { files: ['tools/recipes.test.ts'], short: 0, long: Number.POSITIVE_INFINITY },
   /** Logouts of lists that meet each other, on PostgreSQL. */
   RACE_ROUNDS: { files: ['packages/server/test/races/logout.test.ts'], short: 4, long: 20 },
   /** Times that ten tabs need a new token at once. */
