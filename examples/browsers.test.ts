@@ -162,7 +162,7 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
       };
     }
 
-    test('a login, and logouts that every tab and device sees without being loaded again', async () => {
+    test('a login and each logout show in every tab and on every device without a reload', async () => {
       const page = await openPage();
       const connected = new Promise<void>((resolve) => {
         page.on('websocket', (socket) => socket.on('framereceived', () => resolve()));
@@ -205,7 +205,7 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
       expect(await device.status()).toBe(401);
     });
 
-    test.runIf(name === 'server-rendered')('works without JavaScript', async () => {
+    test.runIf(name === 'server-rendered')('the pages work without JavaScript', async () => {
       const context = await browser.newContext({ javaScriptEnabled: false });
       contexts.push(context);
       const page = await openPage(context);
@@ -225,7 +225,7 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
       expect(await device.status()).toBe(401);
     });
 
-    test('nothing has gone wrong on the way', () => {
+    test('no browser error occurred in the tests above', () => {
       expect(errors).toEqual([]);
     });
   });

@@ -43,14 +43,14 @@ async function stream(bearer: string): Promise<{ text: () => string; over: Promi
   return { text: () => text, over };
 }
 
-test('has fewer than 40 lines', () => {
+test('the example has fewer than 40 lines', () => {
   const lines = readFileSync(join(import.meta.dirname, FILE), 'utf8')
     .trimEnd()
     .split('\n');
   expect(lines.length).toBeLessThan(40);
 });
 
-test('both end with the logout, and those of another session go on', async () => {
+test('a logout closes both sockets of its session and none of another session', async () => {
   const [mine, other] = [await opened(stage.call, 2), await opened(stage.call, 2)];
   const [socket, otherSocket] = [await listen(mine.bearer), await listen(other.bearer)];
   const [events, otherEvents] = [await stream(mine.bearer), await stream(other.bearer)];
@@ -66,7 +66,7 @@ test('both end with the logout, and those of another session go on', async () =>
   await otherEvents.over;
 });
 
-test('nobody comes in without a session', async () => {
+test('a request without a session is refused', async () => {
   const { bearer } = await opened(stage.call, 2);
   await stage.call('POST', '/v1/logout', { bearer });
   for (const headers of [{}, headersOf(bearer)]) {
@@ -79,7 +79,7 @@ test('nobody comes in without a session', async () => {
   }
 });
 
-test('stops when it is told to', async () => {
+test('SIGTERM stops the program', async () => {
   const exit = once(example.child, 'exit');
   example.child.kill('SIGTERM');
   expect(await exit).toEqual([0, null]);

@@ -69,7 +69,7 @@ describe.each(FILES)('examples/%s', (file) => {
     return ((await answer.json()) as { access_token: string }).access_token;
   }
 
-  test('has fewer than 40 lines', () => {
+  test('the example has fewer than 40 lines', () => {
     const lines = readFileSync(join(import.meta.dirname, file), 'utf8')
       .trimEnd()
       .split('\n');
@@ -100,14 +100,14 @@ describe.each(FILES)('examples/%s', (file) => {
       expect([path, (await ask(path)).status]).toEqual([path, 200]);
   });
 
-  test('tells the authority the address of the client', async () => {
+  test('passes the client’s address to the authority', async () => {
     const token = await login();
     const answer = await ask('/v1/sessions', token);
     const { sessions } = (await answer.json()) as { sessions: { ip_address: string; current: boolean }[] };
     expect(sessions.find((session) => session.current)?.ip_address).toBe('127.0.0.1');
   });
 
-  test('keeps what is not the authority’s to itself', async () => {
+  test('the program’s own paths do not reach the authority', async () => {
     expect((await ask('/hello')).status).toBe(401);
     const unknown = await ask('/v1x');
     expect(unknown.status).toBe(404);
@@ -115,7 +115,7 @@ describe.each(FILES)('examples/%s', (file) => {
     expect(unknown.headers.get('x-request-id')).toBeNull();
   });
 
-  test('stops when it is told to', async () => {
+  test('SIGTERM stops the program', async () => {
     const exit = once(example.child, 'exit');
     example.child.kill('SIGTERM');
     expect(await exit).toEqual([0, null]);

@@ -27,14 +27,14 @@ describe.each(files)('examples/%s', (file) => {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     });
 
-  test('has fewer than 40 lines', () => {
+  test('the example has fewer than 40 lines', () => {
     const lines = readFileSync(join(import.meta.dirname, file), 'utf8')
       .trimEnd()
       .split('\n');
     expect(lines.length).toBeLessThan(40);
   });
 
-  test('lets a live session in, and nobody from the answer of its logout on', async () => {
+  test('a live session is admitted, and refused once its logout has answered', async () => {
     const { bearer } = await opened(stage.call, 2);
     const hello = await ask('/hello', bearer);
     expect([hello.status, await hello.json()]).toEqual([200, { hello: '2' }]);
@@ -49,7 +49,7 @@ describe.each(files)('examples/%s', (file) => {
     expect((await ask('/nothing', bearer)).status).toBe(file.includes('express') ? 401 : 404);
   });
 
-  test('stops when it is told to', async () => {
+  test('SIGTERM stops the program', async () => {
     const exit = once(example.child, 'exit');
     example.child.kill('SIGTERM');
     expect(await exit).toEqual([0, null]);

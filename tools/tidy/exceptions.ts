@@ -32,7 +32,7 @@ const LONG: Size[] = [
   { path: 'packages/server/test/crash/ledger.ts', name: 'createClient', lines: 119 },
   {
     path: 'packages/server/test/http/notices-bounds.test.ts',
-    name: "test('a session that runs out is news to the other pages of its user, on every node, and to nobody else', async () => {",
+    name: "test('an expired session is announced to its user’s other pages on every node, and to no other user', async () => {",
     lines: 79,
   },
   { path: 'packages/server/test/http/secrets.test.ts', name: 'wholeRun', lines: 215 },
@@ -40,7 +40,7 @@ const LONG: Size[] = [
   { path: 'packages/server/test/services/standby.ts', name: 'startStandby', lines: 83 },
   {
     path: 'packages/server/test/store/live-count.test.ts',
-    name: "test.runIf(hasPostgres())('after each cut, before and after its rows are marked', async () => {",
+    name: "test.runIf(hasPostgres())('the count is right before and after the rows of a cut are marked', async () => {",
     lines: 73,
   },
   { path: 'packages/verifier/src/verifier.ts', name: null, lines: 462 },

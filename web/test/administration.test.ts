@@ -48,7 +48,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
       })
     ).json.access_token;
 
-  test('what was refused stands in the history of an account and in the log, and can be asked for alone', async () => {
+  test('refusals are in the account’s history and in the log, with a filter for them', async () => {
     const email = 'grace@example.com';
     for (let i = 0; i < 3; i++) await site.call('POST', '/v1/login', { body: { email, password: 'wrong' } });
     await site.call('POST', '/v1/login', { body: { email: 'nobody@example.com', password: 'wrong' } });
@@ -71,7 +71,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     expect(await history.innerText()).toMatch(/[23] attempts, the last at/);
   });
 
-  test('a stolen account: found by a part of the name, everything ended, and its owner sees it', async () => {
+  test('a stolen account is found by part of the name and all its sessions are ended, as its owner sees', async () => {
     const owner = await visit(browser);
     await logIn(owner.page, site.origin, 'ada@example.com');
     await start(3);
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
       .waitFor();
   });
 
-  test('some sessions by their boxes; disabled, reset, given a role: and the sessions are gone', async () => {
+  test('sessions selected by checkbox end; disabling, resetting and a new role end the user’s sessions', async () => {
     await Promise.all([start(4), start(4), start(4)]);
     await open('/admin/users/4');
     await page.getByText('3 sessions', { exact: true }).first().waitFor();
@@ -148,7 +148,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await page.getByText('role changed').first().waitFor();
   });
 
-  test('more sessions than one would show at once: all of them can be reached, and it says that there are more', async () => {
+  test('more sessions than one page holds can all be reached, and the page says that there are more', async () => {
     const { json } = await site.call('POST', '/v1/admin/users', {
       bearer: SERVICE_KEY,
       body: { email: 'many@example.com', name: 'Many', password: NEW_PASSWORD },
@@ -187,14 +187,14 @@ describe.skipIf(!hasChromium())('the administration', () => {
     expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
   });
 
-  test('a name with markup and turned letters does no harm', async () => {
+  test('a name with markup and direction controls does no harm', async () => {
     await on('/admin/users/5');
     await page.getByRole('heading', { name: /img src/ }).waitFor();
     expect(await page.locator('main img').count()).toBe(0);
     expect(await page.locator('h1').textContent()).not.toContain('\u202e');
   });
 
-  test('the log shows what happens without reloading, waits while it is paused, and can be taken away', async () => {
+  test('the log is live, can be paused, and can be exported', async () => {
     await on('/admin/log');
     await page.locator('.badge', { hasText: 'Live' }).waitFor();
     const events = page.getByRole('list', { name: 'Events, newest first' }).getByRole('listitem');
@@ -239,7 +239,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     ]);
   });
 
-  test('the system page says in plain words what is wrong, and how fast logouts are', async () => {
+  test('the system page names problems in plain words, and the times of logouts', async () => {
     const bearer = await start(4);
     await site.call('POST', '/v1/logout', { bearer });
     await open('/admin/state');
@@ -255,7 +255,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await page.getByText('No verifier is connected to this node.').waitFor();
   });
 
-  test('others are refused plainly', async () => {
+  test('users without the role are refused plainly', async () => {
     const other = await visit(browser);
     await logIn(other.page, site.origin, undefined, '/admin/log');
     await other.page.getByRole('heading', { name: 'Administrators only' }).waitFor();
@@ -264,7 +264,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await other.context.close();
   });
 
-  test('an application, then everyone by the number, the administrator too', async () => {
+  test('an application is logged out, then everyone by the number, the administrator included', async () => {
     await Promise.all([start(3, { client_id: 'shop' }), start(4, { client_id: 'shop' })]);
     await on('/admin');
     await page.getByRole('link', { name: 'Applications' }).click();

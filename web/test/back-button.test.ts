@@ -87,7 +87,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
 
   const EVERY_PAGE = ['/admin', '/admin/applications', '/admin/state', '/admin/log', '/admin'];
 
-  test('by one’s own button: in the page that stayed, and when each is loaded again', async () => {
+  test('after the administrator’s own logout: in the restored page, and after a reload', async () => {
     await lookAround();
     await page
       .getByRole('navigation', { name: /^Logged in as/ })
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
     await admin.context.close();
   });
 
-  test('with everyone: in this tab, and in the one that stood on a user', async () => {
+  test('after a logout of everyone: in this tab, and in one on a user’s page', async () => {
     await lookAround();
     const second = await admin.context.newPage();
     await second.goto(`${site.origin}/admin/applications`);
@@ -130,7 +130,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
     await admin.context.close();
   });
 
-  test('from elsewhere, with a new password still to be read on the page', async () => {
+  test('after a logout from elsewhere, with a new password still on the page', async () => {
     await lookAround();
     await page.getByRole('button', { name: 'Reset the password' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Reset the password' }).click();
@@ -153,7 +153,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
     await admin.context.close();
   });
 
-  test('out of the browser’s memory: empty until it has looked, and if it cannot look', async () => {
+  test('from the browser’s memory: empty until it has reloaded, and if it cannot', async () => {
     await logIn(page, site.origin, ADMIN, '/admin/users/3');
     await page.locator('.session').first().waitFor();
     expect(await page.locator('body').textContent()).toMatch(PRIVATE);

@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
   const alive = async (token: string): Promise<boolean> =>
     (await site.call('GET', '/v1/session', { bearer: token })).status === 200;
 
-  test('near which city each is, in the language of the page where the database has it', {
+  test('each has its city, in the language of the page where the database has it', {
     tags: 'long',
   }, async () => {
     await nobody();
@@ -93,7 +93,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('all others, then everywhere: asked first, and told how it went', async () => {
+  test('all others, then all are ended: asked first, with the result shown', async () => {
     await nobody();
     const tokens = [await program(), await program('python-requests/2'), await program('okhttp/5')];
     const { page, context, complaints } = mine;
@@ -123,7 +123,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('a device is named, and the name goes again; everything is ended elsewhere, and the page empties and says so', async () => {
+  test('a device is named, and the name removed; after a logout elsewhere the page empties and says why', async () => {
     const { page, complaints } = mine;
     await open(page);
     const name = async (text: string): Promise<void> => {
@@ -180,7 +180,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(await rows.count()).toBe(210);
   });
 
-  test('the keyboard alone is enough', async () => {
+  test('every act works by keyboard', async () => {
     await nobody();
     await program();
     const { page, complaints } = mine;
@@ -236,7 +236,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('what is to be clicked after a logout does not move when the answer comes, and the back button shows nothing private', async () => {
+  test('links do not move when the answer to a logout comes, and the back button shows nothing private', async () => {
     const { page, complaints } = mine;
     await open(page);
     await page.goto(`${site.origin}/healthz`);
@@ -266,7 +266,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('a page that comes back out of the browser’s memory is empty until it has looked again', async () => {
+  test('a page restored from the browser’s memory is empty until it has reloaded', async () => {
     const { page, context, complaints } = mine;
     await open(page);
     const visible = (): Promise<boolean> => page.locator('.device').first().isVisible();
@@ -288,7 +288,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('without a network one is logged out here, and told so', async () => {
+  test('an offline logout ends the session here, and says so', async () => {
     const { page, context, complaints } = await visit(browser);
     await open(page);
     await context.setOffline(true);
@@ -299,7 +299,7 @@ describe.skipIf(!hasChromium())('my devices', () => {
     await context.close();
   });
 
-  test('names and user agents with markup, turned directions or 10,000 characters do no harm', async () => {
+  test('names and user agents with markup, direction controls or 10,000 characters do no harm', async () => {
     await nobody();
     const evil = '<img src=x onerror=alert(1)><script>alert(2)</script>';
     await program(`${evil}/1.0`, `${evil}\u202edeforP`.slice(0, 100));
@@ -341,7 +341,7 @@ describe.skipIf(!hasChromium())('when the login is old', () => {
     await site?.close();
   });
 
-  test('an administrator is asked before an act, which is then done', async () => {
+  test('an administrator confirms the password before an act, which is then done', async () => {
     const body = { email: 'ada@example.com', name: 'Ada', password: NEW_PASSWORD };
     const { json } = await site.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body });
     const { page } = mine;
@@ -355,7 +355,7 @@ describe.skipIf(!hasChromium())('when the login is old', () => {
     await page.getByRole('button', { name: 'Enable' }).waitFor();
   });
 
-  test('the password is asked for once more, for one other device too; a wrong one ends nothing', async () => {
+  test('the password is asked for once more, for another single device too; a wrong one ends nothing', async () => {
     const { page, complaints } = mine;
     const another = (): Promise<unknown> =>
       site.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });

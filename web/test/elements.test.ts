@@ -47,7 +47,7 @@ describe.skipIf(!hasChromium())('examples/elements', () => {
     await context.close();
   });
 
-  test('log in, see the devices, and are told of an ending, under the page’s own policy and in its colours', async () => {
+  test('log in, list the devices, and hear of an ending, under the page’s own policy and in its colours', async () => {
     const { page, context, complaints } = await visit(browser, { colorScheme: 'dark' });
     await page.goto(origin);
     await page.getByLabel('E-mail address').fill(USER);
@@ -91,7 +91,7 @@ describe.skipIf(!hasChromium())('examples/elements', () => {
     await context.close();
   });
 
-  test('speak the language of the page around them, and leave nothing behind', async () => {
+  test('use the language of the page around them, and leave nothing behind', async () => {
     const { page, context, complaints } = await visit(browser);
     await page.goto(origin);
     await page.getByRole('heading', { name: 'Log in' }).waitFor();

@@ -22,7 +22,7 @@ const USER_AGENTS = [
 const UNSEEN = /(?![\n\t])\p{Cc}|[\u200b\u202a-\u202e\u2066\u2067]/u;
 const EMAIL = '<img/src=x/onerror=alert(1)>gnp@evil.example';
 
-describe.skipIf(!hasChromium())('what strangers write, in the administration', () => {
+describe.skipIf(!hasChromium())('hostile texts in the administration', () => {
   let site: Site;
   let browser: Browser;
   let hostile: number;
@@ -86,7 +86,7 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     };
   }
 
-  test('the live tail, the log, its filters and the history of a user', async () => {
+  test('do no harm in the live log, its filters and the history of a user', async () => {
     const { page, isUnharmed } = await read(ADMIN, '/admin/log');
     await page.locator('.badge', { hasText: 'Live' }).waitFor();
     // The tail: each comes by itself.
@@ -120,7 +120,7 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     await isUnharmed();
   });
 
-  test('reasons, kinds and doers that this page does not know', async () => {
+  test('reasons, kinds and actors that the page does not know do no harm', async () => {
     const { page, isUnharmed } = await read(ADMIN, '/admin');
     await logInAs('curl/8.5.0', 'phone');
     // A newer server may say more than this page knows; here it says the worst.
@@ -149,7 +149,7 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     }
   });
 
-  test('the list of users, and the page of one: facts, sessions, what is asked, what is said', async () => {
+  test('do no harm in the list of users and on a user’s page, its questions and messages', async () => {
     await site.call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
       body: { scope: 'user', user_id: hostile },
@@ -184,7 +184,7 @@ describe.skipIf(!hasChromium())('what strangers write, in the administration', (
     await isUnharmed();
   });
 
-  test('an administrator who is called so, and a verifier', async () => {
+  test('do no harm as the names of an administrator and a verifier', async () => {
     const email = `admin${EMAIL}`;
     await account({ email, name: '', role: 'admin' });
     const verifier = new WebSocket(`${site.origin.replace(/^http/, 'ws')}/v1/feed`, {

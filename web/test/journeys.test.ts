@@ -9,7 +9,7 @@ const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100
 const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1';
 
-describe.skipIf(!hasChromium())('whose session is ended by somebody else', () => {
+describe.skipIf(!hasChromium())('a session that is ended by somebody else', () => {
   let site: Site;
   let browser: Browser;
   beforeAll(async () => {
@@ -72,7 +72,7 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
     };
   }
 
-  test('the stolen account: the administrator ends the thief’s session alone, then makes the password useless', async () => {
+  test('a stolen account: the administrator ends the thief’s session, then makes the password useless', async () => {
     const owner = await inTabs(1, 'lovelace@example.com');
     const thief = await inTabs(2, 'lovelace@example.com', FIREFOX);
     const admin = await visit(browser);
@@ -125,7 +125,7 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
     await Promise.all(all.map(({ context }) => context.close()));
   });
 
-  test('the lost phone: ended from the laptop, and every page of both knows it', async () => {
+  test('a lost phone: ended from the laptop, and every page of both shows it', async () => {
     const laptop = await inTabs(2, 'hopper@example.com');
     const phone = await inTabs(2, 'hopper@example.com', IPHONE);
     for (const tab of laptop.tabs) await tab.locator('.device', { hasText: 'Safari on iOSNew' }).waitFor();
@@ -161,8 +161,8 @@ describe.skipIf(!hasChromium())('whose session is ended by somebody else', () =>
   });
 });
 
-describe.skipIf(!hasChromium())('whose session runs out unused', () => {
-  test('the open page and the login page say so, and after how long', async () => {
+describe.skipIf(!hasChromium())('a session that expires unused', () => {
+  test('the open page and the login page say so, with the idle time', async () => {
     const [site, browser] = await Promise.all([openSite({ CURFEW_IDLE_SECONDS: '15' }), openBrowser()]);
     try {
       const { page, complaints } = await visit(browser);

@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
   const dialog = (name: string): Promise<void> => page.getByRole('dialog', { name }).waitFor();
   const noDialog = (): Promise<void> => page.getByRole('dialog').waitFor({ state: 'detached' });
 
-  test('in, and to a user by a part of the name', { tags: 'long' }, async () => {
+  test('log in, and reach a user by part of the name', { tags: 'long' }, async () => {
     await page.goto(`${site.origin}/login?next=/admin`);
     await page.keyboard.type(ADMIN);
     await page.keyboard.press('Tab');
@@ -71,7 +71,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await hear(page, 'This account is not logged in anywhere.');
   });
 
-  test('one session, the chosen ones, all: each said, and the focus is on what came of it', {
+  test('one session, selected ones, all: each is announced, and the focus is on the result', {
     tags: 'long',
   }, async () => {
     for (const name of ['phone', 'tablet', 'desk']) await start(name);
@@ -132,7 +132,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     expect(await focused(page)).toMatch(/^One session ended\./);
   });
 
-  test('disabled, enabled, another role, another password', async () => {
+  test('disable, enable, change the role, reset the password', async () => {
     await press(page, 'Disable');
     await dialog('Disable this account?');
     await press(page, 'Disable');
@@ -162,7 +162,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await keepsFocus(page);
   });
 
-  test('an application', async () => {
+  test('log out an application', async () => {
     await start('till', { client_id: 'shop' });
     await pressBack(page, 'Applications');
     await page.getByRole('heading', { name: 'Applications', level: 1 }).waitFor();
@@ -175,7 +175,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     expect(await focused(page)).toMatch(/sessions? ended\./);
   });
 
-  test('the log: paused and gone on with, filtered, taken away', async () => {
+  test('the log: pause and continue, filter, export', async () => {
     await pressBack(page, 'Log');
     await page.getByRole('heading', { name: 'Event log', level: 1 }).waitFor();
     await keepsFocus(page);
@@ -211,7 +211,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await keepsFocus(page);
   });
 
-  test('long lists: one goes on at the first of what has come', async () => {
+  test('long lists: the focus continues at the first new entry', async () => {
     for (let i = 0; i < 23; i++)
       await site.call('POST', '/v1/admin/users', {
         bearer: SERVICE_KEY,
@@ -231,7 +231,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await expect.poll(() => focused(page)).toBe(await page.locator('.row-link').nth(25).textContent());
   });
 
-  test('the system page', async () => {
+  test('read the system page', async () => {
     await press(page, 'Status');
     await page.getByRole('heading', { name: 'System status', level: 1 }).waitFor();
     await keepsFocus(page);
@@ -240,7 +240,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await tabTo(page, 'Log consumers');
   });
 
-  test('everyone, by the number', async () => {
+  test('log out everyone, by the number', async () => {
     await start('phone');
     await pressBack(page, 'Applications');
     await press(page, 'Log everyone out…');
@@ -262,7 +262,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     expect(besidesTheQuestion(admin.complaints)).toEqual([]);
   });
 
-  test('my devices: after a dialog the focus is on what came of it, too', async () => {
+  test('my devices: after a dialog the focus is on the result, too', async () => {
     const own = await visit(browser);
     await listenAloud(own.context);
     await logIn(own.page, site.origin);

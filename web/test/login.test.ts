@@ -39,7 +39,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     await site?.close();
   });
 
-  test('leads where the visitor wanted to go, and says what went wrong without leaving', async () => {
+  test('goes where the visitor wanted to go, and shows errors without leaving', async () => {
     const { page, complaints } = mine;
     await page.goto(`${site.origin}/login?reason=administrator&next=/devices%3Ffrom%3Dmail`);
     await ready(page);
@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('works without a script: in, a look around, out', async () => {
+  test('works without a script: login, pages, logout', async () => {
     const { page, context, complaints } = withoutScript;
     await page.goto(`${site.origin}/login?next=/devices`);
     await page.getByLabel('Adres e-mail').fill(USER);
@@ -105,7 +105,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     },
   );
 
-  test('the server writes the form that the script would, element for element, in each language', {
+  test('the server renders the same form as the script, element for element, in each language', {
     tags: 'long',
   }, async () => {
     const { page } = mine;
@@ -141,7 +141,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     }
   });
 
-  test('what was typed before the script came is kept', async () => {
+  test('input from before the script started is kept', async () => {
     const { page, complaints } = mine;
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => {
@@ -162,7 +162,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('says so when the server cannot be reached', async () => {
+  test('says when the server cannot be reached', async () => {
     const { page, context, complaints } = mine;
     await page.goto(`${site.origin}/login`);
     await ready(page);
@@ -177,7 +177,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     expect(besidesTheLine(complaints)).toEqual([]);
   });
 
-  test('the language and the colours that were chosen stay', async () => {
+  test('keeps the chosen language and colours', async () => {
     const { page, complaints } = mine;
     await page.goto(`${site.origin}/login?next=/devices`);
     await page.getByRole('link', { name: 'Tiếng Việt' }).click();
@@ -195,7 +195,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
   });
 });
 
-test('scripts are light: people’s pages under 60 KB, the administration under 150 KB', () => {
+test('scripts are small: users’ pages under 60 KB, the administration under 150 KB', () => {
   const built = readBuilt();
   if (!built) throw new Error('the pages were not built');
   const weigh = (...names: string[]): number => {

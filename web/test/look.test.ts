@@ -94,7 +94,7 @@ describe.skipIf(!hasChromium())('the pages', () => {
     },
   );
 
-  test('movement stops for those who ask for it', async () => {
+  test('movement stops for users who ask for it', async () => {
     const { page, context, complaints } = await visit(browser, { reducedMotion: 'no-preference' });
     await logIn(page, site.origin);
     await page.locator('.device').first().waitFor();

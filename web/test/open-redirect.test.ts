@@ -87,7 +87,7 @@ describe.skipIf(!hasChromium())('no way to another origin', () => {
     await context.close();
   });
 
-  test('for whoever is logged in already, and after a logout', { tags: 'long' }, async () => {
+  test('for a logged-in user, and after a logout', { tags: 'long' }, async () => {
     const { page, context, complaints } = await visit(browser);
     const asked = watch(context);
     await page.goto(`${site.origin}/login`);

@@ -60,7 +60,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     };
   }
 
-  test('in the administration: said on the button, sent once, and the page goes on', async () => {
+  test('in the administration: the button says so, it is sent once, and the page stays usable', async () => {
     const { page, complaints } = admin;
     await Promise.all([start('phone'), start('tablet')]);
     await page.getByText('2 sessions', { exact: true }).first().waitFor();
@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('two clicks in one breath, before the button is drawn anew, are one', async () => {
+  test('two clicks before the button is redrawn are one', async () => {
     await start();
     const { page, complaints } = admin;
     const button = page.getByRole('button', { name: 'Log out phone' });
@@ -114,7 +114,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('a great many: over at once, and the marking of the rows is told to its end', async () => {
+  test('a logout of very many: over at once, with the progress of marking to its end', async () => {
     await start('phone', { count: 120 });
     const { page, complaints } = admin;
     await page.getByText('120 sessions', { exact: true }).first().waitFor();
@@ -143,7 +143,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     expect(besidesTheQuestion(complaints)).toEqual([]);
   });
 
-  test('my devices and the login: the same', async () => {
+  test('my devices and the login: the button says so, it is sent once', async () => {
     await nobody();
     const { page, context, complaints } = await visit(browser);
     await page.goto(`${site.origin}/login`);

@@ -5,7 +5,7 @@ import { hasChromium, openBrowser } from '../../packages/server/test/services/br
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { ADMIN, anew, logIn, openSite, type Site, visit, type Visitor } from './site.ts';
 
-describe.skipIf(!hasChromium())('the server is stopped and started under open pages', () => {
+describe.skipIf(!hasChromium())('a server restart under open pages', () => {
   let site: Site;
   let browser: Browser;
   let mine: Visitor;
@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     (await site.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: userId } })).json
       .access_token;
 
-  test('my devices: what ended meanwhile is gone, and whose session ended is told why', async () => {
+  test('my devices: sessions that ended meanwhile are gone, and an ended session is told why', async () => {
     const [stays, ends] = [mine, await visit(browser)];
     await logIn(stays.page, site.origin);
     await logIn(ends.page, site.origin);
@@ -66,7 +66,7 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     await ends.context.close();
   });
 
-  test('the administration: log, user and system go on, with what happened meanwhile', async () => {
+  test('the administration: log, user and system continue, with the events of the outage', async () => {
     await nobody();
     const admin = mine;
     const log = admin.page;
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     await Promise.all([user.close(), state.close()]);
   });
 
-  test('pages whose first questions found no server show themselves when it is back', async () => {
+  test('pages that found no server at first show themselves when it is back', async () => {
     const { page, complaints } = mine;
     await logIn(page, site.origin, ADMIN, '/healthz');
     for (const [path, fault, heading] of [
@@ -127,7 +127,7 @@ describe.skipIf(!hasChromium())('the server is stopped and started under open pa
     expect(besidesTheOutage({ complaints })).toEqual([]);
   });
 
-  test('what the log says while it cannot be followed is not missed, nor shown while it is paused', async () => {
+  test('events during a lost stream are not missed, nor shown while it is paused', async () => {
     const { page, complaints } = mine;
     await page.route('**/v1/admin/events', (route) => route.fulfill({ status: 503 }));
     await logIn(page, site.origin, ADMIN, '/admin/log');

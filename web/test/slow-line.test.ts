@@ -45,7 +45,7 @@ describe.skipIf(!hasChromium())('on a slow line', () => {
     await page.getByRole('button', { name: 'Log in' }).click();
   }
 
-  test('login and my devices become usable, and their scripts are light on the wire', async () => {
+  test('login and my devices become usable, and their scripts are small on the wire', async () => {
     const { page, context, complaints } = await visit(browser);
     const { scriptBytes } = await slow(page);
     await page.goto(`${site.origin}/login`, { waitUntil: 'commit' });
@@ -64,7 +64,7 @@ describe.skipIf(!hasChromium())('on a slow line', () => {
     await context.close();
   });
 
-  test('so does the administration', async () => {
+  test('the administration becomes usable, and its script is small on the wire', async () => {
     const { page, context, complaints } = await visit(browser);
     const { scriptBytes } = await slow(page);
     await page.goto(`${site.origin}/login?next=/admin`);
@@ -80,7 +80,7 @@ describe.skipIf(!hasChromium())('on a slow line', () => {
     await context.close();
   });
 
-  test('where the script never comes one logs in and out, and is told what is missing', async () => {
+  test('without the script login and logout work, and the page says what is missing', async () => {
     const { page, context, complaints } = await visit(browser);
     await slow(page);
     await page.route('**/pages/*.js', (route) => route.abort('timedout'));

@@ -14,7 +14,7 @@ const WELL = 'Everything works normally.';
 const REDIS_AWAY =
   'Redis does not answer. Logouts continue without it. Cached profiles are read from the database.';
 
-describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
+describe.skipIf(!hasChromium() || !present)('the system page', () => {
   let redis: RedisServer;
   let site: Site;
   let browser: Browser;
@@ -28,7 +28,7 @@ describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
     await redis?.stop();
   });
 
-  test('Redis goes and comes back', async () => {
+  test('shows Redis go away and come back', async () => {
     const { page, context, complaints } = await visit(browser);
     await listenAloud(context);
     await logIn(page, site.origin, ADMIN, '/admin/state');
@@ -48,7 +48,7 @@ describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
     await context.close();
   });
 
-  test('a verifier comes, says how old what it knows is, falls silent, and goes', async () => {
+  test('shows a verifier connect, its age, its silence, and its end', async () => {
     const { page, context, complaints } = await visit(browser);
     await listenAloud(context);
     await logIn(page, site.origin, ADMIN, '/admin/state');
@@ -72,7 +72,7 @@ describe.skipIf(!hasChromium() || !present)('the page of the system', () => {
     await context.close();
   });
 
-  test('logouts are in the chart and in the table beside it, without the page being loaded again', async () => {
+  test('shows logouts in the chart and in the table beside it, without a reload', async () => {
     const logOutOne = async (): Promise<void> => {
       const { bearer } = await opened(site.call, 2);
       expect((await site.call('POST', '/v1/logout', { bearer })).json.confirmed).toBe(true);

@@ -32,14 +32,14 @@ function leaves(value: object, path = ''): [string, Leaf][] {
 const braces = (text: string): string[] => [...new Set(text.match(/\{\w+\}/g))].sort();
 const english = new Map(leaves(en));
 
-test('there are those of the people who wrote the contracts', () => {
+test('there are the languages of the contracts’ authors', () => {
   expect(languages.map(({ tag }) => tag).sort()).toEqual(['en', 'pl', 'vi', 'zh-Hans']);
 });
 
 describe.each(languages.map((language): [string, Language] => [language.tag, language]))(
   '%s',
   (tag, language) => {
-    test('says everything, and nothing else', () => {
+    test('has every text, and no other', () => {
       const own = new Map(leaves(language));
       expect([...own.keys()]).toEqual([...english.keys()]);
       for (const [place, text] of own)
@@ -49,7 +49,7 @@ describe.each(languages.map((language): [string, Language] => [language.tag, lan
         }
     });
 
-    test('has the plural forms that its grammar has', () => {
+    test('has the plural forms of its grammar', () => {
       const forms = new Intl.PluralRules(tag).resolvedOptions().pluralCategories.toSorted();
       for (const [place, text] of leaves(language))
         if (typeof text !== 'string') expect(Object.keys(text).sort(), place).toEqual(forms);
@@ -78,7 +78,7 @@ describe.each(languages.map((language): [string, Language] => [language.tag, lan
   },
 );
 
-test('counts are said as the grammar wants them', () => {
+test('counts use the plural forms of the grammar', () => {
   const pl = languages.find(({ tag }) => tag === 'pl') as Language;
   const say = (count: number): string => sayCount('pl', pl.devices.endedCount, count);
   expect([1, 2, 5, 12, 22, 25, 1000].map(say)).toEqual([
@@ -93,7 +93,7 @@ test('counts are said as the grammar wants them', () => {
   expect(sayCount('en', en.devices.endedCount, 1234)).toBe('1,234 devices are logged out.');
 });
 
-test('times are said as the language says them', () => {
+test('times are in the language’s own words', () => {
   const now = new Date('2026-11-20T12:00:00Z');
   const at = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
   expect(relative('en', at(-190), now)).toBe('3 minutes ago');
@@ -119,8 +119,8 @@ test('an open page and the login page give the same reason for the same ending',
   expect(endedKey({ reason: 'constructor', by: 'unknown' })).toBe('unknown');
 });
 
-describe('what people have written', () => {
-  test('is shown without what turns, hides or breaks the line', () => {
+describe('a name from a user', () => {
+  test('is shown without characters that turn, hide or break the line', () => {
     expect(shown('My\u202e laptop\n\t\u0000 x\u2066')).toBe('My laptop x');
     expect(shown('  a\u2028b\u200bc  ')).toBe('a b c');
     // A family and a Persian word are joined by characters that cannot be seen, and need them.
@@ -131,7 +131,7 @@ describe('what people have written', () => {
     expect(shown('')).toBe('');
   });
 
-  test('cannot turn the sentence around it, nor fill other braces', () => {
+  test('cannot change the direction of the sentence around it, nor fill other braces', () => {
     expect(say('{device} is logged out.', { device: 'שלום' })).toBe('\u2068שלום\u2069 is logged out.');
     expect(say('{a} {b}', { a: '{b}', b: 'x' })).toBe('{b} x');
     expect(say('{a}', { a: '$&$1' })).toBe('$&$1');

@@ -60,7 +60,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
       async () => (await window.client.fetch('/api/pay', { method: 'POST', body: 'ten' })).status,
     );
 
-  test('unless told otherwise no token lies where a script can read it, and no cookie is set', async () => {
+  test('by default no token is stored where a script can read it, and no cookie is set', async () => {
     const page = await openTab(context, stage.origin, MEMORY);
     const sid = await logIn(page);
     expect(await readable(page)).not.toMatch(/eyJ|rt_/);
@@ -71,7 +71,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(await sessionIn(page)).toBe(null);
   });
 
-  test('told to, it keeps them for the next visit, and a logout leaves none', async () => {
+  test('with storage local tokens survive a reload, and a logout removes them', async () => {
     const page = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(page);
     expect(await readable(page)).toMatch(/rt_/);
@@ -86,30 +86,27 @@ describe.skipIf(!hasChromium())('with tokens', () => {
   test.each([
     ['in memory', MEMORY],
     ['in localStorage', LOCAL],
-  ])(
-    '%s, a token that is refused is renewed once and the request repeated, body and all',
-    async (_, options) => {
-      const page = await openTab(context, stage.origin, options);
-      await logIn(page);
-      const seen = refuseFirst();
-      expect(await post(page)).toBe(200);
-      expect(seen.bodies).toEqual(['ten', 'ten']);
-      expect(new Set(seen.tokens).size).toBe(2);
-      expect(stage.count('POST /v1/refresh')).toBe(1);
+  ])('%s, a refused token is renewed once and the request repeated with its body', async (_, options) => {
+    const page = await openTab(context, stage.origin, options);
+    await logIn(page);
+    const seen = refuseFirst();
+    expect(await post(page)).toBe(200);
+    expect(seen.bodies).toEqual(['ten', 'ten']);
+    expect(new Set(seen.tokens).size).toBe(2);
+    expect(stage.count('POST /v1/refresh')).toBe(1);
 
-      // Who refuses every token is asked twice and no more.
-      let asked = 0;
-      stage.api = (_req, res) => {
-        asked++;
-        res.writeHead(401).end();
-      };
-      expect(await post(page)).toBe(401);
-      expect(asked).toBe(2);
-      expect(await heard(page)).toEqual([]);
-    },
-  );
+    // Who refuses every token is asked twice and no more.
+    let asked = 0;
+    stage.api = (_req, res) => {
+      asked++;
+      res.writeHead(401).end();
+    };
+    expect(await post(page)).toBe(401);
+    expect(asked).toBe(2);
+    expect(await heard(page)).toEqual([]);
+  });
 
-  test('twenty requests at once renew the token once', async () => {
+  test('twenty concurrent requests renew the token once', async () => {
     const page = await openTab(context, stage.origin, LOCAL);
     await logIn(page);
     refuseFirst();
@@ -120,7 +117,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(stage.count('POST /v1/refresh')).toBe(1);
   });
 
-  test('a token that has run out is renewed before it is sent', async () => {
+  test('an expired token is renewed before the request is sent', async () => {
     const page = await context.newPage();
     // Its clock stays another one.
     onTestFinished(() => context.close());
@@ -145,7 +142,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(stage.count('POST /v1/refresh')).toBe(1);
   });
 
-  test('a refusal of the authority that is not about the token renews nothing', async () => {
+  test('a refusal that is not about the token renews nothing', async () => {
     const page = await openTab(context, stage.origin, MEMORY);
     await logIn(page);
     const code = await page.evaluate(async () => {
@@ -161,7 +158,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(stage.count('POST /v1/refresh')).toBe(0);
   });
 
-  test('a lost answer to a refresh costs nothing: the same token is shown again while it gives the same successor', async () => {
+  test('a refresh whose answer was lost is repeated with the same token, and the session goes on', async () => {
     const page = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(page);
     refuseFirst();
@@ -184,7 +181,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(await sessionIn(page)).toBe(sid);
   });
 
-  test('when the authority cannot be reached nobody is logged out', async () => {
+  test('an unreachable authority logs nobody out', async () => {
     const page = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(page);
     refuseFirst();
@@ -197,7 +194,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(await heard(page)).toEqual([]);
   });
 
-  test('learns at the refresh that the session is over', async () => {
+  test('a refused refresh ends the session in the page', async () => {
     const page = await openTab(context, stage.origin, LOCAL);
     const other = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(page);
@@ -213,7 +210,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(await readable(page)).not.toMatch(/eyJ|rt_/);
   });
 
-  test('a login over a session that is there ends it', async () => {
+  test('a login over an existing session ends that session', async () => {
     const page = await openTab(context, stage.origin, LOCAL);
     await logIn(page);
     const before = JSON.parse(await readable(page)) as [Record<string, string>];
@@ -231,7 +228,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(await heard(page)).toEqual([]);
   });
 
-  test('a logout overtakes a refresh that is under way: nothing comes back', async () => {
+  test('a logout during a refresh wins, and the refreshed tokens are dropped', async () => {
     const page = await openTab(context, stage.origin, LOCAL);
     const other = await openTab(context, stage.origin, LOCAL);
     await logIn(page);
@@ -261,7 +258,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(await heard(page)).toHaveLength(1);
   });
 
-  test('the token goes to the authority and to named origins alone, and a header of the caller’s own decides', async () => {
+  test('the token goes only to the authority and to named origins, and not with a caller’s own Authorization header', async () => {
     const seen: (string | undefined)[] = [];
     const foreign = await openStage();
     foreign.api = (req, res) => {

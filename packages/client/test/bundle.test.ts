@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { bundleClient } from '../../../tools/bundle-client.ts';
 
-test('the whole of it is under 6 kB compressed, and nothing else comes with it', async () => {
+test('the bundle is under 6 kB compressed and loads no other file', async () => {
   const code = await bundleClient();
   expect(gzipSync(code, { level: 9 }).length).toBeLessThan(6000);
   expect(code).toMatch(/export\{\w+ as ProblemError,\w+ as createClient\};?\s*$/);
@@ -16,7 +16,7 @@ test('the whole of it is under 6 kB compressed, and nothing else comes with it',
   ]);
 });
 
-test('of the protocol it takes types alone', () => {
+test('the client imports only types of the protocol', () => {
   const source = join(import.meta.dirname, '../src');
   const imports = readdirSync(source).flatMap(
     (file) => readFileSync(join(source, file), 'utf8').match(/^import .*'@curfew\/.*$/gm) ?? [],

@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     stage.intercept = null;
   });
 
-  test('logs in, is known after a reload, sees its devices, and is out with an empty jar', async () => {
+  test('logs in, is known after a reload, lists its devices, and leaves an empty cookie jar after the logout', async () => {
     expect(await sessionIn(page)).toBe(null);
     const session = await page.evaluate(([email, password]) => window.client.login({ email, password }), [
       USER,
@@ -73,7 +73,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
   });
 
   test.each(['password', 'session/confirm'])(
-    'goes on with the new session that /v1/%s gives, in this tab and in another one, and hears no logout',
+    'every tab continues with the new session of /v1/%s, and no logout is announced',
     async (way) => {
       const own = { email: `${way.replace('/', '-')}@example.com`, password: 'a first pass phrase' };
       await stage.on.call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body: own });
@@ -114,7 +114,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     },
   );
 
-  test('says what is wrong', async () => {
+  test('an error carries the authority’s code, status and field', async () => {
     const wrong = await page.evaluate(async () => {
       const { ProblemError } = window.curfew;
       const failure = await window.client
@@ -139,7 +139,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     expect(bad).toEqual(['invalid_request', 'email']);
   });
 
-  test('what changes something carries the CSRF token, also in a page that has just been loaded', async () => {
+  test('a changing request carries the CSRF token, also in a page that was just loaded', async () => {
     await logIn(page);
     await page.reload();
     await startClient(page, {}, false);
@@ -156,7 +156,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     expect(status).toBe(200);
   });
 
-  test('a refusal that is not about the credential is not taken for one', async () => {
+  test('a refusal that is not about the credential leaves the session', async () => {
     const sid = await logIn(page);
     stage.requests.length = 0;
     const answer = await page.evaluate(async () => {
@@ -173,7 +173,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     expect(await heard(page)).toEqual([]);
   });
 
-  test('learns from a refused request that its session is over', async () => {
+  test('a refused request announces that the session has ended', async () => {
     const sid = await logIn(page);
     await stage.on.call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
@@ -186,7 +186,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     expect(await sessionIn(page)).toBe(null);
   });
 
-  test('a login in another tab puts this one into the new session, and a request is never sent in the wrong one', async () => {
+  test('a login in another tab gives this tab the new session, and no request is repeated in the wrong session', async () => {
     const first = await logIn(page);
     const other = await openTab(context, stage.origin);
     const second = await logIn(other, ADMIN);
@@ -216,7 +216,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     expect(await sessionIn(page)).toBe(third);
   });
 
-  test('an answer from before a login says nothing of the session that has begun since', async () => {
+  test('the answer to a question from before a login does not change the new session', async () => {
     expect(await sessionIn(page)).toBe(null);
     for (const before of ['nobody', 'a session that the login replaces']) {
       const held = new Promise<() => void>((resolve) => {
@@ -236,7 +236,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     }
   });
 
-  test('ends the others and stays; ends all and goes', async () => {
+  test('scope others keeps this session, scope all ends it', async () => {
     const elsewhere = await browser.newContext();
     const phone = await openTab(elsewhere, stage.origin, { notices: false });
     await logIn(phone);
@@ -254,7 +254,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     await elsewhere.close();
   });
 
-  test('what reaches further and is refused has not happened', async () => {
+  test('a refused logout of a wider scope changes nothing', async () => {
     const sid = await logIn(page);
     stage.intercept = (req, res) => {
       if (req.url !== '/v1/logout') return false;
@@ -299,7 +299,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
     }
   });
 
-  test('with the authority on another origin', async () => {
+  test('logs in and out with the authority on another origin', async () => {
     const app = await openStage();
     const id = await openStage({ CURFEW_TRUSTED_ORIGINS: app.origin });
     const elsewhere = await browser.newContext();

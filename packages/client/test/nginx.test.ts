@@ -76,7 +76,7 @@ http {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('a client logs in, asks, hears over the WebSocket, and a login by cookie sets it for the host', async () => {
+  test('login, request, WebSocket and cookie login work below the path', async () => {
     const client = createClient({ authority, notices: true });
     const heard = new Promise((resolve) => client.onLoggedOut(resolve));
     const { id } = await client.login({ email: 'test@example.com', password: PASSWORD });

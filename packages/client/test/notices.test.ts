@@ -13,7 +13,7 @@ const modes = [
   ['tokens in localStorage', { mode: 'bearer', storage: 'local' }],
 ] as const;
 
-test('connections come back at random moments, within a bound that grows and has an end', () => {
+test('reconnection pauses are random, within a bound that grows up to a maximum', () => {
   for (const nth of [0, 1, 5, 30]) {
     const bound = Math.min(30_000, 500 * 2 ** nth);
     const some = Array.from({ length: 500 }, () => backoffMs(nth, 30_000));
@@ -54,7 +54,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     });
 
   test.each(variants(modes))(
-    'with %s: why and by whom, and then no socket any more',
+    'with %s: a remote logout is announced with reason and actor, and the socket stays closed',
     { tags: 'long' },
     async (_, options) => {
       const page = await openTab(context, stage.origin, options);
@@ -82,7 +82,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     },
   );
 
-  test('three tabs have one socket, and when its tab is closed another has it; all are told', async () => {
+  test('three tabs share one socket, another tab takes it over, and all are notified', async () => {
     const tabs = [];
     for (let nth = 0; nth < 3; nth++) tabs.push(await openTab(context, stage.origin));
     const sid = await logIn(tabs[0] as Page);
@@ -105,7 +105,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     await expect.poll(() => heard(last)).toMatchObject([{}, { where: 'elsewhere', sessionId: next }]);
   });
 
-  test('the node is restarted under open pages', async () => {
+  test('open pages reconnect after a node restart', async () => {
     const page = await openTab(context, stage.origin);
     const sid = await logIn(page);
     await connected(page);
@@ -117,7 +117,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     await expect.poll(() => heard(page)).toMatchObject([{ where: 'elsewhere', sessionId: sid }]);
   });
 
-  test('the line is cut, and in the meantime the session ends: it is told on return, with the reason', async () => {
+  test('a session that ended while the connection was down is announced with its reason on return', async () => {
     const page = await openTab(context, stage.origin);
     const sid = await logIn(page);
     await connected(page);
@@ -133,7 +133,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     expect(await page.evaluate(() => window.client.endedBecause)).toMatchObject({ reason: 'admin_logout' });
   });
 
-  test('the network goes and comes', async () => {
+  test('the socket closes when the network goes and returns with it', async () => {
     const page = await openTab(context, stage.origin);
     const sid = await logIn(page);
     await connected(page);
@@ -148,7 +148,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     await expect.poll(() => heard(page)).toHaveLength(1);
   });
 
-  test('why one is on the login page: also after a reload', async () => {
+  test('the login page says why the session ended, also after a reload', async () => {
     const page = await openTab(context, stage.origin);
     const sid = await logIn(page);
     await page.goto('about:blank');
@@ -165,7 +165,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     expect(await heard(page)).toEqual([]);
   });
 
-  test('there is a socket while somebody listens, and only then', async () => {
+  test('the socket is open exactly while there are listeners', async () => {
     const page = await openTab(context, stage.origin, {}, false);
     await logIn(page);
     await page.waitForTimeout(300);
@@ -184,7 +184,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     await expect.poll(() => stage.sockets()).toBe(0);
   });
 
-  test('one’s own logout is one’s own, in this tab and in the others', async () => {
+  test('the user’s own logout is announced as the user’s own, in this tab and in others', async () => {
     const page = await openTab(context, stage.origin);
     const other = await openTab(context, stage.origin);
     await logIn(page);

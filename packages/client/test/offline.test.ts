@@ -59,28 +59,32 @@ describe.skipIf(!hasChromium())('offline', () => {
     }, scope);
   const told = (page: Page): Promise<unknown> => page.evaluate('window.told');
 
-  test.each(variants(modes))('with %s, in a page that stays', { tags: 'long' }, async (_, options) => {
-    const page = await openTab(context, stage.origin, options);
-    const sid = await logIn(page);
-    await context.setOffline(true);
-    const started = performance.now();
-    expect(await logOut(page)).toEqual({ local: true, server: 'pending', told: 'promised' });
-    // It did not wait for as long as an answer may take.
-    expect(performance.now() - started).toBeLessThan(8000);
-    expect(await heard(page)).toMatchObject([{ where: 'here', sessionId: sid }]);
-    expect(await page.evaluate(() => window.client.session())).toBe(null);
-    expect(await aliveOf(sid)).toBe(true);
-    expect(await told(page)).toBe(undefined);
+  test.each(variants(modes))(
+    'with %s, an offline logout reaches the server from a page that stays open',
+    { tags: 'long' },
+    async (_, options) => {
+      const page = await openTab(context, stage.origin, options);
+      const sid = await logIn(page);
+      await context.setOffline(true);
+      const started = performance.now();
+      expect(await logOut(page)).toEqual({ local: true, server: 'pending', told: 'promised' });
+      // It did not wait for as long as an answer may take.
+      expect(performance.now() - started).toBeLessThan(8000);
+      expect(await heard(page)).toMatchObject([{ where: 'here', sessionId: sid }]);
+      expect(await page.evaluate(() => window.client.session())).toBe(null);
+      expect(await aliveOf(sid)).toBe(true);
+      expect(await told(page)).toBe(undefined);
 
-    await context.setOffline(false);
-    await expect.poll(() => told(page)).toMatchObject({ ended: 1, confirmed: true });
-    expect(await aliveOf(sid)).toBe(false);
-    expect(await context.cookies()).toEqual([]);
-    expect(await readable(page)).not.toMatch(/eyJ|rt_|out:/);
-  });
+      await context.setOffline(false);
+      await expect.poll(() => told(page)).toMatchObject({ ended: 1, confirmed: true });
+      expect(await aliveOf(sid)).toBe(false);
+      expect(await context.cookies()).toEqual([]);
+      expect(await readable(page)).not.toMatch(/eyJ|rt_|out:/);
+    },
+  );
 
   test.each(variants(modes))(
-    'with %s, and the page is loaded again before there is a network',
+    'with %s, an offline logout reaches the server after a reload',
     { tags: 'long' },
     async (_, options) => {
       const page = await openTab(context, stage.origin, options);
@@ -112,7 +116,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     },
   );
 
-  test('it is repeated by itself, while the page is there', async () => {
+  test('an offline logout is retried while the page is open', async () => {
     const page = await openTab(context, stage.origin);
     const sid = await logIn(page);
     // The line is there and the authority is not: no event will tell of its return.
@@ -123,7 +127,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     expect(await aliveOf(sid)).toBe(false);
   });
 
-  test('from everywhere: what the server does not grant any more is this session at least', async () => {
+  test('a wider logout that the server then refuses ends this session at least', async () => {
     const page = await openTab(context, stage.origin);
     const phone = await (await browser.newContext()).newPage();
     await phone.goto(stage.origin);
@@ -154,7 +158,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     await phone.context().close();
   });
 
-  test('what would end others alone is not put off: it fails', async () => {
+  test('a logout of other sessions fails offline and is not queued', async () => {
     const page = await openTab(context, stage.origin);
     const sid = await logIn(page);
     await context.setOffline(true);
@@ -165,7 +169,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     expect(await sessionIn(page)).toBe(sid);
   });
 
-  test('a new login after an offline logout is not ended by it', async () => {
+  test('a queued logout does not end a session of a later login', async () => {
     const page = await openTab(context, stage.origin);
     const before = await logIn(page);
     stage.cut = true;
@@ -195,7 +199,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     expect(await sessionIn(page)).toBe(last);
   });
 
-  test('from everywhere, and a login before the server was told: the phone lives, and nobody is told otherwise', async () => {
+  test('a queued logout of all does not end a later login, and its promise rejects', async () => {
     const page = await openTab(context, stage.origin);
     const phone = await (await browser.newContext()).newPage();
     await phone.goto(stage.origin);
@@ -214,7 +218,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     expect(await aliveOf(other)).toBe(true);
   });
 
-  test('where the page has gone to another one at once the server has been told all the same', async () => {
+  test('a logout reaches the server even if the page is left at once', async () => {
     const page = await openTab(context, stage.origin, { notices: false });
     const sid = await logIn(page);
     let arrived: (() => void) | undefined;

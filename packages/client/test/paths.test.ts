@@ -71,7 +71,7 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
   );
 
   test.each(variants(modes))(
-    'with %s a logout without a network is told below the path, also after a reload',
+    'with %s an offline logout is sent below the path, also after a reload',
     { tags: 'long' },
     async (_, mode) => {
       const options = { ...mode, authority: '/auth', notices: false };
@@ -145,7 +145,7 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
     expect(await carriedTo(page, own)).toEqual([true, true, false, false, true, false]);
   });
 
-  test('two authorities on one host are two: neither hears the other or has its session', async () => {
+  test('two authorities on one host share neither sessions nor messages', async () => {
     const options = { mode: 'bearer', storage: 'local', notices: false } as const;
     const one = await openTab(context, stage.origin, { ...options, authority: '/auth' });
     const other = await openTab(context, stage.origin, { ...options, authority: '/other' });
@@ -160,7 +160,7 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
     expect(await heard(one)).toMatchObject([{ sessionId: sid, where: 'here' }]);
   });
 
-  test('what is no address is said at once, by the name of the option', async () => {
+  test('an invalid address throws a TypeError that names the option', async () => {
     const wrong = [
       'auth.example.com',
       'localhost:8000',

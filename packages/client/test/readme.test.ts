@@ -17,7 +17,7 @@ describe.skipIf(!hasChromium())('the README', () => {
     await stage?.close();
   });
 
-  test('says what its program prints', async () => {
+  test('the program prints what the README says', async () => {
     const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
     const [, script = '', printed = ''] =
       /^```js run\n([\s\S]*?)^```\n\n```text\n([\s\S]*?)^```$/m.exec(readme) ?? [];

@@ -25,7 +25,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
   test.each([
     ['with Web Locks and channels', false],
     ['without', true],
-  ])('with tokens in memory, of two people, each is on its own, %s', async (_, isOld) => {
+  ])('clients of two users with tokens in memory are independent, %s', async (_, isOld) => {
     onTestFinished(() => context.close());
     if (isOld) await withoutNewApis(context);
     const page = await openTab(context, stage.origin, {}, false);
@@ -57,7 +57,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
     expect(stage.count('UPGRADE /v1/notices')).toBe(2);
   });
 
-  test('with another mode each is on its own: cookie, tokens in memory, tokens in localStorage', async () => {
+  test('clients of different modes (cookie, tokens in memory, tokens in localStorage) are independent', async () => {
     const page = await openTab(context, stage.origin, {}, false);
     const said = await page.evaluate(async (password) => {
       const modes = [{}, { mode: 'bearer' }, { mode: 'bearer', storage: 'local' }] as const;
@@ -100,7 +100,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
     });
   });
 
-  test('a logout that waits to be told is not taken for told by a client that cannot tell it any more', async () => {
+  test('a client that cannot send a queued logout leaves it for the one that can', async () => {
     const page = await openTab(context, stage.origin, { mode: 'bearer', notices: false });
     const refused: string[] = [];
     let access = '';

@@ -62,7 +62,7 @@ describe('on a server', () => {
     return (json as { sessions: { id: string }[] }).sessions.map(({ id }) => id);
   }
 
-  test('logs in, asks, fetches, renews and logs out, says nothing, and the process ends by itself', async () => {
+  test('logs in, asks, fetches, renews and logs out, prints nothing, and the process ends', async () => {
     // Storage exists in such a process, and says so when it is touched.
     const { code, said, stderr } = await run(
       `
@@ -98,7 +98,7 @@ describe('on a server', () => {
     expect(stage.requests.filter((one) => one.startsWith('UPGRADE'))).toEqual([]);
   });
 
-  test('a program that is logged in and listens ends by itself', async () => {
+  test('a logged-in program with listeners ends by itself', async () => {
     const { code, stderr } = await run(`
       const client = createClient({ authority, storage: 'local' });
       client.onLoggedOut(() => undefined);
@@ -108,7 +108,7 @@ describe('on a server', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
-  test('a logout that the authority could not be told holds no process, and is told by one that goes on', async () => {
+  test('a queued logout keeps no process alive, and a running process sends it', async () => {
     let asked = 0;
     stage.intercept = (req, res) => {
       if (req.url !== '/v1/logout') return false;
@@ -138,7 +138,7 @@ describe('on a server', () => {
     expect(told).toMatchObject({ code: 0, said: { ended: 1, confirmed: true }, stderr: '' });
   });
 
-  test('without an authority it is made all the same, and whatever needs one names the option', async () => {
+  test('without an authority createClient succeeds, and later calls throw an error that names the option', async () => {
     const nowhere = ['', '{ storage: "local" }', '{ authority: "/auth" }', '{ authority: "" }'];
     const cookies = ['{ authority, mode: "cookie" }', '{ mode: "cookie" }'];
     const tried = await run(`
@@ -167,7 +167,7 @@ describe('on a server', () => {
     expect(stage.requests).toEqual([]);
   });
 
-  test('two clients in one process are two users: nothing of one reaches the other', async () => {
+  test('two clients in one process are two users that share nothing', async () => {
     const { code, said, stderr } = await run(`
       const heard = { one: [], other: [], third: [] };
       const clients = Object.fromEntries(Object.keys(heard).map((name) => {
@@ -200,7 +200,7 @@ describe('on a server', () => {
     expect(await aliveOf(1)).toHaveLength(1);
   });
 
-  test('a renewal of one waits for no other, though the process has locks for all', async () => {
+  test('a refresh of one client does not wait for another, even where the runtime has locks', async () => {
     const { code, said, stderr } = await run(`
       const clients = [createClient({ authority }), createClient({ authority })];
       const [one, other] = clients;
@@ -226,7 +226,7 @@ describe('on a server', () => {
     expect(stage.count('POST /v1/refresh')).toBe(2);
   });
 
-  test('a listener that fails is printed and harms nobody', async () => {
+  test('a listener’s error is printed and affects nothing else', async () => {
     const { code, said, stderr } = await run(`
       const client = createClient({ authority });
       client.onLoggedOut(() => { throw new Error('of the listener'); });
@@ -241,7 +241,7 @@ describe('on a server', () => {
     expect(code).toBe(0);
   });
 
-  test('a runtime with no navigator, channels or sockets, which knows no `credentials`, is enough', async () => {
+  test('works in a runtime without navigator, channels, sockets and `credentials`', async () => {
     const { code, said, stderr } = await run(`
       for (const name of ['navigator', 'BroadcastChannel', 'WebSocket', 'localStorage', 'reportError']) delete globalThis[name];
       // As some runtimes at the edge do.

@@ -37,7 +37,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
   const becomeVisible = (page: Page): Promise<unknown> =>
     page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
 
-  test('does not end the session by an old token: the others have renewed it, and it takes theirs', async () => {
+  test('a tab that slept through refreshes takes the others’ tokens, and does not end the session with an old one', async () => {
     const sleeper = await openTab(context, stage.origin, LOCAL);
     const awake = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(sleeper);
@@ -58,7 +58,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
   test.each([
     ['cookie', { notices: false }],
     ['tokens', LOCAL],
-  ] as const)('learns on waking that it was logged out in the meantime: with %s', async (_, options) => {
+  ] as const)('a tab that slept through a logout learns of it on waking: with %s', async (_, options) => {
     const sleeper = await openTab(context, stage.origin, options);
     const sid = await logIn(sleeper);
     const frozen = await freeze(sleeper);
@@ -73,7 +73,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
     await expect.poll(() => heard(sleeper)).toMatchObject([{ sessionId: sid, where: 'found' }]);
   });
 
-  test('learns it when it is looked at', async () => {
+  test('a tab learns of a logout when it becomes visible', async () => {
     const page = await openTab(context, stage.origin, { notices: false });
     const sid = await logIn(page);
     // Its clock stays another one.
@@ -88,7 +88,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
     await expect.poll(() => heard(page)).toMatchObject([{ sessionId: sid, where: 'found' }]);
   });
 
-  test('learns it from the clock alone: a lid that was closed on a page in front', async () => {
+  test('a visible page learns of a logout after a closed lid, by the clock alone', async () => {
     const page = await context.newPage();
     // Its clock stays another one.
     onTestFinished(() => context.close());
@@ -105,7 +105,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
     await expect.poll(() => heard(page)).toMatchObject([{ sessionId: sid, where: 'found' }]);
   });
 
-  test('a tab that slept through a logout in another one of its browser', async () => {
+  test('a tab that slept through a logout in another tab of its browser is logged out', async () => {
     const sleeper = await openTab(context, stage.origin, LOCAL);
     const awake = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(awake);

@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium())('tabs', () => {
   test.each([
     ['BroadcastChannel', false],
     ['storage events', true],
-  ])('a logout in one is one in all, by %s', { tags: 'long' }, async (_, old) => {
+  ])('a logout in one tab logs out all tabs, by %s', { tags: 'long' }, async (_, old) => {
     const context = await browser.newContext();
     if (old) await withoutNewApis(context);
     const tabs: Page[] = [];
@@ -88,7 +88,7 @@ describe.skipIf(!hasChromium())('tabs', () => {
     await context.close();
   });
 
-  test('a question that was under way does not bring back what is over', async () => {
+  test('an answer under way does not restore an ended session', async () => {
     const context = await browser.newContext();
     const page = await openTab(context, stage.origin, { notices: false }, false);
     await logIn(page);
@@ -113,7 +113,7 @@ describe.skipIf(!hasChromium())('tabs', () => {
     await context.close();
   });
 
-  test('word of a login that is here before its tokens are: nobody is logged out', async () => {
+  test('a login’s message that arrives before its tokens logs nobody out', async () => {
     const context = await browser.newContext();
     const options = { mode: 'bearer', storage: 'local', notices: false } as const;
     const one = await openTab(context, stage.origin, options);
@@ -134,7 +134,7 @@ describe.skipIf(!hasChromium())('tabs', () => {
     await context.close();
   });
 
-  test('of two people with tokens in memory, one logs out alone', async () => {
+  test('of two users with tokens in memory, one logs out alone', async () => {
     const context = await browser.newContext();
     const options = { mode: 'bearer', notices: false } as const;
     const one = await openTab(context, stage.origin, options);
@@ -147,7 +147,7 @@ describe.skipIf(!hasChromium())('tabs', () => {
     await context.close();
   });
 
-  test('a listener may log in again at once, and one that fails harms nobody', async () => {
+  test('a listener may log in again at once, and a failing one affects nothing else', async () => {
     const context = await browser.newContext();
     const page = await openTab(context, stage.origin, { notices: false });
     const errors: string[] = [];

@@ -31,13 +31,13 @@ const token = (
 
 describe('the key id of a canonical token', () => {
   test.each(['', 'k', 'ke', 'key', 'key-', 'schlüssel', '€', '😀'])(
-    '%j is answered, of any length',
+    '%j is returned for a token of any length',
     (kid) => {
       expect(canonicalKeyId(token({ ...HEADER, kid }))).toBe(kid);
     },
   );
 
-  test('a text of 4096 characters is looked at, one of 4097 is not', () => {
+  test('a text of 4096 characters is parsed, one of 4097 is not', () => {
     const start = `${encode(JSON.stringify(HEADER))}.AAAA.`;
     const keyIds = [4096, 4097].map((length) => canonicalKeyId(start.padEnd(length, 'A')));
     expect(keyIds).toEqual(['key-1', null]);
@@ -54,7 +54,7 @@ describe('the key id of a canonical token', () => {
     ['null', null],
     ['a text', 'header'],
     ['a number', 7],
-  ])('a header with %s has none', (_what, header) => {
+  ])('is null for a header with %s', (_what, header) => {
     expect(canonicalKeyId(token(header))).toBeNull();
   });
 
@@ -66,11 +66,11 @@ describe('the key id of a canonical token', () => {
     ['a line break at the end', `${token(HEADER)}\n`],
     ['no JSON', `${encode('{"a":')}.${encode('{}')}.AA`],
     ['no UTF-8', `${encode(new Uint8Array([0x7b, 0xff, 0x7d]))}.${encode('{}')}.AA`],
-  ])('a text with %s has none', (_what, text) => {
+  ])('is null for a text with %s', (_what, text) => {
     expect(canonicalKeyId(text)).toBeNull();
   });
 
-  test('of all last characters of a part only those without unused bits have one', () => {
+  test('is null when the last character of a part has unused bits', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const head = token(HEADER).split('.').slice(0, 2).join('.');
     const accepted = (start: string): string =>
@@ -84,7 +84,7 @@ describe('the key id of a canonical token', () => {
 });
 
 describe('claims of a token that nobody has verified', () => {
-  test('are those that it spells, whatever the header and the signature are', () => {
+  test('are the spelled ones, whatever header and signature are', () => {
     expect(claimsNotYetVerified(token(HEADER))).toEqual(CLAIMS);
     expect(claimsNotYetVerified(`.${encode(JSON.stringify(CLAIMS))}`)).toEqual(CLAIMS);
     const { epoch: _, ...older } = CLAIMS;
@@ -95,7 +95,7 @@ describe('claims of a token that nobody has verified', () => {
   });
 
   test.each(['iss', 'aud', 'sub', 'sid', 'client_id', 'device_id', 'jti', 'born', 'iat', 'exp'])(
-    'are none without %s, or with one of another type',
+    'are null without %s, or with one of another type',
     (name) => {
       for (const value of [undefined, null, [], {}, true, Number.isInteger(CLAIMS[name as 'born']) ? '5' : 5])
         expect(claimsNotYetVerified(token(HEADER, { ...CLAIMS, [name]: value }))).toBeNull();
@@ -110,12 +110,12 @@ describe('claims of a token that nobody has verified', () => {
     ['a session in capitals', { sid: CLAIMS.sid.toUpperCase() }],
     ['text in front of the session', { sid: `x${CLAIMS.sid}` }],
     ['text behind the session', { sid: `${CLAIMS.sid}x` }],
-  ])('are none with %s', (_what, change) => {
+  ])('are null with %s', (_what, change) => {
     expect(claimsNotYetVerified(token(HEADER, { ...CLAIMS, ...change }))).toBeNull();
   });
 
   test.each(['', '.', 'a', 'a.b', 'a.!.c', `a.${encode('null')}.c`, `a.${encode('[]')}.c`])(
-    'are none of %j',
+    'are null for %j',
     (text) => {
       expect(claimsNotYetVerified(text)).toBeNull();
     },
@@ -131,14 +131,14 @@ describe('the lower one of two ES256 signatures', () => {
   };
 
   test.each([1n, 255n, 256n, 2n ** 128n, ORDER / 2n - 1n, ORDER / 2n])(
-    '%d is kept, its twin becomes it',
+    '%d is kept, and its twin is replaced by it',
     (s) => {
       expect(lowS(signed(s))).toBe(signed(s));
       expect(lowS(signed(ORDER - s))).toBe(signed(s));
     },
   );
 
-  test.each([0, 1, 32, 63, 65, 96])('a signature of %d bytes is left as it is', (length) => {
+  test.each([0, 1, 32, 63, 65, 96])('a signature of %d bytes is unchanged', (length) => {
     const text = token(HEADER, CLAIMS, new Uint8Array(length).fill(255));
     expect(lowS(text)).toBe(text);
   });
@@ -161,7 +161,7 @@ describe('the judgement of a token', () => {
     throw Object.assign(new Error('no'), { code });
   };
 
-  test('asks for the algorithm of the key, the issuer, the audiences, the instant and every claim', async () => {
+  test('checks the key’s algorithm, issuer, audiences, instant and every claim', async () => {
     let asked: [string, string, JwtChecks] | undefined;
     const key = { alg: 'RS256' as const, publicKey: 'the key' };
     const judged = await judgeAccessToken('text', key, EXPECTED, async (...given) => {
@@ -182,7 +182,7 @@ describe('the judgement of a token', () => {
     expect(requiredClaims.toSorted()).toEqual(Object.keys(required).toSorted());
   });
 
-  test('says what is wrong', async () => {
+  test('names what is wrong', async () => {
     const wrong = async (verified: () => unknown): Promise<string> => {
       const judged = await judge(token(HEADER), verified);
       return judged.ok ? 'nothing' : judged.wrong;
@@ -196,7 +196,7 @@ describe('the judgement of a token', () => {
     expect(await wrong(failing(undefined))).toBe('signature');
   });
 
-  test('takes of an ES256 signature the lower twin alone, and never looks at those of other algorithms', async () => {
+  test('accepts only the lower twin of an ES256 signature, and checks no twins of other algorithms', async () => {
     const high = token({ ...HEADER, alg: 'ES256' }, CLAIMS, new Uint8Array(64).fill(255));
     const asked = (): never => expect.fail('the signature was looked at');
     expect(await judge(high, asked, 'ES256')).toEqual({ ok: false, wrong: 'signature' });

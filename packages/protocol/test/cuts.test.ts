@@ -31,7 +31,7 @@ const cut: fc.Arbitrary<Cut> = fc
 const ended = (of: Cut): boolean[] => sessions.map((one) => isCut(of, one));
 
 describe('the algebra of cuts', () => {
-  test('a merge ends exactly what one or the other ends', () => {
+  test('a merge ends exactly the sessions that either cut ends', () => {
     fc.assert(
       fc.property(cut, cut, session, (a, b, one) => {
         expect(isCut(mergeCuts(a, b), one)).toBe(isCut(a, one) || isCut(b, one));
@@ -40,7 +40,7 @@ describe('the algebra of cuts', () => {
     );
   });
 
-  test('of any number, whatever the order', () => {
+  test('a merge of any number of cuts is independent of their order', () => {
     fc.assert(
       fc.property(
         fc.array(written, { minLength: 1, maxLength: 8 }),
@@ -56,7 +56,7 @@ describe('the algebra of cuts', () => {
     );
   });
 
-  test('commutative, associative, idempotent in what it ends', () => {
+  test('merging is commutative, associative and idempotent', () => {
     fc.assert(
       fc.property(cut, cut, cut, (a, b, c) => {
         expect(ended(mergeCuts(a, b))).toEqual(ended(mergeCuts(b, a)));
@@ -67,7 +67,7 @@ describe('the algebra of cuts', () => {
     );
   });
 
-  test('it only grows, and its base never passes its position', () => {
+  test('a merge never shrinks, and its base never exceeds its position', () => {
     fc.assert(
       fc.property(cut, cut, (a, b) => {
         const merged = mergeCuts(a, b);
@@ -78,7 +78,7 @@ describe('the algebra of cuts', () => {
     );
   });
 
-  test('what it says in words', () => {
+  test('named cases of merges', () => {
     expect(isCut(cutAll(5), { sid: 'a', born: 4 })).toBe(true);
     // A session that is born at the position, or above, lives.
     expect(isCut(cutAll(5), { sid: 'a', born: 5 })).toBe(false);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sidOf } from './sessions.ts';
 
-test('it holds what a Set holds, whatever comes', () => {
+test('random operations give the same result as on a Set', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 2000 }), (numbers) => {
       const ids = new EndedIds();
@@ -19,7 +19,7 @@ test('it holds what a Set holds, whatever comes', () => {
   );
 });
 
-test('random ids in one table, so that they meet in its slots', () => {
+test('random ids that collide in one table are all found', () => {
   const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
   const few = fc.integer({ min: -2, max: 2 });
   const key = fc.record({
@@ -44,7 +44,7 @@ test('random ids in one table, so that they meet in its slots', () => {
   );
 });
 
-test('a key stays for a full round of sweeps after it came last, and is gone after two', () => {
+test('a key stays for a full round of sweeps after its last arrival, and is gone after two', () => {
   const rounds = fc.array(
     fc.record({ n: fc.integer({ min: 0, max: 200 }), sweeps: fc.integer({ min: 0, max: 700 }) }),
     { minLength: 1, maxLength: 20 },
@@ -70,7 +70,7 @@ test('a key stays for a full round of sweeps after it came last, and is gone aft
   );
 });
 
-test('what is there at the start is listed, whatever comes and goes meanwhile', () => {
+test('ids present at the start of a listing are listed, whatever comes and goes meanwhile', () => {
   const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 2 });
   const key = fc.record({ a: word.map((a) => a & 0x7fffffff), b: word.map((b) => b & 127), c: word });
   const name = ({ a, b, c }: { a: number; b: number; c: number }): string => `${a},${b},${c}`;
@@ -101,7 +101,7 @@ test('what is there at the start is listed, whatever comes and goes meanwhile', 
   );
 });
 
-test('at most 24 bytes an id, also while it grows and after sweeps', () => {
+test('ids take at most 24 bytes each, also during growth and after sweeps', () => {
   const ids = new EndedIds();
   const key = (): { a: number; b: number; c: number } => ({
     a: Math.floor(Math.random() * 2 ** 31),
@@ -123,7 +123,7 @@ test('at most 24 bytes an id, also while it grows and after sweeps', () => {
   expect(ids.bytes).toBeLessThan(100_000);
 });
 
-test('ids are told apart by every random bit, and by the end of their time', () => {
+test('ids differ by every random bit and by the end of their time', () => {
   const sid = '01890a5d-ac96-774b-bcce-b302099a8057';
   const ids = new EndedIds();
   ids.add(sessionKey(sid));
@@ -138,7 +138,7 @@ test('ids are told apart by every random bit, and by the end of their time', () 
   }
 });
 
-test('what is no UUID is refused', () => {
+test('a text that is not a UUID is refused', () => {
   for (const text of [
     '',
     'x',

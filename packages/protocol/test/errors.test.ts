@@ -1,7 +1,7 @@
 import { PROBLEMS, type ProblemCode, problem } from '@curfew/protocol/errors';
 import { expect, test } from 'vitest';
 
-test('every code has a status that fits it and a sentence of its own', () => {
+test('every code has a fitting status and its own sentence', () => {
   const titles = Object.values(PROBLEMS).map(({ title }) => title);
   expect(new Set(titles).size).toBe(titles.length);
   for (const code of Object.keys(PROBLEMS) as ProblemCode[]) {
@@ -17,7 +17,7 @@ test('every code has a status that fits it and a sentence of its own', () => {
   }
 });
 
-test('a field, a count and a detail are carried', () => {
+test('a problem carries field, count and detail', () => {
   expect(problem('confirmation_required', { count: 7 })).toMatchObject({ count: 7, status: 409 });
   expect(problem('invalid_request', { field: 'email', detail: 'email: is required' })).toMatchObject({
     field: 'email',

@@ -40,7 +40,7 @@ const toNode: VerifierMessage[] = [
 ];
 
 describe('the codec of the feed', () => {
-  test.each(toVerifier)('$t arrives as it was sent', (message) => {
+  test.each(toVerifier)('$t is decoded as it was sent', (message) => {
     const sent = encodeNodeMessage(message);
     expect(decodeNodeMessage(sent)).toEqual(message);
     if (typeof sent === 'string') return;
@@ -51,7 +51,7 @@ describe('the codec of the feed', () => {
     expect(decodeNodeMessage(larger.subarray(5, 5 + sent.length))).toEqual(message);
   });
 
-  test.each(toNode)('$t of a verifier arrives as it was sent', (message) => {
+  test.each(toNode)('$t of a verifier is decoded as it was sent', (message) => {
     expect(decodeVerifierMessage(JSON.stringify(message))).toEqual(message);
   });
 
@@ -73,25 +73,25 @@ describe('the codec of the feed', () => {
     '{"t":"used","sessions":{}}',
     '{"t":"used","sessions":[["a"]]}',
     '{"t":"used","sessions":[[1,2]]}',
-  ])('%s is no message of a verifier', (text) => {
+  ])('%s is rejected as a verifier’s message', (text) => {
     expect(() => decodeVerifierMessage(text)).toThrow();
   });
 
-  test('half an id is no piece of a snapshot', () => {
+  test('a piece of a snapshot with half an id is rejected', () => {
     expect(() => decodeNodeMessage(new Uint8Array(13))).toThrow('12 bytes');
     expect(() => decodeNodeMessage('nothing')).toThrow();
     expect(() => decodeNodeMessage('{"u":1}')).toThrow();
     expect(() => decodeNodeMessage('null')).toThrow('invalid feed message');
   });
 
-  test('of what is no message the beginning alone is repeated', () => {
+  test('the error about an invalid message quotes only its beginning', () => {
     const text = `{"t":"other","more":"${'x'.repeat(1000)}"}`;
     expect(() => decodeVerifierMessage(text)).toThrow(
       new Error(`invalid feed message: ${text.slice(0, 80)}`),
     );
   });
 
-  test('a replica crosses the wire whole', () => {
+  test('a whole replica crosses the wire', () => {
     const [from, to] = [new Replica(1e6, 0), new Replica(1e6, 0)];
     for (let n = 0; n < 500; n++) from.apply({ ids: [sidOf(2 * n)], cuts: [] }, 0);
     from.apply({ ids: [], cuts: [cut] }, 0);

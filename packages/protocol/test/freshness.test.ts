@@ -6,7 +6,7 @@ const at = (monotonicMs: number, wallMs: number = monotonicMs): { monotonicMs: n
   wallMs,
 });
 
-test('fresh for less than a lease from the instant of asking, less the age', () => {
+test('a replica is fresh for less than a lease from the question, minus the reported age', () => {
   const fresh = new Freshness(1000);
   expect(fresh.isFresh(at(0))).toBe(false);
   expect(fresh.ageMs(at(0))).toBe(Number.POSITIVE_INFINITY);
@@ -16,7 +16,7 @@ test('fresh for less than a lease from the instant of asking, less the age', () 
   expect(fresh.isFresh(at(5700))).toBe(false);
 });
 
-test('an older proof takes nothing back', () => {
+test('an older proof does not shorten a newer one', () => {
   const fresh = new Freshness(1000);
   fresh.prove(at(5000), 0);
   fresh.prove(at(4000), 0);
@@ -24,7 +24,7 @@ test('an older proof takes nothing back', () => {
   expect(fresh.ageMs(at(5200))).toBe(200);
 });
 
-test('whichever clock went further counts', () => {
+test('the clock that advanced further counts', () => {
   const fresh = new Freshness(1000);
   fresh.prove(at(5000, 90_000), 0);
   // A machine that slept, a wall clock that was set forward, and back.
@@ -34,7 +34,7 @@ test('whichever clock went further counts', () => {
   expect(fresh.isFresh(at(5100, 90_100))).toBe(true);
 });
 
-test('the margin is a twentieth, and at least 20 ms', () => {
+test('the margin is a twentieth of the lease, and at least 20 ms', () => {
   expect(marginMs(100)).toBe(20);
   expect(marginMs(3000)).toBe(150);
 });

@@ -8,7 +8,7 @@ const at = (next: number, open: readonly (readonly [number, number])[] = []): Lo
 });
 
 describe('a cursor', () => {
-  test('after a complete read names what was open, and nothing else', () => {
+  test('after a complete read holds exactly the open transactions', () => {
     expect(advance(at(5), { next: 20, open: [7, 12] }, 18, null)).toEqual(
       at(19, [
         [7, 0],
@@ -18,7 +18,7 @@ describe('a cursor', () => {
     expect(advance(at(19, [[7, 0]]), { next: 30, open: [] }, 25, null)).toEqual(at(26));
   });
 
-  test('never lies above the newest event, whose number a crash cannot give out again', () => {
+  test('never exceeds the newest event, because a crash can reuse higher numbers', () => {
     expect(advance(at(5), { next: 900, open: [500] }, 18, null)).toEqual(at(19));
     expect(advance(at(19), { next: 900, open: [] }, 0, null)).toEqual(at(19));
   });
@@ -27,7 +27,7 @@ describe('a cursor', () => {
     expect(advance(at(500), { next: 20, open: [] }, 15, null).next).toBe(20);
   });
 
-  test('after a full page asks again for the rest of it, and for what it has not come to', () => {
+  test('after a full page asks for its rest and for what comes after it', () => {
     const from = at(50, [
       [10, 3],
       [20, 0],
@@ -50,7 +50,7 @@ describe('a cursor', () => {
     );
   });
 
-  test('reads back what it wrote, and a number alone', () => {
+  test('is read back from its text, and from a bare number', () => {
     expect(readCursor('17')).toEqual(at(17));
     for (const one of [
       at(0),
@@ -69,7 +69,7 @@ describe('a cursor', () => {
 });
 
 /** A log whose transactions begin, append, commit and roll back in any order, and a reader with pages of any size. */
-test('a reader is given each committed event once, whatever the order, and the cursor stays as short as what is open', () => {
+test('returns each committed event once in any order of commits, and stays as short as the open transactions', () => {
   const step = fc.record({
     what: fc.constantFrom('begin', 'commit', 'rollback', 'read', 'read', 'crash'),
     which: fc.nat(5),

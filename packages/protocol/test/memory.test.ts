@@ -31,7 +31,7 @@ const recall = (text: string, atMs = 0): unknown => {
   return known !== null && typeof known === 'object' ? known.value : known;
 };
 
-test('what is known is answered behind the judge', () => {
+test('a known credential is answered behind the judge', () => {
   keep('a');
   expect(recall('a')).toBe('value of a');
   expect(recall('b')).toBeNull();
@@ -46,14 +46,14 @@ test('what is known is answered behind the judge', () => {
   expect(recall('a')).toBeNull();
 });
 
-test('an expired credential is not known, to the millisecond', () => {
+test('an expired credential is unknown, to the millisecond', () => {
   keep('a', { expiresAtMs: 5000 });
   expect(recall('a', 4999)).toBe('value of a');
   expect(recall('a', 5000)).toBeNull();
   expect(memory.size).toBe(0);
 });
 
-test('an answer is believed for its time, from when it was asked for', () => {
+test('an answer is valid for its time, counted from the question', () => {
   keep('a', { askedMs: 1000, believedMs: 500 });
   nowMs = 1499;
   expect(recall('a')).toBe('value of a');
@@ -61,7 +61,7 @@ test('an answer is believed for its time, from when it was asked for', () => {
   expect(recall('a')).toBeNull();
 });
 
-test('a change of the user between the asking and the answer counts', () => {
+test('a change of the user between question and answer counts', () => {
   const { mark } = memory;
   memory.change([7], 60_000);
   keep('a', { mark });
@@ -74,7 +74,7 @@ test('a change of the user between the asking and the answer counts', () => {
   expect(recall('a')).toBeNull();
 });
 
-test('changes are remembered for longer than what was asked before them can be believed', () => {
+test('changes are remembered longer than earlier answers are valid', () => {
   const { mark } = memory;
   memory.change([7], 500);
   nowMs += 999;
@@ -86,7 +86,7 @@ test('changes are remembered for longer than what was asked before them can be b
   expect(memory.changedSince(mark, 8)).toBe(true);
 });
 
-test('what was asked before it was forgotten is not believed after it', () => {
+test('an answer to a question from before `forget` is not stored', () => {
   keep('a');
   const askedMs = nowMs;
   nowMs += 5;
@@ -99,7 +99,7 @@ test('what was asked before it was forgotten is not believed after it', () => {
   expect(recall('a')).toBe('value of a');
 });
 
-test('it is bounded, and the oldest goes first', () => {
+test('the memory is bounded, and the oldest entry goes first', () => {
   for (const text of ['a', 'b', 'c', 'd']) keep(text);
   expect(memory.size).toBe(3);
   expect(['a', 'b', 'c', 'd'].map((text) => recall(text))).toEqual([
@@ -110,7 +110,7 @@ test('it is bounded, and the oldest goes first', () => {
   ]);
 });
 
-test('credentials that end alike are told apart', () => {
+test('credentials that end alike are distinct', () => {
   keep('one-and-the-same-end');
   expect(recall('another-and-the-same-end')).toBeNull();
   keep('another-and-the-same-end');

@@ -18,12 +18,12 @@ import {
 
 beforeEach(openStage);
 
-describe('whatever throws', () => {
+describe('an exception', () => {
   const failing = (): never => {
     throw new Error('a listener failed');
   };
 
-  test('while a read is taken in: all who wait are told, nothing is proven, and the next read begins anew', () => {
+  test('while a read is taken in: all callers get it, nothing is proven, and the next read begins anew', () => {
     started();
     clock.pass(250);
     const answers: unknown[] = [];
@@ -48,7 +48,7 @@ describe('whatever throws', () => {
     expect(database.get('readLog').id).toBe('20');
   });
 
-  test('what the replica cannot hold is not taken for read either', () => {
+  test('of the replica: the ending does not count as read', () => {
     started();
     clock.pass(250);
     read([{ position: 5, ids: ['no id'], cuts: [], changed: [] }, endingOf(6)]);
@@ -58,7 +58,7 @@ describe('whatever throws', () => {
     expect([heard, node.isFresh()]).toEqual([[5, 6], true]);
   });
 
-  test('while a logout is taken in: it is confirmed when the log has given it, and this node answers nothing until then', () => {
+  test('while a logout is taken in: it is confirmed once the log returns it, and the node answers nothing until then', () => {
     started();
     const feed = node.publisher.join(() => undefined);
     node.renew(feed, 1);
@@ -76,7 +76,7 @@ describe('whatever throws', () => {
     expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
   });
 
-  test('or when the lease is over, if the log cannot give it', () => {
+  test('while a logout is taken in: it is confirmed after the lease if the log cannot return it', () => {
     started();
     const feed = node.publisher.join(() => undefined);
     node.renew(feed, 1);
@@ -91,7 +91,7 @@ describe('whatever throws', () => {
     expect(told).toEqual({ acknowledged: 0, waitedOut: 1 });
   });
 
-  test('in one who is answered: the others are answered, and reads go on', () => {
+  test('of one caller: the others are answered, and reads continue', () => {
     started();
     const answers: string[] = [];
     node.catchUp(failing);
@@ -103,7 +103,7 @@ describe('whatever throws', () => {
     expect([answers, troubles]).toEqual([['during', 'after'], ['callback']]);
   });
 
-  test('in one who is told of a confirmation: the others are told', () => {
+  test('of one listener to confirmations: the others are called', () => {
     started();
     const told: Propagation[] = [];
     node.confirm(failing, []);
@@ -114,7 +114,7 @@ describe('whatever throws', () => {
     expect([told, troubles]).toEqual([[{ acknowledged: 1, waitedOut: 0 }], ['callback']]);
   });
 
-  test('in the database, at once or after an answer: the read fails once, and another follows', () => {
+  test('of the database, at once or after an answer: the read fails once, and another follows', () => {
     started();
     const answers: unknown[] = [];
     database.readLog = failing;

@@ -47,7 +47,7 @@ describe('a database that has gone back', () => {
     { what: 'an older beat of this node', standing: { beat: 7 } },
     { what: 'a log that ends below the cursor', standing: { behind: true } },
   ])(
-    'is noticed by $what: nothing is vouched for until the history is read in a new epoch',
+    'is noticed by $what, and the node is stale until it has read the history in a new epoch',
     ({ standing }) => {
       const before = { ...database.standing };
       Object.assign(database.standing, standing);
@@ -66,7 +66,7 @@ describe('a database that has gone back', () => {
     },
   );
 
-  test('whose new epoch another node has recorded is joined', () => {
+  test('with a new epoch that another node has recorded is joined', () => {
     database.standing = { ...database.standing, epoch: '2.z' };
     beginAnew();
     expect(database.has('newEpoch')).toBe(false);
@@ -79,7 +79,7 @@ describe('a database that has gone back', () => {
   test.each([
     ['read', () => read([endingOf(6)], '6')],
     ['committed here', () => read([], '6')],
-  ])('gives a position again that was %s before: both endings count', (how, answer) => {
+  ])('reuses a position that was %s before: both endings count', (how, answer) => {
     clock.pass(LEASE / 4);
     answer();
     database.standing = { ...database.standing, epoch: '2.z' };
@@ -94,7 +94,7 @@ describe('a database that has gone back', () => {
     expect([6, 60].map((n) => node.judge(session({ sid: sidOf(n) })))).toEqual(['alive', 'ended']);
   });
 
-  test('what was asked before is not taken in after, and an epoch that could not be recorded is not taken for the old one', () => {
+  test('voids answers to earlier questions, and an epoch that could not be recorded is not the old one', () => {
     node.confirm(() => undefined, []);
     const early = database.get('nodes');
     database.standing = { ...database.standing, beat: 3 };
@@ -107,7 +107,7 @@ describe('a database that has gone back', () => {
     expect(database.get('newEpoch').id).toBe('1.a 1.a');
   });
 
-  test('is found by somebody else, who misses what was surely there', () => {
+  test('is found by a caller that misses something certain', () => {
     node.foundBack();
     expect([backs, node.epoch, node.isFresh(), node.replica.size().ids]).toEqual([1, null, false, 0]);
     node.foundBack();
@@ -116,7 +116,7 @@ describe('a database that has gone back', () => {
     expect(database.get('newEpoch').id).toBe('1.a 1.a');
   });
 
-  test('is noticed by a node that is closed as well: its registry is not believed, and what it waits for fails', () => {
+  test('is noticed by a closed node too: its registry is void, and its logouts fail', () => {
     node.close(() => undefined);
     let told: unknown;
     node.committed(endingOf(4));
@@ -155,7 +155,7 @@ describe('a database that has gone back', () => {
     expect(database.get('settle').id).toBe('2.z');
   });
 
-  describe('while a logout waits', () => {
+  describe('a logout under way when the database goes back', () => {
     const answers: unknown[] = [];
     const note: Done<Propagation> = (error, told) => answers.push(error ? (error as Error).name : told);
     const cut = (position: number): Ending => ({
@@ -181,7 +181,7 @@ describe('a database that has gone back', () => {
     test.each([
       { what: 'its ending', has: [endingOf(4)], told: { acknowledged: 0, waitedOut: 1 } },
       { what: 'nothing of it', has: [endingOf(5)], told: 'WentBack' },
-    ])('the history has $what', ({ has, told }) => {
+    ])('is confirmed or fails as the history has $what', ({ has, told }) => {
       confirming(endingOf(4));
       history(...has);
       expect(answers).toEqual([]);
@@ -193,14 +193,14 @@ describe('a database that has gone back', () => {
       { what: 'a later cut of the same', has: [cut(40)], told: { acknowledged: 0, waitedOut: 1 } },
       { what: 'an earlier cut of the same', has: [cut(3)], told: 'WentBack' },
       { what: 'no cut', has: [], told: 'WentBack' },
-    ])('by a cut, and the history has $what', ({ has, told }) => {
+    ])('by a cut, as the history has $what', ({ has, told }) => {
       confirming(cut(4));
       history(...has);
       clock.pass(LONGEST);
       expect(answers).toEqual([told]);
     });
 
-    test('and the history is not read in time', () => {
+    test('fails when the history is not read in time', () => {
       confirming(endingOf(4));
       database.standing = { ...database.standing, epoch: '2.z', settled: false };
       beginAnew();
@@ -208,14 +208,14 @@ describe('a database that has gone back', () => {
       expect(answers).toEqual(['WentBack']);
     });
 
-    test('for what says something of a user besides, of which no memory tells', () => {
+    test('fails when it also changes a user, which no memory can confirm', () => {
       confirming({ ...endingOf(4), changed: [1] });
       history({ ...endingOf(4), changed: [1] });
       clock.pass(LONGEST);
       expect(answers).toEqual(['WentBack']);
     });
 
-    test('for what others had ended: the database has gone back behind that', () => {
+    test('fails when it confirms other processes’ endings', () => {
       answers.length = 0;
       node.confirmEarlier(note);
       history(endingOf(4));
@@ -224,7 +224,7 @@ describe('a database that has gone back', () => {
       expect(answers).toEqual(['WentBack']);
     });
 
-    test('or before it is asked to, and the new epoch is not known yet', () => {
+    test('fails when the new epoch is not known yet', () => {
       answers.length = 0;
       database.standing = { ...database.standing, epoch: '2.z', settled: false };
       beginAnew();
@@ -238,7 +238,7 @@ describe('a database that has gone back', () => {
     });
   });
 
-  test('what is committed while the new epoch is looked for is left to the history', () => {
+  test('a commit while the new epoch is determined is left to the history', () => {
     database.standing = { ...database.standing, epoch: '2.z' };
     beginAnew();
     node.committed(endingOf(4));

@@ -35,7 +35,7 @@ describe('the other nodes', () => {
     expect(database.has('readLog')).toBe(false);
   });
 
-  test('it is said twice when verifiers are still to be waited for', () => {
+  test('a ring is acknowledged twice when verifiers are still waited for', () => {
     const feed = node.publisher.join(() => undefined);
     node.renew(feed, 1);
     node.heard({ ring: 4, from: 'one' });
@@ -57,7 +57,7 @@ describe('the other nodes', () => {
     database.get('nodes').answer({ nodes: other === null ? [] : [{ id: 'one', beat: other }] });
   }
 
-  test('a beat that has not moved for more than five leases is taken out', () => {
+  test('a node whose beat has not moved for more than five leases is deregistered', () => {
     beat(1);
     for (let i = 0; i < 5; i++) beat(1);
     expect(database.has('takeOut')).toBe(false);
@@ -69,7 +69,7 @@ describe('the other nodes', () => {
     expect(node.others).toBe(0);
   });
 
-  test('what was seen of a node is forgotten with its registration, and when the database goes back', () => {
+  test('observations of a node are dropped with its registration, and when the database goes back', () => {
     const look = (...nodes: { id: string; beat: number }[]): void => {
       clock.pass(LEASE);
       while (database.has('readLog')) read();
@@ -86,7 +86,7 @@ describe('the other nodes', () => {
     expect(node.stillMs('other')).toBeUndefined();
   });
 
-  test('a beat counts from when the registry answered: it may have been sent as late as that', () => {
+  test('a beat counts from the registry’s answer: it may have been sent as late as that', () => {
     // The registry is asked, and its answer, in which the beat has moved, comes two leases later.
     clock.pass(LEASE);
     database.get('beat').answer({ raised: 1 });
@@ -108,7 +108,7 @@ describe('the other nodes', () => {
     expect(database.get('takeOut').id).toBe('other');
   });
 
-  test('a beat that moves is not, and one that was first seen late counts from then', () => {
+  test('a node whose beat moves stays, and one first seen late counts from then', () => {
     for (let i = 0; i < 12; i++) beat(i);
     expect(database.has('takeOut')).toBe(false);
     // The registry was asked, and answered 900 ms later: the beat in it may have been sent as late as that.
@@ -150,7 +150,7 @@ describe('a sole node', () => {
     database.get('nodes').answer({ nodes: [...left, { id: 'sole', beat: 9 }] });
   };
 
-  test('reads once, and is fresh for as long as it lives', () => {
+  test('reads once, and stays fresh', () => {
     start([]);
     expect(ready).toBe(true);
     clock.pass(100 * LEASE);
@@ -201,7 +201,7 @@ describe('a sole node', () => {
     expect(database.asked).toEqual([]);
   });
 
-  test('that comes after one that was killed waits for whoever trusts the dead one’s word, and takes it out', () => {
+  test('after a killed one waits for the verifiers that trust it, and deregisters it', () => {
     start([{ id: 'dead', beat: 3 }]);
     expect(database.get('takeOut').id).toBe('dead');
     database.get('takeOut').answer(true);

@@ -24,7 +24,7 @@ import {
 beforeEach(openStage);
 
 describe('being fresh', () => {
-  test('it registers before it reads, and is fresh as of the asking', () => {
+  test('the node registers before it reads, and is fresh as of the question', () => {
     let answered = false;
     node.start(() => {
       answered = true;
@@ -46,7 +46,7 @@ describe('being fresh', () => {
     expect(node.judge(session({ sid: sidOf(5) }))).toBe('ended');
   });
 
-  test('whoever is suspended during the look into the replica finds the lease over', () => {
+  test('a process suspended during the look into the replica finds the lease expired', () => {
     started();
     const { facts, id, keys } = session();
     const held = {
@@ -60,7 +60,7 @@ describe('being fresh', () => {
     expect(node.judge(held)).toBe('unsure');
   });
 
-  test('a read that fails proves nothing, and what was committed meanwhile is told once', () => {
+  test('a failed read proves nothing, and a commit meanwhile is announced once', () => {
     started();
     clock.pass(250);
     node.committed(endingOf(9));
@@ -76,7 +76,7 @@ describe('being fresh', () => {
     expect(heard).toEqual([9, 8]);
   });
 
-  test('it trusts its registration for three leases after the last beat that it sent', () => {
+  test('the node trusts its registration for three leases after its last beat', () => {
     started();
     live(3 * LEASE - 50, false);
     expect(node.isFresh()).toBe(true);
@@ -90,7 +90,7 @@ describe('being fresh', () => {
     expect(node.isFresh()).toBe(false);
   });
 
-  test('nor is it trusted after a sleep, in which the monotonic clock stood still', () => {
+  test('the registration is not trusted after a sleep in which the monotonic clock stopped', () => {
     started();
     live(LEASE);
     clock.sleep(3 * LEASE);
@@ -101,7 +101,7 @@ describe('being fresh', () => {
     expect(node.isFresh()).toBe(true);
   });
 
-  test('taken out, it forgets, registers anew, and believes nothing that it read before', () => {
+  test('a deregistered node forgets, registers anew, and voids earlier reads', () => {
     started();
     live(950);
     clock.pass(50);
@@ -115,7 +115,7 @@ describe('being fresh', () => {
     expect(node.isFresh()).toBe(true);
   });
 
-  test('a read that finds it taken out has it register anew, from whatever beat it begins there', () => {
+  test('a read that finds the node deregistered registers it anew, from any beat', () => {
     node.start(() => undefined);
     database.get('register').answer({ raised: 8 });
     database.standing = { ...database.standing, beat: 8 };
@@ -130,7 +130,7 @@ describe('being fresh', () => {
     expect([backs, node.isFresh()]).toEqual([0, true]);
   });
 
-  test('verifiers are told its age by the clock that went further, and nothing while it is stale', () => {
+  test('verifiers get the age by the clock that advanced further, and nothing while the node is stale', () => {
     started();
     const ages: number[] = [];
     const feed = node.publisher.join((message) => message.t === 'renewed' && ages.push(message.age));
@@ -143,7 +143,7 @@ describe('being fresh', () => {
     expect(ages).toEqual([400]);
   });
 
-  test('a logout takes the lease while the epoch in which the node has started is not settled', () => {
+  test('a logout takes the lease until the epoch of the node’s start is settled', () => {
     database.standing = { ...database.standing, settled: false };
     started();
     const told: unknown[] = [];
@@ -155,13 +155,13 @@ describe('being fresh', () => {
     expect(told).toEqual([{ acknowledged: 0, waitedOut: 0 }]);
   });
 
-  test('what is committed here is taken in, unless it is not known yet of which epoch it is', () => {
+  test('an own commit is taken in, unless its epoch is not known yet', () => {
     expect(node.committed(endingOf(9))).toBe(false);
     started();
     expect(node.committed(endingOf(9))).toBe(true);
   });
 
-  test('a read that fails later on is told as a trouble with the log', () => {
+  test('a later failed read is reported as trouble with the log', () => {
     started();
     clock.pass(LEASE / 4);
     expect(troubles).toEqual([]);
@@ -169,7 +169,7 @@ describe('being fresh', () => {
     expect(troubles).toEqual(['log']);
   });
 
-  test('a node that is closed before its registration is answered says so', () => {
+  test('a node closed before its registration was answered reports it', () => {
     let failed: unknown;
     node.start((error) => {
       failed = error;
@@ -180,7 +180,7 @@ describe('being fresh', () => {
     expect(database.asked).toEqual([]);
   });
 
-  test('an answer that knows less than the registration of this node is of a database that has gone back', () => {
+  test('an answer that knows less than the node’s registration shows that the database went back', () => {
     node.start(() => undefined);
     database.get('register').answer({ raised: 5 });
     database.standing = { ...database.standing, beat: 5 };
@@ -209,7 +209,7 @@ describe('confirming', () => {
     node.committed(endingOf(1));
   });
 
-  test('alone, it is answered when the registry has been read', () => {
+  test('a lone node confirms when it has read the registry', () => {
     confirm();
     expect(told).toBeNull();
     registry();
@@ -217,7 +217,7 @@ describe('confirming', () => {
     expect(rings).toEqual([]);
   });
 
-  test('others are rung, and have to say that they and their verifiers are through', () => {
+  test('other nodes are rung, and must acknowledge for themselves and their verifiers', () => {
     confirm();
     registry('one', 'two');
     expect(rings).toEqual([{ ring: 1, from: 'me', epoch: '1.a' }]);
@@ -232,7 +232,7 @@ describe('confirming', () => {
     expect(told).toEqual({ acknowledged: 3, waitedOut: 1 });
   });
 
-  test('an answer to a ring that was never rung counts for nothing, nor does what is no message', () => {
+  test('an acknowledgement of a ring that was never sent, or an invalid text, is ignored', () => {
     confirm();
     registry('one');
     const ack = { ack: 1, from: 'one', to: 'me', over: true, acknowledged: 0, missing: 0 };
@@ -265,7 +265,7 @@ describe('confirming', () => {
     expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
   });
 
-  test('an early word that comes late takes nothing back', () => {
+  test('an early acknowledgement that arrives late changes nothing', () => {
     confirm();
     registry('one', 'two');
     node.heard({ ack: 1, from: 'one', to: 'me', over: true, acknowledged: 2, missing: 0 });
@@ -278,7 +278,7 @@ describe('confirming', () => {
     ['a node that says nothing', () => registry('one')],
     ['a registry that cannot be read', () => database.get('nodes').fail()],
     ['a registry that does not answer', () => undefined],
-  ])('the lease and its margin end the wait for %s', (_, what) => {
+  ])('lease and margin end the wait for %s', (_, what) => {
     confirm();
     what();
     clock.pass(LONGEST - 1);
@@ -287,7 +287,7 @@ describe('confirming', () => {
     expect(told).not.toBeNull();
   });
 
-  test('a read of the registry that was under way before the commit serves nobody who asks after it', () => {
+  test('a read of the registry from before the commit serves no later caller', () => {
     confirm();
     const early = database.get('nodes');
     let later: Propagation | null = null;
@@ -300,7 +300,7 @@ describe('confirming', () => {
     expect(later).toBeNull();
   });
 
-  test('own verifiers are waited for', () => {
+  test('the node’s own verifiers are waited for', () => {
     const feed = node.publisher.join(() => undefined);
     node.renew(feed, 1);
     node.committed(endingOf(2));
@@ -311,7 +311,7 @@ describe('confirming', () => {
     expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
   });
 
-  test('what was committed, or read, together goes to the verifiers as one message', () => {
+  test('endings that were committed or read together go to the verifiers as one message', () => {
     const messages: NodeMessage[] = [];
     node.publisher.join((message) => messages.push(message));
     node.committed(endingOf(2), endingOf(3));
@@ -327,7 +327,7 @@ describe('confirming', () => {
     expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test('what somebody else has committed is read before it is asked who holds it', () => {
+  test('another process’s ending is read before its holders are asked', () => {
     const feed = node.publisher.join(() => undefined);
     node.renew(feed, 1);
     node.publisher.acknowledge(feed, 1);
@@ -342,7 +342,7 @@ describe('confirming', () => {
     expect(told).toEqual({ acknowledged: 1, waitedOut: 0 });
   });
 
-  test('or the lease is waited out, when it cannot be read', () => {
+  test('another process’s ending that cannot be read is confirmed after the lease', () => {
     told = null;
     node.confirmEarlier((_error, propagation) => {
       told = propagation ?? null;
@@ -354,7 +354,7 @@ describe('confirming', () => {
   });
 });
 
-test('closing: no renewals any more, and the answer when no verifier trusts itself', () => {
+test('a closing node renews nobody, and answers when no verifier trusts itself', () => {
   started();
   const messages: string[] = [];
   const feed = node.publisher.join((message) => messages.push(message.t));

@@ -41,7 +41,7 @@ const wait = () =>
     over = tally;
   });
 
-test('without verifiers, or when all hold it, there is nothing to wait for', () => {
+test('without verifiers, or when all hold the ending, there is no wait', () => {
   end();
   wait();
   expect(over).toEqual({ acknowledged: 0, missing: 0 });
@@ -54,7 +54,7 @@ test('without verifiers, or when all hold it, there is nothing to wait for', () 
   expect(over).toEqual({ acknowledged: 1, missing: 0 });
 });
 
-test('a verifier that says it holds what was not published yet is waited for all the same', () => {
+test('a verifier that acknowledges an unpublished number is waited for all the same', () => {
   end();
   const feed = join();
   publisher.renew(feed, 1, 0, 0);
@@ -64,7 +64,7 @@ test('a verifier that says it holds what was not published yet is waited for all
   expect(over).toBeNull();
 });
 
-test('endings are numbered, and what nobody needs is not sent', () => {
+test('endings are numbered, and one that nobody needs is not sent', () => {
   join();
   end();
   publisher.publish([{ position: 2, ids: [], cuts: [], changed: [] }]);
@@ -73,7 +73,7 @@ test('endings are numbered, and what nobody needs is not sent', () => {
   expect(publisher.seq).toBe(2);
 });
 
-test('a verifier that trusts itself is waited for until it holds the ending', () => {
+test('a verifier with a lease is waited for until it holds the ending', () => {
   const [one, other] = [join(), join()];
   publisher.renew(one, 1, 0, 0);
   publisher.renew(other, 1, 0, 0);
@@ -89,7 +89,7 @@ test('a verifier that trusts itself is waited for until it holds the ending', ()
   expect(over).toEqual({ acknowledged: 2, missing: 0 });
 });
 
-test('or until it cannot trust itself any more, by the age it was told', () => {
+test('a verifier is waited for no longer than its lease, by the age that it was told', () => {
   const feed = join();
   publisher.renew(feed, 1, 400, 0);
   end();
@@ -108,7 +108,7 @@ test('or until it cannot trust itself any more, by the age it was told', () => {
   expect(over).not.toBeNull();
 });
 
-test('a renewal during the wait does not make it longer', () => {
+test('a renewal during the wait does not extend it', () => {
   const feed = join();
   publisher.renew(feed, 1, 0, 0);
   end();
@@ -119,7 +119,7 @@ test('a renewal during the wait does not make it longer', () => {
   expect(over).toEqual({ acknowledged: 0, missing: 1 });
 });
 
-test('who has departed is waited for as well, and is not renewed', () => {
+test('a disconnected verifier is waited for, and not renewed', () => {
   const feed = join();
   publisher.renew(feed, 1, 0, 0);
   publisher.leave(feed);
@@ -139,7 +139,7 @@ test('who has departed is waited for as well, and is not renewed', () => {
   expect(over).toEqual({ acknowledged: 0, missing: 0 });
 });
 
-test('who departs while it is waited for is waited out, and nothing of it is held after that', async () => {
+test('a verifier that disconnects during the wait is waited out, and then forgotten', async () => {
   const depart = (renewed: boolean): WeakRef<object> => {
     const feed = join();
     if (renewed) publisher.renew(feed, 1, 0, 0);
@@ -160,14 +160,14 @@ test('who departs while it is waited for is waited out, and nothing of it is hel
   expect([isHeld(waitedFor), isHeld(neverTrusted)]).toEqual([false, false]);
 });
 
-test('a verifier that has never been renewed trusts nothing and is not waited for', () => {
+test('a verifier that was never renewed has no lease and is not waited for', () => {
   join();
   end();
   wait();
   expect(over).toEqual({ acknowledged: 0, missing: 0 });
 });
 
-test('closing waits for the last one', () => {
+test('closing waits for the last lease', () => {
   const [one, other] = [join(), join()];
   publisher.renew(one, 1, 0, 0);
   clock.pass(500);
@@ -183,7 +183,7 @@ test('closing waits for the last one', () => {
   expect(free).toBe(true);
 });
 
-test('one that cannot be sent to keeps nobody else from being sent to, and is waited for and not renewed', () => {
+test('a verifier that cannot be sent to delays no other, is waited for, and is not renewed', () => {
   const broken = publisher.join((message) => {
     if (message.t === 'ending') throw new Error('the socket is broken');
   });
@@ -204,7 +204,7 @@ test('one that cannot be sent to keeps nobody else from being sent to, and is wa
   expect(over).toEqual({ acknowledged: 1, missing: 1 });
 });
 
-test('one that is answered and throws keeps no other from being answered', () => {
+test('a caller that throws keeps no other from its answer', () => {
   const feed = join();
   publisher.renew(feed, 1, 0, 0);
   end();
@@ -216,7 +216,7 @@ test('one that is answered and throws keeps no other from being answered', () =>
   expect([over, faults.length]).toEqual([{ acknowledged: 1, missing: 0 }, 1]);
 });
 
-test('a renewal by older knowledge does not shorten what the verifier was promised', () => {
+test('a renewal by older knowledge does not shorten an earlier one', () => {
   const feed = join();
   publisher.renew(feed, 1, 0, 0);
   clock.pass(10);
@@ -229,7 +229,7 @@ test('a renewal by older knowledge does not shorten what the verifier was promis
   expect(over).toEqual({ acknowledged: 0, missing: 1 });
 });
 
-test('a verifier that left is neither renewed, nor sent to, nor counted, however late its messages arrive', () => {
+test('a verifier that left is neither renewed, sent to nor counted, however late its messages arrive', () => {
   const feed = join();
   publisher.renew(feed, 1, 0, 0);
   publisher.leave(feed);

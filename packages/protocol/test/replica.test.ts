@@ -8,7 +8,7 @@ import { session, sidOf } from './sessions.ts';
 const KEEP = 1024;
 const cuts = (...list: KeyedCut[]): { ids: string[]; cuts: KeyedCut[] } => ({ ids: [], cuts: list });
 
-test('ids and cuts end what they name', () => {
+test('ids and cuts end the sessions that they name', () => {
   const replica = new Replica(KEEP, 0);
   const one = session({ born: 10 });
   const other = session({ sid: sidOf(2), born: 20, deviceId: 'desk' });
@@ -23,7 +23,7 @@ test('ids and cuts end what they name', () => {
   expect(replica.ends(session({ sid: sidOf(3), born: 11, userId: 8 }))).toBe(true);
 });
 
-test('in any order, once or twice, and by way of another replica: the same', () => {
+test('endings in any order, once or twice, or through another replica, give the same result', () => {
   const cut = fc.record({
     key: fc.constantFrom(userKey(7), EVERYONE_KEY),
     cut: fc.oneof(
@@ -50,7 +50,7 @@ test('in any order, once or twice, and by way of another replica: the same', () 
   );
 });
 
-test('an entry stays for as long as it must after it was last heard of, and not for ever', () => {
+test('an entry stays for its time after its last arrival, and not for ever', () => {
   const replica = new Replica(KEEP, 0);
   replica.apply({ ids: [sidOf(2)], cuts: [{ key: userKey(7), ...cutAll(11) }] }, 500);
   const one = session({ sid: sidOf(1), born: 10 });
@@ -68,7 +68,7 @@ test('an entry stays for as long as it must after it was last heard of, and not 
   expect(replica.size()).toMatchObject({ ids: 0, cuts: 0 });
 });
 
-test('after a long time without a call everything old goes at once', () => {
+test('after a long time without a call everything old is dropped at once', () => {
   const replica = new Replica(KEEP, 0);
   for (let n = 0; n < 100; n++) replica.apply({ ids: [sidOf(n)], cuts: [] }, 0);
   replica.forget(1e9);
@@ -88,7 +88,7 @@ test('pieces are bounded', () => {
   expect(sizes.slice(2)).toEqual([2000, 2000, 1000]);
 });
 
-test('a cut that is heard again is kept for longer, and keeps no other', () => {
+test('a cut that arrives again stays longer, and extends no other', () => {
   const replica = new Replica(KEEP, 0);
   const [again, once] = [session({ userId: 7, born: 10 }), session({ userId: 8, born: 10 })];
   replica.apply(cuts({ key: userKey(7), ...cutAll(20) }), 0);

@@ -19,13 +19,13 @@ const HINT: Hint = { changed: [1, 2], from: 'a' };
 describe('a sealed object', () => {
   const key = keyed('k');
 
-  test('is read by whoever does not know of the MAC, and unsealed by whoever has the key', () => {
+  test('is read by a reader that does not know the MAC, and opened by a holder of the key', () => {
     const text = seal('{"a":1}', 'x', key);
     expect(JSON.parse(text)).toMatchObject({ a: 1 });
     expect(unseal(text, 'x', key)).toBe('{"a":1}');
   });
 
-  test('does not verify under another key, for something else, or changed anywhere', () => {
+  test('does not verify under another key, in another context, or changed anywhere', () => {
     const text = seal('{"a":",\\"mac\\":\\"","b":1}', 'x', key);
     expect(unseal(text, 'x', key)).not.toBeNull();
     expect(unseal(text, 'x', keyed('l'))).toBeNull();
@@ -38,17 +38,17 @@ describe('a sealed object', () => {
 });
 
 describe('the texts of the doorbell', () => {
-  test('say what was written', () => {
+  test('are read as they were written', () => {
     const [a, b] = [new RingTexts(keyed('k')), new RingTexts(keyed('k'))];
     for (const message of [RING, ACK, HINT]) expect(b.read(a.write(message), 'redis')).toEqual(message);
   });
 
-  test('carry what a node of the version before reads, with the same meaning', () => {
+  test('have the same meaning for a node of the version before', () => {
     for (const message of [RING, ACK, HINT])
       expect(JSON.parse(new RingTexts(keyed('k')).write(message))).toMatchObject({ ...message });
   });
 
-  test('are not believed without the MAC, or with one of another message', () => {
+  test('are refused without the MAC, or with that of another message', () => {
     const [a, b] = [new RingTexts(keyed('k')), new RingTexts(keyed('k'))];
     const text = a.write(ACK);
     const changes: [from: string, to: string][] = [
@@ -71,7 +71,7 @@ describe('the texts of the doorbell', () => {
     expect(b.read(text, 'redis')).toEqual(ACK);
   });
 
-  test('are heard once by each way, in any order', () => {
+  test('are accepted once over each medium, in any order', () => {
     const [a, b] = [new RingTexts(keyed('k')), new RingTexts(keyed('k'))];
     const texts = Array.from({ length: 3000 }, (_, i) => a.write({ ring: i, from: 'a' }));
     const read = (i: number, way: string): unknown => b.read(texts[i] ?? '', way);
@@ -86,7 +86,7 @@ describe('the texts of the doorbell', () => {
     expect(read(2998, 'redis')).toBe('repeated');
   });
 
-  test('that are none are refused, whoever signed them', () => {
+  test('are refused when invalid, whoever signed them', () => {
     const key = keyed('k');
     const texts = new RingTexts(key);
     const values = [

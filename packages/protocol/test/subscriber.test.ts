@@ -61,7 +61,7 @@ function connect(seq = 3): void {
 const renewed = (n: number, seq: number, age = 0): void =>
   subscriber.received({ t: 'renewed', n, age, seq, now: 1.7e12 });
 
-test('it says hello, and is fresh once a renewal is answered that was asked for after the snapshot', () => {
+test('it says hello, and is fresh once a renewal requested after the snapshot is answered', () => {
   expect(subscriber.judge(session())).toBe('unsure');
   connect();
   expect(sent[0]).toEqual({ t: 'hello', v: FEED_VERSION, replica: 'verifier' });
@@ -75,7 +75,7 @@ test('it says hello, and is fresh once a renewal is answered that was asked for 
   expect(gaveUp).toEqual([]);
 });
 
-test('freshness counts from the asking, less the age that the node reports', () => {
+test('freshness counts from the question, minus the age that the node reports', () => {
   connect();
   clock.pass(300);
   renewed(1, 3, 200);
@@ -88,14 +88,14 @@ test('freshness counts from the asking, less the age that the node reports', () 
   expect(subscriber.judge(session({ sid: sidOf(50) }))).toBe('ended');
 });
 
-test('a machine that slept finds its lease over', () => {
+test('a machine that slept finds its lease expired', () => {
   connect();
   renewed(1, 3);
   clock.sleep(LEASE);
   expect(subscriber.judge(session())).toBe('unsure');
 });
 
-test('whoever is suspended during the look into the replica finds the lease over', () => {
+test('a process suspended during the look into the replica finds the lease expired', () => {
   connect();
   renewed(1, 3);
   const { facts, id, keys } = session();
@@ -110,7 +110,7 @@ test('whoever is suspended during the look into the replica finds the lease over
   expect(subscriber.judge(held)).toBe('unsure');
 });
 
-test('endings are taken in and acknowledged; twice is as good as once', () => {
+test('endings are taken in and acknowledged, and twice is the same as once', () => {
   connect();
   ending(4, 1);
   expect(acks()).toEqual([3, 4]);
@@ -122,7 +122,7 @@ test('endings are taken in and acknowledged; twice is as good as once', () => {
   expect(gaveUp).toEqual([]);
 });
 
-test('nothing is acknowledged before the snapshot is there', () => {
+test('nothing is acknowledged before the snapshot is complete', () => {
   subscriber.connected();
   subscriber.received(welcome);
   ending(4, 1);
@@ -131,7 +131,7 @@ test('nothing is acknowledged before the snapshot is there', () => {
   expect(acks()).toEqual([4]);
 });
 
-test('a gap is noticed wherever it is', () => {
+test('a gap is noticed at any place', () => {
   connect();
   ending(5, 1);
   expect(gaveUp).toEqual(['an ending is missing']);
@@ -154,7 +154,7 @@ test('a gap is noticed wherever it is', () => {
   expect(renewals()).toHaveLength(2);
 });
 
-test('what comes before the terms is not counted', () => {
+test('messages before the terms do not count', () => {
   connect();
   subscriber.connected();
   subscriber.received({ t: 'ids', ids: [] });
@@ -164,7 +164,7 @@ test('what comes before the terms is not counted', () => {
   expect(gaveUp[1]).toBe('received endings before the terms');
 });
 
-test('after a reconnection what was proven stays, and what was asked before counts no more', () => {
+test('after a reconnection proofs remain, and answers to earlier questions are void', () => {
   connect();
   renewed(1, 3);
   subscriber.tick();
@@ -225,7 +225,7 @@ test('a node of another epoch begins anew, and tokens of other epochs are not ju
   expect(backs).toBe(1);
 });
 
-test('a node of a version without epochs is taken at its word', () => {
+test('a node of a version without epochs is accepted', () => {
   connect();
   expect([subscriber.mayJudge('1.a'), subscriber.mayJudge(undefined)]).toEqual([true, true]);
 });
@@ -255,7 +255,7 @@ test('a silent node is left', () => {
   expect(gaveUp).toEqual(['the node is silent']);
 });
 
-test("the authority's clock goes on here, whatever the wall clock says", () => {
+test("the authority's clock advances here, whatever the wall clock says", () => {
   expect(subscriber.authorityNowMs()).toBeNull();
   connect();
   renewed(1, 3);
@@ -264,14 +264,14 @@ test("the authority's clock goes on here, whatever the wall clock says", () => {
   expect(subscriber.authorityNowMs()).toBe(1.7e12 + 250);
 });
 
-test("the authority's clock is dated by the question: a slow answer makes tokens run out early, never late", () => {
+test("the authority's clock is dated by the question: a slow answer makes tokens expire early, never late", () => {
   connect();
   clock.pass(400);
   renewed(1, 3);
   expect(subscriber.authorityNowMs()).toBe(1.7e12 + 400);
 });
 
-test('what throws is not taken in, not acknowledged and proves nothing: another connection begins anew', () => {
+test('a message that throws is not taken in, not acknowledged and proves nothing: another connection begins anew', () => {
   connect();
   const before = sent.length;
   fails = true;

@@ -11,7 +11,7 @@ import {
 import { RING_FAULTS } from '@curfew/protocol/rings';
 import { expect, test } from 'vitest';
 
-test('the words of the sockets and of endings are those that were published', () => {
+test('the words of sockets and endings are the published ones', () => {
   expect([NOTICES_PROTOCOL, NOTICES_TOKEN]).toEqual(['curfew.notices.v1', 'curfew.token.']);
   expect(NOTICES_CLOSED).toEqual({ ended: 4401, restart: 1012, busy: 1013, protocol: 1008 });
   expect([FEED_VERSION, FEED_CLOSED]).toEqual([1, { restart: 1012, protocol: 4400, version: 4426 }]);
@@ -59,6 +59,6 @@ test.each([
   `rt_${SECRET.slice(1)}`,
   // The last character has two bits that stand for nothing.
   `rt_${SECRET.slice(0, -1)}B`,
-])('%j is none', (text) => {
+])('%j is not a credential', (text) => {
   expect(credentialKind(text)).toBeNull();
 });

@@ -7,7 +7,7 @@ test.each([
   // RFC 6761, 6.3: loopback too. A name that was chosen is meant: nothing but it is trusted.
   ['http://id.example.localhost:8000', ['http://id.example.localhost:8000']],
   ['https://id.example.com', ['https://id.example.com']],
-])('%s is an issuer, and trusts its own pages', (issuer, trusted) => {
+])('%s is accepted as issuer, and its pages are trusted', (issuer, trusted) => {
   const config = readConfig({ CURFEW_ISSUER: issuer });
   expect(config.issuer).toBe(issuer);
   expect([...config.trustedOrigins].toSorted()).toEqual(trusted.toSorted());
@@ -18,7 +18,7 @@ test.each([
   'http://localhost.example.com',
   'http://examplelocalhost',
   'http://127.0.0.1.example.com',
-])('%s is none: it would be reached over a network in the clear', (issuer) => {
+])('%s is refused as issuer: it would be reached unencrypted over a network', (issuer) => {
   expect(() => readConfig({ CURFEW_ISSUER: issuer })).toThrow(
     /CURFEW_ISSUER.*plain http is for loopback only/,
   );

@@ -131,7 +131,7 @@ const CASES = Object.keys(SETTINGS).flatMap((name) => {
 /** What a sentence must not have: words of the library that reads, and the value. */
 const NOT_SAID = /invalid|expected|received|NaN|undefined|regex|pattern|zod|TypeError/i;
 
-test('there are bad values for every setting that does not take any text', () => {
+test('every setting that does not take any text has bad values', () => {
   const without = Object.keys(SETTINGS).filter((name) => !CASES.some(([one]) => one === name));
   for (const name of without)
     expect([name, complaint(name, 'any text') ?? 'takes any text']).toEqual([name, 'takes any text']);
@@ -139,7 +139,7 @@ test('there are bad values for every setting that does not take any text', () =>
 });
 
 describe.each(CASES)('%s=%j', (name, value) => {
-  test('is refused by its name, with what it takes, and is not repeated', () => {
+  test('is refused with its name and what it takes, and is not repeated', () => {
     const { config, faults } = inspectSettings({ [name]: value });
     expect(faults.map(({ setting }) => setting)).toContain(name);
     const said = complaint(name, value) ?? '';
@@ -169,11 +169,11 @@ test.each([
   expect(complaint(name, value)).toBe(says);
 });
 
-test('a list of hosts says what to give instead', () => {
+test('a list of hosts is refused with advice', () => {
   expect(complaint('DATABASE_URL', 'postgres://a,b/db')).toMatch(/^DATABASE_URL: must name one host: /);
 });
 
-test('the settings of the commands are refused alike', () => {
+test('the commands’ settings are refused alike', () => {
   for (const value of ADDRESSES) {
     const read = (): unknown => readCommandSettings({ CURFEW_URL: value });
     expect(read).toThrow(/^CURFEW_URL: must be an address with http:\/\/ or https:\/\//);
@@ -201,7 +201,7 @@ test.each<Environment>([
   { REDIS_URL: 'redis://h' },
   { REDIS_URL: 'rediss://me:a%23b@[::1]:6379/2?family=6' },
   { REDIS_URL: 'redis://:p@127.0.0.1:6379/' },
-])('%j is taken', (settings) => {
+])('%j is accepted', (settings) => {
   expect(inspectSettings(settings).faults).toEqual([]);
 });
 
@@ -219,7 +219,7 @@ describe('an address of PostgreSQL', () => {
     ['postgres://me:pw@[::1]:5432/db', '[::1]:5432'],
     ['postgres://me:pw@127.0.0.1/my-db_1', '127.0.0.1'],
     ['postgres://h/db?application_name=x%20y', 'h'],
-  ])('%s is taken, and shown as %s', async (url, place) => {
+  ])('%s is accepted, and shown as %s', async (url, place) => {
     expect(inspectSettings({ DATABASE_URL: url }).faults).toEqual([]);
     const database = openPostgres({ url, pool: 2, statementNames: true, log: silent });
     expect(database.description).toBe(`PostgreSQL at ${place}`);
@@ -246,7 +246,7 @@ describe('production', () => {
         );
   });
 
-  test('takes the embedded database, but not without fsync', () => {
+  test('accepts the embedded database, but not without fsync', () => {
     const embedded = { ...production, DATABASE_URL: '' };
     expect(readConfig(embedded).database).toEqual({
       kind: 'embedded',
@@ -260,14 +260,14 @@ describe('production', () => {
     expect(() => readConfig({ ...production, CURFEW_EMBEDDED_FSYNC: '0' })).not.toThrow();
   });
 
-  test.each(['1', '0'])('names a setting that is gone: CURFEW_ALLOW_EMBEDDED=%s', (value) => {
+  test.each(['1', '0'])('names a removed setting: CURFEW_ALLOW_EMBEDDED=%s', (value) => {
     expect(() => readConfig({ ...production, CURFEW_ALLOW_EMBEDDED: value })).toThrow(
       /^CURFEW_ALLOW_EMBEDDED: no longer exists: .* may be used in production\. Remove the setting\.$/,
     );
     expect(() => readConfig({ ...production, CURFEW_ALLOW_EMBEDDED: '' })).not.toThrow();
   });
 
-  test('understands a setting by its old name, says so, and refuses both names at once', () => {
+  test('accepts a setting by its old name, warns, and refuses both names at once', () => {
     const shop = '{"shop":{"idleSeconds":60}}';
     const { clients, oldNames } = readConfig({ ...production, CURFEW_APPLICATIONS: shop });
     expect(clients.get('shop')?.idleSeconds).toBe(60);
@@ -278,7 +278,7 @@ describe('production', () => {
     );
   });
 
-  test('is that of the process too, whatever is passed', () => {
+  test('is the process’s too, whatever is passed', () => {
     const before = process.env['NODE_ENV'];
     try {
       process.env['NODE_ENV'] = 'production';
@@ -297,7 +297,7 @@ describe('production', () => {
   });
 
   test.each(['0.0.0.0', '::', '192.0.2.1', 'node-1', '::ffff:192.0.2.1'])(
-    'demonstration accounts are not for a network: HOST=%s',
+    'demonstration accounts are refused on a network: HOST=%s',
     (HOST) => {
       for (const more of [
         {},
@@ -313,7 +313,7 @@ describe('production', () => {
   );
 });
 
-test('every setting is in the configuration: where its entry says, or by what config.ts makes of it', () => {
+test('every setting is in the configuration, at its place or derived by config.ts', () => {
   const source = readFileSync(new URL('../src/config.ts', import.meta.url), 'utf8');
   const config = readConfig({});
   for (const [name, { as }] of Object.entries<Setting>(SETTINGS)) {

@@ -88,7 +88,7 @@ describe.each(Object.keys(clients))('%s', (name) => {
     fetch(url + path, { method, headers });
   const statusOf = async (...how: Parameters<typeof ask>): Promise<number> => (await ask(...how)).status;
 
-  test('lets a live session through, and nobody after its logout', async () => {
+  test('admits a live session, and refuses it after its logout', async () => {
     const { bearer } = await opened(stage.call, 2);
     const answer = await ask({ authorization: `Bearer ${bearer}` });
     expect([answer.status, await answer.json()]).toEqual([200, { hello: '2', named: true }]);
@@ -108,7 +108,7 @@ describe.each(Object.keys(clients))('%s', (name) => {
     expect([head.status, await head.text()]).toEqual([401, '']);
   });
 
-  test('takes the cookie, from its own pages and from trusted ones', async () => {
+  test('accepts the cookie from its own and trusted pages', async () => {
     const { cookie } = await cookieLogin(stage.call);
     const own = `theme=dark; curfew_session=${cookie}`;
     expect(await statusOf({ cookie: own })).toBe(200);
@@ -132,7 +132,7 @@ describe.each(Object.keys(clients))('%s', (name) => {
     expect(await statusOf({ cookie: own }, 'GET', '/strict')).toBe(401);
   });
 
-  test('the handshake of a WebSocket is no harmless GET', async () => {
+  test('treats the handshake of a WebSocket as a change', async () => {
     const { cookie } = await cookieLogin(stage.call);
     // An upgrade in earnest would never get to the application: no server of these takes any.
     const shake = (origin: string): Promise<number> =>
@@ -141,7 +141,7 @@ describe.each(Object.keys(clients))('%s', (name) => {
     expect(await shake(TRUSTED)).toBe(200);
   });
 
-  test('picks none of two', async () => {
+  test('refuses two credentials', async () => {
     const { bearer } = await opened(stage.call, 2);
     const { cookie } = await cookieLogin(stage.call);
     const good = `Bearer ${bearer}`;
@@ -156,7 +156,7 @@ describe.each(Object.keys(clients))('%s', (name) => {
     expect(await statusOf({ authorization: 'Bearer x', cookie: a })).toBe(401);
   });
 
-  test('a credential in the wrong place, or of the wrong kind', async () => {
+  test('refuses a credential in the wrong place, or of the wrong kind', async () => {
     const { bearer, refresh } = await opened(stage.call, 2);
     const { cookie } = await cookieLogin(stage.call);
     for (const authorization of [
@@ -176,7 +176,7 @@ describe.each(Object.keys(clients))('%s', (name) => {
     expect(await statusOf({ cookie: `xcurfew_session=${cookie}; curfew_session2=${cookie}` })).toBe(401);
   });
 
-  test('when stale, asks on one route and refuses on the other; says so when it cannot tell', async () => {
+  test('when stale, asks on one route and refuses on the other; answers 503 when it cannot tell', async () => {
     const { bearer } = await opened(stage.call, 2);
     const headers = { authorization: `bearer ${bearer}` };
     expect(await statusOf(headers)).toBe(200);
@@ -204,7 +204,7 @@ describe.each(Object.keys(clients))('%s', (name) => {
   });
 });
 
-test('what else is called session on a request stays as it is', async () => {
+test('leaves another property named session alone', async () => {
   const app = express();
   const theirs: express.RequestHandler = (req, _res, next) => {
     Object.assign(req, { session: 'theirs' });
@@ -227,7 +227,7 @@ test('what else is called session on a request stays as it is', async () => {
   }
 });
 
-test('sessionOf refuses what no guard let through', () => {
+test('sessionOf throws for a request that no guard admitted', () => {
   expect(() => sessionOf({ session: { subject: '1' } })).toThrow('curfew(verifier)');
 });
 
@@ -286,7 +286,7 @@ test('fastify: the route does not run after a refusal that an onSend hook holds 
   );
 });
 
-test('express: a request that somebody else has answered meanwhile ends nothing but itself', async () => {
+test('express: a guard does nothing after another handler has answered', async () => {
   const unhandled: unknown[] = [];
   const note = (error: unknown): void => void unhandled.push(error);
   process.on('unhandledRejection', note);

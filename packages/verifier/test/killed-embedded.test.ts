@@ -7,7 +7,7 @@ import { openHandClock, passUntil, passWhile, timeOf } from '../../server/test/s
 import { ISSUER, reopenAuthority, SERVICE_KEY } from '../../server/test/support.ts';
 import { createVerifierBy } from '../src/verifier.ts';
 
-test('a logout after the restart is not confirmed before a verifier of the dead process has lost its lease', async () => {
+test('a logout after the restart is confirmed only after the leases of the dead process’s verifiers have expired', async () => {
   const settings = {
     CURFEW_DATA: freshData('killed'),
     // The clock of the verifier is quicker than that of the process that renews it.

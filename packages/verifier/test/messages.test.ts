@@ -21,7 +21,7 @@ const passing = <T>(answer: Promise<T>): Promise<T> => passWhile(clock, answer);
 const becomes = (state: 'fresh' | 'stale', one: Verifier): Promise<void> =>
   passUntil(clock, `it is ${state}`, () => one.freshness.state === state);
 
-test('a proxy that takes the upgrade away leaves only questions, and the verifier says what is wrong', async () => {
+test('behind a proxy that removes the upgrade every check asks, and the log says what is wrong', async () => {
   const said: string[] = [];
   const proxy = createServer(stage.authority.listener);
   await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready));
@@ -42,7 +42,7 @@ test('a proxy that takes the upgrade away leaves only questions, and the verifie
   }
 });
 
-test('that the authority is gone is said once, and once that it is back', async () => {
+test('the log says once that the authority is gone, and once that it is back', async () => {
   const said: string[] = [];
   const one = createVerifierBy(clock, {
     authority: stage.door.url,
@@ -72,7 +72,7 @@ test('that the authority is gone is said once, and once that it is back', async 
   }
 });
 
-test('a wrong service key opens nothing, and is said once', async () => {
+test('a wrong service key is refused, and logged once', async () => {
   const said: string[] = [];
   const wrong = createVerifierBy(clock, {
     authority: stage.door.url,

@@ -28,7 +28,7 @@ describe('onEnded', () => {
     return verified.session;
   };
 
-  test('is told once of the session’s end, by its id or by a cut, before the logout is confirmed', async () => {
+  test('runs once at the session’s end, by its id or by a cut, before the logout is confirmed', async () => {
     const user = await newUser(stage.call);
     const [a, b, c] = await Promise.all([1, 2, 3].map(() => opened(stage.call, user.id)));
     const told: string[] = [];
@@ -42,7 +42,7 @@ describe('onEnded', () => {
     expect(told).toEqual(['a ended', 'b ended']);
   });
 
-  test('is told at once of what is over already', async () => {
+  test('runs at once for an ended session', async () => {
     const { bearer } = await opened(stage.call, 2);
     const session = await sessionOf(bearer);
     await logOut(bearer);
@@ -50,7 +50,7 @@ describe('onEnded', () => {
     expect(why).toBe('ended');
   });
 
-  test('a callback that fails harms nobody', async () => {
+  test('that throws affects nothing else', async () => {
     const { bearer } = await opened(stage.call, 2);
     verifier.onEnded(await sessionOf(bearer), () => {
       throw new Error('not ours');

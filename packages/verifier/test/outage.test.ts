@@ -64,7 +64,7 @@ const loseFeed = async (): Promise<void> => {
 };
 
 describe('the authority is gone', () => {
-  test('memory answers for the lease, then everything is refused, until it is back', async () => {
+  test('memory answers for the lease, then every check is refused, until it is back', async () => {
     const { bearer } = await opened(stage.call, 2);
     const opaque = await sessionTokenLogin(stage.call);
     for (const one of [bearer, opaque]) expect(await verifier.verify(one)).toMatchObject({ ok: true });
@@ -100,7 +100,7 @@ describe('the authority is gone', () => {
     for (const one of [bearer, opaque, unseen]) await remembered(one);
   });
 
-  test('what ended meanwhile is over when it is back', async () => {
+  test('sessions that ended meanwhile are refused when it is back', async () => {
     const { bearer } = await opened(stage.call, 2);
     const verified = await verifier.verify(bearer);
     if (!verified.ok) throw new Error(verified.reason);
@@ -117,7 +117,7 @@ describe('the authority is gone', () => {
 });
 
 describe('the feed is gone', () => {
-  test('the authority is asked, for a token as well, and knows what this process does not', async () => {
+  test('every check asks the authority, which knows later endings', async () => {
     const { bearer } = await opened(stage.call, 2);
     await remembered(bearer);
     await loseFeed();
@@ -127,7 +127,7 @@ describe('the feed is gone', () => {
     expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'unknown' });
   });
 
-  test('one that was never connected asks, but not for another audience: the authority would say yes', async () => {
+  test('a verifier that was never connected asks, and refuses tokens for another audience itself', async () => {
     const theirs = await opened(stage.call, 2, { client_id: 'elsewhere' });
     const ours = await opened(stage.call, 2);
     await loseFeed();
@@ -143,7 +143,7 @@ describe('the feed is gone', () => {
     }
   });
 
-  test('an answer that does not come within the lease is none', async () => {
+  test('an answer that does not come within the lease is ignored', async () => {
     const credential = await sessionTokenLogin(stage.call);
     for (const wait of [LEASE_MS * 1.5, null]) {
       stage.door.onQuestion = (_req, _res, pass) => void (wait === null || clock.after(wait, pass));
@@ -151,7 +151,7 @@ describe('the feed is gone', () => {
     }
   });
 
-  test('nor is one that lay here for longer, while this process was suspended', async () => {
+  test('an answer that waited longer, while this process was suspended, is ignored', async () => {
     const credential = await sessionTokenLogin(stage.call);
     await loseFeed();
     stage.door.onQuestion = (_req, _res, pass) => {
@@ -161,7 +161,7 @@ describe('the feed is gone', () => {
     expect(await verifier.verify(credential)).toEqual({ ok: false, reason: 'unavailable' });
   });
 
-  test('a check that began after a logout does not take an answer from before it', async () => {
+  test('a check that began after a logout does not use an answer from before it', async () => {
     const credential = await sessionTokenLogin(stage.call);
     await loseFeed();
     const { text } = await stage.call('POST', '/oauth/introspect', {
@@ -190,7 +190,7 @@ describe('the feed is gone', () => {
     expect(stage.door.asked).toBe(before + 2);
   });
 
-  test('a short cut that never made it stale tells what ended in it', async () => {
+  test('a short interruption that never made it stale delivers the endings in it', async () => {
     const { bearer } = await opened(stage.call, 2);
     const verified = await verifier.verify(bearer);
     if (!verified.ok) throw new Error(verified.reason);
@@ -207,7 +207,7 @@ describe('the feed is gone', () => {
     expect(told).toEqual(['ended']);
   });
 
-  test('one that is open and says nothing is given up, and the logout does not wait for it for longer than the lease', async () => {
+  test('an open, silent connection is given up, and a logout waits for it no longer than the lease', async () => {
     const { bearer } = await opened(stage.call, 2);
     await remembered(bearer);
     const { feeds } = stage.door;
@@ -244,7 +244,7 @@ async function startBackEnd(
   };
 }
 
-test('a process that was paused for longer than the lease does not trust its memory when it wakes', async () => {
+test('a process that was paused for longer than the lease does not trust its memory on waking', async () => {
   const { child, ask } = await startBackEnd();
   try {
     const { bearer } = await opened(stage.call, 2);
@@ -265,7 +265,7 @@ test('a process that was paused for longer than the lease does not trust its mem
 });
 
 test.each([3_600_000, -3_600_000])(
-  'a machine whose clock is wrong by %i ms judges tokens rightly',
+  'a machine whose clock is wrong by %i ms judges tokens correctly',
   async (aheadMs) => {
     const { child, ask } = await startBackEnd(aheadMs);
     try {
@@ -277,7 +277,7 @@ test.each([3_600_000, -3_600_000])(
   },
 );
 
-test('of several addresses those are used that answer', async () => {
+test('of several addresses those that answer are used', async () => {
   // One that refuses, and one that takes everything and says nothing.
   const mute = createServer(() => undefined);
   await new Promise<void>((ready) => mute.listen(0, '127.0.0.1', ready));
@@ -302,7 +302,7 @@ test('of several addresses those are used that answer', async () => {
   }
 });
 
-test('a kept connection that the other end has closed costs nobody an answer', async () => {
+test('a kept connection that the other end has closed costs no answer', async () => {
   const [first, second, third] = await Promise.all([1, 2, 3].map(() => sessionTokenLogin(stage.call)));
   expect(await verifier.verify(first)).toMatchObject({ ok: true, by: 'authority' });
   const before = stage.door.asked;
@@ -318,7 +318,7 @@ test('a kept connection that the other end has closed costs nobody an answer', a
   expect(stage.door.asked).toBe(before + 4);
 });
 
-test('an access token runs out when the authority’s clock says so', async () => {
+test('an access token expires by the authority’s clock', async () => {
   const { bearer } = await opened(stage.call, 2);
   expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
   try {

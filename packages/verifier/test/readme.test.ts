@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-test('says who is alive, and who is not any more', async () => {
+test('the program says whether a session is alive', async () => {
   const readme = readFileSync(join(package_, 'README.md'), 'utf8');
   const block = /^```ts run\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? '';
   const program = block

@@ -104,7 +104,7 @@ afterEach(async () => {
 const keyCount = (count: number): Promise<void> =>
   expect.poll(() => verifier.metrics()).toContain(`curfew_verifier_keys ${count}\n`);
 
-test('a token that lives for longer than ended sessions are remembered is asked about', async () => {
+test('a token that lives longer than endings are remembered is asked about', async () => {
   expect(await verifier.ready()).toBe(true);
   await keyCount(1);
   expect(await verifier.verify(await makeToken(key))).toMatchObject({ ok: true, by: 'memory' });
@@ -131,7 +131,7 @@ test.each([
   expect(asked).toBe(0);
 });
 
-test('what a key has signed that is gone is not believed any more', async () => {
+test('tokens of a removed key are refused', async () => {
   await verifier.ready();
   await keyCount(1);
   const token = await makeToken(key);
@@ -147,7 +147,7 @@ test('what a key has signed that is gone is not believed any more', async () => 
   expect(await verifier.verify(await makeToken(second))).toMatchObject({ ok: true, by: 'memory' });
 });
 
-test('a key that cannot be read, or is private, is not used', async () => {
+test('an unreadable or private key is not used', async () => {
   await verifier.ready();
   const secret = await exportJWK(key.privateKey);
   send({
@@ -163,7 +163,7 @@ test('a key that cannot be read, or is private, is not used', async () => {
   await keyCount(1);
 });
 
-test('an answer of the authority is believed for a minute', async () => {
+test('an answer of the authority is valid for a minute', async () => {
   await verifier.ready();
   const [exp, iat] = [nowSeconds() + 3600, nowSeconds()];
   const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1 };
@@ -212,7 +212,7 @@ test.each([
   expect(asked).toBe(questions);
 });
 
-test('a no of the authority is remembered for a second', async () => {
+test('a refusal of the authority is remembered for a second', async () => {
   await verifier.ready();
   answer = { active: false };
   const credential = `sess_${'I'.repeat(43)}`;
@@ -239,7 +239,7 @@ test.each([
   ['a session id that is none', '{"t":"ending","seq":1,"ids":["x"],"cuts":[],"changed":[]}'],
   ['a piece of ids that is none', new Uint8Array(13)],
   ['an ending too far', '{"t":"ending","seq":7,"ids":[],"cuts":[],"changed":[]}'],
-])('%s: the connection is made anew, and it lives on', async (_name, bad) => {
+])('%s: the verifier reconnects, and works on', async (_name, bad) => {
   await verifier.ready();
   connections[0]?.send(bad);
   await expect.poll(() => connections.length).toBe(2);
@@ -248,7 +248,7 @@ test.each([
   expect(await verifier.verify(await makeToken(key))).toMatchObject({ ok: true, by: 'memory' });
 });
 
-test('without the whole snapshot there is no yes from memory', async () => {
+test('without the whole snapshot memory accepts nothing', async () => {
   greeting[2] = { t: 'snapshot', seq: 0, parts: 1 };
   expect(await verifier.ready(500)).toBe(false);
   expect(await verifier.verify(await makeToken(key))).toEqual({ ok: false, reason: 'unknown' });
@@ -262,7 +262,7 @@ test('a node of another version is not followed', async () => {
   expect(said.join()).toContain('version');
 });
 
-test('after an outage longer than ended sessions are remembered, watchers hear that nothing is known', async () => {
+test('after an outage longer than endings are remembered, callbacks run with lost', async () => {
   greeting[0] = { t: 'welcome', ...terms, lease: 200, keep: 1000 };
   await verifier.ready();
   await keyCount(1);

@@ -13,7 +13,7 @@ import { createVerifier, type Refused, type Verified } from '../src/index.ts';
 import { metricsText } from '../src/metrics.ts';
 import { readOptions } from '../src/options.ts';
 
-test('dead credentials are bounded, the oldest go first, and none outlives its time', () => {
+test('dead credentials are bounded, the oldest go first, and each expires', () => {
   const dead = new DeadCredentials(3);
   for (const [text, at] of [
     ['a', 0],
@@ -48,7 +48,7 @@ describe('options', () => {
     expect(() => createVerifier({ ...good, ...bad })).not.toThrow('secret');
   });
 
-  test('a key that would travel unencrypted is warned of', () => {
+  test('a key that would travel unencrypted is warned about', () => {
     const said: string[] = [];
     const log = (_level: string, message: string): unknown => said.push(message);
     for (const authority of [
@@ -64,7 +64,7 @@ describe('options', () => {
   });
 });
 
-test('credentials have the shapes that the authority gives and accepts', () => {
+test('credentials have the shapes that the authority issues and accepts', () => {
   const random = (length: number): Buffer => Buffer.from(crypto.getRandomValues(new Uint8Array(length)));
   for (const kind of ['session', 'cookie', 'refresh'] as const) {
     const text = newSecret(kind, random);
@@ -95,7 +95,7 @@ test('credentials have the shapes that the authority gives and accepts', () => {
 });
 
 describe('flights', () => {
-  test('are shared, bounded, and gone when they are over', async () => {
+  test('are shared, bounded, and removed when they are over', async () => {
     const flights = new Flights<number>(2);
     let begun = 0;
     const finish: (() => void)[] = [];
@@ -116,7 +116,7 @@ describe('flights', () => {
     expect(await c).toBe(2);
   });
 
-  test('that fail are gone as well', async () => {
+  test('that fail are removed as well', async () => {
     const flights = new Flights<number>(1);
     await expect(flights.join('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(flights.size).toBe(0);
@@ -127,7 +127,7 @@ describe('watches', () => {
   const session = (born: number, more: object = {}) =>
     watch({ sid: crypto.randomUUID(), userId: 7, clientId: 'shop', deviceId: 'd', born, ...more });
 
-  test('are told by id, by user, by client, by device, by everyone, and only then', () => {
+  test('fire by id, user, client, device and everyone, and only then', () => {
     const watches = new EndedWatches();
     const told: string[] = [];
     const one = session(10);
@@ -146,7 +146,7 @@ describe('watches', () => {
     }
   });
 
-  test('who watches anew when told is not told for ever', () => {
+  test('added by a callback do not fire for ever', () => {
     const watches = new EndedWatches();
     const one = session(10);
     let told = 0;
@@ -161,14 +161,14 @@ describe('watches', () => {
     expect([told, watches.size]).toEqual([2, 1]);
   });
 
-  test('called off, nothing is kept', () => {
+  test('that were removed leave nothing behind', () => {
     const watches = new EndedWatches();
     const stop = watches.add(session(1), () => undefined);
     expect([watches.size, stop(), stop(), watches.size]).toEqual([1, true, false, 0]);
   });
 });
 
-test('activity is told once for each credential, in pieces, with how long ago', () => {
+test('activity is sent once for each credential, in pieces, with its age', () => {
   const activity = new Activity();
   const all = Array.from({ length: 1200 }, (_, i) => ({ sid: `s${i}`, usedMs: 0, listed: false }));
   for (let round = 1; round <= 3; round++) for (const one of all) activity.use(one, round * 1000);
@@ -180,7 +180,7 @@ test('activity is told once for each credential, in pieces, with how long ago', 
   expect([...activity.take(4000)]).toEqual([[['s0', 0]]]);
 });
 
-test('there is a session only behind ok: the compiler says so', () => {
+test('the session is readable only behind ok: the compiler says so', () => {
   const subjectOf = (verified: Verified): string => {
     // @ts-expect-error a refusal has none
     void verified.session;
@@ -192,7 +192,7 @@ test('there is a session only behind ok: the compiler says so', () => {
   expect(subjectOf(refusal)).toBe('stale');
 });
 
-test('metrics are written as Prometheus reads them, each under its name', () => {
+test('metrics are in Prometheus’ format, each under its name', () => {
   const text = metricsText({
     fresh: true,
     ageMs: 1500,
@@ -245,7 +245,7 @@ curfew_verifier_asked_total{says="active"} 12
 `);
 });
 
-test('the age of a verifier that was never fresh is infinite, as Prometheus writes it', () => {
+test('the age of a verifier that was never fresh is infinite, in Prometheus’ spelling', () => {
   const figures = {
     fresh: false,
     ageMs: Number.POSITIVE_INFINITY,

@@ -80,7 +80,7 @@ describe('a token', () => {
     expect(stage.door.asked).toBe(before);
   });
 
-  test('seen for the first time after its session ended is refused here', async () => {
+  test('first presented after its session ended is refused here', async () => {
     const { bearer } = await opened(stage.call, 2);
     await logOut(bearer);
     const before = stage.door.asked;
@@ -88,7 +88,7 @@ describe('a token', () => {
     expect(stage.door.asked).toBe(before);
   });
 
-  test('of many checks at once costs one signature', async () => {
+  test('costs one signature for many checks at once', async () => {
     const { bearer } = await opened(stage.call, 2);
     const checks = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(bearer)));
     // Each computation would have remembered an object of its own.
@@ -96,7 +96,7 @@ describe('a token', () => {
     expect(checks[0]).toMatchObject({ ok: true, by: 'memory' });
   });
 
-  test('has one spelling, also after it was accepted', async () => {
+  test('is refused in every other spelling, also after it was accepted', async () => {
     const { bearer } = await opened(stage.call, 2, { client_id: 'curve' });
     expect(await verifier.verify(bearer)).toMatchObject({ ok: true });
     const before = stage.door.asked;
@@ -122,7 +122,7 @@ describe('a token', () => {
     expect(stage.door.asked).toBe(before);
   });
 
-  test('for another audience is refused, and not asked about either', async () => {
+  test('for another audience is refused without a question', async () => {
     const { bearer } = await opened(stage.call, 2, { client_id: 'elsewhere' });
     const before = stage.door.asked;
     expect(await verifier.verify(bearer)).toEqual({ ok: false, reason: 'not_ours' });
@@ -131,7 +131,7 @@ describe('a token', () => {
     expect(await there.verify(bearer)).toMatchObject({ ok: true, by: 'memory' });
   });
 
-  test('that somebody else signed is refused', async () => {
+  test('that another issuer signed is refused', async () => {
     const { bearer } = await opened(stage.call, 2);
     const [head = '', claims = ''] = bearer.split('.');
     const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as { kid: string };
@@ -189,7 +189,7 @@ describe('an opaque credential', () => {
     ['a cookie', async () => (await cookieLogin(stage.call)).cookie],
   ] as const;
 
-  test.each(kinds)('%s is asked about once, and ends at once', async (_name, logIn) => {
+  test.each(kinds)('%s is asked about once, and refused at once after its logout', async (_name, logIn) => {
     const credential = await logIn();
     const before = stage.door.asked;
     const first = await verifier.verify(credential);
@@ -208,7 +208,7 @@ describe('an opaque credential', () => {
     expect(await verifier.verify(credential)).toMatchObject({ ok: false, reason: 'unknown' });
   });
 
-  test('many checks at once share one question', async () => {
+  test('costs one question for many checks at once', async () => {
     const credential = await sessionTokenLogin(stage.call);
     const before = stage.door.asked;
     const checks = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(credential)));
@@ -236,7 +236,7 @@ describe('an opaque credential', () => {
     expect(await check).toEqual({ ok: false, reason: 'ended' });
   });
 
-  test('well-formed and unknown, or not well-formed', async () => {
+  test('that is unknown or malformed is refused', async () => {
     expect(await verifier.verify(`sess_${'A'.repeat(43)}`)).toEqual({ ok: false, reason: 'unknown' });
     const before = stage.door.asked;
     const { refresh } = await opened(stage.call, 2);
@@ -248,7 +248,7 @@ describe('an opaque credential', () => {
   });
 });
 
-test('a client that goes on using what is over does not cost a question each time', async () => {
+test('that is over costs few questions when its client continues to use it', async () => {
   const credential = await sessionTokenLogin(stage.call);
   expect(await verifier.verify(credential)).toMatchObject({ ok: true });
   const { bearer } = await opened(stage.call, 2);
@@ -304,13 +304,13 @@ describe('an answer that cannot be trusted', () => {
     expect(await verifier.verify(credential)).toMatchObject({ ok: true });
   });
 
-  test('the same yes as it should be is one', async () => {
+  test('a correct answer is accepted', async () => {
     answer(200, yes({ aud: ISSUER }))();
     expect(await verifier.verify(`sess_${'E'.repeat(43)}`)).toMatchObject({ ok: true, by: 'authority' });
   });
 });
 
-test('keys that the authority makes anew come over the feed', async () => {
+test('new keys of the authority arrive over the feed', async () => {
   const keys = (): string => /curfew_verifier_keys (\d+)/.exec(verifier.metrics())?.[1] ?? '';
   const before = Number(keys());
   await stage.call('POST', '/v1/admin/keys/rotate', { bearer: SERVICE_KEY });
@@ -319,7 +319,7 @@ test('keys that the authority makes anew come over the feed', async () => {
   expect(await verifier.verify(bearer)).toMatchObject({ ok: true, by: 'memory' });
 });
 
-test('what was used is told to the authority', async () => {
+test('uses are reported to the authority', async () => {
   const user = await newUser(stage.call);
   const [used, asking] = [await opened(stage.call, user.id), await opened(stage.call, user.id)];
   const lastSeen = async (): Promise<{ seen: number; created: number }> => {
@@ -348,7 +348,7 @@ test('memory is bounded', async () => {
   expect(small.metrics()).toContain('curfew_verifier_credentials 3\n');
 });
 
-test('metrics count what happened', async () => {
+test('metrics count checks and questions', async () => {
   const other = await stage.connect();
   const { bearer } = await opened(stage.call, 2);
   for (let i = 0; i < 3; i++) await other.verify(bearer);

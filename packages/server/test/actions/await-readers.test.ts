@@ -24,7 +24,7 @@ function waiting(wait: (world: World) => Promise<void>, catchUp: () => Promise<v
 test.each([
   ['the eviction', evicted],
   ['the row in `logs`', audited],
-])('%s is waited for, 200 ms and no longer', async (_, wait) => {
+])('%s is waited for, at most 200 ms', async (_, wait) => {
   const hanging = waiting(wait, () => never);
   expect([await hanging.pass(199), await hanging.pass(1)]).toEqual([false, true]);
   const done = waiting(wait, async () => undefined);

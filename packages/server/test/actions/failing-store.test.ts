@@ -48,14 +48,14 @@ const admin = (method: string, path: string, body: object) =>
   on.call(method, path, { bearer: SERVICE_KEY, body });
 
 describe('a statement fails', () => {
-  test('a user who could not be created is not said to be there already, and can be created afterwards', async () => {
+  test('a user whose insertion failed is not reported as existing, and can be created afterwards', async () => {
     const body = { email: 'later@example.com', password: 'a password of this test' };
     const failed = await without(/insert into events/, () => admin('POST', '/v1/admin/users', body));
     expect([failed.status, failed.json.code]).toEqual([503, 'unavailable']);
     expect((await admin('POST', '/v1/admin/users', body)).status).toBe(201);
   });
 
-  test('a change of the role that could not be logged is not said to be done, and ends nothing', async () => {
+  test('a role change that could not be logged is reported as failed, and ends nothing', async () => {
     const user = await newUser(on.call);
     const { bearer } = await opened(on.call, user.id);
     const change = () =>
@@ -81,7 +81,7 @@ describe('a statement fails', () => {
     );
   });
 
-  test('everyone is not logged out when the sessions cannot be counted: the number could not be confirmed', async () => {
+  test('everyone is not logged out when the sessions cannot be counted, because the number cannot be confirmed', async () => {
     const { bearer } = await opened(on.call, (await newUser(on.call)).id);
     const refused = await without(/first_cut_being_marked/, () =>
       admin('POST', '/v1/admin/logout', { scope: 'everyone', confirm: 1 }),
@@ -90,7 +90,7 @@ describe('a statement fails', () => {
     expect((await on.call('GET', '/v1/session', { bearer })).status).toBe(200);
   });
 
-  test('a dead cookie is kept when it cannot be looked up how its session ended, and the log says so', async () => {
+  test('a dead cookie is kept when its session’s end cannot be looked up, and the log says so', async () => {
     const { cookie, csrf } = await cookieLogin(on.call, (await newUser(on.call)).email);
     await on.call('POST', '/auth/logout', { cookie, csrf });
     const dead = await without(/end_reason_of_secret/, () => on.call('GET', '/auth/profile', { cookie }));
@@ -98,7 +98,7 @@ describe('a statement fails', () => {
     expect(on.lines.map((line) => JSON.parse(line).msg)).toContain('could not look up how a session ended');
   });
 
-  test('an event of a change names the fields that it was asked to change, and no other', async () => {
+  test('the event of a change names exactly the fields that it was asked to change', async () => {
     const user = await newUser(on.call);
     await admin('PATCH', `/v1/admin/users/${user.id}`, { name: 'Another' });
     const { json } = await on.call('GET', `/v1/admin/events?user_id=${user.id}&type=user_changed`, {

@@ -7,7 +7,7 @@ import { freshData } from '../services/embedded-data.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
 import { migrated, routeBackend } from '../support.ts';
 
-test('what is refused is looked for once a second, is given once, and again when its count has grown', async () => {
+test('refusals are read once a second, and returned once, and again when their count has grown', async () => {
   const on = await openNode({
     CURFEW_EMBEDDED_FSYNC: '0',
     ...(routeBackend() === 'embedded'

@@ -90,7 +90,7 @@ describe.runIf(present)('Redis in trouble', () => {
     await until(async () => (await direct.exists(...KEYS)) === KEYS.length);
   }
 
-  test('reads fill the three keys with a life, and a logout through 001 evicts them before it answers', async () => {
+  test('reads fill the three keys with a TTL, and a logout through 001 evicts them before it answers', async () => {
     const bearer = await logIn(on);
     await fill(bearer);
     for (const key of KEYS) expect(await direct.ttl(key)).toBeGreaterThan(0);
@@ -104,14 +104,14 @@ describe.runIf(present)('Redis in trouble', () => {
   test.each([
     ['003', async (l: string) => on.call('POST', '/api/v1/auth/logout', { bearer: l })],
     ['v1', async (l: string) => on.call('POST', '/v1/logout', { bearer: l, body: { scope: 'all' } })],
-  ])('a logout through %s evicts them as well', async (_name, logOut) => {
+  ])('a logout through %s evicts them too', async (_name, logOut) => {
     const bearer = await logIn(on);
     await fill(bearer);
     expect((await logOut(bearer)).status).toBe(200);
     await until(async () => (await direct.exists(...KEYS)) === 0);
   });
 
-  test('ending everyone, and an application, evicts their users', async () => {
+  test('a logout of everyone, or of an application, evicts its users', async () => {
     const bearer = await logIn(on);
     await fill(bearer);
     const admin = await on.call('POST', '/v1/login', {
@@ -126,7 +126,7 @@ describe.runIf(present)('Redis in trouble', () => {
     await until(async () => (await direct.exists(...KEYS)) === 0);
   });
 
-  test('killed: the logout goes on, with one warning; the keys go when it is back', async () => {
+  test('killed: logouts continue with one warning, and the keys go when it is back', async () => {
     const [first, second] = [await logIn(on), await logIn(on)];
     const bearer = await logIn(on);
     await fill(bearer);
@@ -144,7 +144,7 @@ describe.runIf(present)('Redis in trouble', () => {
     await until(async () => (await direct.exists(...KEYS)) === 0);
   });
 
-  test('hanging (accepts, never answers): the logout goes on, with one warning', async () => {
+  test('hanging (accepts, never answers): logouts continue with one warning', async () => {
     const bearer = await logIn(on);
     await fill(bearer);
     redis.pause();
@@ -169,7 +169,7 @@ describe.runIf(present)('Redis in trouble', () => {
     expect(warnings(log.lines)).toEqual([]);
   });
 
-  test('back with old data: not served to a later session, and evicted again', async () => {
+  test('restored with old data: it is not served to a later session, and is evicted again', async () => {
     const bearer = await logIn(on);
     await fill(bearer);
     const old = await direct.get('user_profile:2');
@@ -200,7 +200,7 @@ describe.runIf(present)('Redis in trouble', () => {
     await until(async () => (await direct.exists(...KEYS)) === 0);
   });
 
-  test('rewritten, exchanged or moved by others: not served, and replaced', async () => {
+  test('rewritten, exchanged or moved by others: the copies are not served, and are replaced', async () => {
     const bearer = await logIn(on);
     await fill(bearer);
     const own = (await direct.get('user_profile:2')) ?? '';
@@ -255,7 +255,7 @@ describe.runIf(present)('Redis in trouble', () => {
     expect(warnings(log.lines).filter((line) => line.includes('WRONGTYPE'))).toEqual([]);
   });
 
-  test('a copy of before a change of the user is not served after it', async () => {
+  test('a copy from before a change of the user is not served after it', async () => {
     const bearer = await logIn(on);
     await fill(bearer);
     const old = await direct.get('user_profile:2');
@@ -276,7 +276,7 @@ describe('without Redis from the start', () => {
   let silentServer: Server | undefined;
   afterEach(() => silentServer?.close());
 
-  test('refusing connections: the server starts, logouts go on, one warning', async () => {
+  test('refusing connections: the server starts, logouts continue, with one warning', async () => {
     const log = recordingLog();
     const settings = { REDIS_URL: `redis://127.0.0.1:${await freePort()}` };
     const on = await openAuthority('embedded', settings, { log: log.log });
@@ -289,7 +289,7 @@ describe('without Redis from the start', () => {
     await on.close();
   });
 
-  test('accepting connections and never answering: the same', async () => {
+  test('accepting connections and never answering: the server starts, logouts continue, with one warning', async () => {
     silentServer = createServer(() => undefined);
     const port = await new Promise<number>((resolve) => {
       silentServer?.listen(0, '127.0.0.1', () => {

@@ -10,7 +10,7 @@ import { run, serve } from './processes.ts';
 const KEYS = { CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_EMBEDDED_FSYNC: '0' };
 
 test.runIf(hasPostgres())(
-  'a running server is backed up, restored elsewhere, and moved',
+  'a running server can be backed up, restored elsewhere, and moved',
   async () => {
     const data = freshData('data');
     const scratch = makeFileScratch('backups');

@@ -42,7 +42,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     (await server.call('GET', '/v1/admin/events?limit=1', { bearer: SERVICE_KEY })).json.events[0];
   const actor = direct ? 'operator' : 'service';
 
-  test('user add, and who did it', async () => {
+  test('user add creates a user, and logs the actor', async () => {
     const added = await cf(
       ['user', 'add', 'ada@example.com', '--name', 'Ada', '--json'],
       'correct horse\nnot this line\n',
@@ -54,7 +54,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     await logIn('ada@example.com', 'correct horse');
   });
 
-  test('user add refuses what is taken or too short', async () => {
+  test('user add refuses a taken address and a short password', async () => {
     const taken = await cf(['user', 'add', 'ADA@example.com'], 'correct horse\n');
     expect(taken).toMatchObject({ code: 3, out: '' });
     expect(taken.err).toBe('curfew: there is a user ADA@example.com already.\n');
@@ -66,7 +66,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     });
   });
 
-  test('user add --generate shows the password once, user password sets another', async () => {
+  test('user add --generate shows the password once, and user password sets another', async () => {
     const added = await cf(['user', 'add', 'bob@example.com', '--generate']);
     expect(added.code).toBe(0);
     const made = /^Password: (\S{20})$/m.exec(added.out)?.[1] ?? '';
@@ -80,7 +80,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect((await cf(['user', 'password', '4711', '--generate'])).code).toBe(3);
   });
 
-  test('user list', async () => {
+  test('user list finds users by part of name or address', async () => {
     const found = await cf(['user', 'list', '--query', 'ada@', '--json']);
     expect(found.json).toMatchObject({ users: [{ id: 3, email: 'ada@example.com' }], next: null });
     const page = await cf(['user', 'list', '--limit', '1']);
@@ -89,7 +89,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(page.err).toBe('There are more: --after 1\n');
   });
 
-  test('the last administrator stays one unless --last-administrator is given', async () => {
+  test('the last administrator keeps the role unless --last-administrator is given', async () => {
     for (const args of [
       ['user', 'role', '1', 'user'],
       ['user', 'disable', '1'],
@@ -125,7 +125,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect((await cf(['user', 'disable', 'nobody@example.com'])).code).toBe(3);
   });
 
-  test('sessions list and end', async () => {
+  test('sessions list and end work on one user', async () => {
     const token = await logIn('ada@example.com', 'correct horse', 'phone');
     const listed = await cf(['sessions', 'list', '--user', 'ada@example.com', '--json']);
     expect(listed.code).toBe(0);
@@ -150,7 +150,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(history.out).toContain(`admin_logout by ${actor}`);
   });
 
-  test('logout of a user, a device, a list of users, an application', async () => {
+  test('logout ends the sessions of a user, a device, a list of users, an application', async () => {
     const ada = await logIn('ada@example.com', 'correct horse', 'phone');
     const tablet = await logIn('ada@example.com', 'correct horse', 'tablet');
     const test1 = await logIn('test@example.com');
@@ -186,7 +186,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(await isAlive(admin)).toBe(false);
   });
 
-  test('logout of many says how their rows are marked', async () => {
+  test('logout of many reports how many rows are still to be marked', async () => {
     await server.call('POST', '/v1/admin/sessions', {
       bearer: SERVICE_KEY,
       body: { user_id: 2, client_id: 'default', count: 250 },
@@ -244,7 +244,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(await isAlive(later)).toBe(false);
   });
 
-  test('keys list and rotate', async () => {
+  test('keys list and rotate work', async () => {
     const before = (await cf(['keys', 'list', '--json'])).json.keys;
     expect(before).toMatchObject([{ alg: 'EdDSA', state: 'signing' }]);
     const token = await logIn('admin@example.com');
@@ -259,7 +259,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(await newest()).toMatchObject({ type: 'keys_rotated', actor });
   });
 
-  test('user delete asks', async () => {
+  test('user delete asks for confirmation', async () => {
     const token = await logIn('ada@example.com', 'correct horse');
     const asked = await cf(['user', 'delete', 'ada@example.com']);
     expect(asked).toMatchObject({ code: 3, out: '' });

@@ -30,7 +30,7 @@ async function examine(
   };
 }
 
-test('says everything that is wrong at once, and no secret', async () => {
+test('reports all faults at once, and no secret', async () => {
   const bad = {
     NODE_ENV: 'production',
     PORT: '99999',
@@ -64,7 +64,7 @@ test('says everything that is wrong at once, and no secret', async () => {
   expect(text.out).toMatch(/\n9 problems found\.\n$/);
 });
 
-test('the embedded database: before its first start, free, in use, another key', async () => {
+test('examines the embedded database: before its first start, free, in use, with another key', async () => {
   const before = await examine({ CURFEW_DATA: makeScratch('data') });
   expect(before).toMatchObject({ code: 0, ok: true });
   expect(before.of('CURFEW_DATA')[0]?.sentence).toContain('there is no database in');
@@ -95,7 +95,7 @@ test('the embedded database: before its first start, free, in use, another key',
 });
 
 describe.skipIf(!hasPostgres())('PostgreSQL', () => {
-  test('empty, migrated, of a newer program', async () => {
+  test('reports a database that is empty, migrated, or of a newer program', async () => {
     const DATABASE_URL = await freshDatabase();
     const empty = await examine({ DATABASE_URL });
     expect(empty.code).toBe(0);
@@ -123,7 +123,7 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     expect(newer.problems[0]?.sentence).toContain('made by a newer Curfew');
   });
 
-  test('read-only, in another encoding, behind a pooler', async () => {
+  test('reports a database that is read-only, in another encoding, or behind a pooler', async () => {
     const DATABASE_URL = await freshDatabase(migrated);
     const admin = inject('postgresUrl') ?? '';
     const name = new URL(DATABASE_URL).pathname.slice(1);
@@ -150,7 +150,7 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     expect(await direct({ CURFEW_DATABASE_DIRECT_URL: admin })).toMatchObject([{ state: 'problem' }]);
   });
 
-  test('keys in the clear, sealed, and sealed under another key', async () => {
+  test('reports keys in the clear, sealed, and sealed under another key', async () => {
     const DATABASE_URL = await freshDatabase(migrated);
     const [CURFEW_KEY, other] = [
       'l2zJt1m9R3sTqjJmY5e2wqQb6f3l0m1oXx1bS8yWc2s=',
@@ -180,7 +180,7 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
   });
 });
 
-test('a port that something else has, and a server elsewhere that does not answer', async () => {
+test('reports a taken port, and a server elsewhere that does not answer', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const found = await examine({
@@ -194,7 +194,7 @@ test('a port that something else has, and a server elsewhere that does not answe
   expect(found.problems[1]?.sentence).toContain('taken by another program');
 });
 
-test('versions of PostgreSQL', () => {
+test('reports the version of PostgreSQL', () => {
   expect([140_012, 150_000, 180_004, 190_000].map((number) => judgeVersion(number).state)).toEqual([
     'problem',
     'ok',
@@ -203,7 +203,7 @@ test('versions of PostgreSQL', () => {
   ]);
 });
 
-test('clocks', () => {
+test('reports a clock that is off', () => {
   const states = [
     [0, null],
     [-1999, 5000],

@@ -9,7 +9,7 @@ import { changingLine, plain, plainLines, table } from '../../src/cli/terminal.t
 import { run } from './processes.ts';
 
 describe('help', () => {
-  test('of everything, of some, of one', async () => {
+  test('covers everything, some commands, or one', async () => {
     const [nothing, all, some, one, flag] = await Promise.all([
       run([]),
       run(['help']),
@@ -38,7 +38,7 @@ describe('help', () => {
   });
 });
 
-test('a command line that is not understood', async () => {
+test('an invalid command line is explained', async () => {
   const wrong = [
     ['frob'],
     ['user'],
@@ -69,12 +69,12 @@ test('a command line that is not understood', async () => {
   }
 });
 
-test('version', async () => {
+test('version prints the version', async () => {
   const { code, json } = await run(['version', '--json']);
   expect({ code, json }).toEqual({ code: 0, json: { curfew: '0.1.0', node: process.versions.node } });
 });
 
-test('a command without a database makes none', async () => {
+test('a command without a database creates none', async () => {
   const { code, err } = await run(['user', 'list'], { CURFEW_DATA: './nowhere' });
   expect(code).toBe(1);
   expect(err).toMatch(/^curfew: there is no database in \.\/nowhere yet\./);
@@ -99,7 +99,7 @@ describe('the terminal', () => {
     return { write: (text) => void (all += text), text: () => all };
   };
 
-  test('a password is asked for without echo, with corrections', async () => {
+  test('a password is read without echo, with corrections', async () => {
     const modes: boolean[] = [];
     const input = Object.assign(new PassThrough(), { setRawMode: (mode: boolean) => modes.push(mode) });
     const output = written();
@@ -112,19 +112,19 @@ describe('the terminal', () => {
     expect(modes).toEqual([true, false]);
   });
 
-  test('Ctrl-C gives up', async () => {
+  test('Ctrl-C cancels', async () => {
     const input = Object.assign(new PassThrough(), { setRawMode: () => undefined });
     const answers = askHidden(['New: '], input as never, written());
     input.write('half\u0003');
     await expect(answers).rejects.toThrow('Nothing was changed');
   });
 
-  test('text from elsewhere cannot steer it', () => {
+  test('foreign text cannot steer the terminal', () => {
     expect(plain('a\u001b[2Jb\u009bc\u202ed\n')).toBe('a\ufffd[2Jb\ufffdc\ufffdd\ufffd');
     expect(table(['A', 'B'], [['\u001b', 'x']])).toBe('A  B\n\ufffd  x');
   });
 
-  test('progress is one changing line there, and a few lines elsewhere', () => {
+  test('progress is one changing line on a terminal, and a few lines elsewhere', () => {
     const [changing, lines] = [written(), written()];
     for (const progress of [changingLine(changing), plainLines(lines)]) {
       for (const step of ['1 of 3', '2 of 3', '3 of 3']) progress.show(step);
@@ -140,7 +140,7 @@ describe('the terminal', () => {
 describe('a password on standard input', () => {
   const piped = (...chunks: Buffer[]): Promise<string> => readPiped(Readable.from(chunks));
 
-  test('is read as a whole, wherever the chunks divide it', async () => {
+  test('is decoded as a whole, wherever the chunks divide it', async () => {
     const bytes = Buffer.from('zażółć gęślą jaźń\n');
     for (let i = 1; i < bytes.length; i++)
       expect(await piped(bytes.subarray(0, i), bytes.subarray(i))).toBe('zażółć gęślą jaźń');

@@ -19,7 +19,7 @@ async function fill(call: Caller): Promise<void> {
 test.each([
   ['does not read any more', (log: Readable) => void log.pause()],
   ['has gone', (log: Readable) => void log.destroy()],
-])('a reader that %s: logouts are answered, and SIGTERM ends the process', async (_how, leave) => {
+])('with a log reader that %s, logouts are answered, and SIGTERM ends the process', async (_how, leave) => {
   const { call, log, signal, exited } = await serve({
     ...(hasPostgres()
       ? { DATABASE_URL: await freshDatabase(migrated) }

@@ -50,7 +50,7 @@ async function npmStart(place: Environment) {
   };
 }
 
-test('a first start says what it is doing, before it does it, and SIGKILL to npm alone leaves the directory free', async () => {
+test('a first start announces each step before it, and SIGKILL to npm alone leaves the directory free', async () => {
   const CURFEW_DATA = join(makeScratch('first'), 'data');
   const { said, end } = await npmStart({ CURFEW_DATA });
   expect(said()[0]).toBe(`creating the embedded database in ${CURFEW_DATA}: this takes some seconds, once`);
@@ -64,7 +64,7 @@ test('a first start says what it is doing, before it does it, and SIGKILL to npm
 });
 
 test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-  '%s to npm alone ends the server too, in order',
+  '%s to npm alone shuts the server down cleanly',
   async (name) => {
     const { said, end } = await npmStart(
       hasPostgres()

@@ -4,7 +4,7 @@ import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { migrated } from '../support.ts';
 import { run, runProcess, startProcess } from './processes.ts';
 
-test('the help, and a command line that is not understood', async () => {
+test('the help and an invalid command line give their exit codes', async () => {
   const [help, wrong] = await Promise.all([runProcess(['help']), runProcess(['frob'])]);
   expect(help).toEqual(await run(['help']));
   expect(wrong).toEqual(await run(['frob']));
@@ -21,14 +21,14 @@ test('the help loads neither a database nor HTTP nor the verifier', async () => 
   expect(err.split('\n').filter((url) => heavy.test(url))).toEqual([]);
 });
 
-test('a reader of the answer who leaves is no failure', async () => {
+test('a reader that stops reading is no failure', async () => {
   const { child, ended } = startProcess(['help']);
   child.stdout.destroy();
   expect(await ended).toBe(0);
 });
 
 test.skipIf(!hasPostgres())(
-  'on a database: a password comes in, the answer goes out, and the process ends',
+  'on a database: a password is read, the answer is printed, and the process ends',
   async () => {
     const place = { DATABASE_URL: await freshDatabase(migrated) };
     const added = await runProcess(

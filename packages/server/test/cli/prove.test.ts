@@ -80,7 +80,7 @@ const logoutsOfARound = endingOne.length + 1 + SCOPES.length;
 describe('prove', () => {
   const others = (): string[] => servers.slice(1).map(({ url }) => url);
 
-  test('every contract, every scope, every node, their replicas, a verifier behind its back end: no late accept', async () => {
+  test('no surface accepts late: every contract, every scope, every node, their replicas, a verifier behind its back end', async () => {
     // A session of somebody else: no scope may reach it.
     const login = { email: 'test@example.com', password: PASSWORD };
     const stranger = (await servers[0]?.call('POST', '/v1/login', { body: login }))?.json.access_token;
@@ -134,7 +134,7 @@ describe('prove', () => {
     }
   });
 
-  test('with a user of one’s own, who stays: believers, back ends that never know, and nodes that were not looked at are found out', async () => {
+  test('with a given user, who stays: it finds back ends that accept late, back ends that never know, and nodes that were not checked', async () => {
     const [believing, mute] = [await forgetful(2000), await forgetful(0, 503)];
     await statesWith(0);
     const user = 'test@example.com';
@@ -189,7 +189,7 @@ describe('prove', () => {
     }
   });
 
-  test('a check that says nothing ends the proof, and its process with it', async () => {
+  test('a check without an answer ends the proof and its process', async () => {
     // The first token that ends is refused as it should be; one that ends along with others is not.
     let ended: string | undefined;
     const odd = createServer((request, response) => {
@@ -219,7 +219,7 @@ describe('prove', () => {
     }
   });
 
-  test('a check on a kept connection that the server just closed is sent again, a logout is not', async () => {
+  test('a check on a kept connection that the server just closed is repeated, a logout is not', async () => {
     const used = new Set<unknown>();
     const closing = createServer((request, response) => {
       if (used.has(request.socket)) return void request.socket.destroy();
@@ -247,7 +247,7 @@ describe('prove', () => {
     expect(wrong.err).not.toContain('not the password');
   });
 
-  test('without a server, and with an address that is none', async () => {
+  test('a missing server and an invalid address are reported', async () => {
     const nowhere = await run(['prove'], { CURFEW_DATA: '/nowhere' });
     expect([nowhere.code, nowhere.err]).toEqual([1, expect.stringContaining('no running server')]);
     expect(await run(['prove', '--node', 'what?'], remote)).toMatchObject({ code: 2 });

@@ -35,7 +35,7 @@ describe('a server on the embedded database', () => {
     await server.stop();
   });
 
-  test('says what it is, and each of its curl lines works as printed', async () => {
+  test('announces itself, and each of its curl lines works as printed', async () => {
     const printed = server.output();
     expect(printed).toContain(
       `  Listening   ${server.url}\n  Pages       ${server.url}/login\n  API page    ${server.url}/docs\n`,
@@ -52,7 +52,7 @@ describe('a server on the embedded database', () => {
     expect(cookie).toContain('"csrf_token"');
   });
 
-  test('tells the commands where it is, and nobody else', () => {
+  test('announces its address to the commands, and to nobody else', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(CURFEW_DATA).mode & 0o077).toBe(0);
     const announced = JSON.parse(readFileSync(file, 'utf8'));
@@ -70,7 +70,7 @@ describe('a server on the embedded database', () => {
     expect(migrating.err).toMatch(/^curfew: another Curfew process, \d+, has /);
   });
 
-  test('a command reaches it by its address too, with a service key from the environment', async () => {
+  test('a command reaches it by address with a service key from the environment', async () => {
     const named = { CURFEW_SERVICE_KEY: SERVICE_KEY };
     const found = await run(['user', 'list', '--url', server.url, '--json'], named);
     expect(found.json.users).toHaveLength(2);
@@ -92,14 +92,14 @@ describe('a server on the embedded database', () => {
     expect(nobody.err).toMatch(/^curfew: the server at http:\/\/127\.0\.0\.1:1 cannot be reached: .*\n$/);
   });
 
-  test('a request that offers another protocol is answered in this one', async () => {
+  test('a request that offers another protocol is answered over HTTP', async () => {
     const body = JSON.stringify({ email: 'test@example.com', password: PASSWORD });
     const { socket, received } = await begin(server.url, body.length, OFFERS_HTTP_2);
     socket.write(body);
     expect(await received).toMatch(/^HTTP\/1\.1 200 [\s\S]*"access_token"/);
   });
 
-  test('SIGTERM lets a request under way finish, takes no new one, and sends verifiers elsewhere', async () => {
+  test('SIGTERM lets a request under way finish, accepts no new one, and sends verifiers elsewhere', async () => {
     [kept, ended] = [await logIn(server), await logIn(server)];
     const logout = { bearer: ended, body: { scope: 'this' } };
     expect((await server.call('POST', '/v1/logout', logout)).status).toBe(200);
@@ -124,12 +124,12 @@ describe('a server on the embedded database', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('a start knows every session and every logout of before', async () => {
+  test('a restart keeps every session and every logout', async () => {
     server = await start();
     expect([await status(server, kept), await status(server, ended)]).toEqual([200, 401]);
   });
 
-  test('after kill -9 what it left behind misleads nobody', async () => {
+  test('the files left by kill -9 mislead nobody', async () => {
     [kept, ended] = [await logIn(server), await logIn(server)];
     await server.call('POST', '/v1/logout', { bearer: ended, body: { scope: 'this' } });
     server.signal('SIGKILL');
@@ -164,7 +164,7 @@ describe('a start that is refused says why in one sentence', () => {
       says: /^curfew: CURFEW_KEY: is required in production\. Set it to the output of: openssl/,
     },
     { lacks: 'CURFEW_ISSUER', says: /^curfew: CURFEW_ISSUER: is required in production/ },
-  ])('production without $lacks', async ({ lacks, says }) => {
+  ])('in production without $lacks', async ({ lacks, says }) => {
     const refused = await run(['serve'], { ...production, CURFEW_DATA, [lacks]: '' });
     expect(refused).toMatchObject({ code: 1, out: '' });
     expect(refused.err).toMatch(says);
@@ -172,7 +172,7 @@ describe('a start that is refused says why in one sentence', () => {
     expect(existsSync(join(CURFEW_DATA, 'database'))).toBe(false);
   });
 
-  test('a setting that does not exist, or cannot be read', async () => {
+  test('for a setting that does not exist, or is invalid', async () => {
     const unknown = await run(['serve'], { CURFEW_DATA, CURFEW_LEASE: '1' });
     expect(unknown.err).toBe('curfew: CURFEW_LEASE: no such setting. docs/settings.md lists all settings.\n');
     const unread = await run(['user', 'list'], { CURFEW_DATA, CURFEW_LEASE_MS: 'soon' });
@@ -180,7 +180,7 @@ describe('a start that is refused says why in one sentence', () => {
     expect(unread.err).toMatch(/^curfew: CURFEW_LEASE_MS: .*\n$/);
   });
 
-  test('the place database is none', async () => {
+  test('for an invalid place database', async () => {
     const CURFEW_PLACES = join(makeScratch('places'), 'city.mmdb');
     writeFileSync(CURFEW_PLACES, 'Gdańsk');
     const refused = await run(['serve'], { CURFEW_DATA, CURFEW_PLACES });
@@ -191,7 +191,7 @@ describe('a start that is refused says why in one sentence', () => {
     expect(existsSync(join(CURFEW_DATA, 'database'))).toBe(false);
   });
 
-  test('the database cannot be reached, and its password is not shown', async () => {
+  test('for an unreachable database, without its password', async () => {
     const refused = await run(['user', 'list'], {
       DATABASE_URL: 'postgres://me:hunter22222@127.0.0.1:1/none',
     });
@@ -199,7 +199,7 @@ describe('a start that is refused says why in one sentence', () => {
     expect(refused.err).toBe('curfew: nothing listens at 127.0.0.1:1: is the database running?\n');
   });
 
-  test.skipIf(!hasPostgres())('the port is taken', async () => {
+  test.skipIf(!hasPostgres())('for a taken port', async () => {
     const taken = await listener();
     const { port } = taken.address() as { port: number };
     try {
@@ -218,7 +218,7 @@ describe('a start that is refused says why in one sentence', () => {
     }
   });
 
-  test.skipIf(!hasPostgres())('a newer program has migrated the database', async () => {
+  test.skipIf(!hasPostgres())('for a database migrated by a newer program', async () => {
     const DATABASE_URL = await freshDatabase(migrated);
     await withClient(DATABASE_URL, (client) =>
       client.query(
@@ -234,7 +234,7 @@ describe('a start that is refused says why in one sentence', () => {
     }
   });
 
-  test.skipIf(!hasPostgres())('the signing keys were sealed under another CURFEW_KEY', async () => {
+  test.skipIf(!hasPostgres())('for signing keys sealed under another CURFEW_KEY', async () => {
     const DATABASE_URL = await freshDatabase(migrated);
     expect(
       (
@@ -255,7 +255,7 @@ describe('a start that is refused says why in one sentence', () => {
   });
 });
 
-test.skipIf(!hasPostgres())('migrate names what it applies, and does it once', async () => {
+test.skipIf(!hasPostgres())('migrate names what it applies, and applies it once', async () => {
   const DATABASE_URL = await freshDatabase();
   const [one, other] = await Promise.all([1, 2].map(() => run(['migrate', '--json'], { DATABASE_URL })));
   const applied = [...(one?.json.applied ?? []), ...(other?.json.applied ?? [])];

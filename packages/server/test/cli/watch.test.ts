@@ -31,7 +31,7 @@ async function logIn(): Promise<void> {
 }
 
 describe('watch', () => {
-  test('shows what was, and what happens, each once', async () => {
+  test('prints earlier and new events, each once', async () => {
     await logIn();
     const watching = follow(['watch', '--last', '1', '--json'], remote);
     try {
@@ -58,7 +58,7 @@ describe('watch', () => {
     expect(new Set(events.map(({ position }) => position)).size).toBe(events.length);
   });
 
-  test('writes a line for a person', async () => {
+  test('prints a line for people', async () => {
     await logIn();
     await run(['logout', '--user', '2'], remote);
     const { code, out } = await run(['watch', '--last', '2', '--for', '1'], remote);
@@ -68,7 +68,7 @@ describe('watch', () => {
   });
 
   test.runIf(hasPostgres).each(['through a server', 'on the database'])(
-    'what commits late is shown, however much was shown before it: %s',
+    'a late commit is shown, however much was shown before it: %s',
     async (way) => {
       const watching = follow(['watch', '--last', '1', '--json'], way === 'on the database' ? place : remote);
       const positions = (): number[] => watching.lines().map(({ position }) => position);
@@ -93,7 +93,7 @@ describe('watch', () => {
     },
   );
 
-  test('a server that is restarted: what happened meanwhile is shown, and nothing twice', async () => {
+  test('after a server restart the events of the outage are shown, and none twice', async () => {
     const port = String(await freePort());
     const own = hasPostgres ? place : { CURFEW_DATA: freshData('watch'), CURFEW_EMBEDDED_FSYNC: '0' };
     const start = () => serve({ ...own, PORT: port, CURFEW_SERVICE_KEYS: SERVICE_KEY });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { countInBackground } from '../../src/cluster/state/background-count.ts';
 import type { System } from '../../src/system/system.ts';
 
-test('a count runs in the background, once at a time, every ten seconds, and for a twentieth of the time at most', async () => {
+test('a count runs in the background, once at a time, every ten seconds at most, and a twentieth of the time at most', async () => {
   let nowMs = 1000;
   const logged: string[] = [];
   const system = {

@@ -52,8 +52,8 @@ const database = (answers: boolean, latency_ms: number | null): State['database'
 const trouble = (code: string, facts: object = {}): object => ({ code, level: 'trouble', facts });
 const notice = (code: string): object => ({ code, level: 'notice', facts: {} });
 
-describe('what is less than it should be', () => {
-  test('nothing, where every figure is at its limit', () => {
+describe('the list of problems', () => {
+  test('is empty where every figure is at its limit', () => {
     expect(findDegraded(world(), FINE)).toEqual([]);
   });
 
@@ -114,7 +114,7 @@ describe('what is less than it should be', () => {
     [-5000, []],
     [5001, [trouble('clock_off', { seconds: 5 })]],
     [-7600, [trouble('clock_off', { seconds: 8 })]],
-  ])('a clock that is %i ms off', (offMs, expected) => {
+  ])('names a clock that is %i ms off', (offMs, expected) => {
     expect(findDegraded(world({ offMs }), FINE)).toEqual(expected);
   });
 
@@ -130,7 +130,7 @@ describe('what is less than it should be', () => {
     expect(findDegraded(world(setup), FINE)).toEqual(expected);
   });
 
-  test('the gravest comes first', () => {
+  test('has the gravest first', () => {
     const all = findDegraded(world({ offMs: 9000, encryptionKey: null }), {
       ...FINE,
       database: database(false, null),

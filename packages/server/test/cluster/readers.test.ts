@@ -68,13 +68,13 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     expect(await node.call('POST', '/v1/logout', { bearer })).toMatchObject({ json: { confirmed: true } });
   };
 
-  test('is run, and has what it wants dealt with', async () => {
+  test('is run, and processes the events that it wants', async () => {
     await logOut();
     await node.world.readers.catchUp(tally);
     expect(await tallied(node.world.database)).toHaveLength(1);
   });
 
-  test('is asked for a pass by each commit that it wants, and by no other', async () => {
+  test('is asked for a pass by exactly the commits that it wants', async () => {
     const asked: string[] = [];
     const told = { ...tally, name: 'told', runs: 'all-nodes' as const };
     const { database, system, config, redis, notices } = node.world;
@@ -95,7 +95,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     await readers.close();
   });
 
-  test('is on the page of the system, in the metrics, and looked at by the doctor', async () => {
+  test('is on the system page, in the metrics, and examined by the doctor', async () => {
     const state = await createSystemState(node.world)();
     expect(state.readers.find(({ name }) => name === 'tally')).toMatchObject({ behind: 0, failures: 0 });
     expect(await node.metrics.text()).toContain('curfew_reader_failures{reader="tally"} 0');
@@ -106,7 +106,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     ]);
   });
 
-  test('behind, it is named by the doctor', async () => {
+  test('is named by the doctor when it is behind', async () => {
     const { database } = node.world;
     await database.query({
       text: `insert into events (at, type, scope, actor) values (now() - interval '1 hour', 'sessions_ended', 'sessions', 'system')`,
@@ -126,7 +126,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     expect(after.all).toMatchObject([{ state: 'ok' }]);
   });
 
-  test('live, it hears what the node takes in; when it fails, the log says so and the logout stands', async () => {
+  test('live, it gets what the node takes in; when it fails, the log says so and the logout stands', async () => {
     heard.length = 0;
     await logOut();
     expect(heard).toContain('sessions_ended true');
@@ -171,40 +171,37 @@ describe.runIf(hasPostgres())('on two nodes', () => {
   test.each([
     ['commits', 0],
     ['fails', 1],
-  ])(
-    'of one that runs on one node, each event is dealt with once, also when the node that deals %s',
-    async (_, fails) => {
-      let failures = fails;
-      const one: DurableReader = {
-        ...tally,
-        open: (parts) => ({
-          pages: {
-            async deal(events, on) {
-              const work = tally.open(parts)?.pages;
-              if (work && 'deal' in work) await work.deal(events, on);
-              if (failures-- > 0) throw new Error('a node at fault');
-            },
+  ])('a reader that runs on one node processes each event once, also when that node %s', async (_, fails) => {
+    let failures = fails;
+    const one: DurableReader = {
+      ...tally,
+      open: (parts) => ({
+        pages: {
+          async deal(events, on) {
+            const work = tally.open(parts)?.pages;
+            if (work && 'deal' in work) await work.deal(events, on);
+            if (failures-- > 0) throw new Error('a node at fault');
           },
-        }),
-      };
-      const { databases, nodes } = await twoNodes(one);
-      // Executed and not committed: the place is this node's. The other has read the same page.
-      const held = hold(databases[0], 'take_place', 'uncommitted');
-      const heldToo = hold(databases[1], 'take_place', 'before');
-      const first = nodes[0].catchUp(one).catch(() => undefined);
-      await held.reached;
-      const second = nodes[1].catchUp(one);
-      await heldToo.reached;
-      held.release();
-      await first;
-      heldToo.release();
-      await second;
-      expect(await tallied(databases[0])).toHaveLength(3);
-      expect(new Set(await tallied(databases[0])).size).toBe(3);
-    },
-  );
+        },
+      }),
+    };
+    const { databases, nodes } = await twoNodes(one);
+    // Executed and not committed: the place is this node's. The other has read the same page.
+    const held = hold(databases[0], 'take_place', 'uncommitted');
+    const heldToo = hold(databases[1], 'take_place', 'before');
+    const first = nodes[0].catchUp(one).catch(() => undefined);
+    await held.reached;
+    const second = nodes[1].catchUp(one);
+    await heldToo.reached;
+    held.release();
+    await first;
+    heldToo.release();
+    await second;
+    expect(await tallied(databases[0])).toHaveLength(3);
+    expect(new Set(await tallied(databases[0])).size).toBe(3);
+  });
 
-  test('of one that runs on all nodes, a node that hangs holds up no other', async () => {
+  test('a reader that runs on all nodes is not held up by a node that hangs', async () => {
     const all: DurableReader = { ...tally, runs: 'all-nodes' };
     const { databases, nodes } = await twoNodes(all);
     const held = hold(databases[0], 'next_wanted', 'after');

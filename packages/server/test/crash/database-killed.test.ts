@@ -85,7 +85,7 @@ describe.skipIf(findPostgres() === undefined)('PostgreSQL killed under load', ()
     ]);
   }
 
-  test(`${OUTAGES} times: the server survives, serves again, and keeps what it has said`, {
+  test(`${OUTAGES} times: the server survives, serves again, and keeps its promises`, {
     tags: 'long',
     timeout: 600_000,
   }, async () => {

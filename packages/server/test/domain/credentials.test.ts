@@ -15,7 +15,7 @@ import {
 const KINDS = ['session', 'cookie', 'refresh'] as const;
 
 describe('opaque credentials', () => {
-  test.each(KINDS)('a new %s token parses as its kind alone, and is found by its hash', (kind) => {
+  test.each(KINDS)('a new %s token parses as its kind only, and is found by its hash', (kind) => {
     for (let i = 0; i < 100; i++) {
       const text = newSecret(kind, randomBytes);
       expect(parseOpaque(kind, text)).toEqual({ kind, text, hash: hashSecret(text) });
@@ -36,7 +36,7 @@ describe('opaque credentials', () => {
       expect(parseBearer(`${id}|${secret}`)).toBe(null);
   });
 
-  test('of the spellings of 32 bytes only ours is taken', () => {
+  test('of the spellings of 32 bytes only the canonical one is accepted', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const text = newSecret('refresh', randomBytes);
     const bytes = (spelling: string): string => Buffer.from(spelling.slice(3), 'base64url').toString('hex');
@@ -59,18 +59,18 @@ describe('opaque credentials', () => {
       expect(parseOpaque('refresh', other)).toBe(null);
   });
 
-  test('two secrets are never the same, and every one has 256 bits', () => {
+  test('secrets never repeat, and each has 256 bits', () => {
     const made = Array.from({ length: 1000 }, () => newSecret('cookie', randomBytes));
     expect(new Set(made).size).toBe(1000);
     for (const text of made) expect(Buffer.from(text.slice(3), 'base64url')).toHaveLength(32);
   });
 });
 
-describe('what follows from a secret', () => {
+describe('derived secrets', () => {
   const spent = newSecret('refresh', randomBytes);
   const nonce = randomBytes(32);
 
-  test('a successor is the same for the same token and nonce, and different for everything else', () => {
+  test('a successor is the same for the same token and nonce, and differs for all others', () => {
     const successor = successorSecret(spent, nonce, 'refresh');
     expect(parseOpaque('refresh', successor)?.kind).toBe('refresh');
     expect(successorSecret(spent, nonce, 'refresh')).toBe(successor);
@@ -85,7 +85,7 @@ describe('what follows from a secret', () => {
     expect(new Set(others).size).toBe(others.length);
   });
 
-  test('a successor names the first token of its line and its place in it, and looks like any other', () => {
+  test('a successor names the first token of its family and its generation, and looks like any other token', () => {
     const line = [spent];
     for (let i = 0; i < 300; i++)
       line.push(successorSecret(line.at(-1) ?? '', randomBytes(NONCE_BYTES), 'refresh'));
@@ -98,7 +98,7 @@ describe('what follows from a secret', () => {
     expect(new Set(line.map((text) => text.slice(7, 21))).size).toBe(line.length);
   });
 
-  test('a token of the version before names no line, and neither does what follows from it or from its nonce', () => {
+  test('a token of the version before names no family, and neither do successors of it or of its nonce', () => {
     const before = `rt_${Buffer.alloc(32, 1).toString('base64url')}`;
     const texts = [
       before,
@@ -109,7 +109,7 @@ describe('what follows from a secret', () => {
     expect(lineageOf(successorSecret(spent, nonce, 'refresh'))).toBe(null);
   });
 
-  test('a CSRF token belongs to its cookie and does not tell it', () => {
+  test('a CSRF token belongs to its cookie and does not reveal it', () => {
     const [a, b] = [newSecret('cookie', randomBytes), newSecret('cookie', randomBytes)];
     expect(csrfToken(a)).toBe(csrfToken(a));
     expect(csrfToken(a)).not.toBe(csrfToken(b));

@@ -94,7 +94,7 @@ describe('the set of endings', () => {
     for (const one of alive) expect([one, set.has(one)]).toEqual([one, false]);
   });
 
-  test('says whose facts have changed', () => {
+  test('names the users whose facts changed', () => {
     const changed = endingOf({ ...nothing, type: 'user_changed', position: 3, user_id: 1 });
     expect(changed).toEqual({ position: 3, ids: [], cuts: [], changed: [1] });
     const role = { ...nothing, position: 4, scope: 'others', reason: 'role_changed', user_id: 2 };
@@ -102,7 +102,7 @@ describe('the set of endings', () => {
     expect(endingOf({ ...role, except_session: A, reason: 'logout' }).changed).toEqual([]);
   });
 
-  test('forgets after a time, and nothing before it', () => {
+  test('forgets after a time, and nothing earlier', () => {
     const set = new Fed();
     set.add({ ...nothing, position: 10, scope: 'user', user_id: 1 });
     set.add({ ...nothing, position: 11, scope: 'sessions', user_ids: [2], session_ids: [B] });
@@ -154,7 +154,7 @@ describe('the set of endings', () => {
     return key !== undefined && keysOf(of).includes(key) && isCut(cut, of);
   };
 
-  test('holds exactly what the events say, in any order, twice or once', () => {
+  test('is exactly what the events say, in any order, twice or once', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 8 }), (events) => {
         const [once, turned] = [new Fed(), new Fed()];

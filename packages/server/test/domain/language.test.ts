@@ -24,7 +24,7 @@ test.each([
   expect(choose(accept)).toBe(expected);
 });
 
-test('what was asked for outright comes first, if it is there', () => {
+test('an explicit request comes first, if the language exists', () => {
   expect(choose('pl', 'vi')).toBe('vi');
   expect(choose('pl', 'VI')).toBe('vi');
   expect(choose('pl', 'xx', 'zh')).toBe('zh');

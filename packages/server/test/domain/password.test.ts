@@ -31,7 +31,7 @@ describe('a new password', () => {
     '1qaz2wsx3edc',
     '!!!!!!dragon',
     '123456789012',
-  ])('%s is among the first that are tried', (password) => {
+  ])('%s is among the passwords that attackers try first', (password) => {
     expect(passwordFault(8, password)).toContain('is too common');
   });
 
@@ -42,7 +42,7 @@ describe('a new password', () => {
     'zażółć gęślą jaźń',
     '密码很长的一句话放在这里吧',
     'one two three four',
-  ])('%s is taken', (password) => {
+  ])('%s is accepted', (password) => {
     expect(passwordFault(12, password)).toBeNull();
   });
 
@@ -66,6 +66,6 @@ test.each([
   ['f3a9'.repeat(8), true],
   ['9f86d081884c7d659a2feaa0c55ad015', false],
   ['l2zJt1m9R3sTqjJmY5e2wqQb6f3l0m1oXx1bS8yWc2s=', false],
-])('the secret %s is none: %s', (secret, expected) => {
+])('the secret %s is refused: %s', (secret, expected) => {
   expect(isNoSecret(secret)).toBe(expected);
 });

@@ -7,7 +7,7 @@ const ORIGIN = 'https://id.example.com';
 /** What a browser makes of a Location header on a page of ours. */
 const arrives = (location: string): URL => new URL(location, `${ORIGIN}/login`);
 
-describe('a page of our own is kept', () => {
+describe('an address of this origin is kept', () => {
   test.each([
     ['/', '/'],
     ['/devices', '/devices'],
@@ -26,7 +26,7 @@ describe('a page of our own is kept', () => {
   });
 });
 
-describe('anything else is not', () => {
+describe('any other address is refused', () => {
   test.each([null, undefined, '', 'devices', ' /devices', '?x', '#x', `/${'a'.repeat(2048)}`])(
     '%j',
     (given) => {
@@ -35,7 +35,7 @@ describe('anything else is not', () => {
   );
 
   test.each(['/login', '/login?next=/devices', '/LOGIN', '/login/', '/logout', '/logout#x', '/a/../login'])(
-    'no way in circles: %s',
+    'an address that would lead in a circle: %s',
     (given) => expect(returnAddress(given, ORIGIN)).toBeNull(),
   );
 });
@@ -134,7 +134,7 @@ const OTHERS = [
 ];
 const TRICKS = [...BEGINNINGS.flatMap((beginning) => HOSTS.map((host) => beginning + host)), ...OTHERS];
 
-test('none of some hundred tricks leads to another origin', () => {
+test('no trick of a hundred leads to another origin', () => {
   expect(new Set(TRICKS).size).toBeGreaterThan(300);
   const escaped = TRICKS.flatMap((trick) => {
     const answer = returnAddress(trick, ORIGIN);
@@ -149,7 +149,7 @@ test('none of some hundred tricks leads to another origin', () => {
   expect(escaped).toEqual([]);
 });
 
-test('and nearly all of them are refused outright', () => {
+test('nearly all tricks are refused outright', () => {
   // What is left are paths of ours that look odd: a dot segment, or an escaped slash.
   const kept = TRICKS.filter((trick) => returnAddress(trick, ORIGIN) !== null);
   expect(kept).toEqual([]);

@@ -31,16 +31,16 @@ describe('the verdict on a refresh token that could not be spent', () => {
     expect(judgeRefresh(record, NOW, 10).verdict).toBe(verdict);
   });
 
-  test('again gives the nonce and the instant, from which the same successor follows', () => {
+  test('within the grace returns nonce and instant, from which the same successor follows', () => {
     expect(judgeRefresh(spent(-4000), NOW, 10)).toEqual({ verdict: 'again', nonce, spentAt: at(-4000) });
   });
 
-  test('without a grace every second use is replay', () => {
+  test('without a grace every second use is a replay', () => {
     expect(judgeRefresh(spent(-1), NOW, 0).verdict).toBe('replay');
   });
 });
 
-describe('who uses a spent token within the grace', () => {
+describe('the use of a spent token within the grace', () => {
   const judged = (before: [string, string], now: [string, string]): string =>
     judgeRefresh({ ...spent(-1000), spentBy: spender(...before) }, NOW, 10, spender(...now)).verdict;
 
@@ -55,7 +55,7 @@ describe('who uses a spent token within the grace', () => {
     expect(judged(before, now)).toBe(verdict);
   });
 
-  test('spent by the version before, anybody is given it again', () => {
+  test('a token spent by the version before is given again to anyone', () => {
     expect(judgeRefresh(spent(-1000), NOW, 10, spender('a', 'x')).verdict).toBe('again');
   });
 });

@@ -9,7 +9,7 @@ test.each([
   [600, 3600, 600],
   [3600, 600, 600],
   [600, 600, 600],
-])('idle %i s, absolute in %i s: over in %i s', (idle, absolute, expected) => {
+])('idle %i s, absolute in %i s: expires in %i s', (idle, absolute, expected) => {
   expect(idleExpiry(NOW, idle, after(absolute))).toEqual(after(expected));
 });
 
@@ -30,7 +30,7 @@ test.each([
   ['used in the minute of its login', 20, 59.999, 20],
   ['used in the next minute', 20, 60, 60],
   ['used later', 20, 150.5, 120],
-])('a session %s: activity is shown to the minute, not before the login', (_, created, used, shown) => {
+])('a session %s: activity is shown to the minute, never before the login', (_, created, used, shown) => {
   expect(shownActivity(after(used), after(created))).toEqual(after(shown));
   for (const idleSeconds of [5, 90, 3600]) {
     const session = { createdAt: after(created), idleSeconds, idleExpiresAt: after(used + idleSeconds) };
@@ -59,7 +59,7 @@ describe('a device in words', () => {
     expect(describeUserAgent(userAgent)).toEqual({ browser, system });
   });
 
-  test('a header of any length costs little', () => {
+  test('a long header takes little time', () => {
     const from = performance.now();
     for (const text of ['Mozilla/5.0 (', 'a/', '(((((', ' ']) describeUserAgent(text.repeat(5000));
     expect(performance.now() - from).toBeLessThan(2000);

@@ -33,7 +33,7 @@ describe('which key signs, and which are published', () => {
     expect(signingKey([key('a', 10)], 'EdDSA', at(9))).toBe(undefined);
   });
 
-  test('at any time, with any keys: what signs is published, and so it was for as long as a token lives', () => {
+  test('at any time, with any keys: the signing key is published, and was so for as long as a token lives', () => {
     const some = fc.array(
       fc.tuple(fc.integer({ min: -2000, max: 2000 }), fc.constantFrom<SigningAlgorithm>('EdDSA', 'ES256')),
       { minLength: 1, maxLength: 6 },

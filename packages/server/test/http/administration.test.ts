@@ -17,7 +17,7 @@ describe('users, sessions and the log', () => {
   });
   afterAll(() => on.close());
 
-  test('an address is given once, whatever its case', async () => {
+  test('an address can be used once, in any case', async () => {
     const taken = await call('POST', '/v1/admin/users', {
       bearer: SERVICE_KEY,
       body: { email: ada.email.toUpperCase() },
@@ -25,7 +25,7 @@ describe('users, sessions and the log', () => {
     expect([taken.status, taken.json]).toMatchObject([409, { code: 'conflict', field: 'email' }]);
   });
 
-  test('users are found by a part of the name or the address, page by page', async () => {
+  test('users are found by part of the name or address, page by page', async () => {
     const query = async (text: string): Promise<{ users: { id: number }[]; next: number | null }> =>
       (await call('GET', `/v1/admin/users?${text}`, service)).json;
     await newUser(call, { name: '100% Ünique_Name' });
@@ -66,7 +66,7 @@ describe('users, sessions and the log', () => {
     ).toBe('service');
   });
 
-  test('the log: filtered, paged both ways', async () => {
+  test('the log is filtered, and paged in both directions', async () => {
     // More than two pages of events.
     for (let i = 0; i < 12; i++) await opened(call, ada.id);
     const page = async (

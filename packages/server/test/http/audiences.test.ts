@@ -51,7 +51,7 @@ describe('audiences', () => {
     (await call('GET', '/v1/admin/events?limit=1&refused=false', { bearer: SERVICE_KEY })).json.events[0]
       .position;
 
-  test("no administrator's row takes a credential of another audience, nor do a new password and a confirmation", async () => {
+  test("no administrator's row accepts a credential of another audience, nor do password change and confirmation", async () => {
     const ways = await credentials('shop');
     const before = await newestPosition();
     const taken: string[] = [];
@@ -72,7 +72,7 @@ describe('audiences', () => {
     expect(OWN_ROWS.length).toBe(2);
   });
 
-  test('the live log is no exception, and contract 002 shows such a session no other user', async () => {
+  test('the live log refuses another audience too, and contract 002 shows its sessions no other user', async () => {
     for (const [, credential] of await credentials('shop')) {
       const stream = await call('GET', '/v1/admin/events', {
         ...credential,
@@ -86,7 +86,7 @@ describe('audiences', () => {
     }
   });
 
-  test("an application without an audience of its own is for Curfew, and so are the contracts' tokens", async () => {
+  test("an application without its own audience is for Curfew, and so are the contracts' tokens", async () => {
     for (const clientId of ['plain', 'envelope', 'session-id', 'cookie'])
       for (const [kind, credential] of await credentials(clientId))
         expect([clientId, kind, (await call('GET', '/v1/admin/users', credential)).status]).toEqual([
@@ -96,7 +96,7 @@ describe('audiences', () => {
         ]);
   });
 
-  test("a credential of any audience goes on reading and ending its own user's sessions", async () => {
+  test("a credential of any audience can read and end its own user's sessions", async () => {
     for (const [, credential] of await credentials('shop')) {
       const other = await opened(call, 1);
       expect((await call('GET', '/v1/session', credential)).status).toBe(200);
@@ -118,7 +118,7 @@ describe('audiences', () => {
       })
     ).json.active;
 
-  test('/v1/check and introspection judge by the audience that they were asked for', async () => {
+  test('/v1/check and introspection judge by the requested audience', async () => {
     for (const [kind, credential] of await credentials('shop')) {
       const token = credential.bearer ?? credential.cookie ?? '';
       const check = async (query: string) => (await call('GET', `/v1/check${query}`, credential)).status;
@@ -138,7 +138,7 @@ describe('audiences', () => {
     }
   });
 
-  test('a session of an application that is gone from the settings is for nobody', async () => {
+  test('a session of an application that was removed from the settings is for nobody', async () => {
     const [, [, opaque] = ['', {}], [, cookie] = ['', {}]] = await credentials('shop');
     const { CURFEW_CLIENTS: _, ...without } = on.settings;
     await on.close();

@@ -247,7 +247,7 @@ describe('bad input', () => {
     expect(await newestPosition()).toBe(position);
   });
 
-  test('after all of that the session lives', async () => {
+  test('the session survives all requests above', async () => {
     expect(await alive(call, [user])).toEqual([true]);
   });
 
@@ -256,7 +256,7 @@ describe('bad input', () => {
     return json.events[0].position;
   }
 
-  test('every row of /v1 that takes input is in the table', () => {
+  test('every row of /v1 with input is in the table', () => {
     const covered = new Set(CASES.map(([, method, path]) => rowOf(method, path)?.name));
     const taking = ROWS.filter(
       (row) => row.path.startsWith('/v1') && 'request' in row && row.name !== 'checkSession',

@@ -36,7 +36,7 @@ afterAll(async () => {
   await on.close();
 });
 
-describe('a check with the path that a proxy asks about', () => {
+describe('a check with a path appended by a proxy', () => {
   const PATHS = [
     '/v1/check/',
     '/v1/check/orders/1',
@@ -53,7 +53,7 @@ describe('a check with the path that a proxy asks about', () => {
   const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE', 'QUERY'];
 
   test.each(PATHS.map((path) => [path.slice(0, 40), path]))(
-    '%s: what the credential says, whatever the method',
+    '%s: answered by the credential, for any method',
     async (_short, path) => {
       const { bearer, sid } = await v1Login(call);
       for (const method of METHODS) {
@@ -83,7 +83,7 @@ describe('a check with the path that a proxy asks about', () => {
     expect((await quickChecks(call)) - before).toBe(2 * METHODS.length);
   });
 
-  test('a body is ignored, and the connection goes on', async () => {
+  test('a body is ignored, and the connection stays usable', async () => {
     const { bearer } = await v1Login(call);
     const { ask, socket } = converse(connect(port, '127.0.0.1'));
     for (const size of [0, 3, 70_000])
@@ -103,7 +103,7 @@ describe('a check with the path that a proxy asks about', () => {
     socket.destroy();
   });
 
-  test('a program without node:http is answered alike', async () => {
+  test('a program without node:http gives the same answers', async () => {
     const { bearer } = await v1Login(call);
     for (const method of ['GET', 'POST', 'DELETE'])
       expect((await on.call(method, '/v1/check/orders/1?x', { bearer })).status).toBe(200);
@@ -168,7 +168,7 @@ describe('the credential in the Authorization header (RFC 9110, section 11.4)', 
 const FORM = 'Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n';
 
 describe('large headers', () => {
-  test('cookies of 16 and 60 kB beside ours are taken, with every other kind of request', async () => {
+  test('cookies of 16 and 60 kB beside the session cookie are accepted, with every kind of request', async () => {
     const { cookie } = await cookieLogin(call);
     for (const size of [16_384, 60_000]) {
       const jar = `Cookie: a=${'x'.repeat(size)}; curfew_session=${cookie}\r\n`;
@@ -177,7 +177,7 @@ describe('large headers', () => {
     }
   });
 
-  test('more than the setting: 431', async () => {
+  test('headers beyond the setting: 431', async () => {
     expect(
       (await askOnce(port, `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(66_000)}\r\n\r\n`))
         .status,

@@ -7,7 +7,7 @@ import { alive, opened, type OpenSession } from './logins.ts';
 
 const SECONDS = 300;
 
-describe('the password again', () => {
+describe('confirmation of the password', () => {
   let place: Place;
   let call: Caller;
   beforeAll(async () => {
@@ -29,7 +29,7 @@ describe('the password again', () => {
   const confirm = (bearer: string, password: string, address = '192.0.2.1', at = 0) =>
     described(place.at(at).call)('POST', '/v1/session/confirm', { bearer, body: { password }, address });
 
-  test.each(['others', 'all'])('%s: refused when it is long ago, and nothing ends', async (scope) => {
+  test.each(['others', 'all'])('%s: refused after an old login, and nothing ends', async (scope) => {
     const { mine, other } = await two();
     place.clock.advance(SECONDS + 1);
     const { status, json } = await logOut(mine.bearer, scope);
@@ -44,7 +44,7 @@ describe('the password again', () => {
     expect(await alive(call, [mine, renewed, other])).toEqual([false, scope === 'others', false]);
   });
 
-  test('not within the time, and not for a session of one’s own', async () => {
+  test('is not asked for within the time, nor for the caller’s own session', async () => {
     const { mine, other } = await two();
     place.clock.advance(SECONDS);
     expect((await logOut(mine.bearer, 'others')).status).toBe(200);
@@ -53,7 +53,7 @@ describe('the password again', () => {
     expect((await logOut(mine.bearer, 'this')).status).toBe(200);
   });
 
-  test('a confirmation is of one session, and runs out like a login', async () => {
+  test('counts for one session, and expires like a login', async () => {
     const { mine, other } = await two();
     place.clock.advance(SECONDS + 1);
     const { json } = await confirm(mine.bearer, 'secret');
@@ -62,7 +62,7 @@ describe('the password again', () => {
     expect((await logOut(json.access_token, 'others')).json.code).toBe('login_too_old');
   });
 
-  test('a wrong password confirms nothing, and is counted as a failed login', async () => {
+  test('with a wrong password confirms nothing, and counts as a failed login', async () => {
     const { email, mine } = await two();
     place.clock.advance(SECONDS + 1);
     const address = '198.51.100.7';
@@ -79,7 +79,7 @@ describe('the password again', () => {
     expect((await call('GET', '/v1/session', { bearer: mine.bearer })).status).toBe(200);
   });
 
-  test('an ended session confirms nothing', async () => {
+  test('is refused for an ended session', async () => {
     const { mine } = await two();
     await logOut(mine.bearer, 'this');
     expect((await confirm(mine.bearer, 'secret')).json.code).toBe('not_authenticated');
@@ -91,7 +91,7 @@ describe('the password again', () => {
     ['another device', () => ['POST', '/v1/logout', { scope: 'device', device: 'phone' }]],
     ['DELETE', (other) => ['DELETE', `/v1/sessions/${other}`]],
   ];
-  test.each(MINE)('%s asks too where it reaches beyond this session', async (_name, ask) => {
+  test.each(MINE)('%s asks for it where it reaches beyond this session', async (_name, ask) => {
     const { mine, other } = await two();
     place.clock.advance(SECONDS + 1);
     const [method, path, body] = ask(other.sid, mine.sid);
@@ -103,7 +103,7 @@ describe('the password again', () => {
     expect(await alive(call, [mine, other])).toEqual([true, true]);
   });
 
-  test('naming only this session does not ask, in whatever spelling, nor does a dry run', async () => {
+  test('is not asked for when only this session is named, in any spelling, nor for a dry run', async () => {
     for (const end of [
       (sid: string) =>
         ['POST', '/v1/logout', { scope: 'selected', sessions: [sid, sid.toUpperCase()] }] as const,
@@ -118,7 +118,7 @@ describe('the password again', () => {
     }
   });
 
-  test('an administrator is asked before each change, and nothing happens', async () => {
+  test('is asked for before each change by an administrator, and nothing happens without it', async () => {
     const { id } = await place.user();
     await call('PATCH', `/v1/admin/users/${id}`, { bearer: SERVICE_KEY, body: { role: 'admin' } });
     const { bearer } = await opened(call, id);
@@ -161,7 +161,7 @@ describe('the password again', () => {
     expect((await call('POST', '/v1/admin/logout', { bearer, body: dry })).json.count).toBe(2);
   });
 
-  test('the four contracts and a service key are not asked', async () => {
+  test('is not asked for by the four contracts or with a service key', async () => {
     const { id, mine } = await two();
     place.clock.advance(SECONDS + 1);
     expect((await call('POST', '/auth/logout', { bearer: mine.bearer })).status).toBe(200);

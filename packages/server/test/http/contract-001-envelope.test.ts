@@ -34,7 +34,7 @@ describe('contract 001, envelope', () => {
     return { bearer: json.data.access_token, refresh: json.data.refresh_token };
   };
 
-  test('login', async () => {
+  test('login answers access token, refresh token and user', async () => {
     const { status, headers, json } = await call('POST', '/auth/login', { body: CREDENTIALS });
     expect(status).toBe(200);
     expect(headers.get('content-type')).toBe('application/json');
@@ -62,7 +62,7 @@ describe('contract 001, envelope', () => {
     ]);
   });
 
-  test('login does not mind the case of the address', async () => {
+  test('login accepts the address in any case', async () => {
     const { status } = await call('POST', '/auth/login', {
       body: { ...CREDENTIALS, email: 'Test@Example.COM' },
     });
@@ -109,7 +109,7 @@ describe('contract 001, envelope', () => {
     expect([status, json.code, json.field]).toEqual([400, 'VALIDATION_ERROR', null]);
   });
 
-  test('login with a wrong password and with an unknown email: the same bytes', async () => {
+  test('login with a wrong password and with an unknown address answer the same bytes', async () => {
     const wrong = await call('POST', '/auth/login', { body: { ...CREDENTIALS, password: 'not it' } });
     const unknown = await call('POST', '/auth/login', {
       body: { email: 'nobody@example.com', password: PASSWORD },
@@ -133,7 +133,7 @@ describe('contract 001, envelope', () => {
     ]);
   });
 
-  test('refresh gives the same data, and a spent token ends its session', async () => {
+  test('refresh answers the same data, and a spent token ends its session', async () => {
     const first = await login();
     const bystander = await login();
     const { status, json } = await call('POST', '/auth/refresh', { body: { refresh_token: first.refresh } });
@@ -183,7 +183,7 @@ describe('contract 001, envelope', () => {
     ]);
   });
 
-  test('no other credential is a refresh token', async () => {
+  test('refresh with another kind of credential is refused', async () => {
     const { bearer, refresh } = await login();
     const secret = refresh.slice(3);
     for (const text of [
@@ -202,7 +202,7 @@ describe('contract 001, envelope', () => {
     expect(await alive(call, [{ bearer }])).toEqual([true]);
   });
 
-  test('profile and workspace', async () => {
+  test('profile and workspace answer the user’s data', async () => {
     const { bearer } = await login();
     const profile = await call('GET', '/auth/profile', { bearer });
     expect(profile.status).toBe(200);
@@ -226,7 +226,7 @@ describe('contract 001, envelope', () => {
     }
   });
 
-  test('logout ends every session of the user and of nobody else', async () => {
+  test('logout ends every session of the user and no other', async () => {
     const sessions = [await login(), await login(), await v1Login(call), await opened(call, 2)];
     const cookie = await cookieLogin(call);
     const bystander = await v1Login(call, ADMIN);
@@ -250,7 +250,7 @@ describe('contract 001, envelope', () => {
     expect([again.status, again.text]).toEqual([401, REFUSED_401]);
   });
 
-  test('logout needs no body and minds none', async () => {
+  test('logout needs no body and ignores one', async () => {
     for (const body of [undefined, '', 'not json', { scope: 'this' }]) {
       const { bearer } = await login();
       const { status, text } = await call('POST', '/auth/logout', {
@@ -282,7 +282,7 @@ describe('contract 001, envelope', () => {
     expect(await alive(call, [session])).toEqual([true]);
   });
 
-  test('the scheme of the header may be written in any case', async () => {
+  test('the scheme of the header may be in any case', async () => {
     const { bearer } = await login();
     for (const scheme of ['bearer', 'BEARER', 'Bearer'])
       expect(
@@ -304,7 +304,7 @@ describe('contract 001, envelope', () => {
       expect((await call('GET', '/auth/profile', { cookie })).status).toBe(200);
     });
 
-    test('with a dead cookie alone: the detail of contract 004', async () => {
+    test('with a dead cookie only: the detail of contract 004', async () => {
       const { status, text } = await call('POST', '/auth/logout', { cookie: 'cs_nothing' });
       expect([status, text]).toEqual([
         401,

@@ -47,7 +47,7 @@ describe('contract 002, session-id', () => {
     expect(Math.abs(Date.parse(String(answer.json['timestamp'])) - Date.now() - ahead)).toBeLessThan(60_000);
   }
 
-  test('login', async () => {
+  test('login answers user id, session token and expiry', async () => {
     const { status, json, text } = await call('POST', '/api/auth/login', {
       body: { username: ADMIN, password: PASSWORD },
     });
@@ -76,14 +76,14 @@ describe('contract 002, session-id', () => {
     expectError(answer, 400, String(answer.json['error']), '/api/auth/login');
   });
 
-  test('login that is wrong: 401, for an unknown user the same', async () => {
+  test('login with wrong credentials: 401, the same for an unknown user', async () => {
     for (const username of [USER, 'nobody@example.com']) {
       const answer = await call('POST', '/api/auth/login', { body: { username, password: 'not it' } });
       expectError(answer, 401, 'Invalid username or password', '/api/auth/login');
     }
   });
 
-  test('logout', async () => {
+  test('logout ends the named session', async () => {
     const [session, other] = [await sessionTokenLogin(call), await sessionTokenLogin(call)];
     const { status, text, headers } = await out(2, session);
     expect([status, text]).toEqual([200, '{"success":true,"message":"Logged out successfully"}']);
@@ -95,7 +95,7 @@ describe('contract 002, session-id', () => {
     expectError(await out(2, session), 404, 'Session not found or already expired', LOGOUT);
   });
 
-  test('logout needs no credential but the token, and is not held up by another', async () => {
+  test('logout needs no credential but the token, and ignores another one', async () => {
     const session = await sessionTokenLogin(call);
     const query = new URLSearchParams({ userId: '2', sessionId: session });
     const { status } = await call('POST', `${LOGOUT}?${query.toString()}`, {
@@ -136,11 +136,11 @@ describe('contract 002, session-id', () => {
     });
   });
 
-  describe('404, the same for all, and nothing changes', () => {
+  describe('404, the same for each case, and nothing changes', () => {
     const expectNothing = async (userId: string | number, sessionId: string): Promise<void> =>
       expectError(await out(userId, sessionId), 404, 'Session not found or already expired', LOGOUT);
 
-    test('unknown and misspelt', async () => {
+    test('an unknown or misspelt session', async () => {
       const session = await sessionTokenLogin(call);
       const secret = session.slice(5);
       const others = [
@@ -161,14 +161,14 @@ describe('contract 002, session-id', () => {
       expect(await isAlive(session)).toBe(true);
     });
 
-    test('another user', async () => {
+    test('a session of another user', async () => {
       const session = await sessionTokenLogin(call);
       for (const userId of [1, 3, 99_999, '9007199254740993', '9223372036854775807'])
         await expectNothing(userId, session);
       expect(await isAlive(session)).toBe(true);
     });
 
-    test('an administrator is another user here as well', async () => {
+    test('a session of another user, named by an administrator', async () => {
       const session = await sessionTokenLogin(call);
       await expectNothing(1, session);
       const administrators = await sessionTokenLogin(call, ADMIN);
@@ -184,13 +184,13 @@ describe('contract 002, session-id', () => {
       expect((await call('GET', '/v1/session', { bearer: v1.bearer })).status).toBe(200);
     });
 
-    test('ended in another way', async () => {
+    test('a session that ended in another way', async () => {
       const session = await sessionTokenLogin(call);
       await call('POST', '/v1/logout', { bearer: (await v1Login(call)).bearer, body: { scope: 'all' } });
       await expectNothing(2, session);
     });
 
-    test('run out, by disuse and for good', async () => {
+    test('a session that expired, idle or absolute', async () => {
       for (const days of [8, 31]) {
         const session = await sessionTokenLogin(call);
         const before = await newestEnding();
@@ -203,14 +203,14 @@ describe('contract 002, session-id', () => {
     });
   });
 
-  test('a leading zero is the same number', async () => {
+  test('a leading zero in the user id is the same number', async () => {
     const session = await sessionTokenLogin(call);
     expect((await out('02', session)).status).toBe(200);
     expect(await isAlive(session)).toBe(false);
   });
 
   describe('GET /api/users/{id}', () => {
-    test('oneself', async () => {
+    test('the own user: 200', async () => {
       const session = await sessionTokenLogin(call);
       const { status, json } = await call('GET', '/api/users/2', { bearer: session });
       expect([status, json]).toEqual([
@@ -219,7 +219,7 @@ describe('contract 002, session-id', () => {
       ]);
     });
 
-    test('another: 403, whether there is one or not', async () => {
+    test('another user: 403, whether it exists or not', async () => {
       const session = await sessionTokenLogin(call);
       for (const id of ['1', '99', '0', 'x', '-2', '9'.repeat(30)])
         expectError(
@@ -230,7 +230,7 @@ describe('contract 002, session-id', () => {
         );
     });
 
-    test('an administrator sees everybody', async () => {
+    test('an administrator may read every user', async () => {
       const session = await sessionTokenLogin(call, ADMIN);
       expect((await call('GET', '/api/users/2', { bearer: session })).json).toMatchObject({
         id: 2,
@@ -245,7 +245,7 @@ describe('contract 002, session-id', () => {
         );
     });
 
-    test('nobody: 401, also with a cookie', async () => {
+    test('no session: 401, also with a cookie', async () => {
       const path = '/api/users/2';
       expectError(await call('GET', path), 401, 'Not authenticated', path);
       expectError(

@@ -36,14 +36,14 @@ describe('contract 003, token', () => {
   const status = async (bearer: string): Promise<number> =>
     (await call('GET', '/api/v1/auth/status', { bearer })).status;
 
-  test('login', async () => {
+  test('login answers both tokens', async () => {
     const { status: code, json, headers } = await call('POST', '/api/v1/auth/login', { body: CREDENTIALS });
     expect([code, json]).toEqual([200, TOKENS]);
     expect(Object.keys(json)).toEqual(['access_token', 'refresh_token', 'token_type', 'expires_in']);
     expect(headers.get('content-type')).toBe('application/json');
   });
 
-  test('a wrong login: 401, the same for an unknown address', async () => {
+  test('login with wrong credentials: 401, the same for an unknown address', async () => {
     for (const email of [USER, 'nobody@example.com']) {
       const { status: code, text } = await call('POST', '/api/v1/auth/login', {
         body: { email, password: 'not it' },
@@ -78,7 +78,7 @@ describe('contract 003, token', () => {
     expect([code, json]).toEqual([422, { message, errors: { refresh_token: [message] } }]);
   });
 
-  test('refresh gives the same shape; used again within the grace the same successor, later the end', async () => {
+  test('refresh answers the same shape; within the grace the same successor again, later the session ends', async () => {
     const first = await tokenLogin(call);
     const refresh = () => call('POST', '/api/v1/auth/refresh', { body: { refresh_token: first.refresh } });
     const second = await refresh();
@@ -95,7 +95,7 @@ describe('contract 003, token', () => {
     ahead = 0;
   });
 
-  test('status', async () => {
+  test('status answers the user', async () => {
     const { bearer } = await tokenLogin(call);
     const { status: code, json } = await call('GET', '/api/v1/auth/status', { bearer });
     expect([code, json]).toEqual([
@@ -146,7 +146,7 @@ describe('contract 003, token', () => {
       expect([headers, answer.status, answer.text]).toEqual([headers, 401, UNAUTHENTICATED]);
     };
 
-    test('no header, a malformed one', async () => {
+    test('without a header, or with a malformed one: 401', async () => {
       await expectRefused({});
       const { bearer } = await tokenLogin(call);
       for (const authorization of [
@@ -168,13 +168,13 @@ describe('contract 003, token', () => {
       expect(await status(bearer)).toBe(200);
     });
 
-    test('the cookie is no token', async () => {
+    test('with the cookie as token: 401', async () => {
       const { cookie } = await cookieLogin(call);
       await expectRefused({ cookie: `curfew_session=${cookie}` });
       await expectRefused({ authorization: `Bearer ${cookie}` });
     });
 
-    test('other spellings of a live token', async () => {
+    test('with another spelling of a live token: 401', async () => {
       const [{ bearer }, other] = [await tokenLogin(call), await tokenLogin(call)];
       expect(await status(bearer)).toBe(200);
       const [id = '', secret = ''] = bearer.split('|');
@@ -209,7 +209,7 @@ describe('contract 003, token', () => {
       expect(await status(bearer)).toBe(200);
     });
 
-    test('run out', async () => {
+    test('with an expired token: 401', async () => {
       const { bearer, refresh } = await tokenLogin(call);
       expect(await status(bearer)).toBe(200);
       ahead = 3600_000;
@@ -220,14 +220,14 @@ describe('contract 003, token', () => {
       ahead = 0;
     });
 
-    test('refresh tokens and service keys are no access tokens', async () => {
+    test('with a refresh token or service key: 401', async () => {
       const { refresh } = await tokenLogin(call);
       await expectRefused({ authorization: `Bearer ${refresh}` });
       await expectRefused({ authorization: `Bearer ${SERVICE_KEY}` });
     });
   });
 
-  test('logout is never limited, whatever the logins did', async () => {
+  test('logout is never rate-limited, whatever the logins did', async () => {
     const address = '198.51.100.77';
     const sessions = [];
     for (let i = 0; i < 5; i++) sessions.push(await v1Login(call));

@@ -47,7 +47,7 @@ describe('over HTTPS', () => {
     ]);
   });
 
-  test('with a domain it is __Secure-, deleted from every configured domain and path, and Clear-Site-Data is sent', async () => {
+  test('with a domain the cookie is __Secure-, deleted from every configured domain and path, and Clear-Site-Data is sent', async () => {
     const { set, out } = await logInAndOut(
       {
         CURFEW_COOKIE_DOMAIN: 'example.test',
@@ -75,7 +75,7 @@ describe('over HTTPS', () => {
   });
 });
 
-test('in development the missing Secure is said once in the log', async () => {
+test('in development the missing Secure is logged once', async () => {
   const { log, lines } = recordingLog();
   const on = await openAuthority(routeBackend(), {}, { log });
   try {

@@ -24,7 +24,7 @@ describe.runIf(hasPostgres())('the audit table, PostgreSQL', () => {
       `select event_type, user_id::int, ip_address, message, created_at from logs where event_type = 'USER_LOGOUT' order by id`,
     );
 
-  test('the row is there when the answer is', async () => {
+  test('the row exists when the logout answers', async () => {
     for (let i = 1; i <= 5; i++) {
       const { cookie, csrf } = await cookieLogin(on.call);
       const { status } = await on.call('POST', '/auth/logout', { cookie, csrf, address: `198.51.100.${i}` });
@@ -41,7 +41,7 @@ describe.runIf(hasPostgres())('the audit table, PostgreSQL', () => {
     }
   });
 
-  test('a logout through another family comes there as well', async () => {
+  test('a logout through another family writes a row too', async () => {
     const before = (await rows()).length;
     const { bearer } = await v1Login(on.call, ADMIN);
     await on.call('POST', '/auth/logout', { bearer });
@@ -57,7 +57,7 @@ describe.runIf(hasPostgres())('the audit table, PostgreSQL', () => {
       'drop trigger refuse on logs',
     ],
   ])(
-    'the table %s: logged out with 200, an error in the system log, and the row comes later',
+    'the table %s: the logout answers 200, an error is logged, and the row is written later',
     async (_name, breakIt, mendIt) => {
       const before = (await rows()).length;
       const { cookie, csrf } = await cookieLogin(on.call);
@@ -79,7 +79,7 @@ describe.runIf(hasPostgres())('the audit table, PostgreSQL', () => {
     },
   );
 
-  test('the database cannot end the session: 500 and "try again", and it lives', async () => {
+  test('a session that the database cannot end: 500 and "try again", and it is alive', async () => {
     const { cookie, csrf } = await cookieLogin(on.call);
     const bearer = (await v1Login(on.call)).bearer;
     const token = await on.call('POST', '/api/v1/auth/login', { body: { email: USER, password: PASSWORD } });

@@ -31,7 +31,7 @@ describe('contract 004, cookie', () => {
   const profile = async (cookie: string): Promise<number> =>
     (await call('GET', '/auth/profile', { cookie })).status;
 
-  test('login sets the cookie and gives the CSRF token, and no tokens', async () => {
+  test('login sets the cookie and answers the CSRF token, without tokens', async () => {
     const { status, headers, json, text } = await call('POST', '/auth/login', { body: LOGIN });
     expect(status).toBe(200);
     expect(json).toEqual({
@@ -50,7 +50,7 @@ describe('contract 004, cookie', () => {
     expect(text).not.toContain(/cs_[\w-]{43}/.exec(set)?.[0]);
   });
 
-  test('the session gives the CSRF token again, to the cookie alone', async () => {
+  test('the session answers the CSRF token again, only to the cookie', async () => {
     const { cookie, csrf } = await cookieLogin(call);
     const { json } = await call('GET', '/v1/session', { cookie });
     expect(json.csrf_token).toBe(csrf);
@@ -59,7 +59,7 @@ describe('contract 004, cookie', () => {
     );
   });
 
-  test('the profile takes the cookie', async () => {
+  test('the profile accepts the cookie', async () => {
     const { cookie } = await cookieLogin(call);
     expect(await profile(cookie)).toBe(200);
     expect(await profile(`${cookie}A`)).toBe(401);
@@ -121,14 +121,14 @@ describe('contract 004, cookie', () => {
     expect([await profile(mine.cookie), ...(await alive(call, [second]))]).toEqual([200, true]);
   });
 
-  test('without a session: 401, before anything is said about CSRF or the scope', async () => {
+  test('without a session: 401, before CSRF and scope are checked', async () => {
     for (const path of ['/auth/logout', '/auth/logout?scope=nonsense']) {
       const { status, text } = await call('POST', path, { cookie: `cs_${'A'.repeat(43)}` });
       expect([status, text]).toEqual([401, NOBODY]);
     }
   });
 
-  test('two cookies of the name are refused, in one header or in two, also the same one twice', async () => {
+  test('two cookies of the name are refused, in one header or two, even with the same value', async () => {
     const { cookie, csrf } = await cookieLogin(call);
     const planted = await cookieLogin(call, ADMIN);
     const pair = (a: string, b: string): string => `curfew_session=${a}; theme=dark; curfew_session=${b}`;
@@ -151,7 +151,7 @@ describe('contract 004, cookie', () => {
     expect([await profile(cookie), await profile(planted.cookie)]).toEqual([200, 200]);
   });
 
-  test('cookies of other names do not disturb', async () => {
+  test('cookies of other names are ignored', async () => {
     const { cookie } = await cookieLogin(call);
     const header = `a=b; xcurfew_session=cs_no; curfew_session2=cs_no; curfew_session=${cookie};c=d`;
     expect((await call('GET', '/auth/profile', { headers: { cookie: header } })).status).toBe(200);
@@ -228,7 +228,7 @@ describe('contract 004, cookie', () => {
       ['DELETE', '/v1/admin/users/2'],
       ['POST', '/v1/admin/users/2/password'],
       ['POST', '/v1/admin/keys/rotate'],
-    ])('%s %s asks for it too', async (method, path) => {
+    ])('%s %s requires it too', async (method, path) => {
       const { cookie, csrf } = await cookieLogin(call, ADMIN);
       const attempts = [
         {},
@@ -248,13 +248,13 @@ describe('contract 004, cookie', () => {
       expect(await profile(cookie)).toBe(200);
     });
 
-    test('a header credential needs none of it', async () => {
+    test('a header credential needs no CSRF token', async () => {
       const { bearer } = await v1Login(call);
       const headers = { origin: 'https://evil.test', 'sec-fetch-site': 'cross-site' };
       expect((await call('POST', '/v1/logout', { bearer, headers })).status).toBe(200);
     });
 
-    test('logging in with a cookie from another site is refused, and sets nothing', async () => {
+    test('a cookie login from another site is refused, and sets no cookie', async () => {
       for (const [site, origin] of cases) {
         // A program sends neither header and has no page.
         if (trusted(site, origin) || (site === undefined && origin === undefined)) continue;
@@ -282,7 +282,7 @@ describe('contract 004, cookie', () => {
         expect((await call('POST', '/auth/login', { body: LOGIN, headers: { origin } })).status).toBe(200);
     });
 
-    test('the body of a form is refused where JSON is expected', async () => {
+    test('a form body is refused where JSON is expected', async () => {
       for (const type of [
         'text/plain',
         'application/x-www-form-urlencoded',
@@ -313,7 +313,7 @@ describe('contract 004, cookie', () => {
       expect(stale.status).toBe(403);
     });
 
-    test('a login takes no identifier over, through /v1 as well', async () => {
+    test('a login never adopts an identifier, through /v1 either', async () => {
       const made = `cs_${'A'.repeat(43)}`;
       for (const path of ['/auth/login', '/v1/login']) {
         const { status, headers } = await call('POST', path, { body: LOGIN, cookie: made });
@@ -330,7 +330,7 @@ describe('contract 004, cookie', () => {
     });
   });
 
-  test('through /v1 the cookie is deleted when this session ends, and only then', async () => {
+  test('through /v1 the cookie is deleted exactly when this session ends', async () => {
     const logOut = async (body: object | undefined): Promise<string[]> => {
       const { cookie, csrf } = await cookieLogin(call);
       const answer = await call('POST', '/v1/logout', { cookie, csrf, ...(body ? { body } : {}) });

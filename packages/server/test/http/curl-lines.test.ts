@@ -82,7 +82,7 @@ describe('as printed', () => {
     return { status: response.status, json: (await response.json()) as Record<string, unknown> };
   }
 
-  test('contract 001: log in, log out, and the profile says 401', async () => {
+  test('contract 001: login, logout, and then 401 for the profile', async () => {
     const login = await run(ENVELOPE_LOGIN);
     expect(login).toMatchObject({ status: 200, json: { success: true, message: 'Login successful' } });
     const token = (login.json['data'] as { access_token: string }).access_token;
@@ -97,7 +97,7 @@ describe('as printed', () => {
     expect((await run(withToken(ENVELOPE_PROFILE))).status).toBe(401);
   });
 
-  test('contract 001 with the placeholder still in it: its 401', async () => {
+  test('contract 001 with the placeholder: its 401', async () => {
     for (const line of [ENVELOPE_LOGOUT, ENVELOPE_PROFILE])
       expect(await run(line)).toMatchObject({
         status: 401,
@@ -105,7 +105,7 @@ describe('as printed', () => {
       });
   });
 
-  test('contract 002: log in, the user, log out', async () => {
+  test('contract 002: login, user, logout', async () => {
     const login = await run(SESSION_ID_LOGIN);
     expect(login).toMatchObject({ status: 200, json: { success: true, data: { userId: 1 } } });
     const token = (login.json['data'] as { sessionToken: string }).sessionToken;
@@ -118,7 +118,7 @@ describe('as printed', () => {
     expect((await run(withToken(SESSION_ID_USER))).status).toBe(401);
   });
 
-  test('contract 002 with the example session, which is none', async () => {
+  test('contract 002 with the example session: 404', async () => {
     expect((await run(SESSION_ID_USER)).status).toBe(401);
     expect(await run(SESSION_ID_LOGOUT)).toMatchObject({
       status: 404,
@@ -126,7 +126,7 @@ describe('as printed', () => {
     });
   });
 
-  test('contract 003: log out, with the example token and with a real one', async () => {
+  test('contract 003: logout with the example token and with a real one', async () => {
     expect(await run(TOKEN_LOGOUT)).toEqual({ status: 401, json: { message: 'Unauthenticated.' } });
     const login = await run(ENVELOPE_LOGIN.replace('/auth/login', '/api/v1/auth/login'));
     const token = String(login.json['access_token']);

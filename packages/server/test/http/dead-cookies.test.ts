@@ -70,7 +70,7 @@ describe('a dead cookie', () => {
     };
   };
 
-  test('is deleted by every route that finds it dead, from every place, and nothing else with it', async () => {
+  test('is deleted by every route that finds it dead, from every place, with nothing else', async () => {
     const { sid, cookie } = await cookieOfUser();
     await call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
@@ -112,7 +112,7 @@ describe('a dead cookie', () => {
       expect(deleted(await call('GET', path, { cookie }))).toEqual(DELETIONS);
   });
 
-  test('stays where the browser was given another one for it: that one may be there already', async () => {
+  test('is kept where the browser was given another one for it, which may have arrived already', async () => {
     const first = await cookieLogin(call);
     const second = await cookieLogin(call, undefined, { cookie: `curfew_session=${first.cookie}` });
     const late = await call('GET', '/v1/session', { cookie: first.cookie });
@@ -120,7 +120,7 @@ describe('a dead cookie', () => {
     expect((await call('GET', '/v1/session', { cookie: second.cookie })).status).toBe(200);
   });
 
-  test('is not any of two, nor one that is none of ours, nor one beside a header', async () => {
+  test('is kept beside a second cookie, and beside a header; a foreign one is kept too', async () => {
     const { sid, cookie } = await cookieOfUser();
     await call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
@@ -136,7 +136,7 @@ describe('a dead cookie', () => {
     }
   });
 
-  test('a live one stays: without its CSRF token, and for another audience', async () => {
+  test('a live cookie is kept: without its CSRF token, and for another audience', async () => {
     const { cookie } = await cookieOfUser();
     const forged = await call('POST', '/auth/logout', { cookie });
     expect([forged.status, deleted(forged)]).toEqual([403, []]);
@@ -144,7 +144,7 @@ describe('a dead cookie', () => {
     expect([check.status, deleted(check)]).toEqual([401, []]);
   });
 
-  test.runIf(hasPostgres())('stays while the database cannot say', async () => {
+  test.runIf(hasPostgres())('is kept while the database does not answer', async () => {
     const { cookie } = await cookieOfUser();
     await call('POST', '/v1/logout', { bearer: (await opened(call, 2)).bearer, body: { scope: 'all' } });
     // A node that remembers nothing of it: one that does knows that it is over.
@@ -166,7 +166,7 @@ describe('a dead cookie', () => {
     expect(deleted(await call('GET', '/v1/session', { cookie }))).toEqual(DELETIONS);
   });
 
-  test('every contract deletes a cookie that came along with its logout, when that ended its session too', async () => {
+  test('every contract’s logout deletes a cookie of the request whose session it ended', async () => {
     const stranger = await cookieOfUser(1);
     const ways: [string, () => Promise<[string, string, string?]>][] = [
       ['001', async () => ['/auth/logout', (await v1Login(call)).bearer]],
@@ -196,7 +196,7 @@ describe('a dead cookie', () => {
     expect([out.status, deleted(out)]).toEqual([200, DELETIONS]);
   });
 
-  test('my own id in capitals, or ended by my header, deletes the cookie too', async () => {
+  test('the user’s own id in capitals, and an ending by header, delete the cookie too', async () => {
     for (const end of [
       (sid: string, more: object) =>
         call('POST', '/v1/logout', { ...more, body: { scope: 'selected', sessions: [sid.toUpperCase()] } }),
@@ -212,7 +212,7 @@ describe('a dead cookie', () => {
     }
   });
 
-  test('an administrator who ends their own session loses the cookie with it', async () => {
+  test('an administrator who ends their own session loses the cookie', async () => {
     const { cookie, csrf } = await cookieLogin(call, ADMIN);
     const ask = (body: object) => call('POST', '/v1/admin/logout', { cookie, csrf, body });
     expect(deleted(await ask({ scope: 'user', user_id: 2 }))).toEqual([]);

@@ -112,25 +112,22 @@ describe('a credential that is over', () => {
     expect(requestLines()).toBe(0);
   });
 
-  test.each(kinds)(
-    '%s: one that this node sees for the first time is asked about once',
-    async (_kind, make) => {
-      const { id, email } = await place.user();
-      const header = await make(email);
-      await endAll(id);
-      node.world.memory.forget();
-      asked = [];
-      const answers = [await check(header), await check(header), await check(header)];
-      expect(answers.map(statusOf)).toEqual([401, 401, 401]);
-      expect(asked.filter((name) => name !== 'session_of_secret')).toHaveLength(1);
-      // A database that went back: what was over may be alive.
-      node.world.memory.forget();
-      expect(statusOf(await check(header))).toBe(401);
-      expect(asked.filter((name) => name !== 'session_of_secret')).toHaveLength(2);
-    },
-  );
+  test.each(kinds)('%s: looked up once when this node sees it for the first time', async (_kind, make) => {
+    const { id, email } = await place.user();
+    const header = await make(email);
+    await endAll(id);
+    node.world.memory.forget();
+    asked = [];
+    const answers = [await check(header), await check(header), await check(header)];
+    expect(answers.map(statusOf)).toEqual([401, 401, 401]);
+    expect(asked.filter((name) => name !== 'session_of_secret')).toHaveLength(1);
+    // A database that went back: what was over may be alive.
+    node.world.memory.forget();
+    expect(statusOf(await check(header))).toBe(401);
+    expect(asked.filter((name) => name !== 'session_of_secret')).toHaveLength(2);
+  });
 
-  test('made-up ones are not kept, whatever their number', async () => {
+  test('invented credentials are not stored, whatever their number', async () => {
     const { id, email } = await place.user();
     const [, make] = kinds[1] as (typeof kinds)[number];
     const header = await make(email);
@@ -144,7 +141,7 @@ describe('a credential that is over', () => {
     expect(node.world.memory.buried).toBe(buried);
   });
 
-  test('a session that was only idle is not taken for one that is over', async () => {
+  test('a session that was only idle does not count as over', async () => {
     const { email } = await place.user();
     const [, make] = kinds[1] as (typeof kinds)[number];
     const header = await make(email);
@@ -198,7 +195,7 @@ describe('a credential that is over', () => {
   );
 
   // Last: the clock goes on.
-  test.each(kinds)('%s: one that has run out is asked about once at the most', async (_kind, make) => {
+  test.each(kinds)('%s: an expired one is looked up once at most', async (_kind, make) => {
     const { email } = await place.user();
     const header = await make(email);
     place.clock.advance(400 * 86_400);

@@ -12,7 +12,7 @@ const PRODUCTION = {
 };
 
 describe('demonstration accounts of an earlier trial', () => {
-  test('production, and a start on a network, wait until nobody can log in to them', async () => {
+  test('production, and a start on a network, are refused until nobody can log in to them', async () => {
     const trial = await openAuthority(routeBackend(), { CURFEW_KEY: PRODUCTION.CURFEW_KEY });
     // Production takes no database that does not sync.
     const { CURFEW_DEMO_ACCOUNTS: _, CURFEW_EMBEDDED_FSYNC: __, ...place } = trial.settings;

@@ -11,7 +11,7 @@ import {
 import { described } from './described.ts';
 import { alive, cookieLogin, newUser, opened, v1Login } from './logins.ts';
 
-describe('names of devices', () => {
+describe('the name of a device', () => {
   let on: TestAuthority;
   let call: Caller;
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe('names of devices', () => {
     );
   };
 
-  test('every session on the device, and no other', async () => {
+  test('covers every session on the device, and no other', async () => {
     const [{ id }, stranger] = [await newUser(call), await newUser(call)];
     const laptop = { device: { id: 'laptop' } };
     const [one, two, phone] = [
@@ -51,7 +51,7 @@ describe('names of devices', () => {
     expect(Object.values(await names(phone.bearer))).toEqual(['', '', '']);
   });
 
-  test('the next login on the device has the name, by whatever door, and also when nobody is logged in any more', async () => {
+  test('is kept for the next login on the device, through any family, also when no session is left', async () => {
     const [{ id, email }, stranger] = [await newUser(call), await newUser(call)];
     const laptop = { device: { id: 'laptop' } };
     const first = await opened(call, id, laptop);
@@ -83,7 +83,7 @@ describe('names of devices', () => {
     expect(await nameOf(await v1Login(call, email, laptop))).toBe('');
   });
 
-  test('another’s session, one that is over and one that never was are not there', async () => {
+  test('is refused for another user’s session, an ended one and an unknown one, with the same answer', async () => {
     // Devices of one name: the session is asked for, and not the device alone.
     const phone = { device: { id: 'phone' } };
     const [mine, theirs] = [
@@ -111,7 +111,7 @@ describe('names of devices', () => {
     ['one\r\ntwo\u2028three\u0007', 'one two three'],
     ['  \t ', ''],
     ['👩‍💻 điện thoại 我的手机', '👩‍💻 điện thoại 我的手机'],
-  ])('%j is kept as %j, named here or at the login', async (given, kept) => {
+  ])('%j is stored as %j, from the naming or the login', async (given, kept) => {
     const { id } = await newUser(call);
     const { bearer, sid } = await opened(call, id);
     const { json } = await call('PATCH', `/v1/sessions/${sid}`, { bearer, body: { name: given } });
@@ -121,7 +121,7 @@ describe('names of devices', () => {
     expect((await names(bearer))[login.sid]).toBe(kept);
   });
 
-  test('half a character is refused, named here or at the login', async () => {
+  test('with half a surrogate pair is refused, from the naming or the login', async () => {
     const { id } = await newUser(call);
     const { bearer, sid } = await opened(call, id);
     const name = 'half \ud83d';
@@ -140,7 +140,7 @@ describe('names of devices', () => {
     expect(await names(bearer)).toEqual({ [sid]: '' });
   });
 
-  test('with a cookie it needs the CSRF token', async () => {
+  test('with a cookie requires the CSRF token', async () => {
     const { email } = await newUser(call);
     const { cookie, csrf } = await cookieLogin(call, email);
     const { json } = await call('GET', '/v1/session', { cookie });

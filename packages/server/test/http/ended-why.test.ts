@@ -9,7 +9,7 @@ const IDLE_SECONDS = 600;
 /** For so long after it a session may turn out to have been used. */
 const SLACK_SECONDS = 12;
 
-describe('why a session is over', () => {
+describe('why a session ended', () => {
   let place: Place;
   let call: Caller;
   beforeAll(async () => {
@@ -47,7 +47,7 @@ describe('why a session is over', () => {
   };
   const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 
-  test('for every kind of credential, by every way out', async () => {
+  test('is told for every kind of credential and every way to end', async () => {
     const { id } = await someone();
     const kinds = ['bearer', 'opaque', 'cookie'];
     const own: Issued[] = [];
@@ -68,7 +68,7 @@ describe('why a session is over', () => {
     expect(await why(first)).toMatchObject({ by: 'self' });
   });
 
-  test('also before the rows that a cut has ended are marked', async () => {
+  test('is told before the rows that a cut has ended are marked', async () => {
     const { id } = await someone();
     const all: Issued[] = [];
     for (let i = 0; i < 3; i++) all.push(await issue(id, ['bearer', 'opaque', 'cookie'][i] as string));
@@ -84,7 +84,7 @@ describe('why a session is over', () => {
       expect(await why(other)).toEqual({ reason: 'logout', by: 'other_device', at });
   });
 
-  test('a token that has run out since, and a refresh token', async () => {
+  test('is told to a token that has expired since, and to a refresh token', async () => {
     const { id } = await someone();
     const issued = await issue(id, 'bearer');
     const body = { refresh_token: issued.refresh };
@@ -105,7 +105,7 @@ describe('why a session is over', () => {
     }
   });
 
-  test('a session that was not used', async () => {
+  test('is told for a session that ran idle', async () => {
     const { id } = await someone();
     for (const kind of ['bearer', 'opaque', 'cookie']) {
       const issued = await issue(id, kind);
@@ -114,7 +114,7 @@ describe('why a session is over', () => {
     }
   });
 
-  test('nothing for whoever was given nothing', async () => {
+  test('is not told to a credential that was never issued', async () => {
     const { id } = await someone();
     const [jwt, opaque, cookie] = [
       await issue(id, 'bearer'),
@@ -161,7 +161,7 @@ describe('why a session is over', () => {
 
   // The embedded database's bridge does not outlive such a fault.
   test.runIf(routeBackend() === 'postgres')(
-    'a reason that cannot be looked up does not change the refusal',
+    'that cannot be looked up does not change the refusal',
     async () => {
       const { id } = await someone();
       const issued = await issue(id, 'opaque');

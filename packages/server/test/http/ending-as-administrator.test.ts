@@ -104,7 +104,7 @@ describe('the administration', () => {
     });
   });
 
-  test('by a user, an application or a device that there is not: nothing ends', async () => {
+  test('an unknown user, application or device: nothing ends', async () => {
     await setUp();
     for (const body of [
       { scope: 'user', user_id: 4711 },
@@ -116,7 +116,7 @@ describe('the administration', () => {
     expect(await living()).toEqual([true, true, true, true, true]);
   });
 
-  test('everyone: counted first, a wrong count refused, then ended', async () => {
+  test('everyone: counted first, refused with a wrong count, then ended', async () => {
     await setUp();
     const counted = await logOut({ scope: 'everyone' });
     expect([counted.status, counted.json]).toEqual([
@@ -136,7 +136,7 @@ describe('the administration', () => {
     expect(await alive(call, [await opened(call, ada.id)])).toEqual([true]);
   });
 
-  test('a twentieth of drift is allowed for', async () => {
+  test('everyone: a twentieth of drift is allowed', async () => {
     await setUp();
     await call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: bob.id, count: 95 } });
     expect((await logOut({ scope: 'everyone', confirm: 94 })).status).toBe(409);
@@ -145,7 +145,7 @@ describe('the administration', () => {
   });
 
   test.each(['user', 'users', 'device', 'client', 'everyone'])(
-    'scope %s with more sessions than are marked at once answers how many ended, and never the same ones twice',
+    'scope %s with more sessions than are marked at once answers how many ended, and counts none twice',
     async (scope) => {
       await setUp();
       const many = { user_id: bob.id, client_id: 'shop', device: { id: 'rack' } };
@@ -178,7 +178,7 @@ describe('the administration', () => {
     expect(await newest()).toMatchObject({ actor: 'service' });
   });
 
-  describe('what ends with a change to the user', () => {
+  describe('a change of the user ends sessions', () => {
     const path = (more = ''): string => `/v1/admin/users/${ada.id}${more}`;
     const change = (body: object) => call('PATCH', path(), { bearer: admin.bearer, body });
 
@@ -221,7 +221,7 @@ describe('the administration', () => {
       }
     });
 
-    test('an own role or password spares the session that asks, and no other', async () => {
+    test('an administrator’s own new role or password spares the caller’s session only', async () => {
       const own = await newUser(call, { role: 'admin' });
       const [asking, other] = [await v1Login(call, own.email), await v1Login(call, own.email)];
       const self = `/v1/admin/users/${own.id}`;
@@ -240,7 +240,7 @@ describe('the administration', () => {
       expect(await alive(call, [asking])).toEqual([false]);
     });
 
-    test('a new role is seen at once by the sessions it spares, and the old one is gone from the rest', async () => {
+    test('a spared session has the new role at once, and the others are gone', async () => {
       await setUp();
       const user = await v1Login(call, ada.email);
       expect((await call('GET', '/v1/admin/users', { bearer: user.bearer })).status).toBe(403);
@@ -254,7 +254,7 @@ describe('the administration', () => {
       await change({ role: 'user' });
     });
 
-    test('the own password: with the current one, ends the others, keeps this one', async () => {
+    test('the user’s own new password needs the current one, ends the others and keeps this session', async () => {
       await setUp();
       const [asking, other] = [await v1Login(call, bob.email), await v1Login(call, bob.email)];
       const next = 'another password';
@@ -294,7 +294,7 @@ describe('the administration', () => {
       });
     });
 
-    test('a reset without a password makes one up, once', async () => {
+    test('a reset without a password generates one, shown once', async () => {
       await setUp();
       const { json } = await call('POST', path('/password'), { bearer: SERVICE_KEY });
       expect(json.password).toMatch(/^[\w-]{20}$/);
@@ -308,7 +308,7 @@ describe('the administration', () => {
       ).toEqual({});
     });
 
-    test('deletion ends everything and erases the person; the address is free, the id is not', async () => {
+    test('a deletion ends everything and erases the person; the address is free again, the id is not', async () => {
       await setUp();
       const gone = await newUser(call, { name: 'Grace', workspace: 'lab' });
       const session = await v1Login(call, gone.email);

@@ -138,7 +138,7 @@ describe('/v1', () => {
     }
   });
 
-  test('a stranger’s session cannot be ended, seen or told apart from none', async () => {
+  test('another user’s session cannot be ended or seen, and looks like an unknown one', async () => {
     await setUp();
     const gone = await call('DELETE', '/v1/sessions/019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60', {
       bearer: laptop.bearer,
@@ -160,7 +160,7 @@ describe('/v1', () => {
     expect(json.sessions.map((one: { id: string }) => one.id)).toEqual([phone.sid]);
   });
 
-  test('DELETE ends one of mine, once, also this one', async () => {
+  test('DELETE ends one of the user’s sessions, once, also the caller’s', async () => {
     await setUp();
     const path = `/v1/sessions/${phone.sid}`;
     expect((await call('DELETE', path, { bearer: laptop.bearer })).json).toEqual(ended(1));
@@ -171,7 +171,7 @@ describe('/v1', () => {
     expect(await living()).toEqual([false, true, false, true]);
   });
 
-  test('my devices: newest first, and which one this is', async () => {
+  test('the list of devices is newest first, and marks the caller’s', async () => {
     await setUp();
     const { json } = await call('GET', '/v1/sessions', { bearer: laptopShop.bearer });
     expect(
@@ -190,7 +190,7 @@ describe('/v1', () => {
     ]);
   });
 
-  test('the session, by every credential', async () => {
+  test('the session is answered to every credential', async () => {
     await setUp();
     const { status, json } = await call('GET', '/v1/session', { bearer: laptop.bearer });
     expect(status).toBe(200);
@@ -203,7 +203,7 @@ describe('/v1', () => {
     expect(Object.keys(json)).toEqual(['session', 'user']);
   });
 
-  test('who is out cannot end anything', async () => {
+  test('an ended session can end nothing', async () => {
     await setUp();
     await call('POST', '/v1/logout', { bearer: laptop.bearer });
     for (const [method, path, body] of [
@@ -226,7 +226,7 @@ describe('/v1', () => {
     expect(await living()).toEqual([false, true, true, true]);
   });
 
-  test('wait "none" answers after the commit and says that it is not confirmed yet', async () => {
+  test('wait "none" answers after the commit with confirmed false', async () => {
     await setUp();
     const { json } = await call('POST', '/v1/logout', { bearer: laptop.bearer, body: { wait: 'none' } });
     expect(json).toMatchObject({ ended: 1, confirmed: false });

@@ -40,7 +40,7 @@ const endManySessions = (url: string): Promise<unknown> =>
   );
 
 test.runIf(hasPostgres())(
-  'is dropped when too much is unread, waited out, and forgotten',
+  'a verifier with too much unread is dropped, waited out, and forgotten',
   {
     timeout: 90_000,
   },

@@ -70,12 +70,12 @@ const eventually = (what: string, yes: () => boolean | Promise<boolean>): Promis
   passUntil(clock, what, yes);
 
 describe('the feed', () => {
-  test('a refused connection is over, whatever the other end does', async () => {
+  test('closes a refused connection, whatever the other end does', async () => {
     const { url } = await startNode(await openAuthority(routeBackend()));
     expect(await closesHalfOpen(url)).toBe(true);
   });
 
-  test('refuses whoever has no service key, another path, and what is no message', async () => {
+  test('refuses a missing service key, another path, and an invalid message', async () => {
     const { url } = await startNode(await openAuthority(routeBackend()));
     expect(await refusal(url, {})).toBe(401);
     expect(await refusal(url, { headers: { authorization: `Bearer ${SERVICE_KEY}x` } })).toBe(401);
@@ -88,7 +88,7 @@ describe('the feed', () => {
     expect(await refusal(url, undefined, '{"t":"hello","v":99,"replica":"x"}')).toBe(FEED_CLOSED.version);
   });
 
-  test('says what it is to a request that asks for no WebSocket, once it knows who asks', async () => {
+  test('answers a request without an upgrade with 426, after authentication', async () => {
     const { on, url } = await startNode(await openAuthority(routeBackend()));
     const call = described(callerOf((asked) => fetch(asked), url.replace('ws:', 'http:')));
     const { bearer } = await logIn(on);
@@ -103,7 +103,7 @@ describe('the feed', () => {
     expect((await call('POST', '/v1/feed', { bearer: SERVICE_KEY })).headers.get('allow')).toBe('GET');
   });
 
-  test('a verifier knows what ended before it came, and a logout waits for it', async () => {
+  test('gives a verifier all earlier endings, and a logout waits for it', async () => {
     const node = await startNode(await open(), { clock });
     const [before, one, two] = [await logIn(node.on), await logIn(node.on), await logIn(node.on)];
     await node.on.call('POST', '/v1/logout', { bearer: before.bearer });
@@ -127,7 +127,7 @@ describe('the feed', () => {
     expect(subscriber.judge(two.seen)).toBe('ended');
   });
 
-  test('a node that goes away says so, and one that comes knows what ended before', async () => {
+  test('a stopping node closes it with its code, and another node has all earlier endings', async () => {
     const first = await startNode(await open(), { clock });
     const [ended, alive] = [await logIn(first.on), await logIn(first.on)];
     await first.on.call('POST', '/v1/logout', { bearer: ended.bearer });
@@ -144,7 +144,7 @@ describe('the feed', () => {
     expect([ended, alive].map(({ seen }) => subscriber.judge(seen))).toEqual(['ended', 'alive']);
   });
 
-  test('a verifier that says nothing is waited out, and has stopped trusting itself by then', async () => {
+  test('a silent verifier is waited out, and its lease has expired by then', async () => {
     const node = await startNode(await open(), { clock });
     const one = await logIn(node.on);
     const { subscriber, mute } = follow(node.url, clock);
@@ -155,7 +155,7 @@ describe('the feed', () => {
     expect(json).toMatchObject({ ended: 1, confirmed: true, acknowledged: 0, waited_out: 1 });
   });
 
-  test('a verifier that is cut off is waited out once, and not at all after that', async () => {
+  test('a disconnected verifier is waited out once, and not at all after that', async () => {
     const node = await startNode(await open(), { clock });
     const [one, two] = [await logIn(node.on), await logIn(node.on)];
     const { subscriber, ws } = follow(node.url, clock);
@@ -170,7 +170,7 @@ describe('the feed', () => {
     expect(second.json).toMatchObject({ confirmed: true, acknowledged: 0, waited_out: 0 });
   });
 
-  test('use at a verifier is use of the session', async () => {
+  test('a use at a verifier counts as activity of the session', async () => {
     const node = await startNode(await open(), { clock });
     const one = await logIn(node.on);
     const { subscriber, ws } = follow(node.url, clock);

@@ -121,7 +121,7 @@ afterAll(async () => {
 
 const word = 'secret';
 
-test('its sessions have the credentials that it grants, also after a refresh and at another node, and the log names it', async () => {
+test('its sessions have the credentials of its grant, also after a refresh and on another node, and the log names it', async () => {
   const { id, email: who } = await place.user();
   const first = await call('POST', '/hatch/in', { body: { who, word } });
   expect([first.status, first.json.key]).toEqual([200, expect.stringMatching(/^\d+\|/)]);
@@ -139,7 +139,7 @@ test('its sessions have the credentials that it grants, also after a refresh and
   expect((await call('GET', '/v1/session', { bearer })).status).toBe(401);
 });
 
-test('what goes wrong is said in its own way', async () => {
+test('its faults are rendered in its own format', async () => {
   const said = async (path: string, options: object) => {
     const { status, json: answer } = await call('POST', path, options);
     return [status, answer];
@@ -153,7 +153,7 @@ test('what goes wrong is said in its own way', async () => {
   ]);
 });
 
-test('it is described, with who may call', async () => {
+test('the description has its rows, with who may call', async () => {
   const { json: api } = await call('GET', '/openapi.json');
   expect(api.paths['/hatch/out'].post.security).toEqual([{ bearer: [] }]);
   expect(api.paths['/hatch/in'].post.security).toBe(undefined);
@@ -179,7 +179,7 @@ test('curfew prove tries it among the others', async () => {
   }
 });
 
-test('a session of before its grant was stored has that of its contract', async () => {
+test('a session from before grants were stored has that of its contract', async () => {
   const { email } = await place.user();
   const login = { body: { email, password: word } };
   const { json: token } = await call('POST', '/api/v1/auth/login', login);

@@ -16,7 +16,7 @@ const watched: PasswordHasher = {
   },
 };
 
-test('the hash of nobody costs a real hash and is never right', async () => {
+test('verifying against no hash costs as much as a real one and is false', async () => {
   const hash = await real.hash(PASSWORD);
   expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
   expect(await real.verify(hash, PASSWORD)).toBe(true);
@@ -78,7 +78,7 @@ describe('an unknown account', () => {
     }
   });
 
-  test('a refused or malformed login costs none', async () => {
+  test('a rate-limited or malformed login costs no hash', async () => {
     verified.length = 0;
     await call('POST', '/v1/login', { body: { email: USER } });
     await call('POST', '/v1/login', { body: { email: USER, password: 'x'.repeat(2000) } });
@@ -90,7 +90,7 @@ describe('an unknown account', () => {
   });
 });
 
-test('as many at a time as allowed, in turn, and one more than may wait is refused', async () => {
+test('as many hashes run as allowed, in order, and one more than may wait is refused', async () => {
   const hasher = createPasswordHasher({ concurrency: 2, queue: 3 });
   const outcomes = Array.from({ length: 7 }, () =>
     hasher.hash(PASSWORD).then(
@@ -106,7 +106,7 @@ test('as many at a time as allowed, in turn, and one more than may wait is refus
   expect(await hasher.verify(await hasher.hash(PASSWORD), PASSWORD)).toBe(true);
 });
 
-test('a hash that fails gives its place back', async () => {
+test('a failed hash frees its place', async () => {
   const hasher = createPasswordHasher({ concurrency: 1, queue: 5 });
   await expect(hasher.verify('no hash at all', PASSWORD)).rejects.toThrow();
   expect(hasher.load()).toEqual({ running: 0, waiting: 0 });
@@ -150,7 +150,7 @@ describe('beyond the queue', () => {
   });
   afterAll(() => on.close());
 
-  test('503 with Retry-After in every family; logout, check and refresh answer; nothing is counted', async () => {
+  test('logins are 503 with Retry-After in every family; logout, check and refresh answer; nothing is counted', async () => {
     const session = (): Promise<{ bearer: string; refresh: string }> =>
       call('POST', '/v1/admin/sessions', {
         bearer: 'svc_of_the_tests_0123456789abcdefghijklmnop',

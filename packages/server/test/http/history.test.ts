@@ -26,7 +26,7 @@ describe('the history of a user', () => {
     return json.events.map(({ scope }: { scope: string }) => scope);
   };
 
-  test('has the endings of an application and of everyone that ended their sessions, and no others', async () => {
+  test('has the endings of an application and of everyone that ended the user’s sessions, and no others', async () => {
     const users = [await newUser(call), await newUser(call), await newUser(call), await newUser(call)];
     const [both, plain, gone, late] = users.map(({ id }) => id) as [number, number, number, number];
     await opened(call, both, { client_id: 'shop' });
@@ -60,7 +60,7 @@ describe('the history of a user', () => {
     ).toEqual([null, null, null, 'client', 'everyone']);
   });
 
-  test('has its ended sessions alone, page by page to the first', async () => {
+  test('lists only the user’s ended sessions, page by page', async () => {
     const { id } = await newUser(call);
     for (let i = 0; i < 7; i++) {
       const { sid } = await opened(call, id);

@@ -28,7 +28,7 @@ describe('introspection', () => {
     });
   const user = { email: 'test@example.com', password: PASSWORD };
 
-  test('knows every kind of credential, and none after its logout', async () => {
+  test('accepts every kind of credential, and none after its logout', async () => {
     const v1 = await on.call('POST', '/v1/login', { body: user });
     const opaque = await on.call('POST', '/api/v1/auth/login', { body: user });
     const session = await on.call('POST', '/api/auth/login', {
@@ -70,7 +70,7 @@ describe('introspection', () => {
       expect((await ask(credential)).json).toEqual({ active: false });
   });
 
-  test('answers back ends alone, and a form alone', async () => {
+  test('answers only back ends, and only a form', async () => {
     const { json } = await on.call('POST', '/v1/login', { body: user });
     const bearer = json.access_token;
     expect((await ask(bearer, bearer)).status).toBe(401);

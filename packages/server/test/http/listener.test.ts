@@ -128,7 +128,7 @@ describe('the quick check', () => {
     await expectSame(['Authorization', `Bearer ${bearer}`, 'Origin', 'https://evil.test'], 200, false);
   });
 
-  test('sees a logout at once', async () => {
+  test('refuses at once after a logout', async () => {
     const { bearer } = await v1Login(call);
     const headers = ['Authorization', `Bearer ${bearer}`];
     for (let i = 0; i < 3; i++) await expectSame(headers, 200, true);
@@ -137,7 +137,7 @@ describe('the quick check', () => {
     for (let i = 0; i < 3; i++) await expectSame(headers, 401, i > 0);
   });
 
-  test('every method is answered, as a proxy may pass on that of the request it asks about', async () => {
+  test('answers every method, because a proxy may pass its client’s on', async () => {
     const { bearer } = await v1Login(call);
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'PROPFIND']) {
       const alive = await raw(method, '/v1/check', ['Authorization', `Bearer ${bearer}`]);
@@ -148,7 +148,7 @@ describe('the quick check', () => {
       expect((await raw('GET', path, ['Authorization', `Bearer ${bearer}`])).status).toBe(200);
   });
 
-  test('gives every identity header, so that a proxy overwrites what a client sent', async () => {
+  test('sends every identity header, so that a proxy overwrites a client’s', async () => {
     const { bearer, sid } = await v1Login(call);
     const forged = ['Curfew-Subject', '1', 'Curfew-Role', 'admin', 'Curfew-Session', 'x'];
     const { headers } = await raw('GET', '/v1/check', ['Authorization', `Bearer ${bearer}`, ...forged]);
@@ -161,7 +161,7 @@ describe('the quick check', () => {
   });
 });
 
-test('every address answers with the security headers, whatever it answers', async () => {
+test('every address answers with the security headers, whatever the status', async () => {
   const paths = [...new Set(ROWS.map((row) => row.path.replace('{id}', '2')))];
   const unknown = [
     '/',
@@ -186,7 +186,7 @@ test('every address answers with the security headers, whatever it answers', asy
   }
 });
 
-test('a method that an address does not take: 405 with Allow; an address that is none: 404', async () => {
+test('an unsupported method: 405 with Allow; an unknown address: 404', async () => {
   const byPath = new Map<string, string[]>();
   for (const { method, path } of ROWS)
     if (path !== '/v1/check') byPath.set(path, [...(byPath.get(path) ?? []), method.toUpperCase()]);
@@ -216,7 +216,7 @@ describe('limits', () => {
     expect(status).toBe(200);
   });
 
-  test('a stream without end is cut, not collected', async () => {
+  test('an endless stream is cut off, not collected', async () => {
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(port, '127.0.0.1');
       let text = '';
@@ -247,7 +247,7 @@ describe('limits', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 /);
   });
 
-  test('a lie about the length in a fetch handler does not help', async () => {
+  test('a wrong Content-Length in a fetch handler does not help', async () => {
     const body = JSON.stringify({ email: USER, password: PASSWORD, more: 'x'.repeat(200_000) });
     const asked = new Request('http://localhost:8000/v1/login', {
       method: 'POST',
@@ -315,7 +315,7 @@ describe('other origins', () => {
       headers['access-control-allow-credentials'] ?? null,
     ];
   };
-  test('a trusted one may read answers with credentials, and asks first', async () => {
+  test('a trusted one may read answers with credentials, after a preflight', async () => {
     expect(await cors('OPTIONS', '/v1/logout', TRUSTED)).toEqual([204, TRUSTED, 'true']);
     expect(await cors('GET', '/v1/session', TRUSTED)).toEqual([401, TRUSTED, 'true']);
   });
@@ -328,7 +328,7 @@ describe('other origins', () => {
   );
 });
 
-test('the address of the log is the connection’s, and headers do not change it', async () => {
+test('the log has the connection’s address, which headers do not change', async () => {
   const { bearer } = await v1Login(call);
   const { body } = await raw('GET', '/v1/sessions', [
     'Authorization',
@@ -342,7 +342,7 @@ test('the address of the log is the connection’s, and headers do not change it
   expect(new Set(addresses)).toEqual(new Set(['127.0.0.1']));
 });
 
-test('metrics are for this machine itself, not through its proxy, or for a service key', async () => {
+test('metrics are for this machine, not through its proxy, or for a service key', async () => {
   expect((await raw('GET', '/metrics')).status).toBe(200);
   expect((await raw('GET', '/metrics', ['X-Forwarded-For', '203.0.113.9'])).status).toBe(403);
   expect(

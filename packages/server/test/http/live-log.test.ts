@@ -21,7 +21,7 @@ async function follow(
   return streamed;
 }
 
-describe('the log, followed', () => {
+describe('the live log', () => {
   let on: TestAuthority;
   let user: { id: number; email: string };
   beforeAll(async () => {
@@ -30,7 +30,7 @@ describe('the log, followed', () => {
   });
   afterAll(() => on.close());
 
-  test('shows what happens, and with a filter that alone', async () => {
+  test('streams new events, and with a filter only those that match', async () => {
     const all = await follow(on);
     const endings = await follow(on, `?type=sessions_ended&user_id=${user.id}`);
     const { sid, bearer } = await opened(on.call, user.id);
@@ -52,7 +52,7 @@ describe('the log, followed', () => {
     ]);
   });
 
-  test('of one user also what ends an application or everyone, where it ends sessions of theirs', async () => {
+  test('for one user includes endings of an application or everyone that end the user’s sessions', async () => {
     const [inShop, elsewhere] = [await newUser(on.call), await newUser(on.call)];
     await opened(on.call, inShop.id, { client_id: 'token' });
     await opened(on.call, elsewhere.id);
@@ -71,7 +71,7 @@ describe('the log, followed', () => {
     expect([scopes(theirs), scopes(others)]).toEqual([['client', 'user'], ['user']]);
   });
 
-  test('shows what is refused, again when there is more of it, and not where it is not wanted', async () => {
+  test('streams refusals, again when their count grows, and not where they are filtered out', async () => {
     const other = await newUser(on.call);
     const fail = (email: string): Promise<unknown> =>
       on.call('POST', '/v1/login', { body: { email, password: 'wrong' } });
@@ -103,7 +103,7 @@ describe('the log, followed', () => {
     expect(counts(only, user.id)).toEqual([]);
   });
 
-  test('goes on after an id: what happened meanwhile comes, from the header and from the address', async () => {
+  test('continues after an id, in the header or the address, with the events since', async () => {
     const first = await follow(on);
     await opened(on.call, user.id);
     await until('the events come', async () => first.events.length === 1);
@@ -141,7 +141,7 @@ describe('the log, followed', () => {
     expect(await alive(on.call, [admin, other])).toEqual([false, true]);
   });
 
-  test('ends when the administrator is one no longer', async () => {
+  test('ends when the administrator loses the role', async () => {
     const { id, email } = await newUser(on.call, { role: 'admin' });
     const { bearer } = await v1Login(on.call, email);
     const stream = await follow(on, '', { bearer });
@@ -150,7 +150,7 @@ describe('the log, followed', () => {
     expect(stream.events).toEqual([]);
   });
 
-  test('is there for so many and no more, and for another one when one has gone', async () => {
+  test('takes a limited number of clients, and another when one has left', async () => {
     const streams = await Promise.all(Array.from({ length: 100 }, () => follow(on)));
     expect(new Set(streams.map(({ status }) => status))).toEqual(new Set([200]));
     expect((await follow(on)).status).toBe(503);
@@ -158,7 +158,7 @@ describe('the log, followed', () => {
     expect((await follow(on)).status).toBe(200);
   });
 
-  test('a place is free when its session has ended, though nobody reads what is still to come', async () => {
+  test('frees the place of an ended session, though its client reads nothing', async () => {
     const admin = await v1Login(on.call, ADMIN);
     const unread = await on.authority.fetch(
       new Request(`${ISSUER}/v1/admin/events`, {
@@ -174,7 +174,7 @@ describe('the log, followed', () => {
     await unread.body?.cancel();
   });
 
-  test('refuses a filter that says nothing', async () => {
+  test('refuses an invalid filter', async () => {
     for (const query of [
       'actor=somebody',
       'since=yesterday',
@@ -187,7 +187,7 @@ describe('the log, followed', () => {
   });
 });
 
-describe.runIf(hasPostgres())('the log, exported', () => {
+describe.runIf(hasPostgres())('the exported log', () => {
   /** Several pages of an export, so that most of it is still to be read when the first of them is there. */
   const ROWS = 5000;
   let on: TestAuthority;
@@ -214,26 +214,23 @@ describe.runIf(hasPostgres())('the log, exported', () => {
   const wholeOf = async (asked: Promise<Response>): Promise<string[]> =>
     (await (await asked).text()).trim().split('\n');
 
-  test.each(['csv', 'jsonl'])(
-    'as %s: read as it is taken, so that none of it lies in memory',
-    async (format) => {
-      const reader = (await ask(format, SERVICE_KEY)).body?.getReader();
-      const first = await reader?.read();
-      // Nobody takes any more of it while others read all there is, twice: time enough. What is written then is still to be read.
-      for (let i = 0; i < 2; i++)
-        expect((await wholeOf(ask(format, SERVICE_KEY))).length).toBeGreaterThanOrEqual(ROWS);
-      await write(`late-${format}`, 1);
-      const decoder = new TextDecoder();
-      let text = '';
-      for (let part = first; part && !part.done; part = await reader?.read())
-        text += decoder.decode(part.value, { stream: true });
-      const lines = text.trim().split('\n');
-      expect(lines.length).toBeGreaterThan(ROWS);
-      expect(lines.at(-1)).toContain(`late-${format}`);
-    },
-  );
+  test.each(['csv', 'jsonl'])('as %s: is read from the database as the client takes it', async (format) => {
+    const reader = (await ask(format, SERVICE_KEY)).body?.getReader();
+    const first = await reader?.read();
+    // Nobody takes any more of it while others read all there is, twice: time enough. What is written then is still to be read.
+    for (let i = 0; i < 2; i++)
+      expect((await wholeOf(ask(format, SERVICE_KEY))).length).toBeGreaterThanOrEqual(ROWS);
+    await write(`late-${format}`, 1);
+    const decoder = new TextDecoder();
+    let text = '';
+    for (let part = first; part && !part.done; part = await reader?.read())
+      text += decoder.decode(part.value, { stream: true });
+    const lines = text.trim().split('\n');
+    expect(lines.length).toBeGreaterThan(ROWS);
+    expect(lines.at(-1)).toContain(`late-${format}`);
+  });
 
-  test.each(['csv', 'jsonl'])('as %s: who is logged out meanwhile is given no more', async (format) => {
+  test.each(['csv', 'jsonl'])('as %s: stops when the caller is logged out meanwhile', async (format) => {
     const [ending, going] = [await v1Login(on.call, ADMIN), await v1Login(on.call, ADMIN)];
     const [cut, whole] = [await ask(format, ending.bearer), ask(format, going.bearer)];
     await on.call('POST', '/v1/logout', { bearer: ending.bearer });
@@ -243,8 +240,8 @@ describe.runIf(hasPostgres())('the log, exported', () => {
   });
 });
 
-describe.runIf(hasPostgres())('the log, followed, beside open transactions', () => {
-  test('what was written early and committed late is shown, also after a new connection', async () => {
+describe.runIf(hasPostgres())('the live log beside open transactions', () => {
+  test('streams early events that commit late, also after a reconnection', async () => {
     const on = await openAuthority('postgres');
     try {
       const user = await newUser(on.call);
@@ -277,7 +274,7 @@ describe.runIf(hasPostgres())('the log, followed, beside open transactions', () 
     }
   });
 
-  test('a server that stops ends the streams', async () => {
+  test('a stopping server ends the streams', async () => {
     const on = await openAuthority('postgres');
     const stream = await follow(on);
     on.authority.hangUp();

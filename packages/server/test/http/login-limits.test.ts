@@ -41,7 +41,7 @@ describe('limits on failed logins', () => {
     return list;
   };
 
-  test('one account from one address: a pause, which ends, and even the right password has to wait', async () => {
+  test('one account from one address: a pause, in which even the right password has to wait, and which ends', async () => {
     const { email } = await newUser(call);
     const here = newAddress();
     expect(await statuses(4, email, () => here)).toEqual([401, 401, 401, 429]);
@@ -57,7 +57,7 @@ describe('limits on failed logins', () => {
     expect((await login(email, NEW_PASSWORD, here)).status).toBe(200);
   });
 
-  test('from elsewhere, and into another account from here, nothing is held up', async () => {
+  test('the account from another address, and another account from this one, are not delayed', async () => {
     const [{ email }, other] = [await newUser(call), await newUser(call)];
     const here = newAddress();
     await statuses(4, email, () => here);
@@ -65,14 +65,14 @@ describe('limits on failed logins', () => {
     expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(200);
   });
 
-  test('spelling the address in another case is the same account', async () => {
+  test('another case of the address counts for the same account', async () => {
     const { email } = await newUser(call);
     const here = newAddress();
     await statuses(3, email.toUpperCase(), () => here);
     expect((await login(email, 'wrong', here)).status).toBe(429);
   });
 
-  test('through the four contracts it is one count', async () => {
+  test('the four contracts share one count', async () => {
     const { email } = await newUser(call);
     const address = newAddress();
     const tries: [string, object][] = [
@@ -88,7 +88,7 @@ describe('limits on failed logins', () => {
     expect(list).toEqual([401, 401, 401, 429, 429]);
   });
 
-  test('one address, many accounts', async () => {
+  test('one address, many accounts: the address is limited', async () => {
     const here = newAddress();
     const list = [];
     for (let i = 0; i < 10; i++) list.push((await login(`nobody-${i}@example.com`, 'wrong', here)).status);
@@ -108,7 +108,7 @@ describe('limits on failed logins', () => {
     expect((await login(email, NEW_PASSWORD, `2001:db8:1:${addresses.toString(16)}::1`)).status).toBe(200);
   });
 
-  test('one account from everywhere: strangers are held up, the owner at a familiar address is not', async () => {
+  test('one account from everywhere: strangers are delayed, the owner at a familiar address is not', async () => {
     const { email } = await newUser(call);
     const home = newAddress();
     expect((await login(email, NEW_PASSWORD, home)).status).toBe(200);
@@ -126,7 +126,7 @@ describe('limits on failed logins', () => {
     expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(200);
   });
 
-  test('one address cannot lock the owner out: what was refused counts for nothing', async () => {
+  test('one address cannot lock the owner out, because refused attempts do not count', async () => {
     const { email } = await newUser(call);
     const attacker = newAddress();
     expect((await statuses(30, email, () => attacker)).filter((status) => status === 401)).toHaveLength(3);
@@ -139,7 +139,7 @@ describe('limits on failed logins', () => {
     expect((await login(email, NEW_PASSWORD, newAddress())).status).toBe(200);
   });
 
-  test('an account that is closed to strangers costs them nothing of their own', async () => {
+  test('an account that is closed to strangers does not use up their own limits', async () => {
     const { email } = await newUser(call);
     await statuses(10, email, newAddress);
     const here = newAddress();
@@ -148,7 +148,7 @@ describe('limits on failed logins', () => {
     expect(await statuses(4, email, () => here)).toEqual([401, 401, 401, 429]);
   });
 
-  test('what a familiar address does counts for it alone', async () => {
+  test('attempts from a familiar address count for it alone', async () => {
     const { email } = await newUser(call);
     const home = newAddress();
     expect((await login(email, NEW_PASSWORD, home)).status).toBe(200);
@@ -164,7 +164,7 @@ describe('limits on failed logins', () => {
     expect((await login(second, 'wrong', newAddress())).status).toBe(429);
   });
 
-  test('unknown, disabled, deleted and passwordless accounts answer as a known one does, to the byte', async () => {
+  test('unknown, disabled, deleted and passwordless accounts give the same bytes as a known one', async () => {
     const known = await newUser(call);
     const disabled = await newUser(call);
     const deleted = await newUser(call);
@@ -189,14 +189,14 @@ describe('limits on failed logins', () => {
       expect(await transcript(email, NEW_PASSWORD)).toEqual(expected);
   });
 
-  test('many at once cannot all pass on the count of zero', async () => {
+  test('many attempts at once cannot all pass at count zero', async () => {
     const { email } = await newUser(call);
     const here = newAddress();
     const answers = await Promise.all(Array.from({ length: 20 }, () => login(email, 'wrong', here)));
     expect(answers.filter(({ status }) => status === 401)).toHaveLength(3);
   });
 
-  test('a login that goes right forgets the failures before it', async () => {
+  test('a successful login forgets earlier failures', async () => {
     const { email } = await newUser(call);
     const here = newAddress();
     for (let i = 0; i < 3; i++) {
@@ -205,7 +205,7 @@ describe('limits on failed logins', () => {
     }
   });
 
-  test('guessing the current password counts as guessing at the login', async () => {
+  test('guesses at the current password count like guesses at the login', async () => {
     const { email } = await newUser(call);
     const address = newAddress();
     const { json } = await call('POST', '/v1/login', { body: { email, password: NEW_PASSWORD }, address });
@@ -221,7 +221,7 @@ describe('limits on failed logins', () => {
     expect((await call('GET', '/v1/session', { bearer: json.access_token })).status).toBe(200);
   });
 
-  test('nothing that is not a login is ever limited', async () => {
+  test('requests other than logins are never limited', async () => {
     const { email } = await newUser(call);
     const address = newAddress();
     const { json } = await call('POST', '/v1/login', { body: { email, password: NEW_PASSWORD }, address });

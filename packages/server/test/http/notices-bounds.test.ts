@@ -81,7 +81,7 @@ describe('the end of a socket', () => {
     });
   };
 
-  test('a session that runs out is news to the other pages of its user, on every node, and to nobody else', async () => {
+  test('an expired session is announced to its user’s other pages on every node, and to no other user', async () => {
     const { world, call } = place.at(0);
     const { id } = await newUser(call, { password: undefined });
     const [stays, heard, unheard, stranger] = [
@@ -161,7 +161,7 @@ describe('the end of a socket', () => {
     for (const page of [...pages, another]) page.stop();
   });
 
-  test('a session that is not used is told that it ran out; one that is used goes on to its last end', async () => {
+  test('an unused session is told of its expiry; a used one lives to its absolute end', async () => {
     const { world, call } = place.at(0);
     const [left, used] = [await session(), await session()];
     const [leftDevice, usedDevice] = [
@@ -205,7 +205,7 @@ describe('the end of a socket', () => {
     });
   });
 
-  test('a spent refresh token that comes back ends the session, and says so', async () => {
+  test('a replayed refresh token ends the session, and its socket hears it', async () => {
     const { call } = place.at(0);
     const { bearer, refresh } = await session();
     const device = await listen(door.url, { bearer });
@@ -219,7 +219,7 @@ describe('the end of a socket', () => {
     expect([notice.reason, notice.by]).toEqual(['refresh_replay', 'system']);
   });
 
-  test('what ended while its credential was looked at is told all the same', async () => {
+  test('an ending during the check of the credential is announced all the same', async () => {
     const { world, call } = place.at(0);
     const { bearer } = await session();
     const remembered = world.memory.recall(bearer, false)?.session as LiveSession;
@@ -231,7 +231,7 @@ describe('the end of a socket', () => {
     expect(ended).toMatchObject({ reason: 'logout', by: 'self' });
   });
 
-  test('whoever hands an ending over is not kept for the telling', async () => {
+  test('a logout does not wait for notices', async () => {
     const { world } = place.at(0);
     const { bearer, sid } = await session();
     const remembered = world.memory.recall(bearer, false)?.session as LiveSession;
@@ -251,7 +251,7 @@ describe('the end of a socket', () => {
     stop();
   });
 
-  test('listening is not using', async () => {
+  test('listening does not count as activity', async () => {
     const { world, call } = place.at(0);
     const { bearer, sid } = await session();
     const used = (): boolean => world.memory.takeActivity().some((one) => one.sid === sid);
@@ -263,7 +263,7 @@ describe('the end of a socket', () => {
     device.ws.terminate();
   });
 
-  test('a device that answers no ping is let go of; one that does stays', async () => {
+  test('a device that answers no ping is dropped, one that answers stays', async () => {
     const { bearer } = await session();
     const dumb = await listen(door.url, { bearer }, { autoPong: false });
     const alive = await listen(door.url, { bearer });
@@ -275,7 +275,7 @@ describe('the end of a socket', () => {
     alive.ws.terminate();
   });
 
-  test('a device that does not read is let go of, and holds no more than a little', async () => {
+  test('a device that does not read is dropped, and little is buffered for it', async () => {
     const { bearer } = await session();
     // Notices are so few that it would take a day to fill what the system holds for a socket: a board that is in a hurry.
     const { world } = place.at(0);
@@ -305,7 +305,7 @@ describe('the end of a socket', () => {
     own.close();
   });
 
-  test('a node has room for so many, and takes so many in a second', async () => {
+  test('a node takes a bounded number of sockets, and of new ones a second', async () => {
     const { bearer } = await session();
     await until('the others are gone', async () => place.at(0).world.notices.state().listeners === 0);
     const devices: Device[] = [];
@@ -331,7 +331,7 @@ describe('the end of a socket', () => {
     own.close();
   });
 
-  test('a database that is away is no reason to let anybody in', async () => {
+  test('while the database is away no socket is admitted', async () => {
     const { bearer } = await session();
     const node = place.at(0);
     node.world.memory.forget();

@@ -18,7 +18,7 @@ import { connect, type Door, handshake, listen, openDoor } from './notices-door.
 const OTHER_PAGE = 'https://elsewhere.example';
 const TRUSTED_PAGE = 'https://app.example';
 
-describe('who listens to notices', () => {
+describe('a listener to notices', () => {
   const recorded = recordingLog();
   let on: TestAuthority;
   let call: Caller;
@@ -46,7 +46,7 @@ describe('who listens to notices', () => {
 
   const someone = async (): Promise<number> => (await newUser(call)).id;
 
-  test('takes every credential of ours, and says hello with the session', async () => {
+  test('is admitted with every kind of credential, and gets a hello with its session', async () => {
     const user = await newUser(call);
     const session = await opened(call, user.id);
     const cookie = (await cookieLogin(call, user.email)).cookie;
@@ -75,7 +75,7 @@ describe('who listens to notices', () => {
       expect(recorded.text()).not.toContain(secret.slice(-20));
   });
 
-  test('refuses whoever has none, or one that opens nothing', async () => {
+  test('is refused without a credential, or with one that opens nothing', async () => {
     const { bearer, refresh } = await opened(call, await someone());
     const over = await opened(call, await someone());
     await call('POST', '/v1/logout', { bearer: over.bearer });
@@ -102,7 +102,7 @@ describe('who listens to notices', () => {
     expect(inAddress.status).toBe(401);
   });
 
-  test('whose session is over is told so and no more, by any credential of it, from our own pages alone', async () => {
+  test('with an ended session is told how it ended and no more, with any credential, from trusted pages only', async () => {
     const user = await newUser(call);
     const over = await opened(call, user.id);
     const { cookie } = await cookieLogin(call, user.email);
@@ -119,7 +119,7 @@ describe('who listens to notices', () => {
     expect((await handshake(door.url, { cookie }, elsewhere)).status).toBe(403);
   });
 
-  test('says what it is to a request that asks for no WebSocket', async () => {
+  test('a request without an upgrade is answered 426', async () => {
     const plain = described(callerOf((asked) => fetch(asked), door.url));
     const { bearer } = await opened(call, await someone());
     expect((await plain('GET', '/v1/notices')).status).toBe(401);
@@ -127,7 +127,7 @@ describe('who listens to notices', () => {
     expect([status, headers.get('upgrade')]).toEqual([426, 'websocket']);
   });
 
-  test('a page must be ours or a trusted one', async () => {
+  test('a page must be of this or a trusted origin', async () => {
     const user = await newUser(call);
     const { bearer } = await opened(call, user.id);
     const { cookie } = await cookieLogin(call, user.email);

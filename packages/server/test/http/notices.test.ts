@@ -89,7 +89,7 @@ describe('notices', () => {
   };
   const stays = (device: Device): void => expect(device.ws.readyState).toBe(device.ws.OPEN);
 
-  test('a logout of this session: its sockets close, the others hear that the list changed', async () => {
+  test('a logout closes the sockets of its session, and the user’s others hear that the list changed', async () => {
     const { mine, here, alsoHere, there, stranger } = await three();
     await call('POST', '/v1/logout', { bearer: mine.bearer });
     expect(await said(here, mine.sid)).toEqual(['logout', 'self']);
@@ -182,7 +182,7 @@ describe('notices', () => {
     expect(all.stranger.heard).toHaveLength(1);
   });
 
-  test('an application, and everyone', async () => {
+  test('a logout of an application, and of everyone, is announced', async () => {
     const shop = await three({ client_id: 'shop' });
     const web = await three();
     await call('POST', '/v1/admin/logout', {
@@ -206,7 +206,7 @@ describe('notices', () => {
     expect(await shop.stranger.closed).toBe(4401);
   });
 
-  test('a new password, a login over a cookie', async () => {
+  test('a new password, and a login over a cookie, are announced', async () => {
     const user = await newUser(call);
     const [one, two] = [await opened(call, user.id), await opened(call, user.id)];
     const other = await listen(door.url, { bearer: two.bearer });
@@ -246,7 +246,7 @@ describe('notices', () => {
     device.ws.terminate();
   });
 
-  test('whoever says anything is closed with 1008, whatever it is', async () => {
+  test('a client that sends anything is closed with 1008', async () => {
     const { bearer } = await opened(call, await someone());
     for (const message of ['hello', '', Buffer.from([1, 2, 3]), 'x'.repeat(1025), Buffer.alloc(100_000)]) {
       const device = await listen(door.url, { bearer });
@@ -255,7 +255,7 @@ describe('notices', () => {
     }
   });
 
-  test('a user has so many sockets and no more; one that closes makes room', async () => {
+  test('a user has a limited number of sockets; one that closes makes room', async () => {
     const user = await someone();
     const { bearer } = await opened(call, user);
     const devices: Device[] = [];
@@ -276,7 +276,7 @@ describe('notices', () => {
     for (const device of devices) device.ws.terminate();
   });
 
-  test('a handshake that is none, or goes away in the middle, harms nobody', async () => {
+  test('an invalid or broken-off handshake does no harm', async () => {
     const { bearer } = await opened(call, await someone());
     const port = Number(new URL(door.url).port);
     const head = (more: string): string =>
@@ -308,7 +308,7 @@ describe('notices', () => {
     device.ws.terminate();
   });
 
-  test('figures for the operator', async () => {
+  test('metrics count listeners and notices', async () => {
     const { bearer } = await opened(call, await someone());
     const device = await listen(door.url, { bearer });
     const { text } = await call('GET', '/metrics', { bearer: SERVICE_KEY });
@@ -323,7 +323,7 @@ describe('notices', () => {
     device.ws.terminate();
   });
 
-  test('a node that goes away says so, and takes nobody any more', async () => {
+  test('a stopping node closes its sockets with a code, and admits no more', async () => {
     const own = await openAuthority(routeBackend());
     const ownDoor = await openDoor(own.authority);
     const { bearer } = await opened(own.call, 2);

@@ -24,7 +24,7 @@ const operations = (): [string, AnyJson][] =>
     ]),
   );
 
-test('it is OpenAPI 3.1 and names this server', () => {
+test('the document is OpenAPI 3.1 and names this server', () => {
   expect(api.openapi).toBe('3.1.0');
   expect(api.info).toMatchObject({
     title: 'Curfew',
@@ -46,7 +46,7 @@ test('every row of the contract is an operation, and every operation a row', () 
   expect(ROWS.length).toBeGreaterThan(30);
 });
 
-test('every operation is whole', () => {
+test('every operation is complete', () => {
   const tags = api.tags.map((tag: { name: string }) => tag.name);
   const schemes = Object.keys(api.components.securitySchemes);
   for (const [name, operation] of operations()) {
@@ -105,7 +105,7 @@ test('every operation is whole', () => {
   }
 });
 
-test('every reference leads somewhere, and no two operations have one id', () => {
+test('every reference resolves, and operation ids are unique', () => {
   const references: string[] = [];
   const walk = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
@@ -128,7 +128,7 @@ test('every reference leads somewhere, and no two operations have one id', () =>
   expect(JSON.stringify(api.components.schemas)).not.toMatch(/"nullable":|"exclusiveMinimum":true/);
 });
 
-test('every example is one that its own schema takes', () => {
+test('every example matches its own schema', () => {
   let count = 0;
   for (const row of ROWS) {
     for (const [status, response] of Object.entries(row.responses)) {
@@ -180,7 +180,7 @@ describe('the page', () => {
 
   // `npm ci` fetches them into place; a program that was installed without has the description alone.
   const assets = existsSync(new URL('../../assets/swagger-ui/swagger-ui-bundle.js', import.meta.url));
-  test.runIf(assets)('and what it loads is there', async () => {
+  test.runIf(assets)('every file that it loads exists', async () => {
     const { text } = await on.call('GET', '/docs');
     for (const [, address = ''] of text.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
       const { status, headers } = await on.call('GET', address);

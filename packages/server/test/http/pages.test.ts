@@ -44,7 +44,7 @@ const logIn = async (email = USER): Promise<string> =>
   cookieOf(await post('/login', { email, password: PASSWORD }));
 
 describe('the login form', () => {
-  test('is whole without a script, and cannot be kept, framed or added to', async () => {
+  test('is complete without a script, and cannot be cached, framed or injected into', async () => {
     const { status, text, headers } = await get('/login?next=/devices%3Fx=1');
     expect(status).toBe(200);
     expect(headers.get('content-type')).toMatch(/^text\/html/);
@@ -65,7 +65,7 @@ describe('the login form', () => {
     expect(text).not.toMatch(/<style|\sstyle=|\son\w+=/i);
   });
 
-  test('logs in, sets the cookie and leads where the visitor wanted to go', async () => {
+  test('logs in, sets the cookie and goes where the visitor wanted to go', async () => {
     const answer = await post('/login', { email: USER, password: PASSWORD, next: '/devices?a=b' });
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/devices?a=b']);
     const cookie = cookieOf(answer);
@@ -82,14 +82,14 @@ describe('the login form', () => {
     'https://evil.example',
     '/.//evil.example',
     'javascript:alert(1)',
-  ])('leads nowhere else: %s', async (next) => {
+  ])('goes nowhere else: %s', async (next) => {
     const page = await get(`/login?next=${encodeURIComponent(next)}`);
     expect(page.text).not.toContain('evil.example');
     const answer = await post('/login', { email: USER, password: PASSWORD, next });
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/devices']);
   });
 
-  test('says the same of a wrong password, an unknown address, and what is no address at all', async () => {
+  test('gives the same message for a wrong password, an unknown address, and an invalid one', async () => {
     const said = [];
     for (const fields of [
       { email: USER, password: 'wrong' },
@@ -109,7 +109,7 @@ describe('the login form', () => {
     expect([nul.status, nul.headers.getSetCookie(), nul.text.includes('\0')]).toEqual([400, [], false]);
   });
 
-  test('asks for what is missing, and keeps the address', async () => {
+  test('asks for missing input, and keeps the address', async () => {
     const { status, text } = await post('/login', { email: USER, password: '', next: '/devices' });
     expect(status).toBe(400);
     expect(text).toContain('Enter your e-mail address and password.');
@@ -117,7 +117,7 @@ describe('the login form', () => {
     expect(text).toContain('name="next" value="/devices"');
   });
 
-  test('shows what was typed as text, whatever it is', async () => {
+  test('shows typed input as text', async () => {
     const email = '"><script>alert(1)</script>\u202e@example.com';
     const { text } = await post('/login', { email, password: 'x' });
     expect(text).not.toContain('<script>alert');
@@ -125,7 +125,7 @@ describe('the login form', () => {
     expect(text).not.toMatch(/"email":"[^"]*</);
   });
 
-  test('holds guesses up, and says for how long', async () => {
+  test('delays guesses, and says for how long', async () => {
     for (let i = 0; i < 5; i++) await post('/login', { email: ADMIN, password: `wrong ${i}` });
     const { status, text, headers } = await post('/login', { email: ADMIN, password: PASSWORD });
     expect(status).toBe(429);
@@ -144,14 +144,14 @@ describe('the login form', () => {
     expect(answer.text).toContain('Blocked: the request came from another website.');
   });
 
-  test('takes a form alone, and not without end', async () => {
+  test('accepts only a form, of limited size', async () => {
     const json = await on.call('POST', '/login', { body: { email: USER, password: PASSWORD } });
     expect([json.status, json.headers.getSetCookie()]).toEqual([400, []]);
     const large = await post('/login', { email: USER, password: 'x'.repeat(70_000) });
     expect(large.status).toBe(413);
   });
 
-  test('ends the session that the browser had before', async () => {
+  test('ends the browser’s earlier session', async () => {
     const first = await logIn();
     const second = cookieOf(await post('/login', { email: USER, password: PASSWORD }, { cookie: first }));
     expect((await get('/v1/session', {}, first)).status).toBe(401);
@@ -159,16 +159,16 @@ describe('the login form', () => {
   });
 });
 
-describe('why you are here', () => {
+describe('why a visitor is on the login page', () => {
   const notice = (answer: Answer): string | undefined => /<p class="notice">([^<]*)</.exec(answer.text)?.[1];
 
-  test('by an address: what we know alone, in our words', async () => {
+  test('is said by the address, for known reasons and in Curfew’s words', async () => {
     expect(notice(await get('/login?reason=administrator'))).toBe('An administrator logged you out.');
     for (const reason of ['nonsense', '<b>', 'Call+0900-1', '__proto__', 'constructor', 'idle_after', ''])
       expect(notice(await get(`/login?reason=${reason}`))).toBeUndefined();
   });
 
-  test('by the cookie of a session that is over, in each language', async () => {
+  test('is said by the cookie of an ended session, in each language', async () => {
     const cookie = await logIn();
     const other = await on.call('POST', '/v1/login', { body: { email: USER, password: PASSWORD } });
     await on.call('POST', '/v1/logout', {
@@ -185,22 +185,22 @@ describe('why you are here', () => {
     expect(await said('zh')).toBe('您在另一台设备上退出了此处的登录。');
   });
 
-  test('a made-up cookie is told nothing', async () => {
+  test('is not said to a forged cookie', async () => {
     expect(notice(await get('/login', {}, `cs_${'A'.repeat(43)}`))).toBeUndefined();
     expect(notice(await get('/login', {}, 'nonsense'))).toBeUndefined();
   });
 
-  test('there is a sentence for every way in which a session can end', () => {
+  test('has a sentence for every way in which a session can end', () => {
     const sentences = Object.keys(readBuilt()?.languages['en']?.texts.ended ?? {});
     for (const reason of END_REASONS)
       for (const by of ENDED_BY) expect(sentences).toContain(endedKey({ reason, by, at: '' }));
   });
 });
 
-describe('logging out by a form', () => {
+describe('the logout form', () => {
   const tokenIn = (text: string): string => /name="csrf" value="([^"]+)"/.exec(text)?.[1] ?? '';
 
-  test('asks first, and does it when the form is sent', async () => {
+  test('asks first, and logs out when it is sent', async () => {
     const cookie = await logIn();
     const page = await get('/logout?next=/devices', {}, cookie);
     expect(page.status).toBe(200);
@@ -214,7 +214,7 @@ describe('logging out by a form', () => {
     expect((await get('/v1/session', {}, cookie)).status).toBe(401);
   });
 
-  test('does not without the token of this session, or from elsewhere', async () => {
+  test('is refused without this session’s token, or from another site', async () => {
     const cookie = await logIn();
     const csrf = tokenIn((await get('/logout', {}, cookie)).text);
     const others = tokenIn((await get('/logout', {}, await logIn())).text);
@@ -225,14 +225,14 @@ describe('logging out by a form', () => {
     expect((await get('/v1/session', {}, cookie)).status).toBe(200);
   });
 
-  test('has nothing to ask who is not logged in', async () => {
+  test('asks nothing without a session', async () => {
     const { status, text } = await get('/logout');
     expect([status, text.includes('<form')]).toEqual([200, false]);
   });
 });
 
-describe('the pages of who is logged in', () => {
-  test('hold nothing of the user, and are for nobody else', async () => {
+describe('the pages of logged-in users', () => {
+  test('hold no data of the user, and are for logged-in users only', async () => {
     const cookie = await logIn();
     const { status, text, headers } = await get('/devices', {}, cookie);
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
@@ -249,7 +249,7 @@ describe('the pages of who is logged in', () => {
 describe('the language', () => {
   const langOf = (answer: Answer): string | undefined => /<html lang="([^"]+)"/.exec(answer.text)?.[1];
 
-  test('is the browser’s, or the one that was chosen, which is kept', async () => {
+  test('is the browser’s, or the chosen one, which is kept', async () => {
     expect(langOf(await get('/login', { 'accept-language': 'de,vi;q=0.5' }))).toBe('vi');
     expect(langOf(await get('/login'))).toBe('en');
     const chosen = await get('/login?lang=zh&next=/devices', { 'accept-language': 'pl' });
@@ -265,7 +265,7 @@ describe('the language', () => {
     expect(chosen.text).toContain('href="?lang=pl&amp;next=%2Fdevices"');
   });
 
-  test('the theme is written into the page, so that nothing flashes', async () => {
+  test('the theme is in the page, so that no wrong colours flash', async () => {
     expect((await get('/login', { cookie: 'curfew_theme=dark' })).text).toContain(
       '<html lang="en" data-theme="dark">',
     );
@@ -279,7 +279,7 @@ describe('files', () => {
       (match) => match[1] as string,
     );
 
-  test('are kept for ever by their names, compressed, with their types', async () => {
+  test('are cached for ever by their names, compressed, with their types', async () => {
     const files = await page();
     expect(files.length).toBeGreaterThan(3);
     for (const file of files) {
@@ -305,7 +305,7 @@ describe('files', () => {
     }
   });
 
-  test('the elements have a name that stays, and may be loaded by pages of others', async () => {
+  test('the elements have a fixed name, and may be loaded by pages of other origins', async () => {
     const { status, headers } = await get('/pages/curfew-elements.js', { origin: 'https://shop.example' });
     expect(status).toBe(200);
     expect(headers.get('cache-control')).toBe('public, no-cache');
@@ -324,13 +324,13 @@ describe('files', () => {
     '__proto__',
     'constructor',
     'a'.repeat(300),
-  ])('nothing else is there: %s', async (name) => {
+  ])('no other file is served: %s', async (name) => {
     expect((await get(`/pages/${name}`)).status).toBe(404);
   });
 });
 
-describe('without the pages', () => {
-  test('CURFEW_PAGES=0 leaves their addresses free', async () => {
+describe('a server without the pages', () => {
+  test('with CURFEW_PAGES=0 leaves their addresses free', async () => {
     const bare = await openAuthority(routeBackend(), { CURFEW_PAGES: '0' });
     try {
       for (const path of ['/', '/login', '/logout', '/devices', '/pages/curfew-elements.js'])
@@ -341,7 +341,7 @@ describe('without the pages', () => {
     }
   });
 
-  test('where they were not built there are none to read', () => {
+  test('that were not built has none to serve', () => {
     expect(readBuilt(new URL('file:///nowhere/at/all/'))).toBeNull();
   });
 });

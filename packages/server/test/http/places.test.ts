@@ -65,7 +65,7 @@ async function placed(call: Caller, address: string): Promise<unknown> {
   return mine['place'];
 }
 
-test('both lists say the city, in the languages of the database, and the country', async () => {
+test('both lists show the city, in the database’s languages, and the country', async () => {
   const { call } = await serve(
     placeDatabase({
       '203.0.113.0/24': GDANSK,
@@ -82,7 +82,7 @@ test('both lists say the city, in the languages of the database, and the country
   expect(await placed(call, '2001:db9::1')).toBe(null);
 });
 
-test('addresses that are nobody’s have no place, whatever the database says', async () => {
+test('special-purpose addresses have no place, whatever the database says', async () => {
   const { call } = await serve(
     placeDatabase({
       '0.0.0.0/1': GDANSK,
@@ -98,14 +98,14 @@ test('addresses that are nobody’s have no place, whatever the database says', 
     expect(await placed(call, address), address).toBe(null);
 });
 
-test('a tree of IPv4 alone says nothing of IPv6', async () => {
+test('an IPv4 database gives IPv6 addresses no place', async () => {
   const { call } = await serve(placeDatabase({ '32.1.0.0/16': GDANSK }, { ipVersion: 4 }));
   expect(await placed(call, '32.1.13.184')).not.toBe(null);
   // Begins with the same bits.
   expect(await placed(call, '2001:db8::1')).toBe(null);
 });
 
-test('nothing is said where no database is configured', async () => {
+test('without a database there are no places', async () => {
   const { call } = await serve(null);
   expect(await placed(call, '203.0.113.7')).toBe(null);
 });
@@ -139,7 +139,7 @@ test('hostile values do no harm', async () => {
   expect(log()).not.toContain('damaged');
 });
 
-test('a record that cannot be read costs its place and no more, and is said once', async () => {
+test('an unreadable record costs only its place, and is logged once', async () => {
   // A pointer to itself, and a value of a type that there is not.
   const { call, log } = await serve(
     databaseOf(
@@ -164,7 +164,7 @@ test.each([
     placeDatabase({}, { type: 'GeoLite2-ASN' }),
     /is of the type "GeoLite2-ASN", which has no/,
   ],
-])('a start with a database that %s is refused, before anything is made', async (_what, bytes, says) => {
+])('a start with a database that %s is refused, before anything is created', async (_what, bytes, says) => {
   const folder = makeScratch('places');
   const CURFEW_PLACES = join(folder, 'city.mmdb');
   const CURFEW_DATA = join(folder, 'data');

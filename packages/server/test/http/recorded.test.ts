@@ -69,7 +69,7 @@ async function play(): Promise<{ played: string; brokenOff: string[] }> {
   return { played: recorder.text(), brokenOff };
 }
 
-test('every answer is what it was when it was recorded', async () => {
+test('every answer is the recorded one', async () => {
   const { played, brokenOff } = await play();
   if (process.env['RECORD'] === '1' && brokenOff.length === 0) writeFileSync(RECORDING, played);
   const found = [...brokenOff, ...differences(readFileSync(RECORDING, 'utf8'), played)];

@@ -31,7 +31,7 @@ describe('the refresh grace', () => {
   const logged = (sid: string): string[] =>
     lines.filter((line) => line.includes(sid) && line.includes('spent refresh token'));
 
-  test('who roams, or is updated, is given the successor again, and each use is logged', async () => {
+  test('returns the successor again to a caller with another address or another user agent, and logs each use', async () => {
     const session = await opened(on.call, 2);
     const first = await refresh(session);
     expect(first.status).toBe(200);
@@ -42,7 +42,7 @@ describe('the refresh grace', () => {
     expect(logged(session.sid)).toEqual(Array(3).fill(expect.stringContaining('given its successor again')));
   });
 
-  test('who differs in both gets nothing, and costs the owner nothing', async () => {
+  test('returns nothing to a caller that differs in both, at no cost to the owner', async () => {
     const session = await opened(on.call, 2);
     const first = await refresh(session);
     const thief = await refresh(session, { address: '203.0.113.9', agent: 'curl' });
@@ -53,7 +53,7 @@ describe('the refresh grace', () => {
     expect((await refresh(next, { ...HOME, agent: 'Firefox 2' })).status).toBe(200);
   });
 
-  test('the thief who spends first keeps the owner from riding along: the owner’s later use ends the session', async () => {
+  test('when a thief spends the token first, the owner’s later use ends the session', async () => {
     const session = await opened(on.call, 2);
     expect((await refresh(session, { address: '203.0.113.9', agent: 'curl' })).status).toBe(200);
     expect((await refresh(session)).status).toBe(401);
@@ -62,14 +62,14 @@ describe('the refresh grace', () => {
     expect(await alive(on.call, [session])).toEqual([false]);
   });
 
-  test('addresses of one IPv6 network are one', async () => {
+  test('treats addresses of one IPv6 network as one', async () => {
     const session = await opened(on.call, 2);
     expect((await refresh(session, { address: '2001:db8:5::1', agent: 'a' })).status).toBe(200);
     expect((await refresh(session, { address: '2001:db8:5::2', agent: 'b' })).status).toBe(200);
     expect((await refresh(session, { address: '2001:db8:5:1::2', agent: 'b' })).status).toBe(401);
   });
 
-  test('uses are bounded; one too many ends nothing', async () => {
+  test('bounds the uses; one too many ends nothing', async () => {
     const session = await opened(on.call, 2);
     expect((await refresh(session)).status).toBe(200);
     const statuses: number[] = [];
@@ -80,7 +80,7 @@ describe('the refresh grace', () => {
     expect(await alive(on.call, [session])).toEqual([true]);
   });
 
-  test('another application’s use is a replay', async () => {
+  test('treats a use by another application as a replay', async () => {
     for (const spentBefore of [true, false]) {
       const session = await opened(on.call, 2);
       expect((await refresh(session, HOME, { client_id: 'default' })).status).toBe(200);

@@ -26,7 +26,7 @@ const SETTINGS = {
   CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
 };
 
-describe('a flood of what is refused', () => {
+describe('a flood of refusals', () => {
   let place: Place;
   let node: Node;
   beforeAll(async () => {
@@ -56,7 +56,7 @@ describe('a flood of what is refused', () => {
       `select source, count, user_id from refusals where ${where} order by count, source`,
     );
 
-  test('of addresses leaves a bounded number of rows, and is one statement', async () => {
+  test('of addresses leaves a bounded number of rows, in one statement', async () => {
     const { database, system } = node.world;
     const names: string[] = [];
     const watched = {
@@ -106,7 +106,7 @@ describe('a flood of what is refused', () => {
     expect((await rows(`type = 'login_failed'`)).length).toBeLessThanOrEqual(1001);
   });
 
-  test('while the database takes nothing is held in bounded memory, and what is lost is said', async () => {
+  test('while the database refuses writes is held in bounded memory, and the loss is logged', async () => {
     const { database, system } = node.world;
     const query = database.query.bind(database);
     const down = { ...database, query: () => Promise.reject(new Error('away')) };
@@ -128,7 +128,7 @@ describe('a flood of what is refused', () => {
     expect(sum?.sum).toBe(5000);
   });
 
-  test('goes after the retention, and beyond the bound of the table that of nobody first', async () => {
+  test('is deleted after the retention, and beyond the table’s bound rows without an account go first', async () => {
     const { database, system } = node.world;
     const log = new RefusalLog(database, system);
     log.note('login_failed', 7, request('192.0.2.1'));

@@ -26,7 +26,7 @@ const SETTINGS = {
   CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
 };
 
-describe('what is refused', () => {
+describe('the record of refusals', () => {
   let place: Place;
   let node: Node;
   beforeAll(async () => {
@@ -52,7 +52,7 @@ describe('what is refused', () => {
   const opened = async (email: string): Promise<string> =>
     (await login(email, 'secret')).json.access_token as string;
 
-  test('failed logins of one account, address and minute are one event with their count', async () => {
+  test('counts failed logins of one account, address and minute in one event', async () => {
     const { id, email } = await place.user();
     const agent = { headers: { 'user-agent': 'Guesser/1' } };
     await login(email, 'wrong', { address: '192.0.2.1', ...agent });
@@ -79,7 +79,7 @@ describe('what is refused', () => {
     expect(Date.parse(found[2]?.last_at ?? '') - Date.parse(found[2]?.at ?? '')).toBe(1000);
   });
 
-  test('accounts that do not exist share one event, and nothing that was typed is kept', async () => {
+  test('has one event for unknown accounts, and no typed text', async () => {
     const { email } = await place.user();
     const secrets = ['my-secret-password@x.example', 'Another$ecret@x.example', 'hunter2hunter2@x.example'];
     for (const typed of secrets) await login(typed, `${typed}-password`);
@@ -97,7 +97,7 @@ describe('what is refused', () => {
       expect(everything).not.toContain(part);
   });
 
-  test('limited logins are in the history of the account that was named, in any spelling', async () => {
+  test('has limited logins in the history of the named account, in any spelling', async () => {
     const { id, email } = await place.user();
     for (let i = 0; i < 3; i++) await login(email, 'wrong');
     await login(email.toUpperCase(), 'wrong');
@@ -107,7 +107,7 @@ describe('what is refused', () => {
     ]);
   });
 
-  test('a wrong password of a live session', async () => {
+  test('has wrong passwords of a live session', async () => {
     const { id, email } = await place.user();
     const bearer = await opened(email);
     await call('POST', '/v1/session/confirm', { bearer, body: { password: 'wrong' } });
@@ -125,7 +125,7 @@ describe('what is refused', () => {
     ]);
   });
 
-  test('what a live session may not do', async () => {
+  test('has forbidden calls of a live session', async () => {
     const { id, email } = await place.user();
     const answer = await call('POST', '/auth/login', {
       body: { email, password: 'secret', transport: 'cookie' },
@@ -167,7 +167,7 @@ describe('what is refused', () => {
     ]);
   });
 
-  test('calls without the service key that they need, and logins from a page of another site', async () => {
+  test('has calls without the required service key, and logins from a page of another site', async () => {
     const guess = { bearer: 'svc_a-guess-at-a-service-key' };
     await call('GET', '/v1/admin/users', guess);
     await call('POST', '/v1/admin/sessions', { ...guess, body: { user_id: 1 } });
@@ -188,7 +188,7 @@ describe('what is refused', () => {
     expect(JSON.stringify(await place.rows('select * from refusals'))).not.toContain('svc_a-guess');
   });
 
-  test('a spent refresh token that a stranger uses', async () => {
+  test('has spent refresh tokens used by a stranger', async () => {
     const { id, email } = await place.user();
     const { json } = await login(email, 'secret', { headers: { 'user-agent': 'Owner/1' } });
     const body = { refresh_token: json.refresh_token };
@@ -200,7 +200,7 @@ describe('what is refused', () => {
     ]);
   });
 
-  test('WebSockets from a page of another site and without a live credential', async () => {
+  test('has WebSockets from a page of another site and without a live credential', async () => {
     const { id, email } = await place.user();
     const answer = await call('POST', '/auth/login', {
       body: { email, password: 'secret', transport: 'cookie' },
@@ -235,7 +235,7 @@ describe('what is refused', () => {
     expect(facts).toContainEqual([null, 2, 'not_authenticated', '127.0.0.1']);
   });
 
-  test('stands in the history by its time, page by page, and in exports', async () => {
+  test('is in the history by time, page by page, and in exports', async () => {
     const { id, email } = await place.user();
     const story: string[] = [];
     for (let i = 0; i < 6; i++) {
@@ -278,7 +278,7 @@ describe('what is refused', () => {
     expect(await events(`user_id=${id}&client_id=default`)).toHaveLength(12);
   });
 
-  test('no answer waits for it, and none says that it could not be written', async () => {
+  test('delays no answer, and a failure to write it is in no answer', async () => {
     const { id, email } = await place.user();
     const { database, refusals } = node.world;
     const query = database.query.bind(database);

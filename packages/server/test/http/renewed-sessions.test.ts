@@ -68,7 +68,7 @@ describe('a renewed session', () => {
 
   for (const way of WAYS)
     test.each(TRANSPORTS)(
-      `${way}, %s: the old credentials are dead everywhere, the new ones live`,
+      `${way}, %s: the old credentials are dead everywhere, the new ones are alive`,
       async (transport) => {
         const { id, email } = await place.user();
         const mine = await open(id, email, transport);
@@ -112,7 +112,7 @@ describe('a renewed session', () => {
       },
     );
 
-  test('a session that ends meanwhile is not renewed, and the password stays as it was', async () => {
+  test('a session that ends meanwhile is not renewed, and the password is unchanged', async () => {
     const { id, email } = await place.user();
     const mine = await open(id, email, 'bearer');
     const { passwords } = (place.at(0).world as unknown as Inside).system;
@@ -159,7 +159,7 @@ describe('a renewed session', () => {
       );
     });
 
-    test('before the commit: the session goes on as it was', async () => {
+    test('before the commit: the session is unchanged', async () => {
       const { id, email } = await place.user();
       const mine = await open(id, email, 'bearer');
       const { keys } = place.at(0).world as unknown as Inside;

@@ -45,7 +45,7 @@ const LOGIN = JSON.stringify({ email: USER, password: PASSWORD });
 const FOR_LOGIN = `Content-Type: application/json\r\nContent-Length: ${LOGIN.length}\r\n`;
 
 describe('the host of a request', () => {
-  test('HTTP/1.0 may leave it out, as the health checks of balancers do', async () => {
+  test('may be missing in HTTP/1.0, as in health checks of balancers', async () => {
     expect((await askOnce(port, 'GET /healthz HTTP/1.0\r\n\r\n')).status).toBe(200);
     expect((await askOnce(port, 'GET /readyz HTTP/1.0\r\n\r\n')).status).toBe(200);
     expect((await askOnce(port, 'HEAD /healthz HTTP/1.0\r\n\r\n')).status).toBe(200);
@@ -53,7 +53,7 @@ describe('the host of a request', () => {
     expect([status, JSON.parse(text).token_type]).toEqual([200, 'Bearer']);
   });
 
-  test('what balancers ask when nobody has told them an address is answered', async () => {
+  test('default health checks of balancers are answered', async () => {
     for (const target of ['/', '*'])
       for (const version of ['1.0', '1.1']) {
         const { status, headers } = await askOnce(
@@ -85,7 +85,7 @@ describe('the host of a request', () => {
     '1',
     ':80',
     'name:99999',
-  ])('Host: %s is answered', async (host) => {
+  ])('Host: %s is accepted', async (host) => {
     const { bearer } = await v1Login(call);
     const { status, headers } = await askOnce(
       port,
@@ -107,7 +107,7 @@ describe('the host of a request', () => {
     expect((await askOnce(port, `GET /v1/check HTTP/1.1\r\n${lines}\r\n`)).status).toBe(400);
   });
 
-  test('decides nothing: not the issuer, not an address in an answer, not whose page it is', async () => {
+  test('decides nothing: neither the issuer, nor an address in an answer, nor the origin of a page', async () => {
     const { cookie, csrf } = await cookieLogin(call);
     for (const line of [
       'Host: evil.test',
@@ -135,7 +135,7 @@ describe('the host of a request', () => {
 });
 
 describe('the target of a request', () => {
-  test('may be a whole address, whose host counts', async () => {
+  test('may be an absolute URL, whose host counts', async () => {
     const { bearer } = await v1Login(call);
     const authorization = `Authorization: Bearer ${bearer}\r\n`;
     for (const target of [
@@ -156,7 +156,7 @@ describe('the target of a request', () => {
     expect((await askOnce(port, 'GET http://me@a/healthz HTTP/1.1\r\nHost: b\r\n\r\n')).status).toBe(400);
   });
 
-  test('may be a whole address where a WebSocket is asked for', async () => {
+  test('may be an absolute URL where a WebSocket is asked for', async () => {
     const { bearer } = await v1Login(call);
     const { ask, socket } = converse(connect(port, '127.0.0.1'));
     const { status } = await ask(
@@ -166,7 +166,7 @@ describe('the target of a request', () => {
     socket.destroy();
   });
 
-  test('a WebSocket of a page is judged by the host of the target, and not by another', async () => {
+  test('a page’s WebSocket is judged by the target’s host only', async () => {
     const { cookie } = await cookieLogin(call);
     const from = async (host: string, origin: string): Promise<number> => {
       const { ask, socket } = converse(connect(port, '127.0.0.1'));
@@ -191,7 +191,7 @@ const OFFERS = {
 };
 
 describe.each(Object.entries(OFFERS))(
-  'Upgrade is ignored where there is no WebSocket of ours: %s',
+  'Upgrade is ignored where Curfew has no WebSocket: %s',
   (name, offer) => {
     const more = `Host: x\r\n${offer}`;
 
@@ -230,14 +230,14 @@ describe.each(Object.entries(OFFERS))(
       if (!socket.closed) await once(socket, 'close');
     });
 
-    test('what follows on the connection is not taken for a body', async () => {
+    test('the next request on the connection is not taken for a body', async () => {
       const { ask, socket } = converse(connect(port, '127.0.0.1'));
       const first = await ask(`GET /healthz HTTP/1.1\r\n${more}\r\nGET /nothing HTTP/1.1\r\n${more}\r\n`);
       expect([first.status, (await ask('')).status]).toEqual([200, 404]);
       socket.destroy();
     });
 
-    test('a connection that is to be closed is closed', async () => {
+    test('a connection that asks to be closed is closed', async () => {
       const { ask, socket } = converse(connect(port, '127.0.0.1'));
       const closing = more.replace(/connection: /i, 'Connection: close, ');
       expect((await ask(`GET /healthz HTTP/1.1\r\n${closing}\r\n`)).headers.get('connection')).toBe('close');
@@ -245,7 +245,7 @@ describe.each(Object.entries(OFFERS))(
     });
 
     test.runIf(name !== 'websocket')(
-      'at the addresses of the WebSockets it is answered as an ordinary request',
+      'at a WebSocket’s address it is answered as an ordinary request',
       async () => {
         const method = name.endsWith('method') ? 'POST' : 'GET';
         const expected = method === 'POST' ? 405 : 426;
@@ -293,7 +293,7 @@ test('over TLS too a request that offers an upgrade is answered as an ordinary o
   secure.close();
 });
 
-test('a program that has a server of its own is given back what is its own', async () => {
+test('a program with a server of its own gets its own upgrades back', async () => {
   const seen: string[] = [];
   const own = createServer((req, res) => {
     if (req.url?.startsWith('/v1/')) return on.authority.listener(req, res);
@@ -314,7 +314,7 @@ test('a program that has a server of its own is given back what is its own', asy
   own.close();
 });
 
-test('real WebSockets still open beside all that', async () => {
+test('real WebSockets still open afterwards', async () => {
   const { bearer } = await v1Login(call);
   expect((await handshake(`http://127.0.0.1:${port}`, { bearer })).status).toBe(101);
   const feed = new WebSocket(`ws://127.0.0.1:${port}/v1/feed`, {

@@ -314,7 +314,7 @@ describe.runIf(hasPostgres())('secrets', () => {
     );
   }
 
-  test('none is in the log, in an error, or in the database', async () => {
+  test('no secret is in the log, in an error, or in the database', async () => {
     await wholeRun();
     await on.close();
     // Everything was there to be found: every row of the contract was called, and secrets of every kind were given out.

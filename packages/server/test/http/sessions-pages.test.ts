@@ -31,7 +31,7 @@ describe('pages of my sessions', () => {
   const page = async (bearer: string, query = ''): Promise<Page> =>
     (await call<Page>('GET', `/v1/sessions${query}`, { bearer })).json;
 
-  test('201 sessions: my own, the oldest, is on the first page and on no other; all are found once', async () => {
+  test('of 201 sessions the caller’s, the oldest, is on the first page only, and each is found once', async () => {
     const { sid, bearer, others } = await withMany(200);
     const first = await page(bearer);
     expect(first.total).toBe(201);
@@ -43,7 +43,7 @@ describe('pages of my sessions', () => {
     expect(all).toHaveLength(201);
   });
 
-  test('my own session stands where its age puts it', async () => {
+  test('the caller’s session has its place by age', async () => {
     const { id } = await newUser(call);
     const sids: string[] = [];
     let bearer = '';
@@ -55,7 +55,7 @@ describe('pages of my sessions', () => {
     expect((await page(bearer)).sessions.map(({ id: sid }) => sid)).toEqual(sids);
   });
 
-  test('small pages reach every session once, also while one ends that a page was to go on from', async () => {
+  test('small pages reach every session once, also when the one at a page’s end is ended meanwhile', async () => {
     const { sid, bearer, others } = await withMany(7);
     const seen: string[] = [];
     let at = await page(bearer, '?limit=3');
@@ -70,7 +70,7 @@ describe('pages of my sessions', () => {
     expect((await page(bearer)).total).toBe(6);
   });
 
-  test("another user's session is no place to go on from", async () => {
+  test("another user's session cannot start a page", async () => {
     const { bearer } = await withMany(1);
     const { sid } = await opened(call, 2);
     expect(await page(bearer, `?before=${sid}`)).toMatchObject({ sessions: [], next: null, total: 2 });

@@ -114,27 +114,27 @@ describe.each(backends())('on the %s database', (backend) => {
     ['003', ({ out }) => out],
     ['004', ({ out: [path, options] }) => [`${path}?scope=all`, options]],
   ];
-  test.each(OUT_OF_ALL)(
-    'one set of sessions: logged out of all through %s, dead in every family',
-    async (name, out) => {
-      const logins = await everyFamily();
-      expect(await statuses(logins)).toEqual([200, 200, 200, 200, 200]);
-      const [path, options] = out(await (FAMILIES[name] as () => Promise<Login>)());
-      await ok('POST', path, options);
-      expect(await statuses(logins)).toEqual([401, 401, 401, 401, 401]);
+  test.each(OUT_OF_ALL)('a logout of all through %s ends the sessions of every family', async (name, out) => {
+    const logins = await everyFamily();
+    expect(await statuses(logins)).toEqual([200, 200, 200, 200, 200]);
+    const [path, options] = out(await (FAMILIES[name] as () => Promise<Login>)());
+    await ok('POST', path, options);
+    expect(await statuses(logins)).toEqual([401, 401, 401, 401, 401]);
+  });
+
+  test.each(['v1', '002', '004'])(
+    'a logout of one session through %s leaves the others alive',
+    async (name) => {
+      const { id: stranger } = await newUser(call);
+      const others = [await opened(call, 2), await opened(call, stranger)];
+      const login = await (FAMILIES[name] as () => Promise<Login>)();
+      await ok('POST', ...login.out);
+      expect(await statuses([login])).toEqual([401]);
+      expect(await alive(call, others)).toEqual([true, true]);
     },
   );
 
-  test.each(['v1', '002', '004'])('logged out of one session through %s, the others live', async (name) => {
-    const { id: stranger } = await newUser(call);
-    const others = [await opened(call, 2), await opened(call, stranger)];
-    const login = await (FAMILIES[name] as () => Promise<Login>)();
-    await ok('POST', ...login.out);
-    expect(await statuses([login])).toEqual([401]);
-    expect(await alive(call, others)).toEqual([true, true]);
-  });
-
-  test('a session: refreshed, listed, named, confirmed, introspected, and ended in every scope', async () => {
+  test('a session is refreshed, listed, named, confirmed, introspected, and ended in every scope', async () => {
     const { id, email } = await newUser(call);
     const first = await v1Login(call, email, { device: { id: 'laptop' } });
     const next = await ok('POST', '/v1/refresh', { body: { refresh_token: first.refresh } });
@@ -180,7 +180,7 @@ describe.each(backends())('on the %s database', (backend) => {
     expect([status, json.ended]).toMatchObject([401, { reason: 'logout', by: 'self' }]);
   });
 
-  test('the administration: users, sessions, every scope of a logout, keys, and the log', async () => {
+  test('the administration has users, sessions, every scope of a logout, keys, and the log', async () => {
     const admin = { bearer: (await v1Login(call, ADMIN)).bearer };
     const [ada, bob] = [await newUser(call), await newUser(call)];
     const found = await ok('GET', `/v1/admin/users?query=${ada.email}`, admin);
@@ -238,7 +238,7 @@ describe.each(backends())('on the %s database', (backend) => {
     expect((await call('GET', '/v1/session', admin)).status).toBe(401);
   });
 
-  test('a logout is heard at once by a verifier, by a device, and by who follows the log', async () => {
+  test('a logout reaches a verifier, a device, and the live log at once', async () => {
     const { bearer, sid, seen } = await logIn(node.on);
     const { subscriber } = follow(node.url);
     await until('the verifier follows', async () => subscriber.isFresh());
@@ -256,7 +256,7 @@ describe.each(backends())('on the %s database', (backend) => {
     await log.close();
   });
 
-  test('the state of the system says which database it is', async () => {
+  test('the system’s state names the database', async () => {
     const state = await ok('GET', '/v1/admin/state', service);
     expect(state.node).toMatchObject({ fresh: true, sole: backend === 'embedded' });
     expect(state.nodes).toHaveLength(1);
@@ -275,7 +275,7 @@ describe.each(backends())('on the %s database', (backend) => {
     return trial.via === 'cookie' ? { cookie: cookieOf(answer), csrf } : { bearer };
   }
 
-  test('no row of the contract was left out', async () => {
+  test('every row of the contract was used', async () => {
     for (const path of ['/healthz', '/readyz', '/.well-known/jwks.json', '/openapi.json', '/docs'])
       expect([path, (await call('GET', path)).status]).toEqual([path, 200]);
     await call('GET', '/metrics', service);

@@ -59,7 +59,7 @@ describe('one spelling', () => {
     [NFC, NFD],
     [NFD, NFC],
     ['a\u00a0space of\u2003every kind', 'a space of every kind'],
-  ])('a password set as %j opens as %j', async (set, typed) => {
+  ])('a password set as %j is accepted as %j', async (set, typed) => {
     const { id, email } = await newUser(call, { password: set });
     expect([await login(email, typed), await login(email, set)]).toEqual([200, 200]);
     const { json } = await call('POST', '/v1/login', { body: { email, password: typed } });
@@ -73,7 +73,7 @@ describe('one spelling', () => {
     expect((await call('POST', '/v1/session/confirm', confirm)).status).toBe(200);
   });
 
-  test('an attempt costs as much for an unknown account: two at most, and one where the spellings agree', async () => {
+  test('an attempt costs the same for an unknown account: two hashes at most, and one where the spellings agree', async () => {
     const { email } = await newUser(call);
     for (const who of [email, 'nobody@nowhere.example']) {
       work = [];
@@ -89,7 +89,7 @@ describe('one spelling', () => {
     expect(work).toEqual([`hash ${NFC}`, `verify ${NFC}`, `verify ${NFD}`]);
   });
 
-  test('a space around the address is nobody’s, around the password it is a part', async () => {
+  test('spaces around the address are ignored, around the password they count', async () => {
     const { email } = await newUser(call);
     for (const [path, field] of LOGINS) {
       const at = (address: string, password: string) =>
@@ -108,7 +108,7 @@ describe('one spelling', () => {
     expect(page.status).toBe(303);
   });
 
-  test('an address is one account in every spelling', async () => {
+  test('all spellings of an address are one account', async () => {
     const email = 'josé@exämple.com'.normalize('NFD');
     const make = (address: string) =>
       call('POST', '/v1/admin/users', {
@@ -135,7 +135,7 @@ describe('one spelling', () => {
     ['tag', 'a\u{e0061}@example.com'],
     ['noncharacter', 'a\ufdd0@example.com'],
     ['what stands for an unreadable one', 'a\ufffd@example.com'],
-  ])('no new address has a %s', async (_name, email) => {
+  ])('a new address with a %s is refused', async (_name, email) => {
     const { status, json } = await call('POST', '/v1/admin/users', { bearer: SERVICE_KEY, body: { email } });
     expect([status, json.field]).toEqual([400, 'email']);
   });
@@ -160,7 +160,7 @@ describe.runIf(hasPostgres())('what was stored before', () => {
     return url;
   }
 
-  test('is named by migrate and by doctor', async () => {
+  test('is reported by migrate and doctor', async () => {
     const environment = { DATABASE_URL: await before() };
     const migrating = await run(['migrate', '--json'], environment);
     expect([migrating.code, migrating.json.applied]).toEqual([0, ['0008-one-spelling.sql']]);
@@ -172,7 +172,7 @@ describe.runIf(hasPostgres())('what was stored before', () => {
     ]);
   });
 
-  test('goes on working, and is named where two collide', async () => {
+  test('still works, and is reported where two collide', async () => {
     const url = await before();
     const { log, text } = recordingLog();
     const on = await reopenAuthority(

@@ -71,7 +71,7 @@ describe('strict bodies', () => {
     expect((await call('POST', '/v1/login', { body })).status).toBe(200);
   });
 
-  test('the description says of every object in a write body that it takes nothing else', async () => {
+  test('every object in a described write body is closed', async () => {
     const { json } = await call('GET', '/openapi.json');
     const open: string[] = [];
     const look = (at: string, schema: AnyJson): void => {
@@ -90,7 +90,7 @@ describe('strict bodies', () => {
     expect(WRITES.length).toBeGreaterThan(10);
   });
 
-  test('the four contracts go on ignoring what they do not know', async () => {
+  test('the four contracts ignore unknown members', async () => {
     const more = { dry_run: true, device: { x: 1 } };
     const credentials = { email: 'test@example.com', username: 'test@example.com', password: PASSWORD };
     for (const path of ['/auth/login', '/api/auth/login', '/api/v1/auth/login'])
@@ -101,7 +101,7 @@ describe('strict bodies', () => {
 
   describe('dry_run', () => {
     test.each(['sessions', 'user', 'users', 'device', 'client', 'everyone'])(
-      'scope %s counts, shows some, and ends nothing',
+      'scope %s counts, lists some, and ends nothing',
       async (scope) => {
         const { id } = await newUser(call);
         const sessions = [];
@@ -135,7 +135,7 @@ describe('strict bodies', () => {
     );
 
     test.each(['this', 'others', 'all', 'selected', 'device'])(
-      'scope %s of my own counts, and ends nothing',
+      'scope %s of the user’s own sessions counts, and ends nothing',
       async (scope) => {
         const { id } = await newUser(call);
         const stranger = await opened(call, 2);
@@ -164,7 +164,7 @@ describe('strict bodies', () => {
     const noteOf = async () =>
       (await call('GET', '/v1/admin/events?limit=1', { bearer: SERVICE_KEY })).json.events[0].details?.note;
 
-    test('goes into the event of an administrator, without controls and bidi characters', async () => {
+    test('goes into an administrator’s event, without control and bidi characters', async () => {
       const { id } = await newUser(call);
       const { sid } = await opened(call, id);
       for (const target of [
@@ -198,7 +198,7 @@ describe('strict bodies', () => {
       }
     });
 
-    test('goes into the event of my own logout, 500 characters of any kind and no more', async () => {
+    test('goes into the event of the user’s own logout, up to 500 characters', async () => {
       const note = '\u{1F512}'.repeat(500);
       const { bearer } = await opened(call, 2);
       const other = await opened(call, 2);

@@ -36,7 +36,7 @@ const next = (on: TestAuthority, what: string, yes: (state: State) => boolean) =
   passUntil(clock, what, async () => yes(await stateOf(on)));
 
 describe('the state of the system', () => {
-  test('node, database, readers, sessions, and how long logouts took', async () => {
+  test('has node, database, readers, sessions, and the times of logouts', async () => {
     const on = await openAuthority(routeBackend());
     open.push(on);
     const { bearer } = await opened(on.call, 2);
@@ -77,7 +77,7 @@ describe('the state of the system', () => {
     ).toBe(200);
   });
 
-  test('a verifier: since when, how old what it knows is, and what it has not said', async () => {
+  test('has each verifier with its age, its replica’s age, and unacknowledged endings', async () => {
     const { on, url } = await startNode(await openAuthority(routeBackend(), {}, byHand), { clock });
     const following = follow(url, clock);
     await next(on, 'it has been renewed', ({ verifiers }) => typeof verifiers[0]?.age_ms === 'number');
@@ -104,7 +104,7 @@ describe('the state of the system', () => {
 });
 
 describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
-  test('rows that a great logout has not marked yet are counted down', async () => {
+  test('counts down the rows that a large logout has not marked yet', async () => {
     const on = await openAuthority('postgres', {}, byHand);
     open.push(on);
     const url = on.settings['DATABASE_URL'] ?? '';
@@ -127,7 +127,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
     await next(on, 'all are marked', ({ marking }) => marking.length === 0);
   });
 
-  test('a database, and a Redis, that are away are said to be', async () => {
+  test('says when the database or Redis is away', async () => {
     const url = await freshDatabase(migrated);
     const on = await reopenAuthority({ DATABASE_URL: url, REDIS_URL: 'redis://127.0.0.1:1' }, byHand);
     open.push(on);
@@ -143,7 +143,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
     await withClient(url, (client) => client.query('alter table away rename to nodes'));
   });
 
-  test('a node that has fallen silent is shown as one, until it is taken out', async () => {
+  test('shows a silent node until it is deregistered', async () => {
     const on = await openAuthority('postgres', { CURFEW_LEASE_MS: '1000' }, byHand);
     open.push(on);
     await withClient(on.settings['DATABASE_URL'] ?? '', (client) =>
@@ -161,7 +161,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
   });
 });
 
-test('propagation is told in spans of five seconds, ten minutes of them, whatever the clock does', () => {
+test('has ten minutes of propagation in spans of five seconds, whatever the clock does', () => {
   let nowMs = 1_000_000_000_000;
   const history = new PropagationHistory(() => nowMs);
   for (let i = 1; i <= 100; i++) history.confirmed(i, { acknowledged: 1, waitedOut: i === 100 ? 2 : 0 });

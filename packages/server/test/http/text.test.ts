@@ -134,23 +134,23 @@ describe.each(WAYS)('a body %s', (_way, send) => {
       },
     );
 
-    test.each(['utf-8', 'UTF-8', '"utf-8"', 'utf8'])('with the charset %s is taken', async (charset) => {
+    test.each(['utf-8', 'UTF-8', '"utf-8"', 'utf8'])('with the charset %s is accepted', async (charset) => {
       const type = { 'content-type': `application/json;charset=${charset}` };
       expect((await send('POST', path, type, bytes(user, Buffer.from(PASSWORD)))).status).toBe(200);
     });
 
-    test('with a byte order mark is taken, as RFC 8259 section 8.1 allows', async () => {
+    test('with a byte order mark is accepted (RFC 8259 section 8.1)', async () => {
       const body = Buffer.concat([Buffer.from('\ufeff'), bytes(user, Buffer.from(PASSWORD))]);
       expect((await send('POST', path, JSON_TYPE, body)).status).toBe(200);
     });
 
-    test('with a surrogate pair in escapes is taken: that is one character', async () => {
+    test('with a surrogate pair in escapes is accepted as one character', async () => {
       const body = bytes(user, Buffer.from('\\ud83d\\ude00 a smile'));
       expect((await send('POST', path, JSON_TYPE, body)).status).toBe(401);
     });
   });
 
-  test('that is a form is held to the same', async () => {
+  test('in a form has the same rules', async () => {
     const service = { ...FORM_TYPE, authorization: `Bearer ${SERVICE_KEY}` };
     const ask = (body: Buffer, more: object = {}): Promise<Reply> =>
       send('POST', '/oauth/introspect', { ...service, ...more }, body);
@@ -176,7 +176,7 @@ describe.each(WAYS)('a body %s', (_way, send) => {
   });
 });
 
-test('a password is set of the very text that was sent, or not at all', async () => {
+test('a password is set to exactly the sent text, or not at all', async () => {
   const [[, send] = []] = WAYS;
   const session = await opened(on.call, (await newUser(on.call)).id);
   const own = { ...JSON_TYPE, authorization: `Bearer ${session.bearer}` };
@@ -206,7 +206,7 @@ describe('an address', () => {
     ['DELETE', '/v1/sessions/%00', 'id'],
     ['PATCH', '/v1/sessions/%ff', 'id'],
   ];
-  test.each(ADDRESSES)('%s %s is refused by the field %s', async (method, path, field) => {
+  test.each(ADDRESSES)('%s %s is refused, and the field %s is named', async (method, path, field) => {
     const bearer = path.includes('admin') ? SERVICE_KEY : (await opened(on.call, 2)).bearer;
     const { status, json } = await described(on.call)(method, path, {
       bearer,
@@ -220,14 +220,14 @@ describe('an address', () => {
     ['/login?reason=%ED%A0%80', 'reason'],
     ['/logout?lang=%C0%AF', 'lang'],
     ['/devices?lang=%ff', 'lang'],
-  ])('of the page %s is refused by the field %s', async (path, field) => {
+  ])('of the page %s is refused, and the field %s is named', async (path, field) => {
     const { status, json } = await on.call('GET', path);
     expect([status, json.code, json.field]).toEqual([400, 'invalid_request', field]);
     // What a link carries beside what the page reads is nobody's business.
     expect((await on.authority.fetch(new Request('http://localhost:8000/login?utm=%ff'))).status).toBe(200);
   });
 
-  test('is refused by the contracts in their own words, and nothing ends', async () => {
+  test('is refused by the contracts in their own format, and nothing ends', async () => {
     const call = described(on.call);
     const cookie = await cookieLogin(call);
     const { bearer } = await opened(call, 1);
@@ -251,7 +251,7 @@ describe('an address', () => {
       expect((await call('GET', '/v1/session', still)).status).toBe(200);
   });
 
-  test('is not read at all where a row takes nothing from it', async () => {
+  test('is not read where a row reads nothing from it', async () => {
     const { bearer } = await opened(on.call, 2);
     expect((await on.call('GET', '/v1/check?uri=%ff', { bearer })).status).toBe(200);
   });

@@ -33,7 +33,7 @@ afterAll(async () => {
 const logged = (message: string): Record<string, unknown>[] =>
   lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line['msg'] === message);
 
-test('failed and limited logins', async () => {
+test('failed and limited logins are recorded', async () => {
   const body = { email: USER, password: 'wrong' };
   for (let i = 0; i < 4; i++) await on.call('POST', '/v1/login', { body, address: '192.0.2.9' });
   const typed = 'my-very-secret@password.example';
@@ -48,7 +48,7 @@ test('failed and limited logins', async () => {
   expect(lines.join('')).not.toContain('my-very-secret');
 });
 
-test('refusals of a live session', async () => {
+test('refusals of a live session are recorded', async () => {
   const { cookie } = await cookieLogin(on.call);
   expect((await on.call('POST', '/v1/logout', { cookie })).status).toBe(403);
   const { bearer } = await opened(on.call, 2);

@@ -110,7 +110,7 @@ describe('who may call', () => {
       ?.position ?? 0;
 
   test.each(ROWS.map((row) => [`${row.method.toUpperCase()} ${row.path}`, row] as const))(
-    '%s lets in whom its row names',
+    '%s admits exactly the callers that its row names',
     async (_name, row) => {
       const outcomes: Record<string, unknown> = {};
       const wanted: Record<string, unknown> = {};
@@ -137,7 +137,7 @@ describe('who may call', () => {
     if (/logout/.test(task.name)) opened.clear();
   });
 
-  test('nothing was changed by any of them', async () => {
+  test('the calls above changed nothing', async () => {
     expect(await newestPosition()).toBe(0);
     const { json: body } = await call('GET', '/v1/admin/users', { bearer: SERVICE_KEY });
     expect(body.users.map(({ role }: { role: string }) => role)).toEqual(['admin', 'user']);
@@ -150,7 +150,7 @@ describe('who may call', () => {
     `${SERVICE_KEY}x`,
     SERVICE_KEY.toUpperCase(),
     `${SERVICE_KEY},`,
-  ])('what is almost a service key opens nothing: "%s"', async (bearer) => {
+  ])('an almost right service key is refused: "%s"', async (bearer) => {
     for (const row of ROWS.filter(({ caller }) => schemesOf(caller).includes('service'))) {
       const { status } = await call(row.method.toUpperCase(), row.path.replace('{id}', '2'), { bearer });
       expect([row.path, status]).toEqual([row.path, statusOf(row, 401)]);
@@ -158,7 +158,7 @@ describe('who may call', () => {
   });
 });
 
-test('the administration is for administrators and services, and what changes something asks a cookie for its token', () => {
+test('the administration is for administrators and services, and its changes require the CSRF token of a cookie', () => {
   for (const { path, method, caller } of ROWS) {
     if (path.startsWith('/v1/admin/'))
       for (const rule of rulesOf(caller))
@@ -170,7 +170,7 @@ test('the administration is for administrators and services, and what changes so
   }
 });
 
-test('a row that does not say who may call is not compiled', () => {
+test('a row without a rule about its callers does not compile', () => {
   const responses = { 204: { description: 'Done.' } };
   // @ts-expect-error: `caller` is missing
   serveRow({ method: 'get', path: '/v1/x', operationId: 'x', tags: [], summary: 'x', responses }, ({ c }) =>
@@ -178,7 +178,7 @@ test('a row that does not say who may call is not compiled', () => {
   );
 });
 
-test('every endpoint stands alone in the file that its method and path name, and in the list', async () => {
+test('every endpoint is alone in the file that its method and path name, and in the list', async () => {
   const root = new URL('../../src/http/', import.meta.url);
   const found: string[] = [];
   for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
@@ -200,7 +200,7 @@ test('every endpoint stands alone in the file that its method and path name, and
   expect(new Set(FAMILIES.map(({ name }) => name)).size).toBe(FAMILIES.length);
 });
 
-test('every endpoint has a name of its own, of a verb and a noun', () => {
+test('every endpoint has a unique name of a verb and a noun', () => {
   for (const { name } of ROWS) expect(name).toMatch(/^[a-z]+([A-Z][a-z]*)+$/);
   expect(new Set(ROWS.map(({ name }) => name)).size).toBe(ROWS.length);
 });

@@ -43,7 +43,7 @@ describe('rotation', () => {
   /** A check that memory does not answer: another door has not seen the text, nor has this second's memory. */
   const fresh = () => opened(call, 2);
 
-  test('publishes before it signs, and keeps after', async () => {
+  test('publishes a key before it signs, and keeps it after', async () => {
     const first = headerOf((await fresh()).bearer).kid;
     expect(await published()).toEqual([first]);
     const rotated = await call('POST', '/v1/admin/keys/rotate', { bearer: SERVICE_KEY });
@@ -74,7 +74,7 @@ describe('rotation', () => {
     expect(await check(last.bearer)).toBe(401);
   });
 
-  test('two rotations at once leave one key that signs, and lose no token', async () => {
+  test('two rotations at once leave one signing key, and lose no token', async () => {
     const before = await fresh();
     await Promise.all([1, 2].map(() => call('POST', '/v1/admin/keys/rotate', { bearer: SERVICE_KEY })));
     ahead += PUBLISH_SECONDS + 1;
@@ -84,7 +84,7 @@ describe('rotation', () => {
     expect(before.bearer).not.toBe(after.bearer);
   });
 
-  test('the rotation is in the log, with who did it', async () => {
+  test('the log has the rotation with its actor', async () => {
     const { json } = await call('GET', '/v1/admin/events?type=keys_rotated', { bearer: SERVICE_KEY });
     expect(json.events[0]).toMatchObject({
       type: 'keys_rotated',
@@ -95,7 +95,7 @@ describe('rotation', () => {
   });
 });
 
-test('the key set has no private part, and a program can verify with it alone', async () => {
+test('the key set has no private part, and is enough to verify', async () => {
   const clients = { ed: { algorithm: 'EdDSA' }, es: { algorithm: 'ES256' }, rs: { algorithm: 'RS256' } };
   const on = await openAuthority('embedded', { CURFEW_CLIENTS: JSON.stringify(clients) });
   try {
@@ -126,7 +126,7 @@ test('the key set has no private part, and a program can verify with it alone', 
 });
 
 describe.runIf(hasPostgres())('in the database', () => {
-  test('sealed with CURFEW_KEY, and no start with another or with none', async () => {
+  test('keys are sealed with CURFEW_KEY, and a start with another key or none is refused', async () => {
     const url = await freshDatabase(migrated);
     const on = await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: KEY });
     const { bearer } = await opened(on.call, 2);
@@ -153,7 +153,7 @@ describe.runIf(hasPostgres())('in the database', () => {
     await again.close();
   });
 
-  test('changed with the other key known: what was sealed before opens, what is made from then on is under the new one', async () => {
+  test('with the other key known, old keys open, and new ones are sealed under the new one', async () => {
     const url = await freshDatabase(migrated);
     const changed = `${KEY}, changed`;
     const before = await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: KEY });
@@ -175,7 +175,7 @@ describe.runIf(hasPostgres())('in the database', () => {
     );
   });
 
-  test('a sealed key that was moved under another name does not open', async () => {
+  test('a sealed key under another name does not open', async () => {
     const url = await freshDatabase(migrated);
     await (await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: KEY })).close();
     await withClient(url, (client) => client.query(`update signing_keys set kid = 'another'`));
@@ -184,7 +184,7 @@ describe.runIf(hasPostgres())('in the database', () => {
     );
   });
 
-  test('nodes share keys: what one rotates, the other verifies at once, and both sign with after a while', async () => {
+  test('nodes share keys: one rotates, the others verify at once, and all sign with the new key after a while', async () => {
     let ahead = 0;
     const system = { now: () => new Date(Date.now() + ahead * 1000) };
     const url = await freshDatabase(migrated);

@@ -5,14 +5,14 @@ import { seal, unseal, WrongKey } from '../../src/keys/seal.ts';
 const SECRET = 'a secret of the tests';
 const PLAIN = Buffer.from('what nobody may read');
 
-test('what was sealed opens again, and never looks the same twice', () => {
+test('a sealed key opens, and each seal differs', () => {
   const [a, b] = [1, 2].map(() => seal(PLAIN, SECRET, 'kid', randomBytes));
   expect(a?.equals(b ?? PLAIN)).toBe(false);
   expect(a?.includes(PLAIN)).toBe(false);
   for (const sealed of [a, b]) expect(unseal(sealed ?? PLAIN, SECRET, 'kid').equals(PLAIN)).toBe(true);
 });
 
-test('another secret, another name, or a bit that was turned: refused', () => {
+test('another secret, another name, or a flipped bit is refused', () => {
   const sealed = seal(PLAIN, SECRET, 'kid', randomBytes);
   expect(() => unseal(sealed, `${SECRET} `, 'kid')).toThrow(WrongKey);
   expect(() => unseal(sealed, SECRET, 'dik')).toThrow(WrongKey);
@@ -23,6 +23,6 @@ test('another secret, another name, or a bit that was turned: refused', () => {
   }
 });
 
-test.each([0, 1, 12, 27, 28])('%i bytes are no sealed key', (length) => {
+test.each([0, 1, 12, 27, 28])('%i bytes are refused', (length) => {
   expect(() => unseal(Buffer.alloc(length), SECRET, 'kid')).toThrow(WrongKey);
 });

@@ -125,7 +125,7 @@ function respellings(token: string): [string, string][] {
 describe.each(ALGORITHMS)('application %s, %s', (clientId, alg) => {
   const issue = async (): Promise<string> => (await opened(call, 2, { client_id: clientId })).bearer;
 
-  test('works, and says what RFC 9068 asks for', async () => {
+  test('is accepted, and has the claims of RFC 9068', async () => {
     const token = await issue();
     const { header, claims } = partsOf(token);
     expect(header).toEqual({ alg, typ: 'at+jwt', kid: expect.any(String) });
@@ -146,7 +146,7 @@ describe.each(ALGORITHMS)('application %s, %s', (clientId, alg) => {
     expect([status, headers.get('curfew-client')]).toEqual([200, clientId]);
   });
 
-  test('no other spelling of it does, before or after it was accepted', async () => {
+  test('is refused in every other spelling, before and after it was accepted', async () => {
     const token = await issue();
     const list = respellings(token);
     expect(list.length).toBeGreaterThan(30);
@@ -208,7 +208,7 @@ describe.each(ALGORITHMS)('application %s, %s', (clientId, alg) => {
     expect((await call('GET', '/v1/check', { bearer: token })).status).toBe(200);
   });
 
-  test('a foreign key is refused, however it is offered', async () => {
+  test('a foreign key is refused, in every way to present it', async () => {
     const token = await issue();
     const { header, claims } = partsOf(token);
     const foreign = keyPair(alg);
@@ -248,7 +248,7 @@ test('the twin of an ES256 signature is refused', async () => {
   await expectRefused(text, 'the twin, after the other was accepted');
 });
 
-test('a hundred ES256 tokens are all of the one spelling', async () => {
+test('a hundred ES256 tokens all have the canonical spelling', async () => {
   for (let i = 0; i < 100; i++) {
     const { bearer } = await opened(call, 2, { client_id: 'curve' });
     const s = base64url.decode(bearer.slice(bearer.lastIndexOf('.') + 1)).subarray(32);
@@ -271,7 +271,7 @@ test('an EdDSA signature with the order added to S is refused', async () => {
   );
 });
 
-describe.runIf(hasPostgres())('signed by our own key, and still no access token', () => {
+describe.runIf(hasPostgres())('signed by the authority’s key, and no access token', () => {
   // What only somebody with our private key could make: the claims are judged as well.
   const strange: [string, { header?: object; claims?: object }][] = [
     ['another typ', { header: { typ: 'JWT' } }],
@@ -321,7 +321,7 @@ describe.runIf(hasPostgres())('signed by our own key, and still no access token'
   });
 });
 
-test('a token that has run out is refused everywhere, though its session lives', async () => {
+test('an expired token is refused everywhere, though its session is alive', async () => {
   const { bearer, refresh } = await opened(call, 2, { client_id: 'edwards' });
   expect((await call('GET', '/v1/check', { bearer })).status).toBe(200);
   ahead = 300_000;
@@ -331,7 +331,7 @@ test('a token that has run out is refused everywhere, though its session lives',
   ahead = 0;
 });
 
-test('a refused token is no failure of ours: 401 for any text, never 5xx', async () => {
+test('any text as a token gives 401, never 5xx', async () => {
   const texts = [
     '.',
     '..',

@@ -44,7 +44,7 @@ describe.each(backends())('the model, %s', (backend) => {
     if (MODEL_TALLY) console.table([...tally].toSorted(([a], [b]) => a.localeCompare(b)));
   });
 
-  test('no wrong session ended, none spared', { tags: 'long', timeout: LIMIT_MS + 60_000 }, async () => {
+  test('ends exactly the right sessions', { tags: 'long', timeout: LIMIT_MS + 60_000 }, async () => {
     let plays = 0;
     await fc.assert(
       fc.asyncProperty(commands, async (list) => {

@@ -25,7 +25,7 @@ test('the shared clock follows the machine until it is set, and the monotonic cl
   expect(clock.now().getTime()).toBe(5_000_015);
 });
 
-test('an answer that took its time does not put the shared clock back, and one that contradicts it moves it as far as it must', () => {
+test('a slow answer does not set the shared clock back, and a contradicting one moves it as far as it must', () => {
   let monotonicMs = 1000;
   const clock = createSharedClock(
     () => 0,
@@ -45,7 +45,7 @@ test('an answer that took its time does not put the shared clock back, and one t
 });
 
 describe.skipIf(!hasPostgres())('a machine whose clock is an hour ahead', () => {
-  test('dates its tokens as the database does, also when the clock jumps while it runs', async () => {
+  test('dates its tokens by the database, also when the clock jumps while it runs', async () => {
     const realNow = Date.now;
     const off = { ms: 3_600_000 };
     vi.spyOn(Date, 'now').mockImplementation(() => realNow() + off.ms);
@@ -75,7 +75,7 @@ describe.skipIf(!hasPostgres())('a machine whose clock is an hour ahead', () => 
 });
 
 test.skipIf(!hasPostgres())(
-  'a token is dated by when the database was asked, however long that took: an ended session gets none with a whole life ahead',
+  'dates a token by the question to the database, so an ended session gets no fresh token life',
   async () => {
     const url = await freshDatabase(migrated);
     const node = await openNode({ DATABASE_URL: url });

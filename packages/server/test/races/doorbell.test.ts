@@ -73,19 +73,19 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
       });
   };
 
-  test('rings by Redis alone while that reaches everybody', async () => {
+  test('rings over Redis only, while that reaches all nodes', async () => {
     const [here, there] = [await open(redis.url), await open(redis.url)];
     await until('each hears the other', async () => (await logOut(here, there)).ms < LEASE_MS / 2);
     expect(await rungByDatabase(() => logOutFive(here, there))).toBe(0);
   });
 
-  test('by the database when a node has no Redis, or none that answers', async () => {
+  test('rings over the database when a node has no Redis, or none that answers', async () => {
     const [here, there] = [await open(redis.url), await open()];
     expect(await rungByDatabase(() => logOutFive(here, there))).toBeGreaterThanOrEqual(5);
     expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waited_out: 0 });
   });
 
-  test('those of another database on the same Redis hear nothing, and are not taken for one of ours', async () => {
+  test('of another database on the same Redis reaches no node here', async () => {
     const [here, there] = [await open(redis.url), await open()];
     const elsewhere = await freshDatabase(migrated);
     const strangers = [await open(redis.url, elsewhere), await open(redis.url, elsewhere)] as const;
@@ -106,7 +106,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
     expect(answers.filter(({ from }) => !ids.includes(from))).toEqual([]);
   });
 
-  test('by the database when Redis is killed, hangs, and comes back', async () => {
+  test('rings over the database when Redis is killed, hangs, and comes back', async () => {
     const [here, there] = [await open(redis.url), await open(redis.url)];
     expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waited_out: 0 });
     redis.pause();

@@ -27,7 +27,7 @@ afterEach(closeAll);
 
 describe.runIf(hasPostgres())('a standby that lacks the last commits takes over', () => {
   test.each([{ burnt: false }, { burnt: true }])(
-    'a logout after it is confirmed, and true at every node and verifier, transactions burnt: $burnt',
+    'a later logout is confirmed, and true on every node and verifier, transactions burnt: $burnt',
     async ({ burnt }) => {
       const stage = await openStageWithStandby();
       const [a, b] = [await stage.node(), await stage.node()];
@@ -61,7 +61,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     60_000,
   );
 
-  test('a stream of the log goes on with what is written after', async () => {
+  test('a stream of the log continues with later events', async () => {
     const stage = await openStageWithStandby();
     const a = await stage.node();
     const session = await logIn(a, await newUser(a));
@@ -81,7 +81,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     expect(stream.done).toBe(false);
   }, 60_000);
 
-  test('what the lost history ended or began counts for nothing', async () => {
+  test('endings and sessions of the lost history are void', async () => {
     const stage = await openStageWithStandby();
     const [a, b] = [await stage.node(), await stage.node()];
     const verifier = await stage.follow(b);
@@ -129,7 +129,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
     }
   }, 60_000);
 
-  test('a node that is registered in the lost history alone is waited for', async () => {
+  test('a node that is registered only in the lost history is waited for', async () => {
     const leaseMs = 6000;
     const stage = await openStageWithStandby(leaseMs);
     const a = await stage.node();
@@ -159,8 +159,8 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
   }, 60_000);
 });
 
-describe.runIf(hasPostgres())('logouts that wait for others while the database goes back', () => {
-  test('are confirmed if the standby has them, and fail if it has not', async () => {
+describe.runIf(hasPostgres())('a logout under way while the database goes back', () => {
+  test('is confirmed if the standby has it, and fails otherwise', async () => {
     const stage = await openStageWithStandby(6000);
     const a = await stage.node();
     const own = await openMovingAddress(stage.primary.port);

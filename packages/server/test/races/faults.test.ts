@@ -17,7 +17,7 @@ interface Everywhere {
   csrf: string;
 }
 
-describe.runIf(hasPostgres())('a database that fails', () => {
+describe.runIf(hasPostgres())('a failing database', () => {
   let on: Place;
   beforeAll(async () => {
     on = await openPlace('postgres', { CURFEW_LEASE_MS: String(LEASE_MS) });
@@ -132,7 +132,7 @@ describe.runIf(hasPostgres())('a database that fails', () => {
       'drop trigger fail on events; drop function fail',
     ],
   ];
-  test.each(faults)('%s: each contract says so, and nothing is half done', async (_when, begin, end) => {
+  test.each(faults)('%s: each contract reports it, and nothing is half done', async (_when, begin, end) => {
     const user = await everywhere();
     const before = await traces(user.userId);
     expect(before).toEqual([{ active: 5, ended: 0, cuts: 0, events: 0 }]);
@@ -153,7 +153,7 @@ describe.runIf(hasPostgres())('a database that fails', () => {
     expect(await checks(user)).toEqual(all(401));
   });
 
-  test('that hangs: a logout gives up in time, the session lives, and checks from memory go on', async () => {
+  test('that hangs: a logout gives up in time, the session is alive, and checks from memory continue', async () => {
     const user = await everywhere();
     const before = await traces(user.userId);
     expect(await checks(user)).toEqual(all(200));
@@ -176,7 +176,7 @@ describe.runIf(hasPostgres())('a database that fails', () => {
     expect(await checks(user)).toEqual(all(200));
   });
 
-  test('that is not there: memory answers within the lease, then nobody does', async () => {
+  test('that is away: memory answers within the lease, then nothing does', async () => {
     const user = await everywhere();
     expect(await checks(user)).toEqual(all(200));
     const url = new URL(on.settings['DATABASE_URL'] ?? '');

@@ -123,7 +123,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('a stranger who can
     return recorded;
   }
 
-  test.each(WAYS)('a forged acknowledgement by %s confirms nothing', async (way) => {
+  test.each(WAYS)('confirms nothing with a forged acknowledgement by %s', async (way) => {
     const genuine = await record();
     const bearer = await logIn();
     const me = here.world.nodes.node.id;
@@ -166,13 +166,16 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('a stranger who can
     expect((await there.call('GET', '/v1/check', { bearer })).status).toBe(401);
   });
 
-  test.each(WAYS)('no text by %s ends a node, or keeps it from hearing the next ring', async (way) => {
-    for (const text of NONSENSE) await say(way, text);
-    if (way === 'Redis') await say(way, 'x'.repeat(20_000_000));
-    expect(await logOut()).toMatchObject({ acknowledged: 1, waited_out: 0 });
-  });
+  test.each(WAYS)(
+    'can end no node with a text by %s, nor keep it from hearing the next ring',
+    async (way) => {
+      for (const text of NONSENSE) await say(way, text);
+      if (way === 'Redis') await say(way, 'x'.repeat(20_000_000));
+      expect(await logOut()).toMatchObject({ acknowledged: 1, waited_out: 0 });
+    },
+  );
 
-  test.each(WAYS)('a flood by %s of forged and of repeated rings is counted, not heard', async (way) => {
+  test.each(WAYS)('is only counted with a flood by %s of forged and repeated rings', async (way) => {
     let genuine = '';
     onText = (text) => {
       if (text.includes('"ring"')) genuine = text;

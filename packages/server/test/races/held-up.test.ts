@@ -8,7 +8,7 @@ import { newUser, type OpenSession, opened } from '../http/logins.ts';
 import { SERVICE_KEY } from '../support.ts';
 import { type Node, openNode, openPlace, type Place, until } from './node.ts';
 
-describe.skipIf(!hasPostgres())('held up in the middle', () => {
+describe.skipIf(!hasPostgres())('a delay', () => {
   let place: Place;
   let node: Node;
   beforeAll(async () => {
@@ -45,7 +45,7 @@ describe.skipIf(!hasPostgres())('held up in the middle', () => {
     return { release, reached, undo: () => Object.assign(database, { query }) };
   }
 
-  test('a node that starts knows what ended before, and what a transaction commits that was open then', async () => {
+  test('a starting node holds earlier endings, and those of transactions that were open', async () => {
     const [before, late, after] = [await open(), await open(), await open()];
     await node.call('POST', '/v1/logout', { bearer: before.session.bearer });
     const act = {
@@ -82,7 +82,7 @@ describe.skipIf(!hasPostgres())('held up in the middle', () => {
     }
   });
 
-  test('a node that closes stays in the registry until the leases of its verifiers are over', async () => {
+  test('a closing node stays registered until the leases of its verifiers have expired', async () => {
     const leaving = await openNode(place.settings, { now: place.clock.now });
     const { nodes, database, system } = leaving.world;
     await until('the node is fresh', async () => nodes.node.isFresh());
@@ -100,7 +100,7 @@ describe.skipIf(!hasPostgres())('held up in the middle', () => {
     expect(signedOffMs).toBeGreaterThan(feed.trustsUntilMs);
   });
 
-  test('a refreshed token is dated before the database was asked, however long that and its signing took', async () => {
+  test('a refreshed token is dated before the question to the database, however long that and the signing took', async () => {
     const { session } = await open();
     const { database } = node.world;
     const query = database.query.bind(database);
@@ -127,32 +127,29 @@ describe.skipIf(!hasPostgres())('held up in the middle', () => {
     ['a login', 'insert_session', false],
     ['a refresh', 'rotate_refresh_token', true],
     ['a refresh within the grace', 'refresh_token', true],
-  ])(
-    '%s names the epoch of the database that was known before it was asked',
-    async (_what, name, refreshes) => {
-      const { userId, session } = await open();
-      const { node: inside } = node.world.nodes;
-      const { epoch } = inside;
-      const refresh = { body: { refresh_token: session.refresh } };
-      if (name === 'refresh_token') await node.call('POST', '/v1/refresh', refresh);
-      const held = hold(node, name);
-      const answer = refreshes
-        ? node.call('POST', '/v1/refresh', refresh)
-        : node.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: userId } });
-      await held.reached;
-      // The database went back meanwhile: what it said may be lost.
-      Object.defineProperty(inside, 'epoch', { configurable: true, get: () => '9.z' });
-      held.release();
-      const { json } = await answer;
-      held.undo();
-      Reflect.deleteProperty(inside, 'epoch');
-      const [, payload = ''] = json.access_token.split('.');
-      expect(JSON.parse(Buffer.from(payload, 'base64url').toString()).epoch).toBe(epoch);
-      expect(epoch).toEqual(expect.any(String));
-    },
-  );
+  ])('%s names the epoch known before the database was asked', async (_what, name, refreshes) => {
+    const { userId, session } = await open();
+    const { node: inside } = node.world.nodes;
+    const { epoch } = inside;
+    const refresh = { body: { refresh_token: session.refresh } };
+    if (name === 'refresh_token') await node.call('POST', '/v1/refresh', refresh);
+    const held = hold(node, name);
+    const answer = refreshes
+      ? node.call('POST', '/v1/refresh', refresh)
+      : node.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: userId } });
+    await held.reached;
+    // The database went back meanwhile: what it said may be lost.
+    Object.defineProperty(inside, 'epoch', { configurable: true, get: () => '9.z' });
+    held.release();
+    const { json } = await answer;
+    held.undo();
+    Reflect.deleteProperty(inside, 'epoch');
+    const [, payload = ''] = json.access_token.split('.');
+    expect(JSON.parse(Buffer.from(payload, 'base64url').toString()).epoch).toBe(epoch);
+    expect(epoch).toEqual(expect.any(String));
+  });
 
-  test('what the database said before a change is not remembered after it', async () => {
+  test('an answer from before a change is not stored after it', async () => {
     const { userId, session } = await open();
     const asking = place.at(1);
     const name = async (): Promise<string> =>

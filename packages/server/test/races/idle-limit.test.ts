@@ -14,7 +14,7 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
   });
   afterAll(() => place.close());
 
-  test('is written back after another node has swept, and the session lives; unused, it runs out', async () => {
+  test('is written after another node has swept, and the session lives; unused, it expires', async () => {
     const [sweeping, using] = [place.at(0), place.at(1)];
     const { json } = await using.call('POST', '/v1/admin/sessions', {
       bearer: SERVICE_KEY,
@@ -77,7 +77,7 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
     await housekeeping.close();
   });
 
-  test('a refresh after it brings the session back at no node, though nobody has marked it yet', async () => {
+  test('is lost to a refresh after the limit on every node, also while the row is not marked', async () => {
     for (const node of place.nodes) {
       const { json } = await node.call('POST', '/v1/admin/sessions', {
         bearer: SERVICE_KEY,

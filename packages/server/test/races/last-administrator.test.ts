@@ -39,19 +39,22 @@ describe.each(backends())('the last administrator, %s', (backend) => {
       if (other !== id) await ask(other, 'PATCH', { role: 'user' }, SERVICE_KEY);
   });
 
-  test.each(WAYS)('%s themselves: 409, nothing changed; done when confirmed', async (_name, method, body) => {
-    for (const by of [bearer, SERVICE_KEY]) {
-      const refused = await ask(id, method, body, by);
-      expect([refused.status, refused.json.code]).toEqual([409, 'last_administrator']);
-    }
-    expect(await administrators()).toEqual([id]);
-    expect(await alive(call, [{ bearer }])).toEqual([true]);
-    const done = await ask(id, method, { ...body, confirm_last_administrator: true });
-    expect(done.status).toBeLessThan(300);
-    expect(await administrators()).toEqual([]);
-  });
+  test.each(WAYS)(
+    '%s themselves: 409 and nothing changed; done when confirmed',
+    async (_name, method, body) => {
+      for (const by of [bearer, SERVICE_KEY]) {
+        const refused = await ask(id, method, body, by);
+        expect([refused.status, refused.json.code]).toEqual([409, 'last_administrator']);
+      }
+      expect(await administrators()).toEqual([id]);
+      expect(await alive(call, [{ bearer }])).toEqual([true]);
+      const done = await ask(id, method, { ...body, confirm_last_administrator: true });
+      expect(done.status).toBeLessThan(300);
+      expect(await administrators()).toEqual([]);
+    },
+  );
 
-  test('one who is disabled is not the last, nor is one whose rights stay', async () => {
+  test('does not count disabled ones, nor changes that keep the rights', async () => {
     const idle = await newUser(call, { role: 'admin' });
     expect((await ask(idle.id, 'PATCH', { disabled: true })).status).toBe(200);
     expect((await ask(id, 'PATCH', { disabled: true })).status).toBe(409);
@@ -63,7 +66,7 @@ describe.each(backends())('the last administrator, %s', (backend) => {
     expect((await ask(id, 'PATCH', { role: 'admin', disabled: false, name: 'x' })).status).toBe(200);
   });
 
-  test.each(WAYS)('two of them %s each other at the same time: one is left', async (_name, method, body) => {
+  test.each(WAYS)('two who %s each other at the same time: one is left', async (_name, method, body) => {
     for (let round = 0; round < 5; round++) {
       const other = await newUser(call, { role: 'admin' });
       const answers = await Promise.all([

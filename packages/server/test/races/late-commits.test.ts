@@ -150,7 +150,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       await durable.pass();
     });
 
-    test('is given what commits late, when it does, and its cursor waits below it', async () => {
+    test('gets a late commit when it commits, and its cursor waits below it', async () => {
       const before = await end();
       const late = await endLate();
       const after: number[] = [];
@@ -169,7 +169,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       expect(await durable.given()).toEqual([before, ...after, late.position]);
     });
 
-    test('of two that are open, the later one first', async () => {
+    test('gets the later of two open transactions first', async () => {
       const first = await endLate();
       const between = await end();
       const second = await endLate();
@@ -184,7 +184,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       expect(await durable.given()).toEqual([between, after, second.position, first.position]);
     });
 
-    test('waits no longer for one that is rolled back', async () => {
+    test('does not wait for a transaction that was rolled back', async () => {
       const late = await endLate();
       const after = await end();
       await durable.pass();
@@ -195,7 +195,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
     });
   });
 
-  test('a reader that begins while a transaction is open is given what that commits', async () => {
+  test('gets the commit of a transaction that was open when it began', async () => {
     const late = await endLate();
     await end();
     await readerPlace(database, 'new');
@@ -234,7 +234,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       return client;
     }
 
-    test('marks what a cut has ended that commits late', async () => {
+    test('marks the rows of a cut that commits late', async () => {
       const mark = markerPass(database);
       await mark();
       const many = MARKED_AT_ONCE + 50;
@@ -267,7 +267,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
   });
 
   test.each([1, 2, 3, 4, 5])(
-    'whatever the order: all that committed is given, and no cursor passes an open one (seed %i)',
+    'in any order, all commits are read, and no cursor passes an open transaction (seed %i)',
     async (seed) => {
       const roll = rolling(seed);
       const readers = kinds.map(([, make]) => make()).filter(({ name }, i) => name !== 'audit' || i === 3);

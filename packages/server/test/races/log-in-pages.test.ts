@@ -63,7 +63,7 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
       node.node.catchUp((error) => (error ? reject(error as Error) : resolve()));
     });
 
-  test('it is fresh when it has read all of them, and not before', async () => {
+  test('a node is fresh exactly when it has read all of them', async () => {
     const before = await end(7);
     const node = await join();
     expect(node.node.isFresh()).toBe(true);
@@ -83,7 +83,7 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
     expect(new Set(told.map(({ position }) => position)).size).toBe(told.length);
   });
 
-  test('a reader deals with each once, and begins again where it stood', async () => {
+  test('a reader processes each event once, and continues at its cursor', async () => {
     const dealt: number[] = [];
     const deal = async (events: EndingEvent[]): Promise<void> => {
       expect(events.length).toBeLessThanOrEqual(PAGE);

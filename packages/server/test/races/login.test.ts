@@ -84,27 +84,30 @@ describe.runIf(hasPostgres())('login', () => {
     ],
   ];
   describe.each(logouts)('racing a logout %s', (_name, logOut) => {
-    test.each(RACES)('$at, at $where: born above the cut it lives, otherwise not', async ({ at, node }) => {
-      const user = await newUser();
-      const login = await race(at, on.at(node), user, logOut);
-      if (!isLogin(login)) throw new Error(login.text);
-      expect(await isAlive(user.own)).toBe(false);
-      expect(await isAlive(login)).toBe(at === 'before');
-      const [place] = await on.rows<{ above: boolean }>(
-        `select s.born > c.position as above from user_sessions s join cuts c on c.key = 'user:' || s.user_id where s.id = $1`,
-        login.sid,
-      );
-      expect(place).toEqual({ above: at === 'before' });
-      // For the reader of the table (contract 001): what is over says so before long, whoever committed late.
-      await passUntil(clock, 'every row under a cut is marked', async () => {
-        const left = await on.rows(
-          `select 1 from user_sessions s join cuts c on c.key = 'user:' || s.user_id
-           where s.is_active and s.born < c.position and s.user_id = $1`,
-          user.id,
+    test.each(RACES)(
+      '$at, at $where: the session is alive exactly if it was born above the cut',
+      async ({ at, node }) => {
+        const user = await newUser();
+        const login = await race(at, on.at(node), user, logOut);
+        if (!isLogin(login)) throw new Error(login.text);
+        expect(await isAlive(user.own)).toBe(false);
+        expect(await isAlive(login)).toBe(at === 'before');
+        const [place] = await on.rows<{ above: boolean }>(
+          `select s.born > c.position as above from user_sessions s join cuts c on c.key = 'user:' || s.user_id where s.id = $1`,
+          login.sid,
         );
-        return left.length === 0;
-      });
-    });
+        expect(place).toEqual({ above: at === 'before' });
+        // For the reader of the table (contract 001): what is over says so before long, whoever committed late.
+        await passUntil(clock, 'every row under a cut is marked', async () => {
+          const left = await on.rows(
+            `select 1 from user_sessions s join cuts c on c.key = 'user:' || s.user_id
+           where s.is_active and s.born < c.position and s.user_id = $1`,
+            user.id,
+          );
+          return left.length === 0;
+        });
+      },
+    );
   });
 
   const changes: [string, Change][] = [
@@ -172,7 +175,7 @@ describe.runIf(hasPostgres())('login', () => {
   );
 
   test.each(RACES)(
-    'racing the owner’s own change of password, $at, at $where: that session alone lives',
+    'racing the owner’s own change of password, $at, at $where: only that session is alive',
     async ({ at, node }) => {
       const user = await newUser();
       let renewed: Login | undefined;
@@ -203,22 +206,19 @@ describe.runIf(hasPostgres())('login', () => {
   test.each([
     ['the same node', 0],
     ['another node', 1],
-  ])(
-    'a check that was under way at %s when the role changed: none that begins after it gets the old role',
-    async (_where, at) => {
-      const { own, ...user } = await newUser();
-      const node = on.at(at);
-      node.world.memory.forget();
-      const held = hold(node.world.database, 'session_of_id', 'after');
-      const early = node.call('GET', '/v1/check', { bearer: own.bearer });
-      await held.reached;
-      expect((await promote({ ...user, own })).status).toBe(200);
-      const late = node.call('GET', '/v1/check', { bearer: own.bearer });
-      held.release();
-      // The early one began before the change; either answer is right for it.
-      expect([200, 401]).toContain((await early).status);
-      expect((await late).status).toBe(401);
-      expect(await isAlive(own)).toBe(false);
-    },
-  );
+  ])('a check under way at %s when the role changed: no later one gets the old role', async (_where, at) => {
+    const { own, ...user } = await newUser();
+    const node = on.at(at);
+    node.world.memory.forget();
+    const held = hold(node.world.database, 'session_of_id', 'after');
+    const early = node.call('GET', '/v1/check', { bearer: own.bearer });
+    await held.reached;
+    expect((await promote({ ...user, own })).status).toBe(200);
+    const late = node.call('GET', '/v1/check', { bearer: own.bearer });
+    held.release();
+    // The early one began before the change; either answer is right for it.
+    expect([200, 401]).toContain((await early).status);
+    expect((await late).status).toBe(401);
+    expect(await isAlive(own)).toBe(false);
+  });
 });

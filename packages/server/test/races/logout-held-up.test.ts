@@ -15,7 +15,7 @@ describe.skipIf(!hasPostgres())('logouts of a user whose rows are locked', () =>
   });
   afterAll(() => place.close());
 
-  test('hold up nobody else, and are done when the lock is gone', async () => {
+  test('delays no other user’s, and is done when the lock is released', async () => {
     const { world, call } = place.at(0);
     const held = await place.user();
     const those = await Promise.all(Array.from({ length: 8 }, () => opened(call, held.id)));

@@ -67,22 +67,28 @@ describe.each(backends())('logout, %s', (backend) => {
       200,
     ],
   ];
-  test.each(ways)('the same one twice, and 64 times at once: one event. By %s', async (_name, out, again) => {
-    await repeat(3, async () => {
-      const user = await on.user();
-      const [first, second] = [await openOne(user.id, 'opaque'), await openOne(user.id, 'opaque')];
-      expect((await out(first, user.id, 0)).status).toBe(200);
-      expect((await out(first, user.id, 1)).status).toBe(again);
-      expect((await out(first, user.id, 0)).status).toBe(again);
-      const answers = await Promise.all(Array.from({ length: 64 }, (_, i) => out(second, user.id, i)));
-      expect(answers.filter((answer) => answer.status === 200).length).toBeGreaterThan(0);
-      for (const status of statuses(answers)) expect([200, again]).toContain(status);
-      expect((await endings(user.id)).map((event) => event.session_ids)).toEqual([[first.sid], [second.sid]]);
-      await deadEverywhere([first, second]);
-    });
-  });
+  test.each(ways)(
+    'of the same session twice, and 64 times at once: one event. By %s',
+    async (_name, out, again) => {
+      await repeat(3, async () => {
+        const user = await on.user();
+        const [first, second] = [await openOne(user.id, 'opaque'), await openOne(user.id, 'opaque')];
+        expect((await out(first, user.id, 0)).status).toBe(200);
+        expect((await out(first, user.id, 1)).status).toBe(again);
+        expect((await out(first, user.id, 0)).status).toBe(again);
+        const answers = await Promise.all(Array.from({ length: 64 }, (_, i) => out(second, user.id, i)));
+        expect(answers.filter((answer) => answer.status === 200).length).toBeGreaterThan(0);
+        for (const status of statuses(answers)) expect([200, again]).toContain(status);
+        expect((await endings(user.id)).map((event) => event.session_ids)).toEqual([
+          [first.sid],
+          [second.sid],
+        ]);
+        await deadEverywhere([first, second]);
+      });
+    },
+  );
 
-  test('of all, 64 times at once: one of them ends the sessions, the others find nothing', async () => {
+  test('of all, 64 times at once: one ends the sessions, the others find nothing', async () => {
     const user = await on.user();
     const sessions = await open(user.id, 8);
     const answers = await Promise.all(
@@ -96,7 +102,7 @@ describe.each(backends())('logout, %s', (backend) => {
     await deadEverywhere(sessions);
   });
 
-  test('lists in opposite orders, while activity is written: nobody fails', { tags: 'long' }, async () => {
+  test('of lists in opposite orders, while activity is written: none fails', { tags: 'long' }, async () => {
     await repeat(rounds, async () => {
       const user = await on.user();
       const sessions = await open(user.id, 60);
@@ -129,7 +135,7 @@ describe.each(backends())('logout, %s', (backend) => {
     });
   });
 
-  test('lists of users in opposite orders, each logging out and being changed meanwhile: nobody fails', {
+  test('of users in opposite orders, while they are changed: none fails', {
     tags: 'long',
   }, async () => {
     await repeat(rounds, async () => {
@@ -157,7 +163,7 @@ describe.each(backends())('logout, %s', (backend) => {
     });
   });
 
-  test('of a session whose use has not been written back yet: it ends all the same', async () => {
+  test('of a session whose use is not written yet: it ends all the same', async () => {
     const week = 7 * 86_400;
     for (const how of ['this', 'selected', '002'] as const) {
       const user = await on.user();
@@ -180,7 +186,7 @@ describe.each(backends())('logout, %s', (backend) => {
     }
   });
 
-  test('two others at once: never more than one session is left', { tags: 'long' }, async () => {
+  test('of the others, by two sessions at once: at most one session is left', { tags: 'long' }, async () => {
     await repeat(rounds, async () => {
       const user = await on.user();
       const sessions = await open(user.id, 4);

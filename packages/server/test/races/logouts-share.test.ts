@@ -75,7 +75,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
     for (const one of confirming) await one;
   });
 
-  test('a lone one is sent at once, with no turn between', async () => {
+  test('a lone one is sent at once', async () => {
     const { endOne, statements } = counted();
     for (const one of await openSessions(3)) {
       const before = statements();

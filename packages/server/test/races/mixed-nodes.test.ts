@@ -85,7 +85,7 @@ describe.skipIf(!hasPostgres())('a logout', () => {
     return { nodes, database, heard };
   }
 
-  test('beside a node of the version before: waited out either way, never confirmed early', async () => {
+  test('beside a node of the version before: waited out in both directions, never confirmed early', async () => {
     const now = await open();
     const { nodes: earlier, database, heard } = await openEarlier();
     const judged = (session: { sid: string; userId: number }) =>
@@ -126,7 +126,7 @@ describe.skipIf(!hasPostgres())('a logout', () => {
     expect(now.world.nodes.refused().unauthenticated).toBeGreaterThanOrEqual(2);
   });
 
-  test('while CURFEW_KEY is changed: waited out where the other key is not known, quick where it is', async () => {
+  test('while CURFEW_KEY is changed: waited out where the other key is unknown, fast where it is known', async () => {
     const [KEY, NEW] = ['the key of before, long enough as it is', 'the key of from now on, as long as that'];
     // The signing keys are made, and encrypted, by the first.
     const before = await open({ CURFEW_KEY: KEY });

@@ -31,7 +31,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     await a.close();
   });
 
-  test('a logout at one is told at the other, why and by whom, within a moment', async () => {
+  test('a logout is announced at the other node with reason and actor, within a moment', async () => {
     const user = await newUser(a.call, { password: undefined });
     const [{ bearer }, ...others] = [
       await opened(a.call, user.id),
@@ -54,7 +54,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     expect(percentile(sinceAsked, 0.99)).toBeLessThan(GENEROUS_MS);
   });
 
-  test('all of a user, an application, everyone', async () => {
+  test('a logout of all of a user, of an application, of everyone is announced', async () => {
     const ends = [
       (userId: number) => ({ scope: 'user', user_id: userId }),
       () => ({ scope: 'client', client_id: 'cookie' }),
@@ -91,7 +91,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     await device.hears('sessions.changed');
   }
 
-  test('a login, a name and a logout at one reach the user’s devices at the other', async () => {
+  test('a login, a name and a logout reach the user’s devices at the other node', async () => {
     const user = await newUser(a.call, { password: undefined });
     const device = await listen(b.url, { bearer: (await opened(a.call, user.id)).bearer });
     await until('the nodes know each other', async () => a.world.nodes.node.others === 1);
@@ -99,7 +99,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     device.ws.terminate();
   });
 
-  test('by Redis as well', async () => {
+  test('they are announced by Redis as well', async () => {
     if (findRedis() === undefined) return;
     const redis: RedisServer = await startRedis();
     const node = await openNode({ DATABASE_URL: url, REDIS_URL: redis.url });
@@ -116,7 +116,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     }
   });
 
-  test('what everyone hears is told in slices, and the logout does not wait for it', async () => {
+  test('a logout of everyone is announced in slices, and does not wait for it', async () => {
     const LISTENERS = 10_000;
     const user = await newUser(a.call, { password: undefined });
     const { bearer } = await opened(a.call, user.id);
@@ -162,7 +162,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     for (const stop of stops) stop();
   });
 
-  test('a node that is told to stop says so to its devices, and ends in time', async () => {
+  test('a stopping node closes its devices’ sockets, and ends in time', async () => {
     const user = await newUser(a.call, { password: undefined });
     const node = await startServer({ DATABASE_URL: url });
     const devices: Device[] = [];

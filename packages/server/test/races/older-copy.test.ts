@@ -158,7 +158,7 @@ const COPIES: [what: string, make: (stage: Stage) => Promise<() => Promise<numbe
 
 describe.runIf(hasPostgres())('another copy comes to the address under running nodes', () => {
   test.each(COPIES)(
-    '%s: a logout after it is confirmed and true everywhere',
+    '%s: a later logout is confirmed and true everywhere',
     async (_what, makeCopy) => {
       const stage = await openStage(LEASE_MS, { ...PRIMARY_SETTINGS, wal_level: 'logical' });
       const [a, b] = [await stage.node(), await stage.node()];
@@ -256,7 +256,7 @@ describe.runIf(hasPostgres())('an older copy is put back on the same server whil
   }, 60_000);
 
   test.each(['logout', 'check'])(
-    'a %s by the token of a lost session begins a new epoch',
+    'a %s with the token of a lost session begins a new epoch',
     async (what) => {
       const { node, verifier, lost } = await openLostTime(copyFiles);
       await liveOn(verifier, lost);
@@ -277,7 +277,7 @@ describe.runIf(hasPostgres())('an older copy is put back on the same server whil
   );
 });
 
-describe.runIf(hasPostgres())('a session that a node knows by heart, and whose row was lost', () => {
+describe.runIf(hasPostgres())('a session in a node’s memory whose row was lost', () => {
   test('its logout fails and begins a new epoch, after which its token is refused', async () => {
     const stage = await openStage();
     const node = await stage.node();
@@ -297,8 +297,8 @@ describe.runIf(hasPostgres())('a session that a node knows by heart, and whose r
   }, 60_000);
 });
 
-describe.runIf(hasPostgres())('a primary that starts again and has lost nothing', () => {
-  test('is the same as before: nobody begins anew', async () => {
+describe.runIf(hasPostgres())('a primary that restarts without a loss', () => {
+  test('keeps its epoch: nothing begins anew', async () => {
     const stage = await openStage();
     const a = await stage.node();
     const verifier = await stage.follow(a);

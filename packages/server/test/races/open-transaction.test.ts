@@ -103,7 +103,7 @@ describe.skipIf(findPostgres() === undefined)('while a transaction is open in an
     });
   }
 
-  test('a node, a stream and each durable reader are given what is new alone', async () => {
+  test('a node, a stream and each durable reader get only new events', async () => {
     const start = await cursorNow(database);
     let node = await cursorSince(database, new Date(Date.now() - 60_000));
     let stream = start;
@@ -133,7 +133,7 @@ describe.skipIf(findPostgres() === undefined)('while a transaction is open in an
     expect(Number(sequence[0]?.['burnt'])).toBe(0);
   });
 
-  test('a cut is marked once, and once more when what was open beside it is over', async () => {
+  test('a cut is marked once, and once more when the transactions open beside it are over', async () => {
     const { rows: users } = await database.query({
       text: `insert into users (email, created_at) values ('marked@example.com', now()) returning id`,
       values: [],

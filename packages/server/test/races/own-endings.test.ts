@@ -130,7 +130,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
 
     const begin = (): void => void ([given, told] = [[], []]);
 
-    test('are not given again, and what others end is', async () => {
+    test('are not read again, and other nodes’ endings are', async () => {
       begin();
       const own = await end(5);
       node.committed(...own.endings);
@@ -141,7 +141,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
       expect(told.toSorted()).toEqual([...own.sids, ...theirs.sids].toSorted());
     });
 
-    test('neither while an older transaction keeps everything since from being left behind', async () => {
+    test('are not read again while an older transaction holds the cursor', async () => {
       await withClient(url, async (slow) => {
         await slow.query('begin');
         await slow.query('select pg_current_xact_id()');
@@ -162,7 +162,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
       expect(given).toEqual([]);
     });
 
-    test('nor after a read that failed', async () => {
+    test('are not read again after a failed read', async () => {
       begin();
       const own = await end(3);
       node.committed(...own.endings);
@@ -175,7 +175,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
       expect(told.toSorted()).toEqual([...own.sids, ...theirs.sids].toSorted());
     });
 
-    test('an ending that this node has committed and was not told of is given', async () => {
+    test('are read if the node was not told of them', async () => {
       begin();
       const { sids } = await end(2);
       await catchUp();

@@ -13,7 +13,7 @@ import { type InProcessVerifier, verifierOf } from './verifier.ts';
 /** Longer than this file takes: nothing here is right because a lease has run out. */
 const LEASE_MS = 60_000;
 
-describe.skipIf(!hasPostgres())('an ending of what another node has ended', () => {
+describe.skipIf(!hasPostgres())('an ending of sessions that another node has ended', () => {
   let place: Place;
   let faster: Node;
   let node: Node;
@@ -202,7 +202,7 @@ describe.skipIf(!hasPostgres())('an ending of what another node has ended', () =
   test.each([
     ['PATCH', '', { disabled: true }],
     ['POST', '/password', {}],
-  ])('a change of an account that is deleted: %s %s', async (method, path, body) => {
+  ])('a change of a deleted account: %s %s', async (method, path, body) => {
     const on = await openCase();
     const { answer } = await race(
       () => byKey(faster, 'DELETE', `/v1/admin/users/${on.userId}`),
@@ -213,7 +213,7 @@ describe.skipIf(!hasPostgres())('an ending of what another node has ended', () =
     expect(answer.status).toBe(404);
   });
 
-  test('logouts that are gathered: those of one session that is over, and of one that is not', async () => {
+  test('gathered logouts: of a session that is over, and of one that is not', async () => {
     const on = await openCase();
     let late: Answer[] = [];
     await race(
@@ -232,7 +232,7 @@ describe.skipIf(!hasPostgres())('an ending of what another node has ended', () =
     expect(late.map(({ json }) => json['ended'])).toEqual([1, 0, 0]);
   });
 
-  test("what is another's, unknown, run out or over is answered equally late, and nothing of it is said", async () => {
+  test("another user's, unknown, expired and ended sessions are answered equally late, and look the same", async () => {
     const on = await openCase();
     const other = await openCase();
     const [expired] = [await opened(node.call, on.userId)];
@@ -285,7 +285,7 @@ describe.skipIf(!hasPostgres())('an ending of what another node has ended', () =
     ]);
   });
 
-  test('an id that is named several times is one, and a whole list waits for no read', async () => {
+  test('an id named several times counts once, and a complete list waits for no read', async () => {
     const { mine, gone } = await openCase();
     const answer = await own(mine, {
       scope: 'selected',
@@ -295,7 +295,7 @@ describe.skipIf(!hasPostgres())('an ending of what another node has ended', () =
     expect(await Promise.all([mine.bearer, gone.bearer].map(check))).toEqual([401, 401]);
   });
 
-  test('whoever does not want to wait is told so at once, and nothing is confirmed', async () => {
+  test('a caller that does not wait is answered at once, and nothing is confirmed', async () => {
     const { mine, gone } = await openCase();
     const first = endedBy(gone)();
     await until('the faster node has committed', async () => !(await active(gone.sid)));

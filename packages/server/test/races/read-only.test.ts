@@ -93,7 +93,7 @@ describe.skipIf(findPostgres() === undefined)('a database that cannot be written
 
   // A pooler's connections to its clients outlive those to the database: only the statement can tell.
   test.each(['directly', ...(pgbouncerThere ? ['through PgBouncer'] : [])])(
-    'a standby that lags and is reached %s answers for no session that was ended on the primary',
+    'a lagging standby reached %s answers for no session that was ended on the primary',
     async (how) => {
       const standby: StandbyServer = await startStandby(primary);
       const url = address.instead(primary.url);
@@ -147,7 +147,7 @@ describe.skipIf(findPostgres() === undefined)('a database that cannot be written
     },
   );
 
-  test('a primary that is fenced by default_transaction_read_only answers nothing over connections that were open', async () => {
+  test('a primary fenced by default_transaction_read_only answers nothing over open connections', async () => {
     const node = await openNode({ DATABASE_URL: primary.url, ...LEASE });
     const who = await logInEverywhere(node);
     const fence = (sql: string): Promise<unknown> =>
@@ -184,7 +184,7 @@ describe.skipIf(findPostgres() === undefined)('a database that cannot be written
     await node.close();
   });
 
-  test('a primary that comes back as a standby is none', async () => {
+  test('a primary that returns as a standby answers nothing', async () => {
     const node = await openNode({ DATABASE_URL: primary.url, ...LEASE });
     const who = await logInEverywhere(node);
     const signal = join(primary.dir, 'standby.signal');

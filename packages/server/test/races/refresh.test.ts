@@ -80,7 +80,7 @@ describe.runIf(hasPostgres())('refresh', () => {
 
   const pairs = families.flatMap((family) => EVERYWHERE.map((at) => ({ family, at })));
   test.each(pairs)(
-    'a second use at another node, while the first is $at, gives the same successor: $family',
+    'a second use on another node, while the first is $at, gives the same successor: $family',
     async ({ family, at }) => {
       const user = await on.user();
       const login = await logIn(on.at(0), family, user.email);
@@ -100,7 +100,7 @@ describe.runIf(hasPostgres())('refresh', () => {
     },
   );
 
-  test('two tabs that go on refreshing stay on one chain', async () => {
+  test('two tabs that refresh repeatedly stay in one family', async () => {
     const steps = 15;
     const user = await on.user();
     const { refresh_token: first } = await logIn(on.at(0), '003', user.email);
@@ -119,7 +119,7 @@ describe.runIf(hasPostgres())('refresh', () => {
   });
 
   test.each(families)(
-    'to the end of the grace the same successor, after it the session ends: %s',
+    'until the end of the grace it gives the same successor, after it the session ends: %s',
     async (family) => {
       const user = await on.user();
       const login = await logIn(on.at(0), family, user.email);
@@ -151,7 +151,7 @@ describe.runIf(hasPostgres())('refresh', () => {
     },
   );
 
-  test('within the grace, but after a logout: refused, and no replay', async () => {
+  test('within the grace, but after a logout, it is refused without a replay', async () => {
     const user = await on.user();
     const login = await logIn(on.at(0), 'v1', user.email);
     const successor = (await refresh(on.at(0), 'v1', login.refresh_token)).json as unknown as Issued;
@@ -180,7 +180,7 @@ describe.runIf(hasPostgres())('refresh', () => {
         { family, at, where: 'another node', node: 1 },
       ]),
     );
-    test.each(races)('$family, $at, at $where: it never brings the session back', async (race) => {
+    test.each(races)('$family, $at, at $where: it never revives the session', async (race) => {
       const { family, at } = race;
       const node = on.at(race.node);
       const user = await on.user();

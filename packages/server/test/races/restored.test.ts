@@ -102,7 +102,7 @@ async function given(database: Database): Promise<number[]> {
 }
 
 describe.each(backends())('a restored database, %s', (backend) => {
-  test('its readers go on where they stood, and are given what is new', async () => {
+  test('its readers continue where they were, with the new events', async () => {
     const settings = await newPlace(backend);
     const { backlog } = await aside(settings, async (database) => {
       await readerPlace(database, READER);
@@ -128,7 +128,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     expect(rows.map((row) => Number(row['event_position']))).toEqual([...backlog, ...fresh]);
   });
 
-  test('a node that starts is given what is young, and not the whole history', async () => {
+  test('a starting node reads recent events, not the whole history', async () => {
     const settings = await newPlace(backend);
     const young = await aside(settings, async (database) => {
       await end(database, 50, LONG_AGO);
@@ -142,7 +142,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     expect(events.map(({ position }) => position)).toEqual(young);
   });
 
-  test('only the readers were ahead: they are given everything again, and nothing is lost', async () => {
+  test('readers alone that were ahead read everything again, and nothing is lost', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
       await readerPlace(database, READER);
@@ -157,7 +157,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     });
   });
 
-  test('what was written here before the repair is given too', async () => {
+  test('events written here before the repair are read too', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
       await readerPlace(database, READER);
@@ -177,7 +177,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     });
   });
 
-  test('more events than there are numbers below the present: some come again, none is lost', async () => {
+  test('more events than ids below the present: some come again, none is lost', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
       await readerPlace(database, READER);
@@ -203,7 +203,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     });
   });
 
-  test('a database that was not restored is left as it is', async () => {
+  test('a database that was not restored is left alone', async () => {
     const settings = await newPlace(backend);
     const first = await start(settings);
     await end(first.world.database, 2);
@@ -215,7 +215,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
 });
 
 describe.runIf(backends().includes('postgres'))('a restored database, several nodes', () => {
-  test('start at once: one brings the log back, and a logout at one is true at all', async () => {
+  test('started at once: one repairs the log, and a logout on one node is true on all', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {
       await readerPlace(database, READER);
@@ -249,7 +249,7 @@ describe.runIf(backends().includes('postgres'))('a restored database, several no
     expect(rows).toEqual([{ event_type: 'USER_LOGOUT' }]);
   });
 
-  test('beside a transaction that is open meanwhile: what it commits late is given', async () => {
+  test('beside an open transaction: its late commit is read', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {
       await readerPlace(database, READER);

@@ -116,7 +116,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
     expect(await reasons(userId)).toEqual(['refresh_replay']);
   });
 
-  test('what was not given out is refused, and ends nothing', async () => {
+  test('a token that was never issued is refused, and ends nothing', async () => {
     const [one, other] = [await lived(20), await lived(20)];
     const bytes = (token: string | undefined): Buffer => Buffer.from((token ?? '').slice(3), 'base64url');
     const token = (of: Buffer): string => `rt_${of.toString('base64url')}`;
@@ -162,7 +162,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
       )
     )[0]?.sid ?? '';
 
-  test('a token without a row, of a session that was logged out, is refused and says so', async () => {
+  test('a token without a row, of a session that was logged out, is refused with the reason', async () => {
     const { userId, tokens } = await lived(20);
     const last = await refresh(tokens.at(-1));
     await on.at(0).call('POST', '/v1/logout', { bearer: String(last.json['access_token']) });
@@ -174,7 +174,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
     expect(await reasons(userId)).toEqual(['logout']);
   });
 
-  test('what the grace needs is never purged: many tabs on two nodes get one line, refresh by refresh', async () => {
+  test('rows that the grace needs are never purged: many tabs on two nodes stay in one family', async () => {
     const { userId, tokens } = await lived(8);
     let last = tokens.at(-1);
     for (let step = 0; step < 12; step++) {
@@ -192,7 +192,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
     expect(await reasons(userId)).toEqual([]);
   });
 
-  test('tokens of an earlier version keep their rows and what they did; so does a line that such a node went on', async () => {
+  test('tokens of an earlier version keep their rows and behaviour; so does a family that such a node continued', async () => {
     const { userId, tokens } = await lived(0);
     const old = `rt_${Buffer.alloc(32, userId).toString('base64url')}`;
     await on.rows(
@@ -227,39 +227,36 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
     given(await refresh(theirs), 'v1');
   });
 
-  test.skipIf(backend === 'embedded')(
-    'the same successor again by a node with another CURFEW_KEY',
-    async () => {
-      const place = await openPlace('postgres', { CURFEW_KEY: 'the first key of these tests 0123' });
-      const changed = await openNode(
-        {
-          ...place.settings,
-          CURFEW_KEY: 'the second key of these tests 456',
-          CURFEW_KEY_PREVIOUS: 'the first key of these tests 0123',
-        },
-        { now: place.clock.now },
-      );
-      try {
-        const { email } = await place.user();
-        const login = await place.at(0).call('POST', '/v1/login', { body: { email, password: 'secret' } });
-        const first = given(login, 'v1');
-        const tokens = [first];
-        for (let i = 0; i < 20; i++) {
-          place.clock.advance(STEP);
-          const nodes = i % 2 === 0 ? [place.at(0), changed] : [changed, place.at(0)];
-          const [a, b] = [
-            await refresh(tokens.at(-1), 'v1', nodes[0]),
-            await refresh(tokens.at(-1), 'v1', nodes[1]),
-          ];
-          expect(given(b, 'v1')).toBe(given(a, 'v1'));
-          tokens.push(given(a, 'v1'));
-        }
-        const replay = await refresh(tokens[3], 'v1', changed);
-        expect(replay.json['ended']).toMatchObject({ reason: 'refresh_replay' });
-      } finally {
-        await changed.close();
-        await place.close();
+  test.skipIf(backend === 'embedded')('a node with another CURFEW_KEY gives the same successor', async () => {
+    const place = await openPlace('postgres', { CURFEW_KEY: 'the first key of these tests 0123' });
+    const changed = await openNode(
+      {
+        ...place.settings,
+        CURFEW_KEY: 'the second key of these tests 456',
+        CURFEW_KEY_PREVIOUS: 'the first key of these tests 0123',
+      },
+      { now: place.clock.now },
+    );
+    try {
+      const { email } = await place.user();
+      const login = await place.at(0).call('POST', '/v1/login', { body: { email, password: 'secret' } });
+      const first = given(login, 'v1');
+      const tokens = [first];
+      for (let i = 0; i < 20; i++) {
+        place.clock.advance(STEP);
+        const nodes = i % 2 === 0 ? [place.at(0), changed] : [changed, place.at(0)];
+        const [a, b] = [
+          await refresh(tokens.at(-1), 'v1', nodes[0]),
+          await refresh(tokens.at(-1), 'v1', nodes[1]),
+        ];
+        expect(given(b, 'v1')).toBe(given(a, 'v1'));
+        tokens.push(given(a, 'v1'));
       }
-    },
-  );
+      const replay = await refresh(tokens[3], 'v1', changed);
+      expect(replay.json['ended']).toMatchObject({ reason: 'refresh_replay' });
+    } finally {
+      await changed.close();
+      await place.close();
+    }
+  });
 });

@@ -31,8 +31,8 @@ function migrateIn(url: string): Promise<{ code: number | null; output: string }
   });
 }
 
-describe.runIf(hasPostgres())('several at once on an empty database', () => {
-  test.concurrent('a migration that needs a table for itself waits for it, and holds up nobody meanwhile', async () => {
+describe.runIf(hasPostgres())('several starts at once on an empty database', () => {
+  test.concurrent('a migration that needs an exclusive lock waits for it, and delays nobody meanwhile', async () => {
     const url = await freshDatabase();
     const first = readFileSync(new URL('../../db/migrations/0001-first.sql', import.meta.url), 'utf8');
     await withClient(url, async (client) => {
@@ -76,7 +76,7 @@ describe.runIf(hasPostgres())('several at once on an empty database', () => {
     }
   });
 
-  test.concurrent('a migration takes as long as it takes', async () => {
+  test.concurrent('a migration has no time limit', async () => {
     const database = openPostgres({
       url: await freshDatabase(),
       pool: 1,
@@ -109,7 +109,7 @@ describe.runIf(hasPostgres())('several at once on an empty database', () => {
     expect(new Set(numbers).size).toBe(numbers.length);
   });
 
-  test('nodes that open the key ring at the same moment make one first key of each algorithm', async () => {
+  test('nodes that open the key ring at the same moment create one first key of each algorithm', async () => {
     const system = realSystem(silent, quickPasswords());
     await repeat(4, async () => {
       const url = await freshDatabase(migrated);
@@ -141,7 +141,7 @@ describe.runIf(hasPostgres())('several at once on an empty database', () => {
     });
   });
 
-  test('nodes that start together take each other’s tokens at once', async () => {
+  test('nodes that start together accept each other’s tokens at once', async () => {
     await repeat(2, async () => {
       const settings = { DATABASE_URL: await freshDatabase(migrated) };
       const nodes = await Promise.all([openNode(settings), openNode(settings), openNode(settings)]);

@@ -11,7 +11,7 @@ const failing = (): never => {
   throw new Error('a listener failed');
 };
 
-describe.each(backends())('whatever throws on the way of an ending, %s', (backend) => {
+describe.each(backends())('an exception on the way of an ending, %s', (backend) => {
   let place: Place;
   let node: Node;
   beforeAll(async () => {
@@ -26,7 +26,7 @@ describe.each(backends())('whatever throws on the way of an ending, %s', (backen
   const out = ({ bearer }: OpenSession, at = node): Promise<Answer> =>
     at.call('POST', '/v1/logout', { bearer });
 
-  test('in the memory of the node that ends it: confirmed when the log has given it again', async () => {
+  test('in the memory of the ending node: confirmed once the log has returned it', async () => {
     const [mine, other] = [await open(), await open()];
     for (const session of [mine, mine, other, other]) expect(await check(session)).toBe(200);
     const { memory, nodes } = node.world;
@@ -45,7 +45,7 @@ describe.each(backends())('whatever throws on the way of an ending, %s', (backen
   });
 
   test.runIf(backend === 'postgres')(
-    'in the memory of another node: it says nothing until it holds the ending',
+    'in the memory of another node: it answers nothing until it holds the ending',
     async () => {
       const mine = await open();
       expect([await check(mine), await check(mine)]).toEqual([200, 200]);
@@ -62,7 +62,7 @@ describe.each(backends())('whatever throws on the way of an ending, %s', (backen
     },
   );
 
-  test('in a page that listens, or one who counts: the logout is confirmed, and the others are told', async () => {
+  test('in a listening page, or a counter: the logout is confirmed, and the others are notified', async () => {
     const { id } = await newUser(node.call);
     const { world } = node;
     const told: SessionEnd[] = [];
@@ -84,7 +84,7 @@ describe.each(backends())('whatever throws on the way of an ending, %s', (backen
     expect(told.map(({ reason }) => reason)).toEqual(['logout']);
   });
 
-  test('in what passes an ending on: it is taken in all the same', async () => {
+  test('in a subscriber: the ending is taken in all the same', async () => {
     const mine = await open();
     const { notices, nodes } = node.world;
     Object.assign(notices, { took: failing });
@@ -94,7 +94,7 @@ describe.each(backends())('whatever throws on the way of an ending, %s', (backen
   });
 });
 
-test('work that throws at once fails for whoever asked, and runs again for the next', async () => {
+test('in shared work: its callers get the error, and the next caller a new run', async () => {
   let fails = true;
   const shared = coalesced((() => (fails ? failing() : Promise.resolve('done'))) as () => Promise<string>);
   const [first, during] = [shared(), shared()];

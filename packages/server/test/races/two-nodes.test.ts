@@ -165,15 +165,18 @@ describe.runIf(hasPostgres())('a logout at node A while node B has not read it',
     { name, first: 'signed' },
     { name, first: 'opaque' },
   ]);
-  test.each(cases)('is answered when B has: $name, by a session that is $first', async ({ name, first }) => {
-    const { dead, spared, out } = await openTwo(a, name, first === 'signed');
-    const answer = await heldBack(dead, out);
-    expect([answer.status, answer.text]).toEqual([200, expect.any(String)]);
-    for (const session of spared) expect(await checkAtB(session)).toBe(200);
-  });
+  test.each(cases)(
+    'is answered when B has read it: $name, by a session that is $first',
+    async ({ name, first }) => {
+      const { dead, spared, out } = await openTwo(a, name, first === 'signed');
+      const answer = await heldBack(dead, out);
+      expect([answer.status, answer.text]).toEqual([200, expect.any(String)]);
+      for (const session of spared) expect(await checkAtB(session)).toBe(200);
+    },
+  );
 
   test.each(['bearer', 'opaque'] as const)(
-    'the second of two logouts of one session says no more than is true: %s',
+    'the second of two logouts of one session claims no more than is true: %s',
     async (transport) => {
       const session = await open(a, await newUser(a), transport);
       let second: Answer | undefined;
@@ -248,14 +251,14 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
     return late;
   }
 
-  test.each(Object.keys(SCOPES))('no late yes: %s', async (name) => {
+  test.each(Object.keys(SCOPES))('no late acceptance: %s', async (name) => {
     const { one, other, dead, spared, out } = await openTwo(a, name, true);
     await warm(one, other);
     expect(await lateAccepts(dead, out)).toBe(0);
     for (const { bearer } of spared) expect(await checker.check(bearer)).toBe(200);
   });
 
-  test('its listening connection cut: no late yes, and the answer comes with the lease', async () => {
+  test('its listening connection cut: no late acceptance, and the answer comes with the lease', async () => {
     let over = false;
     const cut = async (): Promise<void> => {
       while (!over) {
@@ -298,7 +301,7 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
   test.each([
     ['a little longer than its lease', LEASE_MS * 1.5],
     ['until it was taken out as silent', LEASE_MS * 8],
-  ])('its process stopped %s and continued: no late yes', async (_how, stoppedMs) => {
+  ])('its process stopped %s and continued: no late acceptance', async (_how, stoppedMs) => {
     const userId = await newUser(a);
     const sessions = await Promise.all(
       Array.from({ length: 6 }, (_, i) => open(a, userId, i % 2 === 0 ? 'bearer' : 'opaque')),
@@ -338,7 +341,7 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
   const nodes = async (): Promise<number> =>
     (await a.world.database.query({ text: 'select 1 from nodes', values: [] })).rows.length;
 
-  test('killed: logouts wait for it no longer than the lease, and after its silence not at all', async () => {
+  test('killed: logouts wait for it no longer than the lease, and after its deregistration not at all', async () => {
     b.signal('SIGKILL');
     await b.ended;
     checker.close();
@@ -353,7 +356,7 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
     expect([quick.status, quick.json['waited_out'], quick.json['acknowledged']]).toEqual([200, 0, 0]);
   });
 
-  test('left in order: nobody waits for it', async () => {
+  test('left in order: nothing waits for it', async () => {
     await startB();
     expect(await nodes()).toBe(2);
     b.signal('SIGTERM');

@@ -15,7 +15,7 @@ import { isAlive, scratchRoot, waitGone } from './scratch.ts';
 import { PRIMARY_SETTINGS, startStandby, type StandbyServer } from './standby.ts';
 
 test.runIf(existsSync('/proc/self/stat'))(
-  'a child that was killed is gone when the system has no such process any more',
+  'a killed child is gone when the system has no such process any more',
   async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
     await once(child, 'spawn');
@@ -42,7 +42,7 @@ describe('ports', () => {
     expect(new Set(given).size).toBe(2);
   });
 
-  test('the ports of a process that has ended are given again, those of others are not', async () => {
+  test('the ports of an ended process are given again, those of others are not', async () => {
     const own = String(await freePort());
     const child = spawn(process.execPath, ['-e', '']);
     const ended = once(child, 'exit');
@@ -53,7 +53,7 @@ describe('ports', () => {
     expect(readdirSync(claims)).not.toContain('1');
   });
 
-  test('a server whose port somebody has taken meanwhile starts on another one', async () => {
+  test('a server whose port was taken meanwhile starts on another one', async () => {
     const stranger = createServer();
     const server = createServer();
     const asked: number[] = [];
@@ -76,13 +76,13 @@ const rows = async (url: string, sql: string): Promise<unknown[]> =>
   (await withClient(url, (client) => client.query(sql))).rows;
 
 describe.skipIf(!hasPostgres())('shared PostgreSQL', () => {
-  test('gives every caller a database of its own', async () => {
+  test('gives every caller its own database', async () => {
     const [one, other] = await Promise.all([freshDatabase(), freshDatabase()]);
     await rows(one, 'CREATE TABLE mark (n int)');
     expect(await rows(other, "SELECT to_regclass('mark') AS mark")).toEqual([{ mark: null }]);
   });
 
-  test('prepares a template once, however many ask at the same time', async () => {
+  test('prepares a template once, for any number of concurrent callers', async () => {
     let prepared = 0;
     const template = {
       name: 'services',
@@ -109,7 +109,7 @@ describe.skipIf(findPostgres() === undefined)('private PostgreSQL', () => {
   let server: PostgresServer | undefined;
   afterAll(() => server?.stop());
 
-  test('syncs to disk, and what it acknowledged outlives kill and restart', async () => {
+  test('syncs to disk, and its acknowledged commits survive kill and restart', async () => {
     server = await startPostgres({ durable: true });
     expect(await rows(server.url, 'SHOW fsync')).toEqual([{ fsync: 'on' }]);
     await rows(server.url, 'CREATE TABLE mark (n int)');
@@ -139,7 +139,7 @@ describe.skipIf(findPostgres() === undefined)('a standby of a private PostgreSQL
     await primary?.stop();
   });
 
-  test('lags while its replay is paused, loses what it was cut off from, and takes over at the same address', async () => {
+  test('lags while its replay is paused, loses what it did not receive, and takes over at the same address', async () => {
     primary = await startPostgres({ settings: PRIMARY_SETTINGS });
     await rows(primary.url, 'CREATE TABLE mark (n int)');
     standby = await startStandby(primary);

@@ -46,7 +46,7 @@ async function logOut(node: Node, bearer: string): Promise<void> {
 const check = async (node: Node, bearer: string): Promise<number> =>
   (await node.call('GET', '/v1/check', { bearer })).status;
 
-describe('a backup of a database that is written to meanwhile', () => {
+describe('a backup of a database during writes', () => {
   test('has every login and logout that was answered before, and opens', async () => {
     const directory = freshData('backed-up');
     const node = await serve(directory);
@@ -87,7 +87,7 @@ describe('a backup of a database that is written to meanwhile', () => {
     expect(await check(node, alive[0] as string)).toBe(200);
   }, 120_000);
 
-  test('begins again when a checkpoint has moved where recovery begins, and gives up in the end', async () => {
+  test('starts again when a checkpoint moved the start of recovery, and gives up in the end', async () => {
     const directory = freshData('backed-up');
     const node = await serve(directory);
     const scratch = makeFileScratch('backup');
@@ -108,7 +108,7 @@ describe('a backup of a database that is written to meanwhile', () => {
   }, 120_000);
 });
 
-test('whatever goes wrong in a restore, nothing is there to be served, and it can be run again', async () => {
+test('a failed restore leaves nothing that could be served, and can be repeated', async () => {
   const scratch = makeFileScratch('backup');
   const target = join(scratch, 'one');
   expect((await backUp(freshData('backed-up'), target, false, openQuickly, NOW)).has_key).toBe(false);
@@ -131,8 +131,8 @@ test('whatever goes wrong in a restore, nothing is there to be served, and it ca
   expect(await serve(data)).toBeDefined();
 }, 60_000);
 
-describe('a backup that is not what it was', () => {
-  test('is refused, and nothing is put anywhere', async () => {
+describe('an incomplete or changed backup', () => {
+  test('is refused, and nothing is written', async () => {
     const scratch = makeFileScratch('backup');
     const target = join(scratch, 'one');
     await backUp(freshData('backed-up'), target, true, openQuickly, NOW);

@@ -146,7 +146,7 @@ describe.each(backends())('cuts, %s', (backend) => {
     };
   };
 
-  test('rows and view say what the algebra says, in whatever order the cuts commit', async () => {
+  test('rows and view agree with the protocol’s cuts, in whatever order they commit', async () => {
     await fc.assert(
       fc.asyncProperty(run, async ({ cuts, sessions }) => {
         await start(database, sessions);

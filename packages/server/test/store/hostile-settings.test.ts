@@ -160,7 +160,7 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
     ['database', 'directly'],
     ['role', 'directly'],
     ['database', 'through PgBouncer'],
-  ])('what the %s has set changes nothing for a node that connects %s', async (on, how) => {
+  ])('of the %s change nothing for a node that connects %s', async (on, how) => {
     if (how === 'through PgBouncer' && !pgbouncer) return;
     const target = on === 'database' ? `database ${database}` : `role ${role}`;
     for (const round of ROUNDS) {
@@ -209,7 +209,7 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
     await asAdmin(`alter database ${database} reset all`);
   });
 
-  test('a stricter or chosen synchronous_commit stays as it is', async () => {
+  test('a stricter synchronous_commit is kept', async () => {
     await set(`database ${database}`, { synchronous_commit: 'remote_apply' });
     const node = await openNode({ DATABASE_URL: url });
     expect(await found(node)).toMatchObject({ synchronous_commit: 'remote_apply' });
@@ -229,19 +229,16 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
     }
   });
 
-  test.each(['LATIN1', 'SQL_ASCII'])(
-    'a database in %s is refused, with how to make one that is not',
-    async (encoding) => {
-      const name = `${database}_${encoding.toLowerCase()}`;
-      await asAdmin(`create database ${name} encoding '${encoding}' template template0 locale 'C'`);
-      await expect(openNode({ DATABASE_URL: databaseUrl(url, name) })).rejects.toThrow(
-        /has the encoding .*CREATE DATABASE curfew TEMPLATE template0 ENCODING 'UTF8'/,
-      );
-      await asAdmin(`drop database ${name}`);
-    },
-  );
+  test.each(['LATIN1', 'SQL_ASCII'])('a database in %s is refused, with advice', async (encoding) => {
+    const name = `${database}_${encoding.toLowerCase()}`;
+    await asAdmin(`create database ${name} encoding '${encoding}' template template0 locale 'C'`);
+    await expect(openNode({ DATABASE_URL: databaseUrl(url, name) })).rejects.toThrow(
+      /has the encoding .*CREATE DATABASE curfew TEMPLATE template0 ENCODING 'UTF8'/,
+    );
+    await asAdmin(`drop database ${name}`);
+  });
 
-  test('tables that were made under another search_path are not made a second time', async () => {
+  test('tables created under another search_path are not created again', async () => {
     const other = databaseUrl(adminUrl, `${database}_schema`);
     await asAdmin(`create database ${database}_schema`);
     const inSchema = { DATABASE_URL: other, CURFEW_DATABASE_SCHEMA: 'sessions' };

@@ -48,12 +48,12 @@ describe('lanes', () => {
     [10, 5, 6],
     [20, 11, 14],
     [200, 119, 158],
-  ])('of %i connections all else takes %i at most, and checks %i', async (connections, other, check) => {
+  ])('of %i connections other work takes %i at most, and checks %i', async (connections, other, check) => {
     expect([await most(connections, 'other'), await most(connections, 'check')]).toEqual([other, check]);
   });
 
   test.each([2, 3, 4, 5, 10, 50])(
-    'of %i connections a logout and a node have one when all others are stuck',
+    'of %i connections a logout and a node get one when all others are stuck',
     async (n) => {
       const lanes = new Lanes(n, 60_000, realTimers);
       const stuck = held();
@@ -76,7 +76,7 @@ describe('lanes', () => {
     },
   );
 
-  test('of those that wait for the one connection a logout goes first, and everybody has a turn', async () => {
+  test('of the work that waits for the only connection a logout goes first, and each lane has a turn', async () => {
     const lanes = new Lanes(1, 60_000, realTimers);
     const { work, letGo } = held();
     const order: Lane[] = [];
@@ -94,7 +94,7 @@ describe('lanes', () => {
     expect(order).toEqual(['other', 'ending', 'check', 'check', 'other', 'check', 'check']);
   });
 
-  test('whoever waits for too long is told, and is waited for no longer', async () => {
+  test('work that waits too long is rejected and leaves the queue', async () => {
     const clock = openHandClock();
     const lanes = new Lanes(1, 3000, clock);
     const { work, letGo } = held();
@@ -109,7 +109,7 @@ describe('lanes', () => {
     expect(await lanes.run('other', async () => 'done')).toBe('done');
   });
 
-  test('work that fails gives its connection back', async () => {
+  test('failed work returns its connection', async () => {
     const lanes = new Lanes(1, 1000, realTimers);
     await expect(lanes.run('check', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await lanes.run('other', async () => 'done')).toBe('done');
@@ -189,7 +189,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
     }
   }
 
-  test('thirty logins that wait for it hold up no logout, no check and no node', async () => {
+  test('thirty waiting logins delay no logout, no check and no node', async () => {
     let who = { bearer: '', opaque: '', named: '' };
     await whileLocked(
       {},
@@ -207,7 +207,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
     );
   });
 
-  test('refreshes, an administrator’s changes and housekeeping that wait for it neither', async () => {
+  test('waiting refreshes, administrator’s changes and housekeeping delay no logout, no check and no node', async () => {
     let who = { bearer: '', opaque: '', named: '' };
     await whileLocked(
       {},
@@ -231,7 +231,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
     );
   });
 
-  test('checks that wait for it hold up no logout', async () => {
+  test('waiting checks delay no logout', async () => {
     let who = { bearer: '', opaque: '', named: '' };
     await whileLocked(
       {},
@@ -272,27 +272,22 @@ describe.runIf(hasPostgres())('a locked table', () => {
   });
 });
 
-test.each(backends())(
-  'on the %s database a logout does not stand in line behind what came before it',
-  async (backend) => {
-    const on = await openPlace(backend, { CURFEW_DATABASE_POOL: '2' });
-    const node = on.at(0);
-    const { email } = await on.user();
-    const login = await node.call('POST', '/v1/login', { body: { email, password: 'secret' } });
-    const { database } = node.world;
-    let done = 0;
-    const before = Array.from({ length: 100 }, () =>
-      database
-        .query({ text: 'select count(*) from generate_series(1, 2000)', values: [] })
-        .then(() => done++),
-    );
-    const logout = await node.call('POST', '/v1/logout', {
-      bearer: login.json.access_token,
-      body: { scope: 'this' },
-    });
-    expect(logout.json).toMatchObject({ confirmed: true, ended: 1 });
-    expect(done).toBeLessThan(50);
-    await Promise.all(before);
-    await on.close();
-  },
-);
+test.each(backends())('on the %s database a logout does not queue behind earlier work', async (backend) => {
+  const on = await openPlace(backend, { CURFEW_DATABASE_POOL: '2' });
+  const node = on.at(0);
+  const { email } = await on.user();
+  const login = await node.call('POST', '/v1/login', { body: { email, password: 'secret' } });
+  const { database } = node.world;
+  let done = 0;
+  const before = Array.from({ length: 100 }, () =>
+    database.query({ text: 'select count(*) from generate_series(1, 2000)', values: [] }).then(() => done++),
+  );
+  const logout = await node.call('POST', '/v1/logout', {
+    bearer: login.json.access_token,
+    body: { scope: 'this' },
+  });
+  expect(logout.json).toMatchObject({ confirmed: true, ended: 1 });
+  expect(done).toBeLessThan(50);
+  await Promise.all(before);
+  await on.close();
+});

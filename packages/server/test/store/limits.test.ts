@@ -30,7 +30,7 @@ describe('rows of the limits', () => {
     );
   const empty = () => database.query({ text: 'delete from login_limits', values: [] });
 
-  test('an attempt that was refused leaves none', async () => {
+  test('a refused attempt leaves none', async () => {
     await empty();
     for (let i = 0; i < 3; i++) expect(await countAttempt(database, attempt(1), LIMITS, NOW)).toBeNull();
     expect(await rows()).toBe(2);
@@ -38,7 +38,7 @@ describe('rows of the limits', () => {
     expect(await rows()).toBe(2);
   });
 
-  test('an attempt that came to nothing leaves none', async () => {
+  test('a successful attempt leaves none', async () => {
     await empty();
     for (let i = 0; i < 20; i++) {
       await countAttempt(database, attempt(i), LIMITS, NOW);
@@ -47,7 +47,7 @@ describe('rows of the limits', () => {
     expect(await rows()).toBe(0);
   });
 
-  test('a sweep holds them to the bound, and keeps those longest that count longest', async () => {
+  test('a sweep keeps them within the bound, the longest-lasting ones last', async () => {
     await empty();
     for (let i = 0; i < 40; i++)
       await countAttempt(database, attempt(i, `192.0.2.${i}`), LIMITS, new Date(NOW.getTime() + i * 1000));

@@ -12,7 +12,7 @@ const now = new Date();
 const act = { at: now, actor: 'user:1', contract: 'v1', ipAddress: null, userAgent: '', requestId: null };
 const EACH = 250;
 
-test.runIf(hasPostgres())('after each cut, before and after its rows are marked', async () => {
+test.runIf(hasPostgres())('the count is right before and after the rows of a cut are marked', async () => {
   const database = openPostgres({
     url: await freshDatabase(migrated),
     pool: 2,
@@ -87,7 +87,7 @@ test.runIf(hasPostgres())('after each cut, before and after its rows are marked'
 });
 
 test.runIf(hasPostgres())(
-  'a marker that is held up far back does not have the log walked through, and counts the same',
+  'a marker that is far behind does not cause a scan of the log, and the count is the same',
   async () => {
     const rows: Record<string, number> = {};
     const inner = openPostgres({

@@ -51,7 +51,7 @@ describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
     }
   }
 
-  test.each([1, 3, 4, 100])('%i at a time', async (limit) => {
+  test.each([1, 3, 4, 100])('%i at a time: each event is read once', async (limit) => {
     await append(LONG_AGO, 5);
     const expected: number[] = [];
     const cursor = await cursorNow(database);
@@ -72,7 +72,7 @@ describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
     });
   });
 
-  test('a reader that begins now is given what was dated lately, and maybe some of what was before', async () => {
+  test('a reader that begins now gets recent events, and perhaps some earlier ones', async () => {
     const since = new Date('2026-02-01T00:00:00Z');
     await append(LATELY, 3);
     const [lately] = await append(since, 1);

@@ -62,7 +62,7 @@ describe.each(backends())('marking, %s', (backend) => {
     },
   );
 
-  test('others: the one that asked is neither ended nor marked', async () => {
+  test('others: the caller’s session is neither ended nor marked', async () => {
     const [spared] = await query('select id from user_sessions where user_id = 1 order by born limit 1');
     const ending = await cut(
       database,
@@ -75,7 +75,7 @@ describe.each(backends())('marking, %s', (backend) => {
     expect(await query('select id from open_sessions where user_id = 1')).toEqual([spared]);
   });
 
-  test('a device of one user: marked at once, being few', async () => {
+  test('a device of one user: few rows, marked at once', async () => {
     const ending = await cut(database, { scope: 'device', userId: 1, deviceId: 'd0' }, act, 'logout');
     const whom = `user_id = 1 and device_id = 'd0'`;
     expect(ending.ended).toHaveLength(await count(whom));
@@ -83,7 +83,7 @@ describe.each(backends())('marking, %s', (backend) => {
     expect(await count(`${whom} and is_active`)).toBe(0);
   });
 
-  test('a session that began after the cut is spared by the marking that comes later', async () => {
+  test('a session that began after the cut is spared by the later marking', async () => {
     const ending = await cut(database, { scope: 'user', userId: 2 }, act, 'logout');
     const [later] = await query(
       `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
@@ -96,7 +96,7 @@ describe.each(backends())('marking, %s', (backend) => {
     expect(await query('select id from open_sessions where user_id = 2')).toEqual([later]);
   });
 
-  test('a burst of cuts of single users and devices is a few statements, and the first cut dates an end', async () => {
+  test('a burst of cuts of single users and devices takes a few statements, and the first cut dates an end', async () => {
     const users = 150;
     await query(
       `insert into users (id, email, created_at) select 1000 + i, 'burst' || i || '@example.com', now()
@@ -216,7 +216,7 @@ describe.each(backends())('marking, %s', (backend) => {
     ]);
   });
 
-  test('a session that a cut has ended does not say that it ran out, however late it is marked', async () => {
+  test('a session that a cut has ended is never marked as expired, however late it is marked', async () => {
     const ending = await cut(database, { scope: 'user', userId: 2 }, act, 'admin_logout');
     const muchLater = new Date(now.getTime() + 2 * 24 * 3_600_000);
     expect(await markExpired(database, muchLater, 1000)).toHaveLength(2 * EACH);

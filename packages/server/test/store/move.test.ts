@@ -106,7 +106,7 @@ async function openFull(): Promise<{ directory: string; alive: string[]; over: s
 }
 
 describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
-  test('takes everything along: who is in stays in, who is out stays out', async () => {
+  test('moves everything: live sessions stay alive, ended ones stay ended', async () => {
     const { directory, alive, over, log } = await openFull();
     const url = await freshDatabase();
     const seen: string[] = [];
@@ -144,7 +144,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
     ).rejects.toThrow(MoveError);
   }, 120_000);
 
-  test('is refused where the target has rows, and leaves the source as it is', async () => {
+  test('is refused where the target has rows, and leaves the source alone', async () => {
     const { directory, alive } = await openFull();
     const target = await targetAt(await freshDatabase(migrated));
     await target.query({
@@ -160,7 +160,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
     await expect(moveDatabase(directory, openQuickly, target, TO, NOW)).rejects.toThrow(/has .* open/);
   }, 120_000);
 
-  test('that fails on its way leaves nothing there, and can be run again', async () => {
+  test('that fails on its way leaves nothing there, and can be repeated', async () => {
     const { directory, alive } = await openFull();
     const target = await targetAt(await freshDatabase(migrated));
     const losing = instead(target, false, async (work) => {

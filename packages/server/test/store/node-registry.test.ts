@@ -34,7 +34,7 @@ describe.runIf(hasPostgres())('beats', () => {
     return found.beat;
   };
 
-  test('no registration and no beat has one that was there before, not even after a removal', async () => {
+  test('are never reused, not even after a deregistration', async () => {
     const [one, other] = [crypto.randomUUID(), crypto.randomUUID()];
     const seen: number[] = [];
     const look = async (...ids: string[]) => {
@@ -61,7 +61,7 @@ describe.runIf(hasPostgres())('beats', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
-  test('by a beat that has moved on, or of a registration that was before, nobody is taken out', async () => {
+  test('that moved on, or of an earlier registration, deregister nobody', async () => {
     const id = crypto.randomUUID();
     await register(id);
     const first = await beatOf(id);
@@ -74,7 +74,7 @@ describe.runIf(hasPostgres())('beats', () => {
     expect((await readNodes(database, id)).nodes).toEqual([]);
   });
 
-  test('every answer says whether it comes from another database than the recorded one, and with which beat', async () => {
+  test('every answer says whether it is from another database than the recorded one, and with which beat', async () => {
     const id = crypto.randomUUID();
     const answers = async () => {
       const { raised } = await register(id);

@@ -27,7 +27,7 @@ describe.skipIf(!hasPostgres())('the secret of the nodes', () => {
     }),
   );
 
-  test('is made once, also by a role that owns no table', async () => {
+  test('is created once, also by a role that owns no table', async () => {
     const database = openPostgres({ url: urlOf(writer), pool: 2, statementNames: true, log: silent });
     try {
       const [one, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
@@ -39,7 +39,7 @@ describe.skipIf(!hasPostgres())('the secret of the nodes', () => {
     }
   });
 
-  test('is not there for a role that reads every table', async () => {
+  test('is hidden from a role that reads every table', async () => {
     await withClient(urlOf(reader), async (client) => {
       expect((await client.query('select 1 from users')).rows).toEqual([]);
       expect((await client.query(SELECT)).rows).toEqual([]);

@@ -36,7 +36,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
   const pooled = (more: Record<string, string> = {}): Promise<Node> =>
     openNode({ DATABASE_URL: url, CURFEW_STATEMENT_NAMES: '0', ...more });
 
-  test('a schema is made, and users are changed in transactions of several statements', async () => {
+  test('a schema is created, and users are changed in transactions of several statements', async () => {
     const empty = await freshDatabase();
     const node = await pooled({ DATABASE_URL: pgbouncer.through(empty) });
     const made = await node.call('POST', '/v1/admin/users', {
@@ -51,7 +51,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
     await node.close();
   });
 
-  test('many at once log in, are checked, and are logged out everywhere', async () => {
+  test('concurrent users log in, are checked, and are logged out everywhere', async () => {
     const more = { CURFEW_DATABASE_DIRECT_URL: direct, CURFEW_LEASE_MS: '20000' };
     const nodes = [await pooled(more), await pooled(more)] as const;
     const [one, other] = nodes;
@@ -68,7 +68,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
     for (const node of nodes) await node.close();
   });
 
-  test('a statement that fails leaves nothing behind, and its connection is good', async () => {
+  test('a failed statement leaves nothing behind, and its connection usable', async () => {
     const database = openPostgres({ url, pool: 1, statementNames: false, log: silent });
     const ask = (text: string, ...values: unknown[]) => database.query({ text, values, name: 'one' });
     for (let round = 0; round < 3; round++) {
@@ -95,7 +95,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
     await database.close();
   });
 
-  test('without a direct address a node says so, and logouts are confirmed all the same', async () => {
+  test('without a direct address a node warns, and logouts are confirmed all the same', async () => {
     const nodes = [
       await pooled({ CURFEW_LEASE_MS: '200' }),
       await pooled({ CURFEW_LEASE_MS: '200' }),
@@ -124,7 +124,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
 
 describe.runIf(hasPostgres())('a connection that ends', () => {
   test.each([true, false])(
-    'in the middle of a transaction fails it alone (statement names: %s)',
+    'in the middle of a transaction fails only that (statement names: %s)',
     async (names) => {
       const url = await freshDatabase(migrated);
       const database = openPostgres({ url, pool: 5, statementNames: names, log: silent });

@@ -54,9 +54,9 @@ async function killWhileMaking(directory: string): Promise<void> {
   expect(await ended).toEqual([null, 'SIGKILL']);
 }
 
-describe('what is made in it is its user’s alone', () => {
+describe('the content of the data directory is its user’s alone', () => {
   // Making one takes some seconds; whatever is made later is made by the same calls.
-  test('from the start, in an empty directory that others could see, whatever the umask; and a start that was killed is in nobody’s way', async () => {
+  test('from the start, in an open empty directory, with any umask; and a killed start does not block the next one', async () => {
     const directory = join(makeScratch('made'), 'data');
     await withUmask(0, async () => {
       mkdirSync(directory, { mode: 0o777 });
@@ -81,7 +81,7 @@ describe('what is made in it is its user’s alone', () => {
     });
   }, 180_000);
 
-  test('also what an earlier version left open', async () => {
+  test('also where an earlier version left it open', async () => {
     const directory = freshData('earlier');
     chmodSync(join(directory, 'database'), 0o755);
     chmodSync(join(directory, 'database', 'PG_VERSION'), 0o666);
@@ -95,7 +95,7 @@ describe('what is made in it is its user’s alone', () => {
 });
 
 describe('a directory that is not its user’s alone is refused', () => {
-  test('in every mode that lets others in, until it is closed to them', async () => {
+  test('in every mode that admits others, until it is closed to them', async () => {
     const directory = freshData('open');
     for (const mode of [0o755, 0o750, 0o701, 0o704, 0o770, 0o777, 0o1777]) {
       chmodSync(directory, mode);
@@ -109,7 +109,7 @@ describe('a directory that is not its user’s alone is refused', () => {
     await (await openQuickly(directory)).close();
   });
 
-  test.runIf(process.getuid?.() === 0)('of another user', () => {
+  test.runIf(process.getuid?.() === 0)('when another user owns it', () => {
     const directory = makeScratch('others');
     chownSync(directory, 12_345, 12_345);
     expect(() => closeToOthers(directory)).toThrow(
@@ -120,7 +120,7 @@ describe('a directory that is not its user’s alone is refused', () => {
   });
 });
 
-test('a second process is told who has it', async () => {
+test('a second process is told which one has it', async () => {
   const directory = freshData('held');
   const database = await openQuickly(directory);
   const second = openQuickly(directory);

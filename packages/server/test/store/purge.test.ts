@@ -57,7 +57,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
   const left = async (table: 'events' | 'logs'): Promise<number> =>
     (await query(`select count(*)::int as count from ${table}`))[0].count;
 
-  test('goes in slices, and what is young stays', async () => {
+  test('is deleted in slices, and recent rows stay', async () => {
     await append(ago(500), 7);
     await append(ago(10), 4);
     await writeAuditRows(database);
@@ -69,7 +69,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     expect([await left('events'), await left('logs')]).toEqual([4, 4]);
   });
 
-  test('one sweep does so much and no more, and the next one goes on', async () => {
+  test('a sweep is bounded, and the next one continues', async () => {
     await append(ago(500), 8);
     await append(now, 1);
     await writeAuditRows(database);
@@ -94,7 +94,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     expect(await readersHolding(database, ago(400))).toEqual([]);
   });
 
-  test('readers and histories go on without what is gone', async () => {
+  test('readers and histories continue after a purge', async () => {
     await append(ago(500), 3);
     const cursor = await cursorNow(database);
     await writeAuditRows(database);
@@ -118,7 +118,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     expect(history).toHaveLength(2);
   });
 
-  test('a sweep of the house does it', async () => {
+  test('housekeeping purges', async () => {
     await append(ago(500), 2);
     await append(ago(100), 1);
     await writeAuditRows(database);
@@ -140,7 +140,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
   });
 });
 
-test('a retention below the life of a session is refused, and says what would do', () => {
+test('a retention below a session’s life is refused, with advice', () => {
   const { faults } = inspectSettings({
     CURFEW_EVENTS_RETENTION_DAYS: '20',
     CURFEW_AUDIT_RETENTION_DAYS: '31',

@@ -7,7 +7,7 @@ import { migrated } from '../support.ts';
 // Every module that declares statements.
 import '../../src/authority.ts';
 
-test.runIf(hasPostgres())('no statement is answered where its transaction may not write', async () => {
+test.runIf(hasPostgres())('a statement fails where its transaction may not write', async () => {
   const answered: string[] = [];
   const failures = new Set<string>();
   await withClient(await freshDatabase(migrated), async (client) => {

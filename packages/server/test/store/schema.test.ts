@@ -70,7 +70,7 @@ async function catalogOf(database: Database): Promise<string[]> {
   return rows.map((row: { line: string }) => row.line);
 }
 
-test.each(backends())('schema.sql and the migrations are one, %s', async (backend) => {
+test.each(backends())('schema.sql and the migrations build the same schema, %s', async (backend) => {
   const [migratedOne, readOne] = [await migratedDatabase(backend), await emptyDatabase(backend)];
   expect(await migrate(migratedOne)).toEqual([]);
   // Without values the driver takes the simple protocol, which runs many statements.

@@ -47,7 +47,7 @@ test('each logout is synced before it is answered', async () => {
   }
 });
 
-test(`${LOGOUTS} logouts that come together share commits, and so syncs`, async () => {
+test(`${LOGOUTS} concurrent logouts share commits, and so syncs`, async () => {
   const bearers = await open(LOGOUTS);
   const before = syncs;
   await Promise.all(bearers.map(logOut));

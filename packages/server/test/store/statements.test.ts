@@ -14,7 +14,7 @@ beforeAll(async () => {
       await import(new URL(path, SOURCES).href);
 });
 
-test.runIf(hasPostgres())('every statement is prepared by PostgreSQL, and no two share a name', async () => {
+test.runIf(hasPostgres())('PostgreSQL prepares every statement, and names are unique', async () => {
   const statements = everyStatement();
   expect(statements.length).toBeGreaterThan(40);
   expect(new Set(statements.map((one) => one.name)).size).toBe(statements.length);
@@ -50,29 +50,23 @@ async function planOf(name: string, values: string): Promise<string> {
   }
 }
 
-test.runIf(hasPostgres())(
-  'a reader that begins now finds its place without walking through the log',
-  async () => {
-    const plan = await planOf('place_since', 'now()');
-    expect(plan).toContain('events_at');
-    // That would be the whole log from its beginning on, in search of the first that is young enough.
-    expect(plan).not.toContain('Scan using events_xid');
-  },
-);
+test.runIf(hasPostgres())('a reader that begins now finds its cursor without a scan of the log', async () => {
+  const plan = await planOf('place_since', 'now()');
+  expect(plan).toContain('events_at');
+  // That would be the whole log from its beginning on, in search of the first that is young enough.
+  expect(plan).not.toContain('Scan using events_xid');
+});
 
 test.runIf(hasPostgres()).each([
   ['next_events', ''],
   ['next_endings', ''],
   ['next_wanted', `, '{sessions_ended}'`],
   ['next_positions', `, '{sessions_ended}'`],
-])(
-  '%s reads what is new from its place on, and the open transactions by their numbers',
-  async (name, wants) => {
-    const plan = await planOf(name, `'20000', '{700,800}', '{0,0}', '{}', 100, null, '7/700'${wants}`);
-    expect(plan).toMatch(/Index Cond: \(xid >= /);
-    expect(plan).toMatch(/Index Cond: \((events\.)?xid = o\.xid\)/);
-  },
-);
+])('%s reads new events from its cursor on, and open transactions by number', async (name, wants) => {
+  const plan = await planOf(name, `'20000', '{700,800}', '{0,0}', '{}', 100, null, '7/700'${wants}`);
+  expect(plan).toMatch(/Index Cond: \(xid >= /);
+  expect(plan).toMatch(/Index Cond: \((events\.)?xid = o\.xid\)/);
+});
 
 test.runIf(hasPostgres())(
   'a slice of the log is purged by the index, from where the last one stopped',
@@ -83,6 +77,6 @@ test.runIf(hasPostgres())(
   },
 );
 
-test.runIf(hasPostgres())('a piece of the audit view is written by the positions in it', async () => {
+test.runIf(hasPostgres())('a piece of the audit view is written by the positions of its events', async () => {
   expect(await planOf('write_audit', `'{5,6}'`)).toMatch(/Index Cond: \("?position"? = ANY/);
 });

@@ -37,7 +37,7 @@ describe.runIf(hasPostgres())('a user among many', () => {
 
   const RARE = [7, 9999, 10_000, 10_001, 60_001e9, 110_000e9, USERS * 1e9];
 
-  test('by a part of the name, in any case, by a part of the address, page by page', async () => {
+  test('is found by part of the name, in any case, or of the address, page by page', async () => {
     expect(await find('ë ångstr')).toEqual(RARE);
     expect(await find('ZOË Å')).toEqual(RARE);
     expect(await find(`u${USERS}@`)).toEqual([USERS * 1e9]);
@@ -49,7 +49,7 @@ describe.runIf(hasPostgres())('a user among many', () => {
     expect(await find('somebody', 0, 5)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('a search stops when nobody waits for it any more', async () => {
+  test('a search stops when its caller has gone', async () => {
     await expect(find('nobody has this', 0, 20, AbortSignal.abort())).rejects.toThrow(SearchStopped);
     const leaving = new AbortController();
     const searching = find('nobody has this', 0, 20, leaving.signal);
@@ -57,7 +57,7 @@ describe.runIf(hasPostgres())('a user among many', () => {
     await expect(searching).rejects.toThrow(SearchStopped);
   });
 
-  test('a trigram index is used where somebody has made one', async (context) => {
+  test('a trigram index is used where one exists', async (context) => {
     const { rows } = await database.query({
       text: `select 1 from pg_available_extensions where name = 'pg_trgm'`,
       values: [],

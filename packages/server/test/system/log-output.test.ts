@@ -33,7 +33,7 @@ function read(): string {
 
 const lineOf = (n: number): string => `${n} ${'ż'.repeat(90)}\n`;
 
-test('every line, once and in order, however slowly it is read', async () => {
+test('writes every line once and in order, however slow the reader', async () => {
   const output = openLogOutput(writer);
   const lines = Array.from({ length: 3000 }, (_, n) => lineOf(n));
   for (const line of lines) output.write(line);
@@ -56,7 +56,7 @@ test('every line, once and in order, however slowly it is read', async () => {
   expect(got.toString('utf8')).toBe(all);
 });
 
-test('what nobody reads is lost above a bound, and counted when somebody reads again', async () => {
+test('drops unread lines above a bound, and counts them', async () => {
   const output = openLogOutput(writer, 10_000);
   const most = 4000;
   for (let n = 0; n < most; n++) {
@@ -74,7 +74,7 @@ test('what nobody reads is lost above a bound, and counted when somebody reads a
   expect(kept).toBeLessThan(most / 2);
 });
 
-test('a process that ends while a write is under way writes none of it twice', async () => {
+test('a process that ends during a write writes nothing twice', async () => {
   const source = join(import.meta.dirname, '../../src/system/log-output.ts');
   const program = `
     import { openLogOutput } from ${JSON.stringify(source)};

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { atMost, later } from '../../src/system/timers.ts';
 import { openHandClock } from '../services/hand-clock.ts';
 
-test('later works once, when it is time, and not after it was called off', () => {
+test('later work runs once, in time, and not after it was cancelled', () => {
   const clock = openHandClock();
   let done = 0;
   later(clock, 100, () => done++);
@@ -21,7 +21,7 @@ test('later works once, when it is time, and not after it was called off', () =>
   expect(done).toBe(1);
 });
 
-test('at most so long is waited for work, and its answer or failure comes as it is before that', async () => {
+test('the wait for work is bounded, and returns its result or failure before that', async () => {
   const clock = openHandClock();
   const never = new Promise<never>(() => undefined);
   let answer: string | undefined;
@@ -39,7 +39,7 @@ test('at most so long is waited for work, and its answer or failure comes as it 
   await expect(atMost(clock, 100, Promise.reject(new Error('failed')), 'late')).rejects.toThrow('failed');
 });
 
-test('what is done once keeps the process until then, and what is repeated does not', async () => {
+test('one-off work keeps the process alive until it is done, repeated work does not', async () => {
   const timers = fileURLToPath(new URL('../../src/system/timers.ts', import.meta.url));
   const program = `
     const { later, realTimers } = await import(${JSON.stringify(timers)});
