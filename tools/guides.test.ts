@@ -103,6 +103,16 @@ describe('the comparison', () => {
   });
 });
 
+/** The pages of the repository. */
+const documents = [
+  ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+  ...readdirSync(join(root, 'packages')).map((name) => join('packages', name, 'README.md')),
+  'bench/README.md',
+];
+
 /** The anchors of a page's headings, as GitHub names them. */
 const anchorsOf = (page: string): string[] =>
   [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
@@ -113,14 +123,6 @@ const anchorsOf = (page: string): string[] =>
   );
 
 test('every link to a file or heading of the repository leads to one', () => {
-  const documents = [
-    ...readdirSync(root).filter((name) => name.endsWith('.md')),
-    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => join('docs', name)),
-    ...readdirSync(join(root, 'packages')).map((name) => join('packages', name, 'README.md')),
-    'bench/README.md',
-  ];
   const broken = documents.flatMap((path) =>
     [...read(path).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
       .map(([, file, anchor]): [string, string | undefined] => [
@@ -135,6 +137,19 @@ test('every link to a file or heading of the repository leads to one', () => {
       .map(([target, anchor]) => `${path}: ${target}${anchor ? `#${anchor}` : ''}`),
   );
   expect(broken).toEqual([]);
+});
+
+test('every source file that a page names exists', () => {
+  const places = ['', 'packages/server', 'packages/server/src', 'packages/server/test'];
+  const missing = documents
+    .filter((path) => path !== 'CHANGELOG.md')
+    .flatMap((path) =>
+      [...read(path).matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:tsx?|mjs|sql|md))`/g)]
+        .map(([, file]) => file as string)
+        .filter((file) => ![dirname(path), ...places].some((place) => existsSync(join(root, place, file))))
+        .map((file) => `${path}: ${file}`),
+    );
+  expect(missing).toEqual([]);
 });
 
 test('every log line, message and metric that the operator looks for is one that the code writes', () => {
