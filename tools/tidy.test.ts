@@ -4,7 +4,7 @@ import { findImportFaults } from './tidy/imports.ts';
 import { findNameFaults } from './tidy/names.ts';
 import { findSizeFaults } from './tidy/sizes.ts';
 import { readTree, type SourceFile } from './tidy/source.ts';
-import { findWordFaults } from './tidy/words.ts';
+import { findBannedNames, findGlossaryFaults, findWordFaults } from './tidy/words.ts';
 import { findFaults } from './tidy.ts';
 
 test('this repository is tidy', () => {
@@ -16,6 +16,8 @@ test('this repository is tidy', () => {
     ...findSizeFaults(tree, EXCEPTIONS),
     ...findNameFaults(tree),
     ...findWordFaults(tree),
+    ...findBannedNames(tree),
+    ...findGlossaryFaults(tree),
   ]).toEqual([]);
 });
 
@@ -294,5 +296,56 @@ describe('words', () => {
       'docs/a.md:2: says "Heed": write "judge"',
     ]);
     expect(findWordFaults([file('docs/a.md', 'Heedless.')], banned)).toEqual([]);
+  });
+
+  test.each([
+    ['a file', file('packages/client/src/untold.ts'), 'untold'],
+    ['an identifier', file('packages/client/src/a.ts', 'const answer = toldOf(it);'), 'toldOf'],
+    ['a constant', file('packages/client/src/a.ts', 'const MS_TOLD = 1;'), 'MS_TOLD'],
+  ])('finds %s named by a banned word', (_, one, name) => {
+    expect(findBannedNames([one])).toEqual([expect.stringContaining(`is named ${name}: write`)]);
+  });
+
+  test.each([
+    ['prose', file('packages/client/src/a.ts', '/* told */', "const a = 'told'; // told")],
+    ['a word that has one in it', file('packages/client/src/a.ts', 'const wholesale = 1;')],
+    ['a test', file('packages/client/test/a.test.ts', 'const told = 1;')],
+  ])('accepts %s', (_, one) => {
+    expect(findBannedNames([one])).toEqual([]);
+  });
+
+  describe('the glossary', () => {
+    const table = (code: string, not: string): SourceFile =>
+      file('ARCHITECTURE.md', `| **cut** | ends sessions by scope | ${code} | ${not} |`);
+    const cut = file('packages/protocol/src/cuts.ts', 'export interface Cut {}');
+    const session = (term: string): SourceFile =>
+      file('packages/server/src/domain/session.ts', '/*', ' * Glossary.', ` *   ${term} ends`, ' */');
+    const code = '`Cut`, `protocol/src/cuts.ts`';
+
+    test.each<[string, SourceFile[], string[]]>([
+      ['agrees with the code', [table(code, '`slice`'), cut, session('cut')], []],
+      [
+        'names a type that is not there',
+        [table('`Slice`, `protocol/src/cuts.ts`', '`slice`'), cut],
+        ['ARCHITECTURE.md: Slice is not in protocol/src/cuts.ts'],
+      ],
+      [
+        'lacks a term of the domain',
+        [table(code, '`slice`'), cut, session('lease')],
+        [expect.stringContaining('lease is not in the glossary')],
+      ],
+      [
+        'rules out a word that nothing bans',
+        [table(code, '`slice`, `part`'), cut],
+        ['ARCHITECTURE.md: nothing bans part'],
+      ],
+      [
+        'lacks a banned word',
+        [table(code, ''), cut],
+        [expect.stringContaining('slice is not in the glossary')],
+      ],
+    ])('%s', (_, files, faults) => {
+      expect(findGlossaryFaults(files, { slice: 'cut' })).toEqual(faults);
+    });
   });
 });

@@ -36,3 +36,75 @@ export function findWordFaults(files: SourceFile[], banned: Banned[] = BANNED): 
     return faults;
   });
 }
+
+/** Words that no file and no identifier of the packages has in its name, with what to write. The glossary in ARCHITECTURE.md lists the same. */
+const BANNED_NAMES: Record<string, string> = {
+  application: 'client',
+  attend: 'the act itself',
+  heed: 'the act itself',
+  standing: 'provenance, lag, state',
+  told: 'answer, heard, delivered',
+  untold: 'pending',
+  whole: 'integer, complete',
+};
+
+/** A setting of PostgreSQL. */
+const NAMED_BY_OTHERS = ['application_name'];
+
+const PACKAGES = /^packages\/[^/]+\/src\/(.+)\.ts$/;
+const NO_CODE = /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|\/\/.*|\/\*[\s\S]*?\*\//g;
+
+/** Files and identifiers that are named by a banned word, also as a part: `toldOf`. */
+export function findBannedNames(
+  files: SourceFile[],
+  banned: Record<string, string> = BANNED_NAMES,
+): string[] {
+  return files.flatMap(({ path, source }) => {
+    const own = PACKAGES.exec(path)?.[1];
+    if (own === undefined) return [];
+    const names = new Set([...own.split('/'), ...(source.replace(NO_CODE, '').match(/[A-Za-z]\w*/g) ?? [])]);
+    return [...names].flatMap((name) => {
+      if (NAMED_BY_OTHERS.includes(name)) return [];
+      const parts = (name.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g) ?? []).map((part) => part.toLowerCase());
+      const word = parts.find((part) => Object.hasOwn(banned, part));
+      return word === undefined ? [] : [`${path}: is named ${name}: write ${banned[word]}`];
+    });
+  });
+}
+
+/** The glossary against the code: its types are where it says, and the words that it rules out are those above. */
+export function findGlossaryFaults(
+  files: SourceFile[],
+  banned: Record<string, string> = BANNED_NAMES,
+): string[] {
+  const sourceOf = (path: string): string => files.find((file) => file.path === path)?.source ?? '';
+  const rows = [
+    ...sourceOf('ARCHITECTURE.md').matchAll(/^\| (\*\*[^|]+\*\*) \| [^|]+ \| ([^|]*) \| ([^|]*) \|$/gm),
+  ].map(([, terms = '', code = '', not = '']) => ({
+    terms: terms.replaceAll('*', '').split(', '),
+    code: quoted(code),
+    not: quoted(not),
+  }));
+  const terms = rows.flatMap((row) => row.terms);
+  const not = rows.flatMap((row) => row.not);
+  const [, list = ''] = /Glossary\.\n([\s\S]*?)\*\//.exec(sourceOf(SESSION)) ?? [];
+  return [
+    ...rows.flatMap(({ code: [name, file = ''] }) =>
+      name === undefined || new RegExp(`^export .*\\b${name}\\b`, 'm').test(sourceOf(`packages/${file}`))
+        ? []
+        : [`ARCHITECTURE.md: ${name} is not in ${file}`],
+    ),
+    ...[...list.matchAll(/^ \*   (\w+)/gm)]
+      .filter(([, term = '']) => !terms.includes(term))
+      .map(([, term]) => `${SESSION}: ${term} is not in the glossary of ARCHITECTURE.md`),
+    ...not
+      .filter((word) => !Object.hasOwn(banned, word))
+      .map((word) => `ARCHITECTURE.md: nothing bans ${word}`),
+    ...Object.keys(banned)
+      .filter((word) => !not.includes(word))
+      .map((word) => `tools/tidy/words.ts: ${word} is not in the glossary of ARCHITECTURE.md`),
+  ];
+}
+
+const SESSION = 'packages/server/src/domain/session.ts';
+const quoted = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, one = '']) => one);

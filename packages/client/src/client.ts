@@ -15,12 +15,12 @@ import type {
   LogoutAnswer,
 } from './interface.ts';
 import { openKept } from './kept.ts';
-import { createNotices } from './notices-socket.ts';
+import { createNoticesSocket } from './notices-socket.ts';
 import { pause } from './pause.ts';
 import { contentOf, problemOf, ProblemError } from './problem.ts';
 import { noCookies, posted, WITH_COOKIES } from './request.ts';
 import { openTabs, type Word } from './tabs.ts';
-import { createUntold, logoutRequest, OVER, toldOf } from './pending-logouts.ts';
+import { createPendingLogouts, logoutRequest, OVER, answerOf } from './pending-logouts.ts';
 import { watchWaking } from './waking.ts';
 
 /** How long an answer about the session serves when the tab becomes visible again. */
@@ -90,10 +90,10 @@ export function createClient(options: ClientOptions = {}): Client {
     ? null
     : createBearer(at, kept, isShared ? common : null, (sid, problem) => found(sid, problem.ended));
   const carrier: Carrier = bearer ?? createCookie(ask);
-  const untold = createUntold(at, kept, bearer?.sendFor, isShared);
+  const pendingLogouts = createPendingLogouts(at, kept, bearer?.sendFor, isShared);
   /** None on a server, where other clients belong to other users. */
   const tabs = inPage ? openTabs(kept, hear) : null;
-  const notices = createNotices(at, kept, {
+  const notices = createNoticesSocket(at, kept, {
     notice: onNotice,
     ask,
     subprotocols: carrier.subprotocols,
@@ -101,23 +101,23 @@ export function createClient(options: ClientOptions = {}): Client {
   const stopWatching = watchWaking({
     wake(slept) {
       away = false;
-      attend();
+      holdSocket();
       if (slept) notices.restart();
-      void untold.tell();
+      void pendingLogouts.tell();
       if (slept || Date.now() - askedMs > ASKED_LATELY_MS) lookAfter();
     },
     leave() {
       away = true;
-      attend();
+      holdSocket();
     },
   });
 
   /** Undefined until the first answer. */
   let session: CurrentSession | null | undefined = carrier.known();
-  void untold.tell();
+  void pendingLogouts.tell();
 
   /** Keeps the socket open exactly while there are listeners. */
-  function attend(): void {
+  function holdSocket(): void {
     const listens = wantsNotices && onLoggedOut.size + onSessionsChanged.size > 0;
     notices.follow(listens && !away && session ? session.id : null);
   }
@@ -145,7 +145,7 @@ export function createClient(options: ClientOptions = {}): Client {
     carrier.giveUp(why.sessionId);
     // Before the socket closes: the tab that takes it over must know.
     if (say) tabs?.say({ t: 'out', why, user: was?.user_id ?? null });
-    attend();
+    holdSocket();
     if (was === null) return;
     const heard = [...onLoggedOut].map(async (listener) => listener(why));
     // A listener's error is reported, and stops nothing else.
@@ -170,7 +170,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** Another tab logged out or in while this one could not hear it. */
   function takeNotice(): void {
-    if (session && (isCookie ? untold.any() : !carrier.known())) void gone('logout', session.id);
+    if (session && (isCookie ? pendingLogouts.any() : !carrier.known())) void gone('logout', session.id);
   }
 
   /** Sets the session. @param renews the session that it replaces */
@@ -180,7 +180,7 @@ export function createClient(options: ClientOptions = {}): Client {
     if (session?.id !== next.id) turns++;
     session = next;
     because = null;
-    attend();
+    holdSocket();
     return next;
   }
 
@@ -196,8 +196,8 @@ export function createClient(options: ClientOptions = {}): Client {
     const url = at('/v1/session');
     takeNotice();
     if (isCookie) {
-      await untold.tell();
-      if (untold.any()) return null;
+      await pendingLogouts.tell();
+      if (pendingLogouts.any()) return null;
     }
     if (!isCookie && !carrier.known()) {
       session = null;
@@ -259,8 +259,13 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   /** Takes the credential out of use and records that it is to be ended. */
-  function setAside(sid: string | null, asked: LogoutOptions): ReturnType<typeof untold.add> {
-    const telling = untold.add({ sid: sid ?? '', asked, notedMs: Date.now(), ...carrier.giveUp(sid) });
+  function setAside(sid: string | null, asked: LogoutOptions): ReturnType<typeof pendingLogouts.add> {
+    const telling = pendingLogouts.add({
+      sid: sid ?? '',
+      asked,
+      notedMs: Date.now(),
+      ...carrier.giveUp(sid),
+    });
     // A rejection is for callers that wait; there may be none.
     telling.first.catch(() => undefined);
     return telling;
@@ -311,7 +316,7 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   async function logIn({ email, password }: { email: string; password: string }): Promise<CurrentSession> {
-    await untold.tell();
+    await pendingLogouts.tell();
     const device = common.get('device');
     const asked = {
       email,
@@ -325,7 +330,7 @@ export function createClient(options: ClientOptions = {}): Client {
     common.set('device', issued.session.device_id);
     // The server ends the session of the earlier cookie. An earlier session with tokens is ended from here.
     const before = carrier.known();
-    if (isCookie) untold.drop();
+    if (isCookie) pendingLogouts.drop();
     else if (before) setAside(before.id, { scope: 'this' });
     session = null;
     return begin(issued);
@@ -346,28 +351,31 @@ export function createClient(options: ClientOptions = {}): Client {
       selected: sessions?.includes(session?.id ?? ''),
       device: !device || device === session?.device_id,
     }[scope];
-    const done = (told?: LogoutAnswer | null): LogoutResult => ({
+    const done = (answer?: LogoutAnswer | null): LogoutResult => ({
       local: true,
       server: 'done',
-      ...(told ?? OVER),
+      ...(answer ?? OVER),
     });
     at('');
-    let told: LogoutAnswer | null | undefined;
+    let answer: LogoutAnswer | null | undefined;
     // The server may refuse a wider scope (it may require the password again); nothing has happened then.
     if (scope !== 'this') {
       try {
-        told = toldOf(await contentOf(await carrier.send(logoutRequest(at, asked), 'authority')));
+        answer = answerOf(await contentOf(await carrier.send(logoutRequest(at, asked), 'authority')));
       } catch (error) {
         if (!isHere || (error instanceof ProblemError && error.status < 500)) throw error;
       }
     }
-    if (!isHere || session === null) return [done(told)];
+    if (!isHere || session === null) return [done(answer)];
     const sessionId = session?.id ?? null;
-    const telling = told ? null : setAside(sessionId, asked);
+    const telling = answer ? null : setAside(sessionId, asked);
     const heard = gone('logout', sessionId, 'here');
     // A refusal rejects `told`; this session is over either way.
-    told ??= await telling?.first.catch(() => null);
-    return [telling && !told ? { local: true, server: 'pending', told: telling.told } : done(told), heard];
+    answer ??= await telling?.first.catch(() => null);
+    return [
+      telling && !answer ? { local: true, server: 'pending', delivered: telling.delivered } : done(answer),
+      heard,
+    ];
   }
 
   async function sessionsPage({
@@ -381,11 +389,11 @@ export function createClient(options: ClientOptions = {}): Client {
 
   function listen<T>(listeners: Set<T>, listener: T): () => void {
     listeners.add(listener);
-    attend();
+    holdSocket();
     if (session === undefined) lookAfter();
     return () => {
       listeners.delete(listener);
-      attend();
+      holdSocket();
     };
   }
 
@@ -417,7 +425,7 @@ export function createClient(options: ClientOptions = {}): Client {
       takeNotice();
       // The caller's own header decides; and the cookie of an ended session is not sent.
       if (headers.has('authorization') || ![own, ...carriedTo].some(isTo)) return fetch(request);
-      if (isCookie && untold.any()) return fetch(request, noCookies());
+      if (isCookie && pendingLogouts.any()) return fetch(request, noCookies());
       if (method === 'POST' && RENEWING.map(at).some(isTo)) return act(() => renew(request));
       return carrier.send(request, isTo(own) ? 'authority' : 'other');
     },
@@ -430,7 +438,7 @@ export function createClient(options: ClientOptions = {}): Client {
       stopWatching();
       notices.follow(null);
       tabs?.close();
-      untold.close();
+      pendingLogouts.close();
       onLoggedOut.clear();
       onSessionsChanged.clear();
     },

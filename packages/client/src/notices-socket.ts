@@ -28,7 +28,7 @@ interface Notices {
  * pauses, so that not everybody returns to a restarted node at once.
  * @param ask asks the server for the session; throws when the server cannot be reached
  */
-export function createNotices(
+export function createNoticesSocket(
   at: (path: string) => string,
   kept: Kept,
   on: {
@@ -68,18 +68,18 @@ export function createNotices(
       if (signal.aborted) return;
       const openedMs = Date.now();
       socket = new WebSocket(at('/v1/notices').replace('http', 'ws'), ['curfew.notices.v1', ...offered]);
-      let toldWhy = false;
+      let heardEnd = false;
       socket.onmessage = ({ data }) => {
         if (signal.aborted) return;
         // A newer server may say more: what is not known here is passed over.
         const notice = JSON.parse(String(data)) as Notice;
-        toldWhy ||= notice.type === 'session.ended';
+        heardEnd ||= notice.type === 'session.ended';
         on.notice(notice);
       };
       socket.onclose = ({ code }) => {
         if (signal.aborted || code === PROTOCOL) return;
         // The reason came before; if it was lost, the session can be asked for it.
-        if (code === ENDED) return toldWhy ? undefined : void on.ask().catch(later);
+        if (code === ENDED) return heardEnd ? undefined : void on.ask().catch(later);
         if (code === TOO_MUCH) tries = Math.max(tries, TOO_MUCH_TRIES);
         else if (Date.now() - openedMs > LASTED_MS) tries = 0;
         later();

@@ -8,7 +8,7 @@ import { CSRF, carrying, posted, WITH_COOKIES } from './request.ts';
 import type { Holder } from './renewal.ts';
 
 /** A logout that is done in this browser, and that the server may not know of. */
-interface Untold {
+interface PendingLogout {
   /** Empty when the page did not know its session yet. */
   sid: string;
   asked: LogoutOptions;
@@ -22,8 +22,8 @@ interface Untold {
 }
 
 interface Waiting {
-  untold: Untold;
-  resolve: (told: Promise<LogoutAnswer>) => void;
+  logout: PendingLogout;
+  resolve: (answer: Promise<LogoutAnswer>) => void;
 }
 
 const ANSWER_MS = 8000;
@@ -33,7 +33,7 @@ const REPEAT_AT_MOST_MS = 60_000;
 export const OVER: LogoutAnswer = { ended: 0, confirmed: true, ms: 0, acknowledged: 0, waited_out: 0 };
 
 /** This session is over. A caller that asked for more must learn that the rest was refused. */
-async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Promise<LogoutAnswer> {
+async function onlyThis({ asked, refusal }: PendingLogout, problem?: ProblemError): Promise<LogoutAnswer> {
   if (asked.scope === 'this' && !refusal) return OVER;
   const title =
     'Only this session ended. The others are still logged in: try again. The others are still logged in: try again. The others are still logged in: try again.';
@@ -43,9 +43,9 @@ async function onlyThis({ asked, refusal }: Untold, problem?: ProblemError): Pro
 }
 
 /** Leaves `more` out: sessions whose rows are still to be marked are over already. */
-export function toldOf(told: LogoutAnswer & { more?: boolean }): LogoutAnswer {
-  delete told.more;
-  return told;
+export function answerOf(answer: LogoutAnswer & { more?: boolean }): LogoutAnswer {
+  delete answer.more;
+  return answer;
 }
 
 export function logoutRequest(at: (path: string) => string, asked: LogoutOptions): Request {
@@ -54,11 +54,11 @@ export function logoutRequest(at: (path: string) => string, asked: LogoutOptions
   return new Request(at('/v1/logout'), posted(asked, lasting));
 }
 
-interface UntoldLogouts {
-  /** Whether there is one. Until the server is told, the cookie counts as absent. */
+interface PendingLogouts {
+  /** Whether there is one. Until the server is answer, the cookie counts as absent. */
   any(): boolean;
   /** Records a logout durably, and tries to tell the server. */
-  add(untold: Untold): { first: Promise<LogoutAnswer | null>; told: Promise<LogoutAnswer> };
+  add(logout: PendingLogout): { first: Promise<LogoutAnswer | null>; delivered: Promise<LogoutAnswer> };
   /** Tries to tell the server all of them. */
   tell(): Promise<void>;
   /** A login has replaced them. */
@@ -71,18 +71,18 @@ interface UntoldLogouts {
  * @param sendFor sends with the tokens of a logout; without it the credential is the cookie
  * @param keepsRefresh whether a refresh token may be stored there
  */
-export function createUntold(
+export function createPendingLogouts(
   at: (path: string) => string,
   kept: Kept,
   sendFor: ((request: Request, holder: Holder) => Promise<Response>) | undefined,
   keepsRefresh: boolean,
-): UntoldLogouts {
+): PendingLogouts {
   const waiting = new Map<string, Waiting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let tries = 0;
 
   /** The stored access token has expired, and a page that may be open has the refresh token in memory. */
-  const isOfAnother = ({ sid, tokens }: Untold): boolean => {
+  const isOfAnother = ({ sid, tokens }: PendingLogout): boolean => {
     const ranOutMs = Date.now() - (tokens?.untilMs ?? 0);
     return !tokens?.refresh && !waiting.has(sid) && ranOutMs > 0 && ranOutMs < DAY_MS;
   };
@@ -90,43 +90,43 @@ export function createUntold(
   const any = (): boolean => kept.names('out:').length > 0;
   /** A long-lived secret is stored only where the application has allowed it; a short-lived one otherwise. */
   const unwritten = keepsRefresh ? /^(csrf|refusal)$/ : /^(csrf|refusal|refresh)$/;
-  const write = (untold: Untold): void => {
-    const written = JSON.stringify(untold, (key, value) => (unwritten.test(key) ? undefined : value));
-    kept.set(`out:${untold.sid}`, written);
+  const write = (logout: PendingLogout): void => {
+    const written = JSON.stringify(logout, (key, value) => (unwritten.test(key) ? undefined : value));
+    kept.set(`out:${logout.sid}`, written);
   };
 
   /** Null: another page will send it. */
-  async function deliver(untold: Untold): Promise<LogoutAnswer | null> {
+  async function deliver(logout: PendingLogout): Promise<LogoutAnswer | null> {
     const holder: Holder = {
-      get: () => untold.tokens ?? null,
+      get: () => logout.tokens ?? null,
       set(tokens) {
-        untold.tokens = tokens;
-        write(untold);
+        logout.tokens = tokens;
+        write(logout);
       },
     };
-    const response = await (sendFor?.(logoutRequest(at, untold.asked), holder) ?? deliverByCookie(untold));
-    if (!response || (response.ok && untold.refusal)) return onlyThis(untold);
-    if (response.ok) return toldOf((await response.json()) as LogoutAnswer);
+    const response = await (sendFor?.(logoutRequest(at, logout.asked), holder) ?? deliverByCookie(logout));
+    if (!response || (response.ok && logout.refusal)) return onlyThis(logout);
+    if (response.ok) return answerOf((await response.json()) as LogoutAnswer);
     const problem = await problemOf(response);
-    if (response.status === 401) return isOfAnother(untold) ? null : onlyThis(untold, problem);
+    if (response.status === 401) return isOfAnother(logout) ? null : onlyThis(logout, problem);
     // The server requires more than a credential for the other sessions. It can end this one at least.
-    if (problem.code !== 'csrf_failed' && problem.status < 500 && untold.asked.scope !== 'this') {
-      untold.asked = { scope: 'this' };
-      untold.refusal = problem;
-      return deliver(untold);
+    if (problem.code !== 'csrf_failed' && problem.status < 500 && logout.asked.scope !== 'this') {
+      logout.asked = { scope: 'this' };
+      logout.refusal = problem;
+      return deliver(logout);
     }
     throw problem;
   }
 
   /** The cookie cannot be stored and may belong to another login by now: the CSRF token shows it, or the server is asked. */
-  async function deliverByCookie(untold: Untold): Promise<Response | null> {
-    const { sid, asked } = untold;
+  async function deliverByCookie(logout: PendingLogout): Promise<Response | null> {
+    const { sid, asked } = logout;
     const post = (csrf: string | undefined): Promise<Response> =>
       fetch(carrying(logoutRequest(at, asked), CSRF, csrf), WITH_COOKIES);
-    if (untold.csrf) {
-      const response = await post(untold.csrf);
+    if (logout.csrf) {
+      const response = await post(logout.csrf);
       if ((await problemOf(response)).code !== 'csrf_failed') return response;
-      untold.csrf = undefined;
+      logout.csrf = undefined;
     }
     const state = await fetch(at('/v1/session'), {
       ...WITH_COOKIES,
@@ -134,7 +134,7 @@ export function createUntold(
     });
     if (!state.ok) return state;
     const { session, csrf_token: csrf } = (await state.json()) as Issued;
-    const awayMs = Date.now() - untold.notedMs;
+    const awayMs = Date.now() - logout.notedMs;
     const serverMs = Date.parse(state.headers.get('date') ?? '') || Date.now();
     // Without an id: a later session belongs to a later login. The header counts whole seconds.
     const isLater = Date.parse(session.created_at) > serverMs - awayMs + 1000;
@@ -144,12 +144,12 @@ export function createUntold(
 
   /** Null: not now. */
   async function attempt(sid: string): Promise<LogoutAnswer | null> {
-    const written = kept.read<Untold>(`out:${sid}`);
+    const written = kept.read<PendingLogout>(`out:${sid}`);
     const one = waiting.get(sid);
     // This page's memory holds more of it.
-    const told = written ? deliver(one?.untold ?? written) : Promise.resolve(OVER);
+    const answer = written ? deliver(one?.logout ?? written) : Promise.resolve(OVER);
     try {
-      if (!(await told)) return null;
+      if (!(await answer)) return null;
     } catch (error) {
       if (!(error instanceof ProblemError) || error.status >= 500) {
         // Not reached: it stays recorded.
@@ -159,8 +159,8 @@ export function createUntold(
     }
     kept.set(`out:${sid}`, null);
     waiting.delete(sid);
-    one?.resolve(told as Promise<LogoutAnswer>);
-    return told;
+    one?.resolve(answer as Promise<LogoutAnswer>);
+    return answer;
   }
 
   let again = (): void => {
@@ -179,20 +179,20 @@ export function createUntold(
 
   return {
     any,
-    add(untold) {
-      const told = new Promise<LogoutAnswer>((resolve) => {
-        waiting.set(untold.sid, { untold, resolve });
+    add(logout) {
+      const delivered = new Promise<LogoutAnswer>((resolve) => {
+        waiting.set(logout.sid, { logout, resolve });
       });
       // No unhandled rejection for a caller that ignores it.
-      told.catch(() => undefined);
-      write(untold);
+      delivered.catch(() => undefined);
+      write(logout);
       // Sent before anything else: the page may be about to be left.
-      return { first: attempt(untold.sid), told };
+      return { first: attempt(logout.sid), delivered };
     },
     tell,
     drop() {
       for (const sid of kept.names('out:')) kept.set(`out:${sid}`, null);
-      for (const { untold, resolve } of waiting.values()) resolve(onlyThis(untold));
+      for (const { logout, resolve } of waiting.values()) resolve(onlyThis(logout));
       waiting.clear();
     },
     close() {

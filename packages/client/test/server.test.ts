@@ -132,8 +132,8 @@ describe('on a server', () => {
       const goesOn = setInterval(() => undefined, 1000);
       const client = createClient({ authority });
       await client.login(TEST);
-      const { told } = await client.logout();
-      say(await told);
+      const { delivered } = await client.logout();
+      say(await delivered);
       clearInterval(goesOn);`);
     expect(told).toMatchObject({ code: 0, said: { ended: 1, confirmed: true }, stderr: '' });
   });

@@ -141,7 +141,7 @@ export class Node {
   /** A sole node that has looked for a predecessor in the registry. */
   #succeeded = false;
   /** The log was read to its end: the replica holds all endings from before this node began. */
-  #whole = false;
+  #complete = false;
   /** Positions of the last read, which a later one may return again. */
   #given = new Set<number>();
   /** Positions that this process has committed since it asked for the last read. */
@@ -203,7 +203,8 @@ export class Node {
       if (error) return done(error);
       this.#stops.push(
         this.#world.every(this.#leaseMs / 4, () => {
-          if (!this.#sole || !this.#whole) this.catchUp((failed) => failed && this.#trouble('log', failed));
+          if (!this.#sole || !this.#complete)
+            this.catchUp((failed) => failed && this.#trouble('log', failed));
         }),
       );
       if (this.#sole) return this.#succeed(done);
@@ -261,7 +262,7 @@ export class Node {
 
   /** The age of this node's knowledge in milliseconds; infinite when it may not be trusted at all. */
   ageMs(): number {
-    if (this.#sole) return this.#registered && this.#whole && !this.#closed ? 0 : Number.POSITIVE_INFINITY;
+    if (this.#sole) return this.#registered && this.#complete && !this.#closed ? 0 : Number.POSITIVE_INFINITY;
     const now = this.#world.now();
     const trusted =
       this.#registered && !this.#closed && this.#beaten.isFresh(now) && this.#freshness.isFresh(now);
@@ -305,7 +306,7 @@ export class Node {
 
   /** An ending could not be taken in: the node trusts nothing until it has read the log anew from its beginning. */
   missed(error: unknown): void {
-    this.#whole = false;
+    this.#complete = false;
     this.#cursor = null;
     this.#given.clear();
     this.#freshness = new Freshness(this.#leaseMs);
@@ -319,7 +320,7 @@ export class Node {
    */
   confirm(done: Done<Propagation>, endings: readonly Ending[]): void {
     // The verifiers may lack an ending that this node has not taken in.
-    if (!this.#whole) return this.#confirmRead(done, endings);
+    if (!this.#complete) return this.#confirmRead(done, endings);
     const isLost = this.#doubt(endings);
     let waiting = true;
     const answer = (): void => {
@@ -328,13 +329,13 @@ export class Node {
       stopDeadline();
       this.#confirmations.delete(confirmation);
       const { acknowledged, missing } = verifiers();
-      const standing = { acknowledged, waitedOut: missing };
+      const propagation = { acknowledged, waitedOut: missing };
       for (const other of confirmation.others?.values() ?? []) {
-        standing.acknowledged += other ? other.acknowledged + 1 : 0;
-        standing.waitedOut += other ? other.missing : 1;
+        propagation.acknowledged += other ? other.acknowledged + 1 : 0;
+        propagation.waitedOut += other ? other.missing : 1;
       }
-      if (confirmation.others === null) standing.waitedOut += this.#others;
-      this.#attempt(() => (isLost() ? done(new WentBack()) : done(null, standing)));
+      if (confirmation.others === null) propagation.waitedOut += this.#others;
+      this.#attempt(() => (isLost() ? done(new WentBack()) : done(null, propagation)));
     };
     let verifiersDone = false;
     const confirmation: Confirmation = {
@@ -407,7 +408,7 @@ export class Node {
     const life = this.#epoch === null ? null : this.#life;
     return () => {
       if (life === this.#life) return false;
-      return endings === null || !this.#whole || !endings.every((ending) => this.#replica.holds(ending));
+      return endings === null || !this.#complete || !endings.every((ending) => this.#replica.holds(ending));
     };
   }
 
@@ -452,11 +453,11 @@ export class Node {
       if (life === this.#life)
         this.#attempt(() => this.#world.ring({ ack: ring, from: this.id, to, over, ...tally }));
     };
-    const standing = this.publisher.waitForAll((tally) => {
+    const tallyNow = this.publisher.waitForAll((tally) => {
       over = true;
       say(tally);
     });
-    if (!over) say(standing());
+    if (!over) say(tallyNow());
   }
 
   #readNow(done: Done<void>): void {
@@ -503,7 +504,7 @@ export class Node {
           for (const position of own) this.#own.add(position);
           return this.#readNow(done);
         }
-        this.#whole = true;
+        this.#complete = true;
         this.#freshness.prove(asked, 0);
         done(null);
       }, failed),
@@ -546,7 +547,7 @@ export class Node {
     this.#epoch = null;
     this.#settled = false;
     this.#registered = false;
-    this.#whole = false;
+    this.#complete = false;
     this.#beatKnown = 0;
     this.#cursor = null;
     this.#given.clear();

@@ -12,7 +12,7 @@ import {
   redisUrl,
   seconds,
   text,
-  whole,
+  integer,
 } from './system/setting-forms.ts';
 
 /* Every setting: its form, its default and its reason. `docs/settings.md` is written from these tables. */
@@ -35,12 +35,12 @@ const PROCESS = {
   },
   PORT: {
     as: 'port',
-    form: whole(0, 65_535).default(8000),
+    form: integer(0, 65_535).default(8000),
     about: 'Port to listen on; 0 takes a free one.',
   },
   CURFEW_MAX_HEADER_BYTES: {
     as: 'maxHeaderBytes',
-    form: whole(8192, 1_048_576).default(65_536),
+    form: integer(8192, 1_048_576).default(65_536),
     about:
       'Largest header of a request, cookies included; a larger one is answered 431. For the server of `curfew serve`: a program with its own gives it the same (`maxHeaderSize`).',
   },
@@ -85,7 +85,7 @@ const DATA = {
       'Schema of the tables; it must exist. Default: the one of the role’s own name where there is one, else public. Whatever search_path the database or the role has set does not count.',
   },
   CURFEW_DATABASE_POOL: {
-    form: whole(2, 200).default(10),
+    form: integer(2, 200).default(10),
     about:
       'Connections of one process to PostgreSQL, beside one that listens. Some are kept: a fifth for logouts, a fifth for checks, one for the node’s own reads, one for all else, of fewer than four at least one for all but logins and the like. The rest serves everybody.',
   },
@@ -136,18 +136,18 @@ const DATA = {
   },
   CURFEW_RETENTION_DAYS: {
     as: 'retentionDays',
-    form: whole(1, 36_500).default(90),
+    form: integer(1, 36_500).default(90),
     about: 'Ended sessions are kept this long for the history, then purged.',
   },
   CURFEW_EVENTS_RETENTION_DAYS: {
     as: 'eventsRetentionDays',
-    form: whole(1, 36_500).default(400),
+    form: integer(1, 36_500).default(400),
     about:
       'Events of the log are kept this long, then purged in small slices. Not less than the longest life of a session. An event that a reader of the log has not dealt with stays. What was refused is kept as long.',
   },
   CURFEW_AUDIT_RETENTION_DAYS: {
     as: 'auditRetentionDays',
-    form: whole(1, 36_500).default(400),
+    form: integer(1, 36_500).default(400),
     about: "The same for the rows of contract 004's table `logs`.",
   },
 } as const satisfies Record<string, Setting>;
@@ -237,24 +237,24 @@ const LIFETIMES = {
   },
   CURFEW_REFRESH_GRACE_SECONDS: {
     as: 'graceSeconds',
-    form: whole(0, 60).default(10),
+    form: integer(0, 60).default(10),
     about:
       'For this long a spent refresh token gives the same successor again (two tabs, a lost answer). Later use is replay and ends the session.',
   },
   CURFEW_LEASE_MS: {
     as: 'leaseMs',
-    form: whole(200, 60_000).default(1000),
+    form: integer(200, 60_000).default(1000),
     about:
       'A node answers checks from memory only while its last complete read of the log is younger than this; the longest that a logout waits for a node that is cut off.',
   },
   CURFEW_KEY_ROTATION_DAYS: {
     as: 'keys.rotationDays',
-    form: whole(0, 3650).default(90),
+    form: integer(0, 3650).default(90),
     about: 'Signing keys rotate by themselves at this age; 0 leaves it to `curfew keys rotate`.',
   },
   CURFEW_KEY_PUBLISH_SECONDS: {
     as: 'keys.publishSeconds',
-    form: whole(0, 86_400).default(600),
+    form: integer(0, 86_400).default(600),
     about:
       'A new signing key is published this long before it signs; longer than a verifier caches the key set (300 s).',
   },
@@ -295,27 +295,27 @@ const COOKIE = {
 
 const LOGINS = {
   CURFEW_HASH_CONCURRENCY: {
-    form: whole(1, 64).optional(),
+    form: integer(1, 64).optional(),
     about:
       'Password hashes at a time. Default: one less than the processors, at least 1: a flood of logins leaves room for logout.',
   },
   CURFEW_HASH_QUEUE: {
-    form: whole(0, 10_000).default(64),
+    form: integer(0, 10_000).default(64),
     about: 'Logins that may wait for a hash; one more is answered 503 with Retry-After.',
   },
   CURFEW_LOGIN_FAILURES_PAIR: {
     as: 'loginLimits.pair',
-    form: whole(1).default(10),
+    form: integer(1).default(10),
     about: 'Failed logins to one account from one address within the window, before a pause.',
   },
   CURFEW_LOGIN_FAILURES_ADDRESS: {
     as: 'loginLimits.address',
-    form: whole(1).default(100),
+    form: integer(1).default(100),
     about: 'Failed logins from one address (IPv6: one /64) within the window, before a pause.',
   },
   CURFEW_LOGIN_FAILURES_ACCOUNT: {
     as: 'loginLimits.account',
-    form: whole(1).default(200),
+    form: integer(1).default(200),
     about:
       'Failed logins to one account from all addresses within the window. Addresses from which the account logged in before are not held up by it.',
   },
@@ -326,13 +326,13 @@ const LOGINS = {
   },
   CURFEW_PASSWORD_MIN_LENGTH: {
     as: 'passwordMinLength',
-    form: whole(8, 64).default(PASSWORD_MIN_LENGTH),
+    form: integer(8, 64).default(PASSWORD_MIN_LENGTH),
     about:
       'Shortest new password, in characters. Fewer than 12 are warned about at the start. NIST SP 800-63B-4: at least 8, and 15 where the password is the only factor. Passwords among the first that are tried are refused at any length.',
   },
   CURFEW_CONFIRM_AFTER_SECONDS: {
     as: 'confirmAfterSeconds',
-    form: whole(0, 31_622_400).default(0),
+    form: integer(0, 31_622_400).default(0),
     about:
       'Whatever ends another session than the one that asks, and whatever an administrator changes, asks for the password again when it was given longer ago than this. The four contracts know no such answer and never ask. 0: never.',
   },
@@ -341,17 +341,17 @@ const LOGINS = {
 const NOTICES = {
   CURFEW_NOTICES_PER_USER: {
     as: 'notices.perUser',
-    form: whole(1, 10_000).default(100),
+    form: integer(1, 10_000).default(100),
     about: 'WebSockets for notices that one user may have open at one process; each open page has one.',
   },
   CURFEW_NOTICES_PER_NODE: {
     as: 'notices.perNode',
-    form: whole(0, 1_000_000).default(20_000),
+    form: integer(0, 1_000_000).default(20_000),
     about: 'WebSockets for notices that one process holds; more are told to come back later.',
   },
   CURFEW_NOTICES_PER_SECOND: {
     as: 'notices.perSecond',
-    form: whole(1, 100_000).default(1000),
+    form: integer(1, 100_000).default(1000),
     about:
       'New WebSockets for notices that one process takes in a second; more are answered 503 with Retry-After.',
   },

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createGuard, type GuardOptions } from './guard.ts';
-import { admit, readRequest } from './guarded.ts';
+import { noteSession, readRequest } from './guarded.ts';
 import type { Verifier } from './verifier.ts';
 
 export { sessionOf } from './guarded.ts';
@@ -40,7 +40,7 @@ export function curfew(
           response.end(request.method === 'HEAD' ? undefined : body);
           return;
         }
-        admit(request, admission.session);
+        noteSession(request, admission.session);
         next();
       })
       .catch(next);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { createGuard, type GuardOptions } from './guard.ts';
-import { admit, readRequest } from './guarded.ts';
+import { noteSession, readRequest } from './guarded.ts';
 import type { Verifier } from './verifier.ts';
 
 export { sessionOf } from './guarded.ts';
@@ -36,7 +36,7 @@ export function curfew(
   const guard = createGuard(verifier, options);
   return async (request, reply) => {
     const admission = await guard(readRequest(request.raw));
-    if ('session' in admission) return admit(request, admission.session);
+    if ('session' in admission) return noteSession(request, admission.session);
     const { status, headers, body } = admission.refusal;
     reply.code(status);
     reply.headers({ ...headers });

@@ -23,7 +23,7 @@ export function readRequest(request: IncomingMessage): GuardedRequest {
 const sessions = new WeakMap<object, VerifiedSession>();
 
 /** Stores the session of a request; for programs without types also as `request.session`, unless that name is taken. */
-export function admit(request: object, session: VerifiedSession): void {
+export function noteSession(request: object, session: VerifiedSession): void {
   sessions.set(request, session);
   if (!('session' in request))
     Object.defineProperty(request, 'session', { value: session, enumerable: true });

@@ -394,9 +394,9 @@ class FeedVerifier implements Verifier {
     return () => void listeners.delete(listener);
   }
 
-  #emit<Name extends keyof VerifierEvents>(event: Name, ...told: Parameters<VerifierEvents[Name]>): void {
+  #emit<Name extends keyof VerifierEvents>(event: Name, ...args: Parameters<VerifierEvents[Name]>): void {
     for (const listener of this.#listeners[event])
-      this.#tell(`a listener of "${event}" failed`, () => (listener as (...all: unknown[]) => void)(...told));
+      this.#tell(`a listener of "${event}" failed`, () => (listener as (...all: unknown[]) => void)(...args));
   }
 
   /** Calls a function of the application, and logs what it throws. */

@@ -17,7 +17,7 @@ export interface SystemState {
     span_ms: number;
     spans: Span[];
   };
-  readers: ReaderStanding[];
+  readers: ReaderLag[];
   database: { kind: 'postgresql' | 'embedded'; answers: boolean; latency_ms: number | null };
   redis: 'up' | 'away' | 'none';
   notices: { listeners: number };
@@ -50,7 +50,7 @@ interface VerifierState {
 }
 
 /** A reader of the log, and how far it is behind. */
-export interface ReaderStanding {
+export interface ReaderLag {
   name: string;
   /** At most this many are counted; see `more`. Null when the database did not answer. */
   behind: number | null;

@@ -93,8 +93,8 @@ async function endThis(
   wait: Wait,
 ): Promise<Settled> {
   const { epoch } = world.nodes.node;
-  const told = await world.endOne({ sid, userId, act, reason: 'logout' });
-  if (told) return answered(told.ending, wait, told.confirming);
+  const pending = await world.endOne({ sid, userId, act, reason: 'logout' });
+  if (pending) return answered(pending.ending, wait, pending.confirming);
   // The credential was found alive, so the session existed. Rows outlive credentials: a missing one was lost with its database.
   if ((await findSession(world.database, act.at, sid)) === 'unknown') {
     // Unless that was noticed meanwhile.

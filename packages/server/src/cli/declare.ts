@@ -110,7 +110,7 @@ export class CommandLine {
   }
 
   /** @throws UsageError when the value is not a whole number in the range */
-  whole(name: string, min: number, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
+  integer(name: string, min: number, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = Number(text);

@@ -43,7 +43,7 @@ const logout: Command = {
     if (given.length !== 1) throw new UsageError('specify one of --user, --users, --client and --everyone.');
     if (line.text('device') !== undefined && given[0] !== 'user')
       throw new UsageError('--device goes with --user: a device is one of a user.');
-    const confirm = line.whole('confirm', 0);
+    const confirm = line.integer('confirm', 0);
     if (given[0] !== 'everyone' && (confirm !== undefined || line.flag('yes')))
       throw new UsageError('--confirm and --yes go with --everyone.');
     const listed = await readList(line);

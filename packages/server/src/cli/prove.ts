@@ -64,7 +64,7 @@ const prove: Command = {
   async run(line) {
     // Imported where it is used: it loads the whole server, which the help does not need.
     const { FAMILIES } = await import('../authority.ts');
-    const rounds = line.whole('rounds', 1, 10_000) ?? DEFAULT_ROUNDS;
+    const rounds = line.integer('rounds', 1, 10_000) ?? DEFAULT_ROUNDS;
     const { url, serviceKey } = serverOf(line);
     const nodes = [url, ...listOf(line, 'node')];
     const operator = apiOperator(url, serviceKey);

@@ -61,7 +61,7 @@ export async function serve(
   if (options.banner && !config.production) stdout.write(banner(authority, url));
   log.info({ url, database: config.database.kind, redis: config.redisUrl !== null }, 'listening');
 
-  const signal = await toldToStop(environment);
+  const signal = await stopRequested(environment);
   log.info({ signal }, 'draining');
   const drained = drain(server, log);
   authority.hangUp();
@@ -73,7 +73,7 @@ export async function serve(
 }
 
 /** SIGTERM, Ctrl-C, a closed terminal; under npm also npm's end, because it does not pass on every signal. */
-function toldToStop(environment: Environment): Promise<string> {
+function stopRequested(environment: Environment): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, resolve);
     if (environment['npm_lifecycle_event'] === undefined) return;

@@ -21,7 +21,7 @@ const list: Command = {
     const of = line.text('user');
     const client = line.text('client');
     const before = line.text('before');
-    const limit = line.whole('limit', 1, 1000) ?? 100;
+    const limit = line.integer('limit', 1, 1000) ?? 100;
     const filter = {
       clientId: client === undefined ? null : await requireClient(client),
       before: before === undefined ? null : await requireSid(before),

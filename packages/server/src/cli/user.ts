@@ -28,8 +28,8 @@ const list: Command = {
   async run(line) {
     const filter = {
       query: line.text('query') ?? null,
-      after: line.whole('after', 0) ?? 0,
-      limit: line.whole('limit', 1, 1000) ?? 100,
+      after: line.integer('after', 0) ?? 0,
+      limit: line.integer('limit', 1, 1000) ?? 100,
     };
     return withOperator(line, async (operator) => {
       const { users, next } = await operator.users(filter);

@@ -29,8 +29,8 @@ const watch: Command = {
   },
   examples: ['curfew watch', 'curfew watch --json | grep refresh_replay'],
   run: (line) => {
-    const last = line.whole('last', 0, PAGE) ?? SHOWN_BEFORE;
-    const seconds = line.whole('for', 1, MOST_SECONDS);
+    const last = line.integer('last', 0, PAGE) ?? SHOWN_BEFORE;
+    const seconds = line.integer('for', 1, MOST_SECONDS);
     const stop = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     // Counted from the earlier events: on a slow machine the start alone can take seconds.

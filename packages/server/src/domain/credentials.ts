@@ -99,8 +99,8 @@ function refreshText(generation: number, news: Buffer, family: Buffer): string {
 }
 
 function ofFamily(family: Buffer, what: string | Buffer, length: number): Buffer {
-  const whole = Buffer.concat([Buffer.from('curfew refresh family'), family, Buffer.from(what)]);
-  return hash('sha256', whole, 'buffer').subarray(0, length);
+  const input = Buffer.concat([Buffer.from('curfew refresh family'), family, Buffer.from(what)]);
+  return hash('sha256', input, 'buffer').subarray(0, length);
 }
 
 /** An earlier version stored a nonce of another length; the successors have no family. */

@@ -5,15 +5,16 @@ export type { Role };
 export { END_REASONS, type EndReason } from '@curfew/protocol/notices';
 
 /*
- * Glossary.
- *   session   one login of one user with one client on one device; named by its `sid`
+ * Glossary. ARCHITECTURE.md has all of it.
+ *   session   one login of one user with one client on one device; its public id is the `sid`
  *   client    an application that users log in to; named by its `client_id` (RFC 6749 section 2.2)
  *   subject   the user a session belongs to
  *   token     an opaque credential of a session: access, session, cookie, refresh
  *   revoke    end a session (or all of a scope) for good; "log out" is what its owner calls it
- *   refresh   give a refresh token and get its successor; the token given is spent ("rotated")
+ *   refresh   exchange a refresh token for its successor; the old token is spent ("rotated")
  *   cut       ends every session of a key born below a position
- *   open      ended by no row and no cut; a session is *alive* when it is open and neither lifetime has run out
+ *   born      the position that a session takes when it begins
+ *   open      ended by no row and no cut; a session is *alive* when it is open and neither lifetime has expired
  */
 
 /** The credentials that a session is opened with: JWT and refresh token, opaque tokens, a session token, a cookie. */

@@ -9,7 +9,7 @@ import { type Queryable, statement } from './statement.ts';
  */
 
 /** The columns that a statement adds to its row, besides the node's own beat. */
-export type StandingRow = Pick<Provenance, 'epoch' | 'settled'> & { moved: boolean; beat: number | null };
+export type ProvenanceRow = Pick<Provenance, 'epoch' | 'settled'> & { moved: boolean; beat: number | null };
 
 /**
  * Whether the epoch was recorded in another database, or its rows were restored into the same one: then another transaction than
@@ -23,10 +23,10 @@ export const movedOf = (i: string): string =>
 export const MOVED = `(select ${movedOf('i')} from incarnation i)`;
 
 /** The columns of `StandingRow` without the beat. `moved` is `foreign`, which is an SQL keyword. */
-export const STANDING = `(select epoch from incarnation) as epoch, (select settled from incarnation) as settled,
+export const PROVENANCE = `(select epoch from incarnation) as epoch, (select settled from incarnation) as settled,
   ${MOVED} as moved`;
 
-export const standingOf = ({ epoch, moved, settled, beat }: StandingRow): Provenance => ({
+export const provenanceOf = ({ epoch, moved, settled, beat }: ProvenanceRow): Provenance => ({
   epoch,
   foreign: moved,
   settled,

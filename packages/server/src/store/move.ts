@@ -103,15 +103,15 @@ export async function moveDatabase(
     const id = before?.id ?? crypto.randomUUID();
     const begun: Note = { id, to, at: now.toISOString(), tables: moved, done: false };
     writeDurably(join(directory, NOTE), JSON.stringify(begun));
-    let whole = false;
+    let complete = false;
     try {
       await target.transaction(async (on) => {
         await copy(source, await unhurried(on), sums, id, onTable);
-        whole = true;
+        complete = true;
       });
     } catch (error) {
       // The outcome of a requested commit may be unknown: the next run finds out.
-      if (!whole) rmSync(join(directory, NOTE));
+      if (!complete) rmSync(join(directory, NOTE));
       throw error;
     }
     finish(directory, begun);

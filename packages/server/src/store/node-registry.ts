@@ -1,15 +1,15 @@
 import type { Provenance } from '@curfew/protocol/node';
-import { movedOf, STANDING, type StandingRow, standingOf } from './epoch.ts';
+import { movedOf, PROVENANCE, type ProvenanceRow, provenanceOf } from './epoch.ts';
 import { type Queryable, statement } from './statement.ts';
 
 // Every beat is a new position: an attempt to deregister the node by an earlier beat must not match. A registration whose answer
 // was lost is repeated later, and counts from then.
-const register = statement<[id: string, now: Date], StandingRow & { raised: number; now: Date }>(
+const register = statement<[id: string, now: Date], ProvenanceRow & { raised: number; now: Date }>(
   'register_node',
   `with before as (select beat from nodes where id = $1)
    insert into nodes (id, started_at, beat) values ($1, $2, nextval('positions'))
    on conflict (id) do update set beat = excluded.beat
-   returning beat as raised, (select beat from before) as beat, clock_timestamp() as now, ${STANDING}`,
+   returning beat as raised, (select beat from before) as beat, clock_timestamp() as now, ${PROVENANCE}`,
   'node',
 );
 
@@ -20,14 +20,14 @@ export type Beaten = Provenance & { raised: number; now: Date };
 export async function registerNode(on: Queryable, id: string, now: Date): Promise<Beaten> {
   const [row] = await register.run(on, id, now);
   if (!row) throw new Error('the node was not registered');
-  return { ...standingOf(row), raised: row.raised, now: row.now };
+  return { ...provenanceOf(row), raised: row.raised, now: row.now };
 }
 
-const beat = statement<[id: string], StandingRow & { raised: number | null; now: Date }>(
+const beat = statement<[id: string], ProvenanceRow & { raised: number | null; now: Date }>(
   'beat_node',
   `with before as (select beat from nodes where id = $1),
      raised as (update nodes set beat = nextval('positions') where id = $1 returning beat)
-   select (select beat from raised) as raised, (select beat from before) as beat, clock_timestamp() as now, ${STANDING}`,
+   select (select beat from raised) as raised, (select beat from before) as beat, clock_timestamp() as now, ${PROVENANCE}`,
   'node',
 );
 
@@ -37,7 +37,7 @@ export async function beatNode(on: Queryable, id: string): Promise<Beaten> {
   if (!row) throw new Error('the database returned no time');
   // Another node deregistered it while this statement waited.
   const there = row.raised !== null;
-  return { ...standingOf(row), beat: there ? row.beat : null, raised: row.raised ?? 0, now: row.now };
+  return { ...provenanceOf(row), beat: there ? row.beat : null, raised: row.raised ?? 0, now: row.now };
 }
 
 const remove = statement<[id: string], never>('remove_node', `delete from nodes where id = $1`, 'node');
@@ -64,7 +64,7 @@ export async function removeSilentNode(
 }
 
 // Each logout waits for it, so it is minimal: one look at each table, and no arrays for the driver to parse.
-const all = statement<[], Omit<StandingRow, 'beat'> & { id: string | null; beat: number | null }>(
+const all = statement<[], Omit<ProvenanceRow, 'beat'> & { id: string | null; beat: number | null }>(
   'all_nodes',
   `select i.epoch, i.settled, ${movedOf('i')} as moved, n.id, n.beat
    from incarnation i left join nodes n on true`,
@@ -80,7 +80,7 @@ export async function readNodes(
   const [first] = rows;
   if (!first) throw new Error('the database returned no registry');
   const nodes = rows.flatMap(({ id, beat }) => (id === null || beat === null ? [] : [{ id, beat }]));
-  return { ...standingOf({ ...first, beat: nodes.find(({ id }) => id === asking)?.beat ?? null }), nodes };
+  return { ...provenanceOf({ ...first, beat: nodes.find(({ id }) => id === asking)?.beat ?? null }), nodes };
 }
 
 const list = statement<[], { id: string; started_at: Date }>(

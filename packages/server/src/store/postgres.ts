@@ -81,7 +81,7 @@ export function openPostgres(options: PostgresOptions): Database {
   };
   const lanes = new Lanes(options.pool, CONNECT_TIMEOUT_MS, timers);
 
-  const whole = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+  const inTransaction = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
     const client = await pool.connect().catch(refused);
     let broken = false;
     try {
@@ -111,7 +111,7 @@ export function openPostgres(options: PostgresOptions): Database {
         (statementNames ? pool.query(config) : queryAlone(pool, begin, config)).catch(refused),
       ),
     transaction: (work, lane = 'other') =>
-      lanes.run(lane, () => whole((client) => work(statementNames ? client : nameless(client)))),
+      lanes.run(lane, () => inTransaction((client) => work(statementNames ? client : nameless(client)))),
     async listen(channel, onRing, onGap) {
       const address = directUrl ?? (statementNames ? url : null);
       if (address !== null)

@@ -2,7 +2,7 @@ import { SIGNING_ALGORITHMS } from '@curfew/protocol/claims';
 import { z } from 'zod';
 
 const EXAMPLE_CLIENTS = '{"shop":{"idleSeconds":1800,"audience":"https://shop.example"}}';
-const wholeNumber = (most: number) => {
+const integerUpTo = (most: number) => {
   const error = `must be a whole number from 1 to ${most}`;
   return z.number(error).int(error).min(1, error).max(most, error).optional();
 };
@@ -11,10 +11,10 @@ const line = (error: string) => z.string(error).min(1, error).max(2000, error).o
 const clientSchema = z.strictObject(
   {
     name: line('must be text').pipe(z.string().max(100, 'must have at most 100 characters').optional()),
-    idleSeconds: wholeNumber(31_622_400),
-    absoluteSeconds: wholeNumber(31_622_400),
-    accessTokenSeconds: wholeNumber(86_400),
-    opaqueAccessSeconds: wholeNumber(31_622_400),
+    idleSeconds: integerUpTo(31_622_400),
+    absoluteSeconds: integerUpTo(31_622_400),
+    accessTokenSeconds: integerUpTo(86_400),
+    opaqueAccessSeconds: integerUpTo(31_622_400),
     audience: line('must be text'),
     algorithm: z.enum(SIGNING_ALGORITHMS, `must be one of ${SIGNING_ALGORITHMS.join(', ')}`).optional(),
   },

@@ -13,7 +13,7 @@ export function sentenceOf(form: z.ZodType): string | null {
 
 const MOST = 1_000_000_000;
 
-export function whole(least: number, most: number = MOST) {
+export function integer(least: number, most: number = MOST) {
   const error = `must be a whole number ${most === MOST ? `of at least ${least}` : `from ${least} to ${most}`}`;
   return z
     .string()
@@ -22,7 +22,7 @@ export function whole(least: number, most: number = MOST) {
     .refine((value) => value >= least && value <= most, error);
 }
 
-export const seconds = (fallback: number) => whole(1, 31_622_400).default(fallback);
+export const seconds = (fallback: number) => integer(1, 31_622_400).default(fallback);
 
 export const flag = z
   .enum(['0', '1', 'true', 'false'], 'must be 1 or 0 (or true or false)')

@@ -8,7 +8,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { markerPass } from '../../src/cluster/follow/marker.ts';
 import type { Database } from '../../src/store/database.ts';
-import { readerPlace } from '../../src/store/log/cursors.ts';
+import { readerCursor } from '../../src/store/log/cursors.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { cut, MARKED_AT_ONCE } from '../../src/store/revoke-scope.ts';
 import { rolling } from '../model/look.ts';
@@ -198,7 +198,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
   test('gets the commit of a transaction that was open when it began', async () => {
     const late = await endLate();
     await end();
-    await readerPlace(database, 'new');
+    await readerCursor(database, 'new');
     const durable = reader('new');
     await durable.pass();
     await late.commit();

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { audit } from '../../src/cluster/follow/audit.ts';
 import type { Environment } from '../../src/config.ts';
 import type { Database } from '../../src/store/database.ts';
-import { cursorSince, readerPlace } from '../../src/store/log/cursors.ts';
+import { cursorSince, readerCursor } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { bringLogBack } from '../../src/store/restored.ts';
@@ -105,7 +105,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   test('its readers continue where they were, with the new events', async () => {
     const settings = await newPlace(backend);
     const { backlog } = await aside(settings, async (database) => {
-      await readerPlace(database, READER);
+      await readerCursor(database, READER);
       const dealt = await end(database, 20, LONG_AGO);
       expect(await given(database)).toEqual(dealt);
       const left = await end(database, 5, LONG_AGO);
@@ -145,7 +145,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   test('readers alone that were ahead read everything again, and nothing is lost', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
-      await readerPlace(database, READER);
+      await readerCursor(database, READER);
       const dealt = await end(database, 4);
       expect(await given(database)).toEqual(dealt);
       await restore(database, { events: false, cursors: true });
@@ -160,7 +160,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   test('events written here before the repair are read too', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
-      await readerPlace(database, READER);
+      await readerCursor(database, READER);
       const dealt = await end(database, 4);
       expect(await given(database)).toEqual(dealt);
       const left = await end(database, 2);
@@ -180,7 +180,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
   test('more events than ids below the present: some come again, none is lost', async () => {
     const settings = await newPlace(backend);
     await aside(settings, async (database) => {
-      await readerPlace(database, READER);
+      await readerCursor(database, READER);
       await database.query({
         text: `insert into events (at, type, scope, reason, session_ids, actor, xid)
           select $1, 'sessions_ended', 'sessions', 'logout', '{}', 'system', n::text::xid8
@@ -218,7 +218,7 @@ describe.runIf(backends().includes('postgres'))('a restored database, several no
   test('started at once: one repairs the log, and a logout on one node is true on all', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {
-      await readerPlace(database, READER);
+      await readerCursor(database, READER);
       await end(database, 20);
       await restore(database);
     });
@@ -252,7 +252,7 @@ describe.runIf(backends().includes('postgres'))('a restored database, several no
   test('beside an open transaction: its late commit is read', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {
-      await readerPlace(database, READER);
+      await readerCursor(database, READER);
       await end(database, 3);
       await given(database);
       await restore(database);

@@ -4,7 +4,7 @@ import { ConfigError, inspectSettings } from '../../src/config.ts';
 import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
 import type { Database } from '../../src/store/database.ts';
-import { cursorNow, readerPlace } from '../../src/store/log/cursors.ts';
+import { cursorNow, readerCursor } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { EVERY_EVENT, readEvents } from '../../src/store/log/page.ts';
 import { purgeOld, readersHolding } from '../../src/store/purge.ts';
@@ -82,7 +82,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     await append(ago(500), 3);
     await writeAuditRows(database);
     // It begins now, and deals with nothing.
-    await readerPlace(database, 'slow');
+    await readerCursor(database, 'slow');
     await append(ago(450), 2);
     await append(now, 1);
     await writeAuditRows(database);

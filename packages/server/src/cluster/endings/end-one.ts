@@ -24,7 +24,7 @@ export interface PendingConfirmation {
 
 interface Waiting {
   one: SessionToRevoke;
-  resolve: (told: PendingConfirmation | null) => void;
+  resolve: (pending: PendingConfirmation | null) => void;
   reject: (error: unknown) => void;
 }
 

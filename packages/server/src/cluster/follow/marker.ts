@@ -1,6 +1,6 @@
 import { lowest, readCursor } from '@curfew/protocol/log-cursor';
 import type { Database } from '../../store/database.ts';
-import { moveReaderBelow, readerPlace } from '../../store/log/cursors.ts';
+import { moveReaderBelow, readerCursor } from '../../store/log/cursors.ts';
 import type { EndingEvent } from '../../store/log/log-event.ts';
 import { readEndings } from '../../store/log/follow.ts';
 import { markEnded } from '../../store/marking.ts';
@@ -39,7 +39,7 @@ export function markerPass(database: Database): () => Promise<void> {
     await markEnded(database, [...cuts], BATCH);
   };
   return async () => {
-    const { below } = await readerPlace(database, 'marker');
+    const { below } = await readerCursor(database, 'marker');
     // The marker of another process has finished with these.
     if (cursor === null || readCursor(cursor).next < Number(below)) cursor = below;
     let open: readonly number[] = [];

@@ -42,8 +42,8 @@ interface Listener extends Recipient {
 interface UserSockets {
   readonly listeners: Set<Listener>;
   /** When they last heard that their list changed; another notice is due. */
-  toldMs: number;
-  toBeTold: boolean;
+  hintedMs: number;
+  hintDue: boolean;
   /** Cancels it. */
   callOff: (() => void) | undefined;
 }
@@ -62,7 +62,7 @@ export class NoticeBoard {
   readonly #endings: Iterator<void>[] = [];
   readonly #changes: Iterator<void>[] = [];
   readonly #stopLooking: () => void;
-  readonly #told = new Set<(ms: number) => void>();
+  readonly #onEndedListeners = new Set<(ms: number) => void>();
   readonly #sent = { ended: 0, changed: 0 };
   #looking: Promise<void> = Promise.resolve();
   #count = 0;
@@ -104,8 +104,8 @@ export class NoticeBoard {
     };
     const user = this.#byUser.get(userId) ?? {
       listeners: new Set(),
-      toldMs: Number.NEGATIVE_INFINITY,
-      toBeTold: false,
+      hintedMs: Number.NEGATIVE_INFINITY,
+      hintDue: false,
       callOff: undefined,
     };
     user.listeners.add(listener);
@@ -127,8 +127,8 @@ export class NoticeBoard {
   }
 
   /** Called for each notice of an end, with the milliseconds since the log's date of it. */
-  onEnded(told: (ms: number) => void): void {
-    this.#told.add(told);
+  onEnded(listener: (ms: number) => void): void {
+    this.#onEndedListeners.add(listener);
   }
 
   /** An ending is in this node's replica. Only queues it. */
@@ -163,17 +163,17 @@ export class NoticeBoard {
 
   #tellChanged(userId: number): void {
     const user = this.#byUser.get(userId);
-    if (!user || user.toBeTold) return;
-    user.toBeTold = true;
+    if (!user || user.hintDue) return;
+    user.hintDue = true;
     const begin = (): void => this.#begin(this.#changes, this.#tellUser(user));
-    const waitMs = user.toldMs + CHANGED_EVERY_MS - this.#system.monotonicMs();
+    const waitMs = user.hintedMs + CHANGED_EVERY_MS - this.#system.monotonicMs();
     if (waitMs <= 0) begin();
     else user.callOff = later(this.#system, waitMs, begin);
   }
 
   *#tellUser(user: UserSockets): Generator<void> {
-    user.toBeTold = false;
-    user.toldMs = this.#system.monotonicMs();
+    user.hintDue = false;
+    user.hintedMs = this.#system.monotonicMs();
     for (const listener of user.listeners) {
       this.#sent.changed++;
       this.#attempt(() => listener.changed());
@@ -221,7 +221,7 @@ export class NoticeBoard {
         if (isHit(listener.watched)) {
           this.#tellEnd(listener, endedByAct(event, listener.watched.facts));
           const ms = this.#system.now().getTime() - event.at.getTime();
-          for (const told of this.#told) this.#attempt(() => told(ms));
+          for (const listener of this.#onEndedListeners) this.#attempt(() => listener(ms));
         }
         yield;
       }

@@ -1,5 +1,5 @@
 import type { Database } from '../../store/database.ts';
-import { moveReader, readerPlace, takePlace } from '../../store/log/cursors.ts';
+import { moveReader, readerCursor, advanceCursor } from '../../store/log/cursors.ts';
 import type { EndingEvent } from '../../store/log/log-event.ts';
 import { type News, readPositions, readWanted } from '../../store/log/follow.ts';
 import type { Queryable } from '../../store/statement.ts';
@@ -20,7 +20,7 @@ export function pagesPass(
   /** False: another node has processed it meanwhile. */
   const dealOnce = (from: string, news: Page): Promise<boolean> =>
     database.transaction(async (on) => {
-      if (!(await takePlace(on, name, from, news.cursor))) return false;
+      if (!(await advanceCursor(on, name, from, news.cursor))) return false;
       if (!news.isEmpty) await news.deal(on);
       return true;
     });
@@ -30,12 +30,12 @@ export function pagesPass(
     return true;
   };
   return async () => {
-    let { cursor } = await readerPlace(database, name, begins);
+    let { cursor } = await readerCursor(database, name, begins);
     for (let more = true; more; ) {
       const news = await read(database, cursor);
       if (news.isEmpty && news.cursor === cursor) return;
       const isOurs = reader.runs === 'one-node' ? await dealOnce(cursor, news) : await dealAndMove(news);
-      ({ cursor, more } = isOurs ? news : { ...(await readerPlace(database, name)), more: true });
+      ({ cursor, more } = isOurs ? news : { ...(await readerCursor(database, name)), more: true });
     }
   };
 }

@@ -20,7 +20,7 @@ export interface Remembered {
 }
 
 /** A credential that is dead for good. */
-export interface Over {
+export interface EndedCredential {
   /** For the checker's prepared refusal. */
   refusal: unknown;
 }
@@ -42,7 +42,7 @@ export class SessionMemory {
   readonly #system: System;
   readonly #judge: Judge;
   /** Credentials that are dead for good: expired, or of an ended session. */
-  readonly #over = new Map<string, Over>();
+  readonly #over = new Map<string, EndedCredential>();
   #forgotMs = Number.NEGATIVE_INFINITY;
   /** Sessions used since the last flush: sid → milliseconds since 1970. */
   #used = new Map<string, number>();
@@ -89,7 +89,7 @@ export class SessionMemory {
   }
 
   /** The record of a credential that is dead for good. */
-  over(text: string): Over | undefined {
+  over(text: string): EndedCredential | undefined {
     return this.#over.get(text);
   }
 

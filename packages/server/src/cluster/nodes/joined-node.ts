@@ -262,15 +262,15 @@ class JoinedNode implements Nodes {
   }
 }
 
-class Listeners<Told extends unknown[] = []> {
-  readonly #all = new Set<(...told: Told) => void>();
+class Listeners<Args extends unknown[] = []> {
+  readonly #all = new Set<(...args: Args) => void>();
 
-  add(listener: (...told: Told) => void): void {
+  add(listener: (...args: Args) => void): void {
     this.#all.add(listener);
   }
 
-  tell(...told: Told): void {
-    for (const listener of this.#all) listener(...told);
+  tell(...args: Args): void {
+    for (const listener of this.#all) listener(...args);
   }
 }
 

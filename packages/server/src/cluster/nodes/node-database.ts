@@ -38,7 +38,7 @@ export function nodeDatabase(
       .catch((err: unknown) => system.log.error({ err }, 'could not process an answer from the database'));
   };
   /** The last answer: a sole node that has read everything has nothing more to read. */
-  let last: Pick<News<EndingEvent>, 'cursor' | 'more' | 'standing'> | null = null;
+  let last: Pick<News<EndingEvent>, 'cursor' | 'more' | 'provenance'> | null = null;
   /** The node's own commits, until a read has passed them. */
   let held: number[] = [];
   const readLog = async (cursor: string | null, id: string) => {
@@ -51,17 +51,17 @@ export function nodeDatabase(
     if (database.sole && cursor !== null && last?.cursor === cursor && !last.more) {
       // A caller whose commit was answered before this question takes it in by the next turn.
       await new Promise((turn) => setImmediate(turn));
-      return { ...last.standing, endings: [], cursor };
+      return { ...last.provenance, endings: [], cursor };
     }
     const from = cursor ?? (await cursorSince(database, how.since()));
     held = [...held, ...how.takenIn.splice(0)];
-    const asker = { id, newest: last?.standing.newest ?? '-' };
+    const asker = { id, newest: last?.provenance.newest ?? '-' };
     const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held, asker);
     // All of them were committed before this question.
     if (!news.more) held = [];
-    last = { cursor: news.cursor, more: news.more, standing: news.standing };
+    last = { cursor: news.cursor, more: news.more, provenance: news.provenance };
     return {
-      ...news.standing,
+      ...news.provenance,
       endings: news.events.map((event) => how.read(event)),
       cursor: news.cursor,
       more: news.more,

@@ -13,7 +13,7 @@ import {
 import { atMost } from '../../system/timers.ts';
 import type { PropagationHistory } from './propagation.ts';
 import { findDegraded } from './degraded.ts';
-import type { Marking, ReaderStanding, SystemState } from '@curfew/protocol/wire/system-state';
+import type { Marking, ReaderLag, SystemState } from '@curfew/protocol/wire/system-state';
 import type { RedisCopies } from '../../cache/redis.ts';
 import type { Config } from '../../config.ts';
 import type { Database } from '../../store/database.ts';
@@ -105,7 +105,7 @@ async function lookAt(parts: Parts, sessions: SystemState['sessions']): Promise<
     },
     readers: readers
       .durable()
-      .map(({ reader, passes }) => standingOf(parts, reader.name, passes.state(), seen?.readers)),
+      .map(({ reader, passes }) => lagOf(parts, reader.name, passes.state(), seen?.readers)),
     database: {
       kind: database.sole ? 'embedded' : 'postgresql',
       answers: latencyMs !== null,
@@ -121,12 +121,12 @@ async function lookAt(parts: Parts, sessions: SystemState['sessions']): Promise<
   return { ...state, degraded: findDegraded(parts, state) };
 }
 
-function standingOf(
+function lagOf(
   { system }: Parts,
   name: string,
   own: { failures: number; lastDone: Date | null },
   all: ReaderBehind[] | undefined,
-): ReaderStanding {
+): ReaderLag {
   const found = all?.find((one) => one.name === name);
   return {
     name,

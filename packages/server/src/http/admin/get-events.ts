@@ -35,7 +35,7 @@ export const getEvents = serveRow(
         type: field.text(50).optional(),
         reason: field.text(50).optional(),
         user_id: field
-          .whole(1)
+          .integer(1)
           .optional()
           .describe(
             'Events of this user, also as one of several, and what ended sessions of theirs with those of an application or of everyone.',
@@ -62,8 +62,8 @@ export const getEvents = serveRow(
           .describe(
             'Of a stream: go on after the event with this id. A browser sends Last-Event-ID by itself.',
           ),
-        before: field.whole(0).optional(),
-        after: field.whole(0).optional(),
+        before: field.integer(0).optional(),
+        after: field.integer(0).optional(),
         limit: shape.pageSize,
         format: z.enum(['json', 'jsonl', 'csv']).default('json'),
       }),

@@ -21,7 +21,7 @@ export const getUsers = serveRow(
     request: {
       query: z.object({
         query: field.text(200).optional().describe('Any part of the name or the address.'),
-        after: field.whole(0).default(0).describe('Go on after this id.'),
+        after: field.integer(0).default(0).describe('Go on after this id.'),
         limit: shape.pageSize,
       }),
     },

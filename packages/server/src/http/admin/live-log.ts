@@ -80,9 +80,9 @@ export async function streamLog(
 
   /** The text to send now; empty when there is none. */
   async function look(): Promise<string> {
-    const { events, cursor: next, standing } = await readOn(database, place, PAGE);
-    const wentBack = standing.behind || (epoch !== null && epoch !== standing.epoch);
-    epoch = standing.epoch;
+    const { events, cursor: next, provenance } = await readOn(database, place, PAGE);
+    const wentBack = provenance.behind || (epoch !== null && epoch !== provenance.epoch);
+    epoch = provenance.epoch;
     if (wentBack) {
       place = await cursorSince(database, new Date(system.now().getTime() - SHOWN_AGAIN_MS));
       newRefusals = followRefusals(world, filter);

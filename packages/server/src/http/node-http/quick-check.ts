@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { World } from '../../world/world.ts';
-import type { Over } from '../../cluster/memory/session-memory.ts';
+import type { EndedCredential } from '../../cluster/memory/session-memory.ts';
 import { readCredential } from '../../domain/presented.ts';
 import type { Asked } from '../environment.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from '../headers.ts';
@@ -28,9 +28,13 @@ export function createQuickCheck(
   const { memory, config, system } = world;
   /** Of credentials in the header only; the refusal of a cookie may delete it, or not. */
   let ofHeader: PreparedRefusal | undefined;
-  const preparing = new WeakSet<Over>();
+  const preparing = new WeakSet<EndedCredential>();
   /** Copies the ordinary refusal of a credential that is over. */
-  const prepare = async (over: Over, via: 'authorization' | 'cookie', value: string): Promise<void> => {
+  const prepare = async (
+    over: EndedCredential,
+    via: 'authorization' | 'cookie',
+    value: string,
+  ): Promise<void> => {
     if (preparing.has(over)) return;
     preparing.add(over);
     const request = new Request(`${config.issuer}/v1/check`, { headers: { [via]: value } });

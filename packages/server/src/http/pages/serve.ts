@@ -41,13 +41,13 @@ export function servePages(router: Router, world: World): void {
   router.post('/logout', withBuilt(takeLogout));
   router.get(
     '/devices',
-    withBuilt((c, files) => showApplication(c, files, 'devices')),
+    withBuilt((c, files) => showPage(c, files, 'devices')),
   );
   // The script decides which page it shows. The API refuses users who are no administrators.
   for (const path of ['/admin', '/admin/*'])
     router.get(
       path,
-      withBuilt((c, files) => showApplication(c, files, 'administration')),
+      withBuilt((c, files) => showPage(c, files, 'administration')),
     );
   router.get('/pages/:file', withBuilt(sendFile));
 }
@@ -56,11 +56,7 @@ export function servePages(router: Router, world: World): void {
  * A page that its script renders, for logged-in users. It holds none of the user's data: the script asks the API. Others are sent
  * to the login, which says why their session ended.
  */
-async function showApplication(
-  c: Call,
-  built: Built,
-  script: 'devices' | 'administration',
-): Promise<Response> {
+async function showPage(c: Call, built: Built, script: 'devices' | 'administration'): Promise<Response> {
   const call = pageCall(c, built);
   const from = presented(c);
   let loggedIn = true;

@@ -79,7 +79,7 @@ export async function sendPage(
   const known = theme === 'light' || theme === 'dark' ? raw(` data-theme="${theme}"`) : '';
   const state = { ...page.state, texts: textsFile === undefined ? null : address(textsFile) };
   const { page: words } = texts;
-  const whole = html`<!doctype html>
+  const document = html`<!doctype html>
 <html lang="${texts.tag}"${known}>
 <head>
 <meta charset="utf-8">
@@ -100,7 +100,7 @@ ${[...(textsFile === undefined ? [] : [textsFile]), ...files.modules].map((file)
 </body>
 </html>
 `;
-  return c.html(await whole, status);
+  return c.html(await document, status);
 }
 
 const address = (file: string): string => `/pages/${file}`;

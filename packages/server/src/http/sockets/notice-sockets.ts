@@ -54,7 +54,7 @@ class Socket extends WebSocket {
 }
 const TOO_LONG = 1009;
 
-export function createNotices(world: World, metrics: Metrics, pingMs: number = PING_MS): Notices {
+export function createNoticeSockets(world: World, metrics: Metrics, pingMs: number = PING_MS): Notices {
   const { config, notices: board, system } = world;
   const log = system.log.child({ part: 'notices' });
   const options = {

@@ -20,7 +20,7 @@ export const getSessions = serveRow(
         before: field.sid
           .optional()
           .describe('Go on after this session of the list: `next` of the page before.'),
-        limit: field.whole(1, 200).default(200),
+        limit: field.integer(1, 200).default(200),
       }),
     },
     responses: {

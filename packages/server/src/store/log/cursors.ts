@@ -13,7 +13,7 @@ import { type Queryable, statement } from '../statement.ts';
 /** The cursor of a reader that wants the whole log. */
 const NOWHERE: LogCursor = { next: 0, open: new Map() };
 
-const placeSince = statement<[since: Date], { first: string; snapshot: string }>(
+const firstSince = statement<[since: Date], { first: string; snapshot: string }>(
   'place_since',
   // "offset 0" keeps the planner on the index of instants: it would scan the transactions from the log's beginning.
   `select coalesce((select min(xid) from (select xid from events where at >= $1 offset 0) e),
@@ -24,7 +24,7 @@ const placeSince = statement<[since: Date], { first: string; snapshot: string }>
 
 /** The cursor of a reader that begins now and needs every event dated at or after an instant. */
 export async function cursorSince(on: Queryable, since: Date): Promise<string> {
-  const [row] = await placeSince.run(on, since);
+  const [row] = await firstSince.run(on, since);
   if (!row) throw new Error('the database returned no snapshot');
   // Transactions that were open may be dated after that instant too.
   const first = Number(row.first);
@@ -64,22 +64,22 @@ export function shortCursor(cursor: LogCursor): string {
   return text.length <= CURSOR_CHARS ? text : String(lowest(cursor));
 }
 
-interface PlaceRow {
+interface CursorRow {
   cursor: string;
   below: string;
 }
-const PLACE = 'coalesce(place, cursor::text) as cursor, cursor::text as below';
+const CURSOR_COLUMNS = 'coalesce(place, cursor::text) as cursor, cursor::text as below';
 
-const place = statement<[name: string], PlaceRow>(
+const place = statement<[name: string], CursorRow>(
   'reader_place',
-  `select ${PLACE} from readers where name = $1`,
+  `select ${CURSOR_COLUMNS} from readers where name = $1`,
 );
-const newPlace = statement<[name: string, fromStart: boolean], PlaceRow>(
+const newCursor = statement<[name: string, fromStart: boolean], CursorRow>(
   'reader_cursor',
   `insert into readers (name, cursor)
    values ($1, case when $2 then '0'::xid8 else pg_snapshot_xmin(pg_current_snapshot()) end)
    on conflict (name) do update set name = excluded.name
-   returning ${PLACE}`,
+   returning ${CURSOR_COLUMNS}`,
 );
 
 /**
@@ -87,13 +87,13 @@ const newPlace = statement<[name: string, fromStart: boolean], PlaceRow>(
  * that moves it.
  * @returns `below`: every event of a lower transaction has been processed, and none is open
  */
-export async function readerPlace(
+export async function readerCursor(
   on: Queryable,
   name: string,
   begins: 'now' | 'at the start' = 'now',
-): Promise<PlaceRow> {
+): Promise<CursorRow> {
   const [row] = await place.run(on, name);
-  const [found] = row ? [row] : await newPlace.run(on, name, begins === 'at the start');
+  const [found] = row ? [row] : await newCursor.run(on, name, begins === 'at the start');
   if (!found) throw new Error('the reader has no cursor');
   return found;
 }
@@ -122,7 +122,7 @@ const take = statement<[name: string, from: string, below: string, place: string
  * Moves a reader's cursor within a transaction, which holds it until its end. False when another node has already processed these
  * events.
  */
-export async function takePlace(on: Queryable, name: string, from: string, to: string): Promise<boolean> {
+export async function advanceCursor(on: Queryable, name: string, from: string, to: string): Promise<boolean> {
   return (await take.run(on, name, from, String(lowest(readCursor(to))), to)).length > 0;
 }
 

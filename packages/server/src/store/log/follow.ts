@@ -17,7 +17,7 @@ type NextValues = [
 /** In the first row only: the snapshot, the transaction of the newest event, and the database's identity. */
 interface Edges {
   edges: string | null;
-  standing: string | null;
+  provenance: string | null;
 }
 type Found<Event> = Event & Edges & { xid: number };
 type Next<Event> = Found<Event> | (Edges & { position: null });
@@ -38,11 +38,11 @@ const next = <Event, Values extends unknown[] = NextValues>(
            coalesce((select beat::text from nodes where id = $6::uuid), '-'),
            $7 = '-' or exists (select 1 from events
              where position = split_part($7, '/', 1)::bigint and xid = split_part($7, '/', 2)::xid8),
-           coalesce((select position || '/' || xid from events order by xid desc limit 1), '-')) as standing
+           coalesce((select position || '/' || xid from events order by xid desc limit 1), '-')) as provenance
        from incarnation i
      )
      select case when row_number() over (order by e.xid, e.position) = 1 then now.edges end as edges,
-       case when row_number() over (order by e.xid, e.position) = 1 then now.standing end as standing, ${columns},
+       case when row_number() over (order by e.xid, e.position) = 1 then now.provenance end as provenance, ${columns},
        e.xid::text::bigint as xid
      from now left join (
        (select one.* from unnest($2::text::xid8[], $3::bigint[]) o (xid, given) cross join lateral
@@ -79,7 +79,7 @@ export interface News<Event> {
   more: boolean;
   /** The transactions that were open at the read. */
   open: readonly number[];
-  standing: LogStanding;
+  provenance: LogProvenance;
 }
 
 /** A reading node, and the newest event of its last read. */
@@ -91,12 +91,12 @@ interface Asker {
 const NOBODY: Asker = { id: null, newest: '-' };
 
 /** The database that the log was read from, and whether it went back behind what its reader knows. */
-interface LogStanding extends Provenance {
+interface LogProvenance extends Provenance {
   behind: boolean;
   newest: string;
 }
 
-function readStanding(text: string, isBehind: boolean): LogStanding {
+function readProvenance(text: string, isBehind: boolean): LogProvenance {
   const [epoch = '', foreign, settled, beat = '-', there, newest = '-'] = text.split(' ');
   return {
     epoch,
@@ -115,7 +115,7 @@ function readStanding(text: string, isBehind: boolean): LogStanding {
 export async function readOn(on: Queryable, cursor: string, limit: number): Promise<News<FollowedEvent>> {
   const { rows, step, ...news } = await readNext(on, nextEvents, cursor, limit, []);
   const events = rows.map((row) => {
-    const { edges: _edges, standing: _standing, xid, ...event } = row;
+    const { edges: _edges, provenance: _provenance, xid, ...event } = row;
     return { ...event, cursor: shortCursor(step({ xid, position: event.position })) };
   });
   return { ...news, events };
@@ -177,7 +177,7 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
   cursor: string;
   more: boolean;
   open: readonly number[];
-  standing: LogStanding;
+  provenance: LogProvenance;
   /** The cursor of a reader that has the events up to one of these rows. */
   step: (last: { xid: number; position: number }) => LogCursor;
 }> {
@@ -193,8 +193,8 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
     asker.id,
     asker.newest,
   );
-  const { edges, standing } = rows[0] ?? {};
-  if (!edges || !standing) throw new Error('the database returned no snapshot');
+  const { edges, provenance } = rows[0] ?? {};
+  if (!edges || !provenance) throw new Error('the database returned no snapshot');
   const { seen, newest } = edgesOf(edges);
   const found = rows.filter((row): row is Found<Event> => row.position !== null);
   const more = found.length === limit;
@@ -205,7 +205,7 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
     cursor: writeCursor(step(more ? (found.at(-1) ?? null) : null)),
     more,
     open: seen.open,
-    standing: readStanding(standing, seen.next < since.next),
+    provenance: readProvenance(provenance, seen.next < since.next),
     step,
   };
 }
