@@ -100,29 +100,35 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     expect(state.readers.find(({ name }) => name === 'tally')).toMatchObject({ behind: 0, failures: 0 });
     expect(await node.metrics.text()).toContain('curfew_reader_failures{reader="tally"} 0');
     const findings = new Findings();
-    await checkReaders(node.world.database, durableOf(list), findings);
+    await checkReaders(node.world.config, node.world.database, durableOf(list), findings);
     expect(findings.all).toMatchObject([
       { state: 'ok', sentence: `tally, ${names(durableOf(READERS))}: none is behind.` },
     ]);
   });
 
   test('is named by the doctor when it is behind', async () => {
-    const { database } = node.world;
+    const { config, database } = node.world;
     await database.query({
       text: `insert into events (at, type, scope, actor) values (now() - interval '1 hour', 'sessions_ended', 'sessions', 'system')`,
       values: [],
     });
     const findings = new Findings();
-    await checkReaders(database, [tally], findings);
+    await checkReaders(config, database, [tally], findings);
     expect(findings.all).toMatchObject([
       {
         state: 'warning',
         sentence: expect.stringMatching(/^tally \(a count of endings\) has 1 event to deal with/),
       },
     ]);
+    const without = new Findings();
+    const needs = { setting: 'REDIS_URL', isSet: () => false };
+    await checkReaders(config, database, [{ ...tally, needs }], without);
+    expect(without.all[0]?.sentence).toMatch(
+      /No server goes on with it, because REDIS_URL is not set, .* DELETE FROM readers WHERE name = 'tally'\.$/,
+    );
     await node.world.readers.catchUp(tally);
     const after = new Findings();
-    await checkReaders(database, [tally], after);
+    await checkReaders(config, database, [tally], after);
     expect(after.all).toMatchObject([{ state: 'ok' }]);
   });
 

@@ -35,7 +35,9 @@ export async function checkDatabase(config: Config, database: Database, findings
   if (missing?.length !== 0) return;
   await findings.look('signing keys', () => checkKeys(config, database, findings));
   await findings.look('addresses', () => checkAddresses(database, findings));
-  await findings.look('readers of the log', () => checkReaders(database, durableOf(READERS), findings));
+  await findings.look('readers of the log', () =>
+    checkReaders(config, database, durableOf(READERS), findings),
+  );
   await findings.look('clock', () => checkClock(database, findings));
   await findings.look('CURFEW_DEMO_ACCOUNTS', () => checkDemoAccounts(config, database, findings));
 }
@@ -110,6 +112,7 @@ const BEHIND_MS = 30_000;
 
 /** How far the readers of the log are behind: a server processes events within moments. */
 export async function checkReaders(
+  config: Config,
   database: Database,
   readers: readonly DurableReader[],
   findings: Findings,
@@ -118,11 +121,17 @@ export async function checkReaders(
   const late = (await readReadersBehind(database, readers)).filter(
     ({ oldest }) => oldest !== null && nowMs - oldest.getTime() > BEHIND_MS,
   );
-  for (const { name, behind, oldest } of late)
+  for (const { name, behind, oldest } of late) {
+    const { does, needs } = readers.find((reader) => reader.name === name) ?? {};
+    const advice =
+      !needs || needs.isSet(config)
+        ? 'A server that runs goes on with it, or says in its log what fails.'
+        : `No server goes on with it, because ${needs.setting} is not set, and the log keeps these events for it. Set ${needs.setting} again, or remove the reader: DELETE FROM readers WHERE name = '${name}'.`;
     findings.warning(
       'readers of the log',
-      `${name} (${readers.find((reader) => reader.name === name)?.does}) has ${counted(behind, 'event')}${behind === MOST_COUNTED ? ' or more' : ''} to deal with, the oldest of ${oldest?.toISOString()}. A server that runs goes on with it, or says in its log what fails.`,
+      `${name} (${does}) has ${counted(behind, 'event')}${behind === MOST_COUNTED ? ' or more' : ''} to deal with, the oldest of ${oldest?.toISOString()}. ${advice}`,
     );
+  }
   if (late.length === 0)
     findings.ok('readers of the log', `${readers.map(({ name }) => name).join(', ')}: none is behind.`);
 }

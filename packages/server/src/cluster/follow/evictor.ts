@@ -13,6 +13,7 @@ export const evictor: DurableReader = {
   does: 'the eviction of cached keys',
   wants: ['sessions_ended', 'user_changed'],
   runs: 'all-nodes',
+  needs: { setting: 'REDIS_URL', isSet: ({ redisUrl }) => redisUrl !== null },
   open: ({ redis, ...parts }) => (redis === null ? null : evictFrom(redis, parts)),
 };
 

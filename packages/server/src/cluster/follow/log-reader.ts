@@ -32,6 +32,8 @@ export interface DurableReader extends Named {
   readonly runs: 'one-node' | 'all-nodes';
   /** Where a new one begins. Default: now. */
   readonly begins?: 'now' | 'at the start';
+  /** The setting without which no node runs it. Its row then stays where it is, and the log is kept for it. */
+  readonly needs?: { readonly setting: string; isSet(config: Config): boolean };
   /** Null where it has nothing to do. */
   open(parts: ReaderParts): DurableWork | null;
 }
