@@ -14,6 +14,10 @@ const BANNED: Banned[] = [
   { word: /\bscope"?: ?['"]application\b|\bapplicationOf\b|\brequireApplication\b/, instead: 'client' },
   { word: /\bListening is no use of it\b/i, instead: 'Listening does not count as activity' },
   { word: /\bnumbers of transactions in a text\b/i, instead: 'lower and upper transaction id, as text' },
+  { word: /\blookups in the replica of ids\b/i, instead: 'replica misses' },
+  { word: /\bheader decides alone\b/i, instead: 'If `Authorization` is present, cookies are ignored' },
+  { word: /\bothers have and Curfew has not\b/i, instead: 'What others offer and Curfew does not' },
+  { word: /\b(?:heed(?:s|ed)?|the way on which)\b/i, instead: 'the word of the field, with its actor' },
 ];
 
 /** Where words are quoted as bad examples, or were written in other days. */

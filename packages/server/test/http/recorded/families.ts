@@ -88,7 +88,7 @@ const envelope: Section = async (recorder, pass) => {
   const [one, two] = [(await logIn()).json.data, (await logIn()).json.data];
   await ask('GET', 'GET', '/auth/logout', { bearer: one.access_token });
   await ask('no UTF-8', 'POST', '/auth/logout?scope=%FF', { bearer: one.access_token });
-  await ask('a scope, which is not heeded', 'POST', '/auth/logout?scope=pigeon', {
+  await ask('a scope, which is ignored', 'POST', '/auth/logout?scope=pigeon', {
     bearer: one.access_token,
   });
   await ask('again', 'POST', '/auth/logout', { bearer: one.access_token });
