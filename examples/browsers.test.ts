@@ -1,4 +1,4 @@
-/** The examples with pages, each in a real browser: two tabs, and a second device that is no browser. */
+/** The examples with pages, each in a real browser: two tabs, and a second device without a browser. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -30,7 +30,7 @@ async function spawned(file: string): Promise<Running> {
       env: {
         PATH: process.env['PATH'],
         PORT: String(port),
-        // What a start on the embedded database does is seen in examples.test.ts.
+        // examples.test.ts tests a start on the embedded database.
         ...(hasPostgres()
           ? { DATABASE_URL: await freshDatabase(migrated) }
           : { CURFEW_DATA: freshData('example') }),
@@ -71,7 +71,7 @@ async function proxied(directory: string): Promise<Running> {
     configFile: join(root, 'vite.config.ts'),
     configLoader: 'native',
     logLevel: 'error',
-    // What it makes of the libraries is kept for later runs; it knows when it is stale.
+    // Vite's cache of libraries is kept for later runs; it detects when it is stale.
     cacheDir: join(scratchRoot(), `vite-${directory}`),
     server: { host: '127.0.0.1', port: await freePort() },
   });
@@ -121,7 +121,7 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
       const page = await where.newPage();
       page.on('pageerror', (error) => errors.push(String(error)));
       page.on('console', (message) => {
-        // That nobody is logged in is a 401, which the browser notes, for a socket in other words.
+        // A missing session is a 401, which the browser logs, for a socket in other words.
         const expected =
           message.type() === 'log' ||
           /401|HTTP Authentication failed|\[vite\]|React DevTools/.test(message.text());
@@ -192,7 +192,7 @@ describe.skipIf(!hasChromium())('in a browser', { timeout: 240_000 }, () => {
       await page.context().unrouteAll({ behavior: 'wait' });
       expect(await device.status()).toBe(200);
 
-      // Nor does the back button show anything.
+      // The back button shows nothing either.
       await page.goto('about:blank');
       await page.goBack();
       await page.getByRole('button', { name: 'Log in' }).waitFor();

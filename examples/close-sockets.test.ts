@@ -31,7 +31,7 @@ async function listen(bearer: string): Promise<{ ws: WebSocket; closed: Promise<
   return { ws, closed };
 }
 
-/** An event stream of the back end: what it says until it ends. */
+/** An event stream of the back end: its text until it ends. */
 async function stream(bearer: string): Promise<{ text: () => string; over: Promise<void> }> {
   const response = await fetch(example.url, { headers: headersOf(bearer) });
   expect(response.status).toBe(200);

@@ -18,7 +18,7 @@ interface Example {
 
 const FILES = ['express.ts', 'fastify.ts', 'hono.ts', 'fetch.ts'];
 
-/** Starts an example as its first line says, on a free port and an empty database: the first of them on the embedded one. */
+/** Starts an example by the command in its first line, on a free port and an empty database; the first one on the embedded database. */
 async function start(file: string): Promise<Example> {
   const port = await freePort();
   const child = spawn(process.execPath, ['--conditions=curfew-source', join(import.meta.dirname, file)], {

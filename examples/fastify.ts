@@ -5,8 +5,8 @@ import fastify from 'fastify';
 const authority = await createAuthority({ settings: process.env });
 const app = fastify();
 
-// A scope of its own, without body parsers, because the authority reads its requests itself. It takes the client's
-// address from the connection, and from X-Forwarded-For as CURFEW_TRUSTED_PROXIES says.
+// A separate scope without body parsers, because the authority reads its requests itself. It takes the client's address from the
+// connection, and from X-Forwarded-For as CURFEW_TRUSTED_PROXIES says.
 await app.register(async (scope) => {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', (_request, _payload, done) => done(null));

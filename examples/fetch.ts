@@ -6,7 +6,7 @@ import { getRequestListener } from '@hono/node-server';
 const authority = await createAuthority({ settings: process.env });
 const mine = /^\/(v1|auth|api\/(auth|users|v1\/auth)|docs|openapi\.json|\.well-known)(\/|$)/;
 
-/** What any host that speaks fetch would be given. It says who connected, because a Request does not. */
+/** The fetch handler for a host. It passes the client's address, which a Request does not have. */
 async function handle(request: Request, address: string): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (mine.test(pathname)) return authority.fetch(request, { address });

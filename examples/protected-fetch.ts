@@ -18,7 +18,7 @@ const pay = curfew(verifier, { onStale: 'refuse' })((_request, session) =>
   Response.json({ paid_by: session.subject }, { status: 201 }),
 );
 
-/** What any host that speaks fetch would be given. */
+/** The fetch handler for a host. */
 function handle(request: Request): Response | Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname === '/hello') return hello(request);

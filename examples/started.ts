@@ -12,7 +12,7 @@ export interface Example {
   output: () => string;
 }
 
-/** Starts a protected back end as its first line says, on a free port. */
+/** Starts a protected back end by the command in its first line, on a free port. */
 export async function startProtected(file: string, authority: string): Promise<Example> {
   const port = await freePort();
   const child = spawn(process.execPath, ['--conditions=curfew-source', join(import.meta.dirname, file)], {

@@ -1,4 +1,4 @@
-// The whole page: one of two templates, by whether somebody is logged in.
+// The whole page: one of two templates, for logged-in users and others.
 import { createClient } from '/curfew-client.js';
 
 const client = createClient();

@@ -1,7 +1,7 @@
 import { type Client, createClient, type LoggedOut, type CurrentSession } from '@curfew/client';
 import { useSyncExternalStore } from 'react';
 
-/** What a component sees: undefined until it is known whether somebody is logged in. */
+/** The state for components: undefined until the session is known. */
 interface Curfew {
   session: CurrentSession | null | undefined;
   why: LoggedOut | null;
@@ -26,7 +26,7 @@ export async function login(email: string, password: string): Promise<void> {
   become({ session: await client.login({ email, password }), why: null });
 }
 
-/** The session, wherever a component needs it; rendered anew when it begins or ends, in whichever tab or place. */
+/** The session for any component; rendered again when it begins or ends, in any tab or on any device. */
 export function useCurfew(): Curfew {
   return useSyncExternalStore(
     (listener) => {

@@ -3,7 +3,7 @@ import { type ShallowRef, shallowRef } from 'vue';
 
 export const client: Client = createClient();
 
-/** Undefined until it is known whether somebody is logged in. */
+/** Undefined until the session is known. */
 const session = shallowRef<CurrentSession | null>();
 const why = shallowRef<LoggedOut | null>(null);
 
@@ -29,5 +29,5 @@ interface Curfew {
   login: typeof login;
 }
 
-/** The session, wherever a component needs it, through every login and logout, in whichever tab or place. */
+/** The session for any component, through every login and logout, in any tab or on any device. */
 export const useCurfew = (): Curfew => ({ session, why, login });

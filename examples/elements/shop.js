@@ -1,4 +1,4 @@
-// What an application does with the two elements: it shows the one that fits.
+// The application's part: it shows the element that fits.
 const [login] = document.getElementsByTagName('curfew-login');
 const [devices] = document.getElementsByTagName('curfew-devices');
 

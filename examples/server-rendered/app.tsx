@@ -43,7 +43,7 @@ const HomePage: FC<{ name: string; csrf: string }> = ({ name, csrf }) => (
   </Page>
 );
 
-/** What the authority says of a session, or of why it is over. */
+/** The authority's answer about a session, or about its end. */
 interface Standing {
   user?: { name: string };
   csrf_token?: string;
@@ -55,7 +55,7 @@ interface Standing {
 export function createApp(authority: Authority): Hono {
   const app = new Hono();
 
-  /** Asks the authority in this process, with what the browser sent. */
+  /** Asks the authority in this process, with the browser's headers. */
   async function ask(c: Context, path: string, body?: object, csrf?: string): Promise<[Response, Standing]> {
     const headers = new Headers(body && { 'content-type': 'application/json' });
     if (csrf !== undefined) headers.set('x-csrf-token', csrf);

@@ -2,11 +2,11 @@ import { createClient } from '@curfew/client';
 
 const toLogin = (): void => location.replace('/login');
 
-// Only a page that is for somebody has these.
+// Only pages for logged-in users have these.
 const form = document.querySelector<HTMLFormElement>('form[action="/logout"]');
 if (form) {
   const client = createClient();
-  // From elsewhere. What is done here goes on when the server has answered: it renders the next page.
+  // Ended elsewhere. After this page's own logout the server's answer comes first, because the server renders the next page.
   client.onLoggedOut(({ where }) => {
     if (where !== 'here') toLogin();
   });

@@ -60,7 +60,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     const scripts = [script, ...modules].reduce((sum: number, file: string) => sum + sizeOf(file), 0);
     for (const language of Object.values<{ files: { administration: string } }>(languages))
       expect(scripts + sizeOf(language.files.administration)).toBeLessThan(150 * 1024);
-    // And the pages of everybody have none of it.
+    // The users' pages contain none of it.
     const { modules: others } = pages.devices;
     expect(others.some((file: string) => /administration|uplot/i.test(file))).toBe(false);
   });

@@ -1,4 +1,4 @@
-/** What the tests of the administration's looks share: something to see, and a way through all of it. */
+/** The common part of the administration's look tests: data to see, and a walk through all of it. */
 import type { Page } from 'playwright-core';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { ADMIN, goOn, logIn, type Site } from './site.ts';

@@ -164,7 +164,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await page.getByText('206 sessions', { exact: true }).first().waitFor();
     expect(await live.count()).toBe(206);
     expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
-    // What one has opened stays open when there is news.
+    // Opened parts stay open when events arrive.
     await site.call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
       body: { scope: 'client', client_id: 'token' },

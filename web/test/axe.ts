@@ -1,4 +1,4 @@
-/** What the tests of the looks ask of a page, in whatever state it stands. */
+/** What the look tests check on a page, in any state. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
@@ -14,7 +14,7 @@ interface Axe {
   }>;
 }
 
-/** What axe finds on the page as it stands, one line each. */
+/** Axe's findings on the page, one line each. */
 async function faults(page: Page): Promise<string[]> {
   // Movements end first: half faded in, a text has half its contrast. One that is taken away ends as well. The end of one may begin
   // another: a colour passes from an element to those within it.
@@ -28,7 +28,7 @@ async function faults(page: Page): Promise<string[]> {
     return 'axe' in globalThis;
   });
   if (!isThere) await page.evaluate(AXE);
-  // What lies under a dialog was looked at before it. Only what is amiss leaves the page: the whole report is large.
+  // The page under a dialog was examined before. Only findings leave the page: the whole report is large.
   return page.evaluate(async () => {
     const { violations } = await (globalThis as unknown as { axe: Axe }).axe.run(
       document.querySelector('dialog[open]') ?? document,
@@ -49,8 +49,8 @@ const LOOKS = [
 ] as const;
 
 /**
- * How a walk through all pages is made, what differs most first. Two of them have axe, which looks at each place in one theme and width
- * by turns; the second begins with the other one, so that together they see each place in both.
+ * The variants of a walk through all pages, the most different first. Two of them run axe, which examines each place in one theme
+ * and width in turn; the second begins with the other one, so that together they examine each place in both.
  */
 export const WALKS = [
   ['pl-PL', 0],
@@ -59,7 +59,7 @@ export const WALKS = [
   ['vi-VN', null],
 ] as const;
 
-/** What axe finds on the page, in one theme and width by turns. Leaves the page as it was. */
+/** Axe's findings on the page, in one theme and width in turn. Leaves the page as it was. */
 export async function faultsByTurns(page: Page, turn: number): Promise<string[]> {
   const [colorScheme, width] = LOOKS[turn % 2] ?? LOOKS[0];
   const size = page.viewportSize();

@@ -54,7 +54,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
   const nothingPrivate = async (where: string): Promise<void> => {
     const left = await page.locator('body').evaluate((body) => {
       const typed = [...body.querySelectorAll('input')].map(({ value }) => value);
-      // As it is shown: what the server writes for the script is no text of the page.
+      // As displayed: the server's data for the script is no text of the page.
       for (const script of body.querySelectorAll('script')) script.remove();
       return [body.textContent, ...typed].join(' ');
     });
@@ -64,8 +64,8 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
 
   /**
    * Goes back through the history, page by page.
-   * @param most so many, else all
-   * @returns the paths that were passed
+   * @param most the limit, else all
+   * @returns the visited paths
    */
   async function allTheWayBack(most = Number.POSITIVE_INFINITY): Promise<string[]> {
     const paths: string[] = [];

@@ -25,10 +25,10 @@ import {
 describe.skipIf(!hasChromium())('my devices', () => {
   let site: Site;
   let browser: Browser;
-  /** The browser of all tests that need none of another kind. */
+  /** The browser for all tests without special needs. */
   let mine: Visitor;
   beforeAll(async () => {
-    // Whoever asks may say from where: the place of an address is looked up in this file.
+    // A caller may name its address: the file has the place of each.
     const CURFEW_PLACES = join(makeScratch('places'), 'city.mmdb');
     const city = (names: Value): Value => ({ city: { names }, country: { iso_code: 'PL' } });
     const records = {

@@ -54,7 +54,7 @@ describe.skipIf(!hasChromium())('examples/elements', () => {
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
     const button = page.getByRole('button', { name: 'Log in' });
     expect(await button.evaluate((one) => getComputedStyle(one).backgroundColor)).toBe('rgb(11, 107, 79)');
-    // The page is light alone, whatever the system says: so is what is in it.
+    // The page is light only, whatever the system prefers, and so is the element.
     expect(
       await page.locator('curfew-login .card').evaluate((one) => getComputedStyle(one).backgroundColor),
     ).toBe('rgb(255, 255, 255)');

@@ -31,7 +31,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     await site?.close();
   });
 
-  /** Sends a form of that page, as a click there would. @returns what came, and whether the session's cookie went along */
+  /** Sends a form of that page, as a click there would. @returns the answer, and whether the session's cookie was sent */
   async function submit(
     page: Page,
     host: string,
@@ -77,7 +77,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     await page.getByText('Blocked: the request came from another website. Log in here.').waitFor();
     expect(await context.cookies()).toEqual([]);
 
-    // Nor put another account in the place of the one that is there.
+    // It cannot replace the account of the session either.
     await logInByForm(page, site.origin);
     await page.locator('.device').first().waitFor();
     const session = (await context.cookies()).find(({ name }) => name === 'curfew_session')?.value;
@@ -105,7 +105,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
 
     await page.goto(`${site.origin}/logout`);
     const csrf = await page.locator('[name=csrf]').inputValue();
-    // Even with the token, which nobody else can read.
+    // Even with the token, which no other page can read.
     for (const fields of variants([{ csrf, next: '/devices' }, {}, { csrf }])) {
       const answered = await submit(page, host, '/logout', fields);
       expect(answered).toEqual({ status: withCookie ? 403 : 200, withCookie });
@@ -137,7 +137,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     );
     // Nothing of it can be read, not even that there was an answer (Cross-Origin-Resource-Policy), and it has done nothing.
     expect(script).toEqual(['blocked', 'blocked', 'blocked', 'blocked']);
-    // The browser itself notes what it did not let through, and nothing else is noted.
+    // The browser itself logs what it blocked, and nothing else is logged.
     for (const one of complaints.splice(before))
       expect(one).toMatch(/blocked by CORS policy|net::ERR_FAILED|ERR_BLOCKED_BY_RESPONSE.NotSameOrigin/);
 

@@ -1,4 +1,4 @@
-/** The tests of the pages look at what the server serves: it is built anew when its sources are others. */
+/** The page tests use the server's build of the pages, which is rebuilt when its sources change. */
 import { buildStalePages } from '../../tools/build-pages.ts';
 
 export default async function setup(): Promise<void> {

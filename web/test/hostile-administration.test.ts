@@ -1,4 +1,4 @@
-/** What strangers write about themselves, where administrators read it: markup, turned directions, far too much. */
+/** Hostile texts from strangers where administrators read them: markup, direction controls, excessive length. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -7,7 +7,7 @@ import { passwordOf, SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { ADMIN, anew, openSite, NEW_PASSWORD, type Site, visit, type Visitor } from './site.ts';
 
 const MARKUP = '<img src=x onerror=alert(1)><script>alert(2)</script></bdi><h1>';
-/** Turns what follows, hides, and is never turned back. */
+/** Direction controls and invisible characters without an end. */
 const TURNED = '\u202egnp.exe\u2066\u200b\u0007';
 const LONG = 'W'.repeat(10_000);
 /** As a program sends it that writes its header in UTF-8: bytes, which the server reads one by one. */
@@ -18,7 +18,7 @@ const USER_AGENTS = [
   LONG,
   `Mozilla/5.0 ${LONG} Firefox/1`,
 ];
-/** What may not reach the page: it turns or hides what stands beside it. Isolation that is ended again is ours. */
+/** Characters that may not reach the page, because they change or hide their surroundings. The page's own isolates are closed. */
 const UNSEEN = /(?![\n\t])\p{Cc}|[\u200b\u202a-\u202e\u2066\u2067]/u;
 const EMAIL = '<img/src=x/onerror=alert(1)>gnp@evil.example';
 
@@ -55,7 +55,7 @@ describe.skipIf(!hasChromium())('hostile texts in the administration', () => {
 
   interface Reader {
     page: Page;
-    /** The page is the one that we made: no element, no dialog, no turn, no breadth by what is read on it. */
+    /** The page is intact: no foreign element, dialog, direction or width. */
     isUnharmed: () => Promise<void>;
   }
   async function read(email: string, path: string): Promise<Reader> {
@@ -123,7 +123,7 @@ describe.skipIf(!hasChromium())('hostile texts in the administration', () => {
   test('reasons, kinds and actors that the page does not know do no harm', async () => {
     const { page, isUnharmed } = await read(ADMIN, '/admin');
     await logInAs('curl/8.5.0', 'phone');
-    // A newer server may say more than this page knows; here it says the worst.
+    // A newer server may send more than this page knows; here the worst.
     await page.route('**/v1/admin/events?*', async (route) => {
       if (route.request().headers()['accept'] === 'text/event-stream') return route.continue();
       const response = await route.fetch();

@@ -1,4 +1,4 @@
-/** A stolen account and a lost phone, from the one who ends the session to every page that the ended one has open. */
+/** A stolen account and a lost phone, from the actor to every open page of the ended session. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
@@ -30,13 +30,13 @@ describe.skipIf(!hasChromium())('a session that is ended by somebody else', () =
 
   interface Tabs extends Visitor {
     tabs: Page[];
-    /** What the API answers to the credential that this browser was given. */
+    /** The API's answer to this browser's credential. */
     answer: () => Promise<number>;
-    /** Waits until the tabs say this and show no device any more, each without having been loaded again. */
+    /** Waits until the tabs show this text and no device, each without a reload. */
     allSay: (why: string) => Promise<void>;
   }
 
-  /** A person with tabs on their devices, who has copied the credential out of the browser. */
+  /** A person with tabs on several devices, and a copy of the credential. */
   async function inTabs(number: 1 | 2, email: string, userAgent?: string): Promise<Tabs> {
     return enter(number, email, await visit(browser, userAgent === undefined ? {} : { userAgent }));
   }
@@ -84,7 +84,7 @@ describe.skipIf(!hasChromium())('a session that is ended by somebody else', () =
     await page.getByText('2 sessions', { exact: true }).first().waitFor();
     await page.getByRole('button', { name: 'Log out Firefox on Windows' }).click();
     await page.getByText('One session ended.').waitFor();
-    // What the administrator reads is true: the copied credential opens nothing from here on.
+    // The message to the administrator is true: the copied credential is refused from here on.
     expect(await thief.answer()).toBe(401);
     await thief.allSay('An administrator logged you out.');
     await page.getByText('One session', { exact: true }).first().waitFor();
@@ -143,7 +143,7 @@ describe.skipIf(!hasChromium())('a session that is ended by somebody else', () =
     expect(await laptop.page.locator('.notice').textContent()).toMatch(
       /Logged out everywhere in [\d.]+ ms\./,
     );
-    // The button is gone, so the focus is on what it did.
+    // The button is gone, so the focus is on the result.
     expect(await laptop.page.evaluate(() => document.activeElement?.textContent)).toContain('is logged out');
     expect(await phone.answer()).toBe(401);
     await phone.allSay('You were logged out from another of your devices.');
@@ -152,7 +152,7 @@ describe.skipIf(!hasChromium())('a session that is ended by somebody else', () =
     expect(await phone.page.locator('body').textContent()).not.toMatch(/Grace|hopper@/);
     await phone.page.getByRole('link', { name: 'Log in again' }).click();
     await phone.page.getByText('You were logged out from another of your devices.').waitFor();
-    // Whoever has found the phone is asked for the password, and told no more.
+    // The finder of the phone is asked for the password, and learns nothing more.
     await phone.tabs[1]?.reload();
     await phone.tabs[1]?.waitForURL(/\/login\?/);
     expect(await phone.tabs[1]?.locator('body').textContent()).not.toMatch(/Grace|hopper@/);

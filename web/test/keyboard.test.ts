@@ -1,4 +1,4 @@
-/** The administration without a mouse, and by ear: every act by keys alone, the focus never lost, what came of it said. */
+/** The administration by keyboard and screen reader: every act by keys, the focus never lost, every result announced. */
 import { text } from 'node:stream/consumers';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -37,7 +37,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     admin = await visit(browser);
     await listenAloud(admin.context);
     page = admin.page;
-    // None of it needs a mouse; whoever uses one in here is found out.
+    // No test needs a mouse, and using one fails.
     page.mouse.click = () => Promise.reject(new Error('no mouse'));
   });
   afterAll(async () => {

@@ -1,17 +1,17 @@
-/** A person without a mouse, and one who hears the page: what the tests of the keyboard share. */
+/** The common part of the keyboard tests: a user without a mouse, and one with a screen reader. */
 import type { BrowserContext, Page } from 'playwright-core';
 import { expect } from 'vitest';
 
 declare global {
   interface Window {
-    /** What a screen reader would have said by itself since it was asked last. */
+    /** The announcements since the last call. */
     saidAloud: string[];
   }
 }
 
 /**
- * Keeps what is read out: the text of a live region when it changes, and of what takes the focus without being a control.
- * What lies under an open dialog is not read.
+ * Records announcements: the text of a live region when it changes, and of a focused element that is no control. Elements under
+ * an open dialog are not read.
  */
 export async function listenAloud(context: BrowserContext): Promise<void> {
   await context.addInitScript(() => {
@@ -39,7 +39,7 @@ export async function listenAloud(context: BrowserContext): Promise<void> {
   });
 }
 
-/** Waits until it has been said, by whatever said it, and forgets what was said. */
+/** Waits for an announcement, and clears the record. */
 export async function hear(page: Page, sentence: string | RegExp): Promise<void> {
   await expect
     .poll(() => page.evaluate(() => window.saidAloud))
@@ -47,7 +47,7 @@ export async function hear(page: Page, sentence: string | RegExp): Promise<void>
   await page.evaluate(() => (window.saidAloud = []));
 }
 
-/** The name of what has the focus. */
+/** The name of the focused element. */
 export function focused(page: Page): Promise<string> {
   return page.evaluate(() => {
     const at = document.activeElement;
@@ -59,10 +59,10 @@ export function focused(page: Page): Promise<string> {
   });
 }
 
-/** What stands above, or at the end of a long list, is nearer with Shift. */
+/** Elements above, or at the end of a long list, are nearer with Shift. */
 export const pressBack = (page: Page, name: string): Promise<void> => press(page, name, 'Enter', true);
 
-/** Goes on with the Tab key to what has this name, and sees where it is. */
+/** Presses Tab until the element with this name has the focus. */
 export async function tabTo(page: Page, name: string, back = false): Promise<void> {
   const passed: string[] = [];
   for (let i = 0; i < 90; i++) {
@@ -88,6 +88,6 @@ export async function press(page: Page, name: string, key = 'Enter', back = fals
 
 /** The focus stays where one works: it has not fallen back to the beginning of the page. */
 export async function keepsFocus(page: Page): Promise<void> {
-  // What takes the focus may do so a moment after the act.
+  // The focus may move a moment after the act.
   await expect.poll(() => focused(page)).not.toBe('(nothing)');
 }

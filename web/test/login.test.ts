@@ -1,4 +1,4 @@
-/** The login page in a browser: with a script and without, and what it weighs. */
+/** The login page in a browser: with a script and without, and the size of its script. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     await alert.waitFor();
     expect(await alert.textContent()).toBe('Wrong e-mail address or password.');
     const password = page.getByLabel('Password', { exact: true });
-    // What is to be corrected is selected, described by what is wrong, and the address is still there.
+    // The field at fault is selected and described, and the address is kept.
     expect(await password.evaluate((field) => field === document.activeElement)).toBe(true);
     expect(await password.getAttribute('aria-describedby')).toBe(await alert.getAttribute('id'));
     expect(await page.getByLabel('E-mail address').inputValue()).toBe(USER);
@@ -113,7 +113,7 @@ describe.skipIf(!hasChromium())('the login page', () => {
     for (const language of variants(['pl', 'en', 'vi', 'zh'])) {
       await page.goto(`${site.origin}/login?lang=${language}`);
       await page.addScriptTag({ type: 'module', url: elements });
-      // Rendered from nothing, by the element; the page itself takes over what the server has written.
+      // Rendered from nothing by the element; the page itself hydrates the server's HTML.
       const [byScript, byServer] = await page.evaluate(async () => {
         const element = document.createElement('curfew-login');
         element.setAttribute('autofocus', '');

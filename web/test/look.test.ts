@@ -1,4 +1,4 @@
-/** How the pages look to whoever sees little, uses a small screen, or reads another language. */
+/** The pages for users with low vision, small screens, or another language. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
@@ -26,7 +26,7 @@ describe.skipIf(!hasChromium())('the pages', () => {
 
   /** Walks through every state of the pages, and stops at each. */
   async function walk(page: Page, at: (where: string) => Promise<void>): Promise<void> {
-    // Whatever an earlier walk has left.
+    // Leftovers of an earlier walk.
     await site.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body: { scope: 'user', user_id: 2 } });
     await page.goto(`${site.origin}/login?reason=administrator`);
     await ready(page);

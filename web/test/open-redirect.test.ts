@@ -1,11 +1,11 @@
-/** `next` as attackers write it, in a real browser: whoever logs in or out ends on the authority's own origin. */
+/** Hostile values of `next`, in a real browser: a login or logout ends on the authority's own origin. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
 import { variants } from '../../packages/server/test/services/budget.ts';
 import { openSite, PASSWORD, type Site, USER, visit } from './site.ts';
 
-/** As they stand in the address, after `next=`. `return-address.test.ts` has hundreds more, without a browser. */
+/** As in the address, after `next=`. `return-address.test.ts` has hundreds more, without a browser. */
 const TRICKS = variants([
   '//evil.test',
   '/@evil.test',
@@ -35,7 +35,7 @@ const TRICKS = variants([
   'blob:https://evil.test/1',
   '/login?next=//evil.test',
 ]);
-/** Nearly all are refused outright; these are paths of ours, and odd ones. */
+/** Nearly all are refused; these are odd paths of this origin. */
 const PATHS_OF_OURS: Record<string, string> = {
   '/%252f/evil.test': '/%2f/evil.test',
   '/@evil.test': '/@evil.test',
@@ -46,7 +46,7 @@ describe.skipIf(!hasChromium())('no way to another origin', () => {
   let browser: Browser;
   beforeAll(async () => {
     [site, browser] = await Promise.all([openSite(), openBrowser()]);
-    // Where one lands is looked at, and not what is there.
+    // The address counts, not its content.
     site.instead['/devices'] = '<!doctype html><link rel="icon" href="data:,"><title>My devices</title>';
   });
   afterAll(async () => {

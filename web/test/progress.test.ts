@@ -1,4 +1,4 @@
-/** Acts that take long: the page says so, goes on living, and sends none of them twice. */
+/** Acts that take long: the page says so, stays usable, and sends none of them twice. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
@@ -72,7 +72,7 @@ describe.skipIf(!hasChromium())('an act that takes long', () => {
     expect(await button.getAttribute('aria-disabled')).toBe('true');
     await button.press('Enter');
     await button.click({ force: true });
-    // What happens elsewhere is seen meanwhile, and the rest of the page can be used.
+    // Events elsewhere show meanwhile, and the rest of the page can be used.
     await start('desk');
     await page.getByText('3 sessions', { exact: true }).first().waitFor();
     await page.locator('summary', { hasText: 'Ended sessions' }).click();

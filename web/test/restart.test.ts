@@ -1,4 +1,4 @@
-/** Pages that stand open while the server goes away and comes back: they mend themselves, and miss nothing. */
+/** Open pages during a server restart: they recover, and miss nothing. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';
@@ -19,10 +19,10 @@ describe.skipIf(!hasChromium())('a server restart under open pages', () => {
     await site?.close();
   });
 
-  /** All but what the browser itself notes of a server that is not there, where the API is asked. */
+  /** All errors except those that the browser itself logs about an absent server, for the API. */
   const besidesTheOutage = ({ complaints }: Pick<Visitor, 'complaints'>): string[] => {
     const noted = /^Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE) /;
-    // A socket that is opened while it is away says so in words of its own.
+    // A socket opened meanwhile has its own error text.
     const socket = `WebSocket connection to '${site.origin.replace('http', 'ws')}/v1/notices' failed: Error in connection establishment: net::ERR_CONNECTION_`;
     return complaints.filter(
       (one) => !one.startsWith(socket) && !(noted.test(one) && one.includes(` (${site.origin}/v1/`)),
@@ -84,7 +84,7 @@ describe.skipIf(!hasChromium())('a server restart under open pages', () => {
     await site.stop();
     await log.locator('.badge', { hasText: 'Connecting…' }).waitFor();
     await state.getByText('The server cannot be reached. This page may be out of date.').waitFor();
-    // What was known stays to be seen.
+    // Known data stays visible.
     expect(await log.locator('.event').count()).toBeGreaterThan(1);
     expect(await state.locator('.tile').count()).toBe(5);
     await site.start(async ({ call }) => {

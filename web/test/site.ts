@@ -1,4 +1,4 @@
-/** What the tests of the pages share: an authority that listens, a browser, and an ear for whatever goes wrong in it. */
+/** The common part of the page tests: an authority that listens, a browser, and a record of every error in it. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
@@ -27,9 +27,9 @@ export interface Site {
   call: Caller;
   /** Sets the server's clock forward. */
   pass(seconds: number): void;
-  /** Ends the server as a deployment does: nothing listens on its port any more. */
+  /** Stops the server as a deployment does: nothing listens on its port any more. */
   stop(): Promise<void>;
-  /** Starts it anew on the same data and port. @param before what happens before it listens */
+  /** Starts it again on the same data and port. @param before runs before it listens */
   start(before?: (on: TestAuthority) => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export async function openSite(settings: Record<string, string> = {}, host = 'lo
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       site.on.authority.hangUp();
-      // What ends by itself may; what is kept alive is closed.
+      // Ending connections may finish; kept-alive ones are closed.
       const idle = setInterval(() => server.closeIdleConnections(), 20);
       const late = setTimeout(() => server.closeAllConnections(), 2000);
       await closed;
@@ -88,16 +88,16 @@ export async function openSite(settings: Record<string, string> = {}, host = 'lo
   return site;
 }
 
-/** A page in a browser of its own, as one person at one device has it. */
+/** A page in its own browser, as one person at one device has it. */
 export interface Visitor {
   context: BrowserContext;
   page: Page;
-  /** Whatever the console, the page or its policy has complained of. A refusal by the API that was asked for is none. */
+  /** Every complaint of the console, the page or its policy. An expected refusal by the API is none. */
   complaints: string[];
 }
 
 export async function visit(browser: Browser, options: BrowserContextOptions = {}): Promise<Visitor> {
-  // What moves is drawn sixty times a second for as long as it moves: a fifth of all the time that these tests took.
+  // Animations are drawn sixty times a second: a fifth of these tests' time.
   const context = await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce', ...options });
   context.setDefaultTimeout(60_000);
   const complaints: string[] = [];
@@ -112,11 +112,11 @@ export async function visit(browser: Browser, options: BrowserContextOptions = {
 }
 
 /**
- * The same browser for another test, which costs half of what a new one does: nobody is logged in, nothing is kept or held up, nothing was
- * complained of. What it showed stays until it goes to a page.
+ * Reuses a browser for another test at half the cost of a new one: no session, no storage, nothing held, no complaints. Its page
+ * stays until the next navigation.
  */
 export async function anew({ page, context, complaints }: Visitor): Promise<void> {
-  // Whatever the last test's page has asked for meanwhile is answered, or not.
+  // Requests of the last test's page are answered, or not.
   await page.unrouteAll({ behavior: 'ignoreErrors' });
   await context.setOffline(false);
   await context.clearCookies();
@@ -135,7 +135,7 @@ function listen(page: Page, complaints: string[]): void {
   });
 }
 
-/** All but what the browser itself notes of a line that is cut. */
+/** All errors except those that the browser itself logs about a broken connection. */
 export const besidesTheLine = (complaints: readonly string[]): string[] =>
   complaints.filter((one) => !/net::ERR_INTERNET_DISCONNECTED/.test(one));
 

@@ -19,7 +19,7 @@ describe.skipIf(!hasChromium())('on a slow line', () => {
     await site?.close();
   });
 
-  /** Slows the page's line down, and counts what its scripts weigh on it. */
+  /** Slows the page's connection down, and counts its scripts' bytes. */
   async function slow(page: Page): Promise<{ scriptBytes: () => number }> {
     const line = await page.context().newCDPSession(page);
     await line.send('Network.enable');
@@ -49,7 +49,7 @@ describe.skipIf(!hasChromium())('on a slow line', () => {
     const { page, context, complaints } = await visit(browser);
     const { scriptBytes } = await slow(page);
     await page.goto(`${site.origin}/login`, { waitUntil: 'commit' });
-    // The form is in the page itself: it stands there before the script, and keeps what is typed.
+    // The form is in the HTML: it is there before the script, and keeps its input.
     await page.getByLabel('E-mail address').fill(USER);
     await ready(page);
     expect(await page.getByLabel('E-mail address').inputValue()).toBe(USER);

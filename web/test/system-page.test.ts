@@ -1,4 +1,4 @@
-/** The system page while Redis goes and comes and a verifier falls silent: what it shows and says. */
+/** The system page while Redis goes and returns and a verifier falls silent. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../packages/server/test/services/browser.ts';

@@ -1,4 +1,4 @@
-/** The languages: each says everything, in its own plural forms, with the same braces. */
+/** The languages: each has all texts, its own plural forms, and the same braces. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -102,7 +102,7 @@ test('times are in the language’s own words', () => {
   expect(relative('zh-Hans', at(-190), now)).toBe('3分钟前');
   expect(relative('en', at(-26 * 3600), now)).toBe('yesterday');
   expect(relative('en', at(-5), now)).toBe('1 minute ago');
-  // Nobody is told to come too early.
+  // Rounded so that nobody comes too early.
   expect(relative('en', at(61), now)).toBe('in 2 minutes');
   expect(lasting('pl', 1800)).toBe('30 minut');
   expect(lasting('en', 7 * 86_400)).toBe('7 days');

@@ -95,7 +95,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     expect(new Set(seen.tokens).size).toBe(2);
     expect(stage.count('POST /v1/refresh')).toBe(1);
 
-    // Who refuses every token is asked twice and no more.
+    // A server that refuses every token is asked twice and no more.
     let asked = 0;
     stage.api = (_req, res) => {
       asked++;
@@ -164,7 +164,7 @@ describe.skipIf(!hasChromium())('with tokens', () => {
     refuseFirst();
     let lost = 0;
     stage.intercept = (req, res) => {
-      // The browser itself repeats once what is lost on a connection that it had before.
+      // The browser itself repeats a request once that was lost on a kept connection.
       if (req.url !== '/v1/refresh' || lost > 1) return false;
       lost++;
       // The server does its part; the answer does not arrive.

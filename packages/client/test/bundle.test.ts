@@ -11,7 +11,7 @@ test('the bundle is under 6 kB compressed and loads no other file', async () => 
   expect(code).not.toMatch(/\bimport\b|\beval\b|\bFunction\(/);
   const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as object;
   expect(Object.entries(manifest).filter(([key]) => /dependencies/i.test(key))).toEqual([
-    // Types of what crosses the wire: nothing of it runs.
+    // Types of the wire, without code.
     ['dependencies', { '@curfew/protocol': expect.any(String) }],
   ]);
 });

@@ -1,4 +1,4 @@
-/** With the cookie, in a real browser: what an application does all day. */
+/** The client with the cookie, in a real browser: the ordinary work of an application. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
@@ -195,7 +195,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
       .toMatchObject([{ reason: 'replaced_by_login', where: 'another tab', sessionId: first }]);
     expect(await sessionIn(page)).toBe(second);
 
-    // The same where the tabs cannot talk: this one still thinks that it is somebody else.
+    // The same where tabs cannot talk: this one still believes in the earlier user.
     const mute = await context.newPage();
     await mute.addInitScript(() => Object.defineProperty(window, 'BroadcastChannel', { value: undefined }));
     await mute.goto(stage.origin);
@@ -275,7 +275,7 @@ describe.skipIf(!hasChromium())('with the cookie', () => {
   test('the credential goes to no other origin', async () => {
     await logIn(page);
     const seen: string[] = [];
-    // Another port is another origin of the same site, to which the browser would send the cookie if it were told to.
+    // Another port is another origin of the same site, to which the browser would send the cookie if asked to.
     const foreign = await openStage();
     foreign.api = (req, res) => {
       seen.push(

@@ -1,4 +1,4 @@
-/** Word from the server: what ends on another device ends here at once, through restarts and broken lines. */
+/** Notices of the server: an ending on another device shows here at once, through restarts and broken connections. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
@@ -19,7 +19,7 @@ test('reconnection pauses are random, within a bound that grows up to a maximum'
     const some = Array.from({ length: 500 }, () => backoffMs(nth, 30_000));
     expect(Math.max(...some)).toBeLessThanOrEqual(bound);
     expect(Math.max(...some)).toBeGreaterThan(bound * 0.9);
-    // All of it is random, so that those who were cut off together do not come back together.
+    // Fully random, so that clients that lost their connections together do not return together.
     expect(Math.min(...some)).toBeLessThan(bound * 0.1);
   }
 });
@@ -44,7 +44,7 @@ describe.skipIf(!hasChromium())('notices', () => {
   });
 
   const changes = (page: Page): Promise<number> => page.evaluate(() => window.changes);
-  /** The first word has been said. */
+  /** The hello has arrived. */
   const connected = (page: Page, before = 0): Promise<void> =>
     expect.poll(() => changes(page)).toBeGreaterThan(before);
   const adminLogout = (sid: string): Promise<unknown> =>
@@ -74,7 +74,7 @@ describe.skipIf(!hasChromium())('notices', () => {
       const [why] = await heard(page);
       expect(why).toMatchObject({ reason: 'logout', by: 'other_device', where: 'elsewhere', sessionId: sid });
       await expect.poll(() => stage.sockets()).toBe(0);
-      // What is over is not tried again, and the address has never held anything but the address.
+      // An ended session is not retried, and the URL never held more than the address.
       const upgrades = stage.requests.filter((one) => one.startsWith('UPGRADE'));
       expect(upgrades).toEqual(['UPGRADE /v1/notices']);
       expect(await sessionIn(page)).toBe(null);
@@ -99,7 +99,7 @@ describe.skipIf(!hasChromium())('notices', () => {
     await expect.poll(() => stage.sockets()).toBe(1);
     const last = tabs.pop() as Page;
     for (const tab of tabs) await tab.close();
-    // Unless the last one had it from the beginning, somebody has taken it over.
+    // Another tab has taken it over, unless the last one had it from the beginning.
     await expect.poll(() => stage.sockets()).toBe(1);
     await adminLogout(next);
     await expect.poll(() => heard(last)).toMatchObject([{}, { where: 'elsewhere', sessionId: next }]);
@@ -161,7 +161,7 @@ describe.skipIf(!hasChromium())('notices', () => {
       by: 'service',
       where: 'found',
     });
-    // Nobody was logged in in this page, so nothing is over in it.
+    // This page had no session, so none ended in it.
     expect(await heard(page)).toEqual([]);
   });
 

@@ -91,7 +91,7 @@ describe.skipIf(!hasChromium())('offline', () => {
       const sid = await logIn(page);
       stage.cut = true;
       expect(await logOut(page)).toMatchObject({ server: 'pending' });
-      // What was allowed to lie in memory alone does not lie elsewhere now.
+      // A secret for memory only is in no storage now.
       if (options.notices === false && !('storage' in options && options.storage === 'local'))
         expect(await readable(page)).not.toContain('rt_');
 
@@ -119,7 +119,7 @@ describe.skipIf(!hasChromium())('offline', () => {
   test('an offline logout is retried while the page is open', async () => {
     const page = await openTab(context, stage.origin);
     const sid = await logIn(page);
-    // The line is there and the authority is not: no event will tell of its return.
+    // The network is up and the authority is not: no event announces its return.
     stage.cut = true;
     expect(await logOut(page)).toMatchObject({ server: 'pending' });
     stage.cut = false;
@@ -144,7 +144,7 @@ describe.skipIf(!hasChromium())('offline', () => {
       return true;
     };
     await context.setOffline(false);
-    // The phone lives, and nobody is told otherwise.
+    // The phone's session is alive, and the client does not claim otherwise.
     await expect.poll(() => told(page)).toEqual({ refused: 'login_too_old' });
     stage.intercept = null;
     expect([await aliveOf(sid), await aliveOf(other)]).toEqual([false, true]);
@@ -182,7 +182,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     expect(await sessionIn(page)).toBe(sid);
     expect(await readable(page)).not.toContain('out:');
 
-    // Nor when the page did not know yet whom it logged out, and the server could not do it then.
+    // The same when the page did not know its session yet, and the server could not end it then.
     await page.reload();
     await startClient(page, { notices: false }, false);
     stage.intercept = (req, res) => {
@@ -225,7 +225,7 @@ describe.skipIf(!hasChromium())('offline', () => {
     stage.intercept = (req, res) => {
       if (req.url !== '/v1/logout') return false;
       arrived = () => {
-        // What the browser has given up meanwhile counts as never sent.
+        // A request that the browser has cancelled meanwhile counts as never sent.
         if (!req.socket.destroyed) stage.on.authority.listener(req, res);
       };
       return true;

@@ -1,4 +1,4 @@
-/** An authority under a path of its host, behind a proxy that takes the path off; and what else is on that host. */
+/** An authority under a path of its host, behind a proxy that strips the path; and other applications on that host. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
@@ -50,12 +50,12 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
         return [list.length, listed.status, renewed.status];
       }, PASSWORD);
       expect(fetched).toEqual([expect.any(Number), 200, 200]);
-      // Confirmed: another session has taken the place of the first, and nobody was logged out.
+      // Confirmed: another session has replaced the first, and this was no logout.
       const next = await sessionIn(page);
       expect(next).not.toBe(sid);
       expect(await heard(page)).toEqual([]);
 
-      // Ended elsewhere, and told over the socket.
+      // Ended elsewhere, and announced over the socket.
       await expect.poll(() => stage.sockets()).toBe(1);
       await stage.on.call('POST', '/v1/admin/logout', {
         bearer: SERVICE_KEY,
@@ -91,7 +91,7 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
     },
   );
 
-  /** What the page's own API was sent, for each address. */
+  /** The requests that the page's own API received, by address. */
   async function carriedTo(page: Page, addresses: string[]): Promise<boolean[]> {
     const seen: boolean[] = [];
     stage.api = (req, res) => {
@@ -153,7 +153,7 @@ describe.skipIf(!hasChromium())('an authority under a path', () => {
     expect(await sessionIn(other)).toBe(null);
     const second = await logIn(other, 'admin@example.com');
     await one.evaluate(() => window.client.logout());
-    // A word of that channel that was said later has come.
+    // A later message of that channel has arrived.
     await other.evaluate(() => window.client.fetch('/auth/v1/session'));
     expect(await sessionIn(other)).toBe(second);
     expect(await heard(other)).toEqual([]);

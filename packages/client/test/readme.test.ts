@@ -1,4 +1,4 @@
-/** The program in the README, run as it stands there in a page, and what it prints. */
+/** The README's program, run in a page, and its output. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -28,7 +28,7 @@ describe.skipIf(!hasChromium())('the README', () => {
     const page = await browser.newPage();
     const lines: string[] = [];
     page.on('console', (message) => {
-      // The first question, whether somebody is logged in, is answered 401, and the browser notes that.
+      // The first question about a session is answered 401, and the browser logs that.
       if (!message.text().includes('status of 401')) lines.push(message.text());
     });
     page.on('pageerror', (error) => lines.push(String(error)));

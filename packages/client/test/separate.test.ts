@@ -89,7 +89,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
       steps.push(await asked());
       await local.logout();
       steps.push(await asked(), [(await late.session())?.id === ids[0]]);
-      // The browser is one device, whatever it is asked by.
+      // The browser is one device, for every client in it.
       const again = await memory.login({ email: 'test@example.com', password });
       return { steps, log, sameDevice: again.device_id === device };
     }, PASSWORD);
@@ -112,7 +112,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
       };
       if (holds && (req.url === '/v1/refresh' || (req.url === '/v1/logout' && !access)))
         return problem(503, 'unavailable');
-      // As a token that has run out, or none.
+      // As with an expired token, or without one.
       const { authorization = access } = req.headers;
       if (req.url !== '/v1/logout' || authorization !== access) return false;
       refused.push(authorization);

@@ -8,7 +8,7 @@ import { bundleClient } from '../../../tools/bundle-client.ts';
 import { PASSWORD, SERVICE_KEY } from '../../server/test/support.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** `said`: what the program printed, as JSON. */
+/** `said`: the program's output, as JSON. */
 interface Ended {
   code: number | null;
   said: unknown;
@@ -63,7 +63,7 @@ describe('on a server', () => {
   }
 
   test('logs in, asks, fetches, renews and logs out, prints nothing, and the process ends', async () => {
-    // Storage exists in such a process, and says so when it is touched.
+    // Storage exists in such a process, and reports any access.
     const { code, said, stderr } = await run(
       `
       const heard = [];
@@ -184,7 +184,7 @@ describe('on a server', () => {
       const between = await asked();
       await one.login(ADMIN);
       await one.logout({ scope: 'this' });
-      // What a channel of theirs would have brought is here when this is.
+      // A message on a channel of theirs would have arrived before this.
       const [from, to] = [new BroadcastChannel('test'), new BroadcastChannel('test')];
       await new Promise((resolve) => { to.onmessage = resolve; from.postMessage(1); });
       [from, to].map((channel) => channel.close());

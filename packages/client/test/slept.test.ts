@@ -14,7 +14,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
   beforeAll(async () => {
     [browser, stage] = await Promise.all([
       openBrowser(),
-      // Every token that is replayed ends its session, and none lives long enough to be good on waking.
+      // Every replayed token ends its session, and every token expires during the sleep.
       openStage({ CURFEW_REFRESH_GRACE_SECONDS: '0', CURFEW_ACCESS_TOKEN_SECONDS: '1' }),
     ]);
   });
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium())('the tab that slept', () => {
     const sleeper = await openTab(context, stage.origin, LOCAL);
     const awake = await openTab(context, stage.origin, LOCAL);
     const sid = await logIn(awake);
-    // Another process of the browser may see what was written a moment later.
+    // Another process of the browser may see a write a moment later.
     await expect.poll(() => sessionIn(sleeper)).toBe(sid);
     const frozen = await freeze(sleeper);
     await awake.evaluate(() => window.client.logout());

@@ -4,21 +4,21 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { inject } from 'vitest';
-// Tells the compiler what the run provides.
+// Declares what the run provides.
 import type {} from './global-setup.ts';
 import { hasPostgres } from '../../server/test/services/fresh-database.ts';
 import { openAuthority, PASSWORD, reopenAuthority, type TestAuthority } from '../../server/test/support.ts';
 import type { Client, ClientOptions, LoggedOut } from '../src/index.ts';
 
 declare global {
-  /** What a page of the stage has. */
+  /** The members of a page of the stage. */
   interface Window {
     curfew: typeof import('../src/index.ts');
     client: Client;
-    /** What `onLoggedOut` was given, and when by the machine's clock. */
+    /** The calls of `onLoggedOut`, with the machine's clock. */
     heard: (LoggedOut & { heardMs: number })[];
     changes: number;
-    /** Lets what was held back arrive. */
+    /** Delivers the held messages. */
     arrive?: () => void;
   }
 }
@@ -182,7 +182,7 @@ export async function openTab(
   return page;
 }
 
-/** The same in a page that was loaded (again). */
+/** Waits for it in a page that was loaded (again). */
 export async function startClient(page: Page, options: ClientOptions = {}, listens = true): Promise<void> {
   await page.waitForFunction(() => 'curfew' in window);
   await page.evaluate(
@@ -196,7 +196,7 @@ export async function startClient(page: Page, options: ClientOptions = {}, liste
   );
 }
 
-/** Browsers without what the client prefers. */
+/** A browser without the APIs that the client prefers. */
 export const withoutNewApis = (context: BrowserContext): Promise<unknown> =>
   context.addInitScript(() => {
     Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });
@@ -211,7 +211,7 @@ export const logIn = (page: Page, email = 'test@example.com'): Promise<string> =
 
 export const heard = (page: Page): Promise<Window['heard']> => page.evaluate(() => window.heard);
 
-/** The session as the server tells the page, or null. */
+/** The session as the server reports it to the page, or null. */
 export const sessionIn = (page: Page): Promise<string | null> =>
   page.evaluate(async () => (await window.client.session())?.id ?? null);
 

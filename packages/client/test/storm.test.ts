@@ -1,6 +1,6 @@
 /**
- * Ten tabs that all need a new token at the same moment, two hundred times in the long run, and nobody is logged out. The back end takes
- * a token once from each tab, so that each request is one for which a new token is needed.
+ * Ten tabs that all need a new token at the same moment, two hundred times in the long run, and the session survives. The back
+ * end accepts a token once from each tab, so that each request needs a new one.
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -44,7 +44,7 @@ describe.skipIf(!hasChromium())('a storm of refreshes', () => {
       const isNew = !shown.has(what);
       shown.add(what);
       if (!isNew || !what.includes('Bearer ')) return void res.writeHead(401).end();
-      // Signed and alive, or it is no token.
+      // Checked for signature and expiry.
       void stage.on
         .call('GET', '/v1/check', { bearer: what.split('Bearer ')[1] ?? '' })
         .then(({ status }) => res.writeHead(status).end());
@@ -104,7 +104,7 @@ describe.skipIf(!hasChromium())('a storm of refreshes', () => {
       const refreshes = stage.count('POST /v1/refresh');
       console.log(`${count * rounds} new tokens needed, ${refreshes} refreshes, ${Math.round(ms)} ms`);
       expect(results).toEqual(results.map(() => ({ taken: rounds, refused: 0 })));
-      // One for all ten when they want it at once: who comes second takes what the first one got.
+      // One token for all ten when they need it at once: the second tab takes the first one's.
       expect(refreshes).toBeGreaterThanOrEqual(rounds - 1);
       expect(refreshes).toBeLessThan(old ? count * rounds : 2 * rounds);
       for (const tab of tabs) {

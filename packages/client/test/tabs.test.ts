@@ -1,4 +1,4 @@
-/** Logout in one tab is logout in all at once, with what browsers have today and without it. */
+/** A logout in one tab logs out all tabs at once, with current browser APIs and without them. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, openBrowser } from '../../server/test/services/browser.ts';
@@ -53,9 +53,9 @@ describe.skipIf(!hasChromium())('tabs', () => {
       const sid = await logIn(one);
       const sids = [sid];
       for (const tab of others) {
-        // A session of its own, or the same.
+        // Separate sessions, or a shared one.
         if (!isShared) sids.push(await logIn(tab));
-        // Another process of the browser may see what was written a moment later.
+        // Another process of the browser may see a write a moment later.
         else await expect.poll(() => sessionIn(tab), { message: mode }).toBe(sid);
       }
       stage.requests.length = 0;
@@ -118,7 +118,7 @@ describe.skipIf(!hasChromium())('tabs', () => {
     const options = { mode: 'bearer', storage: 'local', notices: false } as const;
     const one = await openTab(context, stage.origin, options);
     const other = await openTab(context, stage.origin, options);
-    // Another process of the browser sees what was written a moment later, here a long one.
+    // Another process of the browser sees a write a moment later, here a long one.
     await other.evaluate(() => {
       const getItem = localStorage.getItem.bind(localStorage);
       Storage.prototype.getItem = (name) => (name.endsWith('tokens') ? null : getItem(name));

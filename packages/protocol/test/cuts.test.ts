@@ -20,7 +20,7 @@ const sessions: { sid: string; born: number }[] = sids.flatMap((sid) =>
   Array.from({ length: 14 }, (_, born) => ({ sid, born })),
 );
 
-/** What can be under a key: any merge of the two kinds that are written. */
+/** Any cut that can be stored under a key: a merge of the two kinds that are written. */
 const written: fc.Arbitrary<Cut> = fc
   .tuple(position, exception)
   .map(([at, except]) => (except === null ? cutAll(at) : cutOthers(at, except)));

@@ -115,7 +115,7 @@ test('ids take at most 24 bytes each, also during growth and after sweeps', () =
   for (let i = 0; i < EndedIds.sweeps; i++) ids.sweep();
   for (let n = 0; n < 80_000; n++) ids.add(key());
   for (let i = 0; i < EndedIds.sweeps; i++) ids.sweep();
-  // What came before the first round is gone, what came after it is not.
+  // Keys from before the first round are gone, later ones are not.
   expect(ids.size).toBe(80_000);
   expect(ids.bytes / ids.size).toBeLessThan(24);
   for (let i = 0; i < EndedIds.sweeps; i++) ids.sweep();

@@ -27,7 +27,7 @@ export class HandClock implements Clock {
     };
   }
 
-  /** Time passes on both clocks, and what is due happens at its instant. */
+  /** Advances both clocks, and runs due timers at their instants. */
   pass(ms: number): void {
     const untilMs = this.monotonicMs + ms;
     for (;;) {
@@ -46,7 +46,7 @@ export class HandClock implements Clock {
     this.wallMs += ms;
   }
 
-  /** The machine sleeps: the monotonic clock stands still. */
+  /** The machine sleeps: the monotonic clock stops. */
   sleep(ms: number): void {
     this.wallMs += ms;
   }

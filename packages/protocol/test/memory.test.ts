@@ -41,7 +41,7 @@ test('a known credential is answered behind the judge', () => {
   expect(recall('a')).toBe('value of a');
   verdict = 'ended';
   expect(recall('a')).toBe('ended');
-  // What has ended is forgotten: it cannot come back.
+  // An ended session is forgotten: it cannot come back.
   verdict = 'alive';
   expect(recall('a')).toBeNull();
 });

@@ -37,7 +37,7 @@ describe('an exception', () => {
       false,
       ['taking-in'],
     ]);
-    // Known already, so nobody is let in meanwhile either.
+    // The node knows it already, so it admits nobody meanwhile either.
     expect(node.judge(session({ sid: sidOf(7) }))).toBe('ended');
     listen(() => undefined);
     clock.pass(250);

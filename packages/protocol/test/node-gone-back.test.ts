@@ -22,7 +22,7 @@ import {
 beforeEach(openStage);
 
 describe('a database that has gone back', () => {
-  /** The next read finds what stands in the standing; the node registers in it anew, and reads from the beginning. */
+  /** The next read returns this standing; the node registers in it anew, and reads from the beginning. */
   const beginAnew = (): void => {
     clock.pass(LEASE / 4);
     read([], '6');

@@ -23,7 +23,7 @@ describe('the other nodes', () => {
   test('a ring is acknowledged after a read that began after it', () => {
     clock.pass(250);
     node.heard({ ring: 4, from: 'one' });
-    // The read that was under way may have missed what it was rung for.
+    // The read under way may have missed the commit that it was rung for.
     read();
     expect(rings).toEqual([]);
     read([endingOf(3)]);
@@ -45,7 +45,7 @@ describe('the other nodes', () => {
     expect(rings[1]).toEqual({ ack: 4, from: 'me', to: 'one', over: true, acknowledged: 1, missing: 0 });
   });
 
-  /** Beats once, with what the registry says then, and how late it says it. */
+  /** Beats once, with this registry as the answer, and this delay. */
   function beat(other: number | null, lateMs = 0): void {
     while (!database.has('beat')) {
       clock.pass(50);
@@ -190,7 +190,7 @@ describe('a sole node', () => {
     read([endingOf(1)]);
     database.get('nodes').answer({ nodes: [] });
     expect([failed, sole.isFresh()]).toEqual([null, true]);
-    // What it could not take in is given by the log.
+    // The log returns what it could not take in.
     sole.missed(new Error('no event'));
     expect(sole.isFresh()).toBe(false);
     clock.pass(LEASE / 4);

@@ -1,4 +1,4 @@
-/** A node with a hand clock and a database that answers when it is told to. Each test file calls `openStage` before each test. */
+/** A node with a hand clock and a database that answers on demand. Each test file calls `openStage` before each test. */
 import type { Ending } from '@curfew/protocol/ending';
 import { type Done, Node, type NodeDatabase, type Ring, type Provenance } from '@curfew/protocol/node';
 import { HandClock } from './hand-clock.ts';
@@ -15,7 +15,7 @@ interface Asked {
   fail: () => void;
 }
 
-/** A database that answers when it is told to. */
+/** A database that answers on demand. */
 class HandDatabase implements NodeDatabase {
   readonly asked: Asked[] = [];
 
@@ -36,10 +36,10 @@ class HandDatabase implements NodeDatabase {
     this.asked.push(one);
   }
 
-  /** What every answer says of the database. */
+  /** The standing in every answer. */
   standing: Provenance = { epoch: '1.a', foreign: false, settled: true, beat: 1 };
 
-  /** Answers with what stands beside the standing. */
+  /** Answers with the standing and this. */
   #askStanding<T extends Provenance>(what: keyof NodeDatabase, id: string | null, done: Done<T>): void {
     this.#ask(what, id, (error, answer) =>
       done(error, error ? undefined : ({ ...this.standing, ...(answer as object) } as T)),
@@ -90,7 +90,7 @@ export let rings: Ring[];
 export let heard: number[];
 export let gaps: number;
 export let backs: number;
-/** What a listener does besides; tests make it throw. */
+/** A listener's further effect; tests make it throw. */
 let onEnding: (ending: Ending) => void;
 export let troubles: string[];
 export let node: Node;
@@ -125,7 +125,7 @@ export function openStage(): void {
   );
 }
 
-/** What a listener does from now on. */
+/** Sets a listener's further effect. */
 export const listen = (work: typeof onEnding): void => {
   onEnding = work;
 };

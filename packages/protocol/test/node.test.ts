@@ -223,7 +223,7 @@ describe('confirming', () => {
     expect(rings).toEqual([{ ring: 1, from: 'me', epoch: '1.a' }]);
     node.heard({ ack: 1, from: 'one', to: 'me', over: false, acknowledged: 1, missing: 1 });
     node.heard({ ack: 1, from: 'two', to: 'me', over: true, acknowledged: 0, missing: 0 });
-    // Not for this one, of an earlier ring, or of somebody who is not asked.
+    // For another node, for an earlier ring, or from a node that was not asked.
     node.heard({ ack: 1, from: 'one', to: 'you', over: true, acknowledged: 9, missing: 0 });
     node.heard({ ack: 0, from: 'one', to: 'me', over: true, acknowledged: 9, missing: 0 });
     node.heard({ ack: 1, from: 'three', to: 'me', over: true, acknowledged: 9, missing: 0 });

@@ -16,7 +16,7 @@ let faults: unknown[];
 
 setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');
-/** What was looked at in the present turn is held until it is over. */
+/** Messages of the present turn are held until it is over. */
 const collectGarbage = (): Promise<void> =>
   new Promise((done) => {
     setTimeout(() => {
@@ -98,7 +98,7 @@ test('a verifier is waited for no longer than its lease, by the age that it was 
   expect(over).toBeNull();
   clock.pass(2);
   expect(over).toEqual({ acknowledged: 0, missing: 1 });
-  // What it was told later speaks for this ending as well: no wait gets longer by it.
+  // A later renewal covers this ending as well, so it extends no wait.
   publisher.renew(feed, 2, 0, 0);
   end();
   over = null;
@@ -154,7 +154,7 @@ test('a verifier that disconnects during the wait is waited out, and then forgot
   expect([over, isHeld(waitedFor)]).toEqual([null, true]);
   clock.pass(2);
   expect(over).toEqual({ acknowledged: 0, missing: 1 });
-  // Those whose lease is over are let go of with the next departure, and who has none with its own.
+  // Feeds with an expired lease are dropped at the next departure, and one without a lease at its own.
   const neverTrusted = depart(false);
   await collectGarbage();
   expect([isHeld(waitedFor), isHeld(neverTrusted)]).toEqual([false, false]);

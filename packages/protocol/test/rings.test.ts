@@ -2,7 +2,7 @@ import { type Hint, readRing, type Ring, RingTexts } from '@curfew/protocol/ring
 import { type Authenticator, seal, unseal } from '@curfew/protocol/sealed';
 import { describe, expect, test } from 'vitest';
 
-/** No cryptography: what the tests hold is what the MAC is of. */
+/** Not cryptography: the tests check what the MAC covers. */
 const keyed = (key: string): Authenticator => {
   const sign = (text: string): string => {
     let hash = 0;
@@ -79,7 +79,7 @@ describe('the texts of the doorbell', () => {
     for (const i of [1, 0, 2, 5, 3]) expect(read(i, 'redis')).toBe('repeated');
     expect(read(5, 'database')).toEqual({ ring: 5, from: 'a' });
     expect(read(4, 'redis')).toEqual({ ring: 4, from: 'a' });
-    // Far ahead: what lies too far behind counts as heard.
+    // Far ahead: a number that is too far behind counts as received.
     expect(read(2999, 'redis')).toEqual({ ring: 2999, from: 'a' });
     expect(read(6, 'redis')).toBe('repeated');
     expect(read(2998, 'redis')).toEqual({ ring: 2998, from: 'a' });

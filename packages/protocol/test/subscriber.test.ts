@@ -84,7 +84,7 @@ test('freshness counts from the question, minus the age that the node reports', 
   expect(subscriber.judge(session())).toBe('alive');
   clock.pass(1);
   expect(subscriber.judge(session())).toBe('unsure');
-  // What is over stays over, fresh or not.
+  // An ended session stays ended, fresh or not.
   expect(subscriber.judge(session({ sid: sidOf(50) }))).toBe('ended');
 });
 
@@ -177,7 +177,7 @@ test('after a reconnection proofs remain, and answers to earlier questions are v
   clock.pass(400);
   expect(subscriber.judge(session())).toBe('unsure');
   expect(subscriber.judge(session({ sid: sidOf(50) }))).toBe('ended');
-  // The numbers are another node's: lower ones are no gap, and of the earlier ones none says anything.
+  // The numbers are another node's: lower ones are no gap, and earlier ones mean nothing.
   const before = acks().length;
   ending(2, 2);
   expect(acks()).toHaveLength(before);
@@ -279,7 +279,7 @@ test('a message that throws is not taken in, not acknowledged and proves nothing
   fails = false;
   expect(gaveUp).toEqual(['could not process a message: Error: a listener failed']);
   expect(sent.slice(before)).toEqual([]);
-  // What came in between is lacking, whatever this node says next.
+  // Endings in between are missing, whatever this node sends next.
   renewed(1, 4);
   expect([subscriber.isFresh(), gaveUp.length]).toEqual([false, 2]);
 });

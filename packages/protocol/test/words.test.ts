@@ -1,4 +1,4 @@
-/** The words of the protocol: other versions, clients in other languages and logs know them, so none may change unnoticed. */
+/** The words of the protocol. Other versions, clients in other languages and logs use them, so a change must be noticed. */
 import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 import { FEED_CLOSED, FEED_VERSION } from '@curfew/protocol/feed-messages';
 import {
@@ -57,7 +57,7 @@ test.each([
   ` rt_${SECRET}`,
   `rt_${SECRET}A`,
   `rt_${SECRET.slice(1)}`,
-  // The last character has two bits that stand for nothing.
+  // The last character has two unused bits.
   `rt_${SECRET.slice(0, -1)}B`,
 ])('%j is not a credential', (text) => {
   expect(credentialKind(text)).toBeNull();

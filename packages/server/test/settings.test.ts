@@ -1,4 +1,4 @@
-/** Settings as people write them: each that cannot be read is named, with what it takes, and is not repeated. */
+/** Settings from the environment: an invalid one is named, with what it takes, and is not repeated. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type Environment, inspectSettings, readCommandSettings, readConfig } from '../src/config.ts';
@@ -128,7 +128,7 @@ const CASES = Object.keys(SETTINGS).flatMap((name) => {
   return bad.map((value) => [name, value] as const);
 });
 
-/** What a sentence must not have: words of the library that reads, and the value. */
+/** Words that a message must not contain: the library's, and the value. */
 const NOT_SAID = /invalid|expected|received|NaN|undefined|regex|pattern|zod|TypeError/i;
 
 test('every setting that does not take any text has bad values', () => {
@@ -148,10 +148,10 @@ describe.each(CASES)('%s=%j', (name, value) => {
     );
     expect(said).not.toMatch(NOT_SAID);
     expect(said).not.toContain(SECRET);
-    // As it is shown: what is no secret of anybody's is not taken for one.
+    // In its displayed form: a value that is no secret does not look like one.
     expect(redact(said)).toBe(said);
     expect(() => readConfig({ [name]: value })).toThrow(said);
-    // What looks further still has something to look with.
+    // Later inspections still have a value to work with.
     expect(config.host).not.toBe('');
   });
 });
@@ -289,7 +289,7 @@ describe('production', () => {
         ).toEqual(['CURFEW_DEMO_ACCOUNTS', 'CURFEW_KEY', 'CURFEW_ISSUER']);
       process.env['NODE_ENV'] = 'prod';
       expect(() => readConfig({})).toThrow(/^NODE_ENV: /);
-      // A program whose own word this is says to Curfew what is meant.
+      // A program that embeds Curfew passes NODE_ENV on.
       expect(readConfig({ NODE_ENV: 'development' }).production).toBe(false);
     } finally {
       process.env['NODE_ENV'] = before;

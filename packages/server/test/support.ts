@@ -1,4 +1,4 @@
-/** What the tests of the server share: an authority on either database, and short ways to call it. */
+/** The common part of the server's tests: an authority on either database, and short ways to call it. */
 import pino, { type Logger } from 'pino';
 import { type Authority, createAuthority } from '../src/authority.ts';
 import type { Environment } from '../src/config.ts';
@@ -13,7 +13,7 @@ import { freshDatabase, hasPostgres } from './services/fresh-database.ts';
 import { freshData } from './services/embedded-data.ts';
 import { openQuickly } from './services/open-embedded.ts';
 
-/** A log that says nothing. */
+/** A log without output. */
 export const silent: Logger = pino({ level: 'silent' });
 
 /** The server's own log, with its redaction, that keeps its lines. */
@@ -47,8 +47,8 @@ export function backends(): Backend[] {
 }
 
 /**
- * A store of one's own, migrated and empty.
- * @param url of a PostgreSQL of one's own, migrated
+ * A separate store, migrated and empty.
+ * @param url of a separate PostgreSQL, migrated
  */
 export async function openStore(backend: Backend, url?: string): Promise<Database> {
   if (backend === 'embedded') return openQuickly(freshData('store'));
@@ -77,7 +77,7 @@ export const passwordOf = (email: string): string =>
   /^(admin|test)@example\.com$/i.test(email) ? PASSWORD : NEW_PASSWORD;
 export const ISSUER = 'http://localhost:8000';
 
-/** For tests whose subject is not what a password costs. The strength is tested in http/hashing.test.ts. */
+/** For tests that are not about passwords. http/hashing.test.ts tests the strength. */
 export const cheap: PasswordHasher = {
   hash: async (password) => `cheap ${password}`,
   verify: async (hash, password) => hash === `cheap ${password}`,
@@ -110,7 +110,7 @@ export interface Answer<T = Record<string, unknown>> {
   status: number;
   headers: Headers;
   text: string;
-  /** The body as JSON; undefined when it is none. */
+  /** The body as JSON; undefined when it is not JSON. */
   json: T;
 }
 

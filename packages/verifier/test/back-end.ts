@@ -1,4 +1,4 @@
-/** A back end in a process of its own, to be paused, with a clock of its own. Says what memory answers, at once. */
+/** A back end as a separate process, to be paused, with its own clock. Prints memory's answers at once. */
 import { flushCompileCache } from 'node:module';
 import { createVerifier } from '../src/index.ts';
 
@@ -13,6 +13,6 @@ process.on('message', (credential: string) => {
 });
 process.once('disconnect', () => process.exit());
 await verifier.ready(60_000);
-// It is killed, and would keep nothing of what was compiled.
+// It is killed, and would not write its compile cache.
 flushCompileCache();
 process.send?.('ready');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-/** Names of what a package needs at run time, whichever way it says so. */
+/** The names of a package's run-time dependencies of any kind. */
 function needs(manifestPath: string): string[] {
   const manifest = JSON.parse(readFileSync(manifestPath, 'utf8')) as Record<string, object | undefined>;
   return ['dependencies', 'optionalDependencies', 'bundledDependencies']

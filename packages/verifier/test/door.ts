@@ -1,4 +1,4 @@
-/** A real authority behind a door of its own that can be shut, and that can be told what to do with questions. */
+/** A real authority behind a proxy that can be shut, and that can be told what to do with questions. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -104,7 +104,7 @@ export async function openStage(
   system: Partial<System> = {},
   clock?: HandClock,
 ): Promise<Stage> {
-  // A hand clock runs on while PostgreSQL, a process of its own, is at a statement; the embedded one holds it up.
+  // A hand clock runs on while PostgreSQL, a separate process, executes a statement; the embedded one holds it up.
   const on = await openAuthority(
     clock ? 'embedded' : routeBackend(),
     { CURFEW_LEASE_MS: String(LEASE_MS), ...settings },

@@ -298,7 +298,7 @@ test('express: a guard does nothing after another handler has answered', async (
   });
   let ran = 0;
   app.all('/', expressGuard(verifier, options), () => void ran++);
-  // An error would have Express break the connection, under whatever else it carries.
+  // An error would make Express break the connection.
   app.use((error: unknown, _req: Asked, _res: Answer, next: NextFunction) => {
     note(error);
     next(error);
@@ -307,7 +307,7 @@ test('express: a guard does nothing after another handler has answered', async (
     await served(app, async (url) => {
       const answer = await fetch(url, { headers: await over() });
       expect([answer.status, await answer.text()]).toEqual([503, 'too late']);
-      // Rejections are told of after the turn in which they came about.
+      // Unhandled rejections are reported after their turn of the event loop.
       await new Promise((done) => setTimeout(done, 100));
       expect([unhandled, ran]).toEqual([[], 0]);
     });

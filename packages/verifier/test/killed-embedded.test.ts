@@ -1,4 +1,4 @@
-/** An authority with the embedded database that was killed and comes back: who trusts the dead one's word is waited for. */
+/** An authority with the embedded database that was killed and restarts: it waits for verifiers with the dead process's lease. */
 import { expect, test } from 'vitest';
 import { startServer } from '../../server/test/crash/server-child.ts';
 import { opened } from '../../server/test/http/logins.ts';
@@ -16,7 +16,7 @@ test('a logout after the restart is confirmed only after the leases of the dead 
   };
   const dead = await startServer(settings);
   const { bearer } = await opened(dead.call, 2);
-  // What it has written is not of the future.
+  // Its rows are not from the future.
   const clock = openHandClock();
   const start = () => reopenAuthority({ ...settings, ISSUER }, { system: timeOf(clock) });
   const verifier = createVerifierBy(clock, {
@@ -42,7 +42,7 @@ test('a logout after the restart is confirmed only after the leases of the dead 
     const later = await next.call('POST', '/v1/logout', { bearer: other.bearer });
     expect(later.json).toMatchObject({ confirmed: true, acknowledged: 0, waited_out: 0 });
     await passWhile(clock, next.close());
-    // One that has signed off leaves nobody behind.
+    // A node that deregistered leaves no verifier behind.
     const last = await start();
     const { bearer: fresh } = await opened(last.call, 2);
     const unwatched = await last.call('POST', '/v1/logout', { bearer: fresh });

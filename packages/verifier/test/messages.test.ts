@@ -1,4 +1,4 @@
-/** What a verifier says in the log of the program that it runs in: what is wrong, once. */
+/** A verifier's lines in the log of its program: each problem, once. */
 import { openHandClock, passSteadily, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
 import type { Verifier } from '../src/index.ts';
 import { createServer } from 'node:http';

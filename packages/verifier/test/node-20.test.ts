@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage?.close());
 
-/** This run's own Node is looked at as well: it is what most will use. */
+/** The run's own Node is tested too: most users will have it. */
 test.each([
   ['Node 20', node20],
   ['this Node', process.execPath],

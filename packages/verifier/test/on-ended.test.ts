@@ -1,4 +1,4 @@
-/** `onEnded` tells of a session's end: once, and before the logout is confirmed. */
+/** `onEnded` runs at a session's end: once, and before the logout is confirmed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newUser, opened } from '../../server/test/http/logins.ts';
 import type { Verifier } from '../src/index.ts';
@@ -7,7 +7,7 @@ import { openStage, type Stage } from './door.ts';
 let stage: Stage;
 let verifier: Verifier;
 beforeAll(async () => {
-  // Nobody waits for its end here, and a busy machine must not lose it.
+  // No test waits for its end here, and a busy machine must not lose it.
   stage = await openStage({ CURFEW_LEASE_MS: '2500' });
   verifier = await stage.connect();
 });

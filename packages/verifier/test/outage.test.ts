@@ -1,4 +1,4 @@
-/** What a verifier says when it cannot know: connections cut and muted, an authority that is gone, a process that was paused. */
+/** A verifier that cannot know: connections cut and muted, an authority that is gone, a process that was paused. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -74,7 +74,7 @@ describe('the authority is gone', () => {
     const shutMs = clock.monotonicMs;
     await stage.door.shut();
     await becomes('stale');
-    // What it knew last was said a quarter of a lease ago at most; a step of the clock is 25 ms.
+    // Its last renewal was a quarter of a lease ago at most; a step of the clock is 25 ms.
     expect(clock.monotonicMs - shutMs).toBeGreaterThan(LEASE_MS / 2);
     expect(clock.monotonicMs - shutMs).toBeLessThanOrEqual(LEASE_MS + 25);
     for (const one of [bearer, opaque]) {
@@ -95,7 +95,7 @@ describe('the authority is gone', () => {
     await stage.door.open();
     await becomes('fresh');
     expect(events.slice(-2)).toEqual(['stale', 'fresh']);
-    // It tells changes, not states.
+    // It reports changes, not states.
     expect(events.filter((one, i) => one === events[i - 1])).toEqual([]);
     for (const one of [bearer, opaque, unseen]) await remembered(one);
   });
@@ -278,7 +278,7 @@ test.each([3_600_000, -3_600_000])(
 );
 
 test('of several addresses those that answer are used', async () => {
-  // One that refuses, and one that takes everything and says nothing.
+  // One that refuses connections, and one that accepts everything and never answers.
   const mute = createServer(() => undefined);
   await new Promise<void>((ready) => mute.listen(0, '127.0.0.1', ready));
   const { port } = mute.address() as AddressInfo;

@@ -1,4 +1,4 @@
-/** The program in the README, run as it stands there but for the address and the key. */
+/** The README's program, with another address and key. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What a node can say that the real one says rarely or never: the feed as a script, over a real WebSocket. */
+/** Messages that the real node sends rarely or never: the feed as a script, over a real WebSocket. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -58,7 +58,7 @@ let answer: object;
 let connections: WebSocket[];
 let heard: VerifierMessage[];
 let said: string[];
-/** What is sent when a verifier has said hello. */
+/** The messages after a verifier's hello. */
 let greeting: (NodeMessage | string)[];
 let key: Key;
 
@@ -168,7 +168,7 @@ test('an answer of the authority is valid for a minute', async () => {
   const [exp, iat] = [nowSeconds() + 3600, nowSeconds()];
   const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1 };
   const active = { active: true, ...facts, exp, iat, iss: ISSUER };
-  // The answer names the credential's audience: one for somebody else, or for nobody, is none for us.
+  // The answer names the credential's audience: another one, or none, is refused.
   for (const [letter, more] of [
     ['M', {}],
     ['A', { aud: 'https://elsewhere.example' }],

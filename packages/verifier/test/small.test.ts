@@ -107,7 +107,7 @@ describe('flights', () => {
     expect(flights.join('c', work)).toBeNull();
     expect([begun, flights.size]).toEqual([2, 2]);
     finish[0]?.();
-    // Whoever goes on after it can begin anew at once.
+    // A caller that continues after it can start anew at once.
     expect(await Promise.all([a, b])).toEqual([1, 1]);
     const again = flights.join('a', work);
     finish[2]?.();

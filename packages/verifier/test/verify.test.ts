@@ -1,4 +1,4 @@
-/** What a connected verifier says of every kind of credential, against a real authority. */
+/** A connected verifier's answers to every kind of credential, against a real authority. */
 import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   stage = await openStage(
     {
       CURFEW_CLIENTS: JSON.stringify(CLIENTS),
-      // Nobody waits for its end here, and a busy machine must not lose it.
+      // No test waits for its end here, and a busy machine must not lose it.
       CURFEW_LEASE_MS: String(LEASE_MS),
     },
     { now: () => new Date(Date.now() + ahead) },
@@ -91,7 +91,7 @@ describe('a token', () => {
   test('costs one signature for many checks at once', async () => {
     const { bearer } = await opened(stage.call, 2);
     const checks = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(bearer)));
-    // Each computation would have remembered an object of its own.
+    // Each computation would have stored its own object.
     expect(new Set(checks).size).toBe(1);
     expect(checks[0]).toMatchObject({ ok: true, by: 'memory' });
   });
@@ -143,7 +143,7 @@ describe('a token', () => {
         .sign(key);
     const before = stage.door.asked;
     expect(await verifier.verify(await forge({}))).toEqual({ ok: false, reason: 'bad_signature' });
-    // The key's own algorithm counts, whatever the header says.
+    // The key's algorithm counts, not the header's.
     const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
     expect(await verifier.verify(await forge({ alg: 'ES256' }, curve))).toMatchObject({
       reason: 'bad_signature',
@@ -218,7 +218,7 @@ describe('an opaque credential', () => {
 
   test('that ends while the answer is under way is refused', async () => {
     const credential = await sessionTokenLogin(stage.call);
-    // The authority has said yes; the answer lies on the way while the session ends.
+    // The authority has accepted it; the answer is under way while the session ends.
     const { text } = await stage.call('POST', '/oauth/introspect', {
       bearer: SERVICE_KEY,
       body: `token=${credential}`,
@@ -335,7 +335,7 @@ test('uses are reported to the authority', async () => {
   const before = await lastSeen();
   const minute = Math.floor(before.created / 60_000) * 60_000;
   expect(before.seen).toBe(before.created);
-  // Closing tells what was not told yet.
+  // Closing sends the remaining activity.
   await other.close();
   expect(await other.verify(used.bearer)).toEqual({ ok: false, reason: 'unavailable' });
   await expect.poll(async () => (await lastSeen()).seen).toBeGreaterThanOrEqual(minute + 60_000);
@@ -374,7 +374,7 @@ function unusedBit(token: string): string {
   return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1) ?? '') ^ 1];
 }
 
-/** Signed by a key of nobody, with a header that jose itself would not write. */
+/** Signed by an unknown key, with a header that jose itself would not write. */
 async function forgeRaw(header: object, claims: object): Promise<string> {
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const text = `${encode(header)}.${encode(claims)}`;

@@ -1,4 +1,4 @@
-/** How long a logout of contracts 001 and 004 waits for what a reader of the log does. */
+/** How long a logout of contracts 001 and 004 waits for a reader of the log. */
 import { expect, test } from 'vitest';
 import { audited, evicted } from '../../src/actions/await-readers.ts';
 import type { World } from '../../src/world/world.ts';

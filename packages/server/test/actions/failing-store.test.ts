@@ -1,4 +1,4 @@
-/** What is said when one statement of an action fails, and the database is well otherwise. */
+/** The answer when one statement of an action fails, and the database is up otherwise. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DatabaseError } from '../../src/store/database.ts';
 import { type Node, openNode } from '../races/node.ts';

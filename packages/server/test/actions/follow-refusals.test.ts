@@ -16,7 +16,7 @@ test('refusals are read once a second, and returned once, and again when their c
   });
   onTestFinished(() => on.close());
   const { email } = await newUser(on.call);
-  /** A failed login, written; those of a minute by the same one share a row. */
+  /** A failed login, written; those of a minute by the same source share a row. */
   const fail = async (address: string): Promise<void> => {
     await on.call('POST', '/auth/login', { body: { email, password: 'not it' }, address });
     await on.world.refusals.write();
@@ -42,7 +42,7 @@ test('refusals are read once a second, and returned once, and again when their c
   };
 
   await fail('198.51.100.7');
-  // From now on: what was there before is not given.
+  // From now on: earlier rows are not returned.
   expect(await read()).toEqual([]);
   expect(await read()).toEqual([]);
   nowMs += 999;

@@ -49,7 +49,7 @@ async function logOutEnvelope({ call }: TestAuthority, bearer: string): Promise<
   );
 }
 
-/** But for that of tests, whose embedded database does not sync. */
+/** Except the warning of tests, whose embedded database does not sync. */
 const warnings = (lines: string[]): string[] =>
   lines.filter((line) => /"level":"(warn|error)"/.test(line) && !line.includes('CURFEW_EMBEDDED_FSYNC'));
 
@@ -174,7 +174,7 @@ describe.runIf(present)('Redis in trouble', () => {
     await fill(bearer);
     const old = await direct.get('user_profile:2');
     if (old === null) throw new Error('the profile was not cached');
-    // The directory as it is now, with the keys in it: what an old snapshot would bring back.
+    // The directory now, with the keys in it: an old snapshot would bring them back.
     const files = readdirSync(redis.dir, { recursive: true, encoding: 'utf8' })
       .map((name) => join(redis.dir, name))
       .filter((path) => statSync(path).isFile());
@@ -186,7 +186,7 @@ describe.runIf(present)('Redis in trouble', () => {
     const next = await logIn(on);
     const { DATABASE_URL } = on.settings;
     if (DATABASE_URL !== undefined) {
-      // A name that no version tells of.
+      // A name that no version has.
       await withClient(DATABASE_URL, (client) => client.query(`update users set name = 'New' where id = 2`));
       await direct.set('user_profile:2', old);
       expect((await profile(on, next)).json.data.name).toBe('New');
@@ -243,7 +243,7 @@ describe.runIf(present)('Redis in trouble', () => {
         return text === '' || (await copiesRefused()) > refused;
       });
     }
-    // What is no text at all is none of Redis' failures: it goes on being used.
+    // A value that is not a string is no failure of Redis, which stays in use.
     await direct.del('user_profile:2');
     await direct.lpush('user_profile:2', own);
     expect((await profile(on, bearer)).json.data).toMatchObject({ id: 2, role: 'user' });

@@ -64,7 +64,7 @@ test('an invalid command line is explained', async () => {
     const { code, out, err } = await run(args, { DATABASE_URL: 'postgres://127.0.0.1:1/none' });
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toMatch(/^curfew: .*\n$/);
-    // It may be a password that somebody thought would go there.
+    // It may be a password.
     expect(err).not.toContain('hunter');
   }
 });

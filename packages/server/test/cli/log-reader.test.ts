@@ -1,4 +1,4 @@
-/** Whoever reads the log of the server may stop reading, or go: the server neither waits for them nor outlives them. */
+/** The reader of the server's log may stop reading, or exit: the server neither waits for it nor outlives its own end. */
 import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { opened } from '../http/logins.ts';

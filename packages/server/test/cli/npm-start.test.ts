@@ -1,4 +1,4 @@
-/** `npm start`, as people use it: its first start says what it does, and ending npm ends the server. */
+/** `npm start`: its first start announces its steps, and the end of npm ends the server. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Commands as processes: what they read and write there, with which code they end, and that nothing keeps them from it. */
+/** Commands as processes: their input and output, their exit codes, and that they end. */
 import { inject, expect, test } from 'vitest';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { migrated } from '../support.ts';

@@ -24,13 +24,13 @@ export interface Outcome {
 /** Where the processes of a test file run: nothing of the repository is there. */
 const cwd = makeScratch('commands');
 
-/** None outlives the test file, also when a test fails. */
+/** All end with the test file, also when a test fails. */
 const children = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Starts a command in a process of its own, from the sources, as a user does. */
+/** Starts a command as a process, from the sources, as a user does. */
 export function startProcess(args: string[], environment: Environment = {}) {
   const child = spawn(process.execPath, [...PROGRAM, ...args], {
     cwd,
@@ -44,7 +44,7 @@ export function startProcess(args: string[], environment: Environment = {}) {
   child.stderr.on('data', (chunk) => (err += String(chunk)));
   // A command that ends before it has read everything is no failure of the test.
   child.stdin.on('error', () => undefined);
-  /** Resolve with the exit code: when it has ended, and when what it wrote was read too. */
+  /** Resolve with the exit code: when it has ended, and when its output was read too. */
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   const ended = once(child, 'close').then(([code]) => code as number | null);
   return {
@@ -53,7 +53,7 @@ export function startProcess(args: string[], environment: Environment = {}) {
     err: () => err,
     exited,
     ended,
-    /** Waits until what it writes has come that far. */
+    /** Waits until its output contains this. */
     wrote: async (far: (out: string) => boolean): Promise<void> => {
       const over = ended.then((code) => {
         if (!far(out)) throw new Error(`it ended with ${code}\n${out}${err}`);
@@ -63,7 +63,7 @@ export function startProcess(args: string[], environment: Environment = {}) {
   };
 }
 
-/** Runs a command to its end within this process, with `input` on its standard input: no more than the start is left out. */
+/** Runs a command to its end within this process, with `input` on its standard input: only the start is skipped. */
 export async function run(args: string[], environment: Environment = {}, input = ''): Promise<Outcome> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const written = Promise.all([text(stdout), text(stderr)]);
@@ -75,7 +75,7 @@ export async function run(args: string[], environment: Environment = {}, input =
   return outcomeOf(args, code, ...(await written));
 }
 
-/** The same in a process of its own. */
+/** Runs a command as a process. */
 export async function runProcess(
   args: string[],
   environment: Environment = {},
@@ -101,7 +101,7 @@ export function follow(args: string[], environment: Environment = {}) {
       .flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
   return {
     lines: () => linesIn(out()),
-    /** Waits until it has written so many. */
+    /** Waits until it has written this many. */
     shown: (count: number) => wrote((text) => linesIn(text).length >= count),
     /** As Ctrl-C does. */
     async interrupt(): Promise<void> {
@@ -122,9 +122,9 @@ export interface ServerProcess {
   /** Standard output. */
   log: Readable;
   signal: (name: NodeJS.Signals) => void;
-  /** Resolves with the exit code when the process has ended, even if what it wrote was not read. */
+  /** Resolves with the exit code when the process has ended, even if its output was not read. */
   exited: Promise<number | null>;
-  /** The same when what it wrote was read too. */
+  /** Resolves with it when the output was read too. */
   ended: Promise<number | null>;
   /** SIGTERM, and waits for the end. */
   stop: () => Promise<number | null>;
@@ -158,8 +158,8 @@ export async function serve(environment: Environment, args: string[] = []): Prom
 }
 
 /**
- * A database for servers of a test file, in a PostgreSQL of its own where there is one: what is open in any database of a PostgreSQL holds up
- * who follows the log in all of them.
+ * A database for servers of a test file, in its own PostgreSQL where there is one: an open transaction in any database of a
+ * PostgreSQL holds up readers of the log in all of them.
  */
 export async function ownPlace(): Promise<{ place: Environment; close: () => Promise<void> }> {
   if (findPostgres() === undefined)

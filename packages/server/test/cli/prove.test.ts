@@ -32,7 +32,7 @@ afterAll(async () => {
   await database.close();
 });
 
-/** A back end that asks the authority, and believes what it was told for a while: what this product is against. @param refusal what it says instead of 401 */
+/** A back end that asks the authority, and caches the answer: the mistake that Curfew removes. @param refusal its status instead of 401 */
 async function forgetful(believesMs: number, refusal?: number): Promise<{ server: Server; url: string }> {
   const believed = new Map<string, number>();
   const server = createServer((request, response) => {
@@ -56,7 +56,7 @@ async function forgetful(believesMs: number, refusal?: number): Promise<{ server
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
 }
 
-/** How the nodes stand, once so many verifiers in all follow them: those of a proof before have left, each within its lease. */
+/** The nodes' states, once this many verifiers in all follow them: those of an earlier proof have left, each within its lease. */
 async function statesWith(verifiers: number): Promise<Map<string, NodeState>> {
   const requests = new Requests();
   const states = new Map<string, NodeState>();
@@ -81,7 +81,7 @@ describe('prove', () => {
   const others = (): string[] => servers.slice(1).map(({ url }) => url);
 
   test('no surface accepts late: every contract, every scope, every node, their replicas, a verifier behind its back end', async () => {
-    // A session of somebody else: no scope may reach it.
+    // A session of another user: no scope may reach it.
     const login = { email: 'test@example.com', password: PASSWORD };
     const stranger = (await servers[0]?.call('POST', '/v1/login', { body: login }))?.json.access_token;
     const verifier = createVerifier({

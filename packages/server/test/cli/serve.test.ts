@@ -269,7 +269,7 @@ test.skipIf(!hasPostgres())('migrate names what it applies, and applies it once'
   });
 });
 
-/** Runs a printed line in a shell; where there is no curl, does what it says. */
+/** Runs a printed line in a shell; without curl, sends the same request. */
 async function curl(line: string): Promise<string> {
   try {
     return (await promisify(execFile)('sh', ['-c', line])).stdout;

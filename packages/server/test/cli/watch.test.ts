@@ -35,13 +35,13 @@ describe('watch', () => {
     await logIn();
     const watching = follow(['watch', '--last', '1', '--json'], remote);
     try {
-      // It is there when it shows what was before.
+      // It is running when it has shown the earlier events.
       await watching.shown(1);
       expect((await run(['logout', '--user', '2', '--json'], remote)).code).toBe(0);
       await run(['user', 'role', '2', 'admin'], remote);
       await run(['user', 'role', '2', 'user'], remote);
       await watching.shown(4);
-      // What it shows twice would be there before what happens later.
+      // A duplicate would appear before later events.
       await run(['user', 'disable', '2'], remote);
       await run(['user', 'enable', '2'], remote);
       await watching.shown(6);
@@ -80,7 +80,7 @@ describe('watch', () => {
           await late.query('begin');
           const { rows } = await late.query<{ position: string }>(append(1));
           const between = await withClient(place['DATABASE_URL'] ?? '', (other) => other.query(append(1500)));
-          // Until it has shown what was taken later and is there already.
+          // Until it has shown the later events that exist already.
           await watching.shown(1 + (between.rowCount ?? 0));
           await late.query('commit');
           await watching.shown(2 + (between.rowCount ?? 0));
@@ -109,7 +109,7 @@ describe('watch', () => {
       const second = await add('second@example.com', at);
       await watching.shown(2);
       await server.stop();
-      // On the database itself, while nobody answers.
+      // On the database itself, while no server answers.
       const third = await add('third@example.com', own);
       server = await start();
       await watching.shown(3);

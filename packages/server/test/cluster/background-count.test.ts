@@ -34,7 +34,7 @@ test('a count runs in the background, once at a time, every ten seconds at most,
   nowMs = 11_100;
   expect(counted()).toEqual({ value: 7, at: new Date(1000) });
   expect(asked.length).toBe(2);
-  // A count that fails is said, and the last one that did not is still given. It took a second: twenty pass.
+  // A failed count is logged, and the last good one is still returned. It took a second: twenty pass.
   nowMs = 12_100;
   await answer(({ reject }) => reject(new Error('away')));
   expect(logged).toEqual(['could not count the live sessions']);

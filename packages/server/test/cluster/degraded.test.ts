@@ -1,4 +1,4 @@
-/** What is said to be less than it should be, at the border of each limit. */
+/** The list of problems, at the border of each limit. */
 import { describe, expect, test } from 'vitest';
 import { findDegraded } from '../../src/cluster/state/degraded.ts';
 import type { SystemState } from '@curfew/protocol/wire/system-state';
@@ -6,7 +6,7 @@ import type { World } from '../../src/world/world.ts';
 
 type State = Omit<SystemState, 'degraded'>;
 
-/** Of what is looked at here, all is as it should be. */
+/** A state without any problem. */
 const FINE = {
   node: { fresh: true },
   nodes: [{ silent: false }],

@@ -1,4 +1,4 @@
-/** The registry of readers of the log: what it takes to add one, and what each kind of reader is promised. */
+/** The registry of readers of the log: how one is added, and what each kind of reader is promised. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Findings } from '../../src/cli/doctor/findings.ts';
 import { checkReaders } from '../../src/cli/doctor/database.ts';
@@ -150,7 +150,7 @@ describe.runIf(hasPostgres())('on two nodes', () => {
       await openStore('postgres', url),
     ];
     await databases[0].query(makeTable);
-    // Neither has anything to do yet: each looks when it is told to.
+    // Both have nothing to do yet: each looks on demand.
     const idle = { ...realSystem(silent, quickPasswords()), every: () => () => undefined };
     const of = (database: Database): Readers =>
       new Readers([reader], {

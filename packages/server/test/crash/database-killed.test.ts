@@ -31,7 +31,7 @@ describe.skipIf(findPostgres() === undefined)('PostgreSQL killed under load', ()
     await postgres?.stop();
   });
 
-  /** Sessions that nobody ends before the outage. */
+  /** Sessions that stay open until the outage. */
   async function openSpare(userId: number): Promise<Spare> {
     const open = async (transport: string): Promise<Answer['json']> => {
       const answer = await server.call('POST', '/v1/admin/sessions', {
@@ -60,7 +60,7 @@ describe.skipIf(findPostgres() === undefined)('PostgreSQL killed under load', ()
     return answers.map((answer) => answer.status);
   }
 
-  /** Every contract's logout while there is no database, with the status and the words of its failure. */
+  /** Every contract's logout without a database, with the status and text of its failure. */
   async function failingLogouts(spare: Spare): Promise<void> {
     const v1 = await server.call('POST', '/v1/logout', { bearer: spare.jwt });
     expect(v1.status).toBe(503);
@@ -106,7 +106,7 @@ describe.skipIf(findPostgres() === undefined)('PostgreSQL killed under load', ()
       stop = true;
       await Promise.all(work);
 
-      // Memory may answer for who lives until the lease is over, then nobody does. Never for who has ended.
+      // Memory may accept a live session until the lease expires, then nothing may. Never an ended one.
       const out = ledger.entries.filter((entry) => entry.state === 'out').slice(-10);
       const askOut = async (): Promise<void> => {
         for (const { bearer } of out)
@@ -121,13 +121,13 @@ describe.skipIf(findPostgres() === undefined)('PostgreSQL killed under load', ()
 
       await postgres.restart();
       while ((await aliveOf(spare)).some((status) => status !== 200)) await pause(20);
-      // The logouts of the outage said that they had failed, and they had: `aliveOf` was all 200 above.
+      // The logouts of the outage reported failure, rightly: `aliveOf` was all 200 above.
       await replay(ledger, server, outage === OUTAGES - 1 ? ledger.entries : ledger.entries.slice(-120));
       const done = await server.call('POST', '/auth/logout', { bearer: spare.jwt });
       expect(done.status).toBe(200);
       expect(await aliveOf(spare)).toEqual([401, 401, 401]);
     }
-    // What failed said so in the words of its contract.
+    // Each failure had its contract's text.
     for (const { contract, status } of ledger.failures)
       expect([contract, status]).toEqual([contract, contract === '002' ? 500 : 503]);
     expect(ledger.logouts).toBeGreaterThan(OUTAGES);

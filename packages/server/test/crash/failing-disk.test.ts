@@ -1,4 +1,4 @@
-/** The disk of the embedded database fails, or is full: the process ends, says why, and nothing that was answered is lost. */
+/** The disk of the embedded database fails, or is full: the process ends with the reason, and no answered commit is lost. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

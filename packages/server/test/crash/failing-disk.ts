@@ -1,4 +1,4 @@
-/** Loaded into a server before anything else: while the file FAULT is there, what it names fails as on a broken disk. */
+/** Preloaded into a server: while the file FAULT exists, the operations that it names fail as on a broken disk. */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 

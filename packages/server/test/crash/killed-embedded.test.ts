@@ -9,7 +9,7 @@ test(`killed ${ROUNDS} times under load on the embedded database: every acknowle
   tags: 'long',
   timeout: 1_200_000,
 }, async () => {
-  // The first logout after each kill waits the lease out (verifier/test/killed-embedded.test.ts). Here it is about what is on disk.
+  // The first logout after each kill waits for the lease (verifier/test/killed-embedded.test.ts). Here the disk's content counts.
   await killUnderLoad(
     { CURFEW_DATA: freshData('crash'), CURFEW_LEASE_MS: '200', CURFEW_EMBEDDED_FSYNC: '1' },
     ROUNDS,

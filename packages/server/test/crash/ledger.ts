@@ -1,6 +1,6 @@
 /**
- * What the server has acknowledged, kept by its clients, outside the process that is killed. Each client has users of
- * its own and does one thing after the other, so that after every answer it is known which sessions live.
+ * What the server has acknowledged, recorded by its clients, outside the process that is killed. Each client has its own users
+ * and does one thing after the other, so that after every answer it is known which sessions are alive.
  */
 import { expect } from 'vitest';
 import { SERVICE_KEY, type Answer } from '../support.ts';
@@ -16,7 +16,7 @@ interface Entry {
   userId: number;
   bearer: string;
   refresh: string | undefined;
-  /** Since when its refresh token may be spent: it was presented, and no answer said what came of it. */
+  /** Since when its refresh token may be spent: it was presented, and the answer was lost. */
   lostMs: number | null;
   state: State;
 }
@@ -35,7 +35,7 @@ interface Unsure {
 export interface Ledger {
   entries: Entry[];
   unsure: Unsure[];
-  /** Answers of a kind that nobody expected. */
+  /** Unexpected answers. */
   surprises: string[];
   logouts: number;
   /** Answers of any kind. */
@@ -54,13 +54,13 @@ export const emptyLedger = (): Ledger => ({
 });
 
 export interface Client {
-  /** Works until told to stop, or until the server is gone. */
+  /** Works until it is stopped, or the server is gone. */
   work: (server: Server, until: () => boolean) => Promise<void>;
 }
 
 /**
  * @param onFault what to do when the server cannot be reached: end (it was killed) or go on (its database was)
- * @param random what it does, and to which session
+ * @param random chooses the acts, and their sessions
  */
 export function createClient(
   ledger: Ledger,
@@ -183,8 +183,8 @@ export function createClient(
 }
 
 /**
- * Presents every credential of the entries and compares. What was unsure is settled by it: an ending is found whole or
- * not at all, and from now on it stays as it was found.
+ * Presents every credential of the entries and compares. Uncertain entries become certain: an ending is found whole or not at
+ * all, and stays as it was found.
  */
 export async function replay(ledger: Ledger, server: Server, entries: readonly Entry[]): Promise<void> {
   const found = new Map<Entry, boolean>();
@@ -211,7 +211,7 @@ export async function replay(ledger: Ledger, server: Server, entries: readonly E
   expect(ledger.surprises).toEqual([]);
 }
 
-/** Presents the refresh tokens. Of sessions that are out none gives a successor; of those that are in, each unspent one. */
+/** Presents the refresh tokens. Those of ended sessions give no successor; of live sessions, each unspent one does. */
 export async function replayRefreshTokens(server: Server, entries: readonly Entry[]): Promise<void> {
   const wrong: string[] = [];
   for (const entry of entries) {

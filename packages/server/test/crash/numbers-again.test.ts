@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL that crashed may give out the numbers of transactions a second time: of those that were rolled back before, and of
- * which nothing had reached the disk. A node that had read up to them must not step over what is committed under them now.
+ * A PostgreSQL that crashed may reuse transaction ids: those of transactions that had not reached the disk. A node that had read
+ * up to them must not skip later commits under the same ids.
  */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
@@ -17,7 +17,7 @@ test.skipIf(findPostgres() === undefined).each([
   ['an empty log', 0],
   ['a log', 3],
 ])('a commit whose transaction id was used before the crash is read: %s', async (_log, before) => {
-  // What nobody waits for does not reach the disk by itself while the test is under way.
+  // Asynchronous commits do not reach the disk by themselves during the test.
   const postgres = await startPostgres({
     durable: true,
     settings: { wal_writer_delay: '10s', bgwriter_lru_maxpages: '0', autovacuum: 'off' },
@@ -50,7 +50,7 @@ test.skipIf(findPostgres() === undefined).each([
     const positions = (news: { events: readonly { position: number }[] }): number[] =>
       news.events.map(({ position }) => position);
     let givenAgain = false;
-    // On a busy machine something may have come to the disk all the same, and then there is nothing to see.
+    // On a busy machine they may have reached the disk all the same, and then there is nothing to test.
     for (let round = 0; round < 10 && !givenAgain; round++) {
       const last = await rollBack(10);
       endings = await readEndings(database, endings.cursor, 100);

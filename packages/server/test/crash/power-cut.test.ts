@@ -22,7 +22,7 @@ import {
 import { RecordedDisk } from './recorded-disk.ts';
 
 const CUTS = budget('POWER_CUTS');
-/** What is done, when the power is cut, and what of the disk is left. The bytes (ids, times) are each run's own. */
+/** The workload, the moment of the power cut, and what is left of the disk. The bytes (ids, times) differ in each run. */
 const SEED = Number(process.env['POWER_CUT_SEED'] ?? Date.now() % 1_000_000);
 /** 0: to see that the test finds a database that does not sync. */
 const FSYNC = process.env['POWER_CUT_FSYNC'] ?? '1';
@@ -39,7 +39,7 @@ const open = (CURFEW_DATA: string, fsync: string): Promise<TestAuthority> =>
     CURFEW_EMBEDDED_FSYNC: fsync,
     CURFEW_DEMO_ACCOUNTS: '0',
     CURFEW_ACCESS_TOKEN_SECONDS: '3600',
-    // A server that comes after one that was killed waits for that one's verifiers until their lease is over.
+    // A server after a killed one waits for that one's verifiers until their lease expires.
     CURFEW_LEASE_MS: '200',
   });
 
@@ -49,7 +49,7 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
 }, async () => {
   const sides = rolling(SEED);
   const random = (): number => sides(2 ** 32) / 2 ** 32;
-  // What is on the disk is what the record says, wherever the files lie.
+  // The disk holds what the record says, wherever the files are.
   const directory = freshData('power');
   const disk = new RecordedDisk(directory, inject('embeddedData'));
   const ledger = emptyLedger();
@@ -64,7 +64,7 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
       Promise.all(clients.map((client) => client.work(running, until)));
 
     for (let cut = 0; cut < CUTS; cut++) {
-      // Not of the file: what did not open is there to be looked at, until the next run.
+      // Not removed with the file: a directory that did not open is kept for inspection until the next run.
       const after = join(makeScratch('cut', scratchRootInMemory()), 'data');
       const before = ledger.entries.length;
       let known: Ledger | undefined;
@@ -103,7 +103,7 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
 async function verify(after: string, known: Ledger, since: number, random: () => number): Promise<void> {
   const { entries } = known;
   const old = Array.from({ length: Math.min(SAMPLE, since) }, () => entries[Math.floor(random() * since)]);
-  // Nobody cuts the power again here.
+  // No further power cut here.
   const server = await open(after, '0');
   try {
     const presented = [...entries.slice(since), ...old.filter((entry) => entry !== undefined)];

@@ -1,9 +1,9 @@
 /**
- * A directory as the disk may have it after a power cut. What this process does in the directory by `node:fs` is recorded since
- * the last fsync of each file and of each directory; of that any part may be on the disk, in any order, torn at any sector.
+ * A directory as the disk may hold it after a power cut. Writes of this process by `node:fs` are recorded since the last fsync of
+ * each file and directory; any part of them may be on the disk, in any order, torn at any sector.
  *
- * The model is stricter than any one file system: an fsync of a file does not keep its name, one of a directory nothing
- * that is in its files, and a rename, a new file and a removal come and go each for itself.
+ * The model is stricter than any one file system: an fsync of a file does not keep its name, one of a directory does not keep its
+ * files' content, and renames, new files and removals are independent of each other.
  */
 import {
   constants,
@@ -22,7 +22,7 @@ const SECTOR = 512;
 type FileChange = { kind: 'write'; at: number; bytes: Buffer } | { kind: 'size'; size: number };
 
 class RecordedFile {
-  /** What is on the disk; as it was found, until it is changed. */
+  /** The content on the disk; as it was found, until it is changed. */
   #content: Buffer | { found: string };
   readonly changes: FileChange[] = [];
 
@@ -36,7 +36,7 @@ class RecordedFile {
     this.changes.length = 0;
   }
 
-  /** What is on the disk. Read again if it is as it was found: what has changed must be copied first. */
+  /** The content on the disk. Read again if it is as it was found: it must be copied before a change. */
   bytes(): Buffer {
     return Buffer.isBuffer(this.#content) ? this.#content : readFileSync(this.#content.found);
   }
@@ -84,7 +84,7 @@ function apply(changes: readonly FileChange[], bytes: Buffer): Buffer {
   return file;
 }
 
-/** What is added is zero. */
+/** Extensions are filled with zeros. */
 function withSize(bytes: Buffer, size: number): Buffer {
   if (size <= bytes.length) return bytes.subarray(0, size);
   const grown = Buffer.alloc(size);
@@ -106,7 +106,7 @@ export class RecordedDisk {
   /** Called after each operation that changes the directory, or syncs. */
   onOperation: (what: string) => void = () => undefined;
 
-  /** @param found the same files, which nobody changes: what was on the disk before */
+  /** @param found the same files, unchanged: the disk's content before */
   constructor(root: string, found: string | null) {
     this.#root = resolve(root);
     this.#top = new RecordedDirectory();
@@ -242,7 +242,7 @@ export class RecordedDisk {
       void opening.then((handle) => {
         const sync = handle['sync']!.bind(handle);
         handle['sync'] = async () => {
-          // What is written while it syncs need not be on the disk.
+          // Writes during a sync need not be on the disk.
           const changes = entry instanceof RecordedFile ? entry.changes.length : 0;
           await sync();
           if (entry instanceof RecordedFile && entry.changes.length === changes) entry.sync();
@@ -323,7 +323,7 @@ function build(
   }
 }
 
-/** What of a file's changes is on the disk: each whole, not at all, or some of its sectors. */
+/** The part of a file's changes on the disk: each whole, not at all, or some of its sectors. */
 function surviving(file: RecordedFile, keep: () => boolean, random: () => number): Buffer {
   const changes: FileChange[] = [];
   for (const change of file.changes) {

@@ -10,7 +10,7 @@ export interface ServerChild {
   readonly url: string;
   readonly pid: number;
   readonly call: Caller;
-  /** What it wrote, both streams. */
+  /** Its output, both streams. */
   output: () => string;
   /** The exit code or the signal once it has ended. */
   readonly ended: Promise<number | NodeJS.Signals | null>;

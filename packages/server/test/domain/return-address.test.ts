@@ -1,10 +1,10 @@
-/** Where a login leads: a page of our own, whatever is asked for (CVE-2021-29456, CVE-2019-14857, CVE-2022-23527). */
+/** Where a login leads: a page of this origin, whatever the request asks for (CVE-2021-29456, CVE-2019-14857, CVE-2022-23527). */
 import { describe, expect, test } from 'vitest';
 import { returnAddress } from '../../src/domain/return-address.ts';
 
 const ORIGIN = 'https://id.example.com';
 
-/** What a browser makes of a Location header on a page of ours. */
+/** The URL that a browser makes of a Location header on a page of this origin. */
 const arrives = (location: string): URL => new URL(location, `${ORIGIN}/login`);
 
 describe('an address of this origin is kept', () => {
@@ -140,7 +140,7 @@ test('no trick of a hundred leads to another origin', () => {
     const answer = returnAddress(trick, ORIGIN);
     if (answer === null) return [];
     const { origin, protocol } = arrives(answer);
-    // Neither here nor when it is read once more, by a proxy or by the login page's script.
+    // Neither here nor when a proxy or the login page's script parses it again.
     const again = returnAddress(answer, ORIGIN);
     return origin === ORIGIN && protocol === 'https:' && again === answer
       ? []
@@ -150,7 +150,7 @@ test('no trick of a hundred leads to another origin', () => {
 });
 
 test('nearly all tricks are refused outright', () => {
-  // What is left are paths of ours that look odd: a dot segment, or an escaped slash.
+  // The rest are paths of this origin that look odd: a dot segment, or an escaped slash.
   const kept = TRICKS.filter((trick) => returnAddress(trick, ORIGIN) !== null);
   expect(kept).toEqual([]);
 });

@@ -49,7 +49,7 @@ describe('which key signs, and which are published', () => {
             const signed = signingKey(made, alg, at(now));
             if (!signed) continue;
             const kids = publishedKeys(made, at(now + age), KEEP).map(({ kid }) => kid);
-            // Two keys of the same instant are one in time: either can stand for the other.
+            // Two keys of the same instant are equivalent.
             expect(kids).toContain(signed.kid);
           }
         },

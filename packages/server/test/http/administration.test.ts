@@ -1,4 +1,4 @@
-/** The administration's users, the sessions that services open, and the log. What ends sessions: ending-as-administrator.test.ts. */
+/** The administration's users, the sessions that services open, and the log. For endings: ending-as-administrator.test.ts. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Caller, openAuthority, routeBackend, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
@@ -32,7 +32,7 @@ describe('users, sessions and the log', () => {
     for (const part of ['query=%25%20%C3%9Cnique_', 'query=NAME', 'query=%C3%9CNIQUE_n'])
       expect([part, (await query(part)).users.length]).toEqual([part, 1]);
     expect((await query('query=100%25')).users).toHaveLength(1);
-    // What would be a wildcard is a character.
+    // Wildcards are literal characters.
     expect((await query('query=1%25%25')).users).toHaveLength(0);
     const first = await query('limit=2');
     expect(first.users.map((one) => one.id)).toEqual([1, 2]);
@@ -90,7 +90,7 @@ describe('users, sessions and the log', () => {
       'position,at,type,scope,reason,user_id,user_ids,session_ids,client_id,device_id,except_session,actor,contract,' +
         'ip_address,user_agent,request_id,details,actor_session,count,last_at',
     );
-    // RFC 4180: what holds a comma or a quote is quoted, and nothing else.
+    // RFC 4180: only values with a comma or a quote are quoted.
     expect(
       first
         ?.replace(/,service,v1,.*?,"/, ',service,v1,…,"')

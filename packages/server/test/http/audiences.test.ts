@@ -1,4 +1,4 @@
-/** A credential for one audience does nothing where another is needed, whatever its kind. */
+/** A credential for one audience does nothing where another is required, whatever its kind. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Caller,
@@ -19,7 +19,7 @@ const CLIENTS = JSON.stringify({ shop: { audience: SHOP }, plain: {} });
 const ADMIN_ROWS = ROWS.filter(
   ({ path, caller }) => path.startsWith('/v1/admin/') && schemesOf(caller).includes('bearer'),
 );
-/** What else is Curfew's alone: a row of its own, since a user may call it. */
+/** Other rows for Curfew's own audience, listed one by one, since a user may call them. */
 const OWN_ROWS = ROWS.filter(({ path }) => path === '/v1/password' || path === '/v1/session/confirm');
 
 describe('audiences', () => {

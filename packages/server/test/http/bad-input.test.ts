@@ -14,7 +14,7 @@ import { alive, type OpenSession, opened } from './logins.ts';
 const SID = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
 const CREDENTIALS = { email: 'test@example.com', password: PASSWORD };
 
-/** Who asks, what, and which field is at fault; null where it is the body as a whole. */
+/** The caller, the request, and the field at fault; null where it is the body as a whole. */
 type Case = [
   who: 'nobody' | 'user' | 'service',
   method: string,
@@ -32,7 +32,7 @@ const wholeBody = (who: Case[0], method: string, path: string): Case[] =>
     null,
   ]);
 
-/** Spellings of a number that are none here: each would be 1, or what a double makes of it. */
+/** Invalid spellings of a number: each would be 1, or its double. */
 const NUMBERS = [
   '0x1',
   '1e0',
@@ -210,7 +210,7 @@ describe('bad input', () => {
   let on: TestAuthority;
   let call: Caller;
   let user: OpenSession;
-  /** Of the newest event. Whatever begins or ends a session, or changes a user, appends another. */
+  /** The position of the newest event. Every begin or end of a session, and every change of a user, appends another. */
   let position: number;
   beforeAll(async () => {
     on = await openAuthority(routeBackend(), {

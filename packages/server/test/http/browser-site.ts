@@ -22,7 +22,7 @@ export interface Site {
   close: () => Promise<void>;
 }
 
-/** An authority behind TLS, or on loopback without; beside it pages of the test under /test, for whatever host is asked. */
+/** An authority behind TLS, or on loopback without; beside it pages of the test under /test, for any host. */
 export async function openSite(secure: boolean, settings: Record<string, string> = {}): Promise<Site> {
   let listener: RequestListener = (_req, res) => void res.end();
   const answer = (req: IncomingMessage, res: ServerResponse): void => {

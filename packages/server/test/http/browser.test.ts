@@ -26,7 +26,7 @@ describe.skipIf(!hasChromium())('in a browser', () => {
     status: number;
     json: Record<string, unknown>;
   }
-  /** A request as a page of ours makes it. */
+  /** A request as a page of the authority sends it. */
   const ask = (
     method: string,
     path: string,
@@ -145,14 +145,14 @@ describe.skipIf(!hasChromium())('in a browser', () => {
     let site: Site;
     afterEach(() => site?.close());
 
-    /** Opens a page of the host in a jar that has only what is left of earlier settings. */
+    /** Opens a page of the host with only leftovers of earlier settings in the jar. */
     async function withLeftovers(leftovers: string[]): Promise<void> {
       await context.clearCookies();
       const query = new URLSearchParams(leftovers.map((one): [string, string] => ['cookie', one]));
       await page.goto(`${site.origin}/test?${query.toString()}`);
       expect(await jar()).toHaveLength(leftovers.length);
     }
-    /** What is in the jar after a login, which sweeps leftovers out: one of the cookie's own name would be a second one. */
+    /** The jar after a login, which removes leftovers: one of the cookie's own name would be a second cookie. */
     const loggedIn = async (
       [, , settings, cookie]: (typeof setups)[number],
       left: string[],
@@ -162,7 +162,7 @@ describe.skipIf(!hasChromium())('in a browser', () => {
         .poll(jar, { message: way })
         .toEqual([cookie, ...(settings['CURFEW_COOKIE_ALSO_CLEAR'] ? [] : left)].sort());
 
-    /** Where one who is not logged in is sent. */
+    /** The address to which a visitor without a session is redirected. */
     const landsAt = (path: string): Promise<string> =>
       page.evaluate(async (to) => new URL((await fetch(to)).url).pathname, path);
     const enter = async (): Promise<void> => {
@@ -173,7 +173,7 @@ describe.skipIf(!hasChromium())('in a browser', () => {
       await page.waitForURL(`${site.origin}/devices`);
     };
 
-    // The buttons below send what the second and the third do.
+    // The buttons below send the second and the third.
     const ways = [
       ['/auth/login', '/auth/logout', undefined, { message: 'Logout successful' }],
       ['/v1/login', '/v1/logout', { scope: 'this' }, expect.objectContaining({ ended: 1 })],
@@ -217,7 +217,8 @@ describe.skipIf(!hasChromium())('in a browser', () => {
       expect(await landsAt('/devices')).toBe('/login');
     });
 
-    // What the buttons of the pages send was seen above for each setting; here, that they do, and what the page does then.
+    // The requests of the pages' buttons were tested above for each setting; here, that the buttons send them, and what the page
+    // does then.
     const [first, second] = setups as [(typeof setups)[number], (typeof setups)[number]];
     const buttons = [
       { button: 'Log out', setup: first },
@@ -254,7 +255,7 @@ describe.skipIf(!hasChromium())('in a browser', () => {
     });
     afterAll(() => site.close());
 
-    /** Sends a form from a page of the host, as a click there would. @returns the status of what came back */
+    /** Sends a form from a page of the host, as a click there would. @returns the status of the answer */
     async function submit(
       host: string,
       path: string,

@@ -11,7 +11,7 @@ const sequence = (...parts: Buffer[]): Buffer => der(0x30, ...parts);
 const object = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'));
 const utcTime = (text: string): Buffer => der(0x17, Buffer.from(text));
 
-/** Key and certificate for https.createServer. Browsers must be told to accept it. */
+/** Key and certificate for https.createServer. Browsers must be set to accept it. */
 export function selfSigned(commonName: string): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const ecdsaWithSha256 = sequence(object('2a8648ce3d040302'));

@@ -63,7 +63,7 @@ describe('a check with a path appended by a proxy', () => {
         expect([method, alive.status, alive.headers.get('curfew-session')]).toEqual([method, 200, sid]);
         expectSecurityHeaders(alive.headers, '/v1/check');
         expect([method, (await ask('')).status]).toEqual([method, 401]);
-        // A page's question before it asks another origin: it has no credential, and is none of ours to answer.
+        // A preflight of another origin: it has no credential, and Curfew does not answer it.
         const preflight = `Origin: ${TRUSTED}\r\nAccess-Control-Request-Method: GET\r\n`;
         expect([method, (await ask(preflight)).status]).toEqual([method, 401]);
       }

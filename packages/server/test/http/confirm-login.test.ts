@@ -148,7 +148,7 @@ describe('confirmation of the password', () => {
       const { status, json } = await call(method, path, { bearer, body });
       expect([method, path, status, json.code]).toEqual([method, path, 403, 'login_too_old']);
     }
-    // Every row that changes something is in the list, but for what only a service may call.
+    // Every row that changes something is in the list, except those for services only.
     const rows = ROWS.filter(
       ({ path, method, name }) =>
         path.startsWith('/v1/admin/') && method !== 'get' && name !== 'startSession',

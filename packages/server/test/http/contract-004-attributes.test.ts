@@ -1,4 +1,4 @@
-/** How the cookie of contract 004 is set and deleted, and what is sent with its deletion. */
+/** How the cookie of contract 004 is set and deleted, and the headers beside its deletion. */
 import { describe, expect, test } from 'vitest';
 import { type Answer, callerOf, openAuthority, PASSWORD, routeBackend } from '../support.ts';
 import { recordingLog } from '../support.ts';

@@ -65,7 +65,7 @@ export async function quickChecks(call: Caller): Promise<number> {
   return Number(/^curfew_quick_checks_total (\d+)/m.exec(text)?.[1]);
 }
 
-/** One request on a connection of its own. */
+/** One request on its own connection. */
 export async function askOnce(port: number, text: string): Promise<Answer> {
   const { ask, socket } = converse(connect(port, '127.0.0.1'));
   const answer = await ask(text);

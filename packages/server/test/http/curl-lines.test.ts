@@ -59,7 +59,7 @@ describe('as printed', () => {
     await on.close();
   });
 
-  /** Runs the line with curl, or without one does what curl would do. */
+  /** Runs the line with curl, or without one sends the same request. */
   async function run(line: string): Promise<{ status: number; json: Record<string, unknown> }> {
     const here = line.replace(/https?:\/\/(localhost:\d+|api\.example\.com)/, base);
     expect(here).not.toBe(line);

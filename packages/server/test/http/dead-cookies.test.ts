@@ -20,7 +20,7 @@ const DELETIONS = [
   `${OVER}; Path=/app; HttpOnly; SameSite=Lax`,
 ];
 const SID = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
-/** Whatever reads the cookie. */
+/** Every route that reads the cookie. */
 const ROUTES: [method: string, path: string, body?: unknown][] = [
   ['GET', '/v1/session'],
   ['GET', '/v1/sessions'],
@@ -84,7 +84,7 @@ describe('a dead cookie', () => {
     for (const [method, path] of PAGES)
       expect([path, deleted(await call(method, path, { cookie }))]).toEqual([path, DELETIONS]);
     const devices = await call('GET', '/devices', { cookie });
-    // The login page, where this leads to, says why the session is over.
+    // The login page, to which this redirects, says why the session ended.
     expect([devices.status, deleted(devices)]).toEqual([303, []]);
   });
 

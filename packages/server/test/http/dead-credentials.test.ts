@@ -1,6 +1,6 @@
 /**
- * A client that goes on with its credential after the logout costs no more than one with a live one: the database is not asked,
- * nothing is written to the log for it, and the answer is the ordinary one to the byte. Work is counted, not timed.
+ * A client that continues with its credential after the logout costs no more than one with a live one: no question to the
+ * database, no log line, and the ordinary answer to the byte. Work is counted, not timed.
  */
 import { connect } from 'node:net';
 import { randomUUID } from 'node:crypto';
@@ -31,7 +31,7 @@ describe('a credential that is over', () => {
     node.lines.length = 0;
   });
 
-  /** The answer as it goes over the wire. Names of fields are the same in capitals (RFC 9110 §5.1), and the adapter writes one of them so. */
+  /** The answer on the wire. Names of fields may be in capitals (RFC 9110 section 5.1), and the adapter writes one of them so. */
   function check(header: string): Promise<string> {
     const { hostname, port } = new URL(host);
     return new Promise((resolve, reject) => {
@@ -121,7 +121,7 @@ describe('a credential that is over', () => {
     const answers = [await check(header), await check(header), await check(header)];
     expect(answers.map(statusOf)).toEqual([401, 401, 401]);
     expect(asked.filter((name) => name !== 'session_of_secret')).toHaveLength(1);
-    // A database that went back: what was over may be alive.
+    // The database went back: an ended session may be alive.
     node.world.memory.forget();
     expect(statusOf(await check(header))).toBe(401);
     expect(asked.filter((name) => name !== 'session_of_secret')).toHaveLength(2);

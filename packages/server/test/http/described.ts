@@ -37,7 +37,7 @@ const ASKED_WITH_ETAG = /^\/(openapi\.json|docs\/)/;
 export function expectSecurityHeaders(headers: Headers, path: string): void {
   for (const [name, value] of SECURITY_HEADERS) {
     if (name === 'Cache-Control' && path.startsWith('/.well-known/')) continue;
-    // What is the same for everybody is asked for with its ETag.
+    // An answer that is the same for all callers is requested with its ETag.
     if (name === 'Cache-Control' && ASKED_WITH_ETAG.test(path)) {
       expect([path, headers.get(name)]).toEqual([
         path,

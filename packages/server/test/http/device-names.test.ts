@@ -71,7 +71,7 @@ describe('the name of a device', () => {
     const again = await v1Login(call, email, laptop);
     expect(await nameOf(again)).toBe('Old laptop');
 
-    // Another device, none, another's of the same id, and what the client says itself.
+    // Another device, no device, another user's of the same id, and a name from the client.
     expect(await nameOf(await v1Login(call, email, { device: { id: 'phone' } }))).toBe('');
     expect(await nameOf(await v1Login(call, email))).toBe('');
     expect(await nameOf(await opened(call, stranger.id, laptop))).toBe('');

@@ -1,4 +1,4 @@
-/** A refused credential of ours says how its session ended; any other says nothing. */
+/** The refusal of a genuine credential says how its session ended; any other says nothing. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPlace, type Place } from '../races/node.ts';
 import { type Caller, type CallOptions, routeBackend, SERVICE_KEY } from '../support.ts';
@@ -64,7 +64,7 @@ describe('why a session ended', () => {
     const administrator = await opened(call, (await newUser(call, { role: 'admin' })).id);
     await call('DELETE', `/v1/admin/users/${id}`, { bearer: administrator.bearer });
     expect(await why(last)).toEqual({ reason: 'user_deleted', by: 'administrator', at });
-    // What was said stays said.
+    // The reason stays the same.
     expect(await why(first)).toMatchObject({ by: 'self' });
   });
 

@@ -132,7 +132,7 @@ describe('the administration', () => {
     expect([done.status, done.json]).toMatchObject([200, { ended: 5 }]);
     expect(await living()).toEqual([false, false, false, false, false]);
     expect(await newest()).toMatchObject({ scope: 'everyone', reason: 'admin_logout', actor: 'user:1' });
-    // Who logs in afterwards is in.
+    // A later login is alive.
     expect(await alive(call, [await opened(call, ada.id)])).toEqual([true]);
   });
 
@@ -209,7 +209,7 @@ describe('the administration', () => {
         await expect(opened(call, ada.id)).rejects.toThrow('404');
         const login = await call('POST', '/v1/login', { body: { email: ada.email, password: NEW_PASSWORD } });
         expect([login.status, login.json.code]).toEqual([401, 'invalid_credentials']);
-        // Disabled twice is disabled; and enabled again, nobody comes back.
+        // Disabling twice is the same as once; and no session returns when the account is enabled again.
         for (const disabled of [true, false]) {
           await change({ disabled });
           expect(await newest(`&user_id=${ada.id}`)).toMatchObject({
@@ -233,7 +233,7 @@ describe('the administration', () => {
         except_session: asking.sid,
       });
       expect((await call('PATCH', self, { bearer: asking.bearer, body: { role: 'user' } })).status).toBe(200);
-      // No administrator any more, at once; but still in.
+      // The role is gone at once, but the session is alive.
       expect((await call('GET', '/v1/admin/users', { bearer: asking.bearer })).status).toBe(403);
       expect(await alive(call, [asking])).toEqual([true]);
       await call('PATCH', self, { bearer: SERVICE_KEY, body: { role: 'admin' } });

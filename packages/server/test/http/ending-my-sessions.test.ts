@@ -131,7 +131,7 @@ describe('/v1', () => {
           : { active: false, ended: { by: `user:${me.id}`, reason: 'logout', at: expect.any(String) } },
       );
     });
-    // Of an ended session nothing is left: neither its refresh token.
+    // An ended session leaves nothing, also no refresh token.
     for (const [i, session] of [laptop, laptopShop, phone].entries()) {
       const { status } = await call('POST', '/v1/refresh', { body: { refresh_token: session.refresh } });
       expect(status).toBe(expected[i] ? 200 : 401);

@@ -1,4 +1,4 @@
-/** A verifier whose connection stands and that does not read: what it leaves unread may not fill the node's memory. */
+/** A connected verifier that does not read: its unread bytes may not fill the node's memory. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { FEED_VERSION } from '@curfew/protocol/feed-messages';
@@ -14,7 +14,7 @@ import { follow, headers, logIn, startNode } from './following.ts';
 const LEASE_MS = 1000;
 /** More than this left unread, and a verifier is dropped. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
-/** Half of it: more than the test itself holds or lets go of. */
+/** Half of it: more than the test itself allocates or frees. */
 const SOME_BYTES = MAX_UNREAD_BYTES / 2;
 /** One event makes so much of a message. */
 const MESSAGE_BYTES = 1_600_000;
@@ -29,7 +29,7 @@ function held(): number {
   return heapUsed + arrayBuffers;
 }
 
-/** One event of the log that every verifier is told of in a message of 1.5 megabytes; each time the same sessions. */
+/** One event of the log that goes to every verifier in a message of 1.5 megabytes; each time the same sessions. */
 const endManySessions = (url: string): Promise<unknown> =>
   withClient(url, (client) =>
     client.query(
@@ -75,7 +75,7 @@ test.runIf(hasPostgres())(
     await endMany();
     const beforeBytes = held();
 
-    // It has heard the node's first word and takes in no more, but goes on asking for renewals, so it is not silent.
+    // It has read the node's first message and reads no more, but continues to ask for renewals, so it is not silent.
     const deaf = new WebSocket(url, { headers });
     deaf.on('open', () => deaf.send(JSON.stringify({ t: 'hello', v: FEED_VERSION, replica: 'deaf' })));
     deaf.once('message', () => deaf.pause());

@@ -80,7 +80,7 @@ describe('the feed', () => {
     expect(await refusal(url, {})).toBe(401);
     expect(await refusal(url, { headers: { authorization: `Bearer ${SERVICE_KEY}x` } })).toBe(401);
     expect(await refusal(`${url}s`)).toBe(404);
-    // An address that is none must not end the process.
+    // An invalid address must not end the process.
     expect(await rawUpgrade(url, '//')).toBe('HTTP/1.1 404 Not Found');
     expect(await rawUpgrade(url, 'http://[')).toBe('HTTP/1.1 400 Bad Request');
     expect(await refusal(url, undefined, 'what?')).toBe(FEED_CLOSED.protocol);

@@ -1,4 +1,4 @@
-/** A fifth family, with a manner of its own: its folder and a line in the list are all that it takes. */
+/** A fifth family with its own format: its folder and a line in the list are enough. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,7 +20,7 @@ import { bearerTokens } from '../../src/http/contracts/issued-tokens.ts';
 import { openPlace, type Place } from '../races/node.ts';
 import { type Caller, callerOf, routeBackend } from '../support.ts';
 
-/* What the family's folder would have. Its errors are a word, and always 418. */
+/* The content of the family's folder. Its errors are a word, and always 418. */
 
 const keys = z.object({ key: z.string(), next: z.string() });
 const KEYS = { key: '1|…', next: 'rt_…' };
@@ -127,7 +127,7 @@ test('its sessions have the credentials of its grant, also after a refresh and o
   expect([first.status, first.json.key]).toEqual([200, expect.stringMatching(/^\d+\|/)]);
   const second = await call('POST', '/hatch/again', { body: { next: first.json.next } });
   expect([second.status, second.json.key]).toEqual([200, expect.stringMatching(/^\d+\|/)]);
-  // A node that does not serve the family refreshes its sessions as what they are.
+  // A node that does not serve the family refreshes its sessions by their grant.
   const third = await place.at(1).call('POST', '/v1/refresh', { body: { refresh_token: second.json.next } });
   expect([third.status, third.json.access_token]).toEqual([200, expect.stringMatching(/^\d+\|/)]);
   const bearer = third.json.access_token;

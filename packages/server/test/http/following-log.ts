@@ -57,7 +57,7 @@ export async function followLog(
     streamed.done = true;
   };
   void listen();
-  // It says at once from where it goes on.
+  // It sends its cursor at once.
   await until('it says from where it goes on', async () => streamed.lastId !== '');
   return streamed;
 }

@@ -46,13 +46,13 @@ export async function startNode(
   return node;
 }
 
-/** What is closed by the test itself is not closed again after it. */
+/** A feed that the test itself closed is not closed again after it. */
 function once(close: () => Promise<void>): () => Promise<void> {
   let closing: Promise<void> | undefined;
   return () => (closing ??= close());
 }
 
-/** What says that a verifier may follow. */
+/** The header that allows a verifier to follow. */
 export const headers = { authorization: `Bearer ${SERVICE_KEY}` };
 
 /** A verifier of the tests. */
@@ -60,7 +60,7 @@ interface Following {
   subscriber: Subscriber;
   ws: WebSocket;
   heard: NodeMessage[];
-  /** From here on it neither takes anything in nor says anything. */
+  /** From here on it neither reads nor sends. */
   mute: () => void;
 }
 

@@ -1,4 +1,4 @@
-/** What a login costs, and what stands in the queue. */
+/** The cost of a login, and the queue of hashes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPasswordHasher, Overloaded, type PasswordHasher } from '../../src/system/password-hashing.ts';
 import { type Caller, openAuthority, PASSWORD, routeBackend, type TestAuthority } from '../support.ts';
@@ -6,7 +6,7 @@ import { described } from './described.ts';
 import { newUser, USER } from './logins.ts';
 
 const real = createPasswordHasher({ concurrency: 2, queue: 100 });
-/** What was verified against: null stands for the hash of nobody. */
+/** The verified hashes: null is that of an unknown account. */
 const verified: (string | null)[] = [];
 const watched: PasswordHasher = {
   ...real,
@@ -189,7 +189,7 @@ describe('beyond the queue', () => {
 
     open();
     for (const answer of await Promise.all(held)) expect(answer.status).toBe(200);
-    // A dozen were refused for want of room: that is no failed login of anybody's.
+    // A dozen were refused by the full queue, which counts as a failed login of nobody.
     const last = call('POST', '/v1/login', { body: credentials });
     await expect.poll(() => gates.length).toBe(1);
     open();

@@ -1,4 +1,4 @@
-/** What the administration shows of a user's past: every session that is over, and every ending that reached them. */
+/** A user's past in the administration: every ended session, and every ending that reached one. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Caller, openAuthority, routeBackend, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';
@@ -39,7 +39,7 @@ describe('the history of a user', () => {
     await logOut({ scope: 'everyone' });
     await opened(call, late);
     await opened(call, late, { client_id: 'shop' });
-    // Nobody of these is left, but the one who came late.
+    // All of these have ended, except the last one.
     await logOut({ scope: 'everyone' });
     await logOut({ scope: 'client', client_id: 'shop' });
 

@@ -1,4 +1,4 @@
-/** The authority behind a real node:http server: what the wire adds to what fetch handlers see. */
+/** The authority behind a real node:http server: what the wire adds to fetch handlers. */
 import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -67,7 +67,7 @@ async function quickChecks(): Promise<number> {
 }
 
 describe('the quick check', () => {
-  /** What may differ between two answers, or comes from the wire. */
+  /** Parts of two answers that may differ, or are the wire's. */
   const comparable = (headers: Iterable<[string, unknown]>): Record<string, unknown> => {
     const wire = ['x-request-id', 'date', 'connection', 'keep-alive', 'content-length', 'transfer-encoding'];
     return Object.fromEntries(

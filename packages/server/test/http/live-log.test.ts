@@ -92,7 +92,7 @@ describe('the live log', () => {
     await until('it comes again', async () => counts(theirs).length > 1 && counts(only).length > 1);
     await opened(on.call, other.id);
     await until('the event comes', async () => counts(theirs).length > 2 && counts(without).length > 0);
-    // At the turn of a minute the second one is an event of its own.
+    // At the turn of a minute the second one is a separate event.
     const seen = [
       ['login_failed', 1],
       ['login_failed', expect.toBeOneOf([1, 2])],
@@ -136,7 +136,7 @@ describe('the live log', () => {
     await until('the stream ends', async () => ending.done);
     await opened(on.call, user.id);
     await until('the events come', async () => going.events.length === 2);
-    // Not even its own end is shown to it any more.
+    // Not even its own end is sent to it any more.
     expect(ending.events).toEqual([]);
     expect(await alive(on.call, [admin, other])).toEqual([false, true]);
   });
@@ -217,7 +217,7 @@ describe.runIf(hasPostgres())('the exported log', () => {
   test.each(['csv', 'jsonl'])('as %s: is read from the database as the client takes it', async (format) => {
     const reader = (await ask(format, SERVICE_KEY)).body?.getReader();
     const first = await reader?.read();
-    // Nobody takes any more of it while others read all there is, twice: time enough. What is written then is still to be read.
+    // It reads nothing while others read everything, twice: enough time. Events written then are still to be read.
     for (let i = 0; i < 2; i++)
       expect((await wholeOf(ask(format, SERVICE_KEY))).length).toBeGreaterThanOrEqual(ROWS);
     await write(`late-${format}`, 1);
@@ -234,7 +234,7 @@ describe.runIf(hasPostgres())('the exported log', () => {
     const [ending, going] = [await v1Login(on.call, ADMIN), await v1Login(on.call, ADMIN)];
     const [cut, whole] = [await ask(format, ending.bearer), ask(format, going.bearer)];
     await on.call('POST', '/v1/logout', { bearer: ending.bearer });
-    // Broken off, so that nobody takes it for all there is.
+    // Broken off, so that the part is not taken for the whole.
     await expect(cut.text()).rejects.toThrow();
     expect((await wholeOf(whole)).length).toBeGreaterThanOrEqual(ROWS);
   });

@@ -31,7 +31,7 @@ describe('limits on failed logins', () => {
   });
   afterAll(() => on.close());
 
-  /** An address that nobody had before. */
+  /** An address that was never used. */
   const newAddress = (): string => `198.51.${100 + (++addresses >> 8)}.${addresses & 255}`;
   const login = (email: string, password: string, address: string): Promise<Answer> =>
     call('POST', '/v1/login', { body: { email, password }, address });
@@ -130,7 +130,7 @@ describe('limits on failed logins', () => {
     const { email } = await newUser(call);
     const attacker = newAddress();
     expect((await statuses(30, email, () => attacker)).filter((status) => status === 401)).toHaveLength(3);
-    // Nor where the address itself is over its limit, and nor while many come at once.
+    // The same where the address itself is over its limit, and while many attempts are under way.
     for (let i = 0; i < 8; i++) await login(`somebody-${i}@example.com`, 'wrong', attacker);
     await Promise.all(Array.from({ length: 20 }, () => login(email, 'wrong', attacker)));
     // Six more may still guess before the account itself is closed to strangers.

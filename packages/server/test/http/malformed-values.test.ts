@@ -71,7 +71,7 @@ describe('malformed values', () => {
             [field]: value,
           };
           const bearer = row.path.startsWith('/v1/admin') ? SERVICE_KEY : user.bearer;
-          // What would end the session of this test has its own tests.
+          // Requests that would end this test's session have their own tests.
           if (row.path.endsWith('/logout'))
             Object.assign(body, {
               scope: row.path.includes('admin') ? 'device' : 'device',

@@ -30,7 +30,7 @@ describe('the end of a socket', () => {
   let door: Door;
   let metrics: Metrics;
   let stop: () => void;
-  /** Of timers. Sessions are dated by the place's, which stands still between its leaps. */
+  /** The clock of timers. Sessions are dated by the place's clock, which stops between its leaps. */
   const clock = openHandClock();
   const { now: _, ...timers } = timeOf(clock);
   beforeAll(async () => {
@@ -44,7 +44,7 @@ describe('the end of a socket', () => {
     };
     place = await openPlace(routeBackend(), settings, timers);
     for (const node of place.nodes) waitFor(node.world.database);
-    // What was asked at the very moment at which a memory began is not kept in it.
+    // An answer from the very moment at which a memory began is not stored in it.
     clock.pass(1);
     const { world } = place.at(0);
     metrics = createMetrics(world);
@@ -102,7 +102,7 @@ describe('the end of a socket', () => {
     };
     const pages = [listenAt(stays, 0), listenAt(stays, 1)];
     const another = listenAt(stranger, 0);
-    /** What the logins have caused has come, and what comes from here on is counted. */
+    /** The effects of the logins have arrived; later ones are counted. */
     const quiet = async (): Promise<void> => {
       await passSteadily(clock, 1000);
       for (const page of [...pages, another]) page.changes = 0;
@@ -123,7 +123,7 @@ describe('the end of a socket', () => {
     expect((await device.hears('session.ended')).reason).toBe('idle_timeout');
     let spent = stays.refresh;
     const list = async (): Promise<string[]> => {
-      // Time has gone by: its token is no longer good, the session is.
+      // Its token has expired, the session has not.
       const { json: next } = await call('POST', '/v1/refresh', { body: { refresh_token: spent } });
       spent = next.refresh_token;
       const { json } = await call('GET', '/v1/sessions', { bearer: next.access_token });
@@ -131,7 +131,7 @@ describe('the end of a socket', () => {
     };
     expect((await list()).toSorted()).toEqual([stays.sid, unheard.sid].toSorted());
 
-    // Nobody listens to this one: it is noticed when its row is marked.
+    // This one has no listener: it is noticed when its row is marked.
     await quiet();
     place.clock.advance(IDLE_SECONDS / 2);
     await world.notices.look();
@@ -179,7 +179,7 @@ describe('the end of a socket', () => {
     const toldBefore = told();
     await world.notices.look();
     expect(told()).toBe(toldBefore);
-    // Over, but somebody may have used it elsewhere a moment ago.
+    // Expired, but another node may have seen a use a moment ago.
     place.clock.advance(2);
     await world.notices.look();
     expect(told()).toBe(toldBefore);
@@ -277,7 +277,7 @@ describe('the end of a socket', () => {
 
   test('a device that does not read is dropped, and little is buffered for it', async () => {
     const { bearer } = await session();
-    // Notices are so few that it would take a day to fill what the system holds for a socket: a board that is in a hurry.
+    // Notices are so few that filling the system's buffer of a socket would take a day: here the board sends many.
     const { world } = place.at(0);
     let recipient: Recipient | undefined;
     const hurried = {
@@ -287,7 +287,7 @@ describe('the end of a socket', () => {
         return () => undefined;
       },
     };
-    // Pinged so seldom that its silence is not what ends it.
+    // Pinged so rarely that its silence is not the reason.
     const notices = createNoticeSockets({ ...world, notices: hurried as unknown as NoticeBoard }, metrics);
     const own = await openDoor(notices);
     const slow = await listen(own.url, { bearer });
@@ -322,7 +322,7 @@ describe('the end of a socket', () => {
     expect(answers.filter(({ status }) => status === 101)).toHaveLength(2);
     const [refused] = answers.filter(({ status }) => status === 503);
     expect(refused?.headers['retry-after']).toBe('1');
-    // What is refused for another reason takes nothing of it.
+    // A socket that is refused for another reason takes no place.
     for (let i = 0; i < 20; i++) expect((await handshake(own.url, null)).status).toBe(401);
     expect((await handshake(own.url, { bearer })).status).toBe(503);
     clock.pass(500);

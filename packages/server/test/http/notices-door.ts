@@ -24,7 +24,7 @@ export async function openDoor(on: {
   return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
 }
 
-/** How a device says who it is. */
+/** The ways in which a device presents its credential. */
 type Credential = { bearer: string } | { offered: string } | { cookie: string };
 
 export interface Device {

@@ -1,4 +1,4 @@
-/** Who may listen to notices: by which credential, from which page, and what others are told. */
+/** Who may listen to notices: with which credential, from which page, and the answer to others. */
 import { NOTICES_PROTOCOL, NOTICES_TOKEN } from '@curfew/protocol/notices';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -56,7 +56,7 @@ describe('a listener to notices', () => {
       { bearer: session.bearer },
       { offered: session.bearer },
       { offered: opaque },
-      // With a bar, which may stand in a subprotocol's name.
+      // With a bar, which a subprotocol's name may contain.
       { offered: bearer },
       { cookie },
     ]) {
@@ -85,7 +85,7 @@ describe('a listener to notices', () => {
     expect(await statusOf({ offered: refresh })).toBe(401);
     expect(await statusOf({ bearer: SERVICE_KEY })).toBe(401);
     expect(await statusOf({ cookie: 'cs_nothing' })).toBe(401);
-    // The header counts before the subprotocol, and two tokens are none.
+    // The header comes before the subprotocol, and two tokens are refused.
     expect(await statusOf({ offered: bearer }, { headers: { authorization: 'Bearer x' } })).toBe(401);
     expect(
       await statusOf(null, {}, [NOTICES_PROTOCOL, NOTICES_TOKEN + bearer, NOTICES_TOKEN + over.bearer]),
@@ -97,7 +97,7 @@ describe('a listener to notices', () => {
     expect(headers['www-authenticate']).toBe('Bearer');
     expect(headers['content-type']).toBe('application/problem+json');
     expect((await handshake(door.url, { bearer })).status).toBe(101);
-    // The address is no place for it.
+    // A token in the address is ignored.
     const inAddress = await fetch(`${door.url}/v1/notices?access_token=${bearer}`);
     expect(inAddress.status).toBe(401);
   });
@@ -143,7 +143,7 @@ describe('a listener to notices', () => {
     expect((await handshake(door.url, { bearer })).status).toBe(101);
     const bare = { headers: { cookie: `curfew_session=${cookie}` } };
     expect((await handshake(door.url, null, bare)).status).toBe(403);
-    // Two cookies of the name: neither is picked.
+    // Two cookies of the name are refused.
     const two = { headers: { cookie: `curfew_session=${cookie}; curfew_session=${cookie}`, origin: ISSUER } };
     expect((await handshake(door.url, null, two)).status).toBe(401);
   });

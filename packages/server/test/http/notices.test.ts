@@ -1,4 +1,4 @@
-/** Notices to devices, over real WebSockets: who may listen, who is told what, and how a socket ends. */
+/** Notices to devices, over real WebSockets: who may listen, who gets which notice, and how a socket ends. */
 import { connect as connectTcp } from 'node:net';
 import { NOTICES_PROTOCOL } from '@curfew/protocol/notices';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -236,7 +236,7 @@ describe('notices', () => {
     await device.hears('sessions.changed');
     device.heard.length = 0;
     const began = performance.now();
-    // The sessions that are opened at once are told of together.
+    // Sessions that are opened at once are announced together.
     for (let i = 0; i < 50; i++) await opened(call, user);
     await until('the last is told', async () => device.heard.length > 0);
     const seconds = (performance.now() - began) / 1000;

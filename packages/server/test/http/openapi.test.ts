@@ -95,7 +95,7 @@ test('every operation is complete', () => {
         ).toBe(true);
       }
     }
-    // What every request can meet, and what asks for a session.
+    // The answers of every request, and of those with a session.
     const failing = statuses.filter((status) => status.startsWith('5'));
     const asksNoDatabase = ['/healthz', '/openapi.json', '/.well-known/jwks.json', '/metrics', '/v1/feed'];
     if (!path.startsWith('/docs') && !asksNoDatabase.includes(path))
@@ -193,7 +193,7 @@ describe('the page', () => {
   });
 });
 
-// Anybody may ask, as often as they like: what costs is done once.
+// Anybody may request it at any rate, so the expensive part is done once.
 describe('the description and the files of its page', () => {
   const assets = existsSync(new URL('../../assets/swagger-ui/swagger-ui-bundle.js', import.meta.url));
   const paths = [

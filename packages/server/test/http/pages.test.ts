@@ -1,4 +1,4 @@
-/** The pages as they are without a browser: what the server writes, and what it takes from forms. */
+/** The pages without a browser: the server's HTML, and the forms that it accepts. */
 import { gunzipSync, brotliDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readBuilt } from '../../src/http/pages/built.ts';
@@ -71,7 +71,7 @@ describe('the login form', () => {
     const cookie = cookieOf(answer);
     expect((await get('/v1/session', {}, cookie)).status).toBe(200);
     expect(answer.headers.getSetCookie()[0]).toMatch(/HttpOnly; SameSite=Lax$/);
-    // Who is logged in already has no business here.
+    // A logged-in user is redirected.
     const again = await get('/login?next=/devices?c', {}, cookie);
     expect([again.status, again.headers.get('location')]).toEqual([303, '/devices?c']);
   });
@@ -104,7 +104,7 @@ describe('the login form', () => {
       expect(text).not.toContain(`value="${fields.password}"`);
     }
     expect(new Set(said)).toEqual(new Set(['Wrong e-mail address or password.']));
-    // What is no text is refused before it is read.
+    // Invalid text is refused before it is read.
     const nul = await post('/login', { email: 'nul\0@example.com', password: 'x' });
     expect([nul.status, nul.headers.getSetCookie(), nul.text.includes('\0')]).toEqual([400, [], false]);
   });

@@ -14,7 +14,7 @@ import { askEveryRow } from './recorded/rows.ts';
 import { askOverTheWire } from './recorded/wire.ts';
 
 const RECORDING = new URL('recorded/recording.txt', import.meta.url);
-/** Where time begins: the same in every run, and far from the machine's own. */
+/** The start of time: the same in every run, and far from the machine's own. */
 const START_MS = Date.UTC(2031, 0, 1);
 const HOUR_MS = 3_600_000;
 
@@ -59,7 +59,7 @@ async function play(): Promise<{ played: string; brokenOff: string[] }> {
     try {
       await section(recorder, pass);
     } catch (error) {
-      // A section goes on with what it was answered: where that is another thing, the others are still compared.
+      // A section continues with the recorded answers: where one differs, the others are still compared.
       brokenOff.push(`${name} was broken off: ${String(error)}`);
     }
   }

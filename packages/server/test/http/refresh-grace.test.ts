@@ -1,4 +1,4 @@
-/** The grace of a spent refresh token: for tabs and lost answers, and no ride for whoever copied one. */
+/** The grace of a spent refresh token: for tabs and lost answers, not for a thief. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, openAuthority, recordingLog, routeBackend, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';

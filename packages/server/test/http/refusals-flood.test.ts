@@ -1,4 +1,4 @@
-/** A flood of refused attempts: what the log keeps of it, and what it costs. */
+/** A flood of refused attempts: what the log stores of it, and what it costs. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RefusalLog } from '../../src/cluster/upkeep/refusal-log.ts';
 import { boundRefusals } from '../../src/store/refusals.ts';
@@ -35,7 +35,7 @@ describe('a flood of refusals', () => {
   });
   afterAll(() => place.close());
   beforeEach(async () => {
-    // A minute of its own.
+    // A separate minute.
     place.clock.advance(60);
     await node.world.refusals.write();
     await place.rows('truncate refusals, login_limits');

@@ -1,4 +1,4 @@
-/** What is refused leaves an event: in the account's history where there is one, bounded in number, and never with what was typed. */
+/** A refusal leaves an event: in the account's history if there is one, bounded in number, and never with typed text. */
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -35,7 +35,7 @@ describe('the record of refusals', () => {
   });
   afterAll(() => place.close());
   beforeEach(async () => {
-    // A minute of its own.
+    // A separate minute.
     place.clock.advance(60);
     await node.world.refusals.write();
     await place.rows('truncate refusals, login_limits');
@@ -298,7 +298,7 @@ describe('the record of refusals', () => {
     try {
       await login(email, 'wrong');
       const writing = refusals.write();
-      // It hangs, and logins are answered all the same; what they leave waits in memory.
+      // It hangs, and logins are answered all the same; their records wait in memory.
       for (let i = 0; i < 2; i++) expect((await login(email, 'wrong')).status).toBe(401);
       expect((await login(email, 'wrong')).status).toBe(429);
       expect(asked).toBe(1);

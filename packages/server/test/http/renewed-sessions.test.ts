@@ -16,7 +16,7 @@ import { described } from './described.ts';
 const WAYS = ['password', 'session/confirm'] as const;
 const TRANSPORTS = ['bearer', 'opaque', 'cookie', 'token'] as const;
 
-/** What a test changes of a node. */
+/** The settings of a node that a test changes. */
 interface Inside {
   system: { passwords: PasswordHasher };
   keys: { sign: (...claims: unknown[]) => Promise<string> };
@@ -58,7 +58,7 @@ describe('a renewed session', () => {
         : { bearer: json.access_token ?? json.session_token },
     refresh: json.refresh_token,
   });
-  /** At each node, by what remembers and by what asks. */
+  /** On each node, from memory and from the database. */
   const verdicts = async ({ asking }: Held): Promise<number[]> => {
     const answers: number[] = [];
     for (const { call: at } of place.nodes)

@@ -222,7 +222,7 @@ describe.each(Object.entries(OFFERS))(
       }
       socket.write(length);
       socket.write(LOGIN.slice(0, 10));
-      // Answered only when the server has read what came before.
+      // Answered only when the server has read everything before it.
       expect((await askOnce(port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(200);
       expect((await ask(LOGIN.slice(10))).status).toBe(200);
       const after = await ask(`GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);

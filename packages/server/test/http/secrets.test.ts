@@ -296,7 +296,7 @@ describe.runIf(hasPostgres())('secrets', () => {
       '/docs',
     ])
       await call('GET', path, service);
-    // What a careless client may do: a secret where the path is.
+    // A careless client's mistake: a secret in the path.
     for (const secret of [sess.sessionToken, v1.access_token, v1.refresh_token, cookie, token.access_token])
       for (const path of [`/api/users/${secret}`, `/v1/sessions/${secret}`, `/${secret}`])
         await call('GET', path.replace('|', '%7C'));
@@ -357,7 +357,7 @@ describe.runIf(hasPostgres())('secrets', () => {
     for (const [name, text] of Object.entries(tables)) found.push(...find(`table ${name}`, text));
     expect(found).toEqual([]);
 
-    // The search finds what is there, and the tokens are there as SHA-256.
+    // The search finds what exists, and tokens exist as SHA-256.
     const planted = randomBytes(32).toString('base64url');
     secrets.add(planted);
     expect(find('here', `x${Buffer.from(planted).toString('hex').toUpperCase()}y`)).toHaveLength(1);

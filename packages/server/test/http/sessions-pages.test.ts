@@ -1,4 +1,4 @@
-/** "My devices" of somebody who has very many. */
+/** "My devices" of a user with very many. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Caller, openAuthority, routeBackend, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from './described.ts';

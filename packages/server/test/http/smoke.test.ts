@@ -280,7 +280,7 @@ describe.each(backends())('on the %s database', (backend) => {
       expect([path, (await call('GET', path)).status]).toEqual([path, 200]);
     await call('GET', '/metrics', service);
     const left = ROWS.filter(({ method, path }) => !answered.has(`${method.toUpperCase()} ${path}`));
-    // What no test asks for by name is asked for by its own example, as each kind of caller, the family's own login last.
+    // Rows that no test calls by name are called with their own example, as each kind of caller, the family's own login last.
     const admin = { bearer: (await v1Login(call, ADMIN)).bearer };
     for (const { method, path, request, family } of left)
       for (const credential of [service, admin, {}, await loggedInThrough(family.trial)]) {

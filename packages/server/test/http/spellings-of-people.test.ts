@@ -33,7 +33,7 @@ const LOGINS: [path: string, field: 'email' | 'username'][] = [
 describe('one spelling', () => {
   let on: TestAuthority;
   let call: Caller;
-  /** What was hashed and compared, in order. */
+  /** The hashed and compared texts, in order. */
   let work: string[] = [];
   beforeAll(async () => {
     const passwords = {

@@ -1,4 +1,4 @@
-/** Write requests of /v1 take only what they know; the four contracts go on ignoring the rest. */
+/** Write requests of /v1 reject unknown members; the four contracts ignore them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type AnyJson,
@@ -28,7 +28,7 @@ describe('strict bodies', () => {
   const newestPosition = async (): Promise<number> =>
     (await call('GET', '/v1/admin/events?limit=1', { bearer: SERVICE_KEY })).json.events[0].position;
 
-  /** Asks as somebody who may: an answer of 401 or 403 would prove nothing. */
+  /** Asks as an authorized caller: an answer of 401 or 403 would prove nothing. */
   async function ask(row: DescribedRow, query: string, body: string) {
     const bearer = row.path.startsWith('/v1/admin') ? SERVICE_KEY : (await opened(call, 2)).bearer;
     const path = row.path.replace('{id}', row.path.includes('/users/') ? '2' : crypto.randomUUID());

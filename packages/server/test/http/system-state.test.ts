@@ -1,4 +1,4 @@
-/** `GET /v1/admin/state`: what an administrator sees at three in the morning, also when something is away. */
+/** `GET /v1/admin/state`: the status that an administrator needs at three in the morning, also when something is away. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { durableOf, READERS } from '../../src/cluster/follow/readers.ts';
 import { PropagationHistory } from '../../src/cluster/state/propagation.ts';
@@ -59,7 +59,7 @@ describe('the state of the system', () => {
     expect(spans.reduce((sum, { count }) => sum + count, 0)).toBe(1);
     expect(spans.find(({ count }) => count === 1)?.max).toBeGreaterThan(0);
     await until('the sessions are counted', async () => (await stateOf(on)).sessions?.alive === 1);
-    // A busy machine may be told to be slow; what is a choice of the setup is always told.
+    // A busy machine may be reported as slow; a choice of the setup always is.
     const notices = state.degraded.filter(({ level }: { level: string }) => level === 'notice');
     expect(notices.map(({ code }: { code: string }) => code)).toEqual([
       routeBackend() === 'embedded' ? 'embedded_without_fsync' : 'keys_in_clear',
@@ -111,7 +111,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
     for (let i = 0; i < 3; i++)
       await on.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: 2, count: 50 } });
     await withClient(url, async (holder) => {
-      // Whatever somebody has locked is left out by the marking until it is free.
+      // Locked rows are skipped by the marking until they are free.
       await holder.query('begin');
       await holder.query('select 1 from user_sessions where user_id = 2 order by id limit 40 for update');
       await on.call('POST', '/v1/admin/logout', {
@@ -135,7 +135,7 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
     await withClient(url, (client) => client.query('alter table nodes rename to away'));
     await next(on, 'it is fresh no longer', ({ node, nodes }) => !node.fresh && nodes.length === 0);
     const { database, degraded } = await stateOf(on);
-    // It does answer; what it cannot say is left out.
+    // It does answer, without the missing parts.
     expect(database.answers).toBe(true);
     expect(degraded.map(({ code }: { code: string }) => code)).toEqual(
       expect.arrayContaining(['not_fresh', 'redis_away']),

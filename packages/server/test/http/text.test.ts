@@ -223,7 +223,7 @@ describe('an address', () => {
   ])('of the page %s is refused, and the field %s is named', async (path, field) => {
     const { status, json } = await on.call('GET', path);
     expect([status, json.code, json.field]).toEqual([400, 'invalid_request', field]);
-    // What a link carries beside what the page reads is nobody's business.
+    // Further parameters of a link are ignored.
     expect((await on.authority.fetch(new Request('http://localhost:8000/login?utm=%ff'))).status).toBe(200);
   });
 

@@ -1,4 +1,4 @@
-/** What was refused leaves a line in the server's log: who, from where, and never what was typed as an address. */
+/** A refusal leaves a line in the server's log: who, from where, and never the text of the address field. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';

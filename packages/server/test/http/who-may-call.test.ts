@@ -1,4 +1,4 @@
-/** Who may call what, from the rows: each endpoint is called by everybody there is, and lets in whom its rule names. */
+/** Who may call what, from the rows: each endpoint is called by every kind of caller, and admits those that its rule names. */
 import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type CallerRule, schemesOf } from '../../src/domain/caller-rule.ts';
@@ -17,7 +17,7 @@ import { described, type DescribedRow, ROWS } from './described.ts';
 
 const USER = 2;
 const ADMINISTRATOR = 1;
-/** Who there is: what they bring along. */
+/** The kinds of callers, by their credentials. */
 const CALLERS = [
   'nobody',
   'user',
@@ -34,7 +34,7 @@ const CALLERS = [
 ] as const;
 type Who = (typeof CALLERS)[number];
 
-/** What the rule says of somebody: let in, or refused with this status. */
+/** The rule's answer to a caller: admitted, or refused with this status. */
 function expected(rule: CallerRule, who: Who): 'let in' | 401 | 403 {
   const byCookie = who.includes('cookie');
   const isSession = who.startsWith('user') || who.startsWith('administrator');
@@ -68,7 +68,7 @@ function expected(rule: CallerRule, who: Who): 'let in' | 401 | 403 {
 
 const rulesOf = (rule: CallerRule): readonly CallerRule[] => (rule.who === 'dependent' ? rule.rules : [rule]);
 
-/** Metrics say "forbidden" to whoever has no key: there is a way without one, from the machine itself. */
+/** Metrics answer "forbidden" without a key: this machine may read them without one. */
 const statusOf = (row: DescribedRow, refusal: 401 | 403): number => (row.path === '/metrics' ? 403 : refusal);
 
 describe('who may call', () => {
@@ -114,14 +114,14 @@ describe('who may call', () => {
     async (_name, row) => {
       const outcomes: Record<string, unknown> = {};
       const wanted: Record<string, unknown> = {};
-      // One after the other, and each time anew: a logout that takes no body ends what the others have.
+      // One after the other, and each time anew: a logout without a body ends the others' sessions.
       const logsOut = row.method !== 'get' && !row.request?.body;
       for (const who of CALLERS) {
         if (logsOut) opened.clear();
         const rule = expected(row.caller, who);
         // Contract 002 shows an administrator's session others, if it is for Curfew; here each asks for its own.
         const id = who.startsWith('administrator') ? ADMINISTRATOR : USER;
-        // A body that is none: whoever is let in learns of it, and nothing is done.
+        // An invalid body: an admitted caller hears of it, and nothing is done.
         const { status } = await call(row.method.toUpperCase(), row.path.replace('{id}', String(id)), {
           ...(await openedFor(who)),
           ...(row.request?.body ? { body: '{' } : {}),
@@ -190,7 +190,7 @@ test('every endpoint is alone in the file that its method and path name, and in 
     expect([file, endpoints.length]).toEqual([file, 1]);
     for (const { row } of endpoints) {
       const words = [row.method, ...row.path.split(/[^a-z]+/)].filter((word) => word !== '');
-      // The room says the rest of the path.
+      // The folder holds the rest of the path.
       const name = file.split('/').at(-1)?.replace('.ts', '').split('-') ?? [];
       expect([file, [row.method, ...words.slice(words.length - name.length + 1)]]).toEqual([file, name]);
       found.push(`${row.method} ${row.path}`);

@@ -40,7 +40,7 @@ describe('rotation', () => {
   };
   const check = async (bearer: string): Promise<number> =>
     (await call('GET', '/v1/check', { bearer })).status;
-  /** A check that memory does not answer: another door has not seen the text, nor has this second's memory. */
+  /** A check that memory cannot answer: another route has not seen the text, nor has this second's memory. */
   const fresh = () => opened(call, 2);
 
   test('publishes a key before it signs, and keeps it after', async () => {

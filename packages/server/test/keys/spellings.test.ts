@@ -51,7 +51,7 @@ const DOORS = [
   ['GET', '/v1/admin/users'],
 ] as const;
 
-/** Every door refuses the text with 401, as it refuses nobody. */
+/** Every route refuses the text with 401, as it refuses a missing credential. */
 async function expectRefused(
   text: string,
   name: string,
@@ -75,7 +75,7 @@ const partsOf = (token: string): Parts => {
 };
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** The base64url text with its last character changed in the bits that stand for nothing; null when it has none. */
+/** The base64url text with the unused bits of its last character changed; null when it has none. */
 function unusedBits(part: string): string | null {
   if (part.length % 4 === 0) return null;
   const last = ALPHABET.indexOf(part.at(-1) ?? '');
@@ -272,7 +272,7 @@ test('an EdDSA signature with the order added to S is refused', async () => {
 });
 
 describe.runIf(hasPostgres())('signed by the authority’s key, and no access token', () => {
-  // What only somebody with our private key could make: the claims are judged as well.
+  // Tokens that only the holder of the private key could make: the claims are judged too.
   const strange: [string, { header?: object; claims?: object }][] = [
     ['another typ', { header: { typ: 'JWT' } }],
     ['the long typ', { header: { typ: 'application/at+jwt' } }],

@@ -2,16 +2,13 @@
 import fc from 'fast-check';
 import type { Role } from './promised.ts';
 
-/**
- * Points at something that exists by the time the command runs: the nth from the newest, of those that are alive or of
- * all. Taken modulo what there is.
- */
+/** Names something that exists when the command runs: the nth from the newest, of the live ones or of all. Taken modulo their number. */
 export interface Choice {
   nth: number;
   live: boolean;
 }
 
-/** How somebody logs in: the five families, `/v1` in both of its ways. */
+/** The ways to log in: the families, and `/v1` in both of its ways. */
 const LOGINS = ['v1', 'v1-cookie', '001', '002', '003', '004'] as const;
 export type Login = (typeof LOGINS)[number];
 
@@ -42,7 +39,7 @@ export type AdminLogout =
 const CROWD_SCOPES = ['others', 'user', 'users', 'device', 'client', 'everyone'] as const;
 type CrowdScope = (typeof CROWD_SCOPES)[number];
 
-/** Who acts as administrator: a service key, or whoever has the credential. */
+/** The caller as administrator: a service key, or the credential's user. */
 export type By = { credential: Choice } | 'service';
 export type Changed = number | 'self';
 
@@ -66,10 +63,10 @@ export type Command = {
       app: string;
       device: string | null;
     }
-  /** So many sessions that a logout leaves their rows to the background; then one by this scope. */
+  /** So many sessions that a logout leaves their rows to the background; then a logout by this scope. */
   | { do: 'crowd'; user: number; device: string; scope: CrowdScope }
   | { do: 'refresh'; token: Choice; via: 'v1' | '001' | '003' }
-  /** `forged`: without what a change with a cookie has to bring along. */
+  /** `forged`: without the headers that a change with a cookie needs. */
   | { do: 'log out'; who: Choice; forged: boolean; how: OwnLogout }
   | { do: 'log out as administrator'; by: By; forged: boolean; target: AdminLogout }
   | { do: 'change user'; by: By; forged: boolean; user: Changed; role: Role | null; disabled: boolean | null }
@@ -80,14 +77,14 @@ export type Command = {
   | { do: 'wait'; seconds: number; calm: boolean }
   /** Shows a credential a second before one of its ends and at that end. */
   | { do: 'edge'; who: Choice; end: 'own' | 'idle' | 'absolute' }
-  /** Checks every credential there is; `dice` says where and how. */
+  /** Checks every credential; `dice` chooses where and how. */
   | { do: 'look'; dice: number }
 );
 
 export const USERS = 4;
 
 const user = fc.nat(USERS - 1);
-/** The one who asks, where it is somebody with a session. */
+/** The caller, if it has a session. */
 const self = fc.constant('self' as const);
 const changed = fc.oneof({ weight: 3, arbitrary: user }, { weight: 1, arbitrary: self });
 const choice: fc.Arbitrary<Choice> = fc.record({

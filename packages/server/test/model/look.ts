@@ -1,4 +1,4 @@
-/** Shows every credential that was ever issued to a node, and compares what comes of it with the reference. */
+/** Presents every issued credential to a node, and compares the answer with the reference. */
 import { expect } from 'vitest';
 import type { Answer, CallOptions } from '../support.ts';
 import type { Credential, Reference, Session, User } from './promised.ts';
@@ -8,7 +8,7 @@ interface Way {
   path: (session: Session) => string;
   /** Whether being asked here counts as using the session. */
   use: boolean;
-  /** What the answer says of the user and the session. */
+  /** The user and the session in the answer. */
   says: (answer: Answer, session: Session) => void;
 }
 
@@ -124,7 +124,7 @@ async function checkBy(
   if (session) way.says(answer, session);
 }
 
-/** "My devices" shows the user's live sessions, whichever of them asks. */
+/** "My devices" lists the user's live sessions, whichever of them asks. */
 async function compareDevices(
   stage: Stage,
   reference: Reference,

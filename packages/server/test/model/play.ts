@@ -1,4 +1,4 @@
-/** Plays commands on the nodes and on the reference, and compares what each answers. */
+/** Plays commands on the nodes and on the reference, and compares the answers. */
 import { expect } from 'vitest';
 import { type Answer, type CallOptions, cookieOf, SERVICE_KEY } from '../support.ts';
 import {
@@ -27,7 +27,7 @@ import { CLIENTS, GRACE_SECONDS, type Stage } from './stage.ts';
 
 type Of<Do extends Command['do']> = Extract<Command, { do: Do }>;
 
-/** The body of an answer that issues tokens, in whichever family; `/v1` names the session as well. */
+/** The body of an answer that issues tokens, in any family; `/v1` names the session as well. */
 interface Issued {
   access_token?: string;
   refresh_token?: string;
@@ -46,7 +46,7 @@ interface SessionBody {
   idle_expires_at: string;
 }
 
-/** What comes of asking as somebody: refused with a status, or let in; a service key has no session. */
+/** The expected result of a request: refused with a status, or admitted; a service key has no session. */
 type Caller = { status: 401 | 403 } | { status: 200; session: Session | null; by: string };
 
 const LOGIN_PATHS: Record<Login, string> = {
@@ -72,7 +72,7 @@ const REFRESH_PATHS = { v1: '/v1/refresh', '001': '/auth/refresh', '003': '/api/
 const CROWD = 101;
 const MARKED_AT_ONCE = 100;
 
-/** What the body of the family has in the place where others have it at the top. */
+/** The part of the family's body that others have at the top. */
 const issuedOf = (answer: Answer): Issued => (answer.json['data'] ?? answer.json) as Issued;
 
 export class Play {
@@ -86,7 +86,7 @@ export class Play {
   #names = 0;
   #at = 0;
 
-  /** A new play: users of its own, nobody logged in. */
+  /** A new play: its own users, no sessions. */
   static async begin(stage: Stage): Promise<Play> {
     await stage.clear();
     const reference = new Reference(stage.now(), new Map(Object.entries(CLIENTS)), GRACE_SECONDS);
@@ -147,7 +147,7 @@ export class Play {
     }
   }
 
-  /** Asks the node whose turn it is. @param status what is to be answered; of several any */
+  /** Asks the node whose turn it is. @param status the expected status, or several */
   async #call(
     method: string,
     path: string,
@@ -245,11 +245,11 @@ export class Play {
       };
       await this.#endAsAdministrator('service', false, targets[scope]);
     }
-    // At once: the rows do not say yet what the answer has said.
+    // At once: the rows may lag behind the answer.
     await checkCredentials(this.stage, reference, reference.credentials.slice(-5), nth);
   }
 
-  /** Takes a new session into the reference, and compares what was said of it. */
+  /** Adds a new session to the reference, and compares the answer with it. */
   async #begun(
     issued: Issued,
     cookie: string | undefined,
@@ -279,7 +279,7 @@ export class Play {
     this.#compareLife(issued, credential);
   }
 
-  /** Asking how a session stands is no activity. */
+  /** Asking for the session does not count as activity. */
   async #askSession(grant: Grant, text: string): Promise<SessionBody> {
     const options = grant === 'cookie' ? { cookie: text } : { bearer: text };
     return (await this.#call('GET', '/v1/session', options, 200)).json['session'] as SessionBody;
@@ -379,7 +379,7 @@ export class Play {
     const answer = await this.#call('POST', '/v1/logout', { ...asked, body }, caller.status);
     if (caller.status !== 200) return;
     if (how.scope === 'selected') {
-      // Somebody else's are left out.
+      // Another user's are left out.
       const own = chosen.filter((one) => one.user === user).map((one) => one.sid);
       this.#compareEnded(answer, (await this.#endNamed(own, 'logout', by)).length);
       return;
@@ -415,7 +415,7 @@ export class Play {
     reference.end(target, 'logout', `user:${user.id}`);
   }
 
-  /** Contract 002: the token in the query is the credential. Whatever is wrong, one answer. */
+  /** Contract 002: the token in the query is the credential. Every fault has one answer. */
   async #logOut002(credential: Credential, owner: number | null): Promise<void> {
     const { session } = credential;
     const user = owner === null ? session.user : this.#user(owner);
@@ -429,7 +429,7 @@ export class Play {
     expect(ended).toEqual([session]);
   }
 
-  /** What naming a session of one's own, or of somebody else, is answered with. */
+  /** The answer to naming one's own or another user's session. */
   #namedAnswers(session: Session, by: User): readonly [number, ...number[]] {
     if (session.user !== by) return [404];
     if (this.reference.isAlive(session)) return [200];
@@ -437,9 +437,8 @@ export class Play {
   }
 
   /**
-   * Ends what was named. A session that is over because nobody used it may be ended once more or be left as it is: the
-   * row knows late when it was last used, and must not spare one that is in use. What the row says then must be what
-   * the answer said.
+   * Ends the named sessions. A session that expired idle may be ended once more or be left alone: its row learns late of its last
+   * use, and must not spare one in use. The row must then agree with the answer.
    */
   async #endNamed(sids: string[], reason: string, by: string): Promise<Session[]> {
     const { reference } = this;
@@ -540,7 +539,7 @@ export class Play {
     if (caller) this.reference.setPassword(user, password, caller.session, 'password_reset', caller.by);
   }
 
-  /** Asks for a change of a user; answers who did it when it goes through. */
+  /** Asks for a change of a user; returns the actor when it goes through. */
   async #change(
     method: 'PATCH' | 'DELETE' | 'POST',
     user: User,
@@ -600,7 +599,7 @@ export class Play {
     this.reference.now = this.stage.now();
   }
 
-  /** What is remembered of a credential a second before its end must not carry it beyond. */
+  /** A credential in memory must not be accepted beyond its end: asked a second before it. */
   async #edge({ who, end }: Of<'edge'>): Promise<void> {
     const { stage, reference } = this;
     const credential = this.#credential(who, null);
@@ -617,7 +616,7 @@ export class Play {
     for (const at of [0, 1]) await checkQuietly(stage, reference, credential, at);
   }
 
-  /** Writes down when sessions were used: their rows then say what the reference says. */
+  /** Writes activity: the rows then agree with the reference. */
   async compareIdleEnds(): Promise<void> {
     await this.stage.flushActivity();
     const live = this.reference.liveSessions();
@@ -635,7 +634,7 @@ export class Play {
   #compareEnded(answer: Answer, ended: number): void {
     expect(answer.json['confirmed']).toBe(true);
     this.#count(`ended ${Math.min(ended, 5)}`);
-    // Beyond so many the rows are marked later.
+    // Beyond this many the rows are marked later.
     if (this.reference.sessions.length > MARKED_AT_ONCE && answer.json['more'] === true) {
       expect(answer.json['ended']).toBe(ended);
       this.#count('ended more');
@@ -657,7 +656,7 @@ export class Play {
     return `new password ${++this.#passwords}`;
   }
 
-  /** What comes of asking for a change with a credential. It is activity, whatever comes of it. */
+  /** The expected result of a change with a credential. It counts as activity in any case. */
   #changer(credential: Credential, forged: boolean): Caller {
     const session = this.reference.open(credential, true);
     if (!session) return { status: 401 };
@@ -692,7 +691,7 @@ export class Play {
     return (by === 'service' ? null : this.#credential(by.credential, null))?.session.user ?? this.#user(0);
   }
 
-  /** A session, or where there is none yet a name that nobody has. */
+  /** A session's id, or, without sessions, an id that does not exist. */
   #session(choice: Choice): Session {
     const found = pick(this.reference.sessions, choice, (one) => this.reference.isAlive(one));
     return found ?? NOBODYS;
@@ -723,7 +722,7 @@ function pick<T>(all: T[], choice: Choice, isLive: (one: T) => boolean): T | nul
   return from.at(-1 - (choice.nth % from.length)) ?? null;
 }
 
-/** `shop` has an audience of its own. */
+/** `shop` has its own audience. */
 const isForCurfew = (session: Session): boolean => session.app !== 'shop';
 
 function adminBody(target: Target): Record<string, unknown> {

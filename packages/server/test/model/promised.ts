@@ -1,11 +1,11 @@
 /**
- * What the documents promise, as plain objects: who is logged in, until when, and what the log has to show. It shares
- * no code with the server and knows neither cuts nor positions nor copies: an ending goes through every session there
- * is and marks those that it is about. All instants are milliseconds since 1970.
+ * The promises of the documents, as plain objects: who is logged in, until when, and the log's content. It shares no code with
+ * the server and knows neither cuts nor positions nor copies: an ending marks each session that it covers. All instants are
+ * milliseconds since 1970.
  */
 
 export type Role = 'user' | 'admin';
-/** What a session is opened with, and so what kind of credential it has. */
+/** The grant of a session, and so the kind of its credentials. */
 export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';
 type CredentialKind = 'jwt' | 'access' | 'session' | 'cookie';
 
@@ -45,7 +45,7 @@ export interface Session {
   grant: Grant;
   idleEndsAt: number;
   endsAt: number;
-  /** Set by whatever ends it; a lifetime that runs out sets nothing. */
+  /** Set by an ending; an expiry sets nothing. */
   ended: { reason: string; by: string } | null;
 }
 
@@ -54,7 +54,7 @@ export interface Credential {
   kind: CredentialKind;
   session: Session;
   expiresAt: number;
-  /** What a change with a cookie has to bring along. */
+  /** The headers that a change with a cookie needs. */
   csrf: string | null;
 }
 
@@ -112,7 +112,7 @@ export class Reference {
     );
   }
 
-  /** Over because nobody used it, and for no other reason. */
+  /** Expired idle, and over for no other reason. */
   isIdle(session: Session): boolean {
     return (
       session.ended === null && this.now >= session.idleEndsAt + IDLE_SLACK_MS && this.now < session.endsAt
@@ -175,7 +175,7 @@ export class Reference {
     return token;
   }
 
-  /** What a refresh token is worth now. A replay ends its session here; a rotation is recorded by `rotate`. */
+  /** The value of a refresh token now. A replay ends its session here; `rotate` records a rotation. */
   judgeRefresh(token: RefreshToken): RefreshVerdict {
     if (!this.isAlive(token.session)) return { verdict: 'refused' };
     if (!token.spent) return { verdict: 'rotated' };
@@ -194,9 +194,9 @@ export class Reference {
   }
 
   /**
-   * Ends whom the target names, and answers which sessions those were. What has run out is over already and is left as
-   * it is. Naming sessions of which none is alive is no ending at all; every other target is one, even of nobody.
-   * @param idle of those that are over because nobody used them, the ones that are to be ended all the same
+   * Ends the sessions that the target names, and returns them. Expired ones are over already and stay so. Naming only dead
+   * sessions is no ending; every other target is one, even without sessions.
+   * @param idle the sessions that expired idle and are to be ended all the same
    */
   end(target: Target, reason: string, by: string, idle: readonly Session[] = []): Session[] {
     const ended = this.sessions.filter(
@@ -207,7 +207,7 @@ export class Reference {
     return ended;
   }
 
-  /** Changes a user as an administrator does; answers what that ended. `self`: the session that asks. */
+  /** Changes a user as an administrator does; returns the sessions that it ended. `self`: the caller's session. */
   change(
     user: User,
     change: { name: string; role: Role | null; disabled: boolean | null },
@@ -233,7 +233,7 @@ export class Reference {
     return this.#endOthers(user, self, reason, by);
   }
 
-  /** All of the user, but for the session that asks where it is the user's own. */
+  /** All of the user, except the caller's session where it is the user's own. */
   #endOthers(user: User, self: Session | null, reason: string, by: string): Session[] {
     const target: Target =
       self?.user === user
@@ -268,7 +268,7 @@ function isMeant(target: Target, session: Session): boolean {
   }
 }
 
-/** Whose row the audit view gets, in ascending order; null stands for one row of nobody in particular. */
+/** The users whose row the audit view gets, in ascending order; null is a row without a user. */
 function usersOf(target: Target, ended: Session[]): (number | null)[] {
   switch (target.scope) {
     case 'sessions':

@@ -1,4 +1,4 @@
-/** At the end of a play: what the tables say, against the reference. */
+/** At the end of a play: the tables against the reference. */
 import { expect } from 'vitest';
 import { audit as auditReader } from '../../src/cluster/follow/audit.ts';
 import { marker } from '../../src/cluster/follow/marker.ts';
@@ -18,7 +18,7 @@ export async function compareRecords({ stage, reference, startPosition }: Play):
     reference.sessions.map((one) => one.sid),
   );
   const bySid = new Map(reference.sessions.map((one) => [one.sid, one]));
-  // A row whose lifetime is over may say so or not yet; all others say exactly what happened.
+  // The row of an expired session may say so or not yet; all others say exactly what happened.
   const certain = written.filter(({ id }) => {
     const session = bySid.get(id);
     return session && (session.ended !== null || reference.isAlive(session));

@@ -1,10 +1,9 @@
 /**
- * Random commands over users, devices, applications, families and scopes, played on the server and on a reference that
- * is written from the documents: no wrong session is ended, and none is spared. On the embedded database, and on two
- * nodes of one PostgreSQL that are asked by turns.
+ * Random commands over users, devices, applications, families and scopes, played on the server and on a reference that is written
+ * from the documents: exactly the right sessions are ended. On the embedded database, and on two nodes of one PostgreSQL in turn.
  *
- * A failure prints its seed, its path and the shortest commands that were found to show it. `MODEL_SEED` and
- * `MODEL_PATH` play it again; `MODEL_RUNS` says how many plays there are.
+ * A failure prints its seed, its path and the shortest commands that show it. `MODEL_SEED` and `MODEL_PATH` replay it;
+ * `MODEL_RUNS` is the number of plays.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -30,7 +29,7 @@ const COUNTED_AT_THE_IDLE_END: Command[] = [
     target: { scope: 'everyone', off: null },
   },
 ];
-/** Finding the shortest commands takes many plays; what was found until then is reported. */
+/** Shrinking takes many plays; the best result so far is reported. */
 const LIMIT_MS = 90_000 + RUNS * 4000;
 
 describe.each(backends())('the model, %s', (backend) => {

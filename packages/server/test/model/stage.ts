@@ -1,4 +1,4 @@
-/** What the runs are played on: the nodes of one database, kept open from run to run, and the clock they share. */
+/** The stage of the runs: the nodes of one database, kept open from run to run, and their common clock. */
 import { saveActivity } from '../../src/store/session-upkeep.ts';
 import { type Checker, checkerOf, type Node, openPlace, type Place, until } from '../races/node.ts';
 import type { Backend } from '../support.ts';
@@ -44,13 +44,13 @@ export interface Stage {
   flushActivity: () => Promise<void>;
   /** Waits until every node answers from memory. */
   calm: () => Promise<void>;
-  /** Ends what a run has left behind, without the server's help: it may be the one that is broken. */
+  /** Ends a run's leftovers without the server's help, which may be broken. */
   clear: () => Promise<void>;
   close: () => Promise<void>;
 }
 
 export async function openStage(backend: Backend): Promise<Stage> {
-  // The wall clock stands until it is moved, on a whole second, so that the reference can be exact to the millisecond.
+  // The wall clock stops until it is moved, on a whole second, so that the reference can be exact to the millisecond.
   let wallMs = Math.floor(Date.now() / 1000) * 1000;
   let goneMs = 0;
   const place = await openPlace(backend, SETTINGS, {
@@ -59,8 +59,8 @@ export async function openStage(backend: Backend): Promise<Stage> {
   });
   const { nodes, rows } = place;
   const checkers = await Promise.all(nodes.map(async (node) => checkerOf(await node.listen(), 2)));
-  // Activity is written when the run says so, by the store's own statement. Written by a timer, it may hold a row at the
-  // moment in which a logout counts what it has ended, and that count could not be foretold.
+  // Activity is written when the run says so, by the store's own statement. A timer's statement could hold a row while a logout
+  // counts, and that count could not be predicted.
   const activity = nodes.map(({ world: { memory } }) => {
     const take = memory.takeActivity.bind(memory);
     memory.takeActivity = () => [];

@@ -5,7 +5,7 @@ import { withClient } from '../services/postgres.ts';
 import { migrated, SERVICE_KEY } from '../support.ts';
 import { openNode, until } from './node.ts';
 
-/* Nodes date tokens by the database's clock: what a machine's own says must not make one outlive what is remembered. */
+/* Nodes date tokens by the database's clock: a wrong machine clock must not let one outlive its session's remembered ending. */
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -89,10 +89,10 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
     const [here, there] = [await open(redis.url), await open()];
     const elsewhere = await freshDatabase(migrated);
     const strangers = [await open(redis.url, elsewhere), await open(redis.url, elsewhere)] as const;
-    // Here one of two listens to Redis. Were the strangers counted, nobody would ring by the database.
+    // One of two nodes listens to Redis here. If the strangers counted, nobody would ring over the database.
     expect(await rungByDatabase(() => logOutFive(here, there))).toBeGreaterThanOrEqual(5);
     await until('the strangers hear each other', async () => (await logOut(...strangers)).ms < LEASE_MS / 2);
-    // Whoever heard a ring would answer it.
+    // A node that heard a ring would answer it.
     const heard: string[] = [];
     const listening = new Redis(redis.url);
     await listening.psubscribe('*');

@@ -36,7 +36,7 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
       const other = await newUser(a);
       await stage.standby.caughtUp();
       stage.standby.cutOff();
-      // What node b reads of this it takes for its place in the log.
+      // Node b takes this read for its cursor.
       for (let i = 0; i < 5; i++) await logIn(a, other);
       await logOut(a, { scope: 'user', user_id: other });
       expect(await check(b, session)).toBe(200);
@@ -166,7 +166,7 @@ describe.runIf(hasPostgres())('a logout under way while the database goes back',
     const own = await openMovingAddress(stage.primary.port);
     closers.push(() => own.close());
     await stage.node(own);
-    // It says nothing any more, so each logout takes the lease.
+    // It is silent, so each logout takes the lease.
     own.moveTo(null);
     const [kept, lost] = [await logIn(a, await newUser(a)), await logIn(a, await newUser(a))];
     const logOutOnce = async ({ bearer, sid }: Session) => {

@@ -1,4 +1,4 @@
-/** A database that fails or hangs, and is there again: nothing is half done, and nobody is told what is not so. */
+/** A database that fails or hangs, and returns: nothing is half done, and no answer is wrong. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import pg from 'pg';
 import { type Answer, cookieOf, SERVICE_KEY } from '../support.ts';
@@ -70,7 +70,7 @@ describe.runIf(hasPostgres())('a failing database', () => {
       userId,
     );
 
-  /** Every contract's logout, with what a failing one says, exactly. */
+  /** Every contract's logout, with the exact text of its failure. */
   async function expectFailures(user: Everywhere): Promise<void> {
     const admin = { bearer: SERVICE_KEY };
     const problem = { type: 'urn:curfew:problem:not_logged_out', status: 503, code: 'not_logged_out' };

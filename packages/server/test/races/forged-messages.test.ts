@@ -1,4 +1,4 @@
-/* Others can write to what carries the nodes' messages: PUBLISH in Redis, NOTIFY with no right but CONNECT. Nodes believe none of it. */
+/* Others can write to the media of the nodes' messages: PUBLISH in Redis, NOTIFY with CONNECT alone. Nodes accept none of it. */
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -14,7 +14,7 @@ const CHANNEL = 'curfew_nodes';
 const WAYS = ['NOTIFY', 'Redis'] as const;
 type Way = (typeof WAYS)[number];
 
-/** What is no message, as a stranger may send it. */
+/** Invalid messages, as a stranger may send them. */
 const NONSENSE = [
   '',
   'null',

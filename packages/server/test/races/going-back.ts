@@ -43,7 +43,7 @@ export interface Stage {
 
 interface StageWithStandby extends Stage {
   standby: StandbyServer;
-  /** The primary is stopped, the standby takes over without what it has not received. */
+  /** The primary is stopped, and the standby takes over without the last commits. */
   failOver: () => Promise<void>;
 }
 
@@ -89,7 +89,7 @@ export async function openStage(
   };
 }
 
-/** The same with a standby that follows. */
+/** Opens one with a standby that follows. */
 export async function openStageWithStandby(leaseMs?: number): Promise<StageWithStandby> {
   const stage = await openStage(leaseMs);
   const { primary, address } = stage;
@@ -186,7 +186,7 @@ export async function logOut(
 export const isFresh = (verifier: Verifier): Promise<void> =>
   eventually('the verifier is fresh', () => verifier.freshness.state === 'fresh');
 
-/** From now on, for longer than any memory is believed, neither says yes to the session. */
+/** From now on, for longer than any memory is valid, neither accepts the session. */
 export async function isOverFrom(verifier: Verifier, node: Node, session: Session): Promise<void> {
   const endMs = clock.monotonicMs + 2 * LEASE_MS;
   while (clock.monotonicMs < endMs) {

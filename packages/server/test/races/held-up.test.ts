@@ -1,4 +1,4 @@
-/** Starts, departures, refreshes and checks that are held up in the middle: what is believed afterwards is dated before it. */
+/** Starts, departures, refreshes and checks that are delayed in the middle: their answers are dated before the delay. */
 import { watch, type Watched } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findSession } from '../../src/store/live-session.ts';
@@ -25,7 +25,7 @@ describe.skipIf(!hasPostgres())('a delay', () => {
     return { userId, session, watched: watch(live) };
   };
 
-  /** Holds what a statement was answered, or, with `before`, the statement itself. */
+  /** Holds a statement's answer, or, with `before`, the statement itself. */
   function hold(at: Node, name: string): { release: () => void; reached: Promise<void>; undo: () => void } {
     const { database } = at.world;
     const query = database.query.bind(database);
@@ -138,7 +138,7 @@ describe.skipIf(!hasPostgres())('a delay', () => {
       ? node.call('POST', '/v1/refresh', refresh)
       : node.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user_id: userId } });
     await held.reached;
-    // The database went back meanwhile: what it said may be lost.
+    // The database went back meanwhile: its answer may be lost history.
     Object.defineProperty(inside, 'epoch', { configurable: true, get: () => '9.z' });
     held.release();
     const { json } = await answer;

@@ -52,7 +52,7 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
     place.clock.advance(2);
     await housekeeping.sweep();
     expect((await row()).is_active).toBe(true);
-    // Nor is it refused where only the database can say, or left out of a list and a logout's count.
+    // It is not refused where only the database can decide, and not missing in a list or a logout's count.
     sweeping.world.memory.forget();
     const elsewhere = await sweeping.call('GET', '/v1/session', { bearer });
     expect([elsewhere.status, elsewhere.json.session?.id]).toEqual([200, sid]);

@@ -1,4 +1,4 @@
-/** Nobody takes the last administrator's rights away unless they say that they mean it. */
+/** The last administrator's rights cannot be taken away without a confirmation. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { backends, type Caller, openAuthority, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { described } from '../http/described.ts';
@@ -30,7 +30,7 @@ describe.each(backends())('the last administrator, %s', (backend) => {
       )
       .map((user: { id: number }) => user.id);
   };
-  /** Leaves one administrator alone, who is logged in. */
+  /** Leaves one administrator only, who is logged in. */
   beforeEach(async () => {
     const user = await newUser(call, { role: 'admin' });
     ({ id } = user);

@@ -1,7 +1,7 @@
 /**
- * A position, and the number of a transaction, are drawn before it commits. Whatever commits meanwhile, and however late it
- * does itself: every durable reader of the log is given it, and no cursor passes over it (docs/guarantee.md, point 2).
- * PostgreSQL alone: the embedded database has one connection, so nothing can be open there beside what commits.
+ * Positions and transaction ids are drawn before the commit. However late a commit is, every durable reader of the log gets it,
+ * and no cursor passes it (docs/guarantee.md, point 2). PostgreSQL only: the embedded database has one connection, so nothing can
+ * be open beside a commit.
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
@@ -19,7 +19,7 @@ import { migrated, silent } from '../support.ts';
 const INSERT = `insert into events (at, type, scope, reason, session_ids, user_id, actor)
   values (now(), 'sessions_ended', 'sessions', 'logout', array[$1::uuid], 1, 'user:1') returning position, xid::text as xid`;
 
-/** A transaction of its own connection, that has appended an event and is open. */
+/** An open transaction on its own connection that has appended an event. */
 interface Late {
   position: number;
   xid: bigint;
@@ -27,7 +27,7 @@ interface Late {
   rollback: () => Promise<void>;
 }
 
-/** A durable reader, and what it was given, in its order. */
+/** A durable reader, and the events that it got, in order. */
 interface Durable {
   /** As the table `readers` has it. */
   name: string;
@@ -36,7 +36,7 @@ interface Durable {
 }
 
 describe.skipIf(findPostgres() === undefined)('late commits', () => {
-  /** Its own server: what is open in any database of a server holds up the readers in all of them. */
+  /** A separate server: an open transaction in any database of a server holds up the readers in all of them. */
   let postgres: PostgresServer;
   let url: string;
   let database: Database;
@@ -157,7 +157,7 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       for (let round = 0; round < 3; round++) {
         after.push(await end(), await end());
         await durable.pass();
-        // Those that came later wait for nobody.
+        // Later ones do not wait.
         expect(await durable.given()).toEqual([before, ...after]);
         expect(await cursorOf(durable.name)).toBeLessThanOrEqual(late.xid);
       }

@@ -15,7 +15,7 @@ import { quickPasswords } from './node.ts';
 
 const PAGE = 2;
 
-// A PostgreSQL of its own: a transaction that is open in any database of a server keeps its log from being left behind.
+// A separate PostgreSQL: an open transaction in any database of a server holds the cursors in all of them.
 describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
   let postgres: PostgresServer;
   let url: string;

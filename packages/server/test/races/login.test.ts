@@ -1,4 +1,4 @@
-/** Logins between what ends sessions: each stops before its session is written, before that is committed, and before it is answered. */
+/** Logins during endings: each stops before its session is written, before the commit, and before the answer. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { EVERYWHERE, type HeldAt, hold } from '../services/held-database.ts';
@@ -18,7 +18,7 @@ interface User {
 }
 type Change = (user: User) => Promise<Answer>;
 
-/** Where the login stops, and whether it is at the node that the change comes to or at another. */
+/** Where the login stops, and whether it is on the node of the change or on another one. */
 const RACES = EVERYWHERE.flatMap((at) => [
   { at, where: 'the same node', node: 0 },
   { at, where: 'another node', node: 1 },
@@ -66,7 +66,7 @@ describe.runIf(hasPostgres())('login', () => {
     const outcome = logIn(node, user.email);
     await held.reached;
     const changing = change(user);
-    // What changes the user waits for a login that has been written, and is not committed.
+    // A change of the user waits for a login that has been written and not committed.
     await (at === 'uncommitted' ? answeredOrLocked(on, changing) : changing);
     held.release();
     expect([200, 204]).toContain((await changing).status);
@@ -97,7 +97,7 @@ describe.runIf(hasPostgres())('login', () => {
           login.sid,
         );
         expect(place).toEqual({ above: at === 'before' });
-        // For the reader of the table (contract 001): what is over says so before long, whoever committed late.
+        // For readers of the table (contract 001): ended rows are marked before long, however late they committed.
         await passUntil(clock, 'every row under a cut is marked', async () => {
           const left = await on.rows(
             `select 1 from user_sessions s join cuts c on c.key = 'user:' || s.user_id
@@ -139,13 +139,13 @@ describe.runIf(hasPostgres())('login', () => {
     });
   const promote: Change = ({ id }) => admin('PATCH', `/v1/admin/users/${id}`, { role: 'admin' });
 
-  /** The change stops where its cut has its position and nothing is committed; then somebody logs in. */
+  /** The change stops where its cut has its position and nothing is committed; then a login begins. */
   async function logInWithin(statement: string, user: User, change: Change, node: Node) {
     const held = hold(on.at(0).world.database, statement, 'uncommitted');
     const changing = change(user);
     await held.reached;
     const outcome = logIn(node, user.email);
-    // It would be born above the cut, with what the user's row was.
+    // It would be born above the cut, with the user's old row.
     await answeredOrLocked(on, outcome);
     held.release();
     expect([200, 204]).toContain((await changing).status);

@@ -1,4 +1,4 @@
-/** Logouts that wait for rows that somebody else holds, and those that come after them. */
+/** Logouts that wait for locked rows, and those that come after them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { type Answer } from '../support.ts';
@@ -42,7 +42,7 @@ describe.skipIf(!hasPostgres())('logouts of a user whose rows are locked', () =>
       ).length
     )
       await nextTurn();
-    // Further apart than whoever waits is given company for: each has a statement of its own.
+    // Further apart than logouts are gathered: each has its own statement.
     const waiting: Promise<Answer>[] = [];
     for (const { bearer } of those) {
       waiting.push(out(bearer));
@@ -53,7 +53,7 @@ describe.skipIf(!hasPostgres())('logouts of a user whose rows are locked', () =>
       others.map(() => [1, true]),
     );
     expect(isHeld).toBe(true);
-    // Nor does a batch in which a locked one is.
+    // The same in a batch with a locked one.
     const [last, other] = [await opened(call, held.id), await opened(call, (await place.user()).id)];
     const [, quick] = [waiting.push(out(those[0]?.bearer ?? ''), out(last.bearer)), await out(other.bearer)];
     expect([quick.json['confirmed'], isHeld]).toEqual([true, true]);

@@ -1,4 +1,4 @@
-/** Logouts of single sessions that arrive together share a commit, and a lone one waits for nobody (docs/decisions/0013). */
+/** Logouts of single sessions that arrive together share a commit, and a lone one does not wait (docs/decisions/0013). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
 import { createEndOne, type EndOne, type PendingConfirmation } from '../../src/cluster/endings/end-one.ts';

@@ -1,4 +1,4 @@
-/** Nodes of the authority with their inside at hand: what a race has to look at. */
+/** Nodes of the authority with access to their parts, for races. */
 import { createServer, type Server } from 'node:http';
 import { Agent, request } from 'node:http';
 import type { Logger } from 'pino';
@@ -21,7 +21,7 @@ import { freshDatabase } from '../services/fresh-database.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { type Backend, type Caller, callerOf, migrated, recordingLog, SERVICE_KEY } from '../support.ts';
 
-/** A clock that stands until it is moved. */
+/** A clock that stops until it is moved. */
 interface Clock {
   now: () => Date;
   advance: (seconds: number) => void;
@@ -37,7 +37,7 @@ function standingClock(): Clock {
   };
 }
 
-/** Passwords that cost no processor, and take as long as they are told: races are about what happens meanwhile. */
+/** Passwords that cost no processor, and take a set time: races need what happens meanwhile. */
 export function quickPasswords(delayMs: () => number = () => 0): PasswordHasher {
   const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
   return {
@@ -55,7 +55,7 @@ export interface Node {
   world: World;
   fetch: (request: Request) => Promise<Response>;
   call: Caller;
-  /** What the system log said, line by line. */
+  /** The lines of the system log. */
   lines: string[];
   requests: RequestLog;
   metrics: Metrics;
@@ -177,7 +177,7 @@ export const pause = (ms: number): Promise<void> => new Promise((wake) => setTim
 /** Lets everything else in this process have its turn. */
 export const nextTurn = (): Promise<void> => new Promise((turn) => setImmediate(turn));
 
-/** Asks again until the answer is yes, for what is done in the background. */
+/** Asks again until the answer is yes, for background work. */
 export async function until(what: string, yes: () => Promise<boolean>, milliseconds = 30_000): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while (!(await yes())) {
@@ -186,7 +186,7 @@ export async function until(what: string, yes: () => Promise<boolean>, milliseco
   }
 }
 
-/** Waits until it is answered, or until a statement at the place's database waits for a lock that somebody holds. */
+/** Waits for the answer, or until a statement at the place's database waits for a lock. */
 export async function answeredOrLocked(place: Place, answer: Promise<unknown>): Promise<void> {
   let answered = false;
   const note = (): void => {

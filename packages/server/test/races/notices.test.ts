@@ -1,4 +1,4 @@
-/** Notices across nodes: logged out at one, told at the other, soon; and nobody waits for the telling. */
+/** Notices across nodes: a logout on one node is announced on the other, soon; and nobody waits for the notices. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LiveSession } from '../../src/domain/session.ts';
 import { type ServerChild, startServer } from '../crash/server-child.ts';
@@ -10,7 +10,7 @@ import { migrated, SERVICE_KEY } from '../support.ts';
 import { type Node, openNode, pause, until } from './node.ts';
 
 const LOGOUTS = 60;
-/** What is asked for is 100 ms; a machine that runs many tests at once gets more. */
+/** The aim is 100 ms; a machine that runs many tests at once gets more. */
 const GENEROUS_MS = 2000;
 
 const percentile = (values: number[], part: number): number =>
@@ -69,7 +69,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
   });
 
   async function changes(here: { call: Node['call'] }, device: Device, userId: number): Promise<void> {
-    // A hint may be lost. The first is not, as a rule; that it takes two is no fault.
+    // A hint may be lost. The first usually is not; that it takes two is no fault.
     await until('a login is told', async () => {
       const { sid, bearer } = await opened(here.call, userId);
       await pause(300);
@@ -107,7 +107,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
       const user = await newUser(a.call, { password: undefined });
       const device = await listen(b.url, { bearer: (await opened(a.call, user.id)).bearer });
       await until('the nodes know each other', async () => node.world.nodes.node.others === 2);
-      // B has none and is reached by the database.
+      // B has none and is reached over the database.
       await changes(node, device, user.id);
       device.ws.terminate();
     } finally {
@@ -171,7 +171,7 @@ describe.runIf(hasPostgres())('notices at another node', () => {
     node.signal('SIGTERM');
     expect(await Promise.all(devices.map(({ closed }) => closed))).toEqual(devices.map(() => 1012));
     expect(await node.ended).toBe(0);
-    // The sessions live: whoever connects elsewhere is told of them.
+    // The sessions are alive: they get notices on another node.
     const [{ bearer }] = [await opened(a.call, user.id)];
     const again = await listen(b.url, { bearer });
     again.ws.terminate();

@@ -1,4 +1,4 @@
-/** The database goes back: an older copy, or a logical replica that lacks the last commits, comes to the same address. */
+/** The database goes back: an older copy, or a logical replica without the last commits, takes over the address. */
 import { execFileSync } from 'node:child_process';
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -145,7 +145,7 @@ const COPIES: [what: string, make: (stage: Stage) => Promise<() => Promise<numbe
           const left = await client.query(`select 1 from pg_subscription_rel where srsubstate <> 'r'`);
           return left.rows.length === 0;
         });
-        // Nothing more comes: what is committed from now on will be lost.
+        // Nothing more arrives: later commits will be lost.
         await client.query('alter subscription follow disable');
       });
       return async () => {
@@ -220,7 +220,7 @@ describe.runIf(hasPostgres())('an older copy is put back on the same server whil
     return { node, verifier, lost };
   }
 
-  /** Nobody can tell that they were lost. Their credentials run out by themselves. */
+  /** Their loss cannot be noticed. Their credentials expire by themselves. */
   async function liveOn(verifier: Verifier, lost: Session[]): Promise<void> {
     await isFresh(verifier);
     for (const { bearer } of lost)
@@ -248,7 +248,7 @@ describe.runIf(hasPostgres())('an older copy is put back on the same server whil
     const [one, other] = lost as [Session, Session];
     expect(await logOut(node, { scope: 'user', user_id: one.userId })).toMatchObject({ confirmed: true });
     expect(await verifier.verify(one.bearer)).toMatchObject({ ok: false, reason: 'ended' });
-    // The next one is as far above, and what began between the two lives.
+    // The next one is as far above, and sessions in between are alive.
     const fresh = await logIn(node, one.userId);
     expect(await logOut(node, { scope: 'user', user_id: other.userId })).toMatchObject({ confirmed: true });
     expect(await verifier.verify(other.bearer)).toMatchObject({ ok: false, reason: 'ended' });

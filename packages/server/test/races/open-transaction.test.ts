@@ -1,6 +1,6 @@
 /**
- * A transaction that stays open, in any database of the server, costs the readers of the log nothing: what they were given is not
- * read again, however much of it there is. Work is counted, not timed. PostgreSQL alone, and one of its own.
+ * A transaction that stays open, in any database of the server, costs the readers of the log nothing: events that they have are
+ * not read again, however many. Work is counted, not timed. PostgreSQL only, and a separate one.
  */
 import { randomUUID } from 'node:crypto';
 import { readCursor } from '@curfew/protocol/log-cursor';
@@ -67,7 +67,7 @@ describe.skipIf(findPostgres() === undefined)('while a transaction is open in an
     return marker();
   };
 
-  /** Each ends in a transaction of its own. */
+  /** Each ends in its own transaction. */
   async function end(count: number): Promise<void> {
     await database.query({
       text: `do $$ begin
@@ -116,7 +116,7 @@ describe.skipIf(findPostgres() === undefined)('while a transaction is open in an
     };
     await end(MANY);
     expect((await counted(readAll)).rows).toBe(5 * MANY);
-    // The stranger's transaction, and nothing of what was read.
+    // The stranger's transaction, and no event twice.
     expect([node.length, stream.length].every((length) => length < 40)).toBe(true);
     expect((await counted(readAll)).rows).toBe(0);
     await end(2);

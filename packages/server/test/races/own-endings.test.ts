@@ -1,4 +1,4 @@
-/** What a node has ended itself is in its memory already: the log does not give it to that node again, and leaves out nothing else. */
+/** A node's own endings are in its memory already: the log does not return them to that node again, and leaves out nothing else. */
 import { watch } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDoorbell } from '../../src/cluster/nodes/doorbell.ts';
@@ -12,10 +12,10 @@ import { findPostgres, type PostgresServer, startPostgres, withClient } from '..
 import { migrated, silent, testAuthenticator } from '../support.ts';
 import { quickPasswords } from './node.ts';
 
-/** Longer than this file takes: a node reads when it is told to, and once in a quarter of this. */
+/** Longer than this file takes: a node reads on demand, and once in a quarter of this. */
 const LEASE_MS = 600_000;
 
-// A PostgreSQL of its own: a transaction that is open in any database of a server keeps its log from being left behind.
+// A separate PostgreSQL: an open transaction in any database of a server holds the cursors in all of them.
 describe.skipIf(findPostgres() === undefined).each([2, 5000])(
   'a node and its own endings, %i at a time',
   (pageSize) => {
@@ -61,7 +61,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
       await postgres.stop();
     });
 
-    /** Ends so many sessions as logouts do that arrive together. */
+    /** Ends this many sessions, as logouts that arrive together do. */
     async function end(count: number): Promise<{ sids: string[]; endings: Revocation[] }> {
       const now = new Date();
       const sids = Array.from({ length: count }, () => system.uuid());

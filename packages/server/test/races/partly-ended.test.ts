@@ -1,6 +1,6 @@
 /**
- * An ending that names what another node has ended a moment ago: it is confirmed only when this node holds that ending as
- * well, and its verifiers. The node's reads of the log are held back, so that memory alone would go on saying yes.
+ * An ending that names sessions that another node ended a moment ago: it is confirmed only when this node and its verifiers hold
+ * that ending too. The node's reads of the log are held back, so that its memory alone would still accept them.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasPostgres } from '../services/fresh-database.ts';
@@ -54,7 +54,7 @@ describe.skipIf(!hasPostgres())('an ending of sessions that another node has end
     mine: OpenSession;
   }
 
-  /** What this node says of a credential, and what a verifier of it says of a token. */
+  /** This node's answer about a credential, and its verifier's answer about a token. */
   const check = async (bearer: string): Promise<number> => {
     const { status } = await node.call('GET', '/v1/check', { bearer });
     return bearer.startsWith('eyJ') && verifier.accepts(bearer) ? 200 : status;
@@ -79,15 +79,15 @@ describe.skipIf(!hasPostgres())('an ending of sessions that another node has end
   const active = async (sid: string): Promise<boolean> =>
     (await place.rows('select 1 from open_sessions where id = $1', sid)).length > 0;
 
-  /** A logout at this node that no held read concerns: once it has answered, so has whatever waits for no read. */
+  /** A logout on this node that no held read concerns: once it has answered, so has everything that waits for no read. */
   async function unrelated(): Promise<void> {
     const session = await opened(node.call, (await newUser(node.call)).id);
     expect((await own(session, { scope: 'this' })).json['confirmed']).toBe(true);
   }
 
   /**
-   * Runs an ending at this node after the faster node has committed its own. Whenever it answers, this node takes none of
-   * the sessions for alive.
+   * Runs an ending on this node after the faster node has committed its own. Once it answers, this node accepts none of the
+   * sessions.
    * @returns the answer, and whether it came before the log could be read
    */
   async function race(
@@ -96,7 +96,7 @@ describe.skipIf(!hasPostgres())('an ending of sessions that another node has end
     out: () => Promise<Answer>,
     dead: string[],
   ): Promise<{ answer: Answer; early: boolean }> {
-    // One that was sent before might see what the faster node commits.
+    // One that was sent before might see the faster node's commit.
     await until('no read is under way but those that are held', async () => reads() === 0);
     // It waits for this node, which cannot read, so its own answer comes last.
     const first = earlier();

@@ -60,7 +60,7 @@ describe.skipIf(findPostgres() === undefined)('a database that cannot be written
     };
   }
 
-  /** Every door by which a node says whether a session lives, with what each answers. */
+  /** Every route by which a node judges a session, with its answers. */
   async function doors(node: Node, who: Credentials): Promise<Record<string, number>> {
     const { v1, refresh, token, session, cookie, userId } = who;
     const introspect = (text: string) =>
@@ -91,7 +91,7 @@ describe.skipIf(findPostgres() === undefined)('a database that cannot be written
   const isRefused = (answers: Record<string, number>): boolean =>
     Object.values(answers).every((status) => status === 503 || status === 500);
 
-  // A pooler's connections to its clients outlive those to the database: only the statement can tell.
+  // A pooler's connections to its clients outlive those to the database: only the statement shows it.
   test.each(['directly', ...(pgbouncerThere ? ['through PgBouncer'] : [])])(
     'a lagging standby reached %s answers for no session that was ended on the primary',
     async (how) => {

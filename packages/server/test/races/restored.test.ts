@@ -1,6 +1,6 @@
 /**
- * A dump restored into another PostgreSQL: the transaction numbers in it, of events and of readers' cursors, are ones that the
- * new cluster has not come to yet. Nothing is lost by it, and nobody is given the whole history again.
+ * A dump restored into another PostgreSQL: the transaction ids in it, of events and of readers' cursors, are higher than the new
+ * cluster's. Nothing is lost by it, and no reader gets the whole history again.
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ const READER = 'stand-in';
 const LONG_AGO = new Date('2026-01-01T00:00:00Z');
 const WARNING = 'the database was restored from another PostgreSQL';
 
-/** Its own server: what is open in any database of a server holds up the readers in all of them. */
+/** A separate server: an open transaction in any database of a server holds up the readers in all of them. */
 let postgres: PostgresServer | undefined;
 beforeAll(async () => {
   if (findPostgres() !== undefined) postgres = await startPostgres({ another: true });
@@ -67,7 +67,7 @@ async function aside<T>(settings: Environment, work: (database: Database) => Pro
   }
 }
 
-/** Ends sessions that nobody ever had, each in a transaction of its own. @returns the positions */
+/** Ends sessions that never existed, each in its own transaction. @returns the positions */
 async function end(database: Database, count: number, at = new Date()): Promise<number[]> {
   const positions: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -82,7 +82,7 @@ async function end(database: Database, count: number, at = new Date()): Promise<
 }
 
 const FURTHER = 10_000_000;
-/** What the dump of a cluster that has counted ten million further leaves in another one. */
+/** The restored dump of a cluster whose ids are ten million higher. */
 async function restore(database: Database, which = { events: true, cursors: true }): Promise<void> {
   const further = (column: string): string =>
     `${column} = (${column}::text::bigint + ${FURTHER})::text::xid8`;
@@ -92,7 +92,7 @@ async function restore(database: Database, which = { events: true, cursors: true
     await database.query({ text: `update readers set ${further('cursor')}, ${place}`, values: [] });
 }
 
-/** What the durable reader is given now. */
+/** The events that the durable reader gets now. */
 async function given(database: Database): Promise<number[]> {
   const positions: number[] = [];
   const deal = async (events: { position: number }[]): Promise<void> =>
@@ -116,7 +116,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
     const node = await start(settings);
     expect(warned(node)).toBe(true);
     const { database } = node.world;
-    // Nothing of what it had dealt with: there is room for each in the order of the transactions.
+    // No event twice: there is room for each in the order of transactions.
     expect(await given(database)).toEqual(backlog);
     const fresh = await end(database, 3);
     expect(await given(database)).toEqual(fresh);
@@ -164,7 +164,7 @@ describe.each(backends())('a restored database, %s', (backend) => {
       const dealt = await end(database, 4);
       expect(await given(database)).toEqual(dealt);
       const left = await end(database, 2);
-      // It stands at the very first of them.
+      // Its cursor is at the very first of them.
       await database.query({
         text: `update readers set cursor = (select min(xid) from events where position = any($1)) where name = $2`,
         values: [left, READER],

@@ -90,7 +90,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
         true,
       );
       expect((await refresh(tokens.at(-1), family)).status).toBe(401);
-      // It says how its session ended, also afterwards.
+      // It says how its session ended, also later.
       const later = await refresh(tokens[4], 'v1');
       expect([later.status, later.json['ended']]).toEqual([
         401,
@@ -121,7 +121,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
     const bytes = (token: string | undefined): Buffer => Buffer.from((token ?? '').slice(3), 'base64url');
     const token = (of: Buffer): string => `rt_${of.toString('base64url')}`;
     const early = bytes(one.tokens[3]);
-    /** With the check of whoever knows the family. */
+    /** With a valid check, for an attacker who knows the family. */
     const checked = (of: Buffer): string => {
       const [head, family] = [of.subarray(0, 14), of.subarray(16)];
       const check = hash(
@@ -140,7 +140,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
       ...Array.from(early, (byte, at) => token(changed(at, Buffer.from([byte ^ 1])))),
       token(Buffer.concat([early.subarray(0, 16), bytes(other.tokens[3]).subarray(16)])),
       token(Buffer.concat([bytes(other.tokens[3]).subarray(0, 16), early.subarray(16)])),
-      // A family of nobody, and one that is known by what is public of the session.
+      // An unknown family, and one derived from the session's public data.
       checked(changed(16, Buffer.alloc(16, 7))),
       checked(changed(16, Buffer.from(await sidOf(one.userId), 'hex'))),
       // Of a generation that there is not yet, as after the database went back, or that was another.
@@ -182,7 +182,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
       const answers = await Promise.all(Array.from({ length: 4 }, (_, i) => refresh(last, 'v1', on.at(i))));
       const successors = new Set(answers.map((answer) => given(answer, 'v1')));
       expect(successors.size).toBe(1);
-      // One that was slow asks with what was spent a moment ago.
+      // A slow tab asks with a token that was spent a moment ago.
       expect(given(await refresh(last, 'v1', on.at(step)), 'v1')).toBe([...successors][0]);
       tokens.push((last = [...successors][0] ?? ''));
     }
@@ -210,7 +210,7 @@ describe.each(backends())('spent refresh tokens of a long session, %s', (backend
     expect((await refresh(line[3])).status).toBe(401);
     expect(await reasons(userId)).toEqual(['refresh_replay']);
 
-    // An earlier version spends one of ours within the grace: its nonce is longer, and its successor names no family.
+    // An earlier version spends a new token within the grace: its nonce is longer, and its successor names no family.
     const mixed = await lived(3);
     const spent = mixed.tokens.at(-1) ?? '';
     const nonce = Buffer.alloc(32, 5);

@@ -1,4 +1,3 @@
-/** A start that waits for others says so. */
 import { expect, test } from 'vitest';
 import { migrate } from '../../src/store/migrate.ts';
 import { openPostgres } from '../../src/store/postgres.ts';

@@ -54,7 +54,7 @@ describe.runIf(hasPostgres())('several starts at once on an empty database', () 
           () => 'migrated',
           (error: unknown) => error,
         );
-        // Longer than any statement of ours may take otherwise, and than the driver waits for one.
+        // Longer than the time limit of any other statement, and than the driver's.
         const untilMs = performance.now() + 6500;
         let longestMs = 0;
         await withClient(url, async (other) => {
@@ -85,7 +85,7 @@ describe.runIf(hasPostgres())('several starts at once on an empty database', () 
     });
     try {
       const slept = await oneStarterAtATime(database, async (on) => {
-        // Longer than any other statement of ours may take, and than the driver waits for one.
+        // Longer than the time limit of any other statement, and than the driver's.
         await (await unhurried(on)).query({ text: 'select pg_sleep(6.5)', values: [] });
         return true;
       });

@@ -1,4 +1,4 @@
-/** Whatever throws on the way of an ending: the reading goes on, everybody is answered, and nothing is let in that is over. */
+/** Exceptions on the way of an ending: reads continue, every caller gets an answer, and no ended session is accepted. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { coalesced } from '../../src/system/coalesced.ts';
 import { findSession } from '../../src/store/live-session.ts';

@@ -28,7 +28,7 @@ interface Session {
   bearer: string;
 }
 
-/** Logs out at a node: one session of a user, or what goes with it. */
+/** Logs out at a node: one session of a user, or several. */
 type Out = (at: Node, session: Session, other: Session) => Promise<Answer>;
 
 const admin = (at: Node, body: object): Promise<Answer> =>
@@ -141,7 +141,7 @@ describe.runIf(hasPostgres())('a logout at node A while node B has not read it',
 
   /** Logs out while B cannot read, and lets it read when A has had every occasion to answer too early. */
   async function heldBack(dead: Session[], out: () => Promise<Answer>): Promise<Answer> {
-    // What B does not know yet, it says yes to.
+    // B accepts sessions whose ending it does not know yet.
     for (const session of dead) for (let i = 0; i < 2; i++) expect(await checkAtB(session)).toBe(200);
     const held = hold(b.world.database, 'next_endings', 'before');
     // One that was sent before might see the logout.
@@ -220,7 +220,7 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
     await a.close();
   });
 
-  /** What B's memory holds: two checks, of which the second is answered by it. */
+  /** The content of B's memory: two checks, the second of which memory answers. */
   async function warm(...sessions: Session[]): Promise<void> {
     for (const { bearer } of sessions)
       for (let i = 0; i < 2; i++) expect(await checker.check(bearer)).toBe(200);
@@ -314,7 +314,7 @@ describe.runIf(hasPostgres())('a logout at node A, checks at node B', () => {
     let questions: Promise<number[]> = Promise.resolve([]);
     try {
       const long = stoppedMs > LEASE_MS * 5;
-      // Half of the longer stop goes by before the logout, so that it comes when B is not in the registry any more.
+      // Half of the longer stop passes before the logout, so that B is deregistered by then.
       if (long) await pause(stoppedMs);
       const startedMs = performance.now();
       const answer = await own(a, asking, { scope: 'all' });

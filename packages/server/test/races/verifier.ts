@@ -8,7 +8,7 @@ export interface InProcessVerifier {
   subscriber: Subscriber;
   /** Whether it takes the session of an access token for alive, without asking anybody. */
   accepts: (jwt: string) => boolean;
-  /** From here on nobody waits for it: it is asked no more. */
+  /** From here on nothing waits for it: it is asked no more. */
   stop: () => void;
 }
 

@@ -1,7 +1,7 @@
-/** The run's Chromium, as a test uses it: each takes contexts of its own. */
+/** The run's Chromium; each test takes its own contexts. */
 import { type Browser, chromium } from 'playwright-core';
 import { inject } from 'vitest';
-// Tells the compiler what the run provides.
+// Declares what the run provides.
 import type {} from './global-setup.ts';
 
 /** Whether this run has a Chromium: `describe.skipIf(!hasChromium())`. */

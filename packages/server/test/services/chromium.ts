@@ -40,7 +40,7 @@ const WITHOUT = [
 ];
 
 interface SharedChromium {
-  /** The address to connect to. The first call starts the browser: a run without browser tests starts none. */
+  /** The address to connect to. The first call starts the browser, so a run without browser tests starts none. */
   url: string;
   stop: () => Promise<void>;
 }

@@ -38,7 +38,7 @@ export async function makeEmbeddedTemplate(): Promise<string> {
   return kept;
 }
 
-/** Each takes 40 MB, and every change of what it is made of makes another one. */
+/** Each takes 40 MB, and every change of its inputs creates another one. */
 function removeUnused(): void {
   const root = scratchRoot();
   for (const name of readdirSync(root)) {

@@ -1,6 +1,6 @@
 /** An empty, or migrated, database on the shared PostgreSQL for one test file. */
 import { inject } from 'vitest';
-// Tells the compiler what the run provides.
+// Declares what the run provides.
 import type {} from './global-setup.ts';
 import { createDatabase, databaseUrl, withClient } from './postgres.ts';
 

@@ -1,4 +1,4 @@
-/** Starts the services that all test files share, once per run, and says where they are. */
+/** Starts the services that all test files share, once per run, and provides their addresses. */
 import { randomBytes } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import { findChromium, shareChromium } from './chromium.ts';

@@ -1,11 +1,11 @@
-/** Time that a test moves by hand, for servers and for the verifiers beside them. What is real goes on meanwhile: sockets, PostgreSQL. */
+/** Time that a test moves by hand, for servers and their verifiers. Sockets and PostgreSQL are real and go on meanwhile. */
 import { HandClock } from '../../../protocol/test/hand-clock.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { System } from '../../src/system/system.ts';
 
 export type { HandClock };
 
-/** It stands where the machine's clock stands: the database dates by that too. */
+/** It begins at the machine's time, by which the database dates too. */
 export function openHandClock(): HandClock {
   const clock = new HandClock();
   clock.wallMs = Date.now();
@@ -14,7 +14,7 @@ export function openHandClock(): HandClock {
 
 type Time = Pick<System, 'now' | 'setNow' | 'wallMs' | 'monotonicMs' | 'after' | 'every'>;
 
-/** What of the outside world is time, by this clock. */
+/** The parts of the outside world that are time, by this clock. */
 export function timeOf(clock: HandClock): Time {
   return {
     now: () => new Date(clock.wallMs),
@@ -29,7 +29,7 @@ export function timeOf(clock: HandClock): Time {
 const STEP_MS = 25;
 /** A test fails that waits for longer. */
 const LONGEST_MS = 30_000;
-/** In real time: what a step has set going comes to its end, and a database that hangs holds up no test. */
+/** In real time: the work of a step finishes, and a database that hangs holds up no test. */
 const TURN_MS = 2;
 const LONGEST_TURN_MS = 250;
 

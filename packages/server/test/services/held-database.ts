@@ -1,4 +1,4 @@
-/** Interleavings made exactly: a named statement stops where the test wants it, and goes on when the test says so. */
+/** Exact interleavings: a named statement stops where the test wants it, and continues when the test says so. */
 import { onTestFinished } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import type { Queryable } from '../../src/store/statement.ts';
@@ -16,7 +16,7 @@ interface Held {
   release: () => void;
 }
 
-/** Stops the next statement of that name, in a transaction or outside one. Whatever else comes, before or meanwhile, passes. */
+/** Stops the next statement of that name, in a transaction or outside one. All others pass. */
 export function hold(database: Database, name: string, at: HeldAt): Held {
   let reach = (): void => undefined;
   let release = (): void => undefined;

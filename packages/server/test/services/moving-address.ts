@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface MovingAddress {
   readonly port: number;
-  /** The same URL with this address in place of its own host and port. */
+  /** The same URL with this address instead of its own host and port. */
   instead(url: string): string;
   /**
    * Leads new connections to another port of this machine, or refuses them (null).
@@ -19,7 +19,7 @@ export async function openMovingAddress(target: number | null): Promise<MovingAd
   const keep = (socket: Socket, other: () => Socket | undefined): void => {
     open.add(socket);
     socket.setNoDelay(true);
-    // Whatever ends one side ends the other.
+    // The end of one side ends the other.
     socket.on('error', () => undefined);
     socket.on('close', () => {
       open.delete(socket);

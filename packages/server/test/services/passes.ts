@@ -4,7 +4,7 @@ import { pagesPass } from '../../src/cluster/follow/pages-pass.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { EndingEvent } from '../../src/store/log/log-event.ts';
 
-/** One of what ends sessions and changes users. */
+/** Whether a statement ends sessions or changes users. */
 export const endingsPass = (
   database: Database,
   name: string,

@@ -9,7 +9,7 @@ export interface PgbouncerServer {
   readonly port: number;
   /** The same database through PgBouncer. */
   through(url: string): string;
-  /** Stops the server and removes what it made. */
+  /** Stops the server and removes its files. */
   stop(): Promise<void>;
 }
 

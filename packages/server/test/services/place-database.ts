@@ -16,7 +16,7 @@ export function placeDatabase(records: Record<string, Value>, facts: DatabaseFac
   return databaseOf(Object.keys(records), encoded, type, ipVersion);
 }
 
-/** The same with records as they lie in the file, which may be none. */
+/** A place database with raw records, which may be invalid. */
 export function databaseOf(
   networks: string[],
   encoded: Buffer[],
@@ -106,7 +106,7 @@ export function encode(value: Value): Buffer {
   return Buffer.concat([control(7, entries.length), ...entries.flat().map(encode)]);
 }
 
-/** What stands before a value: its type and how long it is. */
+/** The header of a value: its type and length. */
 function control(type: number, size: number): Buffer {
   const first = (type > 7 ? 0 : type) << 5;
   const more = type > 7 ? [type - 7] : [];

@@ -24,7 +24,7 @@ export interface RedisServer {
   resume(): void;
   /** Starts again on the same port and directory. */
   restart(): Promise<void>;
-  /** Stops the server and removes what it made. */
+  /** Stops the server and removes its files. */
   stop(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export function findRedis(): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** Starts a Redis of one's own. */
+/** Starts a separate Redis. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const command = findRedis();
   if (command === undefined) throw new Error('no valkey-server or redis-server on the PATH');

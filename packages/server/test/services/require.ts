@@ -1,9 +1,6 @@
-/**
- * What to do when a test needs something that this machine does not have: say so where nobody can miss it, and fail
- * where nothing may be missing.
- */
+/** For a service that this machine lacks: says loudly what is skipped, and fails where nothing may be missing. */
 
-/** Answers `found`. When there is nothing, prints what is skipped, or throws with `REQUIRE_SERVICES=1` or `CI` set. */
+/** Returns `found`. When there is nothing, prints what is skipped, or throws with `REQUIRE_SERVICES=1` or `CI` set. */
 export function requireService<T>(name: string, found: T | undefined, remedy: string): T | undefined {
   if (found !== undefined) return found;
   const message = `${name} not found: ${remedy}`;

@@ -1,8 +1,8 @@
 /**
- * Scratch directories for test servers, with the means to clean up after a test run that was killed.
+ * Scratch directories for test servers, with a cleanup after a test run that was killed.
  *
- * Every directory names the test process that owns it (`owner`) and the server that lives in it (`server`). Whoever
- * comes next stops the servers of owners that are gone.
+ * Every directory names the test process that owns it (`owner`) and the server in it (`server`). The next run stops the servers
+ * of owners that are gone.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -32,7 +32,7 @@ export function scratchRoot(within: string = tmpdir()): string {
 const MEMORY = '/dev/shm';
 const MEMORY_NEEDED = 2 ** 30;
 
-/** The same in memory, where there is enough of it; for tests in which the disk itself plays no part. */
+/** A scratch directory in memory, if there is enough of it; for tests without the disk as a subject. */
 export function scratchRootInMemory(): string {
   if (!existsSync(MEMORY)) return scratchRoot();
   const { bavail, bsize } = statfsSync(MEMORY);
@@ -40,8 +40,8 @@ export function scratchRootInMemory(): string {
 }
 
 /**
- * For the environment of a process that a test starts: half of what its start takes is compiling, and once for all of them is
- * enough. Node compares what it keeps there with the sources.
+ * For the environment of a child process: half of its start is compilation, which once for all is enough. Node compares its cache
+ * with the sources.
  */
 export function compileCache(): { NODE_COMPILE_CACHE: string } {
   return { NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled') };
@@ -60,7 +60,7 @@ export function makeScratch(kind: string, root: string = scratchRoot()): string 
   return dir;
 }
 
-/** What {@link makeFileScratch} has made for the test file that runs. */
+/** The directories that {@link makeFileScratch} has made for the current test file. */
 const ofTheFile = new Set<string>();
 
 /** A directory in memory, where there is room, that is removed when the test file is over. */
@@ -91,7 +91,7 @@ function sweep(root: string): void {
     const owner = readPid(join(dir, 'owner'));
     if (owner === undefined || isAlive(owner)) continue;
     const server = readPid(join(dir, 'server'));
-    // A process id can have been given to somebody else since, so it must also look like ours.
+    // A process id may belong to another process by now, so the process must also look like a test server.
     if (server !== undefined && commandLine(server).includes(dir)) {
       for (const pid of [...childrenOf(server), server]) signal(pid, 'SIGKILL');
     }
@@ -109,7 +109,7 @@ export function isAlive(pid: number): boolean {
   const stat = readText(`/proc/${pid}/stat`);
   if (stat === undefined) return true;
   const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // One of ours that has ended is there until Node has taken notice of it, and PostgreSQL takes it for a server that runs.
+  // An ended child exists until Node has reaped it, and PostgreSQL takes it for a running server.
   return state !== 'Z' || Number(parent) === process.pid;
 }
 
@@ -128,7 +128,7 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-/** Sends a signal; a process that is already gone is no error. */
+/** Sends a signal; a process that is gone is no error. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
@@ -137,7 +137,7 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Waits until none of the processes runs any more. */
+/** Waits until all processes have ended. */
 export async function waitGone(pids: number[], milliseconds = 60_000): Promise<void> {
   const deadline = Date.now() + milliseconds;
   while (pids.some(isAlive)) {

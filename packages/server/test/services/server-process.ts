@@ -1,4 +1,4 @@
-/** Starts a server program and waits for the line with which it says that it is ready. */
+/** Starts a server program and waits for the line that says that it is ready. */
 import { type ChildProcess, spawn } from 'node:child_process';
 
 interface ServerProgram {

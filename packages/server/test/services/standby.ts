@@ -1,4 +1,4 @@
-/** A streaming standby of a test PostgreSQL: it can lag, lose what it has not received, and be promoted. */
+/** A streaming standby of a test PostgreSQL: it can lag, lose commits that it has not received, and be promoted. */
 import { execFile } from 'node:child_process';
 import { chownSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,18 +7,18 @@ import { openMovingAddress } from './moving-address.ts';
 import { type PostgresServer, startPostgres, withClient } from './postgres.ts';
 import { makeScratch, noteServer, scratchRootInMemory, unprivileged } from './scratch.ts';
 
-/** What a primary of {@link startStandby} needs: a commit is in the WAL, and sent, when it is answered. */
+/** The settings of a primary of {@link startStandby}: an answered commit is in the WAL, and sent. */
 export const PRIMARY_SETTINGS: Record<string, string> = { synchronous_commit: 'on' };
 
 export interface StandbyServer extends PostgresServer {
   /** Waits until everything that the primary has committed before the call is visible here. */
   caughtUp(): Promise<void>;
-  /** Receives on, and shows nothing new until `resumeReplay` or `promote`, which replays what was received. */
+  /** Continues to receive, and shows nothing new until `resumeReplay` or `promote`, which replays it. */
   pauseReplay(): Promise<void>;
   resumeReplay(): Promise<void>;
-  /** Receives nothing any more: what the primary commits from here on is lost when the standby is promoted. */
+  /** Stops receiving: later commits of the primary are lost when the standby is promoted. */
   cutOff(): void;
-  /** Becomes a primary on a timeline of its own. The former primary is left as it is. */
+  /** Becomes a primary on its own timeline. The former primary is left alone. */
   promote(): Promise<void>;
 }
 

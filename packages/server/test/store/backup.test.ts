@@ -1,4 +1,4 @@
-/** `curfew backup` and `curfew restore`: of a database that is written to meanwhile, and of files that are not what they were. */
+/** `curfew backup` and `curfew restore`: of a database during writes, and of changed or missing files. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -62,7 +62,7 @@ describe('a backup of a database during writes', () => {
     const later: string[] = [];
     const target = join(makeFileScratch('backup'), 'monday');
     const made = await backUp(directory, target, true, openQuickly, NOW, async (path) => {
-      // The directory of files that hold rows, of which half are of before what is written here, and half of after.
+      // The directory with the rows' files, half of them from before these writes, and half from after.
       if (!path.startsWith('base') || ++copied % 20 !== 0) return;
       later.push(await logIn(node, userId));
       await node.world.database.query({ text: 'vacuum user_sessions', values: [] });

@@ -91,7 +91,7 @@ function cutOf({ target: one, position }: Run['cuts'][number]): Cut {
   return one.scope === 'others' ? cutOthers(position, one.exceptSession) : cutAll(position);
 }
 
-/** What the rows must be: the merges of the protocol, in the order of the commits. */
+/** The expected rows: the protocol's merges, in the order of commits. */
 function merged(cuts: Run['cuts']): Map<string, Cut> {
   const byKey = new Map<string, Cut>();
   for (const one of cuts)
@@ -183,7 +183,7 @@ describe.each(backends())('cuts, %s', (backend) => {
           values: [],
         });
         expect(active.rows.map((row: { id: string }) => row.id)).toEqual(living);
-        // The view says the same by the cuts alone, as it must where rows are too many to be marked.
+        // The view agrees by the cuts alone, as it must where rows are too many to be marked.
         await database.query({ text: 'update user_sessions set is_active = true', values: [] });
         expect(await open()).toEqual(living);
         // And the other way round the order of the cuts does not matter to the sessions.

@@ -1,4 +1,4 @@
-/** Whatever the database or the role has set: the session sets all that it relies on, or the start says what is wrong. */
+/** Whatever the database or the role has set, the session sets everything that it relies on, or the start says what is wrong. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { insertUser } from '../../src/store/users.ts';
@@ -9,7 +9,7 @@ import { databaseUrl, withClient } from '../services/postgres.ts';
 import { requireService } from '../services/require.ts';
 import { migrated } from '../support.ts';
 
-/** One round is tried together; what one setting can do in several ways comes in several rounds. */
+/** The settings of one round are tested together; a setting with several bad values is in several rounds. */
 const ROUNDS: Record<string, string>[] = [
   {
     default_transaction_isolation: 'serializable',
@@ -46,7 +46,7 @@ const ROUNDS: Record<string, string>[] = [
   { datestyle: 'Postgres, MDY' },
 ];
 
-/** What each statement finds. */
+/** The values that each statement finds. */
 const RELIED_ON: Record<string, string> = {
   transaction_isolation: 'read committed',
   datestyle: 'ISO, MDY',
@@ -85,7 +85,7 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
   const role = `curfew_hostile_${randomBytes(4).toString('hex')}`;
   const adminUrl = inject('postgresUrl') ?? '';
   let database: string;
-  /** As a role that is no superuser. */
+  /** As a role without superuser rights. */
   let url: string;
   let pgbouncer: PgbouncerServer | undefined;
   /** Some settings exist in newer versions alone. */
@@ -136,7 +136,7 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
   }
   const LIVED = [200, 'Łukasz', 200, true, undefined];
 
-  /** What the statements of the node find set. */
+  /** The settings that the node's statements find. */
   async function found(node: Node): Promise<unknown> {
     const { rows } = await node.world.database.query({
       text: 'select name, current_setting(name) as value from unnest($1::text[]) as name',
@@ -164,8 +164,8 @@ describe.runIf(hasPostgres())('settings of the database or the role', () => {
     if (how === 'through PgBouncer' && !pgbouncer) return;
     const target = on === 'database' ? `database ${database}` : `role ${role}`;
     for (const round of ROUNDS) {
-      // PgBouncer's own connections wait between transactions, where no statement of ours is: PostgreSQL would end them, and a
-      // login that it ends is tried again after 15 s.
+      // PgBouncer's own connections wait between transactions, without a statement of Curfew: PostgreSQL would end them, and a
+      // login on one is retried after 15 s.
       const { idle_session_timeout: _, ...spared } = round;
       await set(target, how === 'through PgBouncer' ? spared : round);
       const node = await openNode(

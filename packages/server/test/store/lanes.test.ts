@@ -1,4 +1,4 @@
-/** Connections by purpose: what waits holds up nothing that comes before it. */
+/** Connections by purpose: waiting work holds up nothing of higher priority. */
 import { describe, expect, test } from 'vitest';
 import { Lanes } from '../../src/store/lanes.ts';
 import type { Lane } from '../../src/store/statement.ts';
@@ -9,7 +9,7 @@ import { hasPostgres } from '../services/fresh-database.ts';
 import { openHandClock } from '../services/hand-clock.ts';
 import { withClient } from '../services/postgres.ts';
 
-/** Work that is held until it is let go. */
+/** Work that waits until it is released. */
 function held(): { work: () => Promise<void>; letGo: () => void; running: () => number } {
   const waiting: (() => void)[] = [];
   let running = 0;
@@ -173,7 +173,7 @@ describe.runIf(hasPostgres())('a locked table', () => {
     };
   };
 
-  /** Endings of each kind, a check of what is not remembered at another node, and readiness. */
+  /** Endings of each kind, a check that memory of another node cannot answer, and readiness. */
   async function othersGoOn(
     { on, node }: Pick<Locked, 'on' | 'node'>,
     who: { bearer: string; opaque: string; named: string },

@@ -1,4 +1,4 @@
-/** The table of the limits is bounded, whatever is tried. */
+/** The table of limits is bounded under any attack. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import {

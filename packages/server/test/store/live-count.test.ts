@@ -1,4 +1,4 @@
-/** The quick count of live sessions is what the view says, session by session, also while cuts are being marked. */
+/** The fast count of live sessions equals the view's, also while cuts are being marked. */
 import { expect, test } from 'vitest';
 import { markerPass } from '../../src/cluster/follow/marker.ts';
 import { countLiveByClient, countLiveSessions } from '../../src/store/live-count.ts';
@@ -50,7 +50,7 @@ test.runIf(hasPostgres())('the count is right before and after the rows of a cut
     expect(count).toBe(await byView());
     const byClient = await countLiveByClient(database, now);
     const sum = [...byClient.values()].reduce((all, one) => all + one, 0);
-    // Those that have run out are still among them, and none that a logout has ended.
+    // It includes expired ones, and none that a logout has ended.
     const [{ ranOut }] = await query(
       `select count(*) as "ranOut" from open_sessions where idle_expires_at <= $1`,
       [now],
@@ -108,7 +108,7 @@ test.runIf(hasPostgres())(
           'Rows Removed by Filter'?: number;
           Plans?: PlanNode[];
         }
-        // What the widest part of the plan looked at.
+        // The rows of the plan's widest node.
         const walk = (node: PlanNode): number =>
           Math.max(
             (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'],

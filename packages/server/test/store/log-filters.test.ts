@@ -1,4 +1,4 @@
-/** What passes a filter in the database passes it in the program, and the other way round. */
+/** A filter selects the same events in the database and in the program. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { EVERY_EVENT, type EventFilter, passing, readEvents } from '../../src/store/log/page.ts';

@@ -1,4 +1,4 @@
-/** The log in pages: each ending once, none stepped over, however late it commits and however many are in one transaction. */
+/** The log in pages: each ending once and none skipped, however late it commits and however many are in one transaction. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
@@ -12,7 +12,7 @@ import { migrated, silent } from '../support.ts';
 const LONG_AGO = new Date('2026-01-01T00:00:00Z');
 const LATELY = new Date('2026-01-02T00:00:00Z');
 
-// A PostgreSQL of its own: a transaction that is open in any database of a server keeps its log from being left behind.
+// A separate PostgreSQL: an open transaction in any database of a server holds the cursors in all of them.
 describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
   let postgres: PostgresServer;
   let url: string;
@@ -60,7 +60,7 @@ describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
       // It has its transaction number, and its position, before all that follows.
       const { rows } = await slow.query<{ position: string }>(insert, [LATELY, randomUUID(), 2]);
       const late = rows.map((row) => Number(row.position));
-      // Each in a transaction of its own, and some together in one, more than a page has room for.
+      // Each in its own transaction, and some together in one, more than fit on a page.
       for (const count of [1, 1, 7, 1, 1]) expected.push(...(await append(LATELY, count)));
       const first = await readAll(cursor, limit);
       expect(first.positions.toSorted((a, b) => a - b)).toEqual(expected);
@@ -96,7 +96,7 @@ describe.skipIf(findPostgres() === undefined)('the log in pages', () => {
       const after = [...(await append(LATELY, 1)), ...(await append(LATELY, 1))];
       await writeAuditRows(database, atATime);
       expect(await audited(before)).toBe(5);
-      // What is above the horizon is there too, and comes again without being written again.
+      // Events above the horizon are written too, and come again without a second row.
       expect(await audited(after)).toBe(2);
       await slow.query('commit');
       await writeAuditRows(database, atATime);

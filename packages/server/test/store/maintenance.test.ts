@@ -1,4 +1,4 @@
-/** What a PostgreSQL server does by itself and PGlite does not: checkpoints and vacuum. */
+/** What a PostgreSQL server does itself and PGlite does not: checkpoints and vacuum. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { freshData } from '../services/embedded-data.ts';

@@ -166,7 +166,7 @@ describe.each(backends())('marking, %s', (backend) => {
     const events = [];
     for (const [target, actor] of cuts)
       events.push((await cut(database, target, { ...act, actor }, 'logout')).event);
-    // As if nobody had marked any yet.
+    // As if none were marked yet.
     await query(
       `update user_sessions set is_active = true, ended_at = null, ended_by = null, ended_reason = null
        where user_id > 2000`,
@@ -201,7 +201,7 @@ describe.each(backends())('marking, %s', (backend) => {
       [{ scope: 'user', userId: 1902 }, 'third'],
     ] as [CutTarget, string][])
       events.push((await cut(database, target, { ...act, actor }, 'logout')).event);
-    // As if nobody had marked any yet.
+    // As if none were marked yet.
     await query(
       `update user_sessions set is_active = true, ended_at = null, ended_by = null, ended_reason = null
        where client_id = 'burst'`,

@@ -38,7 +38,7 @@ async function targetAt(url: string): Promise<Database> {
 
 type Transaction = (work: (on: Queryable) => Promise<unknown>) => Promise<void>;
 
-/** The same database with other transactions. @param cut whether nothing is answered any more after one that throws */
+/** The database with other transactions. @param cut whether nothing is answered after one that throws */
 function instead(target: Database, cut: boolean, transaction: Transaction): Database {
   let away = false;
   return {
@@ -79,7 +79,7 @@ const positions = async (node: Node): Promise<number[]> =>
     })
   ).json.events.map(({ position }) => position);
 
-/** A directory that has been served: users, sessions, logouts of every kind, and who is in and who is out. */
+/** A directory that has been served: users, sessions, logouts of every kind, and which sessions are alive. */
 async function openFull(): Promise<{ directory: string; alive: string[]; over: string[]; log: number[] }> {
   const directory = freshData('moved');
   const node = await serve({ CURFEW_DATA: directory });
@@ -133,7 +133,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
     });
     expect(status).toBeLessThan(300);
 
-    // The source says where it went, and that again.
+    // The source names the target, also the second time.
     await expect(serve({ CURFEW_DATA: directory })).rejects.toThrow(Moved);
     await expect(serve({ CURFEW_DATA: directory })).rejects.toThrow(
       /moved to postgres:\/\/db\.example\/curfew on 2026-07-01/,
@@ -193,7 +193,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
     expect(await check(node, alive[0] as string)).toBe(200);
     await node.stop();
 
-    // The answer to the commit is lost, and nobody can be asked: the next run finds that all is there.
+    // The answer to the commit is lost, and the target is unreachable: the next run finds the move complete.
     const unheard = instead(target, true, async (work) => {
       await target.transaction(work);
       if (await filled(target)) throw new Error('the line is cut');
@@ -203,7 +203,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
     const moved = await moveDatabase(directory, openQuickly, target, TO, NOW);
     expect(moved).toContainEqual({ table: 'user_sessions', rows: 12 });
     await expect(serve({ CURFEW_DATA: directory })).rejects.toThrow(/was moved/);
-    // Once more, to a new database of the same name: what was logged out since would be alive again.
+    // A second move, to a new database of the same name, would revive sessions that were logged out since.
     const emptied = await targetAt(await freshDatabase());
     await expect(moveDatabase(directory, openQuickly, emptied, TO, NOW)).rejects.toThrow(/second time/);
   }, 120_000);

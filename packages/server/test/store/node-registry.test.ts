@@ -1,4 +1,4 @@
-/** The registry of nodes: a beat stands for one moment of one node, so that nobody takes a node out by what it saw earlier. */
+/** The registry of nodes: a beat is one moment of one node, so that an earlier observation cannot deregister it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { claimIncarnation } from '../../src/store/epoch.ts';

@@ -43,7 +43,7 @@ describe.skipIf(!hasPostgres())('the secret of the nodes', () => {
     await withClient(urlOf(reader), async (client) => {
       expect((await client.query('select 1 from users')).rows).toEqual([]);
       expect((await client.query(SELECT)).rows).toEqual([]);
-      // Nor when a table that it may write to has the name by which writers are known.
+      // The same when a table that it may write to has the name that identifies writers.
       await client.query('create temp table events (a integer)');
       expect((await client.query(SELECT)).rows).toEqual([]);
       await expect(client.query('set row_security = off').then(() => client.query(SELECT))).rejects.toThrow(

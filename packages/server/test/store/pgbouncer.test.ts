@@ -112,7 +112,7 @@ describe.runIf(hasPostgres() && there)('behind PgBouncer in transaction mode', (
   test('with statement names the start says what to set', async () => {
     const sentence = /pooler.*Set CURFEW_STATEMENT_NAMES=0, and CURFEW_DATABASE_DIRECT_URL/;
     await expect(openNode({ DATABASE_URL: url })).rejects.toThrow(sentence);
-    // One that takes the settings and drops them is no better.
+    // A pooler that accepts the settings and drops them is no better.
     const ignoring = await startPgbouncer(direct, { ignore_startup_parameters: 'options' });
     try {
       await expect(openNode({ DATABASE_URL: ignoring.through(direct) })).rejects.toThrow(sentence);

@@ -20,7 +20,7 @@ import { makeScratch, NODE_FLAGS } from '../services/scratch.ts';
 import { until } from '../races/node.ts';
 import { openQuickly } from '../services/open-embedded.ts';
 
-/** What others could do with a file or a directory, by its path. */
+/** Others' rights on a file or directory, by its path. */
 function openToOthers(directory: string): string[] {
   const found = (lstatSync(directory).mode & 0o077) === 0 ? [] : [directory];
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
@@ -55,7 +55,7 @@ async function killWhileMaking(directory: string): Promise<void> {
 }
 
 describe('the content of the data directory is its user’s alone', () => {
-  // Making one takes some seconds; whatever is made later is made by the same calls.
+  // Creating one takes seconds; later files are made by the same calls.
   test('from the start, in an open empty directory, with any umask; and a killed start does not block the next one', async () => {
     const directory = join(makeScratch('made'), 'data');
     await withUmask(0, async () => {
@@ -128,7 +128,7 @@ test('a second process is told which one has it', async () => {
   await expect(second).rejects.toThrow(
     `another Curfew process, ${process.pid}, has ${directory} open. Stop it first`,
   );
-  // As another container has left it: its numbers are not this one's.
+  // As another container has left it: its process ids are not this one's.
   writeFileSync(join(directory, 'lock.pid'), `${process.pid} another-host\n`);
   await expect(openQuickly(directory)).rejects.toThrow(`another Curfew process has ${directory} open.`);
   writeFileSync(join(directory, 'lock.pid'), `4194304 ${'x'.repeat(10)}`);

@@ -1,4 +1,4 @@
-/** The old end of the log and of the audit view: purged in slices, but for what a reader has not dealt with. */
+/** The old end of the log and of the audit view: purged in slices, except events that a reader has not processed. */
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, inspectSettings } from '../../src/config.ts';
 import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
@@ -25,7 +25,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
   const query = async (text: string, values: unknown[] = []) => (await database.query({ text, values })).rows;
   beforeEach(async () => {
     if (!database) {
-      // Its own server: what is open in any database of a server keeps the old end in all of them.
+      // A separate server: an open transaction in any database of a server keeps the old end in all of them.
       if (backend === 'postgres') {
         postgres = await startPostgres();
         await migrated.prepare(postgres.url);

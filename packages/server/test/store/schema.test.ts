@@ -7,7 +7,7 @@ import { backends, type Backend, openStore } from '../support.ts';
 
 const SCHEMA = readFileSync(new URL('../../db/schema.sql', import.meta.url), 'utf8');
 
-/** What the catalogs say, without the table that only the migrations have. One line for each thing. */
+/** The catalogs' content, without the migrations' own table. One line for each object. */
 const CATALOG = `
   with ours as (
     select c.oid, c.relname, c.relkind, c.reloptions, c.relrowsecurity from pg_class c

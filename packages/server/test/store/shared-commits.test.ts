@@ -1,4 +1,4 @@
-/** What the embedded database asks of the disk: a sync before each answer, and one for logouts that come together. */
+/** The embedded database's syncs: one before each answer, and one for logouts that arrive together. */
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeUser } from '../crash/ledger.ts';

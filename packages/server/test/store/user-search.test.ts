@@ -1,4 +1,4 @@
-/** A user found by any part of the name or address, wherever they stand, with an index and without. */
+/** The search for users by part of the name or address, with an index and without. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findUsers, SearchStopped } from '../../src/actions/find-users.ts';
 import type { Database } from '../../src/store/database.ts';

@@ -20,7 +20,7 @@ afterEach(() => {
   for (const fd of [reader, writer]) closeSync(fd);
 });
 
-/** What can be read now. */
+/** The text that can be read now. */
 function read(): string {
   const buffer = Buffer.alloc(1024 * 1024);
   try {
@@ -82,7 +82,7 @@ test('a process that ends during a write writes nothing twice', async () => {
     for (let n = 0; n < 20000; n++) output.write(n + ' ' + 'z'.repeat(90) + '\\n');
     setTimeout(() => process.exit(), 300);
   `;
-  // Its standard output is a pipe as a service has it: a write to it waits until somebody reads.
+  // Its standard output is a pipe, as in a service: a write to it waits for the reader.
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,4 +1,4 @@
-/** What the server's timers promise: once is once, a limit is a limit, and what keeps the process alive. */
+/** The promises of the server's timers: once is once, a limit is a limit, and what keeps the process alive. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-/** The administration, the log, the pages, and what other programs ask. */
+/** The administration, the log, the pages, and the requests of other programs. */
 import { NEW_PASSWORD, SERVICE_KEY } from '../../support.ts';
 import { cookieLogin, newUser, opened, v1Login } from '../logins.ts';
 import type { Section } from './families.ts';

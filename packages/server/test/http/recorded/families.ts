@@ -1,4 +1,4 @@
-/** Each API family from its login to its end, with what its clients do wrong. */
+/** Each API family from its login to its end, with its clients' mistakes. */
 import { type AnyJson, cookieOf, ISSUER, NEW_PASSWORD, SERVICE_KEY } from '../../support.ts';
 import { cookieLogin, newUser, opened, sessionTokenLogin, tokenLogin } from '../logins.ts';
 import type { Recorder } from './recording.ts';
@@ -23,7 +23,7 @@ const JSON_FAULTS: [who: string, body: string, headers?: Record<string, string>]
   ['too much', `{"email":"${'x'.repeat(70_000)}"}`],
 ];
 
-/** A login with each fault, a wrong one, one of nobody, and one with members that are not known. */
+/** A login with each fault, a wrong one, one of an unknown account, and one with unknown members. */
 async function askWrongLogins(
   { ask, quietly }: Recorder,
   path: string,
@@ -49,7 +49,7 @@ async function askWrongRefreshes({ ask }: Recorder, path: string): Promise<void>
   await ask('of the right form', 'POST', path, { body: { refresh_token: `rt_${'A'.repeat(43)}` } });
 }
 
-/** Refreshes once, again within the grace, with what came of it, and again after the grace. */
+/** Refreshes once, again within the grace, with the result, and again after the grace. */
 async function askRefreshes(
   { ask }: Recorder,
   pass: (seconds: number) => void,
@@ -231,7 +231,7 @@ const cookie: Section = async ({ ask, quietly }) => {
   }
 };
 
-/** Where a browser says that a request comes from. */
+/** The origins of a request, as browsers send them. */
 const FROM: Record<string, Record<string, string>> = {
   'another site': { 'sec-fetch-site': 'cross-site' },
   'another origin': { origin: 'https://elsewhere.example' },

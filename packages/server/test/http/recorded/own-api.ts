@@ -6,7 +6,7 @@ import type { Section } from './families.ts';
 const UNKNOWN_SID = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
 const service = { bearer: SERVICE_KEY };
 
-/** Strict bodies: what is wrong with each of these, by its name. */
+/** Strict bodies: the fault of each of these, by its name. */
 const STRICT: [who: string, body: string, headers?: Record<string, string>][] = [
   ['no JSON', '{'],
   ['a list', '[]'],

@@ -1,4 +1,4 @@
-/** Answers as text, in which what differs from run to run has a name, so that two runs can be compared byte for byte. */
+/** Answers as text, with names for the values of each run, so that two runs can be compared byte for byte. */
 import type { AnyJson, Answer, Caller, CallOptions } from '../../support.ts';
 
 /** Asks, and records the exchange. @param who a label that names the exchange within its section */
@@ -10,8 +10,8 @@ type Ask = <T = AnyJson>(
 ) => Promise<Answer<T>>;
 
 /**
- * What each run makes anew, by the name that stands for it. Of two patterns that fit, the first one counts. Times are none of
- * them: the test's clock is the same in every run.
+ * The values that each run makes anew, by name. The first matching pattern counts. Times are not among them: the test's clock is
+ * the same in every run.
  */
 const OWN: [name: string, pattern: RegExp][] = [
   ['jwt', /\beyJ[\w-]+\.[\w-]+\.[\w-]+/],
@@ -58,7 +58,7 @@ class Names {
     this.#counts.set(counted, count);
     const name = `‹${counted} ${count}›`;
     this.#known.set(value, name);
-    // What it says is told once; its header where that is another one than before.
+    // Its body is written once; its header where it differs from the one before.
     return kind === 'jwt' ? `${name.slice(0, -1)} = ${this.#claimsOf(value)}›` : name;
   }
 
@@ -76,7 +76,7 @@ class Names {
 
 const LONG_LINE = 160;
 
-/** An exchange as it is told: who asked for what, how, and what came. */
+/** An exchange as text: the caller, the request and the answer. */
 export interface Exchange {
   title: string;
   request: string[];
@@ -87,7 +87,7 @@ export interface Exchange {
 
 export interface Recorder {
   ask: Ask;
-  /** Asks for something that is no part of the recording: sessions and users to ask with. */
+  /** Requests outside the recording: sessions and users to ask with. */
   quietly: Caller;
   begin: (section: string) => void;
   /** Adds an exchange that was had otherwise. */
@@ -108,7 +108,7 @@ export function record(call: Caller, answered: () => void): Recorder {
     blocks.set(whole, lines.join('\n'));
     return whole;
   };
-  /** What every answer has is told once; then what has another value, and what is missing. */
+  /** Common headers are written once; then those with another value, and missing ones. */
   const headerLines = (headers: Exchange['headers']): string[] => {
     const told = new Map<string, string>();
     for (const [name, value] of headers) {
@@ -138,7 +138,7 @@ export function record(call: Caller, answered: () => void): Recorder {
     answered();
   };
   return {
-    // From elsewhere: what is recorded may be held up where it asks from.
+    // From another address, because the recorded one may be rate-limited.
     quietly: (method, path, options) => call(method, path, { address: '203.0.113.9', ...options }),
     begin: (section) => {
       names.section = section;
@@ -194,7 +194,7 @@ function bodyLines(path: string, { text, json, headers }: Answer<unknown>): stri
   return JSON.stringify(json, null, 1).split('\n');
 }
 
-/** What has which type where: the values are those of the machine and the database. */
+/** Values by their type and place: they are those of the machine and the database. */
 function shapeOf(json: unknown, at = ''): string[] {
   if (json === null || typeof json !== 'object') return [`${at}: ${json === null ? 'null' : typeof json}`];
   if (Array.isArray(json)) return [...new Set(json.flatMap((one) => shapeOf(one, `${at}[]`)))];
@@ -224,7 +224,7 @@ export interface DescribedOperation {
   responses: Record<string, { content?: Record<string, unknown> }>;
 }
 
-/** What the description promises; its prose may change. */
+/** The description's promises; its prose may change. */
 function outlineOf({ paths }: Description): string[] {
   return Object.entries(paths)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -242,7 +242,7 @@ function outlineOf({ paths }: Description): string[] {
     );
 }
 
-/** The exchanges that differ, in the lines that do: what was recorded after -, what came after +. */
+/** The exchanges that differ, by line: the recording after -, this run after +. */
 export function differences(recorded: string, played: string): string[] {
   const [before, after] = [blocksOf(recorded), blocksOf(played)];
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((title) => {

@@ -1,4 +1,4 @@
-/** Every row of the description, asked by everybody: who is let in, and what each is told. */
+/** Every row of the description, with every kind of caller: who is admitted, and the answer to each. */
 import { type Caller, type CallOptions, NEW_PASSWORD, SERVICE_KEY } from '../../support.ts';
 import { until } from '../../races/node.ts';
 import { cookieLogin, newUser, opened } from '../logins.ts';
@@ -9,7 +9,7 @@ interface People {
   admin: { id: number; email: string };
 }
 
-/** Somebody new for each request, so that it ends no session of another one. */
+/** A new user for each request, so that none ends another's session. */
 const CALLERS: Record<string, (call: Caller, people: People) => Promise<CallOptions>> = {
   nobody: async () => ({}),
   'a made-up token': async () => ({ bearer: 'made-up' }),
@@ -27,10 +27,10 @@ const CALLERS: Record<string, (call: Caller, people: People) => Promise<CallOpti
   }),
   'a service key': async () => ({ bearer: SERVICE_KEY }),
 };
-/** Of a row that asks nobody who they are. */
+/** For rows without authentication. */
 const OF_OPEN_ROWS = ['nobody', 'a made-up token', "a user's cookie alone"];
 
-/** What is asked, where the example of the description is not known here or would be refused for it. */
+/** The request, where the description's example is unknown here or would be refused for it. */
 const BODIES: Record<string, unknown> = {
   'post /v1/logout': { scope: 'this' },
   'post /v1/session/confirm': { password: NEW_PASSWORD },

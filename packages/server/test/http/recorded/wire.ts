@@ -1,4 +1,4 @@
-/** What goes over a connection: the quick answers to checks, refused upgrades, and requests that no `fetch` can send. */
+/** The answers on the wire: quick answers to checks, refused upgrades, and requests that `fetch` cannot send. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -8,7 +8,7 @@ import { SERVICE_KEY } from '../../support.ts';
 import { cookieLogin, opened } from '../logins.ts';
 import type { Exchange, Recorder } from './recording.ts';
 
-/** @param clock by which the node reads the log, so that its memory knows who is alive */
+/** @param clock by which the node reads the log, so that its memory is fresh */
 export async function askOverTheWire(
   authority: Authority,
   clock: HandClock,
