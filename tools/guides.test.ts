@@ -140,7 +140,7 @@ test('every link to a file or heading of the repository leads to one', () => {
 });
 
 test('every source file that a page names exists', () => {
-  const places = ['', 'packages/server', 'packages/server/src', 'packages/server/test'];
+  const places = ['', 'packages', 'packages/server', 'packages/server/src', 'packages/server/test'];
   const missing = documents
     .filter((path) => path !== 'CHANGELOG.md')
     .flatMap((path) =>
