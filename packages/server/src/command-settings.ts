@@ -8,13 +8,14 @@ export const COMMAND_SETTINGS = {
     form: httpAddress
       .refine(
         (value) => new URL(value).protocol === 'https:' || isLoopback(new URL(value).hostname),
-        'plain http is for loopback only: the service key travels to it. Set an https:// address',
+        'plain http is allowed only for loopback, because the service key is sent to this address. Set an https:// address',
       )
       .optional(),
-    about: 'The address of a running server that the command talks to, as --url. Needs CURFEW_SERVICE_KEY.',
+    about: 'The address of a running server that the command calls, like --url. Needs CURFEW_SERVICE_KEY.',
   },
   CURFEW_SERVICE_KEY: {
     form: z.string().min(32, 'must be one of the CURFEW_SERVICE_KEYS of that server').optional(),
-    about: 'One of the CURFEW_SERVICE_KEYS of that server. There is no option for it: arguments can be seen.',
+    about:
+      'One of the CURFEW_SERVICE_KEYS of that server. There is no option for it, because other users can see arguments.',
   },
 } as const satisfies Record<string, Setting>;

@@ -160,7 +160,8 @@ function judge(values: Values, report: Report): void {
       'HOST',
       `can be reached from the network, but ${EVERYBODY_KNOWS} Set CURFEW_DEMO_ACCOUNTS=0 or HOST=127.0.0.1.`,
     );
-  if (overNetwork) report('CURFEW_ISSUER', 'plain http is for loopback only: set an https:// address.');
+  if (overNetwork)
+    report('CURFEW_ISSUER', 'plain http is allowed only for loopback. Set an https:// address.');
 }
 
 /** Part of every message about it. */

@@ -20,6 +20,6 @@ test.each([
   'http://127.0.0.1.example.com',
 ])('%s is refused as issuer: it would be reached unencrypted over a network', (issuer) => {
   expect(() => readConfig({ CURFEW_ISSUER: issuer })).toThrow(
-    /CURFEW_ISSUER.*plain http is for loopback only/,
+    /CURFEW_ISSUER.*plain http is allowed only for loopback/,
   );
 });

@@ -67,7 +67,7 @@ export async function refresh(
         world,
         found.session,
         context,
-        uses === null ? 'refused: too many uses' : 'answered with its successor again',
+        uses === null ? 'refused, because there were too many uses' : 'answered with its successor again',
         uses,
       );
       if (uses === null) {

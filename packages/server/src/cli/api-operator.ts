@@ -19,7 +19,7 @@ const TIMEOUT_MS = 90_000;
 
 /** A streaming server sends something every fifteen seconds. */
 const SILENT_MS = 45_000;
-const FOREIGN = 'the server answers in another form than this version knows. Is it a Curfew?';
+const FOREIGN = 'this version does not understand the answer of the server. Is it a Curfew server?';
 
 /** An answer of the server: 2xx with its body, or a problem. */
 type Reply = { ok: true; body: unknown } | { ok: false; status: number; problem: Partial<Problem> };
@@ -208,8 +208,8 @@ function reasonOf(error: unknown): string {
   if (error.name === 'TimeoutError') return 'no answer in time';
   const { cause } = error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  if (code === 'ECONNREFUSED') return 'nothing listens there';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'there is no host of that name';
+  if (code === 'ECONNREFUSED') return 'nothing listens at that address';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'no such host';
   return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
 }
 
@@ -235,8 +235,11 @@ function found(reply: Reply): boolean {
 }
 
 function refusalOf(status: number, { code, title, detail, field }: Partial<Problem>): Error {
-  if (code === 'not_authenticated') return new Failed('the server does not know this CURFEW_SERVICE_KEY.');
-  if (code === undefined) return new Failed(`the server answered ${status}. Is it a Curfew?`);
+  if (code === 'not_authenticated')
+    return new Failed(
+      'the server does not accept this CURFEW_SERVICE_KEY. Set it to one of the CURFEW_SERVICE_KEYS of the server.',
+    );
+  if (code === undefined) return new Failed(`the server answered ${status}. Is it a Curfew server?`);
   if (code === 'last_administrator') return new CommandRefused(LAST_ADMINISTRATOR);
   const sentence = detail ?? title ?? code;
   if (code === 'invalid_request')

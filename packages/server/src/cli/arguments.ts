@@ -6,7 +6,7 @@ import type { Operator } from './operator.ts';
 /** The API's schemas. Imported where they are used, because the help does not need them. */
 const fields = () => import('../actions/fields.ts');
 
-export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by number or by e-mail address.' };
+export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by id or e-mail address.' };
 
 /**
  * The user that an argument names.
@@ -14,7 +14,7 @@ export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by number o
  */
 export async function findUser(operator: Operator, reference: string): Promise<Account> {
   const user = await lookUp(operator, reference);
-  if (!user) throw new CommandRefused(`there is no user ${reference}.`);
+  if (!user) throw new CommandRefused(`no such user: ${reference}.`);
   return user;
 }
 
@@ -49,6 +49,6 @@ export async function requireNote(text: string | undefined): Promise<string | un
 async function lookUp(operator: Operator, reference: string): Promise<Account | null> {
   if (!/^\d+$/.test(reference)) return operator.userByEmail(await requireEmail(reference, 'login'));
   const id = Number(reference);
-  if (!Number.isSafeInteger(id) || id < 1) throw new UsageError(`${reference} is not the number of a user.`);
+  if (!Number.isSafeInteger(id) || id < 1) throw new UsageError(`${reference} is not the id of a user.`);
   return operator.userById(id);
 }

@@ -6,13 +6,13 @@ import { counted } from './terminal.ts';
 
 const backup: Command = {
   words: 'backup',
-  summary: 'Copy the embedded database into a directory, also while a server runs on it',
+  summary: 'Back up the embedded database to a directory, also while a server uses it',
   description: [
-    'Whatever was answered before the command began is in the copy: every login, every logout. The copy is a data directory with a list of its files (backup.json); the command opens it once, so a copy that is written can be opened.',
-    'The key that encrypts the signing keys is in it too, unless you gave one in CURFEW_KEY. Keep the backup as safe as the database.',
-    'Of PostgreSQL, make backups with its own tools.',
+    'The backup contains every login and logout that was answered before the command started. It is a data directory with a list of its files (backup.json). The command opens it once to check that it works.',
+    'The backup also contains the key that encrypts the signing keys, unless you set CURFEW_KEY. Keep the backup as safe as the database.',
+    'Back up PostgreSQL with its own tools.',
   ],
-  operands: [{ name: 'DIRECTORY', about: 'Where to; it must not exist yet.' }],
+  operands: [{ name: 'DIRECTORY', about: 'The directory to create. It must not exist yet.' }],
   examples: ['curfew backup /var/backups/curfew-monday'],
   async run(line) {
     const config = readConfig(line.environment);
@@ -32,7 +32,7 @@ const backup: Command = {
     );
     line.terminal.answer(
       { directory: target, ...made },
-      `Backed up ${contentsOf(made)} to ${target}.${made.has_key ? '' : ' The key is not in it: keep CURFEW_KEY somewhere else.'}`,
+      `Backed up ${contentsOf(made)} to ${target}.${made.has_key ? '' : ' The backup does not contain CURFEW_KEY: keep the key somewhere else.'}`,
     );
     return EXIT.done;
   },
@@ -40,12 +40,12 @@ const backup: Command = {
 
 const restore: Command = {
   words: 'restore',
-  summary: 'Put a backup of the embedded database into CURFEW_DATA',
+  summary: 'Restore a backup of the embedded database to CURFEW_DATA',
   description: [
-    'Every file is compared with the list first. CURFEW_DATA must hold no database: move the old one away.',
-    'A restored backup is the past: sessions that were logged out since are alive in it again, and those that have begun since are unknown. Services that use the verifier begin anew by themselves. Unless nothing has happened since the backup, end everyone before you let users in: curfew logout --everyone.',
+    'The command first compares every file with the list. CURFEW_DATA must not contain a database: move the old one away.',
+    'A restored backup is an older state: sessions that were logged out since the backup are alive again, and sessions that began since are gone. Services that use the verifier start over by themselves. Before you let users in, log everyone out: curfew logout --everyone.',
   ],
-  operands: [{ name: 'DIRECTORY', about: 'The backup.' }],
+  operands: [{ name: 'DIRECTORY', about: 'The directory of the backup.' }],
   examples: ['CURFEW_DATA=data curfew restore /var/backups/curfew-monday'],
   async run(line) {
     const config = readConfig(line.environment);
@@ -54,7 +54,7 @@ const restore: Command = {
     const put = await putBack(resolve(line.operand), directory, await opener(line, config));
     line.terminal.answer(
       { directory, ...put },
-      `Restored ${contentsOf(put)}, as of ${put.made_at}, to ${directory}.\nSessions that were logged out since then are alive again. To end everyone: curfew logout --everyone`,
+      `Restored ${contentsOf(put)}, as of ${put.made_at}, to ${directory}.\nSessions that were logged out since then are alive again. To log everyone out: curfew logout --everyone`,
     );
     return EXIT.done;
   },
@@ -65,7 +65,7 @@ export const backupCommands: Command[] = [backup, restore];
 function embeddedDirectory(line: CommandLine, { database }: Config): string {
   if (database.kind === 'embedded') return database.directory;
   throw new CommandRefused(
-    `DATABASE_URL names a PostgreSQL, and ${line.operand} would be a copy of an embedded database. Back up PostgreSQL with pg_dump or a base backup.`,
+    `DATABASE_URL is set, but ${line.operand} would be a backup of an embedded database. Back up PostgreSQL with pg_dump or a base backup.`,
   );
 }
 

@@ -62,10 +62,10 @@ function showHelp(about: string[], streams: Streams): number {
 /** @throws UsageError */
 function unknown(args: string[], streams: Streams): number {
   const below = belowWord(args[0]);
-  if (below.length === 0) throw new UsageError(`there is no command ${args[0]}. See: curfew help`);
+  if (below.length === 0) throw new UsageError(`no such command: ${args[0]}. See: curfew help`);
   if (args[1] === '--help' || args[1] === '-h') return showHelp(args.slice(0, 1), streams);
   const known = below.map(({ words }) => words).join(', ');
-  throw new UsageError(`there are ${known}. See: curfew help ${args[0]}`);
+  throw new UsageError(`specify one of ${known}. See: curfew help ${args[0]}`);
 }
 
 /** @throws UsageError */
@@ -100,8 +100,8 @@ function parse(command: Command, args: string[], environment: Environment, strea
   for (const [name, { was }] of Object.entries(options)) {
     if (was === undefined || values[was] === undefined) continue;
     if (values[name] !== undefined)
-      throw new UsageError(`--${was} is the old name of --${name}: give one of them.`);
-    terminal.note(`--${was} is the old name of --${name}.`);
+      throw new UsageError(`--${was} is the old name of --${name}: specify only one of them.`);
+    terminal.note(`--${was} is the old name of --${name}. Use --${name}.`);
     values[name] = values[was];
   }
   return new CommandLine({ environment, operands, values, terminal });

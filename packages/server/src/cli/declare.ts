@@ -6,9 +6,9 @@ export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
 
 export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
   done: 'done',
-  failed: 'failed: something did not work, and the sentence on standard error says what',
-  usage: 'not understood: an unknown command, option or argument',
-  refused: 'refused: there is no such user or session, it is taken, too short, or was not confirmed',
+  failed: 'failed: standard error says why',
+  usage: 'usage error: an unknown command, option or argument',
+  refused: 'refused: no such user or session, a value in use or too short, or not confirmed',
 };
 
 /** The command line is invalid. */
@@ -57,7 +57,7 @@ export interface Command {
 }
 
 export const JSON_OPTION: Option = {
-  about: 'Answer in JSON on standard output. Everything else goes to standard error.',
+  about: 'Print the answer as JSON on standard output. Everything else goes to standard error.',
 };
 export const HELP_OPTION: Option = { about: 'Show this help.' };
 const URL_OPTION: Option = {

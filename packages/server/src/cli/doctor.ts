@@ -4,10 +4,10 @@ import { counted } from './terminal.ts';
 
 const doctor: Command = {
   words: 'doctor',
-  summary: 'Say what is wrong with a configuration',
+  summary: 'Find out what is wrong with a configuration',
   description: [
-    'Looks at every setting, the rules of production, PostgreSQL (reachable, version, schema, durability), Redis, the directory of the embedded database and who has it open, whether CURFEW_KEY opens the signing keys, the clock, and the port. Says everything it finds, not only the first, and changes nothing.',
-    'Exit code 0 when a server can run with it, 1 when there is a problem. A warning alone is no problem.',
+    'The command checks every setting, the rules of production, PostgreSQL (reachable, version, schema, durability), Redis, the directory of the embedded database and the process that has it open, whether CURFEW_KEY decrypts the signing keys, the clock, and the port. It prints everything that it finds, not only the first problem, and changes nothing.',
+    'The exit code is 0 if a server can run with the configuration, and 1 if there is a problem. A warning is not a problem.',
   ],
   anywhere: true,
   examples: ['curfew doctor', 'NODE_ENV=production curfew doctor --json'],

@@ -7,10 +7,10 @@ import { counted, plain } from './terminal.ts';
 
 export const HOW: Record<string, Option> = {
   'no-wait': {
-    about: 'Answer after the commit, not when every process has heard of it (at most a lease later).',
+    about: 'Return after the commit, without waiting until every process knows (at most a lease later).',
   },
-  note: { value: 'TEXT', about: 'Why, for the log: 500 characters at most.' },
-  'dry-run': { about: 'End nothing; show how many sessions would end, and the newest of them.' },
+  note: { value: 'TEXT', about: 'A reason for the log, at most 500 characters.' },
+  'dry-run': { about: 'End nothing. Print how many sessions would end, and the newest of them.' },
 };
 
 /** Prints the preview, if that was asked for. @returns whether it was */
@@ -44,7 +44,7 @@ export async function endAndReport(
   if (ending.outcome === 'confirmation_required') {
     line.terminal.answer(ending, `${counted(ending.count, 'session')} would end.`);
     throw new CommandRefused(
-      `nothing was ended. To end them, repeat with --confirm ${ending.count}, or with --yes.`,
+      `nothing was ended. To continue, repeat with --confirm ${ending.count}, or with --yes.`,
     );
   }
   line.terminal.answer(ending.result, sentence(ending.result));
@@ -53,13 +53,13 @@ export async function endAndReport(
 }
 
 function sentence({ ended, confirmed, ms, acknowledged, waited_out: waitedOut }: Logout): string {
-  const what = ended === 0 ? 'There was no session to end.' : `Ended ${counted(ended, 'session')}.`;
-  if (!confirmed) return `${what} Committed in ${ms} ms, without waiting for the other nodes.`;
+  const what = ended === 0 ? 'No session had to be ended.' : `Ended ${counted(ended, 'session')}.`;
+  if (!confirmed) return `${what} Committed in ${ms} ms. The command did not wait for the other nodes.`;
   const others =
     acknowledged + waitedOut === 0
       ? ''
       : ` ${counted(acknowledged, 'other replica')} acknowledged, ${waitedOut} waited out.`;
-  return `${what} True everywhere after ${ms} ms.${others}`;
+  return `${what} Logged out everywhere in ${ms} ms.${others}`;
 }
 
 /** The sessions are over; marking is for readers of the table, and its failure is not one of the logout. */
@@ -67,19 +67,19 @@ async function showMarking(line: CommandLine, operator: Operator, target: AdminT
   const progress = line.terminal.progress();
   let all: number | undefined;
   let left = 0;
-  const marked = (): string => `Marking rows: ${(all ?? 0) - left} of ${all ?? 0}`;
+  const marked = (): string => `Updating rows: ${(all ?? 0) - left} of ${all ?? 0}`;
   try {
     const here = await operator.watchMarking(target, (now) => {
       all ??= now;
       left = now;
       progress.show(marked());
     });
-    if (!here) line.terminal.note('The server marks their rows in the background.');
+    if (!here) line.terminal.note('The server updates their rows in the background.');
     else if (left === 0) progress.end(marked());
-    else progress.end(`${marked()}; the servers go on with the rest`);
+    else progress.end(`${marked()}; the servers update the rest`);
   } catch {
     // The marker has a durable cursor: the next process continues.
     progress.end();
-    line.terminal.note('Marking their rows was interrupted; the next process that runs goes on with it.');
+    line.terminal.note('The update of their rows was interrupted. The next process that runs continues it.');
   }
 }

@@ -46,19 +46,19 @@ function sentenceOfCode(error: Error): string | null {
   const place = facts.port === undefined ? facts.address : `${facts.address ?? ''}:${facts.port}`;
   switch (facts.code) {
     case 'EADDRINUSE':
-      return `${place} is taken by another program. Stop it, or set PORT to a free port.`;
+      return `another program uses ${place}. Stop it, or set PORT to a free port.`;
     case 'EADDRNOTAVAIL':
-      return `${facts.address} is no address of this machine. Set HOST to one, or to 0.0.0.0 for all of them.`;
+      return `${facts.address} is not an address of this machine. Set HOST to an address of this machine, or to 0.0.0.0 for all.`;
     case 'EACCES':
     case 'EPERM':
       return facts.syscall === 'listen'
-        ? `${place} may not be listened on by this user. Set PORT to 1024 or above.`
+        ? `this user may not listen on ${place}. Set PORT to 1024 or above.`
         : error.message;
     case 'ECONNREFUSED':
-      return `nothing listens at ${place}: is the database running?`;
+      return `nothing listens at ${place}. Is the database running?`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `the name of the host cannot be resolved (${error.message}).`;
+      return `cannot resolve the name of the host (${error.message}).`;
     case '3F000':
       return 'the schema for the tables does not exist. Create it (CREATE SCHEMA …), or set CURFEW_DATABASE_SCHEMA to one that does.';
     case '28P01':

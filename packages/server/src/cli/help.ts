@@ -3,7 +3,7 @@ import { type Command, EXIT, EXIT_MEANINGS, type Option, optionsOf } from './dec
 const WIDTH = 88;
 
 export const ABOUT =
-  'The commands work on a running server where one is named (--url) or has the embedded database, else on the database itself: PostgreSQL at DATABASE_URL, or the embedded one in CURFEW_DATA.';
+  'With --url, a command calls that server. If a running server has the embedded database open, the command calls that one. Otherwise it uses the database directly: PostgreSQL at DATABASE_URL, or the embedded database in CURFEW_DATA.';
 
 /** `curfew help`. */
 export function renderOverview(commands: readonly Command[]): string {

@@ -5,9 +5,9 @@ import { table } from './terminal.ts';
 
 const list: Command = {
   words: 'keys list',
-  summary: 'The signing keys and what each is for now',
+  summary: 'List the signing keys and their states',
   description: [
-    'published: known to verifiers, signs later. signing: signs now. kept: signs no more, its tokens are still good. retired: about to be removed.',
+    'published: verifiers know the key, and it signs later. signing: it signs now. kept: it no longer signs, but its tokens are still valid. retired: it is about to be removed.',
   ],
   anywhere: true,
   examples: ['curfew keys list'],
@@ -20,9 +20,9 @@ const list: Command = {
 
 const rotate: Command = {
   words: 'keys rotate',
-  summary: 'Make new signing keys',
+  summary: 'Create new signing keys',
   description: [
-    'They are published now and sign after CURFEW_KEY_PUBLISH_SECONDS; the old ones are kept until nothing they signed can be valid. Nobody is logged out.',
+    'The new keys are published now and sign after CURFEW_KEY_PUBLISH_SECONDS. The old keys are kept until no token that they signed can be valid. Nobody is logged out.',
   ],
   anywhere: true,
   examples: ['curfew keys rotate'],
@@ -37,5 +37,5 @@ export const keyCommands: Command[] = [list, rotate];
 
 function show(line: CommandLine, keys: SigningKey[]): void {
   const rows = keys.map((key) => [key.kid, key.alg, key.state, key.created_at, key.signs_from]);
-  line.terminal.answer({ keys }, table(['KEY', 'ALGORITHM', 'STATE', 'MADE', 'SIGNS FROM'], rows));
+  line.terminal.answer({ keys }, table(['KEY', 'ALGORITHM', 'STATE', 'CREATED', 'SIGNS FROM'], rows));
 }

@@ -12,21 +12,21 @@ const logout: Command = {
   words: 'logout',
   summary: 'End all sessions of a user, a device, an application, a list of users, or everyone',
   description: [
-    'One of --user, --users, --client and --everyone. Takes effect at once however many sessions there are, and answers when no process of the authority accepts a credential of an ended session any more.',
-    '--everyone counts first. On a terminal it asks for the number; elsewhere it ends nothing (exit code 3) until the number is confirmed with --confirm, where a twentieth of drift is allowed for, or with --yes.',
+    'Specify one of --user, --users, --client and --everyone. The command takes effect at once, however many sessions there are. It returns when no process of the authority accepts a credential of an ended session any more.',
+    '--everyone counts the sessions first. On a terminal it asks for the number. Without a terminal it ends nothing (exit code 3) unless you confirm with --confirm or --yes. The number in --confirm may differ from the count by a twentieth.',
   ],
   anywhere: true,
   options: {
-    user: { value: 'USER', about: 'Every session of this user, by number or by e-mail address.' },
-    device: { value: 'DEVICE', about: 'With --user: only those on this device (device_id).' },
+    user: { value: 'USER', about: 'End every session of this user, by id or e-mail address.' },
+    device: { value: 'DEVICE', about: 'With --user: end only the sessions on this device (device_id).' },
     users: {
       value: 'LIST',
-      about: 'Every session of these users, separated by commas; - reads them from standard input.',
+      about: 'End every session of these users, separated by commas; - reads them from standard input.',
     },
-    client: { value: 'CLIENT', about: 'Every session with this application (client_id).', was: 'app' },
-    everyone: { about: 'Every session there is.' },
-    confirm: { value: 'N', about: 'With --everyone: go ahead if about so many sessions end.' },
-    yes: { about: 'With --everyone: go ahead however many there are.' },
+    client: { value: 'CLIENT', about: 'End every session with this application (client_id).', was: 'app' },
+    everyone: { about: 'End every session of every user.' },
+    confirm: { value: 'N', about: 'With --everyone: continue if about N sessions would end.' },
+    yes: { about: 'With --everyone: continue without asking.' },
     ...HOW,
   },
   examples: [
@@ -42,10 +42,10 @@ const logout: Command = {
     );
     if (given.length !== 1) throw new UsageError('specify one of --user, --users, --client and --everyone.');
     if (line.text('device') !== undefined && given[0] !== 'user')
-      throw new UsageError('--device goes with --user: a device is one of a user.');
+      throw new UsageError('--device requires --user.');
     const confirm = line.integer('confirm', 0);
     if (given[0] !== 'everyone' && (confirm !== undefined || line.flag('yes')))
-      throw new UsageError('--confirm and --yes go with --everyone.');
+      throw new UsageError('--confirm and --yes require --everyone.');
     const listed = await readList(line);
     return withOperator(line, async (operator) => {
       const target = await targetOf(line, operator, listed);
@@ -66,7 +66,7 @@ async function targetOf(line: CommandLine, operator: Operator, listed: string[])
   if (user !== undefined) {
     const { id } = await findUser(operator, user);
     if (device === undefined) return { scope: 'user', userId: id };
-    if (device === '' || device.length > 128) throw new UsageError('--device takes the id of a device.');
+    if (device === '' || device.length > 128) throw new UsageError('--device must be the id of a device.');
     return { scope: 'device', userId: id, deviceId: device };
   }
   const ids = new Set<number>();
@@ -81,7 +81,7 @@ async function readList(line: CommandLine): Promise<string[]> {
   const text = given === '-' ? await readInput(line.terminal.streams.stdin) : given;
   const users = text.split(/[\s,]+/).filter((item) => item !== '');
   if (users.length === 0) throw new UsageError('--users is empty.');
-  if (users.length > MOST_USERS) throw new UsageError(`at most ${MOST_USERS} users at a time.`);
+  if (users.length > MOST_USERS) throw new UsageError(`--users takes at most ${MOST_USERS} users.`);
   return users;
 }
 
@@ -105,7 +105,7 @@ async function confirmedNumber(
   if (counting.outcome === 'ended') throw new Error('everyone was logged out without a confirmation');
   if (yes) return counting.count;
   const typed = await terminal.ask(
-    `This ends ${counted(counting.count, 'session')}, of everyone. Type the number to go ahead: `,
+    `This ends ${counted(counting.count, 'session')}, of everyone. Type the number to continue: `,
   );
   if (typed !== String(counting.count)) throw new CommandRefused('not confirmed. Nothing was ended.');
   return counting.count;

@@ -4,9 +4,9 @@ import { counted } from './terminal.ts';
 
 const command: Command = {
   words: 'migrate',
-  summary: 'Bring the database up to this version',
+  summary: 'Migrate the database to this version',
   description: [
-    'A server does the same when it starts; this does it before, and says what it did. Several at once wait for each other. Refuses a database that a newer version has migrated.',
+    'A server does the same when it starts. This command does it beforehand and prints what it did. Several processes wait for each other. The command refuses a database that a newer version has migrated.',
   ],
   examples: ['curfew migrate', 'DATABASE_URL=postgres://localhost/curfew curfew migrate'],
   async run(line) {
@@ -23,7 +23,7 @@ const command: Command = {
       const apart = applied.length === 0 ? [] : await findSpelledApart(database);
       if (apart.length > 0)
         line.terminal.note(
-          `${counted(apart.length, 'user')} (${apart.slice(0, 10).join(', ')}) have the address of another user in decomposed characters. Both log in with their exact spelling; curfew doctor names them.`,
+          `${counted(apart.length, 'user')} (${apart.slice(0, 10).join(', ')}) have the address of another user, with decomposed characters. Each user logs in with the exact spelling. To list them: curfew doctor`,
         );
       line.terminal.answer(
         { applied },

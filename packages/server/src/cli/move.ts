@@ -5,20 +5,20 @@ import { counted, table } from './terminal.ts';
 
 const move: Command = {
   words: 'move',
-  summary: 'Move the embedded database into an empty PostgreSQL, with everything in it',
+  summary: 'Move the embedded database, with all its data, to an empty PostgreSQL database',
   description: [
-    'Users with their passwords, sessions, logouts, the log, signing keys, the places of its readers: people stay logged in. Stop the server first. All of it arrives in one transaction, compared by counts and checksums, or nothing does; run it again after it was broken off.',
-    'Afterwards the embedded database takes nothing more, and says where it went. The nodes on PostgreSQL need the key that the signing keys are encrypted with: your CURFEW_KEY, or what stands in curfew.key in CURFEW_DATA.',
+    'The command moves users with their passwords, sessions, logouts, the log, signing keys and the cursors of the log readers. Users stay logged in. Stop the server first. One transaction moves everything, checked by counts and checksums, or nothing. If the command is interrupted, run it again.',
+    'Afterwards the embedded database accepts no more changes and names its new address. The nodes on PostgreSQL need the key that encrypts the signing keys: your CURFEW_KEY, or the content of curfew.key in CURFEW_DATA.',
   ],
-  options: { to: { value: 'DATABASE_URL', about: 'The PostgreSQL; its database must be empty.' } },
+  options: { to: { value: 'DATABASE_URL', about: 'The PostgreSQL database. It must be empty.' } },
   examples: ['CURFEW_DATA=data curfew move --to postgres://curfew@db/curfew'],
   async run(line) {
     const url = line.text('to');
-    if (url === undefined) throw new UsageError('--to is needed: the address of the PostgreSQL.');
+    if (url === undefined) throw new UsageError('--to is required: the address of the PostgreSQL database.');
     const config = readConfig(line.environment);
     if (config.database.kind !== 'embedded')
       throw new CommandRefused(
-        'DATABASE_URL is set, and what is moved is an embedded database. Unset it, and set CURFEW_DATA.',
+        'DATABASE_URL is set, but this command moves an embedded database. Unset DATABASE_URL and set CURFEW_DATA.',
       );
     const { directory } = config.database;
     const goal = readConfig({ ...line.environment, DATABASE_URL: url });
@@ -39,7 +39,7 @@ const move: Command = {
         `${table(
           ['TABLE', 'ROWS'],
           moved.map((one) => [one.table, String(one.rows)]),
-        )}\nMoved to ${to}. Start the nodes with DATABASE_URL, and with the key in CURFEW_KEY.`,
+        )}\nMoved to ${to}. Start the nodes with DATABASE_URL and CURFEW_KEY.`,
       );
       return EXIT.done;
     } finally {

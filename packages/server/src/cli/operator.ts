@@ -13,7 +13,7 @@ import type { Wait } from '../actions/settle.ts';
  */
 
 export const LAST_ADMINISTRATOR =
-  'this is the last administrator. Nothing was changed; to go ahead, repeat with --last-administrator.';
+  'nothing was changed: this is the last administrator. To continue, repeat with --last-administrator.';
 
 interface NewAccount {
   email: string;

@@ -30,30 +30,34 @@ const AFTER_MS = 150;
 
 const prove: Command = {
   words: 'prove',
-  summary: 'Log out, and show that it is true everywhere when it answers',
+  summary: 'Prove that logouts are true everywhere when they answer',
   description: [
-    'Logs a throw-away user in through every contract, checks the credentials everywhere, ends them through each contract, in each scope of its own and in each of an administrator that nobody else’s session is in, and goes on checking everywhere from the moment of the answer. Prints, for each place, the checks that began after the answer and how many of those were accepted. Ends with exit code 1 if any was, if a logout was not confirmed, if a place could never say, or if there is a node or a verifier that was not looked at.',
-    'Everywhere is: each node, asked as a back end asks and as a proxy asks; two replicas of each node, in this process, of which one may not ask; and each address that --back-end names. Name further nodes with --node, and what verifiers protect with --back-end: the registry knows that they are there, and not their addresses.',
-    'Needs a running server: the one with the embedded database here, or --url and CURFEW_SERVICE_KEY.',
+    'The command creates a throw-away user, logs it in through every contract, and checks the credentials at every place. Then it logs out through each contract, in each scope of a user, and in each scope of an administrator that touches no other user. After each answer it keeps checking at every place. It prints, for each place, the checks that began after the answer and how many of them were accepted. The exit code is 1 if a check was accepted, a logout was not confirmed, a place never gave an answer, or a node or verifier was not checked.',
+    'The places are: each node, called as a back end and as a proxy calls it; two replicas of each node in this process, one of which may not ask the authority; and each address in --back-end. Name more nodes with --node, and addresses that verifiers protect with --back-end: the registry knows that nodes and verifiers exist, but not their addresses.',
+    'The command needs a running server: the server that has the embedded database open, or --url and CURFEW_SERVICE_KEY.',
   ],
   options: {
     url: {
       value: 'ADDRESS',
-      about: 'A node, with CURFEW_SERVICE_KEY from the environment. Or set CURFEW_URL.',
+      about: 'The address of a node. Needs CURFEW_SERVICE_KEY in the environment. Or set CURFEW_URL.',
     },
-    node: { value: 'LIST', about: 'More nodes, separated by commas. Logins and logouts go to each in turn.' },
+    node: {
+      value: 'LIST',
+      about: 'More nodes, separated by commas. Logins and logouts go to each node in turn.',
+    },
     'back-end': {
       value: 'LIST',
-      about: 'Addresses that a verifier protects, separated by commas: 2xx is an accept, 401 a refusal.',
+      about:
+        'Addresses that a verifier protects, separated by commas. 2xx means accepted, 401 means refused.',
     },
     user: {
       value: 'USER',
       about:
-        'Log this user in, with the password from standard input, instead of a throw-away one. Logs them out everywhere!',
+        'Use this user, with the password from standard input, instead of a throw-away user. This logs the user out everywhere!',
     },
     rounds: {
       value: 'N',
-      about: `Rounds of one logout per contract, two of them at once ended by the last, and one per scope. Default: ${DEFAULT_ROUNDS}.`,
+      about: `How many rounds to run. A round has one logout per contract, one per scope, and one that ends two sessions at once. Default: ${DEFAULT_ROUNDS}.`,
     },
   },
   examples: [
@@ -117,13 +121,14 @@ function serverOf(line: CommandLine): { url: string; serviceKey: string } {
   const { database } = readConfig(line.environment);
   const announced = database.kind === 'embedded' ? readAnnouncement(database.directory) : null;
   if (!announced)
-    throw new Failed('there is no running server here. Start one (curfew serve), or name one with --url.');
+    throw new Failed('no running server found. Start one (curfew serve), or name one with --url.');
   return { url: announced.url, serviceKey: announced.key };
 }
 
 function listOf(line: CommandLine, name: string): string[] {
   const list = (line.text(name) ?? '').split(',').filter((item) => item !== '');
-  for (const item of list) if (!URL.canParse(item)) throw new UsageError(`--${name}: ${item} is no address.`);
+  for (const item of list)
+    if (!URL.canParse(item)) throw new UsageError(`--${name}: ${item} is not an address.`);
   return list;
 }
 
@@ -136,7 +141,7 @@ async function userOf(line: CommandLine, operator: Operator): Promise<{ who: Pro
   const email = `prove-${randomBytes(8).toString('hex')}@curfew.invalid`;
   const password = randomBytes(24).toString('base64url');
   const made = await operator.addUser({ email, name: 'curfew prove', role: 'user', workspace: '', password });
-  if (!made) throw new Failed('the throw-away user could not be made');
+  if (!made) throw new Failed('could not create the throw-away user');
   return { who: { id: made.id, email, password }, made: true };
 }
 

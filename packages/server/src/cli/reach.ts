@@ -42,11 +42,12 @@ export function remoteServer(line: CommandLine): { url: string; serviceKey: stri
   const url = line.text('url') ?? fromEnvironment;
   if (url === null) return null;
   const parsed = COMMAND_SETTINGS.CURFEW_URL.form.safeParse(url);
-  if (!parsed.success) throw new UsageError(`--url: ${parsed.error.issues[0]?.message ?? 'is no address'}.`);
+  if (!parsed.success)
+    throw new UsageError(`--url: ${parsed.error.issues[0]?.message ?? 'is not an address'}.`);
   if (serviceKey === null)
     throw new ConfigError(
       'CURFEW_SERVICE_KEY',
-      `is needed to talk to a server by its address: one of the CURFEW_SERVICE_KEYS of that server.`,
+      `is required to call a server by its address. Set it to one of the CURFEW_SERVICE_KEYS of that server.`,
     );
   return { url, serviceKey };
 }
@@ -64,7 +65,7 @@ async function openDirect(config: Config, line: CommandLine): Promise<Operator> 
 async function openEmbeddedOrServer(config: Config, directory: string, line: CommandLine): Promise<Operator> {
   if (!existsSync(join(directory, 'database')))
     throw new Failed(
-      `there is no database in ${directory} yet. Run the command where the server runs, set CURFEW_DATA or DATABASE_URL, or make one: curfew migrate.`,
+      `no database in ${directory} yet. Run the command where the server runs, set CURFEW_DATA or DATABASE_URL, or create a database: curfew migrate.`,
     );
   const patientUntil = performance.now() + PATIENCE_MS;
   for (;;) {

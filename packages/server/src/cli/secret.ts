@@ -18,8 +18,12 @@ export function generatePassword(): string {
  */
 export async function readNewPassword({ stdin, stderr }: Streams): Promise<string> {
   if (!isTerminal(stdin)) return readPiped(stdin);
-  const [first = '', again = ''] = await askHidden(['New password: ', 'Once more: '], stdin, stderr);
-  if (first !== again) throw new CommandRefused('the two passwords are not the same. Nothing was changed.');
+  const [first = '', again = ''] = await askHidden(
+    ['New password: ', 'Repeat the password: '],
+    stdin,
+    stderr,
+  );
+  if (first !== again) throw new CommandRefused('the two passwords differ. Nothing was changed.');
   return readable(first);
 }
 
@@ -53,7 +57,7 @@ export async function readPiped(input: AsyncIterable<unknown>): Promise<string> 
   if (text === null) throw new UsageError('the password on standard input is not UTF-8.');
   const password = text.split(/\r?\n/, 1)[0] ?? '';
   if (password === '')
-    throw new UsageError('there is no password on standard input. Pipe one in, or use --generate.');
+    throw new UsageError('no password on standard input. Pipe a password in, or use --generate.');
   return password;
 }
 

@@ -4,8 +4,8 @@ export const serveCommand: Command = {
   words: 'serve',
   summary: 'Run the server',
   description: [
-    'Everything is set by environment variables: docs/settings.md. With none set it serves on 127.0.0.1:8000 from an embedded database in ./curfew-data. SIGTERM, SIGINT and SIGHUP drain: requests under way are finished.',
-    'With --json it prints its log alone, without the lines for people at the start.',
+    'Environment variables configure the server: docs/settings.md. Without any, it listens on 127.0.0.1:8000 and uses an embedded database in ./curfew-data. On SIGTERM, SIGINT or SIGHUP it finishes the requests in progress and exits.',
+    'With --json it prints only its log, without the lines for people at the start.',
   ],
   examples: ['curfew serve', 'PORT=9000 DATABASE_URL=postgres://localhost/curfew curfew serve'],
   run: async ({ environment, terminal }) => {

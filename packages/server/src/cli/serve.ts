@@ -102,7 +102,7 @@ async function drain(server: Server, log: Logger): Promise<void> {
   // A kept-alive connection becomes idle when its request is answered, and only this closes it then.
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
   const late = setTimeout(() => {
-    log.warn('requests that did not finish were cut off');
+    log.warn('unfinished requests were cut off');
     server.closeAllConnections();
   }, DRAIN_MS);
   await closed;

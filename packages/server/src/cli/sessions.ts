@@ -7,14 +7,14 @@ import { table } from './terminal.ts';
 
 const list: Command = {
   words: 'sessions list',
-  summary: 'Sessions, the newest first',
+  summary: 'List sessions, newest first',
   anywhere: true,
   options: {
-    user: { value: 'USER', about: 'Only those of this user, by number or by e-mail address.' },
-    client: { value: 'CLIENT', about: 'Only those of this application (client_id).', was: 'app' },
-    ended: { about: 'Ended ones too, with how they ended.' },
-    limit: { value: 'N', about: 'At most so many, 100 unless given, up to 1000.' },
-    before: { value: 'SESSION', about: 'Go on before this session.' },
+    user: { value: 'USER', about: 'Only sessions of this user, by id or e-mail address.' },
+    client: { value: 'CLIENT', about: 'Only sessions of this application (client_id).', was: 'app' },
+    ended: { about: 'Include ended sessions, and how they ended.' },
+    limit: { value: 'N', about: 'List at most N, from 1 to 1000. Default: 100.' },
+    before: { value: 'SESSION', about: 'Continue the list after this session, with older ones.' },
   },
   examples: ['curfew sessions list --user ada@example.com', 'curfew sessions list --ended --json'],
   async run(line) {
@@ -41,21 +41,21 @@ const end: Command = {
   words: 'sessions end',
   summary: 'End sessions by their ids',
   description: [
-    'Answers when no process of the authority accepts a credential of theirs any more. Exit code 3 when none of them was alive.',
+    'The command returns when no process of the authority accepts a credential of these sessions any more. The exit code is 3 if no session was alive.',
   ],
   anywhere: true,
   operands: [{ name: 'SESSION', about: 'The id of a session, as `sessions list` shows it.', many: true }],
   options: HOW,
   examples: ['curfew sessions end 019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60'],
   run: async (line) => {
-    if (line.operands.length > 1000) throw new UsageError('at most 1000 sessions at a time.');
+    if (line.operands.length > 1000) throw new UsageError('specify at most 1000 sessions.');
     const sids = await Promise.all(line.operands.map(requireSid));
     return withOperator(line, async (operator) => {
       const target = { scope: 'sessions', sids } as const;
       if (await previewed(line, operator, target)) return EXIT.done;
       const result = await endAndReport(line, operator, target);
       if (result.ended === 0)
-        throw new CommandRefused(sids.length === 1 ? 'that session is not alive.' : 'none of them is alive.');
+        throw new CommandRefused(sids.length === 1 ? 'the session is not alive.' : 'no session is alive.');
       return EXIT.done;
     });
   },

@@ -7,12 +7,12 @@ import { withOperator } from './reach.ts';
 import { generatePassword, readNewPassword } from './secret.ts';
 import { plain, table } from './terminal.ts';
 
-const GENERATE: Option = { about: 'Make a random password and show it, this once.' };
+const GENERATE: Option = { about: 'Generate a random password and print it once.' };
 const PASSWORD_TEXT =
-  'The password is asked for without echo, or read from standard input: the first line. There is no option for it, because arguments can be seen by others and stay in the history.';
+  'The command asks for the password without echo, or reads the first line of standard input. There is no option for it, because other users can see arguments and the shell keeps them in its history.';
 
 const LAST: Record<string, Option> = {
-  'last-administrator': { about: 'Go ahead although nobody is left to administer.' },
+  'last-administrator': { about: 'Continue even if no administrator is left.' },
 };
 
 const list: Command = {
@@ -20,9 +20,9 @@ const list: Command = {
   summary: 'Find users',
   anywhere: true,
   options: {
-    query: { value: 'TEXT', about: 'Only those with this text in the name or the address.' },
-    limit: { value: 'N', about: 'At most so many, 100 unless given, up to 1000.' },
-    after: { value: 'ID', about: 'Go on after the user of this number.' },
+    query: { value: 'TEXT', about: 'Only users with this text in the name or e-mail address.' },
+    limit: { value: 'N', about: 'List at most N, from 1 to 1000. Default: 100.' },
+    after: { value: 'ID', about: 'Continue the list after the user with this id.' },
   },
   examples: ['curfew user list', 'curfew user list --query example.com --json'],
   async run(line) {
@@ -47,11 +47,11 @@ const add: Command = {
   anywhere: true,
   operands: [{ name: 'EMAIL', about: 'The e-mail address that the user logs in with.' }],
   options: {
-    name: { value: 'NAME', about: 'What the user is called.' },
-    role: { value: 'ROLE', about: 'user or admin; user unless given.' },
+    name: { value: 'NAME', about: 'The name of the user.' },
+    role: { value: 'ROLE', about: 'user or admin. Default: user.' },
     workspace: { value: 'NAME', about: 'The workspace of the user.' },
     generate: GENERATE,
-    'no-password': { about: 'None: for somebody who logs in elsewhere.' },
+    'no-password': { about: 'Create the user without a password, for a login elsewhere.' },
   },
   examples: [
     'curfew user add ada@example.com --name Ada --role admin',
@@ -69,7 +69,7 @@ const add: Command = {
         workspace: line.text('workspace') ?? '',
         password: chosen?.password ?? null,
       });
-      if (!user) throw new CommandRefused(`there is a user ${email} already.`);
+      if (!user) throw new CommandRefused(`the user ${email} already exists.`);
       const { shown } = chosen ?? {};
       line.terminal.answer(
         shown === undefined ? { user } : { user, password: shown },
@@ -97,18 +97,18 @@ const remove: Command = {
   words: 'user delete',
   summary: 'Delete a user and end every session',
   description: [
-    'Erases name, address and password. The number is never given out again, and the log keeps its entries. This cannot be undone, so it asks; without a terminal it needs --yes.',
+    'The command erases name, address and password. The id is never used again, and the log keeps its entries. This cannot be undone, so the command asks first; without a terminal it requires --yes.',
   ],
   anywhere: true,
   operands: [USER_OPERAND],
-  options: { yes: { about: 'Do not ask.' }, ...LAST },
+  options: { yes: { about: 'Do not ask first.' }, ...LAST },
   examples: ['curfew user delete ada@example.com --yes'],
   run: (line) =>
     withOperator(line, async (operator) => {
       const user = await findUser(operator, line.operand);
       await confirmDeletion(line, user);
       if (!(await operator.deleteUser(user.id, line.flag('last-administrator'))))
-        throw new CommandRefused(`there is no user ${line.operand}.`);
+        throw new CommandRefused(`no such user: ${line.operand}.`);
       line.terminal.answer({ deleted: { id: user.id, email: user.email } }, `Deleted ${describe(user)}.`);
       return EXIT.done;
     }),
@@ -127,7 +127,7 @@ const password: Command = {
     return withOperator(line, async (operator) => {
       const user = await findUser(operator, line.operand);
       if (!(await operator.setPassword(user.id, chosen.password)))
-        throw new CommandRefused(`there is no user ${line.operand}.`);
+        throw new CommandRefused(`no such user: ${line.operand}.`);
       const { shown } = chosen;
       line.terminal.answer(
         shown === undefined ? { user } : { user, password: shown },
@@ -143,7 +143,7 @@ const password: Command = {
 
 const role: Command = {
   words: 'user role',
-  summary: 'Give a user another role and end every session',
+  summary: 'Change the role of a user and end every session',
   anywhere: true,
   operands: [USER_OPERAND, { name: 'ROLE', about: 'user or admin.' }],
   options: LAST,
@@ -185,7 +185,7 @@ function change(
   return withOperator(line, async (operator) => {
     const { id } = await findUser(operator, line.operand);
     const user = await make(operator, id);
-    if (!user) throw new CommandRefused(`there is no user ${line.operand}.`);
+    if (!user) throw new CommandRefused(`no such user: ${line.operand}.`);
     line.terminal.answer({ user }, `${said} ${describe(user)}.`);
     return EXIT.done;
   });
@@ -202,16 +202,16 @@ async function confirmDeletion(line: CommandLine, user: Account): Promise<void> 
   const { terminal } = line;
   if (!terminal.interactive)
     throw new CommandRefused(
-      `${user.email} would be deleted for good. Nothing was changed; repeat with --yes.`,
+      `nothing was changed: ${user.email} would be deleted for good. To continue, repeat with --yes.`,
     );
   const typed = await terminal.ask(
-    `Delete ${describe(user)} for good? Type the e-mail address to go ahead: `,
+    `Delete ${describe(user)} for good? Type the e-mail address to continue: `,
   );
   if (typed !== user.email) throw new CommandRefused('not confirmed. Nothing was changed.');
 }
 
 function readRole(text: string): Role {
-  if (text !== 'user' && text !== 'admin') throw new UsageError('a role is user or admin.');
+  if (text !== 'user' && text !== 'admin') throw new UsageError('a role must be user or admin.');
   return text;
 }
 

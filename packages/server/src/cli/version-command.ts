@@ -3,7 +3,7 @@ import { programVersion } from './version.ts';
 
 export const versionCommand: Command = {
   words: 'version',
-  summary: 'The version of this program',
+  summary: 'Print the version of this program',
   examples: ['curfew version'],
   run: async ({ terminal }) => {
     const [curfew, node] = [programVersion(), process.versions.node];

@@ -18,14 +18,14 @@ const MOST_SECONDS = 2_147_483;
 
 const watch: Command = {
   words: 'watch',
-  summary: 'Follow the log live: logins, logouts, changes, as they happen',
+  summary: 'Follow the log live: logins, logouts and changes as they happen',
   description: [
-    'Shows the last events and then every new one, until it is interrupted. With --json each is one line of JSON.',
+    'The command prints the last events and then every new one, until you interrupt it. With --json each event is one line of JSON.',
   ],
   anywhere: true,
   options: {
-    last: { value: 'N', about: `Events to show of what was before; ${SHOWN_BEFORE} unless given.` },
-    for: { value: 'SECONDS', about: 'End by itself so many seconds after the first events are shown.' },
+    last: { value: 'N', about: `How many earlier events to print first. Default: ${SHOWN_BEFORE}.` },
+    for: { value: 'SECONDS', about: 'Exit this many seconds after the first events are printed.' },
   },
   examples: ['curfew watch', 'curfew watch --json | grep refresh_replay'],
   run: (line) => {

@@ -57,7 +57,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
   test('user add refuses a taken address and a short password', async () => {
     const taken = await cf(['user', 'add', 'ADA@example.com'], 'correct horse\n');
     expect(taken).toMatchObject({ code: 3, out: '' });
-    expect(taken.err).toBe('curfew: there is a user ADA@example.com already.\n');
+    expect(taken.err).toBe('curfew: the user ADA@example.com already exists.\n');
     const short = await cf(['user', 'add', 'new@example.com'], 'short\n');
     expect(short).toMatchObject({
       code: 3,
@@ -98,7 +98,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
       expect(await cf(args)).toMatchObject({
         code: 3,
         out: '',
-        err: 'curfew: this is the last administrator. Nothing was changed; to go ahead, repeat with --last-administrator.\n',
+        err: 'curfew: nothing was changed: this is the last administrator. To continue, repeat with --last-administrator.\n',
       });
     expect((await cf(['user', 'disable', '1', '--last-administrator'])).code).toBe(0);
     expect((await cf(['user', 'enable', '1'])).code).toBe(0);
@@ -156,7 +156,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     const test1 = await logIn('test@example.com');
     const device = await cf(['logout', '--user', 'ada@example.com', '--device', 'phone']);
     expect(device.code).toBe(0);
-    expect(device.out).toMatch(/^Ended 1 session\. True everywhere after [\d.]+ ms\./);
+    expect(device.out).toMatch(/^Ended 1 session\. Logged out everywhere in [\d.]+ ms\./);
     expect([await isAlive(ada), await isAlive(tablet)]).toEqual([false, true]);
 
     const user = await cf(['logout', '--user', '3', '--no-wait', '--json']);
@@ -166,7 +166,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
 
     const again = await logIn('ada@example.com', 'correct horse');
     const slip = await cf(['logout', '--users', 'ada@example.com,nobody@example.com']);
-    expect(slip).toMatchObject({ code: 3, err: 'curfew: there is no user nobody@example.com.\n' });
+    expect(slip).toMatchObject({ code: 3, err: 'curfew: no such user: nobody@example.com.\n' });
     expect(await isAlive(again)).toBe(true);
     const users = await cf(['logout', '--users', '-', '--json'], 'ada@example.com\n2\n');
     expect(users.json).toMatchObject({ confirmed: true });
@@ -175,11 +175,14 @@ describe.each(WAYS)('$way', ({ direct }) => {
     const admin = await logIn('admin@example.com');
     expect((await cf(['logout', '--client', 'other', '--json'])).json.ended).toBe(0);
     const old = await cf(['logout', '--app', 'other', '--json']);
-    expect(old).toMatchObject({ json: { ended: 0 }, err: '--app is the old name of --client.\n' });
+    expect(old).toMatchObject({
+      json: { ended: 0 },
+      err: '--app is the old name of --client. Use --client.\n',
+    });
     const both = await cf(['logout', '--app', 'other', '--client', 'other']);
     expect(both).toMatchObject({
       code: 2,
-      err: 'curfew: --app is the old name of --client: give one of them.\n',
+      err: 'curfew: --app is the old name of --client: specify only one of them.\n',
     });
     expect(await isAlive(admin)).toBe(true);
     expect((await cf(['logout', '--client', 'default'])).code).toBe(0);
@@ -195,7 +198,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(ended.json.ended).toBeGreaterThanOrEqual(250);
     expect(ended.json).toMatchObject({ more: true, confirmed: true });
     expect(ended.err).toMatch(
-      direct ? /Marking rows: (\d+) of \1\n$/ : /^The server marks their rows in the background\.\n$/,
+      direct ? /Updating rows: (\d+) of \1\n$/ : /^The server updates their rows in the background\.\n$/,
     );
   });
 

@@ -67,7 +67,7 @@ test('reports all faults at once, and no secret', async () => {
 test('examines the embedded database: before its first start, free, in use, with another key', async () => {
   const before = await examine({ CURFEW_DATA: makeScratch('data') });
   expect(before).toMatchObject({ code: 0, ok: true });
-  expect(before.of('CURFEW_DATA')[0]?.sentence).toContain('there is no database in');
+  expect(before.of('CURFEW_DATA')[0]?.sentence).toContain('no database in');
 
   const place = { CURFEW_DATA: freshData('data'), CURFEW_EMBEDDED_FSYNC: '0', CURFEW_APPLICATIONS: '{}' };
   const server = await serve(place);
@@ -77,11 +77,11 @@ test('examines the embedded database: before its first start, free, in use, with
     'CURFEW_APPLICATIONS is the old name of CURFEW_CLIENTS: use the new name',
   );
   expect(during.of('CURFEW_APPLICATIONS')).toMatchObject([
-    { state: 'warning', sentence: 'is the old name of CURFEW_CLIENTS.' },
+    { state: 'warning', sentence: 'is the old name of CURFEW_CLIENTS. Use the new name.' },
   ]);
   expect(during.of('CURFEW_DATA')).toMatchObject([{ state: 'ok' }]);
   expect(during.of('CURFEW_DATA')[0]?.sentence).toContain(`in use by the server at ${server.url}, process`);
-  expect(during.of('PORT')[0]?.sentence).toMatch(/is taken by a Curfew server, which answers\.$/);
+  expect(during.of('PORT')[0]?.sentence).toMatch(/is in use by a Curfew server, which answers\.$/);
   await server.stop();
 
   const after = await examine({
@@ -164,7 +164,7 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     await withClient(DATABASE_URL, (client) => client.query('delete from signing_keys'));
     expect((await run(['keys', 'list'], { DATABASE_URL, CURFEW_KEY })).code).toBe(0);
     expect((await examine({ DATABASE_URL, CURFEW_KEY })).of('signing keys')).toMatchObject([
-      { state: 'ok', sentence: 'CURFEW_KEY opens 1 key.' },
+      { state: 'ok', sentence: 'CURFEW_KEY decrypts 1 key.' },
     ]);
     const changing = await examine({ DATABASE_URL, CURFEW_KEY: other, CURFEW_KEY_PREVIOUS: CURFEW_KEY });
     expect([changing.problems, changing.of('CURFEW_KEY_PREVIOUS')]).toMatchObject([
@@ -191,7 +191,7 @@ test('reports a taken port, and a server elsewhere that does not answer', async 
   });
   other.close();
   expect(found.problems).toMatchObject([{ about: 'CURFEW_URL' }, { about: 'PORT' }]);
-  expect(found.problems[1]?.sentence).toContain('taken by another program');
+  expect(found.problems[1]?.sentence).toContain('another program uses');
 });
 
 test('reports the version of PostgreSQL', () => {

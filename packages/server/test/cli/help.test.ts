@@ -77,7 +77,7 @@ test('version prints the version', async () => {
 test('a command without a database creates none', async () => {
   const { code, err } = await run(['user', 'list'], { CURFEW_DATA: './nowhere' });
   expect(code).toBe(1);
-  expect(err).toMatch(/^curfew: there is no database in \.\/nowhere yet\./);
+  expect(err).toMatch(/^curfew: no database in \.\/nowhere yet\./);
 });
 
 test('an unexpected failure is one line, without its stack and without a secret', () => {
@@ -89,7 +89,7 @@ test('an unexpected failure is one line, without its stack and without a secret'
   const twice = new AggregateError([
     Object.assign(new Error(''), { code: 'ECONNREFUSED', address: '::1', port: 5 }),
   ]);
-  expect(explain(twice).sentence).toBe('nothing listens at ::1:5: is the database running?');
+  expect(explain(twice).sentence).toBe('nothing listens at ::1:5. Is the database running?');
   expect(explain(new Failed('it broke.'))).toEqual({ code: 1, sentence: 'it broke.' });
 });
 

@@ -126,7 +126,7 @@ describe('prove', () => {
       expect(unnamed.not_seen).toEqual([expect.stringMatching(/^1 of 1 verifiers \(\S+ at 127\.0\.0\.1\)$/)]);
       expect(isProven({ ...proof.json, ...unnamed })).toBe(false);
       expect(renderReport({ ...proof.json, ...unnamed })).toContain(
-        'NOT proven everywhere: not looked at 1 of 1 verifiers',
+        'NOT proven everywhere: not checked: 1 of 1 verifiers',
       );
     } finally {
       asking.server.close();
@@ -181,7 +181,7 @@ describe('prove', () => {
       };
       expect(isProven(partial)).toBe(!hasPostgres);
       if (hasPostgres)
-        expect(renderReport(partial)).toContain(`NOT proven everywhere: not looked at ${unseen?.join()}.`);
+        expect(renderReport(partial)).toContain(`NOT proven everywhere: not checked: ${unseen?.join()}.`);
       expect(isProven({ ...partial, not_seen: [] })).toBe(true);
     } finally {
       believing.server.close();

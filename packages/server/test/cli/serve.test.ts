@@ -78,15 +78,15 @@ describe('a server on the embedded database', () => {
 
     const without = await run(['user', 'list', '--url', server.url]);
     expect(without.code).toBe(1);
-    expect(without.err).toMatch(/^curfew: CURFEW_SERVICE_KEY: is needed to talk to a server by its address/);
+    expect(without.err).toMatch(/^curfew: CURFEW_SERVICE_KEY: is required to call a server by its address/);
     const wrong = await run(['user', 'list', '--url', server.url], { CURFEW_SERVICE_KEY: 'x'.repeat(40) });
     expect(wrong).toMatchObject({
       code: 1,
-      err: 'curfew: the server does not know this CURFEW_SERVICE_KEY.\n',
+      err: 'curfew: the server does not accept this CURFEW_SERVICE_KEY. Set it to one of the CURFEW_SERVICE_KEYS of the server.\n',
     });
     const open = await run(['user', 'list', '--url', 'http://sessions.example.com'], named);
     expect(open).toMatchObject({ code: 2, out: '' });
-    expect(open.err).toContain('plain http is for loopback only');
+    expect(open.err).toContain('plain http is allowed only for loopback');
     const nobody = await run(['user', 'list', '--url', 'http://127.0.0.1:1'], named);
     expect(nobody.code).toBe(1);
     expect(nobody.err).toMatch(/^curfew: the server at http:\/\/127\.0\.0\.1:1 cannot be reached: .*\n$/);
@@ -196,7 +196,7 @@ describe('a start that is refused says why in one sentence', () => {
       DATABASE_URL: 'postgres://me:hunter22222@127.0.0.1:1/none',
     });
     expect(refused).toMatchObject({ code: 1, out: '' });
-    expect(refused.err).toBe('curfew: nothing listens at 127.0.0.1:1: is the database running?\n');
+    expect(refused.err).toBe('curfew: nothing listens at 127.0.0.1:1. Is the database running?\n');
   });
 
   test.skipIf(!hasPostgres())('for a taken port', async () => {
@@ -211,7 +211,7 @@ describe('a start that is refused says why in one sentence', () => {
       });
       expect(refused).toMatchObject({ code: 1, out: '' });
       expect(refused.err).toBe(
-        `curfew: 127.0.0.1:${port} is taken by another program. Stop it, or set PORT to a free port.\n`,
+        `curfew: another program uses 127.0.0.1:${port}. Stop it, or set PORT to a free port.\n`,
       );
     } finally {
       taken.close();

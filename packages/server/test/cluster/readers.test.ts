@@ -102,7 +102,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     const findings = new Findings();
     await checkReaders(node.world.config, node.world.database, durableOf(list), findings);
     expect(findings.all).toMatchObject([
-      { state: 'ok', sentence: `tally, ${names(durableOf(READERS))}: none is behind.` },
+      { state: 'ok', sentence: `tally, ${names(durableOf(READERS))}: no reader is behind.` },
     ]);
   });
 
@@ -117,7 +117,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     expect(findings.all).toMatchObject([
       {
         state: 'warning',
-        sentence: expect.stringMatching(/^tally \(a count of endings\) has 1 event to deal with/),
+        sentence: expect.stringMatching(/^tally \(a count of endings\) has 1 event to process/),
       },
     ]);
     const without = new Findings();

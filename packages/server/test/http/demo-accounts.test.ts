@@ -48,7 +48,7 @@ describe('demonstration accounts of an earlier trial', () => {
     await again.call('POST', '/v1/password', { bearer: json.access_token, body: change });
     await again.close();
     expect(await start(PRODUCTION)).toMatch(
-      `CURFEW_DEMO_ACCOUNTS: ${USER} still has the demonstration's password`,
+      `CURFEW_DEMO_ACCOUNTS: ${USER} still has the public password of the demonstration`,
     );
 
     const last = await openAuthority(routeBackend(), place);

@@ -238,7 +238,9 @@ describe.runIf(hasPostgres())('an older copy is put back on the same server whil
   test('its rows, into the same database: the first node begins a new epoch', async () => {
     const { node, verifier, lost } = await openLostTime(copyRows);
     // Before anybody has shown a credential.
-    await eventually('the node has begun anew', async () => node.lines.join('').includes('gone back'));
+    await eventually('the node has begun anew', async () =>
+      node.lines.join('').includes('went back in time'),
+    );
     await areRefused(verifier, lost);
   }, 60_000);
 
@@ -266,7 +268,9 @@ describe.runIf(hasPostgres())('an older copy is put back on the same server whil
           ? await node.call('GET', '/v1/check', { bearer: one.bearer })
           : await node.call('POST', '/v1/logout', { bearer: one.bearer, body: {} });
       expect(status).toBe(401);
-      await eventually('the node has begun anew', async () => node.lines.join('').includes('gone back'));
+      await eventually('the node has begun anew', async () =>
+        node.lines.join('').includes('went back in time'),
+      );
       for (const session of lost)
         await eventually('the verifier has noticed', async () => !(await verifier.verify(session.bearer)).ok);
       await isFresh(verifier);

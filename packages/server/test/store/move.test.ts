@@ -174,7 +174,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
       );
     });
     await expect(moveDatabase(directory, openQuickly, losing, TO, NOW)).rejects.toThrow(
-      /events did not arrive whole/,
+      /events did not arrive complete/,
     );
     const failing = instead(target, false, (work) =>
       target.transaction(async (on) => {

@@ -28,7 +28,7 @@ export async function checkDatabase(config: Config, database: Database, findings
     else
       findings.warning(
         'schema',
-        `${counted(missing.length, 'migration')} to apply: ${missing.join(', ')}. The server does it when it starts, or: curfew migrate.`,
+        `${counted(missing.length, 'migration')} to apply: ${missing.join(', ')}. The server applies them when it starts. To apply them now: curfew migrate.`,
       );
   });
   // Without the schema there is nothing more to examine, and a newer one may differ.
@@ -52,7 +52,7 @@ async function checkDemoAccounts(config: Config, database: Database, findings: F
 async function checkKeys(config: Config, database: Database, findings: Findings): Promise<void> {
   const keys = await readKeys(database);
   if (keys.length === 0) {
-    findings.ok('signing keys', 'none yet; the server makes them when it starts.');
+    findings.ok('signing keys', 'none yet. The server creates them when it starts.');
     return;
   }
   const secret = config.encryptionKey ?? readEmbeddedKey(config);
@@ -60,7 +60,7 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
   if (sealed.length > 0 && secret === null) {
     findings.problem(
       'CURFEW_KEY',
-      'the signing keys in the database are sealed. Set it to the key they were sealed under.',
+      'is not set, but the signing keys in the database are encrypted. Set it to the key that encrypted them.',
     );
     return;
   }
@@ -80,7 +80,7 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
   if (!sealed.every((key) => opens(key, [secret, config.previousKey]))) {
     findings.problem(
       'CURFEW_KEY',
-      'does not open the signing keys in the database: they were sealed under another one.',
+      'does not decrypt the signing keys in the database: another key encrypted them.',
     );
     return;
   }
@@ -88,7 +88,7 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
   if (byOther > 0) {
     findings.warning(
       'CURFEW_KEY_PREVIOUS',
-      `still opens ${counted(byOther, 'key')} that CURFEW_KEY does not. Replace them before you remove it: curfew keys rotate.`,
+      `still decrypts ${counted(byOther, 'key')} that CURFEW_KEY does not. Replace them before you remove the setting: curfew keys rotate.`,
     );
     return;
   }
@@ -96,14 +96,14 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
   if (clear > 0 && secret !== null)
     findings.warning(
       'signing keys',
-      `${clear} of ${keys.length} were made before CURFEW_KEY was set and lie in the clear. Replace them: curfew keys rotate.`,
+      `${clear} of ${keys.length} were created before CURFEW_KEY was set and are not encrypted. Replace them: curfew keys rotate.`,
     );
   else
     findings.ok(
       'signing keys',
       sealed.length > 0
-        ? `CURFEW_KEY opens ${counted(sealed.length, 'key')}.`
-        : `${counted(clear, 'key')}, in the clear.`,
+        ? `CURFEW_KEY decrypts ${counted(sealed.length, 'key')}.`
+        : `${counted(clear, 'key')}, not encrypted.`,
     );
 }
 
@@ -125,25 +125,25 @@ export async function checkReaders(
     const { does, needs } = readers.find((reader) => reader.name === name) ?? {};
     const advice =
       !needs || needs.isSet(config)
-        ? 'A server that runs goes on with it, or says in its log what fails.'
+        ? 'A running server processes them, or its log says what fails.'
         : `No server goes on with it, because ${needs.setting} is not set, and the log keeps these events for it. Set ${needs.setting} again, or remove the reader: DELETE FROM readers WHERE name = '${name}'.`;
     findings.warning(
       'readers of the log',
-      `${name} (${does}) has ${counted(behind, 'event')}${behind === MOST_COUNTED ? ' or more' : ''} to deal with, the oldest of ${oldest?.toISOString()}. ${advice}`,
+      `${name} (${does}) has ${counted(behind, 'event')}${behind === MOST_COUNTED ? ' or more' : ''} to process, the oldest of ${oldest?.toISOString()}. ${advice}`,
     );
   }
   if (late.length === 0)
-    findings.ok('readers of the log', `${readers.map(({ name }) => name).join(', ')}: none is behind.`);
+    findings.ok('readers of the log', `${readers.map(({ name }) => name).join(', ')}: no reader is behind.`);
 }
 
 /** Accounts from before addresses had one canonical spelling. */
 async function checkAddresses(database: Database, findings: Findings): Promise<void> {
   const apart = await findSpelledApart(database);
-  if (apart.length === 0) findings.ok('addresses', 'each has one spelling.');
+  if (apart.length === 0) findings.ok('addresses', 'each address has one spelling.');
   else
     findings.warning(
       'addresses',
-      `${counted(apart.length, 'user')} (${apart.slice(0, 10).join(', ')}${apart.length > 10 ? ', …' : ''}) have the address of another user in decomposed characters. Both log in with their exact spelling; give one of them another address.`,
+      `${counted(apart.length, 'user')} (${apart.slice(0, 10).join(', ')}${apart.length > 10 ? ', …' : ''}) have the address of another user, with decomposed characters. Each user logs in with the exact spelling. Give one of the two users another address.`,
     );
 }
 
@@ -171,12 +171,12 @@ export function judgeClock(
 ): { state: 'ok' | 'warning' | 'problem'; sentence: string } {
   const off = Math.abs(offMs);
   const says = `this machine's clock is ${Math.round(off / 100) / 10} s ${offMs > 0 ? 'behind' : 'ahead of'} the database's`;
-  const advice = 'Let both keep time with NTP: sessions run out by this clock.';
+  const advice = 'Synchronize both with NTP: sessions expire by the clock of the database.';
   if (off > CLOCK_PROBLEM_MS) return { state: 'problem', sentence: `${says}. ${advice}` };
   if (sinceNewestMs !== null && sinceNewestMs < -CLOCK_PROBLEM_MS)
     return {
       state: 'problem',
-      sentence: `the newest entry of the log lies ${Math.round(-sinceNewestMs / 1000)} s in the future: a clock was put back. ${advice}`,
+      sentence: `the newest entry of the log lies ${Math.round(-sinceNewestMs / 1000)} s in the future: a clock was set back. ${advice}`,
     };
   if (off > CLOCK_WARNING_MS) return { state: 'warning', sentence: `${says}. ${advice}` };
   return { state: 'ok', sentence: `agrees with the database's to ${Math.max(1, Math.round(off))} ms.` };

@@ -23,7 +23,7 @@ export async function checkDirectory(
     return;
   }
   if (!existsSync(join(directory, 'database'))) {
-    findings.ok('CURFEW_DATA', `there is no database in ${directory} yet; the server makes one.`);
+    findings.ok('CURFEW_DATA', `no database in ${directory} yet. The server creates one when it starts.`);
     return;
   }
   if (config.database.kind === 'embedded' && !config.database.fsync)
@@ -51,7 +51,7 @@ async function checkHolder(directory: string, findings: Findings): Promise<void>
   if (!announced)
     findings.warning(
       'CURFEW_DATA',
-      `${directory} is in use by a process that does not say where it is: one that starts, or another command.`,
+      `${directory} is in use by a process without an address: a server that is starting, or another command.`,
     );
   else if (await answersTo(announced.url, announced.key, PING_MS))
     findings.ok(

@@ -9,13 +9,13 @@ const PING_MS = 3000;
 export async function checkListening(config: Config, findings: Findings): Promise<void> {
   const { host, port } = config;
   if (port === 0) {
-    findings.ok('PORT', 'a free one is taken at the start.');
+    findings.ok('PORT', 'the server takes a free port when it starts.');
     return;
   }
   const failure = await tryToListen(host, port);
   if (failure === null) findings.ok('PORT', `${port} is free on ${host}.`);
   else if ('code' in failure && failure.code === 'EADDRINUSE' && (await isCurfew(host, port)))
-    findings.ok('PORT', `${port} is taken by a Curfew server, which answers.`);
+    findings.ok('PORT', `${port} is in use by a Curfew server, which answers.`);
   else findings.problem('PORT', explain(failure).sentence);
 }
 

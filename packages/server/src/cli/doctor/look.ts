@@ -29,7 +29,7 @@ export async function look(line: CommandLine, findings: Findings): Promise<void>
   if (places !== null)
     await findings.look('CURFEW_PLACES', async () => {
       await openPlaces(places, () => undefined);
-      findings.ok('CURFEW_PLACES', 'can be read.');
+      findings.ok('CURFEW_PLACES', 'is readable.');
     });
   if (!bad.has('HOST') && !bad.has('PORT')) await checkListening(config, findings);
 }
@@ -38,5 +38,5 @@ async function checkRemote(line: CommandLine, findings: Findings): Promise<void>
   const remote = remoteServer(line);
   if (!remote) return;
   await apiOperator(remote.url, remote.serviceKey).keys();
-  findings.ok('CURFEW_URL', `the server at ${remote.url} answers and knows the key.`);
+  findings.ok('CURFEW_URL', `the server at ${remote.url} answers and accepts the key.`);
 }

@@ -62,7 +62,7 @@ async function checkDirect(
   if (directUrl === null) {
     findings.warning(
       about,
-      'is not set, and CURFEW_STATEMENT_NAMES is 0: nodes find each other’s logouts by reading the log, and without Redis every logout takes the lease. Set it to an address of PostgreSQL that goes past the pooler.',
+      'is not set, but CURFEW_STATEMENT_NAMES is 0: nodes find each other’s logouts by reading the log, and without Redis every logout waits for the lease. Set it to an address of PostgreSQL that bypasses the pooler.',
     );
     return;
   }
@@ -76,7 +76,7 @@ async function checkDirect(
   try {
     const [one, other] = [await readIdentity(direct), await readIdentity(pooled)];
     if (one === other) findings.ok(about, `${direct.description} answers, and is the same database.`);
-    else findings.problem(about, `${direct.description} is another database than that of DATABASE_URL.`);
+    else findings.problem(about, `${direct.description} is not the database of DATABASE_URL.`);
   } finally {
     await direct.close();
   }
@@ -88,7 +88,7 @@ function judge(facts: Facts, description: string, pool: number, findings: Findin
   if (!facts.may_create)
     findings.warning(
       'DATABASE_URL',
-      `this user may not create tables in ${facts.schema ?? 'any schema'}: migrations will fail. Make it the owner of the database.`,
+      `this database user may not create tables in ${facts.schema ?? 'any schema'}: migrations will fail. Make the user the owner of the database.`,
     );
   // With any synchronous_commit: Curfew's connections raise it from off to on.
   if (facts.fsync === 'off')
@@ -99,13 +99,13 @@ function judge(facts: Facts, description: string, pool: number, findings: Findin
   if (facts.standbys !== '' && facts.synchronous === 'local')
     findings.warning(
       'DATABASE_URL',
-      'synchronous_commit is local, so that no commit waits for the standbys of synchronous_standby_names: a failover can undo a logout that was answered. Set it to on.',
+      'synchronous_commit is local, so commits do not wait for the standbys in synchronous_standby_names: a failover can undo a logout that was answered. Set synchronous_commit to on.',
     );
   // One process: the pool and the connection that listens.
   if (Number(facts.connections) < pool + 1)
     findings.warning(
       'CURFEW_DATABASE_POOL',
-      `one process takes ${pool + 1} connections and PostgreSQL allows ${facts.connections} in all.`,
+      `one process takes ${pool + 1} connections, but PostgreSQL allows ${facts.connections} in total.`,
     );
 }
 
@@ -114,8 +114,14 @@ export function judgeVersion(number: number): { state: 'ok' | 'warning' | 'probl
   const major = Math.floor(number / 10_000);
   const version = `It is version ${major}.${number % 10_000}`;
   if (major < OLDEST)
-    return { state: 'problem', sentence: `${version}, and too old: ${OLDEST} to ${NEWEST} are supported.` };
+    return {
+      state: 'problem',
+      sentence: `${version}, which is too old: Curfew supports ${OLDEST} to ${NEWEST}.`,
+    };
   if (major > NEWEST)
-    return { state: 'warning', sentence: `${version}, newer than what was tested (${OLDEST} to ${NEWEST}).` };
+    return {
+      state: 'warning',
+      sentence: `${version}, which is newer than the tested versions (${OLDEST} to ${NEWEST}).`,
+    };
   return { state: 'ok', sentence: `${version}.` };
 }

@@ -23,7 +23,7 @@ export async function checkRedis(url: string, findings: Findings): Promise<void>
     const why = failure ?? (error instanceof Error ? error : new Error(String(error)));
     findings.problem(
       'REDIS_URL',
-      `Redis does not answer (${why.message}). Logouts go on without it; cached profiles are read from the database.`,
+      `Redis does not answer (${why.message}). Logouts continue without it. Cached profiles are read from the database.`,
     );
   } finally {
     redis.disconnect();

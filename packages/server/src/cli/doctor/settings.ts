@@ -13,15 +13,16 @@ export function checkSettings(
   if (faults.length === 0) {
     const given = Object.keys(SETTINGS).filter((name) => (environment[name] ?? '') !== '').length;
     const mode = config.production ? 'production' : 'not production (NODE_ENV)';
-    findings.ok('settings', `${given} set, the rest at their defaults; ${mode}.`);
+    findings.ok('settings', `${given} set, the others have their defaults; ${mode}.`);
   }
-  for (const was of config.oldNames) findings.warning(was, `is the old name of ${RENAMED[was]}.`);
+  for (const was of config.oldNames)
+    findings.warning(was, `is the old name of ${RENAMED[was]}. Use the new name.`);
   if (config.database.kind === 'postgres' && config.encryptionKey === null && !config.production)
-    findings.warning('CURFEW_KEY', 'is not set: the signing keys lie in the database in the clear.');
+    findings.warning('CURFEW_KEY', 'is not set: the signing keys are stored unencrypted in the database.');
   if (!isLoopbackHost(config.host) && isLoopback(new URL(config.issuer).hostname))
     findings.warning(
       'HOST',
-      `the server can be reached from the network (${config.host}) but calls itself ${config.issuer}. Set CURFEW_ISSUER to its public https:// address.`,
+      `the server is reachable from the network (${config.host}), but its issuer is ${config.issuer}. Set CURFEW_ISSUER to the public https:// address.`,
     );
   return { config, bad: new Set(faults.map(({ setting }) => setting)) };
 }

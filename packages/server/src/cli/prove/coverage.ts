@@ -27,7 +27,7 @@ export async function stateOf(requests: Requests, node: string, serviceKey: stri
     authorization: `Bearer ${serviceKey}`,
   });
   if (reply.status !== 200)
-    throw new Failed(`${new URL(node).host} does not say how it stands: ${reply.status}`);
+    throw new Failed(`${new URL(node).host} does not answer with its status: ${reply.status}`);
   const state = stateSchema.parse(JSON.parse(reply.text));
   if (!state.database.answers) throw new Failed(`the database of ${new URL(node).host} does not answer`);
   return state;

@@ -90,20 +90,20 @@ export function renderReport(report: Report): string {
     ms(last?.p99),
   ]);
   const mute = muteSurfaces(report);
-  let verdict = `True everywhere: ${report.logouts} logouts, ${report.checks} checks after their answers, none accepted.`;
+  let verdict = `True everywhere: ${report.logouts} logouts, ${report.checks} checks after their answers, no check accepted.`;
   if (report.late > 0 || report.unconfirmed > 0)
     verdict = `NOT true everywhere: ${report.late} of ${report.checks} checks after the answer were accepted, ${report.unconfirmed} of ${report.logouts} logouts were not confirmed.`;
   else if (mute.length > 0)
-    verdict = `NOT proven: ${mute.join(', ')} never knew after an answer whether the session lives.`;
+    verdict = `NOT proven: ${mute.join(', ')} never said after an answer whether the session was alive.`;
   else if (report.not_seen.length > 0)
-    verdict = `NOT proven everywhere: not looked at ${report.not_seen.join(', ')}. Name nodes with --node, and what verifiers protect with --back-end. Elsewhere ${report.logouts} logouts were true: ${report.checks} checks after their answers, none accepted.`;
+    verdict = `NOT proven everywhere: not checked: ${report.not_seen.join(', ')}. Name nodes with --node, and addresses that verifiers protect with --back-end. At the other places ${report.logouts} logouts were true: ${report.checks} checks after their answers, no check accepted.`;
   return [
-    table(['SURFACE', 'CHECKS AFTER', 'LATE ACCEPTS', 'COULD NOT SAY', 'LAST ACCEPT p50 ms', 'p99 ms'], rows),
+    table(['SURFACE', 'CHECKS AFTER', 'LATE ACCEPTS', 'NO ANSWER', 'LAST ACCEPT p50 ms', 'p99 ms'], rows),
     '',
-    `Nodes in the registry: ${report.nodes.map(({ id, looked_at: at }) => `${id} (${at.join(', ') || 'not looked at'})`).join(', ')}. Verifiers that follow them: ${report.verifiers.length}; back ends looked at: ${report.back_ends}.`,
+    `Nodes in the registry: ${report.nodes.map(({ id, looked_at: at }) => `${id} (${at.join(', ') || 'not checked'})`).join(', ')}. Verifiers connected to them: ${report.verifiers.length}; back ends checked: ${report.back_ends}.`,
     `Ended by: ${report.ways.join(', ')}.`,
-    `Logout to its answer: p50 ${ms(report.answer.p50)} ms, p99 ${ms(report.answer.p99)} ms. Other replicas that acknowledged: ${report.acknowledged}; waited out: ${report.waited_out}.`,
-    'Last accept: from the answer to the end of the last check that was accepted; below zero is before the answer.',
+    `Time until a logout answered: p50 ${ms(report.answer.p50)} ms, p99 ${ms(report.answer.p99)} ms. Other replicas: ${report.acknowledged} acknowledged, ${report.waited_out} waited out.`,
+    'Last accept: time from the answer to the end of the last accepted check. A negative number is before the answer.',
     verdict,
   ].join('\n');
 }

@@ -25,7 +25,7 @@ export const getSessions = serveRow(
           .enum(['true', 'false', 'only'])
           .default('false')
           .describe('Ended ones too, with how they ended; "only": these alone.'),
-        before: field.sid.optional().describe('Go on before this session.'),
+        before: field.sid.optional().describe('Continue the list after this session, with older ones.'),
         limit: shape.pageSize,
       }),
     },
