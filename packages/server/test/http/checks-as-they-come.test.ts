@@ -36,6 +36,31 @@ afterAll(async () => {
   await on.close();
 });
 
+describe('a check with a query', () => {
+  const QUERIES = [
+    'audience=',
+    'audience=a&audience=b',
+    'audience=%ff',
+    'audience=a%00',
+    'x=1',
+    'x=1&x=2',
+    'x=%ff',
+  ];
+
+  test.each(QUERIES)(
+    '?%s is answered alike for every method, with and without a credential',
+    async (query) => {
+      const { bearer } = await v1Login(call);
+      for (const credential of [{}, { bearer }, { bearer: `sess_${'A'.repeat(43)}` }])
+        for (const path of ['/v1/check', '/v1/check/orders']) {
+          const { status } = await call('GET', `${path}?${query}`, credential);
+          for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])
+            expect((await call(method, `${path}?${query}`, credential)).status, method).toBe(status);
+        }
+    },
+  );
+});
+
 describe('a check with a path appended by a proxy', () => {
   const PATHS = [
     '/v1/check/',
