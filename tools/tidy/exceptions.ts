@@ -27,7 +27,6 @@ const LONG: Size[] = [
   { path: 'packages/server/src/cli/direct-operator.ts', name: 'directOperator', lines: 93 },
   { path: 'packages/server/src/http/admin/live-log.ts', name: 'streamLog', lines: 118 },
   { path: 'packages/server/src/http/operator/metrics.ts', name: 'createMetrics', lines: 112 },
-  { path: 'packages/server/src/http/sockets/notice-sockets.ts', name: 'createNoticeSockets', lines: 148 },
   { path: 'packages/server/src/keys/key-ring.ts', name: 'openKeyRing', lines: 130 },
   { path: 'packages/server/test/crash/ledger.ts', name: 'createClient', lines: 119 },
   {

@@ -48,7 +48,7 @@ export interface Denial {
   deadCookie?: true;
 }
 
-type Caller = Nobody | SessionCaller | ServiceCaller | Administrator | CredentialCaller;
+export type Caller = Nobody | SessionCaller | ServiceCaller | Administrator | CredentialCaller;
 
 /** The caller that a rule lets in. */
 export type CallerOf<R> = OfKind<R extends { rules: readonly (infer One)[] } ? One : R>;
@@ -108,11 +108,12 @@ const NONE: Presented = { via: 'none' };
 
 async function admitSession(
   world: World,
-  { use, changes }: { use: boolean; changes: boolean },
+  { use, changes, handshake }: { use: boolean; changes: boolean; handshake?: true },
   facts: RequestFacts,
   context: ContextOf,
 ): Promise<SessionCaller | Denial> {
   const { from } = facts;
+  if (handshake && !mayListen(world, facts)) return { kind: 'refused', code: 'forbidden' };
   if (from.via === 'none' || from.credential === null) return NOT_AUTHENTICATED;
   const session = await authenticate(world, from.credential, use);
   if (!session) return from.via === 'cookie' ? { ...NOT_AUTHENTICATED, deadCookie: true } : NOT_AUTHENTICATED;
@@ -171,6 +172,14 @@ export function isFromForeignPage(world: World, facts: RequestFacts): boolean {
   return says && !isFromTrustedPage(world, facts);
 }
 
+/** Whether a page may open a WebSocket. A browser always names the page's origin, a program names none. */
+function mayListen({ config }: World, { from, header }: RequestFacts): boolean {
+  const origin = header('origin');
+  if (origin === undefined) return from.via !== 'cookie';
+  const scheme = config.cookie.secure ? 'https' : 'http';
+  return config.trustedOrigins.has(origin) || origin === `${scheme}://${header('host')}`;
+}
+
 function isFromTrustedPage(world: World, { header }: RequestFacts): boolean {
   const page = { secFetchSite: header('sec-fetch-site') ?? null, origin: header('origin') ?? null };
   return isTrustedOrigin(page, world.config.trustedOrigins);
@@ -201,7 +210,7 @@ function noteWrongKey(world: World, type: RefusalType, from: Presented, context:
   world.refusals.note(type, session?.userId ?? null, context, { code: 'not_authenticated' });
 }
 
-export function isServiceKey(world: World, text: string): boolean {
+function isServiceKey(world: World, text: string): boolean {
   // Compares with all keys, so that the time does not tell which one was close.
   return world.config.serviceKeys.reduce((found, key) => sameSecret(text, key) || found, false);
 }

@@ -9,6 +9,8 @@ export interface RequestFacts {
   header: (name: string) => string | undefined;
   /** The client's address; null when it is not known. */
   ipAddress: string | null;
+  /** The request opens a WebSocket. */
+  handshake?: true;
 }
 
 /** Anyone may call: the request is not authenticated. */
@@ -24,6 +26,8 @@ interface SessionRule {
   use: boolean;
   /** A request that changes something: with a cookie it must come from a trusted page and carry the CSRF token. */
   changes: boolean;
+  /** A WebSocket, which any page can open, and whose browser sends the cookie along: the page must be of a trusted origin. */
+  handshake?: true;
   /** Only by a credential for Curfew itself: one for an application may be in that application's hands. */
   own: boolean;
   /** The contract that a refusal is recorded under, where it is not the endpoint's own family. */
@@ -100,6 +104,13 @@ export const dependent = <One extends FixedRule>(
   rules: readonly One[],
   choose: (facts: RequestFacts) => One,
 ): DependentRule<One> => ({ who: 'dependent', rules, choose });
+
+/** A live session that opens a WebSocket. Listening does not count as activity. */
+const SESSION_LISTENING = { ...SESSION_LOOKED_AT, handshake: true } as const satisfies CallerRule;
+export const LISTENER: DependentRule<SessionRule> = dependent<SessionRule>(
+  [SESSION_LOOKED_AT, SESSION_LISTENING],
+  ({ handshake }) => (handshake ? SESSION_LISTENING : SESSION_LOOKED_AT),
+);
 
 /** The security schemes of the description that a rule accepts. */
 export function schemesOf(rule: CallerRule): string[] {

@@ -4,7 +4,7 @@ import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import type { NoticeBoard, Recipient } from '../../src/cluster/follow/notice-board.ts';
 import type { LiveSession } from '../../src/domain/session.ts';
 import { createMetrics, type Metrics } from '../../src/http/operator/metrics.ts';
-import { createNoticeSockets } from '../../src/http/sockets/notice-sockets.ts';
+import { NoticeSockets } from '../../src/http/sockets/notice-sockets.ts';
 import type { LogEvent } from '../../src/store/log/log-event.ts';
 import { openPlace, type Place, until } from '../races/node.ts';
 import { routeBackend, SERVICE_KEY } from '../support.ts';
@@ -48,7 +48,7 @@ describe('the end of a socket', () => {
     clock.pass(1);
     const { world } = place.at(0);
     metrics = createMetrics(world);
-    const notices = createNoticeSockets(world, metrics, PING_MS);
+    const notices = new NoticeSockets(world, metrics, PING_MS);
     stop = () => notices.close();
     door = await openDoor(notices);
   });
@@ -288,7 +288,7 @@ describe('the end of a socket', () => {
       },
     };
     // Pinged so rarely that its silence is not the reason.
-    const notices = createNoticeSockets({ ...world, notices: hurried as unknown as NoticeBoard }, metrics);
+    const notices = new NoticeSockets({ ...world, notices: hurried as unknown as NoticeBoard }, metrics);
     const own = await openDoor(notices);
     const slow = await listen(own.url, { bearer });
     slow.ws.pause();
@@ -316,7 +316,7 @@ describe('the end of a socket', () => {
     const { world } = place.at(0);
     const { config } = world;
     const slow = { ...world, config: { ...config, notices: { ...config.notices, perSecond: 2 } } };
-    const notices = createNoticeSockets(slow, metrics);
+    const notices = new NoticeSockets(slow, metrics);
     const own = await openDoor(notices);
     const answers = await Promise.all(Array.from({ length: 60 }, () => handshake(own.url, { bearer })));
     expect(answers.filter(({ status }) => status === 101)).toHaveLength(2);

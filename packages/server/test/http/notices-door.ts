@@ -16,7 +16,7 @@ export async function openDoor(on: {
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }): Promise<Door> {
   const server = createServer(on.listener ?? ((_req, res) => res.writeHead(404).end()));
-  server.on('upgrade', on.upgrade);
+  server.on('upgrade', (request, socket, head) => on.upgrade(request, socket, head));
   await new Promise<void>((ready) => {
     server.listen(0, '127.0.0.1', ready);
   });

@@ -5,15 +5,19 @@ import { type CallerRule, schemesOf } from '../../src/domain/caller-rule.ts';
 import { serveRow } from '../../src/http/contract/serve-row.ts';
 import type { Endpoint } from '../../src/http/contract/family.ts';
 import { FAMILIES } from '../../src/http/families.ts';
+import { NOTICES_PROTOCOL } from '@curfew/protocol/notices';
 import {
   type Caller,
   type CallOptions,
+  ISSUER,
   openAuthority,
   routeBackend,
   SERVICE_KEY,
   type TestAuthority,
 } from '../support.ts';
+import { askOnce, WEBSOCKET } from './conversation.ts';
 import { described, type DescribedRow, ROWS } from './described.ts';
+import { type Door, openDoor } from './notices-door.ts';
 
 const USER = 2;
 const ADMINISTRATOR = 1;
@@ -141,6 +145,45 @@ describe('who may call', () => {
     expect(await newestPosition()).toBe(0);
     const { json: body } = await call('GET', '/v1/admin/users', { bearer: SERVICE_KEY });
     expect(body.users.map(({ role }: { role: string }) => role)).toEqual(['admin', 'user']);
+  });
+
+  describe('by the handshake of a WebSocket', () => {
+    const ORIGINS = { none: null, own: ISSUER, foreign: 'https://evil.example' };
+    const WEBSOCKETS = ROWS.filter(({ responses }) => '101' in responses);
+    let door: Door;
+    beforeAll(async () => {
+      door = await openDoor(on.authority);
+    });
+    afterAll(() => door.close());
+
+    test('there are rows', () => {
+      expect(WEBSOCKETS.map(({ path }) => path).sort()).toEqual(['/v1/feed', '/v1/notices']);
+    });
+
+    test.each(WEBSOCKETS.map((row) => [row.path, row] as const))(
+      '%s admits exactly the callers and origins that its row names',
+      async (path, row) => {
+        const outcomes: Record<string, unknown> = {};
+        const wanted: Record<string, unknown> = {};
+        for (const who of CALLERS)
+          for (const [page, origin] of Object.entries(ORIGINS)) {
+            const { bearer, cookie } = await openedFor(who);
+            const lines = [
+              `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${WEBSOCKET}Sec-WebSocket-Protocol: ${NOTICES_PROTOCOL}\r\n`,
+              bearer === undefined ? '' : `Authorization: Bearer ${bearer}\r\n`,
+              cookie === undefined ? '' : `Cookie: curfew_session=${cookie}\r\n`,
+              origin === null ? '' : `Origin: ${origin}\r\n`,
+            ];
+            const { status } = await askOnce(Number(new URL(door.url).port), `${lines.join('')}\r\n`);
+            const rule = expected(row.caller, who);
+            const listens = row.caller.who === 'dependent';
+            const trusted = page === 'own' || (page === 'none' && cookie === undefined);
+            outcomes[`${who}, ${page}`] = status;
+            wanted[`${who}, ${page}`] = listens && !trusted ? 403 : rule === 'let in' ? 101 : rule;
+          }
+        expect(outcomes).toEqual(wanted);
+      },
+    );
   });
 
   test.each([

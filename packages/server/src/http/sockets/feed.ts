@@ -13,8 +13,9 @@ import type { Subscription } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../../world/world.ts';
 import { later, pause } from '../../system/timers.ts';
-import { isServiceKey } from '../../actions/admit.ts';
 import { readCredential } from '../../domain/presented.ts';
+import { admitUpgrade } from './admit-upgrade.ts';
+import { getFeed } from './get-feed.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { upgradeAnswered } from './upgrade-answers.ts';
 
@@ -57,14 +58,23 @@ export function createFeeds(world: World): Feeds {
   return {
     upgrade(request, socket, head) {
       const from = readCredential(request.headers.authorization, undefined, config.cookie.name);
-      if (from.via !== 'header' || !isServiceKey(world, from.text))
-        return refuseUpgrade(socket, 'not_authenticated');
-      server.handleUpgrade(request, socket, head, (ws) => {
-        upgradeAnswered(socket, 101);
-        const stop = serveFeed(world, ws, request.socket.remoteAddress ?? null);
-        stops.add(stop);
-        ws.once('close', () => stops.delete(stop));
-      });
+      socket.on('error', ignore);
+      admitUpgrade(world, getFeed, request, from)
+        .then((caller) => {
+          if (socket.destroyed) return;
+          if (caller.kind === 'refused') return refuseUpgrade(socket, caller.code);
+          socket.off('error', ignore);
+          server.handleUpgrade(request, socket, head, (ws) => {
+            upgradeAnswered(socket, 101);
+            const stop = serveFeed(world, ws, request.socket.remoteAddress ?? null);
+            stops.add(stop);
+            ws.once('close', () => stops.delete(stop));
+          });
+        })
+        .catch((err: unknown) => {
+          log.warn({ err }, 'could not open the feed of a verifier');
+          socket.destroy();
+        });
     },
     close() {
       for (const stop of stops) stop();
@@ -73,6 +83,9 @@ export function createFeeds(world: World): Feeds {
     },
   };
 }
+
+/** A broken socket emits `close`. */
+const ignore = (): void => undefined;
 
 /** One verifier's connection, from its hello to its end. @returns a function that closes it because the node stops */
 function serveFeed(world: World, ws: WebSocket, address: string | null): () => void {

@@ -1,4 +1,4 @@
-import { SESSION_LOOKED_AT } from '../../domain/caller-rule.ts';
+import { LISTENER } from '../../domain/caller-rule.ts';
 import { webSocket } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuse } from '../respond.ts';
@@ -12,7 +12,7 @@ export const getNotices = serveRow(
     summary: 'Tells a device when its session ends, and when the list of its user changes',
     description:
       'Offer the subprotocol `curfew.notices.v1`; a page without the cookie offers its token beside it, as `curfew.token.<token>`. A page of another origin than the trusted ones is refused. JSON texts come: `{"type":"hello"}`, `{"type":"sessions.changed"}`, `{"type":"session.ended"}` with `reason`, `by` and `at`. Close codes: 4401 the session has ended, 1012 connect again, 1013 later, 1008 the client said something. Listening does not count as using the session. See docs/notices.md.',
-    caller: SESSION_LOOKED_AT,
+    caller: LISTENER,
     responses: webSocket(
       'The notices, as a WebSocket.',
       'invalid_request',

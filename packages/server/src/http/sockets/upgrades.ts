@@ -6,7 +6,7 @@ import { createAddressReader } from '../address.ts';
 import { readCredential } from '../../domain/presented.ts';
 import { createFeeds } from './feed.ts';
 import type { Metrics } from '../operator/metrics.ts';
-import { createNoticeSockets } from './notice-sockets.ts';
+import { NoticeSockets } from './notice-sockets.ts';
 import { onUpgradeAnswered } from './upgrade-answers.ts';
 import { readTarget } from '../node-http/target.ts';
 
@@ -33,7 +33,7 @@ export function webSocketPath(request: IncomingMessage): (typeof PATHS)[number] 
 }
 
 export function createUpgrades(world: World, metrics: Metrics): Upgrades {
-  const byPath = { '/v1/feed': createFeeds(world), '/v1/notices': createNoticeSockets(world, metrics) };
+  const byPath = { '/v1/feed': createFeeds(world), '/v1/notices': new NoticeSockets(world, metrics) };
   const addressOf = createAddressReader(world.config.trustedProxies);
   /** Like every other request, so that refused ones leave a trace. */
   const logAnswer = (request: IncomingMessage, socket: Duplex, path: string): void => {
