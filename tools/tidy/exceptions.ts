@@ -7,15 +7,15 @@ import type { Size } from './sizes.ts';
 /** Tables, which are as long as what they list. */
 const TABLES: Size[] = [
   { path: 'simulator/mutations.ts', name: null, lines: 812 },
-  { path: 'web/languages/en.ts', name: null, lines: 412 },
-  { path: 'web/languages/pl.ts', name: null, lines: 479 },
+  { path: 'web/languages/en.ts', name: null, lines: 416 },
+  { path: 'web/languages/pl.ts', name: null, lines: 482 },
 ];
 
 /** To be split. */
 const LONG: Size[] = [
   { path: 'bench/fan-out/simulation.ts', name: 'simulate', lines: 120 },
   { path: 'bench/report/aims.ts', name: 'judgeAims', lines: 89 },
-  { path: 'chaos/cast/cast.ts', name: null, lines: 435 },
+  { path: 'chaos/cast/cast.ts', name: null, lines: 436 },
   { path: 'chaos/load/log-in.ts', name: 'logInBy', lines: 89 },
   { path: 'packages/client/src/client.ts', name: null, lines: 446 },
   { path: 'packages/client/src/client.ts', name: 'createClient', lines: 391 },
@@ -36,6 +36,7 @@ const LONG: Size[] = [
   },
   { path: 'packages/server/test/http/secrets.test.ts', name: 'wholeRun', lines: 215 },
   { path: 'packages/server/test/model/play.ts', name: null, lines: 744 },
+  { path: 'packages/server/test/services/postgres.ts', name: 'startPostgres', lines: 77 },
   { path: 'packages/server/test/services/standby.ts', name: 'startStandby', lines: 83 },
   {
     path: 'packages/server/test/store/live-count.test.ts',

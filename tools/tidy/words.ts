@@ -45,7 +45,6 @@ export function findWordFaults(files: SourceFile[], banned: Banned[] = BANNED): 
 const BANNED_NAMES: Record<string, string> = {
   application: 'client',
   attend: 'the act itself',
-  heed: 'the act itself',
   standing: 'provenance, lag, state',
   told: 'answer, heard, delivered',
   untold: 'pending',
