@@ -538,7 +538,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       [
         '      this.missed(fault);\n      done(fault);',
-        '      this.#whole = true;\n      this.#freshness.prove(asked, 0);\n      done(fault && null);',
+        '      this.#complete = true;\n      this.#freshness.prove(asked, 0);\n      done(fault && null);',
       ],
     ],
   },
@@ -614,10 +614,10 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('node'),
     edits: [
       [
-        'if (!over) say(standing());',
+        'if (!over) say(tallyNow());',
         `if (!over) {
       over = true;
-      say(standing());
+      say(tallyNow());
     }`,
       ],
     ],
@@ -660,7 +660,7 @@ export const MUTATIONS: readonly Mutation[] = [
         `    this.confirm((error, told) => this.catchUp(() => answer(error, told)), endings ?? []);`,
       ],
       // Or the two would ask each other for ever.
-      ['    if (!this.#whole) return this.#confirmRead(done, endings);\n', ''],
+      ['    if (!this.#complete) return this.#confirmRead(done, endings);\n', ''],
     ],
   },
   {

@@ -87,8 +87,8 @@ export const JUDGED: readonly Judgement[] = [
   },
   {
     path: 'packages/server/src/actions/refresh.ts',
-    was: 'if (clientId !== null && (await isOfAnother(world, await find(), clientId, origin))) return null;',
-    is: 'if (clientId !== null && (await isOfAnother(world, await find(), clientId, origin))) return undefined as never;',
+    was: 'if (clientId !== null && (await isOfAnother(world, await find(), clientId, context))) return null;',
+    is: 'if (clientId !== null && (await isOfAnother(world, await find(), clientId, context))) return undefined as never;',
     why: 'The callers look whether it is falsy.',
   },
   {
@@ -188,8 +188,8 @@ export const JUDGED: readonly Judgement[] = [
   },
   {
     path: 'packages/server/src/actions/renew-session.ts',
-    was: "const ending = opened && (await endSessions(on, [sid], userId, act, 'renewed'));",
-    is: "const ending = (await endSessions(on, [sid], userId, act, 'renewed'));",
+    was: "const ending = opened && (await revokeSessions(on, [sid], userId, act, 'renewed'));",
+    is: "const ending = (await revokeSessions(on, [sid], userId, act, 'renewed'));",
     why: 'Without a new session it throws all the same, and the transaction is rolled back.',
   },
 ];
