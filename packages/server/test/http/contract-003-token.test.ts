@@ -95,6 +95,26 @@ describe('contract 003, token', () => {
     ahead = 0;
   });
 
+  test('expires_in never reaches beyond the session, in whole seconds that are left, also for a successor given again', async () => {
+    let now = Date.parse('2026-11-01T12:00:00Z');
+    const brief = await openAuthority(
+      routeBackend(),
+      { CURFEW_CLIENTS: '{"token":{"idleSeconds":1800,"absoluteSeconds":1800}}' },
+      { system: { now: () => new Date(now) } },
+    );
+    const login = (await brief.call('POST', '/api/v1/auth/login', { body: CREDENTIALS })).json;
+    const refresh = async (): Promise<number> =>
+      (await brief.call('POST', '/api/v1/auth/refresh', { body: { refresh_token: login.refresh_token } }))
+        .json.expires_in;
+    const left = [login.expires_in];
+    for (const milliseconds of [600_500, 0, 5000]) {
+      now += milliseconds;
+      left.push(await refresh());
+    }
+    expect(left).toEqual([1800, 1199, 1199, 1194]);
+    await brief.close();
+  });
+
   test('status answers the user', async () => {
     const { bearer } = await tokenLogin(call);
     const { status: code, json } = await call('GET', '/api/v1/auth/status', { bearer });
