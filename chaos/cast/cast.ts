@@ -137,8 +137,7 @@ export class Cast {
     try {
       standby = await startStandby(postgres);
       redis = await startRedis();
-      const ports = new Map<string, number>();
-      for (const node of NODES) ports.set(node, await freePort());
+      const ports = new Map(await Promise.all(NODES.map(async (node) => [node, await freePort()] as const)));
       const cast = new Cast(options, postgres, standby, redis, ports);
       try {
         await cast.#enter();

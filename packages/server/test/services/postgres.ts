@@ -91,17 +91,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     else copyData(options.copyOf ?? (await emptyData(bin)), dir);
   }
 
-  const settings: Record<string, string> = {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: options.bySocket === true ? scratch : '',
-    max_connections: '200',
-    shared_buffers: '32MB',
-    lc_messages: 'C',
-    jit: 'off',
-    autovacuum: 'off',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
-    ...options.settings,
-  };
+  const settings = settingsOf(options, scratch);
   const launchPostgres = async (port: number): Promise<number> => {
     const child = await launch({
       command: join(bin, 'postgres'),
@@ -148,6 +138,21 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       await end(options.dir === undefined ? 'SIGQUIT' : 'SIGINT');
       rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
     },
+  };
+}
+
+/** None of a production server's promises, unless they are asked for. */
+function settingsOf(options: PostgresOptions, scratch: string): Record<string, string> {
+  return {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: options.bySocket === true ? scratch : '',
+    max_connections: '200',
+    shared_buffers: '32MB',
+    lc_messages: 'C',
+    jit: 'off',
+    autovacuum: 'off',
+    ...(options.durable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...options.settings,
   };
 }
 
