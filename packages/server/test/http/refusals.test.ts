@@ -184,6 +184,13 @@ describe('the record of refusals', () => {
     const found = await events('actor=anonymous');
     const counts = Object.fromEntries(found.map(({ type, count }) => [type, count]));
     expect(counts).toEqual({ admin_forbidden: 2, service_key_refused: 2, csrf_refused: 1 });
+    expect(found.map(({ type, details }) => [type, details?.code])).toEqual(
+      expect.arrayContaining([
+        ['admin_forbidden', 'not_authenticated'],
+        ['service_key_refused', 'not_authenticated'],
+        ['csrf_refused', 'csrf_failed'],
+      ]),
+    );
     expect(found.every(({ user_id }) => user_id === null)).toBe(true);
     expect(JSON.stringify(await place.rows('select * from refusals'))).not.toContain('svc_a-guess');
   });
