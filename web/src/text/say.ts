@@ -1,3 +1,4 @@
+import { replaceUnseen } from '@curfew/protocol/reading/plain-name';
 import type { Plural } from '../../languages/language.ts';
 
 /** The values for a text's braces. */
@@ -5,8 +6,6 @@ type Values = Record<string, string | number>;
 
 /** The longest name that a page shows. */
 const LONGEST = 80;
-/** Both joiners are needed: by families of emoji, and by Persian words. */
-const CONTROLS = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const ISOLATE = '\u2068';
 const POP = '\u2069';
 /** Letters written from the right: Hebrew, Arabic and their neighbours. */
@@ -28,7 +27,7 @@ export function sayCount(tag: string, plural: Plural, count: number, values: Val
 
 /** Makes a name safe to show: no line breaks, no control, direction or invisible characters, and limited in length. */
 export function shown(name: string, longest: number = LONGEST): string {
-  const clean = name.slice(0, 1000).replace(CONTROLS, ' ').replace(/\s+/g, ' ').trim();
+  const clean = replaceUnseen(name.slice(0, 1000), ' ').replace(/\s+/g, ' ').trim();
   const characters = Array.from(clean);
   return characters.length > longest
     ? `${characters

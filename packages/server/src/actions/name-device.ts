@@ -1,4 +1,4 @@
-import { plainName } from '../domain/plain-name.ts';
+import { plainName } from '@curfew/protocol/reading/plain-name';
 import { nameDevice } from '../store/session-lists.ts';
 import type { World } from '../world/world.ts';
 

@@ -1,4 +1,4 @@
-import { plainName } from '../domain/plain-name.ts';
+import { plainName } from '@curfew/protocol/reading/plain-name';
 import { type Grant, idleExpiry, type LiveSession } from '../domain/session.ts';
 import type { Act } from '../store/act.ts';
 import { insertNewSession } from '../store/insert-session.ts';

@@ -1,5 +1,5 @@
 import type { Account } from '@curfew/protocol/wire/user';
-import { plainName } from '../domain/plain-name.ts';
+import { plainName } from '@curfew/protocol/reading/plain-name';
 import { type Operand, CommandRefused, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
 

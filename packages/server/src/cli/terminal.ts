@@ -1,3 +1,4 @@
+import { replaceUnseen } from '@curfew/protocol/reading/plain-name';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
@@ -97,7 +98,7 @@ export function plainLines(output: Output): Progress {
 
 /** Makes foreign text safe to print: a device's name must not move the cursor. */
 export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
+  return replaceUnseen(text, '\ufffd');
 }
 
 /** Columns under their names, separated by two spaces. */

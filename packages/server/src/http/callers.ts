@@ -1,6 +1,6 @@
 import type { RequestContext } from '../world/world.ts';
 import type { RequestFacts } from '../domain/caller-rule.ts';
-import { plainName } from '../domain/plain-name.ts';
+import { plainName } from '@curfew/protocol/reading/plain-name';
 import { type Presented, readCredential } from '../domain/presented.ts';
 import type { Call } from './environment.ts';
 

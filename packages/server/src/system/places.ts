@@ -2,7 +2,7 @@ import type { Place } from '@curfew/protocol/wire/session';
 import { BlockList, isIP } from 'node:net';
 import { type CityResponse, open, type Reader } from 'maxmind';
 import { ConfigError } from '../config.ts';
-import { plainName } from '../domain/plain-name.ts';
+import { plainName } from '@curfew/protocol/reading/plain-name';
 
 /** Finds the places of addresses in a local file: no network request, nothing stored. */
 export interface Places {
