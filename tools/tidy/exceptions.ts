@@ -25,8 +25,6 @@ const LONG: Size[] = [
   { path: 'packages/protocol/src/node.ts', name: null, lines: 713 },
   { path: 'packages/server/src/cli/api-operator.ts', name: 'apiOperator', lines: 78 },
   { path: 'packages/server/src/cli/direct-operator.ts', name: 'directOperator', lines: 93 },
-  { path: 'packages/server/src/http/admin/live-log.ts', name: 'streamLog', lines: 118 },
-  { path: 'packages/server/src/http/operator/metrics.ts', name: 'createMetrics', lines: 112 },
   { path: 'packages/server/src/keys/key-ring.ts', name: 'openKeyRing', lines: 130 },
   { path: 'packages/server/test/crash/ledger.ts', name: 'createClient', lines: 119 },
   {

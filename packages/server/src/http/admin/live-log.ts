@@ -2,6 +2,8 @@ import { type Administrator, mayStillAdminister } from '../../actions/admit.ts';
 import { followRefusals } from '../../actions/follow-refusals.ts';
 import { shown, type ShownEvent } from '../../actions/read-log.ts';
 import { cursorNow, cursorSince } from '../../store/log/cursors.ts';
+import type { Timers } from '../../system/timers.ts';
+import type { World } from '../../world/world.ts';
 import { type EventFilter, passing } from '../../store/log/page.ts';
 import { readOn } from '../../store/log/follow.ts';
 import type { Call } from '../environment.ts';
@@ -23,6 +25,59 @@ const SHOWN_AGAIN_MS = 300_000;
 /** After a failed read. */
 const AGAIN_MS = 1000;
 
+/** What comes next in the log for one stream, as the text of server-sent events. */
+class LogTail {
+  readonly #world: World;
+  readonly #filter: EventFilter;
+  #cursor: string;
+  #epoch: string | null = null;
+  #newRefusals: ReturnType<typeof followRefusals>;
+
+  private constructor(world: World, filter: EventFilter, cursor: string) {
+    this.#world = world;
+    this.#filter = filter;
+    this.#cursor = cursor;
+    this.#newRefusals = followRefusals(world, filter);
+  }
+
+  static async open(world: World, filter: EventFilter, cursor: string | null): Promise<LogTail> {
+    const tail = new LogTail(world, filter, cursor ?? (await cursorNow(world.database)));
+    await tail.#newRefusals();
+    return tail;
+  }
+
+  /**
+   * The text to send now; empty when there is none, null when the caller may not look on any more.
+   * @param quietMs how long nothing was sent; infinite before the first text
+   */
+  async next(quietMs: number, mayLook: () => Promise<boolean>): Promise<string | null> {
+    const { database, system } = this.#world;
+    const { events, cursor: next, provenance } = await readOn(database, this.#cursor, PAGE);
+    const wentBack = provenance.behind || (this.#epoch !== null && this.#epoch !== provenance.epoch);
+    this.#epoch = provenance.epoch;
+    if (wentBack) {
+      this.#cursor = await cursorSince(database, new Date(system.now().getTime() - SHOWN_AGAIN_MS));
+      this.#newRefusals = followRefusals(this.#world, this.#filter);
+      return '';
+    }
+    const wanted = [
+      ...(await passing(database, events, this.#filter)).map(({ cursor: id, ...event }) => ({
+        id,
+        ...shown(event),
+      })),
+      ...(await this.#newRefusals()).map((refusal) => ({ id: next, ...refusal })),
+    ];
+    // Checked after the read: a session that is known to be over gets nothing.
+    if (!(await mayLook())) return null;
+    const moved = next !== this.#cursor;
+    this.#cursor = next;
+    if (wanted.length > 0) return wanted.map(written).join('');
+    if (quietMs === Number.POSITIVE_INFINITY) return `retry: ${RETRY_MS}\nid: ${next}\n\n`;
+    // Events that did not match need not be read again after a reconnection.
+    return quietMs >= HEARTBEAT_MS || (moved && events.length > 0) ? `id: ${next}\n\n` : '';
+  }
+}
+
 /**
  * Streams new events that match the filter, until the client disconnects, the session ends or the node stops. It reads when the
  * client has room for more, so events for a slow client wait in the database.
@@ -36,12 +91,12 @@ export async function streamLog(
   cursor: string | null,
 ): Promise<Response> {
   const world = c.get('world');
-  const { database, system } = world;
+  const { system } = world;
   if (streams.size >= MOST_STREAMS) return refuse(c, 'unavailable', {}, RETRY_AFTER);
   const encoder = new TextEncoder();
   let stopped = false;
   let gone = false;
-  let wake = (): void => undefined;
+  const nap = createNap(system);
   let spokeMs = Number.NEGATIVE_INFINITY;
   let looking = false;
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -49,7 +104,7 @@ export async function streamLog(
   const over = (): void => {
     if (stopped) return;
     stopped = true;
-    wake();
+    nap.wake();
     leave();
     unlisten();
     if (!looking && !gone) controller?.close();
@@ -58,57 +113,10 @@ export async function streamLog(
   const unlisten = onlooker.session
     ? world.notices.listen(onlooker.session, { ended: over, changed: () => undefined })
     : () => undefined;
-  let place: string;
-  let epoch: string | null = null;
-  let newRefusals = followRefusals(world, filter);
-  try {
-    place = cursor ?? (await cursorNow(database));
-    await newRefusals();
-  } catch (error) {
+  const tail = await LogTail.open(world, filter, cursor).catch((error: unknown) => {
     over();
     throw error;
-  }
-  const sleep = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      if (stopped) return resolve();
-      const callOff = system.after(ms, resolve);
-      wake = () => {
-        callOff();
-        resolve();
-      };
-    });
-
-  /** The text to send now; empty when there is none. */
-  async function look(): Promise<string> {
-    const { events, cursor: next, provenance } = await readOn(database, place, PAGE);
-    const wentBack = provenance.behind || (epoch !== null && epoch !== provenance.epoch);
-    epoch = provenance.epoch;
-    if (wentBack) {
-      place = await cursorSince(database, new Date(system.now().getTime() - SHOWN_AGAIN_MS));
-      newRefusals = followRefusals(world, filter);
-      return '';
-    }
-    const wanted = [
-      ...(await passing(database, events, filter)).map(({ cursor: id, ...event }) => ({
-        id,
-        ...shown(event),
-      })),
-      ...(await newRefusals()).map((refusal) => ({ id: next, ...refusal })),
-    ];
-    // Checked after the read: a session that is known to be over gets nothing.
-    if (!(await mayStillAdminister(world, onlooker))) {
-      over();
-      return '';
-    }
-    const moved = next !== place;
-    place = next;
-    if (wanted.length > 0) return wanted.map(written).join('');
-    const quiet = system.monotonicMs() - spokeMs;
-    if (spokeMs < 0) return `retry: ${RETRY_MS}\nid: ${place}\n\n`;
-    // Events that did not match need not be read again after a reconnection.
-    return quiet >= HEARTBEAT_MS || (moved && events.length > 0) ? `id: ${place}\n\n` : '';
-  }
-
+  });
   const body = new ReadableStream<Uint8Array>({
     start(its) {
       controller = its;
@@ -117,21 +125,23 @@ export async function streamLog(
     async pull(its) {
       looking = true;
       while (!stopped) {
-        let text = '';
+        let text: string | null = '';
         let waitMs = LOOK_MS;
         try {
-          text = await look();
+          const quietMs = system.monotonicMs() - spokeMs;
+          text = await tail.next(quietMs, () => mayStillAdminister(world, onlooker));
+          if (text === null) over();
         } catch (err) {
           system.log.info({ err }, 'could not read the log for a caller who follows it; will retry');
           waitMs = AGAIN_MS;
         }
-        if (text !== '' && !stopped) {
+        if (text && !stopped) {
           spokeMs = system.monotonicMs();
           looking = false;
           its.enqueue(encoder.encode(text));
           return;
         }
-        await sleep(waitMs);
+        await nap.sleep(waitMs);
       }
       if (!gone) its.close();
     },
@@ -140,11 +150,34 @@ export async function streamLog(
       over();
     },
   });
-  return c.body(body, 200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    // nginx would buffer the stream.
-    'x-accel-buffering': 'no',
-  });
+  return c.body(body, 200, HEADERS);
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  // nginx would buffer the stream.
+  'x-accel-buffering': 'no',
+};
+
+/** A sleep that is over at once when it was woken, now or before. */
+function createNap(timers: Timers): { sleep(ms: number): Promise<void>; wake(): void } {
+  let awake = false;
+  let end = (): void => undefined;
+  return {
+    sleep: (ms) =>
+      new Promise((resolve) => {
+        if (awake) return resolve();
+        const callOff = timers.after(ms, resolve);
+        end = () => {
+          callOff();
+          resolve();
+        };
+      }),
+    wake() {
+      awake = true;
+      end();
+    },
+  };
 }
 
 function written({ id, ...event }: ShownEvent & { id: string }): string {

@@ -39,29 +39,66 @@ export function createMetrics(world: World): Metrics {
       reported = quickChecks;
     },
   });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
   gauge(
+    registers,
     'curfew_password_hashes_running',
     'Password hashes in progress',
     () => world.system.passwords.load().running,
   );
   gauge(
+    registers,
     'curfew_password_hashes_waiting',
     'Logins waiting for a hash',
     () => world.system.passwords.load().waiting,
   );
-  gauge('curfew_remembered_credentials', 'Credentials in memory', () => world.memory.size);
-  gauge('curfew_nodes', 'Nodes on this database', () => world.nodes.state().nodes);
-  gauge('curfew_verifiers', 'Verifiers connected to this node', () => world.nodes.state().verifiers);
+  gauge(registers, 'curfew_remembered_credentials', 'Credentials in memory', () => world.memory.size);
+  gauge(registers, 'curfew_nodes', 'Nodes on this database', () => world.nodes.state().nodes);
+  gauge(
+    registers,
+    'curfew_verifiers',
+    'Verifiers connected to this node',
+    () => world.nodes.state().verifiers,
+  );
+  measureConfirmations(world, registers);
+  const dropped = measureNotices(world, registers);
+  measureFollowing(world, registers);
+  gauge(
+    registers,
+    'curfew_log_age_seconds',
+    'Age of the last complete read of the log',
+    () => world.nodes.state().ageMs / 1000,
+  );
+  gauge(registers, 'curfew_fresh', '1 while memory may answer checks', () =>
+    world.nodes.node.isFresh() ? 1 : 0,
+  );
+  gauge(registers, 'curfew_redis_up', '1 while Redis answers, 0 while not, -1 without Redis', () =>
+    world.redis ? Number(world.redis.healthy) : -1,
+  );
+  return {
+    contentType: register.contentType,
+    text: () => register.metrics(),
+    request: (method, route, status, seconds) =>
+      requests.observe({ method, route, status: String(status) }, seconds),
+    quickCheck: () => {
+      quickChecks++;
+    },
+    noticesDropped: (why) => dropped.inc({ why }),
+  };
+}
+
+function gauge(registers: Registry[], name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+/** How long logouts take until they are confirmed. */
+function measureConfirmations(world: World, registers: Registry[]): void {
   const confirmations = new Histogram({
     name: 'curfew_confirmation_seconds',
     help: 'Time from the commit of a logout until it is confirmed everywhere',
@@ -77,7 +114,12 @@ export function createMetrics(world: World): Metrics {
     confirmations.observe(ms / 1000);
     waitedOut.inc(propagation.waitedOut);
   });
+}
+
+/** @returns the counter of the sockets that this node closes or refuses */
+function measureNotices(world: World, registers: Registry[]): Counter<'why'> {
   gauge(
+    registers,
     'curfew_notice_sockets',
     'Devices connected to this node for notices',
     () => world.notices.state().listeners,
@@ -101,32 +143,12 @@ export function createMetrics(world: World): Metrics {
     registers,
   });
   world.notices.onEnded((ms) => notices.observe(Math.max(0, ms) / 1000));
-  const dropped = new Counter({
+  return new Counter({
     name: 'curfew_notice_sockets_dropped_total',
     help: 'WebSockets for notices that this node closed or refused',
     labelNames: ['why'],
     registers,
   });
-  measureFollowing(world, registers);
-  gauge(
-    'curfew_log_age_seconds',
-    'Age of the last complete read of the log',
-    () => world.nodes.state().ageMs / 1000,
-  );
-  gauge('curfew_fresh', '1 while memory may answer checks', () => (world.nodes.node.isFresh() ? 1 : 0));
-  gauge('curfew_redis_up', '1 while Redis answers, 0 while not, -1 without Redis', () =>
-    world.redis ? Number(world.redis.healthy) : -1,
-  );
-  return {
-    contentType: register.contentType,
-    text: () => register.metrics(),
-    request: (method, route, status, seconds) =>
-      requests.observe({ method, route, status: String(status) }, seconds),
-    quickCheck: () => {
-      quickChecks++;
-    },
-    noticesDropped: (why) => dropped.inc({ why }),
-  };
 }
 
 /** The other nodes, as heard here, and the readers of the log. */
