@@ -34,7 +34,6 @@ const LONG: Size[] = [
   },
   { path: 'packages/server/test/http/secrets.test.ts', name: 'wholeRun', lines: 215 },
   { path: 'packages/server/test/model/play.ts', name: null, lines: 744 },
-  { path: 'packages/server/test/services/postgres.ts', name: 'startPostgres', lines: 77 },
   { path: 'packages/server/test/services/standby.ts', name: 'startStandby', lines: 83 },
   {
     path: 'packages/server/test/store/live-count.test.ts',

@@ -184,7 +184,7 @@ describe('the record of refusals', () => {
     const found = await events('actor=anonymous');
     const counts = Object.fromEntries(found.map(({ type, count }) => [type, count]));
     expect(counts).toEqual({ admin_forbidden: 2, service_key_refused: 2, csrf_refused: 1 });
-    expect(found.map(({ type, details }) => [type, details?.code])).toEqual(
+    expect(found.map(({ type, details }) => [type, details?.['code']])).toEqual(
       expect.arrayContaining([
         ['admin_forbidden', 'not_authenticated'],
         ['service_key_refused', 'not_authenticated'],
