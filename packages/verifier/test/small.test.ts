@@ -205,41 +205,41 @@ test('metrics are in Prometheus’ format, each under its name', () => {
     refused: new Map([['ended', 11]]),
     asked: new Map([['active', 12]]),
   });
-  expect(text).toBe(`# HELP curfew_verifier_fresh Whether checks are answered from memory.
+  expect(text).toBe(`# HELP curfew_verifier_fresh 1 while checks are answered from memory.
 # TYPE curfew_verifier_fresh gauge
 curfew_verifier_fresh 1
-# HELP curfew_verifier_age_seconds How old the knowledge is.
+# HELP curfew_verifier_age_seconds Age of the replica.
 # TYPE curfew_verifier_age_seconds gauge
 curfew_verifier_age_seconds 1.5
-# HELP curfew_verifier_connected Whether a node of the authority is connected.
+# HELP curfew_verifier_connected 1 while a node of the authority is connected.
 # TYPE curfew_verifier_connected gauge
 curfew_verifier_connected 0
 # HELP curfew_verifier_connections_total Connections opened.
 # TYPE curfew_verifier_connections_total counter
 curfew_verifier_connections_total 3
-# HELP curfew_verifier_replica_ended_ids Ended sessions kept.
+# HELP curfew_verifier_replica_ended_ids Ended sessions in the replica.
 # TYPE curfew_verifier_replica_ended_ids gauge
 curfew_verifier_replica_ended_ids 4
-# HELP curfew_verifier_replica_cuts Cuts kept.
+# HELP curfew_verifier_replica_cuts Cuts in the replica.
 # TYPE curfew_verifier_replica_cuts gauge
 curfew_verifier_replica_cuts 5
-# HELP curfew_verifier_replica_bytes Memory of the ended sessions.
+# HELP curfew_verifier_replica_bytes Memory used by the ended sessions.
 # TYPE curfew_verifier_replica_bytes gauge
 curfew_verifier_replica_bytes 6
-# HELP curfew_verifier_credentials Credentials kept.
+# HELP curfew_verifier_credentials Credentials in memory.
 # TYPE curfew_verifier_credentials gauge
 curfew_verifier_credentials 7
 # HELP curfew_verifier_keys Signing keys known.
 # TYPE curfew_verifier_keys gauge
 curfew_verifier_keys 8
-# HELP curfew_verifier_accepted_total Checks answered yes.
+# HELP curfew_verifier_accepted_total Checks that accepted the credential.
 # TYPE curfew_verifier_accepted_total counter
 curfew_verifier_accepted_total{by="memory"} 9
 curfew_verifier_accepted_total{by="authority"} 10
-# HELP curfew_verifier_refused_total Checks answered no.
+# HELP curfew_verifier_refused_total Checks that refused the credential.
 # TYPE curfew_verifier_refused_total counter
 curfew_verifier_refused_total{reason="ended"} 11
-# HELP curfew_verifier_asked_total Questions to the authority.
+# HELP curfew_verifier_asked_total Requests to the authority.
 # TYPE curfew_verifier_asked_total counter
 curfew_verifier_asked_total{says="active"} 12
 `);
