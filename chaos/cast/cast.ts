@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   type PostgresServer,
   startPostgres,
@@ -14,6 +13,7 @@ import type { LossLine } from '../lines.ts';
 import { now } from '../recorder.ts';
 import { QUIET_LEASE_MS } from '../options.ts';
 import type { Stage } from '../schedule.ts';
+import { BACK_END, BACK_ENDS, CLIENTS, FORGER, ISSUER, NODES, SERVER } from './layout.ts';
 import { Link } from './link.ts';
 import type {
   BackEndSettings,
@@ -27,34 +27,9 @@ import type {
 } from './messages.ts';
 import { Program } from './program.ts';
 import { Role } from './role.ts';
+import { burnTransactions } from './transactions.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
-const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const SERVER = path('../../packages/server/src/main.ts');
-const BACK_END = path('../back-end.ts');
-const CLIENTS = path('../clients.ts');
-const FORGER = path('../forger.ts');
-/** What tokens say they were issued by: the nodes' own addresses are nobody's business. */
-const ISSUER = 'http://localhost:8000';
-
-const NODES = ['node1', 'node2', 'node3'] as const;
-/** Which verifier lives where, and which nodes it knows. */
-const BACK_ENDS = [
-  {
-    name: 'back-end1',
-    verifiers: [
-      { name: 'v1', nodes: ['node1'], onStale: 'ask' },
-      { name: 'v2', nodes: ['node2', 'node3'], onStale: 'ask' },
-    ],
-  },
-  {
-    name: 'back-end2',
-    verifiers: [
-      { name: 'v3', nodes: ['node3'], onStale: 'ask' },
-      { name: 'v4', nodes: ['node1', 'node2', 'node3'], onStale: 'refuse' },
-    ],
-  },
-] as const;
 
 interface CastOptions {
   /** Where histories and logs go. */
@@ -69,9 +44,6 @@ const BELIEVER_AT = 'back-end1';
 const BELIEVED_LEASES = 2;
 
 const FORGER_LINK = 'forger-postgres';
-
-/** As many transactions of one history as the other does not come to in a while. */
-const MANY_TRANSACTIONS = 2000;
 
 /** As much WAL as a standby may lag behind. */
 const PRIMARY = { durable: true, settings: { wal_keep_size: '1GB' } };
@@ -422,14 +394,4 @@ export class Cast {
 
     await Promise.all([this.redis.stop(), this.#standby.stop(), this.#postgres.stop()]);
   }
-}
-
-/** Nodes tell by the numbers of transactions how far they have read. */
-async function burnTransactions(url: string): Promise<void> {
-  await withClient(url, async (client) => {
-    await client.query('set synchronous_commit = off');
-    await client.query(
-      `do $$ begin for i in 1..${MANY_TRANSACTIONS} loop perform pg_current_xact_id(); commit; end loop; end $$`,
-    );
-  });
 }

@@ -75,108 +75,95 @@ function add(world: World, sent: number, opened: Opened): void {
   world.tell({ t: 'credentials', list: [{ s, sid, kind, text }] });
 }
 
-const API_FAMILIES = ['v1', '001', '002', '003', '004'] as const;
+/** What the answer of a login gives. */
+type Given = Pick<Opened, 'text' | 'csrf' | 'refresh'> & { sid?: string | null };
+
+interface Family {
+  path: string;
+  client: string;
+  kind: Kind;
+  body: (email: string, password: string, device: string) => object;
+  read: (reply: Reply) => Given;
+  /** Its login names the device. */
+  namesDevice?: true;
+}
+
+const FAMILIES: Record<string, Family> = {
+  v1: {
+    path: '/v1/login',
+    client: 'default',
+    kind: 'jwt',
+    body: (email, password, id) => ({ email, password, device: { id } }),
+    read: ({ text: json }) => {
+      const { session, access_token: text = '', refresh_token: refresh } = JSON.parse(json) as Issued;
+      return { sid: session.id, text, refresh };
+    },
+    namesDevice: true,
+  },
+  '001': {
+    path: '/auth/login',
+    client: 'envelope',
+    kind: 'jwt',
+    body: (email, password) => ({ email, password }),
+    read: ({ text: json }) => {
+      const { data } = JSON.parse(json) as { data: { access_token: string; refresh_token: string } };
+      return { sid: sidOf(data.access_token), text: data.access_token, refresh: data.refresh_token };
+    },
+  },
+  '002': {
+    path: '/api/auth/login',
+    client: 'session-id',
+    kind: 'session',
+    body: (username, password) => ({ username, password }),
+    read: ({ text }) => ({
+      text: (JSON.parse(text) as { data: { sessionToken: string } }).data.sessionToken,
+    }),
+  },
+  '003': {
+    path: '/api/v1/auth/login',
+    client: 'token',
+    kind: 'access',
+    body: (email, password) => ({ email, password }),
+    read: ({ text }) => ({ text: (JSON.parse(text) as { access_token: string }).access_token }),
+  },
+  '004': {
+    path: '/auth/login',
+    client: 'cookie',
+    kind: 'cookie',
+    body: (email, password) => ({ email, password, transport: 'cookie' }),
+    read: ({ text: json, headers }) => {
+      const line = headers['set-cookie']?.find((one) => one.startsWith('curfew_session='));
+      const { data } = JSON.parse(json) as { data: { csrf_token: string } };
+      return { text: line?.split(/[=;]/)[1] ?? '', csrf: data.csrf_token };
+    },
+  },
+};
 
 /** Logs a person in by each of the API families: some kinds of credentials come by one of them alone. */
 export async function logInByEach(world: World): Promise<void> {
-  for (const family of API_FAMILIES)
+  for (const family of Object.keys(FAMILIES))
     while (!world.resting && !(await logInBy(world, family))) await pause(AGAIN_MS);
 }
 
 /** Logs a person in, with the password, through one of the API families. */
 export async function logIn(world: World): Promise<void> {
-  await logInBy(world, world.random.pick(API_FAMILIES));
+  await logInBy(world, world.random.pick(Object.keys(FAMILIES)));
 }
 
 /** @returns whether the person is logged in */
-async function logInBy(world: World, family: (typeof API_FAMILIES)[number]): Promise<boolean> {
-  const { id, email, password } = world.random.pick(world.people);
+async function logInBy(world: World, via: string): Promise<boolean> {
+  const family = FAMILIES[via];
+  if (!family) throw new Error(`there is no family ${via}`);
+  const { path, client, kind, body, read, namesDevice } = family;
+  const { id: user, email, password } = world.random.pick(world.people);
   const { url } = anyNode(world);
-  const post = (path: string, body: object): Promise<Reply> =>
-    world.requests.json('POST', url + path, { origin: world.settings.issuer }, body);
   const sent = now();
-  switch (family) {
-    case 'v1': {
-      const device = world.random.pick(DEVICES);
-      const reply = await post('/v1/login', { email, password, device: { id: device } });
-      if (reply.status !== 200) return false;
-      const json = JSON.parse(reply.text) as Issued;
-      add(world, sent, {
-        user: id,
-        client: 'default',
-        device,
-        via: 'v1',
-        sid: json.session.id,
-        kind: 'jwt',
-        text: json.access_token ?? '',
-        refresh: json.refresh_token,
-      });
-      return true;
-    }
-    case '001': {
-      const reply = await post('/auth/login', { email, password });
-      if (reply.status !== 200) return false;
-      const { data } = JSON.parse(reply.text) as { data: { access_token: string; refresh_token: string } };
-      add(world, sent, {
-        user: id,
-        client: 'envelope',
-        device: null,
-        via: '001',
-        sid: sidOf(data.access_token),
-        kind: 'jwt',
-        text: data.access_token,
-        refresh: data.refresh_token,
-      });
-      return true;
-    }
-    case '002': {
-      const reply = await post('/api/auth/login', { username: email, password });
-      if (reply.status !== 200) return false;
-      const { data } = JSON.parse(reply.text) as { data: { sessionToken: string } };
-      add(world, sent, {
-        user: id,
-        client: 'session-id',
-        device: null,
-        via: '002',
-        sid: null,
-        kind: 'session',
-        text: data.sessionToken,
-      });
-      return true;
-    }
-    case '003': {
-      const reply = await post('/api/v1/auth/login', { email, password });
-      if (reply.status !== 200) return false;
-      const json = JSON.parse(reply.text) as { access_token: string };
-      add(world, sent, {
-        user: id,
-        client: 'token',
-        device: null,
-        via: '003',
-        sid: null,
-        kind: 'access',
-        text: json.access_token,
-      });
-      return true;
-    }
-    case '004': {
-      const reply = await post('/auth/login', { email, password, transport: 'cookie' });
-      if (reply.status !== 200) return false;
-      const { data } = JSON.parse(reply.text) as { data: { csrf_token: string } };
-      const line = reply.headers['set-cookie']?.find((one) => one.startsWith('curfew_session='));
-      add(world, sent, {
-        user: id,
-        client: 'cookie',
-        device: null,
-        via: '004',
-        sid: null,
-        kind: 'cookie',
-        text: line?.split(/[=;]/)[1] ?? '',
-        csrf: data.csrf_token,
-      });
-      return true;
-    }
-  }
+  const device = namesDevice ? world.random.pick(DEVICES) : null;
+  const asked = body(email, password, device ?? '');
+  const reply = await world.requests.json('POST', url + path, { origin: world.settings.issuer }, asked);
+  if (reply.status !== 200) return false;
+  add(world, sent, { user, client, device, via, kind, sid: null, ...read(reply) });
+  return true;
 }
 
 /** Refreshes a session. The token before stays a credential until it runs out, and is checked on. */

@@ -126,11 +126,8 @@ function editsOf(node: Node, parent: Node, source: string): Edit[] {
 
   switch (node.type) {
     case 'BinaryExpression':
-      if (node.operator === '+' && [node.left, node.right].some(isText)) return [];
-      return (OPERATORS[node.operator] ?? []).map((other) =>
-        between('operator', node.left, node.operator, node.right, other),
-      );
     case 'AssignmentExpression':
+      if (node.operator === '+' && [node.left, node.right].some(isText)) return [];
       return (OPERATORS[node.operator] ?? []).map((other) =>
         between('operator', node.left, node.operator, node.right, other),
       );
@@ -157,15 +154,10 @@ function editsOf(node: Node, parent: Node, source: string): Edit[] {
     case 'ForStatement':
       return node.test ? [['condition', node.test.start, node.test.end, 'false']] : [];
     case 'Literal':
-      if (typeof node.value === 'boolean') return replace('literal', String(!node.value));
-      if (typeof node.value !== 'string' || node.value === '' || isName(node, parent)) return [];
-      return replace('literal', "''");
     case 'TemplateLiteral':
-      return end - start > 2 ? replace('literal', '``') : [];
     case 'ArrayExpression':
-      return node.elements.length > 0 ? replace('literal', '[]') : [];
     case 'ObjectExpression':
-      return node.properties.length > 0 ? replace('literal', '{}') : [];
+      return emptied(node, parent).flatMap((empty) => replace('literal', empty));
     case 'ExpressionStatement':
     case 'ThrowStatement':
     case 'ContinueStatement':
@@ -184,6 +176,23 @@ function editsOf(node: Node, parent: Node, source: string): Edit[] {
       return node.optional ? [between('?.', node.object, '?.', node.property, node.computed ? '' : '.')] : [];
     case 'CallExpression':
       return editsOfCall(node, text, replace);
+    default:
+      return [];
+  }
+}
+
+/** A literal that says nothing in place of this one, or the other truth value. */
+function emptied(node: Node, parent: Node): string[] {
+  switch (node.type) {
+    case 'Literal':
+      if (typeof node.value === 'boolean') return [String(!node.value)];
+      return typeof node.value !== 'string' || node.value === '' || isName(node, parent) ? [] : ["''"];
+    case 'TemplateLiteral':
+      return node.end - node.start > 2 ? ['``'] : [];
+    case 'ArrayExpression':
+      return node.elements.length > 0 ? ['[]'] : [];
+    case 'ObjectExpression':
+      return node.properties.length > 0 ? ['{}'] : [];
     default:
       return [];
   }

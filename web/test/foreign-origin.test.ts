@@ -66,6 +66,20 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     };
   }
 
+  /** What a WebSocket of that page hears until it is closed. */
+  const listen = (page: Page): Promise<string[]> =>
+    page.evaluate(
+      (address) =>
+        new Promise<string[]>((resolve) => {
+          const events: string[] = [];
+          const socket = new WebSocket(address, ['curfew.notices.v1']);
+          socket.onopen = () => events.push('open');
+          socket.onmessage = ({ data }) => events.push(String(data));
+          socket.onclose = ({ code }) => resolve([...events, `closed ${code}`]);
+        }),
+      `${site.origin.replace('http', 'ws')}/v1/notices`,
+    );
+
   // evil.test is another site. The sibling is the same site and another origin: the cookie does go along from there.
   test.each([
     ['evil.test', false],
@@ -88,18 +102,7 @@ describe.skipIf(!hasChromium())('a page of another origin', () => {
     const sockets: WebSocket[] = [];
     page.on('websocket', (socket) => sockets.push(socket));
     const unheard = complaints.length;
-    const heard = await page.evaluate(
-      (address) =>
-        new Promise<string[]>((resolve) => {
-          const events: string[] = [];
-          const socket = new WebSocket(address, ['curfew.notices.v1']);
-          socket.onopen = () => events.push('open');
-          socket.onmessage = ({ data }) => events.push(String(data));
-          socket.onclose = ({ code }) => resolve([...events, `closed ${code}`]);
-        }),
-      `${site.origin.replace('http', 'ws')}/v1/notices`,
-    );
-    expect(heard).toEqual(['closed 1006']);
+    expect(await listen(page)).toEqual(['closed 1006']);
     expect(sockets).toHaveLength(1);
     expect(complaints.splice(unheard)).toEqual([expect.stringMatching(/Unexpected response code: 40[13]/)]);
 

@@ -72,6 +72,20 @@ export function findPostgres(): string | undefined {
   return process.env['TEST_POSTGRES_BIN'] ?? embeddedBinaries() ?? systemBinaries();
 }
 
+function settingsOf(options: PostgresOptions, socketDirectory: string): Record<string, string> {
+  return {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: options.bySocket === true ? socketDirectory : '',
+    max_connections: '200',
+    shared_buffers: '32MB',
+    lc_messages: 'C',
+    jit: 'off',
+    autovacuum: 'off',
+    ...(options.durable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...options.settings,
+  };
+}
+
 /** Starts a PostgreSQL of one's own. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const found = findPostgres();
