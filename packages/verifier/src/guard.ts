@@ -1,7 +1,8 @@
 import { problem, type ProblemCode } from '@curfew/protocol/errors';
+import { credentialKind } from '@curfew/protocol/reading/credential-kind';
+import { readPresented } from '@curfew/protocol/reading/read-presented';
 import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 import type { OnStale } from './options.ts';
-import { readPresented } from './request-credential.ts';
 import type { Reason, VerifiedSession } from './verified.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -41,6 +42,11 @@ export type Admission = { session: VerifiedSession } | { refusal: GuardAnswer };
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
+const PARSERS = {
+  header: (text: string) => (credentialKind(text) === 'cookie' ? null : text),
+  cookie: (text: string) => (credentialKind(text) === 'cookie' ? text : null),
+};
+
 /** Returns the function that all guards share: it returns the session of a request, or its refusal. */
 export function createGuard(
   verifier: Verifier,
@@ -50,13 +56,16 @@ export function createGuard(
   const trustedOrigins = new Set(options.trustedOrigins);
   const check = options.onStale === undefined ? {} : { onStale: options.onStale };
   return async (request) => {
-    const presented = readPresented(request.authorization, request.cookie, cookieName);
+    const [authorization, second] = request.authorization;
+    // Of two headers none is read.
+    const header = second === undefined ? authorization : '';
+    const presented = readPresented(header, request.cookie, cookieName, PARSERS);
     if (presented.via === 'none') return { refusal: refusalOf('no_credential') };
-    if (presented.text === null) return { refusal: refusalOf('not_canonical') };
+    if (presented.credential === null) return { refusal: refusalOf('not_canonical') };
     const changes = request.upgrades || !SAFE.has(request.method.toUpperCase());
     if (presented.via === 'cookie' && changes && !isTrustedOrigin(request, trustedOrigins))
       return { refusal: FOREIGN_PAGE };
-    const verified = await verifier.verify(presented.text, check);
+    const verified = await verifier.verify(presented.credential, check);
     return verified.ok ? { session: verified.session } : { refusal: refusalOf(verified.reason) };
   };
 }

@@ -1,24 +1,13 @@
-import { bearerText } from '@curfew/protocol/reading/bearer';
-import { soleCookie } from '@curfew/protocol/reading/cookie';
+import { type PresentedCredential, readPresented } from '@curfew/protocol/reading/read-presented';
 import { type Credential, parseBearer, parseOpaque } from './credentials.ts';
 
-/** The credential of a request. */
-export type Presented =
-  | { via: 'none' }
-  /** `credential` is null for a text that is not a credential of Curfew. If the header is present, the cookie is ignored. */
-  | { via: 'header'; credential: Credential | null; text: string }
-  | { via: 'cookie'; credential: Credential | null };
+/** The credential that a request presents to the authority. */
+export type Presented = PresentedCredential<Credential>;
 
-export function readCredential(
+const PARSERS = { header: parseBearer, cookie: (text: string) => parseOpaque('cookie', text) };
+
+export const readCredential = (
   authorization: string | null | undefined,
-  cookieHeader: string | null | undefined,
+  cookies: string | null | undefined,
   cookieName: string,
-): Presented {
-  if (authorization !== null && authorization !== undefined) {
-    const text = bearerText(authorization);
-    return { via: 'header', credential: text === null ? null : parseBearer(text), text: text ?? '' };
-  }
-  const cookie = soleCookie(cookieHeader, cookieName);
-  if (cookie === undefined) return { via: 'none' };
-  return { via: 'cookie', credential: cookie === null ? null : parseOpaque('cookie', cookie) };
-}
+): Presented => readPresented(authorization, cookies, cookieName, PARSERS);

@@ -271,7 +271,7 @@ describe('contract 004, cookie', () => {
         body: LOGIN,
         headers: { origin: 'https://evil.test' },
       });
-      const { json } = await call('GET', '/v1/admin/events?type=csrf_refused&limit=1', {
+      const { json } = await call('GET', '/v1/admin/events?type=csrf_refused&actor=anonymous&limit=1', {
         bearer: SERVICE_KEY,
       });
       expect(json.events[0]).toMatchObject({ user_id: null, details: { code: 'csrf_failed' } });
