@@ -72,6 +72,7 @@ export function findPostgres(): string | undefined {
   return process.env['TEST_POSTGRES_BIN'] ?? embeddedBinaries() ?? systemBinaries();
 }
 
+/** None of a production server's promises, unless they are asked for. */
 function settingsOf(options: PostgresOptions, socketDirectory: string): Record<string, string> {
   return {
     listen_addresses: '127.0.0.1',
@@ -152,21 +153,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       await end(options.dir === undefined ? 'SIGQUIT' : 'SIGINT');
       rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
     },
-  };
-}
-
-/** None of a production server's promises, unless they are asked for. */
-function settingsOf(options: PostgresOptions, scratch: string): Record<string, string> {
-  return {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: options.bySocket === true ? scratch : '',
-    max_connections: '200',
-    shared_buffers: '32MB',
-    lc_messages: 'C',
-    jit: 'off',
-    autovacuum: 'off',
-    ...(options.durable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
-    ...options.settings,
   };
 }
 
