@@ -354,7 +354,7 @@ export const en = {
       propagation: 'Time until a logout is confirmed everywhere',
       chart: 'Milliseconds to confirmation, last ten minutes',
       median: 'Median',
-      p99: '99 of 100',
+      p99: 'p99',
       slowest: 'Slowest',
       time: 'Time',
       logouts: 'Confirmed',

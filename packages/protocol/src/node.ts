@@ -10,7 +10,7 @@ export type { Ring } from './rings.ts';
 
 /** How far an event has propagated when its logout is confirmed. */
 export interface Propagation {
-  /** Other replicas, nodes and verifiers, that acknowledged. */
+  /** How many other replicas (nodes and verifiers) acknowledged. */
   acknowledged: number;
   /** Replicas that did not, and whose lease has expired by now. */
   waitedOut: number;

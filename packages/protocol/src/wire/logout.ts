@@ -8,7 +8,7 @@ export interface Logout {
   ended: number;
   /** The rows of some of these sessions are still to be marked in the background. All of them are over already. */
   more: boolean;
-  /** No replica accepts a credential of an ended session any more. */
+  /** True when no replica accepts a credential of an ended session any more. */
   confirmed: boolean;
   /** Milliseconds from the request to the answer. */
   ms: number;

@@ -52,5 +52,5 @@ export const note = text(2 * NOTE_CHARACTERS)
   .openapi({ maxLength: NOTE_CHARACTERS })
   .optional()
   .describe(
-    'Why, for the log: kept in the `details` of the event. Control characters and those that turn the direction of a text are left out.',
+    'A reason for the log, stored in the `details` of the event. Curfew removes control characters and bidi controls.',
   );

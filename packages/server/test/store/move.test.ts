@@ -199,7 +199,7 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
       if (await filled(target)) throw new Error('the line is cut');
     });
     await expect(moveDatabase(directory, openQuickly, unheard, TO, NOW)).rejects.toThrow('the line is cut');
-    await expect(serve({ CURFEW_DATA: directory })).rejects.toThrow(/was broken off/);
+    await expect(serve({ CURFEW_DATA: directory })).rejects.toThrow(/was interrupted/);
     const moved = await moveDatabase(directory, openQuickly, target, TO, NOW);
     expect(moved).toContainEqual({ table: 'user_sessions', rows: 12 });
     await expect(serve({ CURFEW_DATA: directory })).rejects.toThrow(/was moved/);

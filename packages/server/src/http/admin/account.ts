@@ -15,7 +15,7 @@ export const idParam = z.object({ id: field.integer(1).openapi({ example: 2 }) }
 export const confirmLast = z
   .boolean()
   .optional()
-  .describe('Goes ahead although nobody would be left to administer; otherwise that is 409.');
+  .describe('Continue even if no administrator would be left. Without it the answer is 409.');
 
 /** The actor of a change of a user. */
 export const changerOf = ({ actor, session }: Administrator) => ({

@@ -16,7 +16,7 @@ export const deleteUser = serveRow(
     tags: ['Administration'],
     summary: 'Delete a user',
     description:
-      'Ends every session. Name, address and password are erased; the id is never given out again.',
+      'Ends every session of the user and erases name, e-mail address and password. The id is never used again.',
     caller: ADMINISTRATOR_TO_CHANGE,
     request: {
       params: idParam,

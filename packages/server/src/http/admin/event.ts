@@ -19,7 +19,7 @@ export const event = z
         ...REFUSALS,
       ])
       .describe(
-        'From "login_failed" on: what was refused. Such an event stands for all attempts of its type on one account (`user_id`; null where there is none of that name, or none was named) from one address (of IPv6 one /64) within one minute. What it says of a request is that of the last one.',
+        'The types from "login_failed" on are refused attempts. One such event counts all attempts of its type on one account (`user_id`; null if there is no such account, or the request named none) from one address (IPv6: one /64) within one minute. Its other members describe the last attempt.',
       ),
     scope: z.string().nullable(),
     reason: z.enum(END_REASONS).nullable(),
@@ -29,20 +29,20 @@ export const event = z
     client_id: z.string().nullable(),
     device_id: z.string().nullable(),
     except_session: z.string().nullable(),
-    actor: z
-      .string()
-      .describe('"anonymous" where something was refused to somebody who had not proven who it is.'),
+    actor: z.string().describe('"anonymous" for a refused attempt by an unauthenticated caller.'),
     contract: z.string().nullable(),
     ip_address: z.string().nullable(),
     user_agent: z.string().nullable(),
     request_id: z.string().nullable(),
     details: z.record(z.string(), z.unknown()).nullable(),
-    actor_session: z.string().nullable().describe('The session of the actor, where one asked.'),
+    actor_session: z.string().nullable().describe('The session of the actor, if the actor had one.'),
     count: z
       .number()
       .int()
       .nullable()
-      .describe('Of what was refused: how many attempts; `at` is the first and `last_at` the last of them.'),
+      .describe(
+        'For refused attempts: how many there were. `at` is the time of the first attempt, `last_at` of the last.',
+      ),
     last_at: z.string().nullable(),
   })
   .openapi('Event') satisfies z.ZodType<LoggedEvent>;

@@ -10,23 +10,25 @@ export const getClients = serveRow(
     path: '/v1/admin/clients',
     operationId: 'listClients',
     tags: ['Administration'],
-    summary: 'Applications, and how many sessions each has',
+    summary: 'List applications with their number of sessions',
     caller: ADMINISTRATOR_LOOKING_ON,
     responses: {
       200: json(
-        'The applications of this node, by name.',
+        'The applications that this node knows, by name.',
         z.object({
           clients: z.array(
             z.object({
               client_id: z.string(),
               name: z.string(),
-              sessions: z.number().int().nullable().describe('Null until they have been counted.'),
+              sessions: z.number().int().nullable().describe('Null before the first count.'),
             }),
           ),
           counted_at: z
             .string()
             .nullable()
-            .describe('Now and then, because it takes a while where there are many.'),
+            .describe(
+              'When the sessions were counted. Curfew counts them from time to time, because many sessions take long to count.',
+            ),
         }),
         {
           clients: [{ client_id: 'shop', name: 'The shop', sessions: 48_210 }],

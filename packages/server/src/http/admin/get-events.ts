@@ -26,7 +26,7 @@ export const getEvents = serveRow(
     tags: ['Administration'],
     summary: 'Read and export the log',
     description:
-      'JSON: a page, the newest first, or with `after` the oldest after it. Attempts that were refused stand among the events, by the minute. `format` "jsonl" or "csv" streams everything that matches, oldest first. With `Accept: text/event-stream` it is followed as it grows, until the session that asks is over: each event has an id that `Last-Event-ID`, or `cursor`, goes on from. No event is left out then, however late it was committed; some may come a second time, with the same position.',
+      'JSON: one page, newest first, or with `after` oldest first. Refused attempts are among the events, counted by the minute. `format` "jsonl" or "csv" streams all matching events, oldest first. With `Accept: text/event-stream` the answer follows the log until the caller’s session ends. Each event then has an id; send it as `Last-Event-ID` or `cursor` to continue from there. The stream leaves out no event, however late it was committed. It may repeat an event, with the same position.',
     caller: dependent([ADMINISTRATOR_TO_READ, ADMINISTRATOR_LOOKING_ON], ({ header }) =>
       wantsStream(header) ? ADMINISTRATOR_LOOKING_ON : ADMINISTRATOR_TO_READ,
     ),
@@ -38,7 +38,7 @@ export const getEvents = serveRow(
           .integer(1)
           .optional()
           .describe(
-            'Events of this user, also as one of several, and what ended sessions of theirs with those of an application or of everyone.',
+            'Events of this user. Includes events for a list of users, an application or everyone that ended sessions of this user.',
           ),
         actor: z
           .string()
@@ -47,20 +47,22 @@ export const getEvents = serveRow(
             'must be user:<id>, service, operator, system or anonymous',
           )
           .optional()
-          .describe('Who did it.'),
-        client_id: field.clientId.optional().describe('Logins with this application, and its own ending.'),
-        since: instant.optional().describe('From this instant on.'),
-        until: instant.optional().describe('Before this instant.'),
+          .describe('The actor: who caused the event.'),
+        client_id: field.clientId
+          .optional()
+          .describe('Logins with this application, and logouts of the whole application.'),
+        since: instant.optional().describe('Events from this time on.'),
+        until: instant.optional().describe('Events before this time.'),
         refused: z
           .enum(['true', 'false', 'only'])
           .default('true')
-          .describe('With attempts that were refused, without them, or these alone.'),
+          .describe('Whether to include refused attempts: with events, not at all, or only these.'),
         cursor: z
           .string()
           .regex(CURSOR, 'must be the id of a streamed event')
           .optional()
           .describe(
-            'Of a stream: go on after the event with this id. A browser sends Last-Event-ID by itself.',
+            'For a stream: continue after the event with this id. Browsers send Last-Event-ID automatically.',
           ),
         before: field.integer(0).optional(),
         after: field.integer(0).optional(),

@@ -11,10 +11,10 @@ export const getKeys = serveRow(
     path: '/v1/admin/keys',
     operationId: 'listKeys',
     tags: ['Administration'],
-    summary: 'Signing keys',
+    summary: 'List the signing keys',
     caller: ADMINISTRATOR_TO_READ,
     responses: {
-      200: json('The keys, without their private halves.', z.object({ keys: z.array(signingKey) }), {
+      200: json('The keys, without their private parts.', z.object({ keys: z.array(signingKey) }), {
         keys: [SIGNING_KEY],
       }),
       ...problems(...READ_PROBLEMS),

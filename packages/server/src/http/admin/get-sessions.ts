@@ -15,7 +15,7 @@ export const getSessions = serveRow(
     path: '/v1/admin/sessions',
     operationId: 'listAllSessions',
     tags: ['Administration'],
-    summary: 'Sessions of everybody, a user or an application',
+    summary: 'List the sessions of everyone, a user or an application',
     caller: ADMINISTRATOR_TO_READ,
     request: {
       query: z.object({
@@ -24,7 +24,7 @@ export const getSessions = serveRow(
         ended: z
           .enum(['true', 'false', 'only'])
           .default('false')
-          .describe('Ended ones too, with how they ended; "only": these alone.'),
+          .describe('Include ended sessions, and how they ended. "only": list only ended sessions.'),
         before: field.sid.optional().describe('Continue the list after this session, with older ones.'),
         limit: shape.pageSize,
       }),

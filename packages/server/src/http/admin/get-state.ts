@@ -12,11 +12,17 @@ const DURABLE = durableOf(READERS);
 const milliseconds = z.number().nullable();
 const span = z.object({
   at: z.string(),
-  count: z.number().int().describe('Confirmations; logouts that are committed together share one.'),
+  count: z
+    .number()
+    .int()
+    .describe('How many confirmations there were. Logouts that are committed together share one.'),
   p50: milliseconds,
   p99: milliseconds,
   max: milliseconds,
-  waited_out: z.number().int().describe('Replicas that did not answer, and whose lease had to run out.'),
+  waited_out: z
+    .number()
+    .int()
+    .describe('How many replicas did not acknowledge, so that logouts waited for their lease to run out.'),
 });
 const systemState = z
   .object({
@@ -24,66 +30,74 @@ const systemState = z
     node: z
       .object({
         id: z.string(),
-        fresh: z.boolean().describe('Its memory may answer checks.'),
-        age_ms: z.number().nullable().describe('The age of what it knows of the log.'),
+        fresh: z.boolean().describe('Whether the node may answer checks from memory.'),
+        age_ms: z.number().nullable().describe('The age of its last complete read of the log.'),
         lease_ms: z.number(),
-        remembered: z.number().int().describe('Credentials in memory.'),
-        sole: z.boolean().describe('No other process can use this database.'),
+        remembered: z.number().int().describe('How many credentials are in memory.'),
+        sole: z.boolean().describe('True if no other process can use this database.'),
       })
-      .describe('The one that answers.'),
+      .describe('The node that answers.'),
     nodes: z.array(
       z.object({
         id: z.string(),
         this: z.boolean(),
         started_at: z.string(),
-        silent: z.boolean().describe('It has not been heard of for some leases.'),
+        silent: z.boolean().describe('True if the node has not reported for several leases.'),
       }),
     ),
     verifiers: z
       .array(
         z.object({
-          replica: z.string().describe('As it calls itself.'),
+          replica: z.string().describe('The name that the verifier gives itself.'),
           address: z.string().nullable(),
           since: z.string(),
-          age_ms: z.number().nullable().describe('The age of what it knows, by its last renewal.'),
+          age_ms: z.number().nullable().describe('The age of its data, by its last renewal.'),
           unread_bytes: z.number().int(),
-          behind: z.number().int().describe('Endings that it has not acknowledged.'),
+          behind: z.number().int().describe('How many endings it has not acknowledged.'),
         }),
       )
-      .describe('Those that are connected to this node; 500 at most.'),
+      .describe('The verifiers that are connected to this node, at most 500.'),
     verifier_count: z.number().int(),
     propagation: z
       .object({ span_ms: z.number().int(), spans: z.array(span) })
-      .describe('How long logouts at this node took until they were true everywhere; ten minutes.'),
+      .describe(
+        'How long logouts at this node took until they were true everywhere, for the last ten minutes.',
+      ),
     readers: z
       .array(
         z.object({
           name: z.enum(DURABLE.map(({ name }) => name)),
-          behind: z.number().int().nullable().describe('Events; null when the database did not say.'),
-          more: z.boolean().describe('More than were counted.'),
+          behind: z
+            .number()
+            .int()
+            .nullable()
+            .describe('How many events it still has to process; null when the database did not answer.'),
+          more: z.boolean().describe('True if there are more events than were counted.'),
           oldest_ms: z.number().nullable(),
-          failures: z.number().int().describe('Passes of this node that failed one after another.'),
+          failures: z.number().int().describe('Consecutive failed passes at this node.'),
           last_done: z.string().nullable(),
         }),
       )
-      .describe(`What follows the log: ${DURABLE.map(({ does }) => does).join(', ')}.`),
+      .describe(`The readers of the log: ${DURABLE.map(({ does }) => does).join(', ')}.`),
     database: z.object({
       kind: z.enum(['postgresql', 'embedded']),
       answers: z.boolean(),
       latency_ms: milliseconds,
     }),
     redis: z.enum(['up', 'away', 'none']),
-    notices: z.object({ listeners: z.number().int() }).describe('Devices that listen at this node.'),
+    notices: z
+      .object({ listeners: z.number().int() })
+      .describe('How many devices are connected to this node for notices.'),
     passwords: z.object({ running: z.number().int(), waiting: z.number().int() }),
     sessions: z
       .object({ alive: z.number().int(), counted_at: z.string() })
       .nullable()
-      .describe('Counted now and then; null before the first time.'),
+      .describe('When they were counted; null before the first count.'),
     marking: z
       .array(
         z.object({ position: z.number().int(), scope: z.string(), at: z.string(), left: z.number().int() }),
       )
-      .describe('Cuts whose sessions are over and whose rows do not all say so yet.'),
+      .describe('Cuts that have ended their sessions, but whose rows are still being updated.'),
     degraded: z.array(
       z.object({
         code: z.enum(DEGRADED_CODES),
@@ -122,11 +136,12 @@ export const getState = serveRow(
     path: '/v1/admin/state',
     operationId: 'getSystemState',
     tags: ['Administration'],
-    summary: 'How the system stands',
-    description: 'As the node that answers sees it, also when the database does not answer.',
+    summary: 'Get the system status',
+    description:
+      'The status from the view of the node that answers. It answers even if the database does not.',
     caller: ADMINISTRATOR_LOOKING_ON,
     responses: {
-      200: json('The state.', systemState, STATE_EXAMPLE),
+      200: json('The status.', systemState, STATE_EXAMPLE),
       ...problems(...READ_PROBLEMS),
     },
   },

@@ -14,7 +14,7 @@ export const getUser = serveRow(
     path: '/v1/admin/users/{id}',
     operationId: 'getUser',
     tags: ['Administration'],
-    summary: 'One user',
+    summary: 'Get a user',
     caller: ADMINISTRATOR_TO_READ,
     request: { params: idParam },
     responses: {

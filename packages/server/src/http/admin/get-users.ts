@@ -20,16 +20,20 @@ export const getUsers = serveRow(
     caller: ADMINISTRATOR_TO_READ,
     request: {
       query: z.object({
-        query: field.text(200).optional().describe('Any part of the name or the address.'),
-        after: field.integer(0).default(0).describe('Go on after this id.'),
+        query: field.text(200).optional().describe('Any part of the name or e-mail address.'),
+        after: field.integer(0).default(0).describe('Continue the list after the user with this id.'),
         limit: shape.pageSize,
       }),
     },
     responses: {
-      200: json('Users by id.', z.object({ users: z.array(account), next: z.number().nullable() }), {
-        users: [ACCOUNT],
-        next: null,
-      }),
+      200: json(
+        'The users, ordered by id.',
+        z.object({ users: z.array(account), next: z.number().nullable() }),
+        {
+          users: [ACCOUNT],
+          next: null,
+        },
+      ),
       ...problems(...READ_PROBLEMS, 'invalid_request', 'took_too_long'),
     },
   },

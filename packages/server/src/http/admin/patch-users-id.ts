@@ -17,7 +17,8 @@ export const patchUser = serveRow(
     operationId: 'updateUser',
     tags: ['Administration'],
     summary: 'Change, disable or enable a user',
-    description: 'Disabling ends every session of the user, a new role the others.',
+    description:
+      'Disabling a user ends every session of the user. A new role ends every session of the user except the caller’s.',
     caller: ADMINISTRATOR_TO_CHANGE,
     request: {
       params: idParam,

@@ -16,7 +16,7 @@ export const postKeysRotate = serveRow(
     tags: ['Administration'],
     summary: 'Rotate the signing keys',
     description:
-      'New keys are published now and sign later; old ones are kept until nothing they signed can be valid.',
+      'Creates new keys. They are published now and sign later. The old keys are kept until no token that they signed can be valid.',
     caller: ADMINISTRATOR_TO_CHANGE,
     request: { body: body(z.strictObject({ note: field.note }), {}, false) },
     responses: {

@@ -42,15 +42,19 @@ export const postLogout = serveRow(
     path: '/v1/admin/logout',
     operationId: 'endSessions',
     tags: ['Administration'],
-    summary: 'End sessions: some, a device, a user, a list of users, an application, everyone',
+    summary: 'End the sessions of a list, a device, a user, several users, an application or everyone',
     description:
-      'Scope "everyone" answers 409 with the count first; repeat it with `confirm` set to that count. A twentieth of drift is allowed for.',
+      'Scope "everyone" first answers 409 with the count. Repeat the request with `confirm` set to that count; the real number may differ by a twentieth.',
     caller: ADMINISTRATOR_TO_CHANGE,
     request: {
       body: body(target, { scope: 'user', user_id: 2 }),
     },
     responses: {
-      200: json('Ended; or, with `dry_run`, what would end.', shape.logoutOrPreview, shape.LOGOUT_EXAMPLE),
+      200: json(
+        'The sessions ended; or, with `dry_run`, what would end.',
+        shape.logoutOrPreview,
+        shape.LOGOUT_EXAMPLE,
+      ),
       ...problems(
         'invalid_request',
         'not_authenticated',

@@ -26,7 +26,7 @@ export const postSession = serveRow(
     tags: ['Administration'],
     summary: 'Open a session for a user who logged in elsewhere',
     description:
-      'Bring your own login: the service that calls vouches for the user. With `count`, that many sessions at once. Transport "opaque" gives contract 002\'s session token.',
+      'For your own login: the calling service has authenticated the user. `count` opens several sessions at once. Transport "opaque" returns the session token of contract 002.',
     caller: serviceKey('admin_forbidden'),
     request: {
       body: body(
@@ -42,7 +42,7 @@ export const postSession = serveRow(
     },
     responses: {
       200: json(
-        'The session; with `count`, a list of them.',
+        'The session; with `count`, a list of sessions.',
         z.union([
           issued.extend({ cookie: z.object({ name: z.string(), value: z.string() }).optional() }),
           z.object({ sessions: z.array(issued) }),

@@ -18,7 +18,7 @@ export const postUserPassword = serveRow(
     tags: ['Administration'],
     summary: "Reset a user's password",
     description:
-      'Without a password in the body a random one is made and answered, once. Ends every session of the user, but for the one that asks.',
+      'Without a password in the body Curfew generates a random one and returns it once. Ends every session of the user except the caller’s.',
     caller: ADMINISTRATOR_TO_CHANGE,
     request: {
       params: idParam,

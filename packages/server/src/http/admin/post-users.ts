@@ -25,7 +25,7 @@ export const postUser = serveRow(
         z.strictObject({
           email: field.email,
           name: field.text(200).default(''),
-          password: field.password.optional().describe('Leave out for somebody who logs in elsewhere.'),
+          password: field.password.optional().describe('Leave it out for a user who logs in elsewhere.'),
           role: shape.role.default('user'),
           workspace: field.text(200).default(''),
           note: field.note,

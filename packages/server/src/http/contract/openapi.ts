@@ -3,7 +3,7 @@ import type { Router } from './serve-row.ts';
 
 const ABOUT = `Curfew is a session authority: login, refresh, "is this session alive?", and logout that is true everywhere when it answers.
 
-Four API families stand side by side over one set of sessions (contracts 001 to 004), beside the product's own \`/v1\`. Log in through any, log out through any other.`;
+Four API families (contracts 001 to 004) and the product’s own \`/v1\` share one set of sessions. Log in through one API and log out through any other.`;
 
 /** OpenAPI 3.1, written from the rows that validate the requests. */
 export function describeApi(
@@ -22,10 +22,10 @@ export function describeApi(
     servers: [{ url: '/', description: 'This server' }, { url: server }],
     tags: [
       { name: 'Sessions', description: "The product's own API." },
-      { name: 'Administration', description: 'For an administrator’s session or a service key.' },
+      { name: 'Administration', description: 'For sessions of administrators and for service keys.' },
       ...families.flatMap(({ tag }) => (tag === undefined ? [] : [{ name: tag }])),
-      { name: 'OAuth', description: 'The standard’s own endpoints, for back ends.' },
-      { name: 'WebSockets', description: 'Asked for with `Upgrade: websocket`.' },
+      { name: 'OAuth', description: 'Standard OAuth endpoints, for back ends.' },
+      { name: 'WebSockets', description: 'Send these requests with `Upgrade: websocket`.' },
       { name: 'Operation' },
     ],
   });
@@ -43,7 +43,7 @@ export function registerSecurity(router: Router, cookieName: string): void {
     type: 'apiKey',
     in: 'cookie',
     name: cookieName,
-    description: 'The session cookie; requests that change something also carry X-CSRF-Token.',
+    description: 'The session cookie. Requests that change something must also carry X-CSRF-Token.',
   });
   registry.registerComponent('securitySchemes', 'service', {
     type: 'http',

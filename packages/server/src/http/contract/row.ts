@@ -26,7 +26,7 @@ const problemSchema = z
     code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
     detail: z.string().optional(),
     field: z.string().optional().describe('The input at fault.'),
-    count: z.number().int().optional().describe('What would be ended.'),
+    count: z.number().int().optional().describe('How many sessions would end.'),
     ended: endedWhy.optional(),
   })
   .openapi('Problem');
@@ -63,7 +63,7 @@ export function sayingWhy(answers: Record<number, Answer>): Record<number, Answe
   return {
     ...answers,
     401: {
-      description: `${answers[401]?.description} With \`ended\`, how it ended: where the credential is one of ours.`,
+      description: `${answers[401]?.description} If Curfew issued the credential, \`ended\` says how its session ended.`,
       content: { 'application/problem+json': { ...problems, examples } },
     },
   };

@@ -17,11 +17,13 @@ export const device = z
       .regex(/^[\w.:-]{1,128}$/, 'takes letters, digits and . _ : -')
       .optional()
       .describe(
-        'Kept by the client, the same for each login on this device. Made by the server when not given.',
+        'The id of the device. The client stores it and sends the same id at each login. Default: the server generates one.',
       ),
     name: text(100)
       .optional()
-      .describe('What the owner calls it. Without it, what they called it in an earlier session on it.'),
+      .describe(
+        'The name that the owner gives to the device. Default: the name from an earlier session on this device.',
+      ),
   })
   .openapi('DeviceInput');
 
@@ -44,8 +46,8 @@ export const session = z
     client_id: z.string(),
     device_id: z.string(),
     created_at: z.string(),
-    expires_at: z.string().describe('The absolute end.'),
-    idle_expires_at: z.string().describe('The end if it is not used until then.'),
+    expires_at: z.string().describe('When the session expires, with or without activity.'),
+    idle_expires_at: z.string().describe('When the session expires without activity.'),
   })
   .openapi('Session') satisfies z.ZodType<sessionWire.Session>;
 export const SID = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
@@ -64,7 +66,7 @@ const place = z
     city: z
       .record(z.string(), z.string())
       .describe(
-        'Its name by language (BCP 47), in as many as the database has; empty when only the country is known.',
+        'The name of the city by language (BCP 47), in the languages that the database has. Empty when only the country is known.',
       ),
     country: z.string().nullable().describe('ISO 3166-1 alpha-2.'),
   })
@@ -83,9 +85,7 @@ export const sessionView = z
       system: z.string().nullable(),
     }),
     ip_address: z.string().nullable(),
-    place: place
-      .nullable()
-      .describe('Where that address is thought to be (CURFEW_PLACES); null when it is not known.'),
+    place: place.nullable().describe('The place of the address (CURFEW_PLACES); null when it is unknown.'),
     created_at: z.string(),
     last_seen_at: z.string(),
     expires_at: z.string(),
@@ -109,19 +109,23 @@ export const VIEW_EXAMPLE = {
 /** The answer to a logout. */
 export const logout = z
   .object({
-    ended: z.number().int().describe('Sessions ended; when `more` is true, at least this many.'),
+    ended: z.number().int().describe('How many sessions ended; a lower bound when `more` is true.'),
     more: z
       .boolean()
       .describe(
-        'Rows of these sessions are still to be marked, in the background. All of them are over already.',
+        'True while rows of these sessions are still being updated in the background. All of the sessions have ended already.',
       ),
-    confirmed: z.boolean().describe('No replica accepts a credential of an ended session any more.'),
+    confirmed: z
+      .boolean()
+      .describe('True when no replica accepts a credential of an ended session any more.'),
     ms: z.number().describe('Milliseconds from the request to this answer.'),
-    acknowledged: z.number().int().describe('Other replicas, nodes and verifiers, that acknowledged.'),
+    acknowledged: z.number().int().describe('How many other replicas (nodes and verifiers) acknowledged.'),
     waited_out: z
       .number()
       .int()
-      .describe('Other replicas that did not answer, and whose lease had to run out.'),
+      .describe(
+        'How many other replicas did not acknowledge, so that the logout waited for their lease to run out.',
+      ),
   })
   .openapi('Logout') satisfies z.ZodType<logoutWire.Logout>;
 export const LOGOUT_EXAMPLE = {
@@ -137,15 +141,15 @@ export const LOGOUT_EXAMPLE = {
 export const preview = z
   .object({
     dry_run: z.literal(true),
-    count: z.number().int().describe('Sessions that would end.'),
-    sample: z.array(sessionView).describe('The newest of them, 10 at most.'),
+    count: z.number().int().describe('How many sessions would end.'),
+    sample: z.array(sessionView).describe('The newest of these sessions, at most 10.'),
   })
   .openapi('LogoutPreview') satisfies z.ZodType<logoutWire.LogoutPreview>;
 export const logoutOrPreview = z.union([logout, preview]);
 export const dryRun = z
   .boolean()
   .optional()
-  .describe('Ends nothing, and answers how many sessions would end, with a sample.');
+  .describe('End nothing, and answer how many sessions would end, with a sample.');
 
 /** How the session of a genuine credential ended. */
 export const endedWhy = z
@@ -158,7 +162,7 @@ export const endedWhy = z
   })
   .openapi('SessionEnd')
   .describe(
-    'How the session ended. Only for a credential that was given out here, and whose session is over.',
+    'How the session ended. Present only if Curfew issued the credential and its session has ended.',
   ) satisfies z.ZodType<SessionEnd>;
 export const ENDED_WHY_EXAMPLE = {
   reason: 'logout',
@@ -170,4 +174,6 @@ export const JWT_EXAMPLE = 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6IuKA
 export const wait = z
   .enum(['replicas', 'none'])
   .optional()
-  .describe('"replicas" (default) answers when it is true everywhere, "none" after the commit.');
+  .describe(
+    '"replicas" (default): answer when the logout is true everywhere. "none": answer after the commit.',
+  );

@@ -17,11 +17,11 @@ const introspection = z.object({
   client_id: z.string().optional(),
   device_id: z.string().optional(),
   born: z.number().int().optional().describe('The position at which the session began.'),
-  epoch: z.string().optional().describe('The history of the database that this node knows.'),
+  epoch: z.string().optional().describe('The history (epoch) of the database that this node knows.'),
   iat: z.number().int().optional(),
-  exp: z.number().int().optional().describe('When the credential, or its session, runs out at the latest.'),
+  exp: z.number().int().optional().describe('When the credential or its session expires at the latest.'),
   iss: z.string().optional(),
-  aud: z.string().optional().describe('Whom the application of the session is for.'),
+  aud: z.string().optional().describe('The audience of the application of the session.'),
   token_type: z.string().optional(),
   username: z.string().optional(),
   role: z.string().optional(),
@@ -33,9 +33,9 @@ export const postIntrospect = serveRow(
     path: '/oauth/introspect',
     operationId: 'introspectToken',
     tags: ['OAuth'],
-    summary: 'Is this credential alive? (RFC 7662)',
+    summary: 'Introspect a credential (RFC 7662)',
     description:
-      'For back ends with a service key: any credential of any API family. An answer is true at the moment at which it is given; whoever keeps it must follow `/v1/feed`. Counts as use of the session.',
+      'For back ends with a service key. Accepts any credential of any API family. The answer is true when it is given; a caller that caches it must follow `/v1/feed`. The call counts as activity of the session.',
     caller: serviceKey('service_key_refused'),
     request: {
       body: form(
@@ -44,13 +44,15 @@ export const postIntrospect = serveRow(
           token_type_hint: z.string().max(64).optional(),
           audience: field.audience
             .optional()
-            .describe('Whom the credential must be for. One for another audience is not active.'),
+            .describe(
+              'The audience that the credential must have. A credential of another audience is not active.',
+            ),
         }),
         { token: 'eyJ…' },
       ),
     },
     responses: {
-      200: json('Its session, or `{"active": false}`.', introspection, {
+      200: json('The session, or `{"active": false}`.', introspection, {
         active: true,
         sid: '01890f3c-7c1e-7a52-9d0e-3b1f5c2a7e90',
         sub: '2',

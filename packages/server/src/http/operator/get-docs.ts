@@ -28,7 +28,7 @@ export const getDocs = serveRow(
     path: '/docs',
     operationId: 'getDocs',
     tags: ['Operation'],
-    summary: 'This description as a page, to be tried',
+    summary: 'Show this description as a page to try it',
     caller: NOBODY,
     responses: {
       200: {

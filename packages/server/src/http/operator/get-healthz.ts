@@ -9,9 +9,9 @@ export const getHealth = serveRow(
     path: '/healthz',
     operationId: 'getHealth',
     tags: ['Operation'],
-    summary: 'The process runs',
+    summary: 'Check that the process runs',
     caller: NOBODY,
-    responses: { 200: json('It runs.', z.object({ status: z.literal('ok') }), { status: 'ok' }) },
+    responses: { 200: json('The process runs.', z.object({ status: z.literal('ok') }), { status: 'ok' }) },
   },
   ({ c }) => c.json({ status: 'ok' }),
 );

@@ -13,7 +13,7 @@ export const getMetrics = serveRow(
     operationId: 'getMetrics',
     tags: ['Operation'],
     summary: 'Prometheus metrics',
-    description: 'From this machine itself, or with a service key.',
+    description: 'For callers on this machine, or with a service key.',
     caller: dependent([NOBODY, KEY], ({ ipAddress, header }) => {
       // Behind a proxy on this machine every client would look local.
       const forwarded = header('x-forwarded-for') ?? header('forwarded');

@@ -23,7 +23,7 @@ export const getDescription = serveRow(
     path: '/openapi.json',
     operationId: 'getDescription',
     tags: ['Operation'],
-    summary: 'This description',
+    summary: 'Get this description',
     caller: NOBODY,
     responses: {
       200: json('OpenAPI 3.1.', z.record(z.string(), z.unknown()), { openapi: '3.1.0' }),

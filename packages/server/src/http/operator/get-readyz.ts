@@ -10,9 +10,9 @@ export const getReadiness = serveRow(
     path: '/readyz',
     operationId: 'getReadiness',
     tags: ['Operation'],
-    summary: 'The process can serve',
+    summary: 'Check that the process can serve requests',
     description:
-      'A writable primary answers. Redis is named, and never makes the process unready: nothing depends on it.',
+      'Ready means that a writable primary answers. The answer includes Redis, but Redis never makes the process unready, because no call depends on it.',
     caller: NOBODY,
     responses: {
       200: json(

@@ -11,7 +11,7 @@ export const getPublicKeys = serveRow(
     tags: ['Operation'],
     summary: 'Public keys (RFC 7517)',
     description:
-      'Who checks a JWT with these alone does not see a logout before the token runs out (5 minutes); ask /v1/check instead.',
+      'A caller that checks a JWT with these keys alone sees a logout only when the token expires (5 minutes). Call /v1/check instead.',
     caller: NOBODY,
     responses: {
       200: json('The key set.', z.object({ keys: z.array(z.record(z.string(), z.unknown())) }), {

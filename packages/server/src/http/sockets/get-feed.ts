@@ -9,11 +9,11 @@ export const getFeed = serveRow(
     path: '/v1/feed',
     operationId: 'followEndings',
     tags: ['WebSockets'],
-    summary: 'What has ended, and from now on everything that ends',
+    summary: 'Follow the endings of sessions',
     description:
-      'For back ends with a service key that check credentials from their own memory. `@curfew/verifier` speaks it; its messages are in `packages/protocol/src/feed-messages.ts`. Whoever follows it is waited for by every logout, until it has acknowledged or its lease is over.',
+      'For back ends with a service key that check credentials from their own memory. It sends every ending that still matters, then every new one. `@curfew/verifier` speaks this protocol; `packages/protocol/src/feed-messages.ts` defines its messages. Every logout waits for each connected verifier until it has acknowledged or its lease has run out.',
     caller: serviceKey(null),
-    responses: webSocket('The feed, as a WebSocket: say `hello` first.', 'not_authenticated'),
+    responses: webSocket('The feed, as a WebSocket. Send `hello` first.', 'not_authenticated'),
   },
   // The router sees no upgrades: this request asks for none.
   ({ c }) => refuse(c, 'upgrade_required'),

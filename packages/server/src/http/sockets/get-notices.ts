@@ -9,9 +9,9 @@ export const getNotices = serveRow(
     path: '/v1/notices',
     operationId: 'followNotices',
     tags: ['WebSockets'],
-    summary: 'Tells a device when its session ends, and when the list of its user changes',
+    summary: 'Notify a device when its session ends or the list of its user changes',
     description:
-      'Offer the subprotocol `curfew.notices.v1`; a page without the cookie offers its token beside it, as `curfew.token.<token>`. A page of another origin than the trusted ones is refused. JSON texts come: `{"type":"hello"}`, `{"type":"sessions.changed"}`, `{"type":"session.ended"}` with `reason`, `by` and `at`. Close codes: 4401 the session has ended, 1012 connect again, 1013 later, 1008 the client said something. Listening does not count as using the session. See docs/notices.md.',
+      'Offer the subprotocol `curfew.notices.v1`. A page without the cookie also offers its token, as `curfew.token.<token>`. Curfew refuses a page of an untrusted origin. The messages are JSON: `{"type":"hello"}`, `{"type":"sessions.changed"}`, `{"type":"session.ended"}` with `reason`, `by` and `at`. Close codes: 4401 the session has ended, 1012 connect again, 1013 later, 1008 the client sent a message. Listening does not count as activity. See docs/notices.md.',
     caller: LISTENER,
     responses: webSocket(
       'The notices, as a WebSocket.',

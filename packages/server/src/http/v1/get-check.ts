@@ -33,21 +33,21 @@ export const getCheck = serveRow(
     operationId: 'checkSession',
     anyMethod: true,
     tags: ['Sessions'],
-    summary: 'Is this session alive?',
+    summary: 'Check a session',
     description:
-      'For a proxy (forward-auth: nginx auth_request, Traefik forwardAuth, Caddy forward_auth, Envoy ext_authz) or a back end. Takes a JWT, an opaque token or the cookie. Any method, and any path below it, are answered alike: a proxy may pass on those of the request that it asks about. Bodies are ignored. Counts as using the session. Answers from memory while this node is fresh.',
+      'Says whether the session of a credential is alive. For a proxy (forward-auth: nginx auth_request, Traefik forwardAuth, Caddy forward_auth, Envoy ext_authz) or a back end. Accepts a JWT, an opaque token or the cookie. Any method and any path below this one give the same answer, so a proxy may forward those of the original request. Bodies are ignored. The call counts as activity. The node answers from memory while it is fresh.',
     caller: CREDENTIAL_ITSELF,
     request: {
       query: z.object({
         audience: field.audience
           .optional()
           .describe(
-            'Whom the credential must be for: the audience of its application. Another one is refused. Other parameters are ignored.',
+            'The audience that the credential must have, which is the audience of its application. Credentials of another audience are refused. Other parameters are ignored.',
           ),
       }),
     },
     responses: {
-      200: { description: 'Alive; the headers say who.', headers: identity },
+      200: { description: 'The session is alive. The headers identify it.', headers: identity },
       ...problems('invalid_request', 'not_authenticated', 'unavailable'),
     },
   },

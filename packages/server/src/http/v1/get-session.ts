@@ -15,12 +15,12 @@ export const getSession = serveRow(
     path: '/v1/session',
     operationId: 'getSession',
     tags: ['Sessions'],
-    summary: 'How this session stands',
-    description: 'Asking does not count as using it.',
+    summary: 'Get this session',
+    description: 'The call does not count as activity.',
     caller: SESSION_LOOKED_AT,
     responses: {
       200: json(
-        'The session and its user; with a cookie, the CSRF token again.',
+        'The session and its user. With the cookie, also the CSRF token.',
         z.object({ session: shape.session, user: shape.user, csrf_token: z.string().optional() }),
         { session: shape.SESSION_EXAMPLE, user: shape.USER },
       ),

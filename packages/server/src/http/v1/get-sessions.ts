@@ -13,13 +13,13 @@ export const getSessions = serveRow(
     path: '/v1/sessions',
     operationId: 'listSessions',
     tags: ['Sessions'],
-    summary: 'My devices',
+    summary: 'List my sessions',
     caller: SESSION_USED,
     request: {
       query: z.object({
         before: field.sid
           .optional()
-          .describe('Go on after this session of the list: `next` of the page before.'),
+          .describe('Continue the list after this session: `next` of the previous page.'),
         limit: field.integer(1, 200).default(200),
       }),
     },
@@ -30,10 +30,10 @@ export const getSessions = serveRow(
           sessions: z
             .array(shape.sessionView.extend({ current: z.boolean() }) satisfies z.ZodType<OwnSession>)
             .describe(
-              'The one that asks is on the first page, beyond `limit` where it is older, and on no other.',
+              'The caller’s session is always on the first page, in addition to `limit` if it is older, and on no other page.',
             ),
-          next: field.sid.nullable().describe('From where to go on; null when there are no more.'),
-          total: z.number().int().describe('How many there are, counted up to 10,000.'),
+          next: field.sid.nullable().describe('Where the list continues; null on the last page.'),
+          total: z.number().int().describe('How many live sessions there are, counted up to 10,000.'),
         }),
         { sessions: [{ ...shape.VIEW_EXAMPLE, current: true }], next: null, total: 1 },
       ),

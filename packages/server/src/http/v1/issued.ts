@@ -13,8 +13,8 @@ export const issued = z
     refresh_token: z.string().optional(),
     session_token: z.string().optional(),
     token_type: z.literal('Bearer').optional(),
-    expires_in: z.number().int().optional().describe('Life of the access token in seconds.'),
-    csrf_token: z.string().optional().describe('With transport "cookie": to send in X-CSRF-Token.'),
+    expires_in: z.number().int().optional().describe('The lifetime of the access token in seconds.'),
+    csrf_token: z.string().optional().describe('With transport "cookie": the token to send in X-CSRF-Token.'),
   })
   .openapi('Issued');
 export const ISSUED_EXAMPLE = {

@@ -15,14 +15,14 @@ export const patchSession = serveRow(
     tags: ['Sessions'],
     summary: 'Name one of my devices',
     description:
-      'The device of this session, in all of my sessions on it. Control characters and those that turn the direction of a text are left out; an empty name takes the name away.',
+      'Names the device of this session, in all of the caller’s sessions on that device. Curfew removes control characters and bidi controls. An empty name removes the name.',
     caller: SESSION_TO_CHANGE,
     request: {
       params: z.object({ id: field.sid.openapi({ example: shape.SID }) }),
       body: body(z.strictObject({ name: field.text(100) }), { name: 'Work laptop' }),
     },
     responses: {
-      200: json('Named.', z.object({ id: field.sid, name: z.string().describe('As it is kept.') }), {
+      200: json('Named.', z.object({ id: field.sid, name: z.string().describe('The name as stored.') }), {
         id: shape.SID,
         name: 'Work laptop',
       }),

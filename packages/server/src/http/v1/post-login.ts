@@ -18,7 +18,8 @@ export const postLogin = serveRow(
     operationId: 'logIn',
     tags: ['Sessions'],
     summary: 'Log in',
-    description: 'E-mail address and password in, a new session out: tokens, or a cookie and its CSRF token.',
+    description:
+      'Takes an e-mail address and a password, and opens a session. Returns tokens, or sets a cookie and returns its CSRF token.',
     caller: NOBODY,
     request: {
       body: body(

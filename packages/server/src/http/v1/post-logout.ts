@@ -18,7 +18,7 @@ export const postLogout = serveRow(
     tags: ['Sessions'],
     summary: 'Log out',
     description:
-      'Without a body, this session. Answers when no node accepts any credential of an ended session. What may end another session than this one may ask for a recent login (CURFEW_CONFIRM_AFTER_SECONDS).',
+      'Without a body it ends this session. Answers when no replica accepts a credential of an ended session any more. To end other sessions, a recent login may be required (CURFEW_CONFIRM_AFTER_SECONDS).',
     caller: SESSION_TO_CHANGE,
     request: {
       body: body(
@@ -29,7 +29,7 @@ export const postLogout = serveRow(
             .text(128)
             .min(1)
             .optional()
-            .describe('With scope "device"; default: the one that asks.'),
+            .describe('With scope "device". Default: the device of this session.'),
           wait: shape.wait,
           note: field.note,
           dry_run: shape.dryRun,
@@ -40,7 +40,7 @@ export const postLogout = serveRow(
     },
     responses: {
       200: json(
-        'Logged out; or, with `dry_run`, what would end.',
+        'The sessions ended; or, with `dry_run`, what would end.',
         shape.logoutOrPreview,
         shape.LOGOUT_EXAMPLE,
       ),

@@ -19,7 +19,7 @@ export const postPassword = serveRow(
     tags: ['Sessions'],
     summary: 'Change my password',
     description:
-      'Ends every session. A new one takes the place of the one that asks: its credentials are in the answer. A wrong current password counts as a failed login.',
+      'Changes the password and ends every session of the user. A new session replaces the caller’s, and the answer has its credentials. A wrong current password counts as a failed login.',
     caller: OWN_SESSION_TO_CHANGE,
     request: {
       body: body(z.strictObject({ current_password: field.password, new_password: field.password }), {
@@ -28,7 +28,7 @@ export const postPassword = serveRow(
       }),
     },
     responses: {
-      200: json('Changed; the new session, by the same kind of credential.', issued, ISSUED_EXAMPLE),
+      200: json('The new session, with the same kind of credential.', issued, ISSUED_EXAMPLE),
       ...problems(
         'invalid_request',
         'not_authenticated',

@@ -16,7 +16,7 @@ export const postRefresh = serveRow(
     tags: ['Sessions'],
     summary: 'Refresh',
     description:
-      'A refresh token in, its successor out; the one given is spent. Within the grace (10 s) a second use gives the same successor, unless both the address and the user agent differ from those of the first; a later use ends the session.',
+      'Takes a refresh token, which is then spent, and returns its successor. Within the grace period (10 s) a second use returns the same successor, unless both the address and the user agent differ from the first use. A later use ends the session.',
     caller: NOBODY,
     request: {
       body: body(
@@ -25,14 +25,14 @@ export const postRefresh = serveRow(
           client_id: field.clientId
             .optional()
             .describe(
-              'The application that asks. A token that was given to another one was copied: its session ends.',
+              'The application that refreshes. If the token was issued to another application, it was copied: its session ends.',
             ),
         }),
         { refresh_token: 'rt_…' },
       ),
     },
     responses: {
-      200: json('The successor.', issued, ISSUED_EXAMPLE),
+      200: json('The successor of the refresh token.', issued, ISSUED_EXAMPLE),
       ...sayingWhy(
         problems(
           'invalid_request',

@@ -14,13 +14,13 @@ export const postSessionConfirm = serveRow(
     path: '/v1/session/confirm',
     operationId: 'confirmLogin',
     tags: ['Sessions'],
-    summary: 'Give the password again',
+    summary: 'Confirm my password',
     description:
-      'For what asks for a recent login (`login_too_old`). A new session that has just logged in takes the place of this one: its credentials are in the answer, and the old ones are over, access tokens included. A wrong password counts as a failed login.',
+      'Call this after the problem `login_too_old`. A new session with a recent login replaces this one. The answer has its credentials, and the old ones end, access tokens included. A wrong password counts as a failed login.',
     caller: OWN_SESSION_TO_CHANGE,
     request: { body: body(z.strictObject({ password: field.password }), { password: 'password123' }) },
     responses: {
-      200: json('The new session, by the same kind of credential.', issued, ISSUED_EXAMPLE),
+      200: json('The new session, with the same kind of credential.', issued, ISSUED_EXAMPLE),
       ...problems(
         'invalid_request',
         'not_authenticated',

@@ -56,7 +56,7 @@ export const UNAVAILABLE = refusal(
 export const INTERNAL = refusal('Something failed on our side.', 'Internal server error', 'INTERNAL_ERROR');
 
 export const notAuthenticatedAnswer = json(
-  'No live session answers to the credential. With none at all, or with a cookie, the body carries `detail`.',
+  'No live session for the credential. Without any credential, or with a cookie, the body has `detail`.',
   z.union([
     envelope(z.null()),
     envelope(z.null()).extend({ detail: z.object({ error_code: z.string(), message: z.string() }) }),

@@ -48,7 +48,7 @@ export const postLogin = serveRow(
       400: refusal('A field is missing or malformed.', 'email: is required', 'VALIDATION_ERROR', 'email'),
       401: refusal('Wrong e-mail address or password.', 'Invalid email or password', 'INVALID_CREDENTIALS'),
       403: cookieRefusal(
-        'A cookie login from another site.',
+        'A cookie login from another website.',
         'CSRF_FAILED',
         'The request does not come from a trusted origin',
       ),

@@ -20,7 +20,7 @@ export const postLogout = serveRow(
     tags: ['Contract 001: envelope', 'Contract 004: cookie'],
     summary: 'Log out',
     description:
-      'With an Authorization header (001): every session of the user. With the session cookie and no such header (004): this session, or with `scope` all or the others; the cookie is deleted.',
+      'With an Authorization header (001) it ends every session of the user. With the session cookie and without that header (004) it ends this session, or by `scope` all sessions or the others, and deletes the cookie.',
     caller: dependent([SESSION_LOOKED_AT, WITH_COOKIE], ({ from }) =>
       from.via === 'cookie' ? WITH_COOKIE : SESSION_LOOKED_AT,
     ),
@@ -56,7 +56,7 @@ export const postLogout = serveRow(
       },
       401: notAuthenticatedAnswer,
       403: cookieRefusal(
-        'Without the CSRF token, or from another site.',
+        'The CSRF token is missing, or the request came from another website.',
         'CSRF_FAILED',
         'The request must come from a trusted origin and carry X-CSRF-Token',
       ),

@@ -28,14 +28,22 @@ export const postRefresh = serveRow(
       body: body(z.object({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
     },
     responses: {
-      200: json('The successor.', envelope(envelopeTokens), done('Token refreshed', ENVELOPE_TOKENS)),
+      200: json(
+        'The successor of the refresh token.',
+        envelope(envelopeTokens),
+        done('Token refreshed', ENVELOPE_TOKENS),
+      ),
       400: refusal(
         'The field is missing or malformed.',
         'refresh_token: is required',
         'VALIDATION_ERROR',
         'refresh_token',
       ),
-      401: refusal('Unknown, run out, or used again.', 'Invalid refresh token', 'INVALID_REFRESH_TOKEN'),
+      401: refusal(
+        'The token is unknown, expired or used again.',
+        'Invalid refresh token',
+        'INVALID_REFRESH_TOKEN',
+      ),
       413: refusal('The body is too large.', 'The request is too large', 'TOO_LARGE'),
       500: INTERNAL,
       503: UNAVAILABLE,

@@ -22,7 +22,7 @@ export const getUser = serveRow(
       200: json('The user.', shape.user, { ...shape.USER, id: 1, email: 'admin@example.com', role: 'admin' }),
       400: plain('An address that is not UTF-8.', 'id: must be UTF-8', '/api/users/%FF'),
       401: plain('No live session.', 'Not authenticated', '/api/users/1'),
-      403: plain('Another user, and not an administrator.', 'Access denied', '/api/users/1'),
+      403: plain('The caller is another user without administrator rights.', 'Access denied', '/api/users/1'),
       404: plain('For an administrator: no such user.', 'User not found', '/api/users/99'),
       500: plain('Something failed on our side.', 'Internal server error', '/api/users/1'),
     },

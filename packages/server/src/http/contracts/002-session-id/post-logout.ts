@@ -15,7 +15,7 @@ export const postLogout = serveRow(
     path: '/api/auth/logout',
     operationId: 'sessionIdLogOut',
     tags: ['Contract 002: session-id'],
-    summary: 'Log out the session named',
+    summary: 'Log out the named session',
     caller: NOBODY,
     request: {
       query: z.object({
@@ -34,7 +34,11 @@ export const postLogout = serveRow(
         'userId and sessionId parameters are required',
         '/api/auth/logout',
       ),
-      404: plain('Unknown, over, or another’s.', 'Session not found or already expired', '/api/auth/logout'),
+      404: plain(
+        'The session is unknown or has ended, or belongs to another user.',
+        'Session not found or already expired',
+        '/api/auth/logout',
+      ),
       500: plain('Not logged out.', 'Logout failed: Internal server error', '/api/auth/logout'),
     },
   },

@@ -6,7 +6,7 @@ import { type Fault, RETRY_AFTER } from '../../respond.ts';
 
 export const says = (description: string, text: string) =>
   json(description, z.object({ message: z.string() }), { message: text });
-export const UNAUTHENTICATED = says('No header, or no live token.', 'Unauthenticated.');
+export const UNAUTHENTICATED = says('The header or a live token is missing.', 'Unauthenticated.');
 export const tokens = z.object({
   access_token: z.string(),
   refresh_token: z.string(),

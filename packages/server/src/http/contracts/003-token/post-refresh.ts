@@ -27,7 +27,7 @@ export const postRefresh = serveRow(
       body: body(z.object({ refresh_token: z.string().min(1).max(2048) }), { refresh_token: 'rt_…' }),
     },
     responses: {
-      200: json('The successor.', tokens, TOKENS),
+      200: json('The successor of the refresh token.', tokens, TOKENS),
       401: UNAUTHENTICATED,
       413: TOO_LARGE,
       422: invalid('refresh_token'),
