@@ -370,7 +370,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const sessionId = session?.id ?? null;
     const telling = answer ? null : setAside(sessionId, asked);
     const heard = gone('logout', sessionId, 'here');
-    // A refusal rejects `told`; this session is over either way.
+    // A refusal rejects `delivered`; this session is over either way.
     answer ??= await telling?.first.catch(() => null);
     return [
       telling && !answer ? { local: true, server: 'pending', delivered: telling.delivered } : done(answer),

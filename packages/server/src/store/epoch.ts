@@ -22,7 +22,7 @@ export const movedOf = (i: string): string =>
 
 export const MOVED = `(select ${movedOf('i')} from incarnation i)`;
 
-/** The columns of `StandingRow` without the beat. `moved` is `foreign`, which is an SQL keyword. */
+/** The columns of `ProvenanceRow` without the beat. `moved` is `foreign`, which is an SQL keyword. */
 export const PROVENANCE = `(select epoch from incarnation) as epoch, (select settled from incarnation) as settled,
   ${MOVED} as moved`;
 

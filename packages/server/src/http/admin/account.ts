@@ -4,7 +4,7 @@ import type { Account } from '@curfew/protocol/wire/user';
 import type { Administrator } from '../../actions/admit.ts';
 import * as shape from '../contract/shapes.ts';
 
-/** A user as the administration shows it: `accountView` in `actions/user-facts.ts`. */
+/** A user as the administration shows it: `accountView` in `actions/account-view.ts`. */
 export const account = shape.user
   .extend({ created_at: z.string(), disabled_at: z.string().nullable() })
   .openapi('Account') satisfies z.ZodType<Account>;
