@@ -157,7 +157,7 @@ function hear(message: ToBackEnd): void {
 }
 
 process.on('message', (message) => hear(message as ToBackEnd));
-// Whoever started this process is gone.
+// The parent process has ended.
 process.on('disconnect', () => process.exit(1));
 for (const surface of surfaces) for (let i = 0; i < WORKERS; i++) void work(surface);
 tell({ t: 'ready' });

@@ -46,7 +46,7 @@ async function play(options: Options, directory: string): Promise<void> {
   const mark = (what: Mark): void => recorder.write({ t: 'mark', what, at: now() });
   let cast: Cast | undefined;
   let stopWatching: (() => void) | undefined;
-  // Whoever breaks it off leaves nobody behind: on exit cast/program.ts ends what has begun to start.
+  // An interruption leaves no process behind: on exit cast/program.ts ends those that have begun to start.
   const breakOff = (): void => {
     if (cast) void cast.stop().finally(() => process.exit(1));
     else process.exit(1);

@@ -91,7 +91,7 @@ async function hear(message: ToClients): Promise<void> {
 }
 
 process.on('message', (message) => void hear(message as ToClients));
-// Whoever started this process is gone.
+// The parent process has ended.
 process.on('disconnect', () => process.exit(1));
 await makeUsers();
 tell({ t: 'ready' });

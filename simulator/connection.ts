@@ -46,7 +46,7 @@ interface VerifierEnd {
   lost(connection: Connection): void;
 }
 
-/** One WebSocket, with its two ends, each of which may think that it is open while it is not. */
+/** One WebSocket with its two ends, each of which may believe that it is open when it is not. */
 export class Connection {
   readonly node: NodeEnd;
   readonly verifier: VerifierEnd;
@@ -75,7 +75,7 @@ export class Connection {
     });
   }
 
-  /** Whoever acknowledges has it. */
+  /** A verifier that acknowledges an ending holds it. */
   #acknowledges(seq: number): void {
     const { published, name } = this.node;
     while (this.#seenSeq < Math.min(seq, published.length - 1)) {
@@ -115,14 +115,14 @@ export class Connection {
       world.after(atMs - nowMs + random.between(0, 0.5) * plan.leaseMs, () => to.deliver(arrive));
   }
 
-  /** Packets are lost for a while, one way or both. TCP sends them again: all of it arrives, late. */
+  /** Packets are lost for a while, in one direction or both. TCP repeats them: all arrive, late. */
   cut(ms: number, toNode: boolean, toVerifier: boolean): void {
     const untilMs = this.#sim.world.nowMs + ms;
     if (toNode) this.#toNode.cutUntilMs = untilMs;
     if (toVerifier) this.#toVerifier.cutUntilMs = untilMs;
   }
 
-  /** One end gives it up, and the other hears of it: soon, or, with half-open connections, late. */
+  /** One end closes it, and the other hears of it: soon, or, if half-open, late. */
   end(by: 'node' | 'verifier', silent = false): void {
     const { world, plan } = this.#sim;
     const late = silent || (world.nowMs < plan.healMs && plan.has('half-open') && world.random.chance(0.4));

@@ -44,7 +44,7 @@ interface Transaction {
   readonly xid: number;
 }
 
-/** What a statement that ends sessions answers. */
+/** The answer of a statement that ends sessions. */
 interface Ended<T> {
   /** How often the database had gone back when the statement ran: its answer may reach a process that was stopped much later. */
   readonly life: number;
@@ -57,7 +57,7 @@ interface Logged {
   readonly atMs: number;
 }
 
-/** Which history this is, as it was recorded. */
+/** The history, as it was recorded. */
 interface Incarnation {
   readonly epoch: string;
   readonly timeline: number;
@@ -66,7 +66,7 @@ interface Incarnation {
   readonly started: number;
 }
 
-/** Everything that was committed, at one instant: what a standby has received, or what a copy was made of. */
+/** All commits at one instant: what a standby has received, or a copy holds. */
 interface Past {
   readonly atMs: number;
   readonly position: number;
@@ -79,9 +79,9 @@ interface Past {
   readonly incarnation: Incarnation;
 }
 
-/** A model of PostgreSQL as far as the guarantee leans on it: snapshots, transaction numbers, late commits, answers that get lost. */
+/** A model of the parts of PostgreSQL that the guarantee relies on: snapshots, transaction ids, late commits, lost answers. */
 export class Database {
-  /** Until then nobody is answered. */
+  /** Until then nothing is answered. */
   downUntilMs = 0;
   /** Statements of one kind that fail for one process, or are slow, for a while. */
   readonly troubles: Trouble[] = [];
@@ -133,7 +133,7 @@ export class Database {
   }
   #crashes = 0;
 
-  /** Nobody has noticed yet that it went back. */
+  /** It went back, and no node has noticed yet. */
   #unnoticed = false;
 
   /** The epoch; null after it went back, until a new one begins. */
@@ -226,7 +226,7 @@ export class Database {
     return nowMs < this.#plan.healMs && this.#plan.has(fault) && random.chance(0.04);
   }
 
-  /** Whether a statement that a process sends now gets nowhere. */
+  /** Whether a statement that a process sends now is lost. */
   #unheard(from: Process, kind: Statement): boolean {
     const { nowMs } = this.#world;
     if (nowMs < this.downUntilMs || nowMs < from.cutOffUntilMs) return true;
@@ -471,7 +471,7 @@ export class Database {
           () => null,
           () => {
             const standing = this.#standing(id);
-            // A beat that was never there before: whoever takes out by an older one does not meet this one.
+            // A beat that never existed before: a deregistration by an older one does not match it.
             const raised = this.draw() * 1000;
             this.#nodes.set(id, { beat: raised });
             this.#registrations.push({ process: from, atMs: this.#world.nowMs });
@@ -571,7 +571,7 @@ export class Database {
     };
   }
 
-  /** Whether this database has not come as far as a reader, or lacks what the reader was given before. */
+  /** Whether this database is behind a reader, or lacks what it returned to the reader before. */
   #isBehind(cursor: string | null, newest: Ending | null): boolean {
     const { next } = readCursor(cursor ?? '0');
     return this.#nextXid < next || (newest !== null && !this.#log.some(({ ending }) => ending === newest));

@@ -14,8 +14,8 @@ export interface Channel {
 const KEPT = 60;
 
 /**
- * A stranger on the channel of the nodes: hears everything, says whatever it likes to whomever it likes, quicker than any node,
- * and does not have the key. Its chance is its own, so that a seed goes the same way with and without it.
+ * A stranger on the nodes' channel: it hears everything, sends anything to any node, faster than any node, and has no key. Its
+ * random stream is separate, so that a seed takes the same course with and without it.
  */
 export class Forger {
   readonly #sim: Channel;
@@ -39,11 +39,11 @@ export class Forger {
     if (this.#heard.length > KEPT) this.#heard.splice(random.below(KEPT), 1);
     const ring = /"ring":(\d+)/.exec(text)?.[1];
     if (ring !== undefined)
-      // Whoever has rung is answered in the name of all others.
+      // Answers a ring in the name of all others.
       for (const other of this.#sim.nodes)
         if (other !== from && !other.process.dead)
           this.#later(from, this.#answer(ring, other.name, from.name));
-    // And whoever has answered has answered for all others.
+    // Acknowledges in the name of all others.
     const { from: who, to } =
       /"ack":\d+,"from":"(?<from>[^"]*)","to":"(?<to>[^"]*)"/.exec(text)?.groups ?? {};
     const asked = this.#sim.nodes.find((node) => node.name === to);
@@ -51,13 +51,13 @@ export class Forger {
       for (const other of this.#sim.nodes)
         if (other !== from && other !== asked && !other.process.dead)
           this.#later(asked, text.replace(`"from":"${who}"`, `"from":"${other.name}"`));
-    // What was said once is said again, to anybody.
+    // Repeats an earlier text to any node.
     if (random.chance(0.2)) this.#later(random.pick(this.#sim.nodes), random.pick(this.#heard));
     if (random.chance(0.05))
       this.#later(from, random.pick(['null', '{"ring":1}', '{"changed":null,"from":"x"}', ',"mac":""}']));
   }
 
-  /** An acknowledgement made up, or one that was said to somebody, of something, with other members. */
+  /** Forges an acknowledgement, or changes members of a real one. */
   #answer(ring: string, from: string, to: string): string {
     const random = this.#random;
     const recorded = this.#heard.filter((text) => text.includes('"ack"') && text.includes('"over":true'));
@@ -65,7 +65,7 @@ export class Forger {
       return `{"ack":${ring},"from":"${from}","to":"${to}","over":true,"acknowledged":0,"missing":0,"n":${++this.#n},"mac":"x"}`;
     const said = (of: string, about: string): string | undefined =>
       recorded.find((text) => text.includes(`"from":"${of}","to":"${about}"`));
-    // The less that has to be changed, the more a MAC has to be of.
+    // The smaller the change, the more a MAC must cover.
     const close =
       random.pick([
         () => said(from, to),

@@ -20,7 +20,7 @@ import {
   type Truth,
 } from './truth.ts';
 
-/** What a check comes to. `fault`: nobody could say, which is a refusal. */
+/** The result of a check. `fault`: it could not be judged, which is a refusal. */
 export type Answer = 'yes' | 'over' | 'no' | 'fault';
 
 /** What a node needs of what is around it. */
@@ -290,7 +290,7 @@ export class NodeProcess {
     return learned;
   }
 
-  /** A ring is on its way out: what is said with it has to be true. */
+  /** A ring is sent: its content must be true. */
   says(ring: Ring, to: NodeProcess | undefined): void {
     if ('ring' in ring) this.rung.set(ring.ring, this.asked.length);
     else if (to) {

@@ -3,7 +3,7 @@ import { Replica, type Watched } from '@curfew/protocol/replica';
 import type { Plan } from './plan.ts';
 import type { World } from './world.ts';
 
-/** Whoever is in the middle of a check from memory, and may be held up there. */
+/** A check from memory, which may be held up in the middle. */
 let checking: Process | null = null;
 
 // A process can be held up between any two of its steps: here, before it looks into its replica.
@@ -17,8 +17,8 @@ Replica.prototype.ends = function (this: Replica, session: Watched): boolean {
 };
 
 /**
- * One process: its two clocks, and the one gate through which everything reaches it (timers, messages, answers). The gate drops
- * what comes for the dead, and holds what comes for the suspended until they go on.
+ * One process: its two clocks, and the gate through which everything reaches it (timers, messages, answers). The gate drops what
+ * is for a dead process, and holds what is for a suspended one.
  */
 export class Process implements Clock {
   readonly name: string;
@@ -104,8 +104,8 @@ export class Process implements Clock {
   }
 
   /**
-   * @returns whether it was going until now; whoever has suspended it wakes it again, and nobody else
-   * @param sleep the whole machine sleeps: the monotonic clock stands still, the wall clock goes on
+   * @returns whether it was running; the caller that suspended it wakes it again, and no other
+   * @param sleep the whole machine sleeps: the monotonic clock stops, the wall clock goes on
    */
   suspend(sleep: boolean): boolean {
     if (this.dead || this.suspended) return false;

@@ -320,7 +320,7 @@ export class Simulation {
     });
   }
 
-  /** A logout has been answered: whoever has a credential of its sessions tries it, everywhere. */
+  /** A logout was answered: every credential of its sessions is tried, everywhere. */
   hunt(decision: Decision): void {
     const { world, plan } = this;
     const hunted = this.#credentials.filter(({ session }) => covers(decision, session)).slice(-3);
@@ -416,7 +416,7 @@ export class Simulation {
     database.troubles.push({ process: node.process, kind, fromMs: world.nowMs, untilMs, slow: false });
   }
 
-  /** A node's beats get nowhere, while it reads the log as ever; and around that the database is slow. */
+  /** A node's beats are lost while it reads the log as before; and around that the database is slow. */
   #registryTrouble(): void {
     const { world, plan, database } = this;
     const { random } = world;
@@ -470,7 +470,7 @@ export class Simulation {
     }
   }
 
-  /** Those who put an older copy back may have stopped the nodes for it: then nobody is left who knew more. */
+  /** The nodes may have been stopped before an older copy is put back: then no node knows more. */
   #goBack(): void {
     const downMs = this.database.goBack();
     if (downMs === null) return;
@@ -513,7 +513,7 @@ export class Simulation {
     if (this.#liveNodes.every((node) => node.retiring)) this.#startNode();
   }
 
-  /** In the end everybody is fresh again, whoever lives is let in, and every answer that was owed has been given. */
+  /** In the end every node is fresh again, every live session is accepted, and every owed answer has been given. */
   #finish(): void {
     const { world, plan } = this;
     for (const [{ atMs, suspendedMs }, node] of this.#promised) {
@@ -539,7 +539,7 @@ export class Simulation {
       const place = world.random.pick(places);
       this.#checkAt(place, held, (answer) => {
         if ((answer === 'yes') === right || (right && mayRunOut)) return;
-        // That a copy was put back while no node ran nobody notices: what began or ended in the lost time goes on until it runs out.
+        // An older copy that was put back while no node ran goes unnoticed: sessions of the lost time live until they expire.
         if (this.database.epoch === null) return;
         throw world.broken(
           'healing',

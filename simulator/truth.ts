@@ -6,7 +6,7 @@ import { LATEST_TIMER_MS, Process } from './process.ts';
 import type { World } from './world.ts';
 import type { Plan } from './plan.ts';
 
-/** A session as it really stands, whoever knows of it. */
+/** A session's true state. */
 export interface Session {
   readonly facts: SessionFacts;
   readonly watched: Watched;
@@ -19,13 +19,13 @@ export interface Session {
   over: boolean;
   /** The life of the database that its row was lost with, if it was. */
   lostIn: number | null;
-  /** Since when somebody has been told that its end is true everywhere. */
+  /** Since when its end has been confirmed to a caller. */
   confirmedMs: number;
 }
 
 export type Scope = 'session' | 'list' | 'user' | 'others' | 'device' | 'client' | 'everyone';
 
-/** An ending as it was decided, in words of its own: the cuts of the protocol are judged by this, not by themselves. */
+/** An ending as it was decided, independent of the protocol's cuts, which are judged by it. */
 export interface Decision {
   readonly scope: Scope;
   readonly by: Session;
@@ -38,9 +38,9 @@ export interface Decision {
   /** The database has gone back behind it. */
   lost: boolean;
   committedMs: number | null;
-  /** When somebody was told first that it is true everywhere. */
+  /** When it was first confirmed to a caller. */
   confirmedMs: number | null;
-  /** Sessions made up to ask a replica whether it holds the ending. */
+  /** Invented sessions, to ask a replica whether it holds the ending. */
   readonly probes: readonly Watched[];
 }
 
@@ -51,7 +51,7 @@ export function covers(
   { facts, lostIn }: Session,
 ): boolean {
   const { facts: by } = decision.by;
-  // Of a session that was lost the position says nothing any more: it is below whatever is decided later.
+  // The position of a lost session means nothing: it is below every later decision.
   const below = facts.born < decision.position || (lostIn !== null && lostIn < decision.life);
   switch (decision.scope) {
     case 'session':
@@ -73,7 +73,7 @@ export function covers(
 
 const probes = new WeakMap<Ending, readonly Watched[]>();
 
-/** Sessions that nobody has, which the ending ends and no other does, as far as one can tell them apart. */
+/** Invented sessions that this ending ends and no other does, as far as they can be told apart. */
 export function probesOf(ending: Ending): readonly Watched[] {
   const known = probes.get(ending) ?? makeProbes(ending);
   probes.set(ending, known);
@@ -101,7 +101,7 @@ function makeProbes(ending: Ending): Watched[] {
   return facts.map(watch);
 }
 
-/** When a node learned of a commit that it owes an answer for, and which life of the database the commit is of. */
+/** When a node learned of a commit that it must answer for, and of which life of the database. */
 export interface Learned {
   readonly atMs: number;
   readonly suspendedMs: number;
@@ -139,7 +139,7 @@ interface Witnesses {
   readonly verifiers: readonly Witness[];
 }
 
-/** What really is, and what must never be. */
+/** The true state, and the invariants. */
 export class Truth {
   readonly sessions: Session[] = [];
   decisions: Decision[] = [];
@@ -165,10 +165,7 @@ export class Truth {
     for (const session of this.sessions) if (covers(decision, session)) session.over = true;
   }
 
-  /**
-   * The database has gone back. What was decided since is lost, also where somebody has been told that it is true everywhere; what
-   * is decided from here on is promised to hold like everything else.
-   */
+  /** The database went back. Decisions since then are lost, also confirmed ones; later decisions must hold like all others. */
   wentBack(isLost: (decision: Decision) => boolean, lost: ReadonlySet<Session>): void {
     for (const decision of this.decisions) decision.lost = isLost(decision);
     this.decisions = this.decisions.filter((decision) => !decision.lost);
@@ -185,7 +182,7 @@ export class Truth {
     this.life++;
   }
 
-  /** A check was answered with yes. @param memory whether nobody was asked: then the instant of the answer counts */
+  /** A check was accepted. @param memory whether memory answered: then the instant of the answer counts */
   accepted(check: Check, memory: boolean): void {
     this.checks++;
     const { session } = check;
@@ -201,8 +198,8 @@ export class Truth {
   }
 
   /**
-   * A check was answered with "this session is over".
-   * @param current whether the process knows which epoch the database is in: until then it may hold endings that were lost
+   * A check was refused with "this session is over".
+   * @param current whether the process knows the database's epoch: until then it may hold endings that were lost
    */
   refused(check: Check, current: boolean): void {
     this.checks++;
@@ -251,7 +248,7 @@ export class Truth {
     session.confirmedMs = Math.min(session.confirmedMs, this.#world.nowMs);
     this.confirmations++;
     const first = this.decisions.find((one) => covers(one, session));
-    // A session that was lost is refused for want of its row; no replica holds its end.
+    // A lost session is refused because its row is missing; no replica holds its end.
     if (first && !this.isOld(first) && session.lostIn === null)
       for (const process of this.#all()) this.#never(process, session.watched, () => nameOf(session));
   }
@@ -266,9 +263,9 @@ export class Truth {
       );
   }
 
-  /** Whoever is said to have acknowledged has it. */
+  /** A replica that counts as having acknowledged holds the ending. */
   #holders(by: Answerer, decision: Decision, { acknowledged, waitedOut }: Propagation): void {
-    // Who began anew after it had acknowledged may be reading still.
+    // A replica that began anew after its acknowledgement may still be reading.
     if (this.isOld(decision) || this.life > 0) return;
     let holders = 0;
     for (const process of this.#all())
@@ -292,7 +289,7 @@ export class Truth {
     yield* this.#witnesses.verifiers;
   }
 
-  /** Nobody's memory says yes to what was confirmed to be over: asked of all, without waiting for a check to come along. */
+  /** No memory accepts a session whose end was confirmed: all are asked, without waiting for a check. */
   sweep(decision: Decision): void {
     this.#sweep([decision]);
   }

@@ -140,7 +140,7 @@ export class VerifierProcess {
     return this.subscriber.terms?.epoch === this.#sim.database.epoch;
   }
 
-  /** What this process can say by itself. */
+  /** This process's own verdict. */
   #judgeHere(text: string, jwt: boolean): Verdict | 'bad' | 'foreign' {
     const { memory, subscriber } = this;
     const nowMs = subscriber.authorityNowMs();
@@ -173,7 +173,7 @@ export class VerifierProcess {
     const askedMs = world.nowMs;
     this.#sim.askNode(this, text, check, (answer, epoch) => {
       const now = this.process.now();
-      // An answer that took longer than the lease is of a past that counts no more.
+      // An answer that took longer than the lease is void.
       const old =
         now.monotonicMs - asked.monotonicMs >= plan.leaseMs ||
         Math.abs(now.wallMs - asked.wallMs) >= plan.leaseMs;

@@ -101,7 +101,7 @@ export class Cast {
     };
   }
 
-  /** Starts everybody. Whoever fails takes those with him that have started. */
+  /** Starts everybody. A failure ends those that have started. */
   static async start(options: CastOptions): Promise<Cast> {
     const postgres = await startPostgres(PRIMARY);
     let standby: StandbyServer | undefined;
@@ -141,7 +141,7 @@ export class Cast {
     await pause(this.#options.leaseMs);
     for (const [i, name] of links.entries()) this.links.get(name)?.lead(this.#standby.port, i > 0);
     await pause(ms);
-    // Whoever has not noticed stays there until its connections end.
+    // A process that has not noticed stays there until its connections end.
     for (const name of links) this.links.get(name)?.lead(this.#postgres.port);
     await this.#standby.resumeReplay();
   }
@@ -368,7 +368,7 @@ export class Cast {
     ]);
   }
 
-  /** Ends everybody; whatever has not started is passed over. */
+  /** Ends everybody; processes that have not started are skipped. */
   async stop(): Promise<void> {
     for (const role of this.roles.values()) role.signal('SIGCONT');
     const clients = this.#clients;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 
-/** Every process that was started and has not ended: whatever happens, none outlives this one. */
+/** Every process that was started and has not ended: none outlives this one. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -72,7 +72,7 @@ export class Program {
         options.onMessage?.(message);
       });
     });
-    // Whoever waits for it is told; nobody may be waiting when it is killed.
+    // The waiter is told; there may be none when it is killed.
     this.ready.catch(() => undefined);
   }
 

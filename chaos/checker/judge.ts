@@ -28,9 +28,9 @@ export interface Judgement {
 }
 
 const YES = new Set(['memory', 'authority', 'yes']);
-/** The session is over, somebody says who knows. */
+/** A process that knows says that the session is over. */
 const OVER = new Set(['ended', 'unknown', 'no']);
-/** Nobody could say. */
+/** The process could not tell. */
 const UNSURE = new Set(['stale', 'unavailable']);
 const SOON_US = 50_000;
 
@@ -66,7 +66,7 @@ export function judge(history: History, leaseMs: number): Judgement {
 /** An accept that began after the logout was true everywhere. */
 const isLate = ({ b, o }: CheckLine | BelieverLine, fate: Fate): boolean => YES.has(o) && b > fate.goneAt;
 
-/** Each check by itself: nobody accepts what is over, nobody refuses what is not. */
+/** Each check by itself: nothing accepts an ended session, nothing refuses a live one. */
 function judgeChecks(history: History, judgement: Judgement, waitUs: number): void {
   const { violations, straddling } = judgement;
   const healedAt = history.marks.get('last look begins') ?? Number.POSITIVE_INFINITY;
@@ -167,7 +167,7 @@ function judgeLastLook(history: History, judgement: Judgement): void {
   const from = history.marks.get('last look begins');
   if (from === undefined) return;
   const found = new Map<number, CheckLine>();
-  // Whoever cannot say is asked again for a while: in the end everybody has said it.
+  // A process that cannot tell is asked again for a while: in the end each must have told.
   const sure = new Set<string>();
   const unsure = new Map<string, CheckLine>();
   for (const check of history.checks) {
