@@ -124,7 +124,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     const needs = { setting: 'REDIS_URL', isSet: () => false };
     await checkReaders(config, database, [{ ...tally, needs }], without);
     expect(without.all[0]?.sentence).toMatch(
-      /No server goes on with it, because REDIS_URL is not set, .* DELETE FROM readers WHERE name = 'tally'\.$/,
+      /No server processes them, because REDIS_URL is not set, .* DELETE FROM readers WHERE name = 'tally'\.$/,
     );
     await node.world.readers.catchUp(tally);
     const after = new Findings();

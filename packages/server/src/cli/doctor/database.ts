@@ -126,7 +126,7 @@ export async function checkReaders(
     const advice =
       !needs || needs.isSet(config)
         ? 'A running server processes them, or its log says what fails.'
-        : `No server goes on with it, because ${needs.setting} is not set, and the log keeps these events for it. Set ${needs.setting} again, or remove the reader: DELETE FROM readers WHERE name = '${name}'.`;
+        : `No server processes them, because ${needs.setting} is not set, and the log keeps these events. Set ${needs.setting} again, or remove the reader: DELETE FROM readers WHERE name = '${name}'.`;
     findings.warning(
       'readers of the log',
       `${name} (${does}) has ${counted(behind, 'event')}${behind === MOST_COUNTED ? ' or more' : ''} to process, the oldest of ${oldest?.toISOString()}. ${advice}`,
