@@ -64,7 +64,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const carriedTo = origins.map((origin) => addressOf('origins', origin));
   /** The authority's URL for a path. Checked here and not at creation, because a server may load modules that are meant for pages. */
   const at = (path: string): string => {
-    if (isCookie && !inPage) throw new TypeError("mode: 'cookie' works only in a browser");
+    if (isCookie && !inPage) throw new TypeError("mode: 'cookie' needs a browser");
     return addressOf('authority', authority) + path;
   };
 
@@ -373,7 +373,7 @@ export function createClient(options: ClientOptions = {}): Client {
     // A refusal rejects `delivered`; this session is over either way.
     answer ??= await telling?.first.catch(() => null);
     return [
-      telling && !answer ? { local: true, server: 'pending', delivered: telling.delivered } : done(answer),
+      telling && !answer ? { local: true, server: 'pending', sent: telling.sent } : done(answer),
       heard,
     ];
   }

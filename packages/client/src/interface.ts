@@ -96,11 +96,11 @@ export type LogoutAnswer = Omit<Logout, 'more'>;
 
 /**
  * The result of a logout: in this browser it is done (`local`). `pending`: the server could not be reached; it is told as soon as
- * it can be, also after a reload, and `delivered` resolves then. `delivered` rejects when the server ended this session but not the others.
+ * it can be, also after a reload, and `sent` resolves then. `sent` rejects when the server ended this session but not the others.
  */
 export type LogoutResult =
   | ({ local: true; server: 'done' } & LogoutAnswer)
-  | { local: true; server: 'pending'; delivered: Promise<LogoutAnswer> };
+  | { local: true; server: 'pending'; sent: Promise<LogoutAnswer> };
 
 /** How this page's session ended. */
 export interface LoggedOut {

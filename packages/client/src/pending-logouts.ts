@@ -21,10 +21,7 @@ interface PendingLogout {
   refusal?: ProblemError | undefined;
 }
 
-interface Waiting {
-  logout: PendingLogout;
-  resolve: (answer: Promise<LogoutAnswer>) => void;
-}
+type Waiting = [logout: PendingLogout, resolve: (answer: Promise<LogoutAnswer>) => void];
 
 const ANSWER_MS = 8000;
 const DAY_MS = 86_400_000;
@@ -35,8 +32,7 @@ export const OVER: LogoutAnswer = { ended: 0, confirmed: true, ms: 0, acknowledg
 /** This session is over. A caller that asked for more must learn that the rest was refused. */
 async function onlyThis({ asked, refusal }: PendingLogout, problem?: ProblemError): Promise<LogoutAnswer> {
   if (asked.scope === 'this' && !refusal) return OVER;
-  const title =
-    'Only this session ended. The others are still logged in: try again. The others are still logged in: try again. The others are still logged in: try again.';
+  const title = 'Only this session ended. Try again.';
   throw (
     refusal ?? problem ?? new ProblemError(new Response(null, { status: 401 }), { code: 'not_told', title })
   );
@@ -58,7 +54,7 @@ interface PendingLogouts {
   /** Whether there is one. Until the server is answer, the cookie counts as absent. */
   any(): boolean;
   /** Records a logout durably, and tries to tell the server. */
-  add(logout: PendingLogout): { first: Promise<LogoutAnswer | null>; delivered: Promise<LogoutAnswer> };
+  add(logout: PendingLogout): { first: Promise<LogoutAnswer | null>; sent: Promise<LogoutAnswer> };
   /** Tries to tell the server all of them. */
   tell(): Promise<void>;
   /** A login has replaced them. */
@@ -145,9 +141,9 @@ export function createPendingLogouts(
   /** Null: not now. */
   async function attempt(sid: string): Promise<LogoutAnswer | null> {
     const written = kept.read<PendingLogout>(`out:${sid}`);
-    const one = waiting.get(sid);
+    const [waits, resolve] = waiting.get(sid) ?? [];
     // This page's memory holds more of it.
-    const answer = written ? deliver(one?.logout ?? written) : Promise.resolve(OVER);
+    const answer = written ? deliver(waits ?? written) : Promise.resolve(OVER);
     try {
       if (!(await answer)) return null;
     } catch (error) {
@@ -159,7 +155,7 @@ export function createPendingLogouts(
     }
     kept.set(`out:${sid}`, null);
     waiting.delete(sid);
-    one?.resolve(answer as Promise<LogoutAnswer>);
+    resolve?.(answer as Promise<LogoutAnswer>);
     return answer;
   }
 
@@ -180,19 +176,19 @@ export function createPendingLogouts(
   return {
     any,
     add(logout) {
-      const delivered = new Promise<LogoutAnswer>((resolve) => {
-        waiting.set(logout.sid, { logout, resolve });
+      const sent = new Promise<LogoutAnswer>((resolve) => {
+        waiting.set(logout.sid, [logout, resolve]);
       });
       // No unhandled rejection for a caller that ignores it.
-      delivered.catch(() => undefined);
+      sent.catch(() => undefined);
       write(logout);
       // Sent before anything else: the page may be about to be left.
-      return { first: attempt(logout.sid), delivered };
+      return { first: attempt(logout.sid), sent };
     },
     tell,
     drop() {
       for (const sid of kept.names('out:')) kept.set(`out:${sid}`, null);
-      for (const { logout, resolve } of waiting.values()) resolve(onlyThis(logout));
+      for (const [logout, resolve] of waiting.values()) resolve(onlyThis(logout));
       waiting.clear();
     },
     close() {

@@ -51,11 +51,11 @@ describe.skipIf(!hasChromium())('offline', () => {
     page.evaluate(async (what) => {
       const result = await window.client.logout({ scope: what });
       if (result.server === 'pending')
-        result.delivered.then(
+        result.sent.then(
           (told) => void Object.assign(window, { told }),
           (error) => void Object.assign(window, { told: { refused: error.code } }),
         );
-      return { ...result, delivered: 'promised' };
+      return { ...result, sent: 'promised' };
     }, scope);
   const told = (page: Page): Promise<unknown> => page.evaluate('window.told');
 
@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium())('offline', () => {
       const sid = await logIn(page);
       await context.setOffline(true);
       const started = performance.now();
-      expect(await logOut(page)).toEqual({ local: true, server: 'pending', delivered: 'promised' });
+      expect(await logOut(page)).toEqual({ local: true, server: 'pending', sent: 'promised' });
       // It did not wait for as long as an answer may take.
       expect(performance.now() - started).toBeLessThan(8000);
       expect(await heard(page)).toMatchObject([{ where: 'here', sessionId: sid }]);

@@ -121,8 +121,7 @@ describe.skipIf(!hasChromium())('several clients in one page', () => {
     const sid = await page.evaluate(async (password) => {
       const { id } = await window.client.login({ email: 'test@example.com', password });
       const result = await window.client.logout();
-      if (result.server === 'pending')
-        void result.delivered.then((told) => void Object.assign(window, { told }));
+      if (result.server === 'pending') void result.sent.then((told) => void Object.assign(window, { told }));
       return id;
     }, PASSWORD);
     const written = await page.evaluate(

@@ -132,8 +132,8 @@ describe('on a server', () => {
       const goesOn = setInterval(() => undefined, 1000);
       const client = createClient({ authority });
       await client.login(TEST);
-      const { delivered } = await client.logout();
-      say(await delivered);
+      const { sent } = await client.logout();
+      say(await sent);
       clearInterval(goesOn);`);
     expect(told).toMatchObject({ code: 0, said: { ended: 1, confirmed: true }, stderr: '' });
   });
@@ -160,7 +160,7 @@ describe('on a server', () => {
       code: 0,
       said: [
         ...nowhere.map(() => ['TypeError authority: must be an http(s) address']),
-        ...cookies.map(() => ["TypeError mode: 'cookie' works only in a browser"]),
+        ...cookies.map(() => ["TypeError mode: 'cookie' needs a browser"]),
       ],
       stderr: '',
     });
