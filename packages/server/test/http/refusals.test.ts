@@ -172,6 +172,10 @@ describe('the record of refusals', () => {
     await call('GET', '/v1/admin/users', guess);
     await call('POST', '/v1/admin/sessions', { ...guess, body: { user_id: 1 } });
     await call('GET', '/metrics', guess);
+    // A token of a session that is over is no guess.
+    const dead = await opened((await place.user()).email);
+    await call('POST', '/v1/logout', { bearer: dead });
+    await call('GET', '/v1/admin/users', { bearer: dead });
     await call('POST', '/oauth/introspect', {
       ...guess,
       body: 'token=x',
