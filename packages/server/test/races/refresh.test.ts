@@ -151,6 +151,29 @@ describe.runIf(hasPostgres())('refresh', () => {
     },
   );
 
+  test.each(families)(
+    'that finds the session idle, and in use a moment later, succeeds: %s',
+    async (family) => {
+      const { id, email } = await on.user();
+      const login = await logIn(on.at(0), family, email);
+      const lastUsed = (when: string): Promise<unknown> =>
+        on.rows(
+          `update user_sessions set idle_expires_at = now() + $2::interval where user_id = $1`,
+          id,
+          when,
+        );
+      await lastUsed('-1 hour');
+      const held = hold(on.at(0).world.database, 'refresh_token', 'before');
+      const answer = refresh(on.at(0), family, login.refresh_token);
+      await held.reached;
+      // Another node writes the activity that it has in memory.
+      await lastUsed('1 hour');
+      held.release();
+      expect((await answer).status).toBe(200);
+      expect(await reasons(id)).toEqual([]);
+    },
+  );
+
   test('within the grace, but after a logout, it is refused without a replay', async () => {
     const user = await on.user();
     const login = await logIn(on.at(0), 'v1', user.email);
