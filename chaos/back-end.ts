@@ -1,4 +1,4 @@
-/** A back end with verifiers, which check what they are told of, all the time. A process of the chaos test; main.ts starts it. */
+/** A back end with verifiers, which check the credentials that they receive, all the time. A process of the chaos test; main.ts starts it. */
 import { createVerifier, type Verified, type Verifier } from '@curfew/verifier';
 import type { BackEndSettings, FromBackEnd, Presented, ToBackEnd } from './cast/messages.ts';
 import { now, Recorder } from './recorder.ts';

@@ -114,7 +114,7 @@ export class Database {
   }
 
   /**
-   * All connections break, and nobody gets new ones for a while.
+   * All connections break, and no process gets a new one for a while.
    * @param crash transactions under way are lost, and the numbers that are not on the disk are given out again
    */
   fail(ms: number, crash: boolean): void {

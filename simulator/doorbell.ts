@@ -33,7 +33,7 @@ export class Doorbell {
     from.says(message, to);
     const text = this.#textsOf(from).write(message);
     const early = world.nowMs < plan.healMs;
-    // Everybody hears everything, as on one channel.
+    // Every process hears every message, as on one channel.
     for (const node of nodes) {
       if (node.process.dead || node === from) continue;
       if ((this.cuts.get(`${from.name}>${node.name}`) ?? 0) > world.nowMs) continue;

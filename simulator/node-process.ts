@@ -172,7 +172,7 @@ export class NodeProcess {
       return done('over');
     }
     if (known !== null && known !== 'unsure') {
-      // A sole node reads no log: what it has not committed itself nobody has.
+      // A sole node reads no log: it has committed every ending itself.
       if (!plan.sole && world.nowMs - this.#readMs > plan.leaseMs * 1.011)
         throw world.broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
       truth.accepted(check, true);
@@ -268,7 +268,7 @@ export class NodeProcess {
       const answer: Done<Propagation> = (failed, propagation) => {
         if (propagation) {
           if (decision) truth.told(this, decision, learned, propagation);
-          // Of an id without a row nobody can tell whether it was lost, while nobody has noticed that the database went back.
+          // Until a node notices that the database went back, it cannot know whether an id without a row was lost.
           for (const one of named)
             if (!ended.includes(one) && (one.there || database.epoch !== null))
               truth.toldNothing(this, one, learned);

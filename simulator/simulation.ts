@@ -59,7 +59,7 @@ export class Simulation {
   readonly nodes: NodeProcess[] = [];
   readonly verifiers: VerifierProcess[] = [];
   readonly #credentials: Held[] = [];
-  /** Credentials of sessions that somebody has asked to end, to be tried again and again. */
+  /** Credentials of sessions whose logout was requested. They are tried again and again. */
   readonly #suspects: Held[] = [];
   readonly #promised = new Map<Learned, NodeProcess>();
   /** By how much the clock that dates tokens was moved. */
@@ -497,7 +497,7 @@ export class Simulation {
     world.after(restartMs, () => this.#startNode());
   }
 
-  /** From time to time everybody's memory is looked at. */
+  /** Looks at the memory of all processes from time to time. */
   #sweeps(): void {
     this.world.after(0.5 * this.plan.leaseMs, () => {
       this.truth.sweepAll();

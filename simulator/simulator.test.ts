@@ -15,7 +15,7 @@ test(`the guarantee holds under ${SEEDS} seeds`, { tags: 'long', timeout: 300_00
   const tally = await runInChild(1, SEEDS);
   expect(tally.broken).toEqual([]);
   expect(tally.seeds).toBe(SEEDS);
-  // Something happens in them: a simulation in which nobody does anything proves nothing.
+  // Something happens in them: a simulation without events proves nothing.
   expect(tally.checks / SEEDS).toBeGreaterThan(30);
   expect(tally.confirmations / SEEDS).toBeGreaterThan(8);
 });

@@ -65,7 +65,7 @@ export async function buildPages(): Promise<void> {
     writeManifest(fresh, sources, pages, languages);
     rmSync(join(fresh, '.vite'), { recursive: true });
     compress(fresh);
-    // A temporary directory is its owner's alone; in an image the server runs as somebody else.
+    // Only its owner can read a temporary directory; in an image the server runs as another user.
     chmodSync(fresh, 0o755);
     const old = `${fresh}-old`;
     if (existsSync(BUILT)) renameSync(BUILT, old);

@@ -140,7 +140,7 @@ export class Curfew {
     return this.users.map(({ email }) => jsonPost('/v1/login', { email, password: PASSWORD }));
   }
 
-  /** The text of a credential that somebody gets who logs in through a contract. */
+  /** The text of the credential that a login through a contract answers. */
   async logInThrough(contract: ContractName): Promise<string> {
     const { path, body, textOf } = CONTRACTS[contract];
     const { email } = this.users[0] as User;
@@ -157,7 +157,7 @@ export class Curfew {
     return needed(textOf((await response.json()) as ContractAnswer, response.headers.getSetCookie()));
   }
 
-  /** Logs out everybody, as an administrator does: with the count confirmed. */
+  /** Logs out everyone as an administrator does, with the count confirmed. */
   async endEveryone(): Promise<void> {
     const ask = (body: object): Promise<Response> =>
       fetch(`http://127.0.0.1:${this.port}/v1/admin/logout`, {

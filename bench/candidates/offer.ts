@@ -26,7 +26,7 @@ export async function makeMany(count: number, makeOne: () => Promise<Credential>
   return made;
 }
 
-/** What every server of the benchmark is told by its environment. */
+/** The environment of every server of the benchmark. */
 export function setting(name: 'PORT' | 'DATABASE_URL' | 'REDIS_URL'): string {
   const value = process.env[name];
   if (value === undefined) throw new Error(`${name} is not set`);

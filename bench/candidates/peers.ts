@@ -13,7 +13,7 @@ const COOKIE_CACHE_SECONDS = 10;
 const folder = fileURLToPath(new URL('../peers/', import.meta.url));
 
 /**
- * The peers are no workspace of this repository: nobody who only works on Curfew should have to install them. They
+ * The peers are no workspace of this repository: `npm ci` does not install them. They
  * are installed by the first run, from a lockfile of their own.
  */
 export async function installPeers(): Promise<void> {

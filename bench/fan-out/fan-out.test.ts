@@ -33,7 +33,7 @@ const p50 = (layout: Partial<Layout>, costs: Partial<UnitCosts> = {}): number =>
   simulate({ ...COSTS, ...costs }, { ...QUIET, ...layout }).p50Ms ?? Number.NaN;
 
 describe('the latency follows from the unit costs', () => {
-  test('nobody listens: the commit', () => {
+  test('without listeners a logout takes as long as the commit', () => {
     expect(p50({ verifiers: 0 })).toBeCloseTo(1, 9);
   });
 
@@ -45,7 +45,7 @@ describe('the latency follows from the unit costs', () => {
     expect(p50({})).toBeLessThanOrEqual(known + 0.4);
   });
 
-  test('many verifiers: the node is what takes long, one after the other', () => {
+  test('with many verifiers the node takes most of the time, one verifier after the other', () => {
     expect(p50({ verifiers: 10_000 }, { hopMs: 0, verifierMicros: 0 })).toBeCloseTo(1 + 10_000 * 0.02, 3);
   });
 
@@ -101,7 +101,7 @@ describe('the processor time follows from the unit costs', () => {
     expect(p50(half, { hopMs: 0, verifierMicros: 0 })).toBeCloseTo(expected, 6);
   });
 
-  test('a busier core is slower, and one that is too busy is said to be', () => {
+  test('a busier core is slower, and a core that is too busy is reported', () => {
     const latency = (logoutsPerSecond: number): number | undefined =>
       simulate(COSTS, { ...loaded, logoutsPerSecond }).p99Ms;
     expect(latency(150)).toBeGreaterThan(latency(5) ?? Number.NaN);
@@ -109,7 +109,7 @@ describe('the processor time follows from the unit costs', () => {
   });
 });
 
-test('the same seed gives the same figures, and another one others', () => {
+test('the same seed gives the same figures, and another seed gives others', () => {
   const run = (seed: number): unknown =>
     simulate(COSTS, { ...QUIET, verifiers: 50, logoutsPerSecond: 100, seed });
   expect(run(1)).toEqual(run(1));

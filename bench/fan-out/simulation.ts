@@ -72,7 +72,7 @@ export function simulate(costs: UnitCosts, layout: Layout): Outcome {
   const takeMs = costs.verifierMicros / 1000;
   const latencies: number[] = [];
 
-  /** Sends an ending to everybody below, and answers on the same core when the last acknowledgement is taken in. */
+  /** Sends an ending to all processes below, and answers on the same core when it has taken in the last acknowledgement. */
   function publish(
     core: Core,
     at: number,

@@ -1,6 +1,6 @@
 /** What one of each thing costs, as the benchmark measured it. The simulation and docs/scale.md know no other figures. */
 export interface UnitCosts {
-  /** A node's processor time for a logout while nobody listens: request, statement, commit, answer. */
+  /** A node's processor time for a logout without listeners: request, statement, commit, answer. */
   logoutMicros: number;
   /** A node's processor time for one verifier and one ending that has a message to itself: sent, and acknowledged. */
   endingMicros: number;

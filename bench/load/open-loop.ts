@@ -63,7 +63,7 @@ export async function runOpenLoop(plan: OpenLoopPlan): Promise<LoadFigures> {
       }
       if (arrived < total) setTimeout(arrive, 1);
     };
-    // A server that answers nobody any more must not keep the whole run waiting.
+    // A server that has stopped answering must not block the whole run.
     setTimeout(resolve, plan.seconds * 1000 + 5000).unref();
     if (total === 0) resolve();
     else arrive();

@@ -6,7 +6,7 @@ import { findRedis, startRedis } from '../../packages/server/test/services/redis
 
 /** The real PostgreSQL and Redis that every candidate uses. */
 export interface Services {
-  /** A database of its own for each candidate, so that none pays for the rows of another. */
+  /** A database for each candidate, so that no candidate pays for the rows of another. */
   makeDatabase(name: string): Promise<string>;
   redisUrl(database: number): string;
   /**

@@ -46,7 +46,7 @@ const ASKED: [label: string, request: WireRequest][] = [
   ],
 ];
 
-/** What each address costs whoever has no session, beside the cheapest one: a dear one is a lever for starving logouts. */
+/** What a caller without a session costs at each address, beside the cheapest address. An expensive one would let an attacker starve logouts. */
 export async function measureAnonymous(bench: Bench): Promise<Section> {
   const [ours] = bench.ours;
   const port = ours?.port ?? 0;

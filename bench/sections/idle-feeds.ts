@@ -89,7 +89,7 @@ function idleEntry(bench: Bench, curfew: Curfew, verifiers: number): Entry {
       const crowd = verifiers === 0 ? undefined : await Crowd.start(verifiers);
       try {
         await crowd?.open([curfew], verifiers);
-        // Whoever has just connected costs more: a snapshot, keys.
+        // A verifier that has just connected costs more: a snapshot, keys.
         await sleep(1000);
         let used = 0;
         let tookSeconds = 0;

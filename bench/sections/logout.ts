@@ -9,7 +9,7 @@ const CONNECTIONS = 32;
 export async function measureLogouts(bench: Bench): Promise<Section> {
   const { http, update } = bench.floors;
   // Rolling is about writing a session back after a request that keeps it; a logout does not.
-  // And what goes on accepting after a logout would be void here.
+  // A candidate that still accepts after a logout is void here.
   const peers = bench.peers.filter(
     ({ id, acceptsLateMs }) => id !== 'fastify-session-no-rolling' && acceptsLateMs === undefined,
   );

@@ -9,7 +9,7 @@ import type { ColdPlan, HotPlan, HotResult, Job, State } from './worker.ts';
 /** As few connections as this are one process; a service has several instances, but not a thousand processes. */
 const PER_PROCESS = 25;
 const MOST_PROCESSES = 4;
-/** The default lease and its margin: whoever departs is waited for until then. */
+/** The default lease and its margin: a logout waits that long for a verifier that has left. */
 const LEASE_OVER_MS = 1200;
 
 /** Real verifiers in processes of their own. The first process also is the client that logs out. */

@@ -149,7 +149,7 @@ export class Cast {
   /**
    * The standby falls behind for a while, and is promoted when the primary has died. It gets a standby of its own.
    * @param forward the history that follows is the longer one, not the lost one
-   * @param onLost told what may be lost, when the other one begins to serve
+   * @param onLost receives what may be lost, when the other database begins to serve
    */
   async failOver(
     behindMs: number,

@@ -1,6 +1,6 @@
 import type { Kind } from '../load/session.ts';
 
-/** What a back end is told of: a credential that its verifiers are to check from now on. */
+/** A credential that the verifiers of a back end check from now on. */
 export interface Presented {
   s: number;
   sid: string | null;
@@ -10,7 +10,7 @@ export interface Presented {
 
 export type ToBackEnd =
   | { t: 'credentials'; list: Presented[] }
-  /** These sessions are being logged out: check them all the time, until told to stop. */
+  /** These sessions are being logged out: check them all the time, until `release`. */
   | { t: 'press'; id: number; list: number[] }
   | { t: 'release'; id: number }
   | { t: 'rest' }

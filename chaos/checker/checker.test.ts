@@ -209,7 +209,7 @@ describe('the last look', () => {
   ];
   const two = [login(1), login(2)];
 
-  test('a failed logout has happened whole or not at all', () => {
+  test('a failed logout has happened in full or not at all', () => {
     const look = (first: string, second: string): string[] =>
       rules(...two, ...failed, check(1, 5001, 5002, first), check(2, 5001, 5002, second));
     expect(look('yes', 'memory')).toEqual([]);
@@ -222,7 +222,7 @@ describe('the last look', () => {
     ).toEqual([]);
   });
 
-  test('everybody says the same, and can say it', () => {
+  test('all replicas answer, and agree', () => {
     expect(
       rules(...two.slice(0, 1), ...failed, check(1, 5001, 5002, 'yes'), check(1, 5001, 5002, 'no')),
     ).toEqual(['agreement']);
@@ -261,7 +261,7 @@ describe('the time that a logout takes', () => {
     expect(rules(...slow(5800), ...fault(1, 'hole', ['node2-postgres'], 19_000, 25_500))).toEqual(['G2']);
   });
 
-  test('is not what the node or the client waited for a processor', () => {
+  test('leaves out the time that the node or the client waited for a processor', () => {
     const waited = (who: string, fromMs: number, forMs: number): Line => ({
       t: 'waited',
       who,
@@ -277,7 +277,7 @@ describe('the time that a logout takes', () => {
     expect(rules(...slow(6500), waited('node1', 27_000, 800))).toEqual(['G2']);
   });
 
-  test('calm is what is far from every fault', () => {
+  test('an instant far from every fault is calm', () => {
     expect(judged(...slow(5)).speed.calm.count).toBe(1);
     const { speed } = judged(...slow(5), ...fault(1, 'slow', ['v1-node1'], 15_000, 17_500));
     expect([speed.calm.count, speed.faults.count]).toEqual([0, 1]);

@@ -8,7 +8,7 @@ export interface Fate {
   possible: LogoutLine[];
   /** The earliest of them was sent at this instant: before it the session lives for certain. */
   possibleFrom: number;
-  /** Nobody may accept it in a check that begins after this instant. */
+  /** No check that begins after this instant may accept it. */
   goneAt: number;
   /** The answer that says so. */
   goneBy: AnswerLine | null;

@@ -76,7 +76,7 @@ function judgeChecks(history: History, judgement: Judgement, waitUs: number): vo
       violations.push({ rule: name, what, proof: proofOf(fate, check, more) });
     };
     if (!fate) {
-      // The line of its login was written before anybody was told of it.
+      // The line of its login was written before any process knew the session.
       rule('history', 'a check of a session that nobody opened');
       continue;
     }
@@ -162,7 +162,7 @@ function judgeRefreshes(history: History, judgement: Judgement): void {
   }
 }
 
-/** When all is healed and quiet, everybody says the same, and each logout has happened whole or not at all. */
+/** When all is healed and quiet, all replicas agree, and each logout has happened in full or not at all. */
 function judgeLastLook(history: History, judgement: Judgement): void {
   const from = history.marks.get('last look begins');
   if (from === undefined) return;
@@ -205,7 +205,7 @@ function judgeLastLook(history: History, judgement: Judgement): void {
   for (const logout of history.logouts) judgeWhole(history, judgement, logout, found);
 }
 
-/** A logout that failed, or was not answered, may have happened: to all that it named, or to none. */
+/** A logout that failed, or was not answered, may have happened: to all sessions that it named, or to no session. */
 function judgeWhole(
   history: History,
   judgement: Judgement,

@@ -10,7 +10,7 @@ import { judge } from './judge.ts';
 import { shortages } from './shortages.ts';
 import { LEASE, answer, check, fault, login, logout, us } from './made-lines.ts';
 
-describe('what there has to be of everything', () => {
+describe('the least of each thing that a run needs', () => {
   const SCOPES = [
     'this',
     'others',
@@ -76,7 +76,7 @@ describe('what there has to be of everything', () => {
     return { passed: status === 0, report: stdout };
   }
 
-  test('is there, and nothing is wrong: a run passes; with one late accept it does not', () => {
+  test('is there, and a run without violations passes; with one late accept it fails', () => {
     const sound = enough().map((line) =>
       line.t === 'c' && /memory|authority|yes/.test(line.o) ? { ...line, b: us(50), e: us(51) } : line,
     );

@@ -43,7 +43,7 @@ function showsOwn({ text }: Reply, { user }: Session): boolean {
   return data.id === user && data.role === 'user';
 }
 
-/** Checks at a node until told to rest: young sessions above all, old ones too. */
+/** Checks at a node until the load rests: young sessions above all, old ones too. */
 export async function checkAll(world: World, node: Node): Promise<void> {
   const { random, sessions } = world;
   while (!world.resting) {

@@ -175,7 +175,7 @@ export async function refresh(world: World): Promise<void> {
   const alive = having.filter((session) => !session.over);
   const session = random.pick(random.chance(0.7) && alive.length > 0 ? alive : having);
   const token = session.refresh;
-  // Nobody else uses it meanwhile, nor afterwards when its answer is lost: a second use ends the session.
+  // No other request uses the token meanwhile, nor afterwards if its answer is lost: a second use ends the session.
   session.refresh = null;
   const node = anyNode(world);
   const sent = now();

@@ -29,7 +29,7 @@ const own =
     return { scope, method: 'POST', path: '/v1/logout', headers, body, ...reach(session, world) };
   };
 
-/** Mostly somebody who is logged in; sometimes somebody who may be logged out by now. */
+/** Mostly a user who is logged in; sometimes one who may be logged out by now. */
 function caller(world: World, fits: (session: Session) => boolean = () => true): Session | undefined {
   const { random } = world;
   if (random.chance(0.92)) return living(world, fits);

@@ -13,7 +13,7 @@ export interface Session {
   readonly kind: Kind;
   text: string;
   readonly csrf: string | null;
-  /** Null: none, or it cannot be used any more because an answer to it was lost. */
+  /** Null if there is no token, or if it is unusable because an answer to it was lost. */
   refresh: string | null;
   /** A logout that covers it has been sent. */
   over: boolean;

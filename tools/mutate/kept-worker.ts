@@ -19,7 +19,7 @@ export const KEPT_WORKER = {
   createPoolWorker: (options: PoolOptions): PoolWorker => new KeptWorker(options),
 };
 
-/** What one run sees of the process. It says itself that a process that goes on has started, or has stopped. */
+/** What one run sees of the process. It reports the start and the stop of a process that keeps running. */
 class KeptWorker implements PoolWorker {
   readonly name = KEPT_WORKER.name;
   /** Files of transformed sources would be read again as they were. */

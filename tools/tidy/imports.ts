@@ -1,4 +1,4 @@
-/** Who imports what in the whole tree: cycles, files that nothing reaches, exports that nobody takes. */
+/** The imports of the whole tree: cycles, files that nothing reaches, exports that no file imports. */
 import { posix } from 'node:path';
 import { type SourceFile, withoutComments } from './source.ts';
 
@@ -167,7 +167,7 @@ function reach(from: string[], edges: Map<string, string[]>): Set<string> {
   return seen;
 }
 
-/** Exports that no other file imports. What a package offers to everybody is imported by strangers. */
+/** Exports that no other file imports. Users of a package import what its doors export. */
 function findDeadExports(modules: Module[], packages: Packages): string[] {
   const taken = new Set(
     modules.flatMap(({ path, imports }) =>
