@@ -39,7 +39,9 @@ describe('the refresh grace', () => {
       const again = await refresh(session, from);
       expect([again.status, again.json['refresh_token']]).toEqual([200, first.json['refresh_token']]);
     }
-    expect(logged(session.sid)).toEqual(Array(3).fill(expect.stringContaining('given its successor again')));
+    expect(logged(session.sid)).toEqual(
+      Array(3).fill(expect.stringContaining('answered with its successor again')),
+    );
   });
 
   test('returns nothing to a caller that differs in both, at no cost to the owner', async () => {
