@@ -47,7 +47,7 @@ test.skipIf(!hasPostgres())(
     expect(taken).toMatchObject({
       code: 3,
       out: '',
-      err: 'curfew: there is a user ada@example.com already.\n',
+      err: 'curfew: the user ada@example.com already exists.\n',
     });
     expect([examined.code, examined.out]).toEqual([0, expect.stringMatching(/\nNo problem found\.\n$/)]);
     expect([listed.code, listed.out]).toEqual([0, expect.stringContaining('user created  user 1')]);

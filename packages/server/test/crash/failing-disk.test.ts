@@ -42,7 +42,7 @@ test('a failed fsync and a full disk end the process with a line that says so; e
       [
         'writeSync',
         'ENOSPC',
-        /the disk of \S+ is full \(write: ENOSPC\)\. .* Make room, and start Curfew again/,
+        /the disk of \S+ is full \(write: ENOSPC\)\. .* Free some space, and start Curfew again/,
       ],
     ] as const) {
       const [out, pending] = [await logIn(server, user), await logIn(server, user)];

@@ -180,7 +180,7 @@ describe.runIf(hasPostgres())('what was stored before', () => {
       { log },
     );
     expect(text()).toContain('"user_ids":[2]');
-    expect(text()).toContain('new passwords may have 8 characters');
+    expect(text()).toContain('new passwords may have only 8 characters');
     try {
       const login = async (email: string, password: string): Promise<number | undefined> =>
         (await on.call('POST', '/v1/login', { body: { email, password } })).json.user?.id;

@@ -171,7 +171,7 @@ describe.runIf(hasPostgres())('in the database', () => {
     );
     await (await reopenAuthority({ DATABASE_URL: url, CURFEW_KEY: changed })).close();
     await expect(reopenAuthority({ DATABASE_URL: url, CURFEW_KEY_PREVIOUS: changed })).rejects.toThrow(
-      'CURFEW_KEY_PREVIOUS: goes with CURFEW_KEY',
+      'CURFEW_KEY_PREVIOUS: requires CURFEW_KEY. Set both.',
     );
   });
 
