@@ -4,7 +4,7 @@ import { opaqueString } from '../domain/password.ts';
 import type { EndReason, LiveSession, Role } from '../domain/session.ts';
 import { append } from '../store/log/append.ts';
 import { type CutTarget, cut } from '../store/revoke-scope.ts';
-import type { Revocation } from '../store/revocation.ts';
+import { eventOf, type Revocation } from '../store/revocation.ts';
 import type { Act } from '../store/act.ts';
 import type { Queryable } from '../store/statement.ts';
 import {
@@ -211,24 +211,6 @@ function appendChange(on: Queryable, userId: number, change: UserChange, act: Ac
  * ended sessions then: an account that is disabled already, a role that the user has.
  */
 async function settleChange(world: World, userId: number, position: number, act: Act): Promise<void> {
-  const event = {
-    position,
-    at: act.at,
-    type: 'user_changed' as const,
-    scope: null,
-    reason: null,
-    user_id: userId,
-    user_ids: null,
-    session_ids: null,
-    client_id: null,
-    device_id: null,
-    except_session: null,
-    actor: act.actor,
-    contract: act.contract,
-    ip_address: act.ipAddress,
-    user_agent: act.userAgent,
-    request_id: act.requestId,
-    details: null,
-  };
+  const event = eventOf(act, { type: 'user_changed', position, user_id: userId });
   await settlePartly(world, { event, ended: [], count: 0, more: false }, 'replicas');
 }

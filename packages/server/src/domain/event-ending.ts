@@ -8,20 +8,22 @@ import {
   userKey,
 } from '@curfew/protocol/cuts';
 import type { Ending, KeyedCut } from '@curfew/protocol/ending';
+import type { LoggedEvent } from '@curfew/protocol/wire/event';
 
 /** The columns of an event that say which sessions ended. */
-export interface EndingFacts {
-  position: number;
-  type: string;
-  scope: string | null;
-  reason: string | null;
-  user_id: number | null;
-  user_ids: number[] | null;
-  session_ids: string[] | null;
-  client_id: string | null;
-  device_id: string | null;
-  except_session: string | null;
-}
+export type EndingFacts = Pick<
+  LoggedEvent,
+  | 'position'
+  | 'type'
+  | 'scope'
+  | 'reason'
+  | 'user_id'
+  | 'user_ids'
+  | 'session_ids'
+  | 'client_id'
+  | 'device_id'
+  | 'except_session'
+>;
 
 /** The users that an event names. */
 export function usersOf(event: Pick<EndingFacts, 'user_id' | 'user_ids'>): number[] {

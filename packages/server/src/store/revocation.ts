@@ -1,5 +1,5 @@
 import type { EndReason } from '../domain/session.ts';
-import type { EndingEvent, EndScope } from './log/log-event.ts';
+import type { EndingEvent } from './log/log-event.ts';
 import type { Act } from './act.ts';
 
 /* The common part of revocations, of named sessions (revoke-sessions.ts) and of a scope (revoke-scope.ts): act, event and result. */
@@ -49,18 +49,13 @@ export const APPEND = `insert into events (at, type, reason, actor, contract, ip
   user_id, user_ids, session_ids`;
 export const APPENDED = `$1, 'sessions_ended', $2, $3, $4, $5, $6, $7, $8::jsonb`;
 
-/** The event of an act that ended sessions. */
-export function eventOf(
-  act: Act,
-  reason: EndReason,
-  scope: EndScope,
-  facts: Pick<EndingEvent, 'position'> & Partial<EndingEvent>,
-): EndingEvent {
+/** The event of an act, of sessions that ended unless another type is given. */
+export function eventOf(act: Act, facts: Pick<EndingEvent, 'position'> & Partial<EndingEvent>): EndingEvent {
   return {
     at: act.at,
     type: 'sessions_ended',
-    scope,
-    reason,
+    scope: null,
+    reason: null,
     user_id: null,
     user_ids: null,
     session_ids: null,

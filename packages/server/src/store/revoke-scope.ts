@@ -149,7 +149,9 @@ export async function cut(
   );
   if (!row) throw new DatabaseError('the database went back in time: its positions cannot be trusted yet');
   return {
-    event: eventOf(act, reason, target.scope, {
+    event: eventOf(act, {
+      scope: target.scope,
+      reason,
       position: row.position,
       user_id: userId,
       user_ids: userIds,

@@ -147,7 +147,9 @@ function revocationOf(rows: RevokedRow[], act: Act, reason: EndReason): Revocati
   if (!first) return null;
   const users = [...new Set(rows.map((row) => row.user_id))];
   return {
-    event: eventOf(act, reason, 'sessions', {
+    event: eventOf(act, {
+      scope: 'sessions',
+      reason,
       position: first.position,
       user_id: users.length === 1 ? first.user_id : null,
       user_ids: users,

@@ -2,21 +2,14 @@ import type { EndingFacts } from '../../domain/event-ending.ts';
 import type { EndReason } from '../../domain/session.ts';
 
 /** The scope of an event: named sessions, one user except one session, or a cut's key. */
-export type EndScope = 'sessions' | 'others' | 'user' | 'users' | 'device' | 'client' | 'everyone';
+type EndScope = 'sessions' | 'others' | 'user' | 'users' | 'device' | 'client' | 'everyone';
 
 /** A row of the log. */
-export interface LogEvent {
-  position: number;
+export interface LogEvent extends EndingFacts {
   at: Date;
   type: 'session_started' | 'sessions_ended' | 'user_changed' | 'user_created' | 'keys_rotated';
   scope: EndScope | null;
   reason: EndReason | null;
-  user_id: number | null;
-  user_ids: number[] | null;
-  session_ids: string[] | null;
-  client_id: string | null;
-  device_id: string | null;
-  except_session: string | null;
   actor: string;
   contract: string | null;
   ip_address: string | null;
