@@ -273,7 +273,7 @@ export const JUDGED: readonly Judgement[] = [
     path: 'packages/server/src/actions/settle.ts',
     was: 'confirming.catch(() => undefined);',
     is: '{}',
-    why: 'No test makes a confirmation fail that nobody waits for.',
+    why: '`actions/settle` is red since it lets a confirmation fail that nobody waits for.',
     open: true,
   },
   {
@@ -319,7 +319,7 @@ export const JUDGED: readonly Judgement[] = [
     path: 'packages/server/src/actions/admit.ts',
     was: 'const session = await authenticate(world, credential, false);',
     is: 'const session = await authenticate(world, credential, true);',
-    why: 'No test looks whether a stream counts as activity.',
+    why: '`http/notices-bounds` is red since it looks whether following the log counts as activity.',
     open: true,
   },
   {

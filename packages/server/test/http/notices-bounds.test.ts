@@ -1,5 +1,6 @@
 /** How a socket for notices ends without a logout: lifetimes, devices that do not answer or read, too many at once. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Administrator, mayStillAdminister } from '../../src/actions/admit.ts';
 import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import type { NoticeBoard, Recipient } from '../../src/cluster/follow/notice-board.ts';
 import type { LiveSession } from '../../src/domain/session.ts';
@@ -261,6 +262,23 @@ describe('the end of a socket', () => {
     await call('GET', '/v1/check', { bearer });
     expect(used()).toBe(true);
     device.ws.terminate();
+  });
+
+  test('a judgement of an administrator who follows the log does not count as activity', async () => {
+    const { world, call } = place.at(0);
+    const { bearer, sid } = await opened(call, (await newUser(call, { role: 'admin' })).id);
+    const used = (): boolean => world.memory.takeActivity().some((one) => one.sid === sid);
+    const session = world.memory.recall(bearer, false)?.session as LiveSession;
+    const onlooker: Administrator = {
+      kind: 'administrator',
+      actor: 'user:1',
+      session,
+      credential: { kind: 'jwt', text: bearer },
+    };
+    expect(await mayStillAdminister(world, onlooker)).toBe(true);
+    expect(used()).toBe(false);
+    await call('GET', '/v1/check', { bearer });
+    expect(used()).toBe(true);
   });
 
   test('a device that answers no ping is dropped, one that answers stays', async () => {
