@@ -73,7 +73,7 @@ export function covers(
 
 const probes = new WeakMap<Ending, readonly Watched[]>();
 
-/** Invented sessions that this ending ends and no other does, as far as they can be told apart. */
+/** Invents sessions that only this ending ends, where a session can tell two endings apart. */
 export function probesOf(ending: Ending): readonly Watched[] {
   const known = probes.get(ending) ?? makeProbes(ending);
   probes.set(ending, known);

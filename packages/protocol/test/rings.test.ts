@@ -86,7 +86,7 @@ describe('the texts of the doorbell', () => {
     expect(read(2998, 'redis')).toBe('repeated');
   });
 
-  test('are refused when invalid, whoever signed them', () => {
+  test('are refused when invalid, also with a valid signature', () => {
     const key = keyed('k');
     const texts = new RingTexts(key);
     const values = [

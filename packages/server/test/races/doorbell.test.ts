@@ -79,7 +79,7 @@ describe.skipIf(!hasPostgres() || findRedis() === undefined)('the doorbell', () 
     expect(await rungByDatabase(() => logOutFive(here, there))).toBe(0);
   });
 
-  test('rings over the database when a node has no Redis, or none that answers', async () => {
+  test('rings over the database when a node has no Redis, or its Redis does not answer', async () => {
     const [here, there] = [await open(redis.url), await open()];
     expect(await rungByDatabase(() => logOutFive(here, there))).toBeGreaterThanOrEqual(5);
     expect(await logOut(here, there)).toMatchObject({ acknowledged: 1, waited_out: 0 });

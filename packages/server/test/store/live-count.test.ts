@@ -50,7 +50,7 @@ test.runIf(hasPostgres())('the count is right before and after the rows of a cut
     expect(count).toBe(await byView());
     const byClient = await countLiveByClient(database, now);
     const sum = [...byClient.values()].reduce((all, one) => all + one, 0);
-    // It includes expired ones, and none that a logout has ended.
+    // The count includes expired sessions, but no session that a logout has ended.
     const [{ ranOut }] = await query(
       `select count(*) as "ranOut" from open_sessions where idle_expires_at <= $1`,
       [now],
