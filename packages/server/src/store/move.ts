@@ -37,6 +37,8 @@ type Note = z.infer<typeof note>;
 
 /** Tables of the last process and of the migrations: the target has its own. */
 const NOT_MOVED = new Set(['nodes', 'schema_migrations']);
+/** Tables that the migrations put a row into: the source's rows replace it. */
+const SEEDED = ['incarnation', 'tenants'];
 /** Table blocks in one statement: half a megabyte of rows. */
 const BLOCKS = 64;
 
@@ -166,7 +168,7 @@ async function sumsOf(on: Queryable, tables: readonly string[]): Promise<Sums> {
 }
 
 async function refuseFull(target: Database, tables: readonly string[]): Promise<void> {
-  for (const table of tables.filter((name) => name !== 'incarnation')) {
+  for (const table of tables.filter((name) => !SEEDED.includes(name))) {
     const [row] = await rowsOf(target, `select 1 from ${table} limit 1`);
     if (row) throw new MoveError(`the target is not empty: ${table} has rows. Use an empty database.`);
   }
@@ -188,7 +190,7 @@ async function copy(
   id: string,
   onTable: (table: string, rows: number) => void,
 ): Promise<void> {
-  await target.query({ text: 'delete from incarnation', values: [] });
+  for (const table of SEEDED) await target.query({ text: `delete from ${table}`, values: [] });
   for (const [table, { rows }] of before) {
     onTable(table, rows);
     const [size] = await rowsOf<{ blocks: number }>(
