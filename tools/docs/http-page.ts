@@ -192,7 +192,10 @@ function bodyRows(schema: Schema, schemas: Record<string, Schema>): string[] {
         const optional = one.required?.includes(name) === true ? '' : '?';
         return `\`${name}${optional}\` ${formOf(resolve(field, schemas), schemas)}`;
       });
-      return [`| \`${key}\` | \`${JSON.stringify(fixed?.enum?.[0])}\` | with ${names.join('; ')} |`];
+      const optional = one.required?.includes(key) === true ? '' : '?';
+      return [
+        `| \`${key}${optional}\` | \`${JSON.stringify(fixed?.enum?.[0])}\` | with ${names.join('; ')} |`,
+      ];
     });
   return Object.entries(properties).map(([name, field]) =>
     fieldRow(name, '', field, required.includes(name), schemas),

@@ -16,7 +16,7 @@ import { describeApi, registerSecurity } from './contract/openapi.ts';
 import { serveDocsFiles } from './operator/docs-files.ts';
 import { RequestLog } from './request-log.ts';
 import { faultOf, refuse } from './respond.ts';
-import { createRouter, type Router, serveFamily } from './contract/serve-row.ts';
+import { createRouter, type Router, serveFamilies } from './contract/serve-families.ts';
 import { redact } from '../system/log.ts';
 
 /** Longer than any of Curfew's addresses with its parameters. */
@@ -47,7 +47,7 @@ export function createApp(
   meetRequests(router, world, site, requests);
   meetPages(router, world);
   registerSecurity(router, config.cookie.name);
-  for (const family of families) serveFamily(router, family);
+  serveFamilies(router, families);
   serveDocsFiles(router);
   // HAProxy's health check without an address: a 405 would take the node out.
   router.options('/', (c) => c.body(null, 204, { allow: 'GET, HEAD, OPTIONS' }));

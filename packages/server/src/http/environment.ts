@@ -31,6 +31,14 @@ export interface Site {
 
 export interface HonoEnvironment {
   Bindings: Asked;
-  Variables: { world: World; site: Site; requestId: string; startedMs: number; ipAddress: string | null };
+  Variables: {
+    world: World;
+    site: Site;
+    requestId: string;
+    startedMs: number;
+    ipAddress: string | null;
+    /** The body, once it was read. */
+    bytes?: Promise<Uint8Array>;
+  };
 }
 export type Call = Context<HonoEnvironment>;

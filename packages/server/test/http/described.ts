@@ -4,9 +4,9 @@ import type { Answer as DescribedAnswer, Row } from '../../src/http/contract/row
 import type { Family } from '../../src/http/contract/family.ts';
 import { FAMILIES } from '../../src/http/families.ts';
 import { SECURITY_HEADERS } from '../../src/http/headers.ts';
-import type { Caller } from '../support.ts';
+import type { Caller, CallOptions } from '../support.ts';
 
-export interface DescribedRow extends Pick<Row, 'method' | 'path' | 'caller'> {
+export interface DescribedRow extends Pick<Row, 'method' | 'path' | 'caller' | 'answersOnly'> {
   name: string;
   family: Family;
   responses: Record<string, DescribedAnswer>;
@@ -18,10 +18,10 @@ export const ROWS: DescribedRow[] = FAMILIES.flatMap((family) =>
   family.endpoints.map(({ row }) => ({ name: row.operationId, family, ...row }) as DescribedRow),
 );
 
-/** The row that a request falls to. */
-export function rowOf(method: string, path: string): DescribedRow | undefined {
+/** The row that a request falls to; of two that share an address, the one that answers only such requests. */
+export function rowOf(method: string, path: string, options: CallOptions = {}): DescribedRow | undefined {
   const segments = (path.split('?')[0] ?? '').split('/');
-  return ROWS.find((row) => {
+  const rows = ROWS.filter((row) => {
     const own = row.path.split('/');
     return (
       row.method.toUpperCase() === method &&
@@ -29,6 +29,20 @@ export function rowOf(method: string, path: string): DescribedRow | undefined {
       own.every((part, i) => part.startsWith('{') || part === segments[i])
     );
   });
+  return (
+    rows.find(({ answersOnly }) => answersOnly && isOne(answersOnly, options)) ??
+    rows.find(({ answersOnly }) => !answersOnly)
+  );
+}
+
+function isOne(
+  answersOnly: NonNullable<Row['answersOnly']>,
+  { bearer, cookie, headers = {}, body }: CallOptions,
+): boolean {
+  if ('member' in answersOnly)
+    return (body as Record<string, unknown> | undefined)?.[answersOnly.member] === answersOnly.is;
+  const isCookie = cookie !== undefined || /\bcurfew_session=/.test(headers['cookie'] ?? '');
+  return isCookie && bearer === undefined && headers['authorization'] === undefined;
 }
 
 const ASKED_WITH_ETAG = /^\/(openapi\.json|docs\/)/;
@@ -55,7 +69,7 @@ export function described(call: Caller): Caller {
   return async (method, path, options) => {
     const answer = await call(method, path, options);
     expectSecurityHeaders(answer.headers, path);
-    const row = rowOf(method, path);
+    const row = rowOf(method, path, options);
     if (!row) return answer;
     const where = `${method} ${row.path} ${answer.status}`;
     const promised = row.responses[answer.status];

@@ -187,10 +187,9 @@ test('every address answers with the security headers, whatever the status', asy
 });
 
 test('an unsupported method: 405 with Allow; an unknown address: 404', async () => {
-  const byPath = new Map<string, string[]>();
-  for (const { method, path } of ROWS)
-    if (path !== '/v1/check') byPath.set(path, [...(byPath.get(path) ?? []), method.toUpperCase()]);
-  for (const [path, methods] of byPath) {
+  for (const [path, rows] of Map.groupBy(ROWS, (row) => row.path)) {
+    if (path === '/v1/check') continue;
+    const methods = [...new Set(rows.map(({ method }) => method.toUpperCase()))];
     const { status, headers, body } = await raw('PUT', path.replace('{id}', '2'));
     expect([path, status, String(headers['allow']).split(', ').sort()]).toEqual([path, 405, methods.sort()]);
     expect(JSON.parse(body)).toMatchObject({ code: 'method_not_allowed', status: 405 });

@@ -2,6 +2,9 @@
 import { existsSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Endpoint } from '../../src/http/contract/family.ts';
+import { createRouter, serveFamilies } from '../../src/http/contract/serve-families.ts';
+import { V1 } from '../../src/http/v1/family.ts';
 import { type AnyJson, openAuthority, routeBackend, type TestAuthority } from '../support.ts';
 import { ROWS } from './described.ts';
 
@@ -37,12 +40,13 @@ test('the document is OpenAPI 3.1 and names this server', () => {
   );
 });
 
-test('every row of the contract is an operation, and every operation a row', () => {
+test('every address of a row is an operation, and every operation has a row', () => {
+  const addresses = new Set(ROWS.map((row) => `${row.method.toUpperCase()} ${row.path}`));
   expect(
     operations()
       .map(([name]) => name)
       .sort(),
-  ).toEqual(ROWS.map((row) => `${row.method.toUpperCase()} ${row.path}`).sort());
+  ).toEqual([...addresses].sort());
   expect(ROWS.length).toBeGreaterThan(30);
 });
 
@@ -126,6 +130,33 @@ test('every reference resolves, and operation ids are unique', () => {
   }
   // 3.0's spellings mean nothing in 3.1.
   expect(JSON.stringify(api.components.schemas)).not.toMatch(/"nullable":|"exclusiveMinimum":true/);
+});
+
+test('an address that two families share is one operation, with the callers, inputs and answers of both', () => {
+  const login = api.paths['/auth/login'].post;
+  expect(login.tags).toEqual(['Contract 001: envelope', 'Contract 004: cookie']);
+  const [bearer, cookie] = login.requestBody.content['application/json'].schema.oneOf;
+  expect([bearer.properties.transport.enum, bearer.required]).toEqual([['bearer'], ['email', 'password']]);
+  expect([cookie.properties.transport.enum, cookie.required]).toEqual([
+    ['cookie'],
+    ['email', 'password', 'transport'],
+  ]);
+  // One answer of both is described once.
+  expect(login.responses[401].content['application/json'].example.code).toBe('INVALID_CREDENTIALS');
+
+  const logout = api.paths['/auth/logout'].post;
+  expect(logout.security).toEqual([{ bearer: [] }, { cookie: [] }]);
+  expect(logout.parameters.map((one: { name: string }) => one.name)).toEqual(['scope']);
+  const { schema, examples } = logout.responses[200].content['application/json'];
+  expect(schema.anyOf).toHaveLength(2);
+  expect(Object.keys(examples)).toEqual(['envelopeLogOut', 'cookieLogOut']);
+});
+
+test('two rows of one address, of which neither says what it answers only, are an error', () => {
+  const [row] = V1.endpoints as [Endpoint];
+  expect(() => serveFamilies(createRouter(), [V1, { ...V1, endpoints: [row] }])).toThrow(
+    'post /v1/login: exactly one of its rows must be without answersOnly',
+  );
 });
 
 test('every example matches its own schema', () => {

@@ -1,5 +1,5 @@
 import type { Family } from './family.ts';
-import type { Router } from './serve-row.ts';
+import type { Router } from './serve-families.ts';
 
 const ABOUT = `Curfew is a session authority: login, refresh, "is this session alive?", and logout that is true everywhere when it answers.
 

@@ -100,6 +100,8 @@ export interface Row {
   /** Also any other method and any path below: a proxy may pass on those of the request that it asks about. */
   anyMethod?: true;
   path: string;
+  /** Where another family has a row of the same method and path: the requests that this row answers. That other row answers the rest. */
+  answersOnly?: { via: 'cookie' } | { member: string; is: string };
   /** Verb and noun: generated clients use it as a method name. */
   operationId: string;
   tags: string[];

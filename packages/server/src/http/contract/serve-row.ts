@@ -1,19 +1,15 @@
-import { OpenAPIHono } from '@hono/zod-openapi';
 import type { CallerOf } from '../../actions/admit.ts';
 import { Denied } from '../../actions/denied.ts';
 import type { RequestContext, World } from '../../world/world.ts';
-import { schemesOf } from '../../domain/caller-rule.ts';
 import { decodePercent } from '../../domain/unicode.ts';
 import { admitCall } from '../admit-call.ts';
 import { contextOf } from '../callers.ts';
-import type { Call, HonoEnvironment } from '../environment.ts';
+import type { Call } from '../environment.ts';
 import { type Fault, faultOf, refuse } from '../respond.ts';
 import { deletionsIfOver } from '../session-cookie.ts';
 import { type InputFault, parametersOf, queryFault, queryTextFault, readInput } from './body.ts';
 import type { Endpoint, Family, OnFault } from './family.ts';
 import type { InputOf, Row } from './row.ts';
-
-export type Router = OpenAPIHono<HonoEnvironment>;
 
 /** What a handler receives: the caller and the input, in the types of its row. */
 interface Asked<R extends Row> {
@@ -61,21 +57,6 @@ export function serveRow<R extends Row>(
     }
   };
   return { row, answer };
-}
-
-export const createRouter = (): Router => new OpenAPIHono<HonoEnvironment>();
-
-/** Registers a family: its rows in the description, their handlers at their paths. */
-export function serveFamily(router: Router, family: Family): void {
-  for (const { row, answer } of family.endpoints) {
-    const { caller, anyMethod, ...described } = row;
-    const security = schemesOf(caller).map((scheme) => ({ [scheme]: [] }));
-    router.openAPIRegistry.registerPath({ ...described, ...(security.length > 0 ? { security } : {}) });
-    const path = row.path.replaceAll(/\/\{(\w+)\}/g, '/:$1');
-    const handler = (c: Call): Promise<Response> => answer(c, family);
-    if (anyMethod) for (const one of [path, `${path}/*`]) router.all(one, handler);
-    else router.on(row.method.toUpperCase(), path, handler);
-  }
 }
 
 /** The parameter of a request's address that is not valid text: the router would replace parts of it. */

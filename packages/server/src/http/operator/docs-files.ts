@@ -1,4 +1,4 @@
-import type { Router } from '../contract/serve-row.ts';
+import type { Router } from '../contract/serve-families.ts';
 import { refuse } from '../respond.ts';
 import { compressedFile, sendStatic, type StaticFile } from '../static-file.ts';
 import { readFile } from 'node:fs/promises';

@@ -5,7 +5,7 @@ import { queryTextFault } from '../contract/body.ts';
 import { presented } from '../callers.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
-import type { Router } from '../contract/serve-row.ts';
+import type { Router } from '../contract/serve-families.ts';
 import { onV1Fault } from '../v1/faults.ts';
 import { type Built, readBuilt } from './built.ts';
 import { sendFile } from './files.ts';

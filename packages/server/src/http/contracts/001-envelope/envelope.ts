@@ -4,10 +4,11 @@ import type { InputFault } from '../../contract/body.ts';
 import { json } from '../../contract/row.ts';
 import * as shape from '../../contract/shapes.ts';
 import type { Call } from '../../environment.ts';
+import type { LoginOutcome } from '../../../actions/log-in.ts';
 import { type Fault, RETRY_AFTER } from '../../respond.ts';
-import { cookieDetail, detail } from '../004-cookie/detail.ts';
+import { cookieDetail } from '../004-cookie/detail.ts';
 
-/* Contract 001. Every answer has the same five keys. It shares paths with contract 004: the credential decides. */
+/* Contract 001. Every answer has the same five keys. */
 
 export const envelope = (data: z.ZodType) =>
   z.object({
@@ -24,7 +25,7 @@ export const done = (message: string, data: unknown) => ({
   code: null,
   field: null,
 });
-export const failed = (message: string, code: string, field: string | null = null) => ({
+const failed = (message: string, code: string, field: string | null = null) => ({
   success: false,
   message,
   data: null,
@@ -55,13 +56,20 @@ export const UNAVAILABLE = refusal(
 );
 export const INTERNAL = refusal('Something failed on our side.', 'Internal server error', 'INTERNAL_ERROR');
 
+/** Of a login through contract 001 or 004. */
+export const LOGIN_REFUSALS = {
+  400: refusal('A field is missing or malformed.', 'email: is required', 'VALIDATION_ERROR', 'email'),
+  401: refusal('Wrong e-mail address or password.', 'Invalid email or password', 'INVALID_CREDENTIALS'),
+  413: refusal('The body is too large.', 'The request is too large', 'TOO_LARGE'),
+  429: refusal('Too many failed logins.', 'Too many failed logins. Try again later', 'RATE_LIMITED'),
+  500: INTERNAL,
+  503: UNAVAILABLE,
+};
+
+const detail = z.object({ error_code: z.string(), message: z.string() });
 export const notAuthenticatedAnswer = json(
   'No live session for the credential. Without any credential, or with a cookie, the body has `detail`.',
-  z.union([
-    envelope(z.null()),
-    envelope(z.null()).extend({ detail: z.object({ error_code: z.string(), message: z.string() }) }),
-    detail,
-  ]),
+  z.union([envelope(z.null()), envelope(z.null()).extend({ detail }), z.object({ detail })]),
   failed('Not authenticated', 'NOT_AUTHENTICATED'),
 );
 
@@ -75,6 +83,18 @@ export function answer(
 ): Response {
   const { message, data = null, code = null, field = null } = parts;
   return c.json({ success: status === 200, message, data, code, field }, status, headers);
+}
+
+/** The answer to a login that opened no session. */
+export function refuseLogin(c: Call, refused: Exclude<LoginOutcome, { outcome: 'started' }>): Response {
+  if (refused.outcome === 'invalid_credentials')
+    return answer(c, 401, { message: 'Invalid email or password', code: 'INVALID_CREDENTIALS' });
+  return answer(
+    c,
+    429,
+    { message: 'Too many failed logins. Try again later', code: 'RATE_LIMITED' },
+    { 'retry-after': String(refused.retryAfterSeconds) },
+  );
 }
 
 function badInput(c: Call, fault: InputFault): Response {

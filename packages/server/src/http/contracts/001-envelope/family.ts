@@ -6,7 +6,7 @@ import { postLogin } from './post-login.ts';
 import { postLogout } from './post-logout.ts';
 import { postRefresh } from './post-refresh.ts';
 
-/** Contract 001, and the paths that contract 004 shares with it. */
+/** Contract 001. */
 export const ENVELOPE: Family = {
   name: 'envelope',
   grant: 'bearer',

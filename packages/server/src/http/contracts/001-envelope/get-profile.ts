@@ -1,37 +1,47 @@
 import { userFacts, findUser } from '../../../store/users.ts';
 import { readThrough } from '../../../cache/profiles.ts';
-import { SESSION_USED } from '../../../domain/caller-rule.ts';
+import { HEADER_USED } from '../../../domain/caller-rule.ts';
+import type { SessionCaller } from '../../../actions/admit.ts';
+import type { World } from '../../../world/world.ts';
+import type { Family } from '../../contract/family.ts';
 import { json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import * as shape from '../../contract/shapes.ts';
+import type { Call } from '../../environment.ts';
 import { userBody } from '../../respond.ts';
 import { answer, done, envelope, INTERNAL, notAuthenticatedAnswer, UNAVAILABLE } from './envelope.ts';
+
+export const PROFILE = json('The user.', envelope(shape.user), done('Profile retrieved', shape.USER));
+
+interface Asked {
+  c: Call;
+  world: World;
+  family: Family;
+  caller: SessionCaller;
+}
+
+export async function answerProfile({ c, world, family, caller: { session } }: Asked): Promise<Response> {
+  const { copies, database } = world;
+  const load = async () => {
+    const user = await findUser(database, session.userId);
+    return user ? userBody(userFacts(user)) : null;
+  };
+  const user = await readThrough(copies, 'user', session, load);
+  const data = await readThrough(copies, 'user_profile', session, async () => user);
+  return data
+    ? answer(c, 200, { message: 'Profile retrieved', data })
+    : family.onFault(c, 'not_authenticated');
+}
 
 export const getProfile = serveRow(
   {
     method: 'get',
     path: '/auth/profile',
     operationId: 'getProfile',
-    tags: ['Contract 001: envelope', 'Contract 004: cookie'],
+    tags: ['Contract 001: envelope'],
     summary: 'The user',
-    caller: SESSION_USED,
-    responses: {
-      200: json('The user.', envelope(shape.user), done('Profile retrieved', shape.USER)),
-      401: notAuthenticatedAnswer,
-      500: INTERNAL,
-      503: UNAVAILABLE,
-    },
+    caller: HEADER_USED,
+    responses: { 200: PROFILE, 401: notAuthenticatedAnswer, 500: INTERNAL, 503: UNAVAILABLE },
   },
-  async ({ c, world, family, caller: { session } }) => {
-    const { copies, database } = world;
-    const load = async () => {
-      const user = await findUser(database, session.userId);
-      return user ? userBody(userFacts(user)) : null;
-    };
-    const user = await readThrough(copies, 'user', session, load);
-    const data = await readThrough(copies, 'user_profile', session, async () => user);
-    return data
-      ? answer(c, 200, { message: 'Profile retrieved', data })
-      : family.onFault(c, 'not_authenticated');
-  },
+  answerProfile,
 );
