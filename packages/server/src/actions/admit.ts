@@ -57,8 +57,7 @@ type OfKind<R> = R extends { who: infer Kind } ? Extract<Caller, { kind: Kind }>
 const NOT_AUTHENTICATED: Denial = { kind: 'refused', code: 'not_authenticated' };
 const NOBODY: Nobody = { kind: 'nobody' };
 
-/** @param contract the contract that a refusal is recorded under, if not the family's own */
-type ContextOf = (contract?: string) => RequestContext;
+type ContextOf = () => RequestContext;
 
 /**
  * Lets the caller in, or refuses, as the rule says. Refusals of live sessions are recorded.
@@ -96,10 +95,9 @@ async function judge(
       return admitAdministrator(world, rule, facts, context);
     case 'session': {
       const presented = rule.by === 'any' || from.via === 'header' ? from : NONE;
-      const noted = (): RequestContext => context(rule.notedAs);
-      const caller = await admitSession(world, rule, { ...facts, from: presented }, noted);
+      const caller = await admitSession(world, rule, { ...facts, from: presented }, context);
       if (caller.kind === 'refused' || !rule.own || isForCurfew(world.config, caller.session)) return caller;
-      return refuseSession(world, caller.session, noted(), 'audience_refused', 'wrong_audience');
+      return refuseSession(world, caller.session, context(), 'audience_refused', 'wrong_audience');
     }
   }
 }

@@ -30,8 +30,6 @@ interface SessionRule {
   handshake?: true;
   /** Only by a credential for Curfew itself: one for an application may be in that application's hands. */
   own: boolean;
-  /** The contract that a refusal is recorded under, where it is not the endpoint's own family. */
-  notedAs?: string;
 }
 
 /** An administrator's session, or a service key. */

@@ -11,7 +11,7 @@ export async function admitCall<R extends CallerRule>(
   contract: string,
 ): Promise<CallerOf<R> | Denial> {
   const facts = factsOf(c);
-  const caller = await admit(c.get('world'), rule, facts, (judgedBy = contract) => contextOf(c, judgedBy));
+  const caller = await admit(c.get('world'), rule, facts, () => contextOf(c, contract));
   if (caller.kind === 'refused' && caller.deadCookie) await deleteDeadCookie(c, facts.from);
   return caller;
 }
