@@ -182,6 +182,7 @@ describe.skipIf(!hasChromium())('back to the administration after a logout', () 
     await event('pageshow');
     await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
     await nothingPrivate('after a logout that it slept through');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('You are logged out');
     expect(admin.complaints.filter((one) => !/ERR_CONNECTION_REFUSED/.test(one))).toEqual([]);
     await admin.context.close();
   });

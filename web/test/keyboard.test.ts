@@ -6,7 +6,7 @@ import { hasChromium, openBrowser } from '../../packages/server/test/services/br
 import { variants } from '../../packages/server/test/services/budget.ts';
 import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { besidesTheQuestion } from './administration-walk.ts';
-import { focused, hear, keepsFocus, listenAloud, press, pressBack, tabTo } from './keyboard.ts';
+import { focused, followAtOnce, hear, keepsFocus, listenAloud, press, pressBack, tabTo } from './keyboard.ts';
 import {
   ADMIN,
   logIn,
@@ -55,6 +55,8 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
 
   test('log in, and reach a user by part of the name', { tags: 'long' }, async () => {
     await page.goto(`${site.origin}/login?next=/admin`);
+    // The browser moves the focus there when it draws the page.
+    await expect.poll(() => focused(page)).toBe('E-mail address');
     await page.keyboard.type(ADMIN);
     await page.keyboard.press('Tab');
     await page.keyboard.type(PASSWORD);
@@ -77,13 +79,13 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     for (const name of ['phone', 'tablet', 'desk']) await start(name);
     await hear(page, '3 sessions');
     await press(page, 'Log out phone');
-    await hear(page, /^One session ended\. ?Logged out everywhere in/);
-    expect(await focused(page)).toMatch(/^One session ended\./);
+    expect(await hear(page, /^One session ended\. ?Logged out everywhere in/)).toMatch(
+      /^One session ended\./,
+    );
 
     await press(page, 'Select all', 'Space');
     await press(page, 'Log out 2 selected');
-    await hear(page, /^2 sessions ended\. ?Logged out everywhere in/);
-    expect(await focused(page)).toMatch(/^2 sessions ended\./);
+    expect(await hear(page, /^2 sessions ended\. ?Logged out everywhere in/)).toMatch(/^2 sessions ended\./);
 
     await start('phone');
     await hear(page, 'One session');
@@ -128,8 +130,9 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await dialog('Log out all sessions?');
     await press(page, 'Log out all');
     await noDialog();
-    await hear(page, /^One session ended\. ?Logged out everywhere in/);
-    expect(await focused(page)).toMatch(/^One session ended\./);
+    expect(await hear(page, /^One session ended\. ?Logged out everywhere in/)).toMatch(
+      /^One session ended\./,
+    );
   });
 
   test('disable, enable, change the role, reset the password', async () => {
@@ -137,17 +140,14 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await dialog('Disable this account?');
     await press(page, 'Disable');
     await noDialog();
-    await hear(page, /^Done\./);
-    expect(await focused(page)).toMatch(/^Done\./);
+    expect(await hear(page, /^Done\./)).toMatch(/^Done\./);
     await press(page, 'Enable');
-    await hear(page, /^Done\./);
-    expect(await focused(page)).toMatch(/^Done\./);
+    expect(await hear(page, /^Done\./)).toMatch(/^Done\./);
     await press(page, 'Change role');
     await dialog('Change the role?');
     await press(page, 'Change role');
     await noDialog();
-    await hear(page, /^Done\./);
-    expect(await focused(page)).toMatch(/^Done\./);
+    expect(await hear(page, /^Done\./)).toMatch(/^Done\./);
 
     await press(page, 'Reset the password');
     await dialog('Reset the password?');
@@ -171,8 +171,7 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await dialog('Log everybody out of The shop?');
     await press(page, 'Log everybody out');
     await noDialog();
-    await hear(page, /sessions? ended\. ?Logged out everywhere in/);
-    expect(await focused(page)).toMatch(/sessions? ended\./);
+    expect(await hear(page, /sessions? ended\. ?Logged out everywhere in/)).toMatch(/sessions? ended\./);
   });
 
   test('the log: pause and continue, filter, export', async () => {
@@ -242,21 +241,19 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
 
   test('log out everyone, by the number', async () => {
     await start('phone');
-    await pressBack(page, 'Applications');
+    // A key pressed in the same breath finds the focus on the new page already.
+    expect(await followAtOnce(page, 'Applications', true)).toBe('section');
     await press(page, 'Log everyone out…');
     await dialog('Log everyone out?');
-    await hear(page, /^\d+ sessions will end\.$/);
+    expect(await hear(page, /^\d+ sessions will end\.$/)).toBe('Type the number to continue');
     const number = /\d+/.exec((await page.locator('.number-to-type').textContent()) ?? '')?.[0] ?? '';
-    await expect.poll(() => focused(page)).toBe('Type the number to continue');
     await page.keyboard.type('1234567');
     await page.keyboard.press('Enter');
-    await hear(page, 'The number does not match.');
-    await expect.poll(() => focused(page)).toBe('Type the number to continue');
+    expect(await hear(page, 'The number does not match.')).toBe('Type the number to continue');
     await page.keyboard.press('ControlOrMeta+A');
     await page.keyboard.type(number);
     await page.keyboard.press('Enter');
-    await hear(page, 'You are logged out');
-    expect(await focused(page)).toBe('You are logged out');
+    expect(await hear(page, 'You are logged out')).toBe('You are logged out');
     await press(page, 'Log in again');
     await page.waitForURL(/\/login\?next=/);
     expect(besidesTheQuestion(admin.complaints)).toEqual([]);
@@ -277,14 +274,16 @@ describe.skipIf(!hasChromium())('the administration by keyboard and by ear', () 
     await own.page.getByRole('dialog').waitFor();
     await press(own.page, 'Log out all other devices');
     await own.page.getByRole('dialog').waitFor({ state: 'detached' });
-    await hear(own.page, /^One device is logged out\. ?Logged out everywhere in/);
-    expect(await focused(own.page)).toMatch(/^One device is logged out\./);
+    expect(await hear(own.page, /^One device is logged out\. ?Logged out everywhere in/)).toMatch(
+      /^One device is logged out\./,
+    );
     expect(own.complaints).toEqual([]);
     await own.context.close();
   });
 
   test('the login page: colours and language', async () => {
     const own = await visit(browser, { colorScheme: 'light' });
+    await listenAloud(own.context);
     await own.page.goto(`${site.origin}/login`);
     await ready(own.page);
     await tabTo(own.page, 'System');

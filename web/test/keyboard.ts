@@ -4,8 +4,9 @@ import { expect } from 'vitest';
 
 declare global {
   interface Window {
-    /** The announcements since the last call. */
-    saidAloud: string[];
+    /** The announcements since the last one that was waited for, each with what had the focus then. */
+    saidAloud: { text: string; focus: string }[];
+    focusName: () => string;
   }
 }
 
@@ -16,10 +17,19 @@ declare global {
 export async function listenAloud(context: BrowserContext): Promise<void> {
   await context.addInitScript(() => {
     window.saidAloud = [];
+    window.focusName = () => {
+      const at = document.activeElement;
+      if (!at || at === document.body) return '(nothing)';
+      const label = at instanceof HTMLInputElement || at instanceof HTMLSelectElement ? at.labels?.[0] : null;
+      return (at.getAttribute('aria-label') ?? label?.textContent ?? at.textContent)
+        .replace(/\s+/g, ' ')
+        .trim();
+    };
     const say = (element: Element): void => {
       const dialog = document.querySelector('dialog:modal');
       const text = element.textContent.replace(/\s+/g, ' ').trim();
-      if (text !== '' && (!dialog || dialog.contains(element))) window.saidAloud.push(text);
+      if (text !== '' && (!dialog || dialog.contains(element)))
+        window.saidAloud.push({ text, focus: window.focusName() });
     };
     const LIVE = '[role=status], [role=alert], [aria-live=polite], [aria-live=assertive]';
     new MutationObserver((records) => {
@@ -39,23 +49,40 @@ export async function listenAloud(context: BrowserContext): Promise<void> {
   });
 }
 
-/** Waits for an announcement, and clears the record. */
-export async function hear(page: Page, sentence: string | RegExp): Promise<void> {
+/** Waits for an announcement, and clears the record. @returns the name of what had the focus when it was announced */
+export async function hear(page: Page, sentence: string | RegExp): Promise<string> {
+  const wanted = sentence instanceof RegExp ? { pattern: sentence.source } : { text: sentence };
+  let focus = '';
   await expect
-    .poll(() => page.evaluate(() => window.saidAloud))
+    .poll(async () => {
+      // At once, so that what is announced later stays in the record.
+      const { said, heard } = await page.evaluate(({ text, pattern }) => {
+        const all = window.saidAloud;
+        const one = all.find((each) =>
+          pattern === undefined ? each.text === text : new RegExp(pattern).test(each.text),
+        );
+        if (one) window.saidAloud = [];
+        return { said: all.map((each) => each.text), heard: one };
+      }, wanted);
+      focus = heard?.focus ?? '';
+      return said;
+    })
     .toContainEqual(sentence instanceof RegExp ? expect.stringMatching(sentence) : sentence);
-  await page.evaluate(() => (window.saidAloud = []));
+  return focus;
 }
 
 /** The name of the focused element. */
 export function focused(page: Page): Promise<string> {
-  return page.evaluate(() => {
-    const at = document.activeElement;
-    if (!at || at === document.body) return '(nothing)';
-    const label = at instanceof HTMLInputElement || at instanceof HTMLSelectElement ? at.labels?.[0] : null;
-    return (at.getAttribute('aria-label') ?? label?.textContent ?? at.textContent)
-      .replace(/\s+/g, ' ')
-      .trim();
+  return page.evaluate(() => window.focusName());
+}
+
+/** Goes to a link and follows it. @returns the class of what has the focus before the browser does anything else */
+export async function followAtOnce(page: Page, name: string, back = false): Promise<string> {
+  await tabTo(page, name, back);
+  return page.evaluate(async () => {
+    (document.activeElement as HTMLElement).click();
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    return document.activeElement?.className ?? '';
   });
 }
 

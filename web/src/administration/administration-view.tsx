@@ -1,6 +1,6 @@
-import { type ReadonlySignal, useSignalEffect } from '@preact/signals';
+import type { ReadonlySignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Farewell } from '../devices/farewell.tsx';
 import type { LoggedOut, CurrentSession } from '../session/client.ts';
 import { useTexts } from '../text/texts.ts';
@@ -28,16 +28,16 @@ export function AdministrationView({ api, session, over, unreachable }: Administ
   const { page, administration: words } = useTexts();
   const place = useRef<HTMLDivElement>(null);
   const first = useRef(true);
+  const at = route.value;
   // A new page starts at its top, for eyes and for screen readers.
-  useSignalEffect(() => {
-    const { value } = route;
+  useLayoutEffect(() => {
     if (first.current) {
       first.current = false;
       return;
     }
     scrollTo(0, 0);
-    if (value.page !== 'users') place.current?.focus();
-  });
+    if (at.page !== 'users') place.current?.focus();
+  }, [at]);
   if (over.value)
     return (
       <Farewell
@@ -75,15 +75,15 @@ export function AdministrationView({ api, session, over, unreachable }: Administ
           <a
             key={section}
             href={pathOf(section)}
-            aria-current={sectionOf(route.value) === section ? 'page' : undefined}
+            aria-current={sectionOf(at) === section ? 'page' : undefined}
           >
             {words[section]}
           </a>
         ))}
       </nav>
       <div class="section" ref={place} tabIndex={-1}>
-        {pageOf(route.value, api, current)}
-        {route.value.page === 'nowhere' ? <h1>{words.notFound}</h1> : null}
+        {pageOf(at, api, current)}
+        {at.page === 'nowhere' ? <h1>{words.notFound}</h1> : null}
       </div>
     </div>
   );

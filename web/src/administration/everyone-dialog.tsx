@@ -1,7 +1,7 @@
 import type { Logout } from '@curfew/protocol/wire/logout';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { problemOf } from '../session/problem.ts';
@@ -33,7 +33,7 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
     }
   };
   useEffect(() => void ask(), []);
-  useEffect(() => field.current?.focus(), [count.value]);
+  useLayoutEffect(() => field.current?.focus(), [count.value]);
   const go = async (): Promise<void> => {
     fault.value = null;
     // With or without separators it is the same number.

@@ -1,7 +1,7 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { say } from '../text/say.ts';
@@ -165,7 +165,7 @@ function NewPassword({ password, onClose }: { password: string; onClose: () => v
   const words = administration.user;
   const copied = useSignal(false);
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), [password]);
+  useLayoutEffect(() => field.current?.select(), [password]);
   return (
     <>
       <label class="field">

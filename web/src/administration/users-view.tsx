@@ -1,7 +1,7 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
 import { focusItem } from '../parts/focus.ts';
 import { Said } from '../parts/said.tsx';
@@ -64,8 +64,8 @@ export function UsersView({ api }: { api: Api }): VNode {
     focusItem(list.current, had);
   };
 
+  useLayoutEffect(() => field.current?.focus(), []);
   useEffect(() => {
-    field.current?.focus();
     void search(query.value);
     return () => running.current?.abort();
   }, []);

@@ -1,5 +1,5 @@
 import type { RefObject, VNode } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { problemOf } from '../session/problem.ts';
@@ -55,7 +55,7 @@ export function ConfirmDialog({ confirm, onClose }: ConfirmDialogProps): VNode {
   const { page, devices } = texts;
   const [fault, setFault] = useState<string | null>(null);
   const password = useRef<HTMLInputElement>(null);
-  useEffect(() => password.current?.focus(), []);
+  useLayoutEffect(() => password.current?.focus(), []);
   const go = async (): Promise<void> => {
     setFault(null);
     try {

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Act } from '../parts/act.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { problemOf } from '../session/problem.ts';
@@ -25,7 +25,7 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
   const password = useRef<HTMLInputElement>(null);
 
   // The dialog is open already, so its field does not get the focus by itself.
-  useEffect(() => password.current?.focus(), [asksPassword]);
+  useLayoutEffect(() => password.current?.focus(), [asksPassword]);
 
   const go = async (): Promise<void> => {
     setFault(null);

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { LoggedOut } from '../session/client.ts';
 import { endedSentence } from '../session/ended.ts';
 import { sayCount } from '../text/say.ts';
@@ -21,7 +21,7 @@ export function Farewell({ why, outcome, idleSeconds, login }: FarewellProps): V
   const texts = useTexts();
   const { tag, farewell, devices } = texts;
   const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => title.current?.focus(), []);
+  useLayoutEffect(() => title.current?.focus(), []);
   const result = outcome?.device === null ? outcome.result : null;
   return (
     <section class="card farewell">

@@ -13,6 +13,8 @@ export function emptyOnLeave(lookAgain: () => Promise<void>, forget: () => void)
     forget();
     void lookAgain().finally(() => {
       for (const place of places()) place.hidden = false;
+      // While it was hidden it could not take the focus.
+      document.querySelector<HTMLElement>('#page h1[tabindex]')?.focus();
     });
   });
 }
