@@ -4,8 +4,10 @@ WORKDIR /curfew
 COPY package.json package-lock.json tsconfig.base.json ./
 COPY packages packages
 COPY web web
-COPY tools/assets.ts tools/build-pages.ts tools/
-RUN npm ci --ignore-scripts && npx tsc -b packages/server && node tools/assets.ts
+COPY LICENSE ./
+COPY tools/build.ts tools/assets.ts tools/build-pages.ts tools/bundle-client.ts tools/
+COPY tools/build tools/build
+RUN npm ci --ignore-scripts && node tools/build.ts
 
 # What runs, without development packages. Nothing of ours needs an install script.
 FROM node:24-slim AS dependencies
@@ -14,7 +16,7 @@ COPY package.json package-lock.json ./
 COPY packages/protocol/package.json packages/protocol/
 COPY packages/server/package.json packages/server/
 COPY packages/verifier/package.json packages/verifier/
-RUN npm ci --omit=dev --ignore-scripts --workspace @curfew/server --workspace @curfew/protocol
+RUN npm ci --omit=dev --ignore-scripts --workspace @curfew/server
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 CURFEW_DATA=/data

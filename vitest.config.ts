@@ -14,6 +14,7 @@ const LONGEST = [
   'cli/prove',
   'chaos/chaos',
   'tools/guides',
+  'tools/install',
   'examples/browsers',
   'http/browser',
   'web/test/keyboard',

@@ -1,5 +1,5 @@
 /** What a user of the packages and a newcomer to the repository install, and what they do not. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -14,10 +14,10 @@ interface Manifest {
 const manifest = (path: string): Manifest =>
   JSON.parse(readFileSync(join(ROOT, path, 'package.json'), 'utf8')) as Manifest;
 
-test.each(readdirSync(join(ROOT, 'packages')))(
+test.each(['client', 'server', 'verifier'])(
   'the package %s carries its sources and what is built from them, and nothing else',
   (name) => {
-    const built = ['dist', '!dist/.tsbuildinfo', 'src'];
+    const built = ['dist', 'src'];
     expect(manifest(`packages/${name}`).files).toEqual(
       name === 'server' ? [...built, 'db', 'assets'] : built,
     );

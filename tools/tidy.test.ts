@@ -24,7 +24,7 @@ test('this repository is tidy', () => {
 describe('the ladder', () => {
   const manifest = {
     path: 'packages/server/package.json',
-    source: '{"dependencies":{"pg":"1","@curfew/protocol":"1"}}',
+    source: '{"dependencies":{"pg":"1"},"devDependencies":{"@curfew/protocol":"1","vite":"1"}}',
   };
   const server = (path: string, source: string): SourceFile => ({
     path: `packages/server/src/${path}`,
@@ -92,6 +92,7 @@ describe('the ladder', () => {
       [protocol("import { a } from '../../server/src/index.ts';")],
     ],
     ['an undeclared package', 'does not name', [server('store/a.ts', "import { z } from 'zod/mini';")]],
+    ['a package for development', 'does not name', [server('store/a.ts', "import { build } from 'vite';")]],
     ['an undeclared side effect', 'does not name', [server('store/a.ts', "import 'zod';")]],
     ['export *', '`export *`', [server('index.ts', "export * from './http/a.ts';")]],
     ['the environment', 'process.env', [server('http/a.ts', "const a = process.env['A'];")]],

@@ -7,7 +7,7 @@ import { isLoopbackHost } from './system/setting-forms.ts';
 import { createApp } from './http/app.ts';
 import { FAMILIES } from './http/families.ts';
 import { createQuickCheck } from './http/node-http/quick-check.ts';
-import type { Connection } from './http/environment.ts';
+import type { Connection } from './http/connection.ts';
 import { createMetrics } from './http/operator/metrics.ts';
 import { createNodeListener } from './http/node-http/listener.ts';
 import { OpenStreams } from './http/admin/open-streams.ts';
@@ -16,10 +16,6 @@ import { createUpgrades, webSocketPath } from './http/sockets/upgrades.ts';
 import type { System } from './system/system.ts';
 import { openWorld } from './world/open-world.ts';
 import type { World } from './world/world.ts';
-
-/* For `curfew prove`. */
-export { FAMILIES };
-export type { Family, Trial } from './http/contract/family.ts';
 
 /** The options of `createAuthority`. */
 export interface AuthorityOptions {
@@ -59,19 +55,7 @@ export interface Authority {
   readonly config: Config;
 }
 
-/**
- * Starts an authority: opens the database, migrates it, loads the keys and registers the node.
- * @throws ConfigError for an invalid setting; DirectoryInUse or OpenDirectory for the embedded database's directory;
- * SchemaMismatch for a database of a newer version; WrongKey for another `CURFEW_KEY`; otherwise the database's own error
- * @example
- * import { createServer } from 'node:http';
- * import { createAuthority } from '@curfew/server';
- *
- * const authority = await createAuthority({ settings: { DATABASE_URL: 'postgres://localhost/curfew' } });
- * const server = createServer({ maxHeaderSize: authority.config.maxHeaderBytes }, authority.listener);
- * server.on('upgrade', authority.upgrade);
- * server.listen(8000, '127.0.0.1');
- */
+/** Starts an authority: see `index.ts`. */
 export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
   const config = readConfig(options.settings ?? {});
   const { world, close } = await openWorld(config, options);

@@ -1,36 +1,21 @@
 /** The built package, on the oldest Node that it promises to run on. */
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cookieLogin, opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
-import { requireService } from '../../server/test/services/require.ts';
+import { findNode20 } from '../../server/test/services/node-20.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
+import { writeDist } from '../../../tools/build/inline.ts';
 import { openStage, type Stage } from './door.ts';
 
-/** A Node of version 20 on the PATH. The one that runs the tests is a newer one. */
-function findNode20(): string | undefined {
-  for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
-    const file = join(directory, process.platform === 'win32' ? 'node.exe' : 'node');
-    if (!existsSync(file)) continue;
-    const version = execFileSync(file, ['-p', 'process.versions.node'], { encoding: 'utf8' });
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    if (major === 20 && minor >= 19) return file;
-  }
-  return undefined;
-}
-
-const node20 = requireService(
-  'Node 20',
-  findNode20(),
-  'put a Node 20.19, or later of that line, on the PATH.',
-);
+const node20 = findNode20();
 
 let stage: Stage;
 beforeAll(async () => {
   const root = join(import.meta.dirname, '../../..');
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-b', 'packages/verifier'], { cwd: root });
+  writeDist('verifier', join(root, 'packages'));
   stage = await openStage({
     CURFEW_CLIENTS: JSON.stringify({ es: { algorithm: 'ES256' }, rs: { algorithm: 'RS256' } }),
   });

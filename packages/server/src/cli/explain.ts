@@ -3,10 +3,8 @@ import { WrongKey } from '../keys/seal.ts';
 import { DatabaseError } from '../store/database.ts';
 import { BackupError } from '../store/backup.ts';
 import { DiskFailure } from '../store/durable-files.ts';
-import { DirectoryInUse } from '../store/embedded.ts';
-import { SchemaMismatch } from '../store/migrate.ts';
 import { Moved, MoveError } from '../store/move.ts';
-import { OpenDirectory } from '../store/private-directory.ts';
+import { DirectoryInUse, OpenDirectory, SchemaMismatch } from '../store/open-errors.ts';
 import { redact } from '../system/log.ts';
 import { EXIT, Failed, CommandRefused, UsageError } from './declare.ts';
 

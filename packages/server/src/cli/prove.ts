@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Family } from '../authority.ts';
+import type { Family } from '../trials.ts';
 import { readConfig } from '../config.ts';
 import { readAnnouncement } from './announcement.ts';
 import { findUser } from './arguments.ts';
@@ -67,7 +67,7 @@ const prove: Command = {
   ],
   async run(line) {
     // Imported where it is used: it loads the whole server, which the help does not need.
-    const { FAMILIES } = await import('../authority.ts');
+    const { FAMILIES } = await import('../trials.ts');
     const rounds = line.integer('rounds', 1, 10_000) ?? DEFAULT_ROUNDS;
     const { url, serviceKey } = serverOf(line);
     const nodes = [url, ...listOf(line, 'node')];

@@ -75,7 +75,7 @@ async function openEmbeddedOrServer(config: Config, directory: string, line: Com
     try {
       return await openDirect(config, line);
     } catch (error) {
-      const { DirectoryInUse } = await import('../store/embedded.ts');
+      const { DirectoryInUse } = await import('../store/open-errors.ts');
       if (!(error instanceof DirectoryInUse) || performance.now() > patientUntil) throw error;
       await sleep(LOOK_MS);
     }

@@ -1,18 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import type { Counted } from '../cluster/state/background-count.ts';
 import type { SystemState } from '@curfew/protocol/wire/system-state';
+import type { Connection } from './connection.ts';
 import type { World } from '../world/world.ts';
 import type { OpenStreams } from './admin/open-streams.ts';
 import type { Metrics } from './operator/metrics.ts';
-
-/** The connection that a request came over. */
-export interface Connection {
-  /** The request of node:http, whose socket has the address. */
-  incoming?: IncomingMessage;
-  /** The client's IP address, under other hosts. Without one it is missing from the log and the limits. */
-  address?: string;
-}
 
 export interface Asked extends Connection {
   /** This process asks itself, which is not a client's request and is counted nowhere. */

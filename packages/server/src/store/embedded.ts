@@ -11,22 +11,9 @@ import { Lanes } from './lanes.ts';
 import { numericBigints } from './postgres.ts';
 import { closeToOthers, withoutOthers } from './private-directory.ts';
 import type { Queryable } from './statement.ts';
+import { DirectoryInUse } from './open-errors.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-
-/**
- * Another process has the data directory of the embedded database open.
- * @example
- * import { createAuthority, DirectoryInUse } from '@curfew/server';
- *
- * await createAuthority().catch((error: unknown) => {
- *   if (error instanceof DirectoryInUse) console.error('one process for each directory');
- *   throw error;
- * });
- */
-export class DirectoryInUse extends Error {
-  override name = 'DirectoryInUse';
-}
 
 export interface EmbeddedOptions {
   /** False for tests and trials: a commit is not synced to the disk, and a power cut can undo it. */

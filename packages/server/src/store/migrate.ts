@@ -3,20 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Database } from './database.ts';
 import { oneStarterAtATime, unhurried } from './start-lock.ts';
 import type { Queryable } from './statement.ts';
-
-/**
- * The database was migrated by a newer version, or by migrations that this version does not have.
- * @example
- * import { createAuthority, SchemaMismatch } from '@curfew/server';
- *
- * await createAuthority().catch((error: unknown) => {
- *   if (error instanceof SchemaMismatch) console.error('install the newer version');
- *   throw error;
- * });
- */
-export class SchemaMismatch extends Error {
-  override name = 'SchemaMismatch';
-}
+import { SchemaMismatch } from './open-errors.ts';
 
 const DIRECTORY = new URL('../../db/migrations/', import.meta.url);
 

@@ -1,20 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodeFS } from '@electric-sql/pglite/nodefs';
-
-/**
- * Other users of the machine can read the data directory of the embedded database, or own it.
- * @example
- * import { createAuthority, OpenDirectory } from '@curfew/server';
- *
- * await createAuthority().catch((error: unknown) => {
- *   if (error instanceof OpenDirectory) console.error(`chmod it to 0700: ${error.message}`);
- *   throw error;
- * });
- */
-export class OpenDirectory extends Error {
-  override name = 'OpenDirectory';
-}
+import { OpenDirectory } from './open-errors.ts';
 
 const OTHERS = 0o077;
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createVerifier } from '@curfew/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAMILIES } from '../../src/authority.ts';
+import { FAMILIES } from '../../src/trials.ts';
 import { coverageOf, type NodeState, stateOf } from '../../src/cli/prove/coverage.ts';
 import { isProven, renderReport, type Report } from '../../src/cli/prove/report.ts';
 import { Requests } from '../../src/cli/prove/requests.ts';

@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DirectoryInUse } from '../../src/store/embedded.ts';
-import { closeToOthers, OpenDirectory } from '../../src/store/private-directory.ts';
+import { DirectoryInUse, OpenDirectory } from '../../src/store/open-errors.ts';
+import { closeToOthers } from '../../src/store/private-directory.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { makeScratch, NODE_FLAGS } from '../services/scratch.ts';
 import { until } from '../races/node.ts';

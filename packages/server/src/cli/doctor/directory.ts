@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { type Config, WITHOUT_FSYNC } from '../../config.ts';
-import { DirectoryInUse } from '../../store/embedded.ts';
+import { DirectoryInUse } from '../../store/open-errors.ts';
 import { readAnnouncement } from '../announcement.ts';
 import { answersTo } from '../api-operator.ts';
 import { checkDatabase } from './database.ts';

@@ -1,4 +1,4 @@
-import type { Family, Trial } from '../../authority.ts';
+import type { Family, Trial } from '../../trials.ts';
 import { Failed } from '../declare.ts';
 import type { Reply, Requests } from './requests.ts';
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { problem } from '@curfew/protocol/errors';
-import type { Connection } from '../environment.ts';
+import type { Connection } from '../connection.ts';
 import { SECURITY_HEADERS } from '../headers.ts';
 import { readTarget } from './target.ts';
 
