@@ -523,8 +523,7 @@ export class Node {
     const life = this.#life;
     const beat = this.#beatKnown;
     const look: Done<T> = (error, answer) => {
-      if (life !== this.#life)
-        return done(new Error('asked before the database went back in time in time in time in time'));
+      if (life !== this.#life) return done(new Error('asked before the database went back in time'));
       if (error || answer === undefined) return done(error, answer);
       // A closed node may still have logouts to confirm.
       const moved = answer.foreign || (this.#epoch !== null && answer.epoch !== this.#epoch);

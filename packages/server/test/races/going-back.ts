@@ -183,6 +183,16 @@ export async function logOut(
   return answer;
 }
 
+/** The log names the session in one event: an attempt whose answer was a failure may have ended it already. */
+export async function endedOnce(node: Node, { userId, sid }: Session): Promise<void> {
+  const { json } = await node.call<{ events: { session_ids: string[] | null }[] }>(
+    'GET',
+    `/v1/admin/events?type=sessions_ended&user_id=${userId}`,
+    { bearer: SERVICE_KEY },
+  );
+  expect(json.events.filter(({ session_ids: ids }) => ids?.includes(sid))).toHaveLength(1);
+}
+
 export const isFresh = (verifier: Verifier): Promise<void> =>
   eventually('the verifier is fresh', () => verifier.freshness.state === 'fresh');
 
