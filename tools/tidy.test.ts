@@ -260,11 +260,25 @@ describe('sizes', () => {
 describe('names', () => {
   const protocol = (...lines: string[]): SourceFile => file('packages/protocol/src/a.ts', ...lines);
 
-  test('finds an exported type that another package declares under the same name', () => {
-    const other = file('packages/server/src/store/b.ts', 'export class Ending {}');
+  test.each([
+    ['a type', 'export class Ending {}'],
+    ['a type that the other file has for itself', 'interface Ending {}'],
+  ])('finds %s that another package declares under the same name', (_, line) => {
+    const other = file('packages/server/src/store/b.ts', line);
     expect(findNameFaults([protocol('export interface Ending {}'), other])).toEqual([
-      'the type Ending is declared in packages/protocol/src/a.ts and packages/server/src/store/b.ts',
+      'Ending is declared in packages/protocol/src/a.ts and packages/server/src/store/b.ts',
     ]);
+  });
+
+  test('finds an exported function with the name of another, or of an endpoint', () => {
+    const others = [
+      file('packages/server/src/store/b.ts', 'export async function deleteUser() {}'),
+      file('packages/server/src/http/admin/delete-users-id.ts', 'export const deleteUser = serveRow();'),
+    ];
+    for (const other of others)
+      expect(findNameFaults([protocol('export const deleteUser = () => {};'), other])).toEqual([
+        `deleteUser is declared in packages/protocol/src/a.ts and ${other.path}`,
+      ]);
   });
 
   test('finds a file with the name of another, also in the plural', () => {
@@ -275,14 +289,30 @@ describe('names', () => {
 
   test.each<[string, SourceFile[]]>([
     ['a type that another file passes on', [file('web/src/b.ts', "export type { Ending } from 'x';")]],
-    ['a name that a file has for itself', [file('web/src/b.ts', 'interface Ending {}')]],
+    ['a function that a file has for itself', [file('web/src/b.ts', 'function a() {}')]],
+    [
+      'an overloaded function',
+      [file('packages/server/src/store/c.ts', 'export function b(): void;', 'export function b() {}')],
+    ],
+    [
+      'the endpoints of two APIs',
+      ['admin', 'v1'].map((api) =>
+        file(`packages/server/src/http/${api}/get-users.ts`, 'export const getUsers = 1;'),
+      ),
+    ],
+    [
+      'the guards of two frameworks',
+      ['hono', 'fetch'].map((one) => file(`packages/verifier/src/${one}.ts`, 'export function curfew() {}')),
+    ],
     [
       'an endpoint like a file',
       [file('packages/server/src/http/a.ts'), file('packages/server/src/cli/a.ts')],
     ],
     ['a type of a test', [file('packages/server/test/b.ts', 'export interface Ending {}')]],
   ])('accepts %s', (_, files) => {
-    expect(findNameFaults([protocol('export interface Ending {}'), ...files])).toEqual([]);
+    expect(
+      findNameFaults([protocol('export interface Ending {}', 'export function a() {}'), ...files]),
+    ).toEqual([]);
   });
 });
 

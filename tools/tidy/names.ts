@@ -1,22 +1,38 @@
-/** One name for one thing: types and files whose names stand for two. */
+/** One name for one thing: types, exported functions and files whose names stand for two. */
 import { posix } from 'node:path';
 import { type SourceFile, withoutComments } from './source.ts';
 
-const SOURCES = /^(?:packages\/[^/]+|web)\/src\/.*\.tsx?$/;
-const TYPE = /^export (?:declare )?(?:abstract )?(?:interface|type|class) (\w+)/gm;
+/** `index` is a door, which may wrap what it passes on. */
+const SOURCES = /^(?:packages\/[^/]+|web)\/src\/(?!index\.ts$).*\.tsx?$/;
+const TYPE = /^(?:export )?(?:declare )?(?:abstract )?(?:interface|type|class) (\w+)/gm;
+const EXPORTED = /^export (?:async )?(?:function\*?|const|let|enum) (\w+)/gm;
 
-export const findNameFaults = (files: SourceFile[]): string[] => [...findTypes(files), ...findFiles(files)];
+export const findNameFaults = (files: SourceFile[]): string[] => [
+  ...findDeclared(files),
+  ...findFiles(files),
+];
 
-/** Types that two files declare under the same name. */
-function findTypes(files: SourceFile[]): string[] {
+/** Named after its method and path, in the folder of its API. */
+const isEndpoint = (path: string): boolean => /\/http\/.*\/(?:get|post|patch|delete)-[^/]+\.ts$/.test(path);
+/** The verifier's door for each framework has the same name. */
+const isDoor = (path: string): boolean => /^packages\/verifier\/src\/\w+\.ts$/.test(path);
+
+/** Types, also those of one file, and exported functions and values that two files declare under the same name. */
+function findDeclared(files: SourceFile[]): string[] {
   const declared = files
     .filter(({ path }) => SOURCES.test(path))
-    .flatMap(({ path, source }) =>
-      [...withoutComments(source).matchAll(TYPE)].map(([, name = '']) => ({ name, path })),
-    );
+    .flatMap(({ path, source }) => {
+      const code = withoutComments(source);
+      const names = [TYPE, EXPORTED].flatMap((form) => [...code.matchAll(form)].map(([, name = '']) => name));
+      return [...new Set(names)].map((name) => ({ name, path }));
+    });
   return [...Map.groupBy(declared, ({ name }) => name)]
-    .filter(([, all]) => all.length > 1)
-    .map(([name, all]) => `the type ${name} is declared in ${all.map(({ path }) => path).join(' and ')}`);
+    .map(([name, all]) => ({ name, paths: all.map(({ path }) => path) }))
+    .filter(
+      ({ name, paths }) =>
+        paths.length > 1 && !paths.every(isEndpoint) && !(name === 'curfew' && paths.every(isDoor)),
+    )
+    .map(({ name, paths }) => `${name} is declared in ${paths.join(' and ')}`);
 }
 
 /** Named after endpoints, commands, and the types of the wire; `index` is a door. */

@@ -37,4 +37,4 @@ export interface Carrier {
   readonly subprotocols: () => Promise<string[]>;
 }
 
-export const sessionOf = ({ session, user }: Issued): CurrentSession => ({ ...session, user });
+export const currentSessionOf = ({ session, user }: Issued): CurrentSession => ({ ...session, user });

@@ -1,7 +1,7 @@
 import type { Notice } from '@curfew/protocol/notices';
 import { addressOf, isBelow, isBrowser } from './addresses.ts';
 import { createBearer } from './bearer-carrier.ts';
-import { type Carrier, type Issued, sessionOf } from './carrier.ts';
+import { type Carrier, type Issued, currentSessionOf } from './carrier.ts';
 import { createCookie } from './cookie-carrier.ts';
 import type {
   Client,
@@ -211,7 +211,7 @@ export function createClient(options: ClientOptions = {}): Client {
     if (before !== turns) return session ? askNow(refused) : null;
     if (!(said instanceof ProblemError)) {
       carrier.take(said);
-      return know(sessionOf(said), renewedId);
+      return know(currentSessionOf(said), renewedId);
     }
     if (response.status !== 401) throw said;
     if (isCookie && session && said.ended?.reason === 'renewed' && waits > 0) {
@@ -302,7 +302,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   function begin(issued: Issued, renews?: string): CurrentSession {
     carrier.take(issued);
-    const next = know(sessionOf(issued), renews);
+    const next = know(currentSessionOf(issued), renews);
     tabs?.say({ t: 'in', session: next, renews });
     return next;
   }

@@ -1,7 +1,7 @@
 import type { LoggedOut } from './interface.ts';
 
 /** The members of a problem body (RFC 9457) that the client reads. */
-interface Body {
+interface ProblemBody {
   code?: string;
   title?: string;
   detail?: string;
@@ -31,9 +31,9 @@ export class ProblemError extends Error {
   /** Seconds to wait before the next try, or null. */
   declare readonly retryAfter: number | null;
   /** How the session of the credential ended, or null where the credential is not genuine. */
-  declare readonly ended: Body['ended'] | null;
+  declare readonly ended: ProblemBody['ended'] | null;
 
-  constructor(response: Response, body: Body) {
+  constructor(response: Response, body: ProblemBody) {
     super(body.detail ?? body.title ?? `HTTP ${response.status}`);
     this.status = response.status;
     this.code = body.code ?? 'unknown';
@@ -47,7 +47,7 @@ export class ProblemError extends Error {
 export async function problemOf(response: Response): Promise<ProblemError> {
   const isProblem = response.headers.get('content-type')?.includes('problem+json');
   // Without JSON it is not the authority that answered.
-  const body: Body = isProblem
+  const body: ProblemBody = isProblem
     ? await response
         .clone()
         .json()

@@ -1,5 +1,5 @@
 import { isOffline } from './addresses.ts';
-import { type Issued, sessionOf, type Tokens } from './carrier.ts';
+import { type Issued, currentSessionOf, type Tokens } from './carrier.ts';
 import { exclusively, isMarked, mark } from './exclusive.ts';
 import type { Kept } from './kept.ts';
 import { pause } from './pause.ts';
@@ -26,7 +26,7 @@ export const tokensOf = (issued: Issued, nth = 0): Tokens => ({
   access: issued.access_token,
   refresh: issued.refresh_token,
   untilMs: Date.now() + issued.expires_in * 1000 * RENEW_AT,
-  session: sessionOf(issued),
+  session: currentSessionOf(issued),
 });
 
 /** Tokens that have not expired by this machine's clock. */

@@ -5,7 +5,7 @@ export type { Authority, AuthorityOptions } from './authority.ts';
 export type { Connection } from './http/connection.ts';
 export { ConfigError } from './config.ts';
 export { DirectoryInUse, OpenDirectory, SchemaMismatch } from './store/open-errors.ts';
-export { WrongKey } from './keys/seal.ts';
+export { WrongKey } from './keys/encrypted-key.ts';
 
 /**
  * Starts an authority: opens the database, migrates it, loads the keys and registers the node.

@@ -11,7 +11,7 @@ import {
   oneOf,
   redisUrl,
   seconds,
-  text,
+  line,
   integer,
 } from './system/setting-forms.ts';
 
@@ -101,7 +101,7 @@ const DATA = {
       'Redis or Valkey: the doorbell between nodes, and the cached keys of contract 001. It is only a copy: its loss cannot revive a session.',
   },
   CURFEW_DATA: {
-    form: text.default('./curfew-data'),
+    form: line.default('./curfew-data'),
     about:
       'The directory of the embedded database. Only one process at a time can use it; a second one does not start.',
   },
@@ -131,7 +131,7 @@ const DATA = {
   },
   CURFEW_PLACES: {
     as: 'places',
-    form: text.optional(),
+    form: line.optional(),
     about:
       'The path of your city database in MaxMind’s format (.mmdb). Lists of sessions then show the city near each address. The server reads the file into memory when it starts. It looks places up when it shows them, does not store them, and calls no other service. Default: no places.',
   },
@@ -173,7 +173,7 @@ const IDENTITY = {
       'The public address of this authority. It is the `iss` of its tokens and a trusted origin. Default: http://localhost:PORT. Plain http is allowed only for localhost, its subdomains and 127.0.0.1. Required in production.',
   },
   CURFEW_AUDIENCE: {
-    form: text.optional(),
+    form: line.optional(),
     about:
       'The audience of Curfew itself, and the `aud` of access tokens for applications without their own audience. The administration, `/v1/password` and `/v1/session/confirm` accept only credentials of this audience. Default: the issuer.',
   },

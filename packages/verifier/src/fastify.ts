@@ -7,7 +7,7 @@ export { sessionOf } from './guarded.ts';
 export type { GuardOptions } from './guard.ts';
 
 /** The members of Fastify's reply that the hook uses. */
-interface Reply {
+interface HookReply {
   code(status: number): unknown;
   headers(values: Record<string, string>): unknown;
   send(body: string): unknown;
@@ -32,7 +32,7 @@ interface Reply {
 export function curfew(
   verifier: Verifier,
   options?: GuardOptions,
-): (request: { raw: IncomingMessage }, reply: Reply) => Promise<unknown> {
+): (request: { raw: IncomingMessage }, reply: HookReply) => Promise<unknown> {
   const guard = createGuard(verifier, options);
   return async (request, reply) => {
     const admission = await guard(readRequest(request.raw));

@@ -10,7 +10,7 @@ import { throwRefusal } from '../session/problem.ts';
 /* The administration's calls of the public API. */
 
 /** The target of a logout, as `POST /v1/admin/logout` takes it. */
-type Target =
+type LogoutTarget =
   | { scope: 'sessions'; sessions: string[] }
   | { scope: 'user'; user_id: number }
   | { scope: 'client'; client_id: string }
@@ -37,7 +37,7 @@ export interface Api {
   sessionsOf(userId: number, ended: boolean, atLeast: number): Promise<Sessions>;
   clients(): Promise<{ clients: ListedClient[]; counted_at: string | null }>;
   /** @throws Refused; `confirmation_required` carries the count */
-  end(target: Target): Promise<Logout>;
+  end(target: LogoutTarget): Promise<Logout>;
   /** The number of sessions that "everyone" would end. Ends none. */
   countEveryone(): Promise<number>;
   events(query: Query): Promise<{ events: LoggedEvent[]; next: number | null }>;

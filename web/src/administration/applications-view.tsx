@@ -7,7 +7,7 @@ import { relative } from '../text/time.ts';
 import type { Api } from './api.ts';
 import { EveryoneDialog } from './everyone-dialog.tsx';
 import { useRegularly } from './live.ts';
-import { attempt, endedOutcome, faultOf, type ActOutcome, ActOutcomeNotice } from './outcome.tsx';
+import { runAct, endedOutcome, faultSentence, type ActOutcome, ActOutcomeNotice } from './outcome.tsx';
 import { Ask } from './user-acts.tsx';
 
 const LOOK_MS = 3000;
@@ -29,7 +29,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
       countedAt.value = answer.counted_at;
       fault.value = null;
     } catch (error) {
-      fault.value = applications.value ? administration.stale : faultOf(texts, error);
+      fault.value = applications.value ? administration.stale : faultSentence(texts, error);
     }
   };
   useRegularly(load, LOOK_MS);
@@ -117,7 +117,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
           act={words.end}
           bad
           go={() =>
-            attempt(texts, outcome, async () =>
+            runAct(texts, outcome, async () =>
               endedOutcome(texts, await api.end({ scope: 'client', client_id: dialog.client_id })),
             )
           }

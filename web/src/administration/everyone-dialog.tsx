@@ -2,13 +2,13 @@ import type { Logout } from '@curfew/protocol/wire/logout';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
-import { problemOf } from '../session/problem.ts';
+import { apiFaultOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import type { Api } from './api.ts';
-import { faultOf } from './outcome.tsx';
+import { faultSentence } from './outcome.tsx';
 
 interface EveryoneDialogProps {
   api: Api;
@@ -29,7 +29,7 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
     try {
       count.value = await api.countEveryone();
     } catch (error) {
-      fault.value = faultOf(texts, error);
+      fault.value = faultSentence(texts, error);
     }
   };
   useEffect(() => void ask(), []);
@@ -47,8 +47,8 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
       onEnded(ended);
       onClose();
     } catch (error) {
-      if (problemOf(error).code !== 'confirmation_required') {
-        fault.value = faultOf(texts, error);
+      if (apiFaultOf(error).code !== 'confirmation_required') {
+        fault.value = faultSentence(texts, error);
         return;
       }
       fault.value = words.changed;
@@ -85,9 +85,9 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
             <button type="button" onClick={onClose}>
               {page.cancel}
             </button>
-            <Act type="submit" kind="bad" act={go} busy={page.loading}>
+            <ActButton type="submit" kind="bad" act={go} busy={page.loading}>
               {words.go}
-            </Act>
+            </ActButton>
           </div>
         </form>
       )}

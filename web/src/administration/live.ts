@@ -5,7 +5,7 @@ import { searchOf } from './api.ts';
 
 export type LiveState = 'connecting' | 'live' | 'paused';
 
-interface Listener {
+interface LiveListener {
   event(event: LoggedEvent): void;
   standing(standing: LiveState): void;
 }
@@ -17,7 +17,7 @@ const AGAIN_MS = 3000;
  * later where it stopped. Events may come twice.
  * @returns stops
  */
-export function followLog(query: Query, listener: Listener): () => void {
+export function followLog(query: Query, listener: LiveListener): () => void {
   let source: EventSource | null = null;
   let cursor: string | null = null;
   let again: number | undefined;

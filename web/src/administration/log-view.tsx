@@ -2,17 +2,17 @@ import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { focusItem } from '../parts/focus.ts';
-import { Said } from '../parts/said.tsx';
-import { problemOf } from '../session/problem.ts';
+import { UnseenStatus } from '../parts/unseen-status.tsx';
+import { apiFaultOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { type Api, searchOf } from './api.ts';
 import { EventList } from './event-list.tsx';
 import { followLog, type LiveState } from './live.ts';
 import { FILTERS, type Filters, LogFilters, queryOf } from './log-filters.tsx';
-import { faultOf } from './outcome.tsx';
+import { faultSentence } from './outcome.tsx';
 
 const PAGE = 50;
 /** The oldest streamed events are dropped, so that a page that is open all night does not grow. */
@@ -49,13 +49,13 @@ export function LogView({ api }: { api: Api }): VNode {
       fault.value = null;
     } catch (error) {
       if (filters.value !== wanted) return;
-      const { code } = problemOf(error);
+      const { code } = apiFaultOf(error);
       fault.value =
         code === 'invalid_request'
           ? words.wrong
           : code === 'took_too_long' || code === 'unavailable'
             ? words.tooLong
-            : faultOf(texts, error);
+            : faultSentence(texts, error);
       events.value ??= [];
     }
   };
@@ -151,7 +151,7 @@ export function LogView({ api }: { api: Api }): VNode {
           JSON Lines
         </a>
       </p>
-      <Said sentence={said} />
+      <UnseenStatus sentence={said} />
       {fault.value === null ? null : (
         <p class="notice bad" role="alert">
           {fault.value}
@@ -186,9 +186,9 @@ export function LogView({ api }: { api: Api }): VNode {
       )}
       {next.value === null ? null : (
         <div>
-          <Act act={older} busy={page.loading}>
+          <ActButton act={older} busy={page.loading}>
             {words.older}
-          </Act>
+          </ActButton>
         </div>
       )}
     </section>

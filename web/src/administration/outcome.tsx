@@ -4,7 +4,7 @@ import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { everywhere } from '../devices/outcome-notice.tsx';
 import { useFocusOn } from '../parts/focus.ts';
-import { problemOf } from '../session/problem.ts';
+import { apiFaultOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import type { Api } from './api.ts';
@@ -17,7 +17,7 @@ export interface ActOutcome {
 }
 
 /** Runs an act and stores its result. @returns whether it was done */
-export async function attempt(
+export async function runAct(
   texts: Texts,
   outcome: Signal<ActOutcome | null>,
   act: () => Promise<ActOutcome>,
@@ -27,13 +27,13 @@ export async function attempt(
     outcome.value = await act();
     return true;
   } catch (error) {
-    outcome.value = { good: false, sentence: faultOf(texts, error) };
+    outcome.value = { good: false, sentence: faultSentence(texts, error) };
     return false;
   }
 }
 
-export function faultOf({ administration, login }: Texts, error: unknown): string {
-  const { code } = problemOf(error);
+export function faultSentence({ administration, login }: Texts, error: unknown): string {
+  const { code } = apiFaultOf(error);
   if (code === 'not_logged_out') return administration.notEnded;
   if (code === 'last_administrator') return administration.lastAdministrator;
   return code === 'unreachable' ? login.unreachable : administration.failed;

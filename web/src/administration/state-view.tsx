@@ -2,13 +2,13 @@ import type { Degraded, SystemState } from '@curfew/protocol/wire/system-state';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useRef } from 'preact/hooks';
-import { Said } from '../parts/said.tsx';
+import { UnseenStatus } from '../parts/unseen-status.tsx';
 import { say, sayCount, shown } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { moment, relative, took } from '../text/time.ts';
 import type { Api } from './api.ts';
 import { useRegularly } from './live.ts';
-import { faultOf } from './outcome.tsx';
+import { faultSentence } from './outcome.tsx';
 import { PropagationChart } from './propagation-chart.tsx';
 
 const LOOK_MS = 2000;
@@ -36,7 +36,7 @@ export function StateView({ api }: { api: Api }): VNode {
       saidOf.current = which;
       said.value = troubles.map((one) => degradedText(texts, one)).join(' ') || words.well;
     } catch (error) {
-      fault.value = state.value ? administration.stale : faultOf(texts, error);
+      fault.value = state.value ? administration.stale : faultSentence(texts, error);
     }
   }, LOOK_MS);
   const now = state.value;
@@ -50,7 +50,7 @@ export function StateView({ api }: { api: Api }): VNode {
             : page.loading}
         </p>
       </div>
-      <Said sentence={said} />
+      <UnseenStatus sentence={said} />
       {fault.value === null ? null : (
         <p class="notice bad" role="alert">
           {fault.value}

@@ -2,11 +2,11 @@ import type { Account } from '@curfew/protocol/wire/user';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { say } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
-import { faultOf } from './outcome.tsx';
+import { faultSentence } from './outcome.tsx';
 
 interface UserActsProps {
   user: Account;
@@ -17,13 +17,13 @@ interface UserActsProps {
   resetPassword: () => Promise<string>;
 }
 
-type Asked = 'disable' | 'password' | 'role';
+type UserAct = 'disable' | 'password' | 'role';
 
 /** What can be done to an account. Each act asks for confirmation, because it ends sessions. */
 export function UserActs({ user, name, change, resetPassword }: UserActsProps): VNode {
   const { page, administration } = useTexts();
   const words = administration.user;
-  const asked = useSignal<Asked | null>(null);
+  const asked = useSignal<UserAct | null>(null);
   const role = user.role === 'admin' ? 'user' : 'admin';
   const close = (): void => {
     asked.value = null;
@@ -42,9 +42,9 @@ export function UserActs({ user, name, change, resetPassword }: UserActsProps): 
           {words.disable}
         </button>
       ) : (
-        <Act act={async () => void (await change({ disabled: false }))} busy={page.loading}>
+        <ActButton act={async () => void (await change({ disabled: false }))} busy={page.loading}>
           {words.enable}
-        </Act>
+        </ActButton>
       )}
       {asked.value === 'disable' ? (
         <Ask
@@ -96,7 +96,7 @@ export function Ask({ title, text, act, bad = false, go, onClose }: AskProps): V
         <button type="button" onClick={onClose}>
           {page.cancel}
         </button>
-        <Act
+        <ActButton
           kind={bad ? 'bad' : 'main'}
           busy={page.loading}
           act={async () => {
@@ -105,7 +105,7 @@ export function Ask({ title, text, act, bad = false, go, onClose }: AskProps): V
           }}
         >
           {act}
-        </Act>
+        </ActButton>
       </div>
     </Dialog>
   );
@@ -130,7 +130,7 @@ function PasswordDialog({
     try {
       password.value = await reset();
     } catch (error) {
-      fault.value = faultOf(texts, error);
+      fault.value = faultSentence(texts, error);
     }
   };
   return (
@@ -147,9 +147,9 @@ function PasswordDialog({
             <button type="button" onClick={onClose}>
               {page.cancel}
             </button>
-            <Act kind="main" act={go} busy={page.loading}>
+            <ActButton kind="main" act={go} busy={page.loading}>
               {words.password}
-            </Act>
+            </ActButton>
           </div>
         </>
       ) : (

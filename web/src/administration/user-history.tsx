@@ -2,7 +2,7 @@ import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { focusItem } from '../parts/focus.ts';
 import { Picture } from '../parts/picture.tsx';
 import { kindOf } from '../devices/describe.ts';
@@ -10,8 +10,8 @@ import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
 import type { Api, Sessions } from './api.ts';
 import { EventList } from './event-list.tsx';
-import { faultOf } from './outcome.tsx';
-import { SessionFacts } from './user-sessions.tsx';
+import { faultSentence } from './outcome.tsx';
+import { SessionLines } from './user-sessions.tsx';
 import { reasonOf } from './words.ts';
 
 const PAGE = 20;
@@ -43,7 +43,7 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
       }
       fault.value = null;
     } catch (error) {
-      fault.value = faultOf(texts, error);
+      fault.value = faultSentence(texts, error);
     }
   };
   const older = async (): Promise<void> => {
@@ -55,7 +55,7 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
     try {
       ended.value = await api.sessionsOf(id, true, wanted.value);
     } catch (error) {
-      fault.value = faultOf(texts, error);
+      fault.value = faultSentence(texts, error);
     }
   };
   useEffect(() => {
@@ -83,7 +83,7 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
               <li class="session over" key={session.id}>
                 <Picture of={kindOf({ ...session, current: false })} />
                 <div class="what">
-                  <SessionFacts session={session} />
+                  <SessionLines session={session} />
                   {session.ended ? (
                     <p class="small">
                       {reasonOf(texts, session.ended.reason)}
@@ -98,7 +98,7 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
         )}
         {ended.value?.more ? (
           <div>
-            <Act
+            <ActButton
               act={async () => {
                 wanted.value += ENDED_PAGE;
                 await readEnded();
@@ -106,7 +106,7 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
               busy={page.loading}
             >
               {administration.more}
-            </Act>
+            </ActButton>
           </div>
         ) : null}
       </details>
@@ -124,9 +124,9 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
         )}
         {next.value === null ? null : (
           <div>
-            <Act act={older} busy={page.loading}>
+            <ActButton act={older} busy={page.loading}>
               {administration.events.older}
-            </Act>
+            </ActButton>
           </div>
         )}
       </section>

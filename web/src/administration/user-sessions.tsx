@@ -3,9 +3,9 @@ import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { kindOf, nameOf } from '../devices/describe.ts';
 import { countryOf, near } from '../devices/place.ts';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { Picture } from '../parts/picture.tsx';
-import { Said } from '../parts/said.tsx';
+import { UnseenStatus } from '../parts/unseen-status.tsx';
 import type { OwnSession } from '../session/client.ts';
 import { say, sayCount, shown } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
@@ -51,7 +51,7 @@ export function UserSessions({ name, sessions, more, showMore, end, endAll }: Us
           {sentence}
         </p>
       </div>
-      <Said sentence={said} />
+      <UnseenStatus sentence={said} />
       {count === 0 ? (
         <p class="notice">{words.nothing}</p>
       ) : (
@@ -72,9 +72,9 @@ export function UserSessions({ name, sessions, more, showMore, end, endAll }: Us
             </label>
             <div class="row">
               {live.length === 0 ? null : (
-                <Act act={async () => void (await end(live))} busy={devices.ending}>
+                <ActButton act={async () => void (await end(live))} busy={devices.ending}>
                   {sayCount(tag, words.endChosen, live.length)}
-                </Act>
+                </ActButton>
               )}
               <button type="button" class="bad" onClick={() => (asks.value = true)}>
                 {words.endAll}
@@ -94,9 +94,9 @@ export function UserSessions({ name, sessions, more, showMore, end, endAll }: Us
           </ul>
           {more ? (
             <div>
-              <Act act={showMore} busy={texts.page.loading}>
+              <ActButton act={showMore} busy={texts.page.loading}>
                 {texts.administration.more}
-              </Act>
+              </ActButton>
             </div>
           ) : null}
         </>
@@ -138,16 +138,16 @@ function SessionRow({
         onChange={(event) => onChoose(event.currentTarget.checked)}
       />
       <Picture of={kindOf(viewOf(session))} />
-      <SessionFacts session={session} />
-      <Act act={onEnd} busy={texts.devices.ending} label={say(words.endThat, { device })}>
+      <SessionLines session={session} />
+      <ActButton act={onEnd} busy={texts.devices.ending} label={say(words.endThat, { device })}>
         {words.end}
-      </Act>
+      </ActButton>
     </li>
   );
 }
 
 /** A session, in two lines. */
-export function SessionFacts({ session }: { session: UserSession }): VNode {
+export function SessionLines({ session }: { session: UserSession }): VNode {
   const texts = useTexts();
   const { tag, device: words } = texts;
   const seen = new Date(session.last_seen_at);

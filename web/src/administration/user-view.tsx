@@ -2,13 +2,13 @@ import type { Account } from '@curfew/protocol/wire/user';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { problemOf } from '../session/problem.ts';
+import { apiFaultOf } from '../session/problem.ts';
 import { shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
 import type { Api, Sessions } from './api.ts';
 import { followLog } from './live.ts';
-import { endedOutcome, faultOf, type ActOutcome, ActOutcomeNotice, attempt } from './outcome.tsx';
+import { endedOutcome, faultSentence, type ActOutcome, ActOutcomeNotice, runAct } from './outcome.tsx';
 import { UserActs } from './user-acts.tsx';
 import { UserHistory } from './user-history.tsx';
 import { UserSessions } from './user-sessions.tsx';
@@ -46,7 +46,7 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
       sessions.value = live;
       fault.value = null;
     } catch (error) {
-      fault.value = problemOf(error).code === 'not_found' ? words.missing : faultOf(texts, error);
+      fault.value = apiFaultOf(error).code === 'not_found' ? words.missing : faultSentence(texts, error);
     }
   };
   useEffect(() => {
@@ -84,7 +84,7 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
     );
   const name = shown(account.name) || shown(account.email);
   const act = async (work: () => Promise<ActOutcome>): Promise<boolean> => {
-    const done = await attempt(texts, outcome, work);
+    const done = await runAct(texts, outcome, work);
     await load();
     return done;
   };

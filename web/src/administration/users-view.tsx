@@ -2,21 +2,21 @@ import type { Account } from '@curfew/protocol/wire/user';
 import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { focusItem } from '../parts/focus.ts';
-import { Said } from '../parts/said.tsx';
-import { problemOf } from '../session/problem.ts';
+import { UnseenStatus } from '../parts/unseen-status.tsx';
+import { apiFaultOf } from '../session/problem.ts';
 import { sayCount, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import type { Api } from './api.ts';
-import { faultOf } from './outcome.tsx';
+import { faultSentence } from './outcome.tsx';
 import { pathOfUser } from './route.ts';
 
 const PAGE = 25;
 /** A pause in typing: a search for each letter would be wasted. */
 const PAUSE_MS = 220;
 
-interface Found {
+interface FoundUsers {
   query: string;
   users: Account[];
   next: number | null;
@@ -31,7 +31,7 @@ export function UsersView({ api }: { api: Api }): VNode {
   const { tag, administration } = texts;
   const words = administration.search;
   const query = useSignal(lastQuery);
-  const found = useSignal<Found | null>(null);
+  const found = useSignal<FoundUsers | null>(null);
   const busy = useSignal(false);
   const fault = useSignal<string | null>(null);
   const running = useRef<AbortController | null>(null);
@@ -52,7 +52,7 @@ export function UsersView({ api }: { api: Api }): VNode {
     } catch (error) {
       // A newer search has replaced it.
       if (own.signal.aborted) return;
-      fault.value = problemOf(error).code === 'took_too_long' ? words.tooLong : faultOf(texts, error);
+      fault.value = apiFaultOf(error).code === 'took_too_long' ? words.tooLong : faultSentence(texts, error);
     } finally {
       if (running.current === own) busy.value = false;
     }
@@ -125,7 +125,7 @@ export function UsersView({ api }: { api: Api }): VNode {
           {busy.value ? words.searching : said.value}
         </p>
       </div>
-      <Said sentence={said} />
+      <UnseenStatus sentence={said} />
       {fault.value === null ? null : (
         <p class="notice bad" role="alert">
           {fault.value}
@@ -149,9 +149,9 @@ export function UsersView({ api }: { api: Api }): VNode {
       ) : null}
       {found.value?.next != null ? (
         <div>
-          <Act act={more} busy={words.searching}>
+          <ActButton act={more} busy={words.searching}>
             {administration.more}
-          </Act>
+          </ActButton>
         </div>
       ) : null}
     </section>

@@ -1,15 +1,15 @@
 import type { RefObject, VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
-import { problemOf } from '../session/problem.ts';
+import { apiFaultOf } from '../session/problem.ts';
 import { say } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
 import { relative } from '../text/time.ts';
 
 /** The error of the password, or of the act that it was for. */
 export function confirmFault({ tag, devices, login }: Texts, error: unknown): string {
-  const { code, retryAfter } = problemOf(error);
+  const { code, retryAfter } = apiFaultOf(error);
   const now = new Date();
   if (code === 'invalid_credentials' || code === 'invalid_request') return devices.wrongPassword;
   if (code === 'rate_limited')
@@ -78,9 +78,9 @@ export function ConfirmDialog({ confirm, onClose }: ConfirmDialogProps): VNode {
           <button type="button" onClick={onClose}>
             {page.cancel}
           </button>
-          <Act type="submit" kind="main" act={go} busy={page.loading}>
+          <ActButton type="submit" kind="main" act={go} busy={page.loading}>
             {devices.confirmTitle}
-          </Act>
+          </ActButton>
         </div>
       </form>
     </Dialog>

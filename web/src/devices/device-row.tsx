@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import { Picture } from '../parts/picture.tsx';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import type { OwnSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { exactly, moment } from '../text/time.ts';
@@ -71,9 +71,9 @@ export function DeviceRow({ view, now, fresh, onRename, onEnd }: DeviceRowProps)
         >
           {devices.rename}
         </button>
-        <Act act={onEnd} busy={devices.ending} label={say(devices.endThat, { device: name })}>
+        <ActButton act={onEnd} busy={devices.ending} label={say(devices.endThat, { device: name })}>
           {devices.end}
-        </Act>
+        </ActButton>
       </div>
     </li>
   );

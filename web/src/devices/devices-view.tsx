@@ -1,10 +1,10 @@
 import { computed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
-import { Said } from '../parts/said.tsx';
-import { Act } from '../parts/act.tsx';
+import { UnseenStatus } from '../parts/unseen-status.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import type { OwnSession } from '../session/client.ts';
-import { problemOf } from '../session/problem.ts';
+import { apiFaultOf } from '../session/problem.ts';
 import { say, sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { DeviceRow } from './device-row.tsx';
@@ -25,7 +25,7 @@ interface DevicesViewProps {
   login: string | null;
 }
 
-type Asked =
+type OpenDialog =
   | { what: 'name'; view: OwnSession }
   | { what: 'confirm'; view: OwnSession }
   | { what: 'others' }
@@ -35,7 +35,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
   const texts = useTexts();
   const { tag, page, devices: words } = texts;
   const now = useSignal(new Date());
-  const asked = useSignal<Asked | null>(null);
+  const asked = useSignal<OpenDialog | null>(null);
   const failed = useSignal<string | null>(null);
   const idleSeconds = useSignal<number | null>(null);
   const said = useMemo(
@@ -75,9 +75,9 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
           <div class="notice bad stack" role="alert">
             <p>{words.notLoaded}</p>
             <div>
-              <Act act={() => devices.load()} busy={page.loading}>
+              <ActButton act={() => devices.load()} busy={page.loading}>
                 {page.retry}
-              </Act>
+              </ActButton>
             </div>
           </div>
         ) : (
@@ -98,7 +98,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
     try {
       if (!(await devices.end(view))) failed.value = words.already;
     } catch (error) {
-      const { code } = problemOf(error);
+      const { code } = apiFaultOf(error);
       if (code === 'login_too_old') asked.value = { what: 'confirm', view };
       else failed.value = code === 'not_logged_out' ? words.notEnded : words.failed;
     }
@@ -112,7 +112,7 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
         <h1>{words.title}</h1>
         <p class="quiet">{sayCount(tag, words.lead, total)}</p>
       </div>
-      <Said sentence={said} />
+      <UnseenStatus sentence={said} />
       {problem ? (
         <p class="notice bad" role="alert">
           {words.unreachable}
@@ -140,9 +140,9 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
       </ul>
       {devices.hasMore.value ? (
         <div>
-          <Act act={() => devices.more()} busy={page.loading}>
+          <ActButton act={() => devices.more()} busy={page.loading}>
             {words.further}
-          </Act>
+          </ActButton>
         </div>
       ) : null}
       <div class="ends">

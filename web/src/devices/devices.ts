@@ -1,7 +1,7 @@
 import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Client, LoggedOut, LogoutResult, CurrentSession, OwnSession } from '../session/client.ts';
 import { confirmPassword } from '../session/confirm.ts';
-import { type ApiFault, problemOf, throwRefusal } from '../session/problem.ts';
+import { type ApiFault, apiFaultOf, throwRefusal } from '../session/problem.ts';
 
 /** The pause after a failed request, unless the server has named one. */
 const AGAIN_MS = 3000;
@@ -100,7 +100,7 @@ export function createDevices(client: Client, authority: string = location.origi
       list.value = next;
       problem.value = null;
     } catch (error) {
-      const { code, retryAfter } = problemOf(error);
+      const { code, retryAfter } = apiFaultOf(error);
       problem.value = { code, retryAfter };
       const waitMs = retryAfter === null ? AGAIN_MS : retryAfter * 1000;
       if (!over.value) later = window.setTimeout(changed, waitMs * (0.5 + Math.random()));

@@ -1,8 +1,8 @@
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
-import { problemOf } from '../session/problem.ts';
+import { apiFaultOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { confirmFault, PasswordAgain } from './confirm-dialog.tsx';
@@ -34,7 +34,7 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
       await end();
       onClose();
     } catch (error) {
-      if (problemOf(error).code === 'login_too_old') setAsksPassword(true);
+      if (apiFaultOf(error).code === 'login_too_old') setAsksPassword(true);
       else setFault(confirmFault(texts, error));
     }
   };
@@ -53,9 +53,9 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
           <button type="button" onClick={onClose}>
             {page.cancel}
           </button>
-          <Act type="submit" kind={scope === 'all' ? 'bad' : 'main'} act={go} busy={devices.ending}>
+          <ActButton type="submit" kind={scope === 'all' ? 'bad' : 'main'} act={go} busy={devices.ending}>
             {scope === 'all' ? devices.endAll : devices.endOthers}
-          </Act>
+          </ActButton>
         </div>
       </form>
     </Dialog>

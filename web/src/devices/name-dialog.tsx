@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import type { OwnSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
@@ -56,9 +56,9 @@ export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
           <button type="button" onClick={onClose}>
             {page.cancel}
           </button>
-          <Act type="submit" kind="main" act={save} busy={page.save}>
+          <ActButton type="submit" kind="main" act={save} busy={page.save}>
             {page.save}
-          </Act>
+          </ActButton>
         </div>
       </form>
     </Dialog>

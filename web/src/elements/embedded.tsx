@@ -1,6 +1,6 @@
 import { type ComponentChild, render } from 'preact';
 import { TEXTS } from 'virtual:texts';
-import { type Client, createClient } from '../session/client.ts';
+import { type Client, createCookieClient } from '../session/client.ts';
 import { type Texts, TextsContext } from '../text/texts.ts';
 import css from './element.css?inline';
 
@@ -17,7 +17,7 @@ function styles(): CSSStyleSheet {
 /** All elements of a page share one client for each authority, and so one login. */
 const clients = new Map<string, Client>();
 function clientOf(authority: string): Client {
-  const client = clients.get(authority) ?? createClient(authority);
+  const client = clients.get(authority) ?? createCookieClient(authority);
   clients.set(authority, client);
   return client;
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { relative } from '../text/time.ts';
 import { say } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
-import { type ApiFault, problemOf } from '../session/problem.ts';
+import { type ApiFault, apiFaultOf } from '../session/problem.ts';
 
 interface LoginFormProps {
   /** Why the visitor is here, in words. */
@@ -64,7 +64,7 @@ export function LoginForm({
     } catch (error) {
       going.current = false;
       setBusy(false);
-      setFault(faultOf(texts, problemOf(error)));
+      setFault(faultOf(texts, apiFaultOf(error)));
       const password = form.current.querySelector<HTMLInputElement>('[name=password]');
       password?.focus();
       password?.select();

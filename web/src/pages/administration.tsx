@@ -5,18 +5,18 @@ import { render, type VNode } from 'preact';
 import { createApi } from '../administration/api.ts';
 import { AdministrationView } from '../administration/administration-view.tsx';
 import { followLinks } from '../administration/route.ts';
-import { Account } from '../page/account.tsx';
+import { AccountNav } from '../page/account-nav.tsx';
 import { emptyOnLeave } from '../page/leave.ts';
 import { found, type PageState, startPage } from '../page/start.tsx';
 import { ConfirmDialog } from '../devices/confirm-dialog.tsx';
 import { confirmPassword } from '../session/confirm.ts';
-import { createClient, type LoggedOut, type CurrentSession } from '../session/client.ts';
+import { createCookieClient, type LoggedOut, type CurrentSession } from '../session/client.ts';
 import { TextsContext } from '../text/texts.ts';
 
 /** The pause after the server was unreachable. */
 const AGAIN_MS = 3000;
 
-const client = createClient();
+const client = createCookieClient();
 /** Waits for the password, where the login is too old. */
 const asking = signal<((given: boolean) => void) | null>(null);
 const api = createApi(client, () => new Promise((resolve) => (asking.value = resolve)));
@@ -54,7 +54,7 @@ followLinks();
 
 function Header(): VNode | null {
   return (
-    <Account
+    <AccountNav
       session={session.value}
       here="administration"
       administration

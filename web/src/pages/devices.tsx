@@ -3,17 +3,17 @@ import '../style/devices.css';
 import { render } from 'preact';
 import { createDevices } from '../devices/devices.ts';
 import { DevicesView } from '../devices/devices-view.tsx';
-import { Account } from '../page/account.tsx';
+import { AccountNav } from '../page/account-nav.tsx';
 import { emptyOnLeave } from '../page/leave.ts';
 import { found, type PageState, startPage } from '../page/start.tsx';
-import { createClient } from '../session/client.ts';
+import { createCookieClient } from '../session/client.ts';
 import { TextsContext } from '../text/texts.ts';
 
 interface DevicesState extends PageState {
   administration: boolean;
 }
 
-const client = createClient();
+const client = createCookieClient();
 const devices = createDevices(client);
 const loaded = devices.load();
 emptyOnLeave(
@@ -21,9 +21,9 @@ emptyOnLeave(
   () => devices.forget(),
 );
 
-function Header({ administration }: { administration: boolean }): ReturnType<typeof Account> {
+function Header({ administration }: { administration: boolean }): ReturnType<typeof AccountNav> {
   return (
-    <Account
+    <AccountNav
       session={devices.session.value}
       here="devices"
       administration={administration}

@@ -1,7 +1,7 @@
 import '../style/page.css';
 import { LoginForm } from '../login/login-form.tsx';
 import { type PageState, startPage } from '../page/start.tsx';
-import { createClient } from '../session/client.ts';
+import { createCookieClient } from '../session/client.ts';
 
 interface LoginState extends PageState {
   /** A path of this origin that the server has validated, or none. */
@@ -11,7 +11,7 @@ interface LoginState extends PageState {
   email: string;
 }
 
-const client = createClient();
+const client = createCookieClient();
 
 void startPage<LoginState>(
   ({ next, why, fault, email }) => (

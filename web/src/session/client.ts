@@ -1,4 +1,4 @@
-import { type Client, createClient as create } from '@curfew/client';
+import { type Client, createClient } from '@curfew/client';
 
 export type {
   Client,
@@ -13,6 +13,6 @@ export type {
  * The pages' client, with the cookie, so that no script can read the credential.
  * @param authority another address than the page's own origin, for elements in other pages
  */
-export function createClient(authority?: string): Client {
-  return create({ mode: 'cookie', authority });
+export function createCookieClient(authority?: string): Client {
+  return createClient({ mode: 'cookie', authority });
 }

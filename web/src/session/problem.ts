@@ -18,7 +18,7 @@ class ApiError extends Error {
 }
 
 /** Converts the client's errors. */
-export function problemOf(error: unknown): ApiFault {
+export function apiFaultOf(error: unknown): ApiFault {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
     const retryAfter =
       'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter : null;

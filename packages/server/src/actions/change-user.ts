@@ -8,7 +8,7 @@ import { eventOf, type Revocation } from '../store/revocation.ts';
 import type { Act } from '../store/act.ts';
 import type { Queryable } from '../store/statement.ts';
 import {
-  deleteUser,
+  eraseUser,
   findPassword,
   insertUser,
   isLastAdministrator,
@@ -149,7 +149,7 @@ export async function removeUser(
   const act = actOf(world, context, changer.actor);
   const ending = await world.database.transaction(async (on) => {
     await keepAdministrator(on, userId, changer);
-    if (!(await deleteUser(on, userId, act.at))) return null;
+    if (!(await eraseUser(on, userId, act.at))) return null;
     return cut(on, { scope: 'user', userId }, act, 'user_deleted');
   }, 'ending');
   // Deleted already, perhaps a moment ago by another caller.

@@ -1,7 +1,7 @@
 import type { EndReason } from '../domain/session.ts';
 import { revokeSessions } from '../store/revoke-sessions.ts';
 import type { Act } from '../store/act.ts';
-import { type Settled, settle, settlePartly, type Wait } from './settle.ts';
+import { type Settled, settle, settlePartly, type WaitFor } from './settle.ts';
 import type { World } from '../world/world.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function endNamed(
   userId: number | null,
   act: Act,
   reason: EndReason,
-  wait: Wait = 'replicas',
+  wait: WaitFor = 'replicas',
 ): Promise<Settled> {
   // A UUID may be upper case (RFC 9562 section 4).
   const named = [...new Set(sids.map((sid) => sid.toLowerCase()))];

@@ -3,7 +3,7 @@ import { type CutTarget, cut } from '../store/revoke-scope.ts';
 import { inLane } from '../store/statement.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
-import { type Settled, settle, type Wait } from './settle.ts';
+import { type Settled, settle, type WaitFor } from './settle.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** What an administrator can end. */
@@ -21,7 +21,7 @@ const DRIFT = 20;
 export async function endByAdministrator(
   world: World,
   target: AdminTarget,
-  request: { actor: string; sid: string | null; confirm: number | null; wait: Wait },
+  request: { actor: string; sid: string | null; confirm: number | null; wait: WaitFor },
   context: RequestContext,
 ): Promise<AdminEnding> {
   const { database } = world;

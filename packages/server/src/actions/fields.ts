@@ -29,7 +29,7 @@ export const userId = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 /** Lower case, because a UUID in capitals is the same UUID (RFC 9562 section 4). */
 export const sid = z.uuid().toLowerCase();
 /** A whole number in a path or query: decimal digits without leading zeros, so that it has one spelling. */
-export const integer = (min: number, max: number = Number.MAX_SAFE_INTEGER) =>
+export const integerParameter = (min: number, max: number = Number.MAX_SAFE_INTEGER) =>
   z
     .string()
     .regex(/^(0|[1-9]\d{0,15})$/, 'must be a whole number in decimal digits')

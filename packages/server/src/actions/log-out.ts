@@ -10,7 +10,7 @@ import { DatabaseError } from '../store/database.ts';
 import type { Act } from '../store/act.ts';
 import { findSession } from '../store/live-session.ts';
 import { previewEnding } from './preview-ending.ts';
-import { type Settled, answered, settle, settlePartly, type Wait } from './settle.ts';
+import { type Settled, answered, settle, settlePartly, type WaitFor } from './settle.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** The sessions that a user can end, all of them the user's own. */
@@ -22,8 +22,8 @@ export type LogoutScope =
   /** The sessions on one device; by default the caller's. */
   | { scope: 'device'; device?: string | undefined };
 
-interface LogoutOptions {
-  wait?: Wait | undefined;
+interface LogoutTerms {
+  wait?: WaitFor | undefined;
   /** Whether the caller can be asked for the password again: the four contracts have no answer for that. */
   mayAsk?: boolean;
 }
@@ -37,7 +37,7 @@ export async function logOut(
   session: LiveSession,
   target: LogoutScope,
   context: RequestContext,
-  { wait = 'replicas', mayAsk = false }: LogoutOptions = {},
+  { wait = 'replicas', mayAsk = false }: LogoutTerms = {},
 ): Promise<Settled> {
   if (mayAsk && reachesFurther(session, target)) await askForRecentLogin(world, session.sid);
   const act = actOf(world, context, userActor(session.userId, session.sid));
@@ -90,7 +90,7 @@ async function endThis(
   world: World,
   { sid, userId }: { sid: string; userId: number },
   act: Act,
-  wait: Wait,
+  wait: WaitFor,
 ): Promise<Settled> {
   const { epoch } = world.nodes.node;
   const pending = await world.endOne({ sid, userId, act, reason: 'logout' });

@@ -36,14 +36,14 @@ export async function readLog(
     readEvents(database, filter, from, limit),
     readRefusals(database, filter, from, limit),
   ]);
-  const page = [...events.map(shown), ...refused.map(shownRefusal)]
+  const page = [...events.map(shownEvent), ...refused.map(shownRefusal)]
     .toSorted((a, b) => (from.after === null ? b.position - a.position : a.position - b.position))
     .slice(0, limit);
   return { events: page, next: page.length === limit ? (page.at(-1)?.position ?? null) : null };
 }
 
 /** An event as it is shown. */
-export function shown<Event extends LogEvent>(event: Event): Event & ShownEvent {
+export function shownEvent<Event extends LogEvent>(event: Event): Event & ShownEvent {
   const { who, sid } = readActor(event.actor);
   return { ...event, actor: who, actor_session: sid, count: null, last_at: null };
 }

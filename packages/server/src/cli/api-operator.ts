@@ -22,11 +22,11 @@ const SILENT_MS = 45_000;
 const FOREIGN = 'this version does not understand the answer of the server. Is it a Curfew server?';
 
 /** An answer of the server: 2xx with its body, or a problem. */
-type Reply = { ok: true; body: unknown } | { ok: false; status: number; problem: Partial<Problem> };
+type ApiReply = { ok: true; body: unknown } | { ok: false; status: number; problem: Partial<Problem> };
 
 /** Works through a running server, with a service key. */
 export function apiOperator(url: string, serviceKey: string): Operator {
-  const call = (method: string, path: string, body?: unknown): Promise<Reply> =>
+  const call = (method: string, path: string, body?: unknown): Promise<ApiReply> =>
     request(url, serviceKey, method, path, body);
 
   return {
@@ -126,7 +126,7 @@ async function request(
   path: string,
   body: unknown,
   timeoutMs: number = TIMEOUT_MS,
-): Promise<Reply> {
+): Promise<ApiReply> {
   let response: Response;
   let text: string;
   try {
@@ -197,7 +197,7 @@ const ownHeaders = (serviceKey: string): Record<string, string> => ({
 const unreachable = (url: string, error: unknown): Failed =>
   new Failed(`the server at ${baseOf(url)} cannot be reached: ${reasonOf(error)}.`);
 
-function replyOf(response: Response, text: string): Reply {
+function replyOf(response: Response, text: string): ApiReply {
   const parsed = parseJson(text);
   if (response.ok) return { ok: true, body: parsed };
   return { ok: false, status: response.status, problem: (parsed ?? {}) as Partial<Problem> };
@@ -213,22 +213,22 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
 }
 
-const isProblem = (reply: Reply, code: keyof typeof PROBLEMS): boolean =>
+const isProblem = (reply: ApiReply, code: keyof typeof PROBLEMS): boolean =>
   !reply.ok && reply.problem.code === code;
 
 /** Returns the body of a success. @throws CommandRefused or Failed with the server's sentence otherwise */
-function read<S extends z.ZodType>(reply: Reply, schema: S): z.infer<S> {
+function read<S extends z.ZodType>(reply: ApiReply, schema: S): z.infer<S> {
   if (!reply.ok) throw refusalOf(reply.status, reply.problem);
   const parsed = schema.safeParse(reply.body);
   if (!parsed.success) throw new Failed(FOREIGN);
   return parsed.data;
 }
 
-function accountOf(reply: Reply) {
+function accountOf(reply: ApiReply) {
   return isProblem(reply, 'not_found') ? null : read(reply, z.object({ user: accountSchema })).user;
 }
 
-function found(reply: Reply): boolean {
+function found(reply: ApiReply): boolean {
   if (isProblem(reply, 'not_found')) return false;
   read(reply, z.unknown());
   return true;

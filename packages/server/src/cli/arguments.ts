@@ -12,7 +12,7 @@ export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by id or e-
  * The user that an argument names.
  * @throws CommandRefused when there is none
  */
-export async function findUser(operator: Operator, reference: string): Promise<Account> {
+export async function requireUser(operator: Operator, reference: string): Promise<Account> {
   const user = await lookUp(operator, reference);
   if (!user) throw new CommandRefused(`no such user: ${reference}.`);
   return user;

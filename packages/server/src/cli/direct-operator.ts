@@ -9,7 +9,7 @@ import { findUsers } from '../actions/find-users.ts';
 import { logoutView } from '../actions/logout-view.ts';
 import { listSessions } from '../actions/list-sessions.ts';
 import { previewEnding } from '../actions/preview-ending.ts';
-import { readLog, shown, type ShownEvent } from '../actions/read-log.ts';
+import { readLog, shownEvent, type ShownEvent } from '../actions/read-log.ts';
 import { watchMarking } from '../cluster/follow/watch-marking.ts';
 import { actOf, type RequestContext } from '../world/world.ts';
 import { type OpenWorld, openWorld } from '../world/open-world.ts';
@@ -114,7 +114,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
         const news = await readOn(database, place, PAGE);
         place = news.cursor;
         for (const { cursor: from, ...event } of news.events)
-          yield { cursor: from, event: loggedEvent(shown(event)) };
+          yield { cursor: from, event: loggedEvent(shownEvent(event)) };
         for (const refusal of await newRefusals()) yield { cursor: place, event: loggedEvent(refusal) };
         // An abort is not a failure.
         if (!news.more) await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);

@@ -1,5 +1,5 @@
 import { ConfigError } from '../config.ts';
-import { WrongKey } from '../keys/seal.ts';
+import { WrongKey } from '../keys/encrypted-key.ts';
 import { DatabaseError } from '../store/database.ts';
 import { BackupError } from '../store/backup.ts';
 import { DiskFailure } from '../store/durable-files.ts';

@@ -1,7 +1,7 @@
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { type Command, type CommandLine, EXIT, CommandRefused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
-import { findUser, requireClient } from './arguments.ts';
+import { requireUser, requireClient } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { counted } from './terminal.ts';
@@ -64,14 +64,14 @@ async function targetOf(line: CommandLine, operator: Operator, listed: string[])
   if (line.flag('everyone')) return { scope: 'everyone' };
   if (client !== undefined) return { scope: 'client', clientId: await requireClient(client) };
   if (user !== undefined) {
-    const { id } = await findUser(operator, user);
+    const { id } = await requireUser(operator, user);
     if (device === undefined) return { scope: 'user', userId: id };
     if (device === '' || device.length > 128) throw new UsageError('--device must be the id of a device.');
     return { scope: 'device', userId: id, deviceId: device };
   }
   const ids = new Set<number>();
   // All users are looked up before any is logged out: a typing error must not leave half of it done.
-  for (const one of listed) ids.add((await findUser(operator, one)).id);
+  for (const one of listed) ids.add((await requireUser(operator, one)).id);
   return { scope: 'users', userIds: [...ids] };
 }
 

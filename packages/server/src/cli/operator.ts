@@ -5,7 +5,7 @@ import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import type { Account } from '@curfew/protocol/wire/user';
 import type { Role } from '../domain/session.ts';
 import type { AdminTarget } from '../actions/end-sessions.ts';
-import type { Wait } from '../actions/settle.ts';
+import type { WaitFor } from '../actions/settle.ts';
 
 /*
  * The operations of commands, with two implementations: on the database itself, and through a running server. The shapes are
@@ -23,7 +23,7 @@ interface NewAccount {
   password: string | null;
 }
 
-interface SessionFilter {
+interface SessionQuery {
   userId: number | null;
   clientId: string | null;
   before: string | null;
@@ -50,11 +50,11 @@ export interface Operator {
   deleteUser(id: number, confirmsLast: boolean): Promise<boolean>;
   /** False when there is no such user. @throws CommandRefused when the password is too short */
   setPassword(id: number, password: string): Promise<boolean>;
-  sessions(filter: SessionFilter, limit: number): Promise<{ sessions: UserSession[]; next: string | null }>;
+  sessions(filter: SessionQuery, limit: number): Promise<{ sessions: UserSession[]; next: string | null }>;
   /** Ends sessions; `everyone` only with the confirmed count. */
   end(
     target: AdminTarget,
-    how: { confirm: number | null; wait: Wait; note?: string | undefined },
+    how: { confirm: number | null; wait: WaitFor; note?: string | undefined },
   ): Promise<LogoutOutcome>;
   /** Previews `end`. Ends nothing. */
   preview(target: AdminTarget): Promise<LogoutPreview>;

@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Family } from '../trials.ts';
 import { readConfig } from '../config.ts';
 import { readAnnouncement } from './announcement.ts';
-import { findUser } from './arguments.ts';
+import { requireUser } from './arguments.ts';
 import { apiOperator } from './api-operator.ts';
 import { type Command, type CommandLine, EXIT, Failed, UsageError } from './declare.ts';
 import { coverageOf, type NodeState, stateOf } from './prove/coverage.ts';
-import { forScopes, type Held, inTurn, logIn, sessionCookie, type ProofUser } from './prove/logins.ts';
+import { forScopes, type Held, inTurn, logInThrough, sessionCookie, type ProofUser } from './prove/logins.ts';
 import { press } from './prove/press.ts';
 import { isProven, type Proof, renderReport, reportOf } from './prove/report.ts';
 import { type Reply, Requests } from './prove/requests.ts';
@@ -135,7 +135,7 @@ function listOf(line: CommandLine, name: string): string[] {
 async function userOf(line: CommandLine, operator: Operator): Promise<{ who: ProofUser; made: boolean }> {
   const named = line.text('user');
   if (named !== undefined) {
-    const { id, email } = await findUser(operator, named);
+    const { id, email } = await requireUser(operator, named);
     return { who: { id, email, password: await readPassword(line.terminal.streams) }, made: false };
   }
   const email = `prove-${randomBytes(8).toString('hex')}@curfew.invalid`;
@@ -173,7 +173,7 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
     const node = nodes[round % nodes.length] ?? first;
     const open: Held[] = [];
     for (const family of inTurn(families, round))
-      open.push(await logIn(requests, node, family, user, origin));
+      open.push(await logInThrough(requests, node, family, user, origin));
     await expectAccepted(surfaces, open);
     while (open.length > 0) {
       const [ended] = open;
@@ -186,7 +186,7 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
     for (const scope of SCOPES) {
       const held: Held[] = [];
       for (const family of forScopes(families, round))
-        held.push(await logIn(requests, node, family, user, origin));
+        held.push(await logInThrough(requests, node, family, user, origin));
       await expectAccepted(surfaces, held);
       const end = await endByScope(requests, node, serviceKey, scope, held, user);
       const [ended, ...along] = held.filter((_, index) => scope.ends(index));
@@ -279,7 +279,7 @@ async function termsOf(
 ): Promise<{ origin: string; cookieName: string; audiences: string[] }> {
   const claims: { iss: string; aud: string }[] = [];
   for (const family of families.filter(({ grant }) => grant === 'bearer')) {
-    const held = await logIn(requests, node, family, user, node);
+    const held = await logInThrough(requests, node, family, user, node);
     claims.push(JSON.parse(Buffer.from(held.text.split('.')[1] ?? '', 'base64url').toString()));
     await held.logOut();
   }

@@ -1,7 +1,7 @@
 import type { UserSession } from '@curfew/protocol/wire/session';
 import { type Command, EXIT, CommandRefused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
-import { findUser, requireClient, requireSid } from './arguments.ts';
+import { requireUser, requireClient, requireSid } from './arguments.ts';
 import { withOperator } from './reach.ts';
 import { table } from './terminal.ts';
 
@@ -28,7 +28,7 @@ const list: Command = {
       ended: line.flag('ended'),
     };
     return withOperator(line, async (operator) => {
-      const userId = of === undefined ? null : (await findUser(operator, of)).id;
+      const userId = of === undefined ? null : (await requireUser(operator, of)).id;
       const { sessions, next } = await operator.sessions({ ...filter, userId }, limit);
       line.terminal.answer({ sessions, next }, sessionTable(sessions, filter.ended));
       if (next !== null) line.terminal.note(`There are more: --before ${next}`);

@@ -1,7 +1,7 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import type { Role } from '../domain/session.ts';
 import { type Command, type CommandLine, EXIT, type Option, CommandRefused, UsageError } from './declare.ts';
-import { findUser, requireEmail, USER_OPERAND } from './arguments.ts';
+import { requireUser, requireEmail, USER_OPERAND } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { generatePassword, readNewPassword } from './secret.ts';
@@ -105,7 +105,7 @@ const remove: Command = {
   examples: ['curfew user delete ada@example.com --yes'],
   run: (line) =>
     withOperator(line, async (operator) => {
-      const user = await findUser(operator, line.operand);
+      const user = await requireUser(operator, line.operand);
       await confirmDeletion(line, user);
       if (!(await operator.deleteUser(user.id, line.flag('last-administrator'))))
         throw new CommandRefused(`no such user: ${line.operand}.`);
@@ -125,7 +125,7 @@ const password: Command = {
   async run(line) {
     const chosen = await choosePassword(line);
     return withOperator(line, async (operator) => {
-      const user = await findUser(operator, line.operand);
+      const user = await requireUser(operator, line.operand);
       if (!(await operator.setPassword(user.id, chosen.password)))
         throw new CommandRefused(`no such user: ${line.operand}.`);
       const { shown } = chosen;
@@ -183,7 +183,7 @@ function change(
   said: string,
 ): Promise<number> {
   return withOperator(line, async (operator) => {
-    const { id } = await findUser(operator, line.operand);
+    const { id } = await requireUser(operator, line.operand);
     const user = await make(operator, id);
     if (!user) throw new CommandRefused(`no such user: ${line.operand}.`);
     line.terminal.answer({ user }, `${said} ${describe(user)}.`);

@@ -10,12 +10,12 @@ export interface EndFacts {
   idleExpiresAt: Date;
   expiresAt: Date;
   /** By its row. */
-  row: Act | null;
+  row: EndingAct | null;
   /** By the cut that ended it, while its row is not marked yet. */
-  cut: Act | null;
+  cut: EndingAct | null;
 }
 
-interface Act {
+interface EndingAct {
   at: Date;
   actor: string;
   reason: EndReason | null;
@@ -30,7 +30,7 @@ function endedBy(actor: string, session: { userId: number; sid: string }): Ended
 }
 
 /** The end of a session by an event of the log. */
-export function endedByAct(act: Act, session: { userId: number; sid: string }): SessionEnd {
+export function endedByAct(act: EndingAct, session: { userId: number; sid: string }): SessionEnd {
   return {
     reason: act.reason ?? 'logout',
     by: endedBy(act.actor, session),

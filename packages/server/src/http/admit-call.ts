@@ -1,6 +1,6 @@
 import { admit, type CallerOf, type Denial, type SessionCaller } from '../actions/admit.ts';
 import { type CallerRule, SESSION_LOOKED_AT } from '../domain/caller-rule.ts';
-import { factsOf, contextOf, presented } from './callers.ts';
+import { requestFactsOf, contextOf, presented } from './callers.ts';
 import type { Call } from './environment.ts';
 import { deleteDeadCookie } from './session-cookie.ts';
 
@@ -10,7 +10,7 @@ export async function admitCall<R extends CallerRule>(
   rule: R,
   contract: string,
 ): Promise<CallerOf<R> | Denial> {
-  const facts = factsOf(c);
+  const facts = requestFactsOf(c);
   const caller = await admit(c.get('world'), rule, facts, () => contextOf(c, contract));
   if (caller.kind === 'refused' && caller.deadCookie) await deleteDeadCookie(c, facts.from);
   return caller;

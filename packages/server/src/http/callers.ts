@@ -9,7 +9,7 @@ import type { Call } from './environment.ts';
 export const presented = (c: Call): Presented =>
   readCredential(c.req.header('authorization'), c.req.header('cookie'), c.get('world').config.cookie.name);
 
-export const factsOf = (c: Call): RequestFacts => ({
+export const requestFactsOf = (c: Call): RequestFacts => ({
   from: presented(c),
   header: (name) => c.req.header(name),
   ipAddress: c.get('ipAddress'),

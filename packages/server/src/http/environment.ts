@@ -6,7 +6,7 @@ import type { World } from '../world/world.ts';
 import type { OpenStreams } from './admin/open-streams.ts';
 import type { Metrics } from './operator/metrics.ts';
 
-export interface Asked extends Connection {
+export interface RequestBindings extends Connection {
   /** This process asks itself, which is not a client's request and is counted nowhere. */
   rehearsal?: true;
 }
@@ -22,7 +22,7 @@ export interface Site {
 }
 
 export interface HonoEnvironment {
-  Bindings: Asked;
+  Bindings: RequestBindings;
   Variables: {
     world: World;
     site: Site;

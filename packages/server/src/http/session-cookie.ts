@@ -6,7 +6,7 @@ import { logInWithCookie } from '../actions/log-in-with-cookie.ts';
 import { wasReplaced } from '../actions/why-ended.ts';
 import type { World } from '../world/world.ts';
 import { type Presented, readCredential } from '../domain/presented.ts';
-import { factsOf, contextOf } from './callers.ts';
+import { requestFactsOf, contextOf } from './callers.ts';
 import { clearCookies, clearElsewhere, setCookie } from './set-cookie.ts';
 import type { Call } from './environment.ts';
 
@@ -17,7 +17,12 @@ export async function logInGivingCookie(
   c: Call,
   input: LoginInput,
 ): Promise<LoginOutcome | { outcome: 'foreign_page' }> {
-  const outcome = await logInWithCookie(c.get('world'), factsOf(c), input, contextOf(c, input.contract));
+  const outcome = await logInWithCookie(
+    c.get('world'),
+    requestFactsOf(c),
+    input,
+    contextOf(c, input.contract),
+  );
   if (outcome.outcome === 'started') giveCookie(c, outcome.tokens);
   return outcome;
 }

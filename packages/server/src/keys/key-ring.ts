@@ -10,7 +10,7 @@ import type { Act } from '../store/act.ts';
 import { append } from '../store/log/append.ts';
 import type { System } from '../system/system.ts';
 import { signAccessToken, verifyAccessToken } from './sign-access-token.ts';
-import { seal, unsealByAny, WrongKey } from './seal.ts';
+import { encryptKey, decryptKeyByAny, WrongKey } from './encrypted-key.ts';
 
 interface LoadedKey {
   kid: string;
@@ -80,7 +80,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       kid,
       alg,
       public_jwk: { ...jwk, kid, alg, use: 'sig' },
-      private_key: sealed ? seal(pkcs8, options.encryptionKey ?? '', kid, system.randomBytes) : pkcs8,
+      private_key: sealed ? encryptKey(pkcs8, options.encryptionKey ?? '', kid, system.randomBytes) : pkcs8,
       sealed,
       created_at: system.now(),
       signs_from: signsFrom,
@@ -193,7 +193,7 @@ async function openKey(row: KeyRow, secrets: readonly string[]): Promise<LoadedK
     throw new WrongKey(
       'the signing keys in the database are encrypted. Set CURFEW_KEY to the key that encrypted them',
     );
-  const der = row.sealed ? unsealByAny(row.private_key, secrets, row.kid) : row.private_key;
+  const der = row.sealed ? decryptKeyByAny(row.private_key, secrets, row.kid) : row.private_key;
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   const pem = key.export({ format: 'pem', type: 'pkcs8' }) as string;
   const publicJwk = createPublicKey(key).export({ format: 'jwk' }) as JWK;

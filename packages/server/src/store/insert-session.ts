@@ -1,8 +1,9 @@
 import type { Grant, UserFacts } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
 import type { Act } from './act.ts';
-import { factsOf, type SessionRow } from './live-session.ts';
+import { type SessionRow } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
+import { userFacts } from './users.ts';
 
 interface NewSession {
   sid: string;
@@ -120,6 +121,11 @@ export async function insertNewSession(
     session.grant,
   );
   return row
-    ? { born: row.born, deviceName: row.device_name, user: factsOf(row), accessId: row.access_id }
+    ? {
+        born: row.born,
+        deviceName: row.device_name,
+        user: userFacts(row.user_id, row),
+        accessId: row.access_id,
+      }
     : null;
 }

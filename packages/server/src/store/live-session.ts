@@ -1,6 +1,7 @@
-import type { Grant, LiveSession, Role, UserFacts } from '../domain/session.ts';
+import type { Grant, LiveSession, Role } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
 import { type Queryable, statement } from './statement.ts';
+import { userFacts } from './users.ts';
 
 /** A live session with its user, as the statements select it. */
 export interface SessionRow {
@@ -35,7 +36,7 @@ export const UNEXPIRED: string = `s.expires_at > $1 and ${idleEnd('s.')} > $1`;
 export const ALIVE: string = `${UNEXPIRED} and u.disabled_at is null and u.deleted_at is null`;
 
 /** The live session, or whether it is over for good: one that only looks idle may be in use elsewhere. */
-type Found<Row> = Row | { id: null; over: boolean };
+type LiveOrOver<Row> = Row | { id: null; over: boolean };
 const isOver = (sid: string): string =>
   `not exists (select 1 from open_sessions o where o.id = ${sid} and o.expires_at > $1)`;
 const alive = (which: string): string =>
@@ -45,7 +46,7 @@ const alive = (which: string): string =>
 
 const sessionOfToken = statement<
   [now: Date, hash: Buffer, kind: TokenKind],
-  Found<SessionRow> & { token_id: number; token_expires_at: Date }
+  LiveOrOver<SessionRow> & { token_id: number; token_expires_at: Date }
 >(
   'session_of_token',
   `select t.id as token_id, t.expires_at as token_expires_at, live.*, case when live.id is null then
@@ -55,7 +56,7 @@ const sessionOfToken = statement<
   'check',
 );
 
-const sessionOfId = statement<[now: Date, sid: string], Found<SessionRow>>(
+const sessionOfId = statement<[now: Date, sid: string], LiveOrOver<SessionRow>>(
   'session_of_id',
   `select live.*, case when live.id is null then ${isOver('named.id')} end as over
    from user_sessions named ${alive('s.id = named.id')}
@@ -77,20 +78,7 @@ export function live(row: SessionRow): LiveSession {
     expiresAt: row.expires_at,
     idleSeconds: row.idle_seconds,
     idleExpiresAt: row.idle_expires_at,
-    user: factsOf(row),
-  };
-}
-
-export function factsOf(
-  row: Pick<SessionRow, 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'>,
-): UserFacts {
-  return {
-    id: row.user_id,
-    email: row.email,
-    name: row.name,
-    role: row.role,
-    workspace: row.workspace,
-    profileVersion: row.profile_version,
+    user: userFacts(row.user_id, row),
   };
 }
 

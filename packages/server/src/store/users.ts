@@ -17,9 +17,12 @@ export interface UserRecord {
 /** The columns of a user for the administration. */
 export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
 
-/** The columns of a user in a session. */
-export const userFacts = (user: UserRecord): UserFacts => ({
-  id: user.id,
+/** The user of a session, from the columns of a row. */
+export const userFacts = (
+  id: number,
+  user: Pick<UserRecord, 'email' | 'name' | 'role' | 'workspace' | 'profile_version'>,
+): UserFacts => ({
+  id,
   email: user.email,
   name: user.name,
   role: user.role,
@@ -208,7 +211,7 @@ const remove = statement<[id: number, now: Date], { id: number }>(
 );
 
 /** Deletes a person: the row stays without name, address and password. False when there is none. */
-export async function deleteUser(on: Queryable, id: number, now: Date): Promise<boolean> {
+export async function eraseUser(on: Queryable, id: number, now: Date): Promise<boolean> {
   return (await remove.run(on, id, now)).length > 0;
 }
 

@@ -31,8 +31,8 @@ export const flag = z
 export const oneOf = <const Names extends readonly string[]>(...names: Names) =>
   z.enum(names, `must be one of ${names.join(', ')}`);
 
-/** Any text of one line. */
-export const text = z.string().regex(/^[^\p{Cc}]+$/u, 'must be one line of text');
+/** A text of one line. */
+export const line = z.string().regex(/^[^\p{Cc}]+$/u, 'must be one line of text');
 
 /** Items separated by commas. */
 export function list(isItem: (item: string) => boolean, error: string, fallback = '') {
@@ -100,7 +100,7 @@ export function placeOfDatabase(url: string): string {
   return name.startsWith('/') || port === '' ? name : `${name}:${port}`;
 }
 
-interface Parts {
+interface AddressParts {
   host: string;
   port: string;
   path: string;
@@ -112,7 +112,7 @@ interface Parts {
  * password for a fragment.
  * @returns null where a part holds an unescaped separator
  */
-function partsOf(url: string, scheme: RegExp): Parts | null {
+function partsOf(url: string, scheme: RegExp): AddressParts | null {
   const [, itsScheme = '', authority = '', path = '', query = ''] =
     /^([a-z]+:)\/\/([^/?]*)(\/[^?]*)?(?:\?(.*))?$/i.exec(url) ?? [];
   if (!scheme.test(itsScheme) || /[#\s\p{Cc}]|%(?![\da-f]{2})/iu.test(url) || `${path}${query}`.includes('@'))

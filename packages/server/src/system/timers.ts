@@ -52,7 +52,7 @@ export class Soon {
   }
 }
 
-export const pause = (timers: Timers, ms: number): Promise<void> =>
+export const pauseFor = (timers: Timers, ms: number): Promise<void> =>
   new Promise((wake) => void timers.after(ms, wake));
 
 /** Waits for the work, at most so many milliseconds. @returns its result, or `late` */

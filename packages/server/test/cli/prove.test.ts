@@ -4,7 +4,7 @@ import { createVerifier } from '@curfew/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FAMILIES } from '../../src/trials.ts';
 import { coverageOf, type NodeState, stateOf } from '../../src/cli/prove/coverage.ts';
-import { isProven, renderReport, type Report } from '../../src/cli/prove/report.ts';
+import { isProven, renderReport, type ProofReport } from '../../src/cli/prove/report.ts';
 import { Requests } from '../../src/cli/prove/requests.ts';
 import { SCOPES } from '../../src/cli/prove/scopes.ts';
 import type { Environment } from '../../src/config.ts';
@@ -147,7 +147,7 @@ describe('prove', () => {
         remote,
         `${PASSWORD}\n`,
       );
-      const report = proof.json as Report;
+      const report = proof.json as ProofReport;
       expect([proof.code, report.logouts, report.unconfirmed]).toEqual([1, logoutsOfARound, 0]);
       const users = await run(['user', 'list', '--json'], remote);
       expect(users.json.users.map(({ id }: { id: number }) => id)).toEqual([1, 2]);

@@ -1,6 +1,6 @@
 /** Holds every answer of a test against the contract: its status is described, its body is of the described shape. */
 import { expect } from 'vitest';
-import type { Answer as DescribedAnswer, Row } from '../../src/http/contract/row.ts';
+import type { RowAnswer as DescribedAnswer, Row } from '../../src/http/contract/row.ts';
 import type { Family } from '../../src/http/contract/family.ts';
 import { FAMILIES } from '../../src/http/families.ts';
 import { SECURITY_HEADERS } from '../../src/http/headers.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { logIn } from '../../src/actions/log-in.ts';
 import { logOut } from '../../src/actions/log-out.ts';
 import { refresh } from '../../src/actions/refresh.ts';
-import { inTurn, logIn as tryLogin } from '../../src/cli/prove/logins.ts';
+import { inTurn, logInThrough } from '../../src/cli/prove/logins.ts';
 import { Requests } from '../../src/cli/prove/requests.ts';
 import { HEADER_LOOKED_AT, NOBODY } from '../../src/domain/caller-rule.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -169,7 +169,7 @@ test('curfew prove tries it among the others', async () => {
   expect(order).toEqual([...those(false).map(({ name }) => name), 'hatch', ...ending, last]);
   const requests = new Requests();
   try {
-    const held = await tryLogin(requests, url, HATCH, { id, email, password: word }, url);
+    const held = await logInThrough(requests, url, HATCH, { id, email, password: word }, url);
     const check = () => requests.send('GET', new URL('/v1/check', url), held.headers);
     expect((await check()).status).toBe(200);
     expect((await held.logOut()).status).toBe(200);

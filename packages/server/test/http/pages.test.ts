@@ -2,7 +2,7 @@
 import { gunzipSync, brotliDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readBuilt } from '../../src/http/pages/built.ts';
-import { endedKey } from '../../src/http/pages/why-over.ts';
+import { endedKey } from '@curfew/protocol/ended-key';
 import { ENDED_BY, END_REASONS } from '@curfew/protocol/notices';
 import {
   type Answer,
@@ -193,7 +193,7 @@ describe('why a visitor is on the login page', () => {
   test('has a sentence for every way in which a session can end', () => {
     const sentences = Object.keys(readBuilt()?.languages['en']?.texts.ended ?? {});
     for (const reason of END_REASONS)
-      for (const by of ENDED_BY) expect(sentences).toContain(endedKey({ reason, by, at: '' }));
+      for (const by of ENDED_BY) expect(sentences).toContain(endedKey({ reason, by }));
   });
 });
 

@@ -4,7 +4,7 @@ import { isLoopbackHost } from '../../system/setting-forms.ts';
 import type { DurableReader } from '../../cluster/follow/log-reader.ts';
 import { durableOf, READERS } from '../../cluster/follow/readers.ts';
 import { readEmbeddedKey } from '../../keys/embedded-key.ts';
-import { unsealByAny, WrongKey } from '../../keys/seal.ts';
+import { decryptKeyByAny, WrongKey } from '../../keys/encrypted-key.ts';
 import type { Database } from '../../store/database.ts';
 import { type KeyRow, readKeys } from '../../store/key-rows.ts';
 import { missingMigrations } from '../../store/migrate.ts';
@@ -66,7 +66,7 @@ async function checkKeys(config: Config, database: Database, findings: Findings)
   }
   const opens = (key: KeyRow, secrets: readonly (string | null)[]): boolean => {
     try {
-      unsealByAny(
+      decryptKeyByAny(
         key.private_key,
         secrets.filter((one) => one !== null),
         key.kid,

@@ -9,7 +9,7 @@ import type { Findings } from './findings.ts';
 const OLDEST = 15;
 const NEWEST = 18;
 
-interface Facts {
+interface ServerFacts {
   version: string;
   schema: string | null;
   may_create: boolean;
@@ -36,7 +36,7 @@ export async function checkPostgres(
           current_setting('synchronous_standby_names') as standbys, current_setting('max_connections') as connections`,
         values: [],
       });
-      const facts = (rows as Facts[])[0];
+      const facts = (rows as ServerFacts[])[0];
       if (!facts) throw new Error('PostgreSQL did not answer');
       judge(facts, database.description, postgres.pool, findings);
       if (!postgres.statementNames || postgres.directUrl !== null)
@@ -82,7 +82,7 @@ async function checkDirect(
   }
 }
 
-function judge(facts: Facts, description: string, pool: number, findings: Findings): void {
+function judge(facts: ServerFacts, description: string, pool: number, findings: Findings): void {
   const verdict = judgeVersion(Number(facts.version));
   findings[verdict.state]('DATABASE_URL', `${description} answers. ${verdict.sentence}`);
   if (!facts.may_create)

@@ -46,7 +46,7 @@ export function forScopes(families: readonly Family[], round: number): Family[] 
 }
 
 /** Logs the user in through a family. @throws Failed when that is refused */
-export async function logIn(
+export async function logInThrough(
   requests: Requests,
   node: string,
   { trial }: Family,

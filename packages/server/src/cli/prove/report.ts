@@ -14,7 +14,7 @@ export interface Proof {
   surfaces: Pressed[];
 }
 
-export interface Report extends Coverage {
+export interface ProofReport extends Coverage {
   logouts: number;
   /** By which contracts and scopes. */
   ways: string[];
@@ -41,7 +41,7 @@ interface Percentiles {
   p99: number;
 }
 
-export function reportOf(proofs: readonly Proof[], coverage: Coverage): Report {
+export function reportOf(proofs: readonly Proof[], coverage: Coverage): ProofReport {
   const names = proofs[0]?.surfaces.map(({ surface }) => surface) ?? [];
   const surfaces = names.map((surface) => {
     const here = proofs.flatMap((proof) => proof.surfaces.filter((one) => one.surface === surface));
@@ -69,17 +69,17 @@ export function reportOf(proofs: readonly Proof[], coverage: Coverage): Report {
   };
 }
 
-export const isProven = (report: Report): boolean =>
+export const isProven = (report: ProofReport): boolean =>
   report.late === 0 &&
   report.unconfirmed === 0 &&
   muteSurfaces(report).length === 0 &&
   report.not_seen.length === 0;
 
 /** Surfaces that never could tell: they would have refused a live session too. */
-const muteSurfaces = (report: Report): string[] =>
+const muteSurfaces = (report: ProofReport): string[] =>
   report.surfaces.filter(({ checks, unsure }) => checks === unsure).map(({ surface }) => surface);
 
-export function renderReport(report: Report): string {
+export function renderReport(report: ProofReport): string {
   const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(2));
   const rows = report.surfaces.map(({ surface, checks, late, unsure, last_accept: last }) => [
     surface,

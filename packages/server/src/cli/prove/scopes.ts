@@ -5,7 +5,7 @@ import type { Reply, Requests } from './requests.ts';
 /* Endings by scope, all of the proof's own user: no other session may end. */
 
 /** The session of a credential, and its device. */
-interface Facts {
+interface ProofSession {
   sid: string;
   device: string;
 }
@@ -15,12 +15,12 @@ interface Scope {
   by: 'user' | 'administrator';
   /** The sessions that it ends; the first one asks. */
   ends(index: number): boolean;
-  body(facts: readonly Facts[], user: ProofUser): object;
+  body(facts: readonly ProofSession[], user: ProofUser): object;
 }
 
 const one = (index: number): boolean => index === 1;
-const sidOf = (facts: readonly Facts[]): string => facts[1]?.sid ?? '';
-const deviceOf = (facts: readonly Facts[]): string => facts[1]?.device ?? '';
+const sidOf = (facts: readonly ProofSession[]): string => facts[1]?.sid ?? '';
+const deviceOf = (facts: readonly ProofSession[]): string => facts[1]?.device ?? '';
 
 export const SCOPES: readonly Scope[] = [
   {
@@ -75,7 +75,12 @@ export async function endByScope(
     requests.send('POST', new URL(path, node), { 'content-type': 'application/json', ...who }, body);
 }
 
-async function factsOf(requests: Requests, node: string, serviceKey: string, held: Held): Promise<Facts> {
+async function factsOf(
+  requests: Requests,
+  node: string,
+  serviceKey: string,
+  held: Held,
+): Promise<ProofSession> {
   const reply = await requests.send(
     'POST',
     new URL('/oauth/introspect', node),

@@ -22,7 +22,7 @@ export interface PendingConfirmation {
   confirming: Promise<Propagation>;
 }
 
-interface Waiting {
+interface WaitingRevocation {
   one: SessionToRevoke;
   resolve: (pending: PendingConfirmation | null) => void;
   reject: (error: unknown) => void;
@@ -38,10 +38,10 @@ export function createEndOne(
   confirm: (endings: readonly Revocation[]) => Promise<Propagation>,
   timers: Timers,
 ): EndOne {
-  let waiting: Waiting[] = [];
+  let waiting: WaitingRevocation[] = [];
   let running = 0;
   let past: (() => void) | undefined;
-  const held: Waiting[] = [];
+  const held: WaitingRevocation[] = [];
   let runningHeld = 0;
 
   async function run(): Promise<void> {
@@ -64,7 +64,10 @@ export function createEndOne(
   }
 
   /** Never throws: callers get the error. @returns the ones whose rows are locked, which are not answered yet */
-  async function endTogether(batch: Waiting[], locked: 'wait' | 'leave'): Promise<Waiting[]> {
+  async function endTogether(
+    batch: WaitingRevocation[],
+    locked: 'wait' | 'leave',
+  ): Promise<WaitingRevocation[]> {
     try {
       const endings = await revokeEachSession(
         database,

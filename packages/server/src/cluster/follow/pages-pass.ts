@@ -18,13 +18,13 @@ export function pagesPass(
   const { name, wants, begins } = reader;
   const read = readerOf(work, wants, pageSize);
   /** False: another node has processed it meanwhile. */
-  const dealOnce = (from: string, news: Page): Promise<boolean> =>
+  const dealOnce = (from: string, news: PassPage): Promise<boolean> =>
     database.transaction(async (on) => {
       if (!(await advanceCursor(on, name, from, news.cursor))) return false;
       if (!news.isEmpty) await news.deal(on);
       return true;
     });
-  const dealAndMove = async (news: Page): Promise<boolean> => {
+  const dealAndMove = async (news: PassPage): Promise<boolean> => {
     if (!news.isEmpty) await news.deal(database);
     await moveReader(database, name, news.cursor);
     return true;
@@ -40,7 +40,7 @@ export function pagesPass(
   };
 }
 
-interface Page {
+interface PassPage {
   cursor: string;
   more: boolean;
   isEmpty: boolean;
@@ -51,11 +51,11 @@ function readerOf(
   work: PageWork,
   wants: DurableReader['wants'],
   pageSize: number,
-): (on: Queryable, cursor: string) => Promise<Page> {
+): (on: Queryable, cursor: string) => Promise<PassPage> {
   const page = <Event>(
     { events, cursor, more }: News<Event>,
     deal: (events: Event[], on: Queryable) => Promise<void>,
-  ): Page => ({ cursor, more, isEmpty: events.length === 0, deal: (on) => deal(events, on) });
+  ): PassPage => ({ cursor, more, isEmpty: events.length === 0, deal: (on) => deal(events, on) });
   if ('deal' in work)
     return async (on, cursor) =>
       page<EndingEvent>(await readWanted(on, cursor, pageSize, wants), (events, at) => work.deal(events, at));

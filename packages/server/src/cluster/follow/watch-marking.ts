@@ -1,6 +1,6 @@
 import type { CutTarget } from '../../store/revoke-scope.ts';
 import { countUnmarked } from '../../store/marking.ts';
-import { pause } from '../../system/timers.ts';
+import { pauseFor } from '../../system/timers.ts';
 import type { System } from '../../system/system.ts';
 import type { Database } from '../../store/database.ts';
 import { marker } from './marker.ts';
@@ -27,7 +27,7 @@ export async function watchMarking(
   // Awaited at the end; until then a failure must not count as unhandled.
   work.catch(() => undefined);
   while (left > 0 && (marking || system.monotonicMs() - movedMs < STANDSTILL_MS)) {
-    await pause(system, LOOK_MS);
+    await pauseFor(system, LOOK_MS);
     const now = await countUnmarked(database, target);
     if (now !== left) {
       left = now;

@@ -34,7 +34,7 @@ const KEPT_MS = 500;
 const SILENT_LEASES = 3;
 
 /** The sources of the status. */
-interface Parts {
+interface StateSources {
   readonly config: Config;
   readonly system: System;
   readonly database: Database;
@@ -48,7 +48,7 @@ interface Parts {
 }
 
 /** @returns the system's status now */
-export function createSystemState(parts: Parts): () => Promise<SystemState> {
+export function createSystemState(parts: StateSources): () => Promise<SystemState> {
   const { system } = parts;
   const count = countInBackground(system, (now) => countLiveSessions(parts.database, now));
   let kept: { state: SystemState; atMs: number } | undefined;
@@ -64,7 +64,7 @@ export function createSystemState(parts: Parts): () => Promise<SystemState> {
   return async () => (kept && system.monotonicMs() - kept.atMs < KEPT_MS ? kept.state : look());
 }
 
-async function lookAt(parts: Parts, sessions: SystemState['sessions']): Promise<SystemState> {
+async function lookAt(parts: StateSources, sessions: SystemState['sessions']): Promise<SystemState> {
   const { config, system, database, nodes, memory, followers, readers, redis } = parts;
   const { node } = nodes;
   const { latencyMs, seen } = await askDatabase(parts);
@@ -122,7 +122,7 @@ async function lookAt(parts: Parts, sessions: SystemState['sessions']): Promise<
 }
 
 function lagOf(
-  { system }: Parts,
+  { system }: StateSources,
   name: string,
   own: { failures: number; lastDone: Date | null },
   all: ReaderBehind[] | undefined,
@@ -145,7 +145,7 @@ interface Seen {
 }
 
 /** The database's answers; null for those that did not come in time. */
-async function askDatabase(parts: Parts): Promise<{ latencyMs: number | null; seen: Seen | null }> {
+async function askDatabase(parts: StateSources): Promise<{ latencyMs: number | null; seen: Seen | null }> {
   const { database, system, readers } = parts;
   let latencyMs: number | null = null;
   const ask = async (): Promise<Seen> => {
@@ -171,7 +171,7 @@ async function askDatabase(parts: Parts): Promise<{ latencyMs: number | null; se
   }
 }
 
-async function readMarking({ database }: Parts): Promise<Marking[]> {
+async function readMarking({ database }: StateSources): Promise<Marking[]> {
   const cuts = await readCutsBeingMarked(database, MOST_MARKINGS);
   const found: Marking[] = [];
   for (const { position, at, scope, user_id, user_ids, client_id, device_id } of cuts) {

@@ -10,7 +10,7 @@ export const account = shape.user
   .openapi('Account') satisfies z.ZodType<Account>;
 export const ACCOUNT = { ...shape.USER, created_at: '2026-11-01T08:00:00.000Z', disabled_at: null };
 
-export const idParam = z.object({ id: field.integer(1).openapi({ example: 2 }) });
+export const idParam = z.object({ id: field.integerParameter(1).openapi({ example: 2 }) });
 
 export const confirmLast = z
   .boolean()

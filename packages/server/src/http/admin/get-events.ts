@@ -35,7 +35,7 @@ export const getEvents = serveRow(
         type: field.text(50).optional(),
         reason: field.text(50).optional(),
         user_id: field
-          .integer(1)
+          .integerParameter(1)
           .optional()
           .describe(
             'Events of this user. Includes events for a list of users, an application or everyone that ended sessions of this user.',
@@ -64,8 +64,8 @@ export const getEvents = serveRow(
           .describe(
             'For a stream: continue after the event with this id. Browsers send Last-Event-ID automatically.',
           ),
-        before: field.integer(0).optional(),
-        after: field.integer(0).optional(),
+        before: field.integerParameter(0).optional(),
+        after: field.integerParameter(0).optional(),
         limit: shape.pageSize,
         format: z.enum(['json', 'jsonl', 'csv']).default('json'),
       }),

@@ -3,7 +3,7 @@ import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { READ_PROBLEMS } from './problems.ts';
-import { SIGNING_KEY, signingKey } from './signing-key.ts';
+import { SIGNING_KEY, signingKeyView } from './signing-key.ts';
 
 export const getKeys = serveRow(
   {
@@ -14,7 +14,7 @@ export const getKeys = serveRow(
     summary: 'List the signing keys',
     caller: ADMINISTRATOR_TO_READ,
     responses: {
-      200: json('The keys, without their private parts.', z.object({ keys: z.array(signingKey) }), {
+      200: json('The keys, without their private parts.', z.object({ keys: z.array(signingKeyView) }), {
         keys: [SIGNING_KEY],
       }),
       ...problems(...READ_PROBLEMS),

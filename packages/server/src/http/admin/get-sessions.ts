@@ -19,7 +19,7 @@ export const getSessions = serveRow(
     caller: ADMINISTRATOR_TO_READ,
     request: {
       query: z.object({
-        user_id: field.integer(1).optional(),
+        user_id: field.integerParameter(1).optional(),
         client_id: field.clientId.optional(),
         ended: z
           .enum(['true', 'false', 'only'])

@@ -21,7 +21,10 @@ export const getUsers = serveRow(
     request: {
       query: z.object({
         query: field.text(200).optional().describe('Any part of the name or e-mail address.'),
-        after: field.integer(0).default(0).describe('Continue the list after the user with this id.'),
+        after: field
+          .integerParameter(0)
+          .default(0)
+          .describe('Continue the list after the user with this id.'),
         limit: shape.pageSize,
       }),
     },

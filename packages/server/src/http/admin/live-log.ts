@@ -1,6 +1,6 @@
 import { type Administrator, mayStillAdminister } from '../../actions/admit.ts';
 import { followRefusals } from '../../actions/follow-refusals.ts';
-import { shown, type ShownEvent } from '../../actions/read-log.ts';
+import { shownEvent, type ShownEvent } from '../../actions/read-log.ts';
 import { cursorNow, cursorSince } from '../../store/log/cursors.ts';
 import type { Timers } from '../../system/timers.ts';
 import type { World } from '../../world/world.ts';
@@ -63,7 +63,7 @@ class LogTail {
     const wanted = [
       ...(await passing(database, events, this.#filter)).map(({ cursor: id, ...event }) => ({
         id,
-        ...shown(event),
+        ...shownEvent(event),
       })),
       ...(await this.#newRefusals()).map((refusal) => ({ id: next, ...refusal })),
     ];

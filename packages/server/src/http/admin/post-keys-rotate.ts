@@ -6,7 +6,7 @@ import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
-import { SIGNING_KEY, signingKey } from './signing-key.ts';
+import { SIGNING_KEY, signingKeyView } from './signing-key.ts';
 
 export const postKeysRotate = serveRow(
   {
@@ -20,7 +20,7 @@ export const postKeysRotate = serveRow(
     caller: ADMINISTRATOR_TO_CHANGE,
     request: { body: body(z.strictObject({ note: field.note }), {}, false) },
     responses: {
-      200: json('The keys.', z.object({ keys: z.array(signingKey) }), { keys: [SIGNING_KEY] }),
+      200: json('The keys.', z.object({ keys: z.array(signingKeyView) }), { keys: [SIGNING_KEY] }),
       ...problems(...WRITE_PROBLEMS),
     },
   },

@@ -1,7 +1,7 @@
 import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import { z } from '@hono/zod-openapi';
 
-export const signingKey = z
+export const signingKeyView = z
   .object({
     kid: z.string(),
     alg: z.string(),

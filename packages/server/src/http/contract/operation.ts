@@ -1,6 +1,6 @@
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import { schemesOf } from '../../domain/caller-rule.ts';
-import type { Answer, JsonBody, Row } from './row.ts';
+import type { RowAnswer, JsonBody, Row } from './row.ts';
 
 /** The operation of an address in the description. Rows that share the address become one, because OpenAPI allows no second. */
 export function operationOf(rows: readonly [Row, ...Row[]]): RouteConfig {
@@ -38,14 +38,14 @@ function requestOf(rows: readonly Row[]): NonNullable<RouteConfig['request']> {
   };
 }
 
-function answersOf(rows: readonly Row[]): Record<number, Answer> {
+function answersOf(rows: readonly Row[]): Record<number, RowAnswer> {
   const statuses = distinct(rows.flatMap(({ responses }) => Object.keys(responses).map(Number)));
   return Object.fromEntries(statuses.map((status) => [status, answerOf(rows, status)]));
 }
 
 /** The answers of these rows with a status: the union of their schemas, with an example of each. */
-function answerOf(rows: readonly Row[], status: number): Answer {
-  const named = new Map<Answer, string>();
+function answerOf(rows: readonly Row[], status: number): RowAnswer {
+  const named = new Map<RowAnswer, string>();
   for (const { responses, operationId } of rows)
     if (responses[status]) named.set(responses[status], operationId);
   const [first, ...others] = named.keys();

@@ -4,7 +4,7 @@ import type { CallerRule } from '../../domain/caller-rule.ts';
 import { ENDED_WHY_EXAMPLE, endedWhy } from './shapes.ts';
 
 /** An answer of a row: its schema is the promise to clients, its example is shown in the page. */
-export interface Answer {
+export interface RowAnswer {
   description: string;
   content?: Record<
     string,
@@ -14,7 +14,7 @@ export interface Answer {
 }
 
 /** A JSON answer. */
-export function json(description: string, schema: z.ZodType, example: unknown): Answer {
+export function json(description: string, schema: z.ZodType, example: unknown): RowAnswer {
   return { description, content: { 'application/json': { schema, example } } };
 }
 
@@ -32,7 +32,7 @@ const problemSchema = z
   .openapi('Problem');
 
 /** The problem answers of a row, by code; codes of one status share an answer. */
-export function problems(...codes: ProblemCode[]): Record<number, Answer> {
+export function problems(...codes: ProblemCode[]): Record<number, RowAnswer> {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) {
     const { status } = PROBLEMS[code];
@@ -55,7 +55,7 @@ export function problems(...codes: ProblemCode[]): Record<number, Answer> {
 }
 
 /** These answers, where "not authenticated" may say how the session ended. */
-export function sayingWhy(answers: Record<number, Answer>): Record<number, Answer> {
+export function sayingWhy(answers: Record<number, RowAnswer>): Record<number, RowAnswer> {
   const problems = answers[401]?.content?.['application/problem+json'];
   if (!problems) throw new Error('the row has no answer 401');
   const ended = problem('not_authenticated', { ended: ENDED_WHY_EXAMPLE });
@@ -73,7 +73,7 @@ export function sayingWhy(answers: Record<number, Answer>): Record<number, Answe
  * The answers of a WebSocket's address: the upgrade, and the problems of a request without one.
  * @param description what the WebSocket carries
  */
-export function webSocket(description: string, ...codes: ProblemCode[]): Record<number, Answer> {
+export function webSocket(description: string, ...codes: ProblemCode[]): Record<number, RowAnswer> {
   return { 101: { description }, ...problems(...codes, 'upgrade_required') };
 }
 
@@ -115,10 +115,10 @@ export interface Row {
     /** The handler gets the raw parameters, because its contract has its own errors for them. */
     asWritten?: true;
   };
-  responses: Record<number, Answer>;
+  responses: Record<number, RowAnswer>;
 }
 
-type Part<R, Name extends string> = R extends { request: Record<Name, infer S extends z.ZodType> }
+type InputPart<R, Name extends string> = R extends { request: Record<Name, infer S extends z.ZodType> }
   ? R extends { request: { asWritten: true } }
     ? { [Parameter in keyof z.input<S>]?: string }
     : z.output<S>
@@ -126,7 +126,7 @@ type Part<R, Name extends string> = R extends { request: Record<Name, infer S ex
 
 /** The input of a row. */
 export interface InputOf<R extends Row> {
-  params: Part<R, 'params'>;
-  query: Part<R, 'query'>;
+  params: InputPart<R, 'params'>;
+  query: InputPart<R, 'query'>;
   body: R extends { request: { body: Body<string, infer S> } } ? z.output<S> : undefined;
 }

@@ -12,7 +12,7 @@ import type { Endpoint, Family, OnFault } from './family.ts';
 import type { InputOf, Row } from './row.ts';
 
 /** What a handler receives: the caller and the input, in the types of its row. */
-interface Asked<R extends Row> {
+interface HandlerInput<R extends Row> {
   c: Call;
   world: World;
   family: Family;
@@ -29,7 +29,7 @@ interface Asked<R extends Row> {
  */
 export function serveRow<R extends Row>(
   row: R,
-  handler: (asked: Asked<R>) => Promise<Response> | Response,
+  handler: (asked: HandlerInput<R>) => Promise<Response> | Response,
   onFault?: (c: Call, fault: Fault, family: OnFault) => Response | Promise<Response>,
 ): Endpoint {
   const answer = async (c: Call, family: Family): Promise<Response> => {

@@ -3,12 +3,12 @@ import type * as logoutWire from '@curfew/protocol/wire/logout';
 import type * as sessionWire from '@curfew/protocol/wire/session';
 import type * as userWire from '@curfew/protocol/wire/user';
 import { z } from '@hono/zod-openapi';
-import { sid, text, userId, integer } from '../../actions/fields.ts';
+import { sid, text, userId, integerParameter } from '../../actions/fields.ts';
 
 /* Shapes that several rows share; the input's are in actions/fields.ts. Instants are ISO 8601 in UTC. */
 
 /** The size of a page of a list. */
-export const pageSize = integer(1, 1000).default(100);
+export const pageSize = integerParameter(1, 1000).default(100);
 
 export const device = z
   .strictObject({

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { World } from '../../world/world.ts';
 import type { EndedCredential } from '../../cluster/memory/session-memory.ts';
 import { readCredential } from '../../domain/presented.ts';
-import type { Asked } from '../environment.ts';
+import type { RequestBindings } from '../environment.ts';
 import { SECURITY_HEADERS, STRICT_TRANSPORT } from '../headers.ts';
 import type { RequestLog } from '../request-log.ts';
 import { identityHeaders } from '../v1/get-check.ts';
@@ -22,7 +22,7 @@ interface PreparedRefusal {
  */
 export function createQuickCheck(
   world: World,
-  ordinary: (request: Request, asked: Asked) => Promise<Response>,
+  ordinary: (request: Request, asked: RequestBindings) => Promise<Response>,
   requests: RequestLog,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { memory, config, system } = world;

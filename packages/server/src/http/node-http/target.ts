@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** The target of a request (RFC 9112 section 3.2), in the one form that all later code reads. */
-interface Target {
+interface RequestTarget {
   /** Path and query. */
   url: string;
   /** The host that the client names. Nothing depends on it: the authority's own name is in the settings. */
@@ -17,7 +17,7 @@ const APPENDED = '/v1/check/';
  * Reads the target of a request.
  * @returns null for one that must be answered with 400: two Host headers, or an invalid one
  */
-export function readTarget(request: IncomingMessage): Target | null {
+export function readTarget(request: IncomingMessage): RequestTarget | null {
   const { rawHeaders } = request;
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {

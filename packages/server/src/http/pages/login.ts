@@ -28,7 +28,7 @@ const FORM = form(
 /** The API's schema. */
 const CREDENTIALS = z.object({ email: field.login, password: field.password });
 
-type Fault = 'missing' | 'wrong' | 'tooMany' | 'crowded' | 'foreign' | 'failed';
+type LoginFault = 'missing' | 'wrong' | 'tooMany' | 'crowded' | 'foreign' | 'failed';
 const STATUS = { missing: 400, wrong: 401, tooMany: 429, crowded: 503, foreign: 403, failed: 503 } as const;
 
 export async function showLogin(c: Call, built: Built): Promise<Response> {
@@ -48,7 +48,7 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
   const input = await readForm(c, FORM);
   const { email = '', password = '', next: given } = input.ok ? input.value : {};
   const next = nextOf(c, given);
-  const again = (fault: Fault, when = 0): Promise<Response> =>
+  const again = (fault: LoginFault, when = 0): Promise<Response> =>
     send(
       call,
       { next, why: null, reason: null, email: shownAgain(email), fault: say(call.texts, fault, when) },
@@ -102,7 +102,7 @@ function sentence(texts: PageTexts, reason: string): string | null {
   return Object.hasOwn(texts.ended, reason) && reason !== 'idle_after' ? (texts.ended[reason] ?? null) : null;
 }
 
-function say(texts: PageTexts, fault: Fault, seconds: number): string {
+function say(texts: PageTexts, fault: LoginFault, seconds: number): string {
   const minutes = Math.max(1, Math.ceil(seconds / 60));
   const when = new Intl.RelativeTimeFormat(texts.tag).format(minutes, 'minute');
   return texts.login[fault].replace('{when}', when);

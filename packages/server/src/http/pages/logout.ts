@@ -5,7 +5,7 @@ import { logOut } from '../../actions/log-out.ts';
 import { csrfToken } from '../../domain/credentials.ts';
 import { readForm } from '../contract/body.ts';
 import { cookieCaller } from '../admit-call.ts';
-import { factsOf, contextOf } from '../callers.ts';
+import { requestFactsOf, contextOf } from '../callers.ts';
 import { form } from '../contract/row.ts';
 import { clearFromBrowser } from '../session-cookie.ts';
 import type { Call } from '../environment.ts';
@@ -41,7 +41,7 @@ export async function takeLogout(c: Call, built: Built): Promise<Response> {
     // Sent from another site: the page asks instead.
     const world = c.get('world');
     const context = contextOf(c, 'cookie');
-    if (!passesCsrf(world, factsOf(c), caller, input.ok ? input.value.csrf : '')) {
+    if (!passesCsrf(world, requestFactsOf(c), caller, input.ok ? input.value.csrf : '')) {
       refuseSession(world, caller.session, context, 'csrf_refused', 'csrf_failed');
       return await ask(call, caller, next, 403);
     }

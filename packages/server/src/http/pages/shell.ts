@@ -48,7 +48,7 @@ export function pageCall(c: Call, built: Built): PageCall {
 
 export type Markup = ReturnType<typeof html>;
 
-interface Page {
+interface PageParts {
   /** The script to run; pages that are complete without one need none. */
   script: string | null;
   title: string;
@@ -64,7 +64,7 @@ interface Page {
 /** Returns a whole page. */
 export async function sendPage(
   call: PageCall,
-  page: Page,
+  page: PageParts,
   status: 200 | 400 | 401 | 403 | 429 | 503 = 200,
 ): Promise<Response> {
   const { c, built, texts } = call;

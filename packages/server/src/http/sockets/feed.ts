@@ -12,7 +12,7 @@ import {
 import type { Subscription } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../../world/world.ts';
-import { later, pause } from '../../system/timers.ts';
+import { later, pauseFor } from '../../system/timers.ts';
 import { readCredential } from '../../domain/presented.ts';
 import { admitUpgrade } from './admit-upgrade.ts';
 import { getFeed } from './get-feed.ts';
@@ -146,7 +146,8 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       parts++;
       // Other verifiers need their renewals meanwhile.
       await new Promise((next) => setImmediate(next));
-      while (ws.bufferedAmount > SNAPSHOT_UNREAD_BYTES && ws.readyState === ws.OPEN) await pause(system, 5);
+      while (ws.bufferedAmount > SNAPSHOT_UNREAD_BYTES && ws.readyState === ws.OPEN)
+        await pauseFor(system, 5);
       if (ws.readyState !== ws.OPEN) return;
     }
     send({ t: 'snapshot', seq, parts });

@@ -13,10 +13,10 @@ import { getNotices } from './get-notices.ts';
 const ASKING = 4;
 const WAITING = 2000;
 
-type Refused = 'invalid_request' | 'not_authenticated' | 'forbidden' | 'unavailable';
+type HandshakeRefusal = 'invalid_request' | 'not_authenticated' | 'forbidden' | 'unavailable';
 
 /** @returns the listener; or how the session of a genuine credential ended; or the refusal */
-type AdmitListener = (request: IncomingMessage) => Promise<LiveSession | EndedSession | Refused>;
+type AdmitListener = (request: IncomingMessage) => Promise<LiveSession | EndedSession | HandshakeRefusal>;
 
 /** Admits the devices that want notices: so many at a time, and so many each second. */
 export function createAdmitListener(world: World, metrics: Metrics): AdmitListener {

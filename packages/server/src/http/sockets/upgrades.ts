@@ -84,7 +84,7 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
 }
 
 /** The properties that node:http sets on a connection. */
-interface NodeState {
+interface HttpConnection {
   server?: Server;
   _httpMessage?: ServerResponse | null;
 }
@@ -94,7 +94,7 @@ interface NodeState {
  * Documented for connections of every kind: https://nodejs.org/api/http.html#event-connection
  */
 function handBack(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-  const { server, _httpMessage: unanswered } = socket as Socket & NodeState;
+  const { server, _httpMessage: unanswered } = socket as Socket & HttpConnection;
   // A client may send the next request before it has the answer to the last one.
   if (unanswered) return void unanswered.once('close', () => handBack(request, socket, head));
   if (!server) return answerKept(request);
@@ -116,7 +116,7 @@ function answerKept(request: IncomingMessage): void {
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
   response.once('finish', () => socket.end());
-  (socket as Socket & NodeState).server?.emit('request', request, response);
+  (socket as Socket & HttpConnection).server?.emit('request', request, response);
 }
 
 const withoutUpgrade = (connection: string): string =>

@@ -20,7 +20,7 @@ export const getSessions = serveRow(
         before: field.sid
           .optional()
           .describe('Continue the list after this session: `next` of the previous page.'),
-        limit: field.integer(1, 200).default(200),
+        limit: field.integerParameter(1, 200).default(200),
       }),
     },
     responses: {

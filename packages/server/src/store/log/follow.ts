@@ -19,8 +19,8 @@ interface Edges {
   edges: string | null;
   provenance: string | null;
 }
-type Found<Event> = Event & Edges & { xid: number };
-type Next<Event> = Found<Event> | (Edges & { position: null });
+type FoundEvent<Event> = Event & Edges & { xid: number };
+type Next<Event> = FoundEvent<Event> | (Edges & { position: null });
 
 // Transactions that were open at the last read, by number; later ones, from `next` on. "offset 0" keeps the planner on their
 // index: it would search all positions.
@@ -173,7 +173,7 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
   held: readonly number[],
   asker: Asker = NOBODY,
 ): Promise<{
-  rows: Found<Event>[];
+  rows: FoundEvent<Event>[];
   cursor: string;
   more: boolean;
   open: readonly number[];
@@ -196,7 +196,7 @@ async function readNext<Event extends Pick<LogEvent, 'position'>>(
   const { edges, provenance } = rows[0] ?? {};
   if (!edges || !provenance) throw new Error('the database returned no snapshot');
   const { seen, newest } = edgesOf(edges);
-  const found = rows.filter((row): row is Found<Event> => row.position !== null);
+  const found = rows.filter((row): row is FoundEvent<Event> => row.position !== null);
   const more = found.length === limit;
   const step = (last: { xid: number; position: number } | null): LogCursor =>
     advance(since, seen, newest, last);

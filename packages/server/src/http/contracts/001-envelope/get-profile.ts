@@ -13,18 +13,23 @@ import { answer, done, envelope, INTERNAL, notAuthenticatedAnswer, UNAVAILABLE }
 
 export const PROFILE = json('The user.', envelope(shape.user), done('Profile retrieved', shape.USER));
 
-interface Asked {
+interface ProfileCall {
   c: Call;
   world: World;
   family: Family;
   caller: SessionCaller;
 }
 
-export async function answerProfile({ c, world, family, caller: { session } }: Asked): Promise<Response> {
+export async function answerProfile({
+  c,
+  world,
+  family,
+  caller: { session },
+}: ProfileCall): Promise<Response> {
   const { copies, database } = world;
   const load = async () => {
     const user = await findUser(database, session.userId);
-    return user ? userBody(userFacts(user)) : null;
+    return user ? userBody(userFacts(user.id, user)) : null;
   };
   const user = await readThrough(copies, 'user', session, load);
   const data = await readThrough(copies, 'user_profile', session, async () => user);

@@ -8,7 +8,7 @@ import { type Fault, RETRY_AFTER } from '../../respond.ts';
 /* Contract 002. Its logout has the session token in the query, so nothing here may log or repeat the query. */
 
 const plainError = z.object({ error: z.string(), path: z.string(), timestamp: z.string() });
-export const plain = (description: string, error: string, path: string) =>
+export const plainRefusal = (description: string, error: string, path: string) =>
   json(description, plainError, { error, path, timestamp: '2026-11-20T12:00:00.000Z' });
 
 export function error(

@@ -7,7 +7,7 @@ import { json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import * as shape from '../../contract/shapes.ts';
 import { userBody } from '../../respond.ts';
-import { error, plain, readLong } from './error.ts';
+import { error, plainRefusal, readLong } from './error.ts';
 
 export const getUser = serveRow(
   {
@@ -20,11 +20,15 @@ export const getUser = serveRow(
     request: { params: z.object({ id: z.string().openapi({ example: '1' }) }), asWritten: true },
     responses: {
       200: json('The user.', shape.user, { ...shape.USER, id: 1, email: 'admin@example.com', role: 'admin' }),
-      400: plain('An address that is not UTF-8.', 'id: must be UTF-8', '/api/users/%FF'),
-      401: plain('No live session.', 'Not authenticated', '/api/users/1'),
-      403: plain('The caller is another user without administrator rights.', 'Access denied', '/api/users/1'),
-      404: plain('For an administrator: no such user.', 'User not found', '/api/users/99'),
-      500: plain('Something failed on our side.', 'Internal server error', '/api/users/1'),
+      400: plainRefusal('An address that is not UTF-8.', 'id: must be UTF-8', '/api/users/%FF'),
+      401: plainRefusal('No live session.', 'Not authenticated', '/api/users/1'),
+      403: plainRefusal(
+        'The caller is another user without administrator rights.',
+        'Access denied',
+        '/api/users/1',
+      ),
+      404: plainRefusal('For an administrator: no such user.', 'User not found', '/api/users/99'),
+      500: plainRefusal('Something failed on our side.', 'Internal server error', '/api/users/1'),
     },
   },
   async ({ c, world, caller: { session }, input, context }) => {
@@ -35,6 +39,6 @@ export const getUser = serveRow(
     }
     const known = wanted !== null && wanted <= BigInt(Number.MAX_SAFE_INTEGER);
     const user = known ? await findUser(world.database, Number(wanted)) : null;
-    return user ? c.json(userBody(userFacts(user))) : error(c, 404, 'User not found');
+    return user ? c.json(userBody(userFacts(user.id, user))) : error(c, 404, 'User not found');
   },
 );

@@ -5,7 +5,7 @@ import { NOBODY } from '../../../domain/caller-rule.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import { required } from '../issued-tokens.ts';
-import { error, plain } from './error.ts';
+import { error, plainRefusal } from './error.ts';
 
 export const postLogin = serveRow(
   {
@@ -30,12 +30,16 @@ export const postLogin = serveRow(
         }),
         { success: true, data: { userId: 1, sessionToken: 'sess_…', expiresAt: '2026-12-20T12:00:00.000Z' } },
       ),
-      400: plain('A field is missing or malformed.', 'username: is required', '/api/auth/login'),
-      401: plain('Wrong.', 'Invalid username or password', '/api/auth/login'),
-      413: plain('The body is too large.', 'The request is too large', '/api/auth/login'),
-      429: plain('Too many failed logins.', 'Too many failed logins, try again later', '/api/auth/login'),
-      500: plain('Something failed on our side.', 'Internal server error', '/api/auth/login'),
-      503: plain('Too many logins at once.', 'Too many logins at once, try again', '/api/auth/login'),
+      400: plainRefusal('A field is missing or malformed.', 'username: is required', '/api/auth/login'),
+      401: plainRefusal('Wrong.', 'Invalid username or password', '/api/auth/login'),
+      413: plainRefusal('The body is too large.', 'The request is too large', '/api/auth/login'),
+      429: plainRefusal(
+        'Too many failed logins.',
+        'Too many failed logins, try again later',
+        '/api/auth/login',
+      ),
+      500: plainRefusal('Something failed on our side.', 'Internal server error', '/api/auth/login'),
+      503: plainRefusal('Too many logins at once.', 'Too many logins at once, try again', '/api/auth/login'),
     },
   },
   async ({ c, world, family, input, context }) => {

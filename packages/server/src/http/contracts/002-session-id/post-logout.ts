@@ -7,7 +7,7 @@ import { serveRow } from '../../contract/serve-row.ts';
 import type { Call } from '../../environment.ts';
 import { propagationHeader } from '../../respond.ts';
 import { clearIfOver } from '../../session-cookie.ts';
-import { error, plain, readLong } from './error.ts';
+import { error, plainRefusal, readLong } from './error.ts';
 
 export const postLogout = serveRow(
   {
@@ -29,17 +29,17 @@ export const postLogout = serveRow(
         success: true,
         message: 'Logged out successfully',
       }),
-      400: plain(
+      400: plainRefusal(
         'A parameter is missing.',
         'userId and sessionId parameters are required',
         '/api/auth/logout',
       ),
-      404: plain(
+      404: plainRefusal(
         'The session is unknown or has ended, or belongs to another user.',
         'Session not found or already expired',
         '/api/auth/logout',
       ),
-      500: plain('Not logged out.', 'Logout failed: Internal server error', '/api/auth/logout'),
+      500: plainRefusal('Not logged out.', 'Logout failed: Internal server error', '/api/auth/logout'),
     },
   },
   async ({ c, world, input, context }) => {

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { type Answer, json } from '../../contract/row.ts';
+import { type RowAnswer, json } from '../../contract/row.ts';
 import type { Call } from '../../environment.ts';
 import type { Fault } from '../../respond.ts';
 
@@ -10,7 +10,7 @@ export const COOKIE = { contract: 'cookie', grant: 'cookie' } as const;
 
 const detail = z.object({ detail: z.object({ error_code: z.string(), message: z.string() }) });
 
-export const cookieRefusal = (description: string, error_code: string, message: string): Answer =>
+export const cookieRefusal = (description: string, error_code: string, message: string): RowAnswer =>
   json(description, detail, { detail: { error_code, message } });
 
 export const NO_SESSION = cookieRefusal(

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { Act } from '../parts/act.tsx';
+import { ActButton } from '../parts/act-button.tsx';
 import type { CurrentSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
@@ -14,7 +14,7 @@ interface AccountProps {
 }
 
 /** The top of each page: the user, the other pages, the logout. */
-export function Account({ session, here, administration, logOut }: AccountProps): VNode | null {
+export function AccountNav({ session, here, administration, logOut }: AccountProps): VNode | null {
   const { page, devices } = useTexts();
   if (!session) return null;
   const name = shown(session.user.name) || shown(session.user.email);
@@ -33,9 +33,9 @@ export function Account({ session, here, administration, logOut }: AccountProps)
           </a>
         </>
       ) : null}
-      <Act act={logOut} busy={devices.ending}>
+      <ActButton act={logOut} busy={devices.ending}>
         {page.logOut}
-      </Act>
+      </ActButton>
     </nav>
   );
 }

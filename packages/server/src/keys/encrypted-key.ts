@@ -21,7 +21,7 @@ const sealingKey = (secret: string): Buffer =>
   Buffer.from(hkdfSync('sha256', secret, '', 'curfew signing keys', 32));
 
 /** AES-256-GCM. The key's id is authenticated, so a sealed key cannot be stored under another name. */
-export function seal(
+export function encryptKey(
   plain: Buffer,
   secret: string,
   kid: string,
@@ -33,7 +33,7 @@ export function seal(
 }
 
 /** @throws WrongKey */
-export function unseal(sealed: Buffer, secret: string, kid: string): Buffer {
+export function decryptKey(sealed: Buffer, secret: string, kid: string): Buffer {
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const tag = sealed.subarray(-TAG_BYTES);
   try {
@@ -49,12 +49,12 @@ export function unseal(sealed: Buffer, secret: string, kid: string): Buffer {
  * Opens a key sealed under any of the secrets, while `CURFEW_KEY` is being changed.
  * @throws WrongKey
  */
-export function unsealByAny(sealed: Buffer, secrets: readonly string[], kid: string): Buffer {
+export function decryptKeyByAny(sealed: Buffer, secrets: readonly string[], kid: string): Buffer {
   const [secret = '', ...others] = secrets;
   try {
-    return unseal(sealed, secret, kid);
+    return decryptKey(sealed, secret, kid);
   } catch (error) {
     if (others.length === 0) throw error;
-    return unsealByAny(sealed, others, kid);
+    return decryptKeyByAny(sealed, others, kid);
   }
 }

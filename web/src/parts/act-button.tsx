@@ -17,7 +17,7 @@ interface ActProps {
  * A button for an act that takes a while. It keeps the focus and ignores clicks meanwhile. As a form's submit button it also
  * takes the Enter key of the fields, once.
  */
-export function Act({ act, busy, kind, label, type = 'button', children }: ActProps): VNode {
+export function ActButton({ act, busy, kind, label, type = 'button', children }: ActProps): VNode {
   const [waits, setWaits] = useState(false);
   // The second of two quick clicks comes before the button is redrawn.
   const going = useRef(false);

@@ -2,7 +2,7 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { VNode } from 'preact';
 
 /** Text for screen readers only, about changes that happened by themselves. */
-export function Said({ sentence }: { sentence: ReadonlySignal<string> }): VNode {
+export function UnseenStatus({ sentence }: { sentence: ReadonlySignal<string> }): VNode {
   return (
     <p class="unseen" role="status">
       {sentence}
