@@ -21,6 +21,10 @@ export const PROBLEMS = {
     title: 'This needs a recent login. Send the password to /v1/session/confirm, then repeat the request.',
   },
   forbidden: { status: 403, title: 'This session has no permission for this request.' },
+  insufficient_scope: {
+    status: 403,
+    title: 'This key has not the scope for this request, or belongs to another application.',
+  },
   wrong_audience: { status: 403, title: 'This credential was issued for another application.' },
   not_found: { status: 404, title: 'No such user, session or address.' },
   method_not_allowed: { status: 405, title: 'This address does not support that method.' },
@@ -29,6 +33,11 @@ export const PROBLEMS = {
     status: 409,
     title:
       'Nothing was changed: this is the last administrator. To continue, repeat the request with "confirm_last_administrator": true.',
+  },
+  last_admin_key: {
+    status: 409,
+    title:
+      'Nothing was changed: this is the last key with the scope "admin". To continue, repeat the request with "confirm_last_admin_key": true.',
   },
   confirmation_required: {
     status: 409,

@@ -65,6 +65,8 @@ export const FEED_CLOSED = {
   restart: 1012,
   /** The node does not understand a message. */
   protocol: 4400,
+  /** The key of the verifier is revoked or expired. */
+  revoked: 4401,
   /** The versions differ. */
   version: 4426,
 } as const;

@@ -133,7 +133,8 @@ create table events (
   client_id      text,
   device_id      text,
   except_session uuid,
-  -- 'service', 'operator', 'system', or 'user:<id>/<sid>' with the session that asked (a login has none).
+  -- 'service', 'operator', 'system', 'key:<id>/<name>' of an API key, or 'user:<id>/<sid>' with the session that asked (a login
+  -- has none).
   actor          text not null,
   contract       text,
   ip_address     text,
@@ -309,6 +310,28 @@ create table signing_keys (
   -- Published from created_at on, signs from signs_from on, and is published until a newer key has signed for
   -- longer than any token lives.
   signs_from   timestamptz not null
+);
+
+-- API keys of back ends and operators (docs/decisions/0071). Rows stay when keys are revoked: the log names keys by id.
+create table api_keys (
+  id           bigint generated always as identity primary key,
+  tenant       text not null default 'default',
+  -- The key reaches this client's sessions only. Null: an operator's key.
+  client_id    text,
+  name         text not null,
+  -- SHA-256 of the whole text, which was shown once.
+  hash         bytea not null unique,
+  scopes       text[] not null,
+  created_at   timestamptz not null,
+  created_by   text not null,
+  expires_at   timestamptz,
+  -- Written from time to time, so it lags behind.
+  last_used_at timestamptz,
+  revoked_at   timestamptz,
+  revoked_by   text,
+  check (cardinality(scopes) > 0 and scopes <@ array['verify', 'sessions:open', 'sessions:end', 'users', 'admin']),
+  -- What an administrator may do is not limited to a client.
+  check (client_id is null or not 'admin' = any(scopes))
 );
 
 -- The key of the MACs on nodes' messages where CURFEW_KEY is not set; empty where it is.

@@ -36,11 +36,13 @@ const BACKLOG = 64 * 1024;
 
 const CLOSED = new Map<number, string>([
   [FEED_CLOSED.restart, 'the node is restarting'],
+  [FEED_CLOSED.revoked, 'the key is revoked or expired: give this back end another one'],
   [FEED_CLOSED.version, 'authority and verifier speak different versions of the feed: update one of them'],
 ]);
 
 const HINTS = new Map<number, string>([
-  [401, ' (is the service key one of CURFEW_SERVICE_KEYS?)'],
+  [401, ' (is the key live? curfew api-keys list)'],
+  [403, ' (does the key have the scope "verify"?)'],
   [426, ' (does a proxy in between forward "Upgrade"?)'],
 ]);
 

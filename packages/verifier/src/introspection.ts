@@ -114,7 +114,7 @@ export class Introspection {
 async function readJson(response: IncomingMessage): Promise<unknown> {
   if (response.statusCode !== 200) {
     response.resume();
-    const hint = response.statusCode === 401 ? ' (is the service key one of CURFEW_SERVICE_KEYS?)' : '';
+    const hint = response.statusCode === 401 ? ' (is the key live? curfew api-keys list)' : '';
     throw new Error(`the authority answered ${response.statusCode}${hint}`);
   }
   let text = '';

@@ -14,6 +14,8 @@ export interface LoggedEvent {
   device_id: string | null;
   except_session: string | null;
   actor: string;
+  /** The name of the API key, if the actor is one. */
+  actor_name: string | null;
   /** The session of the actor, if any. */
   actor_session: string | null;
   contract: string | null;

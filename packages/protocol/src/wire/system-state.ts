@@ -42,6 +42,8 @@ export interface Span {
 
 interface VerifierState {
   replica: string;
+  /** The API key that it uses; null if it is one of CURFEW_SERVICE_KEYS. */
+  key: { id: number; name: string } | null;
   address: string | null;
   since: string;
   age_ms: number | null;

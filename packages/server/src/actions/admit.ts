@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
-import { userActor } from '../domain/actor.ts';
-import type { CallerRule, RequestFacts } from '../domain/caller-rule.ts';
+import { keyActor, userActor } from '../domain/actor.ts';
+import { type ApiKey, EVERYTHING, mayUse, type Reach, reachOf } from '../domain/api-key.ts';
+import type { CallerRule, KeyRule, RequestFacts } from '../domain/caller-rule.ts';
 import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 import type { Presented } from '../domain/presented.ts';
 import type { RefusalType } from '../domain/refusal-types.ts';
@@ -22,15 +23,23 @@ export interface SessionCaller {
   via: 'header' | 'cookie';
 }
 
-/** A back end with a service key. */
-interface ServiceCaller {
+/** A caller with a key: a back end or an operator. */
+export interface ServiceCaller {
   kind: 'service';
+  actor: string;
+  reach: Reach;
+  /** Null: a service key of the settings. */
+  key: PresentedKey | null;
 }
 
-/** An administrator; without a session it is a service. */
-export interface Administrator {
+/** An API key, and the text that the caller presented. */
+export interface PresentedKey extends ApiKey {
+  text: string;
+}
+
+/** An administrator's session, or a key. */
+export interface Administrator extends Omit<ServiceCaller, 'kind'> {
   kind: 'administrator';
-  actor: string;
   session: LiveSession | null;
   credential: Credential | null;
 }
@@ -43,7 +52,7 @@ interface CredentialCaller {
 
 export interface Denial {
   kind: 'refused';
-  code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'wrong_audience';
+  code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'insufficient_scope' | 'wrong_audience';
   /** The cookie of the request is dead, and can be cleared. */
   deadCookie?: true;
 }
@@ -87,10 +96,12 @@ async function judge(
     case 'credential':
       if (from.via === 'none' || from.credential === null) return NOT_AUTHENTICATED;
       return { kind: 'credential', credential: from.credential };
-    case 'service':
-      if (from.via === 'header' && isServiceKey(world, from.text)) return { kind: 'service' };
+    case 'service': {
+      const caller = await serviceOf(world, from);
+      if (caller) return mayCall(rule, caller) ? caller : refuseKey(world, rule.notedAs, caller, context());
       if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, context());
       return NOT_AUTHENTICATED;
+    }
     case 'administrator':
       return admitAdministrator(world, rule, facts, context);
     case 'session': {
@@ -122,13 +133,14 @@ async function admitSession(
 
 async function admitAdministrator(
   world: World,
-  rule: { use: boolean; changes: boolean },
+  rule: Extract<CallerRule, { who: 'administrator' }>,
   facts: RequestFacts,
   context: ContextOf,
 ): Promise<Administrator | Denial> {
   const { from } = facts;
-  if (from.via === 'header' && isServiceKey(world, from.text))
-    return { kind: 'administrator', actor: 'service', session: null, credential: null };
+  const service = await serviceOf(world, from);
+  if (service && !mayCall(rule, service)) return refuseKey(world, 'admin_forbidden', service, context());
+  if (service) return { ...service, kind: 'administrator', session: null, credential: null };
   const caller = await admitSession(world, rule, facts, context);
   if (caller.kind === 'refused') {
     // Not a credential of Curfew: an attempt to guess a service key.
@@ -137,8 +149,10 @@ async function admitAdministrator(
     return caller;
   }
   const { session, credential } = caller;
-  if (mayAdminister(world.config, session))
-    return { kind: 'administrator', actor: userActor(session.userId, session.sid), session, credential };
+  if (mayAdminister(world.config, session)) {
+    const actor = userActor(session.userId, session.sid);
+    return { kind: 'administrator', actor, reach: EVERYTHING, key: null, session, credential };
+  }
   const code = isForCurfew(world.config, session) ? 'forbidden' : 'wrong_audience';
   return refuseSession(world, session, context(), 'admin_forbidden', code);
 }
@@ -147,7 +161,9 @@ async function admitAdministrator(
  * Judges a caller again that was let in before, from memory while it is fresh. A database that does not answer is a fault:
  * nothing is shown then.
  */
-export async function mayStillAdminister(world: World, { credential }: Administrator): Promise<boolean> {
+export async function mayStillAdminister(world: World, { credential, key }: Administrator): Promise<boolean> {
+  // The scopes of a key never change.
+  if (key !== null) return (await world.apiKeys.find(key.text)) !== null;
   if (credential === null) return true;
   const session = await authenticate(world, credential, false);
   return session !== null && mayAdminister(world.config, session);
@@ -206,6 +222,40 @@ function noteWrongKey(world: World, type: RefusalType, from: Presented, context:
   if (from.via === 'none') return;
   const session = from.credential && world.memory.recall(from.credential.text, false)?.session;
   world.refusals.note(type, session?.userId ?? null, context, { code: 'not_authenticated' });
+}
+
+/** The caller of a key; null when the request presents none that is live. */
+async function serviceOf(world: World, from: Presented): Promise<ServiceCaller | null> {
+  if (from.via !== 'header') return null;
+  const { text } = from;
+  if (isServiceKey(world, text)) return { kind: 'service', actor: 'service', reach: EVERYTHING, key: null };
+  const key = await world.apiKeys.find(text);
+  if (key) world.apiKeys.use(key);
+  return key && { kind: 'service', actor: keyActor(key), reach: reachOf(key), key: { ...key, text } };
+}
+
+/** Whether a rule admits the caller's key. */
+const mayCall = ({ key: rule }: { key: KeyRule }, { key }: ServiceCaller): boolean =>
+  key === null || (mayUse(key, rule.scope) && (rule.clients || key.clientId === null));
+
+/** Refuses a live key that lacks the scope, or is a client's where only operators' are admitted. */
+function refuseKey(
+  { refusals, system }: World,
+  type: RefusalType | null,
+  { key }: ServiceCaller,
+  context: RequestContext,
+): Denial {
+  const { ipAddress: ip_address, requestId: request_id } = context;
+  if (type !== null)
+    refusals.note(type, null, context, {
+      ...(key?.clientId ? { clientId: key.clientId } : {}),
+      code: 'insufficient_scope',
+    });
+  system.log.warn(
+    { key_id: key?.id, key_name: key?.name, ip_address, request_id },
+    'a request of an API key was refused: it lacks the scope, or belongs to a client',
+  );
+  return { kind: 'refused', code: 'insufficient_scope' };
 }
 
 function isServiceKey(world: World, text: string): boolean {

@@ -1,4 +1,5 @@
 import { userActor } from '../domain/actor.ts';
+import type { Reach } from '../domain/api-key.ts';
 import { composed } from '../domain/email-address.ts';
 import { opaqueString } from '../domain/password.ts';
 import type { EndReason, LiveSession, Role } from '../domain/session.ts';
@@ -31,6 +32,7 @@ interface Changer {
   actor: string;
   sid: string | null;
   userId: number | null;
+  reach: Reach;
   /** Allows a change that leaves no administrator. */
   confirmsLast?: boolean | undefined;
 }
@@ -40,7 +42,17 @@ async function keepAdministrator(on: Queryable, userId: number, { confirmsLast }
   if (!confirmsLast && (await isLastAdministrator(on, userId))) throw new Denied('last_administrator');
 }
 
-/** Creates a user; null when the address is taken. */
+/**
+ * Holds a change to the caller's reach: no key below `admin` touches an administrator or makes one, and a client's key ends no
+ * session by a change, because the user's sessions with other clients would end too.
+ * @throws Denied
+ */
+function keepReach({ reach }: Changer, roles: readonly Role[], ending: EndReason | null): void {
+  if (!reach.admins && roles.includes('admin')) throw new Denied('insufficient_scope');
+  if (reach.clientId !== null && ending !== null) throw new Denied('insufficient_scope');
+}
+
+/** Creates a user; null when the address is taken. @throws Denied beyond the caller's reach */
 export async function createUser(
   world: World,
   user: { email: string; name: string; password: string | null; role: Role; workspace: string },
@@ -48,6 +60,7 @@ export async function createUser(
   context: RequestContext,
 ): Promise<UserRecord | null> {
   const { database, system } = world;
+  keepReach(changer, [user.role], null);
   await askForRecentLogin(world, changer.sid);
   const passwordHash =
     user.password === null ? null : await system.passwords.hash(opaqueString(user.password));
@@ -149,7 +162,9 @@ export async function removeUser(
   const act = actOf(world, context, changer.actor);
   const ending = await world.database.transaction(async (on) => {
     await keepAdministrator(on, userId, changer);
-    if (!(await eraseUser(on, userId, act.at))) return null;
+    const deleted = await eraseUser(on, userId, act.at);
+    if (!deleted) return null;
+    keepReach(changer, [deleted.role], 'user_deleted');
     return cut(on, { scope: 'user', userId }, act, 'user_deleted');
   }, 'ending');
   // Deleted already, perhaps a moment ago by another caller.
@@ -173,6 +188,7 @@ async function applyChange(
     if (!row) return null;
     const { role_before, disabled_before, ...user } = row;
     const reason = reasonOf({ role: role_before, disabled: disabled_before }, user);
+    keepReach(changer, [role_before, user.role], reason);
     const ending = reason ? await endForChange(on, userId, reason, changer, act) : null;
     const position = ending?.event.position ?? (await appendChange(on, userId, change, act));
     return { user, ending, position };

@@ -1,7 +1,9 @@
+import { type Reach, reaches } from '../domain/api-key.ts';
 import { countLiveSessions } from '../store/live-count.ts';
 import { type CutTarget, cut } from '../store/revoke-scope.ts';
 import { inLane } from '../store/statement.ts';
 import { askForRecentLogin } from './confirm-login.ts';
+import { Denied } from './denied.ts';
 import { endNamed } from './end-named.ts';
 import { type Settled, settle, type WaitFor } from './settle.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
@@ -17,18 +19,30 @@ type AdminEnding =
 /** People log in and out between count and confirmation: a twentieth may differ; on a small site, nothing. */
 const DRIFT = 20;
 
-/** Ends sessions on behalf of an administrator, a service or an operator. */
+/**
+ * Holds an ending to the caller's reach. A client's key ends named sessions, of which other clients' are skipped, or all of its
+ * client's. The other targets reach sessions of several clients.
+ * @throws Denied
+ */
+export function keepToClient(target: AdminTarget, reach: Reach): void {
+  const isOwn = target.scope === 'sessions' || (target.scope === 'client' && reaches(reach, target.clientId));
+  if (reach.clientId !== null && !isOwn) throw new Denied('insufficient_scope');
+}
+
+/** Ends sessions on behalf of an administrator, a service or an operator. @throws Denied beyond the caller's reach */
 export async function endByAdministrator(
   world: World,
   target: AdminTarget,
-  request: { actor: string; sid: string | null; confirm: number | null; wait: WaitFor },
+  request: { actor: string; reach: Reach; sid: string | null; confirm: number | null; wait: WaitFor },
   context: RequestContext,
 ): Promise<AdminEnding> {
   const { database } = world;
+  const { clientId } = request.reach;
+  keepToClient(target, request.reach);
   const act = actOf(world, context, request.actor);
   if (target.scope !== 'everyone') await askForRecentLogin(world, request.sid);
   if (target.scope === 'sessions') {
-    const settled = await endNamed(world, target.sids, null, act, 'admin_logout', request.wait);
+    const settled = await endNamed(world, target.sids, { clientId }, act, 'admin_logout', request.wait);
     return { outcome: 'ended', ...settled };
   }
   let counted = 0;

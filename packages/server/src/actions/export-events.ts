@@ -25,6 +25,7 @@ const COLUMNS = [
   'actor_session',
   'count',
   'last_at',
+  'actor_name',
 ] as const satisfies (keyof ShownEvent)[];
 
 /** Streams the log from a position on, oldest first, page by page, in constant memory. */

@@ -34,5 +34,5 @@ async function endEarlier(world: World, { from }: RequestFacts, context: Request
   const earlier = await authenticate(world, from.credential, false);
   if (!earlier) return;
   const act = actOf(world, context, userActor(earlier.userId, earlier.sid));
-  await endNamed(world, [earlier.sid], earlier.userId, act, 'replaced_by_login');
+  await endNamed(world, [earlier.sid], { userId: earlier.userId }, act, 'replaced_by_login');
 }

@@ -43,7 +43,7 @@ export async function logOut(
   const act = actOf(world, context, userActor(session.userId, session.sid));
   if (target.scope === 'this') return endThis(world, session, act, wait);
   if (target.scope === 'selected')
-    return endNamed(world, target.sessions, session.userId, act, 'logout', wait);
+    return endNamed(world, target.sessions, { userId: session.userId }, act, 'logout', wait);
   return settle(world, await cut(world.database, cutOf(session, target), act, 'logout'), wait);
 }
 
@@ -77,9 +77,9 @@ export function previewLogOut(
   const { userId, sid } = session;
   switch (target.scope) {
     case 'this':
-      return previewEnding(world, { scope: 'sessions', sids: [sid] }, userId);
+      return previewEnding(world, { scope: 'sessions', sids: [sid] }, { userId });
     case 'selected':
-      return previewEnding(world, { scope: 'sessions', sids: target.sessions }, userId);
+      return previewEnding(world, { scope: 'sessions', sids: target.sessions }, { userId });
     default:
       return previewEnding(world, cutOf(session, target));
   }

@@ -7,15 +7,15 @@ import type { World } from '../world/world.ts';
 
 const SAMPLE = 10;
 
-/** Counts the sessions that an ending would end. @param userId restricts it to this user's sessions */
+/** Counts the sessions that an ending would end. @param within restricts it to the sessions of a user or client */
 export async function previewEnding(
   world: World,
   target: AdminTarget,
-  userId: number | null = null,
+  within: Pick<SessionFilter, 'userId' | 'clientId'> = {},
 ): Promise<LogoutPreview> {
   const { database, system } = world;
   const now = system.now();
-  const filter: SessionFilter = { ...filterOf(target), ...(userId === null ? {} : { userId }), alive: true };
+  const filter: SessionFilter = { ...filterOf(target), ...within, alive: true };
   const rows = await pageOfSessions(database, now, filter, SAMPLE);
   const count =
     target.scope === 'everyone' || target.scope === 'client'

@@ -9,6 +9,7 @@ import type { World } from '../world/world.ts';
 /** An event as displayed, with the actor and its session apart. */
 export interface ShownEvent extends Omit<LogEvent, 'type'> {
   type: LogEvent['type'] | RefusalType;
+  actor_name: string | null;
   actor_session: string | null;
   /** For refusals: their number within the minute, of which `at` is the first. */
   count: number | null;
@@ -44,8 +45,8 @@ export async function readLog(
 
 /** An event as it is shown. */
 export function shownEvent<Event extends LogEvent>(event: Event): Event & ShownEvent {
-  const { who, sid } = readActor(event.actor);
-  return { ...event, actor: who, actor_session: sid, count: null, last_at: null };
+  const { who, sid, keyName } = readActor(event.actor);
+  return { ...event, actor: who, actor_name: keyName, actor_session: sid, count: null, last_at: null };
 }
 
 /** A refusal as displayed. */
@@ -61,6 +62,7 @@ export function shownRefusal(row: RefusalRow): ShownEvent {
     device_id: null,
     except_session: null,
     actor: refusedActor(row.type, row.user_id),
+    actor_name: null,
     actor_session: null,
     details:
       code === null && !others ? null : { ...(code === null ? {} : { code }), ...(others ? { others } : {}) },

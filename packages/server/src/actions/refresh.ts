@@ -193,5 +193,5 @@ async function endReplayed(world: World, session: LiveSession, context: RequestC
     { sid: session.sid, user_id: session.userId, ip_address: context.ipAddress },
     'a spent refresh token was used again: its session was ended',
   );
-  await endNamed(world, [session.sid], session.userId, act, 'refresh_replay');
+  await endNamed(world, [session.sid], { userId: session.userId }, act, 'refresh_replay');
 }

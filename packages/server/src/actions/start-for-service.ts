@@ -1,13 +1,19 @@
 import { findUser } from '../store/users.ts';
+import type { ServiceCaller } from './admit.ts';
+import { Denied } from './denied.ts';
 import { type SessionTerms, type StartedSession, startSession } from './start-session.ts';
 import type { RequestContext, World } from '../world/world.ts';
 
 /** Sessions of one request that are opened at a time. */
 const AT_A_TIME = 8;
 
-/** Opens sessions for a user that a service has authenticated. Null when the user does not exist or is gone. */
+/**
+ * Opens sessions for a user that a service has authenticated. Null when the user does not exist or is gone.
+ * @throws Denied when the user is an administrator, and the caller's key has not the scope `admin`
+ */
 export async function startForService(
   world: World,
+  { actor, reach }: ServiceCaller,
   userId: number,
   terms: SessionTerms,
   context: RequestContext,
@@ -15,7 +21,8 @@ export async function startForService(
 ): Promise<StartedSession[] | null> {
   const user = await findUser(world.database, userId);
   if (!user || user.disabled_at) return null;
-  const subject = { userId, credentialVersion: null, actor: 'service' };
+  if (user.role === 'admin' && !reach.admins) throw new Denied('insufficient_scope');
+  const subject = { userId, credentialVersion: null, actor, admins: reach.admins };
   const sessions: StartedSession[] = [];
   while (sessions.length < count) {
     const batch = await Promise.all(

@@ -52,6 +52,8 @@ export interface OpenedSession {
 interface Subject {
   userId: number;
   credentialVersion: number | null;
+  /** False: not if the user is an administrator. */
+  admins?: boolean;
   actor: string;
 }
 
@@ -92,6 +94,7 @@ export async function openSession(
       ...facts,
       deviceName: givenName === '' && how.device.id !== undefined ? null : givenName,
       credentialVersion: subject.credentialVersion,
+      admins: subject.admins ?? true,
       tokens: prepared.rows,
     },
     act,

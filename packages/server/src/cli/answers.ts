@@ -79,6 +79,7 @@ export const loggedEventSchema = z.object({
   device_id: z.string().nullable(),
   except_session: z.string().nullable(),
   actor: z.string(),
+  actor_name: z.string().nullable().default(null),
   actor_session: z.string().nullable(),
   contract: z.string().nullable(),
   ip_address: z.string().nullable(),

@@ -14,6 +14,7 @@ import { watchMarking } from '../cluster/follow/watch-marking.ts';
 import { actOf, type RequestContext } from '../world/world.ts';
 import { type OpenWorld, openWorld } from '../world/open-world.ts';
 import type { Config } from '../config.ts';
+import { EVERYTHING } from '../domain/api-key.ts';
 import { passwordFault } from '../domain/password.ts';
 import { accountView } from '../actions/account-view.ts';
 import { findCredentials, findUser } from '../store/users.ts';
@@ -35,7 +36,7 @@ export async function openDirectOperator(config: Config, log: Logger): Promise<O
 
 function directOperator({ world, close }: OpenWorld): Operator {
   const { config, database, system, keys } = world;
-  const changer = { actor: 'operator', sid: null, userId: null };
+  const changer = { actor: 'operator', sid: null, userId: null, reach: EVERYTHING };
   const context: RequestContext = {
     contract: 'cli',
     ipAddress: null,
@@ -87,12 +88,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
     preview: (target) => previewEnding(world, target),
     async end(target, { note, ...how }) {
       const begunMs = system.monotonicMs();
-      const ending = await endByAdministrator(
-        world,
-        target,
-        { actor: changer.actor, sid: null, ...how },
-        { ...context, note },
-      );
+      const ending = await endByAdministrator(world, target, { ...changer, ...how }, { ...context, note });
       if (ending.outcome === 'confirmation_required') return ending;
       const ms = Math.round((system.monotonicMs() - begunMs) * 100) / 100;
       return { outcome: 'ended', result: logoutView(ending, ms) };

@@ -1,3 +1,4 @@
+import type { KeyScope } from './api-key.ts';
 import type { Presented } from './presented.ts';
 import type { RefusalType } from './refusal-types.ts';
 
@@ -32,15 +33,24 @@ interface SessionRule {
   own: boolean;
 }
 
-/** An administrator's session, or a service key. */
+/** The API keys that a rule admits. A service key of the settings has every scope. */
+export interface KeyRule {
+  scope: KeyScope;
+  /** Keys of clients too: the handler then keeps to the caller's reach. */
+  clients: boolean;
+}
+
+/** An administrator's session, or a key. */
 interface AdministratorRule {
   who: 'administrator';
   use: boolean;
   changes: boolean;
+  key: KeyRule;
 }
 
 interface ServiceRule {
   who: 'service';
+  key: KeyRule;
   /** The refusal that a wrong key is recorded as; null: none. */
   notedAs: RefusalType | null;
 }
@@ -75,24 +85,32 @@ export const OWN_SESSION_TO_CHANGE = { ...SESSION_TO_CHANGE, own: true } as cons
 export const HEADER_USED = { ...SESSION, by: 'header' } as const satisfies CallerRule;
 export const HEADER_LOOKED_AT = { ...HEADER_USED, use: false } as const satisfies CallerRule;
 
-export const ADMINISTRATOR_TO_READ = {
+/** Whose keys a rule admits besides operators': those of clients, which reach their own client's sessions only. */
+type Clients = 'and clients';
+
+const keyRule = (scope: KeyScope, clients?: Clients): KeyRule => ({ scope, clients: clients !== undefined });
+
+/** An administrator's session, or a key with this scope. */
+export const administratorToRead = (scope: KeyScope, clients?: Clients): AdministratorRule => ({
   who: 'administrator',
   use: true,
   changes: false,
-} as const satisfies CallerRule;
+  key: keyRule(scope, clients),
+});
 /** Watching does not count as activity, or the session would never idle out under an open page. */
-export const ADMINISTRATOR_LOOKING_ON = {
-  ...ADMINISTRATOR_TO_READ,
+export const administratorLookingOn = (scope: KeyScope): AdministratorRule => ({
+  ...administratorToRead(scope),
   use: false,
-} as const satisfies CallerRule;
-export const ADMINISTRATOR_TO_CHANGE = {
-  ...ADMINISTRATOR_TO_READ,
+});
+export const administratorToChange = (scope: KeyScope, clients?: Clients): AdministratorRule => ({
+  ...administratorToRead(scope, clients),
   changes: true,
-} as const satisfies CallerRule;
+});
 
-/** A service key only. */
-export const serviceKey = <T extends RefusalType | null>(notedAs: T): { who: 'service'; notedAs: T } => ({
+/** A key only. */
+export const serviceKey = (scope: KeyScope, notedAs: RefusalType | null, clients?: Clients): ServiceRule => ({
   who: 'service',
+  key: keyRule(scope, clients),
   notedAs,
 });
 

@@ -23,7 +23,8 @@ interface EndingAct {
 
 /** Who ended the session, as seen by its owner. */
 function endedBy(actor: string, session: { userId: number; sid: string }): EndedBy {
-  const { who, userId, sid } = readActor(actor);
+  const { who, userId, sid, keyName } = readActor(actor);
+  if (keyName !== null) return 'service';
   if (userId === null) return who === 'system' || who === 'service' ? who : 'administrator';
   if (userId !== session.userId) return 'administrator';
   return sid === null || sid === session.sid ? 'self' : 'other_device';

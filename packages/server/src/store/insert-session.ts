@@ -10,6 +10,8 @@ interface NewSession {
   userId: number;
   /** The hash that the password was verified with; null where a service key vouches for the user. */
   credentialVersion: number | null;
+  /** False: not for an administrator. */
+  admins: boolean;
   clientId: string;
   deviceId: string;
   /** Null: the name that the user gave the device in an earlier session. */
@@ -50,6 +52,7 @@ const insertSession = statement<
     actor: string,
     requestId: string | null,
     granted: Grant,
+    admins: boolean,
   ],
   Pick<
     SessionRow,
@@ -62,6 +65,7 @@ const insertSession = statement<
   `with subject as (
      select id, email, name, role, workspace, profile_version from users
      where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
+       and ($20 or role <> 'admin')
      for share
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
@@ -119,6 +123,7 @@ export async function insertNewSession(
     act.actor,
     act.requestId,
     session.grant,
+    session.admins,
   );
   return row
     ? {

@@ -21,14 +21,15 @@ interface RevokedRow {
 function revokeNamed(
   name: string,
   target: string,
-): Statement<[...ActValues, unknown, userId: number | null], RevokedRow> {
+): Statement<[...ActValues, unknown, userId: number | null, clientId: string | null], RevokedRow> {
   return statement(
     name,
     // idle_expires_at lags behind activity that is not written yet (see saveActivity): a session that memory knows to be in use
     // must not be skipped because of it. Locked by id, so that two lists in different orders do not deadlock.
     `with locked as (
        select s.id from open_sessions s
-       where ${target} and ($10::bigint is null or s.user_id = $10) and s.expires_at > $1
+       where ${target} and ($10::bigint is null or s.user_id = $10) and ($11::text is null or s.client_id = $11)
+         and s.expires_at > $1
        order by s.id for no key update of s
      ), ended as (
        update user_sessions s ${MARK} from locked where s.id = locked.id returning s.id, s.user_id
@@ -161,16 +162,23 @@ function revocationOf(rows: RevokedRow[], act: Act, reason: EndReason): Revocati
   };
 }
 
+/** The owner of the sessions that may be ended; without one, any. */
+export interface Within {
+  userId?: number | null;
+  clientId?: string | null;
+}
+
 /**
- * Ends the named sessions, of one user where one is given, and appends the event, in one statement. Skips those that are over or
- * another user's; null when none is left, and then nothing is written.
+ * Ends the named sessions, of one user or client where one is given, and appends the event, in one statement. Skips those that are
+ * over or another's; null when none is left, and then nothing is written.
  */
 export async function revokeSessions(
   on: Queryable,
   sids: readonly string[],
-  userId: number | null,
+  { userId = null, clientId = null }: Within,
   act: Act,
   reason: EndReason,
 ): Promise<Revocation | null> {
-  return revocationOf(await revokeById.run(on, ...actValues(act, reason), sids, userId), act, reason);
+  const rows = await revokeById.run(on, ...actValues(act, reason), sids, userId, clientId);
+  return revocationOf(rows, act, reason);
 }

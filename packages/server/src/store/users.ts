@@ -203,16 +203,16 @@ export async function updateUser(
   return rows[0] ?? null;
 }
 
-const remove = statement<[id: number, now: Date], { id: number }>(
+const remove = statement<[id: number, now: Date], { role: Role }>(
   'delete_user',
   `update users set deleted_at = $2, email = 'deleted:' || id, name = '', workspace = '', password_hash = null,
      credential_version = credential_version + 1, profile_version = profile_version + 1
-   where id = $1 and deleted_at is null returning id`,
+   where id = $1 and deleted_at is null returning role`,
 );
 
-/** Deletes a person: the row stays without name, address and password. False when there is none. */
-export async function eraseUser(on: Queryable, id: number, now: Date): Promise<boolean> {
-  return (await remove.run(on, id, now)).length > 0;
+/** Deletes a person: the row stays without name, address and password. Null when there is none. */
+export async function eraseUser(on: Queryable, id: number, now: Date): Promise<{ role: Role } | null> {
+  return (await remove.run(on, id, now))[0] ?? null;
 }
 
 const lockAdmins = statement<[], never>('lock_administrators', `select pg_advisory_xact_lock(7236401581)`);

@@ -14,11 +14,12 @@ const SECRET_PATHS = [
   'authorization',
   'cookie',
   'sessionId',
+  'secret',
 ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
-/** Text in error messages that looks like a credential: JWT, `sess_…`, `<id>|<secret>`, `rt_…`, `cs_…`. */
+/** Text in error messages that looks like a credential: JWT, `sess_…`, `<id>|<secret>`, `rt_…`, `cs_…`, an API key. */
 const CREDENTIALS =
-  /eyJ[\w-]+\.[\w-]+\.[\w-]*|(?:sess|rt|cs|svc)_[\w-]{16,}|\b\d+(?:\||%7C)[\w-]{16,}|(?<=\/\/[^/\s:@]*:)(?!PASSWORD@)[^@\s/]+(?=@)/gi;
+  /eyJ[\w-]+\.[\w-]+\.[\w-]*|(?:sess|rt|cs|svc|curfew_[co]k)_[\w-]{16,}|\b\d+(?:\||%7C)[\w-]{16,}|(?<=\/\/[^/\s:@]*:)(?!PASSWORD@)[^@\s/]+(?=@)/gi;
 
 /** Returns the text without credentials. */
 export function redact(text: string): string {

@@ -6,6 +6,7 @@ import { NoticeBoard } from '../cluster/follow/notice-board.ts';
 import type { LogReader } from '../cluster/follow/log-reader.ts';
 import { READERS } from '../cluster/follow/readers.ts';
 import { Readers } from '../cluster/follow/registry.ts';
+import { KeyMemory } from '../cluster/memory/key-memory.ts';
 import { BELIEVED_MS, SessionMemory } from '../cluster/memory/session-memory.ts';
 import { alignClock } from '../cluster/nodes/align-clock.ts';
 import { openDoorbell } from '../cluster/nodes/doorbell.ts';
@@ -34,6 +35,8 @@ import { tokenLifeSeconds, type World } from './world.ts';
 /** The credentials that one process remembers, about 500 bytes each. */
 const MEMORY_CAPACITY = 200_000;
 const KEYS_REFRESH_MS = 60_000;
+/** How often it is written when API keys were last used. */
+const KEY_USE_MS = 60_000;
 /** How far the clocks of two nodes that date tokens may differ, plus the tolerance of a checker. */
 const CLOCKS_APART_MS = 60_000;
 
@@ -124,6 +127,7 @@ async function buildWorld(
   const memory = new SessionMemory(system, MEMORY_CAPACITY, nodes);
   nodes.onGap(() => memory.forget());
   nodes.onEnding((ending) => memory.change(ending.changed));
+  const apiKeys = openKeyMemory(database, system, nodes, closers);
   // From here on the copies hear of endings: answers to earlier questions are not cached.
   memory.forget();
   const redis = config.redisUrl === null ? null : openRedis(config.redisUrl, system);
@@ -138,6 +142,7 @@ async function buildWorld(
     database,
     keys,
     memory,
+    apiKeys,
     nodes,
     propagation,
     followers: new Followers(),
@@ -185,6 +190,26 @@ async function openKeys(
     }),
   );
   return keys;
+}
+
+/** The memory of API keys, which follows the log. */
+function openKeyMemory(database: Database, system: System, nodes: Nodes, closers: Closers): KeyMemory {
+  const apiKeys = new KeyMemory(database, system, () => nodes.node.isFresh());
+  nodes.onGap(() => apiKeys.forget());
+  nodes.onEnding((_ending, { type }) => {
+    if (type === 'api_key_created' || type === 'api_key_revoked') apiKeys.forget();
+  });
+  const flush = (): Promise<void> =>
+    apiKeys
+      .flush()
+      .catch((err: unknown) =>
+        system.log.warn({ err }, 'could not write when API keys were used; will retry'),
+      );
+  closers.push(
+    flush,
+    system.every(KEY_USE_MS, () => void flush()),
+  );
+  return apiKeys;
 }
 
 /** The readers of the log, and the board of sockets that wait for notices. */

@@ -1,5 +1,6 @@
 import type { Copies } from '../cache/profiles.ts';
 import type { RedisCopies } from '../cache/redis.ts';
+import type { KeyMemory } from '../cluster/memory/key-memory.ts';
 import type { SessionMemory } from '../cluster/memory/session-memory.ts';
 import type { Followers } from '../cluster/nodes/followers.ts';
 import type { Nodes } from '../cluster/nodes/joined-node.ts';
@@ -21,6 +22,8 @@ export interface World {
   readonly database: Database;
   readonly keys: KeyRing;
   readonly memory: SessionMemory;
+  /** The API keys that are accepted. */
+  readonly apiKeys: KeyMemory;
   readonly nodes: Nodes;
   /** The recent times until logouts were confirmed. */
   readonly propagation: PropagationHistory;

@@ -48,11 +48,31 @@ const NUMBERS = [
   '9'.repeat(20),
 ];
 
+const KEY = { name: 'Shop', client_id: 'default', scopes: ['verify'] };
+const KEY_BODIES: [more: object, field: string][] = [
+  [{ name: undefined }, 'name'],
+  [{ name: '' }, 'name'],
+  [{ name: '\u202e\u0007 ' }, 'name'],
+  [{ name: 'x'.repeat(101) }, 'name'],
+  [{ name: '\0' }, 'name'],
+  [{ client_id: 'no/name' }, 'client_id'],
+  [{ client_id: 'unknown' }, 'client_id'],
+  [{ scopes: undefined }, 'scopes'],
+  [{ scopes: [] }, 'scopes'],
+  [{ scopes: ['verify', 'root'] }, 'scopes.1'],
+  [{ scopes: 'verify' }, 'scopes'],
+  [{ scopes: ['admin'] }, 'scopes'],
+  [{ expires_at: 'tomorrow' }, 'expires_at'],
+  [{ expires_at: '2020-01-01T00:00:00Z' }, 'expires_at'],
+];
+
 const CASES: Case[] = [
   ...NUMBERS.flatMap((text): Case[] => [
     ['service', 'GET', `/v1/admin/users/${text}`, undefined, 'id'],
     ['service', 'PATCH', `/v1/admin/users/${text}`, { name: 'x' }, 'id'],
     ['service', 'DELETE', `/v1/admin/users/${text}`, undefined, 'id'],
+    ['service', 'DELETE', `/v1/admin/api-keys/${text}`, undefined, 'id'],
+    ['service', 'GET', `/v1/admin/api-keys?before=${text}`, undefined, 'before'],
     ['service', 'POST', `/v1/admin/users/${text}/password`, {}, 'id'],
     ['service', 'GET', `/v1/admin/users?after=${text}`, undefined, 'after'],
     ['service', 'GET', `/v1/admin/users?limit=${text}`, undefined, 'limit'],
@@ -198,6 +218,13 @@ const CASES: Case[] = [
   ['service', 'POST', '/v1/admin/logout', { scope: 'user', user_id: 2, note: '\0' }, 'note'],
   ['service', 'POST', '/v1/admin/logout?dry_run=true', { scope: 'user', user_id: 2 }, 'dry_run'],
   ...wholeBody('service', 'POST', '/v1/admin/keys/rotate'),
+  ...wholeBody('service', 'POST', '/v1/admin/api-keys'),
+  ...KEY_BODIES.map(
+    ([more, field]): Case => ['service', 'POST', '/v1/admin/api-keys', { ...KEY, ...more }, field],
+  ),
+  ...wholeBody('service', 'DELETE', '/v1/admin/api-keys/1'),
+  ['service', 'DELETE', '/v1/admin/api-keys/1', { confirm_last_admin_key: 'yes' }, 'confirm_last_admin_key'],
+  ['service', 'GET', '/v1/admin/api-keys?revoked=maybe', undefined, 'revoked'],
   ['service', 'GET', '/v1/admin/events?format=xml', undefined, 'format'],
   ['service', 'GET', '/v1/admin/events?before=x', undefined, 'before'],
   ['service', 'GET', '/v1/admin/events?after=1e30', undefined, 'after'],

@@ -137,6 +137,8 @@ describe('confirmation of the password', () => {
       ['DELETE', user, {}],
       ['POST', `${user}/password`, {}],
       ['POST', '/v1/admin/keys/rotate', {}],
+      ['POST', '/v1/admin/api-keys', { name: 'Mine', scopes: ['admin'] }],
+      ['DELETE', '/v1/admin/api-keys/1', {}],
       ['POST', '/v1/admin/logout', { scope: 'sessions', sessions: [victim.mine.sid] }],
       ['POST', '/v1/admin/logout', { scope: 'user', user_id: victim.id }],
       ['POST', '/v1/admin/logout', { scope: 'users', user_ids: [victim.id] }],

@@ -272,6 +272,8 @@ describe('the end of a socket', () => {
     const onlooker: Administrator = {
       kind: 'administrator',
       actor: 'user:1',
+      reach: { clientId: null, admins: true },
+      key: null,
       session,
       credential: { kind: 'jwt', text: bearer },
     };

@@ -17,6 +17,7 @@ import {
   strong,
   type TestAuthority,
 } from '../support.ts';
+import { callWithKeys } from './calls-with-keys.ts';
 import { ROWS } from './described.ts';
 
 const KEY = 'curfew-key-of-the-test-0123456789abcdefghij';
@@ -66,7 +67,11 @@ describe.runIf(hasPostgres())('secrets', () => {
   /** Every value of an answer that opens something. */
   function note(answer: Answer): void {
     const walk = (value: unknown, name: string): void => {
-      if (typeof value === 'string' && /token$|Token$|^password$|^value$/.test(name) && value.length > 8)
+      if (
+        typeof value === 'string' &&
+        /token$|Token$|^password$|^value$|^secret$/.test(name) &&
+        value.length > 8
+      )
         secrets.add(value);
       if (typeof value === 'object' && value !== null)
         for (const [key, inner] of Object.entries(value)) walk(inner, /^\d+$/.test(key) ? name : key);
@@ -315,17 +320,30 @@ describe.runIf(hasPostgres())('secrets', () => {
   }
 
   test('no secret is in the log, in an error, or in the database', async () => {
+    await callWithKeys(call, 2);
     await wholeRun();
     await on.close();
     // Everything was there to be found: every row of the contract was called, and secrets of every kind were given out.
     const patterns = [...visited].map((one) =>
-      one.replace(/\/users\/\d+/, '/users/{id}').replace(/\/sessions\/[0-9a-f-]{36}/, '/sessions/{id}'),
+      one
+        .replace(/\/(users|api-keys)\/\d+/, '/$1/{id}')
+        .replace(/\/sessions\/[0-9a-f-]{36}/, '/sessions/{id}'),
     );
     const missing = ROWS.filter((row) => !patterns.includes(`${row.method.toUpperCase()} ${row.path}`)).map(
       (row) => row.path,
     );
     expect(missing).toEqual([]);
-    for (const shape of [/^eyJ/, /^rt_/, /^cs_/, /^sess_/, /^\d+\|/, /^[\w-]{43}$/, /^[\w-]{20}$/])
+    for (const shape of [
+      /^eyJ/,
+      /^rt_/,
+      /^cs_/,
+      /^sess_/,
+      /^curfew_ck_/,
+      /^curfew_ok_/,
+      /^\d+\|/,
+      /^[\w-]{43}$/,
+      /^[\w-]{20}$/,
+    ])
       expect([...secrets].filter((secret) => shape.test(secret)).length, String(shape)).toBeGreaterThan(0);
     expect(secrets.size).toBeGreaterThan(60);
     expect(errors.length).toBeGreaterThan(100);
@@ -334,7 +352,7 @@ describe.runIf(hasPostgres())('secrets', () => {
 
     // The second part of a `<id>|<secret>`, and of a prefixed token, is the secret itself.
     for (const secret of Array.from(secrets)) {
-      const bare = /^(?:\d+\||rt_|cs_|sess_)([\w-]{43})$/.exec(secret)?.[1];
+      const bare = /^(?:\d+\||rt_|cs_|sess_|curfew_[co]k_)([\w-]{38,43})$/.exec(secret)?.[1];
       if (bare !== undefined) secrets.add(bare);
       const signature = /^eyJ[\w-]+\.[\w-]+\.([\w-]+)$/.exec(secret)?.[1];
       if (signature !== undefined) secrets.add(signature);

@@ -31,7 +31,7 @@ describe('strict bodies', () => {
   /** Asks as an authorized caller: an answer of 401 or 403 would prove nothing. */
   async function ask(row: DescribedRow, query: string, body: string) {
     const bearer = row.path.startsWith('/v1/admin') ? SERVICE_KEY : (await opened(call, 2)).bearer;
-    const path = row.path.replace('{id}', row.path.includes('/users/') ? '2' : crypto.randomUUID());
+    const path = row.path.replace('{id}', /\/(users|api-keys)\//.test(row.path) ? '2' : crypto.randomUUID());
     const before = await newestPosition();
     const { status, json } = await call(row.method.toUpperCase(), path + query, { bearer, body });
     expect(await newestPosition()).toBe(before);

@@ -1,7 +1,15 @@
 /** Who may call what, from the rows: each endpoint is called by every kind of caller, and admits those that its rule names. */
+import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type CallerRule, schemesOf } from '../../src/domain/caller-rule.ts';
+import { KEY_SCOPES, newKeyText } from '../../src/domain/api-key.ts';
+import {
+  administratorToRead,
+  type CallerRule,
+  type KeyRule,
+  schemesOf,
+  serviceKey,
+} from '../../src/domain/caller-rule.ts';
 import { serveRow } from '../../src/http/contract/serve-row.ts';
 import type { Endpoint } from '../../src/http/contract/family.ts';
 import { FAMILIES } from '../../src/http/families.ts';
@@ -21,6 +29,7 @@ import { type Door, openDoor } from './notices-door.ts';
 
 const USER = 2;
 const ADMINISTRATOR = 1;
+const CLIENT_SCOPES = KEY_SCOPES.filter((scope) => scope !== 'admin');
 /** The kinds of callers, by their credentials. */
 const CALLERS = [
   'nobody',
@@ -34,9 +43,21 @@ const CALLERS = [
   'administrator with a cookie without CSRF',
   'administrator for another audience',
   'service key',
+  ...KEY_SCOPES.map((scope) => `operator's key, ${scope}` as const),
+  ...CLIENT_SCOPES.map((scope) => `client's key, ${scope}` as const),
+  'revoked key',
+  'made-up key',
   'made-up token',
 ] as const;
 type Who = (typeof CALLERS)[number];
+
+/** The answer of a rule about keys to a caller with one: admitted, refused, or null for any other caller. */
+function expectedOfKey({ scope, clients }: KeyRule, who: Who): 'let in' | 403 | null {
+  if (who === 'service key') return 'let in';
+  const [, whose, its] = /^(operator|client)'s key, (.*)$/.exec(who) ?? [];
+  if (whose === undefined) return null;
+  return (its === scope || its === 'admin') && (clients || whose === 'operator') ? 'let in' : 403;
+}
 
 /** The rule's answer to a caller: admitted, or refused with this status. */
 function expected(rule: CallerRule, who: Who): 'let in' | 401 | 403 {
@@ -46,18 +67,20 @@ function expected(rule: CallerRule, who: Who): 'let in' | 401 | 403 {
     case 'nobody':
       return 'let in';
     case 'service':
-      return who === 'service key' ? 'let in' : 401;
+      return expectedOfKey(rule.key, who) ?? 401;
     case 'credential':
       return isSession ? 'let in' : 401;
     case 'session':
       if (!isSession || (byCookie && rule.by === 'header')) return 401;
       if (rule.changes && who.endsWith('without CSRF')) return 403;
       return rule.own && who.endsWith('another audience') ? 403 : 'let in';
-    case 'administrator':
-      if (who === 'service key') return 'let in';
+    case 'administrator': {
+      const ofKey = expectedOfKey(rule.key, who);
+      if (ofKey !== null) return ofKey;
       if (!isSession) return 401;
       if (rule.changes && who.endsWith('without CSRF')) return 403;
       return who.startsWith('user') || who.endsWith('another audience') ? 403 : 'let in';
+    }
     case 'dependent': {
       // As these requests come: over the network, without asking for a stream, by cookie or not.
       const chosen = rule.choose({
@@ -94,12 +117,29 @@ describe('who may call', () => {
     };
     if (who === 'nobody') return {};
     if (who === 'service key') return { bearer: SERVICE_KEY };
+    if (who.includes('key')) return { bearer: await keyOf(who) };
     if (who === 'made-up token') return { bearer: `sess_${'A'.repeat(43)}` };
     if (who.endsWith('session token')) return { bearer: (await open('opaque')).session_token };
     if (who.endsWith('another audience')) return { bearer: (await open('bearer', 'shop')).access_token };
     if (!who.includes('cookie')) return { bearer: (await open('bearer')).access_token };
     const { cookie, csrf_token: csrf } = await open('cookie');
     return who.endsWith('without CSRF') ? { cookie: cookie.value } : { cookie: cookie.value, csrf };
+  }
+
+  async function keyOf(who: Who): Promise<string> {
+    const [, whose, scope = 'users'] = /^(operator|client)'s key, (.*)$/.exec(who) ?? [];
+    if (who === 'made-up key') return newKeyText('operator', randomBytes);
+    const { json } = await call('POST', '/v1/admin/api-keys', {
+      bearer: SERVICE_KEY,
+      body: {
+        name: who,
+        scopes: [scope],
+        ...(whose === 'client' ? { client_id: 'shop' } : {}),
+      },
+    });
+    if (who === 'revoked key')
+      await call('DELETE', `/v1/admin/api-keys/${json.key.id}`, { bearer: SERVICE_KEY });
+    return json.secret;
   }
 
   const opened = new Map<Who, CallOptions>();
@@ -214,6 +254,13 @@ test('the administration is for administrators and services, and its changes req
     if (method !== 'get' && rule && 'changes' in rule && !('by' in rule && rule.by === 'header'))
       expect([path, rule.changes]).toEqual([path, true]);
   }
+});
+
+test('a rule about keys without a scope does not compile', () => {
+  // @ts-expect-error: the scope is missing
+  expect(administratorToRead().key.scope).toBeUndefined();
+  // @ts-expect-error: no such scope
+  expect(serviceKey('everything', null).key.scope).toBe('everything');
 });
 
 test('a row without a rule about its callers does not compile', () => {

@@ -2,6 +2,8 @@
 interface Follower {
   /** Its own name for itself. */
   readonly replica: string;
+  /** Its API key; null: a service key of the settings. */
+  readonly key: { id: number; name: string } | null;
   readonly address: string | null;
   readonly since: Date;
   /** The age of its replica in milliseconds at its last renewal; null before the first one. */

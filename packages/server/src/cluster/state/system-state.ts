@@ -88,6 +88,7 @@ async function lookAt(parts: StateSources, sessions: SystemState['sessions']): P
     })),
     verifiers: followerList.slice(0, MOST_VERIFIERS).map((one) => ({
       replica: one.replica,
+      key: one.key,
       address: one.address,
       since: one.since.toISOString(),
       age_ms: rounded(one.ageMs()),

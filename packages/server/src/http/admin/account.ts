@@ -18,8 +18,9 @@ export const confirmLast = z
   .describe('Continue even if no administrator would be left. Without it the answer is 409.');
 
 /** The actor of a change of a user. */
-export const changerOf = ({ actor, session }: Administrator) => ({
+export const changerOf = ({ actor, reach, session }: Administrator) => ({
   actor,
+  reach,
   sid: session?.sid ?? null,
   userId: session?.userId ?? null,
 });

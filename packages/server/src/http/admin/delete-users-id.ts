@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { removeUser } from '../../actions/change-user.ts';
-import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { administratorToChange } from '../../domain/caller-rule.ts';
 import { body, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuse } from '../respond.ts';
@@ -17,7 +17,7 @@ export const deleteUser = serveRow(
     summary: 'Delete a user',
     description:
       'Ends every session of the user and erases name, e-mail address and password. The id is never used again.',
-    caller: ADMINISTRATOR_TO_CHANGE,
+    caller: administratorToChange('users'),
     request: {
       params: idParam,
       body: body(z.strictObject({ confirm_last_administrator: confirmLast, note: field.note }), {}, false),

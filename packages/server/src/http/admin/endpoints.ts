@@ -1,5 +1,7 @@
 import type { Endpoint } from '../contract/family.ts';
+import { deleteApiKey } from './delete-api-keys-id.ts';
 import { deleteUser } from './delete-users-id.ts';
+import { getApiKeys } from './get-api-keys.ts';
 import { getClients } from './get-clients.ts';
 import { getEvents } from './get-events.ts';
 import { getKeys } from './get-keys.ts';
@@ -8,6 +10,7 @@ import { getState } from './get-state.ts';
 import { getUsers } from './get-users.ts';
 import { getUser } from './get-users-id.ts';
 import { patchUser } from './patch-users-id.ts';
+import { postApiKey } from './post-api-keys.ts';
 import { postKeysRotate } from './post-keys-rotate.ts';
 import { postLogout } from './post-logout.ts';
 import { postSession } from './post-sessions.ts';
@@ -28,6 +31,9 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
   getState,
   getClients,
   getEvents,
+  getApiKeys,
+  postApiKey,
+  deleteApiKey,
   getKeys,
   postKeysRotate,
 ];

@@ -16,6 +16,8 @@ export const event = z
         'user_changed',
         'user_created',
         'keys_rotated',
+        'api_key_created',
+        'api_key_revoked',
         ...REFUSALS,
       ])
       .describe(
@@ -35,6 +37,7 @@ export const event = z
     user_agent: z.string().nullable(),
     request_id: z.string().nullable(),
     details: z.record(z.string(), z.unknown()).nullable(),
+    actor_name: z.string().nullable().describe('The name of the API key, if the actor is one ("key:<id>").'),
     actor_session: z.string().nullable().describe('The session of the actor, if the actor had one.'),
     count: z
       .number()
@@ -64,6 +67,7 @@ export const EVENT = {
   user_agent: 'curl/8.5.0',
   request_id: 'k3v1-12',
   details: null,
+  actor_name: null,
   actor_session: shape.SID,
   count: null,
   last_at: null,

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { ADMINISTRATOR_LOOKING_ON } from '../../domain/caller-rule.ts';
+import { administratorLookingOn } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { READ_PROBLEMS } from './problems.ts';
@@ -11,7 +11,7 @@ export const getClients = serveRow(
     operationId: 'listClients',
     tags: ['Administration'],
     summary: 'List applications with their number of sessions',
-    caller: ADMINISTRATOR_LOOKING_ON,
+    caller: administratorLookingOn('admin'),
     responses: {
       200: json(
         'The applications that this node knows, by name.',

@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi';
 import { mayStillAdminister } from '../../actions/admit.ts';
 import { exportEvents } from '../../actions/export-events.ts';
 import { readLog } from '../../actions/read-log.ts';
-import { ADMINISTRATOR_LOOKING_ON, ADMINISTRATOR_TO_READ, dependent } from '../../domain/caller-rule.ts';
+import { administratorLookingOn, administratorToRead, dependent } from '../../domain/caller-rule.ts';
 import type { EventFilter } from '../../store/log/page.ts';
 import { problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
@@ -18,6 +18,9 @@ const instant = z.iso.datetime({ offset: true, message: 'must be a date and time
 const wantsStream = (header: (name: string) => string | undefined): boolean =>
   /\btext\/event-stream\b/i.test(header('accept') ?? '');
 
+const READING = administratorToRead('admin');
+const FOLLOWING = administratorLookingOn('admin');
+
 export const getEvents = serveRow(
   {
     method: 'get',
@@ -27,9 +30,7 @@ export const getEvents = serveRow(
     summary: 'Read and export the log',
     description:
       'JSON: one page, newest first, or with `after` oldest first. Refused attempts are among the events, counted by the minute. `format` "jsonl" or "csv" streams all matching events, oldest first. With `Accept: text/event-stream` the answer follows the log until the caller’s session ends. Each event then has an id; send it as `Last-Event-ID` or `cursor` to continue from there. The stream leaves out no event, however late it was committed. It may repeat an event, with the same position.',
-    caller: dependent([ADMINISTRATOR_TO_READ, ADMINISTRATOR_LOOKING_ON], ({ header }) =>
-      wantsStream(header) ? ADMINISTRATOR_LOOKING_ON : ADMINISTRATOR_TO_READ,
-    ),
+    caller: dependent([READING, FOLLOWING], ({ header }) => (wantsStream(header) ? FOLLOWING : READING)),
     request: {
       query: z.object({
         type: field.text(50).optional(),
@@ -43,8 +44,8 @@ export const getEvents = serveRow(
         actor: z
           .string()
           .regex(
-            /^(user:[1-9]\d{0,15}|service|operator|system|anonymous)$/,
-            'must be user:<id>, service, operator, system or anonymous',
+            /^((user|key):[1-9]\d{0,15}|service|operator|system|anonymous)$/,
+            'must be user:<id>, key:<id>, service, operator, system or anonymous',
           )
           .optional()
           .describe('The actor: who caused the event.'),

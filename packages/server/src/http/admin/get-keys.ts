@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { administratorToRead } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { READ_PROBLEMS } from './problems.ts';
@@ -12,7 +12,7 @@ export const getKeys = serveRow(
     operationId: 'listKeys',
     tags: ['Administration'],
     summary: 'List the signing keys',
-    caller: ADMINISTRATOR_TO_READ,
+    caller: administratorToRead('admin'),
     responses: {
       200: json('The keys, without their private parts.', z.object({ keys: z.array(signingKeyView) }), {
         keys: [SIGNING_KEY],

@@ -2,11 +2,13 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import type { UserSession } from '@curfew/protocol/wire/session';
 import { listSessions } from '../../actions/list-sessions.ts';
-import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { reaches } from '../../domain/api-key.ts';
+import { administratorToRead } from '../../domain/caller-rule.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
+import { refuse } from '../respond.ts';
 import { READ_PROBLEMS } from './problems.ts';
 
 export const getSessions = serveRow(
@@ -16,7 +18,7 @@ export const getSessions = serveRow(
     operationId: 'listAllSessions',
     tags: ['Administration'],
     summary: 'List the sessions of everyone, a user or an application',
-    caller: ADMINISTRATOR_TO_READ,
+    caller: administratorToRead('sessions:end', 'and clients'),
     request: {
       query: z.object({
         user_id: field.integerParameter(1).optional(),
@@ -50,8 +52,16 @@ export const getSessions = serveRow(
       ...problems(...READ_PROBLEMS, 'invalid_request'),
     },
   },
-  async ({ c, world, input }) => {
-    const { user_id: userId = null, client_id: clientId = null, ended, before = null, limit } = input.query;
+  async ({ c, world, caller: { reach }, input }) => {
+    const {
+      user_id: userId = null,
+      client_id: clientId = reach.clientId,
+      ended,
+      before = null,
+      limit,
+    } = input.query;
+    if (clientId !== null && !reaches(reach, clientId))
+      return refuse(c, 'insufficient_scope', { field: 'client_id' });
     const alive = ended === 'true' ? null : ended === 'false';
     const sessions = await listSessions(world, { userId, clientId, before, alive }, limit);
     return c.json({ sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null });

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { durableOf, READERS } from '../../cluster/follow/readers.ts';
 import { DEGRADED_CODES, type SystemState } from '@curfew/protocol/wire/system-state';
-import { ADMINISTRATOR_LOOKING_ON } from '../../domain/caller-rule.ts';
+import { administratorLookingOn } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
@@ -49,6 +49,10 @@ const systemState = z
       .array(
         z.object({
           replica: z.string().describe('The name that the verifier gives itself.'),
+          key: z
+            .object({ id: z.number().int(), name: z.string() })
+            .nullable()
+            .describe('The API key that it uses; null if it uses one of CURFEW_SERVICE_KEYS.'),
           address: z.string().nullable(),
           since: z.string(),
           age_ms: z.number().nullable().describe('The age of its data, by its last renewal.'),
@@ -113,7 +117,15 @@ const STATE_EXAMPLE = {
   node: { id: shape.SID, fresh: true, age_ms: 120, lease_ms: 1000, remembered: 5120, sole: false },
   nodes: [{ id: shape.SID, this: true, started_at: AT, silent: false }],
   verifiers: [
-    { replica: 'shop-7f9c', address: '192.0.2.20', since: AT, age_ms: 180, unread_bytes: 0, behind: 0 },
+    {
+      replica: 'shop-7f9c',
+      key: { id: 7, name: 'Shop back end' },
+      address: '192.0.2.20',
+      since: AT,
+      age_ms: 180,
+      unread_bytes: 0,
+      behind: 0,
+    },
   ],
   verifier_count: 1,
   propagation: {
@@ -139,7 +151,7 @@ export const getState = serveRow(
     summary: 'Get the system status',
     description:
       'The status from the view of the node that answers. It answers even if the database does not.',
-    caller: ADMINISTRATOR_LOOKING_ON,
+    caller: administratorLookingOn('admin'),
     responses: {
       200: json('The status.', systemState, STATE_EXAMPLE),
       ...problems(...READ_PROBLEMS),

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { accountView } from '../../actions/account-view.ts';
 import { findUser } from '../../store/users.ts';
-import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { administratorToRead } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuse } from '../respond.ts';
@@ -15,7 +15,7 @@ export const getUser = serveRow(
     operationId: 'getUser',
     tags: ['Administration'],
     summary: 'Get a user',
-    caller: ADMINISTRATOR_TO_READ,
+    caller: administratorToRead('users', 'and clients'),
     request: { params: idParam },
     responses: {
       200: json('The user.', z.object({ user: account }), { user: ACCOUNT }),

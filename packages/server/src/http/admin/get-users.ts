@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { findUsers, SearchStopped } from '../../actions/find-users.ts';
 import { accountView } from '../../actions/account-view.ts';
-import { ADMINISTRATOR_TO_READ } from '../../domain/caller-rule.ts';
+import { administratorToRead } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
@@ -17,7 +17,7 @@ export const getUsers = serveRow(
     operationId: 'listUsers',
     tags: ['Administration'],
     summary: 'Find users',
-    caller: ADMINISTRATOR_TO_READ,
+    caller: administratorToRead('users', 'and clients'),
     request: {
       query: z.object({
         query: field.text(200).optional().describe('Any part of the name or e-mail address.'),

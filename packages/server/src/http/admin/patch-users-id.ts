@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { changeUser } from '../../actions/change-user.ts';
 import { accountView } from '../../actions/account-view.ts';
-import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { administratorToChange } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
@@ -19,7 +19,7 @@ export const patchUser = serveRow(
     summary: 'Change, disable or enable a user',
     description:
       'Disabling a user ends every session of the user. A new role ends every session of the user except the caller’s.',
-    caller: ADMINISTRATOR_TO_CHANGE,
+    caller: administratorToChange('users', 'and clients'),
     request: {
       params: idParam,
       body: body(

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { askForRecentLogin } from '../../actions/confirm-login.ts';
 import { actOf } from '../../world/world.ts';
-import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { administratorToChange } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
@@ -17,7 +17,7 @@ export const postKeysRotate = serveRow(
     summary: 'Rotate the signing keys',
     description:
       'Creates new keys. They are published now and sign later. The old keys are kept until no token that they signed can be valid.',
-    caller: ADMINISTRATOR_TO_CHANGE,
+    caller: administratorToChange('admin'),
     request: { body: body(z.strictObject({ note: field.note }), {}, false) },
     responses: {
       200: json('The keys.', z.object({ keys: z.array(signingKeyView) }), { keys: [SIGNING_KEY] }),

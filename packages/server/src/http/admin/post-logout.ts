@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
-import { type AdminTarget, endByAdministrator } from '../../actions/end-sessions.ts';
+import { type AdminTarget, endByAdministrator, keepToClient } from '../../actions/end-sessions.ts';
 import { previewEnding } from '../../actions/preview-ending.ts';
-import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { administratorToChange } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
@@ -44,8 +44,8 @@ export const postLogout = serveRow(
     tags: ['Administration'],
     summary: 'End the sessions of a list, a device, a user, several users, an application or everyone',
     description:
-      'Scope "everyone" first answers 409 with the count. Repeat the request with `confirm` set to that count; the real number may differ by a twentieth.',
-    caller: ADMINISTRATOR_TO_CHANGE,
+      'Scope "everyone" first answers 409 with the count. Repeat the request with `confirm` set to that count; the real number may differ by a twentieth. A client’s key may end named sessions, of which those of other clients are skipped, and scope "client" for its own client.',
+    caller: administratorToChange('sessions:end', 'and clients'),
     request: {
       body: body(target, { scope: 'user', user_id: 2 }),
     },
@@ -59,6 +59,7 @@ export const postLogout = serveRow(
         'invalid_request',
         'not_authenticated',
         'forbidden',
+        'insufficient_scope',
         'wrong_audience',
         'csrf_failed',
         'login_too_old',
@@ -72,12 +73,18 @@ export const postLogout = serveRow(
   },
   async ({ c, world, caller, input: { body: asked }, context }) => {
     const target = targetOf(asked);
-    if (asked.dry_run) return c.json(await previewEnding(world, target));
+    const { reach } = caller;
+    if (asked.dry_run) {
+      keepToClient(target, reach);
+      const within = reach.clientId === null ? {} : { clientId: reach.clientId };
+      return c.json(await previewEnding(world, target, within));
+    }
     const ending = await endByAdministrator(
       world,
       target,
       {
         actor: caller.actor,
+        reach,
         sid: caller.session?.sid ?? null,
         confirm: asked.scope === 'everyone' ? (asked.confirm ?? null) : null,
         wait: asked.wait ?? 'replicas',

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { startForService } from '../../actions/start-for-service.ts';
 import type { StartedSession } from '../../actions/start-session.ts';
+import { reaches } from '../../domain/api-key.ts';
 import { serviceKey } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
@@ -27,13 +28,15 @@ export const postSession = serveRow(
     summary: 'Open a session for a user who logged in elsewhere',
     description:
       'For your own login: the calling service has authenticated the user. `count` opens several sessions at once. Transport "opaque" returns the session token of contract 002.',
-    caller: serviceKey('admin_forbidden'),
+    caller: serviceKey('sessions:open', 'admin_forbidden', 'and clients'),
     request: {
       body: body(
         z.strictObject({
           user_id: field.userId,
           transport: z.enum(['bearer', 'opaque', 'cookie']).default('bearer'),
-          client_id: field.clientId.default('default'),
+          client_id: field.clientId
+            .optional()
+            .describe('Default: the client of the key; with a key that has none, "default".'),
           device: shape.device.optional(),
           count: z.number().int().min(1).max(1000).optional(),
         }),
@@ -52,11 +55,13 @@ export const postSession = serveRow(
       ...problems(...WRITE_PROBLEMS, 'not_found'),
     },
   },
-  async ({ c, world, input, context }) => {
-    const { user_id: userId, transport, client_id: clientId, device = {}, count } = input.body;
+  async ({ c, world, caller, input, context }) => {
+    const { user_id: userId, transport, device = {}, count } = input.body;
+    const clientId = input.body.client_id ?? caller.reach.clientId ?? 'default';
+    if (!reaches(caller.reach, clientId)) return refuse(c, 'insufficient_scope', { field: 'client_id' });
     if (!world.config.clients.has(clientId)) return unknownClient(c);
     const how = { ...OPENED_AS[transport], clientId, device };
-    const started = await startForService(world, userId, how, context(), count ?? 1);
+    const started = await startForService(world, caller, userId, how, context(), count ?? 1);
     if (!started) return refuse(c, 'not_found', { field: 'user_id' });
     const bodies = started.map((one) => sessionBodyOf(one, world.config.cookie.name));
     return c.json(count === undefined ? bodies[0] : { sessions: bodies });

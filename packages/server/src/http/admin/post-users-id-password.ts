@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { resetPassword } from '../../actions/change-user.ts';
-import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { administratorToChange } from '../../domain/caller-rule.ts';
 import { passwordFault } from '../../domain/password.ts';
 import { inputFault } from '../contract/body.ts';
 import { body, json, problems } from '../contract/row.ts';
@@ -19,7 +19,7 @@ export const postUserPassword = serveRow(
     summary: "Reset a user's password",
     description:
       'Without a password in the body Curfew generates a random one and returns it once. Ends every session of the user except the caller’s.',
-    caller: ADMINISTRATOR_TO_CHANGE,
+    caller: administratorToChange('users'),
     request: {
       params: idParam,
       body: body(z.strictObject({ password: field.password.optional(), note: field.note }), {}, false),

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { createUser } from '../../actions/change-user.ts';
 import { accountView } from '../../actions/account-view.ts';
-import { ADMINISTRATOR_TO_CHANGE } from '../../domain/caller-rule.ts';
+import { administratorToChange } from '../../domain/caller-rule.ts';
 import { passwordFault } from '../../domain/password.ts';
 import { inputFault } from '../contract/body.ts';
 import { body, json, problems } from '../contract/row.ts';
@@ -19,7 +19,7 @@ export const postUser = serveRow(
     operationId: 'createUser',
     tags: ['Administration'],
     summary: 'Create a user',
-    caller: ADMINISTRATOR_TO_CHANGE,
+    caller: administratorToChange('users', 'and clients'),
     request: {
       body: body(
         z.strictObject({

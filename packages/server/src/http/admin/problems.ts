@@ -1,6 +1,12 @@
 /* The problems that every endpoint of the administration can answer. */
 
-export const READ_PROBLEMS = ['not_authenticated', 'forbidden', 'wrong_audience', 'unavailable'] as const;
+export const READ_PROBLEMS = [
+  'not_authenticated',
+  'forbidden',
+  'insufficient_scope',
+  'wrong_audience',
+  'unavailable',
+] as const;
 export const WRITE_PROBLEMS = [
   ...READ_PROBLEMS,
   'invalid_request',

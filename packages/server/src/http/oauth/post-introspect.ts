@@ -35,8 +35,8 @@ export const postIntrospect = serveRow(
     tags: ['OAuth'],
     summary: 'Introspect a credential (RFC 7662)',
     description:
-      'For back ends with a service key. Accepts any credential of any API family. The answer is true when it is given; a caller that caches it must follow `/v1/feed`. The call counts as activity of the session.',
-    caller: serviceKey('service_key_refused'),
+      'For back ends with a key. Accepts any credential of any API family; for a client’s key, credentials of another audience than the client’s are not active. The answer is true when it is given; a caller that caches it must follow `/v1/feed`. The call counts as activity of the session.',
+    caller: serviceKey('verify', 'service_key_refused', 'and clients'),
     request: {
       body: form(
         z.object({
@@ -71,14 +71,18 @@ export const postIntrospect = serveRow(
       ...problems(
         'invalid_request',
         'not_authenticated',
+        'insufficient_scope',
         'too_large',
         'unsupported_media_type',
         'unavailable',
       ),
     },
   },
-  async ({ c, world, input }) => {
-    const { token, audience } = input.body;
+  async ({ c, world, caller: { reach }, input }) => {
+    const { token } = input.body;
+    const audience =
+      reach.clientId === null ? input.body.audience : audienceOf(world.config, { clientId: reach.clientId });
+    if (audience === null || (input.body.audience ?? audience) !== audience) return c.json({ active: false });
     // A back end passes on what it was given, in a header or in a cookie.
     const credential = parseBearer(token) ?? parseOpaque('cookie', token);
     // Read first: the answer is no newer than this.

@@ -4,7 +4,7 @@ import { problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuse } from '../respond.ts';
 
-const KEY = serviceKey('service_key_refused');
+const KEY = serviceKey('verify', 'service_key_refused');
 
 export const getMetrics = serveRow(
   {
@@ -13,7 +13,7 @@ export const getMetrics = serveRow(
     operationId: 'getMetrics',
     tags: ['Operation'],
     summary: 'Prometheus metrics',
-    description: 'For callers on this machine, or with a service key.',
+    description: 'For callers on this machine, or with an operator’s key that has the scope `verify`.',
     caller: dependent([NOBODY, KEY], ({ ipAddress, header }) => {
       // Behind a proxy on this machine every client would look local.
       const forwarded = header('x-forwarded-for') ?? header('forwarded');
@@ -25,7 +25,7 @@ export const getMetrics = serveRow(
         description: 'Metrics.',
         content: { 'text/plain': { schema: z.string(), example: 'curfew_nodes 3\n' } },
       },
-      ...problems('forbidden'),
+      ...problems('forbidden', 'insufficient_scope'),
     },
   },
   async ({ c }) => {

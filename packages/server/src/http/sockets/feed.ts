@@ -14,6 +14,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../../world/world.ts';
 import { later, pauseFor } from '../../system/timers.ts';
 import { readCredential } from '../../domain/presented.ts';
+import type { Caller, PresentedKey } from '../../actions/admit.ts';
+import { watchKey } from '../../actions/watch-key.ts';
 import { admitUpgrade } from './admit-upgrade.ts';
 import { getFeed } from './get-feed.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
@@ -29,6 +31,7 @@ const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 /** Before the next piece of a snapshot, at most this much may be unread. */
 const SNAPSHOT_UNREAD_BYTES = 512 * 1024;
 const HELLO_MS = 5000;
+const LAST_CLOSE_MS = 1000;
 /** A verifier renews four times in a lease. One that is silent for this many leases is gone. */
 const SILENT_LEASES = 5;
 /** The oldest use of a session that a verifier may report. */
@@ -66,7 +69,7 @@ export function createFeeds(world: World): Feeds {
           socket.off('error', ignore);
           server.handleUpgrade(request, socket, head, (ws) => {
             upgradeAnswered(socket, 101);
-            const stop = serveFeed(world, ws, request.socket.remoteAddress ?? null);
+            const stop = serveFeed(world, ws, request.socket.remoteAddress ?? null, keyOf(caller));
             stops.add(stop);
             ws.once('close', () => stops.delete(stop));
           });
@@ -87,8 +90,16 @@ export function createFeeds(world: World): Feeds {
 /** A broken socket emits `close`. */
 const ignore = (): void => undefined;
 
+/** The API key of a caller that was let in; null: a service key of the settings. */
+const keyOf = (caller: Caller): PresentedKey | null => (caller.kind === 'service' ? caller.key : null);
+
 /** One verifier's connection, from its hello to its end. @returns a function that closes it because the node stops */
-function serveFeed(world: World, ws: WebSocket, address: string | null): () => void {
+function serveFeed(
+  world: World,
+  ws: WebSocket,
+  address: string | null,
+  key: PresentedKey | null,
+): () => void {
   const { config, system, keys } = world;
   const { node } = world.nodes;
   const log = system.log.child({ part: 'feed', ip_address: address });
@@ -123,6 +134,17 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     send({ t: 'keys', keys: published });
   };
   const close = (code: number, why: string): void => ws.close(code, why);
+  const watched = watchKey(world, key, () => {
+    log.warn(
+      { key_id: key?.id, key_name: key?.name },
+      'a feed was closed: its API key is revoked or expired',
+    );
+    // It gets no more endings and no renewals. Logouts wait until its lease is over.
+    if (feed) node.publisher.leave(feed);
+    close(FEED_CLOSED.revoked, 'the key is revoked or expired');
+    // The close frame may not be answered.
+    later(system, LAST_CLOSE_MS, () => ws.terminate());
+  });
 
   async function begin(epoch: string): Promise<void> {
     send({
@@ -153,6 +175,13 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     send({ t: 'snapshot', seq, parts });
   }
 
+  function renew(renewed: Subscription, n: number): void {
+    showKeys();
+    const ageMs = node.ageMs();
+    if (ageMs < config.leaseMs) freshAsOfMs = system.monotonicMs() - ageMs;
+    node.renew(renewed, n);
+  }
+
   function hear(message: VerifierMessage): void {
     heardMs = system.monotonicMs();
     if (message.t === 'hello') {
@@ -164,6 +193,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
       if (epoch === null) return close(FEED_CLOSED.restart, 'this node is reading the log again');
       unfollow = world.followers.add({
         replica: message.replica.slice(0, 100),
+        key: key && { id: key.id, name: key.name },
         address,
         since: system.now(),
         ageMs: () => (freshAsOfMs === null ? null : system.monotonicMs() - freshAsOfMs),
@@ -179,10 +209,9 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     if (feed === null) return close(FEED_CLOSED.protocol, 'send hello first');
     switch (message.t) {
       case 'renew': {
-        showKeys();
-        const ageMs = node.ageMs();
-        if (ageMs < config.leaseMs) freshAsOfMs = system.monotonicMs() - ageMs;
-        return node.renew(feed, message.n);
+        const { n } = message;
+        const renewed = feed;
+        return watched.whileLive(() => renew(renewed, n));
       }
       case 'ack':
         return node.publisher.acknowledge(feed, message.seq);
@@ -214,6 +243,7 @@ function serveFeed(world: World, ws: WebSocket, address: string | null): () => v
     helloCame();
     unwatch();
     unfollow();
+    watched.stop();
     if (feed) node.publisher.leave(feed);
   });
   return () => close(FEED_CLOSED.restart, 'this node is going away');

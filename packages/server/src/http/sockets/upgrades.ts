@@ -47,11 +47,16 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
     onUpgradeAnswered(socket, (status) => {
       const ms = Math.round((world.system.monotonicMs() - startedMs) * 100) / 100;
       world.system.log.info({ method: 'GET', path, status, ms, ip_address, upgrade: 'websocket' }, 'request');
-      if (status === 401 || status === 403) noteRefused(request, ip_address, status);
+      if (status === 401 || status === 403) noteRefused(request, path, ip_address, status);
     });
   };
   /** The refusal names the user of the credential where memory knows it: a browser sends the cookie for another site's page. */
-  const noteRefused = (request: IncomingMessage, ipAddress: string | null, status: 401 | 403): void => {
+  const noteRefused = (
+    request: IncomingMessage,
+    path: string,
+    ipAddress: string | null,
+    status: 401 | 403,
+  ): void => {
     const { authorization, cookie, 'user-agent': userAgent = '' } = request.headers;
     const from = readCredential(authorization, cookie, world.config.cookie.name);
     const session =
@@ -63,7 +68,7 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
       session?.userId ?? null,
       { contract: 'v1', ipAddress, userAgent, requestId: null },
       {
-        code: status === 403 ? 'forbidden' : 'not_authenticated',
+        code: status === 401 ? 'not_authenticated' : path === '/v1/feed' ? 'insufficient_scope' : 'forbidden',
         ...(session ? { clientId: session.clientId } : {}),
       },
     );

@@ -7,7 +7,14 @@ type EndScope = 'sessions' | 'others' | 'user' | 'users' | 'device' | 'client' |
 /** A row of the log. */
 export interface LogEvent extends EndingFacts {
   at: Date;
-  type: 'session_started' | 'sessions_ended' | 'user_changed' | 'user_created' | 'keys_rotated';
+  type:
+    | 'session_started'
+    | 'sessions_ended'
+    | 'user_changed'
+    | 'user_created'
+    | 'keys_rotated'
+    | 'api_key_created'
+    | 'api_key_revoked';
   scope: EndScope | null;
   reason: EndReason | null;
   actor: string;

@@ -251,6 +251,55 @@ const pages: Section = async ({ ask, quietly }) => {
     await ask('logged out', 'GET', path, { cookie: own.cookie });
 };
 
+const apiKeys: Section = async ({ ask, quietly }, pass) => {
+  const create = (who: string, body: object) => ask(who, 'POST', '/v1/admin/api-keys', { ...service, body });
+  const shop = {
+    name: 'Shop back end',
+    client_id: 'shop',
+    scopes: ['verify', 'sessions:open', 'sessions:end'],
+  };
+  const { key, secret: bearer } = (await create('of a client', { ...shop, note: 'for the shop' })).json;
+  const operator = (await create('of an operator', { name: 'Deploy', scopes: ['admin'] })).json;
+  for (const body of [
+    { ...shop, scopes: ['admin'] },
+    { ...shop, client_id: 'nobody' },
+    { ...shop, expires_at: '2030-01-01T00:00:00Z' },
+    { ...shop, name: ' ' },
+  ])
+    await create('refused', body);
+  const brief = { name: 'Brief', scopes: ['users'], expires_at: '2031-01-10T00:00:00Z' };
+  await create('that expires', brief);
+  await ask('listed', 'GET', '/v1/admin/api-keys', service);
+  await ask('listed', 'GET', '/v1/admin/api-keys?limit=1', service);
+  const { id } = await newUser(quietly, { name: 'Of the Shop' });
+  const body = { user_id: id };
+  const started = (await ask('by the key', 'POST', '/v1/admin/sessions', { bearer, body })).json;
+  for (const [method, path, more] of [
+    ['POST', '/v1/admin/sessions', { user_id: 1 }],
+    ['POST', '/v1/admin/sessions', { user_id: id, client_id: 'default' }],
+    ['GET', '/v1/admin/sessions', undefined],
+    ['GET', '/v1/admin/sessions?client_id=default', undefined],
+    ['GET', '/v1/admin/users', undefined],
+    ['GET', '/v1/admin/state', undefined],
+    ['GET', '/metrics', undefined],
+    ['POST', '/v1/admin/logout', { scope: 'user', user_id: id }],
+    ['POST', '/v1/admin/logout', { scope: 'sessions', sessions: [started.session.id] }],
+  ] as const)
+    await ask('by the key', method, path, { bearer, ...(more ? { body: more } : {}) });
+  await ask('by the key', 'GET', `/v1/admin/events?actor=key:${key.id}`, service);
+  pass(60);
+  const revoke = (who: string, its: number, more?: object) =>
+    ask(who, 'DELETE', `/v1/admin/api-keys/${its}`, { ...service, ...(more ? { body: more } : {}) });
+  await revoke('revoked', key.id, { note: 'leaked' });
+  await ask('by the revoked key', 'POST', '/v1/admin/sessions', { bearer, body });
+  await revoke('again', key.id);
+  await revoke('unknown', 999);
+  await revoke('the last', operator.key.id);
+  await revoke('the last, confirmed', operator.key.id, { confirm_last_admin_key: true });
+  await ask('also revoked', 'GET', '/v1/admin/api-keys?revoked=true', service);
+  await ask('logged', 'GET', '/v1/admin/events?type=api_key_revoked&limit=1', service);
+};
+
 export const ADMINISTRATION: Record<string, Section> = {
   users,
   sessions,
@@ -258,4 +307,5 @@ export const ADMINISTRATION: Record<string, Section> = {
   log,
   operation,
   pages,
+  'api keys': apiKeys,
 };

@@ -15,6 +15,7 @@ type Ask = <T = AnyJson>(
  */
 const OWN: [name: string, pattern: RegExp][] = [
   ['jwt', /\beyJ[\w-]+\.[\w-]+\.[\w-]+/],
+  ['api-key', /\bcurfew_[co]k_[0-9A-Za-z]{38}\b/],
   ['refresh', /\brt_[\w-]{43}(?![\w-])/],
   ['session-token', /\bsess_[\w-]{43}(?![\w-])/],
   ['cookie', /\bcs_[\w-]{43}(?![\w-])/],
