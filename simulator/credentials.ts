@@ -26,8 +26,8 @@ function signature(body: string): string {
 }
 
 export function signToken({ facts, epoch, issuedMs, expiresAtMs }: Claims): string {
-  const { sid, userId, clientId, deviceId, born } = facts;
-  const body = `${sid}.${userId}.${clientId}.${deviceId}.${born}.${epoch?.replace('.', '-') ?? ''}.${issuedMs}.${expiresAtMs}`;
+  const { sid, subject, clientId, deviceId, born, login, tenant } = facts;
+  const body = `${sid}.${subject}.${clientId}.${deviceId}.${born}.${login ?? ''}.${tenant ?? ''}.${epoch?.replace('.', '-') ?? ''}.${issuedMs}.${expiresAtMs}`;
   return `${body}.${signature(body)}`;
 }
 
@@ -40,13 +40,21 @@ export function twinOf(token: string): string {
 /** What a token says, if it was signed here and is spelled as it was signed. */
 export function readToken(token: string): Claims | null {
   const parts = token.split('.');
-  const [sid = '', userId, clientId = '', deviceId = '', born, epoch, issuedMs, expiresAtMs, signed = ''] =
-    parts;
+  const [sid = '', subject = '', clientId = '', deviceId = '', born, login, tenant, epoch] = parts;
+  const [issuedMs, expiresAtMs, signed = ''] = parts.slice(8);
   const right = signature(token.slice(0, -signed.length - 1));
   if (signed.toLowerCase() !== right) return null;
   if (signed !== right) return null;
   return {
-    facts: { sid, userId: Number(userId), clientId, deviceId, born: Number(born) },
+    facts: {
+      sid,
+      subject,
+      clientId,
+      deviceId,
+      born: Number(born),
+      login: login || null,
+      tenant: tenant || null,
+    },
     epoch: epoch ? epoch.replace('-', '.') : null,
     issuedMs: Number(issuedMs),
     expiresAtMs: Number(expiresAtMs),

@@ -629,11 +629,11 @@ function cutsOf(scope: Scope, { facts }: Session, position: number): { cuts: Key
     case 'list':
       return null;
     case 'user':
-      return cut(userKey(facts.userId), cutAll(position));
+      return cut(userKey(facts.subject), cutAll(position));
     case 'others':
-      return cut(userKey(facts.userId), cutOthers(position, facts.sid));
+      return cut(userKey(facts.subject), cutOthers(position, facts.sid));
     case 'device':
-      return cut(deviceKey(facts.userId, facts.deviceId), cutAll(position));
+      return cut(deviceKey(facts.subject, facts.deviceId), cutAll(position));
     case 'client':
       return cut(clientKey(facts.clientId), cutAll(position));
     case 'everyone':

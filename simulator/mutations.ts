@@ -257,7 +257,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 4,
     wrong: 'A closing node continues to renew its verifiers.',
     file: protocol('node'),
-    edits: [['if (ageMs < this.#leaseMs && !this.#retiring)', 'if (ageMs < this.#leaseMs)']],
+    edits: [['if (ageMs >= this.#leaseMs || this.#retiring) return;', 'if (ageMs >= this.#leaseMs) return;']],
   },
   {
     name: 'silence-too-short',
@@ -384,7 +384,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 5,
     wrong: 'A node that is not fresh answers a renewal.',
     file: protocol('node'),
-    edits: [['if (ageMs < this.#leaseMs && !this.#retiring)', 'if (!this.#retiring)']],
+    edits: [['if (ageMs >= this.#leaseMs || this.#retiring) return;', 'if (this.#retiring) return;']],
   },
   {
     name: 'exception-forgives',

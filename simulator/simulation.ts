@@ -2,6 +2,7 @@ import { type Credential, signToken, twinOf } from './credentials.ts';
 import { Database, sessionOf, type Statement } from './database.ts';
 import { Doorbell } from './doorbell.ts';
 import { type Answer, NodeProcess } from './node-process.ts';
+import { inventFacts } from './facts.ts';
 import { type Fault, makePlan, type Plan } from './plan.ts';
 import { mayChangeClocks, type Process } from './process.ts';
 import {
@@ -215,17 +216,7 @@ export class Simulation {
       const { epoch } = node.node;
       this.database.login(
         node.process,
-        (born) =>
-          sessionOf(
-            {
-              sid: random.uuid(1.7e12 + world.nowMs),
-              userId: 1 + random.below(3),
-              clientId: random.pick(['shop', 'mail']),
-              deviceId: random.pick(['phone', 'desk']),
-              born,
-            },
-            kind,
-          ),
+        (born) => sessionOf(inventFacts(world, born), kind),
         (error, session) => {
           if (!error && session) this.#hand(session, issuedMs, epoch);
         },

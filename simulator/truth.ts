@@ -59,11 +59,11 @@ export function covers(
     case 'list':
       return decision.listed.some((one) => one.facts.sid === facts.sid);
     case 'user':
-      return below && facts.userId === by.userId;
+      return below && facts.subject === by.subject;
     case 'others':
-      return below && facts.userId === by.userId && facts.sid !== by.sid;
+      return below && facts.subject === by.subject && facts.sid !== by.sid;
     case 'device':
-      return below && facts.userId === by.userId && facts.deviceId === by.deviceId;
+      return below && facts.subject === by.subject && facts.deviceId === by.deviceId;
     case 'client':
       return below && facts.clientId === by.clientId;
     case 'everyone':
@@ -81,16 +81,24 @@ export function probesOf(ending: Ending): readonly Watched[] {
 }
 
 function makeProbes(ending: Ending): Watched[] {
-  const nobody = { sid: NOBODY, userId: -1, clientId: '', deviceId: '', born: ending.position - 1 };
+  const nobody = {
+    sid: NOBODY,
+    subject: '-',
+    clientId: '',
+    deviceId: '',
+    born: ending.position - 1,
+    login: null,
+    tenant: '-',
+  };
   const facts = [
     ...ending.ids.map((sid) => ({ ...nobody, sid })),
     ...ending.cuts.map(({ key }) => {
       const [kind, first = '', second = ''] = key.split(':');
       switch (kind) {
         case 'user':
-          return { ...nobody, userId: Number(first) };
+          return { ...nobody, subject: first };
         case 'device':
-          return { ...nobody, userId: Number(first), deviceId: second };
+          return { ...nobody, subject: first, deviceId: second };
         case 'client':
           return { ...nobody, clientId: first };
         default:
@@ -318,7 +326,7 @@ export class Truth {
 export const latestAnswerMs = (plan: Plan): number => (plan.waitMs + 1) * 1.011 + LATEST_TIMER_MS + 0.1;
 
 export const nameOf = ({ facts, kind }: Session): string =>
-  `${kind} ${facts.sid.slice(-6)} (user ${facts.userId}, born ${facts.born})`;
+  `${kind} ${facts.sid.slice(-6)} (user ${facts.subject}, born ${facts.born})`;
 
 export function describe({ scope, by, position }: Pick<Decision, 'scope' | 'by' | 'position'>): string {
   return `the end of ${scope} by ${nameOf(by)} at ${position}`;

@@ -4,7 +4,7 @@ export interface AccessTokenClaims {
   iss: string;
   /** The audience of the client that the token was issued for. */
   aud: string;
-  /** The user's id, as a decimal string. */
+  /** The user, as an opaque text. */
   sub: string;
   /** The session's public id, a UUID. Revocation is keyed on it, never on a token's text. */
   sid: string;
@@ -16,6 +16,10 @@ export interface AccessTokenClaims {
   born: number;
   /** The database's epoch in which the session was read: positions of two epochs do not compare. Absent in tokens of older versions. */
   epoch?: string;
+  /** The session that this one was begun through. Absent for a login of its own. */
+  login?: string;
+  /** The tenant. Absent in tokens of older versions, which name no login either. */
+  tenant?: string;
   /** When the token was issued, in seconds since 1970. */
   iat: number;
   /** When the token expires, in seconds since 1970. */

@@ -15,15 +15,25 @@ export interface Cut {
 export interface SessionFacts {
   /** The session's public id, a UUID. */
   sid: string;
-  /** The user's id. */
-  userId: number;
+  /** The user, as an opaque text without a colon. */
+  subject: string;
   /** The application. */
   clientId: string;
   /** The device. */
   deviceId: string;
   /** The position at which the session began. */
   born: number;
+  /** The session that it was begun through; null for a login of its own. */
+  login: string | null;
+  /** The tenant; null where an older version wrote the credential, which names neither tenant nor login. */
+  tenant: string | null;
 }
+
+/** The tenant that exists from the start, and of sessions that name none. */
+export const DEFAULT_TENANT = 'default';
+
+/** The kinds of keys, each the beginning of its keys, in the order of `keysOf`. */
+export const CUT_KINDS = ['everyone', 'user', 'client', 'device', 'login', 'tenant', 'grant'] as const;
 
 /**
  * Returns a cut that ends every session born below a position.
@@ -81,14 +91,21 @@ export function isCut(cut: Cut, session: { sid: string; born: number }): boolean
 /** The key of the cuts that end everyone's sessions. */
 export const EVERYONE_KEY = 'everyone';
 /** Returns the key of the cuts that end a user's sessions. */
-export const userKey = (userId: number): string => `user:${userId}`;
+export const userKey = (subject: string): string => `user:${subject}`;
 /** Returns the key of the cuts that end an application's sessions. */
 export const clientKey = (clientId: string): string => `client:${clientId}`;
 /** Returns the key of the cuts that end the sessions of a user's device. It holds the user, so that another user's device id reaches nothing. */
-export const deviceKey = (userId: number, deviceId: string): string => `device:${userId}:${deviceId}`;
+export const deviceKey = (subject: string, deviceId: string): string => `device:${subject}:${deviceId}`;
+/** Returns the key of the cuts that end a login and the sessions that were begun through it. */
+export const loginKey = (login: string): string => `login:${login}`;
+/** Returns the key of the cuts that end a tenant's sessions. */
+export const tenantKey = (tenant: string): string => `tenant:${tenant}`;
+/** Returns the key of the cuts that end a user's sessions of one application. */
+export const grantKey = (subject: string, clientId: string): string => `grant:${subject}:${clientId}`;
 
 /**
- * Returns the four keys whose cuts can end a session.
+ * Returns the keys whose cuts can end a session, one of each kind. A session without a login is one: a cut of it ends both the login
+ * and its children.
  * @example
  * import { type Cut, isCut, keysOf, type SessionFacts } from '@curfew/protocol/cuts';
  *
@@ -101,8 +118,11 @@ export const deviceKey = (userId: number, deviceId: string): string => `device:$
 export function keysOf(session: SessionFacts): string[] {
   return [
     EVERYONE_KEY,
-    userKey(session.userId),
+    userKey(session.subject),
     clientKey(session.clientId),
-    deviceKey(session.userId, session.deviceId),
+    deviceKey(session.subject, session.deviceId),
+    loginKey(session.login ?? session.sid),
+    tenantKey(session.tenant ?? DEFAULT_TENANT),
+    grantKey(session.subject, session.clientId),
   ];
 }

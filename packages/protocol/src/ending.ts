@@ -12,6 +12,6 @@ export interface Ending {
   /** The ids (UUID) of sessions that ended. */
   ids: readonly string[];
   cuts: readonly KeyedCut[];
-  /** The ids of users whose role, address or name has changed. */
-  changed: readonly number[];
+  /** The subjects whose role, address or name has changed. */
+  changed: readonly string[];
 }

@@ -24,8 +24,8 @@ export class Memory<T> {
   readonly #judge: (session: Watched) => Verdict;
   readonly #monotonicMs: () => number;
   readonly #known = new Map<number, Known<T>>();
-  /** User → the count of changes at the user's last change. */
-  readonly #changed = new Map<number, { count: number; heardMs: number }>();
+  /** Subject → the count of changes at the user's last change. */
+  readonly #changed = new Map<string, { count: number; heardMs: number }>();
   #changes = 0;
   /** Answers to questions from before this mark are not accepted, however late they come. */
   #forgotMs = Number.NEGATIVE_INFINITY;
@@ -62,7 +62,7 @@ export class Memory<T> {
       nowMs < known.expiresAtMs &&
       known.askedMs > this.#forgotMs &&
       this.#monotonicMs() - known.askedMs < known.believedMs &&
-      !this.changedSince(known.mark, known.session.facts.userId);
+      !this.changedSince(known.mark, known.session.facts.subject);
     if (!believed) {
       this.#known.delete(key);
       return null;
@@ -83,21 +83,21 @@ export class Memory<T> {
   }
 
   /** The data of these users has changed: earlier answers are out of date. */
-  change(userIds: readonly number[], believedMs: number): void {
+  change(subjects: readonly string[], believedMs: number): void {
     const heardMs = this.#monotonicMs();
-    for (const userId of userIds) {
-      this.#changed.delete(userId);
-      this.#changed.set(userId, { count: ++this.#changes, heardMs });
+    for (const subject of subjects) {
+      this.#changed.delete(subject);
+      this.#changed.set(subject, { count: ++this.#changes, heardMs });
     }
-    for (const [userId, change] of this.#changed) {
+    for (const [subject, change] of this.#changed) {
       if (heardMs - change.heardMs <= 2 * believedMs) break;
-      this.#changed.delete(userId);
+      this.#changed.delete(subject);
     }
   }
 
   /** Whether the user was changed after the mark. */
-  changedSince(mark: number, userId: number): boolean {
-    return this.#changed.size > 0 && (this.#changed.get(userId)?.count ?? 0) > mark;
+  changedSince(mark: number, subject: string): boolean {
+    return this.#changed.size > 0 && (this.#changed.get(subject)?.count ?? 0) > mark;
   }
 
   /** Forgets everything, also answers under way: endings may have been missed. */

@@ -244,14 +244,18 @@ export class Node {
   /** A verifier asks for a renewal. It gets none while this node is not fresh. */
   renew(feed: Subscription, n: number): void {
     const ageMs = this.ageMs();
-    if (ageMs < this.#leaseMs && !this.#retiring)
-      this.publisher.renew(feed, n, ageMs, this.#world.authorityNowMs());
+    if (ageMs >= this.#leaseMs || this.#retiring) return;
+    const authorityNowMs = this.#world.authorityNowMs();
+    if (feed.version === 1 && !this.#replica.suitsVersion1(this.#world.now().monotonicMs))
+      return this.publisher.renewStale(feed, n, authorityNowMs);
+    this.publisher.renew(feed, n, ageMs, authorityNowMs);
   }
 
   /** Judges a session by this node's memory. */
   judge(session: Watched): Verdict {
     if (this.#replica.ends(session)) return 'ended';
-    // The clock is read last: a process that was suspended in the line above finds the lease expired here.
+    if (!this.#replica.knows(session)) return 'unsure';
+    // The clock is read last: a process that was suspended in the lines above finds the lease expired here.
     return this.isFresh() ? 'alive' : 'unsure';
   }
 

@@ -1,12 +1,17 @@
 import { attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import type { Ending } from './ending.ts';
-import type { NodeMessage } from './feed-messages.ts';
+import { FEED_VERSION, type NodeMessage } from './feed-messages.ts';
+import { isOfVersion1 } from './replica.ts';
 
 /** A verifier's connection, as its node sees it. */
 export interface Subscription {
+  /** The version of the feed that the verifier speaks. */
+  readonly version: number;
   /** The newest ending that the verifier has acknowledged. */
   acknowledged: number;
+  /** Acknowledgements above this number do not count: the verifier does not understand the cut that came next. */
+  understands: number;
   /**
    * When the verifier's lease has certainly expired, on the node's monotonic clock: the instant of its last renewal, plus lease
    * and margin. Until then it is waited for, connected or not.
@@ -30,6 +35,16 @@ interface Wait {
   readonly missing: Set<Subscription>;
   over(): void;
 }
+
+/** A feed of which nothing was heard yet. */
+const NOTHING_HEARD = {
+  acknowledged: 0,
+  understands: Number.POSITIVE_INFINITY,
+  trustsUntilMs: Number.NEGATIVE_INFINITY,
+};
+
+/** Above every lease. Not infinite: JSON would write null. */
+const FAR_TOO_OLD = Number.MAX_SAFE_INTEGER;
 
 /** Endings in one message: a few hundred kilobytes at most for single logouts. */
 const TOGETHER = 2000;
@@ -67,8 +82,8 @@ export class Publisher {
   }
 
   /** A verifier said hello. It is sent every ending from here on; take its snapshot after this. */
-  join(send: (message: NodeMessage) => void): Subscription {
-    const feed = { acknowledged: 0, trustsUntilMs: Number.NEGATIVE_INFINITY, send };
+  join(send: (message: NodeMessage) => void, version: number = FEED_VERSION): Subscription {
+    const feed = { ...NOTHING_HEARD, version, send };
     this.#feeds.add(feed);
     return feed;
   }
@@ -91,11 +106,8 @@ export class Publisher {
    */
   inherit(): void {
     const { monotonicMs } = this.#clock.now();
-    this.#departed.add({
-      acknowledged: 0,
-      trustsUntilMs: monotonicMs + this.#trustMs,
-      send: () => undefined,
-    });
+    const trustsUntilMs = monotonicMs + this.#trustMs;
+    this.#departed.add({ ...NOTHING_HEARD, version: FEED_VERSION, trustsUntilMs, send: () => undefined });
   }
 
   /** Verifiers whose lease has expired are not waited for. */
@@ -112,6 +124,9 @@ export class Publisher {
       const changed = some.flatMap((ending) => ending.changed);
       if (ids.length + cuts.length + changed.length === 0) continue;
       this.#seq++;
+      if (!cuts.every(({ key }) => isOfVersion1(key)))
+        for (const feed of this.#feeds)
+          if (feed.version === 1) feed.understands = Math.min(feed.understands, this.#seq - 1);
       this.broadcast({ t: 'ending', seq: this.#seq, cuts, ids, changed });
     }
   }
@@ -139,8 +154,18 @@ export class Publisher {
   renew(feed: Subscription, n: number, ageMs: number, authorityNowMs: number): void {
     const { monotonicMs } = this.#clock.now();
     if (!this.#feeds.has(feed)) return;
+    feed.understands = Number.POSITIVE_INFINITY;
     feed.trustsUntilMs = Math.max(feed.trustsUntilMs, monotonicMs - ageMs + this.#trustMs);
     this.#send(feed, { t: 'renewed', n, age: ageMs, seq: this.#seq, now: authorityNowMs });
+  }
+
+  /**
+   * Answers a renewal of a verifier that does not understand every cut there is: it learns that its knowledge is old, stays
+   * connected, and asks the authority at each check.
+   */
+  renewStale(feed: Subscription, n: number, authorityNowMs: number): void {
+    if (!this.#feeds.has(feed)) return;
+    this.#send(feed, { t: 'renewed', n, age: FAR_TOO_OLD, seq: this.#seq, now: authorityNowMs });
   }
 
   /** Answers when all leases that this node gave have expired. */
@@ -156,9 +181,9 @@ export class Publisher {
   /** The verifier holds every ending up to a number. A number that was not published yet is ignored. */
   acknowledge(feed: Subscription, seq: number): void {
     if (!(seq <= this.#seq)) return;
-    feed.acknowledged = Math.max(feed.acknowledged, seq);
+    feed.acknowledged = Math.max(feed.acknowledged, Math.min(seq, feed.understands));
     for (const wait of this.#waits) {
-      if (wait.seq > seq) break;
+      if (wait.seq > feed.acknowledged) break;
       if (!wait.missing.delete(feed)) continue;
       wait.acknowledged++;
       if (wait.missing.size === 0) wait.over();

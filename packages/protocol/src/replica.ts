@@ -1,4 +1,4 @@
-import { type Cut, isCut, keysOf, mergeCuts, type SessionFacts } from './cuts.ts';
+import { type Cut, CUT_KINDS, isCut, keysOf, mergeCuts, type SessionFacts } from './cuts.ts';
 import { EndedIds, sessionKey, type SessionKey } from './ended-ids.ts';
 import type { Ending, KeyedCut } from './ending.ts';
 
@@ -6,8 +6,25 @@ import type { Ending, KeyedCut } from './ending.ts';
 export interface Watched {
   readonly facts: SessionFacts;
   readonly id: SessionKey;
+  /** One of each of `CUT_KINDS`, in that order. */
   readonly keys: readonly string[];
 }
+
+const LOGIN = CUT_KINDS.indexOf('login');
+const TENANT = CUT_KINDS.indexOf('tenant');
+/** The kinds that a feed of version 1 knows come first. */
+const KINDS_OF_VERSION_1 = LOGIN;
+/** The place of the keys of a newer version in the counts. */
+const NEWER = CUT_KINDS.length;
+
+function placeOf(key: string): number {
+  const [kind] = key.split(':', 1);
+  const place = CUT_KINDS.findIndex((known) => known === kind);
+  return place === -1 ? NEWER : place;
+}
+
+/** Whether a verifier of version 1 of the feed understands a key. */
+export const isOfVersion1 = (key: string): boolean => placeOf(key) < KINDS_OF_VERSION_1;
 
 /** @throws Error when the `sid` is not a UUID */
 export function watch(facts: SessionFacts): Watched {
@@ -38,6 +55,8 @@ export class Replica {
   readonly #ids = new EndedIds();
   /** The least recently received first. */
   readonly #cuts = new Map<string, HeldCut>();
+  /** The number of cuts of each kind, and last of kinds of newer versions: kinds without cuts cost a check nothing. */
+  readonly #counts: number[] = Array.from({ length: CUT_KINDS.length + 1 }, () => 0);
   #sweptMs: number;
 
   constructor(keepMs: number, nowMs: number) {
@@ -62,18 +81,45 @@ export class Replica {
   #cut({ key, position, base, exceptSession }: KeyedCut, nowMs: number): void {
     const there = this.#cuts.get(key)?.cut;
     const cut = { position, base, exceptSession };
-    this.#cuts.delete(key);
+    if (there) this.#cuts.delete(key);
+    else this.#count(key, 1);
     this.#cuts.set(key, { cut: there ? mergeCuts(there, cut) : cut, heardMs: nowMs });
+  }
+
+  #count(key: string, by: 1 | -1): void {
+    const place = placeOf(key);
+    this.#counts[place] = this.#held(place) + by;
+  }
+
+  #held(place: number): number {
+    return this.#counts[place] as number;
   }
 
   ends({ facts, id, keys }: Watched): boolean {
     if (this.#ids.has(id)) return true;
     if (this.#cuts.size === 0) return false;
-    for (const key of keys) {
-      const held = this.#cuts.get(key);
+    for (let place = 0; place < CUT_KINDS.length; place++) {
+      if (this.#counts[place] === 0) continue;
+      const held = this.#cuts.get(keys[place] as string);
       if (held && isCut(held.cut, facts)) return true;
     }
     return false;
+  }
+
+  /**
+   * Whether `ends` can be believed when it is false. Not when there is a cut of a kind that this version does not know, nor when a
+   * credential of an older version does not say whether a cut of a tenant or a login ends its session.
+   */
+  knows({ facts }: Watched): boolean {
+    if (this.#held(NEWER) > 0) return false;
+    return facts.tenant !== null || this.#held(TENANT) + this.#held(LOGIN) === 0;
+  }
+
+  /** Whether a verifier of version 1 of the feed understands all cuts in here. */
+  suitsVersion1(nowMs: number): boolean {
+    this.forget(nowMs);
+    for (let place = KINDS_OF_VERSION_1; place <= NEWER; place++) if (this.#held(place) > 0) return false;
+    return true;
   }
 
   /** Whether every session that the ending ends is over here. Changes of users are in no replica: then false. */
@@ -99,6 +145,7 @@ export class Replica {
     for (const [key, { heardMs }] of this.#cuts) {
       if (nowMs - heardMs <= this.#keepMs) break;
       this.#cuts.delete(key);
+      this.#count(key, -1);
     }
   }
 

@@ -1,7 +1,7 @@
 import { attempt } from './attempt.ts';
 import type { Ending } from './ending.ts';
 import type { NodeMessage, VerifierMessage, Welcome } from './feed-messages.ts';
-import { FEED_VERSION } from './feed-messages.ts';
+import { FEED_VERSION, OLDEST_FEED_VERSION, speaksFeed } from './feed-messages.ts';
 import type { Instant } from './clock.ts';
 import { Freshness } from './freshness.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';
@@ -66,7 +66,7 @@ export class Subscriber {
     // An answer to a question of an earlier connection would refer to that connection's numbers.
     this.#renewals.clear();
     this.#answeredMs = this.#world.now().monotonicMs;
-    this.#world.send({ t: 'hello', v: FEED_VERSION, replica: this.#id });
+    this.#world.send({ t: 'hello', v: OLDEST_FEED_VERSION, newest: FEED_VERSION, replica: this.#id });
   }
 
   /** Call it four times in a lease while connected. */
@@ -115,8 +115,7 @@ export class Subscriber {
   }
 
   #agree(welcome: Welcome, nowMs: number): void {
-    if (welcome.v !== FEED_VERSION)
-      return this.#world.reconnect('the node speaks another version of the feed');
+    if (!speaksFeed(welcome.v)) return this.#world.reconnect('the node speaks another version of the feed');
     const before = this.#welcome;
     this.#welcome = welcome;
     this.#welcomed = true;
@@ -171,7 +170,8 @@ export class Subscriber {
   judge(session: Watched): Verdict {
     if (!this.#replica || !this.#freshness) return 'unsure';
     if (this.#replica.ends(session)) return 'ended';
-    // The clock is read last: a process that was suspended in the line above finds the lease expired here.
+    if (!this.#replica.knows(session)) return 'unsure';
+    // The clock is read last: a process that was suspended in the lines above finds the lease expired here.
     return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';
   }
 

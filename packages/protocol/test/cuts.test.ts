@@ -1,7 +1,9 @@
 import {
   type Cut,
+  CUT_KINDS,
   cutAll,
   cutOthers,
+  DEFAULT_TENANT,
   deviceKey,
   isCut,
   keysOf,
@@ -94,12 +96,39 @@ describe('the algebra of cuts', () => {
 });
 
 test('a session has the keys of its scopes, and a device belongs to its user', () => {
-  expect(keysOf({ sid: 's', userId: 7, clientId: 'shop', deviceId: 'd', born: 1 })).toEqual([
+  const facts = {
+    sid: 's',
+    subject: '7',
+    clientId: 'shop',
+    deviceId: 'd',
+    born: 1,
+    login: 'l',
+    tenant: 'acme',
+  };
+  expect(keysOf(facts)).toEqual([
     'everyone',
     'user:7',
     'client:shop',
     'device:7:d',
+    'login:l',
+    'tenant:acme',
+    'grant:7:shop',
   ]);
-  expect(deviceKey(7, '1:2')).not.toBe(deviceKey(71, '2'));
-  expect(new Set([userKey(1), deviceKey(1, ''), deviceKey(1, '1')]).size).toBe(3);
+  expect(keysOf(facts).map((key) => key.split(':')[0])).toEqual([...CUT_KINDS]);
+  expect(deviceKey('7', '1:2')).not.toBe(deviceKey('71', '2'));
+  expect(new Set([userKey('1'), deviceKey('1', ''), deviceKey('1', '1')]).size).toBe(3);
+});
+
+test('a session that was not begun through another is its own login, of the default tenant unless it says', () => {
+  const keys = keysOf({
+    sid: 's',
+    subject: '7',
+    clientId: 'c',
+    deviceId: 'd',
+    born: 1,
+    login: null,
+    tenant: null,
+  });
+  expect(keys).toContain('login:s');
+  expect(keys).toContain(`tenant:${DEFAULT_TENANT}`);
 });

@@ -1,19 +1,22 @@
-import { cutOthers, userKey } from '@curfew/protocol/cuts';
+import { cutOthers, tenantKey, userKey } from '@curfew/protocol/cuts';
 import { sessionKey } from '@curfew/protocol/ended-ids';
 import {
+  agreedVersion,
   decodeNodeMessage,
   decodeVerifierMessage,
   encodeNodeMessage,
   FEED_VERSION,
+  inVersion1,
   type NodeMessage,
   partMessage,
+  speaksFeed,
   type VerifierMessage,
 } from '@curfew/protocol/feed-messages';
 import { Replica } from '@curfew/protocol/replica';
 import { describe, expect, test } from 'vitest';
 import { session, sidOf } from './sessions.ts';
 
-const cut = { key: userKey(7), ...cutOthers(9, sidOf(1)) };
+const cut = { key: userKey('7'), ...cutOthers(9, sidOf(1)) };
 const toVerifier: NodeMessage[] = [
   {
     t: 'welcome',
@@ -23,17 +26,20 @@ const toVerifier: NodeMessage[] = [
     keep: 9000,
     tokenLife: 300,
     issuer: 'https://auth.example',
+    audiences: ['https://api.example'],
+    cookies: ['__Host-curfew_session'],
   },
   { t: 'cuts', cuts: [cut] },
   { t: 'ids', ids: [sessionKey(sidOf(1)), { a: 0x7fffffff, b: -1, c: -(2 ** 31) }, { a: 0, b: 0, c: 1 }] },
   { t: 'ids', ids: [] },
   { t: 'snapshot', seq: 4, parts: 3 },
-  { t: 'ending', seq: 5, ids: [sidOf(1)], cuts: [cut], changed: [7] },
+  { t: 'ending', seq: 5, ids: [sidOf(1)], cuts: [cut], changed: ['7'] },
   { t: 'renewed', n: 1, age: 12.5, seq: 5, now: 1.7e12 },
   { t: 'keys', keys: [{ kid: 'k', alg: 'EdDSA' }] },
 ];
 const toNode: VerifierMessage[] = [
   { t: 'hello', v: FEED_VERSION, replica: 'r' },
+  { t: 'hello', v: 1, newest: FEED_VERSION, replica: 'r' },
   { t: 'renew', n: 3 },
   { t: 'ack', seq: 0 },
   { t: 'used', sessions: [[sidOf(1), 250]] },
@@ -99,8 +105,34 @@ describe('the codec of the feed', () => {
       const message = decodeNodeMessage(encodeNodeMessage(partMessage(part)));
       if (message.t === 'ids' || message.t === 'cuts') to.fill(message, 0);
     }
-    for (let n = 0; n < 1000; n++) expect(to.ends(session({ sid: sidOf(n), userId: 1 }))).toBe(n % 2 === 0);
+    for (let n = 0; n < 1000; n++)
+      expect(to.ends(session({ sid: sidOf(n), subject: '1' }))).toBe(n % 2 === 0);
     expect(to.ends(session({ sid: sidOf(3), born: 8 }))).toBe(true);
     expect(to.ends(session({ sid: sidOf(1), born: 8 }))).toBe(false);
+  });
+});
+
+describe('two versions', () => {
+  test.each([
+    ['a verifier of version 1', { v: 1 }, 1],
+    ['a verifier of this version', { v: 1, newest: FEED_VERSION }, FEED_VERSION],
+    ['a newer verifier that speaks this version', { v: 2, newest: 9 }, FEED_VERSION],
+    ['a newer verifier that does not', { v: 9, newest: 11 }, null],
+    ['a verifier of before version 1', { v: 0 }, null],
+    ['nonsense', { v: 2, newest: 1 }, null],
+  ] as const)('%s', (_, hello, agreed) => {
+    expect(agreedVersion({ t: 'hello', replica: 'r', ...hello })).toBe(agreed);
+  });
+
+  test.each([0, 1.5, Number.NaN, FEED_VERSION + 1])('version %d is not spoken', (version) => {
+    expect(speaksFeed(version)).toBe(false);
+  });
+
+  test('in version 1 users are numbers, and cuts of newer kinds are left out', () => {
+    const tenant = { key: tenantKey('acme'), ...cutOthers(9, sidOf(1)) };
+    const ending: NodeMessage = { t: 'ending', seq: 5, ids: [], cuts: [cut, tenant], changed: ['7'] };
+    expect(inVersion1(ending)).toEqual({ t: 'ending', seq: 5, ids: [], cuts: [cut], changed: [7] });
+    expect(inVersion1({ t: 'cuts', cuts: [tenant, cut] })).toEqual({ t: 'cuts', cuts: [cut] });
+    expect(decodeNodeMessage(encodeNodeMessage(inVersion1(ending)))).toEqual({ ...ending, cuts: [cut] });
   });
 });

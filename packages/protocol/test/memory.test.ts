@@ -63,27 +63,27 @@ test('an answer is valid for its time, counted from the question', () => {
 
 test('a change of the user between question and answer counts', () => {
   const { mark } = memory;
-  memory.change([7], 60_000);
+  memory.change(['7'], 60_000);
   keep('a', { mark });
   expect(recall('a')).toBeNull();
   keep('a');
   expect(recall('a')).toBe('value of a');
-  memory.change([8], 60_000);
+  memory.change(['8'], 60_000);
   expect(recall('a')).toBe('value of a');
-  memory.change([7], 60_000);
+  memory.change(['7'], 60_000);
   expect(recall('a')).toBeNull();
 });
 
 test('changes are remembered longer than earlier answers are valid', () => {
   const { mark } = memory;
-  memory.change([7], 500);
+  memory.change(['7'], 500);
   nowMs += 999;
-  memory.change([8], 500);
-  expect(memory.changedSince(mark, 7)).toBe(true);
+  memory.change(['8'], 500);
+  expect(memory.changedSince(mark, '7')).toBe(true);
   nowMs += 2;
-  memory.change([9], 500);
-  expect(memory.changedSince(mark, 7)).toBe(false);
-  expect(memory.changedSince(mark, 8)).toBe(true);
+  memory.change(['9'], 500);
+  expect(memory.changedSince(mark, '7')).toBe(false);
+  expect(memory.changedSince(mark, '8')).toBe(true);
 });
 
 test('an answer to a question from before `forget` is not stored', () => {

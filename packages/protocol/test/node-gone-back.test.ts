@@ -209,8 +209,8 @@ describe('a database that has gone back', () => {
     });
 
     test('fails when it also changes a user, which no memory can confirm', () => {
-      confirming({ ...endingOf(4), changed: [1] });
-      history({ ...endingOf(4), changed: [1] });
+      confirming({ ...endingOf(4), changed: ['1'] });
+      history({ ...endingOf(4), changed: ['1'] });
       clock.pass(LONGEST);
       expect(answers).toEqual(['WentBack']);
     });

@@ -68,7 +68,7 @@ test('endings are numbered, and one that nobody needs is not sent', () => {
   join();
   end();
   publisher.publish([{ position: 2, ids: [], cuts: [], changed: [] }]);
-  publisher.publish([{ position: 3, ids: [], cuts: [], changed: [7] }]);
+  publisher.publish([{ position: 3, ids: [], cuts: [], changed: ['7'] }]);
   expect(sent.map((message) => (message.t === 'ending' ? message.seq : null))).toEqual([1, 2]);
   expect(publisher.seq).toBe(2);
 });

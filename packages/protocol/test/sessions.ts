@@ -6,4 +6,13 @@ export const sidOf = (n: number): string =>
   `01890a5d-ac96-7${(n % 4096).toString(16).padStart(3, '0')}-8${(n % 4093).toString(16).padStart(3, '0')}-${n.toString(16).padStart(12, '0')}`;
 
 export const session = (facts: Partial<SessionFacts> = {}): Watched =>
-  watch({ sid: sidOf(1), userId: 7, clientId: 'shop', deviceId: 'phone', born: 10, ...facts });
+  watch({
+    sid: sidOf(1),
+    subject: '7',
+    clientId: 'shop',
+    deviceId: 'phone',
+    born: 10,
+    login: null,
+    tenant: 'default',
+    ...facts,
+  });

@@ -1,4 +1,4 @@
-import { cutAll, userKey } from '@curfew/protocol/cuts';
+import { cutAll, tenantKey, userKey } from '@curfew/protocol/cuts';
 import { sessionKey } from '@curfew/protocol/ended-ids';
 import { FEED_VERSION, type VerifierMessage, type Welcome } from '@curfew/protocol/feed-messages';
 import { Subscriber } from '@curfew/protocol/subscriber';
@@ -53,7 +53,7 @@ const acks = (): number[] => sent.flatMap((message) => (message.t === 'ack' ? [m
 function connect(seq = 3): void {
   subscriber.connected();
   subscriber.received(welcome);
-  subscriber.received({ t: 'cuts', cuts: [{ key: userKey(9), ...cutAll(5) }] });
+  subscriber.received({ t: 'cuts', cuts: [{ key: userKey('9'), ...cutAll(5) }] });
   subscriber.received({ t: 'ids', ids: [sessionKey(sidOf(50))] });
   subscriber.received({ t: 'snapshot', seq, parts: 2 });
 }
@@ -64,14 +64,14 @@ const renewed = (n: number, seq: number, age = 0): void =>
 test('it says hello, and is fresh once a renewal requested after the snapshot is answered', () => {
   expect(subscriber.judge(session())).toBe('unsure');
   connect();
-  expect(sent[0]).toEqual({ t: 'hello', v: FEED_VERSION, replica: 'verifier' });
+  expect(sent[0]).toEqual({ t: 'hello', v: 1, newest: FEED_VERSION, replica: 'verifier' });
   expect(acks()).toEqual([3]);
   expect(subscriber.isFresh()).toBe(false);
   renewed(1, 3);
   expect(subscriber.isFresh()).toBe(true);
   expect(subscriber.judge(session())).toBe('alive');
   expect(subscriber.judge(session({ sid: sidOf(50) }))).toBe('ended');
-  expect(subscriber.judge(session({ userId: 9, born: 4 }))).toBe('ended');
+  expect(subscriber.judge(session({ subject: '9', born: 4 }))).toBe('ended');
   expect(gaveUp).toEqual([]);
 });
 
@@ -232,7 +232,7 @@ test('a node of a version without epochs is accepted', () => {
 
 test('another version is refused', () => {
   subscriber.connected();
-  subscriber.received({ ...welcome, v: 2 as never });
+  subscriber.received({ ...welcome, v: FEED_VERSION + 1 });
   expect(gaveUp).toEqual(['the node speaks another version of the feed']);
 });
 
@@ -282,4 +282,20 @@ test('a message that throws is not taken in, not acknowledged and proves nothing
   // Endings in between are missing, whatever this node sends next.
   renewed(1, 4);
   expect([subscriber.isFresh(), gaveUp.length]).toEqual([false, 2]);
+});
+
+test('a node of version 1 is followed too', () => {
+  subscriber.connected();
+  subscriber.received({ ...welcome, v: 1 });
+  expect(gaveUp).toEqual([]);
+});
+
+test('a credential of an older version is asked about while there are cuts of tenants', () => {
+  connect();
+  renewed(1, 3);
+  const older = session({ tenant: null });
+  expect(subscriber.judge(older)).toBe('alive');
+  const cuts = [{ key: tenantKey('acme'), ...cutAll(5) }];
+  subscriber.received({ t: 'ending', seq: 4, ids: [], cuts, changed: [] });
+  expect([subscriber.judge(older), subscriber.judge(session())]).toEqual(['unsure', 'alive']);
 });

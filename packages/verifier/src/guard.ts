@@ -10,7 +10,7 @@ import type { Verifier } from './verifier.ts';
 export interface GuardOptions {
   /** What this route does while the verifier is stale. Default: the verifier's `onStale`. */
   onStale?: OnStale;
-  /** The name of the session cookie, or false to accept none. Default: the authority's default name. */
+  /** The name of the session cookie, or false to accept none. Default: the name that the authority says. */
   cookie?: string | false;
   /**
    * Other origins whose pages may send the cookie with a request that changes something or opens a WebSocket. Pages of this
@@ -52,13 +52,13 @@ export function createGuard(
   verifier: Verifier,
   options: GuardOptions = {},
 ): (request: GuardedRequest) => Promise<Admission> {
-  const cookieName = options.cookie === false ? null : (options.cookie ?? verifier.cookieName);
   const trustedOrigins = new Set(options.trustedOrigins);
   const check = options.onStale === undefined ? {} : { onStale: options.onStale };
   return async (request) => {
     const [authorization, second] = request.authorization;
     // Of two headers none is read.
     const header = second === undefined ? authorization : '';
+    const cookieName = options.cookie === false ? null : (options.cookie ?? verifier.cookieName);
     const presented = readPresented(header, request.cookie, cookieName, PARSERS);
     if (presented.via === 'none') return { refusal: refusalOf('no_credential') };
     if (presented.credential === null) return { refusal: refusalOf('not_canonical') };

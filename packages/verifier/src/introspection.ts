@@ -1,9 +1,9 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import type { Clock } from '@curfew/protocol/clock';
+import type { Clock, Instant } from '@curfew/protocol/clock';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import type { Log } from './options.ts';
-import { userIdOf } from './verified.ts';
+import { isSubject } from './verified.ts';
 
 /** The authority's answer about a credential (RFC 7662). `unavailable`: none, or not in time. */
 export type Said =
@@ -18,6 +18,12 @@ export type Said =
     }
   | { says: 'inactive' }
   | { says: 'unavailable' };
+
+/** What the authority said, and when it was asked. */
+export interface Answer {
+  said: Said;
+  asked: Instant;
+}
 
 /** Requests at once; others wait for one of them, within their own time. */
 const CONNECTIONS = 64;
@@ -133,23 +139,25 @@ async function readJson(response: IncomingMessage): Promise<unknown> {
 function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };
-  const { sid, client_id: clientId, device_id: deviceId, born, exp, iss: issuer, aud, epoch } = answer;
-  const userId = userIdOf(answer['sub']);
+  const { sid, sub: subject, client_id: clientId, device_id: deviceId, born, exp, iss: issuer } = answer;
+  const { login = null, tenant = null, aud, epoch } = answer;
   const fits =
     answer['active'] === true &&
     typeof sid === 'string' &&
-    userId !== null &&
+    isSubject(subject) &&
     typeof clientId === 'string' &&
     typeof deviceId === 'string' &&
     typeof born === 'number' &&
     Number.isSafeInteger(born) &&
+    (login === null || typeof login === 'string') &&
+    (tenant === null || typeof tenant === 'string') &&
     typeof exp === 'number' &&
     Number.isFinite(exp) &&
     typeof issuer === 'string';
   if (!fits) throw new Error('the answer of the authority is invalid');
   return {
     says: 'active',
-    session: watch({ sid, userId, clientId, deviceId, born }),
+    session: watch({ sid, subject, clientId, deviceId, born, login, tenant }),
     expiresAtMs: exp * 1000,
     issuer,
     audience: typeof aud === 'string' ? aud : null,

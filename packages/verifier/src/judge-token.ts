@@ -7,7 +7,7 @@ import {
 import type { SessionFacts } from '@curfew/protocol/cuts';
 import { jwtVerify } from 'jose';
 import type { Keys } from './public-keys.ts';
-import { type Refused, refused, userIdOf } from './verified.ts';
+import { isSubject, type Refused, refused } from './verified.ts';
 
 /** The conditions that a token is judged by. */
 interface TokenTerms {
@@ -44,11 +44,20 @@ export async function judgeToken(
   const now = new Date(terms.nowMs);
   const judged = await judgeAccessToken(text, key, { issuer: terms.issuer, audiences, now }, jwtVerify);
   if (!judged.ok) return refused(REASONS[judged.wrong]);
-  const { sub, sid, client_id: clientId, device_id: deviceId, born, epoch, iat, exp } = judged.claims;
-  const userId = userIdOf(sub);
-  if (userId === null) return refused('not_ours');
+  const {
+    sub: subject,
+    sid,
+    client_id: clientId,
+    device_id: deviceId,
+    born,
+    epoch,
+    iat,
+    exp,
+  } = judged.claims;
+  const { login = null, tenant = null } = judged.claims;
+  if (!isSubject(subject)) return refused('not_ours');
   if ((exp - iat) * 1000 > terms.tokenLifeMs || !terms.mayJudge(epoch)) return 'ask';
-  return { facts: { sid, userId, clientId, deviceId, born }, expiresAtMs: exp * 1000 };
+  return { facts: { sid, subject, clientId, deviceId, born, login, tenant }, expiresAtMs: exp * 1000 };
 }
 
 const REASONS = {

@@ -30,6 +30,8 @@ export interface Settings {
   audiences: readonly string[];
   onStale: OnStale;
   capacity: number;
+  /** The name of the session cookie until a node says it. */
+  cookieName: string;
   log: Log;
 }
 
@@ -50,7 +52,8 @@ export function readOptions(options: VerifierOptions): Settings {
   const log = options.log ?? toConsole;
   const open = authorities.find((url) => url.protocol === 'http:' && !LOOPBACK.test(url.hostname));
   if (open) log('warn', `the service key travels unencrypted to ${open.origin}: use https`);
-  return { authorities, serviceKey: options.serviceKey, audiences, onStale, capacity, log };
+  const cookieName = authorities[0]?.protocol === 'https:' ? '__Host-curfew_session' : 'curfew_session';
+  return { authorities, serviceKey: options.serviceKey, audiences, onStale, capacity, cookieName, log };
 }
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;

@@ -4,7 +4,7 @@ import type { SessionFacts } from '@curfew/protocol/cuts';
 export interface VerifiedSession {
   /** The session's public id. */
   readonly sid: string;
-  /** The user's id, in decimal. */
+  /** The user, as an opaque text: the `sub` of the token. */
   readonly subject: string;
   /** The application that the session was opened for. */
   readonly clientId: string;
@@ -12,6 +12,10 @@ export interface VerifiedSession {
   readonly deviceId: string;
   /** The position of the session in the order of logins and logouts. */
   readonly born: number;
+  /** The session that this one was begun through; null for a login of its own. */
+  readonly login: string | null;
+  /** The user's tenant; null when a node of an older version wrote the credential. */
+  readonly tenant: string | null;
   /** When the credential expires, by the authority's clock. */
   readonly expiresAt: Date;
 }
@@ -73,24 +77,17 @@ export function refused(reason: Reason): Refused {
 }
 
 export function sessionOfFacts(facts: SessionFacts, expiresAtMs: number): VerifiedSession {
-  return Object.freeze({
-    sid: facts.sid,
-    subject: String(facts.userId),
-    clientId: facts.clientId,
-    deviceId: facts.deviceId,
-    born: facts.born,
-    expiresAt: new Date(expiresAtMs),
-  });
+  const { sid, subject, clientId, deviceId, born, login, tenant } = facts;
+  const expiresAt = new Date(expiresAtMs);
+  return Object.freeze({ sid, subject, clientId, deviceId, born, login, tenant, expiresAt });
 }
 
 export function factsOfSession(session: VerifiedSession): SessionFacts {
-  const { sid, clientId, deviceId, born } = session;
-  return { sid, userId: Number(session.subject), clientId, deviceId, born };
+  const { sid, subject, clientId, deviceId, born, login, tenant } = session;
+  return { sid, subject, clientId, deviceId, born, login, tenant };
 }
 
-/** Reads a user's id from the `sub` of a token or answer; null when it is not one. */
-export function userIdOf(subject: unknown): number | null {
-  if (typeof subject !== 'string' || !/^[1-9]\d{0,15}$/.test(subject)) return null;
-  const userId = Number(subject);
-  return Number.isSafeInteger(userId) ? userId : null;
+/** Whether the `sub` of a token or answer can name a user. A colon would be read as the end of it in the key of a cut. */
+export function isSubject(subject: unknown): subject is string {
+  return typeof subject === 'string' && /^[^:\s]{1,255}$/.test(subject);
 }

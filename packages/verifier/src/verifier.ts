@@ -8,7 +8,7 @@ import { DeadCredentials } from './dead-credentials.ts';
 import { EndedWatches, type EndedWhy } from './ended-watch.ts';
 import { Feed } from './feed.ts';
 import { Flights } from './flights.ts';
-import { Introspection, type Said } from './introspection.ts';
+import { type Answer, Introspection, type Said } from './introspection.ts';
 import { Keys } from './public-keys.ts';
 import { metricsText } from './metrics.ts';
 import { type OnStale, readOptions, type Settings, type VerifierOptions } from './options.ts';
@@ -82,7 +82,7 @@ export interface Verifier {
   metrics(): string;
   /** Closes the connection. All later checks are refused as `unavailable`. */
   close(): Promise<void>;
-  /** The default name of the authority's session cookie: `__Host-curfew_session` over https, `curfew_session` otherwise. */
+  /** The name of the authority's session cookie, as its node says; until then the default name. */
   readonly cookieName: string;
 }
 
@@ -100,12 +100,6 @@ const ACTIVITY_MS = 5000;
 
 interface Entry extends Used {
   readonly accepted: Accepted;
-}
-
-/** An answer of the authority, and when it was asked for. */
-interface Answer {
-  said: Said;
-  asked: Instant;
 }
 
 /**
@@ -133,7 +127,6 @@ export function createVerifierBy(clock: Clock, options: VerifierOptions): Verifi
 }
 
 class FeedVerifier implements Verifier {
-  readonly cookieName: string;
   readonly #settings: Settings;
   readonly #clock: Clock;
   readonly #feed: Feed;
@@ -162,7 +155,6 @@ class FeedVerifier implements Verifier {
     this.#clock = clock;
     this.#freshMs = clock.now().monotonicMs;
     const { authorities, serviceKey, log, capacity } = settings;
-    this.cookieName = authorities[0]?.protocol === 'https:' ? '__Host-curfew_session' : 'curfew_session';
     this.#keys = new Keys(log);
     this.#introspection = new Introspection(authorities, serviceKey, clock, log);
     this.#feed = new Feed(authorities, serviceKey, clock, log, {
@@ -204,6 +196,10 @@ class FeedVerifier implements Verifier {
     this.#accepted.memory++;
     this.#activity.use(known.value, nowMs);
     return known.value.accepted;
+  }
+
+  get cookieName(): string {
+    return this.#feed.subscriber.terms?.cookies?.[0] ?? this.#settings.cookieName;
   }
 
   #isDead(text: string): boolean {

@@ -125,7 +125,16 @@ describe('flights', () => {
 
 describe('watches', () => {
   const session = (born: number, more: object = {}) =>
-    watch({ sid: crypto.randomUUID(), userId: 7, clientId: 'shop', deviceId: 'd', born, ...more });
+    watch({
+      sid: crypto.randomUUID(),
+      subject: '7',
+      clientId: 'shop',
+      deviceId: 'd',
+      born,
+      login: null,
+      tenant: 'default',
+      ...more,
+    });
 
   test('fire by id, user, client, device and everyone, and only then', () => {
     const watches = new EndedWatches();

@@ -68,6 +68,8 @@ describe('a token', () => {
         clientId: client_id,
         deviceId: expect.any(String),
         born: expect.any(Number),
+        login: null,
+        tenant: 'default',
         expiresAt: expect.any(Date),
       },
     });
@@ -289,7 +291,8 @@ describe('an answer that cannot be trusted', () => {
     ['a yes without a session', answer(200, { active: true }), 'unavailable'],
     ['a yes that is none', answer(200, yes({ active: 'true' })), 'unavailable'],
     ['a yes for a session that is no UUID', answer(200, yes({ sid: 'x' })), 'unavailable'],
-    ['a yes for nobody', answer(200, yes({ sub: '0' })), 'unavailable'],
+    ['a yes for nobody', answer(200, yes({ sub: '' })), 'unavailable'],
+    ['a yes with a tenant that is no text', answer(200, yes({ tenant: 7 })), 'unavailable'],
     ['a yes without a place in the order', answer(200, yes({ born: null })), 'unavailable'],
     ['a yes of another issuer', answer(200, yes({ iss: 'https://elsewhere.example' })), 'unknown'],
     ['a yes for another audience', answer(200, yes({ aud: 'https://elsewhere.example' })), 'unknown'],

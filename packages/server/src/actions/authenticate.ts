@@ -65,7 +65,7 @@ async function ask(
     if (session === null || session === 'over') return session;
     // The signature proves that Curfew wrote the claims; the row must agree with them, and the audience be the application's.
     const agrees =
-      String(session.userId) === claims.sub &&
+      session.subject === claims.sub &&
       session.born === claims.born &&
       session.clientId === claims.client_id &&
       audienceOf(config, session) === claims.aud;

@@ -1,5 +1,5 @@
 import { plainName } from '@curfew/protocol/reading/plain-name';
-import { type Grant, idleExpiry, type LiveSession } from '../domain/session.ts';
+import { type Grant, idleExpiry, type LiveSession, subjectOf } from '../domain/session.ts';
 import type { Act } from '../store/act.ts';
 import { insertNewSession } from '../store/insert-session.ts';
 import type { Queryable } from '../store/statement.ts';
@@ -76,6 +76,8 @@ export async function openSession(
   const facts = {
     sid: system.uuid(),
     userId: subject.userId,
+    subject: subjectOf(subject.userId),
+    login: null,
     clientId: how.clientId,
     deviceId: how.device.id ?? system.uuid(),
     contract: how.contract,
@@ -100,8 +102,8 @@ export async function openSession(
     act,
   );
   if (!inserted) return null;
-  const { born, deviceName, user, accessId } = inserted;
-  const session: LiveSession = { ...facts, born, deviceName, createdAt: now, user };
+  const { accessId, ...stored } = inserted;
+  const session: LiveSession = { ...facts, ...stored, createdAt: now };
   const tokens = await issueTokens(world, grant, prepared, session, accessId, asOf);
   return { started: { session, tokens }, begun };
 

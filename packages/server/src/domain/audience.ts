@@ -18,6 +18,11 @@ export function audienceOf(
   return clients.get(clientId)?.audience ?? null;
 }
 
+/** Returns every audience that credentials are issued for. */
+export const audiencesOf = ({ clients }: Audiences): string[] => [
+  ...new Set([...clients.values()].map(({ audience }) => audience)),
+];
+
 /** Whether a session's credentials are for Curfew itself. */
 export const isForCurfew = (settings: Audiences, session: LiveSession): boolean =>
   audienceOf(settings, session) === settings.audience;

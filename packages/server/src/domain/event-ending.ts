@@ -9,6 +9,7 @@ import {
 } from '@curfew/protocol/cuts';
 import type { Ending, KeyedCut } from '@curfew/protocol/ending';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
+import { subjectOf } from './session.ts';
 
 /** The columns of an event that say which sessions ended. */
 export type EndingFacts = Pick<
@@ -35,7 +36,8 @@ export function endingOf(event: EndingFacts): Ending {
   const { position } = event;
   const users = usersOf(event);
   // An ending does not change the user's data, so the user's other sessions stay cached.
-  const changed = event.type === 'user_changed' || event.reason === 'role_changed' ? users : [];
+  const changed =
+    event.type === 'user_changed' || event.reason === 'role_changed' ? users.map(subjectOf) : [];
   if (event.type !== 'sessions_ended') return { position, ids: [], cuts: [], changed };
   if (event.scope === 'sessions') return { position, ids: event.session_ids ?? [], cuts: [], changed };
   return { position, ids: [], cuts: cutsOf(event, users), changed };
@@ -47,13 +49,13 @@ function cutsOf(event: EndingFacts, users: readonly number[]): KeyedCut[] {
   switch (event.scope) {
     case 'user':
     case 'users':
-      return users.map((userId) => under(userKey(userId)));
+      return users.map((userId) => under(userKey(subjectOf(userId))));
     case 'others':
       return users.map((userId) =>
-        under(userKey(userId), cutOthers(event.position, event.except_session ?? '')),
+        under(userKey(subjectOf(userId)), cutOthers(event.position, event.except_session ?? '')),
       );
     case 'device':
-      return users.map((userId) => under(deviceKey(userId, event.device_id ?? '')));
+      return users.map((userId) => under(deviceKey(subjectOf(userId), event.device_id ?? '')));
     case 'client':
       return [under(clientKey(event.client_id ?? ''))];
     case 'everyone':

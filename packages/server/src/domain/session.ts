@@ -22,6 +22,9 @@ export type Grant = 'bearer' | 'opaque' | 'session' | 'cookie';
 
 /** The caller of a request with a valid credential: an open session and its user. */
 export interface LiveSession extends SessionFacts {
+  /** The id of the user's row, which `subject` names to everybody else. */
+  userId: number;
+  tenant: string;
   /** The name of the family that it was opened through. */
   contract: string;
   grant: Grant;
@@ -32,6 +35,9 @@ export interface LiveSession extends SessionFacts {
   idleExpiresAt: Date;
   user: UserFacts;
 }
+
+/** The subject of a user, as tokens and the feed name it. */
+export const subjectOf = (userId: number): string => String(userId);
 
 /** The user's data in a profile. */
 export interface UserFacts {

@@ -56,27 +56,36 @@ const insertSession = statement<
   ],
   Pick<
     SessionRow,
-    'born' | 'device_name' | 'user_id' | 'email' | 'name' | 'role' | 'workspace' | 'profile_version'
+    | 'born'
+    | 'device_name'
+    | 'tenant'
+    | 'user_id'
+    | 'email'
+    | 'name'
+    | 'role'
+    | 'workspace'
+    | 'profile_version'
   > & {
     access_id: number | null;
   }
 >(
   'insert_session',
   `with subject as (
-     select id, email, name, role, workspace, profile_version from users
+     select id, email, name, role, workspace, profile_version, tenant from users
      where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
        and ($20 or role <> 'admin')
      for share
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
-       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at, granted)
+       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at, granted, tenant)
      select $2, id, $5, $6, coalesce($7::text, (
          select recent.device_name from (
            select * from user_sessions s where s.user_id = subject.id order by s.id desc limit 500
          ) recent
          where recent.device_id = $6 order by recent.is_active desc, recent.ended_at desc, recent.id desc limit 1
-       ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13, $19 from subject
-     returning id, user_id, born, device_name
+       ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13, $19,
+       tenant from subject
+     returning id, user_id, born, device_name, tenant
    ), token as (
      insert into tokens (hash, session_id, kind, created_at, expires_at)
      select t.hash, session.id, t.kind, $1, t.expires_at
@@ -87,7 +96,7 @@ const insertSession = statement<
        user_agent, request_id)
      select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18 from session
    )
-   select session.born, session.device_name, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
+   select session.born, session.device_name, session.tenant, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
      subject.profile_version, (select id from token where kind = 'access') as access_id
    from session join subject on subject.id = session.user_id`,
 );
@@ -101,7 +110,13 @@ export async function insertNewSession(
   on: Queryable,
   session: NewSession,
   act: Act,
-): Promise<{ born: number; deviceName: string; user: UserFacts; accessId: number | null } | null> {
+): Promise<{
+  born: number;
+  deviceName: string;
+  tenant: string;
+  user: UserFacts;
+  accessId: number | null;
+} | null> {
   const [row] = await insertSession.run(
     on,
     act.at,
@@ -129,6 +144,7 @@ export async function insertNewSession(
     ? {
         born: row.born,
         deviceName: row.device_name,
+        tenant: row.tenant,
         user: userFacts(row.user_id, row),
         accessId: row.access_id,
       }

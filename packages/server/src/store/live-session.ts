@@ -1,4 +1,4 @@
-import type { Grant, LiveSession, Role } from '../domain/session.ts';
+import { type Grant, type LiveSession, type Role, subjectOf } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
 import { type Queryable, statement } from './statement.ts';
 import { userFacts } from './users.ts';
@@ -12,6 +12,8 @@ export interface SessionRow {
   device_name: string;
   contract: string;
   granted: Grant;
+  login: string | null;
+  tenant: string;
   born: number;
   created_at: Date;
   expires_at: Date;
@@ -25,7 +27,7 @@ export interface SessionRow {
 }
 
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
-  grant_of(s.granted, s.contract) as granted, s.born, s.created_at,
+  grant_of(s.granted, s.contract) as granted, s.login, coalesce(s.tenant, u.tenant) as tenant, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
 /** As idleSlackSeconds of domain/session.ts: activity is written late. */
 export const idleEnd = (row: string): string =>
@@ -68,11 +70,14 @@ export function live(row: SessionRow): LiveSession {
   return {
     sid: row.id,
     userId: row.user_id,
+    subject: subjectOf(row.user_id),
     clientId: row.client_id,
     deviceId: row.device_id,
     deviceName: row.device_name,
     contract: row.contract,
     grant: row.granted,
+    login: row.login,
+    tenant: row.tenant,
     born: row.born,
     createdAt: row.created_at,
     expiresAt: row.expires_at,

@@ -1,3 +1,4 @@
+import { FEED_VERSION } from '@curfew/protocol/feed-messages';
 import type { Provenance } from '@curfew/protocol/node';
 import { movedOf, PROVENANCE, type ProvenanceRow, provenanceOf } from './epoch.ts';
 import { type Queryable, statement } from './statement.ts';
@@ -7,7 +8,7 @@ import { type Queryable, statement } from './statement.ts';
 const register = statement<[id: string, now: Date], ProvenanceRow & { raised: number; now: Date }>(
   'register_node',
   `with before as (select beat from nodes where id = $1)
-   insert into nodes (id, started_at, beat) values ($1, $2, nextval('positions'))
+   insert into nodes (id, started_at, beat, wire) values ($1, $2, nextval('positions'), ${FEED_VERSION})
    on conflict (id) do update set beat = excluded.beat
    returning beat as raised, (select beat from before) as beat, clock_timestamp() as now, ${PROVENANCE}`,
   'node',

@@ -1,5 +1,5 @@
 import { clientKey, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
-import type { EndReason } from '../domain/session.ts';
+import { type EndReason, subjectOf } from '../domain/session.ts';
 import { DatabaseError } from './database.ts';
 import { MOVED } from './epoch.ts';
 import { type ActValues, actValues, APPEND, APPENDED, eventOf, MARK, type Revocation } from './revocation.ts';
@@ -112,11 +112,11 @@ export function keysOfTarget(target: CutTarget): string[] {
   switch (target.scope) {
     case 'user':
     case 'others':
-      return [userKey(target.userId)];
+      return [userKey(subjectOf(target.userId))];
     case 'device':
-      return [deviceKey(target.userId, target.deviceId)];
+      return [deviceKey(subjectOf(target.userId), target.deviceId)];
     case 'users':
-      return target.userIds.map(userKey);
+      return target.userIds.map((userId) => userKey(subjectOf(userId)));
     case 'client':
       return [clientKey(target.clientId)];
     case 'everyone':

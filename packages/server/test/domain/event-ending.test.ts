@@ -34,10 +34,12 @@ const nothing: EndingFacts = {
 };
 const session = (more: Partial<SessionFacts> = {}): SessionFacts => ({
   sid: A,
-  userId: 1,
+  subject: '1',
   clientId: 'shop',
   deviceId: 'phone',
   born: 5,
+  login: null,
+  tenant: 'default',
   ...more,
 });
 
@@ -46,43 +48,43 @@ describe('the set of endings', () => {
     [
       'sessions',
       { scope: 'sessions', session_ids: [A, B], user_ids: [1] },
-      [session(), session({ sid: B, userId: 2 })],
+      [session(), session({ sid: B, subject: '2' })],
       [session({ sid: C })],
     ],
     [
       'a user',
       { scope: 'user', user_id: 1 },
       [session(), session({ sid: B, clientId: 'app', deviceId: 'x' })],
-      [session({ userId: 2 }), session({ born: 10 }), session({ born: 11 })],
+      [session({ subject: '2' }), session({ born: 10 }), session({ born: 11 })],
     ],
     [
       'users',
       { scope: 'users', user_ids: [1, 3] },
-      [session(), session({ userId: 3 })],
-      [session({ userId: 2 })],
+      [session(), session({ subject: '3' })],
+      [session({ subject: '2' })],
     ],
     [
       'the others',
       { scope: 'others', user_id: 1, except_session: A },
       [session({ sid: B })],
-      [session(), session({ sid: B, userId: 2 }), session({ sid: B, born: 12 })],
+      [session(), session({ sid: B, subject: '2' }), session({ sid: B, born: 12 })],
     ],
     [
       'a device',
       { scope: 'device', user_id: 1, device_id: 'phone' },
       [session(), session({ sid: B })],
-      [session({ deviceId: 'laptop' }), session({ userId: 2 })],
+      [session({ deviceId: 'laptop' }), session({ subject: '2' })],
     ],
     [
       'an application',
       { scope: 'client', client_id: 'shop' },
-      [session(), session({ userId: 9 })],
+      [session(), session({ subject: '9' })],
       [session({ clientId: 'app' }), session({ born: 10 })],
     ],
     [
       'everyone',
       { scope: 'everyone' },
-      [session(), session({ userId: 9, clientId: 'x' })],
+      [session(), session({ subject: '9', clientId: 'x' })],
       [session({ born: 10 })],
     ],
     ['nobody: a user who changed', { type: 'user_changed', user_id: 1 }, [], [session()]],
@@ -96,9 +98,9 @@ describe('the set of endings', () => {
 
   test('names the users whose facts changed', () => {
     const changed = endingOf({ ...nothing, type: 'user_changed', position: 3, user_id: 1 });
-    expect(changed).toEqual({ position: 3, ids: [], cuts: [], changed: [1] });
+    expect(changed).toEqual({ position: 3, ids: [], cuts: [], changed: ['1'] });
     const role = { ...nothing, position: 4, scope: 'others', reason: 'role_changed', user_id: 2 };
-    expect(endingOf({ ...role, except_session: A }).changed).toEqual([2]);
+    expect(endingOf({ ...role, except_session: A }).changed).toEqual(['2']);
     expect(endingOf({ ...role, except_session: A, reason: 'logout' }).changed).toEqual([]);
   });
 
@@ -106,7 +108,7 @@ describe('the set of endings', () => {
     const set = new Fed();
     set.add({ ...nothing, position: 10, scope: 'user', user_id: 1 });
     set.add({ ...nothing, position: 11, scope: 'sessions', user_ids: [2], session_ids: [B] });
-    const known = (): boolean[] => [set.has(session()), set.has(session({ sid: B, userId: 2 }))];
+    const known = (): boolean[] => [set.has(session()), set.has(session({ sid: B, subject: '2' }))];
     expect(known()).toEqual([true, true]);
     set.replica.forget(KEEP_MS);
     expect(known()).toEqual([true, true]);
@@ -133,9 +135,9 @@ describe('the set of endings', () => {
       ...(scope === 'client' ? { client_id: 'shop' } : {}),
     }));
   const sessions = [A, B].flatMap((sid) =>
-    [1, 2].flatMap((userId) =>
+    ['1', '2'].flatMap((subject) =>
       ['phone', 'laptop'].flatMap((deviceId) =>
-        [0, 3, 6, 9, 12].map((born) => session({ sid, userId, deviceId, born })),
+        [0, 3, 6, 9, 12].map((born) => session({ sid, subject, deviceId, born })),
       ),
     ),
   );

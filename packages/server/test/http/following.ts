@@ -103,10 +103,10 @@ export async function logIn(on: TestAuthority): Promise<{ bearer: string; sid: s
   });
   const [, payload = ''] = json.access_token.split('.');
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
-  const { sid, sub, client_id: clientId, device_id: deviceId, born } = claims;
+  const { sid, sub: subject, client_id: clientId, device_id: deviceId, born, tenant } = claims;
   return {
     bearer: json.access_token,
     sid,
-    seen: watch({ sid, userId: Number(sub), clientId, deviceId, born }),
+    seen: watch({ sid, subject, clientId, deviceId, born, login: null, tenant }),
   };
 }

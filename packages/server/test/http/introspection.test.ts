@@ -53,6 +53,7 @@ describe('introspection', () => {
           client_id: expect.any(String),
           device_id: expect.any(String),
           born: expect.any(Number),
+          tenant: 'default',
           epoch: expect.stringMatching(/^1\.[0-9a-f]{12}$/),
           iat: expect.any(Number),
           exp: expect.any(Number),

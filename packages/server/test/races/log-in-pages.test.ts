@@ -11,7 +11,7 @@ import { realSystem } from '../../src/system/real.ts';
 import { endingsPass } from '../services/passes.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent, testAuthenticator } from '../support.ts';
-import { quickPasswords } from './node.ts';
+import { quickPasswords, SOMEBODY } from './node.ts';
 
 const PAGE = 2;
 
@@ -55,8 +55,7 @@ describe.skipIf(findPostgres() === undefined)('the log in small pages', () => {
     nodes.push(node);
     return node;
   };
-  const holds = (node: Nodes, sid: string): boolean =>
-    node.ends(watch({ sid, userId: 1, clientId: 'default', deviceId: 'd', born: 1 }));
+  const holds = (node: Nodes, sid: string): boolean => node.ends(watch({ ...SOMEBODY, sid }));
   const missing = (node: Nodes, sids: readonly string[]): string[] => sids.filter((sid) => !holds(node, sid));
   const caughtUp = (node: Nodes): Promise<void> =>
     new Promise((resolve, reject) => {

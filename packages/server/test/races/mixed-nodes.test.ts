@@ -11,7 +11,7 @@ import { revokeEachSession } from '../../src/store/revoke-sessions.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { migrated, SERVICE_KEY, silent } from '../support.ts';
-import { type Node, openNode, quickPasswords, until } from './node.ts';
+import { type Node, openNode, quickPasswords, SOMEBODY, until } from './node.ts';
 
 const LEASE_MS = 1500;
 
@@ -89,7 +89,7 @@ describe.skipIf(!hasPostgres())('a logout', () => {
     const now = await open();
     const { nodes: earlier, database, heard } = await openEarlier();
     const judged = (session: { sid: string; userId: number }) =>
-      earlier.judge(watch({ ...session, clientId: 'default', deviceId: 'd', born: 1e9 }));
+      earlier.judge(watch({ ...SOMEBODY, sid: session.sid, subject: String(session.userId), born: 1e9 }));
 
     const mine = await logIn(now);
     expect([await check(now, mine.bearer), judged(mine)]).toEqual([200, 'alive']);

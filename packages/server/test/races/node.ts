@@ -1,4 +1,5 @@
 /** Nodes of the authority with access to their parts, for races. */
+import type { SessionFacts } from '@curfew/protocol/cuts';
 import { createServer, type Server } from 'node:http';
 import { Agent, request } from 'node:http';
 import type { Logger } from 'pino';
@@ -50,6 +51,16 @@ export function quickPasswords(delayMs: () => number = () => 0): PasswordHasher 
     load: () => ({ running: 0, waiting: 0 }),
   };
 }
+
+/** The facts of a session that no test opened. */
+export const SOMEBODY: Omit<SessionFacts, 'sid'> = {
+  subject: '1',
+  clientId: 'default',
+  deviceId: 'd',
+  born: 1,
+  login: null,
+  tenant: 'default',
+};
 
 export interface Node {
   world: World;

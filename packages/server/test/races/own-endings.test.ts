@@ -10,7 +10,7 @@ import { revokeEachSession } from '../../src/store/revoke-sessions.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
 import { migrated, silent, testAuthenticator } from '../support.ts';
-import { quickPasswords } from './node.ts';
+import { quickPasswords, SOMEBODY } from './node.ts';
 
 /** Longer than this file takes: a node reads on demand, and once in a quarter of this. */
 const LEASE_MS = 600_000;
@@ -91,8 +91,7 @@ describe.skipIf(findPostgres() === undefined).each([2, 5000])(
       );
       return { sids, endings: endings.filter((ending) => ending !== null && ending !== 'held') };
     }
-    const holds = (sid: string): boolean =>
-      node.ends(watch({ sid, userId: 1, clientId: 'default', deviceId: 'd', born: 1 }));
+    const holds = (sid: string): boolean => node.ends(watch({ ...SOMEBODY, sid }));
     const catchUp = (): Promise<void> =>
       new Promise((resolve, reject) => {
         node.node.catchUp((error) => (error ? reject(error as Error) : resolve()));

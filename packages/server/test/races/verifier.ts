@@ -53,10 +53,12 @@ export function verifierOf({ world }: Node): InProcessVerifier {
         subscriber.judge(
           watch({
             sid: String(claims['sid']),
-            userId: Number(claims['sub']),
+            subject: String(claims['sub']),
             clientId: String(claims['client_id']),
             deviceId: String(claims['device_id']),
             born: Number(claims['born']),
+            login: null,
+            tenant: String(claims['tenant']),
           }),
         ) === 'alive'
       );

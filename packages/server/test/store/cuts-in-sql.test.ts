@@ -55,7 +55,7 @@ const target: fc.Arbitrary<CutTarget> = fc.oneof(
 interface Run {
   /** Cuts, each with the position it was decided at, in the order in which they commit. */
   cuts: { target: CutTarget; position: number }[];
-  sessions: SessionFacts[];
+  sessions: (SessionFacts & { userId: number })[];
 }
 
 /** Positions are drawn before transactions commit: any order is possible, and two never have the same. */
@@ -81,6 +81,9 @@ const run: fc.Arbitrary<Run> = fc
         cuts: targets.map((one, i) => ({ target: one, position: positions[i] ?? 0 })),
         sessions: facts.map((one, i) => ({
           ...one,
+          subject: String(one.userId),
+          login: null,
+          tenant: 'default',
           sid: sidOf(i),
           born: positions[targets.length + i] ?? 0,
         })),
@@ -114,7 +117,7 @@ describe.each(backends())('cuts, %s', (backend) => {
   });
   afterAll(() => database.close());
 
-  async function start(on: Queryable, sessions: SessionFacts[]): Promise<void> {
+  async function start(on: Queryable, sessions: Run['sessions']): Promise<void> {
     await on.query({
       text: `with a as (delete from cuts), b as (delete from events) delete from user_sessions`,
       values: [],

@@ -33,6 +33,7 @@ export interface Recipient {
 
 interface Listener extends Recipient {
   readonly watched: Watched;
+  readonly userId: number;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
   /** The session cannot have expired before this, as far as is known. */
@@ -97,6 +98,7 @@ export class NoticeBoard {
     const { userId } = session;
     const listener: Listener = {
       watched: watch(session),
+      userId,
       expiresAtMs: session.expiresAt.getTime(),
       lookAtMs: this.#lookAt(session),
       ended: (ended) => recipient.ended(ended),
@@ -219,7 +221,7 @@ export class NoticeBoard {
     for (const userId of userIds) {
       for (const listener of this.#byUser.get(userId)?.listeners ?? []) {
         if (isHit(listener.watched)) {
-          this.#tellEnd(listener, endedByAct(event, listener.watched.facts));
+          this.#tellEnd(listener, endedByAct(event, { userId, sid: listener.watched.facts.sid }));
           const ms = this.#system.now().getTime() - event.at.getTime();
           for (const listener of this.#onEndedListeners) this.#attempt(() => listener(ms));
         }
@@ -246,7 +248,7 @@ export class NoticeBoard {
   }
 
   #remove(listener: Listener): boolean {
-    const { userId } = listener.watched.facts;
+    const { userId } = listener;
     const user = this.#byUser.get(userId);
     if (!user?.listeners.delete(listener)) return false;
     this.#count--;
@@ -293,7 +295,7 @@ export class NoticeBoard {
           this.#tellEnd(listener, ended);
           // Other ends are announced by their events.
           if (ended.reason === 'idle_timeout' || ended.reason === 'absolute_timeout')
-            this.changed(listener.watched.facts.userId);
+            this.changed(listener.userId);
         } else if (facts) listener.lookAtMs = this.#lookAt(facts);
       }
     } catch (err) {

@@ -131,13 +131,13 @@ export class SessionMemory {
   }
 
   /** The data of these users has changed. */
-  change(userIds: readonly number[]): void {
-    this.#memory.change(userIds, BELIEVED_MS);
+  change(subjects: readonly string[]): void {
+    this.#memory.change(subjects, BELIEVED_MS);
   }
 
   /** Whether an ending known to this process ends the session, or its user has changed since. */
   isOutdated(session: LiveSession, mark: number): boolean {
-    return this.#judge.ends(watch(session)) || this.#memory.changedSince(mark, session.userId);
+    return this.#judge.ends(watch(session)) || this.#memory.changedSince(mark, session.subject);
   }
 
   /** Forgets everything: endings may have been missed, or the database may have gone back. */

@@ -17,6 +17,11 @@ const introspection = z.object({
   client_id: z.string().optional(),
   device_id: z.string().optional(),
   born: z.number().int().optional().describe('The position at which the session began.'),
+  login: z
+    .string()
+    .optional()
+    .describe('The session that this one was begun through. Absent for a login of its own.'),
+  tenant: z.string().optional().describe("The user's tenant."),
   epoch: z.string().optional().describe('The history (epoch) of the database that this node knows.'),
   iat: z.number().int().optional(),
   exp: z.number().int().optional().describe('When the credential or its session expires at the latest.'),
@@ -59,6 +64,7 @@ export const postIntrospect = serveRow(
         client_id: 'default',
         device_id: '01890f3c-7c1e-7a52-9d0e-3b1f5c2a7e91',
         born: 4711,
+        tenant: 'default',
         epoch: '1.9f8b7c6d5e4f',
         iat: 1_790_000_000,
         exp: 1_790_000_300,
@@ -102,10 +108,12 @@ function activeBody(
   return {
     active: true,
     sid: session.sid,
-    sub: String(session.userId),
+    sub: session.subject,
     client_id: session.clientId,
     device_id: session.deviceId,
     born: session.born,
+    login: session.login ?? undefined,
+    tenant: session.tenant,
     epoch: epoch ?? undefined,
     iat: seconds(session.createdAt),
     exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),

@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
+  agreedVersion,
   decodeVerifierMessage,
   encodeNodeMessage,
   FEED_CLOSED,
   FEED_VERSION,
+  inVersion1,
   type NodeMessage,
   partMessage,
   type VerifierMessage,
@@ -13,6 +15,7 @@ import type { Subscription } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { tokenLifeSeconds, type World } from '../../world/world.ts';
 import { later, pauseFor } from '../../system/timers.ts';
+import { audiencesOf } from '../../domain/audience.ts';
 import { readCredential } from '../../domain/presented.ts';
 import type { Caller, PresentedKey } from '../../actions/admit.ts';
 import { watchKey } from '../../actions/watch-key.ts';
@@ -104,6 +107,7 @@ function serveFeed(
   const { node } = world.nodes;
   const log = system.log.child({ part: 'feed', ip_address: address });
   let feed: Subscription | null = null;
+  let version = FEED_VERSION;
   let heardMs = system.monotonicMs();
   let shownKeys = '';
   /** As of when the verifier is fresh, by its last renewal. */
@@ -114,7 +118,7 @@ function serveFeed(
   const send = (message: NodeMessage): void => {
     if (ws.readyState !== ws.OPEN) return;
     try {
-      ws.send(written(message));
+      ws.send(version === 1 ? writtenInVersion1(message) : written(message));
     } catch (error) {
       // The verifier lacks this message: on its next connection it begins anew.
       ws.terminate();
@@ -149,17 +153,19 @@ function serveFeed(
   async function begin(epoch: string): Promise<void> {
     send({
       t: 'welcome',
-      v: FEED_VERSION,
+      v: version,
       node: node.id,
       lease: config.leaseMs,
       keep: node.keepMs,
       tokenLife: tokenLifeSeconds(config) * 1000,
       issuer: config.issuer,
+      audiences: audiencesOf(config),
+      cookies: [config.cookie.name],
       epoch,
     });
     showKeys();
     // First every ending from now on, then the snapshot, so that none is lost between the two.
-    const joined = node.publisher.join(send);
+    const joined = node.publisher.join(send, version);
     feed = joined;
     const { seq } = node.publisher;
     let parts = 0;
@@ -186,8 +192,9 @@ function serveFeed(
     heardMs = system.monotonicMs();
     if (message.t === 'hello') {
       if (feed !== null) return close(FEED_CLOSED.protocol, 'hello was already sent');
-      if (message.v !== FEED_VERSION)
-        return close(FEED_CLOSED.version, `this node speaks version ${FEED_VERSION}`);
+      const agreed = agreedVersion(message);
+      if (agreed === null) return close(FEED_CLOSED.version, `this node speaks version ${FEED_VERSION}`);
+      version = agreed;
       helloCame();
       const { epoch } = node;
       if (epoch === null) return close(FEED_CLOSED.restart, 'this node is reading the log again');
@@ -251,13 +258,19 @@ function serveFeed(
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-const texts = new WeakMap<NodeMessage, string | Uint8Array>();
-
-function written(message: NodeMessage): string | Uint8Array {
-  let text = texts.get(message);
-  if (text === undefined) {
-    text = encodeNodeMessage(message);
-    texts.set(message, text);
-  }
-  return text;
+/** Encodes each message object once. */
+function encodeOnce(
+  encode: (message: NodeMessage) => string | Uint8Array,
+): (message: NodeMessage) => string | Uint8Array {
+  const texts = new WeakMap<NodeMessage, string | Uint8Array>();
+  return (message) => {
+    let text = texts.get(message);
+    if (text === undefined) {
+      text = encode(message);
+      texts.set(message, text);
+    }
+    return text;
+  };
 }
+const written = encodeOnce(encodeNodeMessage);
+const writtenInVersion1 = encodeOnce((message) => encodeNodeMessage(inVersion1(message)));
