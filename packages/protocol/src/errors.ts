@@ -26,6 +26,7 @@ export const PROBLEMS = {
     title: 'This key has not the scope for this request, or belongs to another application.',
   },
   wrong_audience: { status: 403, title: 'This credential was issued for another application.' },
+  unauthorized_client: { status: 403, title: 'This application does not allow this way to log in.' },
   not_found: { status: 404, title: 'No such user, session or address.' },
   method_not_allowed: { status: 405, title: 'This address does not support that method.' },
   conflict: { status: 409, title: 'This value is already in use. Choose another.' },

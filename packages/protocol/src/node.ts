@@ -5,8 +5,10 @@ import { Freshness, marginMs } from './freshness.ts';
 import { type Subscription, Publisher, type Tally } from './publisher.ts';
 import { Replica, type Verdict, type Watched } from './replica.ts';
 import { type Ring, readRing } from './rings.ts';
+import { type Done, shared } from './shared-runs.ts';
 
 export type { Ring } from './rings.ts';
+export type { Done } from './shared-runs.ts';
 
 /** How far an event has propagated when its logout is confirmed. */
 export interface Propagation {
@@ -15,8 +17,6 @@ export interface Propagation {
   /** Replicas that did not, and whose lease has expired by now. */
   waitedOut: number;
 }
-
-export type Done<T> = (error: unknown, answer?: T) => void;
 
 /**
  * The database that answered a statement, in that statement's own snapshot. A database can go back under its nodes: a standby
@@ -110,8 +110,7 @@ interface Confirmation {
  */
 export class Node {
   readonly id: string;
-  /** The shortest time that an entry stays in the replica. */
-  readonly keepMs: number;
+  #keepMs: number;
   readonly publisher: Publisher;
   readonly #world: NodeWorld;
   readonly #leaseMs: number;
@@ -158,7 +157,7 @@ export class Node {
   constructor(id: string, world: NodeWorld, options: { leaseMs: number; keepMs: number; sole?: boolean }) {
     this.id = id;
     this.#world = world;
-    this.keepMs = options.keepMs;
+    this.#keepMs = options.keepMs;
     this.#leaseMs = options.leaseMs;
     this.#waitMs = options.leaseMs + marginMs(options.leaseMs);
     this.#sole = options.sole ?? false;
@@ -185,6 +184,22 @@ export class Node {
         }, done),
       );
     }, onFault);
+  }
+
+  /** The shortest time that an entry stays in the replica. */
+  get keepMs(): number {
+    return this.#keepMs;
+  }
+
+  /**
+   * Entries must be kept for longer from now on. Some that were dropped may matter again (the longer life was in use before), so
+   * the node trusts nothing until it has read the log anew, further back.
+   */
+  keepFor(ms: number): void {
+    if (ms <= this.#keepMs) return;
+    this.#keepMs = ms;
+    this.#replica.keepFor(ms);
+    this.#readAnew();
   }
 
   /** The cuts and ended ids in this node's replica. */
@@ -310,11 +325,15 @@ export class Node {
 
   /** An ending could not be taken in: the node trusts nothing until it has read the log anew from its beginning. */
   missed(error: unknown): void {
+    this.#readAnew();
+    this.#trouble('taking-in', error);
+  }
+
+  #readAnew(): void {
     this.#complete = false;
     this.#cursor = null;
     this.#given.clear();
     this.#freshness = new Freshness(this.#leaseMs);
-    this.#trouble('taking-in', error);
   }
 
   /**
@@ -472,6 +491,7 @@ export class Node {
     }
     const asked = this.#world.now();
     const life = this.#life;
+    const keepMs = this.#keepMs;
     // Commits of this process from before the question are in this answer at the latest, and never in a later one.
     const own = this.#own;
     this.#own = new Set();
@@ -502,8 +522,10 @@ export class Node {
             ({ position }) => !before.has(position) && !own.has(position) && !this.#own.has(position),
           ),
         );
-        this.#cursor = news.cursor;
-        if (news.more) {
+        // Keeping for longer since the question: this answer does not reach back far enough.
+        const isShort = keepMs !== this.#keepMs;
+        this.#cursor = isShort ? null : news.cursor;
+        if (news.more || isShort) {
           // A page proves nothing: it does not hold everything committed before the question.
           for (const position of own) this.#own.add(position);
           return this.#readNow(done);
@@ -556,7 +578,7 @@ export class Node {
     this.#given.clear();
     this.#own.clear();
     this.#beats.clear();
-    this.#replica = new Replica(this.keepMs, this.#world.now().monotonicMs);
+    this.#replica = new Replica(this.#keepMs, this.#world.now().monotonicMs);
     this.#freshness = new Freshness(this.#leaseMs);
     // The registry that was asked was another one's.
     for (const confirmation of this.#confirmations) confirmation.others = null;
@@ -681,33 +703,3 @@ export class Node {
 
 /** The number in an epoch. */
 const numberOf = (epoch: string): number => Number.parseInt(epoch, 10);
-
-/**
- * Work of which one run serves all callers that asked before it began; a caller during a run gets the next one. If the work or a
- * callback throws, all callers are still answered once, and the next run follows.
- */
-function shared<T>(
-  work: (done: Done<T>) => void,
-  onFault: (error: unknown) => void,
-): (done: Done<T>) => void {
-  let running = false;
-  let asking: Done<T>[] = [];
-  const run = (): void => {
-    const served = asking;
-    asking = [];
-    running = true;
-    let waiting = true;
-    const over: Done<T> = (error, answer) => {
-      if (!waiting) return;
-      waiting = false;
-      running = false;
-      for (const done of served) attempt(() => done(error, answer), onFault);
-      if (asking.length > 0 && !running) run();
-    };
-    attempt(() => work(over), over);
-  };
-  return (done) => {
-    asking.push(done);
-    if (!running) run();
-  };
-}

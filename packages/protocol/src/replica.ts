@@ -51,7 +51,7 @@ interface HeldCut {
  * long after it last arrived, by the holder's own clock, so no two clocks need to agree.
  */
 export class Replica {
-  readonly #keepMs: number;
+  #keepMs: number;
   readonly #ids = new EndedIds();
   /** The least recently received first. */
   readonly #cuts = new Map<string, HeldCut>();
@@ -62,6 +62,11 @@ export class Replica {
   constructor(keepMs: number, nowMs: number) {
     this.#keepMs = keepMs;
     this.#sweptMs = nowMs;
+  }
+
+  /** Keeps every entry for at least this long from now on, also those that are here. */
+  keepFor(ms: number): void {
+    this.#keepMs = Math.max(this.#keepMs, ms);
   }
 
   /** Takes an ending in: its sessions are over from here on. */

@@ -84,6 +84,28 @@ create index user_sessions_history on user_sessions (user_id, id);
 -- Ending a session updates every ordinary index; a block range index costs nothing then.
 create index user_sessions_purge on user_sessions using brin (expires_at);
 
+-- Clients: the applications that users log in to. CURFEW_CLIENTS and the built-in ones are seeded when a server starts; after that
+-- the table decides (docs/decisions/0069).
+create table clients (
+  -- The client_id.
+  id                    text primary key,
+  name                  text not null,
+  -- Null, here and below: the default of the settings.
+  audience              text,
+  algorithm             text not null check (algorithm in ('EdDSA', 'ES256', 'RS256')),
+  idle_seconds          integer check (idle_seconds > 0),
+  absolute_seconds      integer check (absolute_seconds > 0),
+  access_token_seconds  integer check (access_token_seconds > 0),
+  opaque_access_seconds integer check (opaque_access_seconds > 0),
+  -- How sessions are opened with it: 'password', 'service'.
+  grant_types           text[] not null,
+  tenant                text not null default 'default' references tenants (id),
+  created_at            timestamptz not null,
+  disabled_at           timestamptz,
+  -- A deleted client keeps the row: the setting must not create it again, and the id is never reused.
+  deleted_at            timestamptz
+);
+
 -- Opaque credentials, as SHA-256 alone: a copy of this table opens no session.
 create table tokens (
   hash            bytea primary key,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import { seedClients } from './actions/seed-clients.ts';
 import { createDemoAccounts, openDemoAccounts, sentenceOfOpen } from './actions/demo-accounts.ts';
 import { type Config, ConfigError, type Environment, readConfig } from './config.ts';
 import { isLoopbackHost } from './system/setting-forms.ts';
@@ -60,6 +61,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   const config = readConfig(options.settings ?? {});
   const { world, close } = await openWorld(config, options);
   try {
+    await seedClients(world);
     await prepareDemoAccounts(world);
   } catch (error) {
     await close();

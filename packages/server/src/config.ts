@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
-import type { SigningAlgorithm } from '@curfew/protocol/claims';
 import type { z } from 'zod';
-import type { Lifetimes } from './domain/session.ts';
+import { type ClientDefaults, daysOf, faultOfClient, seedsOf, withDefaults } from './domain/client-terms.ts';
 import { COMMAND_SETTINGS } from './command-settings.ts';
 import { type Setting, SETTINGS } from './settings.ts';
 import { isLoopback, isLoopbackHost } from './system/setting-forms.ts';
@@ -24,13 +23,6 @@ export class ConfigError extends Error {
     super(`${setting}: ${sentence}`);
     this.setting = setting;
   }
-}
-
-export interface ClientSettings extends Lifetimes {
-  clientId: string;
-  name: string;
-  audience: string;
-  algorithm: SigningAlgorithm;
 }
 
 type Values = { [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['form']> };
@@ -67,7 +59,8 @@ interface Derived {
   issuer: string;
   /** Curfew's own audience: administration and password changes require a credential for it. */
   audience: string;
-  clients: ReadonlyMap<string, ClientSettings>;
+  /** What a client has where nothing is said of it. */
+  clientDefaults: ClientDefaults;
   cookie: {
     name: string;
     /** Cookie names that an earlier setup may have used in the places of `alsoClear`. */
@@ -83,8 +76,6 @@ interface Derived {
 
 /** The settings, parsed and validated; read-only from here on. */
 export type Config = Readonly<Grouped & Derived>;
-
-const BUILT_IN_CLIENTS = ['default', 'envelope', 'session-id', 'token', 'cookie'] as const;
 
 export type Environment = Record<string, string | undefined>;
 
@@ -110,20 +101,25 @@ export function inspectSettings(environment: Environment): { config: Config; fau
   };
   const values = parseSettings(environment, report);
   judge(values, report);
-  const known = clients(values, issuerOf(values), report);
-  judgeRetention(values, known, report);
+  judgeClients(values, report);
   const oldNames = Object.keys(RENAMED).filter((was) => environment[was]);
-  return { config: { ...configOf(values, known), oldNames }, faults: found };
+  return { config: { ...configOf(values), oldNames }, faults: found };
 }
 
-const DAY_SECONDS = 86_400;
-
-/** Endings must be kept for as long as a credential of theirs may be presented. */
-function judgeRetention(values: Values, known: Map<string, ClientSettings>, report: Report): void {
-  const longest = Math.max(
-    ...[...known.values()].map((one) => Math.max(one.absoluteSeconds, one.accessTokenSeconds)),
-  );
-  const days = Math.ceil(longest / DAY_SECONDS);
+/** The faults of the clients of the settings; the log must be kept for as long as a credential of theirs may be presented. */
+function judgeClients(values: Values, report: Report): void {
+  const defaults = defaultsOf(values);
+  const seeds = seedsOf(values.CURFEW_CLIENTS);
+  for (const [clientId, terms] of seeds) {
+    const fault = faultOfClient(clientId, terms, defaults, {});
+    const isOwn = terms.idleSeconds !== null || terms.absoluteSeconds !== null;
+    if (fault)
+      report(
+        fault.field === 'idleSeconds' && !isOwn ? 'CURFEW_IDLE_SECONDS' : 'CURFEW_CLIENTS',
+        fault.sentence,
+      );
+  }
+  const days = daysOf([...seeds].map(([clientId, terms]) => withDefaults(clientId, terms, false, defaults)));
   for (const name of ['CURFEW_EVENTS_RETENTION_DAYS', 'CURFEW_AUDIT_RETENTION_DAYS'] as const)
     if (values[name] < days)
       report(
@@ -131,6 +127,20 @@ function judgeRetention(values: Values, known: Map<string, ClientSettings>, repo
         `is ${values[name]}, but a session may live for ${days} days (CURFEW_ABSOLUTE_SECONDS, CURFEW_CLIENTS). Set it to ${days} or more.`,
       );
 }
+
+/** For how many days what a session left in the log is kept, by setting. */
+export const retentionDays = (config: Config): Record<string, number> => ({
+  CURFEW_EVENTS_RETENTION_DAYS: config.eventsRetentionDays,
+  CURFEW_AUDIT_RETENTION_DAYS: config.auditRetentionDays,
+});
+
+const defaultsOf = (values: Values): ClientDefaults => ({
+  audience: values.CURFEW_AUDIENCE ?? issuerOf(values),
+  idleSeconds: values.CURFEW_IDLE_SECONDS,
+  absoluteSeconds: values.CURFEW_ABSOLUTE_SECONDS,
+  accessTokenSeconds: values.CURFEW_ACCESS_TOKEN_SECONDS,
+  opaqueAccessSeconds: values.CURFEW_OPAQUE_ACCESS_SECONDS,
+});
 
 type Report = (setting: string, sentence: string) => void;
 
@@ -178,7 +188,7 @@ const isProduction = (values: Values): boolean =>
 const demoAccountsOf = (values: Values): boolean =>
   values.CURFEW_DEMO_ACCOUNTS ?? (values.DATABASE_URL === undefined && !isProduction(values));
 
-function configOf(values: Values, clientsByName: Map<string, ClientSettings>): Omit<Config, 'oldNames'> {
+function configOf(values: Values): Omit<Config, 'oldNames'> {
   const issuer = issuerOf(values);
   return {
     ...placed(values),
@@ -187,7 +197,7 @@ function configOf(values: Values, clientsByName: Map<string, ClientSettings>): O
     demoAccounts: demoAccountsOf(values),
     issuer,
     audience: values.CURFEW_AUDIENCE ?? issuer,
-    clients: clientsByName,
+    clientDefaults: defaultsOf(values),
     cookie: cookieOf(values, new URL(issuer).protocol === 'https:'),
     trustedOrigins: new Set([...ownOrigins(issuer, values.PORT), ...values.CURFEW_TRUSTED_ORIGINS]),
     hashing: {
@@ -301,38 +311,6 @@ export function readCommandSettings(environment: Environment): {
     return (parsed.value as string | undefined) ?? null;
   };
   return { url: read('CURFEW_URL'), serviceKey: read('CURFEW_SERVICE_KEY') };
-}
-
-function clients(values: Values, issuer: string, report: Report): Map<string, ClientSettings> {
-  const given = values.CURFEW_CLIENTS;
-  const result = new Map<string, ClientSettings>();
-  for (const clientId of new Set([...BUILT_IN_CLIENTS, ...Object.keys(given)])) {
-    const own = given[clientId] ?? {};
-    const client: ClientSettings = {
-      clientId,
-      name: own.name ?? clientId,
-      idleSeconds: own.idleSeconds ?? values.CURFEW_IDLE_SECONDS,
-      absoluteSeconds: own.absoluteSeconds ?? values.CURFEW_ABSOLUTE_SECONDS,
-      accessTokenSeconds: own.accessTokenSeconds ?? values.CURFEW_ACCESS_TOKEN_SECONDS,
-      opaqueAccessSeconds: own.opaqueAccessSeconds ?? values.CURFEW_OPAQUE_ACCESS_SECONDS,
-      audience: own.audience ?? values.CURFEW_AUDIENCE ?? issuer,
-      algorithm: own.algorithm ?? 'EdDSA',
-    };
-    if (client.idleSeconds > client.absoluteSeconds)
-      report(
-        own.idleSeconds === undefined && own.absoluteSeconds === undefined
-          ? 'CURFEW_IDLE_SECONDS'
-          : 'CURFEW_CLIENTS',
-        `the idle lifetime of "${clientId}" (${client.idleSeconds} s) is longer than its absolute lifetime (${client.absoluteSeconds} s).`,
-      );
-    if (own.audience !== undefined && (BUILT_IN_CLIENTS as readonly string[]).includes(clientId))
-      report(
-        'CURFEW_CLIENTS',
-        `"${clientId}" cannot have an audience of its own: the pages and the four contracts use the audience of Curfew. Set CURFEW_AUDIENCE, or use another application.`,
-      );
-    result.set(clientId, client);
-  }
-  return result;
 }
 
 /** In development the same loopback server has two names. */

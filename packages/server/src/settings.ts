@@ -187,10 +187,11 @@ const IDENTITY = {
       'Secrets of back ends, separated by commas. A caller with a service key may open sessions for users who logged in elsewhere, and may call the administration.',
   },
   CURFEW_CLIENTS: {
+    as: 'givenClients',
     was: 'CURFEW_APPLICATIONS',
     form: clientsForm,
     about:
-      'Applications (client_id) as JSON: {"shop":{"idleSeconds":1800,"absoluteSeconds":43200,"accessTokenSeconds":300,"opaqueAccessSeconds":3600,"audience":"https://shop.example","algorithm":"ES256"}}. "default", "envelope", "session-id", "token" and "cookie" always exist; you can change them here.',
+      'Applications (client_id) to create, as JSON: {"shop":{"name":"The shop","idleSeconds":1800,"absoluteSeconds":43200,"accessTokenSeconds":300,"opaqueAccessSeconds":3600,"audience":"https://shop.example","algorithm":"ES256","grantTypes":["password","service"]}}. A start creates those that the database lacks. After that the database decides: change an application with `curfew clients update`. A start warns about a setting that differs from the database. "default", "envelope", "session-id", "token" and "cookie" always exist; the setting counts for them when a server first starts on the database.',
   },
   CURFEW_TRUSTED_ORIGINS: {
     form: list(

@@ -269,8 +269,8 @@ describe('production', () => {
 
   test('accepts a setting by its old name, warns, and refuses both names at once', () => {
     const shop = '{"shop":{"idleSeconds":60}}';
-    const { clients, oldNames } = readConfig({ ...production, CURFEW_APPLICATIONS: shop });
-    expect(clients.get('shop')?.idleSeconds).toBe(60);
+    const { givenClients, oldNames } = readConfig({ ...production, CURFEW_APPLICATIONS: shop });
+    expect(givenClients['shop']?.idleSeconds).toBe(60);
     expect(oldNames).toEqual(['CURFEW_APPLICATIONS']);
     expect(readConfig({ ...production, CURFEW_CLIENTS: shop, CURFEW_APPLICATIONS: '' }).oldNames).toEqual([]);
     expect(() => readConfig({ ...production, CURFEW_CLIENTS: shop, CURFEW_APPLICATIONS: shop })).toThrow(

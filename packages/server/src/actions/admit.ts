@@ -107,7 +107,7 @@ async function judge(
     case 'session': {
       const presented = rule.by === 'any' || from.via === 'header' ? from : NONE;
       const caller = await admitSession(world, rule, { ...facts, from: presented }, context);
-      if (caller.kind === 'refused' || !rule.own || isForCurfew(world.config, caller.session)) return caller;
+      if (caller.kind === 'refused' || !rule.own || isForCurfew(world.clients, caller.session)) return caller;
       return refuseSession(world, caller.session, context(), 'audience_refused', 'wrong_audience');
     }
   }
@@ -149,11 +149,11 @@ async function admitAdministrator(
     return caller;
   }
   const { session, credential } = caller;
-  if (mayAdminister(world.config, session)) {
+  if (mayAdminister(world.clients, session)) {
     const actor = userActor(session.userId, session.sid);
     return { kind: 'administrator', actor, reach: EVERYTHING, key: null, session, credential };
   }
-  const code = isForCurfew(world.config, session) ? 'forbidden' : 'wrong_audience';
+  const code = isForCurfew(world.clients, session) ? 'forbidden' : 'wrong_audience';
   return refuseSession(world, session, context(), 'admin_forbidden', code);
 }
 
@@ -166,7 +166,7 @@ export async function mayStillAdminister(world: World, { credential, key }: Admi
   if (key !== null) return (await world.apiKeys.find(key.text)) !== null;
   if (credential === null) return true;
   const session = await authenticate(world, credential, false);
-  return session !== null && mayAdminister(world.config, session);
+  return session !== null && mayAdminister(world.clients, session);
 }
 
 /** A page cannot make a browser send Curfew's Authorization header, so only a cookie can be abused (OWASP CSRF CS). */

@@ -28,9 +28,9 @@ export async function authenticateRemembered(
   use: boolean,
   audience?: string,
 ): Promise<Remembered | null> {
-  const { memory, system, config } = world;
+  const { memory, system, clients } = world;
   const isFor = ({ session }: { session: LiveSession }): boolean =>
-    audience === undefined || audienceOf(config, session) === audience;
+    audience === undefined || audienceOf(clients, session) === audience;
   // A refused request does not count as use of the session.
   const known = audience === undefined ? undefined : memory.recall(credential.text, false);
   if (known && !isFor(known)) return null;
@@ -51,7 +51,7 @@ async function ask(
   world: World,
   credential: Credential,
 ): Promise<{ session: LiveSession; expiresAtMs: number } | 'over' | null> {
-  const { database, system, keys, config } = world;
+  const { database, system, keys, clients } = world;
   if (credential.kind === 'jwt') {
     const claims = await keys.verify(credential.text);
     if (claims === 'expired') return 'over';
@@ -63,12 +63,15 @@ async function ask(
       return null;
     }
     if (session === null || session === 'over') return session;
+    const isForIt = (): boolean => audienceOf(clients, session) === claims.aud;
+    // Another node may have changed the application a moment ago.
+    if (!isForIt()) await clients.load();
     // The signature proves that Curfew wrote the claims; the row must agree with them, and the audience be the application's.
     const agrees =
       session.subject === claims.sub &&
       session.born === claims.born &&
       session.clientId === claims.client_id &&
-      audienceOf(config, session) === claims.aud;
+      isForIt();
     return agrees ? { session, expiresAtMs: claims.exp * 1000 } : null;
   }
   const found = await findSessionOfToken(database, system.now(), credential);

@@ -1,6 +1,6 @@
 import { accessLifeSeconds, type Grant, type LiveSession } from '../domain/session.ts';
 import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/credentials.ts';
-import type { ClientSettings } from '../config.ts';
+import type { KnownClient } from '../domain/client-terms.ts';
 import type { World } from '../world/world.ts';
 
 /** The credentials for the caller, available once. */
@@ -28,7 +28,7 @@ interface PreparedTokens {
 export function prepareTokens(
   world: World,
   grant: Grant,
-  client: ClientSettings,
+  client: KnownClient,
   expiresAt: Date,
 ): PreparedTokens {
   const now = world.system.now();
@@ -77,23 +77,18 @@ export async function issueTokens(
   if (sessionToken !== undefined) issued.session = sessionToken;
   const access = secrets.get('access');
   if (access !== undefined && accessId !== null)
-    issued.access = { text: accessText(accessId, access), expiresInSeconds: opaqueLife(world, session) };
+    issued.access = {
+      text: accessText(accessId, access),
+      expiresInSeconds: opaqueLife(world, session),
+    };
   if (grant === 'bearer') issued.access = await signFor(world, session, asOf, world.system.uuid());
   return issued;
 }
 
-function opaqueLife(world: World, session: LiveSession): number {
-  const client = clientOf(world, session.clientId);
-  const left = Math.floor((session.expiresAt.getTime() - world.system.now().getTime()) / 1000);
-  return Math.max(1, Math.min(client.opaqueAccessSeconds, left));
-}
-
-/** The application of a session; one that was removed from the settings keeps the default's lifetimes. */
-export function clientOf(world: World, clientId: string): ClientSettings {
-  const { clients } = world.config;
-  const client = clients.get(clientId) ?? clients.get('default');
-  if (!client) throw new Error('the default application is missing');
-  return client;
+function opaqueLife({ system, clients }: World, session: LiveSession): number {
+  const { opaqueAccessSeconds } = clients.of(session.clientId);
+  const left = Math.floor((session.expiresAt.getTime() - system.now().getTime()) / 1000);
+  return Math.max(1, Math.min(opaqueAccessSeconds, left));
 }
 
 /** Signs an access token as of an instant. The same instant and `jti` give the same claims. */
@@ -103,7 +98,7 @@ export async function signFor(
   { at, epoch }: AsOf,
   jti: string,
 ): Promise<{ text: string; expiresInSeconds: number }> {
-  const client = clientOf(world, session.clientId);
+  const client = world.clients.of(session.clientId);
   const life = accessLifeSeconds(at, client.accessTokenSeconds, session);
   const iat = Math.floor(at.getTime() / 1000);
   const text = await world.keys.sign(

@@ -1,4 +1,5 @@
 import { userActor } from '../domain/actor.ts';
+import { whyNotOpened } from '../domain/client-terms.ts';
 import { sourceOf } from '../domain/ip-address.ts';
 import { findCredentials } from '../store/users.ts';
 import { countAttempt, countFailedAttempt, type LoginAttempt, uncountAttempt } from '../store/limits.ts';
@@ -12,16 +13,20 @@ export type LoginOutcome =
   | ({ outcome: 'started' } & StartedSession)
   /** Unknown, wrong, disabled or without a password: one answer, one cost. */
   | { outcome: 'invalid_credentials' }
-  | { outcome: 'rate_limited'; retryAfterSeconds: number };
+  | { outcome: 'rate_limited'; retryAfterSeconds: number }
+  /** The client is disabled, or does not allow logins with a password; the sentence says which. */
+  | { outcome: 'unauthorized_client'; sentence: string };
 
-export interface LoginInput extends SessionTerms {
+export interface LoginInput extends Omit<SessionTerms, 'grantType'> {
   email: string;
   password: string;
 }
 
 /** Verifies e-mail address and password, and opens a session. */
 export async function logIn(world: World, input: LoginInput, context: RequestContext): Promise<LoginOutcome> {
-  const { database, system, config, refusals } = world;
+  const { database, system, config, refusals, clients } = world;
+  const sentence = whyNotOpened(clients.of(input.clientId), 'password');
+  if (sentence !== null) return { outcome: 'unauthorized_client', sentence };
   const attempt: LoginAttempt = { email: input.email, source: sourceOf(context.ipAddress) };
   // Refused before the database is asked: a flood of logins must not take connections from logouts.
   if (system.passwords.load().waiting >= config.hashing.queue)
@@ -58,7 +63,7 @@ export async function logIn(world: World, input: LoginInput, context: RequestCon
       credentialVersion: credentials.credentialVersion,
       actor: userActor(credentials.id, null),
     },
-    input,
+    { ...input, grantType: 'password' },
     context,
   );
   if (!started) {

@@ -13,7 +13,7 @@ import {
 } from '../domain/credentials.ts';
 import { countGraceUse, findAccessTokenId, findRefreshToken, rotate } from '../store/rotate.ts';
 import { endNamed } from './end-named.ts';
-import { clientOf, type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
+import { type AsOf, asOfNow, type IssuedTokens, signFor } from './issue-tokens.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** Uses of a spent token within the grace: as many as a browser has tabs. Beyond it the successor is refused, but nothing ends. */
@@ -140,7 +140,7 @@ async function spend(
     refreshHash: hashSecret(successorSecret(token.text, nonce, 'refresh')),
     accessHash: hashSecret(successorSecret(token.text, nonce, 'access')),
     accessSeconds: new Map(
-      [...world.config.clients].map(([clientId, client]) => [clientId, client.opaqueAccessSeconds]),
+      [...world.clients.clients].map(([clientId, client]) => [clientId, client.opaqueAccessSeconds]),
     ),
     spentBy: by,
     purge:
@@ -183,7 +183,7 @@ async function successors(
   if (id === null) throw new Error('the successor of a refresh token has no access token');
   // As in the row: never beyond the session.
   const sessionSeconds = Math.floor((session.expiresAt.getTime() - spentAt.getTime()) / 1000);
-  const life = Math.min(clientOf(world, session.clientId).opaqueAccessSeconds, sessionSeconds);
+  const life = Math.min(world.clients.of(session.clientId).opaqueAccessSeconds, sessionSeconds);
   return { access: { text: accessText(id, secret), expiresInSeconds: left(life) }, refresh: refreshText };
 }
 

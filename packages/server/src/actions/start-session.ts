@@ -1,9 +1,10 @@
 import { plainName } from '@curfew/protocol/reading/plain-name';
+import type { GrantType } from '../domain/client-terms.ts';
 import { type Grant, idleExpiry, type LiveSession, subjectOf } from '../domain/session.ts';
 import type { Act } from '../store/act.ts';
 import { insertNewSession } from '../store/insert-session.ts';
 import type { Queryable } from '../store/statement.ts';
-import { clientOf, asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
+import { asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** The client's description of its device. */
@@ -19,6 +20,8 @@ export interface SessionTerms {
   /** The kind of its credentials. */
   grant: Grant;
   clientId: string;
+  /** How it is opened; null: it replaces an open session of the client. */
+  grantType: GrantType | null;
   device: DeviceInput;
 }
 
@@ -66,7 +69,7 @@ export async function openSession(
   act: Act,
 ): Promise<OpenedSession | null> {
   const { system, memory } = world;
-  const client = clientOf(world, how.clientId);
+  const client = world.clients.of(how.clientId);
   const { grant } = how;
   const asOf = asOfNow(world);
   const now = asOf.at;
@@ -97,6 +100,7 @@ export async function openSession(
       deviceName: givenName === '' && how.device.id !== undefined ? null : givenName,
       credentialVersion: subject.credentialVersion,
       admins: subject.admins ?? true,
+      grantType: how.grantType,
       tokens: prepared.rows,
     },
     act,

@@ -1,6 +1,6 @@
 import type { LiveSession } from './session.ts';
 
-/** The audiences of the settings. */
+/** The audiences that this process knows. */
 interface Audiences {
   /** Curfew's own. */
   readonly audience: string;
@@ -9,7 +9,7 @@ interface Audiences {
 
 /**
  * Returns the audience of a session's credentials, tokens and cookies alike: that of its application (RFC 9068 section 4). Null
- * when the application is no longer in the settings: then they are for nobody.
+ * when the application does not exist any more: then they are for nobody.
  */
 export function audienceOf(
   { clients }: Audiences,
@@ -24,9 +24,9 @@ export const audiencesOf = ({ clients }: Audiences): string[] => [
 ];
 
 /** Whether a session's credentials are for Curfew itself. */
-export const isForCurfew = (settings: Audiences, session: LiveSession): boolean =>
-  audienceOf(settings, session) === settings.audience;
+export const isForCurfew = (known: Audiences, session: Pick<LiveSession, 'clientId'>): boolean =>
+  audienceOf(known, session) === known.audience;
 
 /** Whether a session may administer. */
-export const mayAdminister = (settings: Audiences, session: LiveSession): boolean =>
-  session.user.role === 'admin' && isForCurfew(settings, session);
+export const mayAdminister = (known: Audiences, session: LiveSession): boolean =>
+  session.user.role === 'admin' && isForCurfew(known, session);

@@ -32,6 +32,8 @@ export interface KeyRing {
   /** The public key set, RFC 7517. */
   publish(): { keys: JWK[] };
   list(): SigningKey[];
+  /** Creates the first key of each of these algorithms that has none. */
+  provide(algorithms: readonly SigningAlgorithm[]): Promise<void>;
   /** Creates a new key for each algorithm in use; it is published now and signs later. */
   rotate(act: Act): Promise<SigningKey[]>;
   /** Loads the keys of other nodes, rotates old ones, and deletes those retired long ago. */
@@ -45,12 +47,12 @@ interface KeyRingOptions {
   /** Earlier keys, which open but never seal. */
   previousKey?: string | null;
   issuer: string;
-  audiences: string[];
-  algorithms: SigningAlgorithm[];
+  /** Those in use. */
+  algorithms: () => SigningAlgorithm[];
   rotationDays: number;
   publishSeconds: number;
   /** Longer than any access token lives. */
-  keepSeconds: number;
+  keepSeconds: () => number;
 }
 
 /** An unknown key id may be another node's newest, so load again, but not for every forged token. */
@@ -70,28 +72,11 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     keys = await Promise.all(rows.map(async (row) => known.get(row.kid) ?? openKey(row, secrets)));
   }
 
-  async function make(alg: SigningAlgorithm, signsFrom: Date): Promise<KeyRow> {
-    const pair = generateKeyPair(alg);
-    const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK;
-    const kid = await calculateJwkThumbprint(jwk);
-    const pkcs8 = pair.privateKey.export({ format: 'der', type: 'pkcs8' });
-    const sealed = options.encryptionKey !== null;
-    return {
-      kid,
-      alg,
-      public_jwk: { ...jwk, kid, alg, use: 'sig' },
-      private_key: sealed ? encryptKey(pkcs8, options.encryptionKey ?? '', kid, system.randomBytes) : pkcs8,
-      sealed,
-      created_at: system.now(),
-      signs_from: signsFrom,
-    };
-  }
-
-  const keep = (): LoadedKey[] => publishedKeys(keys, system.now(), options.keepSeconds);
+  const keep = (): LoadedKey[] => publishedKeys(keys, system.now(), options.keepSeconds());
 
   async function rotate(act: Act, algorithms: SigningAlgorithm[]): Promise<void> {
     const signsFrom = new Date(act.at.getTime() + options.publishSeconds * 1000);
-    const made = await Promise.all(algorithms.map((alg) => make(alg, signsFrom)));
+    const made = await Promise.all(algorithms.map((alg) => makeKey(options, alg, signsFrom)));
     await database.transaction(async (on) => {
       await lockSigningKeys(on);
       for (const key of made) await insertKey(on, key, false);
@@ -104,17 +89,20 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     await load();
   }
 
-  await load();
-  for (const alg of options.algorithms) {
-    if (keys.some((key) => key.alg === alg)) continue;
-    // The first key needs no publication before it signs. Of nodes that start together one makes it, and the others wait.
-    const first = await make(alg, system.now());
-    await database.transaction(async (on) => {
-      await lockSigningKeys(on);
-      await insertKey(on, first, true);
-    });
+  async function provide(algorithms: readonly SigningAlgorithm[]): Promise<void> {
+    await load();
+    for (const alg of algorithms) {
+      if (keys.some((key) => key.alg === alg)) continue;
+      // The first key needs no publication before it signs. Of nodes that start together one makes it, and the others wait.
+      const first = await makeKey(options, alg, system.now());
+      await database.transaction(async (on) => {
+        await lockSigningKeys(on);
+        await insertKey(on, first, true);
+      });
+      await load();
+    }
   }
-  await load();
+  await provide(options.algorithms());
 
   const summarize = (key: LoadedKey): SigningKey => {
     const now = system.now();
@@ -145,15 +133,16 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       key = find();
     }
     if (!key) return null;
-    const { issuer, audiences } = options;
-    const judged = await verifyAccessToken(text, key, { issuer, audiences, now });
+    const judged = await verifyAccessToken(text, key, { issuer: options.issuer, now });
     if (judged.ok) return judged.claims;
     return judged.wrong === 'expired' ? 'expired' : null;
   }
 
   return {
     async sign(claims, algorithm) {
-      const key = signingKey(keys, algorithm, system.now());
+      const find = () => signingKey(keys, algorithm, system.now());
+      // Another node may have made the first one.
+      const key = find() ?? (await load().then(find));
       if (!key) throw new Error(`no signing key for ${algorithm}`);
       return signAccessToken(claims, key);
     },
@@ -165,8 +154,9 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     },
     publish: () => ({ keys: keep().map((key) => key.jwk) }),
     list: () => keys.map(summarize),
+    provide,
     async rotate(act) {
-      await rotate(act, options.algorithms);
+      await rotate(act, options.algorithms());
       return keys.map(summarize);
     },
     async refresh() {
@@ -176,15 +166,36 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       if (retired.length > 0) await deleteKeys(database, retired);
       if (options.rotationDays === 0) return;
       const oldest = new Date(now.getTime() - options.rotationDays * 86_400_000);
-      const due = options.algorithms.filter((alg) =>
-        keys.every((key) => key.alg !== alg || key.createdAt < oldest),
-      );
+      const due = options
+        .algorithms()
+        .filter((alg) => keys.every((key) => key.alg !== alg || key.createdAt < oldest));
       if (due.length > 0)
         await rotate(
           { at: now, actor: 'system', contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
           due,
         );
     },
+  };
+}
+
+async function makeKey(
+  { encryptionKey, system }: KeyRingOptions,
+  alg: SigningAlgorithm,
+  signsFrom: Date,
+): Promise<KeyRow> {
+  const pair = generateKeyPair(alg);
+  const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK;
+  const kid = await calculateJwkThumbprint(jwk);
+  const pkcs8 = pair.privateKey.export({ format: 'der', type: 'pkcs8' });
+  const sealed = encryptionKey !== null;
+  return {
+    kid,
+    alg,
+    public_jwk: { ...jwk, kid, alg, use: 'sig' },
+    private_key: sealed ? encryptKey(pkcs8, encryptionKey ?? '', kid, system.randomBytes) : pkcs8,
+    sealed,
+    created_at: system.now(),
+    signs_from: signsFrom,
   };
 }
 

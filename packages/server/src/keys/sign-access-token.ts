@@ -1,4 +1,4 @@
-import { type Judged, judgeAccessToken, lowS } from '@curfew/protocol/access-token';
+import { claimsNotYetVerified, type Judged, judgeAccessToken, lowS } from '@curfew/protocol/access-token';
 import { ACCESS_TOKEN_TYP, type AccessTokenClaims, type SigningAlgorithm } from '@curfew/protocol/claims';
 import { type CryptoKey, jwtVerify, SignJWT } from 'jose';
 
@@ -13,11 +13,12 @@ export async function signAccessToken(
   return key.alg === 'ES256' ? lowS(text) : text;
 }
 
-/** Verifies a token by one of this authority's keys. */
+/** Verifies a token by one of this authority's keys. The audience is for the caller to compare, with that of the token's client. */
 export function verifyAccessToken(
   text: string,
   key: { alg: SigningAlgorithm; publicKey: CryptoKey },
-  expected: { issuer: string; audiences: string[]; now: Date },
+  expected: { issuer: string; now: Date },
 ): Promise<Judged> {
-  return judgeAccessToken(text, key, expected, jwtVerify);
+  const audiences = [claimsNotYetVerified(text)?.aud ?? ''];
+  return judgeAccessToken(text, key, { ...expected, audiences }, jwtVerify);
 }

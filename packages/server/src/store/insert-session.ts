@@ -1,3 +1,4 @@
+import type { GrantType } from '../domain/client-terms.ts';
 import type { Grant, UserFacts } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
 import type { Act } from './act.ts';
@@ -13,6 +14,8 @@ interface NewSession {
   /** False: not for an administrator. */
   admins: boolean;
   clientId: string;
+  /** The client must allow it; null: not asked. */
+  grantType: GrantType | null;
   deviceId: string;
   /** Null: the name that the user gave the device in an earlier session. */
   deviceName: string | null;
@@ -26,7 +29,8 @@ interface NewSession {
 
 /*
  * The user's row is locked (FOR SHARE) before the position is drawn. A concurrent password change, disabling or deletion either
- * comes first, and this login finds no row, or comes second with a higher position, and its cut ends this session.
+ * comes first, and this login finds no row, or comes second with a higher position, and its cut ends this session. The same holds
+ * for the client's row (FOR KEY SHARE, as foreign keys do: it makes logins wait for changes of the client, and not for each other).
  *
  * A name is given to the open sessions of a device, so the session that ended last has the newest. It is looked for among the
  * user's newest sessions only: a login must not get slower with their number.
@@ -53,6 +57,7 @@ const insertSession = statement<
     requestId: string | null,
     granted: Grant,
     admins: boolean,
+    grantType: GrantType | null,
   ],
   Pick<
     SessionRow,
@@ -70,10 +75,13 @@ const insertSession = statement<
   }
 >(
   'insert_session',
-  `with subject as (
+  `with app as materialized (
+     select disabled_at is null and deleted_at is null and ($21::text is null or $21 = any(grant_types)) as opens
+     from clients where id = $5 for key share
+   ), subject as (
      select id, email, name, role, workspace, profile_version, tenant from users
      where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
-       and ($20 or role <> 'admin')
+       and ($20 or role <> 'admin') and coalesce((select opens from app), true)
      for share
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
@@ -103,8 +111,8 @@ const insertSession = statement<
 
 /**
  * Opens a session with its tokens and appends its event, in one statement. Returns the user as read under the lock: an earlier
- * read may be older than a change whose event was processed already. Null when the user is gone or disabled, or the password has
- * changed since it was verified.
+ * read may be older than a change whose event was processed already. Null when the user or the client is gone or disabled, or the
+ * password has changed since it was verified.
  */
 export async function insertNewSession(
   on: Queryable,
@@ -139,6 +147,7 @@ export async function insertNewSession(
     act.requestId,
     session.grant,
     session.admins,
+    session.grantType,
   );
   return row
     ? {

@@ -1,5 +1,6 @@
 import { SIGNING_ALGORITHMS } from '@curfew/protocol/claims';
 import { z } from 'zod';
+import { GRANT_TYPES } from '../domain/client-terms.ts';
 
 const EXAMPLE_CLIENTS = '{"shop":{"idleSeconds":1800,"audience":"https://shop.example"}}';
 const integerUpTo = (most: number) => {
@@ -17,6 +18,9 @@ const clientSchema = z.strictObject(
     opaqueAccessSeconds: integerUpTo(31_622_400),
     audience: line('must be text'),
     algorithm: z.enum(SIGNING_ALGORITHMS, `must be one of ${SIGNING_ALGORITHMS.join(', ')}`).optional(),
+    grantTypes: z
+      .array(z.enum(GRANT_TYPES, `must be a list of ${GRANT_TYPES.join(', ')}`), 'must be a list')
+      .optional(),
   },
   {
     error: (issue) =>

@@ -24,6 +24,19 @@ export function later(timers: Timers, ms: number, work: () => void): () => void 
   return callOff;
 }
 
+/** Repeats work at a pace that may change: each pause is asked for when it begins. Does not keep the process alive. */
+export function atPace(timers: Timers, paceMs: () => number, work: () => void): () => void {
+  let callOff = (): void => undefined;
+  const next = (): void => {
+    callOff = later(timers, paceMs(), () => {
+      next();
+      work();
+    });
+  };
+  next();
+  return () => callOff();
+}
+
 /** Runs work once after a pause, however often it is requested meanwhile. Does not keep the process alive. */
 export class Soon {
   readonly #timers: Timers;

@@ -7,6 +7,7 @@ import type { LogReader } from '../cluster/follow/log-reader.ts';
 import { READERS } from '../cluster/follow/readers.ts';
 import { Readers } from '../cluster/follow/registry.ts';
 import { KeyMemory } from '../cluster/memory/key-memory.ts';
+import { CLIENT_EVENTS, KnownClients } from '../cluster/memory/known-clients.ts';
 import { BELIEVED_MS, SessionMemory } from '../cluster/memory/session-memory.ts';
 import { alignClock } from '../cluster/nodes/align-clock.ts';
 import { openDoorbell } from '../cluster/nodes/doorbell.ts';
@@ -15,7 +16,8 @@ import { joinNodes, type Nodes } from '../cluster/nodes/joined-node.ts';
 import { PropagationHistory } from '../cluster/state/propagation.ts';
 import { startHousekeeping } from '../cluster/upkeep/housekeeping.ts';
 import { RefusalLog } from '../cluster/upkeep/refusal-log.ts';
-import type { Config } from '../config.ts';
+import { type Config, ConfigError, retentionDays } from '../config.ts';
+import { faultOfClient, seedsOf } from '../domain/client-terms.ts';
 import { flushSeconds } from '../domain/session.ts';
 import { createAuthenticator } from '../keys/authenticator.ts';
 import { embeddedKey } from '../keys/embedded-key.ts';
@@ -30,7 +32,7 @@ import { NO_PLACES, openPlaces } from '../system/places.ts';
 import { realSystem } from '../system/real.ts';
 import type { System } from '../system/system.ts';
 import { prepareDatabase } from './prepare-database.ts';
-import { tokenLifeSeconds, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** The credentials that one process remembers, about 500 bytes each. */
 const MEMORY_CAPACITY = 200_000;
@@ -71,7 +73,8 @@ export async function openWorld(config: Config, options: WorldOptions = {}): Pro
     closers.push(() => database.close());
     await prepareDatabase(config, system, database, onStep);
     await alignClock(database, system);
-    const world = await buildWorld(config, system, database, options.readers ?? READERS, closers);
+    const clients = await openClients(config, database);
+    const world = await buildWorld(config, system, database, clients, options.readers ?? READERS, closers);
     return { world, close };
   } catch (error) {
     await close();
@@ -94,23 +97,22 @@ async function buildWorld(
   config: Config,
   system: System,
   database: Database,
+  clients: KnownClients,
   list: readonly LogReader[],
   closers: Closers,
 ): Promise<World> {
   const encryptionKey = config.encryptionKey ?? embeddedKey(config);
-  const keys = await openKeys(config, system, database, encryptionKey, closers);
+  const keys = await openKeys(config, system, database, clients, encryptionKey, closers);
   const installation = await readIdentity(database);
-  const secrets =
-    encryptionKey === null
-      ? [await readNodeSecret(database, system.randomBytes(32))]
-      : [encryptionKey, config.previousKey].filter((secret) => secret !== null);
+  const secrets = await nodeSecrets(config, system, database, encryptionKey);
   const authenticatorOf = (purpose: Parameters<typeof createAuthenticator>[2]) =>
     createAuthenticator(secrets, installation, purpose);
   const nodes = await joinNodes({
     database,
     system,
     leaseMs: config.leaseMs,
-    keepMs: Math.max(tokenLifeSeconds(config) * 1000 + CLOCKS_APART_MS, 2 * BELIEVED_MS),
+    keepMs: keepMs(clients),
+    reloads: [{ after: CLIENT_EVENTS, load: clients.load }],
     doorbell: openDoorbell(
       database,
       config.redisUrl,
@@ -128,19 +130,20 @@ async function buildWorld(
   nodes.onGap(() => memory.forget());
   nodes.onEnding((ending) => memory.change(ending.changed));
   const apiKeys = openKeyMemory(database, system, nodes, closers);
-  // From here on the copies hear of endings: answers to earlier questions are not cached.
-  memory.forget();
+  // From here on the copies hear of endings and clients: answers to earlier questions are not cached.
+  followClients(clients, nodes, memory);
   const redis = config.redisUrl === null ? null : openRedis(config.redisUrl, system);
   closers.push(() => redis?.close());
-  const { readers, notices } = openReaders(config, system, database, nodes, redis, list, closers);
+  const { readers, notices } = openReaders(config, system, database, clients, nodes, redis, list, closers);
   const refusals = new RefusalLog(database, system);
   closers.push(() => refusals.close());
-  startUpkeep(config, system, database, memory, notices, closers);
+  startUpkeep(config, system, database, clients, memory, notices, closers);
   return {
     config,
     system,
     database,
     keys,
+    clients,
     memory,
     apiKeys,
     nodes,
@@ -161,26 +164,65 @@ async function buildWorld(
   };
 }
 
+/** The keys of the MACs of nodes, the current one first. */
+async function nodeSecrets(
+  { previousKey }: Config,
+  system: System,
+  database: Database,
+  encryptionKey: string | null,
+): Promise<(string | Buffer)[]> {
+  if (encryptionKey === null) return [await readNodeSecret(database, system.randomBytes(32))];
+  return [encryptionKey, ...(previousKey === null ? [] : [previousKey])];
+}
+
+/** @throws ConfigError when the settings contradict a client of the database */
+async function openClients(config: Config, database: Database): Promise<KnownClients> {
+  const clients = new KnownClients(database, config.clientDefaults, seedsOf(config.givenClients));
+  await clients.load();
+  for (const record of clients.records) {
+    const fault = faultOfClient(record.clientId, record, config.clientDefaults, retentionDays(config));
+    if (fault) throw new ConfigError(fault.setting, fault.sentence);
+  }
+  return clients;
+}
+
+/** Endings must outlive every token that a replica may judge alone. */
+const keepMs = ({ tokenLifeSeconds }: KnownClients): number =>
+  Math.max(tokenLifeSeconds * 1000 + CLOCKS_APART_MS, 2 * BELIEVED_MS);
+
+/** What depends on the clients learns of their changes, in the turn in which they become known here. */
+function followClients(clients: KnownClients, nodes: Nodes, memory: SessionMemory): void {
+  let beforeSeconds = 0;
+  const adapt = (): void => {
+    const { tokenLifeSeconds } = clients;
+    if (beforeSeconds > 0 && tokenLifeSeconds > beforeSeconds) nodes.keepFor(keepMs(clients));
+    beforeSeconds = tokenLifeSeconds;
+    // The audience of a credential that was judged may have changed.
+    memory.forget();
+  };
+  clients.onChange(adapt);
+  adapt();
+}
+
 async function openKeys(
   config: Config,
   system: System,
   database: Database,
+  clients: KnownClients,
   encryptionKey: string | null,
   closers: Closers,
 ): Promise<KeyRing> {
   const { log } = system;
-  const clients = [...config.clients.values()];
   const keys = await openKeyRing({
     database,
     system,
     encryptionKey,
     previousKey: config.previousKey,
     issuer: config.issuer,
-    audiences: [...new Set(clients.map((client) => client.audience))],
-    algorithms: [...new Set(clients.map((client) => client.algorithm))],
+    algorithms: () => clients.algorithms,
     rotationDays: config.keys.rotationDays,
     publishSeconds: config.keys.publishSeconds,
-    keepSeconds: tokenLifeSeconds(config) + 60,
+    keepSeconds: () => clients.tokenLifeSeconds + 60,
   });
   if (!config.encryptionKey && config.database.kind === 'postgres')
     log.warn('CURFEW_KEY is not set: the signing keys are stored unencrypted in the database');
@@ -217,6 +259,7 @@ function openReaders(
   config: Config,
   system: System,
   database: Database,
+  clients: KnownClients,
   nodes: Nodes,
   redis: World['redis'],
   list: readonly LogReader[],
@@ -227,7 +270,7 @@ function openReaders(
     system,
     ends: (session) => nodes.ends(session),
     hint: (userIds) => nodes.hint(userIds),
-    flushMs: flushMs(config),
+    flushMs: () => flushSeconds(clients.shortestIdleSeconds) * 1000,
   });
   closers.push(() => notices.close());
   nodes.onHint((userIds) => notices.heardOf(userIds));
@@ -241,6 +284,7 @@ function startUpkeep(
   config: Config,
   system: System,
   database: Database,
+  clients: KnownClients,
   memory: SessionMemory,
   notices: NoticeBoard,
   closers: Closers,
@@ -249,7 +293,7 @@ function startUpkeep(
     database,
     system,
     memory,
-    flushMs: flushMs(config),
+    flushMs: () => flushSeconds(clients.shortestIdleSeconds) * 1000,
     retentionDays: config.retentionDays,
     eventsRetentionDays: config.eventsRetentionDays,
     auditRetentionDays: config.auditRetentionDays,
@@ -259,7 +303,3 @@ function startUpkeep(
   });
   closers.push(() => housekeeping.close());
 }
-
-/** How often activity is written: well below the shortest idle lifetime. */
-const flushMs = ({ clients }: Config): number =>
-  flushSeconds(Math.min(...[...clients.values()].map(({ idleSeconds }) => idleSeconds))) * 1000;

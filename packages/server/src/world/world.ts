@@ -1,6 +1,7 @@
 import type { Copies } from '../cache/profiles.ts';
 import type { RedisCopies } from '../cache/redis.ts';
 import type { KeyMemory } from '../cluster/memory/key-memory.ts';
+import type { KnownClients } from '../cluster/memory/known-clients.ts';
 import type { SessionMemory } from '../cluster/memory/session-memory.ts';
 import type { Followers } from '../cluster/nodes/followers.ts';
 import type { Nodes } from '../cluster/nodes/joined-node.ts';
@@ -21,6 +22,7 @@ export interface World {
   readonly system: System;
   readonly database: Database;
   readonly keys: KeyRing;
+  readonly clients: KnownClients;
   readonly memory: SessionMemory;
   /** The API keys that are accepted. */
   readonly apiKeys: KeyMemory;
@@ -54,7 +56,3 @@ export interface RequestContext {
 export function actOf(world: World, context: RequestContext, actor: string): Act {
   return { ...context, userAgent: context.userAgent.slice(0, 512), at: world.system.now(), actor };
 }
-
-/** The longest life of an access token of any application. */
-export const tokenLifeSeconds = (config: Config): number =>
-  Math.max(...[...config.clients.values()].map((client) => client.accessTokenSeconds));

@@ -12,6 +12,7 @@ import {
 } from '../support.ts';
 import { described, ROWS } from './described.ts';
 import { alive, opened } from './logins.ts';
+import { audienceOf, isForCurfew } from '../../src/domain/audience.ts';
 import { schemesOf } from '../../src/domain/caller-rule.ts';
 
 const SHOP = 'https://shop.example';
@@ -138,7 +139,15 @@ describe('audiences', () => {
     }
   });
 
-  test('a session of an application that was removed from the settings is for nobody', async () => {
+  test('a session of an application that the database does not know is for nobody', async () => {
+    const session = { clientId: 'shop' };
+    const known = { audience: ISSUER, clients: new Map([['shop', { audience: SHOP }]]) };
+    expect([audienceOf(known, session), isForCurfew(known, session)]).toEqual([SHOP, false]);
+    const without = { audience: ISSUER, clients: new Map<string, { audience: string }>() };
+    expect([audienceOf(without, session), isForCurfew(without, session)]).toEqual([null, false]);
+  });
+
+  test('a session keeps its audience when its application is removed from the settings', async () => {
     const [, [, opaque] = ['', {}], [, cookie] = ['', {}]] = await credentials('shop');
     const { CURFEW_CLIENTS: _, ...without } = on.settings;
     await on.close();
@@ -146,8 +155,11 @@ describe('audiences', () => {
     try {
       for (const credential of [opaque, cookie]) {
         expect((await later.call('GET', '/v1/admin/users', credential)).status).toBe(403);
-        for (const audience of [ISSUER, SHOP])
-          expect((await later.call('GET', `/v1/check?audience=${audience}`, credential)).status).toBe(401);
+        for (const [audience, status] of [
+          [ISSUER, 401],
+          [SHOP, 200],
+        ])
+          expect((await later.call('GET', `/v1/check?audience=${audience}`, credential)).status).toBe(status);
       }
     } finally {
       await later.close();

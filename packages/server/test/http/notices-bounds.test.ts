@@ -141,7 +141,7 @@ describe('the end of a socket', () => {
       database: world.database,
       system: world.system,
       memory: world.memory,
-      flushMs: 1000 * ((SLACK_SECONDS - 2) / 2),
+      flushMs: () => 1000 * ((SLACK_SECONDS - 2) / 2),
       retentionDays: 90,
       eventsRetentionDays: 400,
       auditRetentionDays: 400,

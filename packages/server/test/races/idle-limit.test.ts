@@ -35,7 +35,7 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
       database,
       system,
       memory,
-      flushMs: FLUSH_MS,
+      flushMs: () => FLUSH_MS,
       retentionDays: 30,
       eventsRetentionDays: 400,
       auditRetentionDays: 400,

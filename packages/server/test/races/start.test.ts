@@ -125,11 +125,10 @@ describe.runIf(hasPostgres())('several starts at once on an empty database', () 
             system,
             encryptionKey: null,
             issuer: ISSUER,
-            audiences: [ISSUER],
-            algorithms: ['EdDSA', 'ES256'],
+            algorithms: () => ['EdDSA', 'ES256'],
             rotationDays: 0,
             publishSeconds: 0,
-            keepSeconds: 60,
+            keepSeconds: () => 60,
           }),
         ),
       );

@@ -128,7 +128,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
       database,
       system,
       memory: new SessionMemory(system, 10, { judge: () => 'unsure', ends: () => false }),
-      flushMs: 60_000,
+      flushMs: () => 60_000,
       retentionDays: 90,
       eventsRetentionDays: 400,
       auditRetentionDays: 50,

@@ -10,7 +10,7 @@ import { readEnds } from '../../store/ended-sessions.ts';
 import type { EndingEvent } from '../../store/log/log-event.ts';
 import { coalesced } from '../../system/coalesced.ts';
 import type { System } from '../../system/system.ts';
-import { later, Soon } from '../../system/timers.ts';
+import { atPace, later, Soon } from '../../system/timers.ts';
 
 /** A user hears "your list has changed" at most once in this time, the last change included. */
 const CHANGED_EVERY_MS = 400;
@@ -81,14 +81,14 @@ export class NoticeBoard {
     /** Tells the other nodes that the lists of these users changed: best effort. */
     hint: (userIds: number[]) => void;
     /** How often activity is written, and sessions are examined that may have expired. */
-    flushMs: number;
+    flushMs: () => number;
   }) {
     this.#database = options.database;
     this.#system = options.system;
     this.#ends = options.ends;
     this.#hint = options.hint;
     this.#hinting = new Soon(options.system, () => this.#tellNodes());
-    this.#stopLooking = this.#system.every(options.flushMs, () => {
+    this.#stopLooking = atPace(this.#system, options.flushMs, () => {
       this.#looking = this.look();
     });
   }

@@ -10,7 +10,7 @@ import { removeNode } from '../../store/node-registry.ts';
 import type { System } from '../../system/system.ts';
 import type { Judge } from '../memory/session-memory.ts';
 import type { Doorbell } from './doorbell.ts';
-import { nodeDatabase } from './node-database.ts';
+import { nodeDatabase, type Reload } from './node-database.ts';
 
 const PAGE = 5000;
 /** Events are dated by the clock of the node that wrote them, so the read begins this much earlier. */
@@ -48,6 +48,10 @@ export interface Nodes extends Judge {
   state(): { ageMs: number; nodes: number; verifiers: number };
   /** The number of refused texts on the doorbell's channels, by reason. */
   refused(): Readonly<Record<RingFault, number>>;
+  /** Endings must be kept for so long from now on, and the terms of the feed have changed: followers must get the new ones. */
+  keepFor(ms: number): void;
+  /** Called when the terms of the feed have changed. */
+  onTerms(listener: () => void): void;
   /** Called when the database has gone back: followers of this node must begin anew, over a new connection. */
   onBack(listener: () => void): void;
   close(): Promise<void>;
@@ -65,6 +69,7 @@ interface NodesOptions {
   /** Longer than the life of any credential that is judged by a replica alone. */
   keepMs: number;
   doorbell: Doorbell;
+  reloads?: readonly Reload[];
   /** Events in one read of the log, so that a million of them do not hold up checks. */
   pageSize?: number;
 }
@@ -94,16 +99,16 @@ class JoinedNode implements Nodes {
     gap: new Listeners(),
     hint: new Listeners<[userIds: readonly number[]]>(),
     back: new Listeners(),
+    terms: new Listeners(),
     confirmed: new Listeners<[ms: number, propagation: Propagation]>(),
   };
   #stopListening = async (): Promise<void> => undefined;
 
-  constructor({ database, system, doorbell, leaseMs, keepMs, pageSize = PAGE }: NodesOptions) {
+  constructor({ database, system, doorbell, leaseMs, keepMs, ...more }: NodesOptions) {
     this.#database = database;
     this.#system = system;
     this.#doorbell = doorbell;
     this.#log = system.log.child({ part: 'nodes' });
-    const historyMs = keepMs + CLOCKS_APART_MS;
     this.node = new Node(
       system.uuid(),
       {
@@ -114,8 +119,9 @@ class JoinedNode implements Nodes {
         database: nodeDatabase(database, system, {
           read: (event) => this.#read(event),
           takenIn: this.#takenIn,
-          since: () => new Date(system.now().getTime() - historyMs),
-          pageSize,
+          since: () => new Date(system.now().getTime() - this.node.keepMs - CLOCKS_APART_MS),
+          pageSize: more.pageSize ?? PAGE,
+          reloads: more.reloads ?? [],
         }),
         ring: (message) => {
           doorbell
@@ -224,6 +230,15 @@ class JoinedNode implements Nodes {
 
   onBack(listener: () => void): void {
     this.#heard.back.add(listener);
+  }
+
+  keepFor(ms: number): void {
+    this.node.keepFor(ms);
+    this.#heard.terms.tell();
+  }
+
+  onTerms(listener: () => void): void {
+    this.#heard.terms.add(listener);
   }
 
   refused(): Readonly<Record<RingFault, number>> {

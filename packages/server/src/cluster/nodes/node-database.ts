@@ -3,7 +3,7 @@ import type { Done, NodeDatabase } from '@curfew/protocol/node';
 import type { Database } from '../../store/database.ts';
 import { beginEpoch, settleEpoch } from '../../store/epoch.ts';
 import { cursorSince } from '../../store/log/cursors.ts';
-import type { EndingEvent } from '../../store/log/log-event.ts';
+import type { EndingEvent, LogEvent } from '../../store/log/log-event.ts';
 import { type News, readEndings } from '../../store/log/follow.ts';
 import {
   type Beaten,
@@ -16,6 +16,15 @@ import { inLane } from '../../store/statement.ts';
 import type { System } from '../../system/system.ts';
 import { clockSetter } from './align-clock.ts';
 
+/**
+ * What a process keeps of the database, and reads again after certain events: before the node takes in the page that holds them, so
+ * that a fresh node knows every such change that is older than the lease. A failure is a failed read of the log.
+ */
+export interface Reload {
+  readonly after: readonly LogEvent['type'][];
+  load(): Promise<void>;
+}
+
 /** The protocol's questions to the database, by Curfew's statements. */
 export function nodeDatabase(
   database: Database,
@@ -26,6 +35,7 @@ export function nodeDatabase(
     takenIn: number[];
     since: () => Date;
     pageSize: number;
+    reloads: readonly Reload[];
   },
 ): NodeDatabase {
   const answer = <T>(asked: Promise<T>, done: Done<T>): void => {
@@ -57,6 +67,8 @@ export function nodeDatabase(
     held = [...held, ...how.takenIn.splice(0)];
     const asker = { id, newest: last?.provenance.newest ?? '-' };
     const news = await readEndings(inLane(database, 'node'), from, how.pageSize, held, asker);
+    for (const reload of how.reloads)
+      if (news.events.some(({ type }) => reload.after.includes(type))) await reload.load();
     // All of them were committed before this question.
     if (!news.more) held = [];
     last = { cursor: news.cursor, more: news.more, provenance: news.provenance };

@@ -4,6 +4,7 @@ import { purgeOld, readersHolding } from '../../store/purge.ts';
 import type { Database } from '../../store/database.ts';
 import { markExpired, purgeSessions, saveActivity } from '../../store/session-upkeep.ts';
 import type { System } from '../../system/system.ts';
+import { atPace } from '../../system/timers.ts';
 import type { SessionMemory } from '../memory/session-memory.ts';
 
 const BATCH = 500;
@@ -22,7 +23,7 @@ export function startHousekeeping(options: {
   system: System;
   memory: SessionMemory;
   /** How often activity is written: well below the shortest idle lifetime. */
-  flushMs: number;
+  flushMs: () => number;
   retentionDays: number;
   eventsRetentionDays: number;
   auditRetentionDays: number;
@@ -68,13 +69,13 @@ export function startHousekeeping(options: {
     }
   }
 
-  const every = (ms: number, what: string, work: () => Promise<void>): (() => void) =>
-    system.every(ms, () => {
+  const every = (ms: () => number, what: string, work: () => Promise<void>): (() => void) =>
+    atPace(system, ms, () => {
       work().catch((err: unknown) => system.log.warn({ err }, `${what} failed; will retry`));
     });
   const stops = [
     every(options.flushMs, 'writing activity', flushActivity),
-    every(SWEEP_MS, 'sweeping', sweep),
+    every(() => SWEEP_MS, 'sweeping', sweep),
   ];
   return {
     flushActivity,

@@ -18,6 +18,9 @@ export const event = z
         'keys_rotated',
         'api_key_created',
         'api_key_revoked',
+        'client_created',
+        'client_updated',
+        'client_deleted',
         ...REFUSALS,
       ])
       .describe(

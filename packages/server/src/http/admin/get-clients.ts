@@ -40,7 +40,7 @@ export const getClients = serveRow(
   },
   ({ c, world }) => {
     const counted = c.get('site').countSessions();
-    const clients = [...world.config.clients.values()].map(({ clientId, name }) => ({
+    const clients = [...world.clients.clients.values()].map(({ clientId, name }) => ({
       client_id: clientId,
       name,
       sessions: counted && (counted.value.get(clientId) ?? 0),

@@ -54,7 +54,7 @@ export const postApiKey = serveRow(
   async ({ c, world, caller, input, context }) => {
     const { name, client_id: clientId, scopes: wanted, expires_at, note } = input.body;
     if (name === '') return refuseInput(c, inputFault('name', 'must not be empty'));
-    if (clientId !== null && !world.config.clients.has(clientId)) return unknownClient(c);
+    if (clientId !== null && !world.clients.clients.has(clientId)) return unknownClient(c);
     if (clientId !== null && wanted.includes('admin'))
       return refuseInput(c, inputFault('scopes', '"admin" is for operators’ keys, which have no client_id'));
     const expiresAt = expires_at === null ? null : new Date(expires_at);

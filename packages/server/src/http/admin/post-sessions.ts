@@ -5,6 +5,7 @@ import * as field from '../../actions/fields.ts';
 import { startForService } from '../../actions/start-for-service.ts';
 import type { StartedSession } from '../../actions/start-session.ts';
 import { reaches } from '../../domain/api-key.ts';
+import { DEFAULT_CLIENT, whyNotOpened } from '../../domain/client-terms.ts';
 import { serviceKey } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
@@ -52,15 +53,18 @@ export const postSession = serveRow(
         ]),
         ISSUED_EXAMPLE,
       ),
-      ...problems(...WRITE_PROBLEMS, 'not_found'),
+      ...problems(...WRITE_PROBLEMS, 'unauthorized_client', 'not_found'),
     },
   },
   async ({ c, world, caller, input, context }) => {
     const { user_id: userId, transport, device = {}, count } = input.body;
-    const clientId = input.body.client_id ?? caller.reach.clientId ?? 'default';
+    const clientId = input.body.client_id ?? caller.reach.clientId ?? DEFAULT_CLIENT;
     if (!reaches(caller.reach, clientId)) return refuse(c, 'insufficient_scope', { field: 'client_id' });
-    if (!world.config.clients.has(clientId)) return unknownClient(c);
-    const how = { ...OPENED_AS[transport], clientId, device };
+    const client = world.clients.clients.get(clientId);
+    if (!client) return unknownClient(c);
+    const sentence = whyNotOpened(client, 'service');
+    if (sentence !== null) return refuse(c, 'unauthorized_client', { detail: sentence });
+    const how = { ...OPENED_AS[transport], clientId, grantType: 'service', device } as const;
     const started = await startForService(world, caller, userId, how, context(), count ?? 1);
     if (!started) return refuse(c, 'not_found', { field: 'user_id' });
     const bodies = started.map((one) => sessionBodyOf(one, world.config.cookie.name));

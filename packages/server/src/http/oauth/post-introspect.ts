@@ -3,9 +3,9 @@ import * as field from '../../actions/fields.ts';
 import { audienceOf } from '../../domain/audience.ts';
 import { authenticateRemembered } from '../../actions/authenticate.ts';
 import type { Remembered } from '../../cluster/memory/session-memory.ts';
-import type { Config } from '../../config.ts';
 import { serviceKey } from '../../domain/caller-rule.ts';
 import { parseBearer, parseOpaque } from '../../domain/credentials.ts';
+import type { World } from '../../world/world.ts';
 import { form, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 
@@ -87,22 +87,22 @@ export const postIntrospect = serveRow(
   async ({ c, world, caller: { reach }, input }) => {
     const { token } = input.body;
     const audience =
-      reach.clientId === null ? input.body.audience : audienceOf(world.config, { clientId: reach.clientId });
+      reach.clientId === null ? input.body.audience : audienceOf(world.clients, { clientId: reach.clientId });
     if (audience === null || (input.body.audience ?? audience) !== audience) return c.json({ active: false });
     // A back end passes on what it was given, in a header or in a cookie.
     const credential = parseBearer(token) ?? parseOpaque('cookie', token);
     // Read first: the answer is no newer than this.
     const { epoch } = world.nodes.node;
     const known = credential ? await authenticateRemembered(world, credential, true, audience) : null;
-    return c.json(known ? activeBody(known, world.config, epoch) : { active: false });
+    return c.json(known ? activeBody(world, known, epoch) : { active: false });
   },
 );
 
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
 
 function activeBody(
+  { config, clients }: World,
   { session, idleUntilMs, expiresAtMs }: Remembered,
-  config: Config,
   epoch: string | null,
 ): Record<string, unknown> {
   return {
@@ -118,8 +118,8 @@ function activeBody(
     iat: seconds(session.createdAt),
     exp: Math.floor(Math.min(expiresAtMs, idleUntilMs) / 1000),
     iss: config.issuer,
-    // Null where the application was removed from the settings.
-    aud: audienceOf(config, session) ?? undefined,
+    // Null where the application does not exist any more.
+    aud: audienceOf(clients, session) ?? undefined,
     token_type: 'Bearer',
     username: session.user.email,
     role: session.user.role,

@@ -66,6 +66,9 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
         return await again('foreign');
       case 'invalid_credentials':
         return await again('wrong');
+      case 'unauthorized_client':
+        // The application of the pages cannot be closed.
+        return await again('failed');
       case 'rate_limited':
         c.header('retry-after', String(outcome.retryAfterSeconds));
         return await again('tooMany', outcome.retryAfterSeconds);

@@ -13,7 +13,7 @@ import {
 } from '@curfew/protocol/feed-messages';
 import type { Subscription } from '@curfew/protocol/publisher';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { tokenLifeSeconds, type World } from '../../world/world.ts';
+import type { World } from '../../world/world.ts';
 import { later, pauseFor } from '../../system/timers.ts';
 import { audiencesOf } from '../../domain/audience.ts';
 import { readCredential } from '../../domain/presented.ts';
@@ -57,9 +57,12 @@ export function createFeeds(world: World): Feeds {
     perMessageDeflate: false,
   });
   const stops = new Set<() => void>();
-  world.nodes.onBack(() => {
+  const stopAll = (): void => {
     for (const stop of stops) stop();
-  });
+  };
+  world.nodes.onBack(stopAll);
+  // The next connection begins with the new ones.
+  world.nodes.onTerms(stopAll);
 
   return {
     upgrade(request, socket, head) {
@@ -83,7 +86,7 @@ export function createFeeds(world: World): Feeds {
         });
     },
     close() {
-      for (const stop of stops) stop();
+      stopAll();
       server.close();
       log.debug('feeds closed');
     },
@@ -157,9 +160,9 @@ function serveFeed(
       node: node.id,
       lease: config.leaseMs,
       keep: node.keepMs,
-      tokenLife: tokenLifeSeconds(config) * 1000,
+      tokenLife: world.clients.tokenLifeSeconds * 1000,
       issuer: config.issuer,
-      audiences: audiencesOf(config),
+      audiences: audiencesOf(world.clients),
       cookies: [config.cookie.name],
       epoch,
     });

@@ -39,6 +39,7 @@ export const postLogin = serveRow(
         'invalid_request',
         'invalid_credentials',
         'csrf_failed',
+        'unauthorized_client',
         'too_large',
         'unsupported_media_type',
         'rate_limited',
@@ -49,7 +50,7 @@ export const postLogin = serveRow(
   },
   async ({ c, world, family, input, context }) => {
     const { email, password, transport, client_id: clientId, device = {} } = input.body;
-    if (!world.config.clients.has(clientId)) return unknownClient(c);
+    if (!world.clients.clients.has(clientId)) return unknownClient(c);
     const login = { email, password, clientId, device };
     const started =
       transport === 'cookie'
@@ -60,6 +61,8 @@ export const postLogin = serveRow(
         return refuse(c, 'csrf_failed');
       case 'invalid_credentials':
         return refuse(c, 'invalid_credentials');
+      case 'unauthorized_client':
+        return refuse(c, 'unauthorized_client', { detail: started.sentence });
       case 'rate_limited':
         return refuse(c, 'rate_limited', {}, { 'retry-after': String(started.retryAfterSeconds) });
       case 'started':

@@ -12,18 +12,24 @@ const appendEvent = statement<
     userAgent: string | null,
     requestId: string | null,
     details: string | null,
+    clientId: string | null,
   ],
   { position: number }
 >(
   'append_event',
-  `insert into events (at, type, user_id, actor, contract, ip_address, user_agent, request_id, details)
-   values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb) returning position`,
+  `insert into events (at, type, user_id, actor, contract, ip_address, user_agent, request_id, details, client_id)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10) returning position`,
 );
 
-/** Appends an event that ends no sessions: a user was created or changed, keys were rotated. */
+/** Appends an event that ends no sessions: a user or a client was created or changed, keys were rotated. */
 export async function append(
   on: Queryable,
-  event: { type: LogEvent['type']; userId: number | null; details: Record<string, unknown> },
+  event: {
+    type: LogEvent['type'];
+    userId: number | null;
+    clientId?: string;
+    details: Record<string, unknown>;
+  },
   act: {
     at: Date;
     actor: string;
@@ -46,6 +52,7 @@ export async function append(
     act.requestId,
     // Undefined members are omitted.
     JSON.stringify({ ...event.details, note: act.note }),
+    event.clientId ?? null,
   );
   if (!row) throw new Error('the event was not appended');
   return row.position;

@@ -14,7 +14,10 @@ export interface LogEvent extends EndingFacts {
     | 'user_created'
     | 'keys_rotated'
     | 'api_key_created'
-    | 'api_key_revoked';
+    | 'api_key_revoked'
+    | 'client_created'
+    | 'client_updated'
+    | 'client_deleted';
   scope: EndScope | null;
   reason: EndReason | null;
   actor: string;

@@ -60,6 +60,11 @@ export const INTERNAL = refusal('Something failed on our side.', 'Internal serve
 export const LOGIN_REFUSALS = {
   400: refusal('A field is missing or malformed.', 'email: is required', 'VALIDATION_ERROR', 'email'),
   401: refusal('Wrong e-mail address or password.', 'Invalid email or password', 'INVALID_CREDENTIALS'),
+  403: refusal(
+    'The application of this contract is disabled, or does not allow passwords.',
+    'The application "envelope" is disabled.',
+    'UNAUTHORIZED_CLIENT',
+  ),
   413: refusal('The body is too large.', 'The request is too large', 'TOO_LARGE'),
   429: refusal('Too many failed logins.', 'Too many failed logins. Try again later', 'RATE_LIMITED'),
   500: INTERNAL,
@@ -73,7 +78,7 @@ export const notAuthenticatedAnswer = json(
   failed('Not authenticated', 'NOT_AUTHENTICATED'),
 );
 
-type Status = 200 | 400 | 401 | 413 | 429 | 500 | 503;
+type Status = 200 | 400 | 401 | 403 | 413 | 429 | 500 | 503;
 
 export function answer(
   c: Call,
@@ -89,6 +94,8 @@ export function answer(
 export function refuseLogin(c: Call, refused: Exclude<LoginOutcome, { outcome: 'started' }>): Response {
   if (refused.outcome === 'invalid_credentials')
     return answer(c, 401, { message: 'Invalid email or password', code: 'INVALID_CREDENTIALS' });
+  if (refused.outcome === 'unauthorized_client')
+    return answer(c, 403, { message: refused.sentence, code: 'UNAUTHORIZED_CLIENT' });
   return answer(
     c,
     429,

@@ -33,7 +33,7 @@ export const getUser = serveRow(
   },
   async ({ c, world, caller: { session }, input, context }) => {
     const wanted = readLong(input.params.id);
-    if (wanted !== BigInt(session.userId) && !mayAdminister(world.config, session)) {
+    if (wanted !== BigInt(session.userId) && !mayAdminister(world.clients, session)) {
       refuseSession(world, session, context(), 'admin_forbidden', 'forbidden');
       return error(c, 403, 'Access denied');
     }

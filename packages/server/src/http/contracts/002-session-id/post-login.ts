@@ -32,6 +32,11 @@ export const postLogin = serveRow(
       ),
       400: plainRefusal('A field is missing or malformed.', 'username: is required', '/api/auth/login'),
       401: plainRefusal('Wrong.', 'Invalid username or password', '/api/auth/login'),
+      403: plainRefusal(
+        'The application of this contract is disabled, or does not allow passwords.',
+        'The application "session-id" is disabled.',
+        '/api/auth/login',
+      ),
       413: plainRefusal('The body is too large.', 'The request is too large', '/api/auth/login'),
       429: plainRefusal(
         'Too many failed logins.',
@@ -56,6 +61,8 @@ export const postLogin = serveRow(
     switch (started.outcome) {
       case 'invalid_credentials':
         return error(c, 401, 'Invalid username or password');
+      case 'unauthorized_client':
+        return error(c, 403, started.sentence);
       case 'rate_limited':
         return error(c, 429, 'Too many failed logins, try again later', {
           'retry-after': String(started.retryAfterSeconds),

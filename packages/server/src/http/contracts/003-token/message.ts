@@ -25,7 +25,7 @@ export const TOO_LARGE = says('The body is too large.', 'The request is too larg
 
 export function message(
   c: Call,
-  status: 200 | 401 | 413 | 429 | 503,
+  status: 200 | 401 | 403 | 413 | 429 | 503,
   text: string,
   headers: Record<string, string> = {},
 ): Response {

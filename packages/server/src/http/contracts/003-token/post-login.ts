@@ -24,6 +24,10 @@ export const postLogin = serveRow(
     responses: {
       200: json('Logged in.', tokens, TOKENS),
       401: says('Wrong.', 'Invalid credentials.'),
+      403: says(
+        'The application of this contract is disabled, or does not allow passwords.',
+        'The application "token" is disabled.',
+      ),
       413: TOO_LARGE,
       422: invalid('email'),
       429: says('Too many failed logins.', 'Too Many Attempts.'),
@@ -43,6 +47,8 @@ export const postLogin = serveRow(
     switch (started.outcome) {
       case 'invalid_credentials':
         return message(c, 401, 'Invalid credentials.');
+      case 'unauthorized_client':
+        return message(c, 403, started.sentence);
       case 'rate_limited':
         return message(c, 429, 'Too Many Attempts.', { 'retry-after': String(started.retryAfterSeconds) });
       case 'started':

@@ -8,7 +8,7 @@ import type { Fault } from '../../respond.ts';
 /** The terms of a session that is kept in a cookie. */
 export const COOKIE = { contract: 'cookie', grant: 'cookie' } as const;
 
-const detail = z.object({ detail: z.object({ error_code: z.string(), message: z.string() }) });
+export const detail = z.object({ detail: z.object({ error_code: z.string(), message: z.string() }) });
 
 export const cookieRefusal = (description: string, error_code: string, message: string): RowAnswer =>
   json(description, detail, { detail: { error_code, message } });

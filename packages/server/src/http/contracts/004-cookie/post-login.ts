@@ -16,7 +16,7 @@ import {
   refuseLogin,
 } from '../001-envelope/envelope.ts';
 import { required } from '../issued-tokens.ts';
-import { COOKIE, cookieDetail, cookieRefusal } from './detail.ts';
+import { COOKIE, cookieDetail, detail } from './detail.ts';
 
 export const postLogin = serveRow(
   {
@@ -41,10 +41,10 @@ export const postLogin = serveRow(
         envelope(z.object({ user: shape.user, csrf_token: z.string() })),
         done('Login successful', { user: shape.USER, csrf_token: '…' }),
       ),
-      403: cookieRefusal(
-        'A cookie login from another website.',
-        'CSRF_FAILED',
-        'The request does not come from a trusted origin',
+      403: json(
+        'A cookie login from another website. Or, as an envelope: the application of this contract is disabled, or does not allow passwords.',
+        z.union([detail, envelope(z.null())]),
+        { detail: { error_code: 'CSRF_FAILED', message: 'The request does not come from a trusted origin' } },
       ),
     },
   },

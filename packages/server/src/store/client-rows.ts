@@ -1,0 +1,90 @@
+import type { SigningAlgorithm } from '@curfew/protocol/claims';
+import type { ClientRecord, ClientTerms, GrantType } from '../domain/client-terms.ts';
+import { type Queryable, statement } from './statement.ts';
+
+interface ClientRow {
+  id: string;
+  name: string;
+  audience: string | null;
+  algorithm: SigningAlgorithm;
+  idle_seconds: number | null;
+  absolute_seconds: number | null;
+  access_token_seconds: number | null;
+  opaque_access_seconds: number | null;
+  grant_types: GrantType[];
+  created_at: Date;
+  disabled_at: Date | null;
+}
+
+const COLUMNS = `id, name, audience, algorithm, idle_seconds, absolute_seconds, access_token_seconds, opaque_access_seconds,
+  grant_types, created_at, disabled_at`;
+
+const recordOf = (row: ClientRow): ClientRecord => ({
+  clientId: row.id,
+  name: row.name,
+  audience: row.audience,
+  algorithm: row.algorithm,
+  idleSeconds: row.idle_seconds,
+  absoluteSeconds: row.absolute_seconds,
+  accessTokenSeconds: row.access_token_seconds,
+  opaqueAccessSeconds: row.opaque_access_seconds,
+  grantTypes: row.grant_types,
+  createdAt: row.created_at,
+  disabledAt: row.disabled_at,
+});
+
+const everyClient = statement<[], ClientRow & { deleted: boolean }>(
+  'every_client',
+  `select ${COLUMNS}, deleted_at is not null as deleted from clients order by id`,
+);
+
+/** Every client, and the ids of the deleted ones. */
+export async function readClients(on: Queryable): Promise<{ clients: ClientRecord[]; deleted: Set<string> }> {
+  const rows = await everyClient.run(on);
+  return {
+    clients: rows.filter((row) => !row.deleted).map(recordOf),
+    deleted: new Set(rows.filter((row) => row.deleted).map((row) => row.id)),
+  };
+}
+
+type TermValues = [
+  id: string,
+  name: string,
+  audience: string | null,
+  algorithm: string,
+  idleSeconds: number | null,
+  absoluteSeconds: number | null,
+  accessTokenSeconds: number | null,
+  opaqueAccessSeconds: number | null,
+  grantTypes: readonly string[],
+];
+
+const valuesOf = (clientId: string, terms: ClientTerms): TermValues => [
+  clientId,
+  terms.name,
+  terms.audience,
+  terms.algorithm,
+  terms.idleSeconds,
+  terms.absoluteSeconds,
+  terms.accessTokenSeconds,
+  terms.opaqueAccessSeconds,
+  terms.grantTypes,
+];
+
+const insert = statement<[...TermValues, now: Date], ClientRow>(
+  'insert_client',
+  `insert into clients (id, name, audience, algorithm, idle_seconds, absolute_seconds, access_token_seconds,
+     opaque_access_seconds, grant_types, created_at)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10) on conflict (id) do nothing returning ${COLUMNS}`,
+);
+
+/** Creates a client; null when there is one of that id, or was. */
+export async function insertClient(
+  on: Queryable,
+  clientId: string,
+  terms: ClientTerms,
+  now: Date,
+): Promise<ClientRecord | null> {
+  const [row] = await insert.run(on, ...valuesOf(clientId, terms), now);
+  return row ? recordOf(row) : null;
+}
