@@ -15,7 +15,7 @@ export interface Bench {
   ours: Candidate[];
   peers: Candidate[];
   generator: Generator;
-  /** Process trees that belong to this run; what else uses the machine is foreign. */
+  /** Process trees that belong to this run. Every other process counts as foreign load. */
   readonly pids: number[];
   /** Seconds that are left for repeating disturbed rounds. */
   repeatSecondsLeft: number;

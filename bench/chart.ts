@@ -14,7 +14,7 @@ interface Panel {
   heading: string;
   /** What the bars are compared to; absent where the section has no floor. */
   ratio?: string;
-  /** What the bars show; how many a second, unless said. */
+  /** What the bars show. Default: how many a second. */
   value?: string;
   only?: RegExp;
 }
@@ -41,8 +41,8 @@ const PANELS: Panel[] = [
 ];
 
 /**
- * The two comparisons that the README shows, as SVG by hand. The colours follow the reader's light or dark scheme:
- * an image in a README cannot know the page, but it can ask the browser.
+ * The two comparisons in the README, as hand-written SVG. The colours follow the reader's light or dark scheme: an image in a README does
+ * not know the page's theme, but it can ask the browser.
  */
 export function drawChart(results: Results): string {
   let y = MARGIN + 6;
@@ -87,11 +87,11 @@ function drawPanel(
   const floor = section.ratios.find(({ title }) => title === ratio)?.to;
   const rate = (figure: Figure): number => figure.values[value] ?? 0;
   const isRate = value === 'perSecond';
-  // The logout panel is about its own floor: a bare answer beside it would press all other bars flat.
+  // The logout panel shows its own floor alone: with the bar of a bare answer, all other bars would be tiny.
   const figures = section.figures
     .filter((figure) => figure.values[value] !== undefined && only?.test(figure.id) !== false)
     .filter((figure) => figure.void === undefined && (figure.kind !== 'floor' || figure.id === floor));
-  // What is not a rate keeps the order of its section, which is one of growing numbers.
+  // Values that are no rates keep the order of their section, in which the numbers grow.
   if (isRate)
     figures.sort((a, b) => Number(b.kind === 'floor') - Number(a.kind === 'floor') || rate(b) - rate(a));
   const most = Math.max(1, ...figures.map(rate));
@@ -118,7 +118,7 @@ function drawBar(figure: Figure, number: string, share: number, y: number): stri
 <text class="number" x="${left + length + 8}" y="${y + BAR - 2}">${escapeText(number)}${lost}</text>`;
 }
 
-/** Labels are written for the table; here they have less room. */
+/** The labels were written for the table. The chart has less room. */
 function shorten(label: string): string {
   return label
     .replace('floor: ', '')

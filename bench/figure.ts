@@ -9,9 +9,9 @@ export interface Figure {
   /** Ratios of those medians to a floor's, by the name of the ratio. */
   ratios: Record<string, number>;
   rounds: Record<string, number>[];
-  /** Rounds during which other processes or the hypervisor took part of the machine, repeated or not. */
+  /** Rounds during which other processes or the hypervisor used part of the machine, whether they were repeated or not. */
   disturbedRounds: number;
-  /** Why the figure counts for nothing: any answer outside 2xx, any session accepted after its logout. */
+  /** Why the figure is void: an answer outside 2xx, or a session that was accepted after its logout. */
   void?: string[];
 }
 
@@ -29,7 +29,7 @@ interface RatioColumn {
   toValue?: string;
   /** Leave the floors out, where the ratio would mean nothing for them. */
   onlyCurfew?: boolean;
-  /** The figures that it means something for, when that is not all of them. */
+  /** The figures for which the ratio makes sense, if not all. */
   only?: RegExp;
 }
 

@@ -24,13 +24,13 @@ export interface Options {
   peers: boolean;
   curfew: boolean;
   rounds: number;
-  /** What repeating disturbed rounds may cost in all, so that the run ends in bounded time. */
+  /** The most time for repeating disturbed rounds, so that the run ends in bounded time. */
   repeatSeconds: number;
-  /** Work that a candidate does after its answers must not fall into the round of the next one. */
+  /** A candidate may still work after its last answer. That must not disturb the round of the next one. */
   settleMs: number;
-  /** Users over which sessions are spread; one each for the watched logouts of a round. */
+  /** The users who have the sessions, and one user for each watched logout of a round. */
   users: number;
-  /** Whole seconds, because wrk counts in them. The first must outlast the compiler: peers double in it. */
+  /** Whole seconds, because wrk counts in them. The warm-up must be longer than the compiler needs: peers become twice as fast in it. */
   warmUpSeconds: number;
   rewarmSeconds: number;
   checkSeconds: number;
@@ -43,12 +43,12 @@ export interface Options {
   /** Checks in the verifier's own process. */
   localSeconds: number;
   coldTokens: number;
-  /** Ended ids in the replica that is measured by itself. */
+  /** Ended ids in the replica that is measured alone. */
   replicaEntries: number;
-  /** Logouts per round whose propagation is waited for, and half as many whose is not. */
+  /** Logouts per round that wait for their propagation. Half as many do not wait. */
   propagationSamples: number;
   idleSeconds: number;
-  /** Logouts whose notices are waited for. */
+  /** Logouts for whose notices the benchmark waits. */
   noticeSamples: number;
 }
 
@@ -70,7 +70,7 @@ export function readOptions(args: string[]): Options {
   const quick = values.quick;
   return {
     quick,
-    // The first sights take long to prepare: in a quick run only on request.
+    // The section `first-sight` takes long to prepare, so a quick run measures it only on request.
     sections: SECTION_IDS.filter((id) => wanted?.includes(id) ?? !(quick && id === 'first-sight')),
     peers: !values['no-peers'],
     curfew: !values['no-curfew'],
@@ -95,7 +95,7 @@ export function readOptions(args: string[]): Options {
   };
 }
 
-/** Only an undivided full run is good enough to be shown to readers. */
+/** Only a complete full run is published. */
 export function isPublishable(options: Options): boolean {
   return !options.quick && options.peers && options.curfew && options.sections.length === SECTION_IDS.length;
 }

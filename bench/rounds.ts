@@ -3,11 +3,11 @@ import type { Bench } from './bench.ts';
 import { median, type Figure } from './figure.ts';
 import { watchForeignLoad } from './machine/foreign-load.ts';
 
-/** Shares of one core that may go to others before a round counts as disturbed. */
+/** The shares of one core that others may use before a round counts as disturbed. */
 const FOREIGN_LIMIT = 0.1;
 const STOLEN_LIMIT = 0.05;
 
-/** /proc counts in hundredths of a second: of a shorter stretch it says nothing. */
+/** /proc counts in hundredths of a second, so it cannot judge a shorter time. */
 const SHORTEST_WATCHED_MS = 400;
 
 export interface Measured {
@@ -20,7 +20,7 @@ export interface Entry {
   label: string;
   kind: Figure['kind'];
   durable?: boolean;
-  /** `timed` wraps the part that is measured; preparing credentials and proving logouts stay outside. */
+  /** `timed` wraps the measured part. Preparing credentials and proving logouts is not part of it. */
   measure(timed: <T>(work: () => Promise<T>) => Promise<T>, round: number): Promise<Measured>;
 }
 
@@ -32,15 +32,15 @@ interface Tally {
 }
 
 /**
- * Every entry once per round, in an order that turns, so that a slow minute of the machine hits all of them and a
- * neighbour in the order none in particular.
+ * Every entry once per round, in a rotating order, so that a slow minute of the machine affects all of them, and no entry always follows
+ * the same neighbour.
  */
 export async function measureInRounds(bench: Bench, entries: Entry[]): Promise<Figure[]> {
   const tallies = entries.map((entry): Tally => ({ entry, rounds: [], problems: [], disturbed: 0 }));
   for (let round = 0; round < bench.options.rounds; round += 1) {
     const first = Math.floor((round * tallies.length) / bench.options.rounds);
     for (const tally of [...tallies.slice(first), ...tallies.slice(0, first)]) {
-      // Once void, always void: no need to spend time on it.
+      // A void figure stays void, so it gets no further rounds.
       if (tally.problems.length === 0) await measureOnce(bench, tally, round);
     }
   }

@@ -6,7 +6,7 @@ import { type Episode, episodes, type Fault } from './schedule.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
-/** Brings the faults about, one episode after the other, and heals them. */
+/** Causes the faults, one episode after the other, and ends them. */
 export class Agent {
   readonly #cast: Cast;
   readonly #recorder: Recorder;
@@ -18,8 +18,8 @@ export class Agent {
   }
 
   /**
-   * Goes on for so long, and then until there is enough to judge by, which on a busy machine takes longer. Everything is healed when
-   * it ends.
+   * Runs for so long, and then until the history is enough for a verdict, which takes longer on a busy machine. At the end it ends all
+   * faults.
    */
   async work(run: {
     seed: number;
@@ -120,7 +120,7 @@ export class Agent {
     for (const link of links) link.set({ kind: 'open' }, reset);
   }
 
-  /** Suspends processes, lets them come to for a moment, and suspends them again. */
+  /** Suspends processes, lets them run for a moment, and suspends them again. */
   async #stop({ on, forMs, times }: Fault): Promise<void> {
     for (let i = 0; i < times; i++) {
       for (const name of on) this.#cast.role(name).signal('SIGSTOP');

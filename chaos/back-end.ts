@@ -1,4 +1,4 @@
-/** A back end with verifiers, which check the credentials that they receive, all the time. A process of the chaos test; main.ts starts it. */
+/** A back end with verifiers, which continually check the credentials that they receive. A process of the chaos test; main.ts starts it. */
 import { createVerifier, type Verified, type Verifier } from '@curfew/verifier';
 import type { BackEndSettings, FromBackEnd, Presented, ToBackEnd } from './cast/messages.ts';
 import { now, Recorder } from './recorder.ts';
@@ -12,7 +12,7 @@ const PRESS_ON_MS = 150;
 const PRESS_MOST_MS = 20_000;
 const RECENT = 60;
 const AT_LAST = 4;
-/** At the last look a check that cannot be decided is done again, for so long: this machine may have much else to do. */
+/** For how long the last look repeats a check without a yes or no: this machine may be busy. */
 const LAST_MS = 30_000;
 const AGAIN_MS = 200;
 
@@ -31,7 +31,7 @@ let resting = false;
 class Surface {
   readonly #name: string;
   readonly #verifier: Verifier;
-  /** The fault on purpose: a yes is believed for so many milliseconds. */
+  /** The fault on purpose: it believes a yes for so many milliseconds. */
   readonly #believesMs: number;
   readonly #believed = new Map<string, number>();
 
@@ -41,7 +41,7 @@ class Surface {
     this.#believesMs = believesMs;
   }
 
-  /** @returns whether there was a yes or a no to it */
+  /** @returns whether the answer was a yes or a no */
   async check(presented: Presented): Promise<boolean> {
     const b = now();
     const verified = this.#believes(presented) ?? (await this.#verifier.verify(presented.text));
@@ -49,7 +49,7 @@ class Surface {
     return verified.ok || (verified.reason !== 'stale' && verified.reason !== 'unavailable');
   }
 
-  /** The same without waiting for anything, when memory can say it. */
+  /** The same without waiting, if memory can answer. */
   checkNow(presented: Presented): void {
     const b = now();
     const verified = this.#verifier.verifyNow(presented.text);
@@ -93,7 +93,7 @@ const surfaces =
 
 async function work(surface: Surface): Promise<void> {
   for (let turn = 0; !resting; turn++) {
-    // Mostly young ones; old ones too, above all such as are long over.
+    // Mostly young sessions, but also old ones, above all sessions that ended long ago.
     const presented = Math.random() < 0.6 ? pick(all.slice(-RECENT)) : pick(all);
     if (presented && turn % 4 === 0) surface.checkNow(presented);
     else if (presented) await surface.check(presented);

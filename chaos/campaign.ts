@@ -11,10 +11,10 @@ import type { Options } from './options.ts';
 import { watchWaits } from './waits.ts';
 import { now, Recorder } from './recorder.ts';
 
-/** Load on a calm day, before the faults and after them. */
+/** Load without faults, before and after them. */
 const CALM_MS = 2000;
 const HEALING_MS = 3000;
-/** So much longer than asked for a run goes on, at most, while there is too little to judge by: a busy machine comes to it later. */
+/** How much longer than requested a run may take while the history is too short for a verdict: a busy machine needs more time. */
 export const MOST_MORE_MS = 120_000;
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
@@ -22,7 +22,7 @@ const CHECKER = fileURLToPath(new URL('./checker.ts', import.meta.url));
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
 interface Verdict {
-  /** Nothing was wrong, and there was enough of everything to say so. */
+  /** The checker found no fault, and the history has enough of everything. */
   passed: boolean;
   /** What the checker printed. */
   report: string;
@@ -30,9 +30,9 @@ interface Verdict {
   directory: string;
 }
 
-/** Plays it through, and has the history judged. */
+/** Runs the campaign, and lets the checker judge the history. */
 export async function runCampaign(options: Options): Promise<Verdict> {
-  // Servers of a run that was broken off before they were ready.
+  // Servers of a run that was interrupted before they were ready.
   sweepScratch();
   const directory = mkdtempSync(join(tmpdir(), 'curfew-chaos-'));
   await play(options, directory);
@@ -46,7 +46,7 @@ async function play(options: Options, directory: string): Promise<void> {
   const mark = (what: Mark): void => recorder.write({ t: 'mark', what, at: now() });
   let cast: Cast | undefined;
   let stopWatching: (() => void) | undefined;
-  // An interruption leaves no process behind: on exit cast/program.ts ends those that have begun to start.
+  // An interruption leaves no process behind: on exit, cast/program.ts also ends processes that are still starting.
   const breakOff = (): void => {
     if (cast) void cast.stop().finally(() => process.exit(1));
     else process.exit(1);
@@ -77,7 +77,7 @@ async function play(options: Options, directory: string): Promise<void> {
   }
 }
 
-/** The checker is a program of its own, which shares no code with what it judges. */
+/** The checker is a separate program, which shares no code with the programs that it judges. */
 function check(
   directory: string,
   { seconds, leaseMs }: Options,

@@ -7,10 +7,13 @@ import { requireService } from '../packages/server/test/services/require.ts';
 import { MOST_MORE_MS, runCampaign } from './campaign.ts';
 import { readOptions } from './options.ts';
 
-/* Real processes under faults, and the checker's word on what they did; see docs/chaos.md. */
+/* Real processes under faults, and the checker's verdict; see docs/chaos.md. */
 
 const SECONDS = budget('CHAOS_SECONDS');
-/** What surrounds the faults: starting, calm times, the last look, and the checker. It ends what hangs, and measures nothing. */
+/**
+ * The time besides the faults: the start, calm times, the last look, and the checker. This limit stops a run that hangs, and measures
+ * nothing.
+ */
 const AROUND_MS = 600_000;
 
 const found =

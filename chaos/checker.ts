@@ -1,7 +1,7 @@
 /**
- * `node chaos/checker.ts DIRECTORY LEASE_MS SECONDS`: reads what every process of a run recorded and decides whether the guarantee
- * held. It shares no code with what it judges: only the form of the lines. Exit code 1 when anything was wrong, or when
- * too little happened to say that nothing was. With `--so-far` it only says what there is too little of in a run that goes on.
+ * `node chaos/checker.ts DIRECTORY LEASE_MS SECONDS`: reads what every process of a run recorded and decides whether the guarantee held. It
+ * shares no code with what it judges, only the format of the lines. The exit code is 1 if it finds a fault, or if too little happened for a
+ * verdict. With `--so-far` it only says what a run that still goes on has too little of.
  */
 import { readHistory } from './checker/history.ts';
 import { judge } from './checker/judge.ts';
@@ -13,7 +13,7 @@ const history = readHistory(directory);
 const judgement = judge(history, Number(leaseMs));
 const missing = shortages(history, judgement, Number(seconds));
 if (soFar === '--so-far') {
-  // What is wrong cannot be said yet: lines that excuse it may not be written out.
+  // It does not report faults yet, because lines that excuse them may not be written yet.
   process.stdout.write(missing.join('\n'));
   process.exitCode = missing.length === 0 ? 0 : 1;
 } else {

@@ -28,7 +28,7 @@ const world: World = {
 const USERS = 24;
 const PEOPLE = 3;
 const PASSWORD = 'correct horse battery staple';
-/** Milliseconds between two of a kind by one worker, on average; and how many workers there are. */
+/** The average milliseconds between two acts of a kind by one worker, and the number of workers. */
 const PACES = [
   { work: openSession, everyMs: 250, workers: 4 },
   { work: logIn, everyMs: 2500, workers: 1 },

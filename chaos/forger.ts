@@ -1,7 +1,7 @@
 /**
- * A stranger with a Redis client and a database role that may do nothing but connect. It hears what the nodes say to each other,
- * answers their rings in the name of others before those can, says old messages again, sends what is no message, and rewrites
- * cached copies. A process of the chaos test; cast/cast.ts starts it.
+ * A stranger with a Redis client and a database role that may only connect. It hears the messages of the nodes, answers their rings in the
+ * name of other nodes before these can, repeats old messages, sends texts that are no messages, and rewrites cached copies. A process of
+ * the chaos test; cast/cast.ts starts it.
  */
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -18,7 +18,7 @@ const CHANNEL = 'curfew_nodes';
 const KEPT = 300;
 const MOST_WAITING = 50;
 const AGAIN_MS = 250;
-/** Between two texts that answer nothing, and between two rounds through the cached copies. */
+/** The time between two texts that answer nothing, and between two rounds through the cached copies. */
 const CHATTER_MS = 25;
 const COPIES_MS = 100;
 const TELL_MS = 500;
@@ -71,7 +71,7 @@ async function followDatabase(): Promise<void> {
   }
 }
 
-/** By both ways, without waiting. A medium that is away carries nothing. */
+/** Sends it both ways, without waiting. A service that is down carries nothing. */
 function say(what: string, text: string): void {
   count(what);
   redis.publish(channel, text).catch(() => undefined);
@@ -102,7 +102,7 @@ function overhear(text: string): void {
       .filter((one) => one.includes(`"from":"${other}","to":"${from}","over":true`))
       .at(-1);
     const ack = { ack: Number(ring), from: other, to: from, over: true, acknowledged: 0, missing: 0 };
-    // Above all numbers that were heard, or it would be refused as a repetition before anybody looks at the MAC.
+    // Above all numbers that were heard, or a node would refuse it as a repetition before it verifies the MAC.
     say('acknowledgements', JSON.stringify({ ...ack, n: ++lastNumber, mac: 'forged' }));
     if (recorded) say('acknowledgements', recorded.replace(/"ack":\d+/, `"ack":${ring}`));
   }
@@ -116,7 +116,7 @@ async function chatter(): Promise<void> {
   }
 }
 
-/** Gives users each other's copies, and the rank of an administrator. */
+/** Exchanges the copies of users, and makes users administrators. */
 async function rewriteCopies(): Promise<void> {
   while (!ended) {
     await pause(COPIES_MS);
@@ -131,7 +131,7 @@ async function rewriteCopies(): Promise<void> {
         await redis.set(key, random.pick([other, raised, unsigned]), 'KEEPTTL');
       }
     } catch {
-      // Redis is away.
+      // Redis is down.
     }
   }
 }

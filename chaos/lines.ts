@@ -6,11 +6,11 @@ export type Line =
   | { t: 'process'; who: string; pid: number; at: number }
   | { t: 'mark'; what: Mark; at: number }
   | { t: 'fault'; n: number; kind: string; on: readonly string[]; at: number }
-  /** The fault is over, and what was killed serves again. */
+  /** The fault is over, and killed processes serve again. */
   | { t: 'healed'; n: number; at: number }
-  /** What the forger has said or written since its last line of that kind. */
+  /** What the forger has sent or written since its last line of that kind. */
   | { t: 'forged'; what: string; count: number; at: number }
-  /** So long has a process, able to run, waited for a processor since the instant `from`. */
+  /** How long a process that could have run has waited for a processor since the instant `from`. */
   | WaitedLine
   | LossLine
   | LoginLine
@@ -31,16 +31,16 @@ export interface WaitedLine {
   us: number;
 }
 
-/** The database went back: what was committed between the first two instants may be lost. */
+/** The database went back: commits between the first two instants may be lost. */
 export interface LossLine {
   t: 'lost';
   from: number;
   to: number;
-  /** When its address led to the one that took over. */
+  /** When its address began to lead to the new database. */
   back: number;
 }
 
-/** A session was opened, and its client was told. */
+/** A session was opened, and its client received it. */
 export interface LoginLine {
   t: 'login';
   /** Its number in this history. */
@@ -55,7 +55,7 @@ export interface LoginLine {
   got: number;
 }
 
-/** What a logout was asked to end. */
+/** What a logout requested to end. */
 export type Cover =
   | { s: readonly number[] }
   | { user: number; except?: number; device?: string }
@@ -79,7 +79,7 @@ export interface AnswerLine {
   /** 0: no answer came. */
   status: number;
   confirmed: boolean;
-  /** The server's own account. */
+  /** The server's own figures. */
   ms: number | null;
   acknowledged: number;
   waitedOut: number;
@@ -90,7 +90,7 @@ export interface CheckLine {
   t: 'c';
   b: number;
   e: number;
-  /** Who answered: a verifier of one life of its process, or a node. */
+  /** Who answered: a verifier in one run of its process, or a node. */
   w: string;
   s: number;
   /** The kind of credential. */
@@ -102,5 +102,5 @@ export interface CheckLine {
   o: string;
 }
 
-/** One check of the believer: a surface with a fault on purpose, which every run has and the checker has to find. */
+/** One check of the believer, which has a fault on purpose. Every run has one, and the checker must find it. */
 export type BelieverLine = Omit<CheckLine, 't'> & { t: 'believer' };

@@ -4,7 +4,7 @@ export interface Options {
   seconds: number;
   seed: number;
   leaseMs: number;
-  /** Keep the history even when nothing is wrong with it. */
+  /** Keep the history even if the checker finds no fault. */
   keep: boolean;
 }
 
@@ -16,13 +16,13 @@ export const USAGE = `npm run chaos -- [options]
   --keep          keep the history, also of a run in which nothing was wrong
 `;
 
-/** Of one and a half busy processes for each processor nobody notices anything. */
+/** One and a half busy processes for each processor do not disturb a run. */
 const QUIET_SHARES = 1.5;
 export const QUIET_LEASE_MS = 700;
 const MOST_TIMES = 8;
 const LOOK_MS = 300;
 
-/** A lease in which this machine, with whatever else it does, can do what it does in 700 ms when it is quiet. */
+/** A lease in which this machine, as busy as it is, can do what it does in 700 ms when it is idle. */
 function leaseHere(): number {
   const [began, used] = [performance.now(), process.cpuUsage()];
   const own = (): number => {

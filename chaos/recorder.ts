@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Line } from './lines.ts';
 
-/** Written out after so many characters, or so many milliseconds: a process that is killed loses that much at most. */
+/** Lines are written after so many characters, or so many milliseconds: a process that is killed loses no more than that. */
 const MOST_WAITING = 32_768;
 const EVERY_MS = 50;
 
@@ -10,7 +10,7 @@ export function now(): number {
   return Number(process.hrtime.bigint() / 1000n);
 }
 
-/** Writes what this process did to a file of its own. Gathering lines keeps the writing from disturbing what is measured. */
+/** Writes what this process did to a file of its own. It collects lines, so that the writing does not disturb the measurement. */
 export class Recorder {
   readonly #file: number;
   readonly #timer: NodeJS.Timeout;

@@ -1,6 +1,6 @@
 import { Random } from '../simulator/random.ts';
 
-/** The kinds of faults, by what they befall. Each comes up as often as the others. */
+/** The kinds of faults, by what they affect. Each comes as often as the others. */
 const FAMILIES = [
   ['cut', 'hole', 'hole-up', 'hole-down', 'slow', 'late-reads'],
   ['stop-node', 'stop-back-end', 'kill-node', 'kill-back-end', 'restart-node'],
@@ -11,23 +11,23 @@ type FaultKind = (typeof FAMILIES)[number][number];
 
 export interface Fault {
   kind: FaultKind;
-  /** The links, or the processes, that it is done to. */
+  /** The links or the processes that it affects. */
   on: readonly string[];
-  /** After the beginning of its episode. */
+  /** The time after the beginning of its episode. */
   afterMs: number;
   forMs: number;
   /**
-   * Of links: the connections are thrown away when it is over. Of a failover: the history that follows is the longer one, by its
-   * transactions, and not the lost one.
+   * For links: whether the connections break at its end. For a failover: whether the history that follows has more transactions than the
+   * lost one.
    */
   reset: boolean;
-  /** Of processes that are stopped: how often. */
+  /** How often processes are suspended. */
   times: number;
-  /** Of slow links. */
+  /** The delay of slow links. */
   slowMs: number;
 }
 
-/** Faults that come together, and the quiet time that follows when all are healed. */
+/** Faults that come together, and the quiet time after they have ended. */
 export interface Episode {
   faults: Fault[];
   quietMs: number;
@@ -36,12 +36,12 @@ export interface Episode {
 export interface Stage {
   nodes: readonly string[];
   backEnds: readonly string[];
-  /** Links by what they lead to. */
+  /** Links, by where they lead. */
   links: Readonly<Record<'postgres' | 'redis' | 'feed', readonly string[]>>;
   leaseMs: number;
 }
 
-/** Episodes without end, decided by the seed: what comes when, to whom, and for how long. */
+/** An endless list of episodes. The seed decides what happens when, to whom, and for how long. */
 export function* episodes(seed: number, stage: Stage): Generator<Episode, never> {
   const random = new Random(seed);
   let bag: FaultKind[] = [];
@@ -51,7 +51,7 @@ export function* episodes(seed: number, stage: Stage): Generator<Episode, never>
     const count = random.pick([1, 1, 2, 2, 3]);
     for (let i = 0; i < count; i++) {
       if (bag.length === 0) bag = fullBag(random);
-      // What would hit the same twice at once comes first in the next episode.
+      // A fault that would affect the same link or process twice at once comes first in the next episode.
       const kind = bag.at(-1) as FaultKind;
       const on = targets(random, stage, kind);
       const hit = kind.endsWith('-postgres') ? ['postgres', ...on] : on;
@@ -68,12 +68,12 @@ export function* episodes(seed: number, stage: Stage): Generator<Episode, never>
         slowMs: random.pick([5, 30, 150, 400]),
       });
     }
-    // Now and then all is well for long enough that everything is as on a calm day.
+    // Now and then there is no fault for so long that all effects of earlier faults are over.
     yield { faults, quietMs: random.chance(0.25) ? random.between(2500, 5000) : random.between(300, 1500) };
   }
 }
 
-/** All kinds. Those that are taken first, from the end, are of all families: so a short run has something of each. */
+/** All kinds. The ones at the end are used first, and belong to all families, so a short run has some of each. */
 function fullBag(random: Random): FaultKind[] {
   const families = shuffled(random, FAMILIES).map((kinds) => shuffled<FaultKind>(random, kinds));
   const first = families.flatMap((kinds) => kinds.splice(0, 1));
@@ -91,10 +91,10 @@ function targets(random: Random, stage: Stage, kind: FaultKind): string[] {
   if (kind.endsWith('-node')) return some(random, stage.nodes);
   if (kind.endsWith('-back-end')) return [random.pick(stage.backEnds)];
   if (kind.endsWith('-redis')) return ['redis'];
-  // Some stay at the primary, where logouts are confirmed.
+  // Some nodes stay at the primary, where logouts are confirmed.
   if (kind === 'standby-postgres')
     return shuffled(random, stage.links.postgres).slice(random.chance(0.5) ? 1 : 2);
-  // The others acknowledge at once what this one does not know yet.
+  // The other nodes acknowledge at once what this node does not know yet.
   if (kind === 'late-reads') return [random.pick(stage.links.postgres)];
   if (kind.endsWith('-postgres')) return ['postgres'];
   return some(random, stage.links[random.pick(['postgres', 'redis', 'feed', 'feed'] as const)]);
@@ -110,7 +110,7 @@ function lasts(random: Random, stage: Stage, kind: FaultKind): number {
   switch (kind) {
     case 'stop-node':
     case 'stop-back-end':
-      // So short that the lease lives on, longer than it, and sometimes longer than a silent node is waited for.
+      // Shorter than the lease, longer than it, and sometimes longer than the others wait for a silent node.
       return random.pick([0.3, 0.5, 1.2, 1.6, 2.5, 6]) * leaseMs;
     case 'flush-redis':
       return 0;
@@ -119,12 +119,12 @@ function lasts(random: Random, stage: Stage, kind: FaultKind): number {
     case 'kill-redis':
     case 'kill-node':
     case 'kill-back-end':
-      // Until it is started again; becoming ready takes its own time.
+      // The time until it is started again. It then needs time to become ready.
       return random.between(0, 1200);
     case 'restart-node':
       return 0;
     case 'standby-postgres':
-      // Longer than anybody trusts what was read before.
+      // Longer than any node trusts what it read before.
       return random.between(4, 7) * leaseMs;
     case 'late-reads':
       return random.between(3, 5) * leaseMs;

@@ -4,8 +4,8 @@ import { now, type Recorder } from './recorder.ts';
 const EVERY_MS = 250;
 
 /**
- * Records how long processes that could have run waited for a processor: on a machine with much else to do that is most of the time that
- * anything takes. Linux tells it; elsewhere nothing is recorded, and nothing is excused.
+ * Records how long processes that could have run waited for a processor: on a busy machine that is most of the time of everything. Linux
+ * reports it. On other systems this records nothing, and the checker excuses nothing.
  * @returns stops recording
  */
 export function watchWaits(recorder: Recorder, processes: () => Map<string, number>): () => void {

@@ -4,7 +4,7 @@ import { inWords, nothingYet, runSeeds, type Tally } from './seeds.ts';
 
 const STRETCH = 2000;
 
-/** Runs many seeds, and notes after each stretch where it stands, so that it can be ended and gone on with at any time. */
+/** Runs many seeds, and records its progress after each part, so that it can be stopped and continued at any time. */
 export function campaign(file: string, from: number, count: number, print: (line: string) => void): boolean {
   const tally = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Tally) : nothingYet(from);
   while (tally.seeds < count) {
@@ -19,7 +19,7 @@ export function campaign(file: string, from: number, count: number, print: (line
 
 /**
  * Writes the figures of a campaign, ended or not, into docs/mutations.md.
- * @param files where its parts stand: on several cores each has seeds of its own
+ * @param files the files of its parts: on several cores each has seeds of its own
  */
 export function noteCampaign(files: readonly string[]): void {
   const parts = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Tally);

@@ -19,11 +19,11 @@ export function runInChild(from: number, count: number, mutation?: string): Prom
       try {
         const tally = JSON.parse(out) as Tally;
         const thrown = tally.broken.find(({ invariant }) => invariant === 'thrown');
-        // Code that cannot run proves nothing, of a mutation least of all.
+        // Code that cannot run proves nothing, also not about a mutation.
         if (thrown) reject(new Error(`seed ${thrown.seed}, ${mutation ?? 'no mutation'}: ${thrown.message}`));
         resolve(tally);
       } catch {
-        // Nothing that can be read: what it complained of says more.
+        // The output is no result: the error text says more.
         reject(new Error(`seeds ${from} and on, ${mutation ?? 'no mutation'}: ${complaint}`));
       }
     });

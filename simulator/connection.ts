@@ -12,14 +12,14 @@ import type { Process } from './process.ts';
 import type { World } from './world.ts';
 
 interface Direction {
-  /** In order: nothing arrives before this. */
+  /** Messages arrive in order: none arrives before this. */
   lastMs: number;
-  /** Nothing gets through before this. */
+  /** No message passes before this. */
   cutUntilMs: number;
   sent: number;
 }
 
-/** What a connection needs of what is around it. */
+/** What a connection needs from its surroundings. */
 export interface Network {
   readonly world: World;
   readonly plan: Plan;
@@ -46,14 +46,14 @@ interface VerifierEnd {
   lost(connection: Connection): void;
 }
 
-/** One WebSocket with its two ends, each of which may believe that it is open when it is not. */
+/** One WebSocket with its two ends. Each end may believe that it is open when it is not. */
 export class Connection {
   readonly node: NodeEnd;
   readonly verifier: VerifierEnd;
   nodeOpen = true;
   verifierOpen = true;
   feed: Subscription | null = null;
-  /** Acknowledgements have been looked at up to this number. */
+  /** The acknowledgements up to this number are judged. */
   #seenSeq = 0;
   readonly #sim: Network;
   readonly #toNode: Direction = { lastMs: 0, cutUntilMs: 0, sent: 0 };
@@ -98,7 +98,7 @@ export class Connection {
     });
   }
 
-  /** @param numbered whether it carries a number of its own, by which a second one is told from the first */
+  /** @param numbered whether it has a number of its own, which tells a second one from the first */
   #send(direction: Direction, to: Process, numbered: boolean, arrive: () => void): void {
     const { world, plan } = this.#sim;
     const { random, nowMs } = world;
@@ -115,14 +115,14 @@ export class Connection {
       world.after(atMs - nowMs + random.between(0, 0.5) * plan.leaseMs, () => to.deliver(arrive));
   }
 
-  /** Packets are lost for a while, in one direction or both. TCP repeats them: all arrive, late. */
+  /** Packets are lost for a while, in one direction or both. TCP repeats them, so all arrive late. */
   cut(ms: number, toNode: boolean, toVerifier: boolean): void {
     const untilMs = this.#sim.world.nowMs + ms;
     if (toNode) this.#toNode.cutUntilMs = untilMs;
     if (toVerifier) this.#toVerifier.cutUntilMs = untilMs;
   }
 
-  /** One end closes it, and the other hears of it: soon, or, if half-open, late. */
+  /** One end closes it, and the other learns of it soon, or late if the connection is half-open. */
   end(by: 'node' | 'verifier', silent = false): void {
     const { world, plan } = this.#sim;
     const late = silent || (world.nowMs < plan.healMs && plan.has('half-open') && world.random.chance(0.4));
@@ -141,14 +141,14 @@ export class Connection {
     }
   }
 
-  /** It breaks in the middle: both ends hear of it, each in its time. */
+  /** It breaks in the middle, and both ends learn of it at different times. */
   breakOff(): void {
     const { world, plan } = this.#sim;
     const soonMs = (): number =>
       plan.has('half-open') && world.random.chance(0.4)
         ? world.random.between(0, 4) * plan.leaseMs
         : world.random.between(0, 3);
-    // From here on nothing gets through.
+    // From now on nothing passes.
     this.cut(1e12, true, true);
     world.after(soonMs(), () => this.node.process.deliver(() => this.#closeAtNode()));
     world.after(soonMs(), () => this.verifier.process.deliver(() => this.closeAtVerifier()));

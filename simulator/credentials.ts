@@ -1,8 +1,8 @@
 import type { SessionFacts } from '@curfew/protocol/cuts';
 
 /**
- * Credentials as texts. A toy: what counts here is that a JWT says its session by itself, that an opaque one does not, and that
- * the same JWT can be spelled in another way whose signature is good as well.
+ * Credentials as texts, much simplified. A JWT names its session, an opaque one does not, and the same JWT has another spelling whose
+ * signature is valid too.
  */
 export interface Credential {
   readonly text: string;
@@ -11,7 +11,7 @@ export interface Credential {
 
 export interface Claims {
   readonly facts: SessionFacts;
-  /** Of the database, as the node that signed knew it before it asked for the session. */
+  /** The epoch of the database, as the signing node knew it before it asked for the session. */
   readonly epoch: string | null;
   readonly issuedMs: number;
   readonly expiresAtMs: number;
@@ -37,7 +37,7 @@ export function twinOf(token: string): string {
   return token.slice(0, at) + token.slice(at).toUpperCase();
 }
 
-/** What a token says, if it was signed here and is spelled as it was signed. */
+/** The content of a token, if it was signed here and has the spelling in which it was signed. */
 export function readToken(token: string): Claims | null {
   const parts = token.split('.');
   const [sid = '', subject = '', clientId = '', deviceId = '', born, login, tenant, epoch] = parts;

@@ -46,7 +46,7 @@ interface Transaction {
 
 /** The answer of a statement that ends sessions. */
 interface Ended<T> {
-  /** How often the database had gone back when the statement ran: its answer may reach a process that was stopped much later. */
+  /** How often the database had gone back when the statement ran. Its answer may come much later, to a process that was suspended. */
   readonly life: number;
   readonly decided: T;
 }
@@ -57,16 +57,16 @@ interface Logged {
   readonly atMs: number;
 }
 
-/** The history, as it was recorded. */
+/** The epoch, as it was recorded. */
 interface Incarnation {
   readonly epoch: string;
   readonly timeline: number;
   readonly settled: boolean;
-  /** The start of the server that positions were last raised for. */
+  /** The start of the server for which positions were last raised. */
   readonly started: number;
 }
 
-/** All commits at one instant: what a standby has received, or a copy holds. */
+/** All commits at one instant, as a standby has received them or a copy has them. */
 interface Past {
   readonly atMs: number;
   readonly position: number;
@@ -81,18 +81,18 @@ interface Past {
 
 /** A model of the parts of PostgreSQL that the guarantee relies on: snapshots, transaction ids, late commits, lost answers. */
 export class Database {
-  /** Until then nothing is answered. */
+  /** No statement is answered before this. */
   downUntilMs = 0;
-  /** Statements of one kind that fail for one process, or are slow, for a while. */
+  /** The statements of one kind that fail, or are slow, for one process for a while. */
   readonly troubles: Trouble[] = [];
   readonly #world: World;
   readonly #plan: Plan;
   readonly #truth: Truth;
   #position = 1;
   #nextXid = 1;
-  /** The highest number of a transaction that was committed, which is on the disk with all below it. */
+  /** The highest number of a committed transaction. It is on the disk, with all below it. */
   #onDisk = 0;
-  /** Transactions under way that have a number. */
+  /** Running transactions that have a number. */
   readonly #open = new Set<Transaction>();
   /** Committed endings, by transaction and position. */
   #log: Logged[] = [];
@@ -114,8 +114,8 @@ export class Database {
   }
 
   /**
-   * All connections break, and no process gets a new one for a while.
-   * @param crash transactions under way are lost, and the numbers that are not on the disk are given out again
+   * Breaks all connections. No process gets a new one for a while.
+   * @param crash running transactions are lost, and the numbers that are not on the disk are used again
    */
   fail(ms: number, crash: boolean): void {
     this.#world.note(
@@ -128,12 +128,12 @@ export class Database {
     this.#crashes = this.#era;
     this.#open.clear();
     this.#nextXid = this.#onDisk + 1;
-    // One that lost a backend recovers without a start.
+    // A server that lost a backend process recovers without a new start.
     if (this.#world.random.chance(0.5)) this.#starts++;
   }
   #crashes = 0;
 
-  /** It went back, and no node has noticed yet. */
+  /** Whether it went back and no node has noticed yet. */
   #unnoticed = false;
 
   /** The epoch; null after it went back, until a new one begins. */
@@ -158,16 +158,16 @@ export class Database {
   }
 
   /**
-   * The last commits are gone, and positions and numbers of transactions are given out again: another server takes over at once that
-   * had not received them; or a copy of this one is put back, which is older, and takes longer than anybody trusts itself.
-   * @returns for how long the nodes were stopped meanwhile; null when they were not
+   * Loses the last commits, so that positions and transaction numbers are used again. Either another server takes over at once that had not
+   * received them, or an older copy of this one is restored, which takes longer than any process trusts itself.
+   * @returns for how long the nodes were stopped meanwhile; null if they were not
    */
   goBack(): number | null {
     const { random, nowMs } = this.#world;
     const { leaseMs, waitMs, healMs } = this.#plan;
     const failover = random.chance(0.7);
     const downMs = failover ? random.between(0, 1) * leaseMs : random.between(1.05, 2) * waitMs;
-    // A node whose registration is lost, and that does not find out: it does not reach the other server for a while.
+    // A node whose registration is lost does not notice it if it cannot reach the other server for a while.
     const known = this.#registrations;
     const unknown = failover && known.length > 0 && random.chance(0.4) ? random.pick(known) : null;
     const lagMs = (failover ? random.between(0, 2) : random.between(3, 6)) * leaseMs;
@@ -189,7 +189,7 @@ export class Database {
     const kept = new Set(past.log.map(({ ending }) => ending));
     this.#position = past.position;
     this.#onDisk = past.onDisk;
-    // Somebody else may have used numbers already before the first node looks.
+    // Other programs may have used numbers before the first node reads.
     this.#nextXid = past.onDisk + 1 + (random.chance(0.5) ? random.below(40) : 0);
     this.#log = [...past.log];
     this.#cuts = new Map(past.cuts);
@@ -253,7 +253,7 @@ export class Database {
     );
   }
 
-  /** One statement that reads: `evaluate` sees one snapshot, taken after the asking. */
+  /** One statement that reads. `evaluate` sees one snapshot, which is taken after the request. */
   read<T>(from: Process, kind: Statement, evaluate: () => T, done: Done<T>): void {
     const era = this.#era;
     const slowed = this.#isTroubled(from, kind, true);
@@ -266,15 +266,15 @@ export class Database {
 
   #answer<T>(from: Process, kind: Statement, era: number, slowed: boolean, answer: T, done: Done<T>): void {
     if (this.#goesWrong('lost-answers')) return this.#fail(from, kind, done);
-    // An embedded one answers in the order in which it commits.
+    // An embedded database answers in the order in which it commits.
     this.#world.after(this.#plan.sole ? 0 : this.#latencyMs(slowed), () => {
-      // A statement that was heard is answered, unless the connection breaks.
+      // A statement that arrived is answered, unless the connection breaks.
       if (this.#era !== era || this.#world.nowMs < from.cutOffUntilMs) this.#fail(from, kind, done);
       else from.deliver(() => done(null, answer));
     });
   }
 
-  /** One statement that writes: what it draws, it draws early; what it changes is there for others with its commit, maybe late. */
+  /** One statement that writes. It draws its position early. Others see its changes with its commit, which may come late. */
   write<B, T>(
     from: Process,
     kind: Statement,
@@ -299,7 +299,7 @@ export class Database {
             return this.#fail(from, kind, done);
           }
           this.#onDisk = Math.max(this.#onDisk, transaction.xid);
-          // Somebody else's transactions, that are rolled back: nothing of them reaches the disk.
+          // Transactions of other programs that roll back: nothing of them reaches the disk.
           if (this.#plan.has('crashes')) this.#nextXid += 2;
           const answer = commit(begun, transaction.xid);
           this.#keepPast();
@@ -322,7 +322,7 @@ export class Database {
     return this.#position++;
   }
 
-  /** Positions of cuts begin, with each start of the server, at the time in microseconds. */
+  /** With each start of the server, the positions of cuts begin at the time in microseconds. */
   #drawCut(): number {
     if (this.#incarnation.started !== this.#starts) {
       this.#incarnation = { ...this.#incarnation, started: this.#starts };
@@ -331,12 +331,12 @@ export class Database {
     return this.draw();
   }
 
-  /** Above all that any history can have given out. */
+  /** Above every position that any history can have used. */
   #raise(): void {
     this.#position = Math.max(this.#position + 1_000_000, Math.ceil(this.#world.nowMs * 1000));
   }
 
-  /** Whether the session lives, to a statement that looks now. */
+  /** Whether a statement that runs now sees the session alive. */
   isAlive(session: Session): boolean {
     return session.there && !session.marked && !this.#isCut(session);
   }
@@ -366,13 +366,13 @@ export class Database {
     );
   }
 
-  /** `unknown`: it has no row, alive or over. */
+  /** `unknown`: it has no row. */
   check(from: Process, session: Session, done: Done<'alive' | 'over' | 'unknown'>): void {
     const look = () => (this.isAlive(session) ? 'alive' : session.there ? 'over' : 'unknown');
     this.read(from, 'check', look, done);
   }
 
-  /** True when a new token was written: to a session that lives, in the same statement. */
+  /** True if it wrote a new token: for a live session, in the same statement. */
   refresh(from: Process, session: Session, done: Done<boolean>): void {
     this.write(
       from,
@@ -384,15 +384,15 @@ export class Database {
   }
 
   /**
-   * Ends what the scope says, by each of those that ask for it, in one transaction. Null for whom there was nothing left
-   * to end: of a single session only.
+   * Ends the sessions of each requested scope, in one transaction. Null for a request that found nothing to end, which happens for single
+   * sessions only.
    */
   end(from: Process, scope: Scope, by: readonly Session[], done: Done<Ended<(Decision | null)[]>>): void {
     const isCut = scope !== 'session';
     this.write<number[] | null, Ended<(Decision | null)[]> | null>(
       from,
       'end',
-      // Of a database that no node has met yet, positions are not to be trusted: no cut is made.
+      // Positions of a database that no node has read yet cannot be trusted, so it makes no cut.
       () => (isCut && this.#isForeign ? null : by.map(() => (isCut ? this.#drawCut() : this.draw()))),
       (positions, xid) =>
         positions && {
@@ -403,7 +403,7 @@ export class Database {
     );
   }
 
-  /** Ends a list of sessions by one ending: those of them that live. Null when none does. */
+  /** Ends the live sessions of a list by one ending. Null if none lives. */
   endList(from: Process, named: readonly Session[], done: Done<Ended<Decision | null>>): void {
     this.write(
       from,
@@ -461,7 +461,7 @@ export class Database {
   }
 
   forNode(from: Process): NodeDatabase {
-    /** The newest ending of the last read: it is looked for by the next one. */
+    /** The newest ending of the last read. The next read looks for it. */
     let newest: Ending | null = null;
     return {
       register: (id, done) =>
@@ -471,7 +471,7 @@ export class Database {
           () => null,
           () => {
             const standing = this.#standing(id);
-            // A beat that never existed before: a deregistration by an older one does not match it.
+            // A new beat, so that a deregistration by an older one does not match it.
             const raised = this.draw() * 1000;
             this.#nodes.set(id, { beat: raised });
             this.#registrations.push({ process: from, atMs: this.#world.nowMs });
@@ -571,13 +571,13 @@ export class Database {
     };
   }
 
-  /** Whether this database is behind a reader, or lacks what it returned to the reader before. */
+  /** Whether this database is behind a reader, or lacks what it gave the reader before. */
   #isBehind(cursor: string | null, newest: Ending | null): boolean {
     const { next } = readCursor(cursor ?? '0');
     return this.#nextXid < next || (newest !== null && !this.#log.some(({ ending }) => ending === newest));
   }
 
-  /** A node that has closed in good order takes itself out. */
+  /** A node that closes in order deregisters. */
   remove(from: Process, id: string, done: Done<void>): void {
     this.write(
       from,
@@ -588,7 +588,7 @@ export class Database {
     );
   }
 
-  /** The cursor is the server's own; here is the one snapshot that a statement sees. */
+  /** The cursor is the server's own code. This models the one snapshot that a statement sees. */
   #readLog(cursor: string | null): { endings: Ending[]; cursor: string; more: boolean } {
     const since = readCursor(cursor ?? '0');
     const sinceMs = cursor === null ? this.#world.nowMs - 1.1 * this.#plan.keepMs : Number.NEGATIVE_INFINITY;
@@ -615,7 +615,7 @@ export class Database {
 
 const failures = new Map<Statement, Error>();
 
-/** One error for each kind: to make one costs more than everything else in a step. */
+/** One error object for each kind, because making one costs more than everything else in a step. */
 function failed(kind: Statement): Error {
   const error = failures.get(kind) ?? new Error(`${kind} has failed`);
   failures.set(kind, error);

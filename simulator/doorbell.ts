@@ -3,7 +3,7 @@ import type { Authenticator } from '@curfew/protocol/sealed';
 import { type Channel, Forger } from './forger.ts';
 import type { NodeProcess } from './node-process.ts';
 
-/** Only nodes compute it: that is all that a key is good for here. */
+/** Only nodes compute it, which is all that the simulation needs of a key. */
 const AUTHENTICATOR: Authenticator = {
   sign(text) {
     let hash = 0x811c9dc5;
@@ -13,9 +13,9 @@ const AUTHENTICATOR: Authenticator = {
   verifies: (text, mac) => AUTHENTICATOR.sign(text) === mac,
 };
 
-/** Rings between the nodes: lost, late, twice, in any order, or only one way; and what a stranger says in between. */
+/** Rings between the nodes: lost, late, repeated, in any order, or in one direction only; and the messages of a stranger. */
 export class Doorbell {
-  /** "from>to" pairs that nothing gets through between, until an instant. */
+  /** The "from>to" pairs that are cut until an instant. */
   readonly cuts: Map<string, number> = new Map();
   readonly #sim: Channel;
   readonly #texts = new WeakMap<NodeProcess, RingTexts>();
@@ -33,7 +33,7 @@ export class Doorbell {
     from.says(message, to);
     const text = this.#textsOf(from).write(message);
     const early = world.nowMs < plan.healMs;
-    // Every process hears every message, as on one channel.
+    // Every process gets every message, as on one channel.
     for (const node of nodes) {
       if (node.process.dead || node === from) continue;
       if ((this.cuts.get(`${from.name}>${node.name}`) ?? 0) > world.nowMs) continue;
@@ -48,7 +48,7 @@ export class Doorbell {
     this.#forger.hears(text, from);
   }
 
-  /** @param way what comes twice comes by two ways, as by Redis and by the database */
+  /** @param way a repeated message comes by two ways, as by Redis and by the database */
   #deliver(to: NodeProcess, text: string, way: number): void {
     to.process.deliver(() => {
       const message = this.#textsOf(to).read(text, `way ${way}`);

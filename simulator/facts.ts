@@ -1,7 +1,7 @@
 import { DEFAULT_TENANT, type SessionFacts } from '@curfew/protocol/cuts';
 import type { World } from './world.ts';
 
-/** Invents a session: of few users, clients and devices, so that endings meet. */
+/** Invents a session. There are few users, clients and devices, so that endings overlap. */
 export function inventFacts({ random, nowMs }: World, born: number): SessionFacts {
   return {
     sid: random.uuid(1.7e12 + nowMs),

@@ -3,19 +3,19 @@ import type { Plan } from './plan.ts';
 import { Random } from './random.ts';
 import type { World } from './world.ts';
 
-/** Where the nodes hear one another. */
+/** The channel on which the nodes hear one another. */
 export interface Channel {
   readonly world: World;
   readonly plan: Plan;
   readonly nodes: readonly NodeProcess[];
 }
 
-/** Texts that it keeps to use again. */
+/** Texts that it keeps for later use. */
 const KEPT = 60;
 
 /**
- * A stranger on the nodes' channel: it hears everything, sends anything to any node, faster than any node, and has no key. Its
- * random stream is separate, so that a seed takes the same course with and without it.
+ * A stranger on the nodes' channel. It hears everything, sends anything to any node, is faster than any node, and has no key. Its random
+ * stream is separate, so that a seed gives the same course with and without it.
  */
 export class Forger {
   readonly #sim: Channel;

@@ -50,7 +50,7 @@ async function main(): Promise<boolean> {
     const { writeTable } = await import('./table.ts');
     return writeTable(print);
   }
-  // What runs the protocol is loaded only now: a mutation has to be there before.
+  // Loads the protocol only now, because a mutation must be in place before.
   const { inWords, needless, replay, runSeeds } = await import('./seeds.ts');
   const { FAULTS } = await import('./plan.ts');
   const [from, count] = [Number(values.from), Number(values.seeds)];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { MUTATIONS, type Mutation } from './mutations.ts';
 
-/** From here on the mutation's file is loaded as it has it. Import what is mutated after this. */
+/** From now on the mutated file is loaded in place of the original. Import it after this call. */
 export function mutate(name: string): Mutation {
   const mutation = MUTATIONS.find((one) => one.name === name);
   if (!mutation) throw new Error(`there is no mutation "${name}"`);
@@ -17,7 +17,7 @@ export function mutate(name: string): Mutation {
   return mutation;
 }
 
-/** @throws Error when a text is not there exactly once: then the source has changed, and the mutation has to follow */
+/** @throws Error if the text does not occur exactly once: then the source has changed, and the mutation must be adapted */
 export function mutated({ name, file, edits }: Mutation, source: string): string {
   let changed = source;
   for (const [text, replacement] of edits) {

@@ -1,17 +1,17 @@
 /**
- * The check is checked: each numbered point of docs/guarantee.md, broken on purpose. A mutation replaces one text in one source
- * file while it is loaded (see mutate.ts); production code knows nothing of it. What the guarantee leaves to the database or to
- * the node's HTTP side is broken in the simulator's model of it, and says so by its file.
+ * Tests the simulator itself: breaks each numbered point of docs/guarantee.md on purpose. A mutation replaces one text in one source file
+ * while it is loaded (see mutate.ts); production code has no part in it. Where the guarantee relies on the database or on the node's HTTP
+ * side, the mutation breaks the simulator's model of it, as its file shows.
  */
 export interface Mutation {
   readonly name: string;
   /** The point of docs/guarantee.md that it breaks. */
   readonly point: number;
-  /** What is wrong then, in a few words. */
+  /** The fault, in a few words. */
   readonly wrong: string;
   /** From the repository's root. */
   readonly file: string;
-  /** What is replaced by what. Each text occurs exactly once in the file. */
+  /** Each text and its replacement. Each text occurs exactly once in the file. */
   readonly edits: readonly (readonly [text: string, replacement: string])[];
 }
 
@@ -659,7 +659,7 @@ export const MUTATIONS: readonly Mutation[] = [
     });`,
         `    this.confirm((error, told) => this.catchUp(() => answer(error, told)), endings ?? []);`,
       ],
-      // Or the two would ask each other for ever.
+      // Otherwise the two would ask each other for ever.
       ['    if (!this.#complete) return this.#confirmRead(done, endings);\n', ''],
     ],
   },

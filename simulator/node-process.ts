@@ -23,7 +23,7 @@ import {
 /** The result of a check. `fault`: it could not be judged, which is a refusal. */
 export type Answer = 'yes' | 'over' | 'no' | 'fault';
 
-/** What a node needs of what is around it. */
+/** What a node needs from its surroundings. */
 interface NodeSurroundings {
   readonly world: World;
   readonly plan: Plan;
@@ -32,14 +32,14 @@ interface NodeSurroundings {
   readonly doorbell: { ring(from: NodeProcess, message: Ring): void };
   authorityNowMs(process: Process): number;
   isOld(ending: Ending): boolean;
-  /** A logout's event is committed and known: an answer is owed. */
+  /** A logout's event is committed and known, so the node must answer. */
   promise(node: NodeProcess, learned: Learned): void;
   kept(learned: Learned): void;
-  /** Credentials that the ending covers are tried at once. */
+  /** Checks credentials that the ending covers at once. */
   hunt(decision: Decision): void;
 }
 
-/** One life of a node. A restart is another one, with empty memory and another id. */
+/** One run of a node. A restart is another run, with empty memory and another id. */
 export class NodeProcess {
   readonly name: string;
   readonly process: Process;
@@ -47,17 +47,17 @@ export class NodeProcess {
   readonly memory: Memory<Session>;
   readonly feeds = 1;
   readonly connections: Set<Connection> = new Set();
-  /** What was published to the verifiers, by number. */
+  /** The endings that were published to the verifiers, by number. */
   readonly published: (readonly Ending[])[] = [[]];
-  /** Endings that a confirmation was asked for here, in that order, and how many of them each ring speaks for. */
+  /** Endings that wait for a confirmation at this node, in order, and how many of them each ring covers. */
   readonly asked: Decision[] = [];
   readonly rung: Map<number, number> = new Map();
   readonly #sim: NodeSurroundings;
-  /** When the reads of the log that are under way were sent, and the newest that was answered. */
+  /** When the running reads of the log were sent, and when the newest answered one was. */
   #readMs = Number.NEGATIVE_INFINITY;
   retiring = false;
   readonly #oddly: boolean;
-  /** Positions of what this process has committed. */
+  /** Positions of the endings that this process has committed. */
   readonly #committed = new Set<number>();
 
   constructor(sim: NodeSurroundings, name: string) {
@@ -76,7 +76,7 @@ export class NodeProcess {
         ...db,
         readLog: (cursor, id, done) => {
           const sentMs = world.nowMs;
-          // A node that begins anew has an empty replica.
+          // A node that begins again has an empty replica.
           if (cursor === null) this.#committed.clear();
           // What this process has committed and taken in may be left out, and is for every other process.
           const held = new Set(this.#oddly ? this.#committed : []);
@@ -121,7 +121,7 @@ export class NodeProcess {
     });
   }
 
-  /** Whatever a node calls may throw. */
+  /** Every function that a node calls may throw. */
   failNow(): void {
     const { world, plan } = this.#sim;
     if (plan.has('thrown') && world.nowMs < plan.healMs && world.random.chance(0.04))
@@ -130,11 +130,11 @@ export class NodeProcess {
 
   #takeIn(decisions: readonly Decision[]): void {
     const taken = this.node.committed(...decisions.map(({ ending }) => this.#fragile(ending)));
-    // Only then may the log leave them out.
+    // Only after that may the log leave them out.
     if (taken) for (const { ending } of decisions) this.#committed.add(ending.position);
   }
 
-  /** An ending that cannot be taken in: the first look at it throws. */
+  /** An ending that the node cannot take in: the first access throws. */
   #fragile(ending: Ending): Ending {
     let fails = false;
     try {
@@ -172,7 +172,7 @@ export class NodeProcess {
       return done('over');
     }
     if (known !== null && known !== 'unsure') {
-      // A sole node reads no log: it has committed every ending itself.
+      // A sole node does not read the log, because it has committed every ending itself.
       if (!plan.sole && world.nowMs - this.#readMs > plan.leaseMs * 1.011)
         throw world.broken('G3', `${this.name} answers from a memory that nothing has proven for a lease`);
       truth.accepted(check, true);
@@ -184,7 +184,7 @@ export class NodeProcess {
     if (expiresAtMs === null || expiresAtMs <= this.#sim.authorityNowMs(process)) return done('no');
     database.check(process, check.session, (error, found) => {
       if (error) return done('fault');
-      // A token of this very epoch, and no row that it was written for.
+      // A token of this very epoch whose session has no row.
       if (found === 'unknown' && readToken(text)?.epoch === this.node.epoch) this.node.foundBack();
       if (found !== 'alive') return done('no');
       const { session } = check;
@@ -208,7 +208,7 @@ export class NodeProcess {
     return readToken(text)?.expiresAtMs ?? null;
   }
 
-  /** Logouts arrive here, and share one statement and so one commit; mostly it is one. */
+  /** Logouts arrive here, mostly one. They share one statement, and so one commit. */
   end(scope: Scope, by: readonly Session[], done: (error: unknown) => void): void {
     const { world, truth, database } = this.#sim;
     world.note(this.name, () => `is asked to end ${scope} by ${by.map(nameOf).join(' and by ')}`);
@@ -234,7 +234,7 @@ export class NodeProcess {
     });
   }
 
-  /** There was nothing to end. A session that has a credential and no row was lost with its database. */
+  /** There was nothing to end. A session with a credential and without a row was lost with its database. */
   #endNothing(session: Session, life: number, done: (error: unknown) => void): void {
     const { truth, database } = this.#sim;
     database.check(this.process, session, (error, found) => {
@@ -252,7 +252,7 @@ export class NodeProcess {
     });
   }
 
-  /** Sessions are ended by a list, some of which may be over already: one ending, and one answer for all of them. */
+  /** Ends a list of sessions, of which some may be over already: one ending, and one answer for all of them. */
   endList(named: readonly Session[], done: (error: unknown) => void): void {
     const { world, truth, database } = this.#sim;
     world.note(this.name, () => `is asked to end the list ${named.map(nameOf).join(', ')}`);
@@ -282,7 +282,7 @@ export class NodeProcess {
     });
   }
 
-  /** From here on an answer is owed. */
+  /** From now on the node must answer. */
   #promise(life: number): Learned {
     const { suspendedMs } = this.process;
     const learned = { atMs: this.#sim.world.nowMs, suspendedMs, life, epoch: this.node.epoch };
@@ -290,7 +290,7 @@ export class NodeProcess {
     return learned;
   }
 
-  /** A ring is sent: its content must be true. */
+  /** A ring is sent. Its content must be true. */
   says(ring: Ring, to: NodeProcess | undefined): void {
     if ('ring' in ring) this.rung.set(ring.ring, this.asked.length);
     else if (to) {
@@ -337,7 +337,7 @@ export class NodeProcess {
     }
   }
 
-  /** In pieces: between two of them anything can happen. */
+  /** Sends it in pieces. Between two pieces anything can happen. */
   #sendSnapshot(connection: Connection, seq: number, parts: Iterator<Part>, sent: number): void {
     if (!connection.nodeOpen) return;
     const { world, plan } = this.#sim;
@@ -357,13 +357,13 @@ export class NodeProcess {
     connection.toVerifier({ t: 'snapshot', seq, parts: count });
   }
 
-  /** The connection is over, as far as this end knows. */
+  /** This end considers the connection closed. */
   lost(connection: Connection): void {
     this.connections.delete(connection);
     if (connection.feed) this.node.publisher.leave(connection.feed);
   }
 
-  /** In good order: verifiers are sent away, waited for, and the row is taken out at the end. */
+  /** Closes in order: disconnects the verifiers, waits for them, and removes its row at the end. */
   close(): void {
     if (this.retiring || this.process.dead) return;
     const { world, database } = this.#sim;

@@ -1,7 +1,7 @@
 import { marginMs } from '@curfew/protocol/freshness';
 import { Random } from './random.ts';
 
-/** Everything that can go wrong. Each seed has some of it. */
+/** All faults. Each seed has some of them. */
 export const FAULTS = [
   'drift',
   'wall-jumps',
@@ -34,13 +34,13 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** In few seeds: rare in life. */
+/** In few seeds, because it is rare in reality. */
 const RARE: ReadonlySet<Fault> = new Set(['feed-disorder', 'expiry', 'authority-jumps']);
 
-/** What a seed about the registry has in any case. */
+/** The faults that every seed about the registry has. */
 const REGISTRY: ReadonlySet<Fault> = new Set(['cut-offs', 'slow-database']);
 
-/** What cannot happen to the embedded database, which lives and dies with its one node. */
+/** The faults that cannot happen to the embedded database, which ends with its one node. */
 const NOT_EMBEDDED: ReadonlySet<Fault> = new Set([
   'late-commits',
   'lost-answers',
@@ -57,19 +57,19 @@ export interface Plan {
   readonly waitMs: number;
   readonly keepMs: number;
   readonly tokenLifeMs: number;
-  /** For how long an answer about an opaque credential is believed behind the judge. */
+  /** For how long a process uses an answer about an opaque credential, after a look at the endings. */
   readonly believedMs: number;
   readonly nodes: number;
   readonly verifiers: number;
-  /** From this instant on nothing goes wrong any more. */
+  /** From this instant on there are no more faults. */
   readonly healMs: number;
   readonly endMs: number;
   readonly faults: readonly Fault[];
-  /** Endings that one read of the log gives at most. */
+  /** The most endings that one read of the log returns. */
   readonly pageSize: number;
-  /** Mostly about the registry: nodes that are cut off from it for long, and come back. */
+  /** Whether the seed is mostly about the registry: nodes that cannot reach it for long, and come back. */
   readonly registry: boolean;
-  /** One node with the embedded database: its memory is fresh by itself, and after it there may be another, not beside it. */
+  /** One node with the embedded database. Its memory is always fresh, and another node may follow it, but not run beside it. */
   readonly sole: boolean;
   has(fault: Fault): boolean;
 }
@@ -82,7 +82,7 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
   const share = registry ? random.between(0, 0.3) : random.between(0.15, 0.7);
   const faults = new Set<Fault>();
   for (const fault of FAULTS) {
-    // Drawn apart: the seeds without it stay what they were.
+    // Drawn from a separate stream, so that seeds without it do not change.
     if (fault === 'going-back') {
       if (!calm && new Random(seed ^ 0x2545f491).chance(0.08)) faults.add(fault);
       continue;
@@ -93,7 +93,7 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
   for (const fault of [...without, ...(sole ? NOT_EMBEDDED : [])]) faults.delete(fault);
   const leaseMs = random.pick([150, 400, 1000, 1000, 3000]);
   const expiry = faults.has('expiry');
-  // A clock that dates tokens and goes back by hours lets them live for hours more: endings have to be kept as long.
+  // If the clock that dates tokens goes back by hours, tokens live hours longer, and endings must be kept as long.
   if (expiry) faults.delete('authority-jumps');
   const tokenLifeMs = expiry ? random.between(2, 5) * leaseMs : 3_600_000;
   const healMs = (registry ? random.between(14, 20) : random.between(4, 10)) * leaseMs;
@@ -101,7 +101,7 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
     seed,
     leaseMs,
     waitMs: leaseMs + marginMs(leaseMs),
-    // What a verifier thinks that the authority's clock says is behind by less than a lease; see `authorityNowMs`.
+    // A verifier's estimate of the authority's clock is behind by less than a lease; see `authorityNowMs`.
     keepMs: expiry ? tokenLifeMs * 1.03 + 2 * leaseMs + 100 : 86_400_000,
     tokenLifeMs,
     believedMs: Math.min(60_000, tokenLifeMs),

@@ -3,10 +3,10 @@ import { Replica, type Watched } from '@curfew/protocol/replica';
 import type { Plan } from './plan.ts';
 import type { World } from './world.ts';
 
-/** A check from memory, which may be held up in the middle. */
+/** A check from memory, which may be suspended in the middle. */
 let checking: Process | null = null;
 
-// A process can be held up between any two of its steps: here, before it looks into its replica.
+// A process can be suspended between any two of its steps: here, before it looks into its replica.
 const looked = Object.getOwnPropertyDescriptor(Replica.prototype, 'ends')?.value as (
   this: Replica,
   session: Watched,
@@ -17,8 +17,8 @@ Replica.prototype.ends = function (this: Replica, session: Watched): boolean {
 };
 
 /**
- * One process: its two clocks, and the gate through which everything reaches it (timers, messages, answers). The gate drops what
- * is for a dead process, and holds what is for a suspended one.
+ * One process: its two clocks, and the gate through which everything reaches it (timers, messages, answers). The gate drops everything for
+ * a dead process, and holds everything for a suspended one.
  */
 export class Process implements Clock {
   readonly name: string;
@@ -28,7 +28,7 @@ export class Process implements Clock {
   readonly rate: number;
   dead = false;
   suspended = false;
-  /** The instant until which the database does not hear this process. */
+  /** The instant until which this process cannot reach the database. */
   cutOffUntilMs = 0;
   lastSleptMs = Number.NEGATIVE_INFINITY;
   lastJumpedMs = Number.NEGATIVE_INFINITY;
@@ -60,7 +60,7 @@ export class Process implements Clock {
     };
   }
 
-  /** Time for which it has been suspended in all, in the world's time. */
+  /** For how long it has been suspended in total, in the world's time. */
   get suspendedMs(): number {
     return this.#suspendedMs + (this.suspended ? this.world.nowMs - this.#sinceMs : 0);
   }
@@ -104,7 +104,7 @@ export class Process implements Clock {
   }
 
   /**
-   * @returns whether it was running; the caller that suspended it wakes it again, and no other
+   * @returns whether it was running: only the caller that suspended it wakes it again
    * @param sleep the whole machine sleeps: the monotonic clock stops, the wall clock goes on
    */
   suspend(sleep: boolean): boolean {
@@ -130,7 +130,7 @@ export class Process implements Clock {
     this.#asleep = false;
     const held = this.#held;
     this.#held = [];
-    // An event loop looks at its timers first.
+    // An event loop runs its timers first.
     if (this.world.random.chance(0.5)) held.sort((a, b) => Number(b.timer) - Number(a.timer));
     for (const { work, timer } of held) this.world.after(0, () => this.deliver(work, timer));
   }
@@ -147,12 +147,12 @@ export class Process implements Clock {
     this.lastJumpedMs = this.world.nowMs;
   }
 
-  /** Runs a check from memory, in the middle of which the process may be held up. */
+  /** Runs a check from memory. The process may be suspended in the middle of it. */
   check<T>(work: () => T): T {
     return during(this, work);
   }
 
-  /** Looks at something without being held up: for the invariants. */
+  /** Evaluates something without a suspension, for the invariants. */
   static observe<T>(work: () => T): T {
     return during(null, work);
   }
@@ -180,12 +180,12 @@ function during<T>(who: Process | null, work: () => T): T {
   }
 }
 
-/** A timer comes late by up to this. */
+/** The most that a timer is late. */
 export const LATEST_TIMER_MS = 2;
 
 /**
- * A sleep is noticed by the wall clock alone, so a wall clock that is moved back by the very length of the sleep would hide it.
- * That is not claimed: no wall clock moves within two leases of a sleep of the same machine.
+ * A sleep is noticed by the wall clock alone, so a wall clock that is moved back by the very length of the sleep would hide it. The
+ * guarantee does not cover that, so here no wall clock moves within two leases of a sleep of the same machine.
  */
 export function mayChangeClocks(process: Process): boolean {
   const apartMs = 2 * process.plan.leaseMs;

@@ -1,4 +1,4 @@
-/** One stream of chance, decided by its seed (sfc32 by Chris Doty-Humphrey, public domain). */
+/** One random stream, which its seed determines (sfc32 by Chris Doty-Humphrey, public domain). */
 export class Random {
   #a: number;
   #b: number;

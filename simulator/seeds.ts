@@ -1,7 +1,7 @@
 import { FAULTS, type Fault } from './plan.ts';
 import { type Outcome, Simulation } from './simulation.ts';
 
-/** What many seeds came to. */
+/** The result of many seeds. */
 export interface Tally {
   from: number;
   seeds: number;
@@ -10,7 +10,7 @@ export interface Tally {
   checks: number;
   confirmations: number;
   wallMs: number;
-  /** On the processor. */
+  /** Processor time. */
   cpuMs: number;
   broken: { seed: number; invariant: string; message: string }[];
 }
@@ -75,7 +75,7 @@ export function inWords({
 export const replay = (seed: number, without: readonly Fault[], history: boolean): Outcome =>
   new Simulation(seed, { without, history }).run();
 
-/** Kinds of faults that a failing seed fails without, as far as switching them off one at a time finds them. */
+/** The kinds of faults without which a failing seed still fails, found by switching them off one at a time. */
 export function needless(failing: Outcome, already: readonly Fault[]): Fault[] {
   const off = [...already];
   for (const fault of FAULTS) {

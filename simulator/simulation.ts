@@ -19,7 +19,7 @@ import {
 import { VerifierProcess } from './verifier-process.ts';
 import { Broken, World } from './world.ts';
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Outcome {
   readonly seed: number;
   readonly broken: Broken | null;
@@ -60,10 +60,10 @@ export class Simulation {
   readonly nodes: NodeProcess[] = [];
   readonly verifiers: VerifierProcess[] = [];
   readonly #credentials: Held[] = [];
-  /** Credentials of sessions whose logout was requested. They are tried again and again. */
+  /** Credentials of sessions whose logout was requested. The simulation checks them again and again. */
   readonly #suspects: Held[] = [];
   readonly #promised = new Map<Learned, NodeProcess>();
-  /** By how much the clock that dates tokens was moved. */
+  /** By how much the clock that dates tokens has been moved. */
   #authorityMs = 0;
   #named = 0;
 
@@ -89,7 +89,7 @@ export class Simulation {
       world.run(plan.endMs);
       this.#finish();
     } catch (error) {
-      // A fault that is thrown is a fault of this seed like any other.
+      // A thrown error is a fault of this seed like any other.
       broken = error instanceof Broken ? error : new Broken('thrown', String((error as Error).stack));
     }
     return {
@@ -138,7 +138,7 @@ export class Simulation {
     return this.truth.isOld(ending);
   }
 
-  /** A logout's event is committed and known: an answer is owed. */
+  /** A logout's event is committed and known, so the node must answer. */
   promise(node: NodeProcess, learned: Learned): void {
     this.#promised.set(learned, node);
   }
@@ -267,8 +267,8 @@ export class Simulation {
     const { session } = random.pick(again ? this.#suspects : this.#credentials);
     this.#suspect(session, scope);
     const by = [session];
-    // Those that come while another is under way are gathered: they share a commit, and the message to the replicas. A list
-    // names what somebody has just asked to end elsewhere.
+    // Logouts that arrive while another is under way are collected, and share a commit and the message to the replicas. A list names
+    // sessions that somebody has just asked another node to end.
     const more = scope === 'list' ? 0.7 : scope === 'session' ? 0.3 : 0;
     while (by.length < 3 && random.chance(more)) {
       const lately = scope === 'list' && this.#suspects.length > 0 && random.chance(0.5);
@@ -311,12 +311,12 @@ export class Simulation {
     });
   }
 
-  /** A logout was answered: every credential of its sessions is tried, everywhere. */
+  /** A logout was answered. This checks every credential of its sessions, everywhere. */
   hunt(decision: Decision): void {
     const { world, plan } = this;
     const hunted = this.#credentials.filter(({ session }) => covers(decision, session)).slice(-3);
     for (const held of hunted) {
-      // An event of its own: a check can be held up, and the node that is answering now is not.
+      // A separate event, because a check may be suspended, but the node that answers now may not.
       world.after(0, () => this.#check(held));
       world.after(world.random.between(0, 0.3) * plan.leaseMs, () => this.#check(held));
     }
@@ -407,7 +407,7 @@ export class Simulation {
     database.troubles.push({ process: node.process, kind, fromMs: world.nowMs, untilMs, slow: false });
   }
 
-  /** A node's beats are lost while it reads the log as before; and around that the database is slow. */
+  /** A node's beats are lost while it reads the log as before. Before and after that the database is slow. */
   #registryTrouble(): void {
     const { world, plan, database } = this;
     const { random } = world;
@@ -461,7 +461,7 @@ export class Simulation {
     }
   }
 
-  /** The nodes may have been stopped before an older copy is put back: then no node knows more. */
+  /** The nodes may be stopped before an older copy is restored. Then no node knows the lost history. */
   #goBack(): void {
     const downMs = this.database.goBack();
     if (downMs === null) return;
@@ -496,7 +496,7 @@ export class Simulation {
     });
   }
 
-  /** From here on nothing goes wrong. */
+  /** From now on there are no more faults. */
   #heal(): void {
     const { world } = this;
     world.note('world', () => 'heals');
@@ -504,7 +504,7 @@ export class Simulation {
     if (this.#liveNodes.every((node) => node.retiring)) this.#startNode();
   }
 
-  /** In the end every node is fresh again, every live session is accepted, and every owed answer has been given. */
+  /** In the end every node is fresh again, every live session is accepted, and every request has its answer. */
   #finish(): void {
     const { world, plan } = this;
     for (const [{ atMs, suspendedMs }, node] of this.#promised) {
@@ -525,12 +525,13 @@ export class Simulation {
       if (seen.has(session)) continue;
       seen.add(session);
       const right = !twin && this.database.isAlive(session);
-      // What has run out is refused, alive or not; so is what was dated by a clock that has been moved since.
+      // An expired credential is refused whether its session lives or not, and so is one that was dated by a clock that has been moved
+      // since.
       const mayRunOut = session.kind === 'jwt' && (plan.has('expiry') || plan.has('authority-jumps'));
       const place = world.random.pick(places);
       this.#checkAt(place, held, (answer) => {
         if ((answer === 'yes') === right || (right && mayRunOut)) return;
-        // An older copy that was put back while no node ran goes unnoticed: sessions of the lost time live until they expire.
+        // Nobody notices an older copy that was restored while no node ran: sessions of the lost time live until they expire.
         if (this.database.epoch === null) return;
         throw world.broken(
           'healing',

@@ -8,14 +8,14 @@ import { MUTATIONS } from './mutations.ts';
 import { replay } from './seeds.ts';
 import { BUDGET, knownSeeds } from './table.ts';
 
-// The runs are processes of their own: that is where a mutation can be loaded.
+// Each run is a separate process, so that it can load a mutation.
 const SEEDS = budget('SEEDS');
 
 test(`the guarantee holds under ${SEEDS} seeds`, { tags: 'long', timeout: 300_000 }, async () => {
   const tally = await runInChild(1, SEEDS);
   expect(tally.broken).toEqual([]);
   expect(tally.seeds).toBe(SEEDS);
-  // Something happens in them: a simulation without events proves nothing.
+  // The runs must contain events: a simulation without events proves nothing.
   expect(tally.checks / SEEDS).toBeGreaterThan(30);
   expect(tally.confirmations / SEEDS).toBeGreaterThan(8);
 });
@@ -38,7 +38,7 @@ test('a seed that fails prints what happened, and which faults it does not need'
   expect(status).toBe(1);
   expect(stdout).toMatch(/^ +\d+\.\d\d  node-\d +is asked to end /m);
   expect(stdout).toContain('seed 1: loud failure: ');
-  // This one needs no fault at all.
+  // This mutation shows without any fault.
   const [, needless] = /it fails as well --without (\S+)/.exec(stdout) ?? [];
   const [, faults] = /^faults: (.*)$/m.exec(stdout) ?? [];
   expect(needless?.split(',').toSorted()).toEqual(faults?.split(' ').toSorted());
@@ -55,9 +55,9 @@ describe('mutations', () => {
     }
   });
 
-  // From the seed on that found it when the table was written, so that it is quick, and to the end of the budget. Without the
-  // mutation these very seeds pass: they are among those above, or among those of the long run. A short run takes of each point
-  // those that are found soonest.
+  // Begins with the seed that found it when the table was written, so that the test is quick, and goes on to the end of the budget. Without
+  // the mutation these very seeds pass: they are among those above, or among those of the long run. For each point, a short run takes the
+  // mutations that are found soonest.
   test('each is found within the budget', { tags: 'long', timeout: 300_000 }, async () => {
     const known = knownSeeds();
     const seeds = MUTATIONS.map(({ name, point }) => ({ name, point, from: known.get(name) ?? 0 }));

@@ -2,16 +2,16 @@ import { runInChild } from './child.ts';
 import { MUTATIONS } from './mutations.ts';
 import { readPage, writePart } from './page.ts';
 
-/** Seeds within which every mutation has to be found. */
+/** The number of seeds within which every mutation must be found. */
 export const BUDGET = 10_000;
 
-/** The seeds that found each mutation, as the page has them. */
+/** The seeds that found each mutation, from the page. */
 export function knownSeeds(): Map<string, number> {
   const rows = readPage().matchAll(/^\| \d+ \| `([a-z-]+)` \|.*\| ([\d,]+) \| [^|]+ \|$/gm);
   return new Map([...rows].map(([, name = '', seeds = '']) => [name, Number(seeds.replace(',', ''))]));
 }
 
-/** Runs every mutation from seed 1 on until it is found, and writes the table. False when one is not found. */
+/** Runs every mutation from seed 1 on until it is found, and writes the table. False if one is not found. */
 export async function writeTable(print: (line: string) => void): Promise<boolean> {
   const rows: string[] = [];
   let all = true;

@@ -13,34 +13,34 @@ export interface Session {
   readonly kind: 'jwt' | 'opaque';
   /** Its row is committed. */
   there: boolean;
-  /** Its row is marked as ended. */
+  /** Whether its row is marked as ended. */
   marked: boolean;
   /** A committed ending covers it. */
   over: boolean;
-  /** The life of the database that its row was lost with, if it was. */
+  /** The history of the database with which its row was lost, if it was. */
   lostIn: number | null;
-  /** Since when its end has been confirmed to a caller. */
+  /** Since when a caller has the confirmation of its end. */
   confirmedMs: number;
 }
 
 export type Scope = 'session' | 'list' | 'user' | 'others' | 'device' | 'client' | 'everyone';
 
-/** An ending as it was decided, independent of the protocol's cuts, which are judged by it. */
+/** An ending as it was decided. It is independent of the protocol's cuts, which it serves to judge. */
 export interface Decision {
   readonly scope: Scope;
   readonly by: Session;
-  /** Of a list: those that it ended. */
+  /** For a list: the sessions that it ended. */
   readonly listed: readonly Session[];
   readonly position: number;
   readonly ending: Ending;
   /** How often the database had gone back before. */
   readonly life: number;
-  /** The database has gone back behind it. */
+  /** Whether the database has gone back to before it. */
   lost: boolean;
   committedMs: number | null;
   /** When it was first confirmed to a caller. */
   confirmedMs: number | null;
-  /** Invented sessions, to ask a replica whether it holds the ending. */
+  /** Invented sessions, which show whether a replica holds the ending. */
   readonly probes: readonly Watched[];
 }
 
@@ -51,7 +51,7 @@ export function covers(
   { facts, lostIn }: Session,
 ): boolean {
   const { facts: by } = decision.by;
-  // The position of a lost session means nothing: it is below every later decision.
+  // The position of a lost session has no meaning: it is below every later decision.
   const below = facts.born < decision.position || (lostIn !== null && lostIn < decision.life);
   switch (decision.scope) {
     case 'session':
@@ -73,7 +73,7 @@ export function covers(
 
 const probes = new WeakMap<Ending, readonly Watched[]>();
 
-/** Invents sessions that only this ending ends, where a session can tell two endings apart. */
+/** Invents sessions that only this ending ends, if there can be such sessions. */
 export function probesOf(ending: Ending): readonly Watched[] {
   const known = probes.get(ending) ?? makeProbes(ending);
   probes.set(ending, known);
@@ -109,7 +109,7 @@ function makeProbes(ending: Ending): Watched[] {
   return facts.map(watch);
 }
 
-/** When a node learned of a commit that it must answer for, and of which life of the database. */
+/** When a node learned of a commit for which it must answer, and in which history of the database. */
 export interface Learned {
   readonly atMs: number;
   readonly suspendedMs: number;
@@ -118,7 +118,7 @@ export interface Learned {
   readonly epoch: string | null;
 }
 
-/** One check, from its beginning. */
+/** One check, since it began. */
 export interface Check {
   readonly at: string;
   readonly session: Session;
@@ -130,18 +130,18 @@ export interface Check {
 interface Witness {
   readonly name: string;
   readonly process: Process;
-  /** Replicas that it may have acknowledged for. */
+  /** The replicas for which it may have acknowledged. */
   readonly feeds: number;
   judge(session: Watched): Verdict;
   holds(ending: Ending): boolean;
 }
 
-/** A witness that answers logouts. */
+/** A witness that also answers logouts. */
 interface Answerer extends Witness {
   readonly node: { readonly epoch: string | null };
 }
 
-/** Every process that there is or was. */
+/** Every process that exists or existed. */
 interface Witnesses {
   readonly nodes: readonly Witness[];
   readonly verifiers: readonly Witness[];
@@ -173,7 +173,7 @@ export class Truth {
     for (const session of this.sessions) if (covers(decision, session)) session.over = true;
   }
 
-  /** The database went back. Decisions since then are lost, also confirmed ones; later decisions must hold like all others. */
+  /** The database went back. Decisions since then are lost, also confirmed ones. Later decisions must hold like all others. */
   wentBack(isLost: (decision: Decision) => boolean, lost: ReadonlySet<Session>): void {
     for (const decision of this.decisions) decision.lost = isLost(decision);
     this.decisions = this.decisions.filter((decision) => !decision.lost);
@@ -271,9 +271,9 @@ export class Truth {
       );
   }
 
-  /** A replica that counts as having acknowledged holds the ending. */
+  /** A replica that counts as having acknowledged must hold the ending. */
   #holders(by: Answerer, decision: Decision, { acknowledged, waitedOut }: Propagation): void {
-    // A replica that began anew after its acknowledgement may still be reading.
+    // A replica that began again after its acknowledgement may still be reading.
     if (this.isOld(decision) || this.life > 0) return;
     let holders = 0;
     for (const process of this.#all())
@@ -286,7 +286,7 @@ export class Truth {
     if (waitedOut < 0) throw this.#world.broken('acknowledged', 'fewer than none were waited out');
   }
 
-  /** Entries may be gone that no credential can need. */
+  /** Entries that no credential can need may be gone. */
   isOld({ position }: { position: number }): boolean {
     const committedMs = this.#committedMs.get(position) ?? 0;
     return this.#world.nowMs - committedMs > this.#plan.keepMs * 0.9;
@@ -297,7 +297,7 @@ export class Truth {
     yield* this.#witnesses.verifiers;
   }
 
-  /** No memory accepts a session whose end was confirmed: all are asked, without waiting for a check. */
+  /** No memory may accept a session whose end was confirmed. This asks all of them, without waiting for a check. */
   sweep(decision: Decision): void {
     this.#sweep([decision]);
   }
@@ -322,7 +322,7 @@ export class Truth {
   }
 }
 
-/** G2, as a duration of the world's time: lease, margin, a millisecond of rounding, the drift, a timer that is late. */
+/** G2 as a duration in the world's time: the lease, the margin, a millisecond of rounding, the drift, and a late timer. */
 export const latestAnswerMs = (plan: Plan): number => (plan.waitMs + 1) * 1.011 + LATEST_TIMER_MS + 0.1;
 
 export const nameOf = ({ facts, kind }: Session): string =>

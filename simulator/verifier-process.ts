@@ -10,7 +10,7 @@ import type { Answer, NodeProcess } from './node-process.ts';
 import { Process } from './process.ts';
 import { type Check, probesOf, type Truth } from './truth.ts';
 
-/** What a verifier needs of what is around it. */
+/** What a verifier needs from its surroundings. */
 interface VerifierSurroundings extends Network {
   readonly truth: Truth;
   readonly database: Database;
@@ -25,17 +25,17 @@ interface VerifierSurroundings extends Network {
   ): void;
 }
 
-/** One life of a service that uses the verifier. */
+/** One run of a service that uses the verifier. */
 export class VerifierProcess {
   readonly name: string;
   readonly process: Process;
   readonly subscriber: Subscriber;
   readonly memory: Memory<null>;
-  /** Connections that it has had: at each of their nodes it may have acknowledged. */
+  /** The connections that it has had. It may have acknowledged to the node of each. */
   feeds = 0;
   readonly #sim: VerifierSurroundings;
   #connection: Connection | null = null;
-  /** When renewals were asked for, and the newest one that was answered. */
+  /** When it requested renewals, and the newest one that was answered. */
   readonly #askedMs = new Map<number, number>();
   #provenMs = Number.NEGATIVE_INFINITY;
 
@@ -189,8 +189,8 @@ export class VerifierProcess {
         value: null,
         expiresAtMs: readToken(text)?.expiresAtMs ?? Number.POSITIVE_INFINITY,
         askedMs: asked.monotonicMs,
-        // Before a node has said for how long endings are kept, nothing is believed a second time; nor what a node says that does not
-        // know yet that the database has gone back.
+        // Before a node has said for how long it keeps endings, the verifier uses no answer twice. It also uses no answer twice of a node
+        // that does not know yet that the database has gone back.
         believedMs:
           this.subscriber.terms && this.subscriber.mayJudge(epoch ?? undefined) ? plan.believedMs : 0,
         mark,

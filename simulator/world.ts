@@ -17,14 +17,14 @@ export class Broken extends Error {
   }
 }
 
-/** The world's own time, which no process sees, and everything that is due in it. One random stream decides all. */
+/** The world's own time, which no process sees, and all pending events. One random stream decides everything. */
 export class World {
   readonly random: Random;
-  /** What happened, for a reader; null unless it was asked for. */
+  /** A log of the events for a reader; null unless requested. */
   readonly history: string[] | null;
   nowMs = 0;
   steps = 0;
-  /** Runs within runs: a process is held up in the middle of a check while the world goes on. */
+  /** Runs within runs: a process is suspended in the middle of a check while the world goes on. */
   depth = 0;
   #broken: Broken | null = null;
   readonly #due: Due[] = [];
@@ -50,13 +50,13 @@ export class World {
     heap[at] = due;
   }
 
-  /** Throw what it returns. The run ends at it in any case: the protocol catches what is thrown into it, and goes on. */
+  /** Throw what this returns. The run ends with it even if the protocol catches the error and goes on. */
   broken(invariant: string, what: string): Broken {
     this.#broken ??= new Broken(invariant, what);
     return this.#broken;
   }
 
-  /** Lets everything happen that is due until an instant, and stands there afterwards. */
+  /** Runs all events until an instant, and sets the time to it. */
   run(untilMs: number): void {
     for (;;) {
       const [next] = this.#due;

@@ -1,9 +1,9 @@
 /**
- * Puts what the server serves beside its API into `packages/server/assets`: the two files of Swagger UI, and the pages
- * of `web/`, built.
+ * Puts the files that the server serves besides its API into `packages/server/assets`: the two files of Swagger UI, and the built pages of
+ * `web/`.
  *
- * Swagger UI is copied, not depended on: the package carries 12 MB of other builds, and one of its dependencies reports
- * every installation to a third party. Runs after `npm install`; does nothing where development packages are left out.
+ * Copies Swagger UI, so that the server need not depend on it: the package has 12 MB of other builds, and one of its dependencies reports
+ * every installation to a third party. Runs after `npm install`, and does nothing without the development packages.
  */
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';

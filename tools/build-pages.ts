@@ -1,7 +1,6 @@
 /**
- * Builds `web/` into `packages/server/assets/web`: scripts and styles with a hash in their names, the texts of each
- * language, `curfew-elements.js`, everything compressed beside itself, and `pages.json`, which tells the server what
- * there is.
+ * Builds `web/` into `packages/server/assets/web`: scripts and styles with a hash in their names, the texts of each language,
+ * `curfew-elements.js`, a compressed copy of each file, and `pages.json`, which lists them for the server.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -25,9 +24,9 @@ const here = join(import.meta.dirname, '..', 'web');
 const assets = join(import.meta.dirname, '..', 'packages', 'server', 'assets');
 export const BUILT: string = join(assets, 'web');
 
-/** What the server reads first: which files belong to which page. */
+/** The file that the server reads first: which files belong to which page. */
 const DESCRIPTION = 'pages.json';
-/** Pages of others load it by this name, whatever is in it. */
+/** Other websites load it by this name, so the name has no hash. */
 const ELEMENTS = 'curfew-elements.js';
 
 /** What the pages are made of, from `web`. */
@@ -36,12 +35,12 @@ const SOURCES = ['src', 'languages', 'icon.svg', '../packages/client/src', '../t
 /** The pages, each with the part of a language that it needs. */
 const PAGES: Record<string, Slice> = { login: 'people', devices: 'people', administration: 'administration' };
 
-/** People's pages do without the texts of the administration; there everything is wanted. */
+/** Pages for users do not need the texts of the administration. The administration needs all texts. */
 type Slice = 'people' | 'administration';
 /** The parts of a language that the server itself writes into pages, so that they work without a script. */
 const SERVER_PARTS = ['tag', 'name', 'page', 'login', 'ended', 'logout'] as const;
 
-/** Builds, unless what lies there was built from the very same sources. */
+/** Builds, unless the existing files were built from the very same sources. */
 export async function buildStalePages(): Promise<void> {
   const description = join(BUILT, DESCRIPTION);
   if (existsSync(description)) {
@@ -55,7 +54,7 @@ export async function buildPages(): Promise<void> {
   const { build } = await import('vite');
   const sources = hashOfSources();
   await mkdir(assets, { recursive: true });
-  // Built beside and put in place at once: a server that starts meanwhile sees the old pages or the new ones.
+  // Builds elsewhere and puts all files in place at once: a server that starts meanwhile sees the old pages or the new ones.
   const fresh = mkdtempSync(join(assets, '.web-'));
   try {
     const languages = await readLanguages();
@@ -65,7 +64,7 @@ export async function buildPages(): Promise<void> {
     writeManifest(fresh, sources, pages, languages);
     rmSync(join(fresh, '.vite'), { recursive: true });
     compress(fresh);
-    // Only its owner can read a temporary directory; in an image the server runs as another user.
+    // Only its owner can read a temporary directory, but in an image the server runs as another user.
     chmodSync(fresh, 0o755);
     const old = `${fresh}-old`;
     if (existsSync(BUILT)) renameSync(BUILT, old);
@@ -101,7 +100,7 @@ function common(out: string): InlineConfig {
     build: {
       outDir: out,
       target: 'es2023',
-      // Those that have light-dark(): rewritten for older ones it would need a color-scheme that an element has not.
+      // The browsers that have light-dark(). Rewritten for older ones, it would need a color-scheme, which an element does not have.
       cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
       modulePreload: false,
       assetsInlineLimit: 0,
@@ -133,7 +132,7 @@ function pagesConfig(out: string, pages: string[]): InlineConfig {
   };
 }
 
-/** One module for pages of others, with everything in it. Its name stays, so it is not cached for good. */
+/** One module for other websites, with everything in it. Its name does not change, so it is not cached for good. */
 function elementsConfig(out: string, languages: Record<string, Language>): InlineConfig {
   const config = common(out);
   return {

@@ -1,6 +1,6 @@
 /**
- * `npm run build`: what the packages and the image carry, from nothing. The output of earlier builds is removed first, so that no
- * file is published whose source is gone.
+ * `npm run build`: builds the content of the packages and of the image. First removes the output of earlier builds, so that no file is
+ * published whose source is gone.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';

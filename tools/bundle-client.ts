@@ -5,7 +5,7 @@ import { build } from 'vite';
 
 const home = join(import.meta.dirname, '..', 'packages', 'client');
 
-/** Bundles and shrinks it, as an application's own build would. */
+/** Bundles and minifies it, as an application's own build would. */
 export async function bundleClient(): Promise<string> {
   const built = await build({
     configFile: false,
@@ -18,7 +18,7 @@ export async function bundleClient(): Promise<string> {
       rolldownOptions: {
         input: join(home, 'src', 'index.ts'),
         preserveEntrySignatures: 'strict',
-        // Constants that stay constants are written where they are used.
+        // Puts the values of constants where they are used.
         output: { format: 'es', minify: true, topLevelVar: false },
       },
     },
@@ -32,7 +32,7 @@ export async function bundleClient(): Promise<string> {
 export async function writeClientBundle(): Promise<string> {
   const file = join(home, 'dist', 'curfew-client.js');
   mkdirSync(join(home, 'dist'), { recursive: true });
-  // Others may be reading it.
+  // Other processes may be reading it.
   const unfinished = `${file}.${process.pid}`;
   writeFileSync(unfinished, await bundleClient());
   renameSync(unfinished, file);

@@ -26,7 +26,7 @@ describe.skipIf(found === undefined)('npm run demo:everywhere', () => {
         process.execPath,
         ['--conditions=curfew-source', join(import.meta.dirname, 'demo-everywhere.ts'), '1'],
         {
-          // What the tests are pointed to is not the demo's: it brings its own.
+          // The demo starts services of its own, and not those of the tests' settings.
           env: {
             ...process.env,
             DATABASE_URL: undefined,

@@ -1,7 +1,6 @@
 /**
- * `npm run demo:everywhere`: three nodes on one PostgreSQL (and Redis, where there is one), two back ends that check
- * locally, and the proof that a logout is true in all of them when it answers. Everything on this machine, on free
- * ports, and gone afterwards.
+ * `npm run demo:everywhere`: three nodes on one PostgreSQL (and Redis, where there is one), two back ends that check locally, and the proof
+ * that a logout is true in all of them when it answers. Everything runs on this machine, on free ports, and ends afterwards.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -47,7 +46,7 @@ async function main(): Promise<number> {
     start([MAIN, 'serve'], { ...environment, PORT: '0' }, /"url":"([^"]+)".*"listening"/),
   );
   const backEnds = await startAll(BACK_ENDS, 'Back end', (i) => {
-    // Each follows another node, and knows the rest.
+    // Each follows another node, and knows the others.
     const authority = [...nodes.slice(i + 1), ...nodes.slice(0, i + 1)].join(',');
     const settings = { ...INHERITED, AUTHORITY: authority, SERVICE_KEY: serviceKey };
     return start([BACK_END], settings, /listening at (\S+)/);
@@ -101,7 +100,7 @@ async function startAll(
   return addresses;
 }
 
-/** Starts a process and answers the address that it says it listens at. */
+/** Starts a process and returns the address at which it says that it listens. */
 async function start(args: string[], env: NodeJS.ProcessEnv, listening: RegExp): Promise<string> {
   const child = node(args, env);
   const ended = once(child, 'close');

@@ -27,7 +27,7 @@ test('every setting that a document or a deployment names exists', () => {
     );
   expect(documents.length).toBeGreaterThan(20);
   const unknown = documents.flatMap((path) => {
-    // What a recipe of CONTRIBUTING.md adds is not there yet.
+    // A recipe of CONTRIBUTING.md adds settings that do not exist yet.
     const text = read(path).replace(/^```diff\n[\s\S]*?^```$/gm, '');
     const names = new Set(text.match(/\bCURFEW_[A-Z_]*[A-Z]\b/g));
     // Only the changelog and the decisions may name a setting that is gone, or an old name.

@@ -1,4 +1,4 @@
-/** Writes the pages that come out of the code: `npm run docs`. A test fails when they differ. */
+/** `npm run docs`: writes the pages that are generated from the code. A test fails when they differ. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

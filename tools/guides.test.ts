@@ -24,7 +24,7 @@ const runnable = pages
   .map((page): [string, ShellBlock[]] => [page, shellBlocks(read(page))])
   .filter(([, blocks]) => blocks.length > 0);
 
-/** In a checkout `curfew` is `npm run curfew --`; npm itself would only cost time here. */
+/** In a checkout `curfew` is `npm run curfew --`. The test leaves npm out, which would only cost time. */
 const prelude = `curfew() { ${NODE.map((part) => `'${part}'`).join(' ')} "$@"; }`;
 
 describe.skipIf(!canRun)('what the pages tell to do', () => {

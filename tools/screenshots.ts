@@ -1,7 +1,7 @@
 /**
- * Takes the pictures of the pages into docs/screenshots: `npm run screenshots`. All pages of one look stand on one sheet,
- * and those that the documentation shows are there by themselves. `npm run screenshots -- <folder>` puts every single
- * one there too. Needs Chromium, and a font with Chinese characters (fonts-noto-cjk) for the Chinese ones.
+ * Takes the pictures of the pages into docs/screenshots: `npm run screenshots`. One sheet has all pages of one look, and each page that the
+ * documentation shows also has a picture of its own. `npm run screenshots -- <folder>` writes a picture of every page to that folder too.
+ * Needs Chromium, and a font with Chinese characters (fonts-noto-cjk) for the Chinese ones.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
@@ -61,7 +61,7 @@ async function takeAll(): Promise<void> {
   });
   listener = authority.listener;
   server.on('upgrade', authority.upgrade);
-  // A back end that follows, so that there is one to be seen.
+  // A back end that follows the feed, so that the page shows one.
   const verifier = createVerifier({ authority: origin, serviceKey: SERVICE_KEY, audience: origin });
   const browser = await chromium.launch({
     executablePath: program,
@@ -119,7 +119,7 @@ async function takeLook(
   writeFileSync(join(folder, `sheet-${kind}.webp`), await sheet(browser, plan, shots));
 }
 
-/** Characters of which there is no picture all look the same. */
+/** Characters that the font lacks all look the same. */
 async function drawsChinese(browser: Browser): Promise<boolean> {
   const page = await browser.newPage();
   const pictures: string[] = [];

@@ -15,20 +15,23 @@ const ladder = [
   ['domain'],
 ];
 
-/** Who may look at the environment or end the process. */
+/** The files that may read the environment or end the process. */
 const processRooms = ['main.ts', 'cli', 'config.ts'];
 const processFiles = ['system/end-process.ts'];
 
 /** What the domain may import besides itself: computation only, nothing that reads a clock, a socket or a disk. */
 const domainMayImport = ['@curfew/protocol', 'node:crypto', 'node:zlib', 'bowser'];
 
-/** Time comes in through `System`, so that a test can stop it. Not here: its source, a command's own waiting, and what comes before or after a node. */
+/**
+ * Time comes in through `System`, so that a test can stop it. The exceptions are the source of time, a command's own waiting, and what runs
+ * before or after a node.
+ */
 const timeRooms = ['main.ts', 'cli'];
 const timeFiles = ['system/timers.ts', 'system/real.ts', 'system/log-output.ts', 'store/start-lock.ts'];
 const ownTime =
   /\b(setTimeout|setInterval|Date\.now|performance\.now|AbortSignal\.timeout)\b|'node:timers(\/promises)?'|\bnew Date\(\)/;
 
-/** Answers the faults found in the sources below `packages/<name>/src`, given with each package's `package.json`. */
+/** Returns the faults in the sources below `packages/<name>/src`, given with each package's `package.json`. */
 export function findFaults(files: SourceFile[]): string[] {
   const faults: string[] = [];
   const sources = files.flatMap((file) => {
@@ -102,7 +105,7 @@ function checkBare(
     string,
     object
   >;
-  // The build puts what a package imports of this repository into it.
+  // The build copies what a package imports from this repository into its `dist`.
   const named = name.startsWith('@curfew/') ? devDependencies : { ...dependencies, ...peerDependencies };
   if (!(name in { ...named })) fault(`imports ${name}, which package.json does not name`);
 }

@@ -2,7 +2,7 @@ import { Connection, type Answer } from '../load/connection.ts';
 import { toWire, type WireRequest } from '../load/wire.ts';
 import type { Credential } from './credential.ts';
 
-/** Something that answers "is this session alive?" and "log me out" over HTTP, started and ready. */
+/** A server that answers "is this session alive?" and "log me out" over HTTP, started and ready. */
 export interface Candidate {
   /** Stable name in the JSON results. */
   id: string;
@@ -13,9 +13,9 @@ export interface Candidate {
   durable: boolean;
   port: number;
   pid: number;
-  /** Where its sessions are logged out, when that is another server: a protected back end only checks. */
+  /** The server that logs its sessions out, if that is another one: a protected back end only checks. */
   logoutPort?: number;
-  /** It may accept a logged-out credential for so long, and says so in its documentation. */
+  /** For how long it may accept a logged-out credential, by its own documentation. */
   acceptsLateMs?: number;
   /** Fresh sessions, each good for any number of checks and for one logout. */
   prepare(count: number): Promise<Credential[]>;
@@ -46,10 +46,7 @@ export async function isAccepted(candidate: Candidate, credential: Credential): 
   throw new Error(`${candidate.id} answered a check with ${answer.status}: ${answer.body.slice(0, 200)}`);
 }
 
-/**
- * Proves on one session that the candidate really checks and really logs out; figures of one that does not are
- * worth nothing.
- */
+/** Proves on one session that the candidate really checks and really logs out. The figures of a candidate that does not are void. */
 export async function proveLogout(candidate: Candidate): Promise<void> {
   const [ended, other] = await candidate.prepare(2);
   if (ended === undefined || other === undefined) throw new Error(`${candidate.id} made no sessions`);

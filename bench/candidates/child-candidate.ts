@@ -16,7 +16,7 @@ interface ChildServer {
   acceptsLateMs?: number;
 }
 
-/** A floor or a peer: a server of this folder that makes its credentials itself, asked over the process channel. */
+/** A floor or a peer: a server of this folder, which makes its credentials itself and sends them over the process channel. */
 export async function startChildServer(server: ChildServer): Promise<Candidate> {
   const port = await freePort();
   const script = fileURLToPath(new URL(`../${server.script}`, import.meta.url));

@@ -31,18 +31,18 @@ interface PropagationState {
   spans: { at: string; count: number; p50: number | null; p99: number | null }[];
 }
 
-/** By which the node's clock, which is the database's, may differ from this process's on one machine. */
+/** By how much the node's clock, which is the database's, may differ from this process's clock on one machine. */
 const SPAN_SLACK_MS = 100;
 
-/** The server of this repository: one process, and what only its owner may ask of it. */
+/** The server of this repository: one process, and the calls that only its owner may make. */
 export class Curfew {
   readonly port: number;
   readonly pid: number;
-  /** Of its own: how a verifier asks, and who its tokens are from and for. */
+  /** How a verifier asks it, and the issuer and audience of its tokens. */
   readonly serviceKey: string;
   readonly issuer: string;
   readonly stop: () => Promise<void>;
-  /** Sessions are spread over these, as they are in life: no user has ten thousand. */
+  /** The sessions belong to many users, as in reality: no user has ten thousand. */
   users: User[] = [];
   #nextUser = 0;
 
@@ -59,7 +59,7 @@ export class Curfew {
     return Curfew.startNode({ databaseUrl, redisUrl: services.redisUrl(0), users: userCount });
   }
 
-  /** One process of an authority. Given another one, it is a further node of the same. */
+  /** One process of an authority. Given another process, it is a further node of the same authority. */
   static async startNode(plan: {
     databaseUrl: string;
     redisUrl: string | undefined;
@@ -67,7 +67,7 @@ export class Curfew {
     beside?: Curfew;
   }): Promise<Curfew> {
     const { databaseUrl, redisUrl, users, beside } = plan;
-    // Empty is as good as unset, whatever the environment of the benchmark holds.
+    // An empty value counts as unset, and hides the benchmark's own environment.
     return Curfew.#startOn({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl ?? '' }, users, beside);
   }
 
@@ -140,7 +140,7 @@ export class Curfew {
     return this.users.map(({ email }) => jsonPost('/v1/login', { email, password: PASSWORD }));
   }
 
-  /** The text of the credential that a login through a contract answers. */
+  /** The credential in the answer of a login through a contract. */
   async logInThrough(contract: ContractName): Promise<string> {
     const { path, body, textOf } = CONTRACTS[contract];
     const { email } = this.users[0] as User;
@@ -211,7 +211,7 @@ export class Curfew {
     return opened.flat();
   }
 
-  /** Another user for every few sessions: `count` sessions over as many users as there are, at most 1,000 each. */
+  /** Divides `count` sessions among the users, at most 1,000 for each. */
   *#shares(count: number): Generator<[User, number]> {
     const perUser = Math.min(SESSIONS_PER_CALL, Math.max(1, Math.ceil(count / this.users.length)));
     for (let left = count; left > 0; left -= perUser) {
@@ -302,7 +302,7 @@ export class Curfew {
   }
 }
 
-/** The server opens the sessions of one call in small batches; a few calls at once keep it busy. */
+/** The server opens the sessions of one call in small batches, so a few calls at once keep it busy. */
 const CALLS_AT_ONCE = 4;
 
 /** Results in the order of the items. */

@@ -2,7 +2,7 @@ import type { Services } from '../machine/services.ts';
 import type { Candidate } from './candidate.ts';
 import { startChildServer } from './child-candidate.ts';
 
-/** What the machine and Node allow at best; every other figure is a ratio to one of these. */
+/** The best that the machine and Node allow. Every other figure is given as a ratio to one of these. */
 export interface Floors {
   http: Candidate;
   update: Candidate;

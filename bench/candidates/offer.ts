@@ -1,8 +1,8 @@
 import type { Credential } from './credential.ts';
 
 /**
- * The child's side of `Candidate.prepare`: sessions made through the library's own internals, over the process
- * channel, because a login over HTTP each (and a password hash each) would take longer than what is measured.
+ * The child's side of `Candidate.prepare`: it makes sessions through the library's own functions and sends them over the process channel. A
+ * login over HTTP for each session, with a password hash, would take longer than the measurement.
  */
 export function offerCredentials(make: (count: number) => Promise<Credential[]>): void {
   process.on('message', (message: { prepare: number }) => {
@@ -11,7 +11,7 @@ export function offerCredentials(make: (count: number) => Promise<Credential[]>)
       (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
     );
   });
-  // No orphan: when the benchmark is gone, its servers go too.
+  // When the benchmark has ended, its servers end too.
   process.on('disconnect', () => process.exit());
   process.send?.({ ready: true });
 }

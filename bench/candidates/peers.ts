@@ -7,14 +7,14 @@ import type { Services } from '../machine/services.ts';
 import type { Candidate } from './candidate.ts';
 import { startChildServer } from './child-candidate.ts';
 
-/** The shorter of the two cookie caches that are tried: one whose end can be waited for. */
+/** The shorter of the two cookie caches that are measured: the benchmark can wait for its end. */
 const COOKIE_CACHE_SECONDS = 10;
 
 const folder = fileURLToPath(new URL('../peers/', import.meta.url));
 
 /**
- * The peers are no workspace of this repository: `npm ci` does not install them. They
- * are installed by the first run, from a lockfile of their own.
+ * The peers are no workspace of this repository, so `npm ci` does not install them. The first run installs them, from a lockfile of their
+ * own.
  */
 export async function installPeers(): Promise<void> {
   const installed = `${folder}node_modules/.package-lock.json`;
@@ -28,7 +28,7 @@ export async function installPeers(): Promise<void> {
   });
 }
 
-/** What people use today for the same job, each in the form its documentation recommends. */
+/** What people use today for the same purpose, each in the form that its documentation recommends. */
 export async function startPeers(services: Services): Promise<Candidate[]> {
   return Promise.all([
     startChildServer({
@@ -81,7 +81,7 @@ export async function startPeers(services: Services): Promise<Candidate[]> {
       script: 'peers/better-auth.ts',
       env: { DATABASE_URL: await services.makeDatabase('better_auth') },
     }),
-    // As its documentation has it: five minutes. And once more with ten seconds, for how long it accepts what was logged out.
+    // Five minutes, as in its documentation. And once more with ten seconds, to measure for how long it accepts a logged-out session.
     ...[300, COOKIE_CACHE_SECONDS].map(async (seconds) =>
       startChildServer({
         id: `better-auth-cookie-cache-${seconds}`,

@@ -19,7 +19,7 @@ const COSTS: UnitCosts = {
   loginsPerSecond: 60,
   refreshesPerSecond: 2000,
 };
-/** So rare that no two meet, and a lease so long that renewals cost nothing. */
+/** Logouts so rare that no two overlap, and a lease so long that renewals cost nothing. */
 const QUIET: Layout = {
   nodes: 1,
   verifiers: 1,
@@ -59,7 +59,7 @@ describe('the latency follows from the unit costs', () => {
 
   test('a relay costs what a verifier and a publisher cost', () => {
     const none = { hopMs: 0 };
-    // 100 verifiers below one relay: one ending for the node, one taken in by the relay, and a hundred for the relay.
+    // 100 verifiers below one relay: the node sends one ending, the relay takes one in and sends a hundred.
     const expected = 1 + 0.02 + 0.05 + 100 * 0.02;
     expect(p50({ verifiers: 100, relayFanOut: 100 }, { ...none, verifierMicros: 50 })).toBeCloseTo(
       expected,
@@ -84,7 +84,7 @@ describe('the processor time follows from the unit costs', () => {
     const { nodeShare, relays, nodeBusyMs } = simulate(COSTS, loaded);
     expect(relays).toBe(0);
     expect(nodeShare).toBeCloseTo((50 * (200 + 250 * 20) + 250 * 4 * 30) / 1e6, 9);
-    // Counted while it ran, and not by the same formula: every logout is work at both nodes, and 500 endings.
+    // Counted during the run, and not by the same formula: every logout costs work at both nodes, and 500 endings.
     expect(nodeBusyMs).toBeCloseTo(1000 * (2 * 0.2 + 500 * 0.02), 3);
   });
 

@@ -1,4 +1,4 @@
-/** `npm run bench:fan-out`: the fan-out simulated with the unit costs of the last full run, or of the file that is named. */
+/** `npm run bench:fan-out`: simulates the fan-out with the unit costs of the last full run, or of the file that is named. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fanOutTable, growthTable, unitCostTable } from './tables.ts';

@@ -1,4 +1,4 @@
-/** Numbers from 0 up to 1 that follow from the seed alone (mulberry32). */
+/** Numbers from 0 up to 1, which the seed alone determines (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -1,4 +1,4 @@
-/** What is to happen, the earliest first: a binary heap. */
+/** The pending events, the earliest first: a binary heap. */
 export class Schedule {
   readonly #at: number[] = [];
   readonly #work: ((at: number) => void)[] = [];
@@ -17,7 +17,7 @@ export class Schedule {
     this.#work[i] = work;
   }
 
-  /** Lets everything happen, with what it adds, until nothing is left. */
+  /** Runs all events, also those that events add, until none is left. */
   run(): void {
     while (this.#at.length > 0) {
       const at = this.#at[0] as number;

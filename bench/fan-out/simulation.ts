@@ -3,42 +3,42 @@ import { Schedule } from './schedule.ts';
 import type { UnitCosts } from './unit-costs.ts';
 
 /**
- * How an ending reaches all verifiers and how their acknowledgements come back, with and without relays in between. A relay
- * is a verifier that is a publisher too: it takes an ending in, hands it on, and says that it has it when all below have
- * said so. Relays are not built; what one costs is what its two halves cost, and those are measured.
+ * How an ending reaches all verifiers and how their acknowledgements come back, with and without relays in between. A relay is a verifier
+ * that is a publisher too: it takes an ending in, passes it on, and acknowledges it when all verifiers below have acknowledged. Relays do
+ * not exist. The cost of one is the sum of the measured costs of its two halves.
  *
- * Every process is one core that does one thing at a time, in the order in which things arrive. Renewals are not simulated
- * one by one: they take their share of the core, and everything else takes longer by as much.
+ * Every process is one core that does one thing at a time, in the order of arrival. The simulation has no single renewals: they take their
+ * share of the core, and everything else takes longer accordingly.
  */
 export interface Layout {
   nodes: number;
   verifiers: number;
-  /** Verifiers below one relay; without it they follow the nodes themselves. */
+  /** Verifiers below one relay. Without it the verifiers follow the nodes themselves. */
   relayFanOut?: number;
   logoutsPerSecond: number;
   leaseMs: number;
-  /** One way over the network, besides the hop that was measured on one machine. */
+  /** One way over the network, in addition to the hop that was measured on one machine. */
   networkMs: number;
   logouts: number;
   seed: number;
 }
 
 export interface Outcome {
-  /** Share of its one core that a node, and a relay, is busy: 1 and above cannot be. */
+  /** Share of its one core for which a node, and a relay, is busy: a share of 1 or more is impossible. */
   nodeShare: number;
   relayShare: number;
   relays: number;
-  /** From the request of a logout to its confirmed answer; absent when a core does not suffice. */
+  /** From the request of a logout to its confirmed answer. Absent if one core is not enough. */
   p50Ms?: number;
   p99Ms?: number;
-  /** What the cores of the nodes were seen to be busy in the simulation, renewals not counted. */
+  /** For what share of the simulated time the nodes' cores were busy, without renewals. */
   nodeBusyMs: number;
 }
 
-/** A core that is busier than this has queues that no lease outlasts. */
+/** A core that is busier than this has queues longer than any lease. */
 const FULL = 0.9;
 const RENEWALS_PER_LEASE = 4;
-/** How much of an ending's cost at its sender is the sending; the rest is the acknowledgement. */
+/** The share of an ending's cost at its sender that is the sending. The rest is the acknowledgement. */
 const SENDING = 0.5;
 /** A hop takes the measured time, up to twice that: evenly spread. */
 const JITTER = 1;
@@ -52,7 +52,7 @@ export function simulate(costs: UnitCosts, layout: Layout): Outcome {
   const renewing = (below: number): number =>
     (below * RENEWALS_PER_LEASE * costs.renewalMicros) / (layout.leaseMs * 1000);
   const { logoutsPerSecond: rate } = layout;
-  // Another node's logout is read from the log; that is taken for as dear as one of its own, which it is not.
+  // A node reads another node's logout from the log. The simulation counts that like a logout of its own, although it costs less.
   const nodeShare = (rate * (costs.logoutMicros + perNode * costs.endingMicros)) / 1e6 + renewing(perNode);
   const relayShare =
     relays > 0
@@ -96,7 +96,7 @@ export function simulate(costs: UnitCosts, layout: Layout): Outcome {
   const toVerifier =
     (first: number) =>
     (i: number, arrives: number, done: (at: number) => void): void => {
-      // One sender, one connection: what is sent earlier arrives earlier, so no event of its own is needed.
+      // One sender, one connection: messages arrive in the order in which they are sent, so this needs no event of its own.
       const ends = Math.max(verifiers[first + i] as number, arrives) + takeMs;
       verifiers[first + i] = ends;
       done(ends);
@@ -144,7 +144,7 @@ export function simulate(costs: UnitCosts, layout: Layout): Outcome {
       schedule.add(committed, (from) => fanOut(home, from, over));
       for (let other = 0; other < layout.nodes; other += 1) {
         if (other === home) continue;
-        // The ring's measured time is there and back, with the reading of the log.
+        // The measured time of a ring covers both ways and the reading of the log.
         schedule.add(committed + costs.ringMs + layout.networkMs, (rung) => {
           const read = (nodes[other] as Core).work(rung, costs.logoutMicros / 1000);
           fanOut(other, read, (said) => over(said + layout.networkMs));
@@ -164,7 +164,7 @@ export function simulate(costs: UnitCosts, layout: Layout): Outcome {
   };
 }
 
-/** One core: one thing at a time. `speed` is what the renewals leave of it. */
+/** One core, which does one thing at a time. `speed` is the share that the renewals leave. */
 class Core {
   busyMs = 0;
   readonly #speed: number;
@@ -192,12 +192,12 @@ class Core {
   }
 }
 
-/** So many over so many, as evenly as it goes. */
+/** Divides so many among so many, as evenly as possible. */
 function spread(count: number, over: number): number[] {
   return Array.from({ length: over }, (_, i) => Math.floor((count + i) / over)).toReversed();
 }
 
-/** The sum of all before, for each. */
+/** For each element, the sum of all before it. */
 function running(counts: number[]): number[] {
   let sum = 0;
   return counts.map((count) => (sum += count) - count);

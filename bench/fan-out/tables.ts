@@ -58,7 +58,7 @@ function rowOf({ verifiers, logoutsPerSecond }: Layout, outcome: Outcome): strin
   return `| ${cells.join(' | ')} |`;
 }
 
-/** What was measured, one of each. */
+/** The measured cost of one of each. */
 export function unitCostTable(costs: UnitCosts): string[] {
   const rows: [string, string][] = [
     ['a logout, at its node', `${costs.logoutMicros.toFixed(0)} µs of a core`],
@@ -88,7 +88,7 @@ export function unitCostTable(costs: UnitCosts): string[] {
   ];
 }
 
-/** What is assumed of people. Not measured by anybody: put your own figures in. */
+/** Assumptions about people. Nobody measured them: insert your own figures. */
 const ASSUMED = {
   sessionsPerUser: 2,
   loginsPerUserAndDay: 0.2,

@@ -1,22 +1,22 @@
-/** What one of each thing costs, as the benchmark measured it. The simulation and docs/scale.md know no other figures. */
+/** The cost of one of each thing, as the benchmark measured it. The simulation and docs/scale.md use no other figures. */
 export interface UnitCosts {
   /** A node's processor time for a logout without listeners: request, statement, commit, answer. */
   logoutMicros: number;
-  /** A node's processor time for one verifier and one ending that has a message to itself: sent, and acknowledged. */
+  /** A node's processor time to send one ending in a message of its own to one verifier, and to take in the acknowledgement. */
   endingMicros: number;
   /** The same for each of many endings that come together and share messages. */
   sharedEndingMicros: number;
   /** A node's processor time for one renewal of one verifier's lease. */
   renewalMicros: number;
-  /** A verifier's processor time for one ending that has a message to itself: taken in, acknowledged. */
+  /** A verifier's processor time to take in one ending in a message of its own, and to acknowledge it. */
   verifierMicros: number;
   /** From a logout's request to its answer without waiting for anybody: mostly the commit. */
   commitMs: number;
-  /** One way between two processes of one machine, with what the operating system does on it. */
+  /** One way between two processes of one machine, including the operating system's part. */
   hopMs: number;
-  /** What other nodes add: the ring, their reading of the log, their word that they have it. */
+  /** The time that other nodes add: the ring, their reading of the log, their acknowledgement. */
   ringMs: number;
-  /** Bytes for an ended id in a replica: in its tables, and by which the whole process grows. */
+  /** Bytes for an ended id in a replica: in its tables, and by how much the whole process grows. */
   endedIdBytes: number;
   endedIdResidentBytes: number;
   /** Checks a second: over HTTP at a node's one core, and in a verifier's process. */
@@ -28,16 +28,16 @@ export interface UnitCosts {
   refreshesPerSecond: number;
 }
 
-/** As much of the benchmark's results as is needed here. */
+/** The part of the benchmark's results that is needed here. */
 export interface MeasuredResults {
   sections: { id: string; figures: { id: string; values: Record<string, number> }[] }[];
 }
 
-/** Below these a difference of two measurements is noise; nothing is free. */
+/** A smaller difference of two measurements is noise. No cost is zero. */
 const LEAST_MICROS = 1;
 const LEAST_MS = 0.02;
 
-/** The unit costs of a run, or undefined when a figure that they need was not measured in it. */
+/** The unit costs of a run, or undefined if the run did not measure a figure that they need. */
 export function unitCosts(results: MeasuredResults): UnitCosts | undefined {
   let complete = true;
   const value = (section: string, figure: string, name: string): number => {

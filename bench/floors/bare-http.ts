@@ -3,12 +3,12 @@ import { createServer } from 'node:http';
 import type { Credential } from '../candidates/credential.ts';
 import { offerCredentials, setting } from '../candidates/offer.ts';
 
-/** What `node:http` costs when nothing is decided: no server in Node that speaks HTTP can be faster than this. */
+/** The cost of `node:http` without any decision: no HTTP server in Node can be faster. */
 const server = createServer((_request, response) => {
   response.end('{"active":true}');
 });
 
-/** As long as a signed token of a real session, since parsing headers is part of what is measured. */
+/** As long as a signed token of a real session, because parsing headers is part of the measurement. */
 function credential(): Credential {
   const headers = { Authorization: `Bearer ${randomBytes(248).toString('base64url')}` };
   return {

@@ -3,7 +3,7 @@ import { hash, verify } from '@node-rs/argon2';
 import type { Credential } from '../candidates/credential.ts';
 import { offerCredentials, setting } from '../candidates/offer.ts';
 
-/** The least a login with a password can be: one argon2id verification, at the cost OWASP asks for. */
+/** The minimum for a login with a password: one argon2id verification, at the cost that OWASP recommends. */
 const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const password = 'password123';
 const stored = await hash(password, cost);

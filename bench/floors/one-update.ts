@@ -4,10 +4,10 @@ import type { Credential } from '../candidates/credential.ts';
 import { offerCredentials, setting } from '../candidates/offer.ts';
 
 /**
- * The least a durable logout can be over HTTP, one by one: one `UPDATE … RETURNING`, committed, by `pg` with ten
- * connections. It decides nothing else: no signature, no event, no other replica.
+ * The minimum for a durable logout over HTTP: one `UPDATE … RETURNING` and its commit, by `pg` with ten connections. It does nothing else:
+ * no signature, no event, no other replica.
  */
-// Connections are kept, or each round would begin with opening ten of them.
+// The connections stay open, or each round would begin with opening ten of them.
 const pool = new pg.Pool({ connectionString: setting('DATABASE_URL'), max: 10, idleTimeoutMillis: 0 });
 await pool.query(`CREATE TABLE IF NOT EXISTS floor_sessions (
   id uuid PRIMARY KEY, user_id bigint NOT NULL, is_active boolean NOT NULL DEFAULT true, ended_at timestamptz

@@ -7,14 +7,14 @@ export interface ClosedLoopPlan {
   port: number;
   connections: number;
   seconds: number;
-  /** Each sent once and never again, unless `repeat`: a credential can be logged out only once. */
+  /** Each request is sent once, unless `repeat`: a credential can be logged out only once. */
   requests: string[];
   repeat: boolean;
 }
 
 /**
- * As many requests as the server takes: each connection sends its next one when the last is answered. Ends at the
- * deadline or when the requests are used up, and waits for those in flight, so that nothing is counted twice or lost.
+ * Sends as many requests as the server takes: each connection sends the next one when the last is answered. Ends at the deadline or when
+ * the requests are used up, and waits for those in flight, so that it counts each request once.
  */
 export async function runClosedLoop(plan: ClosedLoopPlan): Promise<LoadFigures> {
   const wires = plan.requests.map((request) => Buffer.from(request, 'latin1'));

@@ -11,8 +11,8 @@ const CHUNKED = /\r\ntransfer-encoding: *chunked/i;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /**
- * One keep-alive HTTP/1.1 connection with one request in flight, on a bare socket: a client library would cost more
- * than the servers that are measured. It reads no more of an answer than it must to find its end.
+ * One keep-alive HTTP/1.1 connection with one request in flight, on a bare socket: a client library would cost more than the measured
+ * servers. It reads only as much of an answer as it needs to find the end.
  */
 export class Connection {
   readonly #port: number;
@@ -30,7 +30,7 @@ export class Connection {
     return this.#onAnswer !== undefined;
   }
 
-  /** Resolves when the connection stands, so that the timed part does not pay for the handshake. */
+  /** Resolves when the connection is open, so that the timed part contains no handshake. */
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true });
@@ -46,7 +46,7 @@ export class Connection {
     });
   }
 
-  /** A callback and not a promise: at 60,000 answers a second the promises alone would be felt. */
+  /** A callback and not a promise: at 60,000 answers a second, promises would slow the load down. */
   send(wire: string | Buffer, onAnswer: (answer: Answer) => void): void {
     if (this.#onAnswer !== undefined) throw new Error('one request at a time');
     this.#onAnswer = onAnswer;
@@ -54,7 +54,7 @@ export class Connection {
       this.#socket.write(wire);
       return;
     }
-    // The server closed an idle connection, as it may: a new one, and the caller's clock runs on.
+    // The server may close an idle connection. This opens a new one, while the caller's clock runs on.
     this.open().then(
       () => this.#socket?.write(wire),
       () => this.#finish({ status: 0, body: '' }),
@@ -102,7 +102,7 @@ export class Connection {
   }
 }
 
-/** The joined chunks, or undefined while the last one is still on its way. */
+/** The joined chunks, or undefined while the last one is missing. */
 function readChunks(bytes: Buffer, from: number): string | undefined {
   const parts: Buffer[] = [];
   let at = from;

@@ -6,7 +6,7 @@ export interface EffectSample {
   logout: string;
   /** Asks with another session of the same user, again and again, while the logout is under way. */
   watch: string;
-  /** Asked with every session that must be over, after the logout has answered. */
+  /** After the answer of the logout, this asks with every session that must be over. */
   over: string[];
 }
 
@@ -37,7 +37,7 @@ export async function runEffect(plan: EffectPlan): Promise<EffectTimes[]> {
     for (const sample of plan.samples) {
       const time = await watchLogout(sample, actor, watcher, verifiers);
       times.push(time);
-      // One logout without effect voids the figure: waiting as long for each of the others shows nothing more.
+      // One logout without effect voids the figure. To wait as long for each of the others would show nothing more.
       if (!Number.isFinite(time.effectMs)) break;
     }
   } finally {
@@ -54,7 +54,7 @@ async function watchLogout(
 ): Promise<EffectTimes> {
   const logout = Buffer.from(sample.logout, 'latin1');
   const watch = Buffer.from(sample.watch, 'latin1');
-  // The watched session is asked before as well: a credential that never worked would look like a fast logout.
+  // This checks the watched session before the logout too: a credential that never worked would look like a fast logout.
   const before = await watcher.ask(watch);
   if (!isSuccess(before.status))
     throw new Error(`the watched session answered ${before.status} before its logout`);

@@ -1,4 +1,4 @@
-/** Every single latency, exactly: no histogram buckets, so that p99 of a few hundred samples means something. */
+/** Every single latency, exactly and without histogram buckets, so that the p99 of a few hundred samples makes sense. */
 export class Latencies {
   #values = new Float64Array(4096);
   #count = 0;
@@ -16,7 +16,7 @@ export class Latencies {
     return this.#count;
   }
 
-  /** Milliseconds below which the share of the answers lies; 0 without any answer. */
+  /** The milliseconds below which this share of the answers is. 0 without any answer. */
   quantiles(...shares: number[]): number[] {
     const sorted = this.#values.slice(0, this.#count).sort();
     return shares.map((share) => sorted[Math.min(this.#count - 1, Math.floor(share * this.#count))] ?? 0);

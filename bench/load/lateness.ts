@@ -5,13 +5,13 @@ import { Connection } from './connection.ts';
 import { toWire } from './wire.ts';
 
 const SAMPLES = 20;
-/** Where a refusal is not to be expected at once: a few side by side, because each is waited for. */
+/** Where a refusal may come late: a few at a time, because the benchmark waits for each. */
 const LATE_SAMPLES = 4;
 const PAUSE_MS = 20;
 
 /**
- * For how long a credential is still accepted once its logout has answered: the latest sending of a check that was accepted,
- * in milliseconds after the answer, over all samples. 0 when the first check after the answer is refused.
+ * For how long a credential is still accepted after the answer of its logout: over all samples, the latest time at which an accepted check
+ * was sent, in milliseconds after the answer. 0 if the first check after the answer is refused.
  */
 export async function acceptedAfterLogout(candidate: Candidate): Promise<number> {
   const { acceptsLateMs = 0 } = candidate;

@@ -7,17 +7,17 @@ export interface OpenLoopPlan {
   port: number;
   perSecond: number;
   seconds: number;
-  /** No more connections than this; an arrival that finds none free waits, and its waiting is measured. */
+  /** The most connections. A request that finds none free waits, and its wait counts. */
   maxConnections: number;
   requests: string[];
   repeat: boolean;
-  /** Latency of every answer, whatever its status: for a flood whose refusals are the point. */
+  /** The latency of every answer, whatever its status: for a flood that is meant to be refused. */
   anyStatus: boolean;
 }
 
 /**
- * Requests that arrive by the clock, however slow the answers are, as users do. A closed loop would send fewer
- * requests just when the server is slow, and so hide what is to be seen here.
+ * Sends requests by the clock, however slow the answers are, as users do. A closed loop would send fewer requests exactly when the server
+ * is slow, and so hide the slowness.
  */
 export async function runOpenLoop(plan: OpenLoopPlan): Promise<LoadFigures> {
   const wires = plan.requests.map((request) => Buffer.from(request, 'latin1'));

@@ -7,8 +7,8 @@ export interface WireRequest {
 }
 
 /**
- * The same text for every generator and every candidate: no header that one client library would add and another
- * would not. `Host` carries the port, because Origin checks compare with it.
+ * The same text for every generator and every candidate, without headers that only some client libraries add. `Host` has the port, because
+ * Origin checks compare with it.
  */
 export function toWire(request: WireRequest, port: number): string {
   const { body } = request;

@@ -11,8 +11,8 @@ const run = promisify(execFile);
 export const hasWrk: boolean = spawnSync('wrk', ['-v']).error === undefined;
 
 /**
- * wrk, in C, loads a server harder than any generator in JavaScript can. One thread, because it has one core; the
- * script hands out the credentials in turn.
+ * wrk is written in C and can send more requests than any generator in JavaScript. It has one thread, because it has one core; the script
+ * uses the credentials in turn.
  */
 export async function runWrk(plan: {
   port: number;

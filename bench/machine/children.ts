@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { pinned } from './cores.ts';
 
-/** Every process this run started and has not ended yet, each to be ended by its own pid. */
+/** Every process that this run started and has not ended yet. Each is ended by its own pid. */
 const running = new Set<ChildProcess>();
 
 export interface Child {
   pid: number;
   process: ChildProcess;
-  /** The last it said on stderr. */
+  /** The end of its stderr. */
   complaints(): string;
   stop(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export async function startNode(args: string[], options: ChildOptions): Promise<
   return { pid: child.pid as number, process: child, complaints: stderr, stop: () => stop(child) };
 }
 
-/** One message there, one back: children are asked one thing at a time. */
+/** One message to the child, and one back: the parent asks one thing at a time. */
 export function request<Result>(child: Child, message: object): Promise<Result> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
@@ -91,7 +91,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** The last lines of stderr: enough to say why a server did not start, without keeping everything it ever said. */
+/** The last lines of stderr: enough to show why a server did not start. */
 function rememberTail(child: ChildProcess): () => string {
   let tail = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

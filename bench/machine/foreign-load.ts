@@ -11,14 +11,14 @@ interface Reading {
 }
 
 interface ForeignLoad {
-  /** Share of one core that processes outside this run used, and that the hypervisor took away. */
+  /** The share of one core that processes outside this run used, and that the hypervisor took. */
   foreign: number;
   stolen: number;
 }
 
 /**
- * How much of the machine somebody else used during a round. `roots` are the processes whose whole trees belong to
- * this run: the benchmark itself, and PostgreSQL and Redis, which need not be its children.
+ * How much of the machine others used during a round. `roots` are the processes whose whole trees belong to this run: the benchmark itself,
+ * and PostgreSQL and Redis, which may not be its children.
  */
 export function watchForeignLoad(roots: number[]): () => ForeignLoad | undefined {
   const before = read(roots);
@@ -54,7 +54,7 @@ function ticksOfTrees(roots: Set<number>): number {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
     try {
-      // The command name stands in brackets and may hold spaces; what counts comes after it.
+      // The command name is in brackets and may have spaces. The needed fields come after it.
       const text = readFileSync(`/proc/${name}/stat`, 'latin1');
       const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
       // state ppid … utime stime cutime cstime at 11 to 14; children that ended count with their parent.
@@ -83,7 +83,7 @@ export function residentMegabytes(pid: number): number | undefined {
   }
 }
 
-/** Processor time that a process has used up to now, its ended children not counted; 0 where nothing tells. */
+/** The processor time that a process has used until now, without its ended children. 0 where the system does not report it. */
 export function cpuSeconds(pid: number): number {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');

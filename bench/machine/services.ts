@@ -10,11 +10,11 @@ export interface Services {
   makeDatabase(name: string): Promise<string>;
   redisUrl(database: number): string;
   /**
-   * A Redis for one authority alone: what is published in one is heard in all its databases. Where none can be started,
-   * a database of the given one.
+   * A Redis for one authority alone, because all databases of a Redis share their channels. Where it cannot start one, a database of the
+   * given Redis.
    */
   ownRedis(database: number): Promise<string>;
-  /** Written out before a round that counts commits, so that no round pays for the rows of the one before. */
+  /** Makes a checkpoint before a round that counts commits, so that no round pays for the rows of the one before. */
   checkpoint(): Promise<void>;
   /** The processes whose trees belong to this run, wherever they were started. */
   pids: number[];
@@ -27,15 +27,15 @@ export interface ServiceFacts {
   redis: string;
   fsync: string;
   synchronousCommit: string;
-  /** Set when the data lie where fsync means nothing. */
+  /** Set if the data are in a place where fsync does nothing. */
   diskWarning?: string;
 }
 
 const TMPFS = 0x01021994;
 
 /**
- * `BENCH_DATABASE_URL` and `BENCH_REDIS_URL` name servers that run already (a superuser's address); otherwise both
- * are started here. They may use every core: it is the server before them that is measured on one.
+ * `BENCH_DATABASE_URL` and `BENCH_REDIS_URL` name servers that run already (a superuser's address); otherwise both are started here. They
+ * may use every core. Only the server in front of them is limited to one.
  */
 export async function startServices(): Promise<Services> {
   const givenPostgres = process.env['BENCH_DATABASE_URL'];
@@ -97,7 +97,7 @@ export async function startServices(): Promise<Services> {
   }
 }
 
-/** In memory-backed file systems fsync returns at once, and every durable figure would be too good. */
+/** In a file system in memory fsync returns at once, so every figure of a durable act would be too good. */
 async function warnOfTmpfs(dir: string | undefined): Promise<string | undefined> {
   if (dir === undefined) return undefined;
   const { type } = await statfs(dir);

@@ -5,7 +5,7 @@ import { Connection } from '../load/connection.ts';
 import { isSuccess } from '../load/figures.ts';
 import { Latencies } from '../load/latencies.ts';
 
-/** What a process full of devices is asked. Each has a WebSocket of its own. */
+/** The requests to a process that simulates many devices. Each device has a WebSocket of its own. */
 export type Job =
   | { kind: 'open'; port: number; headers: string[] }
   | { kind: 'state' }
@@ -26,7 +26,7 @@ export interface LogoutTimes {
 }
 
 export interface Closed {
-  /** Milliseconds since 1970 at which the last one had heard why. */
+  /** When the last device had received the reason, in milliseconds since 1970. */
   lastMs: number;
   told: number;
 }
@@ -59,7 +59,7 @@ function openOne(port: number, authorization: string): Promise<Device | null> {
   });
 }
 
-/** A node that takes so many in a second and no more is asked again. */
+/** A node accepts a limited number in a second. This asks it again. */
 async function open(port: number, headers: readonly string[]): Promise<{ open: number; seconds: number }> {
   const began = performance.now();
   let waiting = [...headers];

@@ -8,9 +8,9 @@ import type { Credential } from '../candidates/credential.ts';
 import { makeMany, offerCredentials, setting } from '../candidates/offer.ts';
 
 /**
- * Checked in its fastest form, `auth.api.getSession` in the process of a bare `node:http` server; its own endpoint
- * takes twice as long. Sessions in PostgreSQL and no cookie cache: with the cache, a logged-out cookie stays valid. With
- * `CACHE_SECONDS` it has the cache, to show what that brings and what it costs.
+ * Checked in its fastest form, `auth.api.getSession` in the process of a bare `node:http` server; its own endpoint takes twice as long.
+ * Sessions in PostgreSQL and no cookie cache: with the cache, a logged-out cookie stays valid. `CACHE_SECONDS` turns the cache on, to show
+ * its gain and its price.
  */
 const cacheSeconds = Number(process.env['CACHE_SECONDS'] ?? 0);
 const port = Number(setting('PORT'));
@@ -62,7 +62,7 @@ async function makeSession(): Promise<Credential> {
   };
 }
 
-/** The cookie that carries the session itself, as the first request after a login gets it. */
+/** The cookie that contains the session itself, as the first request after a login sets it. */
 async function cachedSession(cookie: string): Promise<string> {
   const url = `http://127.0.0.1:${port}/api/auth/get-session`;
   const response = await auth.handler(new Request(url, { headers: { cookie } }));

@@ -6,7 +6,7 @@ import { createClient } from 'redis';
 import type { Credential } from '../candidates/credential.ts';
 import { makeMany, offerCredentials, setting } from '../candidates/offer.ts';
 
-/** As its README has it: `resave` and `saveUninitialized` off, everything else at its default. */
+/** As its README shows it: `resave` and `saveUninitialized` off, everything else at its default. */
 declare module 'express-session' {
   interface SessionData {
     userId: number;

@@ -7,7 +7,7 @@ import { createClient } from 'redis';
 import type { Credential } from '../candidates/credential.ts';
 import { makeMany, offerCredentials, setting } from '../candidates/offer.ts';
 
-/** With `ROLLING=0` it writes nothing back after a check: its fastest setting, and not its default. */
+/** With `ROLLING=0` it writes nothing back after a check. That is its fastest setting, but not its default. */
 declare module 'fastify' {
   interface Session {
     userId: number;

@@ -15,7 +15,7 @@ interface Claims extends JwtPayload {
   exp: number;
 }
 
-/** The claims of a token that is signed, in time and not on the list; undefined otherwise. */
+/** The claims of a token that is signed, not expired and not on the list; undefined otherwise. */
 async function liveToken(request: Request): Promise<Claims | undefined> {
   try {
     const token = (request.headers.authorization ?? '').slice('Bearer '.length);

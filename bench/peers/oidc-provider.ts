@@ -3,7 +3,7 @@ import type { Credential } from '../candidates/credential.ts';
 import { makeMany, offerCredentials, setting } from '../candidates/offer.ts';
 import { redisAdapter } from './oidc-redis-adapter.ts';
 
-/** Opaque access tokens, asked about by introspection (RFC 7662) and ended by revocation (RFC 7009). */
+/** Opaque access tokens. Introspection (RFC 7662) checks them, and revocation (RFC 7009) ends them. */
 const port = Number(setting('PORT'));
 
 const CLIENT = { id: 'bench', secret: 'a-secret-of-the-benchmark-at-least-32-bytes' };

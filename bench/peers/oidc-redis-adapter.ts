@@ -1,10 +1,10 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { createClient } from 'redis';
 
-/** Models that a grant owns; ending the grant ends them. */
+/** Models that belong to a grant and end with it. */
 const OF_A_GRANT = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken', 'DeviceCode']);
 
-/** oidc-provider's adapter for Redis as its own example has it: one key each, and a list of keys per grant. */
+/** oidc-provider's adapter for Redis, as in its own example: a key for each object, and a list of keys per grant. */
 export async function redisAdapter(url: string): Promise<new (model: string) => Adapter> {
   const client = createClient({ url });
   await client.connect();

@@ -107,7 +107,7 @@ const TARGETS: readonly Target[] = [
   },
 ];
 
-/** The aims of this server, each judged from the figures of this run alone. */
+/** The aims of this server. Each is judged by the figures of this run alone. */
 export function judgeAims(sections: Section[]): Aim[] {
   const figuresOf = (id: string): Figure[] => sections.find((one) => one.id === id)?.figures ?? [];
   const valueOf = ([section, id, name]: Value): number | undefined =>

@@ -48,7 +48,7 @@ export function gatherResults(
   };
 }
 
-/** Answers the paths written. A quick or partial run stays beside the published one and never replaces it. */
+/** Returns the written paths. A quick or partial run never replaces the published one. */
 export async function writeResults(results: Results, drawing: string, options: Options): Promise<string[]> {
   const publish = isPublishable(options);
   const json = publish ? 'bench/results/latest.json' : 'bench/results/partial.json';

@@ -4,7 +4,7 @@ import { toWire, type WireRequest } from '../load/wire.ts';
 import { measureInRounds, type Entry } from '../rounds.ts';
 
 const CONNECTIONS = 4;
-/** The ratio is of interest, and there are many of them. */
+/** Only the ratio matters here, and there are many addresses. */
 const SECONDS = 0.5;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const SECRET = 'A'.repeat(42) + 'A';
@@ -23,7 +23,7 @@ const post = (path: string, body: string, type: Record<string, string> = JSON_TY
 });
 const bearer = (text: string): Record<string, string> => ({ Authorization: `Bearer ${text}` });
 
-/** What anybody can ask without a credential that opens anything. */
+/** The requests that anybody can send without a valid credential. */
 const ASKED: [label: string, request: WireRequest][] = [
   ['GET /healthz', get('/healthz')],
   ['GET /readyz', get('/readyz')],
@@ -46,7 +46,10 @@ const ASKED: [label: string, request: WireRequest][] = [
   ],
 ];
 
-/** What a caller without a session costs at each address, beside the cheapest address. An expensive one would let an attacker starve logouts. */
+/**
+ * The cost of a caller without a session at each address, compared to the cheapest address. An expensive one would let an attacker starve
+ * logouts.
+ */
 export async function measureAnonymous(bench: Bench): Promise<Section> {
   const [ours] = bench.ours;
   const port = ours?.port ?? 0;
@@ -76,7 +79,7 @@ export async function measureAnonymous(bench: Bench): Promise<Section> {
                     repeat: true,
                   }),
                 );
-                // Most are refused, and are meant to be.
+                // The server is meant to refuse most of them.
                 const { broken = 0, ...refused } = errors;
                 const all = Object.values(refused).reduce((sum, count) => sum + count, answered);
                 const problems = broken > 0 ? [`${broken} connections broke`] : [];

@@ -10,7 +10,7 @@ import { residentMegabytes } from '../machine/foreign-load.ts';
 import { measureInRounds, type Entry } from '../rounds.ts';
 import { describeErrors } from './error-text.ts';
 
-/** A cache that outlasts this is loaded, and one that does not is waited for. */
+/** Load is measured for a cache that lives longer than this. For a shorter one the section measures when it ends. */
 const LONGEST_WAIT_MS = 20_000;
 const CREDENTIALS = 1000;
 const CONNECTIONS = 32;
@@ -39,7 +39,7 @@ export async function measureChecks(bench: Bench): Promise<Section> {
   });
 }
 
-/** A cache that runs out while one waits would be measured half full: of it only its end is asked. */
+/** A cache that ends during the load would be measured half empty, so the section measures only its end. */
 function isShortLived({ acceptsLateMs }: Candidate): boolean {
   return acceptsLateMs !== undefined && acceptsLateMs <= LONGEST_WAIT_MS;
 }
@@ -68,10 +68,10 @@ export function checkEntry(bench: Bench, candidate: Candidate): Entry {
     measure: async (timed, round) => {
       if (round === 0 && candidate.kind !== 'floor') {
         await proveLogout(candidate);
-        // Once is enough. The end of a long cache is not waited for: the same with a short one shows it.
+        // Once is enough. The benchmark does not wait for the end of a long cache: the short one shows the same.
         if (candidate.acceptsLateMs === undefined) lateMs = await acceptedAfterLogout(candidate);
       }
-      // Curfew's are made anew each round, because its access tokens live for minutes; the others live longer.
+      // Each round makes new ones of Curfew's, because its access tokens live for minutes. The others live longer.
       if (kept === undefined || candidate.kind === 'curfew') kept = await candidate.prepare(CREDENTIALS);
       const requests = kept.map(({ check }) => toWire(check, candidate.port));
       const warmUpSeconds = round === 0 ? bench.options.warmUpSeconds : bench.options.rewarmSeconds;
@@ -80,7 +80,7 @@ export function checkEntry(bench: Bench, candidate: Candidate): Entry {
         load(bench, candidate.port, requests, bench.options.checkSeconds),
       );
       const problems = describeErrors(errors);
-      // wrk does not see the difference between 200 and a redirect, or a "no" in a body: one look afterwards.
+      // wrk cannot tell 200 from a redirect, and does not see a "no" in a body, so one check follows.
       const last = kept.at(-1);
       if (last !== undefined && !(await isAccepted(candidate, last)))
         problems.push('a live session is refused');

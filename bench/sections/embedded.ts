@@ -9,7 +9,7 @@ import { loginEntry } from './login.ts';
 import { logoutEntry } from './single-use.ts';
 
 const USERS = 20;
-/** One after the other, each waits for its own commit; of many at a time, several share one. */
+/** One after the other, each logout waits for its own commit. Many at a time share commits. */
 const CONNECTIONS = [1, 32];
 
 interface Store {
@@ -92,7 +92,7 @@ function entriesOf(bench: Bench, store: Store, curfew: Curfew): Entry[] {
   return [...logouts, { ...loginEntry(bench, login, curfew.loginRequests()), durable: store.durable }];
 }
 
-/** What is compared stands side by side. */
+/** Puts the compared figures next to each other. */
 function byWhat(one: Entry, other: Entry): number {
   const whatOf = ({ label }: Entry): string => label.slice(0, label.indexOf(':'));
   return whatOf(one).localeCompare(whatOf(other));

@@ -7,8 +7,8 @@ import { singleUse } from './single-use.ts';
 const CONNECTIONS = 32;
 
 /**
- * The check of a credential that this server has never seen: no cache of verified tokens can help, so this is the
- * price of the signature, or of the look into the database.
+ * The check of a credential that this server has never seen. No cache of verified tokens can help, so this is the price of the signature,
+ * or of the query.
  */
 export async function measureFirstSights(bench: Bench): Promise<Section> {
   const candidates = [bench.floors.http, ...bench.ours];

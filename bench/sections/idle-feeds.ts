@@ -8,13 +8,16 @@ import { measureInRounds, type Entry } from '../rounds.ts';
 import { Crowd } from '../verifiers/crowd.ts';
 
 const VERIFIERS = [0, 1000];
-/** Verifiers that connect at once, as they do when their node restarts, and what there is to tell them. */
+/** The verifiers that connect at once, as after a restart of their node, and the number of endings in their snapshot. */
 const CONNECTING = 100;
 const ENDED_IDS = 5000;
 const USERS = 10;
-/** On a machine that stalls for most of a second some are stale at any moment; many would make it the figure of something else. */
+/**
+ * If the machine stalls for most of a second, some verifiers are stale at any moment. With many of them the figure would measure something
+ * else.
+ */
 const MOSTLY = 0.9;
-/** Renewals a second that one verifier asks for: four in the default lease of a second. */
+/** How many renewals one verifier requests in a second: four in the default lease of a second. */
 const RENEWALS = 4;
 
 /** (i) What verifiers cost a node while nobody logs out: each renews its lease four times in it. */
@@ -37,7 +40,7 @@ export async function measureIdleFeeds(bench: Bench): Promise<Section> {
   });
 }
 
-/** A node of its own: what other sections left in a node's memory is not what a verifier costs. */
+/** A node of its own, because memory that other sections used on a node is no cost of a verifier. */
 async function measureOwnNode(bench: Bench): Promise<Figure[]> {
   const databaseUrl = await bench.services.makeDatabase('idle_feeds');
   const node = await Curfew.startNode({ databaseUrl, redisUrl: undefined, users: USERS });
@@ -89,7 +92,7 @@ function idleEntry(bench: Bench, curfew: Curfew, verifiers: number): Entry {
       const crowd = verifiers === 0 ? undefined : await Crowd.start(verifiers);
       try {
         await crowd?.open([curfew], verifiers);
-        // A verifier that has just connected costs more: a snapshot, keys.
+        // A verifier that has just connected costs more: it gets a snapshot and keys.
         await sleep(1000);
         let used = 0;
         let tookSeconds = 0;

@@ -13,7 +13,7 @@ const CONNECTIONS = 32;
 const VERIFIERS = [0, 8, 100];
 const SAMPLED = 20;
 
-/** (h) How many logouts there can be while verifiers listen, each confirmed by all of them. */
+/** (h) How many logouts a node can do while verifiers listen, if all of them confirm each logout. */
 export async function measureListening(bench: Bench): Promise<Section> {
   const { update } = bench.floors;
   const load = { connections: CONNECTIONS, seconds: bench.options.singleUseSeconds };
@@ -40,7 +40,7 @@ export async function measureListening(bench: Bench): Promise<Section> {
 
 function listeningEntry(bench: Bench, curfew: Curfew, jwt: Candidate, verifiers: number): Entry {
   let stock: Credential[] = [];
-  // What is prepared last is what the load then uses up.
+  // The load uses up what is prepared last.
   const watched: Candidate = { ...jwt, prepare: async (count) => (stock = await jwt.prepare(count)) };
   const entry = logoutEntry(bench, watched, {
     connections: CONNECTIONS,

@@ -49,7 +49,7 @@ export async function measureLocalChecks(bench: Bench): Promise<Section> {
       bareSignature(bench, crowd, curfew),
       ...(await hotEntries(bench, crowd, curfew)),
       coldEntry(bench, crowd, curfew, 'bearer', 'cold-jwt', 'JWTs for the first time'),
-      // Nothing in the text says whose it is: the authority is asked, once each.
+      // The text does not name its session, so the verifier asks the authority once for each.
       coldEntry(bench, crowd, curfew, 'opaque', 'cold-opaque', 'opaque tokens for the first time (asks)'),
       coldEntry(bench, crowd, curfew, 'cookie', 'cold-cookie', 'cookies for the first time (asks)'),
       checkEntry(bench, bench.floors.http),
@@ -99,7 +99,7 @@ async function hotEntries(bench: Bench, crowd: Crowd, curfew: Curfew): Promise<E
         id: `now-contract-${contract}`,
         label: `the credential of contract ${contract}`,
         way: 'verifyNow',
-        // A login costs a password hash: anew each round, because what an access token says lives for minutes.
+        // A login costs a password hash. Each round needs new logins, because an access token lives for minutes.
         texts: async () => [await curfew.logInThrough(contract)],
       }),
     ),
@@ -128,7 +128,7 @@ function hotEntry(
   };
 }
 
-/** A verifier that never refused would be the fastest of all. */
+/** A verifier that never refuses would be the fastest, so this proves that it does. */
 async function proveRefusal(crowd: Crowd, curfew: Curfew): Promise<string[]> {
   const jwt = curfew.candidate('bearer');
   const [ended, other] = await jwt.prepare(2);
@@ -141,7 +141,7 @@ async function proveRefusal(crowd: Crowd, curfew: Curfew): Promise<string[]> {
   return left === 1 ? [] : [`${left} of 2 sessions are accepted after the logout of one`];
 }
 
-/** The least that recognising a token can be: its whole text as the key of a Map, and no look at what has ended. */
+/** The minimum for recognising a token: its whole text as the key of a Map, without a look at the endings. */
 function bareMap(bench: Bench, crowd: Crowd, curfew: Curfew): Entry {
   return {
     id: 'floor-map',
@@ -201,7 +201,7 @@ function coldEntry(
   };
 }
 
-/** A back end behind the guard, loaded like the authority itself in `check`. */
+/** A back end behind the guard, under the same load as the authority in `check`. */
 async function protectedServer(bench: Bench, curfew: Curfew): Promise<Candidate> {
   const port = await freePort();
   const script = fileURLToPath(new URL('../verifiers/protected-server.ts', import.meta.url));
@@ -243,7 +243,7 @@ function replicaEntry(bench: Bench): Entry {
       try {
         const figures = await timed(() => request<ReplicaFigures>(child, { entries }));
         const { hitsPerSecond, missesPerSecond, bytesEach, residentBytesEach, addsPerSecond } = figures;
-        // A lookup in so much memory is a wait for the memory: the ratio travels better than the rate.
+        // A lookup in so much memory mostly waits for the memory, so the ratio is easier to compare between machines than the rate.
         const ofOneRead = hitsPerSecond / figures.readsPerSecond;
         return {
           values: {
@@ -266,7 +266,7 @@ function replicaEntry(bench: Bench): Entry {
 function problemsOf({ refused, unsure, checks }: HotResult): string[] {
   return [
     ...(refused > 0 ? [`${refused} live sessions were refused`] : []),
-    // A machine that holds a process up for a lease makes it ask: rare, or this is no figure of memory.
+    // If the machine suspends a process for a lease, the verifier asks a node. That must be rare, or the figure does not measure memory.
     ...(unsure > checks / 100 ? [`${unsure} of ${checks} checks could not be answered from memory`] : []),
   ];
 }

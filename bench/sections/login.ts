@@ -6,7 +6,7 @@ import { measureInRounds, type Entry } from '../rounds.ts';
 import { describeErrors } from './error-text.ts';
 import { logoutEntry } from './single-use.ts';
 
-/** Few: a login is bound by its password hash, and a queue of them would be shed. */
+/** Few, because a login mostly computes its password hash, and the server refuses the logins of a long queue. */
 const CONNECTIONS = 4;
 
 /** (d) Login with a password. */

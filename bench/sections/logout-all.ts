@@ -44,7 +44,7 @@ export async function measureLogoutAll(bench: Bench): Promise<Section> {
   });
 }
 
-/** The floors know nothing of other sessions: they have an answer time only. */
+/** The floors have no other sessions, so they have an answer time only. */
 function asAnswerTimes(entry: Entry): Entry {
   return {
     ...entry,

@@ -8,8 +8,8 @@ const CONNECTIONS = 32;
 /** (b) Logout of one session, as many as the server takes. */
 export async function measureLogouts(bench: Bench): Promise<Section> {
   const { http, update } = bench.floors;
-  // Rolling is about writing a session back after a request that keeps it; a logout does not.
-  // A candidate that still accepts after a logout is void here.
+  // Rolling writes a session back after a request that keeps it, which a logout does not do. The figure of a candidate that still accepts
+  // after a logout is void here.
   const peers = bench.peers.filter(
     ({ id, acceptsLateMs }) => id !== 'fastify-session-no-rolling' && acceptsLateMs === undefined,
   );

@@ -61,12 +61,12 @@ async function measureOwnNodes(bench: Bench): Promise<Figure[]> {
 
 interface Stage {
   databaseUrl: string;
-  /** Where the logouts come in; it has the users. */
+  /** The node that receives the logouts and has the users. */
   beside: Curfew;
   ask: <Result>(job: Job) => Promise<Result>;
 }
 
-/** A node of its own in each round: memory that an earlier round has left is not what sockets cost. */
+/** A new node in each round, because memory that an earlier round used is no cost of the sockets. */
 function idleEntry(bench: Bench, { databaseUrl, beside, ask }: Stage, sockets: number): Entry {
   const measureOne = async (
     node: Curfew,
@@ -131,7 +131,7 @@ function idleEntry(bench: Bench, { databaseUrl, beside, ask }: Stage, sockets: n
   };
 }
 
-/** What a process uses of a processor while nothing is asked of it. */
+/** The processor time that a process uses without any request. */
 async function idleCpuPercent(pid: number, seconds: number): Promise<number> {
   const start = performance.now();
   const before = cpuSeconds(pid);

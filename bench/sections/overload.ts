@@ -12,7 +12,7 @@ const CHECKS_PER_SECOND = 200;
 const LOGOUTS_PER_SECOND = 50;
 const WARM_UP_LOGOUTS = 100;
 const TIMES_CAPACITY = 10;
-/** The flood is there, and its queue full, before the first probe. */
+/** The time for the flood to begin and to fill its queue, before the first probe. */
 const FLOOD_LEAD_SECONDS = 1.5;
 
 /** (e) Checks and logouts that arrive at a steady rate, alone and while logins arrive at ten times what can be hashed. */
@@ -85,7 +85,7 @@ async function measureProbes(
   const ending = await loggedOut.prepare(Math.ceil(LOGOUTS_PER_SECOND * seconds) + WARM_UP_LOGOUTS);
   const logouts = ending.map(({ logout }) => toWire(logout, loggedOut.port));
   await bench.services.checkpoint();
-  // The first answers of a connection and of a code path are slower, and not what is asked.
+  // The first answers of a connection and of a code path are slower, and do not count.
   const warmUp = { connections: 4, seconds: 0.3 };
   await probes.checks.closedLoop({ ...warmUp, port: checked.port, requests: checks, repeat: true });
   const first = logouts.splice(0, WARM_UP_LOGOUTS);
@@ -161,7 +161,7 @@ function floodedEntry(parts: {
   };
 }
 
-/** Logins a second when each client waits for its answer: what the hashing lets through at best. */
+/** Logins a second when each client waits for its answer: the most that the hashing allows. */
 async function hashingCapacity(bench: Bench, port: number, logins: WireRequest[]): Promise<number> {
   const requests = logins.map((login) => toWire(login, port));
   const { perSecond, errors } = await bench.generator.closedLoop({

@@ -11,18 +11,20 @@ import { textOf } from './local.ts';
 const NODES = [1, 3];
 const VERIFIERS = [1, 8, 10, 100];
 const VERIFIERS_QUICK = [8, 100];
-/** Beside them, for what the machine takes to wake up: the same and the floor, at that pace and without a pause. */
+/** For comparison, to show how long the machine takes to wake up: the same and the floor, at that pace and without a pause. */
 const CLOSELY = { verifiers: 8, everyMs: 0 };
 const DOORBELLS = ['Redis', 'NOTIFY'] as const;
-/** A modest rate: what is asked is how long one takes, not how many there can be. */
+/** A modest rate, because the question is how long one logout takes, not how many are possible. */
 const EVERY_MS = 10;
 const USERS = 20;
-/** Verifiers in the client's own process that are asked in the turn of the answer. */
+/** The verifiers in the client's own process, which check in the very turn of the answer. */
 const WATCHERS = 3;
-/** Credentials that verifiers of the other processes are asked about afterwards. */
+/** The credentials that verifiers of the other processes check afterwards. */
 const SAMPLED = 10;
 const WARM_UP_LOGOUTS = 60;
-/** Before the first round: an authority has run for days, not for the seconds in which its code is still interpreted. */
+/**
+ * Warms up before the first round: a real authority has run for days, and not only for the seconds in which its code is still interpreted.
+ */
 const WARM_UP_LOAD = 4000;
 const WARM_UP_CONNECTIONS = 8;
 
@@ -80,7 +82,7 @@ async function measureCluster(
 const paceOf = (everyMs: number): { id: string; text: string } =>
   everyMs === 0 ? { id: '-closely', text: ', one after the other' } : { id: '', text: '' };
 
-/** What this machine takes for the smallest thing that is durable, at the same pace. */
+/** How long this machine takes for the smallest durable act, at the same pace. */
 function floorEntry(bench: Bench, everyMs: number): Entry {
   const { update } = bench.floors;
   const pace = paceOf(everyMs);
@@ -162,7 +164,7 @@ function propagationEntry(
   };
 }
 
-/** Logouts of which nothing is asked but that they happen. */
+/** Logouts that only have to happen. */
 async function warmUpNode(bench: Bench, node: Curfew): Promise<void> {
   const credentials = await node.candidate('bearer').prepare(WARM_UP_LOAD);
   await bench.generator.closedLoop({

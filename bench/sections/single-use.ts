@@ -5,7 +5,7 @@ import { toWire, type WireRequest } from '../load/wire.ts';
 import type { Entry, Measured } from '../rounds.ts';
 import { describeErrors } from './error-text.ts';
 
-/** No stock is larger, whatever the rate: making the credentials takes time too. */
+/** The largest stock at any rate, because making the credentials takes time too. */
 const LARGEST_STOCK = 30_000;
 const WARM_UP_REQUESTS = 1500;
 
@@ -17,8 +17,8 @@ interface SingleUsePlan {
 }
 
 /**
- * Load that uses up a credential with every request. The stock is made before the timed part, as large as the rate
- * of the warm-up or of the round before lets expect.
+ * Load that uses up a credential with every request. The stock is made before the timed part. The rate of the warm-up, or of the round
+ * before, decides how large it is.
  */
 export function singleUse(
   bench: Bench,
@@ -74,7 +74,7 @@ export function logoutEntry(
   };
 }
 
-/** A sample over all that was logged out; each must be refused now. */
+/** A sample of all logged-out credentials. The candidate must refuse each. */
 async function stillAccepted(candidate: Candidate, stock: Credential[], used: number): Promise<string[]> {
   const step = Math.max(1, Math.floor(used / 20));
   let accepted = 0;

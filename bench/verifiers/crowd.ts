@@ -9,10 +9,10 @@ import type { ColdPlan, HotPlan, HotResult, Job, State } from './worker.ts';
 /** As few connections as this are one process; a service has several instances, but not a thousand processes. */
 const PER_PROCESS = 25;
 const MOST_PROCESSES = 4;
-/** The default lease and its margin: a logout waits that long for a verifier that has left. */
+/** The default lease and its margin: so long a logout waits for a verifier that has left. */
 const LEASE_OVER_MS = 1200;
 
-/** Real verifiers in processes of their own. The first process also is the client that logs out. */
+/** Real verifiers in processes of their own. The first process is also the client that logs out. */
 export class Crowd {
   readonly #children: Child[];
 
@@ -36,7 +36,7 @@ export class Crowd {
     const each = this.#children.map((_, i) => Math.floor((count + i) / this.#children.length)).toReversed();
     const answers = await this.#all<{ ready: number }>((i) => ({
       kind: 'open',
-      // Another first node for each process, so that few verifiers are spread as well.
+      // Each process begins with another node, so that a few verifiers are also on different nodes.
       authorities: nodes.map((_, at) => address(nodes[(at + i) % nodes.length] as Curfew)),
       serviceKey: node.serviceKey,
       audience: node.issuer,
@@ -52,7 +52,7 @@ export class Crowd {
     await sleep(LEASE_OVER_MS);
   }
 
-  /** How often the texts were accepted by a sample of the verifiers of every process. */
+  /** How often a sample of the verifiers of every process accepted the texts. */
   async accepted(texts: string[], verifiersEach: number): Promise<number> {
     const answers = await this.#all<{ accepted: number }>(() => ({
       kind: 'check',
@@ -72,7 +72,7 @@ export class Crowd {
     return this.#first({ kind: 'logouts', plan });
   }
 
-  /** The first process asks a floor, as it asks for logouts. */
+  /** The first process sends requests to a floor, as it sends logouts. */
   floor(plan: FloorPlan): Promise<Pick<LogoutTimes, 'committedP50' | 'committedP99' | 'problems'>> {
     return this.#first({ kind: 'floor', plan });
   }

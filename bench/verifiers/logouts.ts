@@ -17,21 +17,21 @@ export interface LogoutPlan {
   port: number;
   samples: LogoutSample[];
   everyMs: number;
-  /** How many of this process's own verifiers know each credential before, and must refuse it on the answer. */
+  /** How many of this process's own verifiers know each credential before the logout, and must refuse it at the answer. */
   watchers: number;
-  /** Every logout that is confirmed must have been acknowledged by so many. */
+  /** So many replicas must have acknowledged every confirmed logout. */
   replicas: number;
 }
 
 export interface LogoutTimes {
   confirmedP50: number;
   confirmedP99: number;
-  /** As the server counts it: from the request's reading to the answer's writing. */
+  /** As the server counts it, from reading the request to writing the answer. */
   serverP50: number;
   committedP50: number;
   committedP99: number;
   confirmed: number;
-  /** Replicas that were waited out instead of having acknowledged. */
+  /** Replicas that did not acknowledge, so that the logout waited for their lease to run out. */
   waitedOut: number;
   problems: string[];
 }
@@ -42,7 +42,7 @@ export interface FloorPlan {
   everyMs: number;
 }
 
-/** The floor, asked in the same way: what the machine takes for one committed row at this pace. */
+/** The floor, measured in the same way: how long the machine takes for one committed row at this pace. */
 export async function runFloor(
   plan: FloorPlan,
 ): Promise<Pick<LogoutTimes, 'committedP50' | 'committedP99' | 'problems'>> {
@@ -64,15 +64,15 @@ export async function runFloor(
   return { committedP50, committedP99, problems: [...problems] };
 }
 
-/** Not at all when it is due: the shortest timer is a millisecond. */
+/** Does not wait if it is due: the shortest timer is a millisecond. */
 async function untilDue(due: number): Promise<void> {
   const waitMs = due - performance.now();
   if (waitMs > 0) await sleep(waitMs);
 }
 
 /**
- * One logout at a time, by the clock. In the very turn in which a confirmed answer is read, the watching verifiers of this
- * process are asked: a promise that is kept a moment later is not kept.
+ * One logout at a time, by the clock. The watching verifiers of this process check in the very turn in which a confirmed answer is read: to
+ * refuse a moment later would break the promise.
  */
 export async function runLogouts(plan: LogoutPlan, verifiers: Verifier[]): Promise<LogoutTimes> {
   const watchers = verifiers.slice(0, plan.watchers);

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { createVerifier } from '@curfew/verifier';
 import { curfew } from '@curfew/verifier/express';
 
-/** A back end that does nothing but protect itself: beside a bare node:http it shows what the guard costs. */
+/** A back end that does nothing but protect itself. Compared to a bare node:http it shows the cost of the guard. */
 const { PORT, AUTHORITY, SERVICE_KEY, AUDIENCE } = process.env;
 const verifier = createVerifier({
   authority: AUTHORITY ?? '',

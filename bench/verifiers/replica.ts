@@ -1,21 +1,21 @@
 import { EndedIds, type SessionKey } from '@curfew/protocol/ended-ids';
 import { median } from '../figure.ts';
 
-/** The memory of ended sessions by itself, in a process of its own: its figures are of the table and of nothing else. */
+/** The memory of ended sessions alone, in a process of its own, so that the figures are those of the table. */
 export interface ReplicaFigures {
   entries: number;
   bytesEach: number;
-  /** What the process grew by. */
+  /** By how much the process grew. */
   residentBytesEach: number;
   hitsPerSecond: number;
   missesPerSecond: number;
-  /** Bare reads at random of as much memory: what the machine allows at best. */
+  /** Bare random reads of as much memory: the best that the machine allows. */
   readsPerSecond: number;
   addsPerSecond: number;
   problems: string[];
 }
 
-/** Keys are looked up in an order that no cache of the processor can follow. */
+/** Looks keys up in an order that no cache of the processor can predict. */
 const LOOKED_UP = 500_000;
 
 function random(seed: number): () => number {
@@ -49,7 +49,7 @@ function measure(entries: number): ReplicaFigures {
   globalThis.gc?.();
   const resident = process.memoryUsage().rss - before;
   const elsewhere = random(0x1b873593);
-  // Each key is made anew in the order of the looks: a checker has it at hand, with the session.
+  // Makes each key again in the order of the lookups: a checker has the key at hand, with the session.
   const asked = shuffled(there, next).map((one) => ({ ...one }));
   const absent = Array.from({ length: LOOKED_UP }, () => key(elsewhere));
   const words = new Int32Array(ids.bytes / Int32Array.BYTES_PER_ELEMENT).fill(1);
@@ -63,7 +63,7 @@ function measure(entries: number): ReplicaFigures {
       for (const one of keys) if (has(one)) found += 1;
       const perSecond = keys.length / ((performance.now() - from) / 1000);
       if (found !== (expected ? keys.length : 0)) problems.push(`${found} of ${keys.length} found`);
-      // The first pass is the compiler's.
+      // The first pass warms up the compiler.
       if (pass > 0) passes.push(perSecond);
     }
     return median(passes);

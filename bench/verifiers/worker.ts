@@ -4,7 +4,7 @@ import { createVerifier, type Verified, type Verifier } from '@curfew/verifier';
 import { cpuSeconds } from '../machine/foreign-load.ts';
 import { type FloorPlan, type LogoutPlan, runFloor, runLogouts } from './logouts.ts';
 
-/** What a process full of verifiers is asked. Each is the real one, with a connection of its own. */
+/** The requests to a process with many verifiers. Each is a real verifier with a connection of its own. */
 export type Job =
   | { kind: 'open'; authorities: string[]; serviceKey: string; audience: string; count: number }
   | { kind: 'close' }
@@ -32,7 +32,7 @@ export interface HotResult {
   perSecond: number;
   checks: number;
   refused: number;
-  /** Checks that memory could not answer, because the process or its node was held up for a lease. */
+  /** Checks that memory could not answer, because the process or its node was suspended for a lease. */
   unsure: number;
 }
 
@@ -43,10 +43,10 @@ export interface ColdPlan {
   jwks: JsonWebKey[];
 }
 
-/** Strings for so many checks are made at a time, outside the timed part. */
+/** Makes the strings for so many checks at a time, outside the timed part. */
 const BATCH = 1000;
 const PREFIX = 'Bearer ';
-/** As a server has requests under way. */
+/** As many as a server has requests under way. */
 const AT_ONCE = 16;
 
 let verifiers: Verifier[] = [];
@@ -94,8 +94,8 @@ function first(): Verifier {
 }
 
 /**
- * The strings are new for every check and are cut out of a header's value within the timed part: that is how they come
- * from HTTP, and what a string has computed before (its hash, its being the very same object) must not help.
+ * The strings are new for every check, and the timed part cuts them out of a header's value, as it is with HTTP. So nothing helps that a
+ * string has computed before (its hash, or that it is the very same object).
  */
 async function hot({ texts, way, seconds }: HotPlan): Promise<HotResult> {
   const verifier = first();
@@ -126,11 +126,11 @@ async function hot({ texts, way, seconds }: HotPlan): Promise<HotResult> {
           if (map.get(header.slice(PREFIX.length)) === undefined) result.refused += 1;
       spentMs += performance.now() - start;
       result.checks += BATCH;
-      // The connection to the authority lives in this process as well.
+      // The connection to the authority is in this process as well.
       await nextTurn();
     }
   };
-  // First for the compiler.
+  // The first pass warms up the compiler.
   await run(200);
   spentMs = 0;
   result.checks = 0;
@@ -139,7 +139,7 @@ async function hot({ texts, way, seconds }: HotPlan): Promise<HotResult> {
   return result;
 }
 
-/** Each text once. `signature`: what computing the bare signature costs, one after the other, and nothing else. */
+/** Each text once. `signature`: the cost of computing the bare signatures, one after the other. */
 async function cold({ texts, way, jwks }: ColdPlan): Promise<HotResult> {
   const result: HotResult = { perSecond: 0, checks: texts.length, refused: 0, unsure: 0 };
   const key = createPublicKey({ key: jwks[0] ?? {}, format: 'jwk' });

@@ -40,7 +40,10 @@ interface CastOptions {
 
 /** The back end that has the believer. */
 const BELIEVER_AT = 'back-end1';
-/** Believed for longer than a logout waits, also where each has to wait for the lease: what is believed for less is over by its answer. */
+/**
+ * Longer than a logout waits, even if it waits for the lease: an answer that is believed for less time would be over when the logout
+ * answers.
+ */
 const BELIEVED_LEASES = 2;
 
 const FORGER_LINK = 'forger-postgres';
@@ -49,7 +52,7 @@ const FORGER_LINK = 'forger-postgres';
 const PRIMARY = { durable: true, settings: { wal_keep_size: '1GB' } };
 
 /**
- * Everybody who plays: the database and its standby, Redis, three nodes, two back ends with two verifiers each, the clients, and
+ * All processes of the campaign: the database and its standby, Redis, three nodes, two back ends with two verifiers each, the clients, and
  * a forger.
  */
 export class Cast {
@@ -88,7 +91,7 @@ export class Cast {
       link('postgres', `${node}-postgres`, postgres.port);
       link('redis', `${node}-redis`, redis.port);
     }
-    // Nothing stands in the forger's way, but it follows the database.
+    // No fault affects the forger's links, but they follow the database.
     this.links.set(FORGER_LINK, new Link(FORGER_LINK, postgres.port));
     for (const { verifiers } of BACK_ENDS)
       for (const { name, nodes } of verifiers)
@@ -101,7 +104,7 @@ export class Cast {
     };
   }
 
-  /** Starts everybody. A failure ends those that have started. */
+  /** Starts all processes. After a failure it ends those that have started. */
   static async start(options: CastOptions): Promise<Cast> {
     const postgres = await startPostgres(PRIMARY);
     let standby: StandbyServer | undefined;
@@ -132,24 +135,23 @@ export class Cast {
   }
 
   /**
-   * The addresses of the database of some nodes lead to a standby that shows what was a lease ago, as a balancer may do it. At the others
-   * logouts go on.
-   * @param links the nodes': all connections of the first one go there, and of the second one some
+   * Leads some nodes to a standby that shows the state of a lease ago, as a load balancer may do. The other nodes continue with logouts.
+   * @param links the links of the nodes: all connections of the first one go there, and some of the second one
    */
   async visitStandby(links: readonly string[], ms: number): Promise<void> {
     await this.#standby.pauseReplay();
     await pause(this.#options.leaseMs);
     for (const [i, name] of links.entries()) this.links.get(name)?.lead(this.#standby.port, i > 0);
     await pause(ms);
-    // A process that has not noticed stays there until its connections end.
+    // A process that has not noticed keeps its connections until they end.
     for (const name of links) this.links.get(name)?.lead(this.#postgres.port);
     await this.#standby.resumeReplay();
   }
 
   /**
-   * The standby falls behind for a while, and is promoted when the primary has died. It gets a standby of its own.
-   * @param forward the history that follows is the longer one, not the lost one
-   * @param onLost receives what may be lost, when the other database begins to serve
+   * Lets the standby fall behind for a while, and promotes it after the death of the primary. It gets a standby of its own.
+   * @param forward whether the history that follows is longer than the lost one
+   * @param onLost receives the span of time that may be lost, when the other database begins to serve
    */
   async failOver(
     behindMs: number,
@@ -197,7 +199,7 @@ export class Cast {
         })),
       );
     for (const backEnd of BACK_ENDS) this.roles.set(backEnd.name, this.#backEnd(backEnd));
-    // The first node makes the schema; the others would only wait for it.
+    // The first node creates the schema. The others would only wait for it.
     for (const node of NODES) await this.role(node).start();
     await Promise.all(BACK_ENDS.map(({ name }) => this.role(name).start()));
     await this.#startClients();
@@ -213,11 +215,11 @@ export class Cast {
       CURFEW_ISSUER: ISSUER,
       CURFEW_SERVICE_KEYS: this.#serviceKey,
       CURFEW_CLIENTS: JSON.stringify({ kiosk: {} }),
-      // Tokens outlive the test: only a logout ends a session here.
+      // Tokens live longer than the test: only a logout ends a session here.
       CURFEW_ACCESS_TOKEN_SECONDS: '7200',
       CURFEW_DEMO_ACCOUNTS: '0',
       LOG_LEVEL: 'warn',
-      // What was compiled once is kept: a start takes half as long.
+      // Keeps compiled code, so that a start takes half as long.
       NODE_COMPILE_CACHE: join(scratchRoot(), 'compiled'),
     };
   }
@@ -280,7 +282,7 @@ export class Cast {
     await this.#clients.ready;
   }
 
-  /** It has the addresses and no secret. */
+  /** It knows the addresses, but no secret. */
   async #startForger(): Promise<void> {
     const { directory, seed } = this.#options;
     await withClient(this.postgres.url, (client) => client.query('create role forger login'));
@@ -317,7 +319,7 @@ export class Cast {
     for (const { name } of BACK_ENDS) this.role(name).send(message);
   }
 
-  /** The processes that a logout goes through, by name. */
+  /** The processes that take part in a logout, by name. */
   processes(): Map<string, number> {
     const programs = [...NODES.map((name) => this.roles.get(name)?.program), this.#clients];
     return new Map(programs.flatMap((program) => (program?.pid ? [[program.name, program.pid]] : [])));
@@ -333,7 +335,7 @@ export class Cast {
     for (const one of this.#heard) if (one.from === from && one.t === t) one.resolve();
   }
 
-  /** Waits for a message; a process that ends instead is a failure. */
+  /** Waits for a message. It is a failure if the process ends instead. */
   async #answer(from: string, t: string, ask: () => void): Promise<void> {
     const heard = new Promise<void>((resolve) => this.#heard.push({ from, t, resolve }));
     ask();
@@ -352,13 +354,13 @@ export class Cast {
     this.#tellClients({ t: 'begin' });
   }
 
-  /** Lets the load end, and what is under way be answered. */
+  /** Stops the load, and waits for the answers that are still missing. */
   async rest(): Promise<void> {
     await this.#answer('clients', 'rested', () => this.#tellClients({ t: 'rest' }));
     this.#toBackEnds({ t: 'rest' });
   }
 
-  /** Every session is checked once more, by every verifier and at one node. */
+  /** Checks every session once more, by every verifier and at one node. */
   async lastLook(): Promise<void> {
     await Promise.all([
       this.#answer('clients', 'looked', () => this.#tellClients({ t: 'last look' })),
@@ -368,7 +370,7 @@ export class Cast {
     ]);
   }
 
-  /** Ends everybody; processes that have not started are skipped. */
+  /** Ends all processes that have started. */
   async stop(): Promise<void> {
     for (const role of this.roles.values()) role.signal('SIGCONT');
     const clients = this.#clients;

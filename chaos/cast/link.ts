@@ -1,23 +1,23 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** How a link behaves: it passes on, is cut, swallows what goes up or down (until it passes on again), or takes its time. */
+/** How a link behaves: it passes data on, is cut, holds the data of one direction back (until it passes data on again), or is slow. */
 export type Weather =
   | { kind: 'open' }
   | { kind: 'cut' }
   | { kind: 'hole'; up: boolean; down: boolean }
   | { kind: 'slow'; ms: number }
-  /** Of a link to the database: a read of the log is answered so much later, and all else at once. */
+  /** For a link to the database: the delay of the answer to a read of the log. Everything else passes at once. */
   | { kind: 'late-reads'; ms: number };
 
-/** The statement that reads the log, as it is named on the wire. */
+/** The statement that reads the log, by its name on the wire. */
 const LOG_READ = 'next_endings';
 
-/** More than that is left unread, and waits in the sender's own buffers. */
+/** The link reads no more than this. The rest waits in the sender's own buffers. */
 const MOST_WAITING = 256 * 1024;
 
 /**
- * A connection between two of the cast, through a port of our own, so that it can be cut, held up in one direction or both, and
- * slowed down. What a hole has swallowed comes out when it closes, as late as TCP would send it again.
+ * A connection between two processes through a port of our own, so that the test can cut it, hold it in one direction or both, and slow it
+ * down. Data that a hole holds arrive when the hole closes, as late as TCP would send them again.
  */
 export class Link {
   readonly name: string;
@@ -44,9 +44,9 @@ export class Link {
   }
 
   /**
-   * Leads to another port from here on.
-   * @param some leaves every second open connection where it is, as while a pool renews them after a change in the DNS; otherwise
-   *   all break, as with a virtual IP address
+   * Leads to another port from now on.
+   * @param some keeps every second open connection, as while a pool renews them after a change in the DNS. Otherwise all break, as with a
+   * virtual IP address
    */
   lead(target: number, some = false): void {
     this.#target = target;
@@ -57,7 +57,7 @@ export class Link {
     }
   }
 
-  /** @param reset what waited in a hole is thrown away with its connection, as when TCP has given up */
+  /** @param reset throws away what waited in a hole, with its connection, as when TCP has given up */
   set(weather: Weather, reset = false): void {
     this.#weather = weather;
     for (const pair of this.#pairs) {
@@ -88,7 +88,7 @@ export class Link {
   }
 }
 
-/** One connection: the near socket, the far one once the way is open, and what is under way in each direction. */
+/** One connection: the near socket, the far one once the link is open, and the data under way in each direction. */
 class Pair {
   readonly #near: Socket;
   readonly #port: number;
@@ -127,9 +127,9 @@ class Pair {
     return weather.kind !== 'hole' || !weather[way];
   }
 
-  /** The weather may have changed. */
+  /** The state of the link may have changed. */
   look(): void {
-    // A connection is made by a packet in each direction.
+    // To open a connection needs a packet in each direction.
     if (this.#far === null && this.#passes('up') && this.#passes('down')) this.#connect();
     this.#up.pump();
     this.#down?.pump();
@@ -164,18 +164,18 @@ class Pair {
 }
 
 /**
- * Ends a connection as one that broke. One that has said goodbye already is only let go: Node 24 never comes to its end when it
- * resets a socket that is being shut down.
+ * Ends a connection as if it broke. It only releases one that is shutting down, because Node 24 never ends a socket that it resets during
+ * the shutdown.
  */
 function reset(socket: Socket): void {
   if (socket.writableEnded || socket.destroyed) socket.destroy();
   else socket.resetAndDestroy();
 }
 
-/** A piece that is under way; null: the end; 'broken': the connection broke at the sender's side. */
+/** A piece of data under way. null: the end. 'broken': the connection broke at the sender's side. */
 type Piece = Buffer | null | 'broken';
 
-/** One direction of a connection: what came in first goes out first, when it is due and the way is free. */
+/** One direction of a connection: data leave in the order in which they came in, when they are due and the link is open. */
 class Way {
   readonly #from: Socket;
   readonly #isFree: () => boolean;
@@ -192,7 +192,7 @@ class Way {
     this.#isFree = isFree;
     this.#delayMs = delayMs;
     this.#onChunk = onChunk;
-    // Seen as the close that follows.
+    // The close that follows shows it.
     from.on('error', () => undefined);
     from.on('data', (chunk: Buffer) => this.#take(chunk));
     from.on('end', () => this.#take(null));
@@ -215,7 +215,7 @@ class Way {
     this.pump();
   }
 
-  /** What comes from here on is not passed on before that. */
+  /** Data that come from now on are not passed on before this time. */
   notBefore(ms: number): void {
     this.#dueMs = Math.max(this.#dueMs, ms);
   }

@@ -33,9 +33,9 @@ export interface BackEndSettings {
   serviceKey: string;
   audience: string;
   verifiers: { name: string; authority: string[]; onStale: 'ask' | 'refuse' }[];
-  /** Beside its verifiers it has a believer: a fault on purpose, which believes a yes for so many milliseconds. 0: it has none. */
+  /** Besides its verifiers it has a believer: a fault on purpose, which believes a yes for so many milliseconds. 0: it has none. */
   believesMs: number;
-  /** Between two checks there is so many times the usual pause: a busy machine has enough to do. */
+  /** The factor for the pause between two checks: longer on a busy machine. */
   slower: number;
 }
 

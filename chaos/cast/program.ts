@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 
-/** Every process that was started and has not ended: none outlives this one. */
+/** Every process that was started and has not ended. None of them outlives this process. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -11,16 +11,16 @@ export interface ProgramOptions {
   name: string;
   args: string[];
   env: Record<string, string | undefined>;
-  /** Where what it prints is kept. */
+  /** The file for its output. */
   logFile: string;
-  /** With a channel for messages. */
+  /** Whether it has a channel for messages. */
   ipc: boolean;
   onMessage?: (message: unknown) => void;
   /** The output that means "ready"; without it, the first message. */
   ready?: string;
 }
 
-/** It ends what hangs, and measures nothing: a busy machine takes as long as it takes. */
+/** It stops a process that hangs, and measures nothing: a busy machine may need long. */
 const READY_MS = 180_000;
 
 /** One life of a process. */
@@ -72,7 +72,7 @@ export class Program {
         options.onMessage?.(message);
       });
     });
-    // The waiter is told; there may be none when it is killed.
+    // Rejects for the one that waits, if there is one: when it is killed there may be none.
     this.ready.catch(() => undefined);
   }
 
@@ -85,7 +85,7 @@ export class Program {
   }
 
   send(message: object): void {
-    // A process that is being killed no longer hears, which is what killing means.
+    // A process that is being killed may not receive this any more.
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 

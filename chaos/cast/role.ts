@@ -19,7 +19,7 @@ export class Role {
     return this.#program;
   }
 
-  /** Starts it, again and again until it is ready: what it needs may be away itself. */
+  /** Starts it again and again until it is ready: a service that it needs may be down. */
   async start(withinMs = 240_000): Promise<void> {
     const until = performance.now() + withinMs;
     for (;;) {
@@ -49,7 +49,7 @@ export class Role {
     await this.#program?.kill();
   }
 
-  /** Asks it to end, and sees to it when it does not. */
+  /** Asks it to end, and kills it if it does not. */
   async end(how: () => void, withinMs: number): Promise<void> {
     const program = this.#program;
     if (!program) return;

@@ -67,7 +67,7 @@ describe('accepts', () => {
     const during = login(1, { sent: us(95), got: us(105) });
     const after = login(2, { sent: us(111), got: us(115) });
     expect(rules(during, after, ...cut, check(1, 120, 121, 'yes'), check(2, 120, 121, 'yes'))).toEqual([]);
-    // The one may have been born below the cut; the other not.
+    // The first may have been born below the cut; the second may not.
     expect(rules(during, ...cut, check(1, 120, 121, 'ended'))).toEqual([]);
     expect(rules(after, ...cut, check(2, 120, 121, 'ended'))).toEqual(['wrong end']);
   });
@@ -129,7 +129,7 @@ describe('refreshes', () => {
 });
 
 describe('a database that went back', () => {
-  /** Commits from the first instant to the second one are lost; the third is when the other one serves. */
+  /** Commits between the first and the second instant are lost. At the third the other database begins to serve. */
   const lost = (fromMs: number, toMs: number, backMs = toMs + 50): Line => ({
     t: 'lost',
     from: us(fromMs),
@@ -145,7 +145,7 @@ describe('a database that went back', () => {
     expect(rules(...ended, lost(200, 300), check(1, 2000, 2001, 'yes'))).toEqual(['G1']);
     const again = [logout(2, { s: [1] }, 210), answer(2, 220)];
     expect(rules(...ended, lost(90, 200), ...again, check(1, 221, 222, 'memory'))).toEqual(['G1']);
-    // One that was sent before and answered after it may be of either history.
+    // A logout that was sent before and answered after it may belong to either history.
     const across = [logout(1, { s: [1] }, 100), answer(1, 300)];
     expect(rules(login(1), ...across, lost(90, 200), check(1, 2000, 2001, 'yes'))).toEqual([]);
   });
@@ -175,13 +175,13 @@ describe('a database that went back', () => {
       ),
     ).toEqual([]);
     expect(rules(opened(1310), loss, last, no(9001))).toEqual(['wrong end']);
-    // By then somebody has read, and whatever begins lies above the lost cuts.
+    // By then a node has read the database, and every new session is born above the lost cuts.
     const confirmed = (atMs: number): Line[] => [login(4), logout(4, { s: [4] }, 1310), answer(4, atMs)];
     expect(rules(opened(6400), loss, ...confirmed(1400), no(6500))).toEqual(['wrong end']);
     // Unless everything takes that long on this machine.
     expect(rules(opened(6400), loss, no(6500))).toEqual([]);
     expect(rules(opened(6400), loss, ...confirmed(6450), no(6500))).toEqual([]);
-    // Its end is its end.
+    // A session that has ended stays ended.
     const gone = [logout(1, { s: [3] }, 1500), answer(1, 1510)];
     expect(rules(opened(1310), loss, ...gone, check(3, 1520, 1521, 'yes'))).toEqual(['G1']);
   });
@@ -215,7 +215,7 @@ describe('the last look', () => {
     expect(look('yes', 'memory')).toEqual([]);
     expect(look('no', 'ended')).toEqual([]);
     expect(look('yes', 'ended')).toEqual(['half']);
-    // What something else may have ended says nothing.
+    // A session that something else may have ended proves nothing.
     const other = [logout(2, { s: [2] }, 90), answer(2, 95)];
     expect(
       rules(...two, ...failed, ...other, check(1, 5001, 5002, 'yes'), check(2, 5001, 5002, 'no')),
@@ -229,7 +229,7 @@ describe('the last look', () => {
     expect(
       rules(login(1), lastLook(5000), check(1, 5001, 5002, 'yes'), check(1, 5001, 5002, 'stale', 'v2')),
     ).toEqual(['healing']);
-    // Asked again, it can.
+    // The repeated check can.
     expect(
       rules(
         login(1),

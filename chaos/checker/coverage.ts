@@ -1,26 +1,26 @@
 import type { AnswerLine, Cover, LoginLine, LogoutLine, LossLine } from '../lines.ts';
 import type { History } from './history.ts';
 
-/** What the clients' accounts say about how a session can have ended. */
+/** How a session can have ended, by the records of the clients. */
 export interface Fate {
   login: LoginLine;
   /** Logouts that may have ended it. */
   possible: LogoutLine[];
-  /** The earliest of them was sent at this instant: before it the session lives for certain. */
+  /** When the earliest of them was sent: before this instant the session certainly lives. */
   possibleFrom: number;
   /** No check that begins after this instant may accept it. */
   goneAt: number;
-  /** The answer that says so. */
+  /** The answer that proves it. */
   goneBy: AnswerLine | null;
-  /** From here on the database refuses it: a logout that covers it was answered. */
+  /** From this instant the database refuses it, because a logout that covers it was answered. */
   committedAt: number;
-  /** The database may have lost its login, or a logout of it: it may be seen to be over, and alive again. */
+  /** The database may have lost its login or a logout of it, so a checker may see it over and alive again. */
   mayReturn: boolean;
-  /** Opened just after the database went back, it may be refused by a cut that was lost, until all is healed. */
+  /** It was opened just after the database went back, so a lost cut may refuse it until all faults have ended. */
   doubted: boolean;
 }
 
-/** Of every session what may have ended it, and what has. */
+/** For every session, the logouts that may have ended it, and those that have. */
 export function fates(history: History, waitUs: number): Map<number, Fate> {
   const byUser = new Map<number, Fate[]>();
   const losses = history.losses.map((loss) => ({ ...loss, noticed: noticedAt(history, loss) }));
@@ -47,23 +47,23 @@ export function fates(history: History, waitUs: number): Map<number, Fate> {
   }
   for (const logout of history.logouts) {
     const answer = history.answers.get(logout.id);
-    // Refused as a request: it has done nothing.
+    // The request was refused, so it has ended nothing.
     if (answer && answer.status >= 400 && answer.status < 500) continue;
     const lost = lossDuring(history, logout.sent, answer?.at ?? Number.POSITIVE_INFINITY) !== undefined;
-    // What the database may have lost proves no more than a logout that was not answered.
+    // A logout that the database may have lost proves as little as one that was not answered.
     const succeeded = answer?.status === 200 && !lost ? answer : null;
     for (const fate of named(logout.cover, all, byUser)) {
       const { login } = fate;
       if (!isIn(logout.cover, login)) continue;
-      // Opened after it was answered: born above its cut. One that was never answered may come late.
+      // The session was opened after the answer, so it was born above the cut. A logout without an answer may still happen later.
       if (succeeded && login.sent > succeeded.at) continue;
       fate.possible.push(logout);
       fate.mayReturn ||= lost;
       fate.possibleFrom = Math.min(fate.possibleFrom, logout.sent);
-      // Opened while it was under way: it may have been born on either side.
+      // The session was opened while the logout was under way, so it may have been born below or above the cut.
       if (!succeeded || login.got > logout.sent) continue;
       fate.committedAt = Math.min(fate.committedAt, succeeded.at);
-      // One that was not waited for is true everywhere when the lease has run out.
+      // A logout that did not wait for the replicas is true everywhere after the lease.
       const goneAt = succeeded.confirmed ? succeeded.at : succeeded.at + waitUs;
       if (goneAt < fate.goneAt) {
         fate.goneAt = goneAt;
@@ -74,10 +74,10 @@ export function fates(history: History, waitUs: number): Map<number, Fate> {
   return all;
 }
 
-/** So long after the address led to it, somebody has read the database that took over and begun its epoch. */
+/** So long after the address changed, a node has read the new database and begun its epoch. */
 const NOTICED_US = 5_000_000;
 
-/** On a slow machine it takes longer: until a logout was confirmed there, which no node does before. */
+/** It takes longer on a slow machine: until a logout was confirmed there, which no node does before. */
 function noticedAt({ logouts, answers }: History, { back }: LossLine): number {
   let first = Number.POSITIVE_INFINITY;
   for (const { id, sent } of logouts) {
@@ -87,12 +87,12 @@ function noticedAt({ logouts, answers }: History, { back }: LossLine): number {
   return Math.max(back + NOTICED_US, first);
 }
 
-/** The time in which the database lost commits, if it touches a span. */
+/** The time in which the database lost commits, if it overlaps a span. */
 export function lossDuring({ losses }: History, from: number, to: number): LossLine | undefined {
   return losses.find((loss) => from <= loss.to && to >= loss.from);
 }
 
-/** Those among whom the covered ones are. */
+/** The sessions that a logout may cover. */
 function named(cover: Cover, all: Map<number, Fate>, byUser: Map<number, Fate[]>): Iterable<Fate> {
   if ('s' in cover) return cover.s.flatMap((s) => all.get(s) ?? []);
   if ('user' in cover) return byUser.get(cover.user) ?? [];
@@ -100,7 +100,7 @@ function named(cover: Cover, all: Map<number, Fate>, byUser: Map<number, Fate[]>
   return all.values();
 }
 
-/** Whether a logout of this scope reaches the session, all but its time being right. */
+/** Whether the scope of a logout contains the session, without regard to time. */
 export function isIn(cover: Cover, login: LoginLine): boolean {
   if ('s' in cover) return cover.s.includes(login.s);
   if ('user' in cover)

@@ -15,7 +15,7 @@ import type {
 type FaultLine = Extract<Line, { t: 'fault' }>;
 type RefreshLine = Extract<Line, { t: 'refresh' }>;
 
-/** What all processes recorded, in no order but that of each file. */
+/** The records of all processes. Only the order within each file counts. */
 export interface History {
   logins: LoginLine[];
   refreshes: RefreshLine[];
@@ -24,7 +24,7 @@ export interface History {
   checks: CheckLine[];
   believer: BelieverLine[];
   faults: FaultLine[];
-  /** By the fault's number, when it was over. */
+  /** When each fault was over, by its number. */
   healed: Map<number, number>;
   losses: LossLine[];
   waited: WaitedLine[];
@@ -50,13 +50,13 @@ export function emptyHistory(): History {
   };
 }
 
-/** Reads every file of a directory. A process that was killed may have left half a line at its end, and nowhere else. */
+/** Reads every file of a directory. A process that was killed may have left half a line, but only at the end of its file. */
 export function readHistory(directory: string): History {
   const history = emptyHistory();
   for (const name of readdirSync(directory)) {
     if (!name.endsWith('.jsonl')) continue;
     const lines = readFileSync(join(directory, name), 'utf8').split('\n');
-    // After the last line's end there is nothing, or the half one.
+    // After the last complete line there is nothing, or half a line.
     lines.pop();
     for (const line of lines) add(history, JSON.parse(line) as Line);
   }

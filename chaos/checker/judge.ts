@@ -15,27 +15,27 @@ export interface Judgement {
   fates: Map<number, Fate>;
   speed: Speed;
   /**
-   * Checks that were accepted, that began before the answer of the logout and ended after it: how many, and the longest time from
-   * the answer to their end. None of them is late, for they began before; a checker that notes its answer late makes some.
+   * The number of accepted checks that began before the answer of the logout and ended after it, and the longest time from the answer to
+   * their end. None of them is late, because they began before. They are also seen when a process records its answer late.
    */
   straddling: { count: number; fromMemory: number; longestMs: number };
   /** Checks of a session that began within 50 ms after the answer of the logout that ended it. */
   soonAfter: number;
-  /** Late accepts of the believer, whose fault is on purpose. */
+  /** Late accepts of the believer, which has a fault on purpose. */
   believed: number;
   /** What the last look found. */
   last: { alive: number; over: number };
 }
 
 const YES = new Set(['memory', 'authority', 'yes']);
-/** A process that knows says that the session is over. */
+/** A process with fresh memory refuses the session as over. */
 const OVER = new Set(['ended', 'unknown', 'no']);
-/** The process could not tell. */
+/** The process could not judge the session. */
 const UNSURE = new Set(['stale', 'unavailable']);
 const SOON_US = 50_000;
 
 export function judge(history: History, leaseMs: number): Judgement {
-  // A lease, and the margin that is added for clocks that run apart.
+  // A lease, and the margin for clocks that drift apart.
   const waitUs = (leaseMs + Math.max(20, leaseMs * 0.05)) * 1000;
   const judgement: Judgement = {
     violations: [],
@@ -76,7 +76,7 @@ function judgeChecks(history: History, judgement: Judgement, waitUs: number): vo
       violations.push({ rule: name, what, proof: proofOf(fate, check, more) });
     };
     if (!fate) {
-      // The line of its login was written before any process knew the session.
+      // The line of a login is written before any process knows the session.
       rule('history', 'a check of a session that nobody opened');
       continue;
     }
@@ -101,7 +101,7 @@ function judgeChecks(history: History, judgement: Judgement, waitUs: number): vo
   }
 }
 
-/** What was seen to be over stays over: at the same checker at once, everywhere within the lease. */
+/** A session that one process has seen over stays over: at the same process at once, and everywhere within the lease. */
 function judgeReturns(history: History, judgement: Judgement, waitUs: number): void {
   const everywhere = new Map<number, CheckLine>();
   const here = new Map<string, CheckLine>();
@@ -135,7 +135,7 @@ function judgeReturns(history: History, judgement: Judgement, waitUs: number): v
   }
 }
 
-/** A refresh cannot bring back what has ended, and is not refused to what has not. */
+/** A refresh revives no ended session, and is not refused for a live one. */
 function judgeRefreshes(history: History, judgement: Judgement): void {
   /** Sessions whose newest refresh token the database may have lost, and since when. */
   const lost = new Map<number, number>();
@@ -162,12 +162,12 @@ function judgeRefreshes(history: History, judgement: Judgement): void {
   }
 }
 
-/** When all is healed and quiet, all replicas agree, and each logout has happened in full or not at all. */
+/** When all faults have ended and the load rests, all replicas agree, and each logout has happened completely or not at all. */
 function judgeLastLook(history: History, judgement: Judgement): void {
   const from = history.marks.get('last look begins');
   if (from === undefined) return;
   const found = new Map<number, CheckLine>();
-  // A process that cannot tell is asked again for a while: in the end each must have told.
+  // A process without an answer is asked again for a while. In the end each must have answered.
   const sure = new Set<string>();
   const unsure = new Map<string, CheckLine>();
   for (const check of history.checks) {
@@ -205,7 +205,7 @@ function judgeLastLook(history: History, judgement: Judgement): void {
   for (const logout of history.logouts) judgeWhole(history, judgement, logout, found);
 }
 
-/** A logout that failed, or was not answered, may have happened: to all sessions that it named, or to no session. */
+/** A logout that failed, or was not answered, may have happened: for all sessions that it named, or for none. */
 function judgeWhole(
   history: History,
   judgement: Judgement,
@@ -217,7 +217,7 @@ function judgeWhole(
   const alive: CheckLine[] = [];
   const over: CheckLine[] = [];
   for (const { login, possible, mayReturn } of judgement.fates.values()) {
-    // Only those that nothing else can have ended, and that were there when it was sent.
+    // Only sessions that nothing else can have ended, and that existed when it was sent.
     if (possible.length !== 1 || possible[0] !== logout || login.got > logout.sent) continue;
     if (mayReturn) continue;
     if (!isIn(logout.cover, login)) continue;

@@ -1,9 +1,9 @@
-/** Lines as the players of a run write them, for the checker's tests. */
+/** Lines as the processes of a run write them, for the checker's tests. */
 import type { AnswerLine, CheckLine, Cover, Line } from '../lines.ts';
 import { add, emptyHistory } from './history.ts';
 import { judge } from './judge.ts';
 
-/* The checker on small histories: a sound one, and one for each thing that it has to find. Milliseconds here. */
+/* Small histories for the checker: a correct one, and one for each fault that it must find. Times are in milliseconds here. */
 
 export const LEASE = 700;
 export const us = (ms: number): number => ms * 1000;

@@ -2,7 +2,7 @@ import type { History } from './history.ts';
 import type { Judgement } from './judge.ts';
 import type { Times } from './speed.ts';
 
-/** Of many violations of one kind the first ones say it. */
+/** Prints only the first of many violations of one kind. */
 const SHOWN = 5;
 
 export function report(history: History, judgement: Judgement, missing: readonly string[]): string {

@@ -1,4 +1,4 @@
-/** What a run has to contain, so that its verdict says something. */
+/** What a run must contain, so that its verdict is valid. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -59,7 +59,7 @@ describe('the least of each thing that a run needs', () => {
     return shortages(history, judge(history, LEASE), seconds);
   }
 
-  /** The program itself, as a campaign runs it. */
+  /** The program itself, as a campaign starts it. */
   function verdictOn(lines: Line[], ...more: string[]): { passed: boolean; report: string } {
     const directory = mkdtempSync(join(tmpdir(), 'curfew-checker-'));
     const whole: Line[] = [...lines, { t: 'mark', what: 'last look ends', at: us(5000) }];

@@ -4,8 +4,8 @@ import type { Judgement } from './judge.ts';
 /** What the forger does; see forger.ts. */
 const FORGERIES = ['acknowledgements', 'repetitions', 'nonsense'];
 /**
- * All kinds of faults, by what they befall; see schedule.ts, of which this program does not read more than the history. A run of any
- * length has had one of each family.
+ * All kinds of faults, by what they affect; see schedule.ts. This program imports nothing from there, and reads the history alone. A run of
+ * any length must have had one of each family.
  */
 const FAMILIES = {
   links: ['cut', 'hole', 'hole-up', 'hole-down', 'slow', 'late-reads'],
@@ -13,9 +13,9 @@ const FAMILIES = {
   redis: ['flush-redis', 'kill-redis', 'pause-redis'],
   postgres: ['restart-postgres', 'kill-postgres', 'standby-postgres', 'failover-postgres'],
 };
-/** A run of this many seconds has had all of them. */
+/** A run of so many seconds must have had all kinds. */
 const ALL_KINDS_SECONDS = 50;
-/** Of each, one at least has succeeded. */
+/** At least one of each must have succeeded. */
 const SCOPES = [
   'this',
   'others',
@@ -41,8 +41,8 @@ const SCOPES = [
 ];
 
 /**
- * What there was too little of for a pass to mean something. Everything here is a count that grows while a run goes on, so that a slow
- * machine comes to it later, and not never.
+ * What the run has too little of for a valid verdict. All conditions are counts that grow during a run, so a slow machine meets them later,
+ * but does meet them.
  */
 export function shortages(history: History, judgement: Judgement, seconds: number): string[] {
   const missing: string[] = [];
@@ -66,7 +66,7 @@ export function shortages(history: History, judgement: Judgement, seconds: numbe
   atLeast(2 * seconds, 'accepts at nodes', checks('yes'));
   atLeast(10 * seconds, 'refusals', checks('ended', 'unknown', 'no'));
   atLeast(seconds, 'checks that could not be decided', checks('stale', 'unavailable'));
-  // A checker that does not find this one would find no other.
+  // If the checker does not find the fault on purpose, it would find no other.
   atLeast(1, 'late accepts of the believer that were found', judgement.believed);
   atLeast(seconds, 'checks within 50 ms after the answer', judgement.soonAfter);
   for (const kind of ['jwt', 'access', 'session', 'cookie'])

@@ -17,11 +17,11 @@ export interface Speed {
   /** By the clients' account. */
   calmForClients: Times;
   faultsForClients: Times;
-  /** Of those that took longer than the lease, its margin and what a commit may take, answered or not: what nothing excuses. */
+  /** Logouts, answered or not, that took longer than the lease, its margin and the time for a commit, without an excuse. */
   tooSlow: Line[][];
   /**
-   * ... and how many there were that something excuses: the database was away from the node, the node itself stood still, or this machine
-   * had no processor for the node or the client.
+   * ... and how many had an excuse: the node could not reach the database, the node itself was suspended, or the node or the client waited
+   * for a processor.
    */
   excused: number;
   /** Confirmed on calm days: how many replicas acknowledged, and how many were waited out. */
@@ -29,9 +29,9 @@ export interface Speed {
   calmWaitedOut: number;
 }
 
-/** A statement is given up after five seconds, and so is a transaction that holds a lock and does nothing. */
+/** The time limit of a statement, and of a transaction that holds a lock and does nothing, is five seconds. */
 const COMMIT_MS = 5000;
-/** So long before a logout everything has to have been well for it to count as calm. */
+/** A logout counts as calm if there was no fault for so long before it. */
 const CALM_BEFORE_US = 3_000_000;
 
 export function speedOf(history: History, waitMs: number): Speed {
@@ -44,7 +44,7 @@ export function speedOf(history: History, waitMs: number): Speed {
     const answer = history.answers.get(logout.id);
     if (!answer) continue;
     const clientMs = (answer.at - logout.sent) / 1000;
-    // One that was given up, or failed in the end, took that long too.
+    // A logout that timed out or failed in the end took that long too.
     if (clientMs > waitMs + COMMIT_MS) {
       if (undisturbedMs(history, logout, answer) > waitMs + COMMIT_MS) speed.tooSlow.push([logout, answer]);
       else speed.excused++;
@@ -68,8 +68,8 @@ export function speedOf(history: History, waitMs: number): Speed {
 }
 
 /**
- * The longest time, of that which a logout took, in which the node had its database and was itself not stopped, less what the node and the
- * client waited for a processor.
+ * The longest part of a logout's time in which the node had its database and was not suspended, minus the time that the node and the client
+ * waited for a processor.
  */
 function undisturbedMs(history: History, logout: LogoutLine, answer: AnswerLine): number {
   const inTheWay = [logout.node, `${logout.node}-postgres`, 'postgres'];

@@ -7,21 +7,21 @@ type Node = World['settings']['nodes'][number];
 
 const EVERY_MS = 25;
 const PRESS_MS = 15;
-/** So many checks of what is being logged out may wait for a node. */
+/** The most checks of sessions under logout that may wait for a node. */
 const AT_ONCE = 12;
 const RECENT = 60;
 const AT_LAST = 4;
-/** At the last look a check that cannot be decided is done again, for so long: this machine may have much else to do. */
+/** For how long the last look repeats a check without a yes or no: this machine may be busy. */
 const LAST_MS = 30_000;
 const AGAIN_MS = 200;
 
-/** @returns whether there was a yes or a no to it */
+/** @returns whether the answer was a yes or a no */
 async function check(world: World, node: Node, session: Session): Promise<boolean> {
   const headers = credentialHeaders(session, world.settings.issuer);
   // A page's origin would only bring it more headers.
   delete headers['origin'];
   const b = now();
-  // Read through the cached copies, which the forger rewrites.
+  // This reads through the cached copies, which the forger rewrites.
   const profile = session.kind === 'jwt' && world.random.chance(0.1);
   const reply = await world.requests.send(
     'GET',
@@ -43,7 +43,7 @@ function showsOwn({ text }: Reply, { user }: Session): boolean {
   return data.id === user && data.role === 'user';
 }
 
-/** Checks at a node until the load rests: young sessions above all, old ones too. */
+/** Checks sessions at a node until the load rests, mostly young ones. */
 export async function checkAll(world: World, node: Node): Promise<void> {
   const { random, sessions } = world;
   while (!world.resting) {
@@ -53,7 +53,7 @@ export async function checkAll(world: World, node: Node): Promise<void> {
   }
 }
 
-/** Checks at a node what is being logged out, also while earlier checks wait for its database. */
+/** Checks sessions under logout at a node, also while earlier checks wait for its database. */
 export async function checkPressed(world: World, node: Node): Promise<void> {
   const underWay = new Set<Promise<boolean>>();
   while (!world.resting) {

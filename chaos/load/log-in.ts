@@ -5,7 +5,7 @@ import { anyNode, pause, type World } from './world.ts';
 
 const AGAIN_MS = 100;
 const DEVICES = ['laptop', 'phone', 'tablet'];
-/** The second is what logouts of a whole application are sent for: few sessions are opened for it. */
+/** The clients send logouts of a whole application for the second one, so they open few sessions for it. */
 const CLIENTS = ['default', 'kiosk'] as const;
 
 /** Opens a session for a user by the service key. */
@@ -75,7 +75,7 @@ function add(world: World, sent: number, opened: Opened): void {
   world.tell({ t: 'credentials', list: [{ s, sid, kind, text }] });
 }
 
-/** What the answer of a login gives. */
+/** The content of a login's answer. */
 type Given = Pick<Opened, 'text' | 'csrf' | 'refresh'> & { sid?: string | null };
 
 interface Family {
@@ -139,7 +139,7 @@ const FAMILIES: Record<string, Family> = {
   },
 };
 
-/** Logs a person in by each of the API families: some kinds of credentials come by one of them alone. */
+/** Logs a person in through each API family: some kinds of credentials come from one family alone. */
 export async function logInByEach(world: World): Promise<void> {
   for (const family of Object.keys(FAMILIES))
     while (!world.resting && !(await logInBy(world, family))) await pause(AGAIN_MS);
@@ -166,16 +166,16 @@ async function logInBy(world: World, via: string): Promise<boolean> {
   return true;
 }
 
-/** Refreshes a session. The token before stays a credential until it runs out, and is checked on. */
+/** Refreshes a session. The access token from before stays valid until it expires, and the checks continue with it. */
 export async function refresh(world: World): Promise<void> {
   const { random } = world;
   const having = world.sessions.filter((session) => session.refresh !== null);
   if (having.length === 0) return;
-  // Mostly ones that live; of the others each refresh has to be refused.
+  // Mostly live sessions. Curfew must refuse each refresh of the others.
   const alive = having.filter((session) => !session.over);
   const session = random.pick(random.chance(0.7) && alive.length > 0 ? alive : having);
   const token = session.refresh;
-  // No other request uses the token meanwhile, nor afterwards if its answer is lost: a second use ends the session.
+  // No other request uses the token meanwhile, or afterwards if the answer is lost, because a second use ends the session.
   session.refresh = null;
   const node = anyNode(world);
   const sent = now();
@@ -188,7 +188,7 @@ export async function refresh(world: World): Promise<void> {
     session.refresh = json.refresh_token ?? null;
     world.tell({ t: 'credentials', list: [{ s, sid, kind: 'jwt', text: session.text }] });
   } else if (reply.status === 401) {
-    // Refused without being spent: the same token may be tried again later, and must be refused again.
+    // The refusal did not spend the token, so a later refresh may use it again, and Curfew must refuse it again.
     session.refresh = token;
   }
 }

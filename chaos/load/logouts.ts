@@ -6,7 +6,7 @@ import { credentialHeaders, type Session } from './session.ts';
 export interface Logout {
   scope: string;
   cover: Cover;
-  /** Sessions that it ends as far as the clients know; some of them are checked all the time. */
+  /** The sessions that it ends as far as the clients know. Some of them are checked all the time. */
   ends: Session[];
   method: string;
   path: string;
@@ -157,7 +157,7 @@ function someLiving(world: World, count: number): Session[] {
   return [...new Set(found.filter((session) => session !== undefined))];
 }
 
-/** A list of sessions, and the end of one of them by itself. */
+/** A list of sessions, and a separate logout of one of them. */
 export function makeTwice(world: World): { list: Logout; one: Logout } | null {
   const ends = someLiving(world, 2);
   const list = service('list, a part twice', () => (ends.length < 2 ? null : named(ends)))(world);
@@ -218,7 +218,7 @@ const MAKES: readonly (readonly [weight: number, make: Make])[] = [
 ];
 const WEIGHT = MAKES.reduce((sum, [weight]) => sum + weight, 0);
 
-/** Of each scope how its logouts are made, the rarest last. */
+/** How to make a logout of each scope, the rarest last. */
 export const scopes: readonly Make[] = MAKES.map(([, make]) => make);
 
 export function makeLogout(world: World): Logout | null {

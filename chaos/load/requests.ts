@@ -2,10 +2,10 @@ import { type Reply, Requests as Connections } from '../../packages/server/src/c
 
 export type { Reply };
 
-/** Well beyond what a logout may take. */
+/** Much longer than a logout may take. */
 const TIMEOUT_MS = 15_000;
 
-/** Requests whose failure is an answer too, of status 0: a logout that was not answered stays unanswered. */
+/** Requests whose failure counts as an answer of status 0, so that a logout without an answer is recorded as such. */
 export class Requests {
   readonly #connections = new Connections({ connections: 256, timeoutMs: TIMEOUT_MS });
 

@@ -7,17 +7,17 @@ import { anyNode, pause, type World } from './world.ts';
 
 /** So many sessions of a logout are checked all the time while it is under way. */
 const PRESSED = 2;
-/** Until the back ends know whom to press. */
+/** The time until the back ends know which sessions to check all the time. */
 const PRESS_FIRST_MS = 25;
 const PRESS_ON_MS = 150;
 /** How often the same logout is sent to a second node at the same time. */
 const TWICE = 0.08;
-/** One of a list is ended by itself so long before the list: it has just been committed, or is about to be. */
+/** How long before a list one of its sessions is logged out alone, so that this logout has just been committed or soon will be. */
 const BEFORE_LIST_MS = [0, 5, 10, 20, 40, 80];
 
 /**
- * Logs somebody out, while the sessions that it ends are checked everywhere all the time. Scopes of which no logout has succeeded yet come
- * first, so that none is missing in a short run, or on a busy machine.
+ * Sends a logout, while every back end checks its sessions all the time. Scopes without a successful logout come first, so that none is
+ * missing in a short run or on a busy machine.
  */
 export function logoutSender(): (world: World) => Promise<void> {
   const owed = scopes.slice();
@@ -60,7 +60,7 @@ export async function endTwice(world: World): Promise<void> {
   });
 }
 
-/** Does it while sessions are checked everywhere all the time. @param ends all that it ends */
+/** Sends logouts while every back end checks their sessions all the time. @param ends all sessions that they end */
 async function pressing(
   world: World,
   ends: readonly Session[],
@@ -85,7 +85,7 @@ async function send(world: World, logout: Logout, node = anyNode(world)): Promis
   const id = ++world.lastLogout;
   let { body } = logout;
   if ('everyone' in cover) {
-    // Answered with the count, which has to be repeated; by itself it ends nothing.
+    // The answer is the count, which the client must repeat. This request ends nothing.
     const counted = await requests.json(method, node.url + path, headers, body);
     if (counted.status !== 409) return false;
     body = { ...body, confirm: (JSON.parse(counted.text) as { count: number }).count };

@@ -1,4 +1,4 @@
-/** The kinds of credentials: a token that is signed, opaque ones, and a cookie's value. */
+/** The kinds of credentials: a signed token, opaque tokens, and a cookie's value. */
 export type Kind = 'jwt' | 'access' | 'session' | 'cookie';
 
 /** A session as its client knows it. */
@@ -19,7 +19,7 @@ export interface Session {
   over: boolean;
 }
 
-/** What a client sends along to be recognised. */
+/** The headers by which a client identifies itself. */
 export function credentialHeaders(session: Session, issuer: string): Record<string, string> {
   if (session.kind !== 'cookie') return { authorization: `Bearer ${session.text}` };
   return {
@@ -29,7 +29,7 @@ export function credentialHeaders(session: Session, issuer: string): Record<stri
   };
 }
 
-/** The claims of a signed token, unverified: the test trusts its own server to hand out what it says. */
+/** The claims of a signed token, unverified, because the test trusts its own server. */
 export function sidOf(token: string): string | null {
   const [, payload] = token.split('.');
   if (payload === undefined) return null;

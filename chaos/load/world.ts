@@ -4,14 +4,14 @@ import type { Recorder } from '../recorder.ts';
 import { Requests } from './requests.ts';
 import type { Session } from './session.ts';
 
-/** What the clients share. */
+/** The state that the clients share. */
 export interface World {
   settings: ClientsSettings;
   recorder: Recorder;
   requests: Requests;
   random: Random;
   tell: (message: FromClients) => void;
-  /** Users without a password, for whom the service vouches. */
+  /** Users without a password, whose sessions the service opens. */
   users: number[];
   /** Users who log in themselves. */
   people: { id: number; email: string; password: string }[];
@@ -25,7 +25,7 @@ export interface World {
 
 export const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
-/** One of those that no logout has named yet. */
+/** One session that no logout has named yet. */
 export function living(world: World, fits: (session: Session) => boolean = () => true): Session | undefined {
   const found = world.sessions.filter((session) => !session.over && fits(session));
   return found.length === 0 ? undefined : world.random.pick(found);

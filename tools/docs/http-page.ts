@@ -1,6 +1,6 @@
 import { type Problem, PROBLEMS, problem } from '@curfew/protocol/errors';
 
-/** What we read of an OpenAPI description. */
+/** The parts of an OpenAPI description that this reads. */
 export interface Description {
   tags: { name: string; description?: string }[];
   paths: Record<string, Record<string, Operation>>;
@@ -60,7 +60,7 @@ export function httpPage(description: Description): string {
   );
   const schemas = description.components.schemas;
   const sections = description.tags.map((tag) => {
-    // A path that two contracts share stands under the first.
+    // A path that two contracts share is in the section of the first.
     const mine = operations.filter(({ operation }) => operation.tags[0] === tag.name);
     const elsewhere = operations.filter(({ operation }) => operation.tags.slice(1).includes(tag.name));
     return [
@@ -167,7 +167,7 @@ function answerText(status: string, answer: Answer): string[] {
   return lines;
 }
 
-/** An example: on one line where it is short enough to be read there. */
+/** An example, on one line if it is short. */
 function fenced(value: unknown): string {
   if (typeof value === 'string') return `\`\`\`text\n${value.trimEnd()}\n\`\`\``;
   const line = JSON.stringify(value);

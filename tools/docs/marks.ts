@@ -1,4 +1,4 @@
-/** The page with a new text between the two marks of a part that the code writes. */
+/** The page with a new text between the two marks of a generated part. */
 export function between(page: string, name: string, text: string): string {
   const begin = `<!-- ${name}:begin -->`;
   const from = page.indexOf(begin);

@@ -7,10 +7,7 @@ import { type Description, httpPage } from './http-page.ts';
 import { scalePage } from './scale-block.ts';
 import { settingsPage } from './settings-page.ts';
 
-/**
- * The pages that come out of the code, by their paths from the repository's root.
- * @param place an empty database, in settings
- */
+/** The pages that are generated from the code, by their paths from the repository's root. @param place an empty database, in settings */
 export async function writtenPages(place: Environment): Promise<Record<string, string>> {
   return {
     ...pagesWithFigures(),
@@ -21,7 +18,7 @@ export async function writtenPages(place: Environment): Promise<Record<string, s
   };
 }
 
-/** Asks a server with every default for its own description. */
+/** Asks a server with default settings for its description. */
 async function describe(place: Environment): Promise<Description> {
   const authority = await createAuthority({
     settings: place,

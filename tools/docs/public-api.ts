@@ -13,7 +13,9 @@ import {
 const ROOT = join(import.meta.dirname, '../..');
 const { Alias, Function, Class, Interface, Property, Method, Accessor } = SymbolFlags;
 
-/** The modules that the packages' `exports` offer. Of the protocol, those that its README names: the others are for our own packages. */
+/**
+ * The modules that the packages' `exports` offer. Of the protocol, only those that its README names: the others are for our own packages.
+ */
 export function publicModules(): string[] {
   const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
   const doors = ['server', 'verifier', 'client'].flatMap((name) => {
@@ -34,10 +36,7 @@ export function publicModules(): string[] {
   return [...doors, ...modules];
 }
 
-/**
- * Answers what is wrong with the docstrings of modules.
- * @param modules paths from the repository's root
- */
+/** Returns the faults in the docstrings of modules. @param modules paths from the repository's root */
 export function findDocFaults(modules: string[]): string[] {
   const cache = join(ROOT, 'node_modules/.cache');
   mkdirSync(cache, { recursive: true });
@@ -81,7 +80,7 @@ export function findDocFaults(modules: string[]): string[] {
   }
 }
 
-/** As strict as the sources, but for what would only make examples longer. */
+/** As strict as the sources, except for rules that would only make examples longer. */
 const CONFIG = {
   extends: '../../../tsconfig.base.json',
   compilerOptions: {

@@ -36,7 +36,7 @@ function entry(name: string, { form, about }: Setting): string {
   return `### \`${name}\`\n\n${facts.join('; ')}.\n\n${about}\n`;
 }
 
-/** The default as it would be written. */
+/** The default as a person would write it. */
 function defaultOf(value: unknown): string {
   if (value === true || value === false) return value ? '`1`' : '`0`';
   if (Array.isArray(value) && value.length > 0) return `\`${value.join(',')}\``;

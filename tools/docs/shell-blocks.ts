@@ -1,6 +1,6 @@
 /**
- * Runs the shell blocks of a page and compares what they print with what the page says. A block that begins with
- * "```sh run" is run; the "```json" or "```text" block after it, if the next block is one, is what it prints.
+ * Runs the shell blocks of a page and compares what they print with what the page says. A block that begins with "```sh run" is run. If the
+ * next block begins with "```json" or "```text", it is the expected output.
  */
 import { spawn } from 'node:child_process';
 
@@ -15,7 +15,7 @@ export interface ShellBlock {
 
 const FENCE = /^```(.*)\n([\s\S]*?)^```$/gm;
 
-/** The blocks of a page that are to be run, in order. */
+/** The blocks of a page that must be run, in order. */
 export function shellBlocks(page: string): ShellBlock[] {
   const fences = [...page.matchAll(FENCE)].map((match) => ({
     info: match[1] ?? '',
@@ -34,7 +34,7 @@ export function shellBlocks(page: string): ShellBlock[] {
 const MARK = '--- end of block ---';
 
 /**
- * Runs the blocks one after the other in one shell, as a reader would, and answers what each printed.
+ * Runs the blocks one after the other in one shell, as a reader would, and returns what each printed.
  * @throws with what was printed when a block fails
  */
 export async function runBlocks(
@@ -81,7 +81,7 @@ function sameShape(said: string, printed: string): boolean {
   }
 }
 
-/** A value without what differs from run to run: of texts and numbers the kind alone, of a list its first item. */
+/** A value without the parts that differ from run to run: the kind of a text or number, and the first item of a list. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf);
   if (typeof value === 'object' && value !== null)

@@ -36,7 +36,7 @@ function header(path: string, size: number, mode: number): Buffer {
   octal(size, 124, 12);
   block.write('0', 156);
   block.write('ustar\x0000', 257);
-  // The sum counts its own field as spaces.
+  // The checksum counts its own field as spaces.
   block.fill(' ', 148, 156);
   octal(
     block.reduce((sum, byte) => sum + byte, 0),

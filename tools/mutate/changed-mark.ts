@@ -1,4 +1,4 @@
 import { join } from 'node:path';
 
-/** Names the sources that have changed, until they are loaded. */
+/** The sources that have changed and are not loaded yet. */
 export const CHANGED = join(import.meta.dirname, '../../.changed');

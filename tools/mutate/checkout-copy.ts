@@ -3,12 +3,12 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symli
 import { dirname, join } from 'node:path';
 import { makeScratch } from '../../packages/server/test/services/scratch.ts';
 
-/** Made by the build, and too slow to be made in each copy. */
+/** The output of the build, which takes too long to be made in each copy. */
 const BUILT = 'packages/server/assets';
 
 /**
- * Copies the checkout as it stands into a directory in which sources can be broken: the processes that tests start read the
- * same files. Dependencies are linked, the packages of this repository are those of the copy.
+ * Copies the checkout into a directory in which the tool can change sources, so that processes that tests start read the changed files too.
+ * The copy links the dependencies, and has the packages of this repository itself.
  */
 export function copyCheckout(root: string): string {
   const copy = makeScratch('mutate');

@@ -1,4 +1,4 @@
-/** Before each test file: loads the sources anew when they have changed since this process has loaded them. */
+/** Before each test file: loads the sources again if they have changed since this process loaded them. */
 import { readFileSync, rmSync } from 'node:fs';
 import type { EvaluatedModules } from 'vite/module-runner';
 import { vi } from 'vitest';
@@ -13,7 +13,7 @@ try {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 if (changed.length > 0) {
-  // Runs every module again; the text of one that has changed is also asked for again.
+  // Runs every module again, and also reads the text of a changed one again.
   vi.resetModules();
   const { evaluatedModules } = (
     globalThis as unknown as Record<string, { evaluatedModules: EvaluatedModules }>

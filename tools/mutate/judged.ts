@@ -1,11 +1,11 @@
-/** Mutants that survived and were looked at. */
+/** Mutants that survived and that somebody judged. */
 export interface Judgement {
   path: string;
-  /** The lines as they are, and as the mutant has them, each in one. */
+  /** The lines of the source and those of the mutant, each as one text. */
   was: string;
   is: string;
   why: string;
-  /** It is a fault, and no test notices: it counts as survived. Otherwise it is as right as the code that it replaces. */
+  /** True: it is a fault that no test notices, and counts as survived. Otherwise it is as correct as the code that it replaces. */
   open?: true;
 }
 

@@ -19,10 +19,10 @@ export const KEPT_WORKER = {
   createPoolWorker: (options: PoolOptions): PoolWorker => new KeptWorker(options),
 };
 
-/** What one run sees of the process. It reports the start and the stop of a process that keeps running. */
+/** The process as one run sees it: it reports a start and a stop, while the process keeps running. */
 class KeptWorker implements PoolWorker {
   readonly name = KEPT_WORKER.name;
-  /** Files of transformed sources would be read again as they were. */
+  /** Otherwise vitest would read old files of transformed sources again. */
   readonly cacheFs = false;
   readonly #goesOn = kept !== undefined;
   readonly #worker: ForksPoolWorker;

@@ -1,6 +1,6 @@
 /**
- * One vitest, alive with its services as long as its parent wants it, in a copy of the checkout: it runs one test file after the
- * other, whatever the sources are then.
+ * One vitest in a copy of the checkout, which lives with its services until its parent ends it. It runs one test file after the other, on
+ * the sources as they are at that time.
  */
 import { appendFileSync, existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -14,25 +14,28 @@ export interface Order {
   file: string;
   /** The sources that have changed since the last order. */
   changed: string[];
-  /** Modules are loaded anew, also if nothing has changed. */
+  /** Load the modules again, also if nothing has changed. */
   anew: boolean;
   limitMs: number;
 }
 
 export interface Answer {
   outcome: 'green' | 'red' | 'hung';
-  /** The test that is red, and why. */
+  /** The test that failed, and why. */
   what: string;
-  /** No test is red, but a hook, or the file cannot be loaded: so it also is when a service has died. */
+  /** No test failed, but a hook did, or the file cannot be loaded. A dead service has the same effect. */
   isOutside?: boolean;
   ms: number;
 }
 
-/** Not the simulator's own faults: they are changes of texts, which a mutant has changed, and say nothing of the tests of a source. */
+/**
+ * Leaves out the simulator's own faults: they replace texts, which a mutant may have changed, and they do not show what the tests of a
+ * source notice.
+ */
 const OTHER_TESTS = /^(?!mutations |a seed )/;
 
 const root = process.cwd();
-/** What the checkout itself runs before each test file. */
+/** The files that the checkout itself runs before each test file. */
 const own = [join(root, 'packages/server/test/services/after-each-file.ts')];
 const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
 const vitest = await createVitest(
@@ -50,7 +53,7 @@ const vitest = await createVitest(
   {},
   { stdout: nowhere(), stderr: nowhere() },
 );
-// The option of that name yields to the configuration's.
+// The configuration overrides the option of that name.
 for (const { config } of vitest.projects)
   Object.assign(config, { pool: KEPT_WORKER.name, poolRunner: KEPT_WORKER });
 const found = await vitest.globTestSpecifications(process.argv.slice(2));
@@ -63,10 +66,10 @@ process.on(
 process.on('disconnect', () => void vitest.close().finally(() => process.exit()));
 process.send?.([...specifications.keys()]);
 
-/** What the global setup has started, which is to live. */
+/** The processes that the global setup has started and that must live on. */
 let services: Set<number> | undefined;
 
-/** A process keeps what was loaded before: it is not to grow for ever. */
+/** A process keeps what it has loaded, so it must not live for ever. */
 const LOADS = 20;
 let loads = 0;
 
@@ -74,14 +77,14 @@ async function run({ file, changed, anew, limitMs }: Order): Promise<Answer> {
   const specification = specifications.get(file);
   if (specification === undefined) throw new Error(`no such test file: ${file}`);
   for (const path of changed) vitest.invalidateFile(join(root, path));
-  // No module outlives the mutant that it was loaded with.
+  // No module outlives the mutant with which it was loaded.
   if (changed.length > 0 || anew) {
     if (++loads % LOADS === 0) await endWorker();
     appendFileSync(CHANGED, `${changed.map((path) => join(root, path)).join('\n')}\n`);
   }
   const begin = performance.now();
   let hung = false;
-  // A worker that loops hears nothing: it is killed, and what it has started.
+  // A worker in a loop receives no message, so this kills it and everything that it has started.
   const watch = setInterval(() => {
     if (performance.now() - begin < limitMs) return;
     hung = true;
@@ -90,13 +93,13 @@ async function run({ file, changed, anew, limitMs }: Order): Promise<Answer> {
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
   clearInterval(watch);
   const ms = performance.now() - begin;
-  // The first run has started the services, and ends with its worker: what lives then is they.
+  // The first run starts the services, and its worker has ended, so the processes that are left are the services.
   if (services === undefined) await endWorker();
   const [module] = testModules.filter(({ moduleId }) => moduleId === specification.moduleId);
   const failed = [...(module?.children.allTests('failed') ?? [])][0];
   const error = failed?.result().errors?.[0] ?? module?.errors()[0] ?? unhandledErrors[0];
   if (!hung && error === undefined && module?.ok()) return { outcome: 'green', what: '', ms };
-  // A test that is red closes what it has opened; what failed in another way may have left something open.
+  // A failed test closes what it has opened. Another failure may have left something open.
   if (hung || failed === undefined || (module?.errors().length ?? 0) + unhandledErrors.length > 0)
     await endWorker();
   if (hung) return { outcome: 'hung', what: `more than ${limitMs} ms`, ms };

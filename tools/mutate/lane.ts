@@ -11,7 +11,7 @@ export class Lane {
   readonly directory: string;
   readonly #child: ChildProcess;
   readonly #changed = new Set<string>();
-  /** The test files there are. */
+  /** All test files. */
   testFiles: string[] = [];
 
   private constructor(directory: string, { tests, budgets }: Part) {
@@ -20,7 +20,7 @@ export class Lane {
       cwd: directory,
       env: { ...process.env, ...budgets },
       execArgv: ['--conditions=curfew-source'],
-      // Of its own group: an interrupt at the terminal reaches the parent alone, which then closes the lane.
+      // In a process group of its own: an interrupt at the terminal reaches the parent alone, which then closes the lane.
       detached: true,
     });
   }
@@ -64,7 +64,7 @@ export class Lane {
   }
 }
 
-/** Every lane takes the next one as soon as it is through with one. */
+/** Every lane takes the next one as soon as it has finished one. */
 export async function each<T>(
   lanes: Lane[],
   items: readonly T[],

@@ -1,4 +1,4 @@
-/** `npm run mutate -- --help`: puts small faults into the sources, one at a time, and looks whether a test notices. */
+/** `npm run mutate -- --help`: puts small faults into the sources, one at a time, and finds out whether a test notices. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

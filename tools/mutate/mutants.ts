@@ -1,4 +1,4 @@
-/** Finds the faults that can be put into a source file: small ones, such as a person makes. */
+/** Finds the small faults that can be put into a source file, such as a person makes. */
 import { type ESTree, parseSync } from 'vite';
 
 /** One fault: the text between `start` and `end` is replaced. */
@@ -9,7 +9,7 @@ export interface Mutant {
   end: number;
   replacement: string;
   mutator: string;
-  /** Where the innermost statement begins that holds it: a test that does not execute that cannot notice the fault. */
+  /** The beginning of the innermost statement around it: a test that does not execute this statement cannot notice the fault. */
   statement: number;
 }
 
@@ -56,7 +56,7 @@ const STEPS = new Set(
   'filter sort toSorted reverse toReversed slice trim toLowerCase toUpperCase normalize catch'.split(' '),
 );
 
-/** What of TypeScript's own is a value: the rest are types, which nothing executes. */
+/** The syntax of TypeScript that is executed. All the rest is types. */
 const TYPED_VALUES = /^TS(AsExpression|SatisfiesExpression|NonNullExpression|ParameterProperty)$/;
 
 /** All mutants of a source, in the order of its text. */
@@ -102,7 +102,7 @@ function walk(root: Node, visit: (node: Node, parent: Node, statement: number) =
   descend(root, root, root.start);
 }
 
-/** True for a statement in a list of statements, before which another can stand. */
+/** Whether a statement is in a list of statements, so that another can stand before it. */
 function isListed(node: Node, parent: Node): boolean {
   if (parent.type === 'SwitchCase') return node !== parent.test;
   return parent.type === 'BlockStatement' || parent.type === 'Program';
@@ -181,7 +181,7 @@ function editsOf(node: Node, parent: Node, source: string): Edit[] {
   }
 }
 
-/** A literal that says nothing in place of this one, or the other truth value. */
+/** An empty literal in place of this one, or the other truth value. */
 function emptied(node: Node, parent: Node): string[] {
   switch (node.type) {
     case 'Literal':
@@ -217,7 +217,7 @@ function isText(node: Node): boolean {
   return (node.type === 'Literal' && typeof node.value === 'string') || node.type === 'TemplateLiteral';
 }
 
-/** A text that names something of the language: a module, a property, a directive. */
+/** Whether a text names something of the language: a module, a property, a directive. */
 function isName(node: Node, parent: Node): boolean {
   if (
     parent.type === 'Property' ||

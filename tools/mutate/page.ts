@@ -9,9 +9,9 @@ interface Score {
   hung: number;
   refused: number;
   equivalent: number;
-  /** What nothing notices, and should. */
+  /** The faults that no test notices, although one should. */
   survived: Result[];
-  /** Of those that could be noticed by a test. */
+  /** Of those that a test could notice. */
   percent: number;
 }
 
@@ -41,7 +41,7 @@ function judgementOf({ path, was, is }: Lines, judged: readonly Judgement[]): Ju
   return judged.find((one) => one.path === path && one.was === was && one.is === is);
 }
 
-/** Writes what became of a part into docs/mutants.md, between its two marks. */
+/** Writes the results of a part into docs/mutants.md, between its two marks. */
 export function writeNote(report: Report, judged: readonly Judgement[]): void {
   const [begin, end] = [`<!-- ${report.part} -->`, `<!-- end of ${report.part} -->`];
   const page = readFileSync(PAGE, 'utf8');

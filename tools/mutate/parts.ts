@@ -1,10 +1,13 @@
-/** What is broken, and which tests have to notice. */
+/** The parts of the code that the tool breaks, and the tests that must notice. */
 export interface Part {
   /** Directories of sources. */
   sources: readonly string[];
-  /** Directories and files of tests: those that are meant to hold this part, without browsers and campaigns of minutes. */
+  /** Directories and files of the tests of this part, without browsers and campaigns of minutes. */
   tests: readonly string[];
-  /** Test files that are left out: by a browser, or of the compiled package (what the compiler refuses would be red there). */
+  /**
+   * Test files that are left out: those in a browser, and those of the compiled package, which fail for everything that the compiler
+   * refuses.
+   */
   without?: readonly string[];
   /** Sizes of campaigns among them (see budget.ts). */
   budgets?: Readonly<Record<string, string>>;

@@ -9,23 +9,23 @@ interface Timed {
   ms: number;
 }
 
-/** What a test file was seen to execute. */
+/** The statements that a test file executed. */
 interface Seen {
-  /** Of the test file and the sources: otherwise it is run again. */
+  /** The hash of the test file and the sources. If it differs, the file runs again. */
   of: string;
   ms: number;
   /** Each `path:statement`. */
   hits: string[];
 }
 
-/** Which test files can notice a mutant, and which of them are likely to. */
+/** Finds the test files that can notice a mutant, and those of them that are likely to. */
 export class Reach {
   readonly #files = new Map<string, Timed[]>();
-  /** By source, by test file, where the statements begin that it executes. */
+  /** By source and test file: the beginnings of the statements that the file executes. */
   readonly #begins = new Map<string, Map<string, number[]>>();
   readonly #kills = new Map<string, number>();
 
-  /** Runs each test file once, on sources that write down what is executed. */
+  /** Runs each test file once, on sources that record what is executed. */
   static async find(
     lanes: Lane[],
     root: string,
@@ -41,7 +41,7 @@ export class Reach {
     const unknown = files.filter((file) => known[file]?.of !== ofFile(file));
     for (const lane of lanes)
       for (const [path, text] of sources) lane.write(path, withHits(path, text, hitsOf(lane)));
-    // Each lane runs one file at least: its services are started by the first, which takes longer.
+    // Each lane runs at least one file: the first starts the lane's services, which takes longer.
     const [quick = files[0] ?? ''] = files.toSorted(
       (a, b) => (known[a]?.ms ?? Infinity) - (known[b]?.ms ?? Infinity),
     );
@@ -73,8 +73,8 @@ export class Reach {
   }
 
   /**
-   * The test files that execute the statement. First those that are quick, execute statements near it that few others
-   * execute, or have proven to notice what is wrong in its source.
+   * The test files that execute the statement. The likely ones come first: files that are quick, that execute statements near it which few
+   * others execute, or that have noticed other faults in its source.
    */
   filesFor(mutant: Mutant): Timed[] {
     const files = this.#files.get(`${mutant.path}:${mutant.statement}`) ?? [];

@@ -1,10 +1,10 @@
-/** What became of the mutants of a part: kept in a file, so that a run that was ended goes on where it was. */
+/** The results of the mutants of a part, in a file, so that an interrupted run can continue. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Mutant } from './mutants.ts';
 
-/** The lines that a mutant changes, before and after, each in one. */
+/** The lines that a mutant changes, before and after, each as one text. */
 export interface Lines {
   path: string;
   line: number;
@@ -18,7 +18,7 @@ export interface Result extends Mutant, Lines {
    * `unreached` by any test, `survived`.
    */
   outcome: 'killed' | 'hung' | 'refused' | 'unreached' | 'survived';
-  /** The test, or the complaint. */
+  /** The name of the test, or the message of the compiler or linter. */
   by: string;
   ms: number;
 }
@@ -32,9 +32,9 @@ export interface Report {
   tests: number;
   /** Of the latest result. */
   date?: string;
-  /** How long tests may have been green before a mutant counted as survived. */
+  /** How long tests had to pass before a mutant counted as survived. */
   patienceMs?: number;
-  /** By the path of a source: results count as long as it stays as it is. */
+  /** By the path of a source: its results count as long as the source does not change. */
   digests: Record<string, string>;
   results: Result[];
 }
@@ -43,7 +43,7 @@ export const digest = (text: string): string => createHash('sha256').update(text
 
 export const readReport = (file: string): Report | undefined => readKept<Report>(file);
 
-/** What an earlier run has written. */
+/** The report of an earlier run. */
 export function readKept<T>(file: string): T | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as T;

@@ -28,11 +28,11 @@ interface Options {
   lanes: number;
   /** What a test file may take longer than without the fault, besides twice that time again. */
   slackMs: number;
-  /** So long tests may stay green before a mutant counts as survived. */
+  /** How long tests must pass before a mutant counts as survived. */
   patienceMs: number;
-  /** Runs those again that nothing noticed. */
+  /** Runs the mutants again that no test noticed. */
   again: boolean;
-  /** A mutant that no test can notice is not run. */
+  /** Does not run a mutant that no test can notice. */
   isEquivalent: (mutant: Lines) => boolean;
   print: (line: string) => void;
 }
@@ -83,7 +83,7 @@ function sourcesIn(root: string, directories: readonly string[]): Map<string, st
   return new Map(paths.toSorted().map((path) => [path, readFileSync(join(root, path), 'utf8')]));
 }
 
-/** The sources of all parts of the same package: what tests execute is found out for all of these at once. */
+/** The sources of all parts of the same package: one run finds out what tests execute of all of them. */
 function neighbours(root: string, part: Part): Map<string, string> {
   const [inPackage] = /^packages\/\w+\//.exec(part.sources[0] ?? '') ?? [];
   const directories = [part, ...Object.values(PARTS)].flatMap(({ sources }) => sources);
@@ -99,7 +99,7 @@ function inWords({ outcome, path, line, was, is, by, ms }: Result, count: number
     : `${head} (${by})`;
 }
 
-/** The report as an earlier run left it, without what was found out about other sources. */
+/** The report of an earlier run, without its results about other sources. */
 function begun(options: Options, sources: Map<string, string>, sample: Mutant[], of: number): Report {
   const digests = Object.fromEntries([...sources].map(([path, text]) => [path, digest(text)]));
   const earlier = readReport(options.file);
@@ -122,7 +122,7 @@ function begun(options: Options, sources: Map<string, string>, sample: Mutant[],
   };
 }
 
-/** The compiler and the linter are asked when the tests that are likely to notice have been green for so long. */
+/** The compiler and the linter run after the likely tests have passed for so long. */
 const UNLIKELY_MS = 15_000;
 
 async function fateOf(
@@ -166,7 +166,7 @@ async function fateOf(
 const OF_SPELLING =
   /TS(6133|6138|6192|6196|6198|7027|7028)|no-(unused|constant|unreachable|useless|empty|unnecessary|extra|self)/;
 
-/** What `npm run check` says of the fault in the source of a mutant, if it says anything. */
+/** What `npm run check` reports about the source of a mutant, if it reports anything. */
 function complaintOf(lane: Lane, path: string): string | undefined {
   const project = path.slice(0, path.indexOf('/src/'));
   const bin = (name: string): string => join(lane.directory, 'node_modules/.bin', name);

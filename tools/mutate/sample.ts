@@ -2,8 +2,8 @@ import { Random } from '../../simulator/random.ts';
 import type { Mutant } from './mutants.ts';
 
 /**
- * Draws mutants by chance, as many of each file as its share of all of them asks for. The same seed draws the same, and a smaller
- * sample is the beginning of a larger one.
+ * Draws mutants at random, from each file in proportion to its number. The same seed draws the same ones, and a smaller sample is the
+ * beginning of a larger one.
  */
 export function draw(mutants: readonly Mutant[], count: number, seed: number): Mutant[] {
   const random = new Random(seed);

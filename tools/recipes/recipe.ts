@@ -7,7 +7,7 @@ interface Recipe {
   name: string;
   /** How many files it lists. */
   listed: number;
-  /** What its blocks change or make, by paths from the repository's root. */
+  /** The files that its blocks change or create, by paths from the repository's root. */
   blocks: readonly Block[];
 }
 
@@ -68,7 +68,7 @@ export function follow({ name, blocks }: Recipe, copy: string): void {
   }
 }
 
-/** What stands there before and after. A recipe names no lines: a hunk is where its text is. */
+/** The text before and after a change. A recipe has no line numbers: a hunk applies where its text is. */
 function hunksOf(diff: string): { before: string; after: string }[] {
   return diff
     .split(/^@@.*\n/m)

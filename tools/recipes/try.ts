@@ -1,6 +1,6 @@
 /**
- * Runs in a copy of the checkout in which recipes were followed: starts its server, asks what it is told to ask, and prints
- * the answers. It knows no recipe. Its argument is a `Trial` in JSON.
+ * Runs in a copy of the checkout in which recipes were followed: starts its server, sends the requests of its argument (a `Trial` in JSON),
+ * and prints the answers. It knows no recipe.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { createAuthority } from '../../packages/server/src/authority.ts';
@@ -14,7 +14,7 @@ export interface Trial {
   settings: Environment;
   /** Settings that must be refused. */
   refused: Environment;
-  /** What each kind of caller asks for. */
+  /** The requests of each kind of caller. */
   paths: string[];
 }
 
@@ -55,7 +55,7 @@ async function logIn(user_id: number): Promise<string> {
   return ((await answer.json()) as { access_token: string }).access_token;
 }
 
-/** Whether a reader of the log still has something to deal with. */
+/** Whether a reader of the log still has events to process. */
 async function isBehind(): Promise<boolean> {
   const state = await ask('GET', '/v1/admin/state', SERVICE_KEY);
   return ((await state.json()) as { readers: { behind: number }[] }).readers.some(({ behind }) => behind > 0);

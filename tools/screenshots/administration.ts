@@ -16,7 +16,7 @@ const NAMES = [
   'Maria Skłodowska',
 ];
 
-/** The people whom the administration looks at, and what happened to them. */
+/** The people that the administration shows, and what happened to them. */
 export async function populate(origin: string): Promise<void> {
   const send = async (
     path: string,
@@ -101,7 +101,7 @@ export async function administration(camera: Camera): Promise<void> {
   await page.locator('.chart canvas').waitFor();
   await page.locator('.tile dd', { hasText: /^\d/ }).first().waitFor();
   await camera.take('admin-system', true);
-  // Not among the sessions of the next picture.
+  // So that it is not among the sessions of the next picture.
   await page.locator('.account button').click();
   await page.locator('.farewell').waitFor();
 }

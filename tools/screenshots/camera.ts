@@ -7,17 +7,17 @@ export interface Look {
   height: number;
 }
 
-/** A browser that is looked at. */
+/** A browser that takes pictures. */
 export interface Camera {
   origin: string;
   context: BrowserContext;
   page: Page;
   look: Look;
-  /** @param whole the page to its end, and not only what is seen first */
+  /** @param whole the whole page, and not only its visible part */
   take(name: string, whole?: boolean): Promise<void>;
 }
 
-/** The same letters on every machine that has them: what "system-ui" is differs. */
+/** The same font on every machine that has it: "system-ui" differs. */
 export const FONTS = 'Liberation Sans, Noto Sans CJK SC, sans-serif';
 
 interface Setting {
@@ -49,7 +49,7 @@ export async function openCamera(
     page,
     look,
     take: async (name, whole = false) => {
-      // Nothing is pointed at.
+      // The pointer is over nothing.
       await page.mouse.move(0, 0);
       await page.evaluate('document.fonts.ready.then(() => true)');
       keep(name, await page.screenshot({ fullPage: whole }));

@@ -17,7 +17,7 @@ const AGENTS: [agent: string, name: string | undefined, minutesAgo: number][] = 
   ],
 ];
 
-/** The login, my devices, and what can be done there. */
+/** The login, my devices, and the acts there. */
 export async function people(camera: Camera): Promise<void> {
   const { page, origin } = camera;
   const ages = new Map<string, number>();
@@ -78,7 +78,7 @@ export async function people(camera: Camera): Promise<void> {
   await camera.take('told', true);
 }
 
-/** The pictures are taken in a moment; the devices are older than that. @param ages in minutes, by session */
+/** The script opens all sessions at once. This makes the devices older. @param ages in minutes, by session */
 async function makeOlder({ page }: Camera, ages: ReadonlyMap<string, number>): Promise<void> {
   await page.route('**/v1/sessions', async (route) => {
     const response = await route.fetch();

@@ -21,8 +21,8 @@ interface Frame {
 }
 
 /**
- * A logout as three browsers see it: before, while the request is on its way (it is held for the picture), and when the
- * other two know. The time is measured, from letting the request go until the last of the two shows that it is over.
+ * A logout as three browsers see it: before, while the request is under way (the script holds it for the picture), and when the other two
+ * know. It measures the time from releasing the request until the last of the two shows that the session is over.
  */
 export async function series(browser: Browser, origin: string): Promise<Buffer> {
   const cameras: Camera[] = [];

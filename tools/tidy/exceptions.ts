@@ -1,6 +1,6 @@
 /**
- * What is longer than it may be, with the lines that it has. A number here may become smaller, and a row may go; whatever is not here
- * keeps within the limits, and a row that is needed no longer is a fault.
+ * The files and functions that exceed the limits, with their lines. A number here may become smaller, and a row may go. Everything else
+ * keeps within the limits, and a row that is not needed any more is a fault.
  */
 import type { Size } from './sizes.ts';
 

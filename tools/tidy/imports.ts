@@ -13,7 +13,7 @@ interface Module {
   path: string;
   imports: Import[];
   exports: string[];
-  /** Ends of paths that its texts name: what is started as a process, or built into pages. */
+  /** The ends of paths in its texts: of files that are started as processes, or built into pages. */
   mentions: string[];
 }
 
@@ -77,7 +77,7 @@ function namesIn(clause: string): string[] {
   return /^[\w$]/.test(clause) ? [...names, 'default'] : names;
 }
 
-/** The names that a file offers, but for those that it passes on. The formatter puts each at the start of a line. */
+/** The names that a file exports, except those that it passes on. The formatter puts each at the start of a line. */
 function exportsIn(code: string): string[] {
   const declared = [
     ...code.matchAll(
@@ -130,7 +130,7 @@ function findCycles(edges: Map<string, string[]>): string[] {
   return faults;
 }
 
-/** What a tool finds by its folder or its name. */
+/** Files that a tool finds by their folder or name. */
 const FOUND = [/^web\/(?:src\/pages|languages)\//, /global-setup\.ts$/, /\.config\.ts$/, /\.d\.ts$/];
 const isFound = (path: string): boolean => FOUND.some((pattern) => pattern.test(path));
 

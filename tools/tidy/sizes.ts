@@ -1,4 +1,4 @@
-/** Files and functions that are too long to be read at once. */
+/** Files and functions that are too long to read at once. */
 import type { SourceFile } from './source.ts';
 
 const MOST_LINES = 400;
@@ -11,7 +11,7 @@ export interface Size {
   lines: number;
 }
 
-/** What is longer than it may be, each function by its name. */
+/** The files and functions that exceed the limits, each function by its name. */
 function findLong(files: SourceFile[]): Size[] {
   return files.flatMap(({ path, source }) => {
     if (!/\.(?:tsx?|m?js|css)$/.test(path)) return [];
@@ -22,7 +22,7 @@ function findLong(files: SourceFile[]): Size[] {
   });
 }
 
-/** A line that opens a block, and none that opens a function. */
+/** A line that opens a block, but no function. */
 const OTHER =
   /^(?:\} )?(?:if|else|for|while|do|switch|case|default|try|catch|finally)\b|^(?:export )?(?:default )?(?:abstract )?(?:class|interface|enum|namespace)\b/;
 /** A list of tests is as long as its subject is. */
@@ -67,7 +67,7 @@ function nameOf(head: string): string {
   return named?.[1] ?? head;
 }
 
-/** What is too long and is no exception, exceptions that grew, and those that are needed no longer. */
+/** Reports what is too long and is no exception, exceptions that grew, and those that are not needed any more. */
 export function findSizeFaults(files: SourceFile[], exceptions: Size[]): string[] {
   const known = new Map(exceptions.map((one) => [keyOf(one), one.lines]));
   const faults = findLong(files).flatMap((size) => {

@@ -10,7 +10,7 @@ export interface SourceFile {
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** The files of the tree, but for what others made and what is no text. */
+/** The text files of the tree, except those that others made. */
 export function readTree(): SourceFile[] {
   const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     cwd: ROOT,

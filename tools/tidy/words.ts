@@ -1,7 +1,7 @@
 /** Words that this project does not use: the field has another one, or a stranger would have to guess. See the glossary in ARCHITECTURE.md. */
 import type { SourceFile } from './source.ts';
 
-/** Names of files that say nothing of what is inside. */
+/** File names that do not say what is inside. */
 const VAGUE = /^(?:utils?|utilit(?:y|ies)|helpers?|core|common|lib|misc|shared|stuff)$/;
 
 interface Banned {
@@ -9,7 +9,7 @@ interface Banned {
   instead: string;
 }
 
-/** What the glossary rules out is put here, so that it does not come back. */
+/** The words that the glossary rules out, so that they do not come back. */
 const BANNED: Banned[] = [
   { word: /\bscope"?: ?['"]application\b|\bapplicationOf\b|\brequireApplication\b/, instead: 'client' },
   { word: /\bListening is no use of it\b/i, instead: 'Listening does not count as activity' },
@@ -44,7 +44,7 @@ const BANNED: Banned[] = [
   { word: /(?<!`)\b(?:heed(?:s|ed)?|the way on which)\b/i, instead: 'the word of the field, with its actor' },
 ];
 
-/** Where words are quoted as bad examples, or were written in other days. */
+/** Files that quote the words as bad examples, or that describe earlier versions. */
 const QUOTES = /^tools\/tidy|^CHANGELOG\.md$/;
 
 export function findWordFaults(files: SourceFile[], banned: Banned[] = BANNED): string[] {
@@ -65,7 +65,10 @@ export function findWordFaults(files: SourceFile[], banned: Banned[] = BANNED): 
   });
 }
 
-/** Words that no file and no identifier of the packages has in its name, with what to write. The glossary in ARCHITECTURE.md lists the same. */
+/**
+ * Words that no file name and no identifier of the packages contains, with what to write instead. The glossary in ARCHITECTURE.md lists the
+ * same.
+ */
 const BANNED_NAMES: Record<string, string> = {
   application: 'client',
   attend: 'the act itself',
