@@ -27,6 +27,8 @@ const DEFAULT_ROUNDS = 5;
 /** How long every surface is checked before a logout, and after its answer. */
 const BEFORE_MS = 30;
 const AFTER_MS = 150;
+/** How long a surface may be unable to tell whether a session is alive. */
+const TELLS_MS = 10_000;
 
 const prove: Command = {
   words: 'prove',
@@ -201,12 +203,24 @@ async function proveAll(line: CommandLine, how: Proving): Promise<Proof[]> {
   return proofs;
 }
 
-/** Before anything is logged out every surface must accept everything, or a later refusal would prove nothing. */
+/**
+ * Before anything is logged out every surface must accept everything, or a later refusal would prove nothing. A surface that cannot
+ * tell, such as a replica that has just become stale, refuses nothing: it is asked again.
+ */
 async function expectAccepted(surfaces: readonly Surface[], open: readonly Held[]): Promise<void> {
   for (const surface of surfaces)
-    for (const held of open)
-      if ((await surface.check(held)) !== 'accepted')
+    for (const held of open) {
+      const untilMs = performance.now() + TELLS_MS;
+      let answer = await surface.check(held);
+      while (answer === 'unsure' && performance.now() < untilMs) {
+        await sleep(BEFORE_MS);
+        answer = await surface.check(held);
+      }
+      if (answer === 'refused')
         throw new Failed(`${surface.name} refuses a live session of contract ${held.contract}`);
+      if (answer === 'unsure')
+        throw new Failed(`${surface.name} did not say within ten seconds whether a session is alive`);
+    }
 }
 
 /** @param along credentials that end with it */

@@ -32,10 +32,15 @@ afterAll(async () => {
   await database.close();
 });
 
-/** A back end that asks the authority, and caches the answer: the mistake that Curfew removes. @param refusal its status instead of 401 */
+/**
+ * A back end that asks the authority, and caches the answer: the mistake that Curfew removes. It cannot tell at first.
+ * @param refusal its status instead of 401
+ */
 async function forgetful(believesMs: number, refusal?: number): Promise<{ server: Server; url: string }> {
   const believed = new Map<string, number>();
+  let asked = 0;
   const server = createServer((request, response) => {
+    if (asked++ === 0) return void response.writeHead(503).end();
     const { authorization = '', cookie = '' } = request.headers;
     const credential = authorization || cookie;
     if ((believed.get(credential) ?? 0) > Date.now()) return void response.writeHead(200).end();
