@@ -27,6 +27,11 @@ export class HandClock implements Clock {
     };
   }
 
+  /** Whether somebody waits for an answer that time would end. */
+  get isAwaited(): boolean {
+    return this.#due.some(({ everyMs }) => everyMs === null);
+  }
+
   /** Advances both clocks, and runs due timers at their instants. */
   pass(ms: number): void {
     const untilMs = this.monotonicMs + ms;

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { System } from '../system/system.ts';
+import { inTime } from '../system/timers.ts';
 
 /** A Redis that did not answer in this time counts as absent: it must not hold up a logout (contract 001). */
 const COMMAND_TIMEOUT_MS = 150;
@@ -29,11 +30,13 @@ class RedisUnavailable extends Error {
 
 export function openRedis(url: string, system: System): RedisCopies {
   const { log } = system;
+  const asked: Asked = (command) => inTime(system, COMMAND_TIMEOUT_MS, command);
   const redis = new Redis(url, {
-    commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: 1000,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
+    // The probe is the check, and is answered in time or not.
+    enableReadyCheck: false,
     retryStrategy: (times) => Math.min(100 * times, 1000),
   });
   const listeners = new Set<() => void>();
@@ -59,9 +62,13 @@ export function openRedis(url: string, system: System): RedisCopies {
   };
   redis.on('error', failed);
   redis.on('close', () => failed(new RedisUnavailable('the connection was closed')));
+  const stopWatching = watchHandshakes(redis, system, () => {
+    failed(new RedisUnavailable('a new connection is not answered'));
+    redis.disconnect(true);
+  });
 
-  // A Redis that accepts connections and never answers emits no event: only a call shows it.
-  const probe = (): Promise<void> => redis.ping().then(answered, (err: unknown) => failed(err));
+  // A Redis that hangs emits no event: only a call shows it.
+  const probe = (): Promise<void> => asked(redis.ping()).then(answered, (err: unknown) => failed(err));
   redis.on('ready', () => void probe());
   const stopProbing = system.every(PROBE_MS, () => {
     if (!healthy && redis.status === 'ready') void probe();
@@ -81,40 +88,55 @@ export function openRedis(url: string, system: System): RedisCopies {
     get healthy() {
       return healthy;
     },
-    ...commandsOf(redis, ask),
+    ...commandsOf(redis, ask, asked),
     onReturn: (listener) => void listeners.add(listener),
     async close() {
       closed = true;
       stopProbing();
+      stopWatching();
       redis.disconnect();
     },
   };
 }
 
-/** The commands, each made through `ask`. */
+/** A Redis may accept connections and never answer: then the client's own first commands would wait for ever. */
+function watchHandshakes(redis: Redis, system: System, onSilence: () => void): () => void {
+  let callOff = (): void => undefined;
+  const stop = (): void => callOff();
+  redis.on('connect', () => (callOff = system.after(COMMAND_TIMEOUT_MS, onSilence)));
+  redis.on('ready', stop);
+  redis.on('close', stop);
+  return stop;
+}
+
+/** Waits for the answer to a command. */
+type Asked = <T>(command: Promise<T>) => Promise<T>;
+
+/** The commands, each made through `ask`, and answered in time. */
 function commandsOf(
   redis: Redis,
   ask: <T>(work: () => Promise<T>) => Promise<T>,
+  asked: Asked,
 ): Pick<RedisCopies, 'get' | 'set' | 'remove' | 'removeMatching'> {
   return {
     get: (key) =>
       ask(async () => {
         try {
-          return (await redis.getrange(key, 0, LONGEST_COPY_BYTES)) || null;
+          return (await asked(redis.getrange(key, 0, LONGEST_COPY_BYTES))) || null;
         } catch (err) {
           // The value is not a string: an answer, but no copy.
           if (err instanceof Error && err.message.startsWith('WRONGTYPE')) return null;
           throw err;
         }
       }),
-    set: (key, value, seconds) => ask(async () => void (await redis.set(key, value, 'EX', seconds))),
-    remove: (keys) => ask(async () => void (await redis.del(...keys))),
+    set: (key, value, seconds) => ask(async () => void (await asked(redis.set(key, value, 'EX', seconds)))),
+    remove: (keys) => ask(async () => void (await asked(redis.del(...keys)))),
     removeMatching: (pattern) =>
       ask(async () => {
         let cursor = '0';
         do {
-          const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 500);
-          if (keys.length > 0) await redis.del(...keys);
+          const [next, keys] = await asked(redis.scan(cursor, 'MATCH', pattern, 'COUNT', 500));
+          if (keys.length > 0) await asked(redis.del(...keys));
           cursor = next;
         } while (cursor !== '0');
       }),

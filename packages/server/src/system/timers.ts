@@ -80,3 +80,15 @@ export async function atMost<T, L>(timers: Timers, ms: number, work: Promise<T>,
     callOff();
   }
 }
+
+class TookTooLong extends Error {
+  override name = 'TookTooLong';
+}
+
+/** Waits for the work, at most so many milliseconds. @throws TookTooLong */
+export async function inTime<T>(timers: Timers, ms: number, work: Promise<T>): Promise<T> {
+  const late = Symbol();
+  const result = await atMost(timers, ms, work, late);
+  if (result === late) throw new TookTooLong(`no answer within ${ms} ms`);
+  return result as T;
+}

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import type { Database } from '../../store/database.ts';
 import { ringNodes } from '../../store/node-registry.ts';
 import type { System } from '../../system/system.ts';
+import { inTime } from '../../system/timers.ts';
 import { coalesced } from '../../system/coalesced.ts';
 
 /** NOTIFY's channels, separate for each database. */
@@ -129,7 +130,8 @@ interface RedisBell {
   listen(onRing: (text: string) => void, onGap: () => void): () => void;
 }
 
-function openRedisBell(url: string, channel: string, { log, monotonicMs }: System): RedisBell {
+function openRedisBell(url: string, channel: string, system: System): RedisBell {
+  const { log, monotonicMs } = system;
   const options = {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
@@ -138,7 +140,7 @@ function openRedisBell(url: string, channel: string, { log, monotonicMs }: Syste
     connectTimeout: 1000,
     retryStrategy: (times: number) => Math.min(100 * times, 1000),
   };
-  const speaking = new Redis(url, { ...options, commandTimeout: RING_TIMEOUT_MS });
+  const speaking = new Redis(url, options);
   const listening = new Redis(url, options);
   let warned = false;
   const failed = (err: unknown): void => {
@@ -154,7 +156,7 @@ function openRedisBell(url: string, channel: string, { log, monotonicMs }: Syste
     async ring(text) {
       if (speaking.status !== 'ready' || monotonicMs() < passOverUntilMs) return 0;
       try {
-        const heardBy = await speaking.publish(channel, text);
+        const heardBy = await inTime(system, RING_TIMEOUT_MS, speaking.publish(channel, text));
         warned = false;
         return heardBy;
       } catch (err) {
