@@ -14,7 +14,10 @@ import { expect, test } from 'vitest';
 test('the words of sockets and endings are the published ones', () => {
   expect([NOTICES_PROTOCOL, NOTICES_TOKEN]).toEqual(['curfew.notices.v1', 'curfew.token.']);
   expect(NOTICES_CLOSED).toEqual({ ended: 4401, restart: 1012, busy: 1013, protocol: 1008 });
-  expect([FEED_VERSION, FEED_CLOSED]).toEqual([2, { restart: 1012, protocol: 4400, version: 4426 }]);
+  expect([FEED_VERSION, FEED_CLOSED]).toEqual([
+    2,
+    { restart: 1012, protocol: 4400, revoked: 4401, version: 4426 },
+  ]);
   expect(ENDED_BY).toEqual(['self', 'other_device', 'administrator', 'service', 'system']);
   expect(RING_FAULTS).toEqual(['unauthenticated', 'repeated', 'malformed']);
   expect(END_REASONS).toEqual([

@@ -373,6 +373,12 @@ create function grant_of(granted text, contract text) returns text language sql 
     else 'bearer' end)
 $$;
 
+-- A function, and not a part of the view: a statement locks every table of its views, and a logout must not wait for a lock on users.
+create function tenant_of_user(user_id bigint) returns text language plpgsql stable as $$
+begin
+  return (select u.tenant from users u where u.id = user_id);
+end $$;
+
 -- Sessions that no logout has ended. A statement about liveness reads this view, never the table's is_active,
 -- and adds the two expiries with the instant that it is given. One look by the key for each of the seven cuts: as
 -- joins, a plan made while there were few cuts would scan all of them later.
@@ -390,6 +396,6 @@ where s.is_active
   and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
     from cuts c where c.key = 'login:' || coalesce(s.login, s.id)), false)
   and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
-    from cuts c where c.key = 'tenant:' || coalesce(s.tenant, (select u.tenant from users u where u.id = s.user_id))), false)
+    from cuts c where c.key = 'tenant:' || coalesce(s.tenant, tenant_of_user(s.user_id))), false)
   and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
     from cuts c where c.key = 'grant:' || s.user_id || ':' || s.client_id), false);

@@ -44,6 +44,12 @@ begin
 end $$;
 create trigger older before insert on nodes for each row when (new.wire < 2) execute function refuse_older_node();
 
+-- A function, and not a part of the view: a statement locks every table of its views, and a logout must not wait for a lock on users.
+create function tenant_of_user(user_id bigint) returns text language plpgsql stable as $$
+begin
+  return (select u.tenant from users u where u.id = user_id);
+end $$;
+
 -- With the new columns and the new cuts.
 create or replace view open_sessions as
 select s.* from user_sessions s
@@ -59,6 +65,6 @@ where s.is_active
   and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
     from cuts c where c.key = 'login:' || coalesce(s.login, s.id)), false)
   and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
-    from cuts c where c.key = 'tenant:' || coalesce(s.tenant, (select u.tenant from users u where u.id = s.user_id))), false)
+    from cuts c where c.key = 'tenant:' || coalesce(s.tenant, tenant_of_user(s.user_id))), false)
   and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
     from cuts c where c.key = 'grant:' || s.user_id || ':' || s.client_id), false);

@@ -136,6 +136,7 @@ describe.each(ALGORITHMS)('application %s, %s', (clientId, alg) => {
       sid: expect.any(String),
       client_id: clientId,
       device_id: expect.any(String),
+      tenant: 'default',
       born: expect.any(Number),
       epoch: expect.any(String),
       iat: expect.any(Number),
