@@ -124,8 +124,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('node'),
     edits: [
       [
-        'if (news.more) {',
-        'if (news.more) {\n          this.#freshness.prove(asked, 0);\n          for (const position of own) this.#own.add(position);\n          return done(null);',
+        'if (news.more || isShort) {',
+        'if (news.more || isShort) {\n          this.#freshness.prove(asked, 0);\n          for (const position of own) this.#own.add(position);\n          return done(null);',
       ],
     ],
   },
@@ -217,7 +217,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 3,
     wrong:
       'A read of the registry or the log that was sent before the commit answers a question from after it.',
-    file: protocol('node'),
+    file: protocol('shared-runs'),
     edits: [
       [
         `    const served = asking;
@@ -749,7 +749,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 14,
     wrong: 'A node keeps the endings of the lost history.',
     file: protocol('node'),
-    edits: [['    this.#replica = new Replica(this.keepMs, this.#world.now().monotonicMs);\n', '']],
+    edits: [['    this.#replica = new Replica(this.#keepMs, this.#world.now().monotonicMs);\n', '']],
   },
   {
     name: 'registry-believed-at-once',
