@@ -1,60 +1,20 @@
-import {
-  type Cut,
-  clientKey,
-  cutAll,
-  cutOthers,
-  deviceKey,
-  EVERYONE_KEY,
-  isCut,
-  keysOf,
-  mergeCuts,
-  userKey,
-} from '@curfew/protocol/cuts';
-import type { Ending, KeyedCut } from '@curfew/protocol/ending';
-import { advance, lowest, readCursor, writeCursor } from '@curfew/protocol/log-cursor';
+import { type Cut, isCut, keysOf, mergeCuts } from '@curfew/protocol/cuts';
+import type { Ending } from '@curfew/protocol/ending';
+import { readCursor } from '@curfew/protocol/log-cursor';
 import type { Done, NodeDatabase, Provenance } from '@curfew/protocol/node';
-import { watch } from '@curfew/protocol/replica';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
 import { type Decision, type Scope, type Session, type Truth, describe, nameOf, probesOf } from './truth.ts';
+import { type Logged, readLog } from './read-log.ts';
+import { cutsOf } from './scope-cuts.ts';
+import { failed, type Statement, Statements } from './statements.ts';
 import type { World } from './world.ts';
-
-export type Statement =
-  | 'register'
-  | 'beat'
-  | 'nodes'
-  | 'take-out'
-  | 'log'
-  | 'new-epoch'
-  | 'settle'
-  | 'check'
-  | 'refresh'
-  | 'login'
-  | 'end';
-
-interface Trouble {
-  readonly process: Process;
-  readonly kind: Statement;
-  readonly fromMs: number;
-  readonly untilMs: number;
-  readonly slow: boolean;
-}
-
-interface Transaction {
-  readonly xid: number;
-}
 
 /** The answer of a statement that ends sessions. */
 interface Ended<T> {
   /** How often the database had gone back when the statement ran. Its answer may come much later, to a process that was suspended. */
   readonly life: number;
   readonly decided: T;
-}
-
-interface Logged {
-  readonly xid: number;
-  readonly ending: Ending;
-  readonly atMs: number;
 }
 
 /** The epoch, as it was recorded. */
@@ -79,21 +39,13 @@ interface Past {
   readonly incarnation: Incarnation;
 }
 
-/** A model of the parts of PostgreSQL that the guarantee relies on: snapshots, transaction ids, late commits, lost answers. */
+/** The content of the database: sessions, cuts, the log, the registry of nodes, and the epoch. It can go back to an earlier state. */
 export class Database {
-  /** No statement is answered before this. */
-  downUntilMs = 0;
-  /** The statements of one kind that fail, or are slow, for one process for a while. */
-  readonly troubles: Trouble[] = [];
+  readonly statements: Statements;
   readonly #world: World;
   readonly #plan: Plan;
   readonly #truth: Truth;
   #position = 1;
-  #nextXid = 1;
-  /** The highest number of a committed transaction. It is on the disk, with all below it. */
-  #onDisk = 0;
-  /** Running transactions that have a number. */
-  readonly #open = new Set<Transaction>();
   /** Committed endings, by transaction and position. */
   #log: Logged[] = [];
   #cuts = new Map<string, Cut>();
@@ -104,13 +56,11 @@ export class Database {
   #starts = 1;
   readonly #pasts: Past[] = [];
   readonly #registrations: { process: Process; atMs: number }[] = [];
-  /** Raised whenever all connections break. */
-  #era = 0;
-
   constructor(world: World, plan: Plan, truth: Truth) {
     this.#world = world;
     this.#plan = plan;
     this.#truth = truth;
+    this.statements = new Statements(world, plan, () => this.#keepPast());
   }
 
   /**
@@ -118,20 +68,10 @@ export class Database {
    * @param crash running transactions are lost, and the numbers that are not on the disk are used again
    */
   fail(ms: number, crash: boolean): void {
-    this.#world.note(
-      'database',
-      () => `${crash ? 'fails over' : 'breaks all connections'} for ${ms.toFixed(0)} ms`,
-    );
-    this.#era++;
-    this.downUntilMs = this.#world.nowMs + ms;
-    if (!crash) return;
-    this.#crashes = this.#era;
-    this.#open.clear();
-    this.#nextXid = this.#onDisk + 1;
+    this.statements.breakAll(ms, crash);
     // A server that lost a backend process recovers without a new start.
-    if (this.#world.random.chance(0.5)) this.#starts++;
+    if (crash && this.#world.random.chance(0.5)) this.#starts++;
   }
-  #crashes = 0;
 
   /** Whether it went back and no node has noticed yet. */
   #unnoticed = false;
@@ -147,7 +87,7 @@ export class Database {
     this.#pasts.push({
       atMs: this.#world.nowMs,
       position: this.#position,
-      onDisk: this.#onDisk,
+      onDisk: this.statements.onDisk,
       log: [...this.#log],
       cuts: new Map(this.#cuts),
       nodes: new Map([...this.#nodes].map(([id, node]) => [id, { ...node }])),
@@ -188,9 +128,9 @@ export class Database {
     }
     const kept = new Set(past.log.map(({ ending }) => ending));
     this.#position = past.position;
-    this.#onDisk = past.onDisk;
+    this.statements.onDisk = past.onDisk;
     // Other programs may have used numbers before the first node reads.
-    this.#nextXid = past.onDisk + 1 + (random.chance(0.5) ? random.below(40) : 0);
+    this.statements.nextXid = past.onDisk + 1 + (random.chance(0.5) ? random.below(40) : 0);
     this.#log = [...past.log];
     this.#cuts = new Map(past.cuts);
     this.#nodes = new Map([...past.nodes].map(([id, node]) => [id, { ...node }]));
@@ -214,108 +154,9 @@ export class Database {
     return this.#incarnation.timeline !== this.#timeline;
   }
 
-  #latencyMs(slowed: boolean): number {
-    const { random, nowMs } = this.#world;
-    if (slowed && nowMs < this.#plan.healMs) return random.between(0, 4) * this.#plan.leaseMs;
-    const slow = nowMs < this.#plan.healMs && this.#plan.has('slow-database') && random.chance(0.1);
-    return slow ? random.between(0, 1.7) * this.#plan.leaseMs : random.between(0.1, 1.5);
-  }
-
-  #goesWrong(fault: 'failing-statements' | 'lost-answers'): boolean {
-    const { random, nowMs } = this.#world;
-    return nowMs < this.#plan.healMs && this.#plan.has(fault) && random.chance(0.04);
-  }
-
-  /** Whether a statement that a process sends now is lost. */
-  #unheard(from: Process, kind: Statement): boolean {
-    const { nowMs } = this.#world;
-    if (nowMs < this.downUntilMs || nowMs < from.cutOffUntilMs) return true;
-    return this.#isTroubled(from, kind, false);
-  }
-
-  #isTroubled(from: Process, kind: Statement, slow: boolean): boolean {
-    const { nowMs } = this.#world;
-    for (const one of this.troubles)
-      if (one.process === from && one.kind === kind && one.slow === slow)
-        if (nowMs >= one.fromMs && nowMs < one.untilMs) return true;
-    return false;
-  }
-
-  #fail<T>(from: Process, kind: Statement, done: Done<T>): void {
-    const { random, nowMs } = this.#world;
-    // Refused at once, or never answered, until the client gives up.
-    const afterMs = nowMs < this.#plan.healMs && random.chance(0.4) ? 1.3 * this.#plan.leaseMs : 0.5;
-    this.#world.after(afterMs, () =>
-      from.deliver(() => {
-        this.#world.note(from.name, () => `is told that ${kind} has failed`);
-        done(failed(kind));
-      }),
-    );
-  }
-
-  /** One statement that reads. `evaluate` sees one snapshot, which is taken after the request. */
-  read<T>(from: Process, kind: Statement, evaluate: () => T, done: Done<T>): void {
-    const era = this.#era;
-    const slowed = this.#isTroubled(from, kind, true);
-    if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(slowed), () => {
-      if (this.#era !== era || this.#goesWrong('failing-statements')) return this.#fail(from, kind, done);
-      this.#answer(from, kind, era, slowed, evaluate(), done);
-    });
-  }
-
-  #answer<T>(from: Process, kind: Statement, era: number, slowed: boolean, answer: T, done: Done<T>): void {
-    if (this.#goesWrong('lost-answers')) return this.#fail(from, kind, done);
-    // An embedded database answers in the order in which it commits.
-    this.#world.after(this.#plan.sole ? 0 : this.#latencyMs(slowed), () => {
-      // A statement that arrived is answered, unless the connection breaks.
-      if (this.#era !== era || this.#world.nowMs < from.cutOffUntilMs) this.#fail(from, kind, done);
-      else from.deliver(() => done(null, answer));
-    });
-  }
-
-  /** One statement that writes. It draws its position early. Others see its changes with its commit, which may come late. */
-  write<B, T>(
-    from: Process,
-    kind: Statement,
-    begin: () => B,
-    commit: (begun: B, xid: number) => T,
-    done: Done<T>,
-  ): void {
-    const era = this.#era;
-    const slowed = this.#isTroubled(from, kind, true);
-    const { random } = this.#world;
-    if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
-    this.#world.after(this.#latencyMs(slowed), () => {
-      if (this.#era !== era) return this.#fail(from, kind, done);
-      const begun = begin();
-      const number = (): void => {
-        const transaction: Transaction = { xid: this.#nextXid++ };
-        this.#open.add(transaction);
-        this.#world.after(this.#commitMs(), () => {
-          this.#open.delete(transaction);
-          if (this.#crashes > era || this.#goesWrong('failing-statements')) {
-            this.#world.note('database', () => `rolls back ${kind} of ${from.name}`);
-            return this.#fail(from, kind, done);
-          }
-          this.#onDisk = Math.max(this.#onDisk, transaction.xid);
-          // Transactions of other programs that roll back: nothing of them reaches the disk.
-          if (this.#plan.has('crashes')) this.#nextXid += 2;
-          const answer = commit(begun, transaction.xid);
-          this.#keepPast();
-          this.#answer(from, kind, era, slowed, answer, done);
-        });
-      };
-      // A position is drawn before the transaction has its number, or together with it.
-      if (this.#plan.has('late-commits') && random.chance(0.3)) this.#world.after(this.#commitMs(), number);
-      else number();
-    });
-  }
-
-  #commitMs(): number {
-    const { random, nowMs } = this.#world;
-    const late = nowMs < this.#plan.healMs && this.#plan.has('late-commits') && random.chance(0.25);
-    return late ? random.between(0, 2) * this.#plan.leaseMs : random.between(0.1, 1);
+  /** A statement that writes and draws no position. */
+  #write<T>(from: Process, kind: Statement, commit: () => T, done: Done<T>): void {
+    this.statements.write(from, kind, () => null, commit, done);
   }
 
   draw(): number {
@@ -349,7 +190,7 @@ export class Database {
   }
 
   login(from: Process, make: (born: number) => Session, done: Done<Session>): void {
-    this.write(
+    this.statements.write(
       from,
       'login',
       () => {
@@ -369,18 +210,12 @@ export class Database {
   /** `unknown`: it has no row. */
   check(from: Process, session: Session, done: Done<'alive' | 'over' | 'unknown'>): void {
     const look = () => (this.isAlive(session) ? 'alive' : session.there ? 'over' : 'unknown');
-    this.read(from, 'check', look, done);
+    this.statements.read(from, 'check', look, done);
   }
 
   /** True if it wrote a new token: for a live session, in the same statement. */
   refresh(from: Process, session: Session, done: Done<boolean>): void {
-    this.write(
-      from,
-      'refresh',
-      () => null,
-      () => this.isAlive(session),
-      done,
-    );
+    this.#write(from, 'refresh', () => this.isAlive(session), done);
   }
 
   /**
@@ -389,7 +224,7 @@ export class Database {
    */
   end(from: Process, scope: Scope, by: readonly Session[], done: Done<Ended<(Decision | null)[]>>): void {
     const isCut = scope !== 'session';
-    this.write<number[] | null, Ended<(Decision | null)[]> | null>(
+    this.statements.write<number[] | null, Ended<(Decision | null)[]> | null>(
       from,
       'end',
       // Positions of a database that no node has read yet cannot be trusted, so it makes no cut.
@@ -405,7 +240,7 @@ export class Database {
 
   /** Ends the live sessions of a list by one ending. Null if none lives. */
   endList(from: Process, named: readonly Session[], done: Done<Ended<Decision | null>>): void {
-    this.write(
+    this.statements.write(
       from,
       'end',
       () => this.draw(),
@@ -464,69 +299,25 @@ export class Database {
     /** The newest ending of the last read. The next read looks for it. */
     let newest: Ending | null = null;
     return {
-      register: (id, done) =>
-        this.write(
-          from,
-          'register',
-          () => null,
-          () => {
-            const standing = this.#standing(id);
-            // A new beat, so that a deregistration by an older one does not match it.
-            const raised = this.draw() * 1000;
-            this.#nodes.set(id, { beat: raised });
-            this.#registrations.push({ process: from, atMs: this.#world.nowMs });
-            return { ...standing, raised };
-          },
-          done,
-        ),
-      beat: (id, done) =>
-        this.write(
-          from,
-          'beat',
-          () => null,
-          () => {
-            const standing = this.#standing(id);
-            const node = this.#nodes.get(id);
-            if (node) node.beat++;
-            return { ...standing, raised: node?.beat ?? 0 };
-          },
-          done,
-        ),
-      nodes: (id, done) =>
-        this.read(
-          from,
-          'nodes',
-          () => ({
-            ...this.#standing(id),
-            nodes: [...this.#nodes].map(([other, { beat }]) => ({ id: other, beat })),
-          }),
-          done,
-        ),
+      register: (id, done) => this.#write(from, 'register', () => this.#register(from, id), done),
+      beat: (id, done) => this.#write(from, 'beat', () => this.#beat(id), done),
+      nodes: (id, done) => this.statements.read(from, 'nodes', () => this.#registry(id), done),
       takeOut: (id, beat, epoch, done) =>
-        this.write(
-          from,
-          'take-out',
-          () => null,
-          () => {
-            const same = this.#incarnation.epoch === epoch && this.#nodes.get(id)?.beat === beat;
-            const there = same && this.#nodes.delete(id);
-            if (there) this.#world.note('database', () => `takes ${id} out`);
-            return there;
-          },
-          done,
-        ),
+        this.#write(from, 'take-out', () => this.#takeOut(id, beat, epoch), done),
       readLog: (cursor, id, done) => {
         if (cursor === null) newest = null;
         let seen: Ending | null = null;
-        this.read(
+        this.statements.read(
           from,
           'log',
           () => {
             seen = this.#log.at(-1)?.ending ?? null;
+            const sinceMs = this.#world.nowMs - 1.1 * this.#plan.keepMs;
+            const behind = this.#isBehind(cursor, newest);
             return {
-              ...this.#readLog(cursor),
+              ...readLog(this.#log, cursor, this.statements, sinceMs, this.#plan.pageSize),
               ...this.#standing(id),
-              behind: this.#isBehind(cursor, newest),
+              behind,
             };
           },
           (error, answer) => {
@@ -536,118 +327,69 @@ export class Database {
         );
       },
       newEpoch: (seen, above, done) =>
-        this.write(
-          from,
-          'new-epoch',
-          () => null,
-          () => {
-            const { epoch } = this.#incarnation;
-            if (epoch !== seen) return;
-            const number = Math.max(Number.parseInt(epoch, 10), Number.parseInt(above, 10)) + 1;
-            const random = this.#world.random.below(1e6);
-            this.#unnoticed = false;
-            this.#incarnation = {
-              epoch: `${number}.${random}`,
-              timeline: this.#timeline,
-              settled: false,
-              started: this.#starts,
-            };
-            this.#raise();
-            this.#world.note('database', () => `begins the epoch ${this.#incarnation.epoch}`);
-          },
-          done,
-        ),
-      settle: (epoch, done) =>
-        this.write(
-          from,
-          'settle',
-          () => null,
-          () => {
-            if (this.#incarnation.epoch === epoch)
-              this.#incarnation = { ...this.#incarnation, settled: true };
-          },
-          done,
-        ),
+        this.#write(from, 'new-epoch', () => this.#newEpoch(seen, above), done),
+      settle: (epoch, done) => this.#write(from, 'settle', () => this.#settle(epoch), done),
     };
+  }
+
+  #register(from: Process, id: string): Provenance & { raised: number } {
+    const standing = this.#standing(id);
+    // A new beat, so that a deregistration by an older one does not match it.
+    const raised = this.draw() * 1000;
+    this.#nodes.set(id, { beat: raised });
+    this.#registrations.push({ process: from, atMs: this.#world.nowMs });
+    return { ...standing, raised };
+  }
+
+  #beat(id: string): Provenance & { raised: number } {
+    const standing = this.#standing(id);
+    const node = this.#nodes.get(id);
+    if (node) node.beat++;
+    return { ...standing, raised: node?.beat ?? 0 };
+  }
+
+  #registry(id: string): Provenance & { nodes: { id: string; beat: number }[] } {
+    const nodes = [...this.#nodes].map(([other, { beat }]) => ({ id: other, beat }));
+    return { ...this.#standing(id), nodes };
+  }
+
+  #takeOut(id: string, beat: number, epoch: string): boolean {
+    const same = this.#incarnation.epoch === epoch && this.#nodes.get(id)?.beat === beat;
+    const there = same && this.#nodes.delete(id);
+    if (there) this.#world.note('database', () => `takes ${id} out`);
+    return there;
+  }
+
+  #newEpoch(seen: string, above: string): void {
+    const { epoch } = this.#incarnation;
+    if (epoch !== seen) return;
+    const number = Math.max(Number.parseInt(epoch, 10), Number.parseInt(above, 10)) + 1;
+    this.#unnoticed = false;
+    this.#incarnation = {
+      epoch: `${number}.${this.#world.random.below(1e6)}`,
+      timeline: this.#timeline,
+      settled: false,
+      started: this.#starts,
+    };
+    this.#raise();
+    this.#world.note('database', () => `begins the epoch ${this.#incarnation.epoch}`);
+  }
+
+  #settle(epoch: string): void {
+    if (this.#incarnation.epoch === epoch) this.#incarnation = { ...this.#incarnation, settled: true };
   }
 
   /** Whether this database is behind a reader, or lacks what it gave the reader before. */
   #isBehind(cursor: string | null, newest: Ending | null): boolean {
     const { next } = readCursor(cursor ?? '0');
-    return this.#nextXid < next || (newest !== null && !this.#log.some(({ ending }) => ending === newest));
+    return (
+      this.statements.nextXid < next ||
+      (newest !== null && !this.#log.some(({ ending }) => ending === newest))
+    );
   }
 
   /** A node that closes in order deregisters. */
   remove(from: Process, id: string, done: Done<void>): void {
-    this.write(
-      from,
-      'take-out',
-      () => null,
-      () => void this.#nodes.delete(id),
-      done,
-    );
-  }
-
-  /** The cursor is the server's own code. This models the one snapshot that a statement sees. */
-  #readLog(cursor: string | null): { endings: Ending[]; cursor: string; more: boolean } {
-    const since = readCursor(cursor ?? '0');
-    const sinceMs = cursor === null ? this.#world.nowMs - 1.1 * this.#plan.keepMs : Number.NEGATIVE_INFINITY;
-    const isNew = (xid: number, position: number): boolean =>
-      xid >= since.next || position > (since.open.get(xid) ?? Number.POSITIVE_INFINITY);
-    let from = this.#log.length;
-    while (from > 0 && (this.#log[from - 1]?.xid ?? 0) >= lowest(since)) from--;
-    const news = this.#log
-      .slice(from)
-      .filter(({ xid, ending, atMs }) => atMs >= sinceMs && isNew(xid, ending.position));
-    const page = news.slice(0, this.#plan.pageSize);
-    const more = page.length < news.length;
-    const last = page.at(-1);
-    const seen = { next: this.#nextXid, open: [...this.#open].map(({ xid }) => xid) };
-    const end = more && last ? { xid: last.xid, position: last.ending.position } : null;
-    const reached = advance(since, seen, this.#log.at(-1)?.xid ?? 0, end);
-    return {
-      endings: page.map(({ ending }) => ending),
-      cursor: writeCursor(reached),
-      more,
-    };
+    this.#write(from, 'take-out', () => void this.#nodes.delete(id), done);
   }
 }
-
-const failures = new Map<Statement, Error>();
-
-/** One error object for each kind, because making one costs more than everything else in a step. */
-function failed(kind: Statement): Error {
-  const error = failures.get(kind) ?? new Error(`${kind} has failed`);
-  failures.set(kind, error);
-  return error;
-}
-
-function cutsOf(scope: Scope, { facts }: Session, position: number): { cuts: KeyedCut[] } | null {
-  const cut = (key: string, one: Cut): { cuts: KeyedCut[] } => ({ cuts: [{ key, ...one }] });
-  switch (scope) {
-    case 'session':
-    case 'list':
-      return null;
-    case 'user':
-      return cut(userKey(facts.subject), cutAll(position));
-    case 'others':
-      return cut(userKey(facts.subject), cutOthers(position, facts.sid));
-    case 'device':
-      return cut(deviceKey(facts.subject, facts.deviceId), cutAll(position));
-    case 'client':
-      return cut(clientKey(facts.clientId), cutAll(position));
-    case 'everyone':
-      return cut(EVERYONE_KEY, cutAll(position));
-  }
-}
-
-export const sessionOf = (facts: Session['facts'], kind: Session['kind']): Session => ({
-  facts,
-  watched: watch(facts),
-  kind,
-  there: false,
-  marked: false,
-  over: false,
-  lostIn: null,
-  confirmedMs: Number.POSITIVE_INFINITY,
-});

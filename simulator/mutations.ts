@@ -171,7 +171,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'read-by-position',
     point: 2,
     wrong: 'A read continues from the highest position that the node has seen.',
-    file: model('database'),
+    file: model('read-log'),
     edits: [
       [
         'xid >= since.next || position > (since.open.get(xid) ?? Number.POSITIVE_INFINITY);',
@@ -188,11 +188,11 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'starts-past-the-open',
     point: 2,
     wrong: 'A starting node reads from the newest transaction, although older ones are open.',
-    file: model('database'),
+    file: model('read-log'),
     edits: [
       [
-        'open: [...this.#open].map(({ xid }) => xid) };',
-        'open: cursor === null ? [] : [...this.#open].map(({ xid }) => xid) };',
+        'open: [...open].map(({ xid }) => xid) };',
+        'open: cursor === null ? [] : [...open].map(({ xid }) => xid) };',
       ],
     ],
   },
@@ -320,9 +320,9 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'begins-at-the-present',
     point: 5,
     wrong: 'A starting node reads only events from now on.',
-    file: model('database'),
+    file: model('read-log'),
     edits: [
-      ["const since = readCursor(cursor ?? '0');", 'const since = readCursor(cursor ?? `${this.#nextXid}`);'],
+      ["const since = readCursor(cursor ?? '0');", 'const since = readCursor(cursor ?? `${nextXid}`);'],
     ],
   },
   {
@@ -436,16 +436,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 7,
     wrong: 'A refresh succeeds without a test whether the session has ended.',
     file: model('database'),
-    edits: [
-      [
-        `      'refresh',
-      () => null,
-      () => this.isAlive(session),`,
-        `      'refresh',
-      () => null,
-      () => session.there,`,
-      ],
-    ],
+    edits: [[`'refresh', () => this.isAlive(session),`, `'refresh', () => session.there,`]],
   },
   {
     name: 'sole-forgets-its-own',

@@ -1,10 +1,11 @@
 import { type Credential, signToken, twinOf } from './credentials.ts';
-import { Database, sessionOf, type Statement } from './database.ts';
+import { Database } from './database.ts';
 import { Doorbell } from './doorbell.ts';
 import { type Answer, NodeProcess } from './node-process.ts';
 import { inventFacts } from './facts.ts';
+import { startIncidents } from './incidents.ts';
 import { type Fault, makePlan, type Plan } from './plan.ts';
-import { mayChangeClocks, type Process } from './process.ts';
+import type { Process } from './process.ts';
 import {
   type Check,
   covers,
@@ -14,6 +15,7 @@ import {
   nameOf,
   type Scope,
   type Session,
+  sessionOf,
   Truth,
 } from './truth.ts';
 import { VerifierProcess } from './verifier-process.ts';
@@ -64,7 +66,7 @@ export class Simulation {
   readonly #suspects: Held[] = [];
   readonly #promised = new Map<Learned, NodeProcess>();
   /** By how much the clock that dates tokens has been moved. */
-  #authorityMs = 0;
+  authorityMs = 0;
   #named = 0;
 
   constructor(seed: number, options: { without?: readonly Fault[]; history?: boolean } = {}) {
@@ -79,11 +81,10 @@ export class Simulation {
     const { plan, world } = this;
     let broken: Broken | null = null;
     try {
-      for (let i = 0; i < plan.nodes; i++) this.#startNode();
-      for (let i = 0; i < plan.verifiers; i++) this.#startVerifier();
+      for (let i = 0; i < plan.nodes; i++) this.startNode();
+      for (let i = 0; i < plan.verifiers; i++) this.startVerifier();
       this.#clients();
-      this.#incidents();
-      this.#registryTrouble();
+      startIncidents(this);
       this.#sweeps();
       world.after(plan.healMs, () => this.#heal());
       world.run(plan.endMs);
@@ -106,32 +107,32 @@ export class Simulation {
 
   // The processes.
 
-  #startNode(): void {
+  startNode(): void {
     // The directory of an embedded database is locked until its process is gone.
-    if (this.plan.sole && this.#liveNodes.length > 0)
-      return this.world.after(0.1 * this.plan.leaseMs, () => this.#startNode());
+    if (this.plan.sole && this.liveNodes.length > 0)
+      return this.world.after(0.1 * this.plan.leaseMs, () => this.startNode());
     this.nodes.push(new NodeProcess(this, `node-${++this.#named}`));
   }
 
-  #startVerifier(): void {
+  startVerifier(): void {
     this.verifiers.push(new VerifierProcess(this, `verifier-${++this.#named}`));
   }
 
-  get #liveNodes(): NodeProcess[] {
+  get liveNodes(): NodeProcess[] {
     return this.nodes.filter((node) => !node.process.dead);
   }
 
-  get #liveVerifiers(): VerifierProcess[] {
+  get liveVerifiers(): VerifierProcess[] {
     return this.verifiers.filter((verifier) => !verifier.process.dead);
   }
 
   anyNode(): NodeProcess | null {
-    const nodes = this.#liveNodes.filter((node) => !node.retiring);
+    const nodes = this.liveNodes.filter((node) => !node.retiring);
     return nodes.length > 0 ? this.world.random.pick(nodes) : null;
   }
 
   authorityNowMs(process: Process): number {
-    return Math.floor(1.7e12 + this.world.nowMs + this.#authorityMs) + (process.name.length % 3);
+    return Math.floor(1.7e12 + this.world.nowMs + this.authorityMs) + (process.name.length % 3);
   }
 
   isOld(ending: { position: number }): boolean {
@@ -296,7 +297,7 @@ export class Simulation {
 
   #check(held: Held): void {
     const { random } = this.world;
-    const places = [...this.#liveNodes, ...this.#liveVerifiers];
+    const places = [...this.liveNodes, ...this.liveVerifiers];
     if (places.length > 0) this.#checkAt(random.pick(places), held);
   }
 
@@ -322,172 +323,6 @@ export class Simulation {
     }
   }
 
-  // What goes wrong.
-
-  #incidents(): void {
-    const { world, plan } = this;
-    const again = (): void => {
-      world.after(world.random.between(0.05, 1.2) * plan.leaseMs, () => {
-        if (world.nowMs >= plan.healMs) return;
-        again();
-        this.#incident();
-      });
-    };
-    again();
-  }
-
-  #incident(): void {
-    const { world, plan } = this;
-    const { random } = world;
-    const lease = plan.leaseMs;
-    const untilHeal = (ms: number): number => Math.max(0, Math.min(ms, plan.healMs - world.nowMs));
-    const processes = [...this.#liveNodes, ...this.#liveVerifiers];
-    if (processes.length === 0) return;
-    const { process } = random.pick(processes);
-    const [one, other] = [this.anyNode(), this.anyNode()];
-    const fault = plan.faults.length > 0 ? random.pick(plan.faults) : null;
-    switch (fault) {
-      case 'stops':
-      case 'sleeps': {
-        if (fault === 'sleeps' && !mayChangeClocks(process)) return;
-        if (!process.suspend(fault === 'sleeps')) return;
-        world.after(untilHeal(random.between(0.05, random.chance(0.3) ? 7 : 2) * lease), () =>
-          process.resume(),
-        );
-        return;
-      }
-      case 'wall-jumps':
-        if (mayChangeClocks(process))
-          process.jump(random.between(-1, 1) * random.pick([100, lease, 7_200_000]));
-        return;
-      case 'authority-jumps':
-        this.#authorityMs += random.between(-7_200_000, 7_200_000);
-        return;
-      case 'crashes':
-        return this.#crash();
-      case 'closings':
-        return this.#close();
-      case 'partitions': {
-        if (!one || !other || one === other) return;
-        const untilMs = world.nowMs + untilHeal(random.between(0, 3) * lease);
-        this.doorbell.cuts.set(`${one.name}>${other.name}`, untilMs);
-        if (random.chance(0.5)) this.doorbell.cuts.set(`${other.name}>${one.name}`, untilMs);
-        return;
-      }
-      case 'outages':
-        return this.database.fail(untilHeal(random.between(0, 2) * lease), random.chance(0.5));
-      case 'going-back':
-        return this.#goBack();
-      case 'cut-offs':
-        if (one) this.#cutOff(one);
-        return;
-      case 'feed-breaks':
-      case 'half-open': {
-        const connections = this.#liveVerifiers.flatMap(({ connection }) => (connection ? [connection] : []));
-        if (connections.length === 0) return;
-        const connection = random.pick(connections);
-        world.note('network', () => `troubles ${connection.node.name} and ${connection.verifier.name}`);
-        if (random.chance(0.4)) return connection.breakOff();
-        const way = random.below(3);
-        return connection.cut(untilHeal(random.between(0, 3) * lease), way !== 0, way !== 1);
-      }
-      default:
-    }
-  }
-
-  #cutOff(node: NodeProcess): void {
-    const { world, plan, database } = this;
-    const { random } = world;
-    const untilMs = Math.min(world.nowMs + random.between(0, 9) * plan.leaseMs, plan.healMs);
-    if (random.chance(0.4)) {
-      node.process.cutOffUntilMs = untilMs;
-      return;
-    }
-    const kind = random.pick<Statement>(['beat', 'beat', 'beat', 'log', 'nodes', 'register']);
-    database.troubles.push({ process: node.process, kind, fromMs: world.nowMs, untilMs, slow: false });
-  }
-
-  /** A node's beats are lost while it reads the log as before. Before and after that the database is slow. */
-  #registryTrouble(): void {
-    const { world, plan, database } = this;
-    const { random } = world;
-    if (!plan.registry || !plan.has('cut-offs')) return;
-    const lease = plan.leaseMs;
-    world.after(random.between(0.3, 2) * lease, () => {
-      const node = this.anyNode();
-      if (!node) return;
-      const { process } = node;
-      const fromMs = world.nowMs + 3 * lease;
-      const untilMs = Math.min(fromMs + random.between(5, 12) * lease, plan.healMs);
-      database.troubles.push({ process, kind: 'beat', fromMs, untilMs, slow: false });
-      if (random.chance(0.5)) {
-        const { nowMs } = world;
-        database.troubles.push({ process, kind: 'beat', fromMs: nowMs, untilMs: fromMs, slow: true });
-      } else
-        for (const other of this.#liveNodes)
-          if (other !== node)
-            database.troubles.push({
-              process: other.process,
-              kind: 'nodes',
-              fromMs: world.nowMs,
-              untilMs: fromMs,
-              slow: true,
-            });
-      const againMs = untilMs + random.between(0, 1.5) * lease;
-      database.troubles.push({
-        process,
-        kind: 'log',
-        fromMs: againMs,
-        untilMs: Math.min(againMs + lease, plan.healMs),
-        slow: true,
-      });
-    });
-  }
-
-  #crash(): void {
-    const { world, plan } = this;
-    const { random } = world;
-    const restartMs = Math.min(random.between(0, 3) * plan.leaseMs, Math.max(0, plan.healMs - world.nowMs));
-    if (random.chance(0.6)) {
-      const node = this.anyNode();
-      if (!node) return;
-      this.#kill(node);
-      world.after(restartMs, () => this.#startNode());
-    } else if (this.#liveVerifiers.length > 0) {
-      const verifier = random.pick(this.#liveVerifiers);
-      verifier.process.kill();
-      verifier.connection?.end('verifier');
-      world.after(restartMs, () => this.#startVerifier());
-    }
-  }
-
-  /** The nodes may be stopped before an older copy is restored. Then no node knows the lost history. */
-  #goBack(): void {
-    const downMs = this.database.goBack();
-    if (downMs === null) return;
-    for (const node of this.#liveNodes) {
-      this.#kill(node);
-      this.world.after(downMs, () => this.#startNode());
-    }
-  }
-
-  #kill(node: NodeProcess): void {
-    node.process.kill();
-    for (const connection of node.connections) connection.end('node');
-  }
-
-  #close(): void {
-    const { world, plan } = this;
-    const node = this.anyNode();
-    if (!node) return;
-    node.process.deliver(() => node.close());
-    const restartMs = Math.min(
-      world.random.between(0, 2) * plan.leaseMs,
-      Math.max(0, plan.healMs - world.nowMs),
-    );
-    world.after(restartMs, () => this.#startNode());
-  }
-
   /** Looks at the memory of all processes from time to time. */
   #sweeps(): void {
     this.world.after(0.5 * this.plan.leaseMs, () => {
@@ -500,8 +335,8 @@ export class Simulation {
   #heal(): void {
     const { world } = this;
     world.note('world', () => 'heals');
-    for (const { process } of [...this.#liveNodes, ...this.#liveVerifiers]) process.resume();
-    if (this.#liveNodes.every((node) => node.retiring)) this.#startNode();
+    for (const { process } of [...this.liveNodes, ...this.liveVerifiers]) process.resume();
+    if (this.liveNodes.every((node) => node.retiring)) this.startNode();
   }
 
   /** In the end every node is fresh again, every live session is accepted, and every request has its answer. */
@@ -512,13 +347,13 @@ export class Simulation {
       if (!node.process.dead && !node.retiring && waitedMs > latestAnswerMs(plan))
         throw world.broken('G2', `${node.name} has not answered after ${waitedMs.toFixed(0)} ms`);
     }
-    const nodes = this.#liveNodes.filter((node) => !node.retiring);
+    const nodes = this.liveNodes.filter((node) => !node.retiring);
     for (const node of nodes)
       if (!node.node.isFresh()) throw world.broken('healing', `${node.name} is not fresh in the end`);
-    for (const verifier of this.#liveVerifiers)
+    for (const verifier of this.liveVerifiers)
       if (!verifier.subscriber.isFresh())
         throw world.broken('healing', `${verifier.name} is not fresh in the end`);
-    const places = [...nodes, ...this.#liveVerifiers];
+    const places = [...nodes, ...this.liveVerifiers];
     const seen = new Set<Session>();
     for (const held of [...this.#credentials].reverse()) {
       const { session, twin } = held;

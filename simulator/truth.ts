@@ -25,6 +25,18 @@ export interface Session {
 
 export type Scope = 'session' | 'list' | 'user' | 'others' | 'device' | 'client' | 'everyone';
 
+/** A session whose row is not committed yet. */
+export const sessionOf = (facts: Session['facts'], kind: Session['kind']): Session => ({
+  facts,
+  watched: watch(facts),
+  kind,
+  there: false,
+  marked: false,
+  over: false,
+  lostIn: null,
+  confirmedMs: Number.POSITIVE_INFINITY,
+});
+
 /** An ending as it was decided. It is independent of the protocol's cuts, which it serves to judge. */
 export interface Decision {
   readonly scope: Scope;

@@ -6,7 +6,7 @@ import type { Size } from './sizes.ts';
 
 /** Tables, which are as long as what they list. */
 const TABLES: Size[] = [
-  { path: 'simulator/mutations.ts', name: null, lines: 812 },
+  { path: 'simulator/mutations.ts', name: null, lines: 801 },
   { path: 'web/languages/en.ts', name: null, lines: 416 },
   { path: 'web/languages/pl.ts', name: null, lines: 482 },
 ];
@@ -38,9 +38,6 @@ const LONG: Size[] = [
     lines: 73,
   },
   { path: 'packages/verifier/src/verifier.ts', name: null, lines: 462 },
-  { path: 'simulator/database.ts', name: null, lines: 653 },
-  { path: 'simulator/database.ts', name: 'forNode', lines: 110 },
-  { path: 'simulator/simulation.ts', name: null, lines: 552 },
   { path: 'web/src/administration/applications-view.tsx', name: 'ApplicationsView', lines: 114 },
   { path: 'web/src/administration/everyone-dialog.tsx', name: 'EveryoneDialog', lines: 77 },
   { path: 'web/src/administration/log-filters.tsx', name: 'LogFilters', lines: 93 },
