@@ -92,7 +92,8 @@ async function readLanguages(): Promise<Record<string, Language>> {
 function common(out: string): InlineConfig {
   return {
     root: here,
-    base: '/pages/',
+    // Beside each other, under whatever path the authority is.
+    base: './',
     configFile: false,
     logLevel: 'warn',
     publicDir: false,

@@ -11,7 +11,7 @@ const ladder = [
   ['world'],
   ['cluster', 'cache', 'keys'],
   ['store'],
-  ['config.ts', 'command-settings.ts', 'settings.ts', 'system'],
+  ['config.ts', 'command-settings.ts', 'setting-options.ts', 'settings.ts', 'system'],
   ['domain'],
 ];
 

@@ -1,4 +1,5 @@
 import { type Setting, SETTING_GROUPS } from '../../packages/server/src/settings.ts';
+import { optionOf } from '../../packages/server/src/setting-options.ts';
 import { sentenceOf } from '../../packages/server/src/system/setting-forms.ts';
 
 /** `docs/settings.md`, from the table of settings. */
@@ -15,7 +16,8 @@ export function settingsPage(): string {
     '',
     '<!-- Written by `npm run docs` from packages/server/src/settings.ts. -->',
     '',
-    'Environment variables; or, for `createAuthority({ settings })`, strings by the same names. They are read once, at',
+    "Environment variables; or, for `createAuthority`, options: `createAuthority({ basePath: '/auth', port: 8000 })`, or",
+    'texts by the names of the variables: `createAuthority({ settings: process.env })`. They are read once, at',
     'the start. A value that cannot be read or would be unsafe stops the start with a sentence that says what would be',
     'safe, and so does a `CURFEW_…` that is not listed here. An empty variable counts as not set. `curfew doctor` looks',
     'at all of them and says what is wrong.',
@@ -33,12 +35,14 @@ function entry(name: string, { form, about }: Setting): string {
           .replace(/^must be |^must have /, '')
           .replace(/^[a-z](?!\w*:\/\/)/, (letter) => letter.toUpperCase());
   const facts = [takes, `default ${defaultOf(form.safeParse(undefined).data)}`];
-  return `### \`${name}\`\n\n${facts.join('; ')}.\n\n${about}\n`;
+  return `### \`${name}\`\n\nOption \`${optionOf(name)}\`. ${facts.join('; ')}.\n\n${about}\n`;
 }
 
 /** The default as a person would write it. */
 function defaultOf(value: unknown): string {
   if (value === true || value === false) return value ? '`1`' : '`0`';
   if (Array.isArray(value) && value.length > 0) return `\`${value.join(',')}\``;
-  return typeof value === 'string' || typeof value === 'number' ? `\`${value}\`` : 'not set';
+  return (typeof value === 'string' && value !== '') || typeof value === 'number'
+    ? `\`${value}\``
+    : 'not set';
 }

@@ -50,7 +50,7 @@ export async function openSite(settings: Record<string, string> = {}, host = 'lo
   const system = { now: () => new Date(Date.now() + passedMs) };
   const on = await openAuthority(
     hasPostgres() ? 'postgres' : 'embedded',
-    { CURFEW_ISSUER: origin, PORT: String(port), ...settings },
+    { CURFEW_ISSUER: origin + (settings['CURFEW_BASE_PATH'] ?? ''), PORT: String(port), ...settings },
     { system },
   );
   const serve = (): void => {

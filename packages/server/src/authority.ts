@@ -3,12 +3,14 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { seedClients } from './actions/seed-clients.ts';
 import { createDemoAccounts, openDemoAccounts, sentenceOfOpen } from './actions/demo-accounts.ts';
-import { type Config, ConfigError, type Environment, readConfig } from './config.ts';
+import { type Config, ConfigError, type Environment } from './config.ts';
+import { readSettings, type SettingOptions } from './setting-options.ts';
 import { isLoopbackHost } from './system/setting-forms.ts';
 import { createApp } from './http/app.ts';
 import { FAMILIES } from './http/families.ts';
 import { createQuickCheck } from './http/node-http/quick-check.ts';
 import type { Connection } from './http/connection.ts';
+import { isForAuthority } from './http/mount.ts';
 import { createMetrics } from './http/operator/metrics.ts';
 import { createNodeListener } from './http/node-http/listener.ts';
 import { OpenStreams } from './http/admin/open-streams.ts';
@@ -19,9 +21,9 @@ import { openWorld } from './world/open-world.ts';
 import type { World } from './world/world.ts';
 
 /** The options of `createAuthority`. */
-export interface AuthorityOptions {
+export interface AuthorityOptions extends SettingOptions {
   /**
-   * The settings of docs/settings.md by their names, as strings: `{ DATABASE_URL: 'postgres://…' }`. The process's environment is
+   * The settings of docs/settings.md as texts by their names, beside the options of the same settings, which count before them: `{ DATABASE_URL: 'postgres://…' }`. The process's environment is
    * not read, except for `NODE_ENV`; pass `process.env` to use it. Default: none.
    */
   settings?: Environment;
@@ -37,7 +39,12 @@ export interface AuthorityOptions {
 
 /** A running authority. */
 export interface Authority {
-  /** Answers a request (WHATWG fetch); with 500 or 503 when something fails. */
+  /**
+   * Whether a request is for the authority: any request under `basePath`, or without one a request for one of its own addresses. A host
+   * passes these on, to `fetch` or to `listener`, and answers the others itself.
+   */
+  readonly handles: (request: IncomingMessage | Request) => boolean;
+  /** Answers a request (WHATWG fetch), whose address is whole; with 500 or 503 when something fails. */
   readonly fetch: (request: Request, connection?: Connection) => Promise<Response>;
   /** Answers a request of node:http, faster than `fetch`: `http.createServer(authority.listener)`. */
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void;
@@ -58,7 +65,8 @@ export interface Authority {
 
 /** Starts an authority: see `index.ts`. */
 export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
-  const config = readConfig(options.settings ?? {});
+  const { settings = {}, ownProcess, log: _log, onStep: _onStep, system: _system, ...given } = options;
+  const config = readSettings(settings, given);
   const { world, close } = await openWorld(config, options);
   try {
     await seedClients(world);
@@ -81,7 +89,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
       if (answered) metrics.quickCheck();
       return answered;
     },
-    options.ownProcess ?? false,
+    { basePath: config.basePath, ownProcess: ownProcess ?? false },
   );
   const upgrades = createUpgrades(world, metrics);
   const hangUp = (): void => {
@@ -92,7 +100,8 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
     fetch,
     listener,
     upgrade: (request, socket, head) => upgrades.upgrade(request, socket, head),
-    takesUpgrade: (request) => webSocketPath(request) !== null,
+    handles: (request) => isForAuthority(app, config, request),
+    takesUpgrade: (request) => webSocketPath(request, config.basePath) !== null,
     hangUp,
     close: () => {
       hangUp();

@@ -57,6 +57,8 @@ interface Derived {
     | { kind: 'embedded'; directory: string; fsync: boolean };
   demoAccounts: boolean;
   issuer: string;
+  /** The path of the authority as browsers see it: of the issuer, or else the base path. Without a slash at the end. */
+  publicPath: string;
   /** Curfew's own audience: administration and password changes require a credential for it. */
   audience: string;
   /** What a client has where nothing is said of it. */
@@ -145,7 +147,10 @@ const defaultsOf = (values: Values): ClientDefaults => ({
 type Report = (setting: string, sentence: string) => void;
 
 const issuerOf = (values: Values): string =>
-  (values.CURFEW_ISSUER ?? `http://localhost:${values.PORT}`).replace(/\/$/, '');
+  (values.CURFEW_ISSUER ?? `http://localhost:${values.PORT}${values.CURFEW_BASE_PATH}`).replace(/\/$/, '');
+
+/** Without a slash at the end: `` for the root. */
+const pathOf = (address: string): string => new URL(address).pathname.replace(/\/+$/, '');
 
 /** The rules across settings, and those of production. */
 function judge(values: Values, report: Report): void {
@@ -169,6 +174,11 @@ function judge(values: Values, report: Report): void {
     report(
       'HOST',
       `can be reached from the network, but ${EVERYBODY_KNOWS} Set CURFEW_DEMO_ACCOUNTS=0 or HOST=127.0.0.1.`,
+    );
+  if (values.CURFEW_BASE_PATH !== '' && pathOf(issuer.href) === '')
+    report(
+      'CURFEW_ISSUER',
+      `has no path, but CURFEW_BASE_PATH is ${values.CURFEW_BASE_PATH}. Set it to ${issuer.origin}${values.CURFEW_BASE_PATH}.`,
     );
   if (overNetwork)
     report('CURFEW_ISSUER', 'plain http is allowed only for loopback. Set an https:// address.');
@@ -196,6 +206,7 @@ function configOf(values: Values): Omit<Config, 'oldNames'> {
     database: databaseOf(values),
     demoAccounts: demoAccountsOf(values),
     issuer,
+    publicPath: pathOf(issuer),
     audience: values.CURFEW_AUDIENCE ?? issuer,
     clientDefaults: defaultsOf(values),
     cookie: cookieOf(values, new URL(issuer).protocol === 'https:'),

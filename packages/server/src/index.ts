@@ -15,7 +15,7 @@ export { WrongKey } from './keys/encrypted-key.ts';
  * import { createServer } from 'node:http';
  * import { createAuthority } from '@curfew/server';
  *
- * const authority = await createAuthority({ settings: { DATABASE_URL: 'postgres://localhost/curfew' } });
+ * const authority = await createAuthority({ databaseUrl: 'postgres://localhost/curfew', basePath: '/sessions' });
  * const server = createServer({ maxHeaderSize: authority.config.maxHeaderBytes }, authority.listener);
  * server.on('upgrade', authority.upgrade);
  * server.listen(8000, '127.0.0.1');

@@ -54,6 +54,18 @@ const PROCESS = {
     about:
       '"production" refuses settings that are only safe for trials: demonstration accounts, CURFEW_EMBEDDED_FSYNC=0, a missing CURFEW_KEY or CURFEW_ISSUER. The NODE_ENV of the process also applies to `createAuthority({ settings })`. Default: development.',
   },
+  CURFEW_BASE_PATH: {
+    as: 'basePath',
+    form: z
+      .string()
+      .regex(
+        /^(\/[a-z0-9._~-]*[a-z0-9_~-])+$/i,
+        'must be a path such as /auth, with a slash before it and none after it',
+      )
+      .default(''),
+    about:
+      'The path under which the authority receives its requests, for a program that embeds it beside its own addresses. Every address is then below it: /auth/v1/login, /auth/login, /auth/docs. The public address in CURFEW_ISSUER must name a path too. Default: none.',
+  },
 } as const satisfies Record<string, Setting>;
 
 const PAGES = {
@@ -170,7 +182,7 @@ const IDENTITY = {
   CURFEW_ISSUER: {
     form: httpAddress.optional(),
     about:
-      'The public address of this authority. It is the `iss` of its tokens and a trusted origin. Default: http://localhost:PORT. Plain http is allowed only for localhost, its subdomains and 127.0.0.1. Required in production.',
+      'The public address of this authority, with its path if it has one. It is the `iss` of its tokens, and its origin is a trusted origin. Default: http://localhost:PORT and CURFEW_BASE_PATH. Plain http is allowed only for localhost, its subdomains and 127.0.0.1. Required in production.',
   },
   CURFEW_AUDIENCE: {
     form: line.optional(),

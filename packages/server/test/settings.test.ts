@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type Environment, inspectSettings, readCommandSettings, readConfig } from '../src/config.ts';
 import { COMMAND_SETTINGS } from '../src/command-settings.ts';
+import { optionOf, readSettings } from '../src/setting-options.ts';
 import { type Setting, SETTINGS } from '../src/settings.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { redact } from '../src/system/log.ts';
@@ -40,6 +41,19 @@ const ADDRESSES = [
 /** Values that a setting must refuse. Those that are not here are numbers, by their sentence, or take any text. */
 const BAD: Record<string, string[]> = {
   HOST: ['127.0.0.1:80', 'http://localhost', 'a b', '[::1]', 'a/b', '-a'],
+  CURFEW_BASE_PATH: [
+    'auth',
+    '/',
+    '/auth/',
+    '//auth',
+    '/a//b',
+    '/../a',
+    '/a b',
+    '/a?b',
+    '/ä',
+    'https://a.example/auth',
+    '/.',
+  ],
   DATABASE_URL: [
     `mysql://me:${SECRET}@h/db`,
     'host=localhost dbname=curfew',
@@ -325,4 +339,49 @@ test('every setting is in the configuration, at its place or derived by config.t
       true,
     ]);
   }
+});
+
+describe('settings as options of a program', () => {
+  test('every setting has an option of its own', () => {
+    const options = Object.keys(SETTINGS).map(optionOf);
+    expect(new Set(options).size).toBe(options.length);
+    expect(options).toEqual(
+      expect.arrayContaining(['basePath', 'databaseUrl', 'port', 'serviceKeys', 'loginFailuresPair']),
+    );
+    for (const taken of ['settings', 'log', 'ownProcess', 'onStep', 'system'])
+      expect(options).not.toContain(taken);
+  });
+
+  test('options are typed, and count before texts', () => {
+    const keys = ['k'.repeat(32), 'l'.repeat(32)];
+    const clients = { shop: { audience: 'https://shop.example' } };
+    const config = readSettings(
+      { PORT: '1', CURFEW_PAGES: '1', LOG_LEVEL: 'warn' },
+      { port: 9000, pages: false, serviceKeys: keys, clients, basePath: '/auth', redisUrl: undefined },
+    );
+    expect(config).toMatchObject({
+      port: 9000,
+      pages: false,
+      logLevel: 'warn',
+      serviceKeys: keys,
+      basePath: '/auth',
+      issuer: 'http://localhost:9000/auth',
+      publicPath: '/auth',
+      redisUrl: null,
+    });
+    expect(config.givenClients['shop']?.audience).toBe('https://shop.example');
+  });
+
+  test.each([
+    [{ port: 'x' }, 'port: must be a whole number from 0 to 65535.'],
+    [{ trustedOrigins: ['https://a.example/b'] }, 'trustedOrigins: each item is an origin'],
+    [
+      { trustedOrigins: ['https://a.example,https://b.example'] },
+      'trustedOrigins: must be an array of texts without commas.',
+    ],
+    [{ bazPath: '/auth' }, 'bazPath: no such option.'],
+    [{ toString: '/auth' }, 'toString: no such option.'],
+  ])('a fault names the option: %j', (options, sentence) => {
+    expect(() => readSettings({}, options as Record<string, unknown>)).toThrow(sentence);
+  });
 });

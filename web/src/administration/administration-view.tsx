@@ -11,6 +11,7 @@ import { pathOf, type Route, route, type Section } from './route.ts';
 import { StateView } from './state-view.tsx';
 import { UserView } from './user-view.tsx';
 import { UsersView } from './users-view.tsx';
+import { base } from '../page/base.ts';
 
 interface AdministrationViewProps {
   api: Api;
@@ -44,7 +45,7 @@ export function AdministrationView({ api, session, over, unreachable }: Administ
         why={over.value}
         outcome={null}
         idleSeconds={null}
-        login={`/login?next=${encodeURIComponent(location.pathname)}`}
+        login={`${base}/login?next=${encodeURIComponent(location.pathname)}`}
       />
     );
   const current = session.value;
@@ -63,7 +64,7 @@ export function AdministrationView({ api, session, over, unreachable }: Administ
       <section class="card refusal">
         <h1>{words.refusedTitle}</h1>
         <p>{words.refused}</p>
-        <a class="button main" href="/devices">
+        <a class="button main" href={`${base}/devices`}>
           {page.devices}
         </a>
       </section>

@@ -6,6 +6,7 @@ import type { SystemState } from '@curfew/protocol/wire/system-state';
 import type { Account } from '@curfew/protocol/wire/user';
 import type { Client } from '../session/client.ts';
 import { throwRefusal } from '../session/problem.ts';
+import { base } from '../page/base.ts';
 
 /* The administration's calls of the public API. */
 
@@ -47,7 +48,7 @@ export interface Api {
 /** @param askForPassword asks for it, and answers whether the act can be repeated (`login_too_old`) */
 export function createApi(client: Client, askForPassword: () => Promise<boolean>): Api {
   const ask = async (path: string, init: RequestInit = {}): Promise<Response> =>
-    client.fetch(new URL(`/v1/admin/${path}`, location.origin), init);
+    client.fetch(new URL(`${base}/v1/admin/${path}`, location.origin), init);
   const get = async <T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> => {
     const response = await ask(`${path}${searchOf(query)}`, signal ? { signal } : {});
     await throwRefusal(response);

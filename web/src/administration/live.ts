@@ -2,6 +2,7 @@ import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import { useEffect } from 'preact/hooks';
 import type { Query } from './api.ts';
 import { searchOf } from './api.ts';
+import { base } from '../page/base.ts';
 
 export type LiveState = 'connecting' | 'live' | 'paused';
 
@@ -29,7 +30,7 @@ export function followLog(query: Query, listener: LiveListener): () => void {
   const open = (): void => {
     if (source) return;
     listener.standing('connecting');
-    source = new EventSource(`/v1/admin/events${searchOf({ ...query, cursor })}`);
+    source = new EventSource(`${base}/v1/admin/events${searchOf({ ...query, cursor })}`);
     source.onopen = () => listener.standing('live');
     source.onerror = () => {
       listener.standing('connecting');

@@ -13,6 +13,7 @@ import { EventList } from './event-list.tsx';
 import { followLog, type LiveState } from './live.ts';
 import { FILTERS, type Filters, LogFilters, queryOf } from './log-filters.tsx';
 import { faultSentence } from './outcome.tsx';
+import { base } from '../page/base.ts';
 
 const PAGE = 50;
 /** The oldest streamed events are dropped, so that a page that is open all night does not grow. */
@@ -144,10 +145,10 @@ export function LogView({ api }: { api: Api }): VNode {
       <LogFilters value={filters.value} onApply={(value) => (filters.value = value)} />
       <p class="row">
         <span class="small quiet">{words.export}:</span>
-        <a class="small" download href={`/v1/admin/events${searchOf({ ...query, format: 'csv' })}`}>
+        <a class="small" download href={`${base}/v1/admin/events${searchOf({ ...query, format: 'csv' })}`}>
           CSV
         </a>
-        <a class="small" download href={`/v1/admin/events${searchOf({ ...query, format: 'jsonl' })}`}>
+        <a class="small" download href={`${base}/v1/admin/events${searchOf({ ...query, format: 'jsonl' })}`}>
           JSON Lines
         </a>
       </p>

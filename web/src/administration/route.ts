@@ -1,3 +1,4 @@
+import { base } from '../page/base.ts';
 import { type ReadonlySignal, signal } from '@preact/signals';
 
 export type Section = 'users' | 'applications' | 'log' | 'state';
@@ -8,14 +9,15 @@ export type Route =
   | { page: 'user'; id: number }
   | { page: 'nowhere' };
 
+const HOME = `${base}/admin`;
 const here = signal<Route>(routeOf(location.pathname));
 export const route: ReadonlySignal<Route> = here;
 
-export const pathOf = (section: Section): string => (section === 'users' ? '/admin' : `/admin/${section}`);
-export const pathOfUser = (id: number): string => `/admin/users/${id}`;
+export const pathOf = (section: Section): string => (section === 'users' ? HOME : `${HOME}/${section}`);
+export const pathOfUser = (id: number): string => `${HOME}/users/${id}`;
 
 function routeOf(path: string): Route {
-  const [, , section = 'users', id, ...more] = path.replace(/\/$/, '').split('/');
+  const [, , section = 'users', id, ...more] = path.slice(base.length).replace(/\/$/, '').split('/');
   if (section === 'users' && id !== undefined && more.length === 0 && /^[1-9]\d{0,15}$/.test(id))
     return { page: 'user', id: Number(id) };
   if (id !== undefined) return { page: 'nowhere' };
@@ -37,11 +39,11 @@ function arrive(): void {
 /** Makes links among these pages, and the browser's buttons, change the page in place. @returns stops that */
 export function followLinks(): () => void {
   const onClick = (event: MouseEvent): void => {
-    const link = (event.target as Element | null)?.closest?.('a[href^="/admin"]');
+    const link = (event.target as Element | null)?.closest?.(`a[href^="${HOME}"]`);
     const own = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
     if (!link || !own || event.defaultPrevented) return;
     event.preventDefault();
-    go(link.getAttribute('href') ?? '/admin');
+    go(link.getAttribute('href') ?? HOME);
   };
   document.addEventListener('click', onClick);
   window.addEventListener('popstate', arrive);

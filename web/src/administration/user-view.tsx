@@ -13,6 +13,7 @@ import { UserActs } from './user-acts.tsx';
 import { UserHistory } from './user-history.tsx';
 import { UserSessions } from './user-sessions.tsx';
 import { Badges } from './users-view.tsx';
+import { base } from '../page/base.ts';
 
 /** Sessions on one page. */
 const PAGE = 200;
@@ -164,7 +165,7 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
 function Back(): VNode {
   return (
     <p>
-      <a href="/admin">← {useTexts().administration.user.back}</a>
+      <a href={`${base}/admin`}>← {useTexts().administration.user.back}</a>
     </p>
   );
 }

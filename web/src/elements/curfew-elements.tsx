@@ -27,6 +27,7 @@ class CurfewLogin extends Embedded {
           fault={null}
           email={this.getAttribute('email') ?? ''}
           next={null}
+          action="/login"
           takesFocus={this.hasAttribute('autofocus')}
           logIn={async (credentials) => {
             const session = await client.login(credentials);

@@ -13,6 +13,8 @@ interface LoginFormProps {
   email: string;
   /** Where to go afterwards; the form without a script needs it too. */
   next: string | null;
+  /** The address that takes the form without a script. */
+  action: string;
   /** Whether the first empty field takes the focus: not within another page. */
   takesFocus: boolean;
   logIn: (credentials: { email: string; password: string }) => Promise<unknown>;
@@ -29,6 +31,7 @@ export function LoginForm({
   fault: given,
   email,
   next,
+  action,
   takesFocus,
   logIn,
   onLoggedIn,
@@ -53,8 +56,7 @@ export function LoginForm({
     const fields = new FormData(form.current);
     setBusy(true);
     setFault(null);
-    // It has been read, and would hide the next message.
-    setWhy(null);
+    setWhy(null); // It has been read, and would hide the next message.
     try {
       await logIn({ email: textOf(fields, 'email'), password: textOf(fields, 'password') });
       if (onLoggedIn()) return;
@@ -75,7 +77,7 @@ export function LoginForm({
     <section class="card">
       <h1>{login.title}</h1>
       {why === null ? null : <p class="notice">{why}</p>}
-      <form ref={form} class="stack" method="post" action="/login" onSubmit={(event) => void submit(event)}>
+      <form ref={form} class="stack" method="post" action={action} onSubmit={(event) => void submit(event)}>
         {fault === null ? null : (
           <p class="notice bad" id="fault" role="alert">
             {fault}

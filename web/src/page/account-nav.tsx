@@ -1,4 +1,5 @@
 import type { VNode } from 'preact';
+import { base } from './base.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import type { CurrentSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
@@ -25,10 +26,10 @@ export function AccountNav({ session, here, administration, logOut }: AccountPro
       <bdi class="who small quiet">{name}</bdi>
       {administration && session.user.role === 'admin' ? (
         <>
-          <a href="/devices" {...place('devices')}>
+          <a href={`${base}/devices`} {...place('devices')}>
             {page.devices}
           </a>
-          <a href="/admin" {...place('administration')}>
+          <a href={`${base}/admin`} {...place('administration')}>
             {page.administration}
           </a>
         </>

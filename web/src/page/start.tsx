@@ -1,5 +1,6 @@
 import { type ComponentChild, hydrate, render } from 'preact';
 import { type Texts, TextsContext } from '../text/texts.ts';
+import { found } from './found.ts';
 import { switchTheme } from './theme.ts';
 
 /** The server's data for the page's script. */
@@ -27,10 +28,4 @@ export async function startPage<State extends PageState>(
     render(whole, page);
   }
   document.documentElement.dataset['ready'] = '';
-}
-
-export function found(id: string): HTMLElement {
-  const element = document.getElementById(id);
-  if (!element) throw new Error(`the page has no #${id}`);
-  return element;
 }

@@ -7,7 +7,9 @@ import { AdministrationView } from '../administration/administration-view.tsx';
 import { followLinks } from '../administration/route.ts';
 import { AccountNav } from '../page/account-nav.tsx';
 import { emptyOnLeave } from '../page/leave.ts';
-import { found, type PageState, startPage } from '../page/start.tsx';
+import { base } from '../page/base.ts';
+import { found } from '../page/found.ts';
+import { type PageState, startPage } from '../page/start.tsx';
 import { ConfirmDialog } from '../devices/confirm-dialog.tsx';
 import { confirmPassword } from '../session/confirm.ts';
 import { createCookieClient, type LoggedOut, type CurrentSession } from '../session/client.ts';
@@ -16,7 +18,7 @@ import { TextsContext } from '../text/texts.ts';
 /** The pause after the server was unreachable. */
 const AGAIN_MS = 3000;
 
-const client = createCookieClient();
+const client = createCookieClient(base);
 /** Waits for the password, where the login is too old. */
 const asking = signal<((given: boolean) => void) | null>(null);
 const api = createApi(client, () => new Promise((resolve) => (asking.value = resolve)));
@@ -73,7 +75,7 @@ function AskedForPassword(): VNode | null {
   return (
     <ConfirmDialog
       confirm={async (password) => {
-        await confirmPassword(client, location.origin, password);
+        await confirmPassword(client, location.origin + base, password);
         done(true);
       }}
       onClose={() => {

@@ -5,7 +5,9 @@ import { createDevices } from '../devices/devices.ts';
 import { DevicesView } from '../devices/devices-view.tsx';
 import { AccountNav } from '../page/account-nav.tsx';
 import { emptyOnLeave } from '../page/leave.ts';
-import { found, type PageState, startPage } from '../page/start.tsx';
+import { base } from '../page/base.ts';
+import { found } from '../page/found.ts';
+import { type PageState, startPage } from '../page/start.tsx';
 import { createCookieClient } from '../session/client.ts';
 import { TextsContext } from '../text/texts.ts';
 
@@ -13,8 +15,8 @@ interface DevicesState extends PageState {
   administration: boolean;
 }
 
-const client = createCookieClient();
-const devices = createDevices(client);
+const client = createCookieClient(base);
+const devices = createDevices(client, location.origin + base);
 const loaded = devices.load();
 emptyOnLeave(
   () => devices.load(),
@@ -39,5 +41,7 @@ void startPage<DevicesState>(({ administration }, texts) => {
     </TextsContext.Provider>,
     found('account'),
   );
-  return <DevicesView devices={devices} login="/login?next=%2Fdevices" />;
+  return (
+    <DevicesView devices={devices} login={`${base}/login?next=${encodeURIComponent(`${base}/devices`)}`} />
+  );
 }, 'render').then(() => loaded);

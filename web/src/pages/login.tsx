@@ -1,5 +1,6 @@
 import '../style/page.css';
 import { LoginForm } from '../login/login-form.tsx';
+import { base } from '../page/base.ts';
 import { type PageState, startPage } from '../page/start.tsx';
 import { createCookieClient } from '../session/client.ts';
 
@@ -11,7 +12,7 @@ interface LoginState extends PageState {
   email: string;
 }
 
-const client = createCookieClient();
+const client = createCookieClient(base);
 
 void startPage<LoginState>(
   ({ next, why, fault, email }) => (
@@ -20,10 +21,11 @@ void startPage<LoginState>(
       why={why}
       fault={fault}
       email={email}
+      action={`${base}/login`}
       takesFocus
       logIn={(credentials) => client.login(credentials)}
       onLoggedIn={() => {
-        location.replace(next ?? '/devices');
+        location.replace(next ?? `${base}/devices`);
         return true;
       }}
     />

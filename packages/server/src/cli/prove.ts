@@ -10,7 +10,7 @@ import { coverageOf, type NodeState, stateOf } from './prove/coverage.ts';
 import { forScopes, type Held, inTurn, logInThrough, sessionCookie, type ProofUser } from './prove/logins.ts';
 import { press } from './prove/press.ts';
 import { isProven, type Proof, renderReport, reportOf } from './prove/report.ts';
-import { type Reply, Requests } from './prove/requests.ts';
+import { addressAt, type Reply, Requests } from './prove/requests.ts';
 import { endByScope, SCOPES } from './prove/scopes.ts';
 import {
   backEndSurface,
@@ -300,7 +300,7 @@ async function termsOf(
   const origin = new URL(claims[0]?.iss ?? node).origin;
   const reply = await requests.send(
     'POST',
-    new URL('/auth/login', node),
+    addressAt(node, '/auth/login'),
     { 'content-type': 'application/json', origin },
     JSON.stringify({ email: user.email, password: user.password, transport: 'cookie' }),
   );

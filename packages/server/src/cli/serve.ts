@@ -55,9 +55,13 @@ export async function serve(
   }
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : config.port;
-  const url = addressOf(config.host, port);
+  const url = addressOf(config.host, port) + config.basePath;
   if (embedded !== null)
-    announce(embedded, { url: addressOf(reachable(config.host), port), key: operatorKey, pid: process.pid });
+    announce(embedded, {
+      url: addressOf(reachable(config.host), port) + config.basePath,
+      key: operatorKey,
+      pid: process.pid,
+    });
   if (options.banner && !config.production) stdout.write(banner(authority, url));
   log.info({ url, database: config.database.kind, redis: config.redisUrl !== null }, 'listening');
 

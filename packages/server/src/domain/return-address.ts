@@ -1,6 +1,6 @@
 /** Longer than any of Curfew's pages with its parameters. */
 const LONGEST = 2048;
-/** Pages that a login does not return to. */
+/** Pages that a login does not return to, after the authority's own path. */
 const NEVER = /^\/(login|logout)([/?#]|$)/i;
 
 /**
@@ -8,7 +8,11 @@ const NEVER = /^\/(login|logout)([/?#]|$)/i;
  * another origin is refused in every spelling (CVE-2021-29456, CVE-2019-14857: `//`, `/\`, tabs). The answer is the URL parser's
  * own text, so nothing parses it differently later.
  */
-export function returnAddress(given: string | null | undefined, origin: string): string | null {
+export function returnAddress(
+  given: string | null | undefined,
+  origin: string,
+  publicPath = '',
+): string | null {
   if (given === null || given === undefined || given.length > LONGEST) return null;
   // Browsers drop tabs and line breaks, and take a backslash for a slash, before they look.
   // eslint-disable-next-line no-control-regex
@@ -19,6 +23,7 @@ export function returnAddress(given: string | null | undefined, origin: string):
   if (url.origin !== new URL(origin).origin || url.username !== '' || url.password !== '') return null;
   const address = url.pathname + url.search + url.hash;
   // `/.//evil.example` becomes a path that begins with two slashes, which browsers take for another host.
-  if (address.startsWith('//') || NEVER.test(address)) return null;
+  if (address.startsWith('//')) return null;
+  if (address.startsWith(publicPath) && NEVER.test(address.slice(publicPath.length))) return null;
   return address;
 }

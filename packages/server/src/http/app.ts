@@ -15,6 +15,7 @@ import { servePages } from './pages/serve.ts';
 import { describeApi, registerSecurity } from './contract/openapi.ts';
 import { serveDocsFiles } from './operator/docs-files.ts';
 import { RequestLog } from './request-log.ts';
+import { matches, pathInside } from './mount.ts';
 import { faultOf, refuse } from './respond.ts';
 import { createRouter, type Router, serveFamilies } from './contract/serve-families.ts';
 import { redact } from '../system/log.ts';
@@ -30,8 +31,8 @@ export function createApp(
   requests: RequestLog = new RequestLog(world.system),
   families: readonly Family[] = FAMILIES,
 ): Router {
-  const router = createRouter();
   const { config, system } = world;
+  const router = createRouter((request) => pathInside(request, config));
   if (!config.cookie.secure)
     system.log.info(
       'plain HTTP on loopback, for development: the session cookie has no __Host- prefix and no Secure',
@@ -42,13 +43,13 @@ export function createApp(
     streams,
     systemState: createSystemState(world),
     countSessions: countInBackground(system, (now) => countLiveByClient(world.database, now)),
-    describe: () => describeApi(router, config.issuer, families),
+    describe: () => describeApi(router, config, families),
   };
   meetRequests(router, world, site, requests);
   meetPages(router, world);
   registerSecurity(router, config.cookie.name);
   serveFamilies(router, families);
-  serveDocsFiles(router);
+  serveDocsFiles(router, config.publicPath);
   // HAProxy's health check without an address: a 405 would take the node out.
   router.options('/', (c) => c.body(null, 204, { allow: 'GET, HEAD, OPTIONS' }));
   servePages(router, world);
@@ -129,14 +130,7 @@ const isAppended = (path: string): boolean => path.startsWith('/v1/check/');
 
 /** The methods of an address. */
 function methodsAt(router: Router, path: string): string[] {
-  const segments = path.split('/');
   return router.routes
-    .filter((route) => route.method !== 'ALL')
-    .filter((route) => {
-      const own = route.path.split('/');
-      return (
-        own.length === segments.length && own.every((part, i) => part.startsWith(':') || part === segments[i])
-      );
-    })
+    .filter((route) => route.method !== 'ALL' && matches(route.path, path))
     .map((route) => route.method);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Failed } from '../declare.ts';
-import type { Requests } from './requests.ts';
+import { addressAt, type Requests } from './requests.ts';
 
 /** The places that could accept a credential, by the registry, and those that the proof checked. */
 export interface Coverage {
@@ -23,7 +23,7 @@ export type NodeState = z.infer<typeof stateSchema>;
 
 /** A node's state. It is read before the proof has verifiers of its own, so it names only others. */
 export async function stateOf(requests: Requests, node: string, serviceKey: string): Promise<NodeState> {
-  const reply = await requests.send('GET', new URL('/v1/admin/state', node), {
+  const reply = await requests.send('GET', addressAt(node, '/v1/admin/state'), {
     authorization: `Bearer ${serviceKey}`,
   });
   if (reply.status !== 200)

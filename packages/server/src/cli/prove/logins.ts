@@ -1,6 +1,6 @@
 import type { Family, Trial } from '../../trials.ts';
 import { Failed } from '../declare.ts';
-import type { Reply, Requests } from './requests.ts';
+import { addressAt, type Reply, type Requests } from './requests.ts';
 
 /** A credential from a login through one of the API families. */
 export interface Held {
@@ -57,7 +57,7 @@ export async function logInThrough(
   const post = (path: string, headers: Record<string, string>, body?: object): Promise<Reply> =>
     requests.send(
       'POST',
-      new URL(path, node),
+      addressAt(node, path),
       { ...(body ? { 'content-type': 'application/json' } : {}), ...headers },
       body && JSON.stringify(body),
     );

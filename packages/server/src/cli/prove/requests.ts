@@ -9,6 +9,9 @@ export interface Reply {
 }
 
 /** Requests over kept connections: the global fetch is four times slower, and would check less. */
+/** The address of a path of a node, which may be under a path itself. */
+export const addressAt = (node: string, path: string): string => node.replace(/\/+$/, '') + path;
+
 export class Requests {
   readonly #agent: Agent;
   readonly #secureAgent: SecureAgent;

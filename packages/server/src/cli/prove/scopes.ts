@@ -1,6 +1,6 @@
 import { Failed } from '../declare.ts';
 import type { Held, ProofUser } from './logins.ts';
-import type { Reply, Requests } from './requests.ts';
+import { addressAt, type Reply, type Requests } from './requests.ts';
 
 /* Endings by scope, all of the proof's own user: no other session may end. */
 
@@ -72,7 +72,7 @@ export async function endByScope(
   const [path, who] =
     scope.by === 'user' ? ['/v1/logout', open[0]?.headers] : ['/v1/admin/logout', asService];
   return () =>
-    requests.send('POST', new URL(path, node), { 'content-type': 'application/json', ...who }, body);
+    requests.send('POST', addressAt(node, path), { 'content-type': 'application/json', ...who }, body);
 }
 
 async function factsOf(
@@ -83,7 +83,7 @@ async function factsOf(
 ): Promise<ProofSession> {
   const reply = await requests.send(
     'POST',
-    new URL('/oauth/introspect', node),
+    addressAt(node, '/oauth/introspect'),
     { authorization: `Bearer ${serviceKey}`, 'content-type': 'application/x-www-form-urlencoded' },
     new URLSearchParams({ token: held.text }).toString(),
   );

@@ -1,7 +1,7 @@
 import type { Verifier } from '@curfew/verifier';
 import { Failed } from '../declare.ts';
 import type { Held } from './logins.ts';
-import type { Requests } from './requests.ts';
+import { addressAt, type Requests } from './requests.ts';
 
 /** Accepted, refused, or refused because it cannot tell: safe, but no proof that the logout is known. */
 export type CheckAnswer = 'accepted' | 'refused' | 'unsure';
@@ -31,7 +31,7 @@ export function nodeSurfaces(
       async check(held) {
         const reply = await requests.send(
           'POST',
-          new URL('/oauth/introspect', node),
+          addressAt(node, '/oauth/introspect'),
           {
             authorization: `Bearer ${serviceKey}`,
             'content-type': 'application/x-www-form-urlencoded',
@@ -48,7 +48,7 @@ export function nodeSurfaces(
       name: `proxy check at ${host}`,
       check: async (held) =>
         verdictOf(
-          (await requests.send('GET', new URL('/v1/check', node), headersOf(held, cookieName))).status,
+          (await requests.send('GET', addressAt(node, '/v1/check'), headersOf(held, cookieName))).status,
         ),
       close: nothingToClose,
     },

@@ -1,3 +1,4 @@
+import type { Config } from '../../config.ts';
 import type { Family } from './family.ts';
 import type { Router } from './serve-families.ts';
 
@@ -8,7 +9,7 @@ Four API families (contracts 001 to 004) and the product’s own \`/v1\` share o
 /** OpenAPI 3.1, written from the rows that validate the requests. */
 export function describeApi(
   router: Router,
-  server: string,
+  { issuer, publicPath }: Pick<Config, 'issuer' | 'publicPath'>,
   families: readonly Family[],
 ): ReturnType<Router['getOpenAPI31Document']> {
   return router.getOpenAPI31Document({
@@ -19,7 +20,7 @@ export function describeApi(
       description: ABOUT,
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
-    servers: [{ url: '/', description: 'This server' }, { url: server }],
+    servers: [{ url: publicPath || '/', description: 'This server' }, { url: issuer }],
     tags: [
       { name: 'Sessions', description: "The product's own API." },
       { name: 'Administration', description: 'For sessions of administrators and for service keys.' },

@@ -8,7 +8,9 @@ import type { Row } from './row.ts';
 
 export type Router = OpenAPIHono<HonoEnvironment>;
 
-export const createRouter = (): Router => new OpenAPIHono<HonoEnvironment>();
+/** @param getPath the path of a request as the routes know it */
+export const createRouter = (getPath?: (request: Request) => string): Router =>
+  new OpenAPIHono<HonoEnvironment>(getPath && { getPath });
 
 type Served = Endpoint & { family: Family };
 

@@ -7,20 +7,20 @@ import { readTarget } from './target.ts';
 
 /**
  * A listener for node:http around a fetch handler, with the quick check before it.
- * @param ownProcess lets the adapter replace the global Request and Response by lighter ones: a third of the time of a small
+ * @param options `ownProcess` lets the adapter replace the global Request and Response by lighter ones: a third of the time of a small
  * request, but not allowed in another program's process
  */
 export function createNodeListener(
   fetch: (request: Request, connection?: Connection) => Response | Promise<Response>,
   quickCheck: (req: IncomingMessage, res: ServerResponse) => boolean,
-  ownProcess = false,
+  { basePath = '', ownProcess = false }: { basePath?: string; ownProcess?: boolean } = {},
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const ordinary = getRequestListener(
     (request, environment) => fetch(request, { incoming: environment.incoming as IncomingMessage }),
     { overrideGlobalObjects: ownProcess },
   );
   return (req, res) => {
-    const target = readTarget(req);
+    const target = readTarget(req, basePath);
     if (target === null) return refuseTarget(res);
     req.url = target.url;
     if (quickCheck(req, res)) return;

@@ -26,6 +26,8 @@ export function createQuickCheck(
   requests: RequestLog,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { memory, config, system } = world;
+  const address = `${config.basePath}/v1/check`;
+  const withSlash = `${address}/`;
   /** Of credentials in the header only; the refusal of a cookie may delete it, or not. */
   let ofHeader: PreparedRefusal | undefined;
   const preparing = new WeakSet<EndedCredential>();
@@ -37,7 +39,7 @@ export function createQuickCheck(
   ): Promise<void> => {
     if (preparing.has(over)) return;
     preparing.add(over);
-    const request = new Request(`${config.issuer}/v1/check`, { headers: { [via]: value } });
+    const request = new Request(`http://curfew${address}`, { headers: { [via]: value } });
     const answer = await ordinary(request, { rehearsal: true });
     const body = await answer.text();
     if (answer.status !== 401) return void preparing.delete(over);
@@ -59,7 +61,7 @@ export function createQuickCheck(
   const fixed: string[] = [...SECURITY_HEADERS, ...(config.cookie.secure ? [STRICT_TRANSPORT] : [])].flat();
   return (req, res) => {
     // With the slash: a path appended by a proxy is cut off there (target.ts).
-    if (req.url !== '/v1/check' && req.url !== '/v1/check/') return false;
+    if (req.url !== address && req.url !== withSlash) return false;
     const { authorization, cookie, origin } = req.headers;
     // A page of a trusted origin gets more headers; of two credentials node would show only the first.
     if (origin !== undefined || (authorization !== undefined && saysTwice(req.rawHeaders))) return false;

@@ -13,18 +13,24 @@ const HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/i;
 const ABSOLUTE = /^https?:\/\/([^/?#]+)(.*)$/i;
 const APPENDED = '/v1/check/';
 
+/** The whole target, where Express or Connect have cut off the path that a handler is mounted at. */
+function beforeRouting(request: IncomingMessage & { originalUrl?: unknown }): string | undefined {
+  return typeof request.originalUrl === 'string' ? request.originalUrl : undefined;
+}
+
 /**
  * Reads the target of a request.
+ * @param basePath of the authority; it stays in the target
  * @returns null for one that must be answered with 400: two Host headers, or an invalid one
  */
-export function readTarget(request: IncomingMessage): RequestTarget | null {
+export function readTarget(request: IncomingMessage, basePath = ''): RequestTarget | null {
   const { rawHeaders } = request;
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
-  let url = request.url ?? '/';
+  let url = (basePath === '' ? undefined : beforeRouting(request)) ?? request.url ?? '/';
   let { host } = request.headers;
   if (hosts > 1 || (host !== undefined && !HOST.test(host))) return null;
   // The absolute form, which proxies send. The Host header is then ignored.
@@ -39,6 +45,6 @@ export function readTarget(request: IncomingMessage): RequestTarget | null {
   if (url === '*') url = '/';
   // A proxy may append the path that it asks about (Envoy does). That path is another program's and must not be resolved, or
   // `/v1/check/../../healthz` would reach an address that answers everybody with 200.
-  if (url.startsWith(APPENDED)) url = APPENDED;
+  if (url.startsWith(basePath + APPENDED)) url = basePath + APPENDED;
   return { url, host };
 }

@@ -2,19 +2,19 @@ import { z } from '@hono/zod-openapi';
 import { NOBODY } from '../../domain/caller-rule.ts';
 import { serveRow } from '../contract/serve-row.ts';
 
-const PAGE = `<!doctype html>
+const page = (publicPath: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Curfew API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="${publicPath}/docs/swagger-ui.css">
 </head>
 <body>
 <div id="api"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="${publicPath}/docs/swagger-ui-bundle.js"></script>
+<script src="${publicPath}/docs/start.js"></script>
 </body>
 </html>
 `;
@@ -37,5 +37,5 @@ export const getDocs = serveRow(
       },
     },
   },
-  ({ c }) => c.html(PAGE, 200, { 'content-security-policy': PAGE_POLICY }),
+  ({ c, world }) => c.html(page(world.config.publicPath), 200, { 'content-security-policy': PAGE_POLICY }),
 );

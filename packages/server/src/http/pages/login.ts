@@ -10,12 +10,13 @@ import { logInGivingCookie } from '../session-cookie.ts';
 import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
 import type { Built, PageTexts } from './built.ts';
-import { compact, type Markup, type PageCall, pageCall, sendPage } from './shell.ts';
+import { addressIn, compact, type Markup, type PageCall, pageCall, sendPage } from './shell.ts';
 import { whyOver } from './why-over.ts';
 
 /* The login page. The form works without the script, which makes it faster. */
 
-export const AFTER_LOGIN = '/devices';
+/** Where a login leads that comes from nowhere. */
+export const afterLogin = (c: Call): string => addressIn(c, '/devices');
 
 const FORM = form(
   z.object({
@@ -34,7 +35,7 @@ const STATUS = { missing: 400, wrong: 401, tooMany: 429, crowded: 503, foreign: 
 export async function showLogin(c: Call, built: Built): Promise<Response> {
   const call = pageCall(c, built);
   const next = nextOf(c, c.req.query('next'));
-  if (await isLoggedIn(c)) return c.redirect(next ?? AFTER_LOGIN, 303);
+  if (await isLoggedIn(c)) return c.redirect(next ?? afterLogin(c), 303);
   const reason = c.req.query('reason');
   const given = reason === undefined ? null : sentence(call.texts, reason);
   const over = given === null ? await whyOver(call) : null;
@@ -73,7 +74,7 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
         c.header('retry-after', String(outcome.retryAfterSeconds));
         return await again('tooMany', outcome.retryAfterSeconds);
       case 'started':
-        return c.redirect(next ?? AFTER_LOGIN, 303);
+        return c.redirect(next ?? afterLogin(c), 303);
     }
   } catch (error) {
     const fault = faultOf(c, error);
@@ -84,7 +85,8 @@ export async function takeLogin(c: Call, built: Built): Promise<Response> {
 
 /** Where to go after the login, if that is a page of this origin. */
 export function nextOf(c: Call, given: string | undefined): string | null {
-  return returnAddress(given, c.get('world').config.issuer);
+  const { issuer, publicPath } = c.get('world').config;
+  return returnAddress(given, issuer, publicPath);
 }
 
 /** By the cookie only: browsers request pages without Authorization. If the database does not answer, the form stays. */
@@ -128,7 +130,7 @@ async function send(
   const page = {
     script: 'login',
     title: login.title,
-    content: await compact(markup(call.texts, view)),
+    content: await compact(markup(call, view)),
     state: { next: view.next, why: view.why, fault: view.fault, email: view.email },
     keep: { next: view.next, reason: view.reason },
   };
@@ -136,12 +138,12 @@ async function send(
 }
 
 /** The form, element for element as `web/src/login/login-form.tsx` renders it; a test compares them. */
-function markup({ login }: PageTexts, { next, why, email, fault }: LoginView): Markup {
+function markup({ c, texts: { login } }: PageCall, { next, why, email, fault }: LoginView): Markup {
   const described = fault === null ? '' : html` aria-describedby="fault"`;
   return html`<section class="card">
     <h1>${login.title}</h1>
     ${why === null ? '' : html`<p class="notice">${why}</p>`}
-    <form class="stack" method="post" action="/login">
+    <form class="stack" method="post" action="${addressIn(c, '/login')}">
       ${fault === null ? '' : html`<p class="notice bad" id="fault" role="alert">${fault}</p>`}
       ${next === null ? '' : html`<input type="hidden" name="next" value="${next}">`}
       <label class="field">

@@ -12,7 +12,7 @@ import type { Call } from '../environment.ts';
 import { faultOf } from '../respond.ts';
 import type { Built } from './built.ts';
 import { nextOf } from './login.ts';
-import { compact, type PageCall, pageCall, sendPage } from './shell.ts';
+import { addressIn, compact, type PageCall, pageCall, sendPage } from './shell.ts';
 
 /* A page with a form, without a script: merely visiting an address logs nobody out. */
 
@@ -52,7 +52,7 @@ export async function takeLogout(c: Call, built: Built): Promise<Response> {
   }
   clearFromBrowser(c);
   const query = new URLSearchParams({ reason: 'you', ...(next === null ? {} : { next }) });
-  return c.redirect(`/login?${query.toString()}`, 303);
+  return c.redirect(addressIn(c, `/login?${query.toString()}`), 303);
 }
 
 async function ask(
@@ -65,11 +65,11 @@ async function ask(
   const content = await compact(html`<section class="card">
     <h1>${logout.title}</h1>
     <p>${logout.question}</p>
-    <form class="stack" method="post" action="/logout">
+    <form class="stack" method="post" action="${addressIn(call.c, '/logout')}">
       <input type="hidden" name="csrf" value="${csrfToken(caller.credential.text)}">
       ${next === null ? '' : html`<input type="hidden" name="next" value="${next}">`}
       <button class="main" type="submit">${logout.submit}</button>
-      <a class="button" href="/devices">${logout.stay}</a>
+      <a class="button" href="${addressIn(call.c, '/devices')}">${logout.stay}</a>
     </form>
   </section>`);
   return sendPage(call, { script: null, title: page.logOut, content, keep: { next } }, status ?? 200);
@@ -77,7 +77,7 @@ async function ask(
 
 async function nothingToDo(call: PageCall): Promise<Response> {
   const { logout, login } = call.texts;
-  const content = html`<section class="card"><h1>${logout.title}</h1><p>${logout.out}</p><a class="button main" href="/login">${login.title}</a></section>`;
+  const content = html`<section class="card"><h1>${logout.title}</h1><p>${logout.out}</p><a class="button main" href="${addressIn(call.c, '/login')}">${login.title}</a></section>`;
   return sendPage(call, { script: null, title: logout.title, content });
 }
 
@@ -85,6 +85,6 @@ async function notNow(call: PageCall, next: string | null): Promise<Response> {
   const { logout } = call.texts;
   call.c.header('retry-after', '1');
   const query = next === null ? '' : `?${new URLSearchParams({ next }).toString()}`;
-  const content = html`<section class="card"><h1>${logout.title}</h1><p class="notice bad" role="alert">${logout.notYet}</p><a class="button main" href="/logout${query}">${logout.submit}</a></section>`;
+  const content = html`<section class="card"><h1>${logout.title}</h1><p class="notice bad" role="alert">${logout.notYet}</p><a class="button main" href="${addressIn(call.c, '/logout')}${query}">${logout.submit}</a></section>`;
   return sendPage(call, { script: null, title: logout.title, content, keep: { next } }, 503);
 }

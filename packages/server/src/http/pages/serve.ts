@@ -9,9 +9,9 @@ import type { Router } from '../contract/serve-families.ts';
 import { onV1Fault } from '../v1/faults.ts';
 import { type Built, readBuilt } from './built.ts';
 import { sendFile } from './files.ts';
-import { AFTER_LOGIN, showLogin, takeLogin } from './login.ts';
+import { afterLogin, showLogin, takeLogin } from './login.ts';
 import { showLogout, takeLogout } from './logout.ts';
-import { pageCall, sendPage } from './shell.ts';
+import { addressIn, pageCall, sendPage } from './shell.ts';
 
 /* The pages: log in, my devices, log out. They are not part of the contract, and do nothing beyond it. */
 
@@ -34,7 +34,7 @@ export function servePages(router: Router, world: World): void {
         return onV1Fault(c, faultOf(c, error));
       }
     };
-  router.get('/', (c) => c.redirect(AFTER_LOGIN, 303));
+  router.get('/', (c) => c.redirect(afterLogin(c), 303));
   router.get('/login', withBuilt(showLogin));
   router.post('/login', withBuilt(takeLogin));
   router.get('/logout', withBuilt(showLogout));
@@ -71,12 +71,12 @@ async function showPage(c: Call, built: Built, script: 'devices' | 'administrati
     faultOf(c, error);
   }
   if (!loggedIn) {
-    const here = c.req.path + new URL(c.req.url).search;
-    return c.redirect(`/login?${new URLSearchParams({ next: here }).toString()}`, 303);
+    const here = addressIn(c, c.req.path + new URL(c.req.url).search);
+    return c.redirect(addressIn(c, `/login?${new URLSearchParams({ next: here }).toString()}`), 303);
   }
   const { page } = call.texts;
   // Shown when no script has started after a while: none is allowed, or it was lost on the way.
-  const content = html`<p class="quiet" aria-live="polite">${page.loading}</p><p class="notice late">${page.needsScript} <a href="/logout">${page.logOut}</a></p>`;
+  const content = html`<p class="quiet" aria-live="polite">${page.loading}</p><p class="notice late">${page.needsScript} <a href="${addressIn(c, '/logout')}">${page.logOut}</a></p>`;
   const state = { administration: 'administration' in built.pages };
   return sendPage(call, {
     script,

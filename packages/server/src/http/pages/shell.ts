@@ -75,9 +75,14 @@ export async function sendPage(
   const files = (page.script === null ? undefined : built.pages[page.script]) ?? built.page;
   const slice = page.script === null ? undefined : built.slices[page.script];
   const textsFile = slice === undefined ? undefined : built.languages[call.language]?.files[slice];
+  const address = (file: string): string => addressIn(c, `/pages/${file}`);
   const theme = getCookie(c, THEME_COOKIE);
   const known = theme === 'light' || theme === 'dark' ? raw(` data-theme="${theme}"`) : '';
-  const state = { ...page.state, texts: textsFile === undefined ? null : address(textsFile) };
+  const state = {
+    ...page.state,
+    base: addressIn(c, '') || undefined,
+    texts: textsFile === undefined ? null : address(textsFile),
+  };
   const { page: words } = texts;
   const document = html`<!doctype html>
 <html lang="${texts.tag}"${known}>
@@ -93,7 +98,7 @@ ${[...(textsFile === undefined ? [] : [textsFile]), ...files.modules].map((file)
 </head>
 <body>
 <a class="skip" href="#page">${words.skip}</a>
-<header class="top"><a class="brand" href="/">${MARK}<span>Curfew</span></a><div id="account"></div></header>
+<header class="top"><a class="brand" href="${addressIn(c, '/')}">${MARK}<span>Curfew</span></a><div id="account"></div></header>
 <main id="page" class="${page.width ?? 'narrow'}" tabindex="-1">${page.content}</main>
 <footer class="foot">${languageLinks(call, page.keep ?? {})}${themeSwitch(texts)}</footer>
 <script type="application/json" id="state">${raw(jsonInHtml(state))}</script>
@@ -103,7 +108,8 @@ ${[...(textsFile === undefined ? [] : [textsFile]), ...files.modules].map((file)
   return c.html(await document, status);
 }
 
-const address = (file: string): string => `/pages/${file}`;
+/** The address of a path of the authority, as browsers see it. */
+export const addressIn = (c: Call, path: string): string => c.get('world').config.publicPath + path;
 
 const MARK = raw(
   '<svg class="mark" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true"><rect width="32" height="32" rx="8"/><path d="M20.8 20.9A8 8 0 0 1 13 8.6a8 8 0 1 0 10.2 10.6 8 8 0 0 1-2.4 1.7z"/></svg>',

@@ -24,16 +24,17 @@ const PATHS = ['/v1/feed', '/v1/notices'] as const;
  * The path of the WebSocket that a request asks for, or null: `Upgrade` is then ignored (RFC 9110 section 7.8), as in HTTP/1.0.
  * Proxies send it with whatever they ask when their client wants another program's WebSocket.
  */
-export function webSocketPath(request: IncomingMessage): (typeof PATHS)[number] | null {
+export function webSocketPath(request: IncomingMessage, basePath: string): (typeof PATHS)[number] | null {
   const { method, httpVersion, headers } = request;
   if (method !== 'GET' || httpVersion === '1.0' || headers.upgrade?.toLowerCase() !== 'websocket')
     return null;
-  const path = readTarget(request)?.url.split('?', 1)[0];
-  return PATHS.find((one) => one === path) ?? null;
+  const path = readTarget(request, basePath)?.url.split('?', 1)[0];
+  return PATHS.find((one) => basePath + one === path) ?? null;
 }
 
 export function createUpgrades(world: World, metrics: Metrics): Upgrades {
   const byPath = { '/v1/feed': createFeeds(world), '/v1/notices': new NoticeSockets(world, metrics) };
+  const { basePath } = world.config;
   const addressOf = createAddressReader(world.config.trustedProxies);
   /** Like every other request, so that refused ones leave a trace. */
   const logAnswer = (request: IncomingMessage, socket: Duplex, path: string): void => {
@@ -75,9 +76,9 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
   };
   return {
     upgrade(request, socket, head) {
-      const path = webSocketPath(request);
+      const path = webSocketPath(request, basePath);
       if (path === null) return handBack(request, socket, head);
-      const host = readTarget(request)?.host;
+      const host = readTarget(request, basePath)?.host;
       if (host !== undefined) request.headers.host = host;
       logAnswer(request, socket, path);
       byPath[path].upgrade(request, socket, head);
