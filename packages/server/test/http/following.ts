@@ -70,9 +70,9 @@ const realClock: Clock = {
 };
 
 /** A verifier over a real connection, as packages/verifier has it, without its comforts. */
-export function follow(url: string, clock: Clock = realClock): Following {
+export function follow(url: string, clock: Clock = realClock, key: string = SERVICE_KEY): Following {
   const heard: NodeMessage[] = [];
-  const ws = new WebSocket(url, { headers });
+  const ws = new WebSocket(url, { headers: { authorization: `Bearer ${key}` } });
   let muted = false;
   const subscriber = new Subscriber('a-verifier', {
     now: () => clock.now(),

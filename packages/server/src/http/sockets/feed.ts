@@ -146,8 +146,7 @@ function serveFeed(
       { key_id: key?.id, key_name: key?.name },
       'a feed was closed: its API key is revoked or expired',
     );
-    // It gets no more endings and no renewals. Logouts wait until its lease is over.
-    if (feed) node.publisher.leave(feed);
+    // It gets no renewals either, so logouts wait for its lease at most.
     close(FEED_CLOSED.revoked, 'the key is revoked or expired');
     // The close frame may not be answered.
     later(system, LAST_CLOSE_MS, () => ws.terminate());

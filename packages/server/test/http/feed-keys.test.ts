@@ -1,0 +1,166 @@
+/** The keys of verifiers: a back end whose key is dead loses its feed and its lease, and no logout waits for it after that. */
+import { once } from 'node:events';
+import { FEED_CLOSED } from '@curfew/protocol/feed-messages';
+import { describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { openHandClock, passSteadily, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';
+import { type AnyJson, openAuthority, routeBackend, SERVICE_KEY } from '../support.ts';
+import { type FeedNode, follow, logIn, startNode } from './following.ts';
+
+const LEASE_MS = 1000;
+const service = { bearer: SERVICE_KEY };
+const clock = openHandClock();
+const eventually = (what: string, yes: () => boolean | Promise<boolean>): Promise<void> =>
+  passUntil(clock, what, yes);
+const open = async (): Promise<FeedNode> =>
+  startNode(await openAuthority(routeBackend(), {}, { system: timeOf(clock) }), { clock });
+
+async function keyAt({ on }: FeedNode, more: object = {}): Promise<{ id: number; secret: string }> {
+  const body = { name: 'Shop', scopes: ['verify'], ...more };
+  const { json } = await on.call('POST', '/v1/admin/api-keys', { ...service, body });
+  return { id: json.key.id, secret: json.secret };
+}
+/** No time passes, so no renewal is asked for meanwhile. */
+const revokeAt = async ({ on }: FeedNode, { id }: { id: number }): Promise<AnyJson> =>
+  (await on.call('DELETE', `/v1/admin/api-keys/${id}`, service)).json;
+const logOut = async ({ on }: FeedNode, bearer: string): Promise<AnyJson> =>
+  (await passWhile(clock, on.call('POST', '/v1/logout', { bearer }))).json;
+const verifiersOf = async ({ on }: FeedNode): Promise<AnyJson[]> =>
+  (await on.call('GET', '/v1/admin/state', service)).json.verifiers;
+
+/** The status of a feed that is refused. */
+function refusalOf(url: string, key: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const ws = new WebSocket(url, { headers: { authorization: `Bearer ${key}` } });
+    ws.on('unexpected-response', (_request, response) => {
+      resolve(response.statusCode ?? 0);
+      ws.terminate();
+    });
+    ws.on('open', () => reject(new Error('the feed was opened')));
+    ws.on('error', reject);
+  });
+}
+
+describe('a feed by an API key', () => {
+  test('is opened by a client’s key and an operator’s with the scope verify, and by no other', async () => {
+    const node = await open();
+    for (const more of [{}, { client_id: 'token' }, { scopes: ['admin'] }]) {
+      const { secret } = await keyAt(node, more);
+      const { subscriber, ws } = follow(node.url, clock, secret);
+      await eventually('the verifier is fresh', () => subscriber.isFresh());
+      ws.terminate();
+    }
+    const { secret } = await keyAt(node, { scopes: ['sessions:open', 'sessions:end', 'users'] });
+    expect(await refusalOf(node.url, secret)).toBe(403);
+    expect(await refusalOf(node.url, `${secret.slice(0, -1)}?`)).toBe(401);
+  });
+
+  test('is named in the system status', async () => {
+    const node = await open();
+    const key = await keyAt(node, { name: 'Back end of the shop' });
+    const [keyed, by] = [follow(node.url, clock, key.secret), follow(node.url, clock)];
+    await eventually('both are fresh', () => keyed.subscriber.isFresh() && by.subscriber.isFresh());
+    await eventually('the status is looked up anew', async () => (await verifiersOf(node)).length === 2);
+    expect((await verifiersOf(node)).map((one) => one.key)).toEqual(
+      expect.arrayContaining([{ id: key.id, name: 'Back end of the shop' }, null]),
+    );
+  });
+
+  test('is closed when the key is revoked, its lease with it, and logouts wait for no longer', async () => {
+    const node = await open();
+    const [one, two, three] = [await logIn(node.on), await logIn(node.on), await logIn(node.on)];
+    const key = await keyAt(node);
+    const { subscriber, ws } = follow(node.url, clock, key.secret);
+    const other = follow(node.url, clock, (await keyAt(node)).secret);
+    await eventually('both are fresh', () => subscriber.isFresh() && other.subscriber.isFresh());
+    expect(await logOut(node, one.bearer)).toMatchObject({ acknowledged: 2, waited_out: 0 });
+
+    const closed = once(ws, 'close');
+    expect(await revokeAt(node, key)).toMatchObject({ confirmed: true, key: { id: key.id } });
+    const revokedMs = clock.monotonicMs;
+    expect((await closed)[0]).toBe(FEED_CLOSED.revoked);
+    expect(await refusalOf(node.url, key.secret)).toBe(401);
+    // It may still trust itself: so the logout waits, for its lease.
+    expect(subscriber.isFresh()).toBe(true);
+    const waited = await logOut(node, two.bearer);
+    expect(waited).toMatchObject({ confirmed: true, acknowledged: 1, waited_out: 1 });
+    expect(clock.monotonicMs - revokedMs).toBeLessThanOrEqual(1.2 * LEASE_MS);
+    expect([subscriber.isFresh(), subscriber.judge(two.seen)]).toEqual([false, 'unsure']);
+    // No time passes, so nothing is waited for.
+    const { json: later } = await node.on.call('POST', '/v1/logout', { bearer: three.bearer });
+    expect(later).toMatchObject({ confirmed: true, acknowledged: 1, waited_out: 0, ms: 0 });
+    expect((await verifiersOf(node)).length).toBe(1);
+  });
+
+  test('is cut off when the other end does not answer the close', async () => {
+    const node = await open();
+    const key = await keyAt(node);
+    const { subscriber, ws } = follow(node.url, clock, key.secret);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
+    const closed = once(ws, 'close');
+    ws.pause();
+    await revokeAt(node, key);
+    expect((await verifiersOf(node)).length).toBe(1);
+    const revokedMs = clock.monotonicMs;
+    await eventually('it is cut off', async () => (await verifiersOf(node)).length === 0);
+    // The status itself is half a second old at most.
+    expect(clock.monotonicMs - revokedMs).toBeLessThanOrEqual(LEASE_MS + 600);
+    ws.resume();
+    await closed;
+  });
+
+  test('is closed when the key expires', async () => {
+    const node = await open();
+    const key = await keyAt(node, { expires_at: new Date(clock.wallMs + 5000) });
+    const { subscriber, ws } = follow(node.url, clock, key.secret);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
+    let code = 0;
+    ws.once('close', (its) => (code = its));
+    await passSteadily(clock, 4500);
+    expect(code).toBe(0);
+    await eventually('it is closed', () => code !== 0);
+    expect(code).toBe(FEED_CLOSED.revoked);
+  });
+
+  test('counts as use of the key for as long as it is open', async () => {
+    const node = await open();
+    const { id, secret } = await keyAt(node);
+    const { subscriber } = follow(node.url, clock, secret);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
+    await passSteadily(clock, 1000);
+    const openedAt = new Date(clock.wallMs - 500).toISOString();
+    await passSteadily(clock, 500);
+    clock.pass(60_000);
+    const usedAt = async (): Promise<string> => {
+      const { keys } = (await node.on.call('GET', '/v1/admin/api-keys', service)).json;
+      return keys.find((key: AnyJson) => key.id === id).last_used_at ?? '';
+    };
+    await eventually('the use is written', async () => (await usedAt()) > openedAt);
+  });
+
+  test('is replaced without a gap: a second key, a second verifier, and the first key revoked', async () => {
+    const node = await open();
+    const session = await logIn(node.on);
+    const old = await keyAt(node);
+    const before = follow(node.url, clock, old.secret);
+    await eventually('the back end is fresh', () => before.subscriber.isFresh());
+    const fresh = (): boolean[] => [before.subscriber.isFresh(), after.subscriber.isFresh()];
+    const after = follow(node.url, clock, (await keyAt(node)).secret);
+    await eventually('its next version is fresh', () => {
+      expect(before.subscriber.judge(session.seen)).toBe('alive');
+      return after.subscriber.isFresh();
+    });
+    expect(fresh()).toEqual([true, true]);
+    await revokeAt(node, old);
+    await eventually('the first has lost its lease', () => {
+      expect(after.subscriber.judge(session.seen)).toBe('alive');
+      return !before.subscriber.isFresh();
+    });
+    expect(await logOut(node, session.bearer)).toMatchObject({
+      confirmed: true,
+      acknowledged: 1,
+      waited_out: 0,
+    });
+    expect(after.subscriber.judge(session.seen)).toBe('ended');
+  });
+});

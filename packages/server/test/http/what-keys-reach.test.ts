@@ -1,0 +1,225 @@
+/**
+ * What keys below `admin` can do to administrators and to other clients: every row that admits such a key is called by every kind of
+ * key with every hostile input, and afterwards nothing of theirs may have changed.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { KEY_SCOPES } from '../../src/domain/api-key.ts';
+import type { CallerRule, KeyRule } from '../../src/domain/caller-rule.ts';
+import {
+  type AnyJson,
+  type Caller,
+  openAuthority,
+  routeBackend,
+  SERVICE_KEY,
+  type TestAuthority,
+} from '../support.ts';
+import { described, ROWS } from './described.ts';
+import { alive, newUser, type OpenSession, opened } from './logins.ts';
+
+const service = { bearer: SERVICE_KEY };
+const BELOW = KEY_SCOPES.filter((scope) => scope !== 'admin');
+const KEYS = BELOW.flatMap((scope) => [
+  { whose: 'operator', scopes: [scope] },
+  { whose: 'client', scopes: [scope] },
+]).concat([
+  { whose: 'operator', scopes: BELOW },
+  { whose: 'client', scopes: BELOW },
+]);
+
+interface Victims {
+  admin: { id: number };
+  user: { id: number };
+  /** The administrator's session with another client, and the user's with another client and with the key's own. */
+  sessions: { admins: OpenSession; others: OpenSession; own: OpenSession };
+}
+
+type Attack = [path: string, body?: object];
+/** By row: inputs that reach for an administrator, or for sessions of a client that is not `shop`. */
+const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
+  createUser: () => [['', { email: `${crypto.randomUUID()}@example.com`, role: 'admin' }]],
+  updateUser: ({ admin, user }) => [
+    ...[{ role: 'user' }, { disabled: true }, { name: 'Mallory' }, { workspace: 'x' }, { role: 'admin' }].map(
+      (change): Attack => [String(admin.id), { ...change, confirm_last_administrator: true }],
+    ),
+    [String(user.id), { role: 'admin' }],
+    [String(user.id), { role: 'admin', name: 'x' }],
+    [String(user.id), { disabled: true }],
+  ],
+  deleteUser: ({ admin, user }) => [
+    [String(admin.id), { confirm_last_administrator: true }],
+    [String(user.id), {}],
+  ],
+  resetPassword: ({ admin, user }) => [
+    [String(admin.id), { password: 'a password of an attacker' }],
+    [String(user.id), { password: 'a password of an attacker' }],
+  ],
+  startSession: ({ admin, user }) => [
+    ['', { user_id: admin.id }],
+    ['', { user_id: admin.id, client_id: 'shop' }],
+    ['', { user_id: admin.id, client_id: 'shop', transport: 'cookie', count: 3 }],
+    ['', { user_id: admin.id, client_id: 'default', transport: 'opaque' }],
+    ['', { user_id: user.id, client_id: 'default' }],
+    ['', { user_id: user.id, client_id: 'token' }],
+  ],
+  endSessions: ({ admin, user, sessions: { admins, others, own } }) =>
+    [
+      { scope: 'sessions', sessions: [others.sid, admins.sid] },
+      { scope: 'sessions', sessions: [own.sid, others.sid, admins.sid] },
+      { scope: 'user', user_id: admin.id },
+      { scope: 'user', user_id: user.id },
+      { scope: 'users', user_ids: [admin.id, user.id] },
+      { scope: 'device', user_id: user.id, device_id: 'phone' },
+      { scope: 'client', client_id: 'default' },
+      { scope: 'everyone' },
+      { scope: 'everyone', confirm: 3 },
+    ].map((body): Attack => ['', body]),
+  introspectToken: () => [],
+};
+/** Rows that read, and what a client's key may not see there. */
+const READS = ['listUsers', 'getUser', 'listAllSessions', 'followEndings', 'getMetrics'];
+
+const keyRulesOf = (rule: CallerRule): KeyRule[] =>
+  rule.who === 'dependent' ? rule.rules.flatMap(keyRulesOf) : 'key' in rule ? [rule.key] : [];
+/** The rows that admit a key below `admin`. */
+const OPEN = ROWS.filter(({ caller }) => keyRulesOf(caller).some(({ scope }) => scope !== 'admin'));
+
+describe('what keys below admin reach', () => {
+  let on: TestAuthority;
+  let call: Caller;
+  beforeAll(async () => {
+    on = await openAuthority(routeBackend(), {
+      CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
+    });
+    call = described(on.call);
+  });
+  afterAll(() => on.close());
+
+  async function keyOf(whose: string, scopes: readonly string[]): Promise<string> {
+    const body = { name: whose, scopes, ...(whose === 'client' ? { client_id: 'shop' } : {}) };
+    return (await call('POST', '/v1/admin/api-keys', { ...service, body })).json.secret;
+  }
+
+  async function victims(): Promise<Victims> {
+    const [admin, user] = [await newUser(call, { role: 'admin', name: 'Ada' }), await newUser(call)];
+    const device = { id: 'phone' };
+    return {
+      admin,
+      user,
+      sessions: {
+        admins: await opened(call, admin.id),
+        others: await opened(call, user.id, { device }),
+        own: await opened(call, user.id, { client_id: 'shop', device }),
+      },
+    };
+  }
+
+  const accountOf = async (id: number): Promise<AnyJson> =>
+    (await call('GET', `/v1/admin/users/${id}`, service)).json.user;
+  const sessionsOf = async (id: number): Promise<string[]> =>
+    (await call('GET', `/v1/admin/sessions?user_id=${id}&limit=1000`, service)).json.sessions
+      .map(({ id: sid, client_id }: AnyJson) => `${client_id} ${sid}`)
+      .sort();
+  const administrators = async (): Promise<number[]> =>
+    (await call('GET', '/v1/admin/users?limit=1000', service)).json.users
+      .filter(({ role }: AnyJson) => role === 'admin')
+      .map(({ id }: AnyJson) => id);
+
+  test('every row that admits them has its attacks, or only reads', () => {
+    expect(
+      OPEN.map(({ name }) => name).filter((name) => !(name in ATTACKS) && !READS.includes(name)),
+    ).toEqual([]);
+    for (const { name, method } of OPEN)
+      if (READS.includes(name)) expect([name, method]).toEqual([name, 'get']);
+    expect(Object.keys(ATTACKS).filter((name) => !OPEN.some((row) => row.name === name))).toEqual([]);
+  });
+
+  test.each(KEYS.map((key) => [`${key.whose}’s key, ${key.scopes.join(' ')}`, key] as const))(
+    '%s touches no administrator, and a client’s key no session of another client',
+    async (_name, { whose, scopes }) => {
+      const bearer = await keyOf(whose, scopes);
+      for (const row of OPEN) {
+        const place = await victims();
+        const { admin, user, sessions } = place;
+        for (const [path, body] of ATTACKS[row.name]?.(place) ?? []) {
+          const before = {
+            admin: await accountOf(admin.id),
+            admins: await administrators(),
+            sessions: await sessionsOf(admin.id),
+          };
+          const address = row.path.replace('{id}', path);
+          const { status } = await call(row.method.toUpperCase(), address, { bearer, body });
+          const where = `${row.method} ${address} ${JSON.stringify(body)}: ${status}`;
+          // An operator's key may end sessions of anybody, also an administrator's: that gives it nothing.
+          const ends = whose === 'operator' && row.name === 'endSessions';
+          const after = {
+            admin: await accountOf(admin.id),
+            admins: await administrators(),
+            sessions: ends ? before.sessions : await sessionsOf(admin.id),
+          };
+          expect([where, after]).toEqual([where, before]);
+          if (whose === 'operator') continue;
+          expect([where, await alive(call, [sessions.others, sessions.admins])]).toEqual([
+            where,
+            [true, true],
+          ]);
+          const theirs = (await sessionsOf(user.id)).filter((one) => !one.startsWith('shop '));
+          expect([where, theirs]).toEqual([where, [`default ${sessions.others.sid}`]]);
+          expect([where, (await accountOf(user.id)).disabled_at]).toEqual([where, null]);
+        }
+      }
+    },
+    60_000,
+  );
+
+  test('a client’s key sees the sessions and introspects the audience of its client only', async () => {
+    const { user, sessions } = await victims();
+    const bearer = await keyOf('client', BELOW);
+    const list = (query: string) => call('GET', `/v1/admin/sessions?${query}`, { bearer });
+    for (const query of ['limit=1000', `user_id=${user.id}`, 'client_id=shop&ended=true']) {
+      const found = (await list(query)).json.sessions.map(({ client_id }: AnyJson) => client_id);
+      expect([query, [...new Set(found)]]).toEqual([query, ['shop']]);
+    }
+    expect((await list('client_id=default')).json).toMatchObject({
+      code: 'insufficient_scope',
+      field: 'client_id',
+    });
+    const introspect = async (token: string, audience?: string) => {
+      const form = new URLSearchParams({ token, ...(audience === undefined ? {} : { audience }) });
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      return (await call('POST', '/oauth/introspect', { bearer, headers, body: form.toString() })).json;
+    };
+    expect(await introspect(sessions.own.bearer)).toMatchObject({ active: true, client_id: 'shop' });
+    expect(await introspect(sessions.own.bearer, 'https://shop.example')).toMatchObject({ active: true });
+    expect(await introspect(sessions.own.bearer, 'http://localhost:8000')).toEqual({ active: false });
+    expect(await introspect(sessions.others.bearer)).toEqual({ active: false });
+    expect(await introspect(sessions.others.bearer, 'http://localhost:8000')).toEqual({ active: false });
+  });
+
+  test('a client’s key opens and ends sessions of its client, and previews no others', async () => {
+    const { user, sessions } = await victims();
+    const bearer = await keyOf('client', BELOW);
+    const started = (await call('POST', '/v1/admin/sessions', { bearer, body: { user_id: user.id } })).json;
+    expect(started.session.client_id).toBe('shop');
+    const named = { scope: 'sessions', sessions: [started.session.id, sessions.others.sid] };
+    const logOut = (body: object) => call('POST', '/v1/admin/logout', { bearer, body });
+    expect((await logOut({ ...named, dry_run: true })).json).toMatchObject({
+      count: 1,
+      sample: [{ id: started.session.id }],
+    });
+    expect((await logOut({ scope: 'user', user_id: user.id, dry_run: true })).status).toBe(403);
+    expect((await logOut(named)).json).toMatchObject({ ended: 1, confirmed: true });
+    expect(await alive(call, [sessions.others, sessions.own])).toEqual([true, true]);
+    expect((await logOut({ scope: 'client', client_id: 'shop' })).json.ended).toBeGreaterThan(0);
+    expect(await alive(call, [sessions.others, sessions.own])).toEqual([true, false]);
+  });
+
+  test('a client’s key with the scope users makes, reads and renames users', async () => {
+    const bearer = await keyOf('client', ['users']);
+    const email = `${crypto.randomUUID()}@example.com`;
+    const made = await call('POST', '/v1/admin/users', { bearer, body: { email } });
+    expect(made.status).toBe(201);
+    const path = `/v1/admin/users/${made.json.user.id}`;
+    expect((await call('PATCH', path, { bearer, body: { name: 'Grace' } })).json.user.name).toBe('Grace');
+    expect((await call('GET', path, { bearer })).json.user).toMatchObject({ email, name: 'Grace' });
+  });
+});
