@@ -2,12 +2,12 @@
 import { createAuthority } from '@curfew/server';
 import express, { type NextFunction, type Request, type Response } from 'express';
 
-const authority = await createAuthority({ settings: process.env });
+const authority = await createAuthority({ settings: process.env, basePath: '/auth' });
 const app = express();
 
-// Before any body parser, because the authority reads its requests itself. A pattern, because `use` would cut the
-// path. It takes the client's address from the connection, and from X-Forwarded-For as CURFEW_TRUSTED_PROXIES says.
-app.all(/^\/(v1|auth|api\/(auth|users|v1\/auth)|docs|openapi\.json|\.well-known)(\/|$)/, authority.listener);
+// Before any body parser, because the authority reads its requests itself. It takes the client's address from the connection, and
+// from X-Forwarded-For as CURFEW_TRUSTED_PROXIES says.
+app.use('/auth', authority.listener);
 
 app.use(express.json());
 app.get('/hello', loggedIn, (_req, res) => {
@@ -19,7 +19,7 @@ async function loggedIn(req: Request, res: Response, next: NextFunction): Promis
   const headers = new Headers();
   for (const name of ['authorization', 'cookie'])
     if (req.headers[name] !== undefined) headers.set(name, String(req.headers[name]));
-  const check = await authority.fetch(new globalThis.Request('http://curfew/v1/check', { headers }));
+  const check = await authority.fetch(new globalThis.Request('http://curfew/auth/v1/check', { headers }));
   res.locals['subject'] = check.headers.get('curfew-subject');
   if (check.ok) next();
   else res.sendStatus(check.status);
@@ -27,4 +27,8 @@ async function loggedIn(req: Request, res: Response, next: NextFunction): Promis
 
 const port = Number(process.env['PORT'] ?? 8000);
 const server = app.listen(port, '127.0.0.1', () => console.log(`listening on http://127.0.0.1:${port}`));
-process.once('SIGTERM', () => server.close(() => void authority.close()));
+server.on('upgrade', authority.upgrade);
+process.once('SIGTERM', () => {
+  server.close(() => void authority.close());
+  authority.hangUp();
+});

@@ -43,7 +43,10 @@ const CLOSED = new Map<number, string>([
 const HINTS = new Map<number, string>([
   [401, ' (is the key live? curfew api-keys list)'],
   [403, ' (does the key have the scope "verify"?)'],
-  [426, ' (does a proxy in between forward "Upgrade"?)'],
+  [
+    426,
+    ' (the program that hosts the authority does not pass upgrades on: server.on("upgrade", authority.upgrade); or a proxy in between does not forward "Upgrade"; or authority and verifier have different versions)',
+  ],
 ]);
 
 /** The connection to one node of the authority, renewed until it is closed. The subscriber makes the decisions. */

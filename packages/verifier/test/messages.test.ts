@@ -21,7 +21,7 @@ const passing = <T>(answer: Promise<T>): Promise<T> => passWhile(clock, answer);
 const becomes = (state: 'fresh' | 'stale', one: Verifier): Promise<void> =>
   passUntil(clock, `it is ${state}`, () => one.freshness.state === state);
 
-test('behind a proxy that removes the upgrade every check asks, and the log says what is wrong', async () => {
+test('where a host or a proxy does not pass the upgrade on, every check asks, and the log names the possible causes', async () => {
   const said: string[] = [];
   const proxy = createServer(stage.authority.listener);
   await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready));
@@ -33,7 +33,9 @@ test('behind a proxy that removes the upgrade every check asks, and the log says
   });
   try {
     const { bearer } = await opened(stage.call, 2);
-    await expect.poll(() => said.join('\n')).toMatch(/answered 426 .*proxy.*"Upgrade"/);
+    await expect
+      .poll(() => said.join('\n'))
+      .toMatch(/answered 426 .*host.*authority\.upgrade.*proxy.*"Upgrade".*version/);
     expect(await one.verify(bearer)).toMatchObject({ ok: true, by: 'authority' });
   } finally {
     await one.close();
