@@ -1,8 +1,24 @@
-/** A client (an application) in the list of the administration. */
-export interface ListedClient {
+/** A client (an application) as the administration shows it. Null: the default of the settings. */
+export interface ClientView {
   client_id: string;
   /** For display. */
   name: string;
+  audience: string | null;
+  algorithm: string;
+  idle_seconds: number | null;
+  absolute_seconds: number | null;
+  access_token_seconds: number | null;
+  opaque_access_seconds: number | null;
+  /** How sessions may be opened with it: `password`, `service`. */
+  grant_types: string[];
+  /** It always exists, and has Curfew's own audience. */
+  built_in: boolean;
+  created_at: string;
+  disabled_at: string | null;
+}
+
+/** A client in the list of the administration. */
+export interface ListedClient extends ClientView {
   /** The number of its sessions; null until they have been counted. */
   sessions: number | null;
 }

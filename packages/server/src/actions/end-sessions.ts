@@ -19,6 +19,10 @@ type AdminEnding =
 /** People log in and out between count and confirmation: a twentieth may differ; on a small site, nothing. */
 const DRIFT = 20;
 
+/** Whether the number that a caller confirmed is about the number counted. */
+export const confirms = (counted: number, confirmed: number | null): boolean =>
+  confirmed !== null && Math.abs(counted - confirmed) <= Math.floor(counted / DRIFT);
+
 /**
  * Holds an ending to the caller's reach. A client's key ends named sessions, of which other clients' are skipped, or all of its
  * client's. The other targets reach sessions of several clients.
@@ -48,8 +52,7 @@ export async function endByAdministrator(
   let counted = 0;
   if (target.scope === 'everyone') {
     counted = await countLiveSessions(inLane(database, 'ending'), act.at);
-    if (request.confirm === null || Math.abs(counted - request.confirm) > Math.floor(counted / DRIFT))
-      return { outcome: 'confirmation_required', count: counted };
+    if (!confirms(counted, request.confirm)) return { outcome: 'confirmation_required', count: counted };
     await askForRecentLogin(world, request.sid);
   }
   if (target.scope === 'client') counted = await countOfClient(world, target.clientId, act.at);

@@ -1,6 +1,14 @@
-import { type ApiKeyRecord, findApiKey, isLastAdminKey, revokeApiKey } from '../store/issued-keys.ts';
+import {
+  type ApiKeyRecord,
+  findApiKey,
+  isLastAdminKey,
+  revokeApiKey,
+  revokeApiKeysOf,
+} from '../store/issued-keys.ts';
 import { append } from '../store/log/append.ts';
-import { eventOf } from '../store/revocation.ts';
+import { eventOf, type Revocation } from '../store/revocation.ts';
+import type { Act } from '../store/act.ts';
+import type { Queryable } from '../store/statement.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { NO_SESSIONS } from './create-key.ts';
@@ -24,13 +32,26 @@ export async function revokeKey(
     if (!caller.confirmsLast && (await isLastAdminKey(on, id, act.at))) throw new Denied('last_admin_key');
     const revoked = await revokeApiKey(on, id, act.at, act.actor);
     if (!revoked) return { key: await findApiKey(on, id), position: null };
-    const details = { key_id: id, name: revoked.name, client_id: revoked.client_id };
-    const appended = await append(on, { type: 'api_key_revoked', userId: null, details }, act);
-    return { key: revoked, position: appended };
+    return { key: revoked, position: await appendRevoked(on, revoked, act) };
   }, 'ending');
   if (key === null) return null;
   const ending =
     position === null ? null : { event: eventOf(act, { type: 'api_key_revoked', position }), ...NO_SESSIONS };
   // Another caller may have revoked it a moment ago, and its confirmation may be under way.
   return { key, settled: await settlePartly(world, ending, 'replicas') };
+}
+
+/** Revokes the keys of a client that is deleted; announce the events after the commit. Keys of clients have not the scope `admin`. */
+export async function revokeKeysOfClient(on: Queryable, clientId: string, act: Act): Promise<Revocation[]> {
+  const changes: Revocation[] = [];
+  for (const key of await revokeApiKeysOf(on, clientId, act.at, act.actor)) {
+    const position = await appendRevoked(on, key, act);
+    changes.push({ event: eventOf(act, { type: 'api_key_revoked', position }), ...NO_SESSIONS });
+  }
+  return changes;
+}
+
+function appendRevoked(on: Queryable, { id, name, client_id }: ApiKeyRecord, act: Act): Promise<number> {
+  const details = { key_id: id, name, client_id };
+  return append(on, { type: 'api_key_revoked', userId: null, details }, act);
 }

@@ -53,7 +53,7 @@ const BUILT_IN: Readonly<Record<string, string>> = {
 export const isBuiltIn = (clientId: string): boolean => Object.hasOwn(BUILT_IN, clientId);
 
 /** The terms of a client of which nothing is said. */
-const termsOf = (clientId: string): ClientTerms => ({
+export const termsOf = (clientId: string): ClientTerms => ({
   name: BUILT_IN[clientId] ?? clientId,
   audience: null,
   algorithm: 'EdDSA',
@@ -64,8 +64,11 @@ const termsOf = (clientId: string): ClientTerms => ({
   grantTypes: GRANT_TYPES,
 });
 
+/** Terms to replace; undefined ones stay. */
+export type ClientTermsChange = { [Name in keyof ClientTerms]?: ClientTerms[Name] | undefined };
+
 /** What the setting says of clients. */
-type GivenClients = Readonly<Record<string, { [Name in keyof ClientTerms]?: ClientTerms[Name] | undefined }>>;
+type GivenClients = Readonly<Record<string, ClientTermsChange>>;
 
 /** The clients to create where the database lacks them: the built-in ones, and those of the setting. */
 export function seedsOf(given: GivenClients): ReadonlyMap<string, ClientTerms> {
@@ -75,8 +78,7 @@ export function seedsOf(given: GivenClients): ReadonlyMap<string, ClientTerms> {
   );
 }
 
-/** Terms with some members replaced; undefined ones stay. */
-export function changedTerms<Terms extends ClientTerms>(terms: Terms, change: GivenClients[string]): Terms {
+export function changedTerms<Terms extends ClientTerms>(terms: Terms, change: ClientTermsChange): Terms {
   const said = Object.entries(change).filter(([, value]) => value !== undefined);
   return { ...terms, ...Object.fromEntries(said) };
 }
@@ -126,11 +128,34 @@ export function daysOf(clients: Iterable<Lifetimes>): number {
 }
 
 /** A fault of a client's terms. */
-interface ClientFault {
-  field: 'audience' | 'idleSeconds' | 'absoluteSeconds' | 'accessTokenSeconds';
-  /** The setting that it contradicts. */
-  setting: string;
+export interface ClientFault {
+  field: keyof ClientTerms | 'disabled' | 'id';
+  /** The setting that it contradicts, if any. */
+  setting: string | null;
   sentence: string;
+}
+
+/**
+ * Judges a change that closes a client: the pages of Curfew must stay usable, and contracts have their clients for good.
+ * @returns null when nothing is wrong
+ */
+export function faultOfClosing(
+  clientId: string,
+  closes: boolean | 'for good',
+  terms?: ClientTerms,
+): ClientFault | null {
+  const fault = (field: ClientFault['field'], sentence: string): ClientFault => ({
+    field,
+    setting: null,
+    sentence,
+  });
+  if (closes === 'for good')
+    return isBuiltIn(clientId) ? fault('id', `"${clientId}" is built in and cannot be deleted.`) : null;
+  if (clientId !== DEFAULT_CLIENT) return null;
+  if (closes) return fault('disabled', `the pages of Curfew use "${clientId}", so it cannot be disabled.`);
+  if (terms && !terms.grantTypes.includes('password'))
+    return fault('grantTypes', `the pages of Curfew use "${clientId}", so it must allow "password".`);
+  return null;
 }
 
 /**

@@ -88,3 +88,41 @@ export async function insertClient(
   const [row] = await insert.run(on, ...valuesOf(clientId, terms), now);
   return row ? recordOf(row) : null;
 }
+
+const lock = statement<[id: string], ClientRow>(
+  'lock_client',
+  `select ${COLUMNS} from clients where id = $1 and deleted_at is null for update`,
+);
+
+/**
+ * Reads a client and locks it to the end of the transaction: a login with it comes wholly before or wholly after the change, see
+ * insert-session.ts. Null when there is none.
+ */
+export async function lockClient(on: Queryable, clientId: string): Promise<ClientRecord | null> {
+  const [row] = await lock.run(on, clientId);
+  return row ? recordOf(row) : null;
+}
+
+const update = statement<[...TermValues, disabledAt: Date | null], ClientRow>(
+  'update_client',
+  `update clients set name = $2, audience = $3, algorithm = $4, idle_seconds = $5, absolute_seconds = $6,
+     access_token_seconds = $7, opaque_access_seconds = $8, grant_types = $9::text[], disabled_at = $10
+   where id = $1 returning ${COLUMNS}`,
+);
+
+/** Writes a locked client. */
+export async function updateClient(on: Queryable, record: ClientRecord): Promise<ClientRecord> {
+  const [row] = await update.run(on, ...valuesOf(record.clientId, record), record.disabledAt);
+  if (!row) throw new Error('the client was not locked');
+  return recordOf(row);
+}
+
+const remove = statement<[id: string, now: Date], never>(
+  'delete_client',
+  `update clients set deleted_at = $2 where id = $1`,
+);
+
+/** Deletes a locked client. Its row stays: the id is never reused, and the setting does not create it again. */
+export async function deleteClient(on: Queryable, clientId: string, now: Date): Promise<void> {
+  await remove.run(on, clientId, now);
+}

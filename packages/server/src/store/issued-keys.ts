@@ -106,6 +106,21 @@ export async function revokeApiKey(
   return (await revoke.run(on, id, now, actor))[0] ?? null;
 }
 
+const ofClient = statement<[clientId: string, now: Date, actor: string], ApiKeyRecord>(
+  'revoke_api_keys_of_client',
+  `update api_keys set revoked_at = $2, revoked_by = $3 where client_id = $1 and revoked_at is null returning ${COLUMNS}`,
+);
+
+/** Revokes every key of a client. */
+export function revokeApiKeysOf(
+  on: Queryable,
+  clientId: string,
+  now: Date,
+  actor: string,
+): Promise<ApiKeyRecord[]> {
+  return ofClient.run(on, clientId, now, actor);
+}
+
 const byId = statement<[id: number], ApiKeyRecord>(
   'api_key_by_id',
   `select ${COLUMNS} from api_keys where id = $1`,

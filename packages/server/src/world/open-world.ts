@@ -16,6 +16,7 @@ import { joinNodes, type Nodes } from '../cluster/nodes/joined-node.ts';
 import { PropagationHistory } from '../cluster/state/propagation.ts';
 import { startHousekeeping } from '../cluster/upkeep/housekeeping.ts';
 import { RefusalLog } from '../cluster/upkeep/refusal-log.ts';
+import { audiencesOf } from '../domain/audience.ts';
 import { type Config, ConfigError, retentionDays } from '../config.ts';
 import { faultOfClient, seedsOf } from '../domain/client-terms.ts';
 import { flushSeconds } from '../domain/session.ts';
@@ -181,7 +182,7 @@ async function openClients(config: Config, database: Database): Promise<KnownCli
   await clients.load();
   for (const record of clients.records) {
     const fault = faultOfClient(record.clientId, record, config.clientDefaults, retentionDays(config));
-    if (fault) throw new ConfigError(fault.setting, fault.sentence);
+    if (fault) throw new ConfigError(fault.setting ?? 'CURFEW_CLIENTS', fault.sentence);
   }
   return clients;
 }
@@ -192,16 +193,20 @@ const keepMs = ({ tokenLifeSeconds }: KnownClients): number =>
 
 /** What depends on the clients learns of their changes, in the turn in which they become known here. */
 function followClients(clients: KnownClients, nodes: Nodes, memory: SessionMemory): void {
-  let beforeSeconds = 0;
+  const termsOfFeed = (): string =>
+    JSON.stringify([clients.tokenLifeSeconds, ...audiencesOf(clients).toSorted()]);
+  let terms = termsOfFeed();
   const adapt = (): void => {
-    const { tokenLifeSeconds } = clients;
-    if (beforeSeconds > 0 && tokenLifeSeconds > beforeSeconds) nodes.keepFor(keepMs(clients));
-    beforeSeconds = tokenLifeSeconds;
+    const before = terms;
+    terms = termsOfFeed();
+    if (terms !== before) nodes.keepFor(keepMs(clients));
     // The audience of a credential that was judged may have changed.
     memory.forget();
   };
   clients.onChange(adapt);
-  adapt();
+  // The node may have read a change while it started.
+  nodes.keepFor(keepMs(clients));
+  memory.forget();
 }
 
 async function openKeys(

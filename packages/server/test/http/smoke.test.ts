@@ -256,6 +256,18 @@ describe.each(backends())('on the %s database', (backend) => {
     await log.close();
   });
 
+  test('an application is created, shown, changed and deleted', async () => {
+    const body = { client_id: 'fair', audience: 'https://fair.example' };
+    expect((await call('POST', '/v1/admin/clients', { ...service, body })).json).toMatchObject({
+      client: body,
+    });
+    expect(await ok('GET', '/v1/admin/clients/fair', service)).toMatchObject({ client: body });
+    const change = { ...service, body: { disabled: true } };
+    expect((await ok('PATCH', '/v1/admin/clients/fair', change)).client.disabled_at).not.toBeNull();
+    expect(await ok('DELETE', '/v1/admin/clients/fair', service)).toMatchObject({ confirmed: true });
+    expect((await call('GET', '/v1/admin/clients/fair', service)).status).toBe(404);
+  });
+
   test('the system’s state names the database', async () => {
     const state = await ok('GET', '/v1/admin/state', service);
     expect(state.node).toMatchObject({ fresh: true, sole: backend === 'embedded' });

@@ -5,6 +5,7 @@ import { Agent, request } from 'node:http';
 import type { Logger } from 'pino';
 import type { LogReader } from '../../src/cluster/follow/log-reader.ts';
 import { READERS } from '../../src/cluster/follow/readers.ts';
+import { seedClients } from '../../src/actions/seed-clients.ts';
 import { openWorld } from '../../src/world/open-world.ts';
 import type { World } from '../../src/world/world.ts';
 import { type Environment, readConfig } from '../../src/config.ts';
@@ -87,6 +88,7 @@ export async function openNode(
     readers,
     system: { passwords: quickPasswords(), ...system },
   });
+  await seedClients(world);
   const requests = new RequestLog(world.system);
   const metrics = createMetrics(world);
   const streams = new OpenStreams();

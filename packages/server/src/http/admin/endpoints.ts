@@ -2,7 +2,11 @@ import type { Endpoint } from '../contract/family.ts';
 import { deleteApiKey } from './delete-api-keys-id.ts';
 import { deleteUser } from './delete-users-id.ts';
 import { getApiKeys } from './get-api-keys.ts';
+import { deleteClientById } from './delete-clients-id.ts';
 import { getClients } from './get-clients.ts';
+import { getClient } from './get-clients-id.ts';
+import { patchClient } from './patch-clients-id.ts';
+import { postClient } from './post-clients.ts';
 import { getEvents } from './get-events.ts';
 import { getKeys } from './get-keys.ts';
 import { getSessions } from './get-sessions.ts';
@@ -30,6 +34,10 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
   postLogout,
   getState,
   getClients,
+  postClient,
+  getClient,
+  patchClient,
+  deleteClientById,
   getEvents,
   getApiKeys,
   postApiKey,

@@ -1,7 +1,10 @@
+import type { ListedClient } from '@curfew/protocol/wire/client';
 import { z } from '@hono/zod-openapi';
+import { clientView } from '../../actions/client-view.ts';
 import { administratorLookingOn } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
+import { client, CLIENT } from './client.ts';
 import { READ_PROBLEMS } from './problems.ts';
 
 export const getClients = serveRow(
@@ -17,11 +20,9 @@ export const getClients = serveRow(
         'The applications that this node knows, by name.',
         z.object({
           clients: z.array(
-            z.object({
-              client_id: z.string(),
-              name: z.string(),
+            client.extend({
               sessions: z.number().int().nullable().describe('Null before the first count.'),
-            }),
+            }) satisfies z.ZodType<ListedClient>,
           ),
           counted_at: z
             .string()
@@ -31,7 +32,7 @@ export const getClients = serveRow(
             ),
         }),
         {
-          clients: [{ client_id: 'shop', name: 'The shop', sessions: 48_210 }],
+          clients: [{ ...CLIENT, sessions: 48_210 }],
           counted_at: '2026-11-20T12:34:56.000Z',
         },
       ),
@@ -40,10 +41,9 @@ export const getClients = serveRow(
   },
   ({ c, world }) => {
     const counted = c.get('site').countSessions();
-    const clients = [...world.clients.clients.values()].map(({ clientId, name }) => ({
-      client_id: clientId,
-      name,
-      sessions: counted && (counted.value.get(clientId) ?? 0),
+    const clients = world.clients.records.map((record) => ({
+      ...clientView(record),
+      sessions: counted && (counted.value.get(record.clientId) ?? 0),
     }));
     return c.json({
       clients: clients.toSorted((a, b) => a.name.localeCompare(b.name, 'en')),

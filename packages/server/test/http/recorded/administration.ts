@@ -300,6 +300,51 @@ const apiKeys: Section = async ({ ask, quietly }, pass) => {
   await ask('logged', 'GET', '/v1/admin/events?type=api_key_revoked&limit=1', service);
 };
 
+const clients: Section = async ({ ask, quietly }) => {
+  const create = (who: string, body: object) => ask(who, 'POST', '/v1/admin/clients', { ...service, body });
+  const change = (who: string, id: string, body: object) =>
+    ask(who, 'PATCH', `/v1/admin/clients/${id}`, { ...service, body });
+  const remove = (who: string, id: string, body?: object) =>
+    ask(who, 'DELETE', `/v1/admin/clients/${id}`, { ...service, ...(body && { body }) });
+  await create('with everything', {
+    client_id: 'fair',
+    name: 'The fair',
+    audience: 'https://fair.example',
+    algorithm: 'EdDSA',
+    idle_seconds: 60,
+    absolute_seconds: 600,
+    access_token_seconds: 30,
+    opaque_access_seconds: 40,
+    grant_types: ['service'],
+    note: 'for the fair',
+  });
+  await create('taken', { client_id: 'fair' });
+  await create('idle for longer than it lives', {
+    client_id: 'fete',
+    idle_seconds: 60,
+    absolute_seconds: 30,
+  });
+  await ask('shown', 'GET', '/v1/admin/clients/fair', service);
+  await ask('unknown', 'GET', '/v1/admin/clients/nobody', service);
+  const { id: user_id } = await newUser(quietly, { name: 'Of the Fair' });
+  await quietly('POST', '/v1/admin/sessions', { ...service, body: { user_id, client_id: 'fair' } });
+  const login = { email: 'test@example.com', password: 'password123', client_id: 'fair' };
+  await ask('without that grant type', 'POST', '/v1/login', { body: login });
+  await change('changed', 'fair', { audience: null, name: 'Fair' });
+  await change('built in', 'token', { audience: 'https://token.example' });
+  await change('of the pages', 'default', { disabled: true });
+  await change('previewed', 'fair', { disabled: true, dry_run: true });
+  await change('not confirmed', 'fair', { disabled: true });
+  await change('disabled', 'fair', { disabled: true, confirm: 1 });
+  await ask('disabled', 'POST', '/v1/login', { body: login });
+  await change('enabled', 'fair', { disabled: false });
+  await remove('previewed', 'fair', { dry_run: true });
+  await remove('deleted', 'fair');
+  await remove('again', 'fair');
+  await remove('built in', 'token');
+  await create('deleted before', { client_id: 'fair' });
+};
+
 export const ADMINISTRATION: Record<string, Section> = {
   users,
   sessions,
@@ -308,4 +353,5 @@ export const ADMINISTRATION: Record<string, Section> = {
   operation,
   pages,
   'api keys': apiKeys,
+  clients,
 };
