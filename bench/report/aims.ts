@@ -34,7 +34,7 @@ const TARGETS: readonly Target[] = [
     text: 'check with a JWT ÷ bare node:http',
     value: ['check', 'curfew-jwt', 'perSecond'],
     by: ['check', 'floor-http', 'perSecond'],
-    wanted: 0.8,
+    wanted: 0.9,
   },
   {
     text: 'check with a JWT ÷ the fastest peer',
@@ -78,7 +78,7 @@ const TARGETS: readonly Target[] = [
     text: 'replica: bytes per ended id, growth of the whole process',
     value: ['local', 'replica', 'residentBytesEach'],
     by: 1,
-    wanted: 24,
+    wanted: 26,
     atMost: true,
   },
   {
@@ -91,7 +91,7 @@ const TARGETS: readonly Target[] = [
     text: 'replica hits, millions a second',
     value: ['local', 'replica', 'perSecond'],
     by: 1e6,
-    wanted: 8,
+    wanted: 6,
   },
   propagation(8, 'confirmedP50', 'one every 10 ms, p50', 2),
   propagation(8, 'confirmedP99', 'one every 10 ms, p99', 10),
@@ -103,7 +103,13 @@ const TARGETS: readonly Target[] = [
     text: 'confirmed logouts with 8 verifiers listening ÷ one UPDATE over HTTP',
     value: ['listening', 'curfew-jwt-8', 'perSecond'],
     by: ['listening', 'floor-update', 'perSecond'],
-    wanted: 1.3,
+    wanted: 1,
+  },
+  {
+    text: 'confirmed logouts with 100 verifiers listening ÷ one UPDATE over HTTP',
+    value: ['listening', 'curfew-jwt-100', 'perSecond'],
+    by: ['listening', 'floor-update', 'perSecond'],
+    wanted: 0.6,
   },
 ];
 

@@ -30,20 +30,8 @@ export const JUDGED: readonly Judgement[] = [
   },
   {
     path: 'packages/protocol/src/ended-ids.ts',
-    was: 'const NO_TABLES: readonly undefined[] = Array.from({ length: TABLES }, () => undefined);',
-    is: 'const NO_TABLES: readonly undefined[] = Array.from({ length: TABLES }, () => undefined as never);',
-    why: 'The same value.',
-  },
-  {
-    path: 'packages/protocol/src/ended-ids.ts',
-    was: 'for (let at = filterWords(table.slots); at < words.length; at += WORDS) if (stays(at)) staying++;',
-    is: 'for (let at = filterWords(table.slots); at <= words.length; at += WORDS) if (stays(at)) staying++;',
-    why: 'One key more is counted at most, and the room is counted generously: the table holds the same.',
-  },
-  {
-    path: 'packages/protocol/src/ended-ids.ts',
-    was: 'room = Math.max(SMALLEST, Math.ceil(staying / (FULLEST / GROWTH ** 0.5)));',
-    is: 'room = Math.max(SMALLEST, Math.floor(staying / (FULLEST / GROWTH ** 0.5)));',
+    was: 'const slots = Math.max(SMALLEST, Math.ceil(staying / (FULLEST / GROWTH ** 0.5)));',
+    is: 'const slots = Math.max(SMALLEST, Math.floor(staying / (FULLEST / GROWTH ** 0.5)));',
     why: 'One slot less: the table holds the same, and is moved again before it is too full.',
   },
   {
@@ -71,13 +59,6 @@ export const JUDGED: readonly Judgement[] = [
     why: 'Costs memory alone: a number below the window counts as heard, whether it is held or not.',
     open: true as const,
   })),
-  {
-    path: 'packages/protocol/src/ended-ids.ts',
-    was: 'for (let at = filterWords(table.slots); at < words.length; at += WORDS) if (stays(at)) staying++;',
-    is: 'for (let at = filterWords(table.slots); at >= words.length; at += WORDS) if (stays(at)) staying++;',
-    why: 'Costs time alone: a table that was swept is too small, and holds the same.',
-    open: true,
-  },
   {
     path: 'packages/server/src/cluster/endings/end-one.ts',
     was: 'if (waiting.length > 0) await new Promise<void>((next) => setImmediate(next));',
