@@ -32,11 +32,6 @@ const LONG: Size[] = [
   { path: 'packages/server/test/http/secrets.test.ts', name: 'wholeRun', lines: 215 },
   { path: 'packages/server/test/model/play.ts', name: null, lines: 744 },
   { path: 'packages/server/test/services/standby.ts', name: 'startStandby', lines: 83 },
-  {
-    path: 'packages/server/test/store/live-count.test.ts',
-    name: "test.runIf(hasPostgres())('the count is right before and after the rows of a cut are marked', async () => {",
-    lines: 73,
-  },
   { path: 'packages/verifier/src/verifier.ts', name: null, lines: 462 },
   { path: 'web/src/administration/applications-view.tsx', name: 'ApplicationsView', lines: 114 },
   { path: 'web/src/administration/everyone-dialog.tsx', name: 'EveryoneDialog', lines: 77 },

@@ -145,10 +145,7 @@ export const en = {
     notLoaded: 'Your devices could not be loaded.',
   },
 
-  farewell: {
-    title: 'You are logged out',
-    again: 'Log in again',
-  },
+  farewell: { title: 'You are logged out', again: 'Log in again' },
 
   /** For administrators, in their own pages. */
   administration: {
@@ -294,6 +291,9 @@ export const en = {
       users: { one: 'all sessions of one user', other: 'all sessions of {count} users' },
       device: 'one device',
       client: 'the application {name}',
+      grant: 'the user’s sessions with the application {name}',
+      login: 'one login and every session begun through it',
+      tenant: 'the tenant {name}',
       everyone: 'everyone',
     },
     actors: {

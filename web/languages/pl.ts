@@ -153,10 +153,7 @@ export const pl: Language = {
     notLoaded: 'Nie udało się wczytać listy urządzeń.',
   },
 
-  farewell: {
-    title: 'Wylogowano',
-    again: 'Zaloguj się ponownie',
-  },
+  farewell: { title: 'Wylogowano', again: 'Zaloguj się ponownie' },
 
   /** For administrators, in their own pages. */
   administration: {
@@ -340,6 +337,9 @@ export const pl: Language = {
       },
       device: 'jedno urządzenie',
       client: 'aplikacja {name}',
+      grant: 'sesje użytkownika w aplikacji {name}',
+      login: 'jedno logowanie i wszystkie sesje rozpoczęte przez nie',
+      tenant: 'organizacja {name}',
       everyone: 'wszyscy',
     },
     actors: {

@@ -271,6 +271,9 @@ export const vi: Language = {
       users: { other: 'mọi phiên của {count} người dùng' },
       device: 'một thiết bị',
       client: 'ứng dụng {name}',
+      grant: 'các phiên của người dùng với ứng dụng {name}',
+      login: 'một lần đăng nhập và mọi phiên bắt đầu từ đó',
+      tenant: 'tổ chức {name}',
       everyone: 'tất cả mọi người',
     },
     actors: {

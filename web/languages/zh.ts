@@ -265,6 +265,9 @@ export const zh: Language = {
       users: { other: '{count} 个用户的所有会话' },
       device: '一台设备',
       client: '应用 {name}',
+      grant: '该用户在应用 {name} 的会话',
+      login: '一次登录及由其开始的所有会话',
+      tenant: '租户 {name}',
       everyone: '所有人',
     },
     actors: {

@@ -55,6 +55,11 @@ export const PROBLEMS = {
   internal: { status: 500, title: 'Something went wrong on our side. Try again.' },
   overloaded: { status: 503, title: 'Too many logins at once. Try again in a moment.' },
   not_logged_out: { status: 503, title: 'Not logged out: the database did not answer. Try again.' },
+  older_node: {
+    status: 503,
+    title:
+      'Nothing was ended: a node of an older version is running and would not follow. Update it, then repeat the request.',
+  },
   took_too_long: { status: 503, title: 'The query took too long and was stopped. Narrow it and try again.' },
   unavailable: { status: 503, title: 'Session status is unavailable. Try again.' },
 } as const;

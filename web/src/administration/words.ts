@@ -35,5 +35,5 @@ function scopeOf({ tag, administration: { scopes } }: Texts, event: LoggedEvent)
       sentence,
       event.scope === 'users' ? (event.user_ids?.length ?? 0) : (event.session_ids?.length ?? 1),
     );
-  return say(sentence, { name: shown(event.client_id ?? '') });
+  return say(sentence, { name: shown(event.client_id ?? event.tenant ?? '') });
 }

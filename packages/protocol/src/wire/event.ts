@@ -13,6 +13,9 @@ export interface LoggedEvent {
   client_id: string | null;
   device_id: string | null;
   except_session: string | null;
+  /** The login that ended, with the sessions begun through it; of a session that began, the login it began through. */
+  login: string | null;
+  tenant: string | null;
   actor: string;
   /** The name of the API key, if the actor is one. */
   actor_name: string | null;

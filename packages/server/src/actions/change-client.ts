@@ -144,7 +144,7 @@ async function unconfirmed(
   { confirm }: ClientAdministrator,
   { at }: Act,
 ): Promise<number | null> {
-  const count = await countLiveSessions(inLane(database, 'ending'), at, clientId);
+  const count = await countLiveSessions(inLane(database, 'ending'), at, { clientId });
   return count === 0 || confirms(count, confirm) ? null : count;
 }
 

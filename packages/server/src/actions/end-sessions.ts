@@ -1,7 +1,11 @@
 import { type Reach, reaches } from '../domain/api-key.ts';
 import { countLiveSessions } from '../store/live-count.ts';
-import { type CutTarget, cut } from '../store/revoke-scope.ts';
+import type { Act } from '../store/act.ts';
+import type { Revocation } from '../store/revocation.ts';
+import { type CutTarget, cut, OlderNode } from '../store/revoke-scope.ts';
+import { isLogin } from '../store/live-session.ts';
 import { inLane } from '../store/statement.ts';
+import { isTenant } from '../store/tenants.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { Denied } from './denied.ts';
 import { endNamed } from './end-named.ts';
@@ -13,8 +17,12 @@ export type AdminTarget = CutTarget | { scope: 'sessions'; sids: string[] };
 
 type AdminEnding =
   | ({ outcome: 'ended' } & Settled)
-  /** Ending everyone requires the number of sessions to end. Nothing was ended. */
-  | { outcome: 'confirmation_required'; count: number };
+  /** Ending everyone, or a tenant, requires the number of sessions to end. Nothing was ended. */
+  | { outcome: 'confirmation_required'; count: number }
+  /** There is no such login or tenant. */
+  | { outcome: 'unknown' }
+  /** A node of an older version would not follow the ending. Nothing was ended. */
+  | { outcome: 'older_node' };
 
 /** People log in and out between count and confirmation: a twentieth may differ; on a small site, nothing. */
 const DRIFT = 20;
@@ -29,7 +37,7 @@ export const confirms = (counted: number, confirmed: number | null): boolean =>
  * @throws Denied
  */
 export function keepToClient(target: AdminTarget, reach: Reach): void {
-  const isOwn = target.scope === 'sessions' || (target.scope === 'client' && reaches(reach, target.clientId));
+  const isOwn = target.scope === 'sessions' || ('clientId' in target && reaches(reach, target.clientId));
   if (reach.clientId !== null && !isOwn) throw new Denied('insufficient_scope');
 }
 
@@ -44,28 +52,50 @@ export async function endByAdministrator(
   const { clientId } = request.reach;
   keepToClient(target, request.reach);
   const act = actOf(world, context, request.actor);
-  if (target.scope !== 'everyone') await askForRecentLogin(world, request.sid);
+  const isLarge = target.scope === 'everyone' || target.scope === 'tenant';
+  if (!isLarge) await askForRecentLogin(world, request.sid);
   if (target.scope === 'sessions') {
     const settled = await endNamed(world, target.sids, { clientId }, act, 'admin_logout', request.wait);
     return { outcome: 'ended', ...settled };
   }
+  if (!(await isKnown(world, target))) return { outcome: 'unknown' };
   let counted = 0;
-  if (target.scope === 'everyone') {
-    counted = await countLiveSessions(inLane(database, 'ending'), act.at);
+  if (isLarge) {
+    const of = target.scope === 'tenant' ? { tenant: target.tenant } : {};
+    counted = await countLiveSessions(inLane(database, 'ending'), act.at, of);
     if (!confirms(counted, request.confirm)) return { outcome: 'confirmation_required', count: counted };
     await askForRecentLogin(world, request.sid);
   }
   if (target.scope === 'client') counted = await countOfClient(world, target.clientId, act.at);
-  const ending = await cut(database, target, act, 'admin_logout');
-  // Beyond the rows that the cut itself looks at, the number is the one counted just before.
-  const count = ending.more ? Math.max(ending.count, counted) : ending.count;
-  return { outcome: 'ended', ...(await settle(world, { ...ending, count }, request.wait)) };
+  const ending = await cutForAllNodes(world, target, act);
+  if (ending === null) return { outcome: 'older_node' };
+  // Beyond the rows that the cut itself looks at, the number is the one counted just before. Of a tenant it looks at none.
+  const more = ending.more || (target.scope === 'tenant' && counted > 0);
+  const count = more ? Math.max(ending.count, counted) : ending.count;
+  return { outcome: 'ended', ...(await settle(world, { ...ending, count, more }, request.wait)) };
+}
+
+/** A mistyped name must not look like an ending. */
+async function isKnown({ database }: World, target: CutTarget): Promise<boolean> {
+  const on = inLane(database, 'ending');
+  if (target.scope === 'login') return isLogin(on, target.login);
+  return target.scope !== 'tenant' || isTenant(on, target.tenant);
+}
+
+/** Null when an older node would not follow it. */
+async function cutForAllNodes({ database }: World, target: CutTarget, act: Act): Promise<Revocation | null> {
+  try {
+    return await cut(database, target, act, 'admin_logout');
+  } catch (error) {
+    if (error instanceof OlderNode) return null;
+    throw error;
+  }
 }
 
 /** A failed count does not stop a logout: the answer then holds a lower bound. */
 async function countOfClient({ database, system }: World, clientId: string, now: Date): Promise<number> {
   try {
-    return await countLiveSessions(inLane(database, 'ending'), now, clientId);
+    return await countLiveSessions(inLane(database, 'ending'), now, { clientId });
   } catch (err) {
     system.log.warn({ err, client_id: clientId }, 'could not count the sessions of an application');
     return 0;

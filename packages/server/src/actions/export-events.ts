@@ -26,6 +26,8 @@ const COLUMNS = [
   'count',
   'last_at',
   'actor_name',
+  'login',
+  'tenant',
 ] as const satisfies (keyof ShownEvent)[];
 
 /** Streams the log from a position on, oldest first, page by page, in constant memory. */

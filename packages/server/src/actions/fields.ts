@@ -40,6 +40,8 @@ export const clientId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the name of an application');
 
+export const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be the id of a tenant');
+
 export const audience = text(1024).min(1, 'must not be empty');
 
 const NOTE_CHARACTERS = 500;

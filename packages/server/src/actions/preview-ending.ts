@@ -18,8 +18,8 @@ export async function previewEnding(
   const filter: SessionFilter = { ...filterOf(target), ...within, alive: true };
   const rows = await pageOfSessions(database, now, filter, SAMPLE);
   const count =
-    target.scope === 'everyone' || target.scope === 'client'
-      ? await countLiveSessions(database, now, filter.clientId)
+    target.scope === 'everyone' || target.scope === 'client' || target.scope === 'tenant'
+      ? await countLiveSessions(database, now, filter)
       : await countSessions(database, now, filter);
   return { dry_run: true, count, sample: rows.map((row) => viewOf(world, row)) };
 }
@@ -38,6 +38,12 @@ function filterOf(target: AdminTarget): SessionFilter {
       return { userId: target.userId, deviceId: target.deviceId };
     case 'client':
       return { clientId: target.clientId };
+    case 'grant':
+      return { userId: target.userId, clientId: target.clientId };
+    case 'login':
+      return { login: target.login };
+    case 'tenant':
+      return { tenant: target.tenant };
     case 'everyone':
       return {};
   }

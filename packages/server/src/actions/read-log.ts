@@ -61,6 +61,8 @@ export function shownRefusal(row: RefusalRow): ShownEvent {
     session_ids: null,
     device_id: null,
     except_session: null,
+    login: null,
+    tenant: null,
     actor: refusedActor(row.type, row.user_id),
     actor_name: null,
     actor_session: null,

@@ -23,6 +23,8 @@ export interface SessionTerms {
   /** How it is opened; null: it replaces an open session of the client. */
   grantType: GrantType | null;
   device: DeviceInput;
+  /** The live login that it is begun through: an end of the login ends it too. */
+  login?: string;
 }
 
 export interface StartedSession {
@@ -32,7 +34,7 @@ export interface StartedSession {
 
 /**
  * Opens a session for an authenticated user. Always a new one: an identifier from the client is never adopted (session fixation).
- * Null when the user is gone or disabled, or the password has changed since it was verified.
+ * Null when the user is gone or disabled, the password has changed since it was verified, or the login is over.
  */
 export async function startSession(
   world: World,
@@ -80,7 +82,7 @@ export async function openSession(
     sid: system.uuid(),
     userId: subject.userId,
     subject: subjectOf(subject.userId),
-    login: null,
+    login: how.login ?? null,
     clientId: how.clientId,
     deviceId: how.device.id ?? system.uuid(),
     contract: how.contract,

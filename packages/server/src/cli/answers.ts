@@ -78,6 +78,8 @@ export const loggedEventSchema = z.object({
   client_id: z.string().nullable(),
   device_id: z.string().nullable(),
   except_session: z.string().nullable(),
+  login: z.string().nullable(),
+  tenant: z.string().nullable(),
   actor: z.string(),
   actor_name: z.string().nullable().default(null),
   actor_session: z.string().nullable(),

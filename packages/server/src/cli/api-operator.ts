@@ -261,6 +261,12 @@ function bodyOf(target: AdminTarget): Record<string, unknown> {
       return { scope: 'device', user_id: target.userId, device_id: target.deviceId };
     case 'client':
       return { scope: 'client', client_id: target.clientId };
+    case 'grant':
+      return { scope: 'grant', user_id: target.userId, client_id: target.clientId };
+    case 'login':
+      return { scope: 'login', session: target.login };
+    case 'tenant':
+      return { scope: 'tenant', tenant: target.tenant };
     case 'everyone':
       return { scope: 'everyone' };
     case 'others':

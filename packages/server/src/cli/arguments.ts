@@ -32,6 +32,12 @@ export async function requireClient(text: string): Promise<string> {
   return text;
 }
 
+export async function requireTenant(text: string): Promise<string> {
+  const tenant = (await fields()).tenant.safeParse(text);
+  if (!tenant.success) throw new UsageError(`${text} is not the id of a tenant.`);
+  return tenant.data;
+}
+
 /** @throws UsageError when it cannot be the id of a session */
 export async function requireSid(text: string): Promise<string> {
   const sid = (await fields()).sid.safeParse(text);

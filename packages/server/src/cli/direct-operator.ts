@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PROBLEMS } from '@curfew/protocol/errors';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logger } from 'pino';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
@@ -21,7 +22,7 @@ import { findCredentials, findUser } from '../store/users.ts';
 import { cursorNow } from '../store/log/cursors.ts';
 import { EVERY_EVENT } from '../store/log/page.ts';
 import { readOn } from '../store/log/follow.ts';
-import { CommandRefused } from './declare.ts';
+import { CommandRefused, Failed } from './declare.ts';
 import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
@@ -90,6 +91,8 @@ function directOperator({ world, close }: OpenWorld): Operator {
       const begunMs = system.monotonicMs();
       const ending = await endByAdministrator(world, target, { ...changer, ...how }, { ...context, note });
       if (ending.outcome === 'confirmation_required') return ending;
+      if (ending.outcome === 'unknown') throw new CommandRefused(PROBLEMS.not_found.title);
+      if (ending.outcome === 'older_node') throw new Failed(PROBLEMS.older_node.title);
       const ms = Math.round((system.monotonicMs() - begunMs) * 100) / 100;
       return { outcome: 'ended', result: logoutView(ending, ms) };
     },

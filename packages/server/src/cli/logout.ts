@@ -1,7 +1,7 @@
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import { type Command, type CommandLine, EXIT, CommandRefused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
-import { requireUser, requireClient } from './arguments.ts';
+import { requireClient, requireSid, requireTenant, requireUser } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { counted } from './terminal.ts';
@@ -10,10 +10,11 @@ const MOST_USERS = 10_000;
 
 const logout: Command = {
   words: 'logout',
-  summary: 'End all sessions of a user, a device, an application, a list of users, or everyone',
+  summary:
+    'End all sessions of a user, a device, an application, a list of users, a login, a tenant, or everyone',
   description: [
-    'Specify one of --user, --users, --client and --everyone. The command takes effect at once, however many sessions there are. It returns when no process of the authority accepts a credential of an ended session any more.',
-    '--everyone counts the sessions first. On a terminal it asks for the number. Without a terminal it ends nothing (exit code 3) unless you confirm with --confirm or --yes. The number in --confirm may differ from the count by a twentieth.',
+    'Specify one of --user, --users, --client, --login, --tenant and --everyone; --user and --client together name the sessions of that user with that application. The command takes effect at once, however many sessions there are. It returns when no process of the authority accepts a credential of an ended session any more.',
+    '--tenant and --everyone count the sessions first. On a terminal it asks for the number. Without a terminal it ends nothing (exit code 3) unless you confirm with --confirm or --yes. The number in --confirm may differ from the count by a twentieth.',
   ],
   anywhere: true,
   options: {
@@ -24,33 +25,42 @@ const logout: Command = {
       about: 'End every session of these users, separated by commas; - reads them from standard input.',
     },
     client: { value: 'CLIENT', about: 'End every session with this application (client_id).', was: 'app' },
+    login: {
+      value: 'SESSION',
+      about: 'End this session and every session that was begun through it.',
+    },
+    tenant: { value: 'TENANT', about: 'End every session of this tenant.' },
     everyone: { about: 'End every session of every user.' },
-    confirm: { value: 'N', about: 'With --everyone: continue if about N sessions would end.' },
-    yes: { about: 'With --everyone: continue without asking.' },
+    confirm: { value: 'N', about: 'With --tenant or --everyone: continue if about N sessions would end.' },
+    yes: { about: 'With --tenant or --everyone: continue without asking.' },
     ...HOW,
   },
   examples: [
     'curfew logout --user ada@example.com',
     'curfew logout --user 2 --device laptop-1',
     'curfew logout --client shop --dry-run',
+    'curfew logout --user 2 --client shop',
+    'curfew logout --tenant default',
     'curfew logout --client shop --note "stolen key"',
     'curfew logout --everyone',
   ],
   async run(line) {
-    const given = ['user', 'users', 'client', 'everyone'].filter(
-      (name) => line.text(name) !== undefined || line.flag(name),
-    );
-    if (given.length !== 1) throw new UsageError('specify one of --user, --users, --client and --everyone.');
-    if (line.text('device') !== undefined && given[0] !== 'user')
+    const given = ['user', 'users', 'client', 'login', 'tenant', 'everyone']
+      .filter((name) => line.text(name) !== undefined || line.flag(name))
+      .join();
+    if (given !== 'user,client' && (given === '' || given.includes(',')))
+      throw new UsageError('specify one of --user, --users, --client, --login, --tenant and --everyone.');
+    if (line.text('device') !== undefined && given !== 'user')
       throw new UsageError('--device requires --user.');
     const confirm = line.integer('confirm', 0);
-    if (given[0] !== 'everyone' && (confirm !== undefined || line.flag('yes')))
-      throw new UsageError('--confirm and --yes require --everyone.');
+    if (!['tenant', 'everyone'].includes(given) && (confirm !== undefined || line.flag('yes')))
+      throw new UsageError('--confirm and --yes require --tenant or --everyone.');
     const listed = await readList(line);
     return withOperator(line, async (operator) => {
       const target = await targetOf(line, operator, listed);
       if (await previewed(line, operator, target)) return EXIT.done;
-      const number = target.scope === 'everyone' ? await confirmedNumber(line, operator, confirm) : null;
+      const isLarge = target.scope === 'tenant' || target.scope === 'everyone';
+      const number = isLarge ? await confirmedNumber(line, operator, target, confirm) : null;
       await endAndReport(line, operator, target, number);
       return EXIT.done;
     });
@@ -61,10 +71,15 @@ export const logoutCommands: Command[] = [logout];
 
 async function targetOf(line: CommandLine, operator: Operator, listed: string[]): Promise<AdminTarget> {
   const [user, client, device] = [line.text('user'), line.text('client'), line.text('device')];
+  const [login, tenant] = [line.text('login'), line.text('tenant')];
   if (line.flag('everyone')) return { scope: 'everyone' };
-  if (client !== undefined) return { scope: 'client', clientId: await requireClient(client) };
+  if (tenant !== undefined) return { scope: 'tenant', tenant: await requireTenant(tenant) };
+  if (login !== undefined) return { scope: 'login', login: (await requireSid(login)).toLowerCase() };
+  const clientId = client === undefined ? null : await requireClient(client);
+  if (clientId !== null && user === undefined) return { scope: 'client', clientId };
   if (user !== undefined) {
     const { id } = await requireUser(operator, user);
+    if (clientId !== null) return { scope: 'grant', userId: id, clientId };
     if (device === undefined) return { scope: 'user', userId: id };
     if (device === '' || device.length > 128) throw new UsageError('--device must be the id of a device.');
     return { scope: 'device', userId: id, deviceId: device };
@@ -95,17 +110,18 @@ async function readInput(input: AsyncIterable<unknown>): Promise<string> {
 async function confirmedNumber(
   line: CommandLine,
   operator: Operator,
+  target: AdminTarget,
   given: number | undefined,
 ): Promise<number | null> {
   if (given !== undefined) return given;
   const { terminal } = line;
   const yes = line.flag('yes');
   if (!yes && !terminal.interactive) return null;
-  const counting = await operator.end({ scope: 'everyone' }, { confirm: null, wait: 'replicas' });
-  if (counting.outcome === 'ended') throw new Error('everyone was logged out without a confirmation');
+  const counting = await operator.end(target, { confirm: null, wait: 'replicas' });
+  if (counting.outcome === 'ended') throw new Error('sessions were ended without a confirmation');
   if (yes) return counting.count;
   const typed = await terminal.ask(
-    `This ends ${counted(counting.count, 'session')}, of everyone. Type the number to continue: `,
+    `This ends ${counted(counting.count, 'session')}, of ${target.scope === 'tenant' ? `tenant ${target.tenant}` : 'everyone'}. Type the number to continue: `,
   );
   if (typed !== String(counting.count)) throw new CommandRefused('not confirmed. Nothing was ended.');
   return counting.count;

@@ -5,6 +5,9 @@ import {
   cutOthers,
   deviceKey,
   EVERYONE_KEY,
+  grantKey,
+  loginKey,
+  tenantKey,
   userKey,
 } from '@curfew/protocol/cuts';
 import type { Ending, KeyedCut } from '@curfew/protocol/ending';
@@ -24,6 +27,8 @@ export type EndingFacts = Pick<
   | 'client_id'
   | 'device_id'
   | 'except_session'
+  | 'login'
+  | 'tenant'
 >;
 
 /** The users that an event names. */
@@ -58,6 +63,12 @@ function cutsOf(event: EndingFacts, users: readonly number[]): KeyedCut[] {
       return users.map((userId) => under(deviceKey(subjectOf(userId), event.device_id ?? '')));
     case 'client':
       return [under(clientKey(event.client_id ?? ''))];
+    case 'grant':
+      return users.map((userId) => under(grantKey(subjectOf(userId), event.client_id ?? '')));
+    case 'login':
+      return [under(loginKey(event.login ?? ''))];
+    case 'tenant':
+      return [under(tenantKey(event.tenant ?? ''))];
     case 'everyone':
       return [under(EVERYONE_KEY)];
     default:

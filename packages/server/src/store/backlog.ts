@@ -1,4 +1,4 @@
-import type { LogEvent } from './log/log-event.ts';
+import { type LogEvent, USER_OF } from './log/log-event.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /* The status of the database's side of the authority, for display. Each look is bounded. */
@@ -43,23 +43,20 @@ export function readReadersBehind(
   );
 }
 
-const pending = statement<
-  [limit: number],
-  Pick<LogEvent, 'position' | 'at' | 'scope' | 'user_id' | 'user_ids' | 'client_id' | 'device_id'>
->(
+type EndedScope = Pick<
+  LogEvent,
+  'position' | 'at' | 'scope' | 'user_id' | 'user_ids' | 'client_id' | 'device_id' | 'login' | 'tenant'
+>;
+
+const pending = statement<[limit: number], EndedScope>(
   'cuts_being_marked',
-  `select e.position, e.at, e.scope, e.user_id, e.user_ids, e.client_id, e.device_id
+  `select e.position, e.at, e.scope, ${USER_OF} as user_id, e.user_ids, e.client_id, e.device_id, e.login, e.tenant
    from readers r join events e on e.xid >= r.cursor
    where r.name = 'marker' and e.type = 'sessions_ended' and e.scope <> 'sessions'
    order by e.position desc limit $1`,
 );
 
 /** The newest cuts whose rows may not all be marked yet. */
-export function readCutsBeingMarked(
-  on: Queryable,
-  limit: number,
-): Promise<
-  Pick<LogEvent, 'position' | 'at' | 'scope' | 'user_id' | 'user_ids' | 'client_id' | 'device_id'>[]
-> {
+export function readCutsBeingMarked(on: Queryable, limit: number): Promise<EndedScope[]> {
   return pending.run(on, limit);
 }

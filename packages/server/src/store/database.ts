@@ -22,7 +22,9 @@ export class DatabaseError extends Error {
   override name = 'DatabaseError';
 }
 
+/** Whether PostgreSQL refused a statement with this SQLSTATE. */
+export const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
+
 /** SQLSTATE 23505: a unique index refused a row. */
-export function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '23505';
-}
+export const isUniqueViolation = (error: unknown): boolean => hasCode(error, '23505');

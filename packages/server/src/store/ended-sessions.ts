@@ -1,6 +1,7 @@
 import type { EndFacts } from '../domain/session-end.ts';
 import type { EndReason } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
+import { LOGIN_OF } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
 
 interface EndRow {
@@ -27,7 +28,8 @@ const endsOf = statement<[sids: string[]], EndRow>(
    left join lateral (
      select e.at, e.actor, e.reason
      from unnest(array['everyone', 'user:' || s.user_id, 'client:' || s.client_id,
-         'device:' || s.user_id || ':' || s.device_id]) as own (key)
+         'device:' || s.user_id || ':' || s.device_id, 'login:' || ${LOGIN_OF}, 'tenant:' || s.tenant,
+         'grant:' || s.user_id || ':' || s.client_id]) as own (key)
      join cuts c on c.key = own.key
      join events e on e.position = c.position
      where s.is_active and (s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id))

@@ -2,7 +2,7 @@ import type { GrantType } from '../domain/client-terms.ts';
 import type { Grant, UserFacts } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
 import type { Act } from './act.ts';
-import { type SessionRow } from './live-session.ts';
+import { LOGIN_OF, type SessionRow, UNEXPIRED } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
 import { userFacts } from './users.ts';
 
@@ -13,6 +13,8 @@ interface NewSession {
   credentialVersion: number | null;
   /** False: not for an administrator. */
   admins: boolean;
+  /** The live login of the user that it is begun through; null for a login of its own. */
+  login: string | null;
   clientId: string;
   /** The client must allow it; null: not asked. */
   grantType: GrantType | null;
@@ -30,7 +32,8 @@ interface NewSession {
 /*
  * The user's row is locked (FOR SHARE) before the position is drawn. A concurrent password change, disabling or deletion either
  * comes first, and this login finds no row, or comes second with a higher position, and its cut ends this session. The same holds
- * for the client's row (FOR KEY SHARE, as foreign keys do: it makes logins wait for changes of the client, and not for each other).
+ * for the client's row (FOR KEY SHARE, as foreign keys do: it makes logins wait for changes of the client, and not for each other),
+ * and for the row of the login that the session is begun through (FOR SHARE; see revoke-scope.ts).
  *
  * A name is given to the open sessions of a device, so the session that ended last has the newest. It is looked for among the
  * user's newest sessions only: a login must not get slower with their number.
@@ -58,6 +61,7 @@ const insertSession = statement<
     granted: Grant,
     admins: boolean,
     grantType: GrantType | null,
+    login: string | null,
   ],
   Pick<
     SessionRow,
@@ -83,16 +87,20 @@ const insertSession = statement<
      where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
        and ($20 or role <> 'admin') and coalesce((select opens from app), true)
      for share
+   ), login as materialized (
+     select s.id from open_sessions s
+     where s.id = $22 and ${LOGIN_OF} = s.id and s.user_id = $3 and ${UNEXPIRED} for share of s
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
-       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at, granted, tenant)
+       created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at, granted,
+       tenant, login)
      select $2, id, $5, $6, coalesce($7::text, (
          select recent.device_name from (
            select * from user_sessions s where s.user_id = subject.id order by s.id desc limit 500
          ) recent
          where recent.device_id = $6 order by recent.is_active desc, recent.ended_at desc, recent.id desc limit 1
        ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13, $19,
-       tenant from subject
+       tenant, $22::uuid from subject where $22 is null or exists (select from login)
      returning id, user_id, born, device_name, tenant
    ), token as (
      insert into tokens (hash, session_id, kind, created_at, expires_at)
@@ -101,8 +109,8 @@ const insertSession = statement<
      returning id, kind
    ), event as (
      insert into events (position, at, type, user_id, session_ids, client_id, device_id, actor, contract, ip_address,
-       user_agent, request_id)
-     select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18 from session
+       user_agent, request_id, login)
+     select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18, $22 from session
    )
    select session.born, session.device_name, session.tenant, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
      subject.profile_version, (select id from token where kind = 'access') as access_id
@@ -111,8 +119,8 @@ const insertSession = statement<
 
 /**
  * Opens a session with its tokens and appends its event, in one statement. Returns the user as read under the lock: an earlier
- * read may be older than a change whose event was processed already. Null when the user or the client is gone or disabled, or the
- * password has changed since it was verified.
+ * read may be older than a change whose event was processed already. Null when the user or the client is gone or disabled, the
+ * password has changed since it was verified, or the login is over.
  */
 export async function insertNewSession(
   on: Queryable,
@@ -148,6 +156,7 @@ export async function insertNewSession(
     session.grant,
     session.admins,
     session.grantType,
+    session.login,
   );
   return row
     ? {

@@ -27,8 +27,13 @@ export interface SessionRow {
 }
 
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
-  grant_of(s.granted, s.contract) as granted, s.login, coalesce(s.tenant, u.tenant) as tenant, s.born, s.created_at,
+  grant_of(s.granted, s.contract) as granted, s.login, s.tenant, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
+/** The login of a session `s`: its own, unless it was begun through another one. */
+export const LOGIN_OF = 'coalesce(s.login, s.id)';
+/** Whether a session `s` is a login or was begun through it: by the index on its user. */
+export const OF_LOGIN = (login: string): string =>
+  `${LOGIN_OF} = ${login} and s.user_id = (select own.user_id from user_sessions own where own.id = ${login})`;
 /** As idleSlackSeconds of domain/session.ts: activity is written late. */
 export const idleEnd = (row: string): string =>
   `${row}idle_expires_at + make_interval(secs => least(10, ${row}idle_seconds / 2.0) + 2)`;
@@ -120,4 +125,15 @@ const authenticatedAt = statement<[sid: string], { at: Date }>(
 /** When the session's user last gave the password in it. */
 export async function readAuthenticatedAt(on: Queryable, sid: string): Promise<Date | null> {
   return (await authenticatedAt.run(on, sid))[0]?.at ?? null;
+}
+
+const loginOfId = statement<[sid: string], { id: string }>(
+  'login_of_id',
+  `select s.id from user_sessions s where s.id = $1 and ${LOGIN_OF} = s.id`,
+  'ending',
+);
+
+/** Whether the session, alive or over, is a login: it was not begun through another one. */
+export async function isLogin(on: Queryable, sid: string): Promise<boolean> {
+  return (await loginOfId.run(on, sid)).length > 0;
 }

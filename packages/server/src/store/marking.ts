@@ -1,5 +1,6 @@
 import { usersOf } from '../domain/event-ending.ts';
-import { type CutTarget, keysOfTarget } from './revoke-scope.ts';
+import { LOGIN_OF, OF_LOGIN } from './live-session.ts';
+import { type CutTarget, keysOfTarget, namedBy } from './revoke-scope.ts';
 import type { EndingEvent } from './log/log-event.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
@@ -13,7 +14,14 @@ type MarkValues = [
   device: string | null,
   limit: number,
   after: string,
+  client: string | null,
+  login: string | null,
 ];
+
+/** Whether a cut `c` of a user ends all of the user's sessions `s`, or those of one device, client or login. */
+const isWithin = (device: string, client: string, login: string): string =>
+  `(${device} is null or s.device_id = ${device}) and (${client} is null or s.client_id = ${client})
+         and (${login} is null or ${LOGIN_OF} = ${login})`;
 
 /*
  * Walks through the rows in the order of an index, each time from where it stopped: marked rows leave dead entries at the index's
@@ -29,26 +37,27 @@ function markStatement(
     `with batch as (
        select s.id, ${by} as place from user_sessions s
        where ${target} and s.is_active and s.born < $1 and s.id is distinct from $5::uuid
-         and ($7::text is null or s.device_id = $7) and ${by} > $9
+         and ${isWithin('$7::text', '$10::text', '$11::uuid')} and ${by} > $9
        order by ${by} limit $8 for update skip locked
      ), marked as (
-       update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4
+       update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4,
+         ended_position = $1
        from batch where s.id = batch.id returning batch.place
      )
      select place::text as last, (count(*) over ())::int as marked from marked order by place desc limit 1`,
   );
 }
 
+const NIL = '00000000-0000-0000-0000-000000000000';
+
 const MARKS = {
   user: { statement: markStatement('mark_cut_user', 's.user_id = $6::bigint', 's.born'), first: '-1' },
   client: { statement: markStatement('mark_cut_client', 's.client_id = $6::text', 's.born'), first: '-1' },
-  everyone: {
-    statement: markStatement('mark_cut_everyone', '$6::text is null', 's.id'),
-    first: '00000000-0000-0000-0000-000000000000',
-  },
+  tenant: { statement: markStatement('mark_cut_tenant', 's.tenant = $6::text', 's.id'), first: NIL },
+  everyone: { statement: markStatement('mark_cut_everyone', '$6::text is null', 's.id'), first: NIL },
 } as const;
 
-/** A cut of one user, or of one device of a user. */
+/** A cut of one user, or of one device, client or login of a user. */
 type UserCut = { userId: number; event: EndingEvent };
 
 /*
@@ -65,27 +74,31 @@ const markUsers = statement<
     userIds: number[],
     devices: (string | null)[],
     limit: number,
+    clients: (string | null)[],
+    logins: (string | null)[],
   ],
   { nth: number; found: number }
 >(
   'mark_cuts_of_users',
   `with asked as (
-     select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[])
-       with ordinality as a (position, at, actor, reason, except_session, user_id, device_id, nth)
+     select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
+       $9::text[], $10::uuid[])
+       with ordinality as a (position, at, actor, reason, except_session, user_id, device_id, client_id, login, nth)
    ), batch as materialized (
      select a.nth, s.* from asked a cross join lateral (
-       select s.id, s.user_id, s.device_id, s.born from user_sessions s
+       select s.id, s.user_id, s.device_id, s.client_id, s.login, s.born from user_sessions s
        where s.user_id = a.user_id and s.is_active and s.born < a.position and s.id is distinct from a.except_session
-         and (a.device_id is null or s.device_id = a.device_id)
+         and ${isWithin('a.device_id', 'a.client_id', 'a.login')}
        order by s.born limit $8 for update skip locked
      ) s
    ), marked as (
-     update user_sessions s set is_active = false, ended_at = b.at, ended_by = b.actor, ended_reason = b.reason
+     update user_sessions s set is_active = false, ended_at = b.at, ended_by = b.actor, ended_reason = b.reason,
+       ended_position = b.position
      from (
-       select distinct on (b.id) b.id, a.at, a.actor, a.reason
-       from batch b join asked a on a.user_id = b.user_id and b.born < a.position
-         and b.id is distinct from a.except_session and (a.device_id is null or b.device_id = a.device_id)
-       order by b.id, a.position
+       select distinct on (s.id) s.id, a.position, a.at, a.actor, a.reason
+       from batch s join asked a on a.user_id = s.user_id and s.born < a.position
+         and s.id is distinct from a.except_session and ${isWithin('a.device_id', 'a.client_id', 'a.login')}
+       order by s.id, a.position
      ) b where s.id = b.id
    )
    select nth::int as nth, count(*)::int as found from batch group by nth order by nth`,
@@ -102,14 +115,18 @@ export async function markEnded(
 ): Promise<void> {
   let cuts: UserCut[] = [];
   for (const event of events) {
-    if (event.scope === 'everyone' || event.scope === 'client') {
+    if (event.scope === 'everyone' || event.scope === 'client' || event.scope === 'tenant') {
       await markUserCuts(on, cuts, atATime);
       cuts = [];
-      await markAll(on, event, event.scope, event.scope === 'client' ? event.client_id : null, atATime);
+      const who = { everyone: null, client: event.client_id, tenant: event.tenant }[event.scope];
+      await markAll(on, event, event.scope, who, atATime);
     } else for (const userId of usersOf(event)) cuts.push({ userId, event });
   }
   await markUserCuts(on, cuts, atATime);
 }
+
+/** The client that a cut of a user is limited to. */
+const clientOf = ({ scope, client_id }: EndingEvent): string | null => (scope === 'grant' ? client_id : null);
 
 async function markUserCuts(on: Queryable, cuts: readonly UserCut[], atATime: number): Promise<void> {
   for (let i = 0; i < cuts.length; i += USERS_AT_ONCE) {
@@ -125,6 +142,8 @@ async function markUserCuts(on: Queryable, cuts: readonly UserCut[], atATime: nu
       some.map(({ userId }) => userId),
       of((event) => event.device_id),
       OF_USER_AT_ONCE,
+      of(clientOf),
+      of((event) => event.login),
     );
     // By id, for the same reason.
     for (const { nth, found } of rows) {
@@ -142,7 +161,7 @@ async function markAll(
   atATime: number,
 ): Promise<void> {
   const { statement: mark, first } = MARKS[by];
-  const { position, at, actor, reason, except_session, device_id } = event;
+  const { position, at, actor, reason, except_session, device_id, login } = event;
   let after: string = first;
   for (;;) {
     const [batch] = await mark.run(
@@ -156,6 +175,8 @@ async function markAll(
       device_id,
       atATime,
       after,
+      clientOf(event),
+      login,
     );
     if (!batch || batch.marked < atATime) return;
     after = batch.last;
@@ -163,20 +184,28 @@ async function markAll(
 }
 
 const unmarked = statement<
-  [keys: string[], userIds: number[] | null, clientId: string | null, deviceId: string | null],
+  [
+    keys: string[],
+    userIds: number[] | null,
+    clientId: string | null,
+    deviceId: string | null,
+    login: string | null,
+    tenant: string | null,
+  ],
   { count: number }
 >(
   'count_unmarked',
   `select count(*) as count from user_sessions s
    where s.is_active and s.born < (select max(c.position) from cuts c where c.key = any($1::text[]))
      and ($2::bigint[] is null or s.user_id = any($2)) and ($3::text is null or s.client_id = $3)
-     and ($4::text is null or s.device_id = $4)`,
+     and ($4::text is null or s.device_id = $4) and ($5::uuid is null or ${OF_LOGIN('$5::uuid')})
+     and ($6::text is null or s.tenant = $6)`,
 );
 
 /** The number of rows that a cut has ended and that are not marked yet. For display only. */
 export async function countUnmarked(on: Queryable, target: CutTarget): Promise<number> {
-  const userIds = target.scope === 'users' ? target.userIds : 'userId' in target ? [target.userId] : null;
-  const clientId = target.scope === 'client' ? target.clientId : null;
-  const deviceId = target.scope === 'device' ? target.deviceId : null;
-  return (await unmarked.run(on, keysOfTarget(target), userIds, clientId, deviceId))[0]?.count ?? 0;
+  const { user_id, user_ids, client_id, device_id, login, tenant } = namedBy(target);
+  const userIds = user_ids ?? (user_id === null ? null : [user_id]);
+  const keys = keysOfTarget(target);
+  return (await unmarked.run(on, keys, userIds, client_id, device_id, login, tenant))[0]?.count ?? 0;
 }

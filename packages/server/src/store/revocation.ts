@@ -43,8 +43,9 @@ export function actValues(act: Act, reason: EndReason): ActValues {
 export const detailsOf = ({ note }: Act): string | null =>
   note === undefined ? null : JSON.stringify({ note });
 
-/** `$1` to `$8` are ActValues. */
-export const MARK = `set is_active = false, ended_at = $1, ended_by = $3, ended_reason = $2`;
+/** `$1` to `$8` are ActValues; `decided` has the position of the event. */
+export const MARK = `set is_active = false, ended_at = $1, ended_by = $3, ended_reason = $2,
+  ended_position = (select position from decided)`;
 export const APPEND = `insert into events (at, type, reason, actor, contract, ip_address, user_agent, request_id, details, scope,
   user_id, user_ids, session_ids`;
 export const APPENDED = `$1, 'sessions_ended', $2, $3, $4, $5, $6, $7, $8::jsonb`;
@@ -62,6 +63,8 @@ export function eventOf(act: Act, facts: Pick<EndingEvent, 'position'> & Partial
     client_id: null,
     device_id: null,
     except_session: null,
+    login: null,
+    tenant: null,
     actor: act.actor,
     ...facts,
   };

@@ -1,10 +1,18 @@
-import { clientKey, deviceKey, EVERYONE_KEY, userKey } from '@curfew/protocol/cuts';
+import {
+  clientKey,
+  deviceKey,
+  EVERYONE_KEY,
+  grantKey,
+  loginKey,
+  tenantKey,
+  userKey,
+} from '@curfew/protocol/cuts';
 import { type EndReason, subjectOf } from '../domain/session.ts';
-import { DatabaseError } from './database.ts';
+import { DatabaseError, hasCode } from './database.ts';
 import { MOVED } from './epoch.ts';
 import { type ActValues, actValues, APPEND, APPENDED, eventOf, MARK, type Revocation } from './revocation.ts';
 import type { Act } from './act.ts';
-import { UNEXPIRED } from './live-session.ts';
+import { LOGIN_OF, UNEXPIRED } from './live-session.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
 /** The most rows that the ending statement marks; beyond, the cut has ended them already. */
@@ -22,7 +30,23 @@ type CutValues = [
   userIds: number[] | null,
   clientId: string | null,
   deviceId: string | null,
+  login: string | null,
+  tenant: string | null,
+  cutUser: number | null,
 ];
+
+interface CutRow {
+  position: number;
+  cut_user: number | null;
+  ids: string[];
+  count: number;
+  more: boolean;
+}
+
+/** An older node is registered, which would not follow this kind of cut. Nothing was ended. */
+export class OlderNode extends Error {
+  override name = 'OlderNode';
+}
 
 /*
  * The cut takes effect for any number of sessions: one row per key, one event. The merge on conflict is the protocol's mergeCuts.
@@ -32,16 +56,22 @@ type CutValues = [
  *
  * A database that its nodes have not met yet may give positions below those of its sessions (logical replication does not copy
  * sequences): a cut would end nothing there, so none is made. After a restore on the same server, sessions of the lost time may
- * still have credentials: `next_cut()` begins above them.
+ * still have credentials: `next_cut()` begins above them. `cut_for_all_nodes()` does the same, unless an older node is registered.
+ *
+ * A session may be begun through a login while that ends: the insert (insert-session.ts) and the ending lock the login's row, and
+ * the ending draws its position under the lock. So the session is either born below the cut, or finds its login over: for that the
+ * login's row is marked at once, whatever else is left to the marker.
  */
 function cutStatement(
   name: string,
   target: string,
   lookedAt: number,
-): Statement<CutValues, { position: number; ids: string[]; count: number; more: boolean }> {
+  decided = `select next_cut() as position, $18::bigint as cut_user where not ${MOVED}`,
+  isLogin = 'false',
+): Statement<CutValues, CutRow> {
   return statement(
     name,
-    `with decided as materialized (select next_cut() as position where not ${MOVED}),
+    `with decided as materialized (${decided}),
      cut as (
        insert into cuts as c (key, position, base, except_session)
        select k.key, position, case when $10::uuid is null then position else 0 end, $10::uuid
@@ -74,20 +104,24 @@ function cutStatement(
        order by s.id for update skip locked
      ),
      marked as (
-       update user_sessions s ${MARK} where s.id in (select id from locked) returning s.id
+       update user_sessions s ${MARK} where s.is_active
+         and (s.id in (select id from locked) or ${isLogin}) returning s.id
      ),
      event as (
-       ${APPEND}, position, except_session, client_id, device_id)
-       select ${APPENDED}, $11, $12::bigint, $13::bigint[], (select array_agg(id) from marked), position, $10::uuid, $14, $15
+       ${APPEND}, position, except_session, client_id, device_id, login, tenant, cut_user)
+       select ${APPENDED}, $11, $12::bigint, $13::bigint[], (select array_agg(id) from marked), position, $10::uuid, $14, $15,
+         $16::uuid, $17, cut_user
        from decided
      )
-     select position, coalesce((select array_agg(id) from marked), '{}') as ids,
+     select position, cut_user, coalesce((select array_agg(id) from marked), '{}') as ids,
        least((select count(*) from open), ${lookedAt}) as count, (select count(*) from candidates) > ${MARKED_AT_ONCE}
        or (select count(*) from marked) < (select count(*) from few) as more
      from decided`,
     'ending',
   );
 }
+
+const FOR_ALL_NODES = `select cut_for_all_nodes() as position, $18::bigint as cut_user where not ${MOVED}`;
 
 const CUTS = {
   user: cutStatement('cut_user', 's.user_id = $12', COUNTED_AT_ONCE),
@@ -96,6 +130,18 @@ const CUTS = {
   users: cutStatement('cut_users', 's.user_id = any($13)', COUNTED_AT_ONCE),
   client: cutStatement('cut_client', 's.client_id = $14', MARKED_AT_ONCE),
   everyone: cutStatement('cut_everyone', 'true', MARKED_AT_ONCE),
+  // No index leads to the sessions of a tenant: all of its rows are left to the marker.
+  tenant: cutStatement('cut_tenant', 'false', 0, FOR_ALL_NODES),
+  grant: cutStatement('cut_grant', 's.user_id = $18 and s.client_id = $14', COUNTED_AT_ONCE, FOR_ALL_NODES),
+  login: cutStatement(
+    'cut_login',
+    `s.user_id = decided.cut_user and ${LOGIN_OF} = $16`,
+    COUNTED_AT_ONCE,
+    `select cut_for_all_nodes() as position, coalesce($18::bigint, login.user_id) as cut_user from (
+       select user_id from user_sessions where id = $16 for no key update
+     ) login where not ${MOVED}`,
+    `s.id = $16 and ${LOGIN_OF} = $16 and s.born < (select position from decided)`,
+  ),
 } as const;
 
 /** The target of a cut. `others` and a change of a user spare one session: the caller's. */
@@ -105,6 +151,10 @@ export type CutTarget =
   | { scope: 'device'; userId: number; deviceId: string }
   | { scope: 'users'; userIds: number[] }
   | { scope: 'client'; clientId: string }
+  | { scope: 'grant'; userId: number; clientId: string }
+  /** A login, and the sessions that were begun through it. */
+  | { scope: 'login'; login: string }
+  | { scope: 'tenant'; tenant: string }
   | { scope: 'everyone' };
 
 /** The keys of a target's cuts. */
@@ -119,45 +169,71 @@ export function keysOfTarget(target: CutTarget): string[] {
       return target.userIds.map((userId) => userKey(subjectOf(userId)));
     case 'client':
       return [clientKey(target.clientId)];
+    case 'grant':
+      return [grantKey(subjectOf(target.userId), target.clientId)];
+    case 'login':
+      return [loginKey(target.login)];
+    case 'tenant':
+      return [tenantKey(target.tenant)];
     case 'everyone':
       return [EVERYONE_KEY];
   }
 }
 
-/** Ends a scope by a cut and appends its event, in one statement. O(1), however many sessions it ends. */
+/** The columns of an event that name a target; the others are null. */
+export function namedBy(target: CutTarget) {
+  const userId = 'userId' in target ? target.userId : null;
+  return {
+    user_id: userId,
+    user_ids: target.scope === 'users' ? target.userIds : null,
+    client_id: 'clientId' in target ? target.clientId : null,
+    device_id: target.scope === 'device' ? target.deviceId : null,
+    except_session: target.scope === 'others' ? target.exceptSession : null,
+    login: target.scope === 'login' ? target.login : null,
+    tenant: target.scope === 'tenant' ? target.tenant : null,
+  };
+}
+
+/**
+ * Ends a scope by a cut and appends its event, in one statement. O(1), however many sessions it ends.
+ * @throws OlderNode
+ */
 export async function cut(
   on: Queryable,
   target: CutTarget,
   act: Act,
   reason: EndReason,
 ): Promise<Revocation> {
-  const exceptSession = target.scope === 'others' ? target.exceptSession : null;
-  const userId = 'userId' in target ? target.userId : null;
-  const userIds = target.scope === 'users' ? target.userIds : null;
-  const clientId = target.scope === 'client' ? target.clientId : null;
-  const deviceId = target.scope === 'device' ? target.deviceId : null;
-  const [row] = await CUTS[target.scope].run(
+  const { scope } = target;
+  const names = namedBy(target);
+  // An older node must not find the user in user_id; see schema.sql.
+  const isGrant = scope === 'grant';
+  const asked = CUTS[scope].run(
     on,
     ...actValues(act, reason),
     keysOfTarget(target),
-    exceptSession,
-    target.scope,
-    userId,
-    userIds,
-    clientId,
-    deviceId,
+    names.except_session,
+    scope,
+    isGrant ? null : names.user_id,
+    names.user_ids,
+    names.client_id,
+    names.device_id,
+    names.login,
+    names.tenant,
+    isGrant ? names.user_id : null,
   );
+  const [row] = await asked.catch((error: unknown) => {
+    if (hasCode(error, 'CF001')) throw new OlderNode('a node of an older version is running');
+    throw error;
+  });
   if (!row) throw new DatabaseError('the database went back in time: its positions cannot be trusted yet');
   return {
     event: eventOf(act, {
-      scope: target.scope,
+      scope,
       reason,
       position: row.position,
-      user_id: userId,
-      user_ids: userIds,
-      client_id: clientId,
-      device_id: deviceId,
-      except_session: exceptSession,
+      ...names,
+      user_id: names.user_id ?? row.cut_user,
     }),
     ended: row.ids,
     count: row.count,

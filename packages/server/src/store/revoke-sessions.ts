@@ -31,12 +31,14 @@ function revokeNamed(
        where ${target} and ($10::bigint is null or s.user_id = $10) and ($11::text is null or s.client_id = $11)
          and s.expires_at > $1
        order by s.id for no key update of s
+     ), decided as materialized (
+       select nextval('positions') as position where exists (select from locked)
      ), ended as (
        update user_sessions s ${MARK} from locked where s.id = locked.id returning s.id, s.user_id
      ), event as (
-       ${APPEND})
+       ${APPEND}, position)
        select ${APPENDED}, 'sessions', case when count(distinct user_id) = 1 then min(user_id) end,
-         array_agg(distinct user_id), array_agg(id)
+         array_agg(distinct user_id), array_agg(id), (select position from decided)
        from ended having count(*) > 0
        returning position
      )
@@ -92,10 +94,13 @@ const revokeEach = (
      select o.* from open o join user_sessions s on s.id = o.id
      where s.is_active
      order by s.id for no key update of s ${locked}
+   ), decided as materialized (
+     select l.*, nextval('positions') as position from locked l
    ), ended as (
-     update user_sessions s set is_active = false, ended_at = l.at, ended_by = l.actor, ended_reason = l.reason
-     from locked l where s.id = l.id
-     returning l.*, nextval('positions') as position
+     update user_sessions s set is_active = false, ended_at = d.at, ended_by = d.actor, ended_reason = d.reason,
+       ended_position = d.position
+     from decided d where s.id = d.id
+     returning d.*
    ), event as (
      insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, details, scope,
        user_id, user_ids, session_ids)

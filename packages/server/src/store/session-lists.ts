@@ -1,5 +1,5 @@
 import type { EndReason } from '../domain/session.ts';
-import { ALIVE } from './live-session.ts';
+import { ALIVE, OF_LOGIN } from './live-session.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
 /** A session as shown in "my devices" and the administration. */
@@ -77,6 +77,9 @@ export interface SessionFilter {
   sids?: readonly string[] | null;
   deviceId?: string | null;
   except?: string | null;
+  /** Sessions begun through this login, and the login. */
+  login?: string | null;
+  tenant?: string | null;
 }
 
 const WHICH = ['s.user_id = $?', 's.client_id = $?', 's.id < $?::uuid'];
@@ -85,18 +88,22 @@ const WHICH_NAMED = [
   's.id = any($?::uuid[])',
   's.device_id = $?',
   's.id <> $?::uuid',
+  OF_LOGIN('$?::uuid'),
+  's.tenant = $?',
 ];
 const which = ({ userId = null, clientId = null, before = null }: SessionFilter) => [
   userId,
   clientId,
   before,
 ];
-const whichNamed = ({ userIds = null, sids = null, deviceId = null, except = null }: SessionFilter) => [
-  userIds,
-  sids,
-  deviceId,
-  except,
-];
+const whichNamed = ({
+  userIds = null,
+  sids = null,
+  deviceId = null,
+  except = null,
+  login = null,
+  tenant = null,
+}: SessionFilter) => [userIds, sids, deviceId, except, login, tenant];
 
 const sessionPage = statementWithFilters<SessionSummary>(
   'session_page',
@@ -126,7 +133,7 @@ export function pageOfSessions(
   return sessionPage.run(on, [now, limit], filters);
 }
 
-/** The number of live sessions that match a filter. It looks at four cuts for each, so not for everyone's. */
+/** The number of live sessions that match a filter. It looks at seven cuts for each, so not for everyone's. */
 export async function countSessions(on: Queryable, now: Date, filter: SessionFilter): Promise<number> {
   const [row] = await sessionCount.run(on, [now], [...which(filter), ...whichNamed(filter)]);
   return row?.count ?? 0;

@@ -225,26 +225,55 @@ describe.each(WAYS)('$way', ({ direct }) => {
     expect(await newest()).toMatchObject({ details: { note: 'lost  phone' } });
   });
 
-  test('logout of everyone counts first', async () => {
+  test.each([
+    ['everyone', ['--everyone']],
+    ['a tenant', ['--tenant', 'default']],
+  ])('logout of %s counts first', async (_name, whom) => {
     const tokens = [await logIn('admin@example.com'), await logIn('test@example.com')];
-    const { code, json, err } = await cf(['logout', '--everyone', '--json']);
+    const { code, json, err } = await cf(['logout', ...whom, '--json']);
     expect({ code, json }).toEqual({
       code: 3,
       json: { outcome: 'confirmation_required', count: json.count },
     });
     expect(json.count).toBeGreaterThanOrEqual(2);
     expect(err).toContain(`--confirm ${json.count}`);
-    const off = await cf(['logout', '--everyone', '--confirm', String(json.count + 1)]);
+    const off = await cf(['logout', ...whom, '--confirm', String(json.count + 1)]);
     expect(off).toMatchObject({ code: 3, out: `${json.count} sessions would end.\n` });
     for (const token of tokens) expect(await isAlive(token)).toBe(true);
 
-    const ended = await cf(['logout', '--everyone', '--confirm', String(json.count), '--json']);
+    const ended = await cf(['logout', ...whom, '--confirm', String(json.count), '--json']);
     expect(ended).toMatchObject({ code: 0, json: { ended: json.count, confirmed: true } });
     for (const token of tokens) expect(await isAlive(token)).toBe(false);
 
     const later = await logIn('admin@example.com');
-    expect((await cf(['logout', '--everyone', '--yes'])).code).toBe(0);
+    expect((await cf(['logout', ...whom, '--yes'])).code).toBe(0);
     expect(await isAlive(later)).toBe(false);
+  });
+
+  test('logout ends a login, and the sessions of a user with an application', async () => {
+    const token = await logIn('test@example.com');
+    const { json } = await cf(['logout', '--user', '2', '--dry-run', '--json']);
+    expect((await cf(['logout', '--user', '2', '--client', 'other', '--json'])).json.ended).toBe(0);
+    expect(await isAlive(token)).toBe(true);
+    expect((await cf(['logout', '--user', '2', '--client', 'default'])).code).toBe(0);
+    expect(await isAlive(token)).toBe(false);
+    const again = await logIn('test@example.com');
+    const sid: string = (await cf(['logout', '--user', '2', '--dry-run', '--json'])).json.sample[0].id;
+    expect(sid).not.toBe(json.sample[0].id);
+    expect((await cf(['logout', '--login', sid.toUpperCase(), '--json'])).json.ended).toBe(1);
+    expect(await isAlive(again)).toBe(false);
+    for (const args of [
+      ['--login', crypto.randomUUID()],
+      ['--tenant', 'nobody', '--yes'],
+    ])
+      expect((await cf(['logout', ...args])).code).toBe(3);
+    for (const args of [
+      ['--login', 'x'],
+      ['--tenant', 'A B'],
+      ['--user', '2', '--login', sid],
+      ['--client', 'x', '--yes'],
+    ])
+      expect((await cf(['logout', ...args])).code).toBe(2);
   });
 
   test('keys list and rotate work', async () => {

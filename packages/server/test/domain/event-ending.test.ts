@@ -31,6 +31,8 @@ const nothing: EndingFacts = {
   client_id: null,
   device_id: null,
   except_session: null,
+  login: null,
+  tenant: null,
 };
 const session = (more: Partial<SessionFacts> = {}): SessionFacts => ({
   sid: A,

@@ -57,7 +57,7 @@ export function verifierOf({ world }: Node): InProcessVerifier {
             clientId: String(claims['client_id']),
             deviceId: String(claims['device_id']),
             born: Number(claims['born']),
-            login: null,
+            login: (claims['login'] as string | undefined) ?? null,
             tenant: String(claims['tenant']),
           }),
         ) === 'alive'

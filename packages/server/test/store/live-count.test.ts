@@ -11,6 +11,15 @@ import { migrated, silent } from '../support.ts';
 const now = new Date();
 const act = { at: now, actor: 'user:1', contract: 'v1', ipAddress: null, userAgent: '', requestId: null };
 const EACH = 250;
+const INSERT = `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at, login, tenant)
+       select gen_random_uuid(), 1 + i % 4, case when i % 3 = 0 then 'shop' else 'desk' end, 'd:' || i % 5, 'v1',
+         nextval('positions'), now(), now(), 600, now() + make_interval(hours => i % 9 - 1), now() + interval '1 day',
+         (select id from user_sessions where user_id = 1 + i % 4 order by born limit 1), case when i % 7 = 0 then 'acme' else 'default' end
+       from generate_series(1, $1::int * 4) i`;
+const COUNT = `select count(*) as count from open_sessions s join users u on u.id = s.user_id
+         where s.idle_expires_at > $1 and s.expires_at > $1 and u.disabled_at is null and u.deleted_at is null
+           and ($2::text is null or s.tenant = $2)`;
 
 test.runIf(hasPostgres())('the count is right before and after the rows of a cut are marked', async () => {
   const database = openPostgres({
@@ -26,28 +35,16 @@ test.runIf(hasPostgres())('the count is right before and after the rows of a cut
   await query(
     `insert into users (email, created_at) select 'u' || i || '@example.com', now() from generate_series(1, 4) i`,
   );
-  const start = (): Promise<unknown> =>
-    query(
-      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
-         idle_seconds, idle_expires_at, expires_at)
-       select gen_random_uuid(), 1 + i % 4, case when i % 3 = 0 then 'shop' else 'desk' end, 'd:' || i % 5, 'v1',
-         nextval('positions'), now(), now(), 600, now() + make_interval(hours => i % 9 - 1), now() + interval '1 day'
-       from generate_series(1, $1::int * 4) i`,
-      [EACH],
-    );
-  const byView = async (): Promise<number> =>
-    (
-      await query(
-        `select count(*) as count from open_sessions s join users u on u.id = s.user_id
-         where s.idle_expires_at > $1 and s.expires_at > $1 and u.disabled_at is null and u.deleted_at is null`,
-        [now],
-      )
-    )[0].count;
+  const start = (): Promise<unknown> => query(INSERT, [EACH]);
+  const byView = async (tenant: string | null = null): Promise<number> =>
+    (await query(COUNT, [now, tenant]))[0].count;
 
   const seen: number[] = [];
   const agrees = async (): Promise<void> => {
     const count = await countLiveSessions(database, now);
     expect(count).toBe(await byView());
+    for (const tenant of ['acme', 'default'])
+      expect(await countLiveSessions(database, now, { tenant })).toBe(await byView(tenant));
     const byClient = await countLiveByClient(database, now);
     const sum = [...byClient.values()].reduce((all, one) => all + one, 0);
     // The count includes expired sessions, but no session that a logout has ended.
@@ -65,6 +62,9 @@ test.runIf(hasPostgres())('the count is right before and after the rows of a cut
   const targets: CutTarget[] = [
     { scope: 'device', userId: 1, deviceId: 'd:2' },
     { scope: 'others', userId: 2, exceptSession: one.id },
+    { scope: 'grant', userId: 3, clientId: 'shop' },
+    { scope: 'login', login: one.id },
+    { scope: 'tenant', tenant: 'acme' },
     { scope: 'client', clientId: 'shop' },
     { scope: 'users', userIds: [3, 4] },
     { scope: 'user', userId: 1 },

@@ -1,3 +1,4 @@
+import { USER_OF } from '../../store/log/log-event.ts';
 import { type Queryable, statement } from '../../store/statement.ts';
 import type { DurableReader } from './log-reader.ts';
 
@@ -7,12 +8,12 @@ const writeAudit = statement<[positions: number[]], never>(
   `insert into logs (event_type, user_id, ip_address, message, created_at, event_position)
    select case e.type when 'session_started' then 'USER_LOGIN' else 'USER_LOGOUT' end, u.id, e.ip_address,
      case when e.type = 'session_started' then 'User ' || u.id || ' logged in successfully'
-          when u.id is null then 'Sessions ended: ' || e.scope || coalesce(' ' || e.client_id, '') || ', ' || e.reason
+          when u.id is null then 'Sessions ended: ' || e.scope || coalesce(' ' || coalesce(e.client_id, e.tenant), '') || ', ' || e.reason
           when e.reason = 'logout' then 'User ' || u.id || ' logged out successfully'
           else 'User ' || u.id || ' logged out: ' || e.reason end,
      e.at, e.position
    from events e
-   left join lateral unnest(coalesce(e.user_ids, array[e.user_id])) as u (id) on true
+   left join lateral unnest(coalesce(e.user_ids, array[${USER_OF}])) as u (id) on true
    where e.position = any($1::bigint[])
    order by e.position
    on conflict (event_position, coalesce(user_id, 0)) do nothing`,

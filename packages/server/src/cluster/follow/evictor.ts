@@ -1,4 +1,4 @@
-import type { EndingEvent } from '../../store/log/log-event.ts';
+import { type EndingEvent, USER_OF } from '../../store/log/log-event.ts';
 import { type Queryable, statement } from '../../store/statement.ts';
 import { usersOf } from '../../domain/event-ending.ts';
 import type { RedisCopies } from '../../cache/redis.ts';
@@ -30,7 +30,8 @@ function evictFrom(
     // Logouts of one moment share a command, and a user of several is in it once.
     const users = new Set<number>();
     for (const event of events) {
-      if (event.scope === 'everyone') {
+      // A tenant's users are not looked up: a copy that is evicted in vain is made again.
+      if (event.scope === 'everyone' || event.scope === 'tenant') {
         for (const template of templates) await redis.removeMatching(patternOf(template));
       } else if (event.scope === 'client') {
         for (const id of await usersOfClient(database, event.client_id ?? '', event.position)) users.add(id);
@@ -112,9 +113,9 @@ const endedSince = statement<
   { scope: string | null; client_id: string | null; position: number; user_ids: number[] | null }
 >(
   'users_ended_since',
-  `select scope, client_id, position, coalesce(user_ids, array_remove(array[user_id], null)) as user_ids from events
-   where type <> 'session_started' and at >= $1 and (user_id is not null or user_ids is not null
-     or scope in ('client', 'everyone'))`,
+  `select scope, client_id, position, coalesce(user_ids, array_remove(array[${USER_OF}], null)) as user_ids from events e
+   where type <> 'session_started' and at >= $1 and (${USER_OF} is not null or user_ids is not null
+     or scope in ('client', 'tenant', 'everyone'))`,
 );
 
 /** The users whose sessions ended since an instant. */
@@ -126,7 +127,7 @@ async function usersEndedSince(
   const userIds = new Set<number>();
   for (const row of rows) for (const id of row.user_ids ?? []) userIds.add(id);
   return {
-    everyone: rows.some((row) => row.scope === 'everyone'),
+    everyone: rows.some((row) => row.scope === 'everyone' || row.scope === 'tenant'),
     clients: rows
       .filter((row) => row.scope === 'client')
       .map((row) => ({ clientId: row.client_id ?? '', position: row.position })),

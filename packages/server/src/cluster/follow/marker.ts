@@ -88,6 +88,6 @@ function isCutEvent(event: EndingEvent): boolean {
 }
 
 function whatIsCut(event: EndingEvent): string {
-  const { scope, user_id, user_ids, client_id, device_id, except_session } = event;
-  return JSON.stringify([scope, user_id, user_ids, client_id, device_id, except_session]);
+  const { scope, user_id, user_ids, client_id, device_id, except_session, login, tenant } = event;
+  return JSON.stringify([scope, user_id, user_ids, client_id, device_id, except_session, login, tenant]);
 }

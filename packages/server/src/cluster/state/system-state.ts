@@ -175,23 +175,28 @@ async function askDatabase(parts: StateSources): Promise<{ latencyMs: number | n
 async function readMarking({ database }: StateSources): Promise<Marking[]> {
   const cuts = await readCutsBeingMarked(database, MOST_MARKINGS);
   const found: Marking[] = [];
-  for (const { position, at, scope, user_id, user_ids, client_id, device_id } of cuts) {
-    const target: CutTarget | null =
-      scope === 'everyone'
-        ? { scope: 'everyone' }
-        : scope === 'client' && client_id !== null
-          ? { scope: 'client', clientId: client_id }
-          : scope === 'device' && user_id !== null && device_id !== null
-            ? { scope: 'device', userId: user_id, deviceId: device_id }
-            : user_ids !== null
-              ? { scope: 'users', userIds: user_ids }
-              : user_id !== null
-                ? { scope: 'user', userId: user_id }
-                : null;
+  for (const cut of cuts) {
+    const { position, at, scope } = cut;
+    const target = targetOf(cut);
     const left = target ? await countUnmarked(database, target) : 0;
     if (left > 0) found.push({ position, scope: scope ?? '', at: at.toISOString(), left });
   }
   return found;
+}
+
+/** What the cut of an event ended. */
+function targetOf(event: Awaited<ReturnType<typeof readCutsBeingMarked>>[number]): CutTarget | null {
+  const { scope, user_id: userId, user_ids: userIds, client_id: clientId, device_id: deviceId } = event;
+  const { login, tenant } = event;
+  if (scope === 'everyone') return { scope };
+  if (scope === 'tenant' && tenant !== null) return { scope, tenant };
+  if (scope === 'login' && login !== null) return { scope, login };
+  if (scope === 'client' && clientId !== null) return { scope, clientId };
+  if (userIds !== null) return { scope: 'users', userIds };
+  if (userId === null) return null;
+  if (scope === 'device' && deviceId !== null) return { scope, userId, deviceId };
+  if (scope === 'grant' && clientId !== null) return { scope, userId, clientId };
+  return { scope: 'user', userId };
 }
 
 const rounded = (ms: number | null): number | null => (ms === null ? null : Math.round(ms));

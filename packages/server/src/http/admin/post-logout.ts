@@ -29,6 +29,14 @@ const target = z.discriminatedUnion('scope', [
     ...how,
   }),
   z.strictObject({ scope: z.literal('client'), client_id: field.clientId, ...how }),
+  z.strictObject({ scope: z.literal('grant'), user_id: field.userId, client_id: field.clientId, ...how }),
+  z.strictObject({ scope: z.literal('login'), session: field.sid, ...how }),
+  z.strictObject({
+    scope: z.literal('tenant'),
+    tenant: field.tenant,
+    confirm: z.number().int().min(0).optional(),
+    ...how,
+  }),
   z.strictObject({
     scope: z.literal('everyone'),
     confirm: z.number().int().min(0).optional(),
@@ -42,9 +50,10 @@ export const postLogout = serveRow(
     path: '/v1/admin/logout',
     operationId: 'endSessions',
     tags: ['Administration'],
-    summary: 'End the sessions of a list, a device, a user, several users, an application or everyone',
+    summary:
+      'End the sessions of a list, a device, a user, several users, an application, a tenant or everyone',
     description:
-      'Scope "everyone" first answers 409 with the count. Repeat the request with `confirm` set to that count; the real number may differ by a twentieth. A client’s key may end named sessions, of which those of other clients are skipped, and scope "client" for its own client.',
+      'Scope "grant" ends the sessions of one user with one application; "login" ends a session and all sessions that were begun through it. The scopes "tenant" and "everyone" first answer 409 with the count. Repeat the request with `confirm` set to that count; the real number may differ by a twentieth. A client’s key may end named sessions, of which those of other clients are skipped, and scope "client" for its own client.',
     caller: administratorToChange('sessions:end', 'and clients'),
     request: {
       body: body(target, { scope: 'user', user_id: 2 }),
@@ -68,6 +77,7 @@ export const postLogout = serveRow(
         'too_large',
         'unsupported_media_type',
         'not_logged_out',
+        'older_node',
       ),
     },
   },
@@ -86,14 +96,21 @@ export const postLogout = serveRow(
         actor: caller.actor,
         reach,
         sid: caller.session?.sid ?? null,
-        confirm: asked.scope === 'everyone' ? (asked.confirm ?? null) : null,
+        confirm: 'confirm' in asked ? (asked.confirm ?? null) : null,
         wait: asked.wait ?? 'replicas',
       },
       context(asked.note),
     );
-    if (ending.outcome === 'confirmation_required')
-      return refuse(c, 'confirmation_required', { count: ending.count });
-    return c.json(settledBody(c, ending));
+    switch (ending.outcome) {
+      case 'confirmation_required':
+        return refuse(c, 'confirmation_required', { count: ending.count });
+      case 'unknown':
+        return refuse(c, 'not_found');
+      case 'older_node':
+        return refuse(c, 'older_node');
+      case 'ended':
+        return c.json(settledBody(c, ending));
+    }
   },
   onLogoutFault,
 );
@@ -110,6 +127,12 @@ function targetOf(asked: z.output<typeof target>): AdminTarget {
       return { scope: 'device', userId: asked.user_id, deviceId: asked.device_id };
     case 'client':
       return { scope: 'client', clientId: asked.client_id };
+    case 'grant':
+      return { scope: 'grant', userId: asked.user_id, clientId: asked.client_id };
+    case 'login':
+      return { scope: 'login', login: asked.session.toLowerCase() };
+    case 'tenant':
+      return { scope: 'tenant', tenant: asked.tenant };
     case 'everyone':
       return { scope: 'everyone' };
   }

@@ -3,7 +3,7 @@ import type { Provenance } from '@curfew/protocol/node';
 import { movedOf } from '../epoch.ts';
 import { type Queryable, type Statement, statement } from '../statement.ts';
 import { edgesOf, shortCursor } from './cursors.ts';
-import { COLUMNS, type EndingEvent, type LogEvent } from './log-event.ts';
+import { COLUMNS, type EndingEvent, type LogEvent, USER_OF } from './log-event.ts';
 
 type NextValues = [
   next: string,
@@ -57,9 +57,9 @@ const next = <Event, Values extends unknown[] = NextValues>(
 };
 const nextEvents = next<LogEvent>('next_events', 'true', COLUMNS);
 // Under load these rows are read by the thousand, so they hold only what readers of endings need.
-const ENDING_COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id,
+const ENDING_COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, ${USER_OF} as user_id,
   case when e.user_id is null then e.user_ids end as user_ids,
-  e.session_ids, e.client_id, e.device_id, e.except_session, e.actor`;
+  e.session_ids, e.client_id, e.device_id, e.except_session, e.login, e.tenant, e.actor`;
 const nextEndings = next<EndingEvent>('next_endings', "e.type <> 'session_started'", ENDING_COLUMNS);
 const WANTED = 'e.type = any($8::text[])';
 type WantedValues = [...NextValues, types: readonly LogEvent['type'][]];

@@ -2,7 +2,17 @@ import type { EndingFacts } from '../../domain/event-ending.ts';
 import type { EndReason } from '../../domain/session.ts';
 
 /** The scope of an event: named sessions, one user except one session, or a cut's key. */
-type EndScope = 'sessions' | 'others' | 'user' | 'users' | 'device' | 'client' | 'everyone';
+type EndScope =
+  | 'sessions'
+  | 'others'
+  | 'user'
+  | 'users'
+  | 'device'
+  | 'client'
+  | 'grant'
+  | 'login'
+  | 'tenant'
+  | 'everyone';
 
 /** A row of the log. */
 export interface LogEvent extends EndingFacts {
@@ -28,9 +38,12 @@ export interface LogEvent extends EndingFacts {
   details: Record<string, unknown> | null;
 }
 
+/** The user of an event `e`. */
+export const USER_OF = 'coalesce(e.user_id, e.cut_user)';
+
 /** All columns of `events e`. */
-export const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, e.user_id, e.user_ids, e.session_ids, e.client_id,
-  e.device_id, e.except_session, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
+export const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, ${USER_OF} as user_id, e.user_ids, e.session_ids,
+  e.client_id, e.device_id, e.except_session, e.login, e.tenant, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
 /** The columns that readers of endings need. `user_ids` may be null where `user_id` has the value. */
 export type EndingEvent = Pick<LogEvent, keyof EndingFacts | 'at' | 'actor'>;

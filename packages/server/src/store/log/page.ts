@@ -3,14 +3,16 @@ import { type Queryable, statement, statementWithFilters } from '../statement.ts
 import { COLUMNS, type LogEvent } from './log-event.ts';
 
 /*
- * Endings of an application or of everyone name no user. They count for the users whose sessions were open then, as far as these
+ * Endings of an application, a tenant or everyone name no user. They count for the users whose sessions were open then, as far as these
  * rows are still kept: the first ending of a session dates its end.
  */
+const WIDE: readonly (string | null)[] = ['client', 'tenant', 'everyone'];
 const endedWide = (
   userId: string,
-): string => `e.user_id is null and e.scope in ('client', 'everyone') and exists (
+): string => `e.user_id is null and e.scope in (${WIDE.map((scope) => `'${scope}'`).join()}) and exists (
        select 1 from user_sessions s
-       where s.user_id = ${userId} and s.born < e.position and (e.scope = 'everyone' or s.client_id = e.client_id)
+       where s.user_id = ${userId} and s.born < e.position
+         and (e.scope = 'everyone' or s.client_id = e.client_id or s.tenant = e.tenant)
          and coalesce(s.ended_at, least(s.idle_expires_at, s.expires_at)) >= e.at)`;
 
 const CONDITIONS = [
@@ -18,7 +20,7 @@ const CONDITIONS = [
   'e.reason = $?',
   // By the index on user and position: an event of several users has no user of its own, and is rare.
   `e.position in (select position from events where user_id = $?
-     union select position from events where user_id is null and user_ids @> array[$?]::bigint[]
+     union select position from events where user_id is null and (user_ids @> array[$?]::bigint[] or cut_user = $?)
      union select e.position from events e where ${endedWide('$?')})`,
   // The actor without its session; see domain/actor.ts.
   `split_part(e.actor, '/', 1) = $?`,
@@ -105,7 +107,7 @@ export async function passing<Event extends LogEvent>(
 ): Promise<Event[]> {
   const { userId } = filter;
   if (filter.refused === true) return [];
-  const wide = events.filter(({ scope }) => scope === 'client' || scope === 'everyone');
+  const wide = events.filter(({ scope }) => WIDE.includes(scope));
   const rows =
     userId === null || wide.length === 0
       ? []

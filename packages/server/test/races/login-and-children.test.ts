@@ -1,0 +1,198 @@
+/**
+ * A session is begun through a login (single sign-on, delegation) while that login ends. Either statement stops before it is sent,
+ * before its commit, and before its answer: the session is refused, or it is over everywhere when the ending is confirmed.
+ */
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startSession, type StartedSession } from '../../src/actions/start-session.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { EVERYWHERE, hold } from '../services/held-database.ts';
+import { type Answer, SERVICE_KEY } from '../support.ts';
+import { answeredOrLocked, type Node, openPlace, type Place } from './node.ts';
+import { type InProcessVerifier, verifierOf } from './verifier.ts';
+
+const RACES = EVERYWHERE.flatMap((at) => [
+  { at, where: 'the same node', node: 0 },
+  { at, where: 'another node', node: 1 },
+]);
+
+describe.runIf(hasPostgres())('a session begun through a login', () => {
+  let on: Place;
+  let verifier: InProcessVerifier;
+  beforeAll(async () => {
+    on = await openPlace('postgres');
+    verifier = verifierOf(on.at(0));
+  });
+  afterAll(() => {
+    verifier.stop();
+    return on.close();
+  });
+
+  const begin = (node: Node, userId: number, login?: string): Promise<StartedSession | null> =>
+    startSession(
+      node.world,
+      { userId, credentialVersion: null, admins: true, actor: `user:${userId}` },
+      {
+        contract: 'v1',
+        grant: 'bearer',
+        grantType: null,
+        clientId: 'default',
+        device: {},
+        ...(login && { login }),
+      },
+      { contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
+    );
+  const begun = async (...args: Parameters<typeof begin>): Promise<StartedSession> => {
+    const started = await begin(...args);
+    if (!started) throw new Error('it was refused');
+    return started;
+  };
+  const end = (login: string): Promise<Answer> =>
+    on.at(0).call('POST', '/v1/admin/logout', {
+      bearer: SERVICE_KEY,
+      body: { scope: 'login', session: login },
+    });
+  const statuses = ({ tokens }: StartedSession): Promise<number[]> =>
+    Promise.all(
+      on.nodes.map(
+        async (node) => (await node.call('GET', '/v1/check', { bearer: tokens.access?.text ?? '' })).status,
+      ),
+    );
+  const isOver = async (started: StartedSession): Promise<void> => {
+    expect(await statuses(started)).toEqual([401, 401]);
+    expect(verifier.accepts(started.tokens.access?.text ?? '')).toBe(false);
+  };
+
+  test('has its claim, and ends with it, as its siblings and the login do', async () => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    const children = [
+      await begun(on.at(0), id, login.session.sid),
+      await begun(on.at(1), id, login.session.sid),
+    ];
+    const other = await begun(on.at(0), id);
+    const [, payload = ''] = (children[1]?.tokens.access?.text ?? '').split('.');
+    expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({
+      login: login.session.sid,
+      tenant: 'default',
+    });
+    for (const one of [login, ...children, other]) expect(await statuses(one)).toEqual([200, 200]);
+    const { status, json } = await end(login.session.sid);
+    expect([status, json]).toMatchObject([200, { ended: 3, confirmed: true, more: false }]);
+    for (const one of [login, ...children]) await isOver(one);
+    expect(await statuses(other)).toEqual([200, 200]);
+    const rows = await on.rows(
+      'select count(distinct ended_position) as ends from user_sessions where $1 in (id, login)',
+      login.session.sid,
+    );
+    expect(rows).toEqual([{ ends: 1 }]);
+  });
+
+  test.each(RACES)('stopped $at, on $where, while the login ends', async ({ at, node }) => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    const held = hold(on.at(node).world.database, 'insert_session', at);
+    const beginning = begin(on.at(node), id, login.session.sid);
+    await held.reached;
+    const ending = end(login.session.sid);
+    await (at === 'uncommitted' ? answeredOrLocked(on, ending) : ending);
+    held.release();
+    const child = await beginning;
+    expect(await ending).toMatchObject({ status: 200, json: { confirmed: true } });
+    expect(child === null).toBe(at === 'before');
+    await isOver(login);
+    if (child) await isOver(child);
+  });
+
+  test.each(RACES)('begun on $where while the ending is stopped $at', async ({ at, node }) => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    const held = hold(on.at(0).world.database, 'cut_login', at);
+    const ending = end(login.session.sid);
+    await held.reached;
+    const beginning = begin(on.at(node), id, login.session.sid);
+    await (at === 'uncommitted' ? answeredOrLocked(on, beginning) : beginning);
+    held.release();
+    const child = await beginning;
+    expect(await ending).toMatchObject({ status: 200, json: { confirmed: true } });
+    expect(child === null).toBe(at !== 'before');
+    await isOver(login);
+    if (child) await isOver(child);
+  });
+
+  test('begun while the ending waits for the login’s row is over: the position is drawn under the lock', async () => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    let release = (): void => undefined;
+    let locked = (): void => undefined;
+    const isLocked = new Promise<void>((resolve) => (locked = resolve));
+    const released = new Promise<void>((resolve) => (release = resolve));
+    onTestFinished(() => release());
+    // As another session does that is being begun.
+    const holding = on.at(1).world.database.transaction(async (within) => {
+      await within.query({
+        text: 'select id from user_sessions where id = $1 for share',
+        values: [login.session.sid],
+      });
+      locked();
+      await released;
+    });
+    await isLocked;
+    const ending = end(login.session.sid);
+    await answeredOrLocked(on, ending);
+    const child = await begun(on.at(1), id, login.session.sid);
+    expect(await statuses(child)).toEqual([200, 200]);
+    release();
+    await holding;
+    expect(await ending).toMatchObject({ status: 200, json: { confirmed: true } });
+    await isOver(child);
+  });
+
+  test('of more sessions than one statement marks ends at once, and no later one begins', async () => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    await on.rows(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at, idle_seconds,
+         idle_expires_at, expires_at, login)
+       select gen_random_uuid(), $1, 'default', 'd', 'v1', nextval('positions'), now(), now(), 600, now() + interval '1 year',
+         now() + interval '1 year', $2 from generate_series(1, 150)`,
+      id,
+      login.session.sid,
+    );
+    const held = hold(on.at(0).world.database, 'cut_login', 'uncommitted');
+    const ending = end(login.session.sid);
+    await held.reached;
+    const beginning = begin(on.at(1), id, login.session.sid);
+    await answeredOrLocked(on, beginning);
+    held.release();
+    expect(await beginning).toBeNull();
+    expect((await ending).json).toMatchObject({ ended: 151, more: true, confirmed: true });
+    expect(await on.rows('select id from open_sessions where user_id = $1', id)).toEqual([]);
+  });
+
+  test('cannot be begun through a login that is over, is another user’s, or is no login', async () => {
+    const [{ id }, other] = [await on.user(), await on.user()];
+    const login = await begun(on.at(0), id);
+    const child = await begun(on.at(0), id, login.session.sid);
+    expect(await begin(on.at(0), other.id, login.session.sid)).toBeNull();
+    expect(await begin(on.at(0), id, child.session.sid)).toBeNull();
+    expect(await begin(on.at(0), id, crypto.randomUUID())).toBeNull();
+    for (const body of [
+      { scope: 'sessions', sessions: [login.session.sid] },
+      { scope: 'user', user_id: id },
+    ]) {
+      const again = await begun(on.at(0), id);
+      await on.at(0).call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
+      const ended = body.scope === 'user' ? again : login;
+      expect(await begin(on.at(1), id, ended.session.sid)).toBeNull();
+    }
+  });
+
+  test('is no login to end by itself', async () => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    const child = await begun(on.at(0), id, login.session.sid);
+    expect((await end(child.session.sid)).status).toBe(404);
+    expect((await end(crypto.randomUUID())).status).toBe(404);
+    for (const one of [login, child]) expect(await statuses(one)).toEqual([200, 200]);
+  });
+});
