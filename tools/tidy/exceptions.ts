@@ -22,7 +22,6 @@ const LONG: Size[] = [
   { path: 'packages/protocol/src/node.ts', name: null, lines: 710 },
   { path: 'packages/server/src/cli/api-operator.ts', name: 'apiOperator', lines: 78 },
   { path: 'packages/server/src/cli/direct-operator.ts', name: 'directOperator', lines: 93 },
-  { path: 'packages/server/src/keys/key-ring.ts', name: 'openKeyRing', lines: 120 },
   { path: 'packages/server/test/crash/ledger.ts', name: 'createClient', lines: 119 },
   {
     path: 'packages/server/test/http/notices-bounds.test.ts',

@@ -1,26 +1,17 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { canonicalKeyId, claimsNotYetVerified } from '@curfew/protocol/access-token';
 import type { AccessTokenClaims, SigningAlgorithm } from '@curfew/protocol/claims';
 import type { SigningKey } from '@curfew/protocol/wire/signing-key';
-import { calculateJwkThumbprint, type CryptoKey, importJWK, importPKCS8, type JWK } from 'jose';
-import { publishedKeys, signingKey } from '../domain/signing-keys.ts';
+import { calculateJwkThumbprint, type JWK } from 'jose';
+import { signingKey } from '../domain/signing-keys.ts';
 import type { Database } from '../store/database.ts';
-import { deleteKeys, insertKey, type KeyRow, lockSigningKeys, readKeys } from '../store/key-rows.ts';
+import { deleteKeys, insertKey, type KeyRow, lockSigningKeys } from '../store/key-rows.ts';
 import type { Act } from '../store/act.ts';
 import { append } from '../store/log/append.ts';
 import type { System } from '../system/system.ts';
 import { signAccessToken, verifyAccessToken } from './sign-access-token.ts';
-import { encryptKey, decryptKeyByAny, WrongKey } from './encrypted-key.ts';
-
-interface LoadedKey {
-  kid: string;
-  alg: SigningAlgorithm;
-  createdAt: Date;
-  signsFrom: Date;
-  jwk: JWK;
-  publicKey: CryptoKey;
-  privateKey: CryptoKey;
-}
+import { encryptKey } from './encrypted-key.ts';
+import { LoadedKeys, type LoadedKey } from './loaded-keys.ts';
 
 /** The signing keys, sealed in the database and loaded here; the same on every node. */
 export interface KeyRing {
@@ -55,83 +46,35 @@ interface KeyRingOptions {
   keepSeconds: () => number;
 }
 
-/** An unknown key id may be another node's newest, so load again, but not for every forged token. */
-const RELOAD_AT_MOST_EVERY_MS = 1000;
-
 /** @throws WrongKey when the database's keys were sealed under another CURFEW_KEY */
 export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const { database, system } = options;
-  const secrets = [options.encryptionKey, options.previousKey ?? null].filter((secret) => secret !== null);
-  let keys: LoadedKey[] = [];
-  let loadedAtMs = Number.NEGATIVE_INFINITY;
-
-  async function load(): Promise<void> {
-    loadedAtMs = system.monotonicMs();
-    const rows = await readKeys(database);
-    const known = new Map(keys.map((key) => [key.kid, key]));
-    keys = await Promise.all(rows.map(async (row) => known.get(row.kid) ?? openKey(row, secrets)));
-  }
-
-  const keep = (): LoadedKey[] => publishedKeys(keys, system.now(), options.keepSeconds());
-
-  async function rotate(act: Act, algorithms: SigningAlgorithm[]): Promise<void> {
-    const signsFrom = new Date(act.at.getTime() + options.publishSeconds * 1000);
-    const made = await Promise.all(algorithms.map((alg) => makeKey(options, alg, signsFrom)));
-    await database.transaction(async (on) => {
-      await lockSigningKeys(on);
-      for (const key of made) await insertKey(on, key, false);
-      await append(
-        on,
-        { type: 'keys_rotated', userId: null, details: { kids: made.map((key) => key.kid) } },
-        act,
-      );
-    });
-    await load();
-  }
+  const keys = new LoadedKeys(options);
+  const keyViews = (): SigningKey[] => keys.all.map((key) => keyView(keys, key, system.now()));
 
   async function provide(algorithms: readonly SigningAlgorithm[]): Promise<void> {
-    await load();
+    await keys.load();
     for (const alg of algorithms) {
-      if (keys.some((key) => key.alg === alg)) continue;
+      if (keys.all.some((key) => key.alg === alg)) continue;
       // The first key needs no publication before it signs. Of nodes that start together one makes it, and the others wait.
       const first = await makeKey(options, alg, system.now());
       await database.transaction(async (on) => {
         await lockSigningKeys(on);
         await insertKey(on, first, true);
       });
-      await load();
+      await keys.load();
     }
   }
   await provide(options.algorithms());
 
-  const summarize = (key: LoadedKey): SigningKey => {
-    const now = system.now();
-    const state =
-      key.signsFrom > now
-        ? 'published'
-        : signingKey(keys, key.alg, now) === key
-          ? 'signing'
-          : keep().includes(key)
-            ? 'kept'
-            : 'retired';
-    return {
-      kid: key.kid,
-      alg: key.alg,
-      created_at: key.createdAt.toISOString(),
-      signs_from: key.signsFrom.toISOString(),
-      state,
-    };
-  };
+  async function rotate(act: Act, algorithms: SigningAlgorithm[]): Promise<void> {
+    await insertSuccessors(options, act, algorithms);
+    await keys.load();
+  }
 
   async function verifyAt(text: string, now: Date): Promise<AccessTokenClaims | 'expired' | null> {
     const kid = canonicalKeyId(text);
-    if (kid === null) return null;
-    const find = (): LoadedKey | undefined => keep().find((key) => key.kid === kid);
-    let key = find();
-    if (!key && system.monotonicMs() - loadedAtMs > RELOAD_AT_MOST_EVERY_MS) {
-      await load();
-      key = find();
-    }
+    const key = kid === null ? undefined : await keys.find(kid);
     if (!key) return null;
     const judged = await verifyAccessToken(text, key, { issuer: options.issuer, now });
     if (judged.ok) return judged.claims;
@@ -140,9 +83,9 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 
   return {
     async sign(claims, algorithm) {
-      const find = () => signingKey(keys, algorithm, system.now());
+      const find = () => signingKey(keys.all, algorithm, system.now());
       // Another node may have made the first one.
-      const key = find() ?? (await load().then(find));
+      const key = find() ?? (await keys.load().then(find));
       if (!key) throw new Error(`no signing key for ${algorithm}`);
       return signAccessToken(claims, key);
     },
@@ -152,30 +95,67 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       const claims = issuedAt === undefined ? null : await verifyAt(text, new Date(issuedAt * 1000));
       return claims === 'expired' ? null : claims;
     },
-    publish: () => ({ keys: keep().map((key) => key.jwk) }),
-    list: () => keys.map(summarize),
+    publish: () => ({ keys: keys.published().map((key) => key.jwk) }),
+    list: keyViews,
     provide,
     async rotate(act) {
       await rotate(act, options.algorithms());
-      return keys.map(summarize);
+      return keyViews();
     },
     async refresh() {
-      await load();
-      const now = system.now();
-      const retired = keys.filter((key) => !keep().includes(key)).map((key) => key.kid);
+      await keys.load();
+      const retired = keys.all.filter((key) => !keys.published().includes(key)).map((key) => key.kid);
       if (retired.length > 0) await deleteKeys(database, retired);
-      if (options.rotationDays === 0) return;
-      const oldest = new Date(now.getTime() - options.rotationDays * 86_400_000);
-      const due = options
-        .algorithms()
-        .filter((alg) => keys.every((key) => key.alg !== alg || key.createdAt < oldest));
-      if (due.length > 0)
-        await rotate(
-          { at: now, actor: 'system', contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
-          due,
-        );
+      const due = dueForRotation(keys.all, options, system.now());
+      const by = { actor: 'system', contract: 'v1', ipAddress: null, userAgent: '', requestId: null };
+      if (due.length > 0) await rotate({ at: system.now(), ...by }, due);
     },
   };
+}
+
+function keyView(keys: LoadedKeys, key: LoadedKey, now: Date): SigningKey {
+  const state =
+    key.signsFrom > now
+      ? 'published'
+      : signingKey(keys.all, key.alg, now) === key
+        ? 'signing'
+        : keys.published().includes(key)
+          ? 'kept'
+          : 'retired';
+  return {
+    kid: key.kid,
+    alg: key.alg,
+    created_at: key.createdAt.toISOString(),
+    signs_from: key.signsFrom.toISOString(),
+    state,
+  };
+}
+
+/** The algorithms in use whose newest key is too old. */
+function dueForRotation(
+  keys: readonly LoadedKey[],
+  { algorithms, rotationDays }: KeyRingOptions,
+  now: Date,
+): SigningAlgorithm[] {
+  if (rotationDays === 0) return [];
+  const oldest = new Date(now.getTime() - rotationDays * 86_400_000);
+  return algorithms().filter((alg) => keys.every((key) => key.alg !== alg || key.createdAt < oldest));
+}
+
+/** Stores a new key for each of the algorithms, which signs after its publication. */
+async function insertSuccessors(
+  options: KeyRingOptions,
+  act: Act,
+  algorithms: SigningAlgorithm[],
+): Promise<void> {
+  const signsFrom = new Date(act.at.getTime() + options.publishSeconds * 1000);
+  const made = await Promise.all(algorithms.map((alg) => makeKey(options, alg, signsFrom)));
+  const details = { kids: made.map((key) => key.kid) };
+  await options.database.transaction(async (on) => {
+    await lockSigningKeys(on);
+    for (const key of made) await insertKey(on, key, false);
+    await append(on, { type: 'keys_rotated', userId: null, details }, act);
+  });
 }
 
 async function makeKey(
@@ -196,26 +176,6 @@ async function makeKey(
     sealed,
     created_at: system.now(),
     signs_from: signsFrom,
-  };
-}
-
-async function openKey(row: KeyRow, secrets: readonly string[]): Promise<LoadedKey> {
-  if (row.sealed && secrets.length === 0)
-    throw new WrongKey(
-      'the signing keys in the database are encrypted. Set CURFEW_KEY to the key that encrypted them',
-    );
-  const der = row.sealed ? decryptKeyByAny(row.private_key, secrets, row.kid) : row.private_key;
-  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
-  const pem = key.export({ format: 'pem', type: 'pkcs8' }) as string;
-  const publicJwk = createPublicKey(key).export({ format: 'jwk' }) as JWK;
-  return {
-    kid: row.kid,
-    alg: row.alg,
-    createdAt: row.created_at,
-    signsFrom: row.signs_from,
-    jwk: row.public_jwk as JWK,
-    privateKey: await importPKCS8(pem, row.alg),
-    publicKey: (await importJWK(publicJwk, row.alg)) as CryptoKey,
   };
 }
 
