@@ -1,6 +1,8 @@
 import type { ListedClient } from '@curfew/protocol/wire/client';
-import { useSignal } from '@preact/signals';
+import type { Logout } from '@curfew/protocol/wire/logout';
+import { type Signal, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { say, sayCount, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
 import { relative } from '../text/time.ts';
@@ -43,11 +45,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
         <h1>{administration.applications}</h1>
         <p class="quiet">{words.lead}</p>
       </div>
-      {fault.value === null ? null : (
-        <p class="notice bad" role="alert">
-          {fault.value}
-        </p>
-      )}
+      <FaultNotice sentence={fault.value} />
       {outcome.value ? <ActOutcomeNotice outcome={outcome.value} api={api} /> : null}
       {applications.value === null ? (
         <p class="quiet" role="status">
@@ -57,30 +55,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
         <>
           <ul class="rows" aria-label={administration.applications}>
             {applications.value.map((one) => (
-              <li class="application" key={one.client_id}>
-                <div class="what">
-                  <p>
-                    <bdi>{shown(one.name)}</bdi>
-                  </p>
-                  {one.name === one.client_id ? null : (
-                    <p class="small quiet">
-                      <bdi>{shown(one.client_id)}</bdi>
-                    </p>
-                  )}
-                </div>
-                <p class="count quiet">
-                  {one.sessions === null
-                    ? words.counting
-                    : sayCount(tag, administration.sessions.count, one.sessions)}
-                </p>
-                <button
-                  type="button"
-                  aria-label={say(words.endThat, { name: shown(one.name) })}
-                  onClick={() => (asked.value = one)}
-                >
-                  {words.end}
-                </button>
-              </li>
+              <ApplicationRow key={one.client_id} application={one} onEnd={() => (asked.value = one)} />
             ))}
           </ul>
           {countedAt.value === null ? null : (
@@ -90,15 +65,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
           )}
         </>
       )}
-      <section class="card everyone" aria-labelledby="everyone">
-        <h2 id="everyone">{administration.everyone.title}</h2>
-        <p>{administration.everyone.lead}</p>
-        <div>
-          <button type="button" class="bad" onClick={() => (asked.value = 'everyone')}>
-            {administration.everyone.button}
-          </button>
-        </div>
-      </section>
+      <EveryoneCard onEnd={() => (asked.value = 'everyone')} />
       {dialog === 'everyone' ? (
         <EveryoneDialog
           api={api}
@@ -107,23 +74,84 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
         />
       ) : null}
       {dialog !== null && dialog !== 'everyone' ? (
-        <Ask
-          title={say(words.endTitle, { name: shown(dialog.name) })}
-          text={
-            dialog.sessions === null
-              ? words.endText
-              : `${words.endText} ${sayCount(tag, administration.sessions.count, dialog.sessions)}.`
-          }
-          act={words.end}
-          bad
-          go={() =>
-            runAct(texts, outcome, async () =>
-              endedOutcome(texts, await api.end({ scope: 'client', client_id: dialog.client_id })),
-            )
-          }
+        <EndApplication
+          application={dialog}
+          end={() => api.end({ scope: 'client', client_id: dialog.client_id })}
+          outcome={outcome}
           onClose={close}
         />
       ) : null}
     </section>
+  );
+}
+
+interface ApplicationRowProps {
+  application: ListedClient;
+  onEnd: () => void;
+}
+
+function ApplicationRow({ application, onEnd }: ApplicationRowProps): VNode {
+  const { tag, administration } = useTexts();
+  const words = administration.apps;
+  const { name, client_id, sessions } = application;
+  return (
+    <li class="application">
+      <div class="what">
+        <p>
+          <bdi>{shown(name)}</bdi>
+        </p>
+        {name === client_id ? null : (
+          <p class="small quiet">
+            <bdi>{shown(client_id)}</bdi>
+          </p>
+        )}
+      </div>
+      <p class="count quiet">
+        {sessions === null ? words.counting : sayCount(tag, administration.sessions.count, sessions)}
+      </p>
+      <button type="button" aria-label={say(words.endThat, { name: shown(name) })} onClick={onEnd}>
+        {words.end}
+      </button>
+    </li>
+  );
+}
+
+function EveryoneCard({ onEnd }: { onEnd: () => void }): VNode {
+  const words = useTexts().administration.everyone;
+  return (
+    <section class="card everyone" aria-labelledby="everyone">
+      <h2 id="everyone">{words.title}</h2>
+      <p>{words.lead}</p>
+      <div>
+        <button type="button" class="bad" onClick={onEnd}>
+          {words.button}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+interface EndApplicationProps {
+  application: ListedClient;
+  end: () => Promise<Logout>;
+  outcome: Signal<ActOutcome | null>;
+  onClose: () => void;
+}
+
+/** Asks before the sessions of an application are ended. */
+function EndApplication({ application, end, outcome, onClose }: EndApplicationProps): VNode {
+  const texts = useTexts();
+  const { apps: words, sessions } = texts.administration;
+  const count =
+    application.sessions === null ? '' : ` ${sayCount(texts.tag, sessions.count, application.sessions)}.`;
+  return (
+    <Ask
+      title={say(words.endTitle, { name: shown(application.name) })}
+      text={`${words.endText}${count}`}
+      act={words.end}
+      bad
+      go={() => runAct(texts, outcome, async () => endedOutcome(texts, await end()))}
+      onClose={onClose}
+    />
   );
 }

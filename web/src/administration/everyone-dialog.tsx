@@ -2,6 +2,7 @@ import type { Logout } from '@curfew/protocol/wire/logout';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { apiFaultOf } from '../session/problem.ts';
@@ -43,26 +44,19 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
       return;
     }
     try {
-      const ended = await api.end({ scope: 'everyone', confirm: count.value });
-      onEnded(ended);
+      onEnded(await api.end({ scope: 'everyone', confirm: count.value }));
       onClose();
     } catch (error) {
-      if (apiFaultOf(error).code !== 'confirmation_required') {
-        fault.value = faultSentence(texts, error);
-        return;
-      }
-      fault.value = words.changed;
+      const hasChanged = apiFaultOf(error).code === 'confirmation_required';
+      fault.value = hasChanged ? words.changed : faultSentence(texts, error);
+      if (!hasChanged) return;
       typed.value = '';
       await ask();
     }
   };
   return (
     <Dialog title={words.askTitle} onClose={onClose}>
-      {fault.value === null ? null : (
-        <p class="notice bad" role="alert">
-          {fault.value}
-        </p>
-      )}
+      <FaultNotice sentence={fault.value} />
       {count.value === null ? (
         <p role="status">{words.counting}</p>
       ) : (

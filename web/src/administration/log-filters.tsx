@@ -1,4 +1,4 @@
-import type { VNode } from 'preact';
+import type { ComponentChildren, VNode } from 'preact';
 import { useTexts } from '../text/texts.ts';
 import type { Query } from './api.ts';
 
@@ -37,6 +37,16 @@ function instant(text: string): string | null {
   return text === '' || Number.isNaN(at.getTime()) ? null : at.toISOString();
 }
 
+function filtersOf(form: HTMLFormElement): Filters {
+  const data = new FormData(form);
+  const read = (name: string): string => {
+    const value = data.get(name);
+    return typeof value === 'string' ? value.trim() : '';
+  };
+  const fields = Object.keys(FILTERS).map((name) => [name, read(name)] as const);
+  return { ...FILTERS, ...Object.fromEntries(fields) };
+}
+
 interface LogFiltersProps {
   value: Filters;
   onApply: (filters: Filters) => void;
@@ -47,29 +57,13 @@ export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
   const { events: words, types, reasons } = useTexts().administration;
   // An expiry has no actor, and is shown with its session only.
   const { idle_timeout: _idle, absolute_timeout: _absolute, ...inLog } = reasons;
-  const apply = (form: HTMLFormElement): void => {
-    const data = new FormData(form);
-    const read = (name: keyof Filters): string => {
-      const value = data.get(name);
-      return typeof value === 'string' ? value.trim() : '';
-    };
-    onApply({
-      type: read('type'),
-      reason: read('reason'),
-      user_id: read('user_id'),
-      actor: read('actor'),
-      client_id: read('client_id'),
-      since: read('since'),
-      until: read('until'),
-    });
-  };
   return (
     <details class="filters">
       <summary>{words.filters}</summary>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          apply(event.currentTarget);
+          onApply(filtersOf(event.currentTarget));
         }}
       >
         <Choice
@@ -77,21 +71,12 @@ export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
           label={words.type}
           value={value.type}
           choices={{ [REFUSED]: words.refused, ...types }}
-          anything={words.anything}
         />
-        <Choice
-          name="reason"
-          label={words.reason}
-          value={value.reason}
-          choices={inLog}
-          anything={words.anything}
-        />
-        <label class="field">
-          <span>{words.user}</span>
+        <Choice name="reason" label={words.reason} value={value.reason} choices={inLog} />
+        <Field label={words.user}>
           <input name="user_id" inputMode="numeric" pattern="[1-9][0-9]{0,15}" value={value.user_id} />
-        </label>
-        <label class="field">
-          <span>{words.actor}</span>
+        </Field>
+        <Field label={words.actor}>
           <input
             name="actor"
             maxLength={30}
@@ -100,24 +85,21 @@ export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
             title={words.actorHint}
             value={value.actor}
           />
-        </label>
-        <label class="field">
-          <span>{words.application}</span>
+        </Field>
+        <Field label={words.application}>
           <input
             name="client_id"
             maxLength={64}
             pattern="[A-Za-z0-9][A-Za-z0-9._\-]*"
             value={value.client_id}
           />
-        </label>
-        <label class="field">
-          <span>{words.since}</span>
+        </Field>
+        <Field label={words.since}>
           <input name="since" type="datetime-local" value={value.since} />
-        </label>
-        <label class="field">
-          <span>{words.until}</span>
+        </Field>
+        <Field label={words.until}>
           <input name="until" type="datetime-local" value={value.until} />
-        </label>
+        </Field>
         <div class="row">
           <button type="submit" class="main">
             {words.apply}
@@ -137,22 +119,29 @@ export function LogFilters({ value, onApply }: LogFiltersProps): VNode {
   );
 }
 
+function Field({ label, children }: { label: string; children: ComponentChildren }): VNode {
+  return (
+    <label class="field">
+      <span>{label}</span>
+      {children}
+    </label>
+  );
+}
+
 function Choice({
   name,
   label,
   value,
   choices,
-  anything,
 }: {
   name: string;
   label: string;
   value: string;
   choices: Record<string, string>;
-  anything: string;
 }): VNode {
+  const { anything } = useTexts().administration.events;
   return (
-    <label class="field">
-      <span>{label}</span>
+    <Field label={label}>
       <select name={name} value={value}>
         <option value="">{anything}</option>
         {Object.entries(choices).map(([key, words]) => (
@@ -161,6 +150,6 @@ function Choice({
           </option>
         ))}
       </select>
-    </label>
+    </Field>
   );
 }

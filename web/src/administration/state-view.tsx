@@ -2,6 +2,7 @@ import type { Degraded, SystemState } from '@curfew/protocol/wire/system-state';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useRef } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { UnseenStatus } from '../parts/unseen-status.tsx';
 import { say, sayCount, shown } from '../text/say.ts';
 import { type Texts, useTexts } from '../text/texts.ts';
@@ -51,13 +52,50 @@ export function StateView({ api }: { api: Api }): VNode {
         </p>
       </div>
       <UnseenStatus sentence={said} />
-      {fault.value === null ? null : (
-        <p class="notice bad" role="alert">
-          {fault.value}
-        </p>
-      )}
+      <FaultNotice sentence={fault.value} />
       {now ? <Whole state={now} /> : null}
     </section>
+  );
+}
+
+function Marking({ state: { marking } }: { state: SystemState }): VNode | null {
+  const { tag, administration } = useTexts();
+  if (marking.length === 0) return null;
+  return (
+    <Part title={administration.system.marking}>
+      <ul class="stack tight">
+        {marking.map(({ position, left }) => (
+          <li key={position} class="notice">
+            {sayCount(tag, administration.outcome.marking, left)}
+          </li>
+        ))}
+      </ul>
+    </Part>
+  );
+}
+
+function Tiles({ state }: { state: SystemState }): VNode {
+  const { tag, administration } = useTexts();
+  const words = administration.system;
+  const { database, node } = state;
+  return (
+    <dl class="tiles">
+      <Tile label={words.sessions}>
+        {state.sessions
+          ? new Intl.NumberFormat(tag).format(state.sessions.alive)
+          : administration.apps.counting}
+      </Tile>
+      <Tile label={words.database}>
+        {database.answers && database.latency_ms !== null
+          ? say(words[database.kind], { time: took(tag, database.latency_ms) })
+          : words.away}
+      </Tile>
+      <Tile label="Redis">{{ up: words.redisUp, away: words.away, none: words.redisNone }[state.redis]}</Tile>
+      <Tile label={words.fresh}>
+        {node.fresh ? say(words.freshFor, { time: took(tag, node.age_ms ?? 0) }) : words.notFresh}
+      </Tile>
+      <Tile label={words.listeners}>{new Intl.NumberFormat(tag).format(state.notices.listeners)}</Tile>
+    </dl>
   );
 }
 
@@ -65,7 +103,6 @@ function Whole({ state }: { state: SystemState }): VNode {
   const texts = useTexts();
   const { tag, administration } = texts;
   const words = administration.system;
-  const { database, node } = state;
   const trouble = state.degraded.some(({ level }) => level === 'trouble');
   return (
     <>
@@ -77,37 +114,9 @@ function Whole({ state }: { state: SystemState }): VNode {
           </li>
         ))}
       </ul>
-      <dl class="tiles">
-        <Tile label={words.sessions}>
-          {state.sessions
-            ? new Intl.NumberFormat(tag).format(state.sessions.alive)
-            : administration.apps.counting}
-        </Tile>
-        <Tile label={words.database}>
-          {database.answers && database.latency_ms !== null
-            ? say(words[database.kind], { time: took(tag, database.latency_ms) })
-            : words.away}
-        </Tile>
-        <Tile label="Redis">
-          {{ up: words.redisUp, away: words.away, none: words.redisNone }[state.redis]}
-        </Tile>
-        <Tile label={words.fresh}>
-          {node.fresh ? say(words.freshFor, { time: took(tag, node.age_ms ?? 0) }) : words.notFresh}
-        </Tile>
-        <Tile label={words.listeners}>{new Intl.NumberFormat(tag).format(state.notices.listeners)}</Tile>
-      </dl>
+      <Tiles state={state} />
       <Propagation state={state} />
-      {state.marking.length === 0 ? null : (
-        <Part title={words.marking}>
-          <ul class="stack tight">
-            {state.marking.map(({ position, left }) => (
-              <li key={position} class="notice">
-                {sayCount(tag, administration.outcome.marking, left)}
-              </li>
-            ))}
-          </ul>
-        </Part>
-      )}
+      <Marking state={state} />
       <Part title={words.nodes}>
         <Table
           label={words.nodes}

@@ -2,6 +2,7 @@ import type { Account } from '@curfew/protocol/wire/user';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { say } from '../text/say.ts';
@@ -135,11 +136,7 @@ function PasswordDialog({
   };
   return (
     <Dialog title={words.passwordTitle} onClose={onClose}>
-      {fault.value === null ? null : (
-        <p class="notice bad" role="alert">
-          {fault.value}
-        </p>
-      )}
+      <FaultNotice sentence={fault.value} />
       {password.value === null ? (
         <>
           <p>{say(words.passwordText, { name })}</p>

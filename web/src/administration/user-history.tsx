@@ -1,7 +1,9 @@
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
+import type { UserSession } from '@curfew/protocol/wire/session';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { focusItem } from '../parts/focus.ts';
 import { Picture } from '../parts/picture.tsx';
@@ -18,18 +20,103 @@ const PAGE = 20;
 /** Ended sessions on one page. */
 const ENDED_PAGE = 100;
 
+interface UserHistoryProps {
+  api: Api;
+  id: number;
+  /** Changes when there is news of the user. */
+  news: number;
+}
+
 /** The events of a user, and the sessions that ended. */
-export function UserHistory({ api, id, news }: { api: Api; id: number; news: number }): VNode {
+export function UserHistory(props: UserHistoryProps): VNode {
+  return (
+    <>
+      <EndedSessions {...props} />
+      <UserEvents {...props} />
+    </>
+  );
+}
+
+function EndedSessions({ api, id, news }: UserHistoryProps): VNode {
   const texts = useTexts();
   const { page, administration } = texts;
-  const events = useSignal<LoggedEvent[]>([]);
-  const next = useSignal<number | null>(null);
   const ended = useSignal<Sessions | null>(null);
   const wanted = useSignal(ENDED_PAGE);
   const opened = useSignal(false);
   const fault = useSignal<string | null>(null);
-  const list = useRef<HTMLUListElement>(null);
+  const read = async (): Promise<void> => {
+    try {
+      ended.value = await api.sessionsOf(id, true, wanted.value);
+      fault.value = null;
+    } catch (error) {
+      fault.value = faultSentence(texts, error);
+    }
+  };
+  const more = async (): Promise<void> => {
+    wanted.value += ENDED_PAGE;
+    await read();
+  };
+  useEffect(() => {
+    if (opened.value) void read();
+  }, [id, news]);
+  return (
+    <details
+      class="ended"
+      onToggle={(event) => {
+        opened.value = event.currentTarget.open;
+        if (opened.value) void read();
+      }}
+    >
+      <summary>{administration.sessions.ended}</summary>
+      <FaultNotice sentence={fault.value} />
+      {ended.value === null ? (
+        <p class="quiet">{page.loading}</p>
+      ) : ended.value.sessions.length === 0 ? (
+        <p class="quiet">{administration.none}</p>
+      ) : (
+        <ul class="rows">
+          {ended.value.sessions.map((session) => (
+            <EndedSession key={session.id} session={session} />
+          ))}
+        </ul>
+      )}
+      {ended.value?.more ? (
+        <div>
+          <ActButton act={more} busy={page.loading}>
+            {administration.more}
+          </ActButton>
+        </div>
+      ) : null}
+    </details>
+  );
+}
 
+function EndedSession({ session }: { session: UserSession }): VNode {
+  const texts = useTexts();
+  return (
+    <li class="session over">
+      <Picture of={kindOf({ ...session, current: false })} />
+      <div class="what">
+        <SessionLines session={session} />
+        {session.ended ? (
+          <p class="small">
+            {reasonOf(texts, session.ended.reason)}
+            {' · '}
+            {moment(texts.tag, new Date(session.ended.at))}
+          </p>
+        ) : null}
+      </div>
+    </li>
+  );
+}
+
+function UserEvents({ api, id, news }: UserHistoryProps): VNode {
+  const texts = useTexts();
+  const { page, administration } = texts;
+  const events = useSignal<LoggedEvent[]>([]);
+  const next = useSignal<number | null>(null);
+  const fault = useSignal<string | null>(null);
+  const list = useRef<HTMLUListElement>(null);
   const read = async (before: number | null): Promise<void> => {
     try {
       const answer = await api.events({ user_id: id, limit: PAGE, before });
@@ -51,85 +138,23 @@ export function UserHistory({ api, id, news }: { api: Api; id: number; news: num
     await read(events.value.at(-1)?.position ?? null);
     focusItem(list.current, had);
   };
-  const readEnded = async (): Promise<void> => {
-    try {
-      ended.value = await api.sessionsOf(id, true, wanted.value);
-    } catch (error) {
-      fault.value = faultSentence(texts, error);
-    }
-  };
-  useEffect(() => {
-    void read(null);
-    if (opened.value) void readEnded();
-  }, [id, news]);
-
+  useEffect(() => void read(null), [id, news]);
   return (
-    <>
-      <details
-        class="ended"
-        onToggle={(event) => {
-          opened.value = event.currentTarget.open;
-          if (opened.value) void readEnded();
-        }}
-      >
-        <summary>{administration.sessions.ended}</summary>
-        {ended.value === null ? (
-          <p class="quiet">{page.loading}</p>
-        ) : ended.value.sessions.length === 0 ? (
-          <p class="quiet">{administration.none}</p>
-        ) : (
-          <ul class="rows">
-            {ended.value.sessions.map((session) => (
-              <li class="session over" key={session.id}>
-                <Picture of={kindOf({ ...session, current: false })} />
-                <div class="what">
-                  <SessionLines session={session} />
-                  {session.ended ? (
-                    <p class="small">
-                      {reasonOf(texts, session.ended.reason)}
-                      {' · '}
-                      {moment(texts.tag, new Date(session.ended.at))}
-                    </p>
-                  ) : null}
-                </div>
-              </li>
-            ))}
-          </ul>
-        )}
-        {ended.value?.more ? (
-          <div>
-            <ActButton
-              act={async () => {
-                wanted.value += ENDED_PAGE;
-                await readEnded();
-              }}
-              busy={page.loading}
-            >
-              {administration.more}
-            </ActButton>
-          </div>
-        ) : null}
-      </details>
-      <section class="stack" aria-labelledby="history">
-        <h2 id="history">{administration.sessions.history}</h2>
-        {fault.value === null ? null : (
-          <p class="notice bad" role="alert">
-            {fault.value}
-          </p>
-        )}
-        {events.value.length === 0 ? (
-          <p class="quiet">{administration.none}</p>
-        ) : (
-          <EventList events={events.value} label={administration.sessions.history} ofUser={id} place={list} />
-        )}
-        {next.value === null ? null : (
-          <div>
-            <ActButton act={older} busy={page.loading}>
-              {administration.events.older}
-            </ActButton>
-          </div>
-        )}
-      </section>
-    </>
+    <section class="stack" aria-labelledby="history">
+      <h2 id="history">{administration.sessions.history}</h2>
+      <FaultNotice sentence={fault.value} />
+      {events.value.length === 0 ? (
+        <p class="quiet">{administration.none}</p>
+      ) : (
+        <EventList events={events.value} label={administration.sessions.history} ofUser={id} place={list} />
+      )}
+      {next.value === null ? null : (
+        <div>
+          <ActButton act={older} busy={page.loading}>
+            {administration.events.older}
+          </ActButton>
+        </div>
+      )}
+    </section>
   );
 }

@@ -24,24 +24,21 @@ interface UserSessionsProps {
 
 /** The live sessions of a user: end one, some, or all. */
 export function UserSessions({ name, sessions, more, showMore, end, endAll }: UserSessionsProps): VNode {
-  const texts = useTexts();
-  const { tag, devices } = texts;
-  const words = texts.administration.sessions;
+  const { tag, page, administration } = useTexts();
+  const words = administration.sessions;
   const chosen = useSignal<ReadonlySet<string>>(new Set());
   const asks = useSignal(false);
   // Sessions that ended meanwhile are no longer selected.
-  const live = sessions.filter(({ id }) => chosen.value.has(id)).map(({ id }) => id);
+  const all = sessions.map(({ id }) => id);
+  const live = all.filter((id) => chosen.value.has(id));
   const count = sessions.length;
   const sentence = count === 0 ? words.nothing : sayCount(tag, more ? words.countMore : words.count, count);
   const current = useSignal(sentence);
   current.value = sentence;
   const said = useComputed(() => current.value);
   const choose = (ids: string[], on: boolean): void => {
-    const next = new Set(chosen.value);
-    for (const id of ids)
-      if (on) next.add(id);
-      else next.delete(id);
-    chosen.value = next;
+    const others = [...chosen.value].filter((id) => !ids.includes(id));
+    chosen.value = new Set(on ? [...others, ...ids] : others);
   };
   return (
     <section class="stack" aria-labelledby="live-sessions">
@@ -56,31 +53,13 @@ export function UserSessions({ name, sessions, more, showMore, end, endAll }: Us
         <p class="notice">{words.nothing}</p>
       ) : (
         <>
-          <div class="row spread choices">
-            <label class="check">
-              <input
-                type="checkbox"
-                checked={live.length === count}
-                onChange={(event) =>
-                  choose(
-                    sessions.map(({ id }) => id),
-                    event.currentTarget.checked,
-                  )
-                }
-              />
-              <span>{words.all}</span>
-            </label>
-            <div class="row">
-              {live.length === 0 ? null : (
-                <ActButton act={async () => void (await end(live))} busy={devices.ending}>
-                  {sayCount(tag, words.endChosen, live.length)}
-                </ActButton>
-              )}
-              <button type="button" class="bad" onClick={() => (asks.value = true)}>
-                {words.endAll}
-              </button>
-            </div>
-          </div>
+          <SessionChoices
+            all={live.length === count}
+            chosen={live.length}
+            onAll={(on) => choose(all, on)}
+            onEnd={async () => void (await end(live))}
+            onEndAll={() => (asks.value = true)}
+          />
           <ul class="rows" aria-labelledby="live-sessions">
             {sessions.map((session) => (
               <SessionRow
@@ -94,8 +73,8 @@ export function UserSessions({ name, sessions, more, showMore, end, endAll }: Us
           </ul>
           {more ? (
             <div>
-              <ActButton act={showMore} busy={texts.page.loading}>
-                {texts.administration.more}
+              <ActButton act={showMore} busy={page.loading}>
+                {administration.more}
               </ActButton>
             </div>
           ) : null}
@@ -112,6 +91,39 @@ export function UserSessions({ name, sessions, more, showMore, end, endAll }: Us
         />
       ) : null}
     </section>
+  );
+}
+
+interface SessionChoicesProps {
+  /** All are selected. */
+  all: boolean;
+  /** How many are selected. */
+  chosen: number;
+  onAll: (on: boolean) => void;
+  onEnd: () => Promise<void>;
+  onEndAll: () => void;
+}
+
+function SessionChoices({ all, chosen, onAll, onEnd, onEndAll }: SessionChoicesProps): VNode {
+  const { tag, devices, administration } = useTexts();
+  const words = administration.sessions;
+  return (
+    <div class="row spread choices">
+      <label class="check">
+        <input type="checkbox" checked={all} onChange={(event) => onAll(event.currentTarget.checked)} />
+        <span>{words.all}</span>
+      </label>
+      <div class="row">
+        {chosen === 0 ? null : (
+          <ActButton act={onEnd} busy={devices.ending}>
+            {sayCount(tag, words.endChosen, chosen)}
+          </ActButton>
+        )}
+        <button type="button" class="bad" onClick={onEndAll}>
+          {words.endAll}
+        </button>
+      </div>
+    </div>
   );
 }
 

@@ -1,7 +1,8 @@
 import type { Account } from '@curfew/protocol/wire/user';
-import { useComputed, useSignal } from '@preact/signals';
+import { type Signal, useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { focusItem } from '../parts/focus.ts';
 import { UnseenStatus } from '../parts/unseen-status.tsx';
@@ -25,19 +26,25 @@ interface FoundUsers {
 /** Kept while a user's page is open. */
 let lastQuery = '';
 
-/** Users by any part of the name or address. */
-export function UsersView({ api }: { api: Api }): VNode {
+interface UserSearch {
+  query: Signal<string>;
+  found: Signal<FoundUsers | null>;
+  busy: Signal<boolean>;
+  fault: Signal<string | null>;
+  /** Searches after a pause in typing. */
+  type: (text: string) => void;
+  more: () => Promise<void>;
+}
+
+/** The search: only the answer to the newest request counts. */
+function useUserSearch(api: Api): UserSearch {
   const texts = useTexts();
-  const { tag, administration } = texts;
-  const words = administration.search;
   const query = useSignal(lastQuery);
   const found = useSignal<FoundUsers | null>(null);
   const busy = useSignal(false);
   const fault = useSignal<string | null>(null);
   const running = useRef<AbortController | null>(null);
-  const field = useRef<HTMLInputElement>(null);
-  const list = useRef<HTMLUListElement>(null);
-
+  const timer = useRef<number | undefined>(undefined);
   const search = async (text: string, after = 0): Promise<void> => {
     running.current?.abort();
     const own = new AbortController();
@@ -52,56 +59,47 @@ export function UsersView({ api }: { api: Api }): VNode {
     } catch (error) {
       // A newer search has replaced it.
       if (own.signal.aborted) return;
-      fault.value = apiFaultOf(error).code === 'took_too_long' ? words.tooLong : faultSentence(texts, error);
+      const tookTooLong = apiFaultOf(error).code === 'took_too_long';
+      fault.value = tookTooLong ? texts.administration.search.tooLong : faultSentence(texts, error);
     } finally {
       if (running.current === own) busy.value = false;
     }
   };
-
-  const more = async (): Promise<void> => {
-    const had = found.value?.users.length ?? 0;
-    await search(found.value?.query ?? '', found.value?.next ?? 0);
-    focusItem(list.current, had);
-  };
-
-  useLayoutEffect(() => field.current?.focus(), []);
   useEffect(() => {
     void search(query.value);
     return () => running.current?.abort();
   }, []);
-  const timer = useRef<number | undefined>(undefined);
   const type = (text: string): void => {
     query.value = text;
     lastQuery = text;
     clearTimeout(timer.current);
     timer.current = window.setTimeout(() => void search(text), PAUSE_MS);
   };
+  const more = (): Promise<void> => search(found.value?.query ?? '', found.value?.next ?? 0);
+  return { query, found, busy, fault, type, more };
+}
 
+/** Users by any part of the name or address. */
+export function UsersView({ api }: { api: Api }): VNode {
+  const { tag, administration } = useTexts();
+  const words = administration.search;
+  const { query, found, busy, fault, type, more } = useUserSearch(api);
+  const field = useRef<HTMLInputElement>(null);
+  const list = useRef<HTMLUListElement>(null);
+  useLayoutEffect(() => field.current?.focus(), []);
   const said = useComputed(() => {
     if (!found.value || busy.value) return '';
     const { users, next } = found.value;
     if (users.length === 0) return words.nobody;
     return sayCount(tag, next === null ? words.found : words.foundMore, users.length);
   });
-
-  /** Up and down move through field and list as one. */
-  const move = (event: KeyboardEvent): void => {
-    const links = [...(list.current?.querySelectorAll('a') ?? [])];
-    const at = links.indexOf(document.activeElement as HTMLAnchorElement);
-    if (event.key === 'Enter' && at < 0 && links.length === 1) {
-      event.preventDefault();
-      return links[0]?.click();
-    }
-    const step = { ArrowDown: 1, ArrowUp: -1, Home: -links.length, End: links.length }[event.key];
-    if (step === undefined || links.length === 0 || (at < 0 && event.key !== 'ArrowDown')) return;
-    event.preventDefault();
-    const next = Math.min(at + step, links.length - 1);
-    if (next < 0 && event.key === 'ArrowUp') field.current?.focus();
-    else links[Math.max(next, 0)]?.focus();
+  const goOn = async (): Promise<void> => {
+    const had = found.value?.users.length ?? 0;
+    await more();
+    focusItem(list.current, had);
   };
-
   return (
-    <section class="users" onKeyDown={move}>
+    <section class="users" onKeyDown={(event) => moveFocus(event, field.current, list.current)}>
       <h1>{words.title}</h1>
       <label class="field">
         <span>{words.label}</span>
@@ -126,35 +124,57 @@ export function UsersView({ api }: { api: Api }): VNode {
         </p>
       </div>
       <UnseenStatus sentence={said} />
-      {fault.value === null ? null : (
-        <p class="notice bad" role="alert">
-          {fault.value}
-        </p>
-      )}
+      <FaultNotice sentence={fault.value} />
       {found.value && found.value.users.length > 0 ? (
         <ul class="rows" aria-label={words.results} aria-busy={busy.value} ref={list}>
           {found.value.users.map((user) => (
-            <li key={user.id}>
-              <a class="row-link" href={pathOfUser(user.id)}>
-                <span class="who">
-                  <bdi>{shown(user.name) || shown(user.email)}</bdi>
-                  <Badges user={user} />
-                </span>
-                <bdi class="small quiet">{shown(user.email)}</bdi>
-                <span class="small quiet number">{user.id}</span>
-              </a>
-            </li>
+            <UserRow key={user.id} user={user} />
           ))}
         </ul>
       ) : null}
       {found.value?.next != null ? (
         <div>
-          <ActButton act={more} busy={words.searching}>
+          <ActButton act={goOn} busy={words.searching}>
             {administration.more}
           </ActButton>
         </div>
       ) : null}
     </section>
+  );
+}
+
+/** Up and down move through field and list as one. */
+function moveFocus(
+  event: KeyboardEvent,
+  field: HTMLInputElement | null,
+  list: HTMLUListElement | null,
+): void {
+  const links = [...(list?.querySelectorAll('a') ?? [])];
+  const at = links.indexOf(document.activeElement as HTMLAnchorElement);
+  if (event.key === 'Enter' && at < 0 && links.length === 1) {
+    event.preventDefault();
+    return links[0]?.click();
+  }
+  const step = { ArrowDown: 1, ArrowUp: -1, Home: -links.length, End: links.length }[event.key];
+  if (step === undefined || links.length === 0 || (at < 0 && event.key !== 'ArrowDown')) return;
+  event.preventDefault();
+  const next = Math.min(at + step, links.length - 1);
+  if (next < 0 && event.key === 'ArrowUp') field?.focus();
+  else links[Math.max(next, 0)]?.focus();
+}
+
+function UserRow({ user }: { user: Account }): VNode {
+  return (
+    <li>
+      <a class="row-link" href={pathOfUser(user.id)}>
+        <span class="who">
+          <bdi>{shown(user.name) || shown(user.email)}</bdi>
+          <Badges user={user} />
+        </span>
+        <bdi class="small quiet">{shown(user.email)}</bdi>
+        <span class="small quiet number">{user.id}</span>
+      </a>
+    </li>
   );
 }
 

@@ -1,5 +1,6 @@
 import type { RefObject, VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { apiFaultOf } from '../session/problem.ts';
@@ -68,11 +69,7 @@ export function ConfirmDialog({ confirm, onClose }: ConfirmDialogProps): VNode {
   return (
     <Dialog title={devices.confirmTitle} onClose={onClose}>
       <form class="stack" onSubmit={(event) => event.preventDefault()}>
-        {fault === null ? null : (
-          <p class="notice bad" role="alert">
-            {fault}
-          </p>
-        )}
+        <FaultNotice sentence={fault} />
         <PasswordAgain field={password} />
         <div class="row">
           <button type="button" onClick={onClose}>

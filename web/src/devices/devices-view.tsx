@@ -1,6 +1,7 @@
 import { computed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { UnseenStatus } from '../parts/unseen-status.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import type { OwnSession } from '../session/client.ts';
@@ -113,16 +114,8 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
         <p class="quiet">{sayCount(tag, words.lead, total)}</p>
       </div>
       <UnseenStatus sentence={said} />
-      {problem ? (
-        <p class="notice bad" role="alert">
-          {words.unreachable}
-        </p>
-      ) : null}
-      {failed.value === null ? null : (
-        <p class="notice bad" role="alert">
-          {failed.value}
-        </p>
-      )}
+      <FaultNotice sentence={problem ? words.unreachable : null} />
+      <FaultNotice sentence={failed.value} />
       {outcome ? <OutcomeNotice outcome={outcome} /> : null}
       <ul class="device-list" aria-label={words.list}>
         {list.map((view) => (

@@ -1,5 +1,6 @@
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { apiFaultOf } from '../session/problem.ts';
@@ -43,11 +44,7 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
     <Dialog title={scope === 'all' ? devices.allTitle : devices.othersTitle} onClose={onClose}>
       <p>{sayCount(tag, scope === 'all' ? devices.allText : devices.othersText, count)}</p>
       <form class="stack" onSubmit={(event) => event.preventDefault()}>
-        {fault === null ? null : (
-          <p class="notice bad" role="alert">
-            {fault}
-          </p>
-        )}
+        <FaultNotice sentence={fault} />
         {asksPassword ? <PasswordAgain field={password} /> : null}
         <div class="row">
           <button type="button" onClick={onClose}>

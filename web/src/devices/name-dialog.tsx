@@ -1,5 +1,6 @@
 import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import type { OwnSession } from '../session/client.ts';
@@ -32,11 +33,7 @@ export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
   return (
     <Dialog title={say(devices.renameThat, { device: makeOf(texts, view) })} onClose={onClose}>
       <form class="stack" onSubmit={(event) => event.preventDefault()}>
-        {failed ? (
-          <p class="notice bad" role="alert">
-            {devices.failed}
-          </p>
-        ) : null}
+        <FaultNotice sentence={failed ? devices.failed : null} />
         <label class="field">
           <span>{devices.nameLabel}</span>
           <input
