@@ -1,3 +1,5 @@
+import type { Busy } from './machine/processor-time.ts';
+
 /** One measured thing: the median over the rounds of each of its values. */
 export interface Figure {
   id: string;
@@ -9,6 +11,8 @@ export interface Figure {
   /** Ratios of those medians to a floor's, by the name of the ratio. */
   ratios: Record<string, number>;
   rounds: Record<string, number>[];
+  /** Medians over the rounds: how much of one core each party used. */
+  busy: Busy;
   /** Rounds during which other processes or the hypervisor used part of the machine, whether they were repeated or not. */
   disturbedRounds: number;
   /** Why the figure is void: an answer outside 2xx, or a session that was accepted after its logout. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
 import { median, type Figure } from './figure.ts';
 import { watchForeignLoad } from './machine/foreign-load.ts';
+import { type Busy, type Party, watchProcessorTime } from './machine/processor-time.ts';
 
 /** The shares of one core that others may use before a round counts as disturbed. */
 const FOREIGN_LIMIT = 0.1;
@@ -27,6 +28,7 @@ export interface Entry {
 interface Tally {
   entry: Entry;
   rounds: Record<string, number>[];
+  busy: Busy[];
   problems: string[];
   disturbed: number;
 }
@@ -36,7 +38,9 @@ interface Tally {
  * the same neighbour.
  */
 export async function measureInRounds(bench: Bench, entries: Entry[]): Promise<Figure[]> {
-  const tallies = entries.map((entry): Tally => ({ entry, rounds: [], problems: [], disturbed: 0 }));
+  const tallies = entries.map(
+    (entry): Tally => ({ entry, rounds: [], busy: [], problems: [], disturbed: 0 }),
+  );
   for (let round = 0; round < bench.options.rounds; round += 1) {
     const first = Math.floor((round * tallies.length) / bench.options.rounds);
     for (const tally of [...tallies.slice(first), ...tallies.slice(0, first)]) {
@@ -52,10 +56,13 @@ async function measureOnce(bench: Bench, tally: Tally, round: number): Promise<v
     await sleep(bench.options.settleMs);
     const attemptStart = performance.now();
     let disturbed = false;
+    let busy: Busy = {};
     const timed = async <T>(work: () => Promise<T>): Promise<T> => {
       const start = performance.now();
       const stopWatching = watchForeignLoad(bench.pids);
+      const stopCounting = watchProcessorTime(bench.services);
       const result = await work();
+      busy = stopCounting();
       const load = stopWatching();
       const isLongEnough = performance.now() - start > SHORTEST_WATCHED_MS;
       disturbed =
@@ -72,13 +79,14 @@ async function measureOnce(bench: Bench, tally: Tally, round: number): Promise<v
     }
     if (disturbed) tally.disturbed += 1;
     tally.rounds.push(measured.values);
+    tally.busy.push(busy);
     tally.problems.push(...measured.problems);
     bench.say(roundLine(tally, round, disturbed));
     return;
   }
 }
 
-function toFigure({ entry, rounds, problems, disturbed }: Tally): Figure {
+function toFigure({ entry, rounds, busy, problems, disturbed }: Tally): Figure {
   const names = problems.length === 0 ? Object.keys(rounds[0] ?? {}) : [];
   const values = Object.fromEntries(
     names.map((name) => [name, median(rounds.map((round) => round[name] ?? 0))]),
@@ -91,9 +99,17 @@ function toFigure({ entry, rounds, problems, disturbed }: Tally): Figure {
     values,
     ratios: {},
     rounds,
+    busy: medianBusy(busy),
     disturbedRounds: disturbed,
     ...(problems.length === 0 ? {} : { void: [...new Set(problems)] }),
   };
+}
+
+function medianBusy(rounds: Busy[]): Busy {
+  const parties = new Set(rounds.flatMap((busy) => Object.keys(busy) as Party[]));
+  return Object.fromEntries(
+    [...parties].map((party) => [party, median(rounds.map((busy) => busy[party] ?? 0))]),
+  );
 }
 
 function roundLine({ entry, rounds, problems }: Tally, round: number, disturbed: boolean): string {

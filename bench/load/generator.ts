@@ -17,7 +17,7 @@ export class Generator {
 
   static async start(): Promise<Generator> {
     const script = fileURLToPath(new URL('./worker.ts', import.meta.url));
-    return new Generator(await startNode([script], { core: LOAD_CORE, waitForReady: true }));
+    return new Generator(await startNode([script], { core: LOAD_CORE, role: 'load', waitForReady: true }));
   }
 
   closedLoop(plan: ClosedLoopPlan): Promise<LoadFigures> {

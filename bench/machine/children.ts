@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { pinned } from './cores.ts';
 
+/** What a process does in a measurement. */
+export type Role = 'server' | 'load' | 'verifiers';
+
 /** Every process that this run started and has not ended yet. Each is ended by its own pid. */
-const running = new Set<ChildProcess>();
+const running = new Map<ChildProcess, Role>();
 
 export interface Child {
   pid: number;
@@ -16,6 +19,8 @@ export interface Child {
 
 interface ChildOptions {
   core: number;
+  /** A server, if it is not said. */
+  role?: Role;
   env?: Record<string, string>;
   cwd?: string;
   /** Resolves as soon as the child sends `{ ready: true }` over its channel. */
@@ -32,7 +37,7 @@ export async function startNode(args: string[], options: ChildOptions): Promise<
     serialization: 'advanced',
   });
   const stderr = rememberTail(child);
-  running.add(child);
+  running.set(child, options.role ?? 'server');
   child.once('exit', () => running.delete(child));
   if (options.waitForReady === true) {
     await new Promise<void>((resolve, reject) => {
@@ -78,7 +83,12 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 export async function stopAllChildren(): Promise<void> {
-  await Promise.all([...running].map(stop));
+  await Promise.all([...running.keys()].map(stop));
+}
+
+/** The processes that run now, and what each does. */
+export function runningChildren(): { pid: number; role: Role }[] {
+  return [...running].flatMap(([{ pid }, role]) => (pid === undefined ? [] : [{ pid, role }]));
 }
 
 export async function freePort(): Promise<number> {

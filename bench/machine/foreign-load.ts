@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
 /** Clock ticks of /proc are hundredths of a second on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
+export const TICKS_PER_SECOND = 100;
 
 interface Reading {
   at: number;
@@ -42,15 +42,27 @@ function read(roots: number[]): Reading | undefined {
       .slice(1)
       .map(Number);
     const busy = user + nice + system + irq + softirq;
-    return { at: performance.now(), busy, stolen, ours: ticksOfTrees(new Set(roots)) };
+    return { at: performance.now(), busy, stolen, ours: ticksOfTrees(new Set(roots), readProcesses()) };
   } catch {
     return undefined; // not Linux: nothing is known, and nothing is claimed
   }
 }
 
-function ticksOfTrees(roots: Set<number>): number {
-  const processes = new Map<number, { parent: number; ticks: number }>();
-  for (const name of readdirSync('/proc')) {
+interface ProcessTicks {
+  parent: number;
+  ticks: number;
+}
+
+/** Every process of the machine by its pid; none where /proc does not exist. */
+export function readProcesses(): Map<number, ProcessTicks> {
+  const processes = new Map<number, ProcessTicks>();
+  let names: string[] = [];
+  try {
+    names = readdirSync('/proc');
+  } catch {
+    return processes;
+  }
+  for (const name of names) {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
     try {
@@ -64,6 +76,11 @@ function ticksOfTrees(roots: Set<number>): number {
       // ended in between
     }
   }
+  return processes;
+}
+
+/** The ticks of processes and of all below them. */
+export function ticksOfTrees(roots: Set<number>, processes: Map<number, ProcessTicks>): number {
   const isOurs = (pid: number): boolean => {
     for (let at = pid; at > 1; at = processes.get(at)?.parent ?? 0) if (roots.has(at)) return true;
     return false;

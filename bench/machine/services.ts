@@ -18,6 +18,8 @@ export interface Services {
   checkpoint(): Promise<void>;
   /** The processes whose trees belong to this run, wherever they were started. */
   pids: number[];
+  /** PostgreSQL's and Redis's, as far as they run on this machine. */
+  databases: { postgres: number[]; redis: number[] };
   facts: ServiceFacts;
   stop(): Promise<void>;
 }
@@ -48,7 +50,7 @@ export async function startServices(): Promise<Services> {
 
   const admin = new pg.Pool({ connectionString: postgres.url, max: 1 });
   admin.on('error', () => {});
-  const pids: number[] = [];
+  const databases: Services['databases'] = { postgres: [], redis: [] };
   const own: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     await admin.end();
@@ -67,7 +69,8 @@ export async function startServices(): Promise<Services> {
     }
     const redisFacts = await redisInfo(redis.url);
     const diskWarning = await warnOfTmpfs(postgres.dir);
-    pids.push(...[await parentOf(settings.backend), redisFacts.pid].filter((pid) => pid > 1));
+    databases.postgres.push(...[await parentOf(settings.backend)].filter(isKnown));
+    databases.redis.push(...[redisFacts.pid].filter(isKnown));
     const redisUrl = (database: number): string => `${redis.url.replace(/\/\d*$/, '')}/${database}`;
     return {
       makeDatabase: (name) => createDatabase(postgres.url, undefined, `bench_${name}`),
@@ -77,11 +80,14 @@ export async function startServices(): Promise<Services> {
         const another = await startRedis();
         own.push(() => another.stop());
         const { pid } = await redisInfo(another.url);
-        if (pid > 1) pids.push(pid);
+        if (isKnown(pid)) databases.redis.push(pid);
         return another.url;
       },
       checkpoint: () => withClient(postgres.url, async (client) => void (await client.query('CHECKPOINT'))),
-      pids,
+      get pids() {
+        return [...databases.postgres, ...databases.redis];
+      },
+      databases,
       facts: {
         postgres: settings.version,
         redis: redisFacts.version,
@@ -98,6 +104,8 @@ export async function startServices(): Promise<Services> {
 }
 
 /** In a file system in memory fsync returns at once, so every figure of a durable act would be too good. */
+const isKnown = (pid: number): boolean => pid > 1;
+
 async function warnOfTmpfs(dir: string | undefined): Promise<string | undefined> {
   if (dir === undefined) return undefined;
   const { type } = await statfs(dir);

@@ -1,4 +1,6 @@
 import type { Figure, Section } from '../figure.ts';
+import { canPin } from '../machine/cores.ts';
+import { describeBusy } from '../machine/processor-time.ts';
 import { isReached, type Aim } from './aims.ts';
 
 /** A section as a table of plain text that is a Markdown table too. */
@@ -7,6 +9,7 @@ export function formatSection(section: Section): string {
     '',
     ...section.columns.map(({ title }) => title),
     ...section.ratios.map(({ title }) => title),
+    'processor time, in cores',
     'durable',
   ];
   const showsDurable = section.figures.some(({ durable }) => durable !== undefined);
@@ -27,7 +30,7 @@ function formatFigure(section: Section, figure: Figure): string[] {
   const values = section.columns.map(({ value, digits }) => formatNumber(figure.values[value], digits));
   const ratios = section.ratios.map(({ title }) => formatRatio(figure.ratios[title]));
   const durable = figure.durable === undefined ? '' : figure.durable ? 'yes' : 'no';
-  return [figure.label, ...values, ...ratios, durable];
+  return [figure.label, ...values, ...ratios, describeBusy(figure.busy, canPin), durable];
 }
 
 function noteOf(figure: Figure): string[] {

@@ -45,6 +45,7 @@ async function measureOwnNodes(bench: Bench): Promise<Figure[]> {
   const script = fileURLToPath(new URL('../notices/devices.ts', import.meta.url));
   const devices = await startNode(['--conditions=curfew-source', script], {
     core: LOAD_CORE,
+    role: 'load',
     waitForReady: true,
   });
   try {

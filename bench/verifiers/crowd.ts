@@ -24,7 +24,7 @@ export class Crowd {
     const script = fileURLToPath(new URL('./worker.ts', import.meta.url));
     const processes = Math.min(MOST_PROCESSES, Math.max(1, Math.ceil(verifiers / PER_PROCESS)));
     const children = Array.from({ length: verifiers > 1 ? Math.max(2, processes) : 1 }, () =>
-      startNode(['--conditions=curfew-source', script], { core, waitForReady: true }),
+      startNode(['--conditions=curfew-source', script], { core, role: 'verifiers', waitForReady: true }),
     );
     return new Crowd(await Promise.all(children));
   }
