@@ -86,7 +86,7 @@ export function previewLogOut(
 }
 
 /** Ends one session; those that end at the same time share commit and confirmation. */
-async function endThis(
+export async function endThis(
   world: World,
   { sid, userId }: { sid: string; userId: number },
   act: Act,

@@ -176,6 +176,12 @@ describe.each(backends())('on the %s database', (backend) => {
     expect(await introspect()).toMatchObject({ active: true, sub: String(id) });
     expect(await logOut({ scope: 'device' })).toMatchObject({ ended: 1, confirmed: true });
     expect(await introspect()).toEqual({ active: false });
+    const held = await opened(call, id);
+    const revoked = await call('POST', '/oauth/revoke', {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `token=${held.refresh}&client_id=default`,
+    });
+    expect([revoked.status, await alive(call, [held])]).toEqual([200, [false]]);
     const { status, json } = await call('GET', '/v1/session', me);
     expect([status, json.ended]).toMatchObject([401, { reason: 'logout', by: 'self' }]);
   });

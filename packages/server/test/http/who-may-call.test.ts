@@ -82,9 +82,10 @@ function expected(rule: CallerRule, who: Who): 'let in' | 401 | 403 {
       return who.startsWith('user') || who.endsWith('another audience') ? 403 : 'let in';
     }
     case 'dependent': {
-      // As these requests come: over the network, without asking for a stream, by cookie or not.
+      // As these requests come: over the network, without asking for a stream, by cookie, by header or without a credential.
+      const byHeader = { via: 'header', credential: null, text: '' } as const;
       const chosen = rule.choose({
-        from: byCookie ? { via: 'cookie', credential: null } : { via: 'none' },
+        from: byCookie ? { via: 'cookie', credential: null } : who === 'nobody' ? { via: 'none' } : byHeader,
         header: () => undefined,
         ipAddress: '192.0.2.1',
       });

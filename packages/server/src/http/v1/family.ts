@@ -1,6 +1,7 @@
 import type { Family } from '../contract/family.ts';
 import { ADMIN_ENDPOINTS } from '../admin/endpoints.ts';
 import { postIntrospect } from '../oauth/post-introspect.ts';
+import { postRevoke } from '../oauth/post-revoke.ts';
 import { OPERATOR_ENDPOINTS } from '../operator/endpoints.ts';
 import { getFeed } from '../sockets/get-feed.ts';
 import { getNotices } from '../sockets/get-notices.ts';
@@ -34,6 +35,7 @@ export const V1: Family = {
     getCheck,
     ...ADMIN_ENDPOINTS,
     postIntrospect,
+    postRevoke,
     getFeed,
     getNotices,
     ...OPERATOR_ENDPOINTS,

@@ -223,4 +223,23 @@ export const OWN_API: Record<string, Section> = {
     await quietly('POST', '/v1/logout', { bearer: one.bearer });
     await form('logged out', `token=${one.bearer}`);
   },
+  revoke: async ({ ask, quietly }) => {
+    const form = (who: string, body: string, more: object = {}) =>
+      ask(who, 'POST', '/oauth/revoke', {
+        body,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        ...more,
+      });
+    const [one, another] = [await opened(quietly, 2), await opened(quietly, 2)];
+    await form('of another client', `token=${one.bearer}&client_id=token`);
+    await form('nobody', `token=${one.bearer}`);
+    await form('a wrong key', `token=${one.bearer}`, { bearer: 'made-up' });
+    await form('a client', `token=${one.refresh}&client_id=default&token_type_hint=pigeon`);
+    await form('again', `token=${one.refresh}&client_id=default`);
+    await form('unknown', 'token=made-up&client_id=default');
+    await form('a key', `token=${another.bearer}`, service);
+    await form('none', 'client_id=default');
+    await form('twice', 'token=a&token=b&client_id=default');
+    await form('JSON', '{}', { headers: { 'content-type': 'application/json' } });
+  },
 };
