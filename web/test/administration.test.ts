@@ -215,17 +215,18 @@ describe.skipIf(!hasChromium())('the administration', () => {
     await page.locator('summary', { hasText: 'Filters' }).click();
     await page.getByLabel('Application').fill('shop');
     await page.getByRole('button', { name: 'Show', exact: true }).click();
-    await page.waitForFunction(() => document.querySelectorAll('.event').length === 1);
+    // The creation of the client is an event too.
+    await page.waitForFunction(() => document.querySelectorAll('.event').length === 2);
     await start(4);
     await start(4, { client_id: 'shop' });
-    await page.waitForFunction(() => document.querySelectorAll('.event').length === 2);
+    await page.waitForFunction(() => document.querySelectorAll('.event').length === 3);
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('link', { name: 'CSV' }).click(),
     ]);
     expect(download.suggestedFilename()).toBe('curfew-events.csv');
     const lines = (await text(await download.createReadStream())).trim().split('\r\n');
-    expect(lines).toHaveLength(3);
+    expect(lines).toHaveLength(4);
     expect(lines[0]).toMatch(/^position,at,type/);
     const [second] = await Promise.all([
       page.waitForEvent('download'),
@@ -234,6 +235,7 @@ describe.skipIf(!hasChromium())('the administration', () => {
     expect(second.suggestedFilename()).toBe('curfew-events.jsonl');
     const asJson = (await text(await second.createReadStream())).trim().split('\n');
     expect(asJson.map((line) => (JSON.parse(line) as { client_id: string }).client_id)).toEqual([
+      'shop',
       'shop',
       'shop',
     ]);
