@@ -29,6 +29,22 @@ const propagation = (verifiers: number, name: string, text: string, wanted: numb
   atMost: true,
 });
 
+/** The memory of ended sessions: bytes at most, or millions a second at least. */
+const replica = (name: string, text: string, wanted: number, isBytes = false): Target => ({
+  text,
+  value: ['local', 'replica', name],
+  by: isBytes ? 1 : 1e6,
+  wanted,
+  ...(isBytes ? { atMost: true } : {}),
+});
+
+const listening = (verifiers: number, wanted: number): Target => ({
+  text: `confirmed logouts with ${verifiers} verifiers listening ÷ one UPDATE over HTTP`,
+  value: ['listening', `curfew-jwt-${verifiers}`, 'perSecond'],
+  by: ['listening', 'floor-update', 'perSecond'],
+  wanted,
+});
+
 const TARGETS: readonly Target[] = [
   {
     text: 'check with a JWT ÷ bare node:http',
@@ -67,50 +83,18 @@ const TARGETS: readonly Target[] = [
     by: 1e6,
     wanted: 1,
   },
-  {
-    text: 'replica: bytes per ended id, in its tables',
-    value: ['local', 'replica', 'bytesEach'],
-    by: 1,
-    wanted: 24,
-    atMost: true,
-  },
-  {
-    text: 'replica: bytes per ended id, growth of the whole process',
-    value: ['local', 'replica', 'residentBytesEach'],
-    by: 1,
-    wanted: 26,
-    atMost: true,
-  },
-  {
-    text: 'replica misses (every live session is one), millions a second',
-    value: ['local', 'replica', 'missesPerSecond'],
-    by: 1e6,
-    wanted: 8,
-  },
-  {
-    text: 'replica hits, millions a second',
-    value: ['local', 'replica', 'perSecond'],
-    by: 1e6,
-    wanted: 6,
-  },
+  replica('bytesEach', 'replica: bytes per ended id, in its tables', 24, true),
+  replica('residentBytesEach', 'replica: bytes per ended id, growth of the whole process', 26, true),
+  replica('missesPerSecond', 'replica misses (every live session is one), millions a second', 8),
+  replica('perSecond', 'replica hits, millions a second', 6),
   propagation(8, 'confirmedP50', 'one every 10 ms, p50', 2),
   propagation(8, 'confirmedP99', 'one every 10 ms, p99', 10),
   propagation(8, 'confirmedP50', 'one after the other, p50', 2, '-closely'),
   propagation(8, 'confirmedP99', 'one after the other, p99', 10, '-closely'),
   propagation(100, 'confirmedP50', 'one every 10 ms, p50', 10),
   propagation(100, 'confirmedP99', 'one every 10 ms, p99', 50),
-  {
-    text: 'confirmed logouts with 8 verifiers listening ÷ one UPDATE over HTTP',
-    value: ['listening', 'curfew-jwt-8', 'perSecond'],
-    by: ['listening', 'floor-update', 'perSecond'],
-    wanted: 1,
-  },
-  {
-    text: 'confirmed logouts with 100 verifiers listening ÷ one UPDATE over HTTP',
-    value: ['listening', 'curfew-jwt-100', 'perSecond'],
-    by: ['listening', 'floor-update', 'perSecond'],
-    wanted: 0.6,
-  },
+  listening(8, 1),
+  listening(100, 0.6),
 ];
 
 /** The aims of this server. Each is judged by the figures of this run alone. */
