@@ -1,3 +1,4 @@
+import type { LoginInput } from '../../actions/log-in.ts';
 import type { Grant } from '../../domain/session.ts';
 import type { Call } from '../environment.ts';
 import type { Fault } from '../respond.ts';
@@ -40,3 +41,11 @@ export interface Family {
   onFault: OnFault;
   trial: Trial;
 }
+
+/** The terms of a login through a family whose clients name neither application nor device. */
+export const loginTerms = ({ name, grant, client }: Family): Omit<LoginInput, 'email' | 'password'> => ({
+  contract: name,
+  grant,
+  clientId: client,
+  device: {},
+});

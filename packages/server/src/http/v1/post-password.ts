@@ -5,11 +5,10 @@ import { renewWithinLimits } from '../../actions/renew-within-limits.ts';
 import { OWN_SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
 import { passwordFault } from '../../domain/password.ts';
 import { inputFault } from '../contract/body.ts';
-import { body, json, problems } from '../contract/row.ts';
+import { body } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuseInput } from '../respond.ts';
-import { issued, ISSUED_EXAMPLE } from './issued.ts';
-import { answerRenewal } from './renewed.ts';
+import { answerRenewal, RENEWAL_RESPONSES } from './renewed.ts';
 
 export const postPassword = serveRow(
   {
@@ -27,21 +26,7 @@ export const postPassword = serveRow(
         new_password: 'correct horse battery staple',
       }),
     },
-    responses: {
-      200: json('The new session, with the same kind of credential.', issued, ISSUED_EXAMPLE),
-      ...problems(
-        'invalid_request',
-        'not_authenticated',
-        'invalid_credentials',
-        'csrf_failed',
-        'wrong_audience',
-        'too_large',
-        'unsupported_media_type',
-        'rate_limited',
-        'overloaded',
-        'unavailable',
-      ),
-    },
+    responses: RENEWAL_RESPONSES,
   },
   async ({ c, world, caller: { session }, input, context }) => {
     const { current_password: current, new_password: next } = input.body;

@@ -3,10 +3,9 @@ import * as field from '../../actions/fields.ts';
 import { confirmLogin } from '../../actions/confirm-login.ts';
 import { renewWithinLimits } from '../../actions/renew-within-limits.ts';
 import { OWN_SESSION_TO_CHANGE } from '../../domain/caller-rule.ts';
-import { body, json, problems } from '../contract/row.ts';
+import { body } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import { issued, ISSUED_EXAMPLE } from './issued.ts';
-import { answerRenewal } from './renewed.ts';
+import { answerRenewal, RENEWAL_RESPONSES } from './renewed.ts';
 
 export const postSessionConfirm = serveRow(
   {
@@ -19,21 +18,7 @@ export const postSessionConfirm = serveRow(
       'Call this after the problem `login_too_old`. A new session with a recent login replaces this one. The answer has its credentials, and the old ones end, access tokens included. A wrong password counts as a failed login.',
     caller: OWN_SESSION_TO_CHANGE,
     request: { body: body(z.strictObject({ password: field.password }), { password: 'password123' }) },
-    responses: {
-      200: json('The new session, with the same kind of credential.', issued, ISSUED_EXAMPLE),
-      ...problems(
-        'invalid_request',
-        'not_authenticated',
-        'invalid_credentials',
-        'csrf_failed',
-        'wrong_audience',
-        'too_large',
-        'unsupported_media_type',
-        'rate_limited',
-        'overloaded',
-        'unavailable',
-      ),
-    },
+    responses: RENEWAL_RESPONSES,
   },
   async ({ c, world, caller: { session }, input, context }) => {
     const renewal = await renewWithinLimits(world, session, context(), () =>

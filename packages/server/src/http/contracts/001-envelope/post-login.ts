@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../../actions/fields.ts';
 import { logIn } from '../../../actions/log-in.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
+import { loginTerms } from '../../contract/family.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import { userBody } from '../../respond.ts';
@@ -38,9 +39,9 @@ export const postLogin = serveRow(
       ...LOGIN_REFUSALS,
     },
   },
-  async ({ c, world, family: { name: contract, grant, client: clientId }, input, context }) => {
+  async ({ c, world, family, input, context }) => {
     const { email, password } = input.body;
-    const started = await logIn(world, { contract, grant, clientId, email, password, device: {} }, context());
+    const started = await logIn(world, { ...loginTerms(family), email, password }, context());
     if (started.outcome !== 'started') return refuseLogin(c, started);
     const data = { ...bearerTokens(started.tokens), user: userBody(started.session.user) };
     return answer(c, 200, { message: 'Login successful', data });

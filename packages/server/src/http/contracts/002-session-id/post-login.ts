@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../../actions/fields.ts';
 import { logIn } from '../../../actions/log-in.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
+import { loginTerms } from '../../contract/family.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import { required } from '../issued-tokens.ts';
@@ -49,15 +50,7 @@ export const postLogin = serveRow(
   },
   async ({ c, world, family, input, context }) => {
     const { username: email, password } = input.body;
-    const login = {
-      email,
-      password,
-      contract: family.name,
-      grant: family.grant,
-      clientId: family.client,
-      device: {},
-    };
-    const started = await logIn(world, login, context());
+    const started = await logIn(world, { ...loginTerms(family), email, password }, context());
     switch (started.outcome) {
       case 'invalid_credentials':
         return error(c, 401, 'Invalid username or password');

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../../actions/fields.ts';
 import { logIn } from '../../../actions/log-in.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
+import { loginTerms } from '../../contract/family.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import { bearerTokens } from '../issued-tokens.ts';
@@ -36,14 +37,7 @@ export const postLogin = serveRow(
     },
   },
   async ({ c, world, family, input, context }) => {
-    const login = {
-      ...input.body,
-      contract: family.name,
-      grant: family.grant,
-      clientId: family.client,
-      device: {},
-    };
-    const started = await logIn(world, login, context());
+    const started = await logIn(world, { ...loginTerms(family), ...input.body }, context());
     switch (started.outcome) {
       case 'invalid_credentials':
         return message(c, 401, 'Invalid credentials.');

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../../actions/fields.ts';
 import { NOBODY } from '../../../domain/caller-rule.ts';
 import { csrfToken } from '../../../domain/credentials.ts';
+import { loginTerms } from '../../contract/family.ts';
 import { body, json } from '../../contract/row.ts';
 import { serveRow } from '../../contract/serve-row.ts';
 import * as shape from '../../contract/shapes.ts';
@@ -16,7 +17,7 @@ import {
   refuseLogin,
 } from '../001-envelope/envelope.ts';
 import { required } from '../issued-tokens.ts';
-import { COOKIE, cookieDetail, detail } from './detail.ts';
+import { cookieDetail, detail } from './detail.ts';
 
 export const postLogin = serveRow(
   {
@@ -50,13 +51,7 @@ export const postLogin = serveRow(
   },
   async ({ c, family, input }) => {
     const { email, password } = input.body;
-    const started = await logInGivingCookie(c, {
-      ...COOKIE,
-      clientId: family.client,
-      email,
-      password,
-      device: {},
-    });
+    const started = await logInGivingCookie(c, { ...loginTerms(family), email, password });
     if (started.outcome === 'foreign_page')
       return cookieDetail(c, 403, 'CSRF_FAILED', 'The request does not come from a trusted origin');
     if (started.outcome !== 'started') return refuseLogin(c, started);
