@@ -27,9 +27,10 @@ export class HandClock implements Clock {
     };
   }
 
-  /** Whether somebody waits for an answer that time would end. */
-  get isAwaited(): boolean {
-    return this.#due.some(({ everyMs }) => everyMs === null);
+  /** How far the next moment is at which somebody stops waiting for an answer; infinite while nobody waits for one. */
+  get patienceMs(): number {
+    const waits = this.#due.filter(({ everyMs }) => everyMs === null);
+    return Math.min(...waits.map(({ atMs }) => atMs)) - this.monotonicMs;
   }
 
   /** Advances both clocks, and runs due timers at their instants. */

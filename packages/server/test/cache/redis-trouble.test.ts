@@ -105,7 +105,7 @@ describe.runIf(present)('Redis in trouble', () => {
   }
 
   /** Nobody waits for Redis any more. */
-  const atRest = (): Promise<void> => until(() => !clock.isAwaited);
+  const atRest = (): Promise<void> => until(() => clock.patienceMs === Number.POSITIVE_INFINITY);
 
   /** The keys are gone, once the time has passed in which endings are gathered. */
   const gone = (): Promise<void> =>
