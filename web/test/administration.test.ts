@@ -241,6 +241,32 @@ describe.skipIf(!hasChromium())('the administration', () => {
     ]);
   });
 
+  test('an event that a second read of the log brings is marked as new', async () => {
+    const own = await visit(browser);
+    // The stream's events come late; and it opens before the log was read, so the log is read twice.
+    await own.context.addInitScript(() => {
+      window.EventSource = class extends EventSource {
+        override set onmessage(listen: (event: MessageEvent) => void) {
+          super.onmessage = (event) => setTimeout(() => listen.call(this, event), 3_600_000);
+        }
+      };
+    });
+    const started = Promise.withResolvers<void>();
+    let reads = 0;
+    await own.page.route(/\/v1\/admin\/events\?limit=/, async (route) => {
+      if (++reads > 1) await started.promise;
+      else await own.page.locator('.badge', { hasText: 'Live' }).waitFor();
+      await route.continue();
+    });
+    await logIn(own.page, site.origin, ADMIN, '/admin/log');
+    await own.page.locator('.event').first().waitFor();
+    await start(3, { client_id: 'shop' });
+    started.resolve();
+    await own.page.locator('.event.fresh', { hasText: 'shop' }).waitFor();
+    expect([reads, await own.page.locator('.event.fresh').count()]).toEqual([2, 1]);
+    await own.context.close();
+  });
+
   test('the system page names problems in plain words, and the times of logouts', async () => {
     const bearer = await start(4);
     await site.call('POST', '/v1/logout', { bearer });

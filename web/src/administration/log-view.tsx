@@ -37,6 +37,8 @@ export function LogView({ api }: { api: Api }): VNode {
   const arrived = useSignal(0);
   const pause = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLUListElement>(null);
+  /** The newest page was read once: what is new in a later read is news. */
+  const loaded = useRef(false);
   const query = queryOf(filters.value);
 
   /** @param wanted the filters of the request: if they have changed meanwhile, the answer is dropped */
@@ -44,10 +46,12 @@ export function LogView({ api }: { api: Api }): VNode {
     try {
       const answer = await api.events({ ...queryOf(wanted), limit: PAGE, before });
       if (filters.value !== wanted) return;
+      fault.value = null;
+      if (before === null && loaded.current) return take(answer.events);
       // Streamed events may have arrived before the answer.
       events.value = merged(events.value ?? [], answer.events, Number.POSITIVE_INFINITY);
       next.value = answer.next;
-      fault.value = null;
+      loaded.current = true;
     } catch (error) {
       if (filters.value !== wanted) return;
       const { code } = apiFaultOf(error);
@@ -66,27 +70,17 @@ export function LogView({ api }: { api: Api }): VNode {
     const news = newAmong(those, events.value);
     waiting.value = merged(waiting.value, news, MOST);
   };
-  /** The stream begins at its own moment, which may be later than the last read. */
-  const catchUp = async (): Promise<void> => {
-    if (events.value === null || fault.value !== null) return read(null);
-    const wanted = filters.value;
-    try {
-      const answer = await api.events({ ...queryOf(wanted), limit: PAGE });
-      if (filters.value === wanted) take(answer.events);
-    } catch {
-      // A failed read closes the stream too, and both are repeated.
-    }
-  };
   useEffect(() => {
-    // Read at once, and again when the stream is open: nothing is missed, and duplicates are shown once.
+    // Read at once, and again when the stream is open, which begins at its own moment: nothing is missed, and nothing shown twice.
     const stop = followLog(query, {
       event: (event) => take([event]),
       standing(now) {
         standing.value = now;
-        if (now === 'live') void catchUp();
+        if (now === 'live') void read(null);
       },
     });
     events.value = null;
+    loaded.current = false;
     next.value = null;
     waiting.value = [];
     fresh.value = new Set();
