@@ -33,6 +33,8 @@ export interface AuthorityOptions extends SettingOptions {
   ownProcess?: boolean;
   /** Called before each step of the start that may take seconds. Default: the step is logged. */
   onStep?: (what: string) => void;
+  /** Accepted like one of CURFEW_SERVICE_KEYS, for this run: for a program's own calls. Default: none. */
+  operatorKey?: string;
   /** Another clock, randomness and password hashing, for tests. */
   system?: Partial<System>;
 }
@@ -65,7 +67,15 @@ export interface Authority {
 
 /** Starts an authority: see `index.ts`. */
 export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
-  const { settings = {}, ownProcess, log: _log, onStep: _onStep, system: _system, ...given } = options;
+  const {
+    settings = {},
+    ownProcess,
+    log: _log,
+    onStep: _onStep,
+    operatorKey: _operatorKey,
+    system: _system,
+    ...given
+  } = options;
   const config = readSettings(settings, given);
   const { world, close } = await openWorld(config, options);
   try {

@@ -14,8 +14,8 @@ export const COMMAND_SETTINGS = {
     about: 'The address of a running server that the command calls, like --url. Needs CURFEW_SERVICE_KEY.',
   },
   CURFEW_SERVICE_KEY: {
-    form: z.string().min(32, 'must be one of the CURFEW_SERVICE_KEYS of that server').optional(),
+    form: z.string().min(32, 'must be an API key of that server').optional(),
     about:
-      'One of the CURFEW_SERVICE_KEYS of that server. There is no option for it, because other users can see arguments.',
+      'An API key of that server with the scope that the command needs: `admin` is enough for all. There is no option for it, because other users can see arguments.',
   },
 } as const satisfies Record<string, Setting>;

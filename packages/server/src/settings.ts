@@ -196,7 +196,7 @@ const IDENTITY = {
       'each key must have at least 32 characters: openssl rand -base64 32',
     ),
     about:
-      'Secrets of back ends, separated by commas. A caller with a service key may open sessions for users who logged in elsewhere, and may call the administration.',
+      'Keys that may do everything, separated by commas. API keys replace them: `curfew api-keys create` makes one for each back end, with the scopes that it needs, and it can be revoked without a restart. The server warns while this is set.',
   },
   CURFEW_CLIENTS: {
     as: 'givenClients',

@@ -194,7 +194,7 @@ test('the commands’ settings are refused alike', () => {
     expect(read).not.toThrow(SECRET);
   }
   expect(() => readCommandSettings({ CURFEW_SERVICE_KEY: SECRET })).toThrow(
-    /^CURFEW_SERVICE_KEY: must be one of/,
+    /^CURFEW_SERVICE_KEY: must be an API key/,
   );
   expect(Object.keys(COMMAND_SETTINGS)).toEqual(['CURFEW_URL', 'CURFEW_SERVICE_KEY']);
 });

@@ -1,6 +1,8 @@
-import type { ApiKeyView } from '@curfew/protocol/wire/api-key';
+import type { ApiKeyChange, ApiKeyView } from '@curfew/protocol/wire/api-key';
 import { readActor } from '../domain/actor.ts';
 import type { ApiKeyRecord } from '../store/issued-keys.ts';
+import { logoutView } from './logout-view.ts';
+import type { Settled } from './settle.ts';
 
 /** An API key as the administration shows it. */
 export function apiKeyView(key: ApiKeyRecord): ApiKeyView {
@@ -14,4 +16,10 @@ export function apiKeyView(key: ApiKeyRecord): ApiKeyView {
     revoked_at: revoked_at?.toISOString() ?? null,
     revoked_by: revoked_by === null ? null : readActor(revoked_by).who,
   };
+}
+
+/** A key that was created or revoked. @param ms from the request to the answer */
+export function apiKeyChangeView(key: ApiKeyRecord, settled: Settled, ms: number): ApiKeyChange {
+  const { ended: _ended, more: _more, ...propagation } = logoutView(settled, ms);
+  return { key: apiKeyView(key), ...propagation };
 }

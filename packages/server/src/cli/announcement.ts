@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 
 /*
- * A server with the embedded database writes its address into `server.json` beside it, and a service key of that run for the
+ * A server with the embedded database writes its address into `server.json` beside it, and a key of that run for the
  * commands of this machine. Only the directory's owner can read it. The file of a killed server does no harm: its process is
  * gone, or its key is unknown.
  */

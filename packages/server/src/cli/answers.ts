@@ -1,3 +1,4 @@
+import type { ApiKeyChange, ApiKeyView } from '@curfew/protocol/wire/api-key';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logout, LogoutPreview } from '@curfew/protocol/wire/logout';
 import { END_REASONS } from '@curfew/protocol/notices';
@@ -57,6 +58,23 @@ export const previewSchema = z.object({
   count: z.number(),
   sample: z.array(viewSchema),
 }) satisfies z.ZodType<LogoutPreview>;
+
+export const apiKeySchema = z.object({
+  id: z.number(),
+  name: z.string(),
+  client_id: z.string().nullable(),
+  scopes: z.array(z.string()),
+  created_at: z.string(),
+  created_by: z.string(),
+  expires_at: z.string().nullable(),
+  last_used_at: z.string().nullable(),
+  revoked_at: z.string().nullable(),
+  revoked_by: z.string().nullable(),
+}) satisfies z.ZodType<ApiKeyView>;
+
+export const apiKeyChangeSchema = logoutSchema
+  .omit({ ended: true, more: true })
+  .extend({ key: apiKeySchema }) satisfies z.ZodType<ApiKeyChange>;
 
 export const keySchema = z.object({
   kid: z.string(),

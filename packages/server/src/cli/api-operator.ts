@@ -4,6 +4,8 @@ import type { AdminTarget } from '../actions/end-sessions.ts';
 import { composed } from '../domain/email-address.ts';
 import {
   accountSchema,
+  apiKeyChangeSchema,
+  apiKeySchema,
   keySchema,
   loggedEventSchema,
   logoutSchema,
@@ -11,7 +13,7 @@ import {
   sessionSchema,
 } from './answers.ts';
 import { Failed, CommandRefused } from './declare.ts';
-import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
+import { LAST_ADMIN_KEY, LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
 /** Longer than a logout can take: the lease, which may be a minute, and one commit. */
@@ -98,9 +100,31 @@ export function apiOperator(url: string, serviceKey: string): Operator {
         yield { cursor: id, event: event?.data ?? null };
       }
     },
+    ...keyCalls(call),
+    close: async () => undefined,
+  };
+}
+
+type KeyCalls = Pick<Operator, 'apiKeys' | 'createApiKey' | 'revokeApiKey' | 'keys' | 'rotateKeys'>;
+
+function keyCalls(call: (method: string, path: string, body?: unknown) => Promise<ApiReply>): KeyCalls {
+  return {
+    async apiKeys(filter, limit) {
+      const schema = z.object({ keys: z.array(apiKeySchema), next: z.number().nullable() });
+      return read(await call('GET', `/v1/admin/api-keys?${parameters({ ...filter, limit })}`), schema);
+    },
+    async createApiKey({ clientId, expiresAt, ...key }) {
+      const body = { ...key, client_id: clientId, expires_at: expiresAt };
+      const schema = apiKeyChangeSchema.extend({ secret: z.string() });
+      return read(await call('POST', '/v1/admin/api-keys', body), schema);
+    },
+    async revokeApiKey(id, confirmsLast, note) {
+      const body = { note, ...(confirmsLast ? { confirm_last_admin_key: true } : {}) };
+      const reply = await call('DELETE', `/v1/admin/api-keys/${id}`, body);
+      return isProblem(reply, 'not_found') ? null : read(reply, apiKeyChangeSchema);
+    },
     keys: async () => read(await call('GET', '/v1/admin/keys'), keysSchema).keys,
     rotateKeys: async () => read(await call('POST', '/v1/admin/keys/rotate'), keysSchema).keys,
-    close: async () => undefined,
   };
 }
 
@@ -237,10 +261,11 @@ function found(reply: ApiReply): boolean {
 function refusalOf(status: number, { code, title, detail, field }: Partial<Problem>): Error {
   if (code === 'not_authenticated')
     return new Failed(
-      'the server does not accept this CURFEW_SERVICE_KEY. Set it to one of the CURFEW_SERVICE_KEYS of the server.',
+      'the server does not accept this CURFEW_SERVICE_KEY. Set it to an API key of that server with the scope admin.',
     );
   if (code === undefined) return new Failed(`the server answered ${status}. Is it a Curfew server?`);
   if (code === 'last_administrator') return new CommandRefused(LAST_ADMINISTRATOR);
+  if (code === 'last_admin_key') return new CommandRefused(LAST_ADMIN_KEY);
   const sentence = detail ?? title ?? code;
   if (code === 'invalid_request')
     return new CommandRefused(

@@ -1,3 +1,4 @@
+import { apiKeyCommands } from './api-keys.ts';
 import { backupCommands } from './backup.ts';
 import type { Command } from './declare.ts';
 import { doctorCommands } from './doctor.ts';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   ...logoutCommands,
   ...proveCommands,
   ...watchCommands,
+  ...apiKeyCommands,
   ...keyCommands,
   versionCommand,
 ];

@@ -3,6 +3,8 @@ import { PROBLEMS } from '@curfew/protocol/errors';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logger } from 'pino';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
+import { apiKeyChangeView, apiKeyView } from '../actions/api-key-view.ts';
+import { createKey, faultOfKey } from '../actions/create-key.ts';
 import { Denied } from '../actions/denied.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
 import { followRefusals } from '../actions/follow-refusals.ts';
@@ -11,19 +13,21 @@ import { logoutView } from '../actions/logout-view.ts';
 import { listSessions } from '../actions/list-sessions.ts';
 import { previewEnding } from '../actions/preview-ending.ts';
 import { readLog, shownEvent, type ShownEvent } from '../actions/read-log.ts';
+import { revokeKey } from '../actions/revoke-key.ts';
 import { watchMarking } from '../cluster/follow/watch-marking.ts';
-import { actOf, type RequestContext } from '../world/world.ts';
+import { actOf, type RequestContext, type World } from '../world/world.ts';
 import { type OpenWorld, openWorld } from '../world/open-world.ts';
 import type { Config } from '../config.ts';
 import { EVERYTHING } from '../domain/api-key.ts';
 import { passwordFault } from '../domain/password.ts';
 import { accountView } from '../actions/account-view.ts';
+import { pageOfKeys } from '../store/issued-keys.ts';
 import { findCredentials, findUser } from '../store/users.ts';
 import { cursorNow } from '../store/log/cursors.ts';
 import { EVERY_EVENT } from '../store/log/page.ts';
 import { readOn } from '../store/log/follow.ts';
 import { CommandRefused, Failed } from './declare.ts';
-import { LAST_ADMINISTRATOR, type Operator } from './operator.ts';
+import { LAST_ADMIN_KEY, LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
 
 /** How often to poll the log for new events, and how many to read at a time. */
@@ -93,8 +97,7 @@ function directOperator({ world, close }: OpenWorld): Operator {
       if (ending.outcome === 'confirmation_required') return ending;
       if (ending.outcome === 'unknown') throw new CommandRefused(PROBLEMS.not_found.title);
       if (ending.outcome === 'older_node') throw new Failed(PROBLEMS.older_node.title);
-      const ms = Math.round((system.monotonicMs() - begunMs) * 100) / 100;
-      return { outcome: 'ended', result: logoutView(ending, ms) };
+      return { outcome: 'ended', result: logoutView(ending, msSince(world, begunMs)) };
     },
     async watchMarking(target, onLeft) {
       if (target.scope !== 'sessions') await watchMarking(world, target, onLeft);
@@ -119,16 +122,50 @@ function directOperator({ world, close }: OpenWorld): Operator {
         if (!news.more) await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
       }
     },
+    ...apiKeyActs(world, changer, context),
     keys: async () => keys.list(),
     rotateKeys: () => keys.rotate(actOf(world, context, changer.actor)),
     close,
   };
 }
 
+const msSince = ({ system }: World, begunMs: number): number =>
+  Math.round((system.monotonicMs() - begunMs) * 100) / 100;
+
+function apiKeyActs(
+  world: World,
+  changer: { actor: string; sid: null },
+  context: RequestContext,
+): Pick<Operator, 'apiKeys' | 'createApiKey' | 'revokeApiKey'> {
+  const { database, system } = world;
+  return {
+    async apiKeys({ revoked, before }, limit) {
+      const found = await pageOfKeys(database, { before, dead: revoked }, limit, system.now());
+      return {
+        keys: found.map(apiKeyView),
+        next: found.length === limit ? (found.at(-1)?.id ?? null) : null,
+      };
+    },
+    async createApiKey(wanted) {
+      const begunMs = system.monotonicMs();
+      const fault = faultOfKey(world, wanted);
+      if (fault) throw new CommandRefused(`${fault.field}: ${fault.message}.`);
+      const { key, secret, settled } = await createKey(world, wanted, changer, context);
+      return { ...apiKeyChangeView(key, settled, msSince(world, begunMs)), secret };
+    },
+    async revokeApiKey(id, confirmsLast, note) {
+      const begunMs = system.monotonicMs();
+      const revoking = revokeKey(world, id, { ...changer, confirmsLast }, { ...context, note });
+      const revoked = await revoking.catch(refuseLast);
+      return revoked && apiKeyChangeView(revoked.key, revoked.settled, msSince(world, begunMs));
+    },
+  };
+}
+
 function refuseLast(error: unknown): never {
-  throw error instanceof Denied && error.code === 'last_administrator'
-    ? new CommandRefused(LAST_ADMINISTRATOR)
-    : error;
+  if (!(error instanceof Denied)) throw error;
+  if (error.code === 'last_administrator') throw new CommandRefused(LAST_ADMINISTRATOR);
+  throw error.code === 'last_admin_key' ? new CommandRefused(LAST_ADMIN_KEY) : error;
 }
 
 function loggedEvent(event: ShownEvent): LoggedEvent {

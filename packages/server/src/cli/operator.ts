@@ -1,8 +1,10 @@
+import type { ApiKeyChange, ApiKeyView } from '@curfew/protocol/wire/api-key';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logout, LogoutPreview } from '@curfew/protocol/wire/logout';
 import type { UserSession } from '@curfew/protocol/wire/session';
 import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import type { Account } from '@curfew/protocol/wire/user';
+import type { WantedKey } from '../actions/create-key.ts';
 import type { Role } from '../domain/session.ts';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import type { WaitFor } from '../actions/settle.ts';
@@ -14,6 +16,9 @@ import type { WaitFor } from '../actions/settle.ts';
 
 export const LAST_ADMINISTRATOR =
   'nothing was changed: this is the last administrator. To continue, repeat with --last-administrator.';
+
+export const LAST_ADMIN_KEY =
+  'nothing was changed: this is the last key with the scope admin. To continue, repeat with --last-admin-key.';
 
 interface NewAccount {
   email: string;
@@ -67,6 +72,15 @@ export interface Operator {
    * aborted, or the server ends it.
    */
   follow(cursor: string | null, stop: AbortSignal): AsyncIterable<Followed>;
+  /** API keys, newest first. @param filter.revoked also those that are revoked or expired */
+  apiKeys(
+    filter: { revoked: boolean; before: number | null },
+    limit: number,
+  ): Promise<{ keys: ApiKeyView[]; next: number | null }>;
+  /** @throws CommandRefused for an unknown application, or scopes that it may not have */
+  createApiKey(key: WantedKey): Promise<ApiKeyChange & { secret: string }>;
+  /** Null when there is no such key. @throws CommandRefused when it is the last one with the scope admin, and that is not confirmed */
+  revokeApiKey(id: number, confirmsLast: boolean, note: string | undefined): Promise<ApiKeyChange | null>;
   keys(): Promise<SigningKey[]>;
   rotateKeys(): Promise<SigningKey[]>;
   close(): Promise<void>;

@@ -47,7 +47,7 @@ export function remoteServer(line: CommandLine): { url: string; serviceKey: stri
   if (serviceKey === null)
     throw new ConfigError(
       'CURFEW_SERVICE_KEY',
-      `is required to call a server by its address. Set it to one of the CURFEW_SERVICE_KEYS of that server.`,
+      `is required to call a server by its address. Set it to an API key of that server with the scope admin.`,
     );
   return { url, serviceKey };
 }

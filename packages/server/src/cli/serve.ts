@@ -30,16 +30,17 @@ export async function serve(
   const config = readConfig(environment);
   const { stdout } = options;
   const log = createLog(config.logLevel, stdout.fd === undefined ? stdout : undefined);
-  // The service key for this machine's commands, which reach the embedded database through the server.
+  // The key for this machine's commands, which reach the embedded database through the server.
   const operatorKey = randomBytes(32).toString('base64url');
   const embedded = config.database.kind === 'embedded' ? config.database.directory : null;
-  const settings =
-    embedded === null
-      ? environment
-      : { ...environment, CURFEW_SERVICE_KEYS: [...config.serviceKeys, operatorKey].join(',') };
-
   const { onStep } = options;
-  const authority = await createAuthority({ settings, log, ownProcess: true, ...(onStep && { onStep }) });
+  const authority = await createAuthority({
+    settings: environment,
+    log,
+    ownProcess: true,
+    ...(embedded !== null && { operatorKey }),
+    ...(onStep && { onStep }),
+  });
   // Node before 24.9 ignores this option: `authority.upgrade` then hands foreign upgrades back.
   const upgrades = { shouldUpgradeCallback: authority.takesUpgrade };
   const server = createServer(

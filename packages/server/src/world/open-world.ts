@@ -53,6 +53,8 @@ interface WorldOptions {
   log?: Logger;
   onStep?: (what: string) => void;
   system?: Partial<System>;
+  /** Accepted like one of CURFEW_SERVICE_KEYS. */
+  operatorKey?: string;
   /** Other readers of the log than those of the list. */
   readers?: readonly LogReader[];
 }
@@ -75,7 +77,10 @@ export async function openWorld(config: Config, options: WorldOptions = {}): Pro
     await prepareDatabase(config, system, database, onStep);
     await alignClock(database, system);
     const clients = await openClients(config, database);
-    const world = await buildWorld(config, system, database, clients, options.readers ?? READERS, closers);
+    const { operatorKey } = options;
+    const accepting =
+      operatorKey === undefined ? config : { ...config, serviceKeys: [...config.serviceKeys, operatorKey] };
+    const world = await buildWorld(accepting, system, database, clients, options.readers ?? READERS, closers);
     return { world, close };
   } catch (error) {
     await close();

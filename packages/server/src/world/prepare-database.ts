@@ -40,6 +40,11 @@ export async function prepareDatabase(
       { setting: 'CURFEW_PASSWORD_MIN_LENGTH' },
       `new passwords may have only ${config.passwordMinLength} characters: fewer than ${PASSWORD_MIN_LENGTH} are quickly guessed`,
     );
+  if (config.serviceKeys.length > 0)
+    log.warn(
+      { setting: 'CURFEW_SERVICE_KEYS' },
+      'each of these keys may do everything, for every application. Create an API key for each back end (curfew api-keys create), give the back end that one, then remove this setting',
+    );
   for (const was of config.oldNames)
     log.warn({ setting: was }, `${was} is the old name of ${RENAMED[was]}: use the new name`);
   const broughtBack = await bringLogBack(database);

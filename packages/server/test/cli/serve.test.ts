@@ -82,7 +82,7 @@ describe('a server on the embedded database', () => {
     const wrong = await run(['user', 'list', '--url', server.url], { CURFEW_SERVICE_KEY: 'x'.repeat(40) });
     expect(wrong).toMatchObject({
       code: 1,
-      err: 'curfew: the server does not accept this CURFEW_SERVICE_KEY. Set it to one of the CURFEW_SERVICE_KEYS of the server.\n',
+      err: 'curfew: the server does not accept this CURFEW_SERVICE_KEY. Set it to an API key of that server with the scope admin.\n',
     });
     const open = await run(['user', 'list', '--url', 'http://sessions.example.com'], named);
     expect(open).toMatchObject({ code: 2, out: '' });

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { ApiKeyChange, ApiKeyView } from '@curfew/protocol/wire/api-key';
-import { apiKeyView } from '../../actions/api-key-view.ts';
+import { apiKeyChangeView } from '../../actions/api-key-view.ts';
 import type { Settled } from '../../actions/settle.ts';
 import { KEY_SCOPES } from '../../domain/api-key.ts';
 import type { ApiKeyRecord } from '../../store/issued-keys.ts';
@@ -57,7 +57,5 @@ export const apiKeyChange = z.object({
 }) satisfies z.ZodType<ApiKeyChange>;
 export const API_KEY_CHANGE = { confirmed: true, ms: 2.4, acknowledged: 2, waited_out: 0 };
 
-export function apiKeyChangeOf(c: Call, key: ApiKeyRecord, settled: Settled): ApiKeyChange {
-  const { ended: _ended, more: _more, ...propagation } = settledBody(c, settled);
-  return { key: apiKeyView(key), ...propagation };
-}
+export const apiKeyChangeOf = (c: Call, key: ApiKeyRecord, settled: Settled): ApiKeyChange =>
+  apiKeyChangeView(key, settled, settledBody(c, settled).ms);

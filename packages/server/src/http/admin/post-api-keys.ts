@@ -1,13 +1,12 @@
 import { plainName } from '@curfew/protocol/reading/plain-name';
 import { z } from '@hono/zod-openapi';
-import { createKey } from '../../actions/create-key.ts';
+import { createKey, faultOfKey } from '../../actions/create-key.ts';
 import * as field from '../../actions/fields.ts';
 import { administratorToChange } from '../../domain/caller-rule.ts';
 import { inputFault } from '../contract/body.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuseInput } from '../respond.ts';
-import { unknownClient } from '../v1/faults.ts';
 import { API_KEY, API_KEY_CHANGE, apiKeyChange, apiKeyChangeOf, scopes } from './api-key.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
 
@@ -52,17 +51,13 @@ export const postApiKey = serveRow(
     },
   },
   async ({ c, world, caller, input, context }) => {
-    const { name, client_id: clientId, scopes: wanted, expires_at, note } = input.body;
-    if (name === '') return refuseInput(c, inputFault('name', 'must not be empty'));
-    if (clientId !== null && !world.clients.clients.has(clientId)) return unknownClient(c);
-    if (clientId !== null && wanted.includes('admin'))
-      return refuseInput(c, inputFault('scopes', '"admin" is for operators’ keys, which have no client_id'));
-    const expiresAt = expires_at === null ? null : new Date(expires_at);
-    if (expiresAt !== null && expiresAt <= world.system.now())
-      return refuseInput(c, inputFault('expires_at', 'must be in the future'));
+    const { client_id: clientId, expires_at, note, ...rest } = input.body;
+    const wanted = { ...rest, clientId, expiresAt: expires_at === null ? null : new Date(expires_at) };
+    const fault = faultOfKey(world, wanted);
+    if (fault) return refuseInput(c, inputFault(fault.field, fault.message));
     const { key, secret, settled } = await createKey(
       world,
-      { name, clientId, scopes: [...new Set(wanted)], expiresAt },
+      wanted,
       { actor: caller.actor, sid: caller.session?.sid ?? null },
       context(note),
     );
