@@ -15,47 +15,58 @@ export interface WantedKey {
   expiresAt: Date | null;
 }
 
-/** Why a key cannot be created, and the member at fault; null if it can. */
-export function faultOfKey(
-  { clients, system }: World,
-  { name, clientId, scopes, expiresAt }: WantedKey,
-): { field: 'name' | 'client_id' | 'scopes' | 'expires_at'; message: string } | null {
-  if (name === '') return { field: 'name', message: 'must not be empty' };
-  if (clientId !== null && !clients.clients.has(clientId))
-    return { field: 'client_id', message: 'is not the name of an application' };
-  if (clientId !== null && scopes.includes('admin'))
-    return { field: 'scopes', message: '"admin" is for operators’ keys, which have no client_id' };
-  if (expiresAt !== null && expiresAt <= system.now())
-    return { field: 'expires_at', message: 'must be in the future' };
-  return null;
+/** Why a key cannot be created, and the member at fault. */
+interface KeyFault {
+  field: 'name' | 'client_id' | 'scopes' | 'expires_at';
+  message: string;
 }
 
-interface CreatedKey {
-  key: ApiKeyRecord;
-  /** The text of the key, which nobody can read again. */
-  secret: string;
-  settled: Settled;
-}
+type KeyOutcome =
+  | {
+      outcome: 'made';
+      key: ApiKeyRecord;
+      /** The text of the key, which nobody can read again. */
+      secret: string;
+      settled: Settled;
+    }
+  | { outcome: 'fault'; fault: KeyFault };
 
-/** Creates an API key without a fault. When this answers, every node accepts it. */
+/** Creates an API key. When this answers, every node accepts it. */
 export async function createKey(
   world: World,
   given: WantedKey,
   caller: { actor: string; sid: string | null },
   context: RequestContext,
-): Promise<CreatedKey> {
+): Promise<KeyOutcome> {
   await askForRecentLogin(world, caller.sid);
   const { database, system } = world;
+  const fault = faultOf(given, system.now());
+  if (fault) return { outcome: 'fault', fault };
   const wanted = { ...given, scopes: [...new Set(given.scopes)] };
   const secret = newKeyText(wanted.clientId === null ? 'operator' : 'client', system.randomBytes);
   const act = actOf(world, context, caller.actor);
-  const { key, position } = await database.transaction(async (on) => {
-    const made = await insertApiKey(on, wanted, hashSecret(secret), act.at, act.actor);
-    const details = { key_id: made.id, name: made.name, client_id: made.client_id, scopes: made.scopes };
-    return { key: made, position: await append(on, { type: 'api_key_created', userId: null, details }, act) };
+  const made = await database.transaction(async (on) => {
+    const key = await insertApiKey(on, wanted, hashSecret(secret), act.at, act.actor);
+    if (!key) return null;
+    const details = { key_id: key.id, name: key.name, scopes: key.scopes };
+    const event = { type: 'api_key_created', userId: null, clientId: key.client_id, details } as const;
+    return { key, position: await append(on, event, act) };
   });
-  const event = eventOf(act, { type: 'api_key_created', position });
-  return { key, secret, settled: await settlePartly(world, { event, ...NO_SESSIONS }, 'replicas') };
+  if (!made) return { outcome: 'fault', fault: { field: 'client_id', message: UNKNOWN_CLIENT } };
+  const event = eventOf(act, { type: 'api_key_created', position: made.position });
+  const settled = await settlePartly(world, { event, ...NO_SESSIONS }, 'replicas');
+  return { outcome: 'made', key: made.key, secret, settled };
+}
+
+const UNKNOWN_CLIENT = 'is not the name of an application';
+
+function faultOf({ name, clientId, scopes, expiresAt }: WantedKey, now: Date): KeyFault | null {
+  if (name === '') return { field: 'name', message: 'must not be empty' };
+  if (clientId !== null && scopes.includes('admin'))
+    return { field: 'scopes', message: '"admin" is for operators’ keys, which have no client_id' };
+  if (expiresAt !== null && expiresAt <= now)
+    return { field: 'expires_at', message: 'must be in the future' };
+  return null;
 }
 
 /** An event about a key ends no sessions itself. */

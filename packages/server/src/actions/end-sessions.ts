@@ -32,8 +32,8 @@ export const confirms = (counted: number, confirmed: number | null): boolean =>
   confirmed !== null && Math.abs(counted - confirmed) <= Math.floor(counted / DRIFT);
 
 /**
- * Holds an ending to the caller's reach. A client's key ends named sessions, of which other clients' are skipped, or all of its
- * client's. The other targets reach sessions of several clients.
+ * Holds an ending to the caller's reach. A client's key ends named sessions, of which other clients' are skipped, or those of its
+ * client, of one user or of all. The other targets reach sessions of several clients.
  * @throws Denied
  */
 export function keepToClient(target: AdminTarget, reach: Reach): void {

@@ -51,7 +51,8 @@ export async function revokeKeysOfClient(on: Queryable, clientId: string, act: A
   return changes;
 }
 
-function appendRevoked(on: Queryable, { id, name, client_id }: ApiKeyRecord, act: Act): Promise<number> {
-  const details = { key_id: id, name, client_id };
-  return append(on, { type: 'api_key_revoked', userId: null, details }, act);
+function appendRevoked(on: Queryable, key: ApiKeyRecord, act: Act): Promise<number> {
+  const { id, name, client_id: clientId } = key;
+  const details = { key_id: id, name };
+  return append(on, { type: 'api_key_revoked', userId: null, clientId, details }, act);
 }

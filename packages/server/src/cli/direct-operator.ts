@@ -4,7 +4,7 @@ import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logger } from 'pino';
 import { changeUser, createUser, removeUser, resetPassword } from '../actions/change-user.ts';
 import { apiKeyChangeView, apiKeyView } from '../actions/api-key-view.ts';
-import { createKey, faultOfKey } from '../actions/create-key.ts';
+import { createKey } from '../actions/create-key.ts';
 import { Denied } from '../actions/denied.ts';
 import { endByAdministrator } from '../actions/end-sessions.ts';
 import { followRefusals } from '../actions/follow-refusals.ts';
@@ -148,9 +148,10 @@ function apiKeyActs(
     },
     async createApiKey(wanted) {
       const begunMs = system.monotonicMs();
-      const fault = faultOfKey(world, wanted);
-      if (fault) throw new CommandRefused(`${fault.field}: ${fault.message}.`);
-      const { key, secret, settled } = await createKey(world, wanted, changer, context);
+      const created = await createKey(world, wanted, changer, context);
+      if (created.outcome === 'fault')
+        throw new CommandRefused(`${created.fault.field}: ${created.fault.message}.`);
+      const { key, secret, settled } = created;
       return { ...apiKeyChangeView(key, settled, msSince(world, begunMs)), secret };
     },
     async revokeApiKey(id, confirmsLast, note) {

@@ -68,8 +68,11 @@ const insert = statement<
   ApiKeyRecord
 >(
   'insert_api_key',
-  `insert into api_keys (client_id, name, hash, scopes, created_at, created_by, expires_at)
-   values ($1, $2, $3, $4::text[], $5, $6, $7) returning ${COLUMNS}`,
+  // The client is locked: of a key and a deletion at the same time, the deletion revokes the key, or the key finds no client.
+  `with client as (select id from clients where id = $1 and deleted_at is null for share)
+   insert into api_keys (client_id, name, hash, scopes, created_at, created_by, expires_at)
+   select $1::text, $2, $3, $4::text[], $5, $6, $7 where $1::text is null or exists (select from client)
+   returning ${COLUMNS}`,
 );
 
 interface NewApiKey {
@@ -79,16 +82,15 @@ interface NewApiKey {
   expiresAt: Date | null;
 }
 
+/** Null when there is no such client. */
 export async function insertApiKey(
   on: Queryable,
   { clientId, name, scopes, expiresAt }: NewApiKey,
   hash: Buffer,
   now: Date,
   actor: string,
-): Promise<ApiKeyRecord> {
-  const [row] = await insert.run(on, clientId, name, hash, scopes, now, actor, expiresAt);
-  if (!row) throw new Error('the API key was not inserted');
-  return row;
+): Promise<ApiKeyRecord | null> {
+  return (await insert.run(on, clientId, name, hash, scopes, now, actor, expiresAt))[0] ?? null;
 }
 
 const revoke = statement<[id: number, now: Date, actor: string], ApiKeyRecord>(

@@ -70,6 +70,11 @@ const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
       { scope: 'users', user_ids: [admin.id, user.id] },
       { scope: 'device', user_id: user.id, device_id: 'phone' },
       { scope: 'client', client_id: 'default' },
+      { scope: 'grant', user_id: user.id, client_id: 'default' },
+      { scope: 'grant', user_id: admin.id, client_id: 'default' },
+      { scope: 'login', session: others.sid },
+      { scope: 'tenant', tenant: 'default' },
+      { scope: 'tenant', tenant: 'default', confirm: 3 },
       { scope: 'everyone' },
       { scope: 'everyone', confirm: 3 },
     ].map((body): Attack => ['', body]),
@@ -211,7 +216,11 @@ describe('what keys below admin reach', () => {
     expect((await logOut({ scope: 'user', user_id: user.id, dry_run: true })).status).toBe(403);
     expect((await logOut(named)).json).toMatchObject({ ended: 1, confirmed: true });
     expect(await alive(call, [sessions.others, sessions.own])).toEqual([true, true]);
+    const grant = { scope: 'grant', user_id: user.id, client_id: 'shop' };
+    expect((await logOut(grant)).json).toMatchObject({ ended: 1, confirmed: true });
+    const another = await opened(call, user.id, { client_id: 'shop' });
     expect((await logOut({ scope: 'client', client_id: 'shop' })).json.ended).toBeGreaterThan(0);
+    expect(await alive(call, [another])).toEqual([false]);
     expect(await alive(call, [sessions.others, sessions.own])).toEqual([true, false]);
   });
 

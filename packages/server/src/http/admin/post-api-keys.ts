@@ -1,6 +1,6 @@
 import { plainName } from '@curfew/protocol/reading/plain-name';
 import { z } from '@hono/zod-openapi';
-import { createKey, faultOfKey } from '../../actions/create-key.ts';
+import { createKey } from '../../actions/create-key.ts';
 import * as field from '../../actions/fields.ts';
 import { administratorToChange } from '../../domain/caller-rule.ts';
 import { inputFault } from '../contract/body.ts';
@@ -53,14 +53,15 @@ export const postApiKey = serveRow(
   async ({ c, world, caller, input, context }) => {
     const { client_id: clientId, expires_at, note, ...rest } = input.body;
     const wanted = { ...rest, clientId, expiresAt: expires_at === null ? null : new Date(expires_at) };
-    const fault = faultOfKey(world, wanted);
-    if (fault) return refuseInput(c, inputFault(fault.field, fault.message));
-    const { key, secret, settled } = await createKey(
+    const created = await createKey(
       world,
       wanted,
       { actor: caller.actor, sid: caller.session?.sid ?? null },
       context(note),
     );
+    if (created.outcome === 'fault')
+      return refuseInput(c, inputFault(created.fault.field, created.fault.message));
+    const { key, secret, settled } = created;
     return c.json({ ...apiKeyChangeOf(c, key, settled), secret }, 201);
   },
 );

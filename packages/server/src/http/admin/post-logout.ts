@@ -53,7 +53,7 @@ export const postLogout = serveRow(
     summary:
       'End the sessions of a list, a device, a user, several users, an application, a tenant or everyone',
     description:
-      'Scope "grant" ends the sessions of one user with one application; "login" ends a session and all sessions that were begun through it. The scopes "tenant" and "everyone" first answer 409 with the count. Repeat the request with `confirm` set to that count; the real number may differ by a twentieth. A client’s key may end named sessions, of which those of other clients are skipped, and scope "client" for its own client.',
+      'Scope "grant" ends the sessions of one user with one application; "login" ends a session and all sessions that were begun through it. The scopes "tenant" and "everyone" first answer 409 with the count. Repeat the request with `confirm` set to that count; the real number may differ by a twentieth. A client’s key may end named sessions, of which those of other clients are skipped, and the scopes "client" and "grant" for its own client.',
     caller: administratorToChange('sessions:end', 'and clients'),
     request: {
       body: body(target, { scope: 'user', user_id: 2 }),

@@ -27,7 +27,7 @@ export async function append(
   event: {
     type: LogEvent['type'];
     userId: number | null;
-    clientId?: string;
+    clientId?: string | null;
     details: Record<string, unknown>;
   },
   act: {
