@@ -1,4 +1,5 @@
-import { type Setting, SETTING_GROUPS } from '../../packages/server/src/settings.ts';
+import { SETTING_GROUPS } from '../../packages/server/src/settings.ts';
+import type { Setting } from '../../packages/server/src/system/setting-forms.ts';
 import { optionOf } from '../../packages/server/src/setting-options.ts';
 import { sentenceOf } from '../../packages/server/src/system/setting-forms.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Setting } from './settings.ts';
+import type { Setting } from './system/setting-forms.ts';
 import { httpAddress, isLoopback } from './system/setting-forms.ts';
 
 /** The settings of commands alone: how to reach a running server. The server ignores them. `docs/cli.md` is written from this table. */

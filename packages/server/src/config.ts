@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
 import { type ClientDefaults, daysOf, faultOfClient, seedsOf, withDefaults } from './domain/client-terms.ts';
 import { COMMAND_SETTINGS } from './command-settings.ts';
-import { type Setting, SETTINGS } from './settings.ts';
+import { SETTINGS } from './settings.ts';
+import type { Setting } from './system/setting-forms.ts';
 import { isLoopback, isLoopbackHost } from './system/setting-forms.ts';
 
 /**

@@ -13,18 +13,10 @@ import {
   seconds,
   line,
   integer,
+  type Setting,
 } from './system/setting-forms.ts';
 
 /* Every setting: its form, its default and its reason. `docs/settings.md` is written from these tables. */
-
-export interface Setting {
-  form: z.ZodType;
-  about: string;
-  /** Its old name, which is still understood. */
-  was?: string;
-  /** Its place in the configuration. Without one, `config.ts` derives a value from it. */
-  as?: string;
-}
 
 const PROCESS = {
   HOST: {

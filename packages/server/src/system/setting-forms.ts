@@ -11,6 +11,16 @@ export function sentenceOf(form: z.ZodType): string | null {
   return form.safeParse('\u0000').error?.issues[0]?.message ?? null;
 }
 
+/** One setting: its form, its default and its reason. */
+export interface Setting {
+  form: z.ZodType;
+  about: string;
+  /** Its old name, which is still understood. */
+  was?: string;
+  /** Its place in the configuration. Without one, `config.ts` derives a value from it. */
+  as?: string;
+}
+
 const MOST = 1_000_000_000;
 
 export function integer(least: number, most: number = MOST) {
