@@ -261,11 +261,12 @@ describe.runIf(hasPostgres())('secrets', () => {
       await call('GET', `/api/users/${id}`, { bearer: opaque.session_token });
       await call('POST', '/v1/check', { bearer: opaque.session_token });
       for (const text of [bearer, opaque.session_token, withCookie.cookie.value])
-        await call('POST', '/oauth/introspect', {
-          ...service,
-          headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: new URLSearchParams({ token: text }).toString(),
-        });
+        for (const path of ['/oauth/introspect', '/oauth/revoke'])
+          await call('POST', path, {
+            ...service,
+            headers: { 'content-type': 'application/x-www-form-urlencoded' },
+            body: new URLSearchParams({ token: text }).toString(),
+          });
       await withClient(url, (client) => client.query(`alter table away rename to ${table}`));
     }
     const one = await fresh();
@@ -292,11 +293,24 @@ describe.runIf(hasPostgres())('secrets', () => {
     ])
       await call('POST', '/v1/admin/logout', { ...service, body });
     await call('DELETE', `/v1/admin/users/${id}`, service);
+    for (const body of [
+      { client_id: 'shop', name: 'Shop' },
+      { client_id: one.bearer, name: 'x' },
+    ])
+      await call('POST', '/v1/admin/clients', { ...service, body });
+    for (const [method, body] of [
+      ['GET'],
+      ['PATCH', { name: 'New' }],
+      ['PATCH', { name: 7, note: third }],
+      ['DELETE', {}],
+    ] as const)
+      await call(method, '/v1/admin/clients/shop', { ...service, ...(body && { body }) });
     for (const path of [
       '/healthz',
       '/readyz',
       '/metrics',
       '/.well-known/jwks.json',
+      '/.well-known/oauth-authorization-server',
       '/openapi.json',
       '/docs',
     ])
@@ -327,6 +341,7 @@ describe.runIf(hasPostgres())('secrets', () => {
     const patterns = [...visited].map((one) =>
       one
         .replace(/\/(users|api-keys)\/\d+/, '/$1/{id}')
+        .replace(/\/clients\/shop/, '/clients/{id}')
         .replace(/\/sessions\/[0-9a-f-]{36}/, '/sessions/{id}'),
     );
     const missing = ROWS.filter((row) => !patterns.includes(`${row.method.toUpperCase()} ${row.path}`)).map(

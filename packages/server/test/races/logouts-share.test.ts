@@ -4,11 +4,15 @@ import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
 import { createEndOne, type EndOne, type PendingConfirmation } from '../../src/cluster/endings/end-one.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { SessionToRevoke } from '../../src/store/revoke-sessions.ts';
+import type { Timers } from '../../src/system/timers.ts';
 import { opened } from '../http/logins.ts';
 import { backends } from '../support.ts';
 import { openPlace, type Place } from './node.ts';
 
 const TOGETHER = 20;
+
+/** However long a statement takes, none overtakes it: `cluster/end-one.test.ts` is about that. */
+const STANDING: Timers = { after: () => () => undefined, every: () => () => undefined };
 
 describe.each(backends())('logouts of single sessions, %s', (backend) => {
   let place: Place;
@@ -36,7 +40,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
   /** Ends sessions on the real database, and counts the statements that it sends. */
   function counted(): { endOne: EndOne; statements: () => number } {
     const { world } = place.at(0);
-    const { database, system } = world;
+    const { database } = world;
     let statements = 0;
     const counting: Database = {
       ...database,
@@ -46,7 +50,7 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
       },
     };
     return {
-      endOne: createEndOne(counting, (endings) => afterCommit(world, endings), system),
+      endOne: createEndOne(counting, (endings) => afterCommit(world, endings), STANDING),
       statements: () => statements,
     };
   }
