@@ -128,8 +128,7 @@ export const en = {
     },
     waitedOut: {
       one: 'One server did not answer. The logout waited until that server could no longer accept the session.',
-      other:
-        '{count} servers did not answer. The logout waited until they could no longer accept the session.',
+      other: '{count} servers did not answer. The logout waited until they could not accept the session.',
     },
     notEverywhere: 'The logout is stored, but not yet confirmed everywhere.',
     later:
@@ -198,8 +197,7 @@ export const en = {
         '{name} is logged out everywhere immediately and cannot log in until the account is enabled again.',
       password: 'Reset the password',
       passwordTitle: 'Reset the password?',
-      passwordText:
-        'Curfew generates a new password and shows it to you once. {name} is logged out everywhere.',
+      passwordText: 'Curfew generates a new password and shows it once. {name} is logged out everywhere.',
       passwordNew: 'New password, shown only once',
       copy: 'Copy',
       copied: 'Copied',
@@ -274,6 +272,8 @@ export const en = {
       user_changed: 'User changed',
       user_created: 'User created',
       keys_rotated: 'Keys rotated',
+      api_key_created: 'API key created',
+      api_key_revoked: 'API key revoked',
       login_failed: 'Login failed',
       login_limited: 'Login refused: too many failed attempts',
       reauthentication_failed: 'Password confirmation failed',
@@ -316,7 +316,7 @@ export const en = {
       others: 'from other addresses',
       user: 'User ID',
       actor: 'Actor',
-      actorHint: 'user:2, service, operator, system or anonymous',
+      actorHint: 'user:2, key:7, service, operator, system or anonymous',
       application: 'Application',
       since: 'From',
       until: 'Until',

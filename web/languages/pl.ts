@@ -54,8 +54,7 @@ export const pl: Language = {
     disabled: 'To konto zostało zablokowane.',
     deleted: 'To konto zostało usunięte.',
     replaced: 'Tę sesję zastąpiło nowsze logowanie w tej przeglądarce.',
-    replay:
-      'Tokenu tej sesji użyto dwukrotnie, co może oznaczać, że został skopiowany. Zaloguj się ponownie.',
+    replay: 'Tokenu tej sesji użyto dwukrotnie, co może oznaczać, że go skopiowano. Zaloguj się ponownie.',
     unknown: 'Sesja została zakończona. Zaloguj się ponownie.',
   },
 
@@ -315,6 +314,8 @@ export const pl: Language = {
       user_changed: 'Zmiana użytkownika',
       user_created: 'Utworzenie użytkownika',
       keys_rotated: 'Wymiana kluczy',
+      api_key_created: 'Utworzenie klucza API',
+      api_key_revoked: 'Unieważnienie klucza API',
       login_failed: 'Nieudane logowanie',
       login_limited: 'Odmowa logowania: zbyt wiele nieudanych prób',
       reauthentication_failed: 'Nieudane potwierdzenie hasła',
@@ -366,7 +367,7 @@ export const pl: Language = {
       others: 'z innych adresów',
       user: 'ID użytkownika',
       actor: 'Wykonawca',
-      actorHint: 'user:2, service, operator, system albo anonymous',
+      actorHint: 'user:2, key:7, service, operator, system albo anonymous',
       application: 'Aplikacja',
       since: 'Od',
       until: 'Do',
@@ -461,8 +462,7 @@ export const pl: Language = {
         'Pamięć tego węzła jest nieaktualna, więc każde sprawdzenie trafia do bazy danych. Sprawdzenia są wolniejsze, ale nadal poprawne.',
       node_silent:
         'Węzły, które nie odpowiadają: {count}. Wylogowania czekają na wygaśnięcie ich dzierżawy, dopóki klaster ich nie usunie.',
-      redis_away:
-        'Redis nie odpowiada. Wylogowania działają bez niego. Profile są odczytywane z bazy danych.',
+      redis_away: 'Redis nie odpowiada. Wylogowania działają bez niego. Profile są czytane z bazy danych.',
       verifier_stale:
         'Weryfikatory z danymi starszymi niż dzierżawa: {count}. Każde żądanie sprawdzają na serwerze.',
       reader_failing:

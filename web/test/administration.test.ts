@@ -48,6 +48,22 @@ describe.skipIf(!hasChromium())('the administration', () => {
       })
     ).json.access_token;
 
+  test('the log names the API key that acted', async () => {
+    const key = { name: 'Shop <back end>', scopes: ['users', 'admin'] };
+    const made = await site.call('POST', '/v1/admin/api-keys', { bearer: SERVICE_KEY, body: key });
+    const bearer = made.json.secret;
+    await site.call('POST', '/v1/admin/users', { bearer, body: { email: 'made-by-key@example.com' } });
+    const revoked = { bearer, body: { confirm_last_admin_key: true } };
+    await site.call('DELETE', `/v1/admin/api-keys/${made.json.key.id}`, revoked);
+    await open(`/admin/log?actor=key:${made.json.key.id}`);
+    const list = page.getByRole('list', { name: 'Events, newest first' });
+    const byKey = list
+      .getByRole('listitem')
+      .filter({ hasText: `by: Shop <back end> (key:${made.json.key.id})` });
+    await byKey.filter({ hasText: 'API key revoked' }).waitFor();
+    expect(await byKey.count()).toBe(2);
+  });
+
   test('refusals are in the account’s history and in the log, with a filter for them', async () => {
     const email = 'grace@example.com';
     for (let i = 0; i < 3; i++) await site.call('POST', '/v1/login', { body: { email, password: 'wrong' } });

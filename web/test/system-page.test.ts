@@ -5,6 +5,7 @@ import { hasChromium, openBrowser } from '../../packages/server/test/services/br
 import { follow } from '../../packages/server/test/http/following.ts';
 import { opened } from '../../packages/server/test/http/logins.ts';
 import { findRedis, type RedisServer, startRedis } from '../../packages/server/test/services/redis.ts';
+import { SERVICE_KEY } from '../../packages/server/test/support.ts';
 import { requireService } from '../../packages/server/test/services/require.ts';
 import { hear, listenAloud } from './keyboard.ts';
 import { ADMIN, logIn, openSite, type Site, visit } from './site.ts';
@@ -53,10 +54,12 @@ describe.skipIf(!hasChromium() || !present)('the system page', () => {
     await listenAloud(context);
     await logIn(page, site.origin, ADMIN, '/admin/state');
     await page.getByText('No verifier is connected to this node.').waitFor();
-    const verifier = follow(`${site.origin.replace(/^http/, 'ws')}/v1/feed`);
+    const body = { name: 'Shop back end', scopes: ['verify'] };
+    const { secret } = (await site.call('POST', '/v1/admin/api-keys', { bearer: SERVICE_KEY, body })).json;
+    const verifier = follow(`${site.origin.replace(/^http/, 'ws')}/v1/feed`, undefined, secret);
     const row = page
       .getByRole('region', { name: 'Verifiers connected to this node' })
-      .getByRole('row', { name: /a-verifier/ });
+      .getByRole('row', { name: /a-verifier · Shop back end \(key:1\) · / });
     await row.waitFor();
     const age = row.getByRole('cell').nth(1);
     await expect.poll(() => age.textContent()).toMatch(/^[\d.]+ ms$/);

@@ -82,7 +82,7 @@ function EventRow({
         {toTheSecond(tag, at)}
       </time>
       <p class="small quiet about">
-        {say(administration.actors.by, { who: actorOf(texts, event.actor) })}
+        {say(administration.actors.by, { who: actorOf(texts, event) })}
         {details.map((detail, i) => (
           <span key={i}>
             {' · '}

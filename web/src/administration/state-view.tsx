@@ -136,7 +136,11 @@ function Whole({ state }: { state: SystemState }): VNode {
             label={words.verifiers}
             heads={[words.verifier, words.connected, words.knows, words.behind, words.unread]}
             rows={state.verifiers.map((one) => [
-              `${shown(one.replica)}${one.address === null ? '' : ` · ${one.address}`}`,
+              [
+                shown(one.replica),
+                ...(one.key === null ? [] : [`${shown(one.key.name)} (key:${one.key.id})`]),
+                ...(one.address === null ? [] : [one.address]),
+              ].join(' · '),
               ago(tag, one.since, state.at),
               one.age_ms === null ? words.unknown : took(tag, one.age_ms),
               sayCount(tag, words.events, one.behind),

@@ -11,7 +11,11 @@ const known = <T>(words: Record<string, T>, key: string): T | null =>
 export const reasonOf = ({ administration }: Texts, reason: string): string =>
   known<string>(administration.reasons, reason) ?? shown(reason);
 
-export function actorOf({ administration: { actors } }: Texts, actor: string): string {
+export function actorOf(
+  { administration: { actors } }: Texts,
+  { actor, actor_name: name }: Pick<LoggedEvent, 'actor' | 'actor_name'>,
+): string {
+  if (name !== null) return `${shown(name)} (${actor})`;
   if (actor.startsWith('user:')) return say(actors.user, { id: actor.slice(5) });
   const { service, operator, system, anonymous } = actors;
   return known({ service, operator, system, anonymous }, actor) ?? shown(actor);

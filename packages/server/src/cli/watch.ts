@@ -109,7 +109,7 @@ function lineOf(event: LoggedEvent): string {
     ids.length === 1 ? `session ${ids[0]}` : '',
     event.reason ?? '',
     (event.count ?? 1) > 1 ? `${event.count} times` : '',
-    `by ${event.actor}`,
+    `by ${event.actor_name === null ? event.actor : `${event.actor} (${event.actor_name})`}`,
     event.contract === null ? '' : `through ${event.contract}`,
     event.ip_address === null ? '' : `from ${event.ip_address}`,
     typeof note === 'string' ? `note: ${note}` : '',

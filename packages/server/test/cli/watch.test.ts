@@ -58,6 +58,14 @@ describe('watch', () => {
     expect(new Set(events.map(({ position }) => position)).size).toBe(events.length);
   });
 
+  test('names the API key that acted', async () => {
+    const made = await run(['api-keys', 'create', 'Deploy', '--scopes', 'admin', '--json'], remote);
+    const { key, secret } = made.json;
+    await run(['logout', '--user', '2'], { ...remote, CURFEW_SERVICE_KEY: secret });
+    const { out } = await run(['watch', '--last', '1', '--for', '1'], remote);
+    expect(out).toContain(`by key:${key.id} (Deploy)`);
+  });
+
   test('prints a line for people', async () => {
     await logIn();
     await run(['logout', '--user', '2'], remote);
