@@ -10,8 +10,7 @@ const MOST_USERS = 10_000;
 
 const logout: Command = {
   words: 'logout',
-  summary:
-    'End all sessions of a user, a device, an application, a list of users, a login, a tenant, or everyone',
+  summary: 'End all sessions of users, a device, an application, a login, a tenant, or everyone',
   description: [
     'Specify one of --user, --users, --client, --login, --tenant and --everyone; --user and --client together name the sessions of that user with that application. The command takes effect at once, however many sessions there are. It returns when no process of the authority accepts a credential of an ended session any more.',
     '--tenant and --everyone count the sessions first. On a terminal it asks for the number. Without a terminal it ends nothing (exit code 3) unless you confirm with --confirm or --yes. The number in --confirm may differ from the count by a twentieth.',
