@@ -23,10 +23,13 @@ export function serveFamilies(router: Router, families: readonly Family[]): void
     const others = sharing.filter((one) => one !== first);
     const { row } = first;
     router.openAPIRegistry.registerPath(operationOf([row, ...others.map((one) => one.row)]));
-    const handler = async (c: Call): Promise<Response> => {
-      for (const one of others) if (await isFor(one.row, c)) return one.answer(c, one.family);
-      return first.answer(c, first.family);
-    };
+    const handler =
+      others.length === 0
+        ? (c: Call): Promise<Response> => first.answer(c, first.family)
+        : async (c: Call): Promise<Response> => {
+            for (const one of others) if (await isFor(one.row, c)) return one.answer(c, one.family);
+            return first.answer(c, first.family);
+          };
     const path = row.path.replaceAll(/\/\{(\w+)\}/g, '/:$1');
     if (row.anyMethod) for (const one of [path, `${path}/*`]) router.all(one, handler);
     else router.on(row.method.toUpperCase(), path, handler);
