@@ -3,9 +3,11 @@ import {
   decodeNodeMessage,
   decodeVerifierMessage,
   encodeNodeMessage,
+  inVersion1,
   type NodeMessage,
   type VerifierMessage,
 } from '@curfew/protocol/feed-messages';
+import { isOfVersion1 } from '@curfew/protocol/replica';
 import type { Subscription } from '@curfew/protocol/publisher';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
@@ -40,6 +42,7 @@ interface NodeEnd {
 /** The end of a connection at a verifier. */
 interface VerifierEnd {
   readonly name: string;
+  readonly version: number;
   readonly process: Process;
   holds(ending: Ending): boolean;
   hears(connection: Connection, message: NodeMessage): void;
@@ -80,7 +83,7 @@ export class Connection {
     const { published, name } = this.node;
     while (this.#seenSeq < Math.min(seq, published.length - 1)) {
       for (const ending of published[++this.#seenSeq] ?? [])
-        if (!this.#sim.isOld(ending) && !this.verifier.holds(ending))
+        if (!this.#sim.isOld(ending) && this.#understands(ending) && !this.verifier.holds(ending))
           throw this.#sim.world.broken(
             'acknowledged',
             `${this.verifier.name} acknowledges ${seq} of ${name} and does not hold ${ending.position}`,
@@ -88,9 +91,14 @@ export class Connection {
     }
   }
 
+  #understands({ cuts }: Ending): boolean {
+    return this.verifier.version > 1 || cuts.every(({ key }) => isOfVersion1(key));
+  }
+
   toVerifier(message: NodeMessage): void {
     if (!this.nodeOpen) return;
-    const arrived = this.#sim.plan.has('codec') ? decodeNodeMessage(encodeNodeMessage(message)) : message;
+    const sent = this.verifier.version === 1 ? inVersion1(message) : message;
+    const arrived = this.#sim.plan.has('codec') ? decodeNodeMessage(encodeNodeMessage(sent)) : sent;
     const numbered = message.t === 'ending' || message.t === 'renewed';
     if (numbered) this.node.failNow();
     this.#send(this.#toVerifier, this.verifier.process, numbered, () => {

@@ -6,6 +6,8 @@ import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
 import { type Decision, type Scope, type Session, type Truth, describe, nameOf, probesOf } from './truth.ts';
 import { type Logged, readLog } from './read-log.ts';
+import type { Incarnation, Past } from './past.ts';
+import { RowLocks } from './row-lock.ts';
 import { cutsOf } from './scope-cuts.ts';
 import { failed, type Statement, Statements } from './statements.ts';
 import type { World } from './world.ts';
@@ -17,28 +19,6 @@ interface Ended<T> {
   readonly decided: T;
 }
 
-/** The epoch, as it was recorded. */
-interface Incarnation {
-  readonly epoch: string;
-  readonly timeline: number;
-  readonly settled: boolean;
-  /** The start of the server for which positions were last raised. */
-  readonly started: number;
-}
-
-/** All commits at one instant, as a standby has received them or a copy has them. */
-interface Past {
-  readonly atMs: number;
-  readonly position: number;
-  readonly onDisk: number;
-  readonly log: readonly Logged[];
-  readonly cuts: ReadonlyMap<string, Cut>;
-  readonly nodes: ReadonlyMap<string, { beat: number }>;
-  readonly there: ReadonlySet<Session>;
-  readonly marked: ReadonlySet<Session>;
-  readonly incarnation: Incarnation;
-}
-
 /** The content of the database: sessions, cuts, the log, the registry of nodes, and the epoch. It can go back to an earlier state. */
 export class Database {
   readonly statements: Statements;
@@ -46,6 +26,8 @@ export class Database {
   readonly #plan: Plan;
   readonly #truth: Truth;
   #position = 1;
+  /** The locks of logins' rows. */
+  readonly #rows = new RowLocks();
   /** Committed endings, by transaction and position. */
   #log: Logged[] = [];
   #cuts = new Map<string, Cut>();
@@ -189,21 +171,33 @@ export class Database {
     });
   }
 
-  login(from: Process, make: (born: number) => Session, done: Done<Session>): void {
-    this.statements.write(
+  /** @param through the login that it is begun through, if any. Null if that is over. */
+  login(
+    from: Process,
+    through: Session | null,
+    make: (born: number) => Session,
+    done: Done<Session | null>,
+  ): void {
+    let sawAlive = true;
+    this.statements.write<Session | null, Session | null>(
       from,
       'login',
       () => {
+        // The statement's snapshot is older than the lock. Of what came between it sees the change of the locked row alone.
+        if (!sawAlive || through?.marked) return null;
         const session = make(this.draw());
         this.#truth.sessions.push(session);
         return session;
       },
       (session) => {
-        session.there = true;
-        this.#world.note('database', () => `commits the login of ${nameOf(session)}`);
+        if (session) {
+          session.there = true;
+          this.#world.note('database', () => `commits the login of ${nameOf(session)}`);
+        }
         return session;
       },
       done,
+      through && this.#rows.of(through, false, () => (sawAlive = this.isAlive(through))),
     );
   }
 
@@ -224,6 +218,7 @@ export class Database {
    */
   end(from: Process, scope: Scope, by: readonly Session[], done: Done<Ended<(Decision | null)[]>>): void {
     const isCut = scope !== 'session';
+    const [login] = by;
     this.statements.write<number[] | null, Ended<(Decision | null)[]> | null>(
       from,
       'end',
@@ -235,6 +230,7 @@ export class Database {
           decided: by.map((one, i) => this.#end(scope, one, positions[i] as number, xid)),
         },
       (error, answer) => (answer === null ? done(failed('end')) : done(error, answer)),
+      scope === 'login' && login ? this.#rows.of(login, true) : null,
     );
   }
 
@@ -282,6 +278,8 @@ export class Database {
       probes: probesOf(ending),
     };
     for (const one of listed) one.marked = true;
+    // A session that waits to be begun through it looks at its row.
+    if (scope === 'login') by.marked = true;
     for (const { key, ...cut } of ending.cuts) {
       const there = this.#cuts.get(key);
       this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);

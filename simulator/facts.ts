@@ -1,15 +1,26 @@
 import { DEFAULT_TENANT, type SessionFacts } from '@curfew/protocol/cuts';
 import type { World } from './world.ts';
 
-/** Invents a session. There are few users, clients and devices, so that endings overlap. */
-export function inventFacts({ random, nowMs }: World, born: number): SessionFacts {
+/**
+ * Invents a session. There are few users, clients and devices, so that endings overlap.
+ * @param through the login that it is begun through, if any
+ */
+export function inventFacts(
+  { random, nowMs }: World,
+  born: number,
+  through: SessionFacts | null,
+): SessionFacts {
+  const subject = through?.subject ?? String(1 + random.below(3));
   return {
     sid: random.uuid(1.7e12 + nowMs),
-    subject: String(1 + random.below(3)),
+    subject,
     clientId: random.pick(['shop', 'mail']),
-    deviceId: random.pick(['phone', 'desk']),
+    deviceId: through?.deviceId ?? random.pick(['phone', 'desk']),
     born,
-    login: null,
-    tenant: DEFAULT_TENANT,
+    login: through?.sid ?? null,
+    tenant: subject === '3' ? 'acme' : DEFAULT_TENANT,
   };
 }
+
+/** The id of the login of a session. */
+export const loginOf = ({ login, sid }: SessionFacts): string => login ?? sid;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
-import { MUTATIONS, type Mutation } from './mutations.ts';
+import type { Mutation } from './mutation-type.ts';
+import { MUTATIONS } from './mutations.ts';
 
 /** From now on the mutated file is loaded in place of the original. Import it after this call. */
 export function mutate(name: string): Mutation {

@@ -1,22 +1,5 @@
-/**
- * Tests the simulator itself: breaks each numbered point of docs/guarantee.md on purpose. A mutation replaces one text in one source file
- * while it is loaded (see mutate.ts); production code has no part in it. Where the guarantee relies on the database or on the node's HTTP
- * side, the mutation breaks the simulator's model of it, as its file shows.
- */
-export interface Mutation {
-  readonly name: string;
-  /** The point of docs/guarantee.md that it breaks. */
-  readonly point: number;
-  /** The fault, in a few words. */
-  readonly wrong: string;
-  /** From the repository's root. */
-  readonly file: string;
-  /** Each text and its replacement. Each text occurs exactly once in the file. */
-  readonly edits: readonly (readonly [text: string, replacement: string])[];
-}
-
-const protocol = (name: string): string => `packages/protocol/src/${name}.ts`;
-const model = (name: string): string => `simulator/${name}.ts`;
+import { CUT_MUTATIONS } from './cut-mutations.ts';
+import { model, type Mutation, protocol } from './mutation-type.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -332,11 +315,11 @@ export const MUTATIONS: readonly Mutation[] = [
     file: model('node-process'),
     edits: [
       [
-        `const feed = publisher.join((out) => connection.toVerifier(out));`,
+        `const feed = publisher.join((out) => connection.toVerifier(out), version);`,
         `let whole = false;
         const feed = publisher.join((out) => {
           if (whole || out.t !== 'ending') connection.toVerifier(out);
-        });
+        }, version);
         connection.begun = () => {
           whole = true;
         };`,
@@ -386,27 +369,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: protocol('node'),
     edits: [['if (ageMs >= this.#leaseMs || this.#retiring) return;', 'if (this.#retiring) return;']],
   },
-  {
-    name: 'exception-forgives',
-    point: 6,
-    wrong: '"Log out the others" after "log out all" revives the spared session.',
-    file: protocol('cuts'),
-    edits: [
-      [
-        'base: Math.max(low.base, high.base, differ ? low.position : 0),',
-        'base: differ ? 0 : Math.max(low.base, high.base),',
-      ],
-    ],
-  },
-  {
-    name: 'last-cut-counts',
-    point: 6,
-    wrong: 'Of two cuts under a key only the last to arrive counts.',
-    file: protocol('replica'),
-    edits: [
-      ['cut: there ? mergeCuts(there, cut) : cut, heardMs: nowMs', 'cut: there ? cut : cut, heardMs: nowMs'],
-    ],
-  },
+  ...CUT_MUTATIONS,
   {
     name: 'late-row-lives',
     point: 6,

@@ -1,6 +1,11 @@
 import { Memory } from '@curfew/protocol/memory';
 import { type Done, Node, type NodeWorld, type Propagation, type Ring } from '@curfew/protocol/node';
-import { FEED_VERSION, partMessage, type VerifierMessage } from '@curfew/protocol/feed-messages';
+import {
+  agreedVersion,
+  FEED_VERSION,
+  partMessage,
+  type VerifierMessage,
+} from '@curfew/protocol/feed-messages';
 import type { Ending } from '@curfew/protocol/ending';
 import type { Part, Verdict, Watched } from '@curfew/protocol/replica';
 import type { Connection } from './connection.ts';
@@ -310,12 +315,13 @@ export class NodeProcess {
         if (connection.feed) return;
         const { epoch } = this.node;
         if (epoch === null) return connection.end('node');
-        const feed = publisher.join((out) => connection.toVerifier(out));
+        const version = agreedVersion(message) ?? FEED_VERSION;
+        const feed = publisher.join((out) => connection.toVerifier(out), version);
         connection.feed = feed;
         const { leaseMs, keepMs, tokenLifeMs } = plan;
         connection.toVerifier({
           t: 'welcome',
-          v: FEED_VERSION,
+          v: version,
           node: this.name,
           lease: leaseMs,
           keep: keepMs,

@@ -5,10 +5,32 @@ import {
   cutOthers,
   deviceKey,
   EVERYONE_KEY,
+  grantKey,
+  loginKey,
+  tenantKey,
   userKey,
 } from '@curfew/protocol/cuts';
 import type { KeyedCut } from '@curfew/protocol/ending';
+import { loginOf } from './facts.ts';
 import type { Scope, Session } from './truth.ts';
+
+/** The scopes of logouts, the usual ones several times. */
+export const SCOPES: readonly Scope[] = [
+  'session',
+  'session',
+  'session',
+  'list',
+  'list',
+  'user',
+  'others',
+  'device',
+  'client',
+  'grant',
+  'login',
+  'login',
+  'tenant',
+  'everyone',
+];
 
 /** The cut of a logout by scope; null for a logout of named sessions. */
 export function cutsOf(scope: Scope, { facts }: Session, position: number): { cuts: KeyedCut[] } | null {
@@ -25,6 +47,12 @@ export function cutsOf(scope: Scope, { facts }: Session, position: number): { cu
       return cut(deviceKey(facts.subject, facts.deviceId), cutAll(position));
     case 'client':
       return cut(clientKey(facts.clientId), cutAll(position));
+    case 'grant':
+      return cut(grantKey(facts.subject, facts.clientId), cutAll(position));
+    case 'login':
+      return cut(loginKey(loginOf(facts)), cutAll(position));
+    case 'tenant':
+      return cut(tenantKey(facts.tenant ?? ''), cutAll(position));
     case 'everyone':
       return cut(EVERYONE_KEY, cutAll(position));
   }

@@ -1,6 +1,7 @@
 import type { Done } from '@curfew/protocol/node';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
+import type { Lock } from './row-lock.ts';
 import type { World } from './world.ts';
 
 export type Statement =
@@ -27,6 +28,8 @@ interface Trouble {
 interface Transaction {
   readonly xid: number;
 }
+
+const NO_LOCK: Lock = { take: (run) => run(), release: () => undefined };
 
 /** How statements run: a model of PostgreSQL's snapshots, transaction ids and late commits, of lost statements and lost answers. */
 export class Statements {
@@ -137,35 +140,44 @@ export class Statements {
     begin: () => B,
     commit: (begun: B, xid: number) => T,
     done: Done<T>,
+    locking: Lock | null = null,
   ): void {
+    const lock = locking ?? NO_LOCK;
     const era = this.#era;
     const slowed = this.#isTroubled(from, kind, true);
     const { random } = this.#world;
+    const rollBack = (): void => {
+      this.#world.note('database', () => `rolls back ${kind} of ${from.name}`);
+      lock.release();
+      this.#fail(from, kind, done);
+    };
     if (this.#unheard(from, kind)) return this.#fail(from, kind, done);
     this.#world.after(this.#latencyMs(slowed), () => {
       if (this.#era !== era) return this.#fail(from, kind, done);
-      const begun = begin();
-      const number = (): void => {
-        const transaction: Transaction = { xid: this.nextXid++ };
-        this.open.add(transaction);
-        this.#world.after(this.#commitMs(), () => {
-          this.open.delete(transaction);
-          if (this.#crashes > era || this.#goesWrong('failing-statements')) {
-            this.#world.note('database', () => `rolls back ${kind} of ${from.name}`);
-            return this.#fail(from, kind, done);
-          }
-          this.onDisk = Math.max(this.onDisk, transaction.xid);
-          // Transactions of other programs that roll back: nothing of them reaches the disk.
-          if (this.#plan.has('crashes')) this.nextXid += 2;
-          const answer = commit(begun, transaction.xid);
-          this.#onCommit();
-          this.#answer(from, kind, era, slowed, answer, done);
-        });
-      };
-      // A position is drawn before the transaction has its number, or together with it.
-      if (this.#plan.has('late-commits') && random.chance(0.3)) this.#world.after(this.#commitMs(), number);
-      else number();
+      lock.take(() => {
+        if (this.#crashes > era) return rollBack();
+        const begun = begin();
+        // A position is drawn before the transaction has its number, or together with it.
+        if (this.#plan.has('late-commits') && random.chance(0.3))
+          this.#world.after(this.#commitMs(), () => number(begun));
+        else number(begun);
+      });
     });
+    const number = (begun: B): void => {
+      const transaction: Transaction = { xid: this.nextXid++ };
+      this.open.add(transaction);
+      this.#world.after(this.#commitMs(), () => {
+        this.open.delete(transaction);
+        if (this.#crashes > era || this.#goesWrong('failing-statements')) return rollBack();
+        this.onDisk = Math.max(this.onDisk, transaction.xid);
+        // Transactions of other programs that roll back: nothing of them reaches the disk.
+        if (this.#plan.has('crashes')) this.nextXid += 2;
+        const answer = commit(begun, transaction.xid);
+        this.#onCommit();
+        lock.release();
+        this.#answer(from, kind, era, slowed, answer, done);
+      });
+    };
   }
 
   #commitMs(): number {

@@ -3,6 +3,7 @@ import type { Ending } from '@curfew/protocol/ending';
 import type { Propagation } from '@curfew/protocol/node';
 import { type Verdict, watch, type Watched } from '@curfew/protocol/replica';
 import { LATEST_TIMER_MS, Process } from './process.ts';
+import { loginOf } from './facts.ts';
 import type { World } from './world.ts';
 import type { Plan } from './plan.ts';
 
@@ -23,7 +24,17 @@ export interface Session {
   confirmedMs: number;
 }
 
-export type Scope = 'session' | 'list' | 'user' | 'others' | 'device' | 'client' | 'everyone';
+export type Scope =
+  | 'session'
+  | 'list'
+  | 'user'
+  | 'others'
+  | 'device'
+  | 'client'
+  | 'grant'
+  | 'login'
+  | 'tenant'
+  | 'everyone';
 
 /** A session whose row is not committed yet. */
 export const sessionOf = (facts: Session['facts'], kind: Session['kind']): Session => ({
@@ -78,6 +89,13 @@ export function covers(
       return below && facts.subject === by.subject && facts.deviceId === by.deviceId;
     case 'client':
       return below && facts.clientId === by.clientId;
+    case 'grant':
+      return below && facts.subject === by.subject && facts.clientId === by.clientId;
+    case 'login':
+      // Whatever its position: a session that is begun through a login must not outlive it.
+      return loginOf(facts) === loginOf(by);
+    case 'tenant':
+      return below && facts.tenant === by.tenant;
     case 'everyone':
       return below;
   }
@@ -113,6 +131,12 @@ function makeProbes(ending: Ending): Watched[] {
           return { ...nobody, subject: first, deviceId: second };
         case 'client':
           return { ...nobody, clientId: first };
+        case 'grant':
+          return { ...nobody, subject: first, clientId: second };
+        case 'login':
+          return { ...nobody, login: first };
+        case 'tenant':
+          return { ...nobody, tenant: first };
         default:
           return nobody;
       }

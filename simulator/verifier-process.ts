@@ -1,5 +1,5 @@
 import type { Ending } from '@curfew/protocol/ending';
-import type { NodeMessage } from '@curfew/protocol/feed-messages';
+import { FEED_VERSION, type NodeMessage } from '@curfew/protocol/feed-messages';
 import { Memory } from '@curfew/protocol/memory';
 import { type Verdict, type Watched, watch } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
@@ -33,6 +33,8 @@ export class VerifierProcess {
   readonly memory: Memory<null>;
   /** The connections that it has had. It may have acknowledged to the node of each. */
   feeds = 0;
+  /** The version of the feed that it speaks. One of version 1 does not know every kind of cut. */
+  readonly version: number;
   readonly #sim: VerifierSurroundings;
   #connection: Connection | null = null;
   /** When it requested renewals, and the newest one that was answered. */
@@ -43,12 +45,14 @@ export class VerifierProcess {
     this.#sim = sim;
     this.name = name;
     const { world, plan } = sim;
+    this.version = world.random.chance(0.2) ? 1 : FEED_VERSION;
     this.process = new Process(name, world, plan);
     this.subscriber = new Subscriber(name, {
       now: () => this.process.now(),
       send: (message) => {
         if (message.t === 'renew') this.#askedMs.set(message.n, world.nowMs);
-        this.#connection?.toNode(message);
+        const { newest: _, ...inVersion1 } = { newest: 0, ...message };
+        this.#connection?.toNode(this.version === 1 ? inVersion1 : message);
       },
       reconnect: (why) => {
         world.note(name, () => `gives its connection up: ${why}`);
@@ -130,7 +134,8 @@ export class VerifierProcess {
       case 'foreign':
         return this.#ask(text, check, done);
       case 'unsure':
-        if (jwt && fresh && suspendedMs === process.suspendedMs)
+        // A token of an older node does not say whether a cut of a tenant or a login ends its session.
+        if (jwt && fresh && suspendedMs === process.suspendedMs && readToken(text)?.facts.tenant !== null)
           throw world.broken('G3', `${this.name} is fresh and asks about a JWT`);
         return this.#ask(text, check, done);
     }

@@ -10,7 +10,7 @@ export interface Subscription {
   readonly version: number;
   /** The newest ending that the verifier has acknowledged. */
   acknowledged: number;
-  /** Acknowledgements above this number do not count: the verifier does not understand the cut that came next. */
+  /** Acknowledgements above this number do not count: the verifier does not understand a cut that came next, or may have missed. */
   understands: number;
   /**
    * When the verifier's lease has certainly expired, on the node's monotonic clock: the instant of its last renewal, plus lease
@@ -42,6 +42,9 @@ const NOTHING_HEARD = {
   understands: Number.POSITIVE_INFINITY,
   trustsUntilMs: Number.NEGATIVE_INFINITY,
 };
+
+/** The newest ending that the verifier certainly holds. */
+const heldBy = ({ acknowledged, understands }: Subscription): number => Math.min(acknowledged, understands);
 
 /** Above every lease. Not infinite: JSON would write null. */
 const FAR_TOO_OLD = Number.MAX_SAFE_INTEGER;
@@ -84,6 +87,8 @@ export class Publisher {
   /** A verifier said hello. It is sent every ending from here on; take its snapshot after this. */
   join(send: (message: NodeMessage) => void, version: number = FEED_VERSION): Subscription {
     const feed = { ...NOTHING_HEARD, version, send };
+    // Until its first renewal: the snapshot may have a cut that it does not understand.
+    if (version === 1) feed.understands = Number.NEGATIVE_INFINITY;
     this.#feeds.add(feed);
     return feed;
   }
@@ -181,9 +186,9 @@ export class Publisher {
   /** The verifier holds every ending up to a number. A number that was not published yet is ignored. */
   acknowledge(feed: Subscription, seq: number): void {
     if (!(seq <= this.#seq)) return;
-    feed.acknowledged = Math.max(feed.acknowledged, Math.min(seq, feed.understands));
+    feed.acknowledged = Math.max(feed.acknowledged, seq);
     for (const wait of this.#waits) {
-      if (wait.seq > feed.acknowledged) break;
+      if (wait.seq > heldBy(feed)) break;
       if (!wait.missing.delete(feed)) continue;
       wait.acknowledged++;
       if (wait.missing.size === 0) wait.over();
@@ -204,7 +209,7 @@ export class Publisher {
     this.#forgetDeparted(nowMs);
     for (const feeds of [this.#feeds, this.#departed])
       for (const feed of feeds)
-        if (feed.acknowledged >= seq) acknowledged += feeds === this.#feeds ? 1 : 0;
+        if (heldBy(feed) >= seq) acknowledged += feeds === this.#feeds ? 1 : 0;
         else if (feed.trustsUntilMs > nowMs) {
           missing.add(feed);
           untilMs = Math.max(untilMs, feed.trustsUntilMs);

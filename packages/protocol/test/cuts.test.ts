@@ -119,7 +119,7 @@ test('a session has the keys of its scopes, and a device belongs to its user', (
   expect(new Set([userKey('1'), deviceKey('1', ''), deviceKey('1', '1')]).size).toBe(3);
 });
 
-test('a session that was not begun through another is its own login, of the default tenant unless it says', () => {
+test('a session that was not begun through another is its own login, and of no tenant unless it says', () => {
   const keys = keysOf({
     sid: 's',
     subject: '7',
@@ -130,5 +130,6 @@ test('a session that was not begun through another is its own login, of the defa
     tenant: null,
   });
   expect(keys).toContain('login:s');
-  expect(keys).toContain(`tenant:${DEFAULT_TENANT}`);
+  expect(keys).not.toContain(`tenant:${DEFAULT_TENANT}`);
+  expect(keys).toHaveLength(CUT_KINDS.length);
 });

@@ -1,6 +1,7 @@
 import {
   cutAll,
   cutOthers,
+  DEFAULT_TENANT,
   deviceKey,
   EVERYONE_KEY,
   grantKey,
@@ -177,3 +178,11 @@ test.each(['planet:earth', 'users:7', ''])(
     expect(replica.knows(session())).toBe(true);
   },
 );
+
+test('a credential that names no tenant is not ended by a cut of the default tenant: it may be of another', () => {
+  const replica = new Replica(KEEP, 0);
+  replica.apply(cuts({ key: tenantKey(DEFAULT_TENANT), ...cutAll(11) }), 0);
+  const older = session({ tenant: null });
+  expect([replica.ends(older), replica.knows(older)]).toEqual([false, false]);
+  expect(replica.ends(session({ tenant: DEFAULT_TENANT }))).toBe(true);
+});

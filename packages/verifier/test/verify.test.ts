@@ -70,7 +70,6 @@ describe('a token', () => {
         born: expect.any(Number),
         login: null,
         tenant: 'default',
-        externalId: null,
         expiresAt: expect.any(Date),
       },
     });
