@@ -10,7 +10,6 @@ export type Said =
   | {
       says: 'active';
       session: Watched;
-      externalId: string | null;
       expiresAtMs: number;
       issuer: string;
       audience: string | null;
@@ -141,7 +140,7 @@ function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };
   const { sid, sub: subject, client_id: clientId, device_id: deviceId, born, exp, iss: issuer } = answer;
-  const { login = null, tenant = null, external_id: externalId, aud, epoch } = answer;
+  const { login = null, tenant = null, aud, epoch } = answer;
   const fits =
     answer['active'] === true &&
     typeof sid === 'string' &&
@@ -159,7 +158,6 @@ function readAnswer(body: unknown): Said {
   return {
     says: 'active',
     session: watch({ sid, subject, clientId, deviceId, born, login, tenant }),
-    externalId: typeof externalId === 'string' ? externalId : null,
     expiresAtMs: exp * 1000,
     issuer,
     audience: typeof aud === 'string' ? aud : null,

@@ -253,7 +253,7 @@ class FeedVerifier implements Verifier {
         : null,
     );
     if (proven !== 'ask' && !('ok' in proven))
-      this.#remember(text, watch(proven.facts), proven, {
+      this.#remember(text, watch(proven.facts), proven.expiresAtMs, {
         askedMs,
         mark,
         believedMs: Number.POSITIVE_INFINITY,
@@ -264,16 +264,16 @@ class FeedVerifier implements Verifier {
   #remember(
     text: string,
     session: Watched,
-    proven: Pick<Proven, 'expiresAtMs' | 'externalId'>,
+    expiresAtMs: number,
     how: { askedMs: number; mark: number; believedMs: number },
   ): void {
     const accepted = Object.freeze({
       ok: true,
-      session: sessionOfFacts(session.facts, proven),
+      session: sessionOfFacts(session.facts, expiresAtMs),
       by: 'memory',
     } as const);
     const value = { accepted, sid: session.facts.sid, usedMs: 0, listed: false };
-    this.#memory.remember({ text, session, value, expiresAtMs: proven.expiresAtMs, ...how });
+    this.#memory.remember({ text, session, value, expiresAtMs, ...how });
   }
 
   /** Asks the authority. Its answer counts only behind the replica, like every other. */
@@ -297,7 +297,7 @@ class FeedVerifier implements Verifier {
       // The answer was under way for too long, or this process was suspended.
       if (this.#isOlderThanLease(asked)) return this.#refuse('unavailable');
       this.#accepted.authority++;
-      const session = sessionOfFacts(said.session.facts, said);
+      const session = sessionOfFacts(said.session.facts, said.expiresAtMs);
       return Object.freeze({ ok: true, session, by: 'authority' } as const);
     }
   }
@@ -314,7 +314,7 @@ class FeedVerifier implements Verifier {
     }
     this.#asked.set(said.says, (this.#asked.get(said.says) ?? 0) + 1);
     if (said.says === 'active')
-      this.#remember(text, said.session, said, {
+      this.#remember(text, said.session, said.expiresAtMs, {
         askedMs: asked.monotonicMs,
         mark,
         // Never for longer than endings are remembered. Not at all if the node does not know yet that the database went back: its
