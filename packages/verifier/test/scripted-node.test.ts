@@ -257,6 +257,35 @@ test('without the whole snapshot memory accepts nothing', async () => {
   expect(said.join()).toContain('a part of the snapshot is missing');
 });
 
+test('a node of version 1 is followed, by the messages that it sent then', async () => {
+  // As recorded at the last commit that spoke version 1: users are numbers, and the terms name no audience and no cookie.
+  const ended = '01f0c7a2-5f6e-7c3a-9d52-8f2b7c1e4a60';
+  greeting = [
+    `{"t":"welcome","v":1,"node":"n","lease":5000,"keep":360000,"tokenLife":300000,"issuer":"${ISSUER}","epoch":"1.5d0c2a9be1f4"}`,
+    keysOf(key),
+    '{"t":"cuts","cuts":[{"key":"user:9","position":5,"base":5,"exceptSession":null}]}',
+    '{"t":"snapshot","seq":0,"parts":1}',
+  ];
+  expect(await verifier.ready()).toBe(true);
+  await keyCount(1);
+  // What a node of version 1 reads of the hello.
+  expect(heard[0]).toMatchObject({ t: 'hello', v: 1, replica: expect.any(String) });
+  expect(verifier.cookieName).toBe('curfew_session');
+  const epoch = '1.5d0c2a9be1f4';
+  const check = async (claims: object) => verifier.verify(await makeToken(key, { epoch, ...claims }));
+  expect(await check({ sub: '9' })).toEqual({ ok: false, reason: 'ended' });
+  expect(await check({})).toMatchObject({ ok: true, by: 'memory', session: { subject: '2', tenant: null } });
+  send(`{"t":"ending","seq":1,"cuts":[],"ids":["${ended}"],"changed":[2]}`);
+  await expect.poll(async () => (await check({ sid: ended })).ok).toBe(false);
+  expect(verifier.freshness.state).toBe('fresh');
+});
+
+test('the terms of a node of version 2 name its cookie', async () => {
+  greeting[0] = { t: 'welcome', ...terms, cookies: ['__Secure-shop'], audiences: [AUDIENCE] };
+  expect(await verifier.ready()).toBe(true);
+  expect(verifier.cookieName).toBe('__Secure-shop');
+});
+
 test('a node of another version is not followed', async () => {
   greeting[0] = { t: 'welcome', ...terms, v: FEED_VERSION + 1 };
   expect(await verifier.ready(500)).toBe(false);

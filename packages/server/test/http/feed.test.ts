@@ -7,6 +7,7 @@ import { WebSocket } from 'ws';
 import { openHandClock, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';
 import {
   callerOf,
+  ISSUER,
   openAuthority,
   reopenAuthority,
   routeBackend,
@@ -86,6 +87,32 @@ describe('the feed', () => {
     expect(await refusal(url, undefined, 'what?')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"ack","seq":1}')).toBe(FEED_CLOSED.protocol);
     expect(await refusal(url, undefined, '{"t":"hello","v":99,"replica":"x"}')).toBe(FEED_CLOSED.version);
+  });
+
+  test.each([
+    ['1', '{"t":"hello","v":1,"replica":"x"}', { v: 1 }, [2]],
+    ['2', '{"t":"hello","v":1,"newest":2,"replica":"x"}', { v: 2 }, ['2']],
+  ] as const)('speaks version %s to a verifier that says so', async (_version, hello, terms, changed) => {
+    const { on, url } = await startNode(await openAuthority(routeBackend()));
+    const ws = new WebSocket(url, { headers });
+    const heard: Record<string, unknown>[] = [];
+    ws.on('message', (data, isBinary) => {
+      if (!isBinary) heard.push(JSON.parse((data as Buffer).toString()) as Record<string, unknown>);
+    });
+    await once(ws, 'open');
+    ws.send(hello);
+    const message = (type: string) => heard.find(({ t }) => t === type);
+    await expect.poll(() => message('snapshot')).toBeDefined();
+    expect(message('welcome')).toMatchObject({
+      ...terms,
+      lease: 1000,
+      issuer: ISSUER,
+      audiences: [ISSUER],
+      cookies: ['curfew_session'],
+    });
+    await on.call('PATCH', '/v1/admin/users/2', { bearer: SERVICE_KEY, body: { name: 'Another' } });
+    await expect.poll(() => message('ending')).toMatchObject({ changed });
+    ws.close();
   });
 
   test('answers a request without an upgrade with 426, after authentication', async () => {
