@@ -57,9 +57,9 @@ async function logOutEnvelope({ call }: TestAuthority, bearer: string): Promise<
   );
 }
 
-/** Except the warning of tests, whose embedded database does not sync. */
+/** Except those about settings, which name them. */
 const warnings = (lines: string[]): string[] =>
-  lines.filter((line) => /"level":"(warn|error)"/.test(line) && !line.includes('CURFEW_EMBEDDED_FSYNC'));
+  lines.filter((line) => /"level":"(warn|error)"/.test(line) && !line.includes('CURFEW_'));
 
 describe.runIf(present)('Redis in trouble', () => {
   let redis: RedisServer;
