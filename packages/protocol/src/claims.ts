@@ -20,6 +20,8 @@ export interface AccessTokenClaims {
   login?: string;
   /** The tenant. Absent in tokens of older versions, which name no login either. */
   tenant?: string;
+  /** The id that another system has for the user. Absent if there is none. */
+  external_id?: string;
   /** When the token was issued, in seconds since 1970. */
   iat: number;
   /** When the token expires, in seconds since 1970. */

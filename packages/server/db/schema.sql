@@ -44,13 +44,18 @@ create table users (
   disabled_at        timestamptz,
   -- A deleted user keeps the row without personal data: the id is never reused, and the log stays readable.
   deleted_at         timestamptz,
-  tenant             text not null default 'default'
+  tenant             text not null default 'default',
+  -- The id that another system has for the user, and the name of that system; both null for a user of Curfew alone. Erased with the
+  -- user, so that the id may be used again.
+  external_issuer    text,
+  external_id        text
 );
 -- Not validated, because a migration must not read a large table: every user of before is in the tenant of before.
 alter table users add constraint users_tenant_fkey foreign key (tenant) references tenants (id) not valid;
 -- Case is folded in ASCII only, here as in the program: locales fold the rest differently, and the limits of logins
 -- must count by the address that finds the account.
 create unique index users_email on users (lower(email collate "C")) where deleted_at is null;
+create unique index users_external on users (external_issuer, external_id) where external_id is not null and deleted_at is null;
 
 create table user_sessions (
   -- UUID version 7; the public name of the session, never a credential.

@@ -10,6 +10,7 @@ export type Said =
   | {
       says: 'active';
       session: Watched;
+      externalId: string | null;
       expiresAtMs: number;
       issuer: string;
       audience: string | null;
@@ -140,7 +141,7 @@ function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };
   const { sid, sub: subject, client_id: clientId, device_id: deviceId, born, exp, iss: issuer } = answer;
-  const { login = null, tenant = null, aud, epoch } = answer;
+  const { login = null, tenant = null, external_id: externalId, aud, epoch } = answer;
   const fits =
     answer['active'] === true &&
     typeof sid === 'string' &&
@@ -158,6 +159,7 @@ function readAnswer(body: unknown): Said {
   return {
     says: 'active',
     session: watch({ sid, subject, clientId, deviceId, born, login, tenant }),
+    externalId: typeof externalId === 'string' ? externalId : null,
     expiresAtMs: exp * 1000,
     issuer,
     audience: typeof aud === 'string' ? aud : null,

@@ -23,6 +23,7 @@ interface TokenTerms {
 /** The proof of a signature. It does not say whether the session is alive. */
 export interface Proven {
   facts: SessionFacts;
+  externalId: string | null;
   expiresAtMs: number;
 }
 
@@ -54,10 +55,11 @@ export async function judgeToken(
     iat,
     exp,
   } = judged.claims;
-  const { login = null, tenant = null } = judged.claims;
+  const { login = null, tenant = null, external_id: externalId = null } = judged.claims;
   if (!isSubject(subject)) return refused('not_ours');
   if ((exp - iat) * 1000 > terms.tokenLifeMs || !terms.mayJudge(epoch)) return 'ask';
-  return { facts: { sid, subject, clientId, deviceId, born, login, tenant }, expiresAtMs: exp * 1000 };
+  const facts = { sid, subject, clientId, deviceId, born, login, tenant };
+  return { facts, externalId, expiresAtMs: exp * 1000 };
 }
 
 const REASONS = {

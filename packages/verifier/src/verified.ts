@@ -16,6 +16,8 @@ export interface VerifiedSession {
   readonly login: string | null;
   /** The user's tenant; null when a node of an older version wrote the credential. */
   readonly tenant: string | null;
+  /** The id that your own system has for the user; null if there is none. */
+  readonly externalId: string | null;
   /** When the credential expires, by the authority's clock. */
   readonly expiresAt: Date;
 }
@@ -76,10 +78,13 @@ export function refused(reason: Reason): Refused {
   return refusal;
 }
 
-export function sessionOfFacts(facts: SessionFacts, expiresAtMs: number): VerifiedSession {
+export function sessionOfFacts(
+  facts: SessionFacts,
+  { expiresAtMs, externalId }: { expiresAtMs: number; externalId: string | null },
+): VerifiedSession {
   const { sid, subject, clientId, deviceId, born, login, tenant } = facts;
   const expiresAt = new Date(expiresAtMs);
-  return Object.freeze({ sid, subject, clientId, deviceId, born, login, tenant, expiresAt });
+  return Object.freeze({ sid, subject, clientId, deviceId, born, login, tenant, externalId, expiresAt });
 }
 
 export function factsOfSession(session: VerifiedSession): SessionFacts {

@@ -253,7 +253,7 @@ class FeedVerifier implements Verifier {
         : null,
     );
     if (proven !== 'ask' && !('ok' in proven))
-      this.#remember(text, watch(proven.facts), proven.expiresAtMs, {
+      this.#remember(text, watch(proven.facts), proven, {
         askedMs,
         mark,
         believedMs: Number.POSITIVE_INFINITY,
@@ -264,16 +264,16 @@ class FeedVerifier implements Verifier {
   #remember(
     text: string,
     session: Watched,
-    expiresAtMs: number,
+    proven: Pick<Proven, 'expiresAtMs' | 'externalId'>,
     how: { askedMs: number; mark: number; believedMs: number },
   ): void {
     const accepted = Object.freeze({
       ok: true,
-      session: sessionOfFacts(session.facts, expiresAtMs),
+      session: sessionOfFacts(session.facts, proven),
       by: 'memory',
     } as const);
     const value = { accepted, sid: session.facts.sid, usedMs: 0, listed: false };
-    this.#memory.remember({ text, session, value, expiresAtMs, ...how });
+    this.#memory.remember({ text, session, value, expiresAtMs: proven.expiresAtMs, ...how });
   }
 
   /** Asks the authority. Its answer counts only behind the replica, like every other. */
@@ -297,7 +297,7 @@ class FeedVerifier implements Verifier {
       // The answer was under way for too long, or this process was suspended.
       if (this.#isOlderThanLease(asked)) return this.#refuse('unavailable');
       this.#accepted.authority++;
-      const session = sessionOfFacts(said.session.facts, said.expiresAtMs);
+      const session = sessionOfFacts(said.session.facts, said);
       return Object.freeze({ ok: true, session, by: 'authority' } as const);
     }
   }
@@ -314,7 +314,7 @@ class FeedVerifier implements Verifier {
     }
     this.#asked.set(said.says, (this.#asked.get(said.says) ?? 0) + 1);
     if (said.says === 'active')
-      this.#remember(text, said.session, said.expiresAtMs, {
+      this.#remember(text, said.session, said, {
         askedMs: asked.monotonicMs,
         mark,
         // Never for longer than endings are remembered. Not at all if the node does not know yet that the database went back: its

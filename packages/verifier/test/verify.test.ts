@@ -70,6 +70,7 @@ describe('a token', () => {
         born: expect.any(Number),
         login: null,
         tenant: 'default',
+        externalId: null,
         expiresAt: expect.any(Date),
       },
     });

@@ -19,6 +19,9 @@ export interface User {
 
 /** A user, as the administration shows it. */
 export interface Account extends User {
+  /** The id that another system has for the user, and the name of that system; null if there is none. */
+  external_id: string | null;
+  issuer: string | null;
   created_at: string;
   /** Null while the user may log in. */
   disabled_at: string | null;

@@ -10,6 +10,8 @@ export function accountView(user: UserRecord): Account {
     name,
     role,
     workspace,
+    external_id: user.external_id,
+    issuer: user.external_issuer,
     created_at: user.created_at.toISOString(),
     disabled_at: user.disabled_at?.toISOString() ?? null,
   };

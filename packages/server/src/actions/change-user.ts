@@ -10,6 +10,7 @@ import type { Act } from '../store/act.ts';
 import type { Queryable } from '../store/statement.ts';
 import {
   eraseUser,
+  type ExternalId,
   findPassword,
   insertUser,
   isLastAdministrator,
@@ -37,6 +38,11 @@ interface Changer {
   confirmsLast?: boolean | undefined;
 }
 
+/** Another user has this external id. */
+export class ExternalIdTaken extends Error {
+  override name = 'ExternalIdTaken';
+}
+
 /** @throws Denied when the user is the last administrator, and it was not confirmed */
 async function keepAdministrator(on: Queryable, userId: number, { confirmsLast }: Changer): Promise<void> {
   if (!confirmsLast && (await isLastAdministrator(on, userId))) throw new Denied('last_administrator');
@@ -52,10 +58,17 @@ function keepReach({ reach }: Changer, roles: readonly Role[], ending: EndReason
   if (reach.clientId !== null && ending !== null) throw new Denied('insufficient_scope');
 }
 
-/** Creates a user; null when the address is taken. @throws Denied beyond the caller's reach */
+/** Creates a user; null when the address or the external id is taken. @throws Denied beyond the caller's reach */
 export async function createUser(
   world: World,
-  user: { email: string; name: string; password: string | null; role: Role; workspace: string },
+  user: {
+    email: string;
+    name: string;
+    password: string | null;
+    role: Role;
+    workspace: string;
+    external?: ExternalId;
+  },
   changer: Changer,
   context: RequestContext,
 ): Promise<UserRecord | null> {
@@ -84,6 +97,7 @@ export async function createUser(
  *
  * The row is locked before the cut's position is drawn, so a concurrent login comes either wholly before the change, and is
  * ended, or wholly after it, and sees it.
+ * @throws ExternalIdTaken
  */
 export async function changeUser(
   world: World,
@@ -93,14 +107,21 @@ export async function changeUser(
     workspace?: string | undefined;
     role?: Role | undefined;
     disabled?: boolean | undefined;
+    external?: ExternalId | null | undefined;
   },
   changer: Changer,
   context: RequestContext,
 ): Promise<UserRecord | null> {
+  // An external id that one application gives would decide whom the others' back ends log in.
+  if (change.external !== undefined && changer.reach.clientId !== null)
+    throw new Denied('insufficient_scope');
   await askForRecentLogin(world, changer.sid);
-  return applyChange(world, userId, change, changer, context, (before, after) => {
+  const changing = applyChange(world, userId, change, changer, context, (before, after) => {
     if (after.disabled_at !== null && !before.disabled) return 'user_disabled';
     return after.role === before.role ? null : 'role_changed';
+  });
+  return changing.catch((error: unknown) => {
+    throw isUniqueViolation(error) ? new ExternalIdTaken('the external id is another user’s') : error;
   });
 }
 

@@ -41,6 +41,15 @@ export const clientId = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the name of an application');
 
 export const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be the id of a tenant');
+/** As the `sub` of OpenID Connect: visible ASCII, because it crosses in a header. */
+const visible = () =>
+  z.string().regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters, without spaces');
+/** The id of a user in another system. */
+export const externalId = visible();
+/** The name of that system. */
+export const issuer = visible();
+/** Where the caller has one such system only. */
+export const DEFAULT_ISSUER = 'default';
 
 export const audience = text(1024).min(1, 'must not be empty');
 

@@ -113,6 +113,7 @@ export async function signFor(
       ...(epoch !== null && { epoch }),
       ...(session.login !== null && { login: session.login }),
       tenant: session.tenant,
+      ...(session.user.externalId !== null && { external_id: session.user.externalId }),
       iat,
       exp: iat + life,
       jti,

@@ -15,6 +15,9 @@ export const accountSchema = z.object({
   name: z.string(),
   role: z.enum(['user', 'admin']),
   workspace: z.string(),
+  // A server of the version before has none.
+  external_id: z.string().nullable().default(null),
+  issuer: z.string().nullable().default(null),
   created_at: z.string(),
   disabled_at: z.string().nullable(),
 }) satisfies z.ZodType<Account>;

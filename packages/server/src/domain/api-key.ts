@@ -20,10 +20,12 @@ export interface Reach {
   clientId: string | null;
   /** Whether it may touch accounts with the role `admin`, and give that role. */
   admins: boolean;
+  /** Whether it may create accounts. */
+  users: boolean;
 }
 
 /** Of administrators' sessions, service keys and commands. */
-export const EVERYTHING: Reach = { clientId: null, admins: true };
+export const EVERYTHING: Reach = { clientId: null, admins: true, users: true };
 
 export const mayUse = ({ scopes }: Pick<ApiKey, 'scopes'>, scope: KeyScope): boolean =>
   scopes.includes(scope) || scopes.includes('admin');
@@ -31,6 +33,7 @@ export const mayUse = ({ scopes }: Pick<ApiKey, 'scopes'>, scope: KeyScope): boo
 export const reachOf = ({ clientId, scopes }: ApiKey): Reach => ({
   clientId,
   admins: scopes.includes('admin'),
+  users: mayUse({ scopes }, 'users'),
 });
 
 /** Whether a caller reaches sessions of a client. */

@@ -47,6 +47,8 @@ export interface UserFacts {
   role: Role;
   workspace: string;
   profileVersion: number;
+  /** The id that another system has for the user. */
+  externalId: string | null;
 }
 
 /** The lifetimes of an application's sessions and tokens, in seconds. */

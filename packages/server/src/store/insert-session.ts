@@ -74,6 +74,7 @@ const insertSession = statement<
     | 'role'
     | 'workspace'
     | 'profile_version'
+    | 'external_id'
   > & {
     access_id: number | null;
   }
@@ -83,7 +84,7 @@ const insertSession = statement<
      select disabled_at is null and deleted_at is null and ($21::text is null or $21 = any(grant_types)) as opens
      from clients where id = $5 for key share
    ), subject as (
-     select id, email, name, role, workspace, profile_version, tenant from users
+     select id, email, name, role, workspace, profile_version, external_id, tenant from users
      where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
        and ($20 or role <> 'admin') and coalesce((select opens from app), true)
      for share
@@ -113,7 +114,7 @@ const insertSession = statement<
      select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18, $22 from session
    )
    select session.born, session.device_name, session.tenant, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
-     subject.profile_version, (select id from token where kind = 'access') as access_id
+     subject.profile_version, subject.external_id, (select id from token where kind = 'access') as access_id
    from session join subject on subject.id = session.user_id`,
 );
 

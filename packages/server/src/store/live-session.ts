@@ -24,11 +24,13 @@ export interface SessionRow {
   role: Role;
   workspace: string;
   profile_version: number;
+  external_id: string | null;
 }
 
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
   grant_of(s.granted, s.contract) as granted, s.login, s.tenant, s.born, s.created_at,
-  s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version`;
+  s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version,
+  u.external_id`;
 /** The login of a session `s`: its own, unless it was begun through another one. */
 export const LOGIN_OF = 'coalesce(s.login, s.id)';
 /** Whether a session `s` is a login or was begun through it: by the index on its user. */

@@ -2,6 +2,12 @@ import type { Role, UserFacts } from '../domain/session.ts';
 import { composed } from '../domain/email-address.ts';
 import { type Queryable, statement } from './statement.ts';
 
+/** The id of a user in another system, unique within the name of that system. */
+export interface ExternalId {
+  issuer: string;
+  id: string;
+}
+
 /** A user as the administration sees it. */
 export interface UserRecord {
   id: number;
@@ -12,15 +18,18 @@ export interface UserRecord {
   created_at: Date;
   disabled_at: Date | null;
   profile_version: number;
+  external_issuer: string | null;
+  external_id: string | null;
 }
 
 /** The columns of a user for the administration. */
-export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version`;
+export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version, external_issuer,
+  external_id`;
 
 /** The user of a session, from the columns of a row. */
 export const userFacts = (
   id: number,
-  user: Pick<UserRecord, 'email' | 'name' | 'role' | 'workspace' | 'profile_version'>,
+  user: Pick<UserRecord, 'email' | 'name' | 'role' | 'workspace' | 'profile_version' | 'external_id'>,
 ): UserFacts => ({
   id,
   email: user.email,
@@ -28,6 +37,7 @@ export const userFacts = (
   role: user.role,
   workspace: user.workspace,
   profileVersion: user.profile_version,
+  externalId: user.external_id,
 });
 
 /** The exact spelling first: older accounts may differ in case or composition only. */
@@ -96,12 +106,21 @@ export async function findSpelledApart(on: Queryable): Promise<number[]> {
 }
 
 const insert = statement<
-  [email: string, name: string, passwordHash: string | null, role: string, workspace: string, now: Date],
+  [
+    email: string,
+    name: string,
+    passwordHash: string | null,
+    role: string,
+    workspace: string,
+    now: Date,
+    externalIssuer: string | null,
+    externalId: string | null,
+  ],
   UserRecord
 >(
   'insert_user',
-  `insert into users (email, name, password_hash, role, workspace, created_at) values ($1, $2, $3, $4, $5, $6)
-   returning ${USER_COLUMNS}`,
+  `insert into users (email, name, password_hash, role, workspace, created_at, external_issuer, external_id)
+   values ($1, $2, $3, $4, $5, $6, $7, $8) returning ${USER_COLUMNS}`,
 );
 
 export interface NewUser {
@@ -110,9 +129,10 @@ export interface NewUser {
   passwordHash: string | null;
   role: Role;
   workspace: string;
+  external?: ExternalId | null;
 }
 
-/** @throws a unique violation when the address is taken */
+/** @throws a unique violation when the address or the external id is taken */
 export async function insertUser(on: Queryable, user: NewUser, now: Date): Promise<UserRecord> {
   const [row] = await insert.run(
     on,
@@ -122,6 +142,8 @@ export async function insertUser(on: Queryable, user: NewUser, now: Date): Promi
     user.role,
     user.workspace,
     now,
+    user.external?.issuer ?? null,
+    user.external?.id ?? null,
   );
   if (!row) throw new Error('the user was not inserted');
   return row;
@@ -134,6 +156,16 @@ const byId = statement<[id: number], UserRecord>(
 
 export async function findUser(on: Queryable, id: number): Promise<UserRecord | null> {
   return (await byId.run(on, id))[0] ?? null;
+}
+
+const byExternalId = statement<[issuer: string, externalId: string], UserRecord>(
+  'user_by_external_id',
+  `select ${USER_COLUMNS} from users where external_issuer = $1 and external_id = $2 and deleted_at is null`,
+);
+
+/** The user that another system knows by an id. */
+export async function findUserOf(on: Queryable, { issuer, id }: ExternalId): Promise<UserRecord | null> {
+  return (await byExternalId.run(on, issuer, id))[0] ?? null;
 }
 
 const page = statement<[after: number, limit: number], UserRecord>(
@@ -156,6 +188,9 @@ const update = statement<
     now: Date,
     passwordHash: string | null,
     ifVersion: number | null,
+    changesExternal: boolean,
+    externalIssuer: string | null,
+    externalId: string | null,
   ],
   UserRecord & { role_before: Role; disabled_before: boolean }
 >(
@@ -166,10 +201,12 @@ const update = statement<
      disabled_at = case when $5::boolean is null then u.disabled_at when $5 then coalesce(u.disabled_at, $6::timestamptz) else null end,
      password_hash = coalesce($7::text, u.password_hash),
      credential_version = u.credential_version + case when $7::text is null then 0 else 1 end,
+     external_issuer = case when $9 then $10 else u.external_issuer end,
+     external_id = case when $9 then $11 else u.external_id end,
      profile_version = u.profile_version + 1
    from before where u.id = before.id and ($8::bigint is null or u.credential_version = $8)
    returning u.id, u.email, u.name, u.role, u.workspace, u.created_at, u.disabled_at, u.profile_version,
-     before.role as role_before, before.disabled_at is not null as disabled_before`,
+     u.external_issuer, u.external_id, before.role as role_before, before.disabled_at is not null as disabled_before`,
 );
 
 export interface UserChange {
@@ -178,6 +215,8 @@ export interface UserChange {
   workspace?: string | undefined;
   disabled?: boolean | undefined;
   passwordHash?: string | undefined;
+  /** Null removes it. */
+  external?: ExternalId | null | undefined;
   /** The change is made only while this is the credential version. */
   ifCredentialVersion?: number | undefined;
 }
@@ -199,6 +238,9 @@ export async function updateUser(
     now,
     change.passwordHash ?? null,
     change.ifCredentialVersion ?? null,
+    change.external !== undefined,
+    change.external?.issuer ?? null,
+    change.external?.id ?? null,
   );
   return rows[0] ?? null;
 }
@@ -206,6 +248,7 @@ export async function updateUser(
 const remove = statement<[id: number, now: Date], { role: Role }>(
   'delete_user',
   `update users set deleted_at = $2, email = 'deleted:' || id, name = '', workspace = '', password_hash = null,
+     external_issuer = null, external_id = null,
      credential_version = credential_version + 1, profile_version = profile_version + 1
    where id = $1 and deleted_at is null returning role`,
 );

@@ -272,7 +272,7 @@ describe('the end of a socket', () => {
     const onlooker: Administrator = {
       kind: 'administrator',
       actor: 'user:1',
-      reach: { clientId: null, admins: true },
+      reach: { clientId: null, admins: true, users: true },
       key: null,
       session,
       credential: { kind: 'jwt', text: bearer },

@@ -6,9 +6,20 @@ import * as shape from '../contract/shapes.ts';
 
 /** A user as the administration shows it: `accountView` in `actions/account-view.ts`. */
 export const account = shape.user
-  .extend({ created_at: z.string(), disabled_at: z.string().nullable() })
+  .extend({
+    external_id: z.string().nullable().describe('The id that your own system has for the user.'),
+    issuer: z.string().nullable().describe('The name of that system.'),
+    created_at: z.string(),
+    disabled_at: z.string().nullable(),
+  })
   .openapi('Account') satisfies z.ZodType<Account>;
-export const ACCOUNT = { ...shape.USER, created_at: '2026-11-01T08:00:00.000Z', disabled_at: null };
+export const ACCOUNT = {
+  ...shape.USER,
+  external_id: null,
+  issuer: null,
+  created_at: '2026-11-01T08:00:00.000Z',
+  disabled_at: null,
+};
 
 export const idParam = z.object({ id: field.integerParameter(1).openapi({ example: 2 }) });
 

@@ -3,6 +3,7 @@ import * as field from '../../actions/fields.ts';
 import type { UserSession } from '@curfew/protocol/wire/session';
 import { listSessions } from '../../actions/list-sessions.ts';
 import { reaches } from '../../domain/api-key.ts';
+import { findUserOf } from '../../store/users.ts';
 import { administratorToRead } from '../../domain/caller-rule.ts';
 import { END_REASONS } from '../../domain/session.ts';
 import { json, problems } from '../contract/row.ts';
@@ -22,6 +23,10 @@ export const getSessions = serveRow(
     request: {
       query: z.object({
         user_id: field.integerParameter(1).optional(),
+        external_id: field.externalId
+          .optional()
+          .describe('Only sessions of the user with this id in your own system.'),
+        issuer: field.issuer.default(field.DEFAULT_ISSUER).describe('The name of that system.'),
         client_id: field.clientId.optional(),
         ended: z
           .enum(['true', 'false', 'only'])
@@ -54,7 +59,9 @@ export const getSessions = serveRow(
   },
   async ({ c, world, caller: { reach }, input }) => {
     const {
-      user_id: userId = null,
+      user_id: givenId = null,
+      external_id: externalId,
+      issuer,
       client_id: clientId = reach.clientId,
       ended,
       before = null,
@@ -62,6 +69,11 @@ export const getSessions = serveRow(
     } = input.query;
     if (clientId !== null && !reaches(reach, clientId))
       return refuse(c, 'insufficient_scope', { field: 'client_id' });
+    const user =
+      externalId === undefined ? null : await findUserOf(world.database, { issuer, id: externalId });
+    const userId = user?.id ?? givenId;
+    const isNobody = externalId !== undefined && (user === null || (givenId ?? user.id) !== user.id);
+    if (isNobody) return c.json({ sessions: [], next: null });
     const alive = ended === 'true' ? null : ended === 'false';
     const sessions = await listSessions(world, { userId, clientId, before, alive }, limit);
     return c.json({ sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null });

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { findUsers, SearchStopped } from '../../actions/find-users.ts';
 import { accountView } from '../../actions/account-view.ts';
+import { findUserOf } from '../../store/users.ts';
 import { administratorToRead } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
@@ -21,6 +22,8 @@ export const getUsers = serveRow(
     request: {
       query: z.object({
         query: field.text(200).optional().describe('Any part of the name or e-mail address.'),
+        external_id: field.externalId.optional().describe('Only the user with this id in your own system.'),
+        issuer: field.issuer.default(field.DEFAULT_ISSUER).describe('The name of that system.'),
         after: field
           .integerParameter(0)
           .default(0)
@@ -41,7 +44,11 @@ export const getUsers = serveRow(
     },
   },
   async ({ c, world, input }) => {
-    const { query = null, after, limit } = input.query;
+    const { query = null, external_id: id, issuer, after, limit } = input.query;
+    if (id !== undefined) {
+      const user = await findUserOf(world.database, { issuer, id });
+      return c.json({ users: user ? [accountView(user)] : [], next: null });
+    }
     try {
       const users = await findUsers(world, query, after, limit, c.req.raw.signal);
       return c.json({

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
-import { changeUser } from '../../actions/change-user.ts';
+import { changeUser, ExternalIdTaken } from '../../actions/change-user.ts';
 import { accountView } from '../../actions/account-view.ts';
 import { administratorToChange } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
@@ -29,13 +29,20 @@ export const patchUser = serveRow(
             workspace: field.text(200).optional(),
             role: shape.role.optional(),
             disabled: z.boolean().optional(),
+            external_id: field.externalId
+              .nullable()
+              .optional()
+              .describe(
+                'The id that your own system has for the user. Null removes it. Not for an application’s key.',
+              ),
+            issuer: field.issuer.optional(),
             confirm_last_administrator: confirmLast,
             note: field.note,
           })
           .refine(
-            ({ note: _note, confirm_last_administrator: _confirm, ...change }) =>
+            ({ note: _note, confirm_last_administrator: _confirm, issuer: _issuer, ...change }) =>
               Object.keys(change).length > 0,
-            'name, workspace, role or disabled must be given',
+            'name, workspace, role, disabled or external_id must be given',
           ),
         { disabled: true },
       ),
@@ -44,13 +51,20 @@ export const patchUser = serveRow(
       200: json('Changed.', z.object({ user: account }), {
         user: { ...ACCOUNT, disabled_at: '2026-11-20T12:00:00.000Z' },
       }),
-      ...problems(...WRITE_PROBLEMS, 'not_found', 'last_administrator'),
+      ...problems(...WRITE_PROBLEMS, 'not_found', 'conflict', 'last_administrator'),
     },
   },
   async ({ c, world, caller, input, context }) => {
-    const { note, confirm_last_administrator: confirmsLast, ...change } = input.body;
+    const { note, confirm_last_administrator: confirmsLast, external_id: id, issuer, ...rest } = input.body;
+    const external = typeof id === 'string' ? { id, issuer: issuer ?? field.DEFAULT_ISSUER } : id;
+    const change = { ...rest, ...(external === undefined ? {} : { external }) };
     const changer = { ...changerOf(caller), confirmsLast };
-    const user = await changeUser(world, input.params.id, change, changer, context(note));
-    return user ? c.json({ user: accountView(user) }) : refuse(c, 'not_found');
+    try {
+      const user = await changeUser(world, input.params.id, change, changer, context(note));
+      return user ? c.json({ user: accountView(user) }) : refuse(c, 'not_found');
+    } catch (error) {
+      if (error instanceof ExternalIdTaken) return refuse(c, 'conflict', { field: 'external_id' });
+      throw error;
+    }
   },
 );

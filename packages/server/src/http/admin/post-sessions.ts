@@ -2,6 +2,10 @@ import { unknownClient } from '../v1/faults.ts';
 import { csrfToken } from '../../domain/credentials.ts';
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
+import type { ServiceCaller } from '../../actions/admit.ts';
+import { createOrGetUser } from '../../actions/create-or-get-user.ts';
+import type { Role } from '../../domain/session.ts';
+import type { RequestContext, World } from '../../world/world.ts';
 import { startForService } from '../../actions/start-for-service.ts';
 import type { StartedSession } from '../../actions/start-session.ts';
 import { reaches } from '../../domain/api-key.ts';
@@ -32,15 +36,32 @@ export const postSession = serveRow(
     caller: serviceKey('sessions:open', 'admin_forbidden', 'and clients'),
     request: {
       body: body(
-        z.strictObject({
-          user_id: field.userId,
-          transport: z.enum(['bearer', 'opaque', 'cookie']).default('bearer'),
-          client_id: field.clientId
-            .optional()
-            .describe('Default: the client of the key; with a key that has none, "default".'),
-          device: shape.device.optional(),
-          count: z.number().int().min(1).max(1000).optional(),
-        }),
+        z
+          .strictObject({
+            user_id: field.userId.optional(),
+            user: z
+              .strictObject({
+                external_id: field.externalId,
+                issuer: field.issuer.default(field.DEFAULT_ISSUER),
+                email: field.email,
+                name: field.text(200).default(''),
+                role: shape.role.default('user'),
+              })
+              .optional()
+              .describe(
+                'In place of `user_id`: the user with this id in your own system. Curfew creates the account if there is none, for a key with the scope `users`. An existing account stays as is. An e-mail address that another user has is 409: accounts are never linked.',
+              ),
+            transport: z.enum(['bearer', 'opaque', 'cookie']).default('bearer'),
+            client_id: field.clientId
+              .optional()
+              .describe('Default: the client of the key; with a key that has none, "default".'),
+            device: shape.device.optional(),
+            count: z.number().int().min(1).max(1000).optional(),
+          })
+          .refine(({ user_id, user }) => (user_id === undefined) !== (user === undefined), {
+            message: 'must be given, or user in its place',
+            path: ['user_id'],
+          }),
         { user_id: 2 },
       ),
     },
@@ -53,11 +74,11 @@ export const postSession = serveRow(
         ]),
         ISSUED_EXAMPLE,
       ),
-      ...problems(...WRITE_PROBLEMS, 'unauthorized_client', 'not_found'),
+      ...problems(...WRITE_PROBLEMS, 'unauthorized_client', 'not_found', 'conflict'),
     },
   },
   async ({ c, world, caller, input, context }) => {
-    const { user_id: userId, transport, device = {}, count } = input.body;
+    const { user_id: givenId, user, transport, device = {}, count } = input.body;
     const clientId = input.body.client_id ?? caller.reach.clientId ?? DEFAULT_CLIENT;
     if (!reaches(caller.reach, clientId)) return refuse(c, 'insufficient_scope', { field: 'client_id' });
     const client = world.clients.clients.get(clientId);
@@ -65,12 +86,34 @@ export const postSession = serveRow(
     const sentence = whyNotOpened(client, 'service');
     if (sentence !== null) return refuse(c, 'unauthorized_client', { detail: sentence });
     const how = { ...OPENED_AS[transport], clientId, grantType: 'service', device } as const;
+    const found = user ? await userOf(world, user, caller, context()) : null;
+    if (found?.outcome === 'taken') return refuse(c, 'conflict', { field: 'user.email' });
+    const userId = found?.user.id ?? givenId ?? 0;
     const started = await startForService(world, caller, userId, how, context(), count ?? 1);
-    if (!started) return refuse(c, 'not_found', { field: 'user_id' });
+    if (!started) return refuse(c, 'not_found', { field: user ? 'user' : 'user_id' });
     const bodies = started.map((one) => sessionBodyOf(one, world.config.cookie.name));
     return c.json(count === undefined ? bodies[0] : { sessions: bodies });
   },
 );
+
+interface UserElsewhere {
+  external_id: string;
+  issuer: string;
+  email: string;
+  name: string;
+  role: Role;
+}
+
+/** The user of the caller's own system. */
+function userOf(
+  world: World,
+  { external_id: id, issuer, ...user }: UserElsewhere,
+  { actor, reach }: ServiceCaller,
+  context: RequestContext,
+) {
+  const wanted = { ...user, password: null, workspace: '' };
+  return createOrGetUser(world, { issuer, id }, wanted, { actor, reach, sid: null, userId: null }, context);
+}
 
 /** In the body, because the service has no browser and passes the cookie on. */
 function sessionBodyOf(started: StartedSession, cookieName: string): Record<string, unknown> {

@@ -30,6 +30,7 @@ const introspection = z.object({
   token_type: z.string().optional(),
   username: z.string().optional(),
   role: z.string().optional(),
+  external_id: z.string().optional().describe('The id that your own system has for the user.'),
 });
 
 export const postIntrospect = serveRow(
@@ -123,5 +124,6 @@ function activeBody(
     token_type: 'Bearer',
     username: session.user.email,
     role: session.user.role,
+    external_id: session.user.externalId ?? undefined,
   };
 }

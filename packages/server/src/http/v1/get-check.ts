@@ -16,6 +16,7 @@ export function identityHeaders(session: LiveSession): [string, string][] {
     ['Curfew-Session', session.sid],
     ['Curfew-Client', session.clientId],
     ['Curfew-Role', session.user.role],
+    ['Curfew-External-Id', session.user.externalId ?? ''],
   ];
 }
 
@@ -24,6 +25,9 @@ const identity = z.object({
   'curfew-session': z.string().describe('The `sid`.'),
   'curfew-client': z.string(),
   'curfew-role': z.string(),
+  'curfew-external-id': z
+    .string()
+    .describe('The id that your own system has for the user; empty if there is none.'),
 });
 
 export const getCheck = serveRow(

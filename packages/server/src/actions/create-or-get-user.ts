@@ -1,0 +1,30 @@
+import { type ExternalId, findUserOf, type UserRecord } from '../store/users.ts';
+import { createUser } from './change-user.ts';
+import { Denied } from './denied.ts';
+import type { RequestContext, World } from '../world/world.ts';
+
+/** The user of another system, whom Curfew knows already or creates. */
+type Found = { outcome: 'found' | 'created'; user: UserRecord } | { outcome: 'taken' };
+
+/**
+ * Returns the user whom another system knows by an id, and creates the account if there is none. An existing account stays as it
+ * is. `taken`: the e-mail address is that of another user, who is never linked: whoever controls an account elsewhere would get
+ * the account here.
+ * @throws Denied beyond the caller's reach
+ */
+export async function createOrGetUser(
+  world: World,
+  external: ExternalId,
+  user: Parameters<typeof createUser>[1],
+  changer: Parameters<typeof createUser>[2],
+  context: RequestContext,
+): Promise<Found> {
+  const known = await findUserOf(world.database, external);
+  if (known) return { outcome: 'found', user: known };
+  if (!changer.reach.users) throw new Denied('insufficient_scope');
+  const made = await createUser(world, { ...user, external }, changer, context);
+  if (made) return { outcome: 'created', user: made };
+  // Another caller has created it in between; or the address is taken.
+  const other = await findUserOf(world.database, external);
+  return other ? { outcome: 'found', user: other } : { outcome: 'taken' };
+}
