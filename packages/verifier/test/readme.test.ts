@@ -21,7 +21,7 @@ test('the program says whether a session is alive', async () => {
   const block = /^```ts run\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? '';
   const program = block
     .replace(`authority: '${ISSUER}'`, `authority: '${stage.door.url}'`)
-    .replace('one of the keys in CURFEW_SERVICE_KEYS', SERVICE_KEY);
+    .replace('an API key with the scope verify: curfew_ck_…', SERVICE_KEY);
   expect(program).toContain(stage.door.url);
   expect(program).toContain(SERVICE_KEY);
   // Inside the package, so that its imports are found.

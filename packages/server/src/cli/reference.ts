@@ -15,7 +15,7 @@ export function renderCommandReference(): string {
     '',
     ABOUT,
     '',
-    'A logout by a command takes the same path as a logout by the API: Curfew commits it, tells the other processes and waits for them. The log names `operator` as the actor, or `service` if the command called a server.',
+    'A logout by a command takes the same path as a logout by the API: Curfew commits it, tells the other processes and waits for them. The log names `operator` as the actor, or the API key if the command called a server.',
     '',
     '| command | what it does |',
     '| --- | --- |',

@@ -23,7 +23,7 @@ export function describeApi(
     servers: [{ url: publicPath || '/', description: 'This server' }, { url: issuer }],
     tags: [
       { name: 'Sessions', description: "The product's own API." },
-      { name: 'Administration', description: 'For sessions of administrators and for service keys.' },
+      { name: 'Administration', description: 'For sessions of administrators and for API keys.' },
       ...families.flatMap(({ tag }) => (tag === undefined ? [] : [{ name: tag }])),
       { name: 'OAuth', description: 'Standard OAuth endpoints, for back ends.' },
       { name: 'WebSockets', description: 'Send these requests with `Upgrade: websocket`.' },
@@ -49,6 +49,7 @@ export function registerSecurity(router: Router, cookieName: string): void {
   registry.registerComponent('securitySchemes', 'service', {
     type: 'http',
     scheme: 'bearer',
-    description: 'A service key (CURFEW_SERVICE_KEYS).',
+    description:
+      'An API key (`curfew_ck_…` of an application, `curfew_ok_…` of an operator), or one of CURFEW_SERVICE_KEYS. A key without the scope that a request needs is answered 403 `insufficient_scope`.',
   });
 }
