@@ -25,7 +25,7 @@ export interface ClientOptions {
    * next visit, where every script of the origin can read them. On a server always `memory`.
    */
   storage?: 'memory' | 'local' | undefined;
-  /** The application, as in `CURFEW_CLIENTS`. Default: `default`. */
+  /** The application, by its id. Default: `default`. */
   clientId?: string | undefined;
   /** Other addresses that `fetch` sends the credential to: an origin, or `https://example.com/api` and every path below. Default: none. */
   origins?: readonly string[] | undefined;

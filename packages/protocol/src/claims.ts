@@ -8,7 +8,7 @@ export interface AccessTokenClaims {
   sub: string;
   /** The session's public id, a UUID. Revocation is keyed on it, never on a token's text. */
   sid: string;
-  /** The application, as in `CURFEW_CLIENTS`. */
+  /** The application, by its id. */
   client_id: string;
   /** The device's id: the cut of a logout of one device is stored under it. */
   device_id: string;

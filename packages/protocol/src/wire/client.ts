@@ -1,3 +1,5 @@
+import type { Logout } from './logout.ts';
+
 /** A client (an application) as the administration shows it. Null: the default of the settings. */
 export interface ClientView {
   client_id: string;
@@ -15,6 +17,11 @@ export interface ClientView {
   built_in: boolean;
   created_at: string;
   disabled_at: string | null;
+}
+
+/** A client after a change, how many sessions the change ended, and how far it has propagated. */
+export interface ClientChange extends Logout {
+  client: ClientView;
 }
 
 /** A client in the list of the administration. */

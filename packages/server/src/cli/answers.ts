@@ -1,4 +1,5 @@
 import type { ApiKeyChange, ApiKeyView } from '@curfew/protocol/wire/api-key';
+import type { ClientChange, ClientView } from '@curfew/protocol/wire/client';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logout, LogoutPreview } from '@curfew/protocol/wire/logout';
 import { END_REASONS } from '@curfew/protocol/notices';
@@ -78,6 +79,25 @@ export const apiKeySchema = z.object({
 export const apiKeyChangeSchema = logoutSchema
   .omit({ ended: true, more: true })
   .extend({ key: apiKeySchema }) satisfies z.ZodType<ApiKeyChange>;
+
+export const clientSchema = z.object({
+  client_id: z.string(),
+  name: z.string(),
+  audience: z.string().nullable(),
+  algorithm: z.string(),
+  idle_seconds: z.number().nullable(),
+  absolute_seconds: z.number().nullable(),
+  access_token_seconds: z.number().nullable(),
+  opaque_access_seconds: z.number().nullable(),
+  grant_types: z.array(z.string()),
+  built_in: z.boolean(),
+  created_at: z.string(),
+  disabled_at: z.string().nullable(),
+}) satisfies z.ZodType<ClientView>;
+
+export const clientChangeSchema = logoutSchema.extend({
+  client: clientSchema,
+}) satisfies z.ZodType<ClientChange>;
 
 export const keySchema = z.object({
   kid: z.string(),

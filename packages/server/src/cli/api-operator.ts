@@ -6,6 +6,8 @@ import {
   accountSchema,
   apiKeyChangeSchema,
   apiKeySchema,
+  clientChangeSchema,
+  clientSchema,
   keySchema,
   loggedEventSchema,
   logoutSchema,
@@ -28,12 +30,12 @@ type ApiReply = { ok: true; body: unknown } | { ok: false; status: number; probl
 
 /** Works through a running server, with a service key. */
 export function apiOperator(url: string, serviceKey: string): Operator {
-  const call = (method: string, path: string, body?: unknown): Promise<ApiReply> =>
-    request(url, serviceKey, method, path, body);
+  const call: AskServer = (method, path, body) => request(url, serviceKey, method, path, body);
 
   return {
-    async users({ query, after, limit }) {
-      const reply = await call('GET', `/v1/admin/users?${parameters({ query, after, limit })}`);
+    async users({ query, external, after, limit }) {
+      const by = external ? { external_id: external.id, issuer: external.issuer } : { query, after, limit };
+      const reply = await call('GET', `/v1/admin/users?${parameters(by)}`);
       return read(reply, z.object({ users: z.array(accountSchema), next: z.number().nullable() }));
     },
     async userById(id) {
@@ -45,6 +47,7 @@ export function apiOperator(url: string, serviceKey: string): Operator {
         for (let after: number | null = 0; after !== null; ) {
           const page: Awaited<ReturnType<Operator['users']>> = await this.users({
             query: spelling.slice(0, 200),
+            external: null,
             after,
             limit: 1000,
           });
@@ -105,10 +108,40 @@ export function apiOperator(url: string, serviceKey: string): Operator {
   };
 }
 
-type KeyCalls = Pick<Operator, 'apiKeys' | 'createApiKey' | 'revokeApiKey' | 'keys' | 'rotateKeys'>;
+type AskServer = (method: string, path: string, body?: unknown) => Promise<ApiReply>;
 
-function keyCalls(call: (method: string, path: string, body?: unknown) => Promise<ApiReply>): KeyCalls {
+function clientCalls(call: AskServer): Pick<Operator, 'clients' | 'changeClient'> {
+  const path = '/v1/admin/clients';
   return {
+    async clients() {
+      const schema = z.object({ clients: z.array(clientSchema) });
+      const { clients } = read(await call('GET', path), schema);
+      return clients.toSorted((a, b) => (a.client_id < b.client_id ? -1 : 1));
+    },
+    async changeClient({ does, clientId, change }, { confirm, note }) {
+      const body = { ...change, note, ...(confirm === null ? {} : { confirm }) };
+      const reply =
+        does === 'create'
+          ? await call('POST', path, { client_id: clientId, ...change, note })
+          : await call(does === 'update' ? 'PATCH' : 'DELETE', `${path}/${clientId}`, body);
+      if (!reply.ok && reply.problem.code === 'confirmation_required')
+        return { outcome: 'confirmation_required', count: reply.problem.count ?? 0 };
+      if (isProblem(reply, 'not_found')) throw new CommandRefused(`no such application: ${clientId}.`);
+      if (isProblem(reply, 'conflict'))
+        throw new CommandRefused(`the application ${clientId} already exists, or existed.`);
+      return { outcome: 'done', result: read(reply, clientChangeSchema) };
+    },
+  };
+}
+
+type KeyCalls = Pick<
+  Operator,
+  'clients' | 'changeClient' | 'apiKeys' | 'createApiKey' | 'revokeApiKey' | 'keys' | 'rotateKeys'
+>;
+
+function keyCalls(call: AskServer): KeyCalls {
+  return {
+    ...clientCalls(call),
     async apiKeys(filter, limit) {
       const schema = z.object({ keys: z.array(apiKeySchema), next: z.number().nullable() });
       return read(await call('GET', `/v1/admin/api-keys?${parameters({ ...filter, limit })}`), schema);

@@ -1,6 +1,7 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import { plainName } from '@curfew/protocol/reading/plain-name';
-import { type Operand, CommandRefused, UsageError } from './declare.ts';
+import type { ExternalId } from '../store/users.ts';
+import { type CommandLine, type Operand, type Option, CommandRefused, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
 
 /** The API's schemas. Imported where they are used, because the help does not need them. */
@@ -15,6 +16,36 @@ export const USER_OPERAND: Operand = { name: 'USER', about: 'A user, by id or e-
 export async function requireUser(operator: Operator, reference: string): Promise<Account> {
   const user = await lookUp(operator, reference);
   if (!user) throw new CommandRefused(`no such user: ${reference}.`);
+  return user;
+}
+
+export const EXTERNAL_OPTIONS: Record<string, Option> = {
+  'external-id': { value: 'ID', about: 'Only of the user with this id in your own system.' },
+  issuer: { value: 'NAME', about: 'With --external-id: the name of that system. Default: default.' },
+};
+
+/** The external id that the options name. @throws UsageError when it cannot be one */
+export async function externalOf(line: CommandLine): Promise<ExternalId | null> {
+  const given = line.text('external-id');
+  const issuer = line.text('issuer');
+  if (given === undefined) {
+    if (issuer !== undefined) throw new UsageError('--issuer requires --external-id.');
+    return null;
+  }
+  const { externalId, issuer: name, DEFAULT_ISSUER } = await fields();
+  const external = { id: given, issuer: issuer ?? DEFAULT_ISSUER };
+  if (!externalId.safeParse(external.id).success || !name.safeParse(external.issuer).success)
+    throw new UsageError(
+      '--external-id and --issuer take 1 to 255 visible ASCII characters, without spaces.',
+    );
+  return external;
+}
+
+/** @throws CommandRefused when nobody has it */
+export async function requireExternal(operator: Operator, external: ExternalId): Promise<Account> {
+  const { users } = await operator.users({ query: null, external, after: 0, limit: 1 });
+  const [user] = users;
+  if (!user) throw new CommandRefused(`no such user: ${external.id} of ${external.issuer}.`);
   return user;
 }
 

@@ -1,6 +1,7 @@
 import { apiKeyCommands } from './api-keys.ts';
 import { backupCommands } from './backup.ts';
 import type { Command } from './declare.ts';
+import { clientCommands } from './clients.ts';
 import { doctorCommands } from './doctor.ts';
 import { keyCommands } from './keys.ts';
 import { logoutCommands } from './logout.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   ...moveCommands,
   ...doctorCommands,
   ...userCommands,
+  ...clientCommands,
   ...sessionCommands,
   ...logoutCommands,
   ...proveCommands,

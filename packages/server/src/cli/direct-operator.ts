@@ -22,10 +22,11 @@ import { EVERYTHING } from '../domain/api-key.ts';
 import { passwordFault } from '../domain/password.ts';
 import { accountView } from '../actions/account-view.ts';
 import { pageOfKeys } from '../store/issued-keys.ts';
-import { findCredentials, findUser } from '../store/users.ts';
+import { findCredentials, findUser, findUserOf } from '../store/users.ts';
 import { cursorNow } from '../store/log/cursors.ts';
 import { EVERY_EVENT } from '../store/log/page.ts';
 import { readOn } from '../store/log/follow.ts';
+import { directClients } from './direct-clients.ts';
 import { CommandRefused, Failed } from './declare.ts';
 import { LAST_ADMIN_KEY, LAST_ADMINISTRATOR, type Operator } from './operator.ts';
 import { programVersion } from './version.ts';
@@ -54,7 +55,11 @@ function directOperator({ world, close }: OpenWorld): Operator {
   };
 
   return {
-    async users({ query, after, limit }) {
+    async users({ query, external, after, limit }) {
+      if (external) {
+        const user = await findUserOf(database, external);
+        return { users: user ? [accountView(user)] : [], next: null };
+      }
       const users = await findUsers(world, query, after, limit);
       return {
         users: users.map(accountView),
@@ -136,9 +141,10 @@ function apiKeyActs(
   world: World,
   changer: { actor: string; sid: null },
   context: RequestContext,
-): Pick<Operator, 'apiKeys' | 'createApiKey' | 'revokeApiKey'> {
+): Pick<Operator, 'clients' | 'changeClient' | 'apiKeys' | 'createApiKey' | 'revokeApiKey'> {
   const { database, system } = world;
   return {
+    ...directClients(world, changer, context),
     async apiKeys({ revoked, before }, limit) {
       const found = await pageOfKeys(database, { before, dead: revoked }, limit, system.now());
       return {

@@ -1,10 +1,12 @@
 import type { ApiKeyChange, ApiKeyView } from '@curfew/protocol/wire/api-key';
+import type { ClientChange, ClientView } from '@curfew/protocol/wire/client';
 import type { LoggedEvent } from '@curfew/protocol/wire/event';
 import type { Logout, LogoutPreview } from '@curfew/protocol/wire/logout';
 import type { UserSession } from '@curfew/protocol/wire/session';
 import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import type { Account } from '@curfew/protocol/wire/user';
 import type { WantedKey } from '../actions/create-key.ts';
+import type { ExternalId } from '../store/users.ts';
 import type { Role } from '../domain/session.ts';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import type { WaitFor } from '../actions/settle.ts';
@@ -35,9 +37,24 @@ interface SessionQuery {
   ended: boolean;
 }
 
+/** A change of a client; `change` has the members of the API's body. */
+export interface ClientAct {
+  does: 'create' | 'update' | 'delete';
+  clientId: string;
+  change: Record<string, unknown>;
+}
+
 export interface Operator {
+  clients(): Promise<ClientView[]>;
+  /** @throws CommandRefused when it cannot be done */
+  changeClient(
+    act: ClientAct,
+    how: { confirm: number | null; note: string | undefined },
+  ): Promise<{ outcome: 'done'; result: ClientChange } | { outcome: 'confirmation_required'; count: number }>;
   users(filter: {
     query: string | null;
+    /** Only the user whom another system knows by this id. */
+    external: ExternalId | null;
     after: number;
     limit: number;
   }): Promise<{ users: Account[]; next: number | null }>;

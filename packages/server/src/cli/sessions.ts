@@ -1,7 +1,14 @@
 import type { UserSession } from '@curfew/protocol/wire/session';
 import { type Command, EXIT, CommandRefused, UsageError } from './declare.ts';
 import { endAndReport, HOW, previewed } from './end.ts';
-import { requireUser, requireClient, requireSid } from './arguments.ts';
+import {
+  EXTERNAL_OPTIONS,
+  externalOf,
+  requireClient,
+  requireExternal,
+  requireSid,
+  requireUser,
+} from './arguments.ts';
 import { withOperator } from './reach.ts';
 import { table } from './terminal.ts';
 
@@ -11,6 +18,7 @@ const list: Command = {
   anywhere: true,
   options: {
     user: { value: 'USER', about: 'Only sessions of this user, by id or e-mail address.' },
+    ...EXTERNAL_OPTIONS,
     client: { value: 'CLIENT', about: 'Only sessions of this application (client_id).', was: 'app' },
     ended: { about: 'Include ended sessions, and how they ended.' },
     limit: { value: 'N', about: 'List at most N, from 1 to 1000. Default: 100.' },
@@ -19,6 +27,8 @@ const list: Command = {
   examples: ['curfew sessions list --user ada@example.com', 'curfew sessions list --ended --json'],
   async run(line) {
     const of = line.text('user');
+    const external = await externalOf(line);
+    if (of !== undefined && external) throw new UsageError('--user and --external-id exclude each other.');
     const client = line.text('client');
     const before = line.text('before');
     const limit = line.integer('limit', 1, 1000) ?? 100;
@@ -28,7 +38,11 @@ const list: Command = {
       ended: line.flag('ended'),
     };
     return withOperator(line, async (operator) => {
-      const userId = of === undefined ? null : (await requireUser(operator, of)).id;
+      const userId = external
+        ? (await requireExternal(operator, external)).id
+        : of === undefined
+          ? null
+          : (await requireUser(operator, of)).id;
       const { sessions, next } = await operator.sessions({ ...filter, userId }, limit);
       line.terminal.answer({ sessions, next }, sessionTable(sessions, filter.ended));
       if (next !== null) line.terminal.note(`There are more: --before ${next}`);

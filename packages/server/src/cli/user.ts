@@ -1,7 +1,7 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import type { Role } from '../domain/session.ts';
 import { type Command, type CommandLine, EXIT, type Option, CommandRefused, UsageError } from './declare.ts';
-import { requireUser, requireEmail, USER_OPERAND } from './arguments.ts';
+import { EXTERNAL_OPTIONS, externalOf, requireUser, requireEmail, USER_OPERAND } from './arguments.ts';
 import type { Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
 import { generatePassword, readNewPassword } from './secret.ts';
@@ -21,6 +21,7 @@ const list: Command = {
   anywhere: true,
   options: {
     query: { value: 'TEXT', about: 'Only users with this text in the name or e-mail address.' },
+    ...EXTERNAL_OPTIONS,
     limit: { value: 'N', about: 'List at most N, from 1 to 1000. Default: 100.' },
     after: { value: 'ID', about: 'Continue the list after the user with this id.' },
   },
@@ -28,6 +29,7 @@ const list: Command = {
   async run(line) {
     const filter = {
       query: line.text('query') ?? null,
+      external: await externalOf(line),
       after: line.integer('after', 0) ?? 0,
       limit: line.integer('limit', 1, 1000) ?? 100,
     };

@@ -54,6 +54,85 @@ describe.each(WAYS)('$way', ({ direct }) => {
     await logIn('ada@example.com', 'correct horse');
   });
 
+  test('clients create, show, update, list and delete an application', async () => {
+    const terms = ['--name', 'The fair', '--audience', 'https://fair.example', '--idle-seconds', '60'];
+    const created = await cf(['clients', 'create', 'fair', ...terms, '--json']);
+    expect(created).toMatchObject({ code: 0, err: '' });
+    expect(created.json).toMatchObject({
+      client: { client_id: 'fair', audience: 'https://fair.example', idle_seconds: 60, built_in: false },
+      confirmed: true,
+    });
+    expect(await newest()).toMatchObject({ type: 'client_created', actor });
+    expect(await cf(['clients', 'create', 'fair'])).toMatchObject({
+      code: 3,
+      err: 'curfew: the application fair already exists, or existed.\n',
+    });
+    // The server knows it at once.
+    const device = { email: 'test@example.com', password: PASSWORD, client_id: 'fair' };
+    const started = await server.call('POST', '/v1/login', { body: device });
+    expect(started.status).toBe(200);
+    const token = started.json.access_token as string;
+
+    const shown = await cf(['clients', 'show', 'fair']);
+    expect(shown.out).toMatch(/Idle lifetime +60 s\nAbsolute lifetime +default\n/);
+    expect((await cf(['clients', 'show', 'nobody'])).code).toBe(3);
+    const reset = ['--idle-seconds', 'default', '--grant-types', 'password'];
+    expect((await cf(['clients', 'update', 'fair', ...reset, '--json'])).json.client).toMatchObject({
+      idle_seconds: null,
+      grant_types: ['password'],
+    });
+    const ids = (await cf(['clients', 'list', '--json'])).json.clients.map(
+      ({ client_id }: { client_id: string }) => client_id,
+    );
+    expect(ids).toEqual(['cookie', 'default', 'envelope', 'fair', 'session-id', 'token']);
+
+    for (const [args, text] of [
+      [['--idle-seconds', '9999999'], 'idle_seconds: the idle lifetime of "fair"'],
+      [['--algorithm', 'none'], 'algorithm: '],
+      [['--grant-types', 'implicit'], 'grant_types'],
+    ] as const) {
+      const refused = await cf(['clients', 'update', 'fair', ...args]);
+      expect([refused.code, refused.out]).toEqual([3, '']);
+      expect(refused.err).toContain(text);
+    }
+    for (const args of [[], ['--idle-seconds', 'x'], ['--disable', '--enable']])
+      expect((await cf(['clients', 'update', 'fair', ...args])).code).toBe(2);
+
+    const asked = await cf(['clients', 'update', 'fair', '--disable']);
+    expect(asked).toMatchObject({ code: 3, out: '1 session would end.\n' });
+    expect(await isAlive(token)).toBe(true);
+    const disabled = await cf(['clients', 'update', 'fair', '--disable', '--confirm', '1']);
+    expect(disabled).toMatchObject({ code: 0, out: 'Changed fair. Ended 1 session.\n' });
+    expect(await isAlive(token)).toBe(false);
+    expect((await cf(['clients', 'delete', 'fair', '--yes'])).out).toBe('Deleted fair.\n');
+    expect((await cf(['clients', 'delete', 'fair', '--yes'])).err).toBe(
+      'curfew: no such application: fair.\n',
+    );
+    expect((await cf(['clients', 'delete', 'token', '--yes'])).err).toBe(
+      'curfew: id: "token" is built in and cannot be deleted.\n',
+    );
+  });
+
+  test('user list and sessions list find by the id of another system', async () => {
+    const user = { external_id: 'u-1', issuer: 'crm', email: 'crm@example.com' };
+    const { json } = await server.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body: { user } });
+    const of = ['--external-id', 'u-1', '--issuer', 'crm', '--json'];
+    expect((await cf(['user', 'list', ...of])).json.users).toMatchObject([
+      { email: user.email, external_id: 'u-1', issuer: 'crm' },
+    ]);
+    const { sessions } = (await cf(['sessions', 'list', ...of])).json;
+    expect(sessions.map(({ id }: { id: string }) => id)).toEqual([json.session.id]);
+    expect((await cf(['user', 'list', '--external-id', 'u-1', '--json'])).json.users).toEqual([]);
+    expect((await cf(['sessions', 'list', '--external-id', 'u-1'])).code).toBe(3);
+    for (const args of [
+      ['--issuer', 'crm'],
+      ['--external-id', 'a b'],
+      ['--external-id', 'x', '--user', '1'],
+    ])
+      expect((await cf(['sessions', 'list', ...args])).code).toBe(2);
+    await server.call('DELETE', `/v1/admin/users/${json.session.user_id}`, { bearer: SERVICE_KEY });
+  });
+
   test('user add refuses a taken address and a short password', async () => {
     const taken = await cf(['user', 'add', 'ADA@example.com'], 'correct horse\n');
     expect(taken).toMatchObject({ code: 3, out: '' });

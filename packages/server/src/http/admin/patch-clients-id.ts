@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { changeClient } from '../../actions/change-client.ts';
+import { clientTerms, termsIn } from '../../actions/client-fields.ts';
 import * as field from '../../actions/fields.ts';
 import { previewEnding } from '../../actions/preview-ending.ts';
 import { administratorToChange } from '../../domain/caller-rule.ts';
@@ -7,15 +8,7 @@ import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
 import { refuse } from '../respond.ts';
-import {
-  answerChange,
-  CLIENT_CHANGE,
-  clientChange,
-  clientParam,
-  clientTerms,
-  confirmedCount,
-  termsIn,
-} from './client.ts';
+import { answerChange, CLIENT_CHANGE, clientChange, clientParam, confirmedCount } from './client.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
 
 export const patchClient = serveRow(

@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { addClient } from '../../actions/change-client.ts';
+import { clientTerms, termsIn } from '../../actions/client-fields.ts';
 import * as field from '../../actions/fields.ts';
 import { administratorToChange } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
-import { answerChange, CLIENT_CHANGE, clientChange, clientTerms, termsIn } from './client.ts';
+import { answerChange, CLIENT_CHANGE, clientChange } from './client.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
 
 export const postClient = serveRow(
