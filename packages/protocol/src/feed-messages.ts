@@ -60,6 +60,8 @@ export interface Welcome {
   issuer: string;
   /** The audiences that tokens are issued for. Absent from nodes of version 1. */
   audiences?: readonly string[];
+  /** The audience of the verifier's key: of its client, or else of the authority itself. Absent from older nodes. */
+  audience?: string;
   /** The names under which a browser may send the session cookie, the current one first. Absent from nodes of version 1. */
   cookies?: readonly string[];
   /**

@@ -10,6 +10,7 @@ export interface Watched {
   readonly keys: readonly string[];
 }
 
+const USER = CUT_KINDS.indexOf('user');
 const LOGIN = CUT_KINDS.indexOf('login');
 const TENANT = CUT_KINDS.indexOf('tenant');
 /** The kinds that a feed of version 1 knows come first. */
@@ -118,6 +119,11 @@ export class Replica {
   knows({ facts }: Watched): boolean {
     if (this.#held(NEWER) > 0) return false;
     return facts.tenant !== null || this.#held(TENANT) + this.#held(LOGIN) === 0;
+  }
+
+  /** Whether a cut of the session's user has spared it: then its tokens may be older than the user's role. */
+  spares({ facts, keys }: Watched): boolean {
+    return this.#cuts.get(keys[USER] as string)?.cut.exceptSession === facts.sid;
   }
 
   /** Whether a verifier of version 1 of the feed understands all cuts in here. */

@@ -175,6 +175,11 @@ export class Subscriber {
     return this.#freshness.isFresh(this.#world.now()) ? 'alive' : 'unsure';
   }
 
+  /** Whether the role in a token of the session may be old. */
+  mayHaveNewRole(session: Watched): boolean {
+    return this.#replica?.spares(session) ?? true;
+  }
+
   /**
    * Whether a token of an epoch may be judged by its signature and the replica. Not when its session may have been lost with
    * another epoch, and not without an epoch: then ask the authority.

@@ -8,6 +8,8 @@ import type { Verifier } from './verifier.ts';
 
 /** The options of a guard. */
 export interface GuardOptions {
+  /** The role that the user must have: others are answered 403. Default: any. */
+  role?: string;
   /** What this route does while the verifier is stale. Default: the verifier's `onStale`. */
   onStale?: OnStale;
   /** The name of the session cookie, or false to accept none. Default: the name that the authority says. */
@@ -66,7 +68,11 @@ export function createGuard(
     if (presented.via === 'cookie' && changes && !isTrustedOrigin(request, trustedOrigins))
       return { refusal: FOREIGN_PAGE };
     const verified = await verifier.verify(presented.credential, check);
-    return verified.ok ? { session: verified.session } : { refusal: refusalOf(verified.reason) };
+    if (!verified.ok) return { refusal: refusalOf(verified.reason) };
+    const { session } = verified;
+    return options.role === undefined || session.role === options.role
+      ? { session }
+      : { refusal: OTHER_ROLE };
   };
 }
 
@@ -82,6 +88,11 @@ function makeRefusal(code: ProblemCode, detail: string, headers: Record<string, 
 const FOREIGN_PAGE = makeRefusal(
   'csrf_failed',
   'Blocked: a request with the session cookie must come from this origin or a trusted one.',
+  {},
+);
+const OTHER_ROLE = makeRefusal(
+  'forbidden',
+  'This account does not have the role that this request needs.',
   {},
 );
 const NO_CREDENTIAL = makeRefusal('not_authenticated', 'The request has no credential. Log in.', {

@@ -3,15 +3,14 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Clock, Instant } from '@curfew/protocol/clock';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import type { Log } from './options.ts';
-import { isSubject } from './verified.ts';
+import { isSubject, type SessionDetails } from './verified.ts';
 
 /** The authority's answer about a credential (RFC 7662). `unavailable`: none, or not in time. */
 export type Said =
   | {
       says: 'active';
       session: Watched;
-      externalId: string | null;
-      expiresAtMs: number;
+      details: SessionDetails;
       issuer: string;
       audience: string | null;
       /** The epoch of the database, as known to the node that answered. */
@@ -141,7 +140,7 @@ function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };
   const { sid, sub: subject, client_id: clientId, device_id: deviceId, born, exp, iss: issuer } = answer;
-  const { login = null, tenant = null, external_id: externalId, aud, epoch } = answer;
+  const { login = null, tenant = null, external_id: externalId, role, aud, epoch } = answer;
   const fits =
     answer['active'] === true &&
     typeof sid === 'string' &&
@@ -152,6 +151,7 @@ function readAnswer(body: unknown): Said {
     Number.isSafeInteger(born) &&
     (login === null || typeof login === 'string') &&
     (tenant === null || typeof tenant === 'string') &&
+    typeof role === 'string' &&
     typeof exp === 'number' &&
     Number.isFinite(exp) &&
     typeof issuer === 'string';
@@ -159,8 +159,11 @@ function readAnswer(body: unknown): Said {
   return {
     says: 'active',
     session: watch({ sid, subject, clientId, deviceId, born, login, tenant }),
-    externalId: typeof externalId === 'string' ? externalId : null,
-    expiresAtMs: exp * 1000,
+    details: {
+      role,
+      externalId: typeof externalId === 'string' ? externalId : null,
+      expiresAtMs: exp * 1000,
+    },
     issuer,
     audience: typeof aud === 'string' ? aud : null,
     epoch: typeof epoch === 'string' ? epoch : undefined,

@@ -5,9 +5,12 @@ import {
   type Judged,
 } from '@curfew/protocol/access-token';
 import type { SessionFacts } from '@curfew/protocol/cuts';
+import { watch } from '@curfew/protocol/replica';
+import type { Subscriber } from '@curfew/protocol/subscriber';
 import { jwtVerify } from 'jose';
+import type { AcceptedAudiences } from './accepted-audiences.ts';
 import type { Keys } from './public-keys.ts';
-import { isSubject, type Refused, refused } from './verified.ts';
+import { isSubject, type Refused, refused, type SessionDetails } from './verified.ts';
 
 /** The conditions that a token is judged by. */
 interface TokenTerms {
@@ -16,34 +19,46 @@ interface TokenTerms {
   tokenLifeMs: number;
   /** The authority's clock. */
   nowMs: number;
-  /** Whether a token of this epoch of the authority's database can be judged here at all. */
-  mayJudge: (epoch: string | undefined) => boolean;
+  /** Knows whether a token can be judged here at all. */
+  subscriber: Subscriber;
 }
 
 /** The proof of a signature. It does not say whether the session is alive. */
 export interface Proven {
   facts: SessionFacts;
-  externalId: string | null;
-  expiresAtMs: number;
+  details: SessionDetails;
 }
 
 /** Judges the text of a JWT. `ask`: the authority must be asked. */
 export async function judgeToken(
   text: string,
   keys: Keys,
-  audiences: readonly string[],
+  audiences: AcceptedAudiences,
   terms: TokenTerms | null,
 ): Promise<Proven | Refused | 'ask'> {
   const kid = canonicalKeyId(text);
   if (kid === null) return refused('not_canonical');
-  // The authority answers for every audience, so a token for another one is refused before it is asked.
+  const { accepted } = audiences;
   const said = claimsNotYetVerified(text);
-  if (!said || !audiences.includes(said.aud)) return refused('not_ours');
+  if (!said) return refused('not_ours');
+  if (accepted === null) return 'ask';
   const key = keys.find(kid);
+  const judge = (
+    those: readonly string[],
+    { issuer, nowMs }: TokenTerms,
+    by: NonNullable<ReturnType<Keys['find']>>,
+  ): Promise<Judged> =>
+    judgeAccessToken(text, by, { issuer, audiences: those, now: new Date(nowMs) }, jwtVerify);
+  // The authority answers for every audience, so a token for another one is refused before it is asked.
+  if (!accepted.includes(said.aud)) {
+    // The log names only what the authority has signed, because anybody can write a token.
+    if (key && terms && audiences.isNew(said.aud) && (await judge([said.aud], terms, key)).ok)
+      audiences.refuse(said.aud);
+    return refused('not_ours');
+  }
   if (!key || !terms) return 'ask';
 
-  const now = new Date(terms.nowMs);
-  const judged = await judgeAccessToken(text, key, { issuer: terms.issuer, audiences, now }, jwtVerify);
+  const judged = await judge(accepted, terms, key);
   if (!judged.ok) return refused(REASONS[judged.wrong]);
   const {
     sub: subject,
@@ -55,11 +70,12 @@ export async function judgeToken(
     iat,
     exp,
   } = judged.claims;
-  const { login = null, tenant = null, external_id: externalId = null } = judged.claims;
+  const { login = null, tenant = null, external_id: externalId = null, role } = judged.claims;
   if (!isSubject(subject)) return refused('not_ours');
-  if ((exp - iat) * 1000 > terms.tokenLifeMs || !terms.mayJudge(epoch)) return 'ask';
+  if ((exp - iat) * 1000 > terms.tokenLifeMs || !terms.subscriber.mayJudge(epoch)) return 'ask';
   const facts = { sid, subject, clientId, deviceId, born, login, tenant };
-  return { facts, externalId, expiresAtMs: exp * 1000 };
+  if (role === undefined || terms.subscriber.mayHaveNewRole(watch(facts))) return 'ask';
+  return { facts, details: { role, externalId, expiresAtMs: exp * 1000 } };
 }
 
 const REASONS = {

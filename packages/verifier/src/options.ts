@@ -14,8 +14,11 @@ export interface VerifierOptions {
   authority: string | readonly string[];
   /** One of the authority's service keys (`CURFEW_SERVICE_KEYS`). */
   serviceKey: string;
-  /** The audience of this back end, or its audiences: a token for another one is refused. */
-  audience: string | readonly string[];
+  /**
+   * The audience of this back end, or its audiences: a token for another one is refused. Default: the audience of the key's
+   * application; for an operator's key that of the authority itself.
+   */
+  audience?: string | readonly string[];
   /** `ask` the authority (default), or `refuse`, while stale. A check and a route can override it. */
   onStale?: OnStale;
   /** The number of credentials kept in memory, about 2 kB each. Default: 50,000. */
@@ -27,7 +30,8 @@ export interface VerifierOptions {
 export interface Settings {
   authorities: readonly URL[];
   serviceKey: string;
-  audiences: readonly string[];
+  /** Null: learn it. */
+  audiences: readonly string[] | null;
   onStale: OnStale;
   capacity: number;
   /** The name of the session cookie until a node says it. */
@@ -41,9 +45,9 @@ export function readOptions(options: VerifierOptions): Settings {
   if (authorities.length === 0) throw new TypeError('authority: name at least one address');
   if (typeof options.serviceKey !== 'string' || !/^[\x21-\x7e]+$/.test(options.serviceKey))
     throw new TypeError('serviceKey: must be one of the keys in CURFEW_SERVICE_KEYS');
-  const audiences = listOf(options.audience);
-  if (audiences.length === 0 || audiences.some((one) => typeof one !== 'string' || one === ''))
-    throw new TypeError('audience: name the audience that tokens must be issued for');
+  const audiences = options.audience === undefined ? null : listOf(options.audience);
+  if (audiences?.length === 0 || audiences?.some((one) => typeof one !== 'string' || one === ''))
+    throw new TypeError('audience: name the audience that tokens must be issued for, or leave it out');
   const onStale = options.onStale ?? 'ask';
   if (onStale !== 'ask' && onStale !== 'refuse') throw new TypeError('onStale: must be "ask" or "refuse"');
   const capacity = options.capacity ?? 50_000;

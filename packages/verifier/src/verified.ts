@@ -18,6 +18,8 @@ export interface VerifiedSession {
   readonly tenant: string | null;
   /** The id that your own system has for the user; null if there is none. */
   readonly externalId: string | null;
+  /** The user's role, `user` or `admin`: a new role ends the user's sessions, or reaches those that it spares before it is answered. */
+  readonly role: string;
   /** When the credential expires, by the authority's clock. */
   readonly expiresAt: Date;
 }
@@ -78,13 +80,33 @@ export function refused(reason: Reason): Refused {
   return refusal;
 }
 
-export function sessionOfFacts(
+/** What a session is shown with, beside the facts that endings are judged by. */
+export interface SessionDetails {
+  role: string;
+  externalId: string | null;
+  expiresAtMs: number;
+}
+
+export function accept(
   facts: SessionFacts,
-  { expiresAtMs, externalId }: { expiresAtMs: number; externalId: string | null },
-): VerifiedSession {
+  { role, externalId, expiresAtMs }: SessionDetails,
+  by: Accepted['by'],
+): Accepted {
   const { sid, subject, clientId, deviceId, born, login, tenant } = facts;
   const expiresAt = new Date(expiresAtMs);
-  return Object.freeze({ sid, subject, clientId, deviceId, born, login, tenant, externalId, expiresAt });
+  const session = Object.freeze({
+    sid,
+    subject,
+    clientId,
+    deviceId,
+    born,
+    login,
+    tenant,
+    externalId,
+    role,
+    expiresAt,
+  });
+  return Object.freeze({ ok: true, session, by });
 }
 
 export function factsOfSession(session: VerifiedSession): SessionFacts {

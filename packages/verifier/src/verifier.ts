@@ -3,6 +3,7 @@ import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 import { Memory } from '@curfew/protocol/memory';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import { Activity, type Used } from './activity.ts';
+import { AcceptedAudiences } from './accepted-audiences.ts';
 import { systemClock } from './system-clock.ts';
 import { DeadCredentials } from './dead-credentials.ts';
 import { EndedWatches, type EndedWhy } from './ended-watch.ts';
@@ -14,13 +15,14 @@ import { metricsText } from './metrics.ts';
 import { type OnStale, readOptions, type Settings, type VerifierOptions } from './options.ts';
 import { judgeToken, type Proven } from './judge-token.ts';
 import {
+  accept,
   type Accepted,
   factsOfSession,
   type Reason,
   type Refused,
   refused,
+  type SessionDetails,
   type VerifiedSession,
-  sessionOfFacts,
   type Verified,
 } from './verified.ts';
 
@@ -132,6 +134,7 @@ class FeedVerifier implements Verifier {
   readonly #feed: Feed;
   readonly #memory: Memory<Entry>;
   readonly #keys: Keys;
+  readonly #audiences: AcceptedAudiences;
   readonly #introspection: Introspection;
   readonly #activity = new Activity();
   readonly #watches = new EndedWatches();
@@ -156,6 +159,7 @@ class FeedVerifier implements Verifier {
     this.#freshMs = clock.now().monotonicMs;
     const { authorities, serviceKey, log, capacity } = settings;
     this.#keys = new Keys(log);
+    this.#audiences = new AcceptedAudiences(settings.audiences, log);
     this.#introspection = new Introspection(authorities, serviceKey, clock, log);
     this.#feed = new Feed(authorities, serviceKey, clock, log, {
       onEnding: ({ ids, cuts, changed }) => {
@@ -242,18 +246,18 @@ class FeedVerifier implements Verifier {
     const proven = await judgeToken(
       text,
       this.#keys,
-      this.#settings.audiences,
+      this.#audiences,
       terms && nowMs !== null
         ? {
             issuer: terms.issuer,
             tokenLifeMs: terms.tokenLife,
             nowMs,
-            mayJudge: (epoch) => subscriber.mayJudge(epoch),
+            subscriber,
           }
         : null,
     );
     if (proven !== 'ask' && !('ok' in proven))
-      this.#remember(text, watch(proven.facts), proven, {
+      this.#remember(text, watch(proven.facts), proven.details, {
         askedMs,
         mark,
         believedMs: Number.POSITIVE_INFINITY,
@@ -264,16 +268,12 @@ class FeedVerifier implements Verifier {
   #remember(
     text: string,
     session: Watched,
-    proven: Pick<Proven, 'expiresAtMs' | 'externalId'>,
+    details: SessionDetails,
     how: { askedMs: number; mark: number; believedMs: number },
   ): void {
-    const accepted = Object.freeze({
-      ok: true,
-      session: sessionOfFacts(session.facts, proven),
-      by: 'memory',
-    } as const);
+    const accepted = accept(session.facts, details, 'memory');
     const value = { accepted, sid: session.facts.sid, usedMs: 0, listed: false };
-    this.#memory.remember({ text, session, value, expiresAtMs: proven.expiresAtMs, ...how });
+    this.#memory.remember({ text, session, value, expiresAtMs: details.expiresAtMs, ...how });
   }
 
   /** Asks the authority. Its answer counts only behind the replica, like every other. */
@@ -297,8 +297,7 @@ class FeedVerifier implements Verifier {
       // The answer was under way for too long, or this process was suspended.
       if (this.#isOlderThanLease(asked)) return this.#refuse('unavailable');
       this.#accepted.authority++;
-      const session = sessionOfFacts(said.session.facts, said);
-      return Object.freeze({ ok: true, session, by: 'authority' } as const);
+      return accept(said.session.facts, said.details, 'authority');
     }
   }
 
@@ -309,12 +308,15 @@ class FeedVerifier implements Verifier {
     const { terms } = this.#feed.subscriber;
     if (said.says === 'inactive') this.#dead.add(text, this.#clock.now().monotonicMs);
     if (said.says === 'active') {
-      const elsewhere = said.audience === null || !this.#settings.audiences.includes(said.audience);
+      const { accepted } = this.#audiences;
+      const elsewhere = said.audience === null || accepted?.includes(said.audience) === false;
+      if (elsewhere && said.audience !== null) this.#audiences.refuse(said.audience);
       if (elsewhere || (terms && terms.issuer !== said.issuer)) said = { says: 'inactive' };
+      else if (accepted === null) said = { says: 'unavailable' };
     }
     this.#asked.set(said.says, (this.#asked.get(said.says) ?? 0) + 1);
     if (said.says === 'active')
-      this.#remember(text, said.session, said, {
+      this.#remember(text, said.session, said.details, {
         askedMs: asked.monotonicMs,
         mark,
         // Never for longer than endings are remembered. Not at all if the node does not know yet that the database went back: its
@@ -366,6 +368,7 @@ class FeedVerifier implements Verifier {
 
   #lookAtFreshness(): void {
     const { subscriber } = this.#feed;
+    if (subscriber.terms && this.#audiences.learn(subscriber.terms.audience)) this.#memory.forget();
     const isFresh = subscriber.isFresh();
     const nowMs = this.#clock.now().monotonicMs;
     // A snapshot holds the endings of the last `keep` milliseconds: after a longer gap it proves nothing about a session.

@@ -25,10 +25,10 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-/** Each answers `{hello, named}` to any method at /, and refuses at once when stale at /strict. */
 /** Other test files run in this process, and must find its Request and Response as they were. */
 const ALONE = { overrideGlobalObjects: false };
 
+/** Each answers `{hello, named}` to any method at /, refuses at once when stale at /strict, and is for administrators at /admin. */
 const clients: Record<string, () => RequestListener | Promise<RequestListener>> = {
   express() {
     const app = express();
@@ -36,6 +36,9 @@ const clients: Record<string, () => RequestListener | Promise<RequestListener>> 
       res.json({ hello: sessionOf(req).subject, named: 'session' in req });
     });
     app.all('/strict', expressGuard(verifier, { onStale: 'refuse', cookie: false }), (_req, res) => {
+      res.json({});
+    });
+    app.all('/admin', expressGuard(verifier, { role: 'admin' }), (_req, res) => {
       res.json({});
     });
     return app;
@@ -48,6 +51,7 @@ const clients: Record<string, () => RequestListener | Promise<RequestListener>> 
     }));
     const strict = fastifyGuard(verifier, { onStale: 'refuse', cookie: false });
     app.all('/strict', { onRequest: strict }, () => ({}));
+    app.all('/admin', { onRequest: fastifyGuard(verifier, { role: 'admin' }) }, () => ({}));
     await app.ready();
     return (req, res) => app.routing(req, res);
   },
@@ -57,6 +61,7 @@ const clients: Record<string, () => RequestListener | Promise<RequestListener>> 
       c.json({ hello: c.get('session').subject, named: true }),
     );
     app.all('/strict', honoGuard(verifier, { onStale: 'refuse', cookie: false }), (c) => c.json({}));
+    app.all('/admin', honoGuard(verifier, { role: 'admin' }), (c) => c.json({}));
     const listener = getRequestListener(app.fetch, ALONE);
     return (req, res) => void listener(req, res);
   },
@@ -66,8 +71,10 @@ const clients: Record<string, () => RequestListener | Promise<RequestListener>> 
       options,
     )((_request, session) => Response.json({ hello: session.subject, named: true }));
     const strict = fetchGuard(verifier, { onStale: 'refuse', cookie: false })(() => Response.json({}));
+    const admin = fetchGuard(verifier, { role: 'admin' })(() => Response.json({}));
+    const byPath: Record<string, typeof open> = { '/': open, '/strict': strict, '/admin': admin };
     const listener = getRequestListener(
-      (request) => (new URL(request.url).pathname === '/strict' ? strict(request) : open(request)),
+      (request) => byPath[new URL(request.url).pathname]?.(request) ?? new Response(null, { status: 404 }),
       ALONE,
     );
     return (req, res) => void listener(req, res);
@@ -99,6 +106,17 @@ describe.each(Object.keys(clients))('%s', (name) => {
     expect(refusal.headers.get('cache-control')).toBe('no-store');
     expect(refusal.headers.get('content-type')).toContain('application/problem+json');
     expect(await refusal.json()).toMatchObject({ status: 401, code: 'not_authenticated' });
+  });
+
+  test('admits only the role that a route names', async () => {
+    const [admin, user] = [await opened(stage.call, 1), await opened(stage.call, 2)];
+    const asks = (bearer: string): Promise<Response> =>
+      ask({ authorization: `Bearer ${bearer}` }, 'GET', '/admin');
+    expect((await asks(admin.bearer)).status).toBe(200);
+    const refusal = await asks(user.bearer);
+    expect([refusal.status, await refusal.json()]).toMatchObject([403, { code: 'forbidden' }]);
+    await stage.call('POST', '/v1/logout', { bearer: admin.bearer });
+    expect((await asks(admin.bearer)).status).toBe(401);
   });
 
   test('asks for a credential where there is none', async () => {

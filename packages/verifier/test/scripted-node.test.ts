@@ -34,6 +34,7 @@ const makeToken = (key: Key, more: object = {}): Promise<string> =>
     client_id: 'default',
     device_id: 'd',
     born: 1,
+    role: 'user',
     iat: nowSeconds(),
     exp: nowSeconds() + 300,
     jti: randomUUID(),
@@ -121,6 +122,7 @@ test.each([
   ['a subject that would reach into the key of another', { sub: '2:d' }],
   ['a tenant that is no text', { tenant: 7 }],
   ['a login that is no text', { login: {} }],
+  ['a role that is no text', { role: true }],
   ['no session', { sid: undefined }],
   ['a session that is no UUID', { sid: 'X' }],
   ['no device', { device_id: undefined }],
@@ -131,6 +133,16 @@ test.each([
   await keyCount(1);
   expect(await verifier.verify(await makeToken(key, more))).toEqual({ ok: false, reason: 'not_ours' });
   expect(asked).toBe(0);
+});
+
+test('a token without a role, from a node of an older version, is asked about', async () => {
+  await verifier.ready();
+  await keyCount(1);
+  expect(await verifier.verify(await makeToken(key, { role: undefined }))).toEqual({
+    ok: false,
+    reason: 'unknown',
+  });
+  expect(asked).toBe(1);
 });
 
 test('tokens of a removed key are refused', async () => {
@@ -168,7 +180,7 @@ test('an unreadable or private key is not used', async () => {
 test('an answer of the authority is valid for a minute', async () => {
   await verifier.ready();
   const [exp, iat] = [nowSeconds() + 3600, nowSeconds()];
-  const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1 };
+  const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1, role: 'user' };
   const active = { active: true, ...facts, exp, iat, iss: ISSUER };
   // The answer names the credential's audience: another one, or none, is refused.
   for (const [letter, more] of [
@@ -206,7 +218,7 @@ test.each([
 ])('an answer of a node $what is asked for $questions times', async ({ epoch, questions }) => {
   greeting[0] = { t: 'welcome', ...terms, epoch: '2.b' };
   await verifier.ready();
-  const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1 };
+  const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1, role: 'user' };
   const [exp, iat] = [nowSeconds() + 3600, nowSeconds()];
   answer = { active: true, ...facts, exp, iat, iss: ISSUER, aud: AUDIENCE, epoch };
   const credential = `sess_${'U'.repeat(43)}`;

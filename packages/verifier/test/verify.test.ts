@@ -71,6 +71,7 @@ describe('a token', () => {
         login: null,
         tenant: 'default',
         externalId: null,
+        role: 'user',
         expiresAt: expect.any(Date),
       },
     });
@@ -279,6 +280,7 @@ describe('an answer that cannot be trusted', () => {
     client_id: 'default',
     device_id: 'd',
     born: 1_000_000,
+    role: 'user',
     iat: seconds,
     exp: seconds + 60,
     iss: ISSUER,
@@ -293,6 +295,7 @@ describe('an answer that cannot be trusted', () => {
     ['a yes that is none', answer(200, yes({ active: 'true' })), 'unavailable'],
     ['a yes for a session that is no UUID', answer(200, yes({ sid: 'x' })), 'unavailable'],
     ['a yes for nobody', answer(200, yes({ sub: '' })), 'unavailable'],
+    ['a yes with a role that is no text', answer(200, yes({ role: 1 })), 'unavailable'],
     ['a yes with a tenant that is no text', answer(200, yes({ tenant: 7 })), 'unavailable'],
     ['a yes without a place in the order', answer(200, yes({ born: null })), 'unavailable'],
     ['a yes of another issuer', answer(200, yes({ iss: 'https://elsewhere.example' })), 'unknown'],

@@ -114,6 +114,7 @@ export async function signFor(
       ...(session.login !== null && { login: session.login }),
       tenant: session.tenant,
       ...(session.user.externalId !== null && { external_id: session.user.externalId }),
+      role: session.user.role,
       iat,
       exp: iat + life,
       jti,

@@ -137,6 +137,7 @@ describe.each(ALGORITHMS)('application %s, %s', (clientId, alg) => {
       client_id: clientId,
       device_id: expect.any(String),
       tenant: 'default',
+      role: 'user',
       born: expect.any(Number),
       epoch: expect.any(String),
       iat: expect.any(Number),

@@ -162,6 +162,7 @@ function serveFeed(
       tokenLife: world.clients.tokenLifeSeconds * 1000,
       issuer: config.issuer,
       audiences: audiencesOf(world.clients),
+      audience: key?.clientId ? world.clients.of(key.clientId).audience : world.clients.audience,
       cookies: [config.cookie.name],
       epoch,
     });
