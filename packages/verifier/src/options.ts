@@ -12,7 +12,7 @@ export type Log = (
 export interface VerifierOptions {
   /** The authority's address, `https://…`, or the addresses of several of its nodes. */
   authority: string | readonly string[];
-  /** One of the authority's service keys (`CURFEW_SERVICE_KEYS`). */
+  /** An API key of the authority with the scope `verify` (`curfew api-keys create`). */
   serviceKey: string;
   /**
    * The audience of this back end, or its audiences: a token for another one is refused. Default: the audience of the key's
@@ -44,7 +44,7 @@ export function readOptions(options: VerifierOptions): Settings {
   const authorities = listOf(options.authority).map(addressOf);
   if (authorities.length === 0) throw new TypeError('authority: name at least one address');
   if (typeof options.serviceKey !== 'string' || !/^[\x21-\x7e]+$/.test(options.serviceKey))
-    throw new TypeError('serviceKey: must be one of the keys in CURFEW_SERVICE_KEYS');
+    throw new TypeError('serviceKey: must be an API key of the authority, with the scope verify');
   const audiences = options.audience === undefined ? null : listOf(options.audience);
   if (audiences?.length === 0 || audiences?.some((one) => typeof one !== 'string' || one === ''))
     throw new TypeError('audience: name the audience that tokens must be issued for, or leave it out');

@@ -29,6 +29,8 @@ const KEYS = BELOW.flatMap((scope) => [
 interface Victims {
   admin: { id: number };
   user: { id: number };
+  /** The administrator's, in another system. */
+  external: string;
   /** The administrator's session with another client, and the user's with another client and with the key's own. */
   sessions: { admins: OpenSession; others: OpenSession; own: OpenSession };
 }
@@ -36,12 +38,17 @@ interface Victims {
 type Attack = [path: string, body?: object];
 /** By row: inputs that reach for an administrator, or for sessions of a client that is not `shop`. */
 const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
-  createUser: () => [['', { email: `${crypto.randomUUID()}@example.com`, role: 'admin' }]],
+  createUser: () => [
+    ['', { email: `${crypto.randomUUID()}@example.com`, role: 'admin' }],
+    ['', { email: `${crypto.randomUUID()}@example.com`, role: 'admin', external_id: crypto.randomUUID() }],
+  ],
   updateUser: ({ admin, user }) => [
     ...[{ role: 'user' }, { disabled: true }, { name: 'Mallory' }, { workspace: 'x' }, { role: 'admin' }].map(
       (change): Attack => [String(admin.id), { ...change, confirm_last_administrator: true }],
     ),
     [String(user.id), { role: 'admin' }],
+    [String(admin.id), { external_id: crypto.randomUUID() }],
+    [String(admin.id), { external_id: null }],
     [String(user.id), { role: 'admin', name: 'x' }],
     [String(user.id), { disabled: true }],
   ],
@@ -53,7 +60,19 @@ const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
     [String(admin.id), { password: 'a password of an attacker' }],
     [String(user.id), { password: 'a password of an attacker' }],
   ],
-  startSession: ({ admin, user }) => [
+  startSession: ({ admin, user, external }) => [
+    ['', { user: { external_id: external, email: 'x@example.com' } }],
+    ['', { user: { external_id: external, email: 'x@example.com', role: 'admin' }, client_id: 'shop' }],
+    [
+      '',
+      {
+        user: {
+          external_id: crypto.randomUUID(),
+          email: `${crypto.randomUUID()}@example.com`,
+          role: 'admin',
+        },
+      },
+    ],
     ['', { user_id: admin.id }],
     ['', { user_id: admin.id, client_id: 'shop' }],
     ['', { user_id: admin.id, client_id: 'shop', transport: 'cookie', count: 3 }],
@@ -107,11 +126,14 @@ describe('what keys below admin reach', () => {
   }
 
   async function victims(): Promise<Victims> {
-    const [admin, user] = [await newUser(call, { role: 'admin', name: 'Ada' }), await newUser(call)];
+    const external = crypto.randomUUID();
+    const about = { role: 'admin', name: 'Ada', external_id: external };
+    const [admin, user] = [await newUser(call, about), await newUser(call)];
     const device = { id: 'phone' };
     return {
       admin,
       user,
+      external,
       sessions: {
         admins: await opened(call, admin.id),
         others: await opened(call, user.id, { device }),
