@@ -131,7 +131,13 @@ function findCycles(edges: Map<string, string[]>): string[] {
 }
 
 /** Files that a tool finds by their folder or name. */
-const FOUND = [/^web\/(?:src\/pages|languages)\//, /global-setup\.ts$/, /\.config\.ts$/, /\.d\.ts$/];
+const FOUND = [
+  /^examples\/next\/(?:app\/|next\.config)/,
+  /^web\/(?:src\/pages|languages)\//,
+  /global-setup\.ts$/,
+  /\.config\.ts$/,
+  /\.d\.ts$/,
+];
 const isFound = (path: string): boolean => FOUND.some((pattern) => pattern.test(path));
 
 /** Sources that no program reaches, and other files that not even a test does. */
