@@ -73,7 +73,7 @@ export default defineConfig({
       'examples/**/*.test.ts',
       'simulator/*.test.ts',
       'chaos/**/*.test.ts',
-      'bench/fan-out/*.test.ts',
+      'bench/{fan-out,machine}/*.test.ts',
     ],
     globalSetup: [
       'packages/server/test/services/global-setup.ts',
