@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { openRedis } from '../cache/redis.ts';
 import { afterCommit } from '../cluster/endings/after-commit.ts';
-import { createEndOne } from '../cluster/endings/end-one.ts';
+import { createEndOne, type EndOne } from '../cluster/endings/end-one.ts';
 import { NoticeBoard } from '../cluster/follow/notice-board.ts';
 import type { LogReader } from '../cluster/follow/log-reader.ts';
 import { READERS } from '../cluster/follow/readers.ts';
@@ -164,11 +164,22 @@ async function buildWorld(
       authenticator: authenticatorOf('curfew cached copies'),
       refused: 0,
     },
-    endOne: createEndOne(database, (endings) => afterCommit({ nodes, readers }, endings), system),
+    endOne: endOneFor(database, system, { nodes, readers }),
     refusals,
     readers,
   };
 }
+
+/** From so many verifiers on, sending a commit to all of them costs more than the commit. */
+const MANY_VERIFIERS = 8;
+
+const endOneFor = (database: Database, system: System, parts: Pick<World, 'nodes' | 'readers'>): EndOne =>
+  createEndOne(
+    database,
+    (endings) => afterCommit(parts, endings),
+    system,
+    () => parts.nodes.node.publisher.size >= MANY_VERIFIERS,
+  );
 
 /** The keys of the MACs of nodes, the current one first. */
 async function nodeSecrets(

@@ -1,44 +1,142 @@
 import { expect, onTestFinished, test } from 'vitest';
+import type { Propagation } from '@curfew/protocol/node';
 import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
 import { createEndOne } from '../../src/cluster/endings/end-one.ts';
-import { actOf, type RequestContext } from '../../src/world/world.ts';
+import type { SessionToRevoke } from '../../src/store/revoke-sessions.ts';
+import type { Timers } from '../../src/system/timers.ts';
+import { actOf, type RequestContext, type World } from '../../src/world/world.ts';
 import { newUser, opened } from '../http/logins.ts';
 import { openNode } from '../races/node.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { hold } from '../services/held-database.ts';
 import { migrated } from '../support.ts';
 
-test.runIf(hasPostgres())('a logout overtakes a statement that does not return', async () => {
+const context: RequestContext = {
+  contract: 'v1',
+  ipAddress: '192.0.2.1',
+  userAgent: 'tests',
+  requestId: 'test',
+};
+
+interface Pause {
+  ms: number;
+  over: () => void;
+}
+
+/** Pauses that end when the test says so. `until` waits for what a pause that begins or is called off makes true. */
+function handTimers(): {
+  timers: Timers;
+  ofMs: (ms: number) => Pause[];
+  until: (isSo: () => boolean) => Promise<void>;
+} {
+  const pauses: Pause[] = [];
+  let changed = (): void => undefined;
+  const timers: Timers = {
+    after: (ms, over) => {
+      const pause = { ms, over };
+      pauses.push(pause);
+      changed();
+      return () => {
+        pauses.splice(pauses.indexOf(pause), 1);
+        changed();
+      };
+    },
+    every: () => () => undefined,
+  };
+  const until = (isSo: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      changed = () => isSo() && resolve();
+      changed();
+    });
+  return { timers, ofMs: (ms) => pauses.filter((pause) => pause.ms === ms), until };
+}
+
+type S = SessionToRevoke;
+
+/** A node with a user, and that user's sessions. */
+async function openOne(): Promise<{ world: World; session: () => Promise<SessionToRevoke> }> {
   const on = await openNode({ DATABASE_URL: await freshDatabase(migrated) });
   onTestFinished(() => on.close());
   const { world } = on;
   const user = await newUser(on.call);
-  const [first, second] = [await opened(on.call, user.id), await opened(on.call, user.id)];
-  const patience: { ms: number; over: () => void }[] = [];
-  const endOne = createEndOne(world.database, (endings) => afterCommit(world, endings), {
-    after: (ms, over) => {
-      patience.push({ ms, over });
-      return () => undefined;
-    },
-    every: () => () => undefined,
-  });
-  const context: RequestContext = {
-    contract: 'v1',
-    ipAddress: '192.0.2.1',
-    userAgent: 'tests',
-    requestId: 'test',
-  };
   const act = actOf(world, context, `user:${user.id}`);
-  const end = ({ sid }: { sid: string }) => endOne({ sid, userId: user.id, act, reason: 'logout' });
+  const session = async (): Promise<SessionToRevoke> => {
+    const { sid } = await opened(on.call, user.id);
+    return { sid, userId: user.id, act, reason: 'logout' };
+  };
+  return { world, session };
+}
+
+test.runIf(hasPostgres())('a logout overtakes a statement that does not return', async () => {
+  const { world, session } = await openOne();
+  const [first, second] = [await session(), await session()];
+  const { timers, ofMs } = handTimers();
+  const endOne = createEndOne(
+    world.database,
+    (endings) => afterCommit(world, endings),
+    timers,
+    () => false,
+  );
 
   const held = hold(world.database, 'end_each_free_session', 'before');
-  const stuck = end(first);
+  const stuck = endOne(first);
   await held.reached;
   // It waits for the statement that is under way, and would for ever.
-  const other = end(second);
-  expect(patience.map(({ ms }) => ms)).toEqual([25]);
-  patience[0]?.over();
+  const other = endOne(second);
+  expect(ofMs(25)).toHaveLength(1);
+  ofMs(25)[0]?.over();
   expect((await other)?.ending.ended).toEqual([second.sid]);
   held.release();
   expect((await stuck)?.ending.ended).toEqual([first.sid]);
 });
+
+test.runIf(hasPostgres())(
+  'with many replicas, logouts gather while a commit is being confirmed, and come again together',
+  async () => {
+    const { world, session } = await openOne();
+    const sessions = await Promise.all(Array.from({ length: 6 }, session));
+    const [first, second, third, fourth, fifth, sixth] = sessions as [S, S, S, S, S, S];
+    const { timers, ofMs, until } = handTimers();
+    const commits: { count: number; confirmed: () => void }[] = [];
+    const endOne = createEndOne(
+      world.database,
+      (endings) =>
+        new Promise<Propagation>((resolve) => {
+          commits.push({
+            count: endings.length,
+            confirmed: () => resolve({ acknowledged: 9, waitedOut: 0 }),
+          });
+        }),
+      timers,
+      () => true,
+    );
+
+    // A lone one goes at once.
+    await endOne(first);
+    expect(ofMs(1)).toEqual([]);
+    await until(() => ofMs(10).length === 1);
+    const both = [endOne(second), endOne(third)];
+    commits[0]?.confirmed();
+    await Promise.all(both);
+    expect(commits.map(({ count }) => count)).toEqual([1, 2]);
+
+    // After two together, the next one waits a moment for more.
+    await until(() => ofMs(10).length === 1);
+    commits[1]?.confirmed();
+    await until(() => ofMs(10).length === 0);
+    const next = [endOne(fourth)];
+    await until(() => ofMs(1).length === 1);
+    next.push(endOne(fifth));
+    ofMs(1)[0]?.over();
+    await Promise.all(next);
+    expect(commits.map(({ count }) => count)).toEqual([1, 2, 2]);
+
+    // A replica that does not acknowledge holds the next one up for a moment only.
+    const last = endOne(sixth);
+    await until(() => ofMs(10).length === 1);
+    ofMs(10)[0]?.over();
+    await until(() => ofMs(1).length > 1);
+    ofMs(1).at(-1)?.over();
+    expect((await last)?.ending.ended).toEqual([sixth.sid]);
+  },
+);

@@ -50,7 +50,12 @@ describe.each(backends())('logouts of single sessions, %s', (backend) => {
       },
     };
     return {
-      endOne: createEndOne(counting, (endings) => afterCommit(world, endings), STANDING),
+      endOne: createEndOne(
+        counting,
+        (endings) => afterCommit(world, endings),
+        STANDING,
+        () => false,
+      ),
       statements: () => statements,
     };
   }

@@ -10,6 +10,10 @@ const BATCH = 500;
 const AT_A_TIME = 3;
 /** A statement that takes longer has a problem with its connection: then another one overtakes it. */
 const PATIENCE_MS = 25;
+/** Logouts that arrive while a confirmation is under way wait for it at most this long, where they gather. */
+const GATHER_MS = 10;
+/** After a statement with more than one logout, the next one waits so long for more, where they gather. */
+const COME_AGAIN_MS = 1;
 /** Logouts that wait for a locked row, each by itself. */
 const HELD_AT_A_TIME = 3;
 
@@ -31,15 +35,20 @@ interface WaitingRevocation {
 /**
  * Gathers logouts of single sessions while others are under way, and gives them to the next statement and its commit. A lone
  * logout does not wait. One whose row is locked waits apart, and holds up none but its like.
+ * @param gathers whether so many replicas acknowledge each commit that the next one should be large: then it also gathers what
+ *   arrives while the last commit is being confirmed
  */
 export function createEndOne(
   database: Database,
   /** See afterCommit. */
   confirm: (endings: readonly Revocation[]) => Promise<Propagation>,
   timers: Timers,
+  gathers: () => boolean,
 ): EndOne {
   let waiting: WaitingRevocation[] = [];
   let running = 0;
+  /** Logouts in the last statement. */
+  let last = 0;
   let past: (() => void) | undefined;
   const held: WaitingRevocation[] = [];
   let runningHeld = 0;
@@ -47,12 +56,16 @@ export function createEndOne(
   async function run(): Promise<void> {
     running++;
     while (waiting.length > 0) {
+      // Clients that were answered together come again together.
+      if (last > 1 && gathers()) await new Promise<void>((next) => void timers.after(COME_AGAIN_MS, next));
       const batch = waiting.slice(0, BATCH);
+      last = batch.length;
       waiting = waiting.slice(BATCH);
-      held.push(...(await endTogether(batch, 'leave')));
+      const committed = await endTogether(batch, 'leave');
+      while (runningHeld < HELD_AT_A_TIME && held.length > 0) void runHeld();
+      if (committed && gathers()) await atMost(timers, GATHER_MS, committed.confirming);
       // One turn of the event loop: answers go out, and requests that arrived join the next statement.
       if (waiting.length > 0) await new Promise<void>((next) => setImmediate(next));
-      while (runningHeld < HELD_AT_A_TIME && held.length > 0) void runHeld();
     }
     running--;
   }
@@ -63,29 +76,22 @@ export function createEndOne(
     runningHeld--;
   }
 
-  /** Never throws: callers get the error. @returns the ones whose rows are locked, which are not answered yet */
+  /** Never throws: callers get the error. Those whose rows are locked become `held`. @returns null when nothing was committed */
   async function endTogether(
     batch: WaitingRevocation[],
     locked: 'wait' | 'leave',
-  ): Promise<WaitingRevocation[]> {
+  ): Promise<Pick<PendingConfirmation, 'confirming'> | null> {
     try {
-      const endings = await revokeEachSession(
-        database,
-        batch.map(({ one }) => one),
-        locked,
-      );
+      const asked = batch.map(({ one }) => one);
+      const endings = await revokeEachSession(database, asked, locked);
       const committed = endings.filter((ending) => ending !== null && ending !== 'held');
       // One message to every replica, and one wait for all of them.
       const confirming = committed.length > 0 ? confirm(committed) : null;
-      return batch.filter(({ resolve }, i) => {
-        const ending = endings[i];
-        if (ending === 'held') return true;
-        resolve(ending && confirming ? { ending, confirming } : null);
-        return false;
-      });
+      held.push(...answer(batch, endings, confirming));
+      return confirming && { confirming };
     } catch (error) {
       for (const { reject } of batch) reject(error);
-      return [];
+      return null;
     }
   }
 
@@ -100,3 +106,28 @@ export function createEndOne(
         });
     });
 }
+
+/** @returns the ones whose rows are locked, which are not answered yet */
+function answer(
+  batch: readonly WaitingRevocation[],
+  endings: Awaited<ReturnType<typeof revokeEachSession>>,
+  confirming: Promise<Propagation> | null,
+): WaitingRevocation[] {
+  return batch.filter(({ resolve }, i) => {
+    const ending = endings[i];
+    if (ending === 'held') return true;
+    resolve(ending && confirming ? { ending, confirming } : null);
+    return false;
+  });
+}
+
+/** Waits for work, however it ends, but not longer than that. */
+const atMost = (timers: Timers, ms: number, work: Promise<unknown>): Promise<void> =>
+  new Promise((resolve) => {
+    const callOff = timers.after(ms, resolve);
+    const over = (): void => {
+      callOff();
+      resolve();
+    };
+    work.then(over, over);
+  });
