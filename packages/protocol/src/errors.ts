@@ -23,7 +23,7 @@ export const PROBLEMS = {
   forbidden: { status: 403, title: 'This session has no permission for this request.' },
   insufficient_scope: {
     status: 403,
-    title: 'This key has not the scope for this request, or belongs to another application.',
+    title: 'This key lacks the scope that this request requires, or belongs to another application.',
   },
   wrong_audience: { status: 403, title: 'This credential was issued for another application.' },
   unauthorized_client: { status: 403, title: 'This application does not allow this way to log in.' },

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { keyActor, userActor } from '../domain/actor.ts';
-import { type ApiKey, EVERYTHING, mayUse, type Reach, reachOf } from '../domain/api-key.ts';
+import { type ApiKey, EVERYTHING, type KeyScope, mayUse, type Reach, reachOf } from '../domain/api-key.ts';
 import type { CallerRule, KeyRule, RequestFacts } from '../domain/caller-rule.ts';
 import { isTrustedOrigin } from '@curfew/protocol/reading/trusted-origin';
 import type { Presented } from '../domain/presented.ts';
@@ -55,6 +55,8 @@ export interface Denial {
   code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'insufficient_scope' | 'wrong_audience';
   /** The cookie of the request is dead, and can be cleared. */
   deadCookie?: true;
+  /** The scope that the rule requires of a key. */
+  scope?: KeyScope;
 }
 
 export type Caller = Nobody | SessionCaller | ServiceCaller | Administrator | CredentialCaller;
@@ -98,7 +100,8 @@ async function judge(
       return { kind: 'credential', credential: from.credential };
     case 'service': {
       const caller = await serviceOf(world, from);
-      if (caller) return mayCall(rule, caller) ? caller : refuseKey(world, rule.notedAs, caller, context());
+      if (caller)
+        return mayCall(rule, caller) ? caller : refuseKey(world, rule.notedAs, rule.key, caller, context());
       if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, context());
       return NOT_AUTHENTICATED;
     }
@@ -139,7 +142,8 @@ async function admitAdministrator(
 ): Promise<Administrator | Denial> {
   const { from } = facts;
   const service = await serviceOf(world, from);
-  if (service && !mayCall(rule, service)) return refuseKey(world, 'admin_forbidden', service, context());
+  if (service && !mayCall(rule, service))
+    return refuseKey(world, 'admin_forbidden', rule.key, service, context());
   if (service) return { ...service, kind: 'administrator', session: null, credential: null };
   const caller = await admitSession(world, rule, facts, context);
   if (caller.kind === 'refused') {
@@ -242,6 +246,7 @@ const mayCall = ({ key: rule }: { key: KeyRule }, { key }: ServiceCaller): boole
 function refuseKey(
   { refusals, system }: World,
   type: RefusalType | null,
+  { scope }: KeyRule,
   { key }: ServiceCaller,
   context: RequestContext,
 ): Denial {
@@ -255,7 +260,7 @@ function refuseKey(
     { key_id: key?.id, key_name: key?.name, ip_address, request_id },
     'a request of an API key was refused: it lacks the scope, or belongs to a client',
   );
-  return { kind: 'refused', code: 'insufficient_scope' };
+  return { kind: 'refused', code: 'insufficient_scope', ...(key && !mayUse(key, scope) && { scope }) };
 }
 
 function isServiceKey(world: World, text: string): boolean {

@@ -54,7 +54,7 @@ async function keepAdministrator(on: Queryable, userId: number, { confirmsLast }
  * @throws Denied
  */
 function keepReach({ reach }: Changer, roles: readonly Role[], ending: EndReason | null): void {
-  if (!reach.admins && roles.includes('admin')) throw new Denied('insufficient_scope');
+  if (!reach.admins && roles.includes('admin')) throw new Denied('insufficient_scope', 'admin');
   if (reach.clientId !== null && ending !== null) throw new Denied('insufficient_scope');
 }
 

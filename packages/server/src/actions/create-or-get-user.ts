@@ -21,7 +21,7 @@ export async function createOrGetUser(
 ): Promise<Found> {
   const known = await findUserOf(world.database, external);
   if (known) return { outcome: 'found', user: known };
-  if (!changer.reach.users) throw new Denied('insufficient_scope');
+  if (!changer.reach.users) throw new Denied('insufficient_scope', 'users');
   const made = await createUser(world, { ...user, external }, changer, context);
   if (made) return { outcome: 'created', user: made };
   // Another caller has created it in between; or the address is taken.

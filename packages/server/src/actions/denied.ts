@@ -1,4 +1,5 @@
 import type { ProblemCode } from '@curfew/protocol/errors';
+import type { KeyScope } from '../domain/api-key.ts';
 
 /** A valid request that a rule forbids, whichever route it came by. Nothing was changed. */
 export class Denied extends Error {
@@ -7,8 +8,11 @@ export class Denied extends Error {
     ProblemCode,
     'insufficient_scope' | 'login_too_old' | 'last_administrator' | 'last_admin_key'
   >;
-  constructor(code: Denied['code']) {
+  /** The scope that a key lacks for what it asked. */
+  readonly scope: KeyScope | undefined;
+  constructor(code: Denied['code'], scope?: KeyScope) {
     super(code);
     this.code = code;
+    this.scope = scope;
   }
 }

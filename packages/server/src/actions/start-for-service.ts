@@ -9,7 +9,7 @@ const AT_A_TIME = 8;
 
 /**
  * Opens sessions for a user that a service has authenticated. Null when the user does not exist or is gone.
- * @throws Denied when the user is an administrator, and the caller's key has not the scope `admin`
+ * @throws Denied when the user is an administrator, and the caller's key lacks the scope `admin`
  */
 export async function startForService(
   world: World,
@@ -21,7 +21,7 @@ export async function startForService(
 ): Promise<StartedSession[] | null> {
   const user = await findUser(world.database, userId);
   if (!user || user.disabled_at) return null;
-  if (user.role === 'admin' && !reach.admins) throw new Denied('insufficient_scope');
+  if (user.role === 'admin' && !reach.admins) throw new Denied('insufficient_scope', 'admin');
   const subject = { userId, credentialVersion: null, actor, admins: reach.admins };
   const sessions: StartedSession[] = [];
   while (sessions.length < count) {

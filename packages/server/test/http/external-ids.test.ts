@@ -168,7 +168,16 @@ describe('external ids', () => {
     const key = await keyWith(['sessions:open']);
     expect((await admin('POST', '/v1/admin/sessions', { user: known }, key)).status).toBe(200);
     const refused = await admin('POST', '/v1/admin/sessions', { user: person() }, key);
-    expect([refused.status, refused.json.code]).toEqual([403, 'insufficient_scope']);
+    expect([refused.status, refused.json.code, refused.headers.get('www-authenticate')]).toEqual([
+      403,
+      'insufficient_scope',
+      'Bearer error="insufficient_scope", scope="users"',
+    ]);
+    const wrong = await admin('POST', '/v1/admin/sessions', { user: known }, await keyWith(['users']));
+    expect([wrong.status, wrong.headers.get('www-authenticate')]).toEqual([
+      403,
+      'Bearer error="insufficient_scope", scope="sessions:open"',
+    ]);
     const both = await keyWith(['sessions:open', 'users']);
     expect((await admin('POST', '/v1/admin/sessions', { user: person() }, both)).status).toBe(200);
   });

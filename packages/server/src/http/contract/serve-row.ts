@@ -1,6 +1,7 @@
 import type { CallerOf } from '../../actions/admit.ts';
 import { Denied } from '../../actions/denied.ts';
 import type { RequestContext, World } from '../../world/world.ts';
+import type { KeyScope } from '../../domain/api-key.ts';
 import { decodePercent } from '../../domain/unicode.ts';
 import { admitCall } from '../admit-call.ts';
 import { contextOf } from '../callers.ts';
@@ -41,7 +42,7 @@ export function serveRow<R extends Row>(
       const world = c.get('world');
       const rule: R['caller'] = row.caller;
       const caller = await admitCall(c, rule, family.name);
-      if (caller.kind === 'refused') return await fail(caller.code);
+      if (caller.kind === 'refused') return needsScope(await fail(caller.code), caller.scope);
       const input = await readInput(c, row);
       const context = (note?: string): RequestContext => contextOf(c, family.name, note);
       const answered = input.ok
@@ -52,11 +53,18 @@ export function serveRow<R extends Row>(
         for (const deletion of await deletionsIfOver(c)) answered.headers.append('set-cookie', deletion);
       return answered;
     } catch (error) {
-      if (error instanceof Denied) return refuse(c, error.code);
+      if (error instanceof Denied) return needsScope(refuse(c, error.code), error.scope);
       return fail(faultOf(c, error));
     }
   };
   return { row, answer };
+}
+
+/** Names the scope that the caller's key lacks (RFC 6750 section 3). */
+function needsScope(refused: Response, scope: KeyScope | undefined): Response {
+  if (scope !== undefined)
+    refused.headers.set('www-authenticate', `Bearer error="insufficient_scope", scope="${scope}"`);
+  return refused;
 }
 
 /** The parameter of a request's address that is not valid text: the router would replace parts of it. */
