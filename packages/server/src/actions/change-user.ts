@@ -44,8 +44,11 @@ export class ExternalIdTaken extends Error {
 }
 
 /** @throws Denied when the user is the last administrator, and it was not confirmed */
-async function keepAdministrator(on: Queryable, userId: number, { confirmsLast }: Changer): Promise<void> {
-  if (!confirmsLast && (await isLastAdministrator(on, userId))) throw new Denied('last_administrator');
+async function keepAdministrator(on: Queryable, userId: number, changer: Changer): Promise<void> {
+  // Below `admin` no administrator can be touched, and nothing is told of them: keepReach refuses.
+  if (!changer.reach.admins) return;
+  if (!changer.confirmsLast && (await isLastAdministrator(on, userId)))
+    throw new Denied('last_administrator');
 }
 
 /**
@@ -112,9 +115,9 @@ export async function changeUser(
   changer: Changer,
   context: RequestContext,
 ): Promise<UserRecord | null> {
-  // An external id that one application gives would decide whom the others' back ends log in.
-  if (change.external !== undefined && changer.reach.clientId !== null)
-    throw new Denied('insufficient_scope');
+  // An external id that one application gives would decide whom the others' back ends log in; and who may log in is theirs, too.
+  const isOfAll = [change.external, change.disabled, change.role].some((value) => value !== undefined);
+  if (isOfAll && changer.reach.clientId !== null) throw new Denied('insufficient_scope');
   await askForRecentLogin(world, changer.sid);
   const changing = applyChange(world, userId, change, changer, context, (before, after) => {
     if (after.disabled_at !== null && !before.disabled) return 'user_disabled';

@@ -5,11 +5,13 @@ import type { PresentedKey } from './admit.ts';
 interface WatchedKey {
   /** Does the work if the key is live. Where that is not certain from memory, the database is asked first. */
   whileLive(work: () => void): void;
+  /** Judges the key again: its expiry is no event, and a database that did not answer is asked again. */
+  judge(): void;
   stop(): void;
 }
 
 /**
- * Watches the key of a connection. It is judged again at each event about a key, and at each `whileLive`.
+ * Watches the key of a connection. It is judged now, at each event about a key, and at each `whileLive` and `judge`.
  * @param key null: a service key of the settings, which lives as long as the process
  * @param onDead called once, when the key is revoked or has expired
  */
@@ -18,7 +20,7 @@ export function watchKey(
   key: PresentedKey | null,
   onDead: () => void,
 ): WatchedKey {
-  if (key === null) return { whileLive: (work) => work(), stop: () => undefined };
+  if (key === null) return { whileLive: (work) => work(), judge: () => undefined, stop: () => undefined };
   let isOver = false;
   const die = (): void => {
     if (!isOver) onDead();
@@ -38,7 +40,9 @@ export function watchKey(
       })
       .catch((err: unknown) => system.log.info({ err, key_id: key.id }, 'could not judge an API key again'));
   };
-  const stopWatching = apiKeys.onForget(() => whileLive(() => undefined));
+  const judge = (): void => whileLive(() => undefined);
+  const stopWatching = apiKeys.onForget(judge);
+  judge();
   return {
     whileLive(work) {
       whileLive(() => {
@@ -46,6 +50,7 @@ export function watchKey(
         work();
       });
     },
+    judge,
     stop() {
       isOver = true;
       stopWatching();

@@ -23,11 +23,12 @@ const live = statement<
   Pick<ApiKeyRecord, 'id' | 'client_id' | 'name' | 'scopes' | 'expires_at'> & { hash: Buffer }
 >(
   'live_api_keys',
-  `select hash, id, client_id, name, scopes, expires_at from api_keys where ${LIVE}`,
+  `select hash, id, client_id, name, scopes, expires_at from api_keys where ${LIVE}
+   and not exists (select from clients c where c.id = api_keys.client_id and c.disabled_at is not null)`,
   'check',
 );
 
-/** Every key that is neither revoked nor expired, by its hash in hexadecimal. */
+/** Every key that is neither revoked nor expired, and whose client is not disabled, by its hash in hexadecimal. */
 export async function readLiveKeys(on: Queryable, now: Date): Promise<Map<string, ApiKey>> {
   const rows = await live.run(on, now);
   return new Map(

@@ -260,7 +260,8 @@ function openKeyMemory(database: Database, system: System, nodes: Nodes, closers
   const apiKeys = new KeyMemory(database, system, () => nodes.node.isFresh());
   nodes.onGap(() => apiKeys.forget());
   nodes.onEnding((_ending, { type }) => {
-    if (type === 'api_key_created' || type === 'api_key_revoked') apiKeys.forget();
+    // Keys of a disabled client are dead.
+    if (type.startsWith('api_key_') || type.startsWith('client_')) apiKeys.forget();
   });
   const flush = (): Promise<void> =>
     apiKeys

@@ -96,7 +96,9 @@ export class KeyMemory {
     const changes = this.#changes;
     const askedMs = this.#system.monotonicMs();
     const keys = await readLiveKeys(this.#database, this.#system.now());
-    if (changes === this.#changes) this.#live = { keys, askedMs };
+    // A revocation overtook the answer, which may still have the key.
+    if (changes !== this.#changes) return this.#readNow();
+    this.#live = { keys, askedMs };
     return keys;
   }
 }

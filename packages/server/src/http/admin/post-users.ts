@@ -53,6 +53,9 @@ export const postUser = serveRow(
     const fault = password === null ? null : passwordFault(world.config.passwordMinLength, password);
     if (fault) return refuseInput(c, inputFault('password', fault));
     if (id !== undefined) {
+      // Others' back ends find the account by the id: one application may not keep a password to it.
+      if (password !== null && caller.reach.clientId !== null)
+        return refuse(c, 'insufficient_scope', { field: 'password' });
       const wanted = { ...user, password };
       const found = await createOrGetUser(world, { issuer, id }, wanted, changerOf(caller), context(note));
       if (found.outcome === 'taken') return refuse(c, 'conflict', { field: 'email' });

@@ -227,8 +227,10 @@ function serveFeed(
         return node.publisher.acknowledge(feed, message.seq);
       case 'used': {
         const nowMs = system.now().getTime();
-        for (const [sid, agoMs] of message.sessions)
-          if (UUID.test(sid)) world.memory.use(sid, nowMs - Math.min(Math.max(agoMs, 0), USED_AGO_MS));
+        return watched.whileLive(() => {
+          for (const [sid, agoMs] of message.sessions)
+            if (UUID.test(sid)) world.memory.use(sid, nowMs - Math.min(Math.max(agoMs, 0), USED_AGO_MS));
+        });
       }
     }
   }
@@ -236,6 +238,7 @@ function serveFeed(
   const helloCame = later(system, HELLO_MS, () => close(FEED_CLOSED.protocol, 'no hello'));
   // A half-open connection sends nothing and does not end.
   const unwatch = system.every(config.leaseMs, () => {
+    watched.judge();
     if (system.monotonicMs() - heardMs > Math.max(SILENT_LEASES * config.leaseMs, HELLO_MS)) ws.terminate();
   });
   // One Buffer a message, as is this library's default.
