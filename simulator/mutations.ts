@@ -759,6 +759,6 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 14,
     wrong: 'A verifier still believes answers about sessions of the lost history.',
     file: model('verifier-process'),
-    edits: [['onBack: () => this.memory.forget()', 'onBack: () => undefined']],
+    edits: [['onNewReplica: () => this.memory.forget()', 'onNewReplica: () => undefined']],
   },
 ];

@@ -60,7 +60,7 @@ export class VerifierProcess {
         this.#again();
       },
       onEnding: ({ changed }) => this.memory.change(changed, plan.believedMs),
-      onBack: () => this.memory.forget(),
+      onNewReplica: () => this.memory.forget(),
     });
     this.memory = new Memory({
       capacity: 50,

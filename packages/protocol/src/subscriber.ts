@@ -1,5 +1,6 @@
 import { attempt } from './attempt.ts';
-import type { Ending } from './ending.ts';
+import { userKey } from './cuts.ts';
+import type { Ending, KeyedCut } from './ending.ts';
 import type { NodeMessage, VerifierMessage, Welcome } from './feed-messages.ts';
 import { FEED_VERSION, OLDEST_FEED_VERSION, speaksFeed } from './feed-messages.ts';
 import type { Instant } from './clock.ts';
@@ -15,10 +16,14 @@ interface SubscriberWorld {
   reconnect(why: string): void;
   /** An ending was taken in: cached copies of its sessions and users are void. */
   onEnding(ending: Omit<Ending, 'position'>): void;
-  /** The authority's database went back, and a new replica begins: what was remembered behind the old one is void. */
-  onBack(): void;
+  /**
+   * A new replica begins, and what was remembered behind the old one is void: the new one may lack endings that the old one held.
+   * @param wentBack the reason is that the authority's database went back, so sessions may be lost
+   */
+  onNewReplica(wentBack: boolean): void;
 }
 
+const USER_PREFIX = userKey('');
 /** Renewals under way at once; an older one counts as lost. */
 const RENEWALS = 16;
 
@@ -96,7 +101,8 @@ export class Subscriber {
       case 'ids':
         if (!this.#welcomed) return this.#world.reconnect('received a snapshot before the terms');
         this.#parts++;
-        return this.#replica?.fill(message, monotonicMs);
+        this.#replica?.fill(message, monotonicMs);
+        return message.t === 'cuts' ? this.#changedByCuts(message.cuts) : undefined;
       case 'ending':
         return this.#ended(message, monotonicMs);
       case 'snapshot':
@@ -125,7 +131,15 @@ export class Subscriber {
     // The terms differ from before, or the database went back: the replica was kept by the old ones, so it begins anew.
     this.#replica = new Replica(welcome.keep, nowMs);
     this.#freshness = new Freshness(welcome.lease);
-    if (before && before.epoch !== welcome.epoch) this.#world.onBack();
+    if (before) this.#world.onNewReplica(before.epoch !== welcome.epoch);
+  }
+
+  /** A change of a user that spared a session may have been missed: the cut is in the snapshot, the news of the change is not. */
+  #changedByCuts(cuts: readonly KeyedCut[]): void {
+    const changed = cuts.flatMap(({ key, exceptSession }) =>
+      exceptSession !== null && key.startsWith(USER_PREFIX) ? [key.slice(USER_PREFIX.length)] : [],
+    );
+    if (changed.length > 0) this.#world.onEnding({ ids: [], cuts: [], changed });
   }
 
   #ended({ seq, ids, cuts, changed }: NodeMessage & { t: 'ending' }, nowMs: number): void {

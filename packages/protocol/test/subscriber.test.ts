@@ -21,7 +21,8 @@ let clock: HandClock;
 let sent: VerifierMessage[];
 let gaveUp: string[];
 let endings: number;
-let backs: number;
+/** Whether the database went back, of each new replica. */
+let backs: boolean[];
 let fails: boolean;
 let subscriber: Subscriber;
 
@@ -30,13 +31,13 @@ beforeEach(() => {
   sent = [];
   gaveUp = [];
   endings = 0;
-  backs = 0;
+  backs = [];
   fails = false;
   subscriber = new Subscriber('verifier', {
     now: () => clock.now(),
     send: (message) => sent.push(message),
     reconnect: (why) => gaveUp.push(why),
-    onBack: () => backs++,
+    onNewReplica: (wentBack) => backs.push(wentBack),
     onEnding: () => {
       if (fails) throw new Error('a listener failed');
       endings++;
@@ -195,6 +196,8 @@ test.each([{ lease: 500 }, { keep: 2e6 }])('other terms begin anew: %j', (terms)
   renewed(1, 3);
   subscriber.connected();
   subscriber.received({ ...welcome, ...terms });
+  // Also what was judged by the old terms is void.
+  expect(backs).toEqual([false]);
   expect(subscriber.isFresh()).toBe(false);
   expect(subscriber.judge(session())).toBe('unsure');
   expect(subscriber.size()).toEqual({ ids: 0, cuts: 0, bytes: expect.any(Number) as number });
@@ -215,14 +218,14 @@ test('a node of another epoch begins anew, and tokens of other epochs are not ju
 
   subscriber.connected();
   subscriber.received({ ...welcome, epoch: '2.b' });
-  expect(backs).toBe(1);
+  expect(backs).toEqual([true]);
   expect(subscriber.isFresh()).toBe(false);
   expect(subscriber.judge(session({ sid: sidOf(7) }))).toBe('unsure');
   expect([subscriber.mayJudge('1.a'), subscriber.mayJudge('2.b')]).toEqual([false, true]);
 
   subscriber.connected();
   subscriber.received({ ...welcome, epoch: '2.b' });
-  expect(backs).toBe(1);
+  expect(backs).toEqual([true]);
 });
 
 test('a node of a version without epochs is accepted', () => {

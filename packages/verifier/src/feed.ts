@@ -13,7 +13,7 @@ import type { Log } from './options.ts';
 interface FeedListener {
   onEnding(ending: NodeMessage & { t: 'ending' }): void;
   /** The authority's database went back. */
-  onBack(): void;
+  onNewReplica(wentBack: boolean): void;
   /** A snapshot arrived with earlier endings, which were not announced one by one. */
   onSnapshot(): void;
   onKeys(keys: readonly Record<string, unknown>[]): void;
@@ -92,7 +92,7 @@ export class Feed {
       send: (message) => this.send(message),
       reconnect: (why) => this.#lost(why),
       onEnding: (ending) => listener.onEnding({ t: 'ending', seq: 0, ...ending }),
-      onBack: () => listener.onBack(),
+      onNewReplica: (wentBack) => listener.onNewReplica(wentBack),
     });
     this.#connect();
     this.#tick();

@@ -163,11 +163,11 @@ class FeedVerifier implements Verifier {
     this.#introspection = new Introspection(authorities, serviceKey, clock, log);
     this.#feed = new Feed(authorities, serviceKey, clock, log, {
       onEnding: ({ ids, cuts, changed }) => {
-        this.#memory.change(changed, BELIEVED_MS);
+        this.#memory.change(changed, this.#feed.subscriber.terms?.keep ?? BELIEVED_MS);
         this.#watches.apply({ ids, cuts });
         this.#emit('ended', { ids, cuts });
       },
-      onBack: () => this.#beginAnew(),
+      onNewReplica: (wentBack) => this.#beginAnew(wentBack),
       onSnapshot: () => this.#review(false),
       onKeys: (keys) => void this.#takeKeys(keys),
       onFreshness: () => this.#lookAtFreshness(),
@@ -342,11 +342,11 @@ class FeedVerifier implements Verifier {
     if (gone) this.#memory.forget();
   }
 
-  /** The database went back: earlier answers may be about sessions that were lost, so they are dropped. */
-  #beginAnew(): void {
+  /** Earlier answers were judged behind another replica, or are about sessions that were lost. */
+  #beginAnew(wentBack: boolean): void {
     this.#memory.forget();
     this.#dead.forget();
-    this.#review(true);
+    if (wentBack) this.#review(true);
   }
 
   #tellActivity(): void {

@@ -332,3 +332,69 @@ test('it acknowledges what it holds, and asks for renewals four times in a lease
   const before = renewals();
   await expect.poll(() => renewals() - before).toBeGreaterThanOrEqual(2);
 });
+
+/** Ends the connection; the next one begins with these messages. */
+async function reconnected(...messages: NodeMessage[]): Promise<void> {
+  const count = connections.length + 1;
+  greeting = messages;
+  connections.at(-1)?.terminate();
+  await expect.poll(() => connections.length).toBe(count);
+  await expect.poll(() => heard.filter((one) => one.t === 'hello').length).toBe(count);
+  await expect.poll(() => heard.at(-1)?.t).toBe('renew');
+  await expect.poll(() => verifier.freshness.state).toBe('fresh');
+}
+const SNAPSHOT = { t: 'snapshot', seq: 0, parts: 0 } as const;
+
+test('a node that keeps endings for less time revives no session from memory', async () => {
+  greeting[0] = { t: 'welcome', ...terms, tokenLife: 3_600_000, keep: 3_660_000 };
+  await verifier.ready();
+  await keyCount(1);
+  const sid = randomUUID();
+  const token = await makeToken(key, { sid, exp: nowSeconds() + 3600 });
+  expect(await verifier.verify(token)).toMatchObject({ ok: true, by: 'memory' });
+  send({ t: 'ending', seq: 1, ids: [sid], cuts: [], changed: [] });
+  await expect.poll(() => heard.some((one) => one.t === 'ack' && one.seq === 1)).toBe(true);
+  // Its snapshot does not reach back to that ending.
+  await reconnected({ t: 'welcome', ...terms }, keysOf(key), SNAPSHOT);
+  expect(await verifier.verify(token)).toEqual({ ok: false, reason: 'unknown' });
+  expect(asked).toBe(1);
+});
+
+test('an earlier role of a spared session is not taken from memory after a reconnection', async () => {
+  await verifier.ready();
+  await keyCount(1);
+  const sid = randomUUID();
+  const token = await makeToken(key, { sid, role: 'admin' });
+  expect(await verifier.verify(token)).toMatchObject({ ok: true, session: { role: 'admin' } });
+  await reconnected(
+    { t: 'welcome', ...terms },
+    keysOf(key),
+    { t: 'cuts', cuts: [{ key: 'user:2', position: 5, base: 0, exceptSession: sid }] },
+    { ...SNAPSHOT, parts: 1 },
+  );
+  expect(await verifier.verify(token)).toEqual({ ok: false, reason: 'unknown' });
+  expect(asked).toBe(1);
+});
+
+test('a change of a user counts for as long as a token lives', async () => {
+  await verifier.ready();
+  await keyCount(1);
+  const token = await makeToken(key, { role: 'admin' });
+  expect(await verifier.verify(token)).toMatchObject({ ok: true });
+  const change = async (subject: string): Promise<void> => {
+    const before = heard.length;
+    send({ t: 'ending', seq: 1, ids: [], cuts: [], changed: [subject] });
+    await expect.poll(() => heard.slice(before).some((one) => one.t === 'ack')).toBe(true);
+  };
+  await change('2');
+  const now = performance.now.bind(performance);
+  try {
+    performance.now = () => now() + 200_000;
+    await expect.poll(() => verifier.freshness.state).toBe('fresh');
+    await reconnected({ t: 'welcome', ...terms }, keysOf(key), SNAPSHOT);
+    await change('3');
+    expect(verifier.verifyNow(token)).toBeNull();
+  } finally {
+    performance.now = now;
+  }
+});

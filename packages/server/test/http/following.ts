@@ -79,7 +79,7 @@ export function follow(url: string, clock: Clock = realClock, key: string = SERV
     send: (message) => !muted && ws.readyState === ws.OPEN && ws.send(JSON.stringify(message)),
     reconnect: () => ws.terminate(),
     onEnding: () => undefined,
-    onBack: () => undefined,
+    onNewReplica: () => undefined,
   });
   ws.on('open', () => subscriber.connected());
   ws.on('message', (data: Buffer, isBinary) => {

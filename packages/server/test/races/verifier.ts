@@ -23,7 +23,7 @@ export function verifierOf({ world }: Node): InProcessVerifier {
       throw new Error(why);
     },
     onEnding: () => undefined,
-    onBack: () => undefined,
+    onNewReplica: () => undefined,
   });
   const answer = (message: VerifierMessage): void => {
     if (message.t === 'ack') publisher.acknowledge(feed, message.seq);
