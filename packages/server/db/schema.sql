@@ -89,7 +89,9 @@ create table user_sessions (
   -- The user's tenant at the login.
   tenant             text not null default only_tenant(),
   -- The position of the event that ended it. Null while its row is not marked, where it expired, and where an older node ended it.
-  ended_position     bigint
+  ended_position     bigint,
+  -- Opened by the API key of an application: it lists, names and ends the user's sessions with that application alone.
+  own_client_only    boolean not null default false
 );
 create index user_sessions_active on user_sessions (user_id, born) where is_active;
 create index user_sessions_of_client on user_sessions (client_id, born) where is_active;

@@ -22,6 +22,8 @@ begin
 end $$;
 alter table user_sessions alter column tenant set default only_tenant();
 alter table user_sessions add column ended_position bigint;
+-- No older node opens one with an API key.
+alter table user_sessions add column own_client_only boolean not null default false;
 
 alter table events add column login uuid;
 alter table events add column tenant text;

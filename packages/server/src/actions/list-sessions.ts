@@ -1,7 +1,7 @@
 import type { SessionView, UserSession } from '@curfew/protocol/wire/session';
 import { readActor } from '../domain/actor.ts';
 import { describeUserAgent } from '../domain/device.ts';
-import { idleExpiry, type LiveSession, shownActivity } from '../domain/session.ts';
+import { clientWithin, idleExpiry, type LiveSession, shownActivity } from '../domain/session.ts';
 import {
   countSessionsOfUser,
   listSessionsOfUser,
@@ -24,14 +24,16 @@ interface OwnSessions {
 /** "My devices": the user's live sessions, newest first. The caller's own session is on the first page, however old, and on no other. */
 export async function listOwnSessions(
   world: World,
-  { userId, sid }: LiveSession,
+  session: LiveSession,
   before: string | null,
   limit: number,
 ): Promise<OwnSessions> {
   const { database, system } = world;
+  const { userId, sid } = session;
+  const clientId = clientWithin(session);
   const now = system.now();
   const except = before === null ? null : sid;
-  const rows = await listSessionsOfUser(database, now, userId, { before, except }, limit + 1);
+  const rows = await listSessionsOfUser(database, now, userId, { before, except, clientId }, limit + 1);
   const page = rows.slice(0, limit);
   const next = rows.length > limit ? (page.at(-1)?.id ?? null) : null;
   if (before === null && !page.some(({ id }) => id === sid))
@@ -39,7 +41,7 @@ export async function listOwnSessions(
   const total =
     before === null && next === null
       ? page.length
-      : await countSessionsOfUser(database, now, userId, MOST_COUNTED);
+      : await countSessionsOfUser(database, now, userId, clientId, MOST_COUNTED);
   return { sessions: page.map((row) => viewOf(world, row)), next, total };
 }
 

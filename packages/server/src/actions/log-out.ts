@@ -1,12 +1,13 @@
 import type { LogoutPreview } from '@curfew/protocol/wire/logout';
 import { userActor } from '../domain/actor.ts';
-import type { LiveSession } from '../domain/session.ts';
+import { clientWithin, type LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/credentials.ts';
 import { authenticate } from './authenticate.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { endNamed } from './end-named.ts';
 import { cut, type CutTarget } from '../store/revoke-scope.ts';
 import { DatabaseError } from '../store/database.ts';
+import { revokeDeviceSessions } from '../store/revoke-sessions.ts';
 import type { Act } from '../store/act.ts';
 import { findSession } from '../store/live-session.ts';
 import { previewEnding } from './preview-ending.ts';
@@ -42,8 +43,15 @@ export async function logOut(
   if (mayAsk && reachesFurther(session, target)) await askForRecentLogin(world, session.sid);
   const act = actOf(world, context, userActor(session.userId, session.sid));
   if (target.scope === 'this') return endThis(world, session, act, wait);
+  const { userId } = session;
+  const clientId = clientWithin(session);
   if (target.scope === 'selected')
-    return endNamed(world, target.sessions, { userId: session.userId }, act, 'logout', wait);
+    return endNamed(world, target.sessions, { userId, clientId }, act, 'logout', wait);
+  if (target.scope === 'device' && clientId !== null) {
+    const deviceId = target.device ?? session.deviceId;
+    const ending = await revokeDeviceSessions(world.database, deviceId, { userId, clientId }, act, 'logout');
+    return settlePartly(world, ending, wait);
+  }
   return settle(world, await cut(world.database, cutOf(session, target), act, 'logout'), wait);
 }
 
@@ -75,13 +83,14 @@ export function previewLogOut(
   target: LogoutScope,
 ): Promise<LogoutPreview> {
   const { userId, sid } = session;
+  const within = { userId, clientId: clientWithin(session) };
   switch (target.scope) {
     case 'this':
-      return previewEnding(world, { scope: 'sessions', sids: [sid] }, { userId });
+      return previewEnding(world, { scope: 'sessions', sids: [sid] }, within);
     case 'selected':
-      return previewEnding(world, { scope: 'sessions', sids: target.sessions }, { userId });
+      return previewEnding(world, { scope: 'sessions', sids: target.sessions }, within);
     default:
-      return previewEnding(world, cutOf(session, target));
+      return previewEnding(world, cutOf(session, target), within);
   }
 }
 
@@ -105,14 +114,18 @@ export async function endThis(
 }
 
 function cutOf(
-  { userId, sid, deviceId }: LiveSession,
+  session: LiveSession,
   target: Exclude<LogoutScope, { scope: 'this' | 'selected' }>,
 ): CutTarget {
+  const { userId, sid, deviceId } = session;
+  const clientId = clientWithin(session);
   switch (target.scope) {
     case 'all':
-      return { scope: 'user', userId };
+      return clientId === null ? { scope: 'user', userId } : { scope: 'grant', userId, clientId };
     case 'others':
-      return { scope: 'others', userId, exceptSession: sid };
+      return clientId === null
+        ? { scope: 'others', userId, exceptSession: sid }
+        : { scope: 'grant', userId, clientId, exceptSession: sid };
     case 'device':
       return { scope: 'device', userId, deviceId: target.device ?? deviceId };
   }

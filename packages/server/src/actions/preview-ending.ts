@@ -39,7 +39,11 @@ function filterOf(target: AdminTarget): SessionFilter {
     case 'client':
       return { clientId: target.clientId };
     case 'grant':
-      return { userId: target.userId, clientId: target.clientId };
+      return {
+        userId: target.userId,
+        clientId: target.clientId,
+        except: target.exceptSession ?? null,
+      };
     case 'login':
       return { login: target.login };
     case 'tenant':

@@ -24,9 +24,9 @@ export async function renewSession(
   credentialVersion: number | null,
   act: Act,
 ): Promise<OpenedSession & { ending: Revocation }> {
-  const { sid, userId, contract, grant, clientId, deviceId } = session;
+  const { sid, userId, contract, grant, clientId, deviceId, login, ownClientOnly } = session;
   // The user's row is locked before the session's, as everywhere.
-  const how = { contract, grant, clientId, grantType: null, device: { id: deviceId } };
+  const how = { contract, grant, clientId, grantType: null, device: { id: deviceId }, login, ownClientOnly };
   const opened = await openSession(world, on, { userId, credentialVersion }, how, act);
   const ending = opened && (await revokeSessions(on, [sid], { userId }, act, 'renewed'));
   if (!opened || !ending) throw new SessionOver('the session ended in the meantime');

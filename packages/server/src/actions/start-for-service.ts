@@ -23,11 +23,12 @@ export async function startForService(
   if (!user || user.disabled_at) return null;
   if (user.role === 'admin' && !reach.admins) throw new Denied('insufficient_scope', 'admin');
   const subject = { userId, credentialVersion: null, actor, admins: reach.admins };
+  const how = { ...terms, ownClientOnly: reach.clientId !== null };
   const sessions: StartedSession[] = [];
   while (sessions.length < count) {
     const batch = await Promise.all(
       Array.from({ length: Math.min(AT_A_TIME, count - sessions.length) }, () =>
-        startSession(world, subject, terms, context),
+        startSession(world, subject, how, context),
       ),
     );
     for (const one of batch) {

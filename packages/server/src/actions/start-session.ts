@@ -24,7 +24,9 @@ export interface SessionTerms {
   grantType: GrantType | null;
   device: DeviceInput;
   /** The live login that it is begun through: an end of the login ends it too. */
-  login?: string;
+  login?: string | null;
+  /** Whether a client's API key opens it. */
+  ownClientOnly?: boolean;
 }
 
 export interface StartedSession {
@@ -84,6 +86,7 @@ export async function openSession(
     subject: subjectOf(subject.userId),
     login: how.login ?? null,
     clientId: how.clientId,
+    ownClientOnly: how.ownClientOnly ?? false,
     deviceId: how.device.id ?? system.uuid(),
     contract: how.contract,
     grant,

@@ -1,5 +1,4 @@
 import {
-  type Cut,
   clientKey,
   cutAll,
   cutOthers,
@@ -49,16 +48,14 @@ export function endingOf(event: EndingFacts): Ending {
 }
 
 function cutsOf(event: EndingFacts, users: readonly number[]): KeyedCut[] {
-  const all = cutAll(event.position);
-  const under = (key: string, cut: Cut = all): KeyedCut => ({ key, ...cut });
+  const all =
+    event.except_session === null ? cutAll(event.position) : cutOthers(event.position, event.except_session);
+  const under = (key: string): KeyedCut => ({ key, ...all });
   switch (event.scope) {
     case 'user':
+    case 'others':
     case 'users':
       return users.map((userId) => under(userKey(subjectOf(userId))));
-    case 'others':
-      return users.map((userId) =>
-        under(userKey(subjectOf(userId)), cutOthers(event.position, event.except_session ?? '')),
-      );
     case 'device':
       return users.map((userId) => under(deviceKey(subjectOf(userId), event.device_id ?? '')));
     case 'client':

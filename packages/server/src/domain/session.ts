@@ -28,6 +28,8 @@ export interface LiveSession extends SessionFacts {
   /** The name of the family that it was opened through. */
   contract: string;
   grant: Grant;
+  /** Opened by a client's API key: of the user's sessions it reaches those of its client alone. */
+  ownClientOnly: boolean;
   deviceName: string;
   createdAt: Date;
   expiresAt: Date;
@@ -35,6 +37,10 @@ export interface LiveSession extends SessionFacts {
   idleExpiresAt: Date;
   user: UserFacts;
 }
+
+/** The only client whose sessions of the user the session lists, names and ends; null: any. */
+export const clientWithin = ({ ownClientOnly, clientId }: LiveSession): string | null =>
+  ownClientOnly ? clientId : null;
 
 /** The subject of a user, as tokens and the feed name it. */
 export const subjectOf = (userId: number): string => String(userId);

@@ -16,6 +16,7 @@ interface NewSession {
   /** The live login of the user that it is begun through; null for a login of its own. */
   login: string | null;
   clientId: string;
+  ownClientOnly: boolean;
   /** The client must allow it; null: not asked. */
   grantType: GrantType | null;
   deviceId: string;
@@ -62,6 +63,7 @@ const insertSession = statement<
     admins: boolean,
     grantType: GrantType | null,
     login: string | null,
+    ownClientOnly: boolean,
   ],
   Pick<
     SessionRow,
@@ -94,14 +96,14 @@ const insertSession = statement<
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
        created_at, last_seen_at, idle_seconds, idle_expires_at, expires_at, granted,
-       tenant, login)
+       tenant, login, own_client_only)
      select $2, id, $5, $6, coalesce($7::text, (
          select recent.device_name from (
            select * from user_sessions s where s.user_id = subject.id order by s.id desc limit 500
          ) recent
          where recent.device_id = $6 order by recent.is_active desc, recent.ended_at desc, recent.id desc limit 1
        ), ''), $8, $9, $10, nextval('positions'), $1, $1, $11, $12, $13, $19,
-       tenant, $22::uuid from subject where $22 is null or exists (select from login)
+       tenant, $22::uuid, $23 from subject where $22 is null or exists (select from login)
      returning id, user_id, born, device_name, tenant
    ), token as (
      insert into tokens (hash, session_id, kind, created_at, expires_at)
@@ -158,6 +160,7 @@ export async function insertNewSession(
     session.admins,
     session.grantType,
     session.login,
+    session.ownClientOnly,
   );
   return row
     ? {

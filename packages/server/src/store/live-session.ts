@@ -14,6 +14,7 @@ export interface SessionRow {
   granted: Grant;
   login: string | null;
   tenant: string;
+  own_client_only: boolean;
   born: number;
   created_at: Date;
   expires_at: Date;
@@ -28,7 +29,7 @@ export interface SessionRow {
 }
 
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
-  grant_of(s.granted, s.contract) as granted, s.login, s.tenant, s.born, s.created_at,
+  grant_of(s.granted, s.contract) as granted, s.login, s.tenant, s.own_client_only, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version,
   u.external_id`;
 /** The login of a session `s`: its own, unless it was begun through another one. */
@@ -85,6 +86,7 @@ export function live(row: SessionRow): LiveSession {
     grant: row.granted,
     login: row.login,
     tenant: row.tenant,
+    ownClientOnly: row.own_client_only,
     born: row.born,
     createdAt: row.created_at,
     expiresAt: row.expires_at,

@@ -144,14 +144,14 @@ const CUTS = {
   ),
 } as const;
 
-/** The target of a cut. `others` and a change of a user spare one session: the caller's. */
+/** The target of a cut. `others`, a change of a user, and `grant` may spare one session: the caller's. */
 export type CutTarget =
   | { scope: 'user'; userId: number }
   | { scope: 'others'; userId: number; exceptSession: string }
   | { scope: 'device'; userId: number; deviceId: string }
   | { scope: 'users'; userIds: number[] }
   | { scope: 'client'; clientId: string }
-  | { scope: 'grant'; userId: number; clientId: string }
+  | { scope: 'grant'; userId: number; clientId: string; exceptSession?: string }
   /** A login, and the sessions that were begun through it. */
   | { scope: 'login'; login: string }
   | { scope: 'tenant'; tenant: string }
@@ -188,7 +188,7 @@ export function namedBy(target: CutTarget) {
     user_ids: target.scope === 'users' ? target.userIds : null,
     client_id: 'clientId' in target ? target.clientId : null,
     device_id: target.scope === 'device' ? target.deviceId : null,
-    except_session: target.scope === 'others' ? target.exceptSession : null,
+    except_session: 'exceptSession' in target ? target.exceptSession : null,
     login: target.scope === 'login' ? target.login : null,
     tenant: target.scope === 'tenant' ? target.tenant : null,
   };

@@ -48,6 +48,7 @@ function revokeNamed(
 }
 
 const revokeById = revokeNamed('end_sessions_by_id', 's.id = any($9::uuid[])');
+const revokeOnDevice = revokeNamed('end_sessions_on_device', 's.device_id = $9');
 
 /** A session to end, if it is the user's. */
 export interface SessionToRevoke {
@@ -186,4 +187,19 @@ export async function revokeSessions(
 ): Promise<Revocation | null> {
   const rows = await revokeById.run(on, ...actValues(act, reason), sids, userId, clientId);
   return revocationOf(rows, act, reason);
+}
+
+/** Ends the sessions of a user with a client on a device. See revokeSessions. */
+export async function revokeDeviceSessions(
+  on: Queryable,
+  deviceId: string,
+  { userId, clientId }: { userId: number; clientId: string },
+  act: Act,
+  reason: EndReason,
+): Promise<Revocation | null> {
+  return revocationOf(
+    await revokeOnDevice.run(on, ...actValues(act, reason), deviceId, userId, clientId),
+    act,
+    reason,
+  );
 }

@@ -34,24 +34,29 @@ const sessionsOfUser = statementWithFilters<SessionSummary>(
   [
     's.born < (select b.born from user_sessions b where b.id = $?::uuid and b.user_id = $2)',
     's.id <> $?::uuid',
+    's.client_id = $?',
   ],
 );
 
-/** The user's live sessions, newest first, from the one after `before`, without one of them. */
+/** The user's live sessions, newest first, from the one after `before`, without one of them, with a client or any. */
 export function listSessionsOfUser(
   on: Queryable,
   now: Date,
   userId: number,
-  { before, except }: { before: string | null; except: string | null },
+  { before, except, clientId }: { before: string | null; except: string | null; clientId: string | null },
   limit: number,
 ): Promise<SessionSummary[]> {
-  return sessionsOfUser.run(on, [now, userId, limit], [before, except]);
+  return sessionsOfUser.run(on, [now, userId, limit], [before, except, clientId]);
 }
 
-const countOfUser = statement<[now: Date, userId: number, most: number], { count: number }>(
+const countOfUser = statement<
+  [now: Date, userId: number, most: number, clientId: string | null],
+  { count: number }
+>(
   'count_sessions_of_user',
   `select count(*) as count from (
-     select 1 from open_sessions s join users u on u.id = s.user_id where s.user_id = $2 and ${ALIVE} limit $3
+     select 1 from open_sessions s join users u on u.id = s.user_id where s.user_id = $2
+       and ($4::text is null or s.client_id = $4) and ${ALIVE} limit $3
    ) those`,
 );
 
@@ -60,9 +65,10 @@ export async function countSessionsOfUser(
   on: Queryable,
   now: Date,
   userId: number,
+  clientId: string | null,
   most: number,
 ): Promise<number> {
-  return (await countOfUser.run(on, now, userId, most))[0]?.count ?? 0;
+  return (await countOfUser.run(on, now, userId, most, clientId))[0]?.count ?? 0;
 }
 
 /** A filter of sessions; null members match everything. */
@@ -139,27 +145,31 @@ export async function countSessions(on: Queryable, now: Date, filter: SessionFil
   return row?.count ?? 0;
 }
 
-const rename = statement<[now: Date, sid: string, userId: number, name: string], { id: string }>(
+const rename = statement<
+  [now: Date, sid: string, userId: number, name: string, clientId: string | null],
+  { id: string }
+>(
   'name_device',
   // Rows are locked by id, as in revoke-sessions.ts.
   `with named as (
      select s.device_id from open_sessions s join users u on u.id = s.user_id
-     where s.id = $2 and s.user_id = $3 and ${ALIVE}
+     where s.id = $2 and s.user_id = $3 and ($5::text is null or s.client_id = $5) and ${ALIVE}
    ), locked as (
      select s.id from user_sessions s
      where s.user_id = $3 and s.device_id in (select device_id from named) and s.is_active
+       and ($5::text is null or s.client_id = $5)
      order by s.id for no key update of s
    )
    update user_sessions s set device_name = $4 from locked where s.id = locked.id returning s.id`,
 );
 
-/** Names the device of a user's live session, in all of the user's sessions on it. False when there is no such session. */
+/** Names the device of a user's live session, in all of the user's sessions on it, with a client or any. False when there is no such session. */
 export async function nameDevice(
   on: Queryable,
   now: Date,
   sid: string,
-  userId: number,
+  { userId, clientId }: { userId: number; clientId: string | null },
   name: string,
 ): Promise<boolean> {
-  return (await rename.run(on, now, sid, userId, name)).length > 0;
+  return (await rename.run(on, now, sid, userId, name, clientId)).length > 0;
 }

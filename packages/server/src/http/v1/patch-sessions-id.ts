@@ -39,7 +39,7 @@ export const patchSession = serveRow(
   },
   async ({ c, world, caller, input }) => {
     const { id } = input.params;
-    const name = await nameOwnDevice(world, caller.session.userId, id, input.body.name);
+    const name = await nameOwnDevice(world, caller.session, id, input.body.name);
     return name === null ? refuse(c, 'not_found') : c.json({ id, name });
   },
 );
