@@ -122,6 +122,23 @@ describe('a feed by an API key', () => {
     expect(code).toBe(FEED_CLOSED.revoked);
   });
 
+  test('is closed when the key expires, also if the verifier asks for no renewal', async () => {
+    const node = await open();
+    const key = await keyAt(node, { expires_at: new Date(clock.wallMs + 5000) });
+    const { subscriber, ws, mute } = follow(node.url, clock, key.secret);
+    await eventually('the verifier is fresh', () => subscriber.isFresh());
+    mute();
+    const unmute = clock.every(400, () => ws.send(JSON.stringify({ t: 'ack', seq: 0 })));
+    let code = 0;
+    ws.once('close', (its) => (code = its));
+    await passSteadily(clock, 4500);
+    expect(code).toBe(0);
+    await passSteadily(clock, 500 + LEASE_MS);
+    await eventually('it is closed', () => code !== 0);
+    unmute();
+    expect(code).toBe(FEED_CLOSED.revoked);
+  });
+
   test('counts as use of the key for as long as it is open', async () => {
     const node = await open();
     const { id, secret } = await keyAt(node);
@@ -156,6 +173,8 @@ describe('a feed by an API key', () => {
       expect(after.subscriber.judge(session.seen)).toBe('alive');
       return !before.subscriber.isFresh();
     });
+    // The node counts a margin for clocks that drift.
+    await passSteadily(clock, LEASE_MS);
     expect(await logOut(node, session.bearer)).toMatchObject({
       confirmed: true,
       acknowledged: 1,

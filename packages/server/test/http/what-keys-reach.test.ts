@@ -255,4 +255,43 @@ describe('what keys below admin reach', () => {
     expect((await call('PATCH', path, { bearer, body: { name: 'Grace' } })).json.user.name).toBe('Grace');
     expect((await call('GET', path, { bearer })).json.user).toMatchObject({ email, name: 'Grace' });
   });
+
+  test('a client’s key with the scope users undoes no disabling, and keeps no password to an external id', async () => {
+    const bearer = await keyOf('client', ['users']);
+    const { user } = await victims();
+    const path = `/v1/admin/users/${user.id}`;
+    expect((await call('PATCH', path, { ...service, body: { disabled: true } })).status).toBe(200);
+    for (const change of [{ disabled: false }, { role: 'user' }, { name: 'x', disabled: false }])
+      expect([change, (await call('PATCH', path, { bearer, body: change })).status]).toEqual([change, 403]);
+    expect((await call('GET', path, service)).json.user.disabled_at).not.toBeNull();
+    const person = { email: `${crypto.randomUUID()}@example.com`, external_id: crypto.randomUUID() };
+    const made = await call('POST', '/v1/admin/users', {
+      bearer,
+      body: { ...person, password: 'a long password of Mallory' },
+    });
+    expect([made.status, made.json]).toMatchObject([403, { field: 'password' }]);
+    expect((await call('POST', '/v1/admin/users', { bearer, body: person })).status).toBe(201);
+  });
+
+  test('no key below admin is told who the last administrator is', async () => {
+    const users = (await call('GET', '/v1/admin/users?limit=1000', service)).json.users as AnyJson[];
+    const admins = users.filter(({ role }) => role === 'admin');
+    for (const { id } of admins.slice(1))
+      await call('DELETE', `/v1/admin/users/${id}`, { ...service, body: {} });
+    const last = `/v1/admin/users/${admins[0]?.id}`;
+    expect((await call('DELETE', last, { ...service, body: {} })).json.code).toBe('last_administrator');
+    for (const whose of ['operator', 'client']) {
+      const bearer = await keyOf(whose, ['users']);
+      for (const [method, body] of [
+        ['DELETE', {}],
+        ['PATCH', { role: 'user' }],
+        ['PATCH', { disabled: true }],
+      ] as const)
+        expect([whose, body, (await call(method, last, { bearer, body })).json.code]).toEqual([
+          whose,
+          body,
+          'insufficient_scope',
+        ]);
+    }
+  });
 });

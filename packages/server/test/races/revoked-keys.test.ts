@@ -108,6 +108,25 @@ describe.each(backends())('API keys, %s', (backend) => {
     expect([await statusAt(a, made), await statusAt(b, made)]).toEqual([401, 401]);
   });
 
+  test('is dead at every node while its application is disabled', async () => {
+    const id = `shop-${randomBytes(4).toString('hex')}`;
+    await a.call('POST', '/v1/admin/clients', { ...service, body: { client_id: id } });
+    const made = await keyAt(a, { client_id: id });
+    expect([await statusAt(a, made), await statusAt(b, made)]).toEqual([200, 200]);
+    for (const [disabled, status] of [
+      [true, 401],
+      [false, 200],
+    ] as const) {
+      const { json } = await b.call('PATCH', `/v1/admin/clients/${id}`, { ...service, body: { disabled } });
+      expect(json).toMatchObject({ confirmed: true });
+      expect([disabled, await statusAt(a, made), await statusAt(b, made)]).toEqual([
+        disabled,
+        status,
+        status,
+      ]);
+    }
+  });
+
   test('is the actor in the log, under its name, and the owner of a session sees a service', async () => {
     const { id: userId } = await place.user();
     const made = await keyAt(a, {
@@ -256,7 +275,8 @@ describe.runIf(hasPostgres())('an API key that is revoked at node A', () => {
     await held.reached;
     expect((await revokeAt(a, made)).json).toMatchObject({ confirmed: true, acknowledged: 1 });
     held.release();
-    await asking;
+    // Not by the request that asked, either: it asks again.
+    expect(await asking).toBe(401);
     expect(await statusAt(b, made)).toBe(401);
   });
 });
