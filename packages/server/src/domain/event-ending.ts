@@ -69,6 +69,7 @@ function cutsOf(event: EndingFacts, users: readonly number[]): KeyedCut[] {
     case 'everyone':
       return [under(EVERYONE_KEY)];
     default:
-      return [];
+      // Not taken in as nothing: the node then trusts nothing in memory, and asks the database.
+      throw new Error(`an ending of an unknown scope: ${event.scope}`);
   }
 }

@@ -16,7 +16,6 @@ import { joinNodes, type Nodes } from '../cluster/nodes/joined-node.ts';
 import { PropagationHistory } from '../cluster/state/propagation.ts';
 import { startHousekeeping } from '../cluster/upkeep/housekeeping.ts';
 import { RefusalLog } from '../cluster/upkeep/refusal-log.ts';
-import { audiencesOf } from '../domain/audience.ts';
 import { type Config, ConfigError, retentionDays } from '../config.ts';
 import { faultOfClient, seedsOf } from '../domain/client-terms.ts';
 import { flushSeconds } from '../domain/session.ts';
@@ -209,8 +208,12 @@ const keepMs = ({ tokenLifeSeconds }: KnownClients): number =>
 
 /** What depends on the clients learns of their changes, in the turn in which they become known here. */
 function followClients(clients: KnownClients, nodes: Nodes, memory: SessionMemory): void {
-  const termsOfFeed = (): string =>
-    JSON.stringify([clients.tokenLifeSeconds, ...audiencesOf(clients).toSorted()]);
+  // Pairs: two applications may change audiences with each other.
+  const audiences = (): string[][] =>
+    [...clients.clients]
+      .map(([id, { audience }]) => [id, audience])
+      .filter(([, one]) => one !== clients.audience);
+  const termsOfFeed = (): string => JSON.stringify([clients.tokenLifeSeconds, ...audiences()]);
   let terms = termsOfFeed();
   const adapt = (): void => {
     const before = terms;

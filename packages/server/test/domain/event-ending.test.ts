@@ -84,6 +84,18 @@ describe('the set of endings', () => {
       [session({ clientId: 'app' }), session({ born: 10 })],
     ],
     [
+      'a grant',
+      { scope: 'grant', user_id: 1, client_id: 'shop' },
+      [session(), session({ sid: B, deviceId: 'x' })],
+      [session({ subject: '2' }), session({ clientId: 'app' }), session({ born: 10 })],
+    ],
+    [
+      'the others of a grant',
+      { scope: 'grant', user_id: 1, client_id: 'shop', except_session: A },
+      [session({ sid: B })],
+      [session(), session({ sid: B, clientId: 'app' }), session({ sid: B, born: 12 })],
+    ],
+    [
       'everyone',
       { scope: 'everyone' },
       [session(), session({ subject: '9', clientId: 'x' })],
@@ -96,6 +108,11 @@ describe('the set of endings', () => {
     set.add({ ...nothing, position: 10, ...event });
     for (const one of over) expect([one, set.has(one)]).toEqual([one, true]);
     for (const one of alive) expect([one, set.has(one)]).toEqual([one, false]);
+  });
+
+  test('does not take a scope that it does not know for nobody', () => {
+    expect(() => endingOf({ ...nothing, position: 3, scope: 'galaxy' })).toThrow('unknown scope: galaxy');
+    expect(() => endingOf({ ...nothing, position: 3, scope: null })).toThrow('unknown scope');
   });
 
   test('names the users whose facts changed', () => {

@@ -75,6 +75,21 @@ describe('the life of access tokens', () => {
     expect((await following(node)).subscriber.terms?.audiences).toContain('https://shop.example');
   });
 
+  test('verifiers whose applications change audiences get theirs over a new connection', async () => {
+    const settings = {
+      CURFEW_CLIENTS: JSON.stringify({
+        shop: { audience: 'https://a.example' },
+        blog: { audience: 'https://a.example' },
+        wiki: { audience: 'https://b.example' },
+      }),
+    };
+    const node = await startNode(await openAuthority(routeBackend(), settings, system), { clock });
+    const before = await following(node);
+    const body = { audience: 'https://b.example' };
+    await passWhile(clock, node.on.call('PATCH', '/v1/admin/clients/shop', { bearer: SERVICE_KEY, body }));
+    await eventually('the feed is closed', () => before.ws.readyState === before.ws.CLOSED);
+  });
+
   test('a life that was long before: the node reads the log again before it is trusted', async () => {
     const settings = { CURFEW_CLIENTS: JSON.stringify({ default: { accessTokenSeconds: LONG } }) };
     const first = await startNode(await openAuthority(routeBackend(), settings, system), { clock });

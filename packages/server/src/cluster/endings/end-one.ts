@@ -59,6 +59,8 @@ export function createEndOne(
       // Clients that were answered together come again together.
       if (last > 1 && gathers()) await new Promise<void>((next) => void timers.after(COME_AGAIN_MS, next));
       const batch = waiting.slice(0, BATCH);
+      // Another run has taken them meanwhile.
+      if (batch.length === 0) break;
       last = batch.length;
       waiting = waiting.slice(BATCH);
       const committed = await endTogether(batch, 'leave');

@@ -153,6 +153,11 @@ function serveFeed(
   });
 
   async function begin(epoch: string): Promise<void> {
+    const { clients, audience: own } = world.clients;
+    const audience = key?.clientId ? clients.get(key.clientId)?.audience : own;
+    // The application of the key is gone, or not known here yet: another's audience would admit its tokens.
+    if (audience === undefined)
+      return close(FEED_CLOSED.restart, 'this node does not know the application of the key');
     send({
       t: 'welcome',
       v: version,
@@ -162,7 +167,7 @@ function serveFeed(
       tokenLife: world.clients.tokenLifeSeconds * 1000,
       issuer: config.issuer,
       audiences: audiencesOf(world.clients),
-      audience: key?.clientId ? world.clients.of(key.clientId).audience : world.clients.audience,
+      audience,
       cookies: [config.cookie.name],
       epoch,
     });
