@@ -92,7 +92,9 @@ export class Database {
     // A node whose registration is lost does not notice it if it cannot reach the other server for a while.
     const known = this.#registrations;
     const unknown = failover && known.length > 0 && random.chance(0.4) ? random.pick(known) : null;
-    const lagMs = (failover ? random.between(0, 2) : random.between(3, 6)) * leaseMs;
+    // Of a standby that lags little, its server alone shows that it is another one.
+    const lagLeases = failover ? random.between(0, random.chance(0.5) ? 0.3 : 2) : random.between(2, 4);
+    const lagMs = lagLeases * leaseMs;
     const untilMs = unknown ? unknown.atMs - 0.01 : nowMs - lagMs;
     const past = this.#pasts.findLast(({ atMs }) => atMs <= untilMs);
     if (!past || nowMs + downMs > healMs) return null;
