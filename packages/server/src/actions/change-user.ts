@@ -45,7 +45,7 @@ export class ExternalIdTaken extends Error {
 
 /** @throws Denied when the user is the last administrator, and it was not confirmed */
 async function keepAdministrator(on: Queryable, userId: number, changer: Changer): Promise<void> {
-  // Below `admin` no administrator can be touched, and nothing is told of them: keepReach refuses.
+  // A key below `admin` is refused by keepReach. Another answer here would tell it who the last administrator is.
   if (!changer.reach.admins) return;
   if (!changer.confirmsLast && (await isLastAdministrator(on, userId)))
     throw new Denied('last_administrator');

@@ -8,8 +8,8 @@ type Found = { outcome: 'found' | 'created'; user: UserRecord } | { outcome: 'ta
 
 /**
  * Returns the user whom another system knows by an id, and creates the account if there is none. An existing account stays as it
- * is. `taken`: the e-mail address is that of another user, who is never linked: whoever controls an account elsewhere would get
- * the account here.
+ * is. `taken`: another user has the e-mail address. Curfew does not link the two, because a person with an account at another system
+ * would get this user's account.
  * @throws Denied beyond the caller's reach
  */
 export async function createOrGetUser(

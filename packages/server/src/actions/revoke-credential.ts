@@ -10,7 +10,7 @@ import { type Settled, settlePartly } from './settle.ts';
 /**
  * RFC 7009: ends the session of a credential of any kind. One that is over counts as none ended, and is answered as late as any: a
  * node may still hold it for alive.
- * @param by the only client whose sessions may end, and who ends them; null: whoever holds the credential, its user
+ * @param by the client whose sessions alone may end, and the actor for the log; null: the user presents the credential, and is the actor
  */
 export async function revokeCredential(
   world: World,

@@ -38,7 +38,7 @@ export interface KnownClient extends Lifetimes {
 /** Clients by `client_id`. */
 export type ClientMap = ReadonlyMap<string, KnownClient>;
 
-/** The client of the pages and of logins that name none. Whoever disables it can no longer administer by the pages. */
+/** The client of the pages and of logins that name none. An administrator who disabled it could not log in to the pages again. */
 export const DEFAULT_CLIENT = 'default';
 
 /** The clients that always exist, and their names for people. They have Curfew's own audience. */
