@@ -52,6 +52,11 @@ export const PROBLEMS = {
     title: 'This address is a WebSocket. Send the request with "Upgrade: websocket".',
   },
   rate_limited: { status: 429, title: 'Too many failed logins. Try again later.' },
+  too_many_invalid_keys: {
+    status: 429,
+    title:
+      'Too many requests from this address carried a key that is not valid. A valid key is accepted at once; for another try, wait.',
+  },
   internal: { status: 500, title: 'Something went wrong on our side. Try again.' },
   overloaded: { status: 503, title: 'Too many logins at once. Try again in a moment.' },
   not_logged_out: { status: 503, title: 'Not logged out: the database did not answer. Try again.' },

@@ -319,7 +319,8 @@ const LOGINS = {
   CURFEW_LOGIN_FAILURES_ADDRESS: {
     as: 'loginLimits.address',
     form: integer(1).default(100),
-    about: 'Failed logins from one address (IPv6: one /64) within the window before further ones must wait.',
+    about:
+      'Failed logins from one address (IPv6: one /64) within the window before further ones must wait. Requests with an API key that is not valid have the same limit, counted apart by each node; a valid key is accepted always.',
   },
   CURFEW_LOGIN_FAILURES_ACCOUNT: {
     as: 'loginLimits.account',

@@ -42,6 +42,7 @@ const CLOSED = new Map<number, string>([
 
 const HINTS = new Map<number, string>([
   [401, ' (is the key live? curfew api-keys list)'],
+  [429, ' (too many requests with an invalid key: is the key live? curfew api-keys list)'],
   [403, ' (does the key have the scope "verify"?)'],
   [
     426,

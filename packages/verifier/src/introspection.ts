@@ -120,7 +120,8 @@ export class Introspection {
 async function readJson(response: IncomingMessage): Promise<unknown> {
   if (response.statusCode !== 200) {
     response.resume();
-    const hint = response.statusCode === 401 ? ' (is the key live? curfew api-keys list)' : '';
+    const isKeyRefused = response.statusCode === 401 || response.statusCode === 429;
+    const hint = isKeyRefused ? ' (is the key live? curfew api-keys list)' : '';
     throw new Error(`the authority answered ${response.statusCode}${hint}`);
   }
   let text = '';

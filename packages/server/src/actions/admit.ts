@@ -8,6 +8,7 @@ import type { RefusalType } from '../domain/refusal-types.ts';
 import type { LiveSession } from '../domain/session.ts';
 import { type Credential, csrfToken, hashSecret } from '../domain/credentials.ts';
 import { isForCurfew, mayAdminister } from '../domain/audience.ts';
+import { sourceOf } from '../domain/ip-address.ts';
 import { authenticate } from './authenticate.ts';
 import type { RequestContext, World } from '../world/world.ts';
 
@@ -52,11 +53,19 @@ interface CredentialCaller {
 
 export interface Denial {
   kind: 'refused';
-  code: 'not_authenticated' | 'csrf_failed' | 'forbidden' | 'insufficient_scope' | 'wrong_audience';
+  code:
+    | 'not_authenticated'
+    | 'csrf_failed'
+    | 'forbidden'
+    | 'insufficient_scope'
+    | 'wrong_audience'
+    | 'too_many_invalid_keys';
   /** The cookie of the request is dead, and can be cleared. */
   deadCookie?: true;
   /** The scope that the rule requires of a key. */
   scope?: KeyScope;
+  /** Of `too_many_invalid_keys`. */
+  retryAfterSeconds?: number;
 }
 
 export type Caller = Nobody | SessionCaller | ServiceCaller | Administrator | CredentialCaller;
@@ -102,8 +111,7 @@ async function judge(
       const caller = await serviceOf(world, from);
       if (caller)
         return mayCall(rule, caller) ? caller : refuseKey(world, rule.notedAs, rule.key, caller, context());
-      if (rule.notedAs !== null) noteWrongKey(world, rule.notedAs, from, context());
-      return NOT_AUTHENTICATED;
+      return refuseWrongKey(world, rule.notedAs, from, context());
     }
     case 'administrator':
       return admitAdministrator(world, rule, facts, context);
@@ -147,9 +155,9 @@ async function admitAdministrator(
   if (service) return { ...service, kind: 'administrator', session: null, credential: null };
   const caller = await admitSession(world, rule, facts, context);
   if (caller.kind === 'refused') {
-    // Not a credential of Curfew: an attempt to guess a service key.
+    // Not a credential of Curfew: an attempt to guess a key.
     if (from.via === 'header' && from.credential === null)
-      noteWrongKey(world, 'admin_forbidden', from, context());
+      return refuseWrongKey(world, 'admin_forbidden', from, context());
     return caller;
   }
   const { session, credential } = caller;
@@ -221,11 +229,22 @@ export function refuseSession(
   return { kind: 'refused', code };
 }
 
-/** A wrong credential instead of a service key. The refusal names its user where memory knows the credential. */
-function noteWrongKey(world: World, type: RefusalType, from: Presented, context: RequestContext): void {
-  if (from.via === 'none') return;
-  const session = from.credential && world.memory.recall(from.credential.text, false)?.session;
-  world.refusals.note(type, session?.userId ?? null, context, { code: 'not_authenticated' });
+/** Refuses a wrong credential instead of a key. The record names its user where memory knows the credential. */
+function refuseWrongKey(
+  { memory, refusals, wrongKeys }: World,
+  type: RefusalType | null,
+  from: Presented,
+  context: RequestContext,
+): Denial {
+  if (from.via === 'none') return NOT_AUTHENTICATED;
+  const wait = from.via === 'header' ? wrongKeys.count(sourceOf(context.ipAddress)) : null;
+  const denial: Denial =
+    wait === null
+      ? NOT_AUTHENTICATED
+      : { kind: 'refused', code: 'too_many_invalid_keys', retryAfterSeconds: wait };
+  const session = from.credential && memory.recall(from.credential.text, false)?.session;
+  if (type !== null) refusals.note(type, session?.userId ?? null, context, { code: denial.code });
+  return denial;
 }
 
 /** The caller of a key; null when the request presents none that is live. */

@@ -7,6 +7,7 @@ import type { LogReader } from '../cluster/follow/log-reader.ts';
 import { READERS } from '../cluster/follow/readers.ts';
 import { Readers } from '../cluster/follow/registry.ts';
 import { KeyMemory } from '../cluster/memory/key-memory.ts';
+import { WrongKeys } from '../cluster/memory/wrong-keys.ts';
 import { CLIENT_EVENTS, KnownClients } from '../cluster/memory/known-clients.ts';
 import { BELIEVED_MS, SessionMemory } from '../cluster/memory/session-memory.ts';
 import { alignClock } from '../cluster/nodes/align-clock.ts';
@@ -137,8 +138,7 @@ async function buildWorld(
   const apiKeys = openKeyMemory(database, system, nodes, closers);
   // From here on the copies hear of endings and clients: answers to earlier questions are not cached.
   followClients(clients, nodes, memory);
-  const redis = config.redisUrl === null ? null : openRedis(config.redisUrl, system);
-  closers.push(() => redis?.close());
+  const redis = openOptionalRedis(config, system, closers);
   const { readers, notices } = openReaders(config, system, database, clients, nodes, redis, list, closers);
   const refusals = new RefusalLog(database, system);
   closers.push(() => refusals.close());
@@ -151,6 +151,7 @@ async function buildWorld(
     clients,
     memory,
     apiKeys,
+    wrongKeys: new WrongKeys(system, config.loginLimits),
     nodes,
     propagation,
     followers: new Followers(),
@@ -167,6 +168,12 @@ async function buildWorld(
     refusals,
     readers,
   };
+}
+
+function openOptionalRedis({ redisUrl }: Config, system: System, closers: Closers): World['redis'] {
+  const redis = redisUrl === null ? null : openRedis(redisUrl, system);
+  closers.push(() => redis?.close());
+  return redis;
 }
 
 /** From so many verifiers on, sending a commit to all of them costs more than the commit. */

@@ -3,6 +3,7 @@ import type { RedisCopies } from '../cache/redis.ts';
 import type { KeyMemory } from '../cluster/memory/key-memory.ts';
 import type { KnownClients } from '../cluster/memory/known-clients.ts';
 import type { SessionMemory } from '../cluster/memory/session-memory.ts';
+import type { WrongKeys } from '../cluster/memory/wrong-keys.ts';
 import type { Followers } from '../cluster/nodes/followers.ts';
 import type { Nodes } from '../cluster/nodes/joined-node.ts';
 import type { NoticeBoard } from '../cluster/follow/notice-board.ts';
@@ -26,6 +27,8 @@ export interface World {
   readonly memory: SessionMemory;
   /** The API keys that are accepted. */
   readonly apiKeys: KeyMemory;
+  /** The addresses that presented keys that are not valid. */
+  readonly wrongKeys: WrongKeys;
   readonly nodes: Nodes;
   /** The recent times until logouts were confirmed. */
   readonly propagation: PropagationHistory;

@@ -4,6 +4,7 @@ export const READ_PROBLEMS = [
   'not_authenticated',
   'forbidden',
   'insufficient_scope',
+  'too_many_invalid_keys',
   'wrong_audience',
   'unavailable',
 ] as const;

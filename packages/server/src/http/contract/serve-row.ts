@@ -1,4 +1,4 @@
-import type { CallerOf } from '../../actions/admit.ts';
+import type { CallerOf, Denial } from '../../actions/admit.ts';
 import { Denied } from '../../actions/denied.ts';
 import type { RequestContext, World } from '../../world/world.ts';
 import type { KeyScope } from '../../domain/api-key.ts';
@@ -42,7 +42,7 @@ export function serveRow<R extends Row>(
       const world = c.get('world');
       const rule: R['caller'] = row.caller;
       const caller = await admitCall(c, rule, family.name);
-      if (caller.kind === 'refused') return needsScope(await fail(caller.code), caller.scope);
+      if (caller.kind === 'refused') return saysMore(await fail(caller.code), caller);
       const input = await readInput(c, row);
       const context = (note?: string): RequestContext => contextOf(c, family.name, note);
       const answered = input.ok
@@ -58,6 +58,12 @@ export function serveRow<R extends Row>(
     }
   };
   return { row, answer };
+}
+
+/** Says how long to wait (RFC 6585 section 4), and names the scope that the caller's key lacks. */
+function saysMore(refused: Response, { scope, retryAfterSeconds }: Denial): Response {
+  if (retryAfterSeconds !== undefined) refused.headers.set('retry-after', String(retryAfterSeconds));
+  return needsScope(refused, scope);
 }
 
 /** Names the scope that the caller's key lacks (RFC 6750 section 3). */

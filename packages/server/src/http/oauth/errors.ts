@@ -1,3 +1,4 @@
+import { PROBLEMS } from '@curfew/protocol/errors';
 import { z } from '@hono/zod-openapi';
 import { json, type RowAnswer } from '../contract/row.ts';
 import type { Call } from '../environment.ts';
@@ -10,6 +11,7 @@ const ERRORS = {
   invalid_grant: 400,
   invalid_client: 401,
   insufficient_scope: 403,
+  too_many_invalid_keys: 429,
   temporarily_unavailable: 503,
 } as const;
 type ErrorCode = keyof typeof ERRORS;
@@ -50,6 +52,8 @@ export function oauthFault(c: Call, fault: Fault, notDone: string): Response {
       return oauthError(c, 'invalid_client', 'The key is not valid.', {
         headers: { 'www-authenticate': 'Bearer' },
       });
+    case 'too_many_invalid_keys':
+      return oauthError(c, 'too_many_invalid_keys', PROBLEMS.too_many_invalid_keys.title);
     case 'too_large':
       return oauthError(c, 'invalid_request', 'The request is too large.', { status: 413 });
     case 'failed':

@@ -79,6 +79,7 @@ export const postIntrospect = serveRow(
         'invalid_request',
         'not_authenticated',
         'insufficient_scope',
+        'too_many_invalid_keys',
         'too_large',
         'unsupported_media_type',
         'unavailable',

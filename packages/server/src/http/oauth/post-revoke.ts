@@ -1,3 +1,4 @@
+import { PROBLEMS } from '@curfew/protocol/errors';
 import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { revokeCredential } from '../../actions/revoke-credential.ts';
@@ -47,6 +48,7 @@ export const postRevoke = serveRow(
         403: ['insufficient_scope', 'The key may not end sessions.'],
         413: ['invalid_request', 'The request is too large.'],
         415: ['invalid_request', 'The body must be application/x-www-form-urlencoded.'],
+        429: ['too_many_invalid_keys', PROBLEMS.too_many_invalid_keys.title],
         503: ['temporarily_unavailable', NOT_DONE],
       }),
     },

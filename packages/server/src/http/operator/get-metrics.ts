@@ -25,7 +25,7 @@ export const getMetrics = serveRow(
         description: 'Metrics.',
         content: { 'text/plain': { schema: z.string(), example: 'curfew_nodes 3\n' } },
       },
-      ...problems('forbidden', 'insufficient_scope'),
+      ...problems('forbidden', 'insufficient_scope', 'too_many_invalid_keys'),
     },
   },
   async ({ c }) => {

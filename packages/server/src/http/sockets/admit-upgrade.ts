@@ -8,10 +8,10 @@ import type { Endpoint } from '../contract/family.ts';
 export function admitUpgrade(
   world: World,
   { row }: Endpoint,
-  { headers, socket }: IncomingMessage,
+  { headers }: IncomingMessage,
   from: Presented,
+  ipAddress: string | null,
 ): Promise<Caller | Denial> {
-  const ipAddress = socket.remoteAddress ?? null;
   const header = (name: string): string | undefined => headers[name]?.toString();
   return admit(world, row.caller, { from, header, ipAddress, handshake: true }, (contract = 'v1') => ({
     contract,

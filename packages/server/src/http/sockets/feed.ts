@@ -43,7 +43,7 @@ const USED_AGO_MS = 600_000;
 /** The verifiers that are connected to this process. */
 interface Feeds {
   /** Answers `GET /v1/feed` with `Upgrade: websocket`. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ipAddress: string | null): void;
   /** Closes every feed, because the node stops. */
   close(): void;
 }
@@ -65,13 +65,20 @@ export function createFeeds(world: World): Feeds {
   world.nodes.onTerms(stopAll);
 
   return {
-    upgrade(request, socket, head) {
+    upgrade(request, socket, head, ipAddress) {
       const from = readCredential(request.headers.authorization, undefined, config.cookie.name);
       socket.on('error', ignore);
-      admitUpgrade(world, getFeed, request, from)
+      admitUpgrade(world, getFeed, request, from, ipAddress)
         .then((caller) => {
           if (socket.destroyed) return;
-          if (caller.kind === 'refused') return refuseUpgrade(socket, caller.code);
+          if (caller.kind === 'refused') {
+            const { code, retryAfterSeconds: seconds } = caller;
+            return refuseUpgrade(
+              socket,
+              code,
+              seconds === undefined ? {} : { 'Retry-After': String(seconds) },
+            );
+          }
           socket.off('error', ignore);
           server.handleUpgrade(request, socket, head, (ws) => {
             upgradeAnswered(socket, 101);

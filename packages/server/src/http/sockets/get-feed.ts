@@ -17,6 +17,7 @@ export const getFeed = serveRow(
       'The feed, as a WebSocket. Send `hello` first.',
       'not_authenticated',
       'insufficient_scope',
+      'too_many_invalid_keys',
     ),
   },
   // The router sees no upgrades: this request asks for none.

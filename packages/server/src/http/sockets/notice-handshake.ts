@@ -16,7 +16,10 @@ const WAITING = 2000;
 type HandshakeRefusal = 'invalid_request' | 'not_authenticated' | 'forbidden' | 'unavailable';
 
 /** @returns the listener; or how the session of a genuine credential ended; or the refusal */
-type AdmitListener = (request: IncomingMessage) => Promise<LiveSession | EndedSession | HandshakeRefusal>;
+type AdmitListener = (
+  request: IncomingMessage,
+  ipAddress: string | null,
+) => Promise<LiveSession | EndedSession | HandshakeRefusal>;
 
 /** Admits the devices that want notices: so many at a time, and so many each second. */
 export function createAdmitListener(world: World, metrics: Metrics): AdmitListener {
@@ -24,18 +27,18 @@ export function createAdmitListener(world: World, metrics: Metrics): AdmitListen
   const mayOpen = bucket(config.notices.perSecond, () => system.monotonicMs());
   const asking = gate(ASKING, WAITING);
 
-  const judge: AdmitListener = async (request) => {
+  const judge: AdmitListener = async (request, ipAddress) => {
     const from = presentedBy(request, offeredBy(request), config.cookie.name);
-    const caller = await admitUpgrade(world, getNotices, request, from);
+    const caller = await admitUpgrade(world, getNotices, request, from, ipAddress);
     if (caller.kind === 'session') return caller.session;
     if (caller.kind === 'refused' && caller.code === 'forbidden') return 'forbidden';
     const credential = from.via === 'none' ? null : from.credential;
     return (credential && (await howEnded(world, credential))) ?? 'not_authenticated';
   };
 
-  return async (request) => {
+  return async (request, ipAddress) => {
     if (!offeredBy(request).includes(NOTICES_PROTOCOL)) return 'invalid_request';
-    const judged = await asking(() => judge(request));
+    const judged = await asking(() => judge(request, ipAddress));
     if (typeof judged === 'string' && judged !== 'full') return judged;
     if (judged !== 'full' && mayOpen()) return judged;
     metrics.noticesDropped('rate');

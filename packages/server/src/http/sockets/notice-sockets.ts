@@ -68,9 +68,14 @@ export class NoticeSockets {
   }
 
   /** Answers `GET /v1/notices` with `Upgrade: websocket`. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    ipAddress: string | null = request.socket.remoteAddress ?? null,
+  ): void {
     socket.on('error', ignore);
-    this.#answer(request, socket, head).catch((err: unknown) => {
+    this.#answer(request, socket, head, ipAddress).catch((err: unknown) => {
       const log = this.#world.system.log.child({ part: 'notices' });
       log.warn({ err }, 'could not check the session of a device that wants notices');
       refuseUpgrade(socket, 'unavailable', RETRY_AFTER);
@@ -95,8 +100,13 @@ export class NoticeSockets {
     this.#server.close();
   }
 
-  async #answer(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const admitted = this.#closing ? 'unavailable' : await this.#admit(request);
+  async #answer(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    ipAddress: string | null,
+  ): Promise<void> {
+    const admitted = this.#closing ? 'unavailable' : await this.#admit(request, ipAddress);
     if (socket.destroyed) return;
     if (admitted === 'unavailable') return refuseUpgrade(socket, admitted, RETRY_AFTER);
     if (admitted === 'not_authenticated') {

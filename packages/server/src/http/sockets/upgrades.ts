@@ -18,6 +18,9 @@ interface Upgrades {
   close(): void;
 }
 
+/** What a refusal is recorded as, by its status. */
+const CODES = { 401: 'not_authenticated', 403: 'insufficient_scope', 429: 'too_many_invalid_keys' } as const;
+
 const PATHS = ['/v1/feed', '/v1/notices'] as const;
 
 /**
@@ -37,18 +40,17 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
   const { basePath } = world.config;
   const addressOf = createAddressReader(world.config.trustedProxies);
   /** Like every other request, so that refused ones leave a trace. */
-  const logAnswer = (request: IncomingMessage, socket: Duplex, path: string): void => {
+  const logAnswer = (
+    request: IncomingMessage,
+    socket: Duplex,
+    path: string,
+    ip_address: string | null,
+  ): void => {
     const startedMs = world.system.monotonicMs();
-    const { headers } = request;
-    const one = (value: string | string[] | undefined): string | null => value?.toString() ?? null;
-    const ip_address = addressOf(request.socket.remoteAddress, {
-      xForwardedFor: one(headers['x-forwarded-for']),
-      forwarded: one(headers.forwarded),
-    });
     onUpgradeAnswered(socket, (status) => {
       const ms = Math.round((world.system.monotonicMs() - startedMs) * 100) / 100;
       world.system.log.info({ method: 'GET', path, status, ms, ip_address, upgrade: 'websocket' }, 'request');
-      if (status === 401 || status === 403) noteRefused(request, path, ip_address, status);
+      if (status === 401 || status === 403 || status === 429) noteRefused(request, path, ip_address, status);
     });
   };
   /** The refusal names the user of the credential where memory knows it: a browser sends the cookie for another site's page. */
@@ -56,7 +58,7 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
     request: IncomingMessage,
     path: string,
     ipAddress: string | null,
-    status: 401 | 403,
+    status: keyof typeof CODES,
   ): void => {
     const { authorization, cookie, 'user-agent': userAgent = '' } = request.headers;
     const from = readCredential(authorization, cookie, world.config.cookie.name);
@@ -69,7 +71,7 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
       session?.userId ?? null,
       { contract: 'v1', ipAddress, userAgent, requestId: null },
       {
-        code: status === 401 ? 'not_authenticated' : path === '/v1/feed' ? 'insufficient_scope' : 'forbidden',
+        code: status === 403 && path === '/v1/notices' ? 'forbidden' : CODES[status],
         ...(session ? { clientId: session.clientId } : {}),
       },
     );
@@ -80,8 +82,14 @@ export function createUpgrades(world: World, metrics: Metrics): Upgrades {
       if (path === null) return handBack(request, socket, head);
       const host = readTarget(request, basePath)?.host;
       if (host !== undefined) request.headers.host = host;
-      logAnswer(request, socket, path);
-      byPath[path].upgrade(request, socket, head);
+      const { headers } = request;
+      const one = (value: string | string[] | undefined): string | null => value?.toString() ?? null;
+      const ipAddress = addressOf(request.socket.remoteAddress, {
+        xForwardedFor: one(headers['x-forwarded-for']),
+        forwarded: one(headers.forwarded),
+      });
+      logAnswer(request, socket, path, ipAddress);
+      byPath[path].upgrade(request, socket, head, ipAddress);
     },
     close() {
       for (const there of Object.values(byPath)) there.close();
