@@ -13,7 +13,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const TEXTS = ['iss', 'aud', 'sub', 'sid', 'client_id', 'device_id', 'jti'] as const;
 const NUMBERS = ['born', 'iat', 'exp'] as const;
-const OPTIONAL = ['epoch', 'login', 'tenant', 'external_id', 'role'] as const;
+const OPTIONAL = ['epoch', 'login', 'tenant', 'external_id', 'external_issuer', 'role'] as const;
 
 /** The order of P-256. Of the twin signatures (r, s) and (r, n - s) only the one with the lower s is canonical. */
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;

@@ -22,6 +22,8 @@ export interface AccessTokenClaims {
   tenant?: string;
   /** The id that another system has for the user. Absent if there is none. */
   external_id?: string;
+  /** The name of that system, within which the id is unique. Absent if there is none, and in tokens of older versions. */
+  external_issuer?: string;
   /** The user's role when the token was issued. It does not change while the session is alive, except for a session that a cut of its user has spared. Absent in tokens of older versions. */
   role?: string;
   /** When the token was issued, in seconds since 1970. */

@@ -141,7 +141,8 @@ function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };
   const { sid, sub: subject, client_id: clientId, device_id: deviceId, born, exp, iss: issuer } = answer;
-  const { login = null, tenant = null, external_id: externalId, role, aud, epoch } = answer;
+  const { login = null, tenant = null, role, aud, epoch } = answer;
+  const { external_id: externalId, external_issuer: externalIssuer } = answer;
   const fits =
     answer['active'] === true &&
     typeof sid === 'string' &&
@@ -163,6 +164,7 @@ function readAnswer(body: unknown): Said {
     details: {
       role,
       externalId: typeof externalId === 'string' ? externalId : null,
+      externalIssuer: typeof externalIssuer === 'string' ? externalIssuer : null,
       expiresAtMs: exp * 1000,
     },
     issuer,

@@ -70,12 +70,13 @@ export async function judgeToken(
     iat,
     exp,
   } = judged.claims;
-  const { login = null, tenant = null, external_id: externalId = null, role } = judged.claims;
+  const { login = null, tenant = null, role } = judged.claims;
+  const { external_id: externalId = null, external_issuer: externalIssuer = null } = judged.claims;
   if (!isSubject(subject)) return refused('not_ours');
   if ((exp - iat) * 1000 > terms.tokenLifeMs || !terms.subscriber.mayJudge(epoch)) return 'ask';
   const facts = { sid, subject, clientId, deviceId, born, login, tenant };
   if (role === undefined || terms.subscriber.mayHaveNewRole(watch(facts))) return 'ask';
-  return { facts, details: { role, externalId, expiresAtMs: exp * 1000 } };
+  return { facts, details: { role, externalId, externalIssuer, expiresAtMs: exp * 1000 } };
 }
 
 const REASONS = {

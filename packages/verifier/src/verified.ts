@@ -16,8 +16,10 @@ export interface VerifiedSession {
   readonly login: string | null;
   /** The user's tenant; null when a node of an older version wrote the credential. */
   readonly tenant: string | null;
-  /** The id that your own system has for the user; null if there is none. */
+  /** The id that your own system has for the user; null if there is none. Two systems may have the same id for two users. */
   readonly externalId: string | null;
+  /** The name of that system; null if there is no id, and when a node of an older version wrote the credential. */
+  readonly externalIssuer: string | null;
   /** The user's role, `user` or `admin`: a new role ends the user's sessions, or reaches those that it spares before it is answered. */
   readonly role: string;
   /** When the credential expires, by the authority's clock. */
@@ -84,12 +86,13 @@ export function refused(reason: Reason): Refused {
 export interface SessionDetails {
   role: string;
   externalId: string | null;
+  externalIssuer: string | null;
   expiresAtMs: number;
 }
 
 export function accept(
   facts: SessionFacts,
-  { role, externalId, expiresAtMs }: SessionDetails,
+  { role, externalId, externalIssuer, expiresAtMs }: SessionDetails,
   by: Accepted['by'],
 ): Accepted {
   const { sid, subject, clientId, deviceId, born, login, tenant } = facts;
@@ -103,6 +106,7 @@ export function accept(
     login,
     tenant,
     externalId,
+    externalIssuer,
     role,
     expiresAt,
   });

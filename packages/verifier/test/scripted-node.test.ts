@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { exportJWK } from 'jose';
 import {
   encodeNodeMessage,
   FEED_VERSION,
@@ -12,36 +12,7 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createVerifier, type Verifier } from '../src/index.ts';
-
-const ISSUER = 'https://auth.example';
-const AUDIENCE = 'https://api.example';
-
-interface Key {
-  jwk: JWK & Record<string, unknown>;
-  privateKey: CryptoKey;
-}
-const makeKey = async (kid: string): Promise<Key> => {
-  const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
-  return { jwk: { ...(await exportJWK(publicKey)), kid, alg: 'EdDSA' }, privateKey };
-};
-const nowSeconds = (): number => Math.floor(Date.now() / 1000);
-const makeToken = (key: Key, more: object = {}): Promise<string> =>
-  new SignJWT({
-    iss: ISSUER,
-    aud: AUDIENCE,
-    sub: '2',
-    sid: randomUUID(),
-    client_id: 'default',
-    device_id: 'd',
-    born: 1,
-    role: 'user',
-    iat: nowSeconds(),
-    exp: nowSeconds() + 300,
-    jti: randomUUID(),
-    ...more,
-  })
-    .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: key.jwk.kid as string })
-    .sign(key.privateKey);
+import { AUDIENCE, ISSUER, type Key, makeKey, makeToken, nowSeconds } from './signed-tokens.ts';
 
 const terms = {
   v: FEED_VERSION,
@@ -123,6 +94,8 @@ test.each([
   ['a tenant that is no text', { tenant: 7 }],
   ['a login that is no text', { login: {} }],
   ['a role that is no text', { role: true }],
+  ['an external id that is no text', { external_id: 7 }],
+  ['an issuer of the external id that is no text', { external_id: 'u-1', external_issuer: null }],
   ['no session', { sid: undefined }],
   ['a session that is no UUID', { sid: 'X' }],
   ['no device', { device_id: undefined }],
@@ -143,6 +116,31 @@ test('a token without a role, from a node of an older version, is asked about', 
     reason: 'unknown',
   });
   expect(asked).toBe(1);
+});
+
+test('the issuer of an external id is not guessed where a node of an older version wrote the token', async () => {
+  await verifier.ready();
+  await keyCount(1);
+  for (const [more, externalId, externalIssuer] of [
+    [{ external_id: 'u-1' }, 'u-1', null],
+    [{ external_id: 'u-1', external_issuer: 'crm' }, 'u-1', 'crm'],
+    [{}, null, null],
+  ] as const)
+    expect(await verifier.verify(await makeToken(key, more))).toMatchObject({
+      ok: true,
+      by: 'memory',
+      session: { externalId, externalIssuer },
+    });
+  expect(asked).toBe(0);
+  const facts = { sid: randomUUID(), sub: '2', client_id: 'default', device_id: 'd', born: 1, role: 'user' };
+  const exp = nowSeconds() + 9;
+  answer = { active: true, ...facts, external_id: 'u-1', exp, iss: ISSUER, aud: AUDIENCE };
+  const opaque = `sess_${'A'.repeat(43)}`;
+  expect(await verifier.verify(opaque)).toMatchObject({
+    ok: true,
+    by: 'authority',
+    session: { externalId: 'u-1', externalIssuer: null },
+  });
 });
 
 test('tokens of a removed key are refused', async () => {

@@ -71,6 +71,7 @@ describe('a token', () => {
         login: null,
         tenant: 'default',
         externalId: null,
+        externalIssuer: null,
         role: 'user',
         expiresAt: expect.any(Date),
       },

@@ -2,7 +2,7 @@ import { userActor } from '../domain/actor.ts';
 import type { Reach } from '../domain/api-key.ts';
 import { composed } from '../domain/email-address.ts';
 import { opaqueString } from '../domain/password.ts';
-import type { EndReason, LiveSession, Role } from '../domain/session.ts';
+import type { EndReason, ExternalId, LiveSession, Role } from '../domain/session.ts';
 import { append } from '../store/log/append.ts';
 import { type CutTarget, cut } from '../store/revoke-scope.ts';
 import { eventOf, type Revocation } from '../store/revocation.ts';
@@ -10,7 +10,6 @@ import type { Act } from '../store/act.ts';
 import type { Queryable } from '../store/statement.ts';
 import {
   eraseUser,
-  type ExternalId,
   findPassword,
   insertUser,
   isLastAdministrator,

@@ -1,4 +1,5 @@
-import { type ExternalId, findUserOf, type UserRecord } from '../store/users.ts';
+import type { ExternalId } from '../domain/session.ts';
+import { findUserOf, type UserRecord } from '../store/users.ts';
 import { createUser } from './change-user.ts';
 import { Denied } from './denied.ts';
 import type { RequestContext, World } from '../world/world.ts';

@@ -101,6 +101,7 @@ export async function signFor(
   const client = world.clients.of(session.clientId);
   const life = accessLifeSeconds(at, client.accessTokenSeconds, session);
   const iat = Math.floor(at.getTime() / 1000);
+  const { external, role } = session.user;
   const text = await world.keys.sign(
     {
       iss: world.config.issuer,
@@ -113,8 +114,8 @@ export async function signFor(
       ...(epoch !== null && { epoch }),
       ...(session.login !== null && { login: session.login }),
       tenant: session.tenant,
-      ...(session.user.externalId !== null && { external_id: session.user.externalId }),
-      role: session.user.role,
+      ...(external !== null && { external_id: external.id, external_issuer: external.issuer }),
+      role,
       iat,
       exp: iat + life,
       jti,

@@ -1,6 +1,6 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import { plainName } from '@curfew/protocol/reading/plain-name';
-import type { ExternalId } from '../store/users.ts';
+import type { ExternalId } from '../domain/session.ts';
 import { type CommandLine, type Operand, type Option, CommandRefused, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
 

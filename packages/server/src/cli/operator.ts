@@ -6,7 +6,7 @@ import type { UserSession } from '@curfew/protocol/wire/session';
 import type { SigningKey } from '@curfew/protocol/wire/signing-key';
 import type { Account } from '@curfew/protocol/wire/user';
 import type { WantedKey } from '../actions/create-key.ts';
-import type { ExternalId } from '../store/users.ts';
+import type { ExternalId } from '../domain/session.ts';
 import type { Role } from '../domain/session.ts';
 import type { AdminTarget } from '../actions/end-sessions.ts';
 import type { WaitFor } from '../actions/settle.ts';

@@ -53,8 +53,14 @@ export interface UserFacts {
   role: Role;
   workspace: string;
   profileVersion: number;
-  /** The id that another system has for the user. */
-  externalId: string | null;
+  /** The user in another system; null: in none. */
+  external: ExternalId | null;
+}
+
+/** The id of a user in another system, unique within the name of that system. */
+export interface ExternalId {
+  issuer: string;
+  id: string;
 }
 
 /** The lifetimes of an application's sessions and tokens, in seconds. */

@@ -4,7 +4,7 @@ import type { TokenKind } from '../domain/credentials.ts';
 import type { Act } from './act.ts';
 import { LOGIN_OF, type SessionRow, UNEXPIRED } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
-import { userFacts } from './users.ts';
+import { type UserColumns, userFacts } from './users.ts';
 
 interface NewSession {
   sid: string;
@@ -65,28 +65,14 @@ const insertSession = statement<
     login: string | null,
     ownClientOnly: boolean,
   ],
-  Pick<
-    SessionRow,
-    | 'born'
-    | 'device_name'
-    | 'tenant'
-    | 'user_id'
-    | 'email'
-    | 'name'
-    | 'role'
-    | 'workspace'
-    | 'profile_version'
-    | 'external_id'
-  > & {
-    access_id: number | null;
-  }
+  Pick<SessionRow, 'born' | 'device_name' | 'tenant' | 'user_id'> & UserColumns & { access_id: number | null }
 >(
   'insert_session',
   `with app as materialized (
      select disabled_at is null and deleted_at is null and ($21::text is null or $21 = any(grant_types)) as opens
      from clients where id = $5 for key share
    ), subject as (
-     select id, email, name, role, workspace, profile_version, external_id, tenant from users
+     select id, email, name, role, workspace, profile_version, external_issuer, external_id, tenant from users
      where id = $3 and ($4::bigint is null or credential_version = $4) and disabled_at is null and deleted_at is null
        and ($20 or role <> 'admin') and coalesce((select opens from app), true)
      for share
@@ -116,7 +102,7 @@ const insertSession = statement<
      select born, $1, 'session_started', user_id, array[id], $5, $6, $17, $10, $9, $8, $18, $22 from session
    )
    select session.born, session.device_name, session.tenant, session.user_id, subject.email, subject.name, subject.role, subject.workspace,
-     subject.profile_version, subject.external_id, (select id from token where kind = 'access') as access_id
+     subject.profile_version, subject.external_issuer, subject.external_id, (select id from token where kind = 'access') as access_id
    from session join subject on subject.id = session.user_id`,
 );
 

@@ -1,10 +1,10 @@
-import { type Grant, type LiveSession, type Role, subjectOf } from '../domain/session.ts';
+import { type Grant, type LiveSession, subjectOf } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
 import { type Queryable, statement } from './statement.ts';
-import { userFacts } from './users.ts';
+import { type UserColumns, userFacts } from './users.ts';
 
 /** A live session with its user, as the statements select it. */
-export interface SessionRow {
+export interface SessionRow extends UserColumns {
   id: string;
   user_id: number;
   client_id: string;
@@ -20,18 +20,12 @@ export interface SessionRow {
   expires_at: Date;
   idle_seconds: number;
   idle_expires_at: Date;
-  email: string;
-  name: string;
-  role: Role;
-  workspace: string;
-  profile_version: number;
-  external_id: string | null;
 }
 
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
   grant_of(s.granted, s.contract) as granted, s.login, s.tenant, s.own_client_only, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version,
-  u.external_id`;
+  u.external_issuer, u.external_id`;
 /** The login of a session `s`: its own, unless it was begun through another one. */
 export const LOGIN_OF = 'coalesce(s.login, s.id)';
 /** Whether a session `s` is a login or was begun through it: by the index on its user. */

@@ -1,12 +1,6 @@
-import type { Role, UserFacts } from '../domain/session.ts';
+import type { ExternalId, Role, UserFacts } from '../domain/session.ts';
 import { composed } from '../domain/email-address.ts';
 import { type Queryable, statement } from './statement.ts';
-
-/** The id of a user in another system, unique within the name of that system. */
-export interface ExternalId {
-  issuer: string;
-  id: string;
-}
 
 /** A user as the administration sees it. */
 export interface UserRecord {
@@ -26,18 +20,24 @@ export interface UserRecord {
 export const USER_COLUMNS: string = `id, email, name, role, workspace, created_at, disabled_at, profile_version, external_issuer,
   external_id`;
 
+/** The columns of a user that a session shows. */
+export type UserColumns = Pick<
+  UserRecord,
+  'email' | 'name' | 'role' | 'workspace' | 'profile_version' | 'external_issuer' | 'external_id'
+>;
+
 /** The user of a session, from the columns of a row. */
-export const userFacts = (
-  id: number,
-  user: Pick<UserRecord, 'email' | 'name' | 'role' | 'workspace' | 'profile_version' | 'external_id'>,
-): UserFacts => ({
+export const userFacts = (id: number, user: UserColumns): UserFacts => ({
   id,
   email: user.email,
   name: user.name,
   role: user.role,
   workspace: user.workspace,
   profileVersion: user.profile_version,
-  externalId: user.external_id,
+  external:
+    user.external_issuer === null || user.external_id === null
+      ? null
+      : { issuer: user.external_issuer, id: user.external_id },
 });
 
 /** The exact spelling first: older accounts may differ in case or composition only. */

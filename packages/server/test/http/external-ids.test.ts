@@ -197,9 +197,9 @@ describe('external ids', () => {
     expect((await admin('POST', '/v1/admin/sessions', { user: body })).status).toBe(200);
   });
 
-  test('checks and introspection say it beside the subject, and a check overwrites a forged one', async () => {
-    const user = person();
-    const headers = { 'Curfew-External-Id': 'forged' };
+  test('checks and introspection say it with its issuer beside the subject, and a check overwrites forged ones', async () => {
+    const user = { ...person(), issuer: 'crm' };
+    const headers = { 'Curfew-External-Id': 'forged', 'Curfew-External-Issuer': 'forged' };
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     for (const transport of ['bearer', 'opaque', 'cookie']) {
       const { json } = await admin('POST', '/v1/admin/sessions', { user, transport });
@@ -208,6 +208,7 @@ describe('external ids', () => {
       for (let twice = 0; twice < 2; twice++) {
         const checked = await call('GET', '/v1/check', { ...credential, headers });
         expect(checked.headers.get('curfew-external-id')).toBe(user.external_id);
+        expect(checked.headers.get('curfew-external-issuer')).toBe('crm');
         expect(checked.headers.get('curfew-subject')).toBe(String(json.session.user_id));
       }
       const body = `token=${encodeURIComponent(text ?? json.cookie.value)}`;
@@ -216,14 +217,21 @@ describe('external ids', () => {
         body,
         headers: form,
       });
-      expect(said).toMatchObject({ active: true, external_id: user.external_id });
+      expect(said).toMatchObject({
+        active: true,
+        external_id: user.external_id,
+        external_issuer: 'crm',
+      });
     }
     const { bearer } = await opened(call, 2);
-    const checked = await call('GET', '/v1/check', { bearer, headers });
-    expect(checked.headers.get('curfew-external-id')).toBe('');
+    for (let twice = 0; twice < 2; twice++) {
+      const checked = await call('GET', '/v1/check', { bearer, headers });
+      expect(checked.headers.get('curfew-external-id')).toBe('');
+      expect(checked.headers.get('curfew-external-issuer')).toBe('');
+    }
   });
 
-  test('a verifier has it in its session, from the token and from the authority', async () => {
+  test('a verifier has it with its issuer in its session, from the token and from the authority', async () => {
     const node = await startNode(await openAuthority(routeBackend()));
     const url = node.url.replace('ws:', 'http:').replace('/v1/feed', '');
     const verifier = createVerifier({
@@ -232,18 +240,26 @@ describe('external ids', () => {
       audience: 'http://localhost:8000',
     });
     await verifier.ready();
-    const user = person();
-    for (const [body, externalId] of [
-      [{ user }, user.external_id],
-      [{ user, transport: 'opaque' }, user.external_id],
-      [{ user_id: 2 }, null],
-      [{ user_id: 2, transport: 'opaque' }, null],
-    ] as const) {
-      const { json } = await node.on.call('POST', '/v1/admin/sessions', { bearer: SERVICE_KEY, body });
-      const text = String(json.access_token ?? json.session_token);
-      for (let twice = 0; twice < 2; twice++)
-        expect(await verifier.verify(text)).toMatchObject({ ok: true, session: { externalId } });
-    }
+    const ours = person();
+    // Another system gave the same id to somebody else.
+    const theirs = { ...person(), external_id: ours.external_id, issuer: 'crm' };
+    const subjects = new Set<string>();
+    for (const transport of ['bearer', 'opaque'])
+      for (const [body, externalId, externalIssuer] of [
+        [{ user: ours }, ours.external_id, 'default'],
+        [{ user: theirs }, ours.external_id, 'crm'],
+        [{ user_id: 2 }, null, null],
+      ] as const) {
+        const asked = { bearer: SERVICE_KEY, body: { ...body, transport } };
+        const { json } = await node.on.call('POST', '/v1/admin/sessions', asked);
+        const text = String(json.access_token ?? json.session_token);
+        for (let twice = 0; twice < 2; twice++) {
+          const verified = await verifier.verify(text);
+          expect(verified).toMatchObject({ ok: true, session: { externalId, externalIssuer } });
+          if (verified.ok) subjects.add(verified.session.subject);
+        }
+      }
+    expect(subjects.size).toBe(3);
     await verifier.close();
   });
 });

@@ -1,6 +1,9 @@
 /** The authority behind a real node:http server: what the wire adds to fetch handlers. */
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { z } from '@hono/zod-openapi';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Caller,
@@ -37,6 +40,12 @@ interface Raw {
   headers: IncomingHttpHeaders;
   body: string;
 }
+
+/** The headers that identify the caller of a check, by the description. */
+const IDENTITY = Object.keys(
+  z.instanceof(z.ZodObject).parse(ROWS.find(({ name }) => name === 'checkSession')?.responses['200']?.headers)
+    .shape,
+);
 
 /** One request with headers as they are, also twice the same. */
 function raw(method: string, path: string, headers: string[] = [], body: string | Buffer = ''): Promise<Raw> {
@@ -150,14 +159,33 @@ describe('the quick check', () => {
 
   test('sends every identity header, so that a proxy overwrites a client’s', async () => {
     const { bearer, sid } = await v1Login(call);
-    const forged = ['Curfew-Subject', '1', 'Curfew-Role', 'admin', 'Curfew-Session', 'x'];
+    const forged = IDENTITY.flatMap((name) => [name, 'forged']);
     const { headers } = await raw('GET', '/v1/check', ['Authorization', `Bearer ${bearer}`, ...forged]);
-    expect(headers).toMatchObject({
+    const said = Object.entries(headers).filter(([name]) => name.startsWith('curfew-'));
+    expect(Object.fromEntries(said)).toEqual({
       'curfew-subject': '2',
       'curfew-session': sid,
       'curfew-client': 'default',
       'curfew-role': 'user',
+      'curfew-external-id': '',
+      'curfew-external-issuer': '',
     });
+    expect(said.map(([name]) => name).sort()).toEqual(IDENTITY.toSorted());
+  });
+
+  test('every proxy of the guide overwrites every identity header', () => {
+    const guide = readFileSync(
+      join(import.meta.dirname, '../../../../docs/guides/protect-an-api.md'),
+      'utf8',
+    );
+    for (const language of ['nginx', 'caddyfile', 'yaml']) {
+      const block = new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(guide)?.[1]?.toLowerCase() ?? '';
+      const written =
+        language === 'nginx'
+          ? block.match(/(?<=proxy_set_header )curfew-\S+/g)
+          : block.match(/curfew-[a-z-]+/g);
+      expect([language, written?.toSorted()]).toEqual([language, IDENTITY.toSorted()]);
+    }
   });
 });
 

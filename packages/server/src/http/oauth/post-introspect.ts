@@ -30,7 +30,11 @@ const introspection = z.object({
   token_type: z.string().optional(),
   username: z.string().optional(),
   role: z.string().optional(),
-  external_id: z.string().optional().describe('The id that your own system has for the user.'),
+  external_id: z
+    .string()
+    .optional()
+    .describe('The id that your own system has for the user, unique within `external_issuer`.'),
+  external_issuer: z.string().optional().describe('The name of that system.'),
 });
 
 export const postIntrospect = serveRow(
@@ -125,6 +129,7 @@ function activeBody(
     token_type: 'Bearer',
     username: session.user.email,
     role: session.user.role,
-    external_id: session.user.externalId ?? undefined,
+    external_id: session.user.external?.id,
+    external_issuer: session.user.external?.issuer,
   };
 }

@@ -16,7 +16,8 @@ export function identityHeaders(session: LiveSession): [string, string][] {
     ['Curfew-Session', session.sid],
     ['Curfew-Client', session.clientId],
     ['Curfew-Role', session.user.role],
-    ['Curfew-External-Id', session.user.externalId ?? ''],
+    ['Curfew-External-Id', session.user.external?.id ?? ''],
+    ['Curfew-External-Issuer', session.user.external?.issuer ?? ''],
   ];
 }
 
@@ -27,7 +28,10 @@ const identity = z.object({
   'curfew-role': z.string(),
   'curfew-external-id': z
     .string()
-    .describe('The id that your own system has for the user; empty if there is none.'),
+    .describe(
+      'The id that your own system has for the user, unique within the issuer; empty if there is none.',
+    ),
+  'curfew-external-issuer': z.string().describe('The name of that system; empty if there is none.'),
 });
 
 export const getCheck = serveRow(
