@@ -18,16 +18,36 @@ export function hasPostgres(): boolean {
 
 /**
  * Makes a database, a copy of the template when one is given (a few dozen milliseconds), and answers its address. It
- * is dropped when the run ends.
+ * is dropped when the test file ends.
  */
 export async function freshDatabase(template?: Template): Promise<string> {
   const adminUrl = inject('postgresUrl');
   if (adminUrl === undefined) throw new Error('this run has no PostgreSQL: guard with hasPostgres()');
   const prefix = inject('databasePrefix');
-  if (template === undefined) return createDatabase(adminUrl, undefined, prefix);
-  const name = `${prefix}_template_${template.name}`;
-  await ensureTemplate(adminUrl, name, template.prepare);
-  return createDatabase(adminUrl, name, prefix);
+  const name = template && `${prefix}_template_${template.name}`;
+  if (template && name) await ensureTemplate(adminUrl, name, template.prepare);
+  const url = await createDatabase(adminUrl, name, prefix);
+  made.add(new URL(url).pathname.slice(1));
+  return url;
+}
+
+const made = new Set<string>();
+
+/** Drops the file's databases, which lie in memory. One that is still connected stays until the next file ends. */
+export async function dropFileDatabases(): Promise<void> {
+  const adminUrl = inject('postgresUrl');
+  if (adminUrl === undefined || made.size === 0) return;
+  await withClient(adminUrl, async (client) => {
+    const { rows } = await client.query<{ datname: string }>(
+      `select datname from pg_database d where datname = any($1)
+       and not exists (select from pg_stat_activity a where a.datid = d.oid)`,
+      [[...made]],
+    );
+    for (const { datname } of rows) {
+      await client.query(`drop database if exists "${datname}"`);
+      made.delete(datname);
+    }
+  });
 }
 
 const ready = new Set<string>();

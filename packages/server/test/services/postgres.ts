@@ -80,6 +80,8 @@ function settingsOf(options: PostgresOptions, socketDirectory: string): Record<s
     max_connections: '200',
     shared_buffers: '32MB',
     lc_messages: 'C',
+    // In the data directory, and gone with it. The default's would stay after a kill.
+    dynamic_shared_memory_type: 'mmap',
     jit: 'off',
     autovacuum: 'off',
     ...(options.durable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),

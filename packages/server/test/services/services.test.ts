@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, inject, test, vi } from 'vitest';
-import { freshDatabase, hasPostgres } from './fresh-database.ts';
+import { dropFileDatabases, freshDatabase, hasPostgres } from './fresh-database.ts';
 import { findPostgres, type PostgresServer, startPostgres, withClient } from './postgres.ts';
 import { findRedis, type RedisServer, startRedis } from './redis.ts';
 import { openMovingAddress } from './moving-address.ts';
@@ -102,6 +102,15 @@ describe.skipIf(!hasPostgres())('shared PostgreSQL', () => {
     await expect(freshDatabase(failing)).rejects.toThrow('half-way');
     const url = await freshDatabase({ ...failing, prepare: () => Promise.resolve() });
     expect(await rows(url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+  });
+
+  test('drops the databases of a file at its end, but none that is in use', async () => {
+    const [over, used] = await Promise.all([freshDatabase(), freshDatabase()]);
+    await withClient(used, async (client) => {
+      await dropFileDatabases();
+      await expect(rows(over, 'SELECT 1')).rejects.toThrow('does not exist');
+      expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+    });
   });
 });
 
