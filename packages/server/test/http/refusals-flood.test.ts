@@ -4,6 +4,7 @@ import { RefusalLog } from '../../src/cluster/upkeep/refusal-log.ts';
 import { boundRefusals } from '../../src/store/refusals.ts';
 import { purgeOld } from '../../src/store/purge.ts';
 import { type Node, openPlace, type Place } from '../races/node.ts';
+import { openHandClock, timeOf } from '../services/hand-clock.ts';
 import { type CallOptions, routeBackend, SERVICE_KEY } from '../support.ts';
 
 interface Seen {
@@ -126,6 +127,80 @@ describe('a flood of refusals', () => {
     ]);
     const [sum] = await place.rows<{ sum: number }>('select sum(count)::int as sum from refusals');
     expect(sum?.sum).toBe(5000);
+  });
+
+  test('that comes while a write fails is held within the same bound', async () => {
+    const { database, system } = node.world;
+    let fail: (why: Error) => void = () => undefined;
+    const away = { ...database, query: () => new Promise<never>((_, reject) => (fail = reject)) };
+    const log = new RefusalLog(away, system);
+    const aMinute = (): void => {
+      for (let i = 0; i < 100; i++) log.note('csrf_refused', null, request(`192.0.2.${i}`));
+    };
+    const minutes = (count: number): void => {
+      for (; count > 0; count--, place.clock.advance(60)) aMinute();
+    };
+    minutes(49);
+    aMinute();
+    const failing = log.write();
+    // The same minute once more, and 49 others: no room is left for those of the failed write.
+    minutes(50);
+    fail(new Error('away'));
+    await failing;
+    node.lines.length = 0;
+    Object.assign(away, { query: database.query.bind(database) });
+    await log.close();
+    expect(node.lines.map((line) => JSON.parse(line))).toMatchObject([
+      { msg: 'refused attempts were not recorded', count: 4900 },
+    ]);
+    expect(
+      await place.rows('select count, count(*) as rows from refusals group by count order by count'),
+    ).toEqual([
+      { count: 1, rows: 4900 },
+      { count: 2, rows: 100 },
+    ]);
+  });
+
+  test('is written a moment after its beginning, and then four times a second', async () => {
+    const { database, system } = node.world;
+    const clock = openHandClock();
+    let writes = 0;
+    const watched = {
+      ...database,
+      query: (config: Parameters<typeof database.query>[0]) => {
+        writes++;
+        return database.query(config);
+      },
+    };
+    const log = new RefusalLog(watched, { ...system, ...timeOf(clock) });
+    /** A refusal is written exactly then. */
+    const isWrittenAfter = async (ms: number): Promise<void> => {
+      const before = writes;
+      log.note('csrf_refused', null, request('192.0.2.1'));
+      clock.pass(ms - 1);
+      expect(writes).toBe(before);
+      clock.pass(1);
+      expect(writes).toBe(before + 1);
+      await log.write();
+    };
+    await isWrittenAfter(50);
+    await isWrittenAfter(250);
+    clock.pass(100);
+    await isWrittenAfter(150);
+    clock.pass(1000);
+    await isWrittenAfter(50);
+    await log.close();
+  });
+
+  test('stores the beginning of a browser’s name, as text that the database takes', async () => {
+    const { database, system } = node.world;
+    const log = new RefusalLog(database, system);
+    const userAgent = `a\0${'b'.repeat(509)}😀`;
+    log.note('csrf_refused', null, { ...request('192.0.2.1'), userAgent });
+    await log.close();
+    expect(await place.rows('select user_agent from refusals')).toEqual([
+      { user_agent: `a${'b'.repeat(509)}\ufffd` },
+    ]);
   });
 
   test('is deleted after the retention, and beyond the table’s bound rows without an account go first', async () => {

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { clockSetter } from '../../src/cluster/nodes/align-clock.ts';
+import { realSystem } from '../../src/system/real.ts';
 import { createSharedClock } from '../../src/system/shared-clock.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
-import { migrated, SERVICE_KEY } from '../support.ts';
+import { cheap, migrated, recordingLog, SERVICE_KEY } from '../support.ts';
 import { openNode, until } from './node.ts';
 
 /* Nodes date tokens by the database's clock: a wrong machine clock must not let one outlive its session's remembered ending. */
@@ -42,6 +44,33 @@ test('a slow answer does not set the shared clock back, and a contradicting one 
   expect(clock.now().getTime()).toBe(5_000_394);
   clock.set(5_000_500, 1396, 1400);
   expect(clock.now().getTime()).toBe(5_000_500);
+});
+
+test('a node sets its clock by quick answers of a database on another machine, and warns once that its own is off', () => {
+  const { log, lines } = recordingLog();
+  const [databaseMs, monotonicMs] = [5_000_000, 1000];
+  let wallMs = databaseMs;
+  const heard: number[][] = [];
+  const system = {
+    ...realSystem(log, cheap),
+    monotonicMs: () => monotonicMs,
+    wallMs: () => wallMs,
+    setNow: (...times: number[]) => void heard.push(times),
+  };
+  const tell = clockSetter({ sole: false }, system);
+  tell(new Date(databaseMs), monotonicMs - 501);
+  clockSetter({ sole: true }, system)(new Date(databaseMs), monotonicMs);
+  expect(heard).toEqual([]);
+  tell(new Date(databaseMs), monotonicMs - 500);
+  expect(heard).toEqual([[databaseMs, 500, 1000]]);
+
+  const off = (seconds: number): unknown[] => {
+    lines.length = 0;
+    wallMs = databaseMs + seconds * 1000;
+    tell(new Date(databaseMs), monotonicMs);
+    return lines.map((line) => JSON.parse(line).seconds);
+  };
+  expect([5, 90, 90, -5, -90].map(off)).toEqual([[], [90], [], [], [-90]]);
 });
 
 describe.skipIf(!hasPostgres())('a machine whose clock is an hour ahead', () => {

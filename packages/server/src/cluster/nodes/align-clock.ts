@@ -14,7 +14,10 @@ const QUICK_MS = 500;
 const FAR_OFF_MS = 5000;
 
 /** Keeps this process's clock in step with the database's, so that all nodes date alike. */
-export function clockSetter(database: Database, system: System): (now: Date, askedMs: number) => void {
+export function clockSetter(
+  database: Pick<Database, 'sole'>,
+  system: System,
+): (now: Date, askedMs: number) => void {
   let warned = false;
   return (now, askedMs) => {
     const nowMs = system.monotonicMs();
