@@ -1,26 +1,46 @@
 import { idleEnd } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
 
-const recordActivity = statement<[sids: string[], seen: Date[]], never>(
+/** The last use of a session. */
+export interface SessionUse {
+  sid: string;
+  seen: Date;
+  /** Counts only if the session is of this audience; null: whatever it is. */
+  audience: string | null;
+}
+
+const recordActivity = statement<
+  [sids: string[], seen: Date[], audiences: (string | null)[], ownAudience: string],
+  never
+>(
   'record_activity',
   // Rows are locked by id, as in revoke-sessions.ts: two statements with other orders would deadlock.
   `with locked as (
-     select s.id, a.seen from user_sessions s join unnest($1::uuid[], $2::timestamptz[]) as a (id, seen) on a.id = s.id
-     where s.is_active order by s.id for no key update of s
+     select s.id, a.seen
+     from user_sessions s join unnest($1::uuid[], $2::timestamptz[], $3::text[]) as a (id, seen, audience) on a.id = s.id
+     where s.is_active and (a.audience is null
+       or a.audience = (select coalesce(c.audience, $4) from clients c where c.id = s.client_id))
+     order by s.id for no key update of s
    )
    update user_sessions s
    set last_seen_at = greatest(s.last_seen_at, locked.seen),
        idle_expires_at = greatest(s.idle_expires_at,
          least(s.expires_at, locked.seen + make_interval(secs => s.idle_seconds)))
-   from locked where s.id = locked.id and s.is_active`,
+   from (select id, max(seen) as seen from locked group by id) as locked where s.id = locked.id and s.is_active`,
 );
 
 /** Writes the last use of many sessions. Never revives an ended one: it sets no other column. */
-export async function saveActivity(on: Queryable, activity: { sid: string; seen: Date }[]): Promise<void> {
+export async function saveActivity(
+  on: Queryable,
+  activity: readonly SessionUse[],
+  ownAudience: string,
+): Promise<void> {
   await recordActivity.run(
     on,
     activity.map((one) => one.sid),
     activity.map((one) => one.seen),
+    activity.map((one) => one.audience),
+    ownAudience,
   );
 }
 

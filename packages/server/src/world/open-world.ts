@@ -326,6 +326,7 @@ function startUpkeep(
     system,
     memory,
     flushMs: () => flushSeconds(clients.shortestIdleSeconds) * 1000,
+    ownAudience: clients.audience,
     retentionDays: config.retentionDays,
     eventsRetentionDays: config.eventsRetentionDays,
     auditRetentionDays: config.auditRetentionDays,

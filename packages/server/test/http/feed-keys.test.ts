@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { openHandClock, passSteadily, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';
 import { type AnyJson, openAuthority, routeBackend, SERVICE_KEY } from '../support.ts';
+import { newUser, opened } from './logins.ts';
 import { type FeedNode, follow, logIn, startNode } from './following.ts';
 
 const LEASE_MS = 1000;
@@ -40,6 +41,54 @@ function refusalOf(url: string, key: string): Promise<number> {
     ws.on('error', reject);
   });
 }
+
+describe('a use that a verifier reports', () => {
+  const SHOP = 'https://shop.example';
+  const seenAt = async ({ on }: FeedNode, userId: number, sid: string): Promise<string> => {
+    const { json } = await on.call('GET', `/v1/admin/sessions?user_id=${userId}`, service);
+    return json.sessions.find((session: AnyJson) => session.id === sid).last_seen_at;
+  };
+
+  test('counts for sessions of the audience of its key alone; by an operator’s key for all', async () => {
+    const settings = {
+      CURFEW_CLIENTS: JSON.stringify({ shop: { audience: SHOP }, kiosk: { audience: SHOP }, own: {} }),
+    };
+    const on = await openAuthority(routeBackend(), settings, { system: timeOf(clock) });
+    const node = await startNode(on, { clock });
+    const user = await newUser(on.call);
+    const ids = ['shop', 'kiosk', 'own', 'token'];
+    const sids: string[] = [];
+    for (const client_id of ids) sids.push((await opened(on.call, user.id, { client_id })).sid);
+    const moved = async (key: string): Promise<boolean[]> => {
+      const before = await Promise.all(sids.map((sid) => seenAt(node, user.id, sid)));
+      const { subscriber, ws } = follow(node.url, clock, key);
+      await eventually('the verifier is fresh', () => subscriber.isFresh());
+      // Uses are shown to the minute.
+      clock.sleep(60_000);
+      ws.send(JSON.stringify({ t: 'used', sessions: sids.map((sid) => [sid, 0]) }));
+      // A report that counts, by another way, shows that all were written.
+      const last = (await opened(on.call, user.id, { client_id: 'token' })).sid;
+      const other = follow(node.url, clock);
+      await eventually('another verifier is fresh', () => other.subscriber.isFresh());
+      clock.sleep(60_000);
+      const lastSeen = await seenAt(node, user.id, last);
+      other.ws.send(JSON.stringify({ t: 'used', sessions: [[last, 0]] }));
+      await eventually('it is written', async () => (await seenAt(node, user.id, last)) > lastSeen);
+      ws.terminate();
+      other.ws.terminate();
+      const after = await Promise.all(sids.map((sid) => seenAt(node, user.id, sid)));
+      return after.map((at, i) => at > (before[i] ?? ''));
+    };
+    expect(await moved((await keyAt(node, { client_id: 'shop' })).secret)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(await moved((await keyAt(node, { client_id: 'own' })).secret)).toEqual([false, false, true, true]);
+    expect(await moved((await keyAt(node)).secret)).toEqual([true, true, true, true]);
+  });
+});
 
 describe('a feed by an API key', () => {
   test('is opened by a client’s key and an operator’s with the scope verify, and by no other', async () => {

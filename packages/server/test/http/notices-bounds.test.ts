@@ -8,7 +8,7 @@ import { createMetrics, type Metrics } from '../../src/http/operator/metrics.ts'
 import { NoticeSockets } from '../../src/http/sockets/notice-sockets.ts';
 import type { LogEvent } from '../../src/store/log/log-event.ts';
 import { openPlace, type Place, until } from '../races/node.ts';
-import { routeBackend, SERVICE_KEY } from '../support.ts';
+import { ISSUER, routeBackend, SERVICE_KEY } from '../support.ts';
 import {
   openHandClock,
   passSteadily,
@@ -25,6 +25,8 @@ const ABSOLUTE_SECONDS = 3600;
 /** Longer than use may be under way to the database. */
 const SLACK_SECONDS = 15;
 const PING_MS = 2000;
+
+const KEPT = { retentionDays: 90, eventsRetentionDays: 400, auditRetentionDays: 400 };
 
 describe('the end of a socket', () => {
   let place: Place;
@@ -141,10 +143,9 @@ describe('the end of a socket', () => {
       database: world.database,
       system: world.system,
       memory: world.memory,
+      ownAudience: ISSUER,
       flushMs: () => 1000 * ((SLACK_SECONDS - 2) / 2),
-      retentionDays: 90,
-      eventsRetentionDays: 400,
-      auditRetentionDays: 400,
+      ...KEPT,
       onRanOut: (userIds) => {
         told.push(...userIds);
         for (const userId of userIds) world.notices.changed(userId);

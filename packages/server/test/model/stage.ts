@@ -77,7 +77,8 @@ export async function openStage(backend: Backend): Promise<Stage> {
       goneMs += seconds * 1000;
     },
     async flushActivity() {
-      for (const [i, node] of nodes.entries()) await saveActivity(node.world.database, activity[i]?.() ?? []);
+      for (const [i, { world }] of nodes.entries())
+        await saveActivity(world.database, activity[i]?.() ?? [], world.clients.audience);
     },
     calm: () =>
       until('every node is fresh', async () => nodes.every(({ world }) => world.nodes.node.isFresh())),

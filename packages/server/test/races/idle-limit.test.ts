@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import { newUser } from '../http/logins.ts';
-import { backends, SERVICE_KEY } from '../support.ts';
+import { backends, ISSUER, SERVICE_KEY } from '../support.ts';
 import { openPlace, type Place, until } from './node.ts';
 
 const FLUSH_MS = 5000;
@@ -35,6 +35,7 @@ describe.each(backends())('a use just before the idle limit, %s', (backend) => {
       database,
       system,
       memory,
+      ownAudience: ISSUER,
       flushMs: () => FLUSH_MS,
       retentionDays: 30,
       eventsRetentionDays: 400,

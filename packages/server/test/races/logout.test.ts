@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { saveActivity } from '../../src/store/session-upkeep.ts';
 import { budget } from '../services/budget.ts';
-import { type Answer, backends, SERVICE_KEY } from '../support.ts';
+import { type Answer, backends, ISSUER, SERVICE_KEY } from '../support.ts';
 import { openPlace, type Place, repeat, until } from './node.ts';
 
 interface Session {
@@ -115,7 +115,8 @@ describe.each(backends())('logout, %s', (backend) => {
       const write = (ids: string[], i: number): Promise<void> =>
         saveActivity(
           on.at(i).world.database,
-          ids.map((sid) => ({ sid, seen: on.clock.now() })),
+          ids.map((sid) => ({ sid, seen: on.clock.now(), audience: null })),
+          ISSUER,
         );
       const backwards = sids.toReversed();
       const [, , , , ...answers] = await Promise.all([

@@ -12,7 +12,7 @@ import { realSystem } from '../../src/system/real.ts';
 import { quickPasswords } from '../races/node.ts';
 import { writeAuditRows } from '../services/passes.ts';
 import { type PostgresServer, startPostgres } from '../services/postgres.ts';
-import { backends, migrated, openStore, recordingLog } from '../support.ts';
+import { backends, ISSUER, migrated, openStore, recordingLog } from '../support.ts';
 
 const DAY = 86_400_000;
 const now = new Date();
@@ -128,6 +128,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
       database,
       system,
       memory: new SessionMemory(system, 10, { judge: () => 'unsure', ends: () => false }),
+      ownAudience: ISSUER,
       flushMs: () => 60_000,
       retentionDays: 90,
       eventsRetentionDays: 400,

@@ -1,6 +1,7 @@
 import { Memory } from '@curfew/protocol/memory';
 import { type Verdict, type Watched, watch } from '@curfew/protocol/replica';
 import type { LiveSession } from '../../domain/session.ts';
+import type { SessionUse } from '../../store/session-upkeep.ts';
 import type { System } from '../../system/system.ts';
 
 /** A loaded session is used for at most this long, however fresh the memory is. */
@@ -8,6 +9,9 @@ export const BELIEVED_MS = 60_000;
 
 /** Credentials that are certainly dead for good; about 700 bytes each. */
 const OVER_CAPACITY = 50_000;
+
+/** A UUID. */
+const SID_CHARACTERS = 36;
 
 /** A credential that the database judged, and its session. */
 export interface Remembered {
@@ -44,7 +48,7 @@ export class SessionMemory {
   /** Credentials that are dead for good: expired, or of an ended session. */
   readonly #over = new Map<string, EndedCredential>();
   #forgotMs = Number.NEGATIVE_INFINITY;
-  /** Sessions used since the last flush: sid → milliseconds since 1970. */
+  /** Sessions used since the last flush: sid, and the audience that the use is bound to → milliseconds since 1970. */
   #used = new Map<string, number>();
 
   constructor(system: System, capacity: number, judge: Judge) {
@@ -119,9 +123,13 @@ export class SessionMemory {
     return value;
   }
 
-  /** A session was used, as memory, the database or a verifier has seen. */
-  use(sid: string, atMs: number = this.#system.now().getTime()): void {
-    this.#used.set(sid, Math.max(atMs, this.#used.get(sid) ?? 0));
+  /**
+   * A session was used, as memory, the database or a verifier has seen.
+   * @param audience counts only if the session is of this audience; null: whatever it is
+   */
+  use(sid: string, atMs: number = this.#system.now().getTime(), audience: string | null = null): void {
+    const key = audience === null ? sid : `${sid} ${audience}`;
+    this.#used.set(key, Math.max(atMs, this.#used.get(key) ?? 0));
   }
 
   #touch(known: Remembered, nowMs: number): void {
@@ -148,15 +156,22 @@ export class SessionMemory {
   }
 
   /** Returns the sessions used since the last call. */
-  takeActivity(): { sid: string; seen: Date }[] {
+  takeActivity(): SessionUse[] {
     const used = this.#used;
     this.#used = new Map();
-    return [...used].map(([sid, ms]) => ({ sid, seen: new Date(ms) }));
+    return [...used].map(([key, ms]) => {
+      const audience = key.slice(SID_CHARACTERS + 1);
+      return {
+        sid: key.slice(0, SID_CHARACTERS),
+        seen: new Date(ms),
+        audience: audience === '' ? null : audience,
+      };
+    });
   }
 
   /** Takes back what could not be written. */
-  giveBackActivity(activity: readonly { sid: string; seen: Date }[]): void {
-    for (const { sid, seen } of activity) this.use(sid, seen.getTime());
+  giveBackActivity(activity: readonly SessionUse[]): void {
+    for (const { sid, seen, audience } of activity) this.use(sid, seen.getTime(), audience);
   }
 
   get size(): number {

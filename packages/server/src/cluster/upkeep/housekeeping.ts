@@ -24,6 +24,8 @@ export function startHousekeeping(options: {
   memory: SessionMemory;
   /** How often activity is written: well below the shortest idle lifetime. */
   flushMs: () => number;
+  /** Of the clients that name none. */
+  ownAudience: string;
   retentionDays: number;
   eventsRetentionDays: number;
   auditRetentionDays: number;
@@ -36,7 +38,7 @@ export function startHousekeeping(options: {
     const activity = memory.takeActivity();
     for (let i = 0; i < activity.length; i += ACTIVITY_BATCH) {
       try {
-        await saveActivity(database, activity.slice(i, i + ACTIVITY_BATCH));
+        await saveActivity(database, activity.slice(i, i + ACTIVITY_BATCH), options.ownAudience);
       } catch (error) {
         // Dropped, a session in use would expire as idle.
         memory.giveBackActivity(activity.slice(i));

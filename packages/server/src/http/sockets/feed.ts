@@ -122,6 +122,8 @@ function serveFeed(
   let shownKeys = '';
   /** As of when the verifier is fresh, by its last renewal. */
   let freshAsOfMs: number | null = null;
+  /** The sessions whose use it may report: of its key's audience; null: any. */
+  let reports: string | null = null;
   let unfollow = (): void => undefined;
 
   /** Every verifier gets the same message object, so it is encoded once. */
@@ -165,6 +167,7 @@ function serveFeed(
     // The application of the key is gone, or not known here yet: another's audience would admit its tokens.
     if (audience === undefined)
       return close(FEED_CLOSED.restart, 'this node does not know the application of the key');
+    reports = key?.clientId ? audience : null;
     send({
       t: 'welcome',
       v: version,
@@ -241,7 +244,8 @@ function serveFeed(
         const nowMs = system.now().getTime();
         return watched.whileLive(() => {
           for (const [sid, agoMs] of message.sessions)
-            if (UUID.test(sid)) world.memory.use(sid, nowMs - Math.min(Math.max(agoMs, 0), USED_AGO_MS));
+            if (UUID.test(sid))
+              world.memory.use(sid, nowMs - Math.min(Math.max(agoMs, 0), USED_AGO_MS), reports);
         });
       }
     }
