@@ -224,6 +224,24 @@ describe('what keys below admin reach', () => {
     expect(await introspect(sessions.others.bearer, 'http://localhost:8000')).toEqual({ active: false });
   });
 
+  test('clients of one audience introspect each other’s credentials, but neither list nor end their sessions', async () => {
+    const { user } = await victims();
+    const body = { client_id: 'kiosk', name: 'Kiosk', audience: 'https://shop.example' };
+    expect((await call('POST', '/v1/admin/clients', { ...service, body })).status).toBe(201);
+    const kiosk = await opened(call, user.id, { client_id: 'kiosk' });
+    const bearer = await keyOf('client', BELOW);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const form = new URLSearchParams({ token: kiosk.bearer }).toString();
+    const { json } = await call('POST', '/oauth/introspect', { bearer, headers, body: form });
+    expect(json).toMatchObject({ active: true, client_id: 'kiosk', aud: 'https://shop.example' });
+    const listed = await call('GET', `/v1/admin/sessions?user_id=${user.id}`, { bearer });
+    expect(listed.json.sessions.map(({ client_id }: AnyJson) => client_id)).not.toContain('kiosk');
+    const named = { scope: 'sessions', sessions: [kiosk.sid] };
+    await call('POST', '/v1/admin/logout', { bearer, body: named });
+    await call('POST', '/oauth/revoke', { bearer, headers, body: form });
+    expect(await alive(call, [kiosk])).toEqual([true]);
+  });
+
   test('a client’s key opens and ends sessions of its client, and previews no others', async () => {
     const { user, sessions } = await victims();
     const bearer = await keyOf('client', BELOW);
