@@ -152,6 +152,10 @@ const remove: Command = {
 
 export const clientCommands: Command[] = [list, show, create, update, remove];
 
+/** After a change of the audience. */
+const MOVED =
+  '\nVerifiers that learn the audience from their API key have it. Change the audience of those that name it themselves: they refuse the new tokens, and accept earlier ones until they expire.';
+
 /** Makes a change, and asks for the number of sessions that it ends. */
 async function perform(line: CommandLine, operator: Operator, act: ClientAct, said: string): Promise<number> {
   const { terminal } = line;
@@ -175,7 +179,8 @@ async function perform(line: CommandLine, operator: Operator, act: ClientAct, sa
   }
   const { client, ended } = made.result;
   const ending = ended === 0 ? '' : ` Ended ${counted(ended, 'session')}.`;
-  terminal.answer(made.result, `${said} ${plain(client.client_id)}.${ending}`);
+  const moved = 'audience' in act.change && act.does === 'update' ? MOVED : '';
+  terminal.answer(made.result, `${said} ${plain(client.client_id)}.${ending}${moved}`);
   return EXIT.done;
 }
 

@@ -104,6 +104,10 @@ describe.each(WAYS)('$way', ({ direct }) => {
     const disabled = await cf(['clients', 'update', 'fair', '--disable', '--confirm', '1']);
     expect(disabled).toMatchObject({ code: 0, out: 'Changed fair. Ended 1 session.\n' });
     expect(await isAlive(token)).toBe(false);
+    const moved = await cf(['clients', 'update', 'fair', '--audience', 'https://new-fair.example']);
+    expect(moved.out).toMatch(
+      /^Changed fair\.\nVerifiers .* Change the audience of those that name it themselves/,
+    );
     expect((await cf(['clients', 'delete', 'fair', '--yes'])).out).toBe('Deleted fair.\n');
     expect((await cf(['clients', 'delete', 'fair', '--yes'])).err).toBe(
       'curfew: no such application: fair.\n',

@@ -19,7 +19,7 @@ export const patchClient = serveRow(
     tags: ['Administration'],
     summary: 'Change, disable or enable an application',
     description:
-      'Disabling an application ends its sessions and refuses new ones. If it has sessions, the first request answers 409 with their number; repeat it with `confirm` set to that number. Lifetimes apply to sessions and tokens that begin afterwards.',
+      'Disabling an application ends its sessions and refuses new ones. If it has sessions, the first request answers 409 with their number; repeat it with `confirm` set to that number. Lifetimes apply to sessions and tokens that begin afterwards. A new `audience` reaches verifiers that learn it from their key; a verifier that names its audience itself (`audience` of `createVerifier`) refuses the new tokens, and accepts earlier ones until they expire, until its option is changed.',
     caller: administratorToChange('admin'),
     request: {
       params: clientParam,
