@@ -64,13 +64,20 @@ export class Memory<T> {
       this.#monotonicMs() - known.askedMs < known.believedMs &&
       !this.changedSince(known.mark, known.session.facts.subject);
     if (!believed) {
-      this.#known.delete(key);
+      // An answer that is only too old still says whose credential it is.
+      if (nowMs >= known.expiresAtMs) this.#known.delete(key);
       return null;
     }
     const verdict = this.#judge(known.session);
     if (verdict === 'alive') return known;
     if (verdict === 'ended') this.#known.delete(key);
     return verdict;
+  }
+
+  /** The session of a credential that has not expired, however old the answer is; null when it is not known. */
+  sessionOf(text: string, nowMs: number): Watched | null {
+    const known = this.#known.get(keyOf(text));
+    return known?.text === text && nowMs < known.expiresAtMs ? known.session : null;
   }
 
   /** Stores an answer of the authority, or the proof of a signature. */

@@ -1,3 +1,17 @@
+/** How current a verifier's replica is. */
+export interface VerifierFreshness {
+  /** `fresh`: checks are answered from memory. `stale`: the authority is asked, or they are refused. */
+  readonly state: 'fresh' | 'stale';
+  /** The age of the replica in milliseconds; infinite before the first connection. */
+  readonly ageMs: number;
+  /** The age in milliseconds from which it is stale; null before the first connection. */
+  readonly leaseMs: number | null;
+  /** The id of the connected node; null while there is none. */
+  readonly node: string | null;
+  /** The number of ended sessions and of cuts in the replica, and the memory that they take. */
+  readonly replica: { readonly ids: number; readonly cuts: number; readonly bytes: number };
+}
+
 /** Counters, and values measured when asked for. */
 interface Figures {
   fresh: boolean;

@@ -1,6 +1,12 @@
 /** What a check does while the verifier is stale: `ask` the authority, or `refuse`. It never trusts its memory then. */
 export type OnStale = 'ask' | 'refuse';
 
+/** The options of one check. */
+export interface CheckOptions {
+  /** What this check does while the verifier is stale. Default: the verifier's `onStale`. */
+  onStale?: OnStale;
+}
+
 /** Receives a line of the verifier's log. */
 export type Log = (
   level: 'info' | 'warn' | 'error',

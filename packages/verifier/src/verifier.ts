@@ -11,8 +11,14 @@ import { Feed } from './feed.ts';
 import { Flights } from './flights.ts';
 import { type Answer, Introspection, type Said } from './introspection.ts';
 import { Keys } from './public-keys.ts';
-import { metricsText } from './metrics.ts';
-import { type OnStale, readOptions, type Settings, type VerifierOptions } from './options.ts';
+import { metricsText, type VerifierFreshness } from './metrics.ts';
+import {
+  type CheckOptions,
+  type OnStale,
+  readOptions,
+  type Settings,
+  type VerifierOptions,
+} from './options.ts';
 import { judgeToken, type Proven } from './judge-token.ts';
 import {
   accept,
@@ -25,26 +31,6 @@ import {
   type VerifiedSession,
   type Verified,
 } from './verified.ts';
-
-/** How current a verifier's replica is. */
-export interface VerifierFreshness {
-  /** `fresh`: checks are answered from memory. `stale`: the authority is asked, or they are refused. */
-  readonly state: 'fresh' | 'stale';
-  /** The age of the replica in milliseconds; infinite before the first connection. */
-  readonly ageMs: number;
-  /** The age in milliseconds from which it is stale; null before the first connection. */
-  readonly leaseMs: number | null;
-  /** The id of the connected node; null while there is none. */
-  readonly node: string | null;
-  /** The number of ended sessions and of cuts in the replica, and the memory that they take. */
-  readonly replica: { readonly ids: number; readonly cuts: number; readonly bytes: number };
-}
-
-/** The options of one check. */
-export interface CheckOptions {
-  /** What this check does while the verifier is stale. Default: the verifier's `onStale`. */
-  onStale?: OnStale;
-}
 
 /** The events of a verifier. */
 export interface VerifierEvents {
@@ -73,8 +59,8 @@ export interface Verifier {
    */
   on<Name extends keyof VerifierEvents>(event: Name, listener: VerifierEvents[Name]): () => void;
   /**
-   * Calls back once when the session ends, or at once if it has ended: close its sockets there. A session that only expires
-   * causes no call: see `expiresAt`.
+   * Calls back once when the session ends, or at once if it has ended: close its sockets there. Without a feed that is when a
+   * check hears it from the authority. A session that only expires causes no call: see `expiresAt`.
    * @returns a function that removes the callback
    */
   onEnded(session: VerifiedSession, callback: (why: EndedWhy) => void): () => void;
@@ -306,7 +292,7 @@ class FeedVerifier implements Verifier {
     const asked = this.#clock.now();
     let said = await this.#introspection.ask(text, this.#leaseMs());
     const { terms } = this.#feed.subscriber;
-    if (said.says === 'inactive') this.#dead.add(text, this.#clock.now().monotonicMs);
+    if (said.says === 'inactive') this.#refusedByAuthority(text);
     if (said.says === 'active') {
       const { accepted } = this.#audiences;
       const elsewhere = said.audience === null || accepted?.includes(said.audience) === false;
@@ -324,6 +310,16 @@ class FeedVerifier implements Verifier {
         believedMs: this.#feed.subscriber.mayJudge(said.epoch) ? Math.min(BELIEVED_MS, terms?.keep ?? 0) : 0,
       });
     return { said, asked };
+  }
+
+  /** A credential that should be alive still: its session has ended, which a feed that is lost does not tell. */
+  #refusedByAuthority(text: string): void {
+    const { monotonicMs, wallMs } = this.#clock.now();
+    this.#dead.add(text, monotonicMs);
+    // By both clocks: the one of the authority stops here while a machine sleeps, and the credential may have expired meanwhile.
+    const nowMs = Math.max(this.#feed.subscriber.authorityNowMs() ?? 0, wallMs);
+    const session = this.#memory.sessionOf(text, nowMs);
+    if (session) this.#watches.apply({ ids: [session.facts.sid], cuts: [] });
   }
 
   /** By both clocks: the monotonic one stops while a machine sleeps. */

@@ -63,6 +63,51 @@ const loseFeed = async (): Promise<void> => {
   await becomes('stale');
 };
 
+describe('onEnded without a feed', () => {
+  test.each(['an access token', 'an opaque token'])(
+    'hears of a session’s end when a check of %s does',
+    async (kind) => {
+      const jwt = await opened(stage.call, 2);
+      const credential = kind === 'an access token' ? jwt.bearer : await sessionTokenLogin(stage.call);
+      const [one, other] = [
+        await passing(verifier.verify(credential)),
+        await passing(verifier.verify((await opened(stage.call, 2)).bearer)),
+      ];
+      if (!one.ok || !other.ok) throw new Error('refused');
+      const told: string[] = [];
+      verifier.onEnded(one.session, (why) => told.push(`one ${why}`));
+      verifier.onEnded(one.session, (why) => told.push(`one again ${why}`));
+      verifier.onEnded(other.session, (why) => told.push(`other ${why}`));
+      await loseFeed();
+      // An answer of the authority is believed for a minute.
+      clock.pass(61_000);
+      await logOut(credential);
+      expect(told).toEqual([]);
+      expect(await passing(verifier.verify(credential))).toEqual({ ok: false, reason: 'unknown' });
+      expect(told).toEqual(['one ended', 'one again ended']);
+      await passing(verifier.verify(credential));
+      stage.door.onUpgrade = null;
+      await becomes('fresh');
+      expect(told).toEqual(['one ended', 'one again ended']);
+    },
+  );
+
+  test.each(['pass', 'sleep'] as const)(
+    'hears nothing when only the access token has expired (%s)',
+    async (goes) => {
+      const { bearer } = await opened(stage.call, 2);
+      const verified = await passing(verifier.verify(bearer));
+      if (!verified.ok) throw new Error('refused');
+      const told: string[] = [];
+      verifier.onEnded(verified.session, (why) => told.push(why));
+      await loseFeed();
+      clock[goes](301_000);
+      expect(await passing(verifier.verify(bearer))).toMatchObject({ ok: false });
+      expect(told).toEqual([]);
+    },
+  );
+});
+
 describe('the authority is gone', () => {
   test('memory answers for the lease, then every check is refused, until it is back', async () => {
     const { bearer } = await opened(stage.call, 2);
