@@ -48,7 +48,9 @@ create table users (
   -- The id that another system has for the user, and the name of that system; both null for a user of Curfew alone. Erased with the
   -- user, so that the id may be used again.
   external_issuer    text,
-  external_id        text
+  external_id        text,
+  -- The client whose API key created the account; null: nobody's. The client's keys reach the account.
+  created_by_client  text
 );
 -- Not validated, because a migration must not read a large table: every user of before is in the tenant of before.
 alter table users add constraint users_tenant_fkey foreign key (tenant) references tenants (id) not valid;
@@ -119,7 +121,9 @@ create table clients (
   created_at            timestamptz not null,
   disabled_at           timestamptz,
   -- A deleted client keeps the row: the setting must not create it again, and the id is never reused.
-  deleted_at            timestamptz
+  deleted_at            timestamptz,
+  -- The systems whose users its API keys may name: values of users.external_issuer.
+  external_issuers      text[] not null default '{default}'
 );
 
 -- Opaque credentials, as SHA-256 alone: a copy of this table opens no session.

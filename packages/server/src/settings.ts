@@ -195,7 +195,7 @@ const IDENTITY = {
     was: 'CURFEW_APPLICATIONS',
     form: clientsForm,
     about:
-      'Applications (client_id) to create, as JSON: {"shop":{"name":"The shop","idleSeconds":1800,"absoluteSeconds":43200,"accessTokenSeconds":300,"opaqueAccessSeconds":3600,"audience":"https://shop.example","algorithm":"ES256","grantTypes":["password","service"]}}. A start creates those that the database lacks. After that the database decides: change an application with `curfew clients update`. A start warns about a setting that differs from the database. "default", "envelope", "session-id", "token" and "cookie" always exist; the setting counts for them when a server first starts on the database.',
+      'Applications (client_id) to create, as JSON: {"shop":{"name":"The shop","idleSeconds":1800,"absoluteSeconds":43200,"accessTokenSeconds":300,"opaqueAccessSeconds":3600,"audience":"https://shop.example","algorithm":"ES256","grantTypes":["password","service"],"externalIssuers":["default"]}}. A start creates those that the database lacks. After that the database decides: change an application with `curfew clients update`. A start warns about a setting that differs from the database. "default", "envelope", "session-id", "token" and "cookie" always exist; the setting counts for them when a server first starts on the database.',
   },
   CURFEW_TRUSTED_ORIGINS: {
     form: list(

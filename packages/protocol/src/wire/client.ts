@@ -13,6 +13,8 @@ export interface ClientView {
   opaque_access_seconds: number | null;
   /** How sessions may be opened with it: `password`, `service`. */
   grant_types: string[];
+  /** The systems whose users its API keys may name and read: values of `issuer`. */
+  external_issuers: string[];
   /** It always exists, and has Curfew's own audience. */
   built_in: boolean;
   created_at: string;

@@ -25,6 +25,7 @@ import { provePassword } from './prove-password.ts';
 import { renewSession, SessionOver } from './renew-session.ts';
 import { settle, settlePartly } from './settle.ts';
 import type { StartedSession } from './start-session.ts';
+import { usersWithin } from './users-of-client.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
 
 /** The actor of a change, and the session that survives it when the user is the actor. */
@@ -79,7 +80,8 @@ export async function createUser(
   await askForRecentLogin(world, changer.sid);
   const passwordHash =
     user.password === null ? null : await system.passwords.hash(opaqueString(user.password));
-  const record: NewUser = { ...user, email: composed(user.email), passwordHash };
+  const createdByClient = changer.reach.clientId;
+  const record: NewUser = { ...user, email: composed(user.email), passwordHash, createdByClient };
   const act = actOf(world, context, changer.actor);
   try {
     return await database.transaction(async (on) => {
@@ -158,7 +160,7 @@ export async function changePassword(
   const change: UserChange = { passwordHash, ifCredentialVersion: stored.credentialVersion };
   try {
     const changed = await database.transaction(async (on) => {
-      if (!(await updateUser(on, userId, change, act.at))) return null;
+      if (!(await updateUser(on, userId, change, act.at, null))) return null;
       const others = await cut(on, { scope: 'others', userId, exceptSession: sid }, act, 'password_changed');
       return { others, renewed: await renewSession(world, on, session, null, act) };
     }, 'ending');
@@ -207,7 +209,7 @@ async function applyChange(
   const act = actOf(world, context, changer.actor);
   const outcome = await world.database.transaction(async (on) => {
     if (change.role === 'user' || change.disabled) await keepAdministrator(on, userId, changer);
-    const row = await updateUser(on, userId, change, act.at);
+    const row = await updateUser(on, userId, change, act.at, usersWithin(world, changer.reach));
     if (!row) return null;
     const { role_before, disabled_before, ...user } = row;
     const reason = reasonOf({ role: role_before, disabled: disabled_before }, user);

@@ -1,7 +1,12 @@
 import { plainName } from '@curfew/protocol/reading/plain-name';
 import { SIGNING_ALGORITHMS } from '@curfew/protocol/claims';
 import { z } from '@hono/zod-openapi';
-import { type ClientFault, type ClientTermsChange, GRANT_TYPES } from '../domain/client-terms.ts';
+import {
+  type ClientFault,
+  type ClientTermsChange,
+  EXTERNAL_ISSUERS_AT_MOST,
+  GRANT_TYPES,
+} from '../domain/client-terms.ts';
 import * as field from './fields.ts';
 
 /* The terms of a client as callers write them, over HTTP or on the command line. */
@@ -28,6 +33,13 @@ export const clientTerms = {
     .describe(
       'How sessions may be opened: `password`: by e-mail address and password; `service`: by a back end that has authenticated the user (`POST /v1/admin/sessions`).',
     ),
+  external_issuers: z
+    .array(field.issuer)
+    .max(EXTERNAL_ISSUERS_AT_MOST)
+    .transform((issuers) => [...new Set(issuers)])
+    .describe(
+      'The systems whose users its API keys may name and read: values of `issuer`. Default: `["default"]`.',
+    ),
 };
 
 interface AskedTerms {
@@ -39,6 +51,7 @@ interface AskedTerms {
   access_token_seconds?: number | null | undefined;
   opaque_access_seconds?: number | null | undefined;
   grant_types?: (typeof GRANT_TYPES)[number][] | undefined;
+  external_issuers?: string[] | undefined;
 }
 
 const NAMES = {
@@ -50,6 +63,7 @@ const NAMES = {
   accessTokenSeconds: 'access_token_seconds',
   opaqueAccessSeconds: 'opaque_access_seconds',
   grantTypes: 'grant_types',
+  externalIssuers: 'external_issuers',
 } as const satisfies Record<keyof ClientTermsChange, keyof AskedTerms>;
 
 /** The terms of a body; those that it does not name stay. */

@@ -12,6 +12,7 @@ export const clientView = (client: ClientRecord): ClientView => ({
   access_token_seconds: client.accessTokenSeconds,
   opaque_access_seconds: client.opaqueAccessSeconds,
   grant_types: [...client.grantTypes],
+  external_issuers: [...client.externalIssuers],
   built_in: isBuiltIn(client.clientId),
   created_at: client.createdAt.toISOString(),
   disabled_at: client.disabledAt?.toISOString() ?? null,

@@ -1,4 +1,4 @@
-import type { ProblemCode } from '@curfew/protocol/errors';
+import type { ProblemCode, ProblemMore } from '@curfew/protocol/errors';
 import type { KeyScope } from '../domain/api-key.ts';
 
 /** A valid request that a rule forbids, whichever route it came by. Nothing was changed. */
@@ -10,9 +10,12 @@ export class Denied extends Error {
   >;
   /** The scope that a key lacks for what it asked. */
   readonly scope: KeyScope | undefined;
-  constructor(code: Denied['code'], scope?: KeyScope) {
+  /** What the answer says of the reason. */
+  readonly more: Pick<ProblemMore, 'field' | 'detail'>;
+  constructor(code: Denied['code'], scope?: KeyScope, more: Denied['more'] = {}) {
     super(code);
     this.code = code;
     this.scope = scope;
+    this.more = more;
   }
 }

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { EXTERNAL_TEXT } from '../domain/client-terms.ts';
 import { hasUnseen } from '../domain/email-address.ts';
 
 /* The input of people and programs, over HTTP or on the command line. */
@@ -41,15 +42,18 @@ export const clientId = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the name of an application');
 
 export const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be the id of a tenant');
-/** As the `sub` of OpenID Connect: visible ASCII, because it crosses in a header. */
 const visible = () =>
-  z.string().regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible ASCII characters, without spaces');
+  z.string().regex(EXTERNAL_TEXT, 'must be 1 to 255 visible ASCII characters, without spaces');
 /** The id of a user in another system. */
 export const externalId = visible();
 /** The name of that system. */
 export const issuer = visible();
-/** Where the caller has one such system only. */
-export const DEFAULT_ISSUER = 'default';
+/** The issuer beside an external id, which a caller may leave out. */
+export const issuerOfId = issuer
+  .optional()
+  .describe(
+    'The name of the system that `external_id` is from. Default: "default"; with a key of an application that has one external issuer, that one. A key of an application may name its external issuers only.',
+  );
 
 export const audience = text(1024).min(1, 'must not be empty');
 

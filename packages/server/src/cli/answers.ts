@@ -90,6 +90,7 @@ export const clientSchema = z.object({
   access_token_seconds: z.number().nullable(),
   opaque_access_seconds: z.number().nullable(),
   grant_types: z.array(z.string()),
+  external_issuers: z.array(z.string()).default(['default']),
   built_in: z.boolean(),
   created_at: z.string(),
   disabled_at: z.string().nullable(),

@@ -9,7 +9,7 @@ import { plain, table } from './terminal.ts';
 
 const DAY_MS = 86_400_000;
 const SCOPES_TEXT =
-  'verify: follow the feed, introspect, read metrics. sessions:open: open sessions for users who logged in elsewhere. sessions:end: list and end sessions. users: read, create and change users who are no administrators. admin: everything.';
+  'verify: follow the feed, introspect, read metrics. sessions:open: open sessions for users who logged in elsewhere. sessions:end: list and end sessions. users: read, create and change users who are no administrators; with --client only the users of the application. admin: everything.';
 const ONCE = 'Curfew stores only the hash of the key, so it is printed once.';
 const ID: Operand = { name: 'ID', about: 'The id of the key: see curfew api-keys list.' };
 

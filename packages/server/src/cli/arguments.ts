@@ -1,5 +1,6 @@
 import type { Account } from '@curfew/protocol/wire/user';
 import { plainName } from '@curfew/protocol/reading/plain-name';
+import { DEFAULT_ISSUER } from '../domain/client-terms.ts';
 import type { ExternalId } from '../domain/session.ts';
 import { type CommandLine, type Operand, type Option, CommandRefused, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
@@ -32,7 +33,7 @@ export async function externalOf(line: CommandLine): Promise<ExternalId | null> 
     if (issuer !== undefined) throw new UsageError('--issuer requires --external-id.');
     return null;
   }
-  const { externalId, issuer: name, DEFAULT_ISSUER } = await fields();
+  const { externalId, issuer: name } = await fields();
   const external = { id: given, issuer: issuer ?? DEFAULT_ISSUER };
   if (!externalId.safeParse(external.id).success || !name.safeParse(external.issuer).success)
     throw new UsageError(

@@ -37,6 +37,10 @@ const TERMS: Record<string, Option> = {
     value: 'LIST',
     about: 'How sessions may be opened: password, service, or both with a comma.',
   },
+  'external-issuers': {
+    value: 'LIST',
+    about: 'The systems whose users its API keys may name and read, with commas. An empty text: none.',
+  },
 };
 const NOTE: Record<string, Option> = {
   note: { value: 'TEXT', about: 'A reason for the log, at most 500 characters.' },
@@ -199,6 +203,9 @@ function termsOf(line: CommandLine): ClientAct['change'] {
   }
   const types = line.text('grant-types');
   if (types !== undefined) change['grant_types'] = types.split(',').map((type) => type.trim());
+  const issuers = line.text('external-issuers');
+  if (issuers !== undefined)
+    change['external_issuers'] = issuers === '' ? [] : issuers.split(',').map((issuer) => issuer.trim());
   return change;
 }
 
@@ -218,6 +225,7 @@ function described(client: ClientView): string {
       ['Access JWTs', seconds(client.access_token_seconds)],
       ['Opaque access tokens', seconds(client.opaque_access_seconds)],
       ['Grant types', client.grant_types.join(', ')],
+      ['External issuers', client.external_issuers.join(', ')],
       ['Created', client.created_at],
       ['State', stateOf(client)],
     ],

@@ -11,7 +11,15 @@ export interface ClientTerms extends Record<keyof Lifetimes, number | null> {
   audience: string | null;
   algorithm: SigningAlgorithm;
   grantTypes: readonly GrantType[];
+  /** The systems whose users its API keys may name: values of `issuer`. */
+  externalIssuers: readonly string[];
 }
+
+/** The issuer of a caller who has one system of users only. */
+export const DEFAULT_ISSUER = 'default';
+/** As the `sub` of OpenID Connect, an external id and its issuer are visible ASCII, because they cross in headers. */
+export const EXTERNAL_TEXT = /^[!-~]{1,255}$/;
+export const EXTERNAL_ISSUERS_AT_MOST = 100;
 
 /** A client as the database has it. */
 export interface ClientRecord extends ClientTerms {
@@ -32,6 +40,7 @@ export interface KnownClient extends Lifetimes {
   audience: string;
   algorithm: SigningAlgorithm;
   grantTypes: readonly GrantType[];
+  externalIssuers: readonly string[];
   disabled: boolean;
 }
 
@@ -62,6 +71,7 @@ export const termsOf = (clientId: string): ClientTerms => ({
   accessTokenSeconds: null,
   opaqueAccessSeconds: null,
   grantTypes: GRANT_TYPES,
+  externalIssuers: [DEFAULT_ISSUER],
 });
 
 /** Terms to replace; undefined ones stay. */
@@ -99,6 +109,7 @@ export function withDefaults(
     accessTokenSeconds: terms.accessTokenSeconds ?? defaults.accessTokenSeconds,
     opaqueAccessSeconds: terms.opaqueAccessSeconds ?? defaults.opaqueAccessSeconds,
     grantTypes: terms.grantTypes,
+    externalIssuers: terms.externalIssuers,
     disabled,
   };
 }

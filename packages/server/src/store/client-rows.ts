@@ -12,12 +12,13 @@ interface ClientRow {
   access_token_seconds: number | null;
   opaque_access_seconds: number | null;
   grant_types: GrantType[];
+  external_issuers: string[];
   created_at: Date;
   disabled_at: Date | null;
 }
 
 const COLUMNS = `id, name, audience, algorithm, idle_seconds, absolute_seconds, access_token_seconds, opaque_access_seconds,
-  grant_types, created_at, disabled_at`;
+  grant_types, external_issuers, created_at, disabled_at`;
 
 const recordOf = (row: ClientRow): ClientRecord => ({
   clientId: row.id,
@@ -29,6 +30,7 @@ const recordOf = (row: ClientRow): ClientRecord => ({
   accessTokenSeconds: row.access_token_seconds,
   opaqueAccessSeconds: row.opaque_access_seconds,
   grantTypes: row.grant_types,
+  externalIssuers: row.external_issuers,
   createdAt: row.created_at,
   disabledAt: row.disabled_at,
 });
@@ -57,6 +59,7 @@ type TermValues = [
   accessTokenSeconds: number | null,
   opaqueAccessSeconds: number | null,
   grantTypes: readonly string[],
+  externalIssuers: readonly string[],
 ];
 
 const valuesOf = (clientId: string, terms: ClientTerms): TermValues => [
@@ -69,13 +72,14 @@ const valuesOf = (clientId: string, terms: ClientTerms): TermValues => [
   terms.accessTokenSeconds,
   terms.opaqueAccessSeconds,
   terms.grantTypes,
+  terms.externalIssuers,
 ];
 
 const insert = statement<[...TermValues, now: Date], ClientRow>(
   'insert_client',
   `insert into clients (id, name, audience, algorithm, idle_seconds, absolute_seconds, access_token_seconds,
-     opaque_access_seconds, grant_types, created_at)
-   values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10) on conflict (id) do nothing returning ${COLUMNS}`,
+     opaque_access_seconds, grant_types, external_issuers, created_at)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10::text[], $11) on conflict (id) do nothing returning ${COLUMNS}`,
 );
 
 /** Creates a client; null when there is one of that id, or was. */
@@ -106,7 +110,8 @@ export async function lockClient(on: Queryable, clientId: string): Promise<Clien
 const update = statement<[...TermValues, disabledAt: Date | null], ClientRow>(
   'update_client',
   `update clients set name = $2, audience = $3, algorithm = $4, idle_seconds = $5, absolute_seconds = $6,
-     access_token_seconds = $7, opaque_access_seconds = $8, grant_types = $9::text[], disabled_at = $10
+     access_token_seconds = $7, opaque_access_seconds = $8, grant_types = $9::text[],
+     external_issuers = $10::text[], disabled_at = $11
    where id = $1 returning ${COLUMNS}`,
 );
 

@@ -105,6 +105,15 @@ export async function findSpelledApart(on: Queryable): Promise<number[]> {
   return (await spelledApart.run(on)).map((row) => row.id);
 }
 
+/** The users that a client's API keys reach: of its issuers, created by its keys, or with a session of its own, ended or not. */
+export interface UsersOfClient {
+  clientId: string;
+  issuers: readonly string[];
+}
+const isWithin = (user: string, client: string, issuers: string): string =>
+  `(${client}::text is null or ${user}.created_by_client = ${client} or ${user}.external_issuer = any(${issuers}::text[])
+    or exists (select from user_sessions s where s.user_id = ${user}.id and s.client_id = ${client}))`;
+
 const insert = statement<
   [
     email: string,
@@ -115,12 +124,14 @@ const insert = statement<
     now: Date,
     externalIssuer: string | null,
     externalId: string | null,
+    createdByClient: string | null,
   ],
   UserRecord
 >(
   'insert_user',
-  `insert into users (email, name, password_hash, role, workspace, created_at, external_issuer, external_id)
-   values ($1, $2, $3, $4, $5, $6, $7, $8) returning ${USER_COLUMNS}`,
+  `insert into users (email, name, password_hash, role, workspace, created_at, external_issuer, external_id,
+     created_by_client)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ${USER_COLUMNS}`,
 );
 
 export interface NewUser {
@@ -130,6 +141,8 @@ export interface NewUser {
   role: Role;
   workspace: string;
   external?: ExternalId | null;
+  /** The client whose API key creates the account. */
+  createdByClient?: string | null;
 }
 
 /** @throws a unique violation when the address or the external id is taken */
@@ -144,18 +157,24 @@ export async function insertUser(on: Queryable, user: NewUser, now: Date): Promi
     now,
     user.external?.issuer ?? null,
     user.external?.id ?? null,
+    user.createdByClient ?? null,
   );
   if (!row) throw new Error('the user was not inserted');
   return row;
 }
 
-const byId = statement<[id: number], UserRecord>(
+const byId = statement<[id: number, clientId: string | null, issuers: readonly string[]], UserRecord>(
   'user_by_id',
-  `select ${USER_COLUMNS} from users where id = $1 and deleted_at is null`,
+  `select ${USER_COLUMNS} from users u where id = $1 and deleted_at is null and ${isWithin('u', '$2', '$3')}`,
 );
 
-export async function findUser(on: Queryable, id: number): Promise<UserRecord | null> {
-  return (await byId.run(on, id))[0] ?? null;
+/** @param within whose users are looked at; null: everybody's */
+export async function findUser(
+  on: Queryable,
+  id: number,
+  within: UsersOfClient | null = null,
+): Promise<UserRecord | null> {
+  return (await byId.run(on, id, within?.clientId ?? null, within?.issuers ?? []))[0] ?? null;
 }
 
 const byExternalId = statement<[issuer: string, externalId: string], UserRecord>(
@@ -191,11 +210,14 @@ const update = statement<
     changesExternal: boolean,
     externalIssuer: string | null,
     externalId: string | null,
+    clientId: string | null,
+    issuers: readonly string[],
   ],
   UserRecord & { role_before: Role; disabled_before: boolean }
 >(
   'update_user',
-  `with before as (select id, role, disabled_at from users where id = $1 and deleted_at is null for no key update)
+  `with before as (select id, role, disabled_at from users own
+     where id = $1 and deleted_at is null and ${isWithin('own', '$12', '$13')} for no key update of own)
    update users u set
      name = coalesce($2, u.name), role = coalesce($3, u.role), workspace = coalesce($4, u.workspace),
      disabled_at = case when $5::boolean is null then u.disabled_at when $5 then coalesce(u.disabled_at, $6::timestamptz) else null end,
@@ -221,12 +243,13 @@ export interface UserChange {
   ifCredentialVersion?: number | undefined;
 }
 
-/** Changes a user and locks the row to the end of the transaction; null when there is none, or the version has changed. */
+/** Changes a user and locks the row to the end of the transaction; null when there is none, or the version has changed. @param within as for `findUser` */
 export async function updateUser(
   on: Queryable,
   id: number,
   change: UserChange,
   now: Date,
+  within: UsersOfClient | null,
 ): Promise<(UserRecord & { role_before: Role; disabled_before: boolean }) | null> {
   const rows = await update.run(
     on,
@@ -241,6 +264,8 @@ export async function updateUser(
     change.external !== undefined,
     change.external?.issuer ?? null,
     change.external?.id ?? null,
+    within?.clientId ?? null,
+    within?.issuers ?? [],
   );
   return rows[0] ?? null;
 }

@@ -1,6 +1,6 @@
 import { SIGNING_ALGORITHMS } from '@curfew/protocol/claims';
 import { z } from 'zod';
-import { GRANT_TYPES } from '../domain/client-terms.ts';
+import { EXTERNAL_ISSUERS_AT_MOST, EXTERNAL_TEXT, GRANT_TYPES } from '../domain/client-terms.ts';
 
 const EXAMPLE_CLIENTS = '{"shop":{"idleSeconds":1800,"audience":"https://shop.example"}}';
 const integerUpTo = (most: number) => {
@@ -20,6 +20,13 @@ const clientSchema = z.strictObject(
     algorithm: z.enum(SIGNING_ALGORITHMS, `must be one of ${SIGNING_ALGORITHMS.join(', ')}`).optional(),
     grantTypes: z
       .array(z.enum(GRANT_TYPES, `must be a list of ${GRANT_TYPES.join(', ')}`), 'must be a list')
+      .optional(),
+    externalIssuers: z
+      .array(
+        z.string('must be a list of text').regex(EXTERNAL_TEXT, 'must be visible ASCII, without spaces'),
+        'must be a list',
+      )
+      .max(EXTERNAL_ISSUERS_AT_MOST, `must have at most ${EXTERNAL_ISSUERS_AT_MOST} members`)
       .optional(),
   },
   {

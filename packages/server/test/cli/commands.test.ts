@@ -76,11 +76,14 @@ describe.each(WAYS)('$way', ({ direct }) => {
     const shown = await cf(['clients', 'show', 'fair']);
     expect(shown.out).toMatch(/Idle lifetime +60 s\nAbsolute lifetime +default\n/);
     expect((await cf(['clients', 'show', 'nobody'])).code).toBe(3);
-    const reset = ['--idle-seconds', 'default', '--grant-types', 'password'];
+    const reset = ['--idle-seconds', 'default', '--grant-types', 'password', '--external-issuers', 'crm, hr'];
     expect((await cf(['clients', 'update', 'fair', ...reset, '--json'])).json.client).toMatchObject({
       idle_seconds: null,
       grant_types: ['password'],
+      external_issuers: ['crm', 'hr'],
     });
+    const nobody = await cf(['clients', 'update', 'fair', '--external-issuers', '', '--json']);
+    expect(nobody.json.client.external_issuers).toEqual([]);
     const ids = (await cf(['clients', 'list', '--json'])).json.clients.map(
       ({ client_id }: { client_id: string }) => client_id,
     );
@@ -90,6 +93,7 @@ describe.each(WAYS)('$way', ({ direct }) => {
       [['--idle-seconds', '9999999'], 'idle_seconds: the idle lifetime of "fair"'],
       [['--algorithm', 'none'], 'algorithm: '],
       [['--grant-types', 'implicit'], 'grant_types'],
+      [['--external-issuers', 'a b'], 'external_issuers'],
     ] as const) {
       const refused = await cf(['clients', 'update', 'fair', ...args]);
       expect([refused.code, refused.out]).toEqual([3, '']);

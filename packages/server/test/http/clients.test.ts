@@ -24,6 +24,7 @@ const SHOP = {
   access_token_seconds: 120,
   opaque_access_seconds: 600,
   grant_types: ['password'],
+  external_issuers: ['crm', 'https://idp.example'],
 };
 const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
@@ -77,6 +78,7 @@ describe('applications', () => {
       idle_seconds: null,
       access_token_seconds: null,
       grant_types: ['password', 'service'],
+      external_issuers: ['default'],
     });
     const { aud, iat, exp } = claimsOf((await v1Login(call, USER, { client_id })).bearer);
     expect([aud, exp - iat]).toEqual(['http://localhost:8000', 300]);
@@ -104,6 +106,15 @@ describe('applications', () => {
     ['an empty name', { name: '  ' }, 'name', 'must not be empty'],
     ['a name with half a surrogate pair', { name: 'a\ud800' }, '', ''],
     ['an unknown grant type', { grant_types: ['implicit'] }, 'grant_types', ''],
+    ['an external issuer with a space', { external_issuers: ['default', 'a b'] }, 'external_issuers', ''],
+    ['an empty external issuer', { external_issuers: [''] }, 'external_issuers', ''],
+    ['external issuers that are no list', { external_issuers: 'crm' }, 'external_issuers', ''],
+    [
+      'too many external issuers',
+      { external_issuers: Array.from({ length: 101 }, (_, n) => `i${n}`) },
+      'external_issuers',
+      '',
+    ],
     ['an unknown member', { redirect_uris: [] }, 'redirect_uris', ''],
     ['a lifetime of nothing', { idle_seconds: 0 }, 'idle_seconds', ''],
     ['a life of an access token above a day', { access_token_seconds: 86_401 }, 'access_token_seconds', ''],

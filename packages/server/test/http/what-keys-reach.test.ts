@@ -1,6 +1,7 @@
 /**
- * What keys below `admin` can do to administrators and to other clients: every row that admits such a key is called by every kind of
- * key with every hostile input, and afterwards nothing of theirs may have changed.
+ * What keys below `admin` can do to administrators and to other clients, and whom a client's key reads: every row that admits such a
+ * key is called by every kind of key with every hostile input. Afterwards nothing of theirs may have changed, and no answer to a
+ * client's key may show a user whom the client has nothing to do with.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KEY_SCOPES } from '../../src/domain/api-key.ts';
@@ -29,20 +30,28 @@ const KEYS = BELOW.flatMap((scope) => [
 interface Victims {
   admin: { id: number };
   user: { id: number };
+  /** A user of another system, who uses another client. */
+  stranger: { id: number; email: string; name: string; external: string };
   /** The administrator's, in another system. */
   external: string;
   /** The administrator's session with another client, and the user's with another client and with the key's own. */
-  sessions: { admins: OpenSession; others: OpenSession; own: OpenSession };
+  sessions: { admins: OpenSession; others: OpenSession; own: OpenSession; strangers: OpenSession };
 }
 
-type Attack = [path: string, body?: object];
+type Attack = [path: string, body?: object, as?: 'form'];
 /** By row: inputs that reach for an administrator, or for sessions of a client that is not `shop`. */
 const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
-  createUser: () => [
+  createUser: ({ stranger: { email, external: external_id } }) => [
+    ['', { email }],
+    ['', { email, external_id }],
+    ['', { email, external_id, issuer: 'crm' }],
     ['', { email: `${crypto.randomUUID()}@example.com`, role: 'admin' }],
     ['', { email: `${crypto.randomUUID()}@example.com`, role: 'admin', external_id: crypto.randomUUID() }],
   ],
-  updateUser: ({ admin, user }) => [
+  updateUser: ({ admin, user, stranger }) => [
+    ...[{ name: 'Mallory' }, { workspace: 'x' }, { external_id: 'x', issuer: 'crm' }, { disabled: true }].map(
+      (change): Attack => [String(stranger.id), change],
+    ),
     ...[{ role: 'user' }, { disabled: true }, { name: 'Mallory' }, { workspace: 'x' }, { role: 'admin' }].map(
       (change): Attack => [String(admin.id), { ...change, confirm_last_administrator: true }],
     ),
@@ -60,7 +69,15 @@ const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
     [String(admin.id), { password: 'a password of an attacker' }],
     [String(user.id), { password: 'a password of an attacker' }],
   ],
-  startSession: ({ admin, user, external }) => [
+  startSession: ({ admin, user, external, stranger }) => [
+    ['', { user_id: stranger.id }],
+    ['', { user_id: stranger.id, client_id: 'shop', transport: 'cookie', count: 2 }],
+    ...['crm', 'default', undefined].map(
+      (issuer): Attack => [
+        '',
+        { user: { external_id: stranger.external, email: stranger.email, name: 'x', issuer } },
+      ],
+    ),
     ['', { user: { external_id: external, email: 'x@example.com' } }],
     ['', { user: { external_id: external, email: 'x@example.com', role: 'admin' }, client_id: 'shop' }],
     [
@@ -80,11 +97,15 @@ const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
     ['', { user_id: user.id, client_id: 'default' }],
     ['', { user_id: user.id, client_id: 'token' }],
   ],
-  endSessions: ({ admin, user, sessions: { admins, others, own } }) =>
+  endSessions: ({ admin, user, stranger, sessions: { admins, others, own, strangers } }) =>
     [
       { scope: 'sessions', sessions: [others.sid, admins.sid] },
       { scope: 'sessions', sessions: [own.sid, others.sid, admins.sid] },
       { scope: 'user', user_id: admin.id },
+      { scope: 'user', user_id: stranger.id, dry_run: true },
+      { scope: 'grant', user_id: stranger.id, client_id: 'shop', dry_run: true },
+      { scope: 'sessions', sessions: [own.sid, strangers.sid], dry_run: true },
+      { scope: 'client', client_id: 'shop', dry_run: true },
       { scope: 'user', user_id: user.id },
       { scope: 'users', user_ids: [admin.id, user.id] },
       { scope: 'device', user_id: user.id, device_id: 'phone' },
@@ -97,17 +118,51 @@ const ATTACKS: Record<string, (on: Victims) => Attack[]> = {
       { scope: 'everyone' },
       { scope: 'everyone', confirm: 3 },
     ].map((body): Attack => ['', body]),
-  introspectToken: () => [],
+  introspectToken: ({ sessions }) =>
+    Object.values(sessions).map(({ bearer }): Attack => ['', { token: bearer }, 'form']),
   // http/revoke-token.test.ts: a form, which no attack here sends.
   revokeToken: () => [],
 };
-/** Rows that read, and what a client's key may not see there. */
-const READS = ['listUsers', 'getUser', 'listAllSessions', 'followEndings', 'getMetrics'];
+/** Rows that read, and requests for a user whom a client's key may not see there. */
+const READS: Record<string, (on: Victims) => Attack[]> = {
+  listUsers: ({ stranger: { id, email, name, external } }) =>
+    [
+      '',
+      'limit=1000',
+      `after=${id - 1}&limit=1`,
+      `query=${email}`,
+      `query=${name}`,
+      `query=${email}&issuer=crm`,
+      `external_id=${external}`,
+      `external_id=${external}&issuer=default`,
+      `external_id=${external}&issuer=crm`,
+      `external_id=${external}&issuer=crm&query=${email}`,
+    ].map((query): Attack => [`?${query}`]),
+  getUser: ({ stranger }) => [[String(stranger.id)]],
+  listAllSessions: ({ stranger: { id, external } }) =>
+    [
+      'limit=1000',
+      'ended=true&limit=1000',
+      `user_id=${id}`,
+      `user_id=${id}&client_id=default`,
+      `external_id=${external}&issuer=crm`,
+      `external_id=${external}&issuer=crm&client_id=shop&ended=true`,
+      `external_id=${external}`,
+    ].map((query): Attack => [`?${query}`]),
+  // A WebSocket, which carries ids only.
+  followEndings: () => [],
+  getMetrics: () => [['']],
+};
 
 const keyRulesOf = (rule: CallerRule): KeyRule[] =>
   rule.who === 'dependent' ? rule.rules.flatMap(keyRulesOf) : 'key' in rule ? [rule.key] : [];
 /** The rows that admit a key below `admin`. */
 const OPEN = ROWS.filter(({ caller }) => keyRulesOf(caller).some(({ scope }) => scope !== 'admin'));
+
+const formOf = (body: object = {}) => ({
+  headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  body: new URLSearchParams({ ...body }).toString(),
+});
 
 describe('what keys below admin reach', () => {
   let on: TestAuthority;
@@ -129,15 +184,23 @@ describe('what keys below admin reach', () => {
     const external = crypto.randomUUID();
     const about = { role: 'admin', name: 'Ada', external_id: external };
     const [admin, user] = [await newUser(call, about), await newUser(call)];
+    const theirs = { name: `Stranger-${crypto.randomUUID()}`, external: `x-${crypto.randomUUID()}` };
+    const { id, email } = await newUser(call, {
+      name: theirs.name,
+      external_id: theirs.external,
+      issuer: 'crm',
+    });
     const device = { id: 'phone' };
     return {
       admin,
       user,
       external,
+      stranger: { id, email, ...theirs },
       sessions: {
         admins: await opened(call, admin.id),
         others: await opened(call, user.id, { device }),
         own: await opened(call, user.id, { client_id: 'shop', device }),
+        strangers: await opened(call, id),
       },
     };
   }
@@ -154,12 +217,11 @@ describe('what keys below admin reach', () => {
       .map(({ id }: AnyJson) => id);
 
   test('every row that admits them has its attacks, or only reads', () => {
+    expect(OPEN.map(({ name }) => name).filter((name) => !(name in ATTACKS) && !(name in READS))).toEqual([]);
+    for (const { name, method } of OPEN) if (name in READS) expect([name, method]).toEqual([name, 'get']);
     expect(
-      OPEN.map(({ name }) => name).filter((name) => !(name in ATTACKS) && !READS.includes(name)),
+      Object.keys({ ...ATTACKS, ...READS }).filter((name) => !OPEN.some((row) => row.name === name)),
     ).toEqual([]);
-    for (const { name, method } of OPEN)
-      if (READS.includes(name)) expect([name, method]).toEqual([name, 'get']);
-    expect(Object.keys(ATTACKS).filter((name) => !OPEN.some((row) => row.name === name))).toEqual([]);
   });
 
   test.each(KEYS.map((key) => [`${key.whose}’s key, ${key.scopes.join(' ')}`, key] as const))(
@@ -168,25 +230,38 @@ describe('what keys below admin reach', () => {
       const bearer = await keyOf(whose, scopes);
       for (const row of OPEN) {
         const place = await victims();
-        const { admin, user, sessions } = place;
-        for (const [path, body] of ATTACKS[row.name]?.(place) ?? []) {
+        const { admin, user, sessions, stranger } = place;
+        for (const [path, body, as] of { ...ATTACKS, ...READS }[row.name]?.(place) ?? []) {
           const before = {
             admin: await accountOf(admin.id),
+            stranger: [await accountOf(stranger.id), await sessionsOf(stranger.id)],
             admins: await administrators(),
             sessions: await sessionsOf(admin.id),
           };
-          const address = row.path.replace('{id}', path);
-          const { status } = await call(row.method.toUpperCase(), address, { bearer, body });
+          const address = row.path.includes('{id}') ? row.path.replace('{id}', path) : row.path + path;
+          const { status, text } = await call(row.method.toUpperCase(), address, {
+            bearer,
+            ...(as === 'form' ? formOf(body) : { body }),
+          });
           const where = `${row.method} ${address} ${JSON.stringify(body)}: ${status}`;
           // An operator's key may end sessions of anybody, also an administrator's: that gives it nothing.
           const ends = whose === 'operator' && row.name === 'endSessions';
           const after = {
             admin: await accountOf(admin.id),
+            // An operator's key opens sessions for anybody who is no administrator, and changes such accounts.
+            stranger:
+              whose === 'operator'
+                ? before.stranger
+                : [await accountOf(stranger.id), await sessionsOf(stranger.id)],
             admins: await administrators(),
             sessions: ends ? before.sessions : await sessionsOf(admin.id),
           };
           expect([where, after]).toEqual([where, before]);
           if (whose === 'operator') continue;
+          const shown = [stranger.email, stranger.name, sessions.strangers.sid].filter((one) =>
+            text.includes(one),
+          );
+          expect([where, shown]).toEqual([where, []]);
           expect([where, await alive(call, [sessions.others, sessions.admins])]).toEqual([
             where,
             [true, true],
@@ -213,9 +288,8 @@ describe('what keys below admin reach', () => {
       field: 'client_id',
     });
     const introspect = async (token: string, audience?: string) => {
-      const form = new URLSearchParams({ token, ...(audience === undefined ? {} : { audience }) });
-      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-      return (await call('POST', '/oauth/introspect', { bearer, headers, body: form.toString() })).json;
+      const form = formOf({ token, ...(audience === undefined ? {} : { audience }) });
+      return (await call('POST', '/oauth/introspect', { bearer, ...form })).json;
     };
     expect(await introspect(sessions.own.bearer)).toMatchObject({ active: true, client_id: 'shop' });
     expect(await introspect(sessions.own.bearer, 'https://shop.example')).toMatchObject({ active: true });

@@ -27,7 +27,7 @@ async function keyAt(node: Node, more: object = {}): Promise<Made> {
 const revokeAt = (node: Node, { id }: Made, body: object = {}): Promise<Answer<AnyJson>> =>
   node.call('DELETE', `/v1/admin/api-keys/${id}`, { ...service, body });
 const statusAt = async (node: Node, { bearer }: { bearer: string }): Promise<number> =>
-  (await node.call('GET', '/v1/admin/users?limit=1', { bearer })).status;
+  (await node.call('GET', '/v1/admin/users?external_id=nobody', { bearer })).status;
 const listed = async (node: Node): Promise<AnyJson[]> =>
   (await node.call('GET', '/v1/admin/api-keys?revoked=true&limit=1000', service)).json.keys;
 

@@ -28,6 +28,10 @@ export const confirmLast = z
   .optional()
   .describe('Continue even if no administrator would be left. Without it the answer is 409.');
 
+/** Whom a key of an application reaches. */
+export const USERS_OF_KEY =
+  'With a key of an application: a user of one of its external issuers, a user that its keys created, or one who has or had a session with it. Others are 404.';
+
 /** The actor of a change of a user. */
 export const changerOf = ({ actor, reach, session }: Administrator) => ({
   actor,

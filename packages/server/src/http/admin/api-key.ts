@@ -12,7 +12,7 @@ export const scopes = z
   .array(z.enum(KEY_SCOPES))
   .min(1)
   .describe(
-    '`verify`: follow the feed, introspect, read metrics. `sessions:open`: open sessions. `sessions:end`: list and end sessions. `users`: read, create and change users without the role `admin`. `admin`: everything; for operators’ keys only.',
+    '`verify`: follow the feed, introspect, read metrics. `sessions:open`: open sessions. `sessions:end`: list and end sessions. `users`: read, create and change users without the role `admin`; a key of an application: only the application’s. `admin`: everything; for operators’ keys only.',
   );
 
 /** An API key as the administration shows it: `apiKeyView` in `actions/api-key-view.ts`. */

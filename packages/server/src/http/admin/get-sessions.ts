@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import type { UserSession } from '@curfew/protocol/wire/session';
 import { listSessions } from '../../actions/list-sessions.ts';
+import { issuerWithin } from '../../actions/users-of-client.ts';
 import { reaches } from '../../domain/api-key.ts';
 import { findUserOf } from '../../store/users.ts';
 import { administratorToRead } from '../../domain/caller-rule.ts';
@@ -26,7 +27,7 @@ export const getSessions = serveRow(
         external_id: field.externalId
           .optional()
           .describe('Only sessions of the user with this id in your own system.'),
-        issuer: field.issuer.default(field.DEFAULT_ISSUER).describe('The name of that system.'),
+        issuer: field.issuerOfId,
         client_id: field.clientId.optional(),
         ended: z
           .enum(['true', 'false', 'only'])
@@ -61,7 +62,7 @@ export const getSessions = serveRow(
     const {
       user_id: givenId = null,
       external_id: externalId,
-      issuer,
+      issuer: givenIssuer,
       client_id: clientId = reach.clientId,
       ended,
       before = null,
@@ -70,7 +71,12 @@ export const getSessions = serveRow(
     if (clientId !== null && !reaches(reach, clientId))
       return refuse(c, 'insufficient_scope', { field: 'client_id' });
     const user =
-      externalId === undefined ? null : await findUserOf(world.database, { issuer, id: externalId });
+      externalId === undefined
+        ? null
+        : await findUserOf(world.database, {
+            issuer: issuerWithin(world, reach, givenIssuer, 'issuer'),
+            id: externalId,
+          });
     const userId = user?.id ?? givenId;
     const isNobody = externalId !== undefined && (user === null || (givenId ?? user.id) !== user.id);
     if (isNobody) return c.json({ sessions: [], next: null });

@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
+import { usersWithin } from '../../actions/users-of-client.ts';
 import { accountView } from '../../actions/account-view.ts';
 import { findUser } from '../../store/users.ts';
 import { administratorToRead } from '../../domain/caller-rule.ts';
 import { json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import { refuse } from '../respond.ts';
-import { account, ACCOUNT, idParam } from './account.ts';
+import { account, ACCOUNT, idParam, USERS_OF_KEY } from './account.ts';
 import { READ_PROBLEMS } from './problems.ts';
 
 export const getUser = serveRow(
@@ -15,6 +16,7 @@ export const getUser = serveRow(
     operationId: 'getUser',
     tags: ['Administration'],
     summary: 'Get a user',
+    description: USERS_OF_KEY,
     caller: administratorToRead('users', 'and clients'),
     request: { params: idParam },
     responses: {
@@ -22,8 +24,8 @@ export const getUser = serveRow(
       ...problems(...READ_PROBLEMS, 'invalid_request', 'not_found'),
     },
   },
-  async ({ c, world, input }) => {
-    const user = await findUser(world.database, input.params.id);
+  async ({ c, world, caller: { reach }, input }) => {
+    const user = await findUser(world.database, input.params.id, usersWithin(world, reach));
     return user ? c.json({ user: accountView(user) }) : refuse(c, 'not_found');
   },
 );

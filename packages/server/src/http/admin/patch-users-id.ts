@@ -2,12 +2,13 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { changeUser, ExternalIdTaken } from '../../actions/change-user.ts';
 import { accountView } from '../../actions/account-view.ts';
+import { DEFAULT_ISSUER } from '../../domain/client-terms.ts';
 import { administratorToChange } from '../../domain/caller-rule.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
 import { refuse } from '../respond.ts';
-import { account, ACCOUNT, changerOf, confirmLast, idParam } from './account.ts';
+import { account, ACCOUNT, changerOf, confirmLast, idParam, USERS_OF_KEY } from './account.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
 
 export const patchUser = serveRow(
@@ -18,7 +19,8 @@ export const patchUser = serveRow(
     tags: ['Administration'],
     summary: 'Change, disable or enable a user',
     description:
-      'Disabling a user ends every session of the user. A new role ends every session of the user except the caller’s.',
+      'Disabling a user ends every session of the user. A new role ends every session of the user except the caller’s. ' +
+      USERS_OF_KEY,
     caller: administratorToChange('users', 'and clients'),
     request: {
       params: idParam,
@@ -56,7 +58,7 @@ export const patchUser = serveRow(
   },
   async ({ c, world, caller, input, context }) => {
     const { note, confirm_last_administrator: confirmsLast, external_id: id, issuer, ...rest } = input.body;
-    const external = typeof id === 'string' ? { id, issuer: issuer ?? field.DEFAULT_ISSUER } : id;
+    const external = typeof id === 'string' ? { id, issuer: issuer ?? DEFAULT_ISSUER } : id;
     const change = { ...rest, ...(external === undefined ? {} : { external }) };
     const changer = { ...changerOf(caller), confirmsLast };
     try {

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import type { ServiceCaller } from '../../actions/admit.ts';
 import { createOrGetUser } from '../../actions/create-or-get-user.ts';
+import { issuerWithin } from '../../actions/users-of-client.ts';
 import type { Role } from '../../domain/session.ts';
 import type { RequestContext, World } from '../../world/world.ts';
 import { startForService } from '../../actions/start-for-service.ts';
@@ -16,6 +17,7 @@ import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
 import { refuse } from '../respond.ts';
 import { ISSUED_EXAMPLE, issued, issuedBody } from '../v1/issued.ts';
+import { USERS_OF_KEY } from './account.ts';
 import { WRITE_PROBLEMS } from './problems.ts';
 
 const OPENED_AS = {
@@ -32,7 +34,8 @@ export const postSession = serveRow(
     tags: ['Administration'],
     summary: 'Open a session for a user who logged in elsewhere',
     description:
-      'For your own login: the calling service has authenticated the user. `count` opens several sessions at once. Transport "opaque" returns the session token of contract 002.',
+      'For your own login: the calling service has authenticated the user. `count` opens several sessions at once. Transport "opaque" returns the session token of contract 002. ' +
+      USERS_OF_KEY,
     caller: serviceKey('sessions:open', 'admin_forbidden', 'and clients'),
     request: {
       body: body(
@@ -42,7 +45,7 @@ export const postSession = serveRow(
             user: z
               .strictObject({
                 external_id: field.externalId,
-                issuer: field.issuer.default(field.DEFAULT_ISSUER),
+                issuer: field.issuerOfId,
                 email: field.email,
                 name: field.text(200).default(''),
                 role: shape.role.default('user'),
@@ -98,7 +101,7 @@ export const postSession = serveRow(
 
 interface UserElsewhere {
   external_id: string;
-  issuer: string;
+  issuer?: string | undefined;
   email: string;
   name: string;
   role: Role;
@@ -107,10 +110,11 @@ interface UserElsewhere {
 /** The user of the caller's own system. */
 function userOf(
   world: World,
-  { external_id: id, issuer, ...user }: UserElsewhere,
+  { external_id: id, issuer: given, ...user }: UserElsewhere,
   { actor, reach }: ServiceCaller,
   context: RequestContext,
 ) {
+  const issuer = issuerWithin(world, reach, given, 'user.issuer');
   const wanted = { ...user, password: null, workspace: '' };
   return createOrGetUser(world, { issuer, id }, wanted, { actor, reach, sid: null, userId: null }, context);
 }

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as field from '../../actions/fields.ts';
 import { createOrGetUser } from '../../actions/create-or-get-user.ts';
 import { createUser } from '../../actions/change-user.ts';
+import { issuerWithin } from '../../actions/users-of-client.ts';
 import { accountView } from '../../actions/account-view.ts';
 import { administratorToChange } from '../../domain/caller-rule.ts';
 import { passwordFault } from '../../domain/password.ts';
@@ -32,9 +33,7 @@ export const postUser = serveRow(
           role: shape.role.default('user'),
           workspace: field.text(200).default(''),
           external_id: field.externalId.optional(),
-          issuer: field.issuer
-            .default(field.DEFAULT_ISSUER)
-            .describe('The name of the system that `external_id` is from.'),
+          issuer: field.issuerOfId,
           note: field.note,
         }),
         { email: 'ada@example.com', name: 'Ada', password: 'correct horse battery staple' },
@@ -49,10 +48,11 @@ export const postUser = serveRow(
     },
   },
   async ({ c, world, caller, input, context }) => {
-    const { password = null, note, external_id: id, issuer, ...user } = input.body;
+    const { password = null, note, external_id: id, issuer: givenIssuer, ...user } = input.body;
     const fault = password === null ? null : passwordFault(world.config.passwordMinLength, password);
     if (fault) return refuseInput(c, inputFault('password', fault));
     if (id !== undefined) {
+      const issuer = issuerWithin(world, caller.reach, givenIssuer, 'issuer');
       // Others' back ends find the account by the id: one application may not keep a password to it.
       if (password !== null && caller.reach.clientId !== null)
         return refuse(c, 'insufficient_scope', { field: 'password' });

@@ -53,7 +53,7 @@ export function serveRow<R extends Row>(
         for (const deletion of await deletionsIfOver(c)) answered.headers.append('set-cookie', deletion);
       return answered;
     } catch (error) {
-      if (error instanceof Denied) return needsScope(refuse(c, error.code), error.scope);
+      if (error instanceof Denied) return needsScope(refuse(c, error.code, error.more), error.scope);
       return fail(faultOf(c, error));
     }
   };

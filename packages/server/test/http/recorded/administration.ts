@@ -271,12 +271,13 @@ const apiKeys: Section = async ({ ask, quietly }, pass) => {
   await create('that expires', brief);
   await ask('listed', 'GET', '/v1/admin/api-keys', service);
   await ask('listed', 'GET', '/v1/admin/api-keys?limit=1', service);
-  const { id } = await newUser(quietly, { name: 'Of the Shop' });
+  const { id } = await newUser(quietly, { name: 'Of the Shop', external_id: 'shop-1' });
   const body = { user_id: id };
   const started = (await ask('by the key', 'POST', '/v1/admin/sessions', { bearer, body })).json;
   for (const [method, path, more] of [
     ['POST', '/v1/admin/sessions', { user_id: 1 }],
     ['POST', '/v1/admin/sessions', { user_id: id, client_id: 'default' }],
+    ['GET', '/v1/admin/sessions?external_id=shop-1&issuer=crm', undefined],
     ['GET', '/v1/admin/sessions', undefined],
     ['GET', '/v1/admin/sessions?client_id=default', undefined],
     ['GET', '/v1/admin/users', undefined],
@@ -316,6 +317,7 @@ const clients: Section = async ({ ask, quietly }) => {
     access_token_seconds: 30,
     opaque_access_seconds: 40,
     grant_types: ['service'],
+    external_issuers: ['crm'],
     note: 'for the fair',
   });
   await create('taken', { client_id: 'fair' });
