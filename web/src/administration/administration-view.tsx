@@ -3,6 +3,8 @@ import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Farewell } from '../devices/farewell.tsx';
 import type { LoggedOut, CurrentSession } from '../session/client.ts';
+import { Loading } from '../parts/loading.tsx';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { useTexts } from '../text/texts.ts';
 import type { Api } from './api.ts';
 import { ApplicationsView } from './applications-view.tsx';
@@ -49,16 +51,7 @@ export function AdministrationView({ api, session, over, unreachable }: Administ
       />
     );
   const current = session.value;
-  if (!current)
-    return unreachable.value ? (
-      <p class="notice bad" role="alert">
-        {words.notLoaded}
-      </p>
-    ) : (
-      <p class="quiet" role="status">
-        {page.loading}
-      </p>
-    );
+  if (!current) return unreachable.value ? <FaultNotice sentence={words.notLoaded} /> : <Loading />;
   if (current.user.role !== 'admin')
     return (
       <section class="card refusal">

@@ -2,6 +2,7 @@ import type { ListedClient } from '@curfew/protocol/wire/client';
 import type { Logout } from '@curfew/protocol/wire/logout';
 import { type Signal, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
+import { Loading } from '../parts/loading.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
 import { say, sayCount, shown } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
@@ -17,7 +18,7 @@ const LOOK_MS = 3000;
 /** Applications and their number of sessions; and the logout of everyone. */
 export function ApplicationsView({ api }: { api: Api }): VNode {
   const texts = useTexts();
-  const { tag, page, administration } = texts;
+  const { tag, administration } = texts;
   const words = administration.apps;
   const applications = useSignal<ListedClient[] | null>(null);
   const countedAt = useSignal<string | null>(null);
@@ -48,9 +49,7 @@ export function ApplicationsView({ api }: { api: Api }): VNode {
       <FaultNotice sentence={fault.value} />
       {outcome.value ? <ActOutcomeNotice outcome={outcome.value} api={api} /> : null}
       {applications.value === null ? (
-        <p class="quiet" role="status">
-          {page.loading}
-        </p>
+        <Loading />
       ) : (
         <>
           <ul class="rows" aria-label={administration.applications}>

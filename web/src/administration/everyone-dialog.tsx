@@ -2,8 +2,8 @@ import type { Logout } from '@curfew/protocol/wire/logout';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { DialogActs } from '../parts/dialog-acts.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
-import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { apiFaultOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
@@ -75,14 +75,9 @@ export function EveryoneDialog({ api, onEnded, onClose }: EveryoneDialogProps): 
               onInput={(event) => (typed.value = event.currentTarget.value)}
             />
           </label>
-          <div class="row">
-            <button type="button" onClick={onClose}>
-              {page.cancel}
-            </button>
-            <ActButton type="submit" kind="bad" act={go} busy={page.loading}>
-              {words.go}
-            </ActButton>
-          </div>
+          <DialogActs onClose={onClose} type="submit" kind="bad" act={go} busy={page.loading}>
+            {words.go}
+          </DialogActs>
         </form>
       )}
     </Dialog>

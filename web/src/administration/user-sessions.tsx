@@ -3,6 +3,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { kindOf, nameOf } from '../devices/describe.ts';
 import { countryOf, near } from '../devices/place.ts';
+import { MoreButton } from '../parts/more-button.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { Picture } from '../parts/picture.tsx';
 import { UnseenStatus } from '../parts/unseen-status.tsx';
@@ -24,7 +25,7 @@ interface UserSessionsProps {
 
 /** The live sessions of a user: end one, some, or all. */
 export function UserSessions({ name, sessions, more, showMore, end, endAll }: UserSessionsProps): VNode {
-  const { tag, page, administration } = useTexts();
+  const { tag, administration } = useTexts();
   const words = administration.sessions;
   const chosen = useSignal<ReadonlySet<string>>(new Set());
   const asks = useSignal(false);
@@ -71,13 +72,7 @@ export function UserSessions({ name, sessions, more, showMore, end, endAll }: Us
               />
             ))}
           </ul>
-          {more ? (
-            <div>
-              <ActButton act={showMore} busy={page.loading}>
-                {administration.more}
-              </ActButton>
-            </div>
-          ) : null}
+          <MoreButton more={more} load={showMore} label={administration.more} />
         </>
       )}
       {asks.value ? (

@@ -2,8 +2,8 @@ import type { Account } from '@curfew/protocol/wire/user';
 import { type Signal, useComputed, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { MoreButton } from '../parts/more-button.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
-import { ActButton } from '../parts/act-button.tsx';
 import { focusItem } from '../parts/focus.ts';
 import { UnseenStatus } from '../parts/unseen-status.tsx';
 import { apiFaultOf } from '../session/problem.ts';
@@ -132,13 +132,12 @@ export function UsersView({ api }: { api: Api }): VNode {
           ))}
         </ul>
       ) : null}
-      {found.value?.next != null ? (
-        <div>
-          <ActButton act={goOn} busy={words.searching}>
-            {administration.more}
-          </ActButton>
-        </div>
-      ) : null}
+      <MoreButton
+        more={found.value?.next != null}
+        load={goOn}
+        label={administration.more}
+        busy={words.searching}
+      />
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import type { RefObject, VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { DialogActs } from '../parts/dialog-acts.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
-import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { apiFaultOf } from '../session/problem.ts';
 import { say } from '../text/say.ts';
@@ -71,14 +71,9 @@ export function ConfirmDialog({ confirm, onClose }: ConfirmDialogProps): VNode {
       <form class="stack" onSubmit={(event) => event.preventDefault()}>
         <FaultNotice sentence={fault} />
         <PasswordAgain field={password} />
-        <div class="row">
-          <button type="button" onClick={onClose}>
-            {page.cancel}
-          </button>
-          <ActButton type="submit" kind="main" act={go} busy={page.loading}>
-            {devices.confirmTitle}
-          </ActButton>
-        </div>
+        <DialogActs onClose={onClose} type="submit" kind="main" act={go} busy={page.loading}>
+          {devices.confirmTitle}
+        </DialogActs>
       </form>
     </Dialog>
   );

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { DialogActs } from '../parts/dialog-acts.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
-import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { apiFaultOf } from '../session/problem.ts';
 import { sayCount } from '../text/say.ts';
@@ -20,7 +20,7 @@ interface EndDialogProps {
 /** Asks before many are ended, and for the password when the login is too old (`login_too_old`). */
 export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProps): VNode {
   const texts = useTexts();
-  const { tag, devices, page } = texts;
+  const { tag, devices } = texts;
   const [asksPassword, setAsksPassword] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
   const password = useRef<HTMLInputElement>(null);
@@ -46,14 +46,15 @@ export function EndDialog({ scope, count, end, confirm, onClose }: EndDialogProp
       <form class="stack" onSubmit={(event) => event.preventDefault()}>
         <FaultNotice sentence={fault} />
         {asksPassword ? <PasswordAgain field={password} /> : null}
-        <div class="row">
-          <button type="button" onClick={onClose}>
-            {page.cancel}
-          </button>
-          <ActButton type="submit" kind={scope === 'all' ? 'bad' : 'main'} act={go} busy={devices.ending}>
-            {scope === 'all' ? devices.endAll : devices.endOthers}
-          </ActButton>
-        </div>
+        <DialogActs
+          onClose={onClose}
+          type="submit"
+          kind={scope === 'all' ? 'bad' : 'main'}
+          act={go}
+          busy={devices.ending}
+        >
+          {scope === 'all' ? devices.endAll : devices.endOthers}
+        </DialogActs>
       </form>
     </Dialog>
   );

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
+import { DialogActs } from '../parts/dialog-acts.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
-import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import type { OwnSession } from '../session/client.ts';
 import { say, shown } from '../text/say.ts';
@@ -49,14 +49,9 @@ export function NameDialog({ view, rename, onClose }: NameDialogProps): VNode {
             {devices.nameHint}
           </small>
         </label>
-        <div class="row">
-          <button type="button" onClick={onClose}>
-            {page.cancel}
-          </button>
-          <ActButton type="submit" kind="main" act={save} busy={page.save}>
-            {page.save}
-          </ActButton>
-        </div>
+        <DialogActs onClose={onClose} type="submit" kind="main" act={save} busy={page.save}>
+          {page.save}
+        </DialogActs>
       </form>
     </Dialog>
   );

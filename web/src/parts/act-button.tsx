@@ -1,7 +1,7 @@
 import type { ComponentChildren, TargetedMouseEvent, VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-interface ActProps {
+export interface ActProps {
   /** The act; the button waits for it. */
   act: () => Promise<void>;
   /** The button's label meanwhile. */
