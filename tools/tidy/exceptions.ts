@@ -34,8 +34,6 @@ const LONG: Size[] = [
   { path: 'packages/verifier/src/verifier.ts', name: null, lines: 457 },
   { path: 'web/src/administration/log-view.tsx', name: 'LogView', lines: 168 },
   { path: 'web/src/administration/user-view.tsx', name: 'UserView', lines: 133 },
-  { path: 'web/src/devices/devices-view.tsx', name: 'DevicesView', lines: 148 },
-  { path: 'web/src/devices/devices.ts', name: 'createDevices', lines: 177 },
   { path: 'web/src/login/login-form.tsx', name: 'LoginForm', lines: 101 },
   { path: 'web/src/style/administration.css', name: null, lines: 440 },
 ];

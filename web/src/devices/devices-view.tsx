@@ -1,6 +1,8 @@
-import { computed, useSignal } from '@preact/signals';
+import { computed, type ReadonlySignal, type Signal, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
+import { Loading } from '../parts/loading.tsx';
+import { MoreButton } from '../parts/more-button.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
 import { UnseenStatus } from '../parts/unseen-status.tsx';
 import { ActButton } from '../parts/act-button.tsx';
@@ -29,37 +31,12 @@ interface DevicesViewProps {
 type OpenDialog =
   | { what: 'name'; view: OwnSession }
   | { what: 'confirm'; view: OwnSession }
-  | { what: 'others' }
-  | { what: 'all' };
+  | { what: 'others' | 'all' };
 
 export function DevicesView({ devices, login }: DevicesViewProps): VNode {
-  const texts = useTexts();
-  const { tag, page, devices: words } = texts;
-  const now = useSignal(new Date());
-  const asked = useSignal<OpenDialog | null>(null);
-  const failed = useSignal<string | null>(null);
   const idleSeconds = useSignal<number | null>(null);
-  const said = useMemo(
-    () =>
-      computed(() => {
-        const { appeared = [], vanished = [] } = devices.change.value ?? {};
-        return [
-          ...appeared.map((view) => say(words.appeared, { device: nameOf(texts, view) })),
-          ...vanished.map((view) => say(words.vanished, { device: nameOf(texts, view) })),
-        ].join(' ');
-      }),
-    [devices, texts],
-  );
-  useEffect(() => {
-    const timer = setInterval(() => {
-      now.value = new Date();
-    }, TICK_MS);
-    return () => clearInterval(timer);
-  }, []);
-
   const why = devices.over.value;
   const list = devices.list.value;
-  const problem = devices.problem.value;
   useEffect(() => {
     const here = list?.find(({ current }) => current);
     if (here) idleSeconds.value = idleOf(here);
@@ -68,32 +45,37 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
     return (
       <Farewell why={why} outcome={devices.outcome.value} idleSeconds={idleSeconds.value} login={login} />
     );
-  if (!list)
-    return (
-      <section class="devices">
-        <h1>{words.title}</h1>
-        {problem ? (
-          <div class="notice bad stack" role="alert">
-            <p>{words.notLoaded}</p>
-            <div>
-              <ActButton act={() => devices.load()} busy={page.loading}>
-                {page.retry}
-              </ActButton>
-            </div>
-          </div>
-        ) : (
-          <p class="quiet" role="status">
-            {page.loading}
-          </p>
-        )}
-      </section>
-    );
+  return list ? <LoadedDevices devices={devices} list={list} /> : <MissingDevices devices={devices} />;
+}
 
-  const total = devices.total.value;
-  const others = total - list.filter((view) => view.current).length;
-  const close = (): void => {
-    asked.value = null;
-  };
+/** Until the devices are loaded. */
+function MissingDevices({ devices }: { devices: Devices }): VNode {
+  const { page, devices: words } = useTexts();
+  return (
+    <section class="devices">
+      <h1>{words.title}</h1>
+      {devices.problem.value ? (
+        <div class="notice bad stack" role="alert">
+          <p>{words.notLoaded}</p>
+          <div>
+            <ActButton act={() => devices.load()} busy={page.loading}>
+              {page.retry}
+            </ActButton>
+          </div>
+        </div>
+      ) : (
+        <Loading />
+      )}
+    </section>
+  );
+}
+
+function LoadedDevices({ devices, list }: { devices: Devices; list: OwnSession[] }): VNode {
+  const { tag, devices: words } = useTexts();
+  const now = useNow();
+  const asked = useSignal<OpenDialog | null>(null);
+  const failed = useSignal<string | null>(null);
+  const said = useNews(devices);
   const endOne = async (view: OwnSession): Promise<void> => {
     failed.value = null;
     try {
@@ -104,19 +86,16 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
       else failed.value = code === 'not_logged_out' ? words.notEnded : words.failed;
     }
   };
-  const outcome = devices.outcome.value;
-  const dialog = asked.value;
-
   return (
     <section class="devices">
       <div class="head">
         <h1>{words.title}</h1>
-        <p class="quiet">{sayCount(tag, words.lead, total)}</p>
+        <p class="quiet">{sayCount(tag, words.lead, devices.total.value)}</p>
       </div>
       <UnseenStatus sentence={said} />
-      <FaultNotice sentence={problem ? words.unreachable : null} />
+      <FaultNotice sentence={devices.problem.value ? words.unreachable : null} />
       <FaultNotice sentence={failed.value} />
-      {outcome ? <OutcomeNotice outcome={outcome} /> : null}
+      {devices.outcome.value ? <OutcomeNotice outcome={devices.outcome.value} /> : null}
       <ul class="device-list" aria-label={words.list}>
         {list.map((view) => (
           <DeviceRow
@@ -124,22 +103,14 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
             view={view}
             now={now.value}
             fresh={devices.fresh.value.has(view.id)}
-            onRename={() => {
-              asked.value = { what: 'name', view };
-            }}
+            onRename={() => (asked.value = { what: 'name', view })}
             onEnd={() => (view.current ? devices.endMany('this') : endOne(view))}
           />
         ))}
       </ul>
-      {devices.hasMore.value ? (
-        <div>
-          <ActButton act={() => devices.more()} busy={page.loading}>
-            {words.further}
-          </ActButton>
-        </div>
-      ) : null}
+      <MoreButton more={devices.hasMore.value} load={() => devices.more()} label={words.further} />
       <div class="ends">
-        {others > 0 ? (
+        {devices.others > 0 ? (
           <button type="button" onClick={() => (asked.value = { what: 'others' })}>
             {words.endOthers}
           </button>
@@ -148,10 +119,31 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
           {words.endAll}
         </button>
       </div>
-      {dialog?.what === 'name' ? (
+      <DeviceDialog devices={devices} asked={asked} endOne={endOne} />
+    </section>
+  );
+}
+
+interface DeviceDialogProps {
+  devices: Devices;
+  asked: Signal<OpenDialog | null>;
+  endOne: (view: OwnSession) => Promise<void>;
+}
+
+/** The dialog that is open. */
+function DeviceDialog({ devices, asked, endOne }: DeviceDialogProps): VNode | null {
+  const dialog = asked.value;
+  const close = (): void => {
+    asked.value = null;
+  };
+  if (!dialog) return null;
+  switch (dialog.what) {
+    case 'name':
+      return (
         <NameDialog view={dialog.view} rename={(name) => devices.rename(dialog.view, name)} onClose={close} />
-      ) : null}
-      {dialog?.what === 'confirm' ? (
+      );
+    case 'confirm':
+      return (
         <ConfirmDialog
           confirm={async (password) => {
             await devices.confirm(password);
@@ -159,17 +151,46 @@ export function DevicesView({ devices, login }: DevicesViewProps): VNode {
           }}
           onClose={close}
         />
-      ) : null}
-      {dialog && (dialog.what === 'others' || dialog.what === 'all') ? (
+      );
+    default:
+      return (
         <EndDialog
           scope={dialog.what}
-          count={dialog.what === 'all' ? total : others}
-          end={() => devices.endMany(dialog.what as 'others' | 'all')}
+          count={dialog.what === 'all' ? devices.total.value : devices.others}
+          end={() => devices.endMany(dialog.what)}
           confirm={(password) => devices.confirm(password)}
           onClose={close}
         />
-      ) : null}
-    </section>
+      );
+  }
+}
+
+/** The present, for "3 minutes ago". */
+function useNow(): Signal<Date> {
+  const now = useSignal(new Date());
+  useEffect(() => {
+    const timer = setInterval(() => {
+      now.value = new Date();
+    }, TICK_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+/** What changed by itself, in sentences. */
+function useNews(devices: Devices): ReadonlySignal<string> {
+  const texts = useTexts();
+  const { appeared, vanished } = texts.devices;
+  return useMemo(
+    () =>
+      computed(() => {
+        const change = devices.change.value ?? { appeared: [], vanished: [] };
+        return [
+          ...change.appeared.map((view) => say(appeared, { device: nameOf(texts, view) })),
+          ...change.vanished.map((view) => say(vanished, { device: nameOf(texts, view) })),
+        ].join(' ');
+      }),
+    [devices, texts],
   );
 }
 

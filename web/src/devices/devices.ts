@@ -1,5 +1,13 @@
-import { type ReadonlySignal, signal } from '@preact/signals';
-import type { Client, LoggedOut, LogoutResult, CurrentSession, OwnSession } from '../session/client.ts';
+import { signal } from '@preact/signals';
+import { whenVisible } from '../page/when-visible.ts';
+import type {
+  Client,
+  LoggedOut,
+  LogoutOptions,
+  LogoutResult,
+  CurrentSession,
+  OwnSession,
+} from '../session/client.ts';
 import { confirmPassword } from '../session/confirm.ts';
 import { type ApiFault, apiFaultOf, throwRefusal } from '../session/problem.ts';
 
@@ -20,224 +28,203 @@ interface Change {
 }
 
 /** The devices of the logged-in user, and what can be done with them. */
-export interface Devices {
-  readonly session: ReadonlySignal<CurrentSession | null>;
+export class Devices {
+  readonly session = signal<CurrentSession | null>(null);
   /** Newest first; null until they are loaded, and when they must not be shown any more. */
-  readonly list: ReadonlySignal<OwnSession[] | null>;
+  readonly list = signal<OwnSession[] | null>(null);
   /** The total, which may exceed the list. */
-  readonly total: ReadonlySignal<number>;
+  readonly total = signal(0);
   /** Whether there are more to load. */
-  readonly hasMore: ReadonlySignal<boolean>;
+  readonly hasMore = signal(false);
   /** Why the list may be old, or is missing. */
-  readonly problem: ReadonlySignal<ApiFault | null>;
+  readonly problem = signal<ApiFault | null>(null);
   /** The session has ended: nothing else is shown. */
-  readonly over: ReadonlySignal<LoggedOut | null>;
-  readonly outcome: ReadonlySignal<DevicesLogout | null>;
-  readonly change: ReadonlySignal<Change | null>;
+  readonly over = signal<LoggedOut | null>(null);
+  readonly outcome = signal<DevicesLogout | null>(null);
+  readonly change = signal<Change | null>(null);
   /** Devices that appeared while the page was open. */
-  readonly fresh: ReadonlySignal<ReadonlySet<string>>;
-  load(): Promise<void>;
-  /** Loads more of the list. */
-  more(): Promise<void>;
-  /** Forgets all users' data until it is loaded again. */
-  forget(): void;
-  /** Ends one. @returns false when it had ended already. Throws the client's errors. */
-  end(view: OwnSession): Promise<boolean>;
-  endMany(scope: 'others' | 'all' | 'this'): Promise<void>;
-  rename(view: OwnSession, name: string): Promise<void>;
-  /** Confirms the password, for acts that require it. */
-  confirm(password: string): Promise<void>;
-  close(): void;
-}
+  readonly fresh = signal<ReadonlySet<string>>(new Set());
 
-/** @param authority its address, if not the page's own */
-export function createDevices(client: Client, authority: string = location.origin): Devices {
-  const session = signal<CurrentSession | null>(null);
-  const list = signal<OwnSession[] | null>(null);
-  const total = signal(0);
-  const hasMore = signal(false);
+  readonly #client: Client;
+  readonly #authority: string;
   /** The number of pages that the user has opened. */
-  let pages = 1;
-  const problem = signal<ApiFault | null>(null);
-  const over = signal<LoggedOut | null>(null);
-  const outcome = signal<DevicesLogout | null>(null);
-  const change = signal<Change | null>(null);
-  const fresh = signal<ReadonlySet<string>>(new Set());
+  #pages = 1;
   /** Ended from here: their disappearance is no news. */
-  const endedHere = new Set<string>();
-  let loading: Promise<void> | null = null;
-  let again = false;
-  let later: number | undefined;
+  readonly #endedHere = new Set<string>();
+  #loading: Promise<void> | null = null;
+  #again = false;
+  #later: number | undefined;
+  /** Loading the list counts as activity, so a hidden page must not do it, or the session would never idle out. */
+  readonly #reload = whenVisible(() => this.load());
+  readonly #stops: (() => void)[];
 
-  const finish = (why: LoggedOut): void => {
-    clearTimeout(later);
-    list.value = null;
-    session.value = null;
-    over.value = why;
-  };
+  /** @param authority its address, if not the page's own */
+  constructor(client: Client, authority: string = location.origin) {
+    this.#client = client;
+    this.#authority = authority;
+    this.#stops = [
+      client.onLoggedOut((why) => this.#finish(why)),
+      client.onSessionsChanged(() => this.#reload.want()),
+    ];
+  }
 
-  const loadOnce = async (): Promise<void> => {
-    clearTimeout(later);
+  /** How many there are besides this one. */
+  get others(): number {
+    return this.total.value - (this.list.value ?? []).filter(({ current }) => current).length;
+  }
+
+  load(): Promise<void> {
+    // Requests during a load start one more load after it: changes meanwhile must show.
+    this.#again = this.#loading !== null;
+    this.#loading ??= this.#loadAll().finally(() => {
+      this.#loading = null;
+    });
+    return this.#loading;
+  }
+
+  /** Loads more of the list. */
+  async more(): Promise<void> {
+    this.#pages++;
+    await this.load();
+  }
+
+  /** Forgets all users' data until it is loaded again. */
+  forget(): void {
+    this.session.value = null;
+    this.list.value = null;
+    this.outcome.value = null;
+    this.change.value = null;
+  }
+
+  /** Ends one. @returns false when it had ended already. Throws the client's errors. */
+  async end(view: OwnSession): Promise<boolean> {
+    const result = await this.#endHere([view], { scope: 'selected', sessions: [view.id] });
+    const ended = result.server === 'pending' || result.ended > 0;
+    if (ended) this.outcome.value = { device: view, result };
+    this.#remove([view]);
+    return ended;
+  }
+
+  async endMany(scope: 'others' | 'all' | 'this'): Promise<void> {
+    const others = (this.list.value ?? []).filter((view) => !view.current);
+    const result = await this.#endHere(others, { scope });
+    this.outcome.value = { device: null, result };
+    if (scope !== 'others') return;
+    this.#remove(others);
+    this.total.value = this.list.value?.length ?? 0;
+    this.hasMore.value = false;
+  }
+
+  async rename(view: OwnSession, name: string): Promise<void> {
+    const response = await this.#client.fetch(
+      `${this.#authority}/v1/sessions/${encodeURIComponent(view.id)}`,
+      {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ name }),
+      },
+    );
+    await throwRefusal(response);
+    const kept = (await response.json()) as { name: string };
+    this.list.value =
+      this.list.value?.map((one) =>
+        one.id === view.id ? { ...one, device: { ...one.device, name: kept.name } } : one,
+      ) ?? null;
+  }
+
+  /** Confirms the password, for acts that require it. */
+  confirm(password: string): Promise<void> {
+    return confirmPassword(this.#client, this.#authority, password);
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.#reload.stop();
+    clearTimeout(this.#later);
+  }
+
+  async #loadAll(): Promise<void> {
+    do {
+      this.#again = false;
+      await this.#loadOnce();
+    } while (this.#again && !this.over.value);
+  }
+
+  async #loadOnce(): Promise<void> {
+    clearTimeout(this.#later);
     try {
-      const current = await client.session();
+      const current = await this.#client.session();
       if (!current) {
-        finish(client.endedBecause ?? nobodyKnows());
+        this.#finish(this.#client.endedBecause ?? nobodyKnows());
         return;
       }
-      const next: OwnSession[] = [];
-      let page = await client.sessionsPage();
-      next.push(...page.sessions);
-      for (let nth = 1; nth < pages && page.next !== null; nth++) {
-        page = await client.sessionsPage({ before: page.next });
-        next.push(...page.sessions);
-      }
-      if (over.value) return;
-      total.value = page.total;
-      hasMore.value = page.next !== null;
-      session.value = current;
-      const before = list.value;
-      if (before) noteChange(before, next);
-      list.value = next;
-      problem.value = null;
+      const { sessions, total, hasMore } = await this.#readPages();
+      if (this.over.value) return;
+      this.total.value = total;
+      this.hasMore.value = hasMore;
+      this.session.value = current;
+      if (this.list.value) this.#note(this.#changeSince(this.list.value, sessions));
+      this.list.value = sessions;
+      this.problem.value = null;
     } catch (error) {
       const { code, retryAfter } = apiFaultOf(error);
-      problem.value = { code, retryAfter };
-      const waitMs = retryAfter === null ? AGAIN_MS : retryAfter * 1000;
-      if (!over.value) later = window.setTimeout(changed, waitMs * (0.5 + Math.random()));
+      this.problem.value = { code, retryAfter };
+      const waitMs = (retryAfter === null ? AGAIN_MS : retryAfter * 1000) * (0.5 + Math.random());
+      if (!this.over.value) this.#later = window.setTimeout(() => this.#reload.want(), waitMs);
     }
-  };
+  }
 
-  const noteChange = (before: OwnSession[], next: OwnSession[]): void => {
+  async #readPages(): Promise<{ sessions: OwnSession[]; total: number; hasMore: boolean }> {
+    let page = await this.#client.sessionsPage();
+    const sessions = [...page.sessions];
+    for (let nth = 1; nth < this.#pages && page.next !== null; nth++) {
+      page = await this.#client.sessionsPage({ before: page.next });
+      sessions.push(...page.sessions);
+    }
+    return { sessions, total: page.total, hasMore: page.next !== null };
+  }
+
+  #changeSince(before: OwnSession[], next: OwnSession[]): Change {
     const had = new Set(before.map((view) => view.id));
     const has = new Set(next.map((view) => view.id));
     // This device is no news: it has another session after a confirmed password.
-    const appeared = next.filter((view) => !had.has(view.id) && !view.current);
-    const vanished = before.filter((view) => !has.has(view.id) && !endedHere.has(view.id) && !view.current);
-    if (appeared.length === 0 && vanished.length === 0) return;
-    fresh.value = new Set([...fresh.value, ...appeared.map((view) => view.id)]);
-    change.value = { appeared, vanished };
-  };
+    const others = (views: OwnSession[]): OwnSession[] => views.filter((view) => !view.current);
+    return {
+      appeared: others(next).filter((view) => !had.has(view.id)),
+      vanished: others(before).filter((view) => !has.has(view.id) && !this.#endedHere.has(view.id)),
+    };
+  }
 
-  /** Removes sessions that were ended here from the list. */
-  const leave = (gone: OwnSession[]): void => {
-    const before = list.value ?? [];
-    list.value = list.value && before.filter((view) => !gone.includes(view));
-    total.value -= before.length - (list.value?.length ?? 0);
-  };
+  #note({ appeared, vanished }: Change): void {
+    if (appeared.length === 0 && vanished.length === 0) return;
+    this.fresh.value = new Set([...this.fresh.value, ...appeared.map((view) => view.id)]);
+    this.change.value = { appeared, vanished };
+  }
 
   /** The notice of the end may come before the answer; without one before, a later notice is news. */
-  const endingHere = async <T>(views: OwnSession[], work: () => Promise<T>): Promise<T> => {
-    for (const { id } of views) endedHere.add(id);
+  async #endHere(views: OwnSession[], asked: LogoutOptions): Promise<LogoutResult> {
+    for (const { id } of views) this.#endedHere.add(id);
     try {
-      return await work();
+      return await this.#client.logout(asked);
     } catch (error) {
-      for (const { id } of views) endedHere.delete(id);
+      for (const { id } of views) this.#endedHere.delete(id);
       throw error;
     }
-  };
+  }
 
-  const load = (): Promise<void> => {
-    // Requests during a load start one more load after it: changes meanwhile must show.
-    if (loading) {
-      again = true;
-      return loading;
-    }
-    loading = (async () => {
-      do {
-        again = false;
-        await loadOnce();
-      } while (again && !over.value);
-    })().finally(() => {
-      loading = null;
-    });
-    return loading;
-  };
+  /** Removes sessions that were ended here from the list. */
+  #remove(gone: OwnSession[]): void {
+    const before = this.list.value ?? [];
+    this.list.value = this.list.value && before.filter((view) => !gone.includes(view));
+    this.total.value -= before.length - (this.list.value?.length ?? 0);
+  }
 
-  // Loading the list counts as activity, so a hidden page must not do it, or the session would never idle out.
-  let stale = false;
-  const changed = (): void => {
-    if (document.visibilityState === 'visible') void load();
-    else stale = true;
-  };
-  const seen = (): void => {
-    if (document.visibilityState === 'visible' && stale) {
-      stale = false;
-      void load();
-    }
-  };
-  document.addEventListener('visibilitychange', seen);
-  const stops = [
-    client.onLoggedOut(finish),
-    client.onSessionsChanged(changed),
-    () => document.removeEventListener('visibilitychange', seen),
-    () => clearTimeout(later),
-  ];
-
-  return {
-    session,
-    list,
-    total,
-    hasMore,
-    problem,
-    over,
-    outcome,
-    change,
-    fresh,
-    load,
-    async more() {
-      pages++;
-      await load();
-    },
-    forget() {
-      session.value = null;
-      list.value = null;
-      outcome.value = null;
-      change.value = null;
-    },
-    async end(view) {
-      const result = await endingHere([view], () =>
-        client.logout({ scope: 'selected', sessions: [view.id] }),
-      );
-      const ended = result.server === 'pending' || result.ended > 0;
-      if (ended) outcome.value = { device: view, result };
-      leave([view]);
-      return ended;
-    },
-    async endMany(scope) {
-      const others = (list.value ?? []).filter((view) => !view.current);
-      const result = await endingHere(others, () => client.logout({ scope }));
-      outcome.value = { device: null, result };
-      if (scope !== 'others') return;
-      leave(others);
-      total.value = list.value?.length ?? 0;
-      hasMore.value = false;
-    },
-    async rename(view, name) {
-      const url = `${authority}/v1/sessions/${encodeURIComponent(view.id)}`;
-      const kept = (await send(client, url, 'PATCH', { name })) as { name: string };
-      list.value =
-        list.value?.map((one) =>
-          one.id === view.id ? { ...one, device: { ...one.device, name: kept.name } } : one,
-        ) ?? null;
-    },
-    async confirm(password) {
-      await confirmPassword(client, authority, password);
-    },
-    close() {
-      for (const stop of stops) stop();
-    },
-  };
-}
-
-/** An API request for which the client has no method. */
-async function send(client: Client, url: string, method: string, body: object): Promise<unknown> {
-  const response = await client.fetch(url, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  await throwRefusal(response);
-  return response.status === 204 ? null : response.json();
+  #finish(why: LoggedOut): void {
+    clearTimeout(this.#later);
+    this.list.value = null;
+    this.session.value = null;
+    this.over.value = why;
+  }
 }
 
 const nobodyKnows = (): LoggedOut => ({

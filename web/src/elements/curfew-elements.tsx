@@ -5,7 +5,7 @@
  *   <curfew-devices authority="https://sessions.example.com" login="/login"></curfew-devices>
  */
 import { effect } from '@preact/signals';
-import { createDevices } from '../devices/devices.ts';
+import { Devices } from '../devices/devices.ts';
 import { DevicesView } from '../devices/devices-view.tsx';
 import { LoginForm } from '../login/login-form.tsx';
 import type { Client } from '../session/client.ts';
@@ -53,7 +53,7 @@ class CurfewDevices extends Embedded {
   protected override show(client: Client, authority: string): Shown {
     // A form on the same page has logged a user in.
     document.addEventListener('curfew-login', this.#again);
-    const devices = createDevices(client, authority);
+    const devices = new Devices(client, authority);
     void devices.load();
     const stop = effect(() => {
       const why = devices.over.value;

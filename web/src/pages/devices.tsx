@@ -1,7 +1,7 @@
 import '../style/page.css';
 import '../style/devices.css';
 import { render } from 'preact';
-import { createDevices } from '../devices/devices.ts';
+import { Devices } from '../devices/devices.ts';
 import { DevicesView } from '../devices/devices-view.tsx';
 import { AccountNav } from '../page/account-nav.tsx';
 import { emptyOnLeave } from '../page/leave.ts';
@@ -16,7 +16,7 @@ interface DevicesState extends PageState {
 }
 
 const client = createCookieClient(base);
-const devices = createDevices(client, location.origin + base);
+const devices = new Devices(client, location.origin + base);
 const loaded = devices.load();
 emptyOnLeave(
   () => devices.load(),

@@ -3,6 +3,7 @@ import { type Client, createClient } from '@curfew/client';
 export type {
   Client,
   LoggedOut,
+  LogoutOptions,
   LogoutResult,
   CurrentSession,
   OwnSession,
