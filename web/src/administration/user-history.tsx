@@ -3,8 +3,8 @@ import type { UserSession } from '@curfew/protocol/wire/session';
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { MoreButton } from '../parts/more-button.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
-import { ActButton } from '../parts/act-button.tsx';
 import { focusItem } from '../parts/focus.ts';
 import { Picture } from '../parts/picture.tsx';
 import { kindOf } from '../devices/describe.ts';
@@ -12,6 +12,7 @@ import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
 import type { Api, Sessions } from './api.ts';
 import { EventList } from './event-list.tsx';
+import { merged } from './live-log.ts';
 import { faultSentence } from './outcome.tsx';
 import { SessionLines } from './user-sessions.tsx';
 import { reasonOf } from './words.ts';
@@ -80,13 +81,7 @@ function EndedSessions({ api, id, news }: UserHistoryProps): VNode {
           ))}
         </ul>
       )}
-      {ended.value?.more ? (
-        <div>
-          <ActButton act={more} busy={page.loading}>
-            {administration.more}
-          </ActButton>
-        </div>
-      ) : null}
+      <MoreButton more={ended.value?.more ?? false} load={more} label={administration.more} />
     </details>
   );
 }
@@ -112,7 +107,7 @@ function EndedSession({ session }: { session: UserSession }): VNode {
 
 function UserEvents({ api, id, news }: UserHistoryProps): VNode {
   const texts = useTexts();
-  const { page, administration } = texts;
+  const { administration } = texts;
   const events = useSignal<LoggedEvent[]>([]);
   const next = useSignal<number | null>(null);
   const fault = useSignal<string | null>(null);
@@ -122,8 +117,7 @@ function UserEvents({ api, id, news }: UserHistoryProps): VNode {
       const answer = await api.events({ user_id: id, limit: PAGE, before });
       if (before === null && events.value.length > PAGE) {
         // Pages that were loaded stay.
-        const all = new Map([...events.value, ...answer.events].map((event) => [event.position, event]));
-        events.value = [...all.values()].toSorted((a, b) => b.position - a.position);
+        events.value = merged(events.value, answer.events, Number.POSITIVE_INFINITY);
       } else {
         events.value = before === null ? answer.events : [...events.value, ...answer.events];
         next.value = answer.next;
@@ -148,13 +142,7 @@ function UserEvents({ api, id, news }: UserHistoryProps): VNode {
       ) : (
         <EventList events={events.value} label={administration.sessions.history} ofUser={id} place={list} />
       )}
-      {next.value === null ? null : (
-        <div>
-          <ActButton act={older} busy={page.loading}>
-            {administration.events.older}
-          </ActButton>
-        </div>
-      )}
+      <MoreButton more={next.value !== null} load={older} label={administration.events.older} />
     </section>
   );
 }
