@@ -11,11 +11,16 @@ import { base } from '../page/base.ts';
 /* The administration's calls of the public API. */
 
 /** The target of a logout, as `POST /v1/admin/logout` takes it. */
-type LogoutTarget =
+export type LogoutTarget =
   | { scope: 'sessions'; sessions: string[] }
   | { scope: 'user'; user_id: number }
   | { scope: 'client'; client_id: string }
   | { scope: 'everyone'; confirm?: number };
+
+export interface AccountChange {
+  role?: Account['role'];
+  disabled?: boolean;
+}
 
 export interface Sessions {
   sessions: UserSession[];
@@ -31,7 +36,7 @@ export type Query = Record<string, string | number | null | undefined>;
 export interface Api {
   users(query: Query, signal: AbortSignal): Promise<{ users: Account[]; next: number | null }>;
   user(id: number): Promise<Account>;
-  change(id: number, change: { role?: Account['role']; disabled?: boolean }): Promise<Account>;
+  change(id: number, change: AccountChange): Promise<Account>;
   /** @returns the new password */
   resetPassword(id: number): Promise<string>;
   /** At least this many of the user's newest sessions, if there are: live ones, or with `ended` those that ended. */

@@ -2,18 +2,20 @@ import type { Account } from '@curfew/protocol/wire/user';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { DialogActs } from '../parts/dialog-acts.tsx';
 import { FaultNotice } from '../parts/fault-notice.tsx';
 import { ActButton } from '../parts/act-button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { say } from '../text/say.ts';
 import { useTexts } from '../text/texts.ts';
+import type { AccountChange } from './api.ts';
 import { faultSentence } from './outcome.tsx';
 
 interface UserActsProps {
   user: Account;
   name: string;
   /** @returns whether it was done; errors are shown elsewhere */
-  change: (change: { role?: Account['role']; disabled?: boolean }) => Promise<boolean>;
+  change: (change: AccountChange) => Promise<boolean>;
   /** @returns the new password */
   resetPassword: () => Promise<string>;
 }
@@ -93,21 +95,17 @@ export function Ask({ title, text, act, bad = false, go, onClose }: AskProps): V
   return (
     <Dialog title={title} onClose={onClose}>
       <p>{text}</p>
-      <div class="row">
-        <button type="button" onClick={onClose}>
-          {page.cancel}
-        </button>
-        <ActButton
-          kind={bad ? 'bad' : 'main'}
-          busy={page.loading}
-          act={async () => {
-            await go();
-            onClose();
-          }}
-        >
-          {act}
-        </ActButton>
-      </div>
+      <DialogActs
+        onClose={onClose}
+        kind={bad ? 'bad' : 'main'}
+        busy={page.loading}
+        act={async () => {
+          await go();
+          onClose();
+        }}
+      >
+        {act}
+      </DialogActs>
     </Dialog>
   );
 }
@@ -140,14 +138,9 @@ function PasswordDialog({
       {password.value === null ? (
         <>
           <p>{say(words.passwordText, { name })}</p>
-          <div class="row">
-            <button type="button" onClick={onClose}>
-              {page.cancel}
-            </button>
-            <ActButton kind="main" act={go} busy={page.loading}>
-              {words.password}
-            </ActButton>
-          </div>
+          <DialogActs onClose={onClose} kind="main" act={go} busy={page.loading}>
+            {words.password}
+          </DialogActs>
         </>
       ) : (
         <NewPassword password={password.value} onClose={onClose} />

@@ -1,12 +1,14 @@
 import type { Account } from '@curfew/protocol/wire/user';
-import { useSignal } from '@preact/signals';
+import { type ReadonlySignal, type Signal, useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { FaultNotice } from '../parts/fault-notice.tsx';
 import { apiFaultOf } from '../session/problem.ts';
 import { shown } from '../text/say.ts';
+import { Loading } from '../parts/loading.tsx';
 import { useTexts } from '../text/texts.ts';
 import { moment } from '../text/time.ts';
-import type { Api, Sessions } from './api.ts';
+import type { AccountChange, Api, LogoutTarget, Sessions } from './api.ts';
 import { followLog } from './live.ts';
 import { endedOutcome, faultSentence, type ActOutcome, ActOutcomeNotice, runAct } from './outcome.tsx';
 import { UserActs } from './user-acts.tsx';
@@ -30,16 +32,83 @@ interface UserViewProps {
 /** One user: details, live sessions, events, and acts. */
 export function UserView({ api, id, own }: UserViewProps): VNode {
   const texts = useTexts();
-  const { tag, page, administration } = texts;
-  const words = administration.user;
+  const followed = useFollowedUser(api, id);
+  const { user, sessions, fault, news } = followed;
+  const outcome = useSignal<ActOutcome | null>(null);
+  const account = user.value;
+  if (!account)
+    return (
+      <section class="user">
+        <Back />
+        {fault.value === null ? <Loading /> : <FaultNotice sentence={fault.value} />}
+      </section>
+    );
+  const name = shown(account.name) || shown(account.email);
+  const act = async (work: () => Promise<ActOutcome>): Promise<boolean> => {
+    const done = await runAct(texts, outcome, work);
+    await followed.load();
+    return done;
+  };
+  const end = (target: LogoutTarget): Promise<boolean> =>
+    act(async () => endedOutcome(texts, await api.end(target)));
+  const change = (wanted: AccountChange): Promise<boolean> =>
+    act(async () => {
+      user.value = await api.change(id, wanted);
+      return { good: true, sentence: texts.administration.user.done };
+    });
+  return (
+    <section class="user">
+      <Back />
+      <div class="head">
+        <h1>
+          <bdi>{name}</bdi> <Badges user={account} own={own} />
+        </h1>
+      </div>
+      <FaultNotice sentence={fault.value} />
+      {outcome.value ? <ActOutcomeNotice outcome={outcome.value} api={api} /> : null}
+      <div class="two">
+        <div class="now">
+          <UserSessions
+            name={name}
+            sessions={sessions.value.sessions}
+            more={sessions.value.more}
+            showMore={followed.loadMore}
+            end={(ids) => end({ scope: 'sessions', sessions: ids })}
+            endAll={() => end({ scope: 'user', user_id: id })}
+          />
+        </div>
+        <aside class="card">
+          <UserFacts user={account} />
+          <UserActs user={account} name={name} change={change} resetPassword={() => api.resetPassword(id)} />
+        </aside>
+        <div class="stack then">
+          <UserHistory api={api} id={id} news={news.value} />
+        </div>
+      </div>
+    </section>
+  );
+}
+
+interface FollowedUser {
+  user: Signal<Account | null>;
+  /** The live ones. */
+  sessions: ReadonlySignal<Sessions>;
+  fault: ReadonlySignal<string | null>;
+  /** Incremented for each event of this user, for the parts that show more. */
+  news: ReadonlySignal<number>;
+  load: () => Promise<void>;
+  /** With one more page of sessions. */
+  loadMore: () => Promise<void>;
+}
+
+/** A user and the live sessions, loaded again after each event. */
+function useFollowedUser(api: Api, id: number): FollowedUser {
+  const texts = useTexts();
   const user = useSignal<Account | null>(null);
   const sessions = useSignal<Sessions>({ sessions: [], more: false });
   const wanted = useSignal(PAGE);
   const fault = useSignal<string | null>(null);
-  const outcome = useSignal<ActOutcome | null>(null);
-  /** Incremented for each event of this user, for the parts that show more. */
   const news = useSignal(0);
-
   const load = async (): Promise<void> => {
     try {
       const [account, live] = await Promise.all([api.user(id), api.sessionsOf(id, false, wanted.value)]);
@@ -47,8 +116,13 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
       sessions.value = live;
       fault.value = null;
     } catch (error) {
-      fault.value = apiFaultOf(error).code === 'not_found' ? words.missing : faultSentence(texts, error);
+      const isMissing = apiFaultOf(error).code === 'not_found';
+      fault.value = isMissing ? texts.administration.user.missing : faultSentence(texts, error);
     }
+  };
+  const loadMore = (): Promise<void> => {
+    wanted.value += PAGE;
+    return load();
   };
   useEffect(() => {
     let timer: number | undefined;
@@ -66,99 +140,35 @@ export function UserView({ api, id, own }: UserViewProps): VNode {
       clearTimeout(timer);
     };
   }, [id]);
+  return { user, sessions, fault, news, load, loadMore };
+}
 
-  const account = user.value;
-  if (!account)
-    return (
-      <section class="user">
-        <Back />
-        {fault.value === null ? (
-          <p class="quiet" role="status">
-            {page.loading}
-          </p>
-        ) : (
-          <p class="notice bad" role="alert">
-            {fault.value}
-          </p>
-        )}
-      </section>
-    );
-  const name = shown(account.name) || shown(account.email);
-  const act = async (work: () => Promise<ActOutcome>): Promise<boolean> => {
-    const done = await runAct(texts, outcome, work);
-    await load();
-    return done;
-  };
+function UserFacts({ user }: { user: Account }): VNode {
+  const { tag, administration } = useTexts();
+  const words = administration.user;
   return (
-    <section class="user">
-      <Back />
-      <div class="head">
-        <h1>
-          <bdi>{name}</bdi> <Badges user={account} own={own} />
-        </h1>
-      </div>
-      {fault.value === null ? null : (
-        <p class="notice bad" role="alert">
-          {fault.value}
-        </p>
+    <dl class="facts">
+      <dt>{words.email}</dt>
+      <dd>
+        <bdi>{shown(user.email)}</bdi>
+      </dd>
+      <dt>{words.id}</dt>
+      <dd>{user.id}</dd>
+      <dt>{words.role}</dt>
+      <dd>{user.role === 'admin' ? words.roleAdmin : words.roleUser}</dd>
+      <dt>{words.workspace}</dt>
+      <dd>
+        <bdi>{shown(user.workspace) || '–'}</bdi>
+      </dd>
+      <dt>{words.created}</dt>
+      <dd>{moment(tag, new Date(user.created_at))}</dd>
+      {user.disabled_at === null ? null : (
+        <>
+          <dt>{words.disabledSince}</dt>
+          <dd>{moment(tag, new Date(user.disabled_at))}</dd>
+        </>
       )}
-      {outcome.value ? <ActOutcomeNotice outcome={outcome.value} api={api} /> : null}
-      <div class="two">
-        <div class="now">
-          <UserSessions
-            name={name}
-            sessions={sessions.value.sessions}
-            more={sessions.value.more}
-            showMore={async () => {
-              wanted.value += PAGE;
-              await load();
-            }}
-            end={(ids) =>
-              act(async () => endedOutcome(texts, await api.end({ scope: 'sessions', sessions: ids })))
-            }
-            endAll={() => act(async () => endedOutcome(texts, await api.end({ scope: 'user', user_id: id })))}
-          />
-        </div>
-        <aside class="card">
-          <dl class="facts">
-            <dt>{words.email}</dt>
-            <dd>
-              <bdi>{shown(account.email)}</bdi>
-            </dd>
-            <dt>{words.id}</dt>
-            <dd>{account.id}</dd>
-            <dt>{words.role}</dt>
-            <dd>{account.role === 'admin' ? words.roleAdmin : words.roleUser}</dd>
-            <dt>{words.workspace}</dt>
-            <dd>
-              <bdi>{shown(account.workspace) || '–'}</bdi>
-            </dd>
-            <dt>{words.created}</dt>
-            <dd>{moment(tag, new Date(account.created_at))}</dd>
-            {account.disabled_at === null ? null : (
-              <>
-                <dt>{words.disabledSince}</dt>
-                <dd>{moment(tag, new Date(account.disabled_at))}</dd>
-              </>
-            )}
-          </dl>
-          <UserActs
-            user={account}
-            name={name}
-            change={(change) =>
-              act(async () => {
-                user.value = await api.change(id, change);
-                return { good: true, sentence: words.done };
-              })
-            }
-            resetPassword={() => api.resetPassword(id)}
-          />
-        </aside>
-        <div class="stack then">
-          <UserHistory api={api} id={id} news={news.value} />
-        </div>
-      </div>
-    </section>
+    </dl>
   );
 }
 
