@@ -1,4 +1,4 @@
-import type { VNode } from 'preact';
+import type { RefObject, VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { relative } from '../text/time.ts';
 import { say } from '../text/say.ts';
@@ -26,53 +26,11 @@ interface LoginFormProps {
  * The login form. The server has rendered it on the login page, element for element (`http/pages/login.ts`), and it is hydrated;
  * additions, such as the button that shows the password, come after that.
  */
-export function LoginForm({
-  why: reason,
-  fault: given,
-  email,
-  next,
-  action,
-  takesFocus,
-  logIn,
-  onLoggedIn,
-}: LoginFormProps): VNode {
-  const texts = useTexts();
-  const { login } = texts;
-  const [fault, setFault] = useState(given);
-  const [why, setWhy] = useState(reason);
-  const [busy, setBusy] = useState(false);
-  // The second of two quick key presses comes before the page is redrawn.
-  const going = useRef(false);
-  const [taken, setTaken] = useState(false);
-  const [visible, setVisible] = useState(false);
-  const form = useRef<HTMLFormElement>(null);
-  useEffect(() => setTaken(true), []);
+export function LoginForm(props: LoginFormProps): VNode {
+  const { email, next, action, takesFocus } = props;
+  const { login } = useTexts();
+  const { form, why, fault, busy, submit } = useAttempt(props);
   const described = fault === null ? {} : { 'aria-describedby': 'fault' };
-
-  const submit = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    if (going.current || !form.current) return;
-    going.current = true;
-    const fields = new FormData(form.current);
-    setBusy(true);
-    setFault(null);
-    setWhy(null); // It has been read, and would hide the next message.
-    try {
-      await logIn({ email: textOf(fields, 'email'), password: textOf(fields, 'password') });
-      if (onLoggedIn()) return;
-      form.current?.reset();
-      going.current = false;
-      setBusy(false);
-    } catch (error) {
-      going.current = false;
-      setBusy(false);
-      setFault(faultOf(texts, apiFaultOf(error)));
-      const password = form.current.querySelector<HTMLInputElement>('[name=password]');
-      password?.focus();
-      password?.select();
-    }
-  };
-
   return (
     <section class="card">
       <h1>{login.title}</h1>
@@ -101,31 +59,86 @@ export function LoginForm({
             autofocus={takesFocus && email === ''}
           />
         </label>
-        <label class="field">
-          <span>{login.password}</span>
-          <input
-            name="password"
-            // A plain text field while the password is visible; the types do not know that it is both.
-            type={(visible ? 'text' : 'password') as 'password'}
-            autocomplete="current-password"
-            maxLength={1024}
-            required
-            {...described}
-            autofocus={takesFocus && email !== ''}
-          />
-        </label>
-        {taken ? (
-          <label class="check">
-            <input type="checkbox" checked={visible} onChange={() => setVisible(!visible)} />
-            <span>{login.showPassword}</span>
-          </label>
-        ) : null}
+        <PasswordField {...described} autofocus={takesFocus && email !== ''} />
         <button class="main" type="submit" aria-disabled={busy ? true : undefined}>
           {busy ? login.busy : login.submit}
         </button>
       </form>
     </section>
   );
+}
+
+/** The password, which can be shown once the form is hydrated. */
+function PasswordField(described: { 'aria-describedby'?: string; autofocus: boolean }): VNode {
+  const { login } = useTexts();
+  const [hydrated, setHydrated] = useState(false);
+  const [visible, setVisible] = useState(false);
+  useEffect(() => setHydrated(true), []);
+  return (
+    <>
+      <label class="field">
+        <span>{login.password}</span>
+        <input
+          name="password"
+          // A plain text field while the password is visible; the types do not know that it is both.
+          type={(visible ? 'text' : 'password') as 'password'}
+          autocomplete="current-password"
+          maxLength={1024}
+          required
+          {...described}
+        />
+      </label>
+      {hydrated ? (
+        <label class="check">
+          <input type="checkbox" checked={visible} onChange={() => setVisible(!visible)} />
+          <span>{login.showPassword}</span>
+        </label>
+      ) : null}
+    </>
+  );
+}
+
+interface Submitting {
+  form: RefObject<HTMLFormElement | null>;
+  why: string | null;
+  fault: string | null;
+  busy: boolean;
+  submit: (event: Event) => Promise<void>;
+}
+
+/** Logs in with the fields of the form, one attempt at a time. */
+function useAttempt(props: LoginFormProps): Submitting {
+  const texts = useTexts();
+  const [fault, setFault] = useState(props.fault);
+  const [why, setWhy] = useState(props.why);
+  const [busy, setBusy] = useState(false);
+  // The second of two quick key presses comes before the page is redrawn.
+  const going = useRef(false);
+  const form = useRef<HTMLFormElement>(null);
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (going.current || !form.current) return;
+    going.current = true;
+    const fields = new FormData(form.current);
+    setBusy(true);
+    setFault(null);
+    setWhy(null); // It has been read, and would hide the next message.
+    try {
+      await props.logIn({ email: textOf(fields, 'email'), password: textOf(fields, 'password') });
+      if (props.onLoggedIn()) return;
+      form.current?.reset();
+      going.current = false;
+      setBusy(false);
+    } catch (error) {
+      going.current = false;
+      setBusy(false);
+      setFault(faultOf(texts, apiFaultOf(error)));
+      const password = form.current.querySelector<HTMLInputElement>('[name=password]');
+      password?.focus();
+      password?.select();
+    }
+  };
+  return { form, why, fault, busy, submit };
 }
 
 function textOf(fields: FormData, name: string): string {
