@@ -1,5 +1,8 @@
 import '../style/page.css';
 import '../style/administration.css';
+import '../style/user.css';
+import '../style/log.css';
+import '../style/system.css';
 import { signal } from '@preact/signals';
 import { render, type VNode } from 'preact';
 import { createApi } from '../administration/api.ts';
