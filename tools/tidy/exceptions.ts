@@ -20,8 +20,6 @@ const LONG: Size[] = [
   { path: 'packages/client/src/pending-logouts.ts', name: 'createPendingLogouts', lines: 130 },
   { path: 'packages/client/test/stage.ts', name: 'openStage', lines: 86 },
   { path: 'packages/protocol/src/node.ts', name: null, lines: 710 },
-  { path: 'packages/server/src/cli/api-operator.ts', name: 'apiOperator', lines: 78 },
-  { path: 'packages/server/src/cli/direct-operator.ts', name: 'directOperator', lines: 93 },
   { path: 'packages/server/test/crash/ledger.ts', name: 'createClient', lines: 119 },
   {
     path: 'packages/server/test/http/notices-bounds.test.ts',

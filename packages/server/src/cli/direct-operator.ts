@@ -18,7 +18,7 @@ import { watchMarking } from '../cluster/follow/watch-marking.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
 import { type OpenWorld, openWorld } from '../world/open-world.ts';
 import type { Config } from '../config.ts';
-import { EVERYTHING } from '../domain/api-key.ts';
+import { EVERYTHING, type Reach } from '../domain/api-key.ts';
 import { passwordFault } from '../domain/password.ts';
 import { accountView } from '../actions/account-view.ts';
 import { pageOfKeys } from '../store/issued-keys.ts';
@@ -28,7 +28,7 @@ import { EVERY_EVENT } from '../store/log/page.ts';
 import { readOn } from '../store/log/follow.ts';
 import { directClients } from './direct-clients.ts';
 import { CommandRefused, Failed } from './declare.ts';
-import { LAST_ADMIN_KEY, LAST_ADMINISTRATOR, type Operator } from './operator.ts';
+import { LAST_ADMIN_KEY, LAST_ADMINISTRATOR, type Operator, type UserOperations } from './operator.ts';
 import { programVersion } from './version.ts';
 
 /** How often to poll the log for new events, and how many to read at a time. */
@@ -40,8 +40,14 @@ export async function openDirectOperator(config: Config, log: Logger): Promise<O
   return directOperator(await openWorld(config, { log }));
 }
 
+/** The operator as the actor of each act. */
+interface Acting {
+  world: World;
+  changer: { actor: string; sid: null; userId: null; reach: Reach };
+  context: RequestContext;
+}
+
 function directOperator({ world, close }: OpenWorld): Operator {
-  const { config, database, system, keys } = world;
   const changer = { actor: 'operator', sid: null, userId: null, reach: EVERYTHING };
   const context: RequestContext = {
     contract: 'cli',
@@ -49,11 +55,25 @@ function directOperator({ world, close }: OpenWorld): Operator {
     userAgent: `curfew/${programVersion()}`,
     requestId: null,
   };
+  const acting: Acting = { world, changer, context };
+  return {
+    ...userActs(acting),
+    ...sessionActs(acting),
+    ...eventActs(world),
+    ...directClients(world, changer, context),
+    ...apiKeyActs(acting),
+    keys: async () => world.keys.list(),
+    rotateKeys: () => world.keys.rotate(actOf(world, context, changer.actor)),
+    close,
+  };
+}
+
+function userActs({ world, changer, context }: Acting): UserOperations {
+  const { config, database } = world;
   const judgePassword = (password: string | null): void => {
     const fault = password === null ? null : passwordFault(config.passwordMinLength, password);
     if (fault) throw new CommandRefused(`the password ${fault}.`);
   };
-
   return {
     async users({ query, external, after, limit }) {
       if (external) {
@@ -91,13 +111,22 @@ function directOperator({ world, close }: OpenWorld): Operator {
       judgePassword(password);
       return (await resetPassword(world, id, password, changer, context)) !== null;
     },
+  };
+}
+
+function sessionActs({
+  world,
+  changer,
+  context,
+}: Acting): Pick<Operator, 'sessions' | 'preview' | 'end' | 'watchMarking'> {
+  return {
     async sessions({ ended, ...filter }, limit) {
       const sessions = await listSessions(world, { ...filter, alive: ended ? null : true }, limit);
       return { sessions, next: sessions.length === limit ? (sessions.at(-1)?.id ?? null) : null };
     },
     preview: (target) => previewEnding(world, target),
     async end(target, { note, ...how }) {
-      const begunMs = system.monotonicMs();
+      const begunMs = world.system.monotonicMs();
       const ending = await endByAdministrator(world, target, { ...changer, ...how }, { ...context, note });
       if (ending.outcome === 'confirmation_required') return ending;
       if (ending.outcome === 'unknown') throw new CommandRefused(PROBLEMS.not_found.title);
@@ -108,6 +137,12 @@ function directOperator({ world, close }: OpenWorld): Operator {
       if (target.scope !== 'sessions') await watchMarking(world, target, onLeft);
       return true;
     },
+  };
+}
+
+function eventActs(world: World): Pick<Operator, 'newestEvents' | 'follow'> {
+  const { database } = world;
+  return {
     async newestEvents(limit) {
       const { events } = await readLog(world, EVERY_EVENT, { before: null, after: null }, limit);
       return events.map(loggedEvent);
@@ -127,24 +162,19 @@ function directOperator({ world, close }: OpenWorld): Operator {
         if (!news.more) await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
       }
     },
-    ...apiKeyActs(world, changer, context),
-    keys: async () => keys.list(),
-    rotateKeys: () => keys.rotate(actOf(world, context, changer.actor)),
-    close,
   };
 }
 
 const msSince = ({ system }: World, begunMs: number): number =>
   Math.round((system.monotonicMs() - begunMs) * 100) / 100;
 
-function apiKeyActs(
-  world: World,
-  changer: { actor: string; sid: null },
-  context: RequestContext,
-): Pick<Operator, 'clients' | 'changeClient' | 'apiKeys' | 'createApiKey' | 'revokeApiKey'> {
+function apiKeyActs({
+  world,
+  changer,
+  context,
+}: Acting): Pick<Operator, 'apiKeys' | 'createApiKey' | 'revokeApiKey'> {
   const { database, system } = world;
   return {
-    ...directClients(world, changer, context),
     async apiKeys({ revoked, before }, limit) {
       const found = await pageOfKeys(database, { before, dead: revoked }, limit, system.now());
       return {

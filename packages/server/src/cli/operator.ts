@@ -112,3 +112,9 @@ interface Followed {
 type LogoutOutcome =
   | { outcome: 'ended'; result: Logout }
   | { outcome: 'confirmation_required'; count: number };
+
+/** The operations on users. */
+export type UserOperations = Pick<
+  Operator,
+  'users' | 'userById' | 'userByEmail' | 'addUser' | 'changeUser' | 'deleteUser' | 'setPassword'
+>;

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, ConfigError, readCommandSettings, readConfig } from '../config.ts';
 import { COMMAND_SETTINGS } from '../command-settings.ts';
 import { readAnnouncement } from './announcement.ts';
-import { answersTo, apiOperator } from './api-operator.ts';
+import { apiOperator } from './api-operator.ts';
+import { answersTo } from './ask-server.ts';
 import { type CommandLine, Failed, UsageError } from './declare.ts';
 import type { Operator } from './operator.ts';
 

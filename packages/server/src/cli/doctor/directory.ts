@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { type Config, WITHOUT_FSYNC } from '../../config.ts';
 import { DirectoryInUse } from '../../store/open-errors.ts';
 import { readAnnouncement } from '../announcement.ts';
-import { answersTo } from '../api-operator.ts';
+import { answersTo } from '../ask-server.ts';
 import { checkDatabase } from './database.ts';
 import type { Findings } from './findings.ts';
 
