@@ -20,7 +20,6 @@ const LONG: Size[] = [
   { path: 'packages/client/src/pending-logouts.ts', name: 'createPendingLogouts', lines: 130 },
   { path: 'packages/client/test/stage.ts', name: 'openStage', lines: 86 },
   { path: 'packages/protocol/src/node.ts', name: null, lines: 710 },
-  { path: 'packages/server/test/crash/ledger.ts', name: 'createClient', lines: 119 },
   {
     path: 'packages/server/test/http/notices-bounds.test.ts',
     name: "test('an expired session is announced to its user’s other pages on every node, and to no other user', async () => {",

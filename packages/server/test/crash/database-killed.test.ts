@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { budget } from '../services/budget.ts';
 import { findPostgres, type PostgresServer, startPostgres } from '../services/postgres.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
-import { createClient, emptyLedger, makeUser, replay } from './ledger.ts';
+import { LedgerClient, emptyLedger, makeUser, replay } from './ledger.ts';
 import { type ServerChild, startServer } from './server-child.ts';
 
 const OUTAGES = budget('CRASH_OUTAGES');
@@ -93,7 +93,7 @@ describe.skipIf(findPostgres() === undefined)('PostgreSQL killed under load', ()
     const users: number[] = [];
     for (let i = 0; i < 4; i++) users.push(await makeUser(server, `outage${i}@example.com`));
     const spareUser = await makeUser(server, 'spare@example.com');
-    const clients = users.map((id) => createClient(ledger, id, 'go on'));
+    const clients = users.map((id) => new LedgerClient(ledger, id, false));
 
     for (let outage = 0; outage < OUTAGES; outage++) {
       const spare = await openSpare(spareUser);

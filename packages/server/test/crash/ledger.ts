@@ -53,82 +53,109 @@ export const emptyLedger = (): Ledger => ({
   failures: [],
 });
 
-export interface Client {
+/** One client: it opens, refreshes and ends the sessions of its user, and records what is answered. */
+export class LedgerClient {
+  readonly #ledger: Ledger;
+  readonly #userId: number;
+  readonly #serverMayDie: boolean;
+  readonly #random: () => number;
+  readonly #mine: Entry[] = [];
+
+  /**
+   * @param serverMayDie whether an answer that does not come is expected: the server is killed, and not its database
+   * @param random chooses the acts, and their sessions
+   */
+  constructor(ledger: Ledger, userId: number, serverMayDie: boolean, random: () => number = Math.random) {
+    this.#ledger = ledger;
+    this.#userId = userId;
+    this.#serverMayDie = serverMayDie;
+    this.#random = random;
+  }
+
   /** Works until it is stopped, or the server is gone. */
-  work: (server: Server, until: () => boolean) => Promise<void>;
-}
+  async work(server: Server, until: () => boolean): Promise<void> {
+    while (!until()) {
+      const dice = this.#random();
+      try {
+        if (dice < 0.4 || this.#living().length === 0) await this.#open(server);
+        else if (dice < 0.55) await this.#refresh(server);
+        else await this.#logOut(server);
+        this.#ledger.answers++;
+      } catch (error) {
+        // The connection broke: nothing was answered.
+        if (!this.#serverMayDie) this.#ledger.surprises.push(`the server did not answer: ${String(error)}`);
+        return;
+      }
+    }
+  }
 
-/**
- * @param onFault what to do when the server cannot be reached: end (it was killed) or go on (its database was)
- * @param random chooses the acts, and their sessions
- */
-export function createClient(
-  ledger: Ledger,
-  userId: number,
-  onFault: 'end' | 'go on',
-  random: () => number = Math.random,
-): Client {
-  const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)];
-  const mine: Entry[] = [];
-  const living = (): Entry[] => mine.filter((entry) => entry.state === 'in');
+  #living(): Entry[] {
+    return this.#mine.filter((entry) => entry.state === 'in');
+  }
 
-  async function open(server: Server): Promise<void> {
-    const transport = random() < 0.6 ? 'bearer' : 'opaque';
+  #pick<T>(list: readonly T[]): T | undefined {
+    return list[Math.floor(this.#random() * list.length)];
+  }
+
+  async #open(server: Server): Promise<void> {
+    const transport = this.#random() < 0.6 ? 'bearer' : 'opaque';
     const answer = await server.call('POST', '/v1/admin/sessions', {
       bearer: SERVICE_KEY,
-      body: { user_id: userId, transport, count: 3 },
+      body: { user_id: this.#userId, transport, count: 3 },
     });
     if (answer.status === 503) return;
     if (answer.status !== 200) {
-      ledger.surprises.push(`opening: ${answer.status} ${answer.text}`);
+      this.#ledger.surprises.push(`opening: ${answer.status} ${answer.text}`);
       return;
     }
     for (const one of answer.json.sessions) {
       const entry: Entry = {
         sid: one.session.id,
-        userId,
+        userId: this.#userId,
         bearer: one.access_token ?? one.session_token,
         refresh: one.refresh_token,
         lostMs: null,
         state: 'in',
       };
-      mine.push(entry);
-      ledger.entries.push(entry);
+      this.#mine.push(entry);
+      this.#ledger.entries.push(entry);
     }
   }
 
-  async function end(contract: string, ended: Entry[], ask: () => Promise<Answer>): Promise<void> {
+  async #end(contract: string, ended: Entry[], ask: () => Promise<Answer>): Promise<void> {
     for (const entry of ended) entry.state = 'unsure';
     const unsure: Unsure = { what: contract, entries: ended };
-    ledger.unsure.push(unsure);
+    this.#ledger.unsure.push(unsure);
     const answer = await ask();
     if (answer.status === 200) {
       for (const entry of ended) entry.state = 'out';
-      ledger.unsure.splice(ledger.unsure.indexOf(unsure), 1);
-      ledger.logouts++;
+      this.#ledger.unsure.splice(this.#ledger.unsure.indexOf(unsure), 1);
+      this.#ledger.logouts++;
     } else {
-      ledger.failures.push({ contract, status: answer.status, text: answer.text });
+      this.#ledger.failures.push({ contract, status: answer.status, text: answer.text });
     }
   }
 
-  async function logOut(server: Server): Promise<void> {
-    const all = living();
-    const one = pick(all);
+  async #logOut(server: Server): Promise<void> {
+    const all = this.#living();
+    const one = this.#pick(all);
     if (!one) return;
     const { bearer } = one;
     const opaque = bearer.startsWith('sess_');
-    switch (Math.floor(random() * 6)) {
+    switch (Math.floor(this.#random() * 6)) {
       case 0:
-        return end('all', all, () => server.call('POST', '/v1/logout', { bearer, body: { scope: 'all' } }));
+        return this.#end('all', all, () =>
+          server.call('POST', '/v1/logout', { bearer, body: { scope: 'all' } }),
+        );
       case 1:
-        return end(
+        return this.#end(
           'others',
           all.filter((entry) => entry !== one),
           () => server.call('POST', '/v1/logout', { bearer, body: { scope: 'others' } }),
         );
       case 2: {
-        const some = all.filter((entry) => entry === one || random() < 0.5);
-        return end('selected', some, () =>
+        const some = all.filter((entry) => entry === one || this.#random() < 0.5);
+        return this.#end('selected', some, () =>
           server.call('POST', '/v1/admin/logout', {
             bearer: SERVICE_KEY,
             body: { scope: 'sessions', sessions: some.map((entry) => entry.sid) },
@@ -136,19 +163,19 @@ export function createClient(
         );
       }
       case 3:
-        if (!opaque) return end('001', all, () => server.call('POST', '/auth/logout', { bearer }));
-        return end('002', [one], () =>
-          server.call('POST', `/api/auth/logout?userId=${userId}&sessionId=${bearer}`),
+        if (!opaque) return this.#end('001', all, () => server.call('POST', '/auth/logout', { bearer }));
+        return this.#end('002', [one], () =>
+          server.call('POST', `/api/auth/logout?userId=${this.#userId}&sessionId=${bearer}`),
         );
       case 4:
-        return end('003', all, () => server.call('POST', '/api/v1/auth/logout', { bearer }));
+        return this.#end('003', all, () => server.call('POST', '/api/v1/auth/logout', { bearer }));
       default:
-        return end('this', [one], () => server.call('POST', '/v1/logout', { bearer }));
+        return this.#end('this', [one], () => server.call('POST', '/v1/logout', { bearer }));
     }
   }
 
-  async function refresh(server: Server): Promise<void> {
-    const one = pick(living().filter(canRefresh));
+  async #refresh(server: Server): Promise<void> {
+    const one = this.#pick(this.#living().filter(canRefresh));
     if (!one) return;
     // Should the answer be lost, or be that the database was, it can be asked for once more.
     one.lostMs ??= performance.now();
@@ -158,28 +185,9 @@ export function createClient(
       one.bearer = answer.json.access_token;
       one.refresh = answer.json.refresh_token;
     } else if (answer.status !== 503) {
-      ledger.surprises.push(`refreshing: ${answer.status} ${answer.text}`);
+      this.#ledger.surprises.push(`refreshing: ${answer.status} ${answer.text}`);
     }
   }
-
-  return {
-    async work(server, until) {
-      while (!until()) {
-        const dice = random();
-        try {
-          if (dice < 0.4 || living().length === 0) await open(server);
-          else if (dice < 0.55) await refresh(server);
-          else await logOut(server);
-          ledger.answers++;
-        } catch (error) {
-          // The connection broke: nothing was answered.
-          if (onFault === 'end') return;
-          ledger.surprises.push(`the server did not answer: ${String(error)}`);
-          return;
-        }
-      }
-    },
-  };
 }
 
 /**

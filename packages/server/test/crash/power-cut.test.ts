@@ -10,15 +10,7 @@ import { budget } from '../services/budget.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { makeScratch, scratchRootInMemory } from '../services/scratch.ts';
 import { reopenAuthority, type TestAuthority } from '../support.ts';
-import {
-  type Client,
-  createClient,
-  emptyLedger,
-  type Ledger,
-  makeUser,
-  replay,
-  replayRefreshTokens,
-} from './ledger.ts';
+import { LedgerClient, emptyLedger, type Ledger, makeUser, replay, replayRefreshTokens } from './ledger.ts';
 import { RecordedDisk } from './recorded-disk.ts';
 
 const CUTS = budget('POWER_CUTS');
@@ -55,10 +47,10 @@ test(`${CUTS} power cuts under load (POWER_CUT_SEED=${SEED}): every acknowledged
   const ledger = emptyLedger();
   let running = await open(directory, FSYNC);
   try {
-    const clients: Client[] = [];
+    const clients: LedgerClient[] = [];
     for (let i = 0; i < CLIENTS; i++) {
       const id = await makeUser(running, `cut${i}@example.com`);
-      clients.push(createClient(ledger, id, 'end', random));
+      clients.push(new LedgerClient(ledger, id, true, random));
     }
     const work = (until: () => boolean): Promise<unknown> =>
       Promise.all(clients.map((client) => client.work(running, until)));

@@ -1,6 +1,6 @@
 /** The rounds of the crash tests: load, SIGKILL at a random moment, restart on the same data, replay. */
 import { expect } from 'vitest';
-import { createClient, emptyLedger, makeUser, replay, replayRefreshTokens } from './ledger.ts';
+import { LedgerClient, emptyLedger, makeUser, replay, replayRefreshTokens } from './ledger.ts';
 import { type ServerChild, startServer } from './server-child.ts';
 
 const CLIENTS = 5;
@@ -16,7 +16,7 @@ export async function killUnderLoad(settings: Record<string, string>, rounds: nu
     server = await startServer(settings);
     const users: number[] = [];
     for (let i = 0; i < CLIENTS; i++) users.push(await makeUser(server, `crash${i}@example.com`));
-    const clients = users.map((id) => createClient(ledger, id, 'end'));
+    const clients = users.map((id) => new LedgerClient(ledger, id, true));
     for (let round = 0; round < rounds; round++) {
       const running = server;
       const before = ledger.entries.length;
