@@ -257,3 +257,6 @@ export const commands: fc.Arbitrary<Command[]> = fc.noBias(
     size: 'max',
   }),
 );
+
+/** The command that does this. */
+export type Of<Do extends Command['do']> = Extract<Command, { do: Do }>;

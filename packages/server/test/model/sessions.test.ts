@@ -10,7 +10,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { budget } from '../services/budget.ts';
 import { backends } from '../support.ts';
 import { type Command, commands } from './commands.ts';
+import { spend } from './acts/refreshes.ts';
+import { compareIdleEnds } from './acts/time.ts';
 import { Play } from './play.ts';
+import { run } from './run-command.ts';
 import { compareRecords } from './records.ts';
 import { GRACE_SECONDS, openStage, type Stage } from './stage.ts';
 
@@ -48,7 +51,7 @@ describe.each(backends())('the model, %s', (backend) => {
     await fc.assert(
       fc.asyncProperty(commands, async (list) => {
         const play = await Play.begin(stage);
-        for (const command of list) await play.run(command);
+        for (const command of list) await run(play, command);
         await finish(play);
         plays++;
         for (const [what, count] of play.tally) tally.set(what, (tally.get(what) ?? 0) + count);
@@ -71,16 +74,16 @@ describe.each(backends())('the model, %s', (backend) => {
  */
 async function finish(play: Play): Promise<void> {
   const { reference } = play;
-  const look = () => play.run({ do: 'look', dice: reference.credentials.length, at: 0 });
-  const wait = (seconds: number) => play.run({ do: 'wait', seconds, calm: false, at: 0 });
+  const look = () => run(play, { do: 'look', dice: reference.credentials.length, at: 0 });
+  const wait = (seconds: number) => run(play, { do: 'wait', seconds, calm: false, at: 0 });
   await look();
   const tokens = [...reference.refreshTokens];
-  for (const [i, token] of tokens.entries()) await play.spend(token, i);
+  for (const [i, token] of tokens.entries()) await spend(play, token, i);
   await wait(GRACE_SECONDS);
-  for (const [i, token] of tokens.entries()) await play.spend(token, i + 1);
+  for (const [i, token] of tokens.entries()) await spend(play, token, i + 1);
   await wait(1);
-  for (const [i, token] of tokens.entries()) if (i % 2 === 0) await play.spend(token, i);
+  for (const [i, token] of tokens.entries()) if (i % 2 === 0) await spend(play, token, i);
   await look();
-  await play.compareIdleEnds();
+  await compareIdleEnds(play);
   await compareRecords(play);
 }
