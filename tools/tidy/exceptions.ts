@@ -26,7 +26,6 @@ const LONG: Size[] = [
     lines: 79,
   },
   { path: 'packages/server/test/http/secrets.test.ts', name: 'wholeRun', lines: 215 },
-  { path: 'packages/server/test/services/standby.ts', name: 'startStandby', lines: 83 },
   { path: 'packages/verifier/src/verifier.ts', name: null, lines: 457 },
 ];
 

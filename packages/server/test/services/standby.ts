@@ -28,19 +28,7 @@ export async function startStandby(primary: PostgresServer): Promise<StandbyServ
   const dir = join(scratch, 'data');
   if (unprivileged !== undefined) chownSync(scratch, unprivileged.uid, unprivileged.gid);
   const replication = await openMovingAddress(primary.port);
-
-  await withClient(primary.url, async (client) => {
-    await client.query("select pg_backup_start('standby', true)");
-    await promisify(execFile)('cp', ['-a', primary.dir, dir]);
-    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)');
-    writeFileSync(join(dir, 'backup_label'), rows[0]?.labelfile ?? '');
-  });
-  rmSync(join(dir, 'postmaster.pid'), { force: true });
-  writeFileSync(join(dir, 'standby.signal'), '');
-  if (unprivileged !== undefined)
-    for (const name of ['backup_label', 'standby.signal'])
-      chownSync(join(dir, name), unprivileged.uid, unprivileged.gid);
-
+  await copy(primary, dir);
   const server = await startPostgres({
     dir,
     settings: {
@@ -53,51 +41,22 @@ export async function startStandby(primary: PostgresServer): Promise<StandbyServ
     },
   });
   noteServer(scratch, Number(readFileSync(join(dir, 'postmaster.pid'), 'utf8').split('\n')[0]));
-
-  const ask = async <Row extends object>(url: string, sql: string, values: unknown[] = []): Promise<Row> => {
-    const { rows } = await withClient(url, (client) => client.query<Row>(sql, values));
-    if (!rows[0]) throw new Error(`no row: ${sql}`);
-    return rows[0];
-  };
-
   return {
     ...server,
     async caughtUp() {
-      const { lsn } = await ask<{ lsn: string }>(
-        primary.url,
-        'select pg_current_wal_insert_lsn()::text as lsn',
-      );
-      await withClient(server.url, async (client) => {
-        for (;;) {
-          const { rows } = await client.query<{ there: boolean }>(
-            'select pg_last_wal_replay_lsn() >= $1::pg_lsn as there',
-            [lsn],
-          );
-          if (rows[0]?.there === true) return;
-          await new Promise((resolve) => setTimeout(resolve, 10));
-        }
-      });
+      const lsn = await ask<string>(primary.url, 'select pg_current_wal_insert_lsn()::text as answer');
+      await askUntil(server.url, 'select pg_last_wal_replay_lsn() >= $1::pg_lsn as answer', true, [lsn]);
     },
     async pauseReplay() {
-      await ask(server.url, 'select pg_wal_replay_pause()');
+      await ask(server.url, 'select pg_wal_replay_pause() as answer');
       // Asked for, it comes with the next record or wait.
-      for (;;) {
-        const { state } = await ask<{ state: string }>(
-          server.url,
-          'select pg_get_wal_replay_pause_state() as state',
-        );
-        if (state === 'paused') return;
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
+      await askUntil(server.url, 'select pg_get_wal_replay_pause_state() as answer', 'paused');
     },
-    resumeReplay: async () => void (await ask(server.url, 'select pg_wal_replay_resume()')),
+    resumeReplay: async () => void (await ask(server.url, 'select pg_wal_replay_resume() as answer')),
     cutOff: () => replication.moveTo(null),
     async promote() {
-      const { promoted } = await ask<{ promoted: boolean }>(
-        server.url,
-        'select pg_promote(true, 60) as promoted',
-      );
-      if (!promoted) throw new Error('the standby was not promoted within a minute');
+      if (!(await ask<boolean>(server.url, 'select pg_promote(true, 60) as answer')))
+        throw new Error('the standby was not promoted within a minute');
     },
     async stop() {
       await server.stop();
@@ -105,4 +64,30 @@ export async function startStandby(primary: PostgresServer): Promise<StandbyServ
       rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** Copies the files of a running server, marked as a standby's. */
+async function copy(primary: PostgresServer, dir: string): Promise<void> {
+  await withClient(primary.url, async (client) => {
+    await client.query("select pg_backup_start('standby', true)");
+    await promisify(execFile)('cp', ['-a', primary.dir, dir]);
+    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)');
+    writeFileSync(join(dir, 'backup_label'), rows[0]?.labelfile ?? '');
+  });
+  rmSync(join(dir, 'postmaster.pid'), { force: true });
+  writeFileSync(join(dir, 'standby.signal'), '');
+  if (unprivileged !== undefined)
+    for (const name of ['backup_label', 'standby.signal'])
+      chownSync(join(dir, name), unprivileged.uid, unprivileged.gid);
+}
+
+/** What a server answers to a question for one value, `answer`. */
+async function ask<T>(url: string, sql: string, values: unknown[] = []): Promise<T> {
+  const { rows } = await withClient(url, (client) => client.query<{ answer: T }>(sql, values));
+  if (!rows[0]) throw new Error(`no row: ${sql}`);
+  return rows[0].answer;
+}
+
+async function askUntil(url: string, sql: string, wanted: unknown, values?: unknown[]): Promise<void> {
+  while ((await ask(url, sql, values)) !== wanted) await new Promise((resolve) => setTimeout(resolve, 10));
 }
