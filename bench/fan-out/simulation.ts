@@ -44,48 +44,159 @@ const SENDING = 0.5;
 const JITTER = 1;
 
 export function simulate(costs: UnitCosts, layout: Layout): Outcome {
-  const relays = layout.relayFanOut === undefined ? 0 : Math.ceil(layout.verifiers / layout.relayFanOut);
-  const belowNodes = spread(relays > 0 ? relays : layout.verifiers, layout.nodes);
-  const belowRelays = spread(layout.verifiers, Math.max(1, relays));
-  const perNode = Math.max(...belowNodes);
-  const perRelay = relays > 0 ? Math.max(...belowRelays) : 0;
-  const renewing = (below: number): number =>
-    (below * RENEWALS_PER_LEASE * costs.renewalMicros) / (layout.leaseMs * 1000);
-  const { logoutsPerSecond: rate } = layout;
-  // A node reads another node's logout from the log. The simulation counts that like a logout of its own, although it costs less.
-  const nodeShare = (rate * (costs.logoutMicros + perNode * costs.endingMicros)) / 1e6 + renewing(perNode);
-  const relayShare =
-    relays > 0
-      ? (rate * (costs.verifierMicros + perRelay * costs.endingMicros)) / 1e6 + renewing(perRelay)
-      : 0;
-  const outcome: Outcome = { nodeShare, relayShare, relays, nodeBusyMs: 0 };
-  if (nodeShare > FULL || relayShare > FULL) return outcome;
+  const tree = treeOf(layout);
+  const shares = sharesOf(costs, layout, tree);
+  const outcome: Outcome = { ...shares, relays: tree.relays, nodeBusyMs: 0 };
+  if (shares.nodeShare > FULL || shares.relayShare > FULL) return outcome;
+  return { ...outcome, ...new Run(costs, layout, tree).run() };
+}
 
-  const random = seeded(layout.seed);
-  const schedule = new Schedule();
-  const nodes = belowNodes.map((below) => new Core(1 - renewing(below)));
-  const relayCores = belowRelays.map((below) => new Core(1 - renewing(below)));
-  const verifiers = new Float64Array(layout.verifiers);
-  const hop = (): number => costs.hopMs * (1 + JITTER * random()) + layout.networkMs;
-  const sendMs = (costs.endingMicros * SENDING) / 1000;
-  const ackMs = (costs.endingMicros * (1 - SENDING)) / 1000;
-  const takeMs = costs.verifierMicros / 1000;
-  const latencies: number[] = [];
+/** Who is below whom. */
+interface Tree {
+  relays: number;
+  belowNodes: number[];
+  belowRelays: number[];
+}
+
+function treeOf({ nodes, verifiers, relayFanOut }: Layout): Tree {
+  const relays = relayFanOut === undefined ? 0 : Math.ceil(verifiers / relayFanOut);
+  return {
+    relays,
+    belowNodes: spread(relays > 0 ? relays : verifiers, nodes),
+    belowRelays: spread(verifiers, Math.max(1, relays)),
+  };
+}
+
+/** The share of a core that the renewals of so many take. */
+const renewing = (costs: UnitCosts, layout: Layout, below: number): number =>
+  (below * RENEWALS_PER_LEASE * costs.renewalMicros) / (layout.leaseMs * 1000);
+
+function sharesOf(costs: UnitCosts, layout: Layout, tree: Tree): Pick<Outcome, 'nodeShare' | 'relayShare'> {
+  const share = (ownMicros: number, below: number): number =>
+    (layout.logoutsPerSecond * (ownMicros + below * costs.endingMicros)) / 1e6 +
+    renewing(costs, layout, below);
+  return {
+    // A node reads another node's logout from the log. The simulation counts that like a logout of its own, although it costs less.
+    nodeShare: share(costs.logoutMicros, Math.max(...tree.belowNodes)),
+    relayShare: tree.relays > 0 ? share(costs.verifierMicros, Math.max(...tree.belowRelays)) : 0,
+  };
+}
+
+/** Called with the time at which something is done. */
+type Done = (at: number) => void;
+/** Passes an ending on to the `i`th below. */
+type PassOn = (i: number, arrives: number, done: Done) => void;
+
+/** The logouts of one layout, from the first request to the last answer. */
+class Run {
+  readonly #costs: UnitCosts;
+  readonly #layout: Layout;
+  readonly #tree: Tree;
+  readonly #random: () => number;
+  readonly #schedule = new Schedule();
+  readonly #nodes: Core[];
+  readonly #relays: Core[];
+  /** When each verifier is free again. */
+  readonly #verifiers: Float64Array;
+  readonly #firstVerifier: number[];
+  readonly #firstRelay: number[];
+  readonly #latencies: number[] = [];
+
+  constructor(costs: UnitCosts, layout: Layout, tree: Tree) {
+    this.#costs = costs;
+    this.#layout = layout;
+    this.#tree = tree;
+    this.#random = seeded(layout.seed);
+    const core = (below: number): Core => new Core(1 - renewing(costs, layout, below));
+    this.#nodes = tree.belowNodes.map(core);
+    this.#relays = tree.belowRelays.map(core);
+    this.#verifiers = new Float64Array(layout.verifiers);
+    this.#firstVerifier = running(tree.relays > 0 ? tree.belowRelays : tree.belowNodes);
+    this.#firstRelay = running(tree.belowNodes);
+  }
+
+  run(): { p50Ms: number; p99Ms: number; nodeBusyMs: number } {
+    let at = 0;
+    for (let n = 0; n < this.#layout.logouts; n += 1) {
+      // Users log out independently of each other.
+      at += (-Math.log(1 - this.#random()) / this.#layout.logoutsPerSecond) * 1000;
+      const home = Math.floor(this.#random() * this.#layout.nodes);
+      this.#schedule.add(at, (asked) => this.#logOut(home, asked));
+    }
+    this.#schedule.run();
+    const latencies = this.#latencies.sort((a, b) => a - b);
+    const quantile = (share: number): number =>
+      latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? 0;
+    return {
+      p50Ms: quantile(0.5),
+      p99Ms: quantile(0.99),
+      nodeBusyMs: this.#nodes.reduce((sum, core) => sum + core.busyMs, 0),
+    };
+  }
+
+  #logOut(home: number, asked: number): void {
+    const { logoutMicros, commitMs, ringMs } = this.#costs;
+    const { nodes, networkMs } = this.#layout;
+    const served = (this.#nodes[home] as Core).work(asked, logoutMicros / 1000);
+    const committed = served + Math.max(0, commitMs - logoutMicros / 1000);
+    let missing = nodes;
+    const over: Done = (said) => {
+      missing -= 1;
+      if (missing === 0) this.#latencies.push(said - asked);
+    };
+    this.#schedule.add(committed, (from) => this.#fanOut(home, from, over));
+    for (let other = 0; other < nodes; other += 1) {
+      if (other === home) continue;
+      // The measured time of a ring covers both ways and the reading of the log.
+      this.#schedule.add(committed + ringMs + networkMs, (rung) => {
+        const read = (this.#nodes[other] as Core).work(rung, logoutMicros / 1000);
+        this.#fanOut(other, read, (said) => over(said + networkMs));
+      });
+    }
+  }
+
+  /** From a node to its verifiers, through its relays if there are any. */
+  #fanOut(node: number, at: number, done: Done): void {
+    const core = this.#nodes[node] as Core;
+    const toBelow =
+      this.#tree.relays > 0
+        ? this.#toRelay(this.#firstRelay[node] as number)
+        : this.#toVerifier(this.#firstVerifier[node] as number);
+    this.#publish(core, at, this.#tree.belowNodes[node] as number, toBelow, done);
+  }
+
+  #toRelay(first: number): PassOn {
+    return (i, arrives, done) => {
+      const relay = first + i;
+      const core = this.#relays[relay] as Core;
+      const toBelow = this.#toVerifier(this.#firstVerifier[relay] as number);
+      this.#schedule.add(arrives, (arrived) => {
+        const taken = core.work(arrived, this.#costs.verifierMicros / 1000);
+        this.#publish(core, taken, this.#tree.belowRelays[relay] as number, toBelow, done);
+      });
+    };
+  }
+
+  #toVerifier(first: number): PassOn {
+    return (i, arrives, done) => {
+      // One sender, one connection: messages arrive in the order in which they are sent, so this needs no event of its own.
+      const begins = Math.max(this.#verifiers[first + i] as number, arrives);
+      const ends = begins + this.#costs.verifierMicros / 1000;
+      this.#verifiers[first + i] = ends;
+      done(ends);
+    };
+  }
 
   /** Sends an ending to all processes below, and answers on the same core when it has taken in the last acknowledgement. */
-  function publish(
-    core: Core,
-    at: number,
-    count: number,
-    to: (i: number, arrives: number, done: (at: number) => void) => void,
-    done: (at: number) => void,
-  ): void {
+  #publish(core: Core, at: number, count: number, to: PassOn, done: Done): void {
+    const sendMs = (this.#costs.endingMicros * SENDING) / 1000;
+    const ackMs = (this.#costs.endingMicros * (1 - SENDING)) / 1000;
     let missing = count;
     if (missing === 0) return done(at);
     const begins = core.begin(at, count * sendMs);
     for (let i = 0; i < count; i += 1)
-      to(i, begins + core.takes((i + 1) * sendMs) + hop(), (said) =>
-        schedule.add(said + hop(), (heard) => {
+      to(i, begins + core.takes((i + 1) * sendMs) + this.#hopMs(), (said) =>
+        this.#schedule.add(said + this.#hopMs(), (heard) => {
           const taken = core.work(heard, ackMs);
           missing -= 1;
           if (missing === 0) done(taken);
@@ -93,75 +204,9 @@ export function simulate(costs: UnitCosts, layout: Layout): Outcome {
       );
   }
 
-  const toVerifier =
-    (first: number) =>
-    (i: number, arrives: number, done: (at: number) => void): void => {
-      // One sender, one connection: messages arrive in the order in which they are sent, so this needs no event of its own.
-      const ends = Math.max(verifiers[first + i] as number, arrives) + takeMs;
-      verifiers[first + i] = ends;
-      done(ends);
-    };
-  const firstVerifier = running(relays > 0 ? belowRelays : belowNodes);
-  const firstRelay = running(belowNodes);
-  const fanOut = (node: number, at: number, done: (at: number) => void): void => {
-    const core = nodes[node] as Core;
-    const below = belowNodes[node] as number;
-    if (relays === 0) return publish(core, at, below, toVerifier(firstVerifier[node] as number), done);
-    publish(
-      core,
-      at,
-      below,
-      (i, arrives, acknowledged) => {
-        const relay = (firstRelay[node] as number) + i;
-        const relayCore = relayCores[relay] as Core;
-        schedule.add(arrives, (arrived) =>
-          publish(
-            relayCore,
-            relayCore.work(arrived, takeMs),
-            belowRelays[relay] as number,
-            toVerifier(firstVerifier[relay] as number),
-            acknowledged,
-          ),
-        );
-      },
-      done,
-    );
-  };
-
-  let at = 0;
-  for (let n = 0; n < layout.logouts; n += 1) {
-    // Users log out independently of each other.
-    at += (-Math.log(1 - random()) / rate) * 1000;
-    const home = Math.floor(random() * layout.nodes);
-    schedule.add(at, (asked) => {
-      const served = (nodes[home] as Core).work(asked, costs.logoutMicros / 1000);
-      const committed = served + Math.max(0, costs.commitMs - costs.logoutMicros / 1000);
-      let missing = layout.nodes;
-      const over = (said: number): void => {
-        missing -= 1;
-        if (missing === 0) latencies.push(said - asked);
-      };
-      schedule.add(committed, (from) => fanOut(home, from, over));
-      for (let other = 0; other < layout.nodes; other += 1) {
-        if (other === home) continue;
-        // The measured time of a ring covers both ways and the reading of the log.
-        schedule.add(committed + costs.ringMs + layout.networkMs, (rung) => {
-          const read = (nodes[other] as Core).work(rung, costs.logoutMicros / 1000);
-          fanOut(other, read, (said) => over(said + layout.networkMs));
-        });
-      }
-    });
+  #hopMs(): number {
+    return this.#costs.hopMs * (1 + JITTER * this.#random()) + this.#layout.networkMs;
   }
-  schedule.run();
-  latencies.sort((a, b) => a - b);
-  const quantile = (share: number): number =>
-    latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? 0;
-  return {
-    ...outcome,
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
-    nodeBusyMs: nodes.reduce((sum, core) => sum + core.busyMs, 0),
-  };
 }
 
 /** One core, which does one thing at a time. `speed` is the share that the renewals leave. */
