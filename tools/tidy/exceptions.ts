@@ -24,7 +24,6 @@ const LONG: Size[] = [
     name: "test('an expired session is announced to its user’s other pages on every node, and to no other user', async () => {",
     lines: 79,
   },
-  { path: 'packages/server/test/http/secrets.test.ts', name: 'wholeRun', lines: 215 },
   { path: 'packages/verifier/src/verifier.ts', name: null, lines: 457 },
 ];
 

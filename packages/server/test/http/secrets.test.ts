@@ -9,7 +9,6 @@ import { withClient } from '../services/postgres.ts';
 import {
   type Answer,
   type Caller,
-  cookieOf,
   migrated,
   recordingLog,
   reopenAuthority,
@@ -18,16 +17,10 @@ import {
   type TestAuthority,
 } from '../support.ts';
 import { callForOperators, callWithKeys } from './secret-calls.ts';
+import { PASSWORDS, wholeRun } from './secret-run.ts';
 import { ROWS } from './described.ts';
 
 const KEY = 'curfew-key-of-the-test-0123456789abcdefghij';
-const PASSWORDS = [
-  'correct horse battery staple 1',
-  'correct horse battery staple 2',
-  'tr0ub4dor-and-three',
-  'guess-that-was-wrong',
-];
-
 /** A secret as it could be found: as it is, in hexadecimal, in both base64s. */
 function spellings(secret: string): string[] {
   const bytes = Buffer.from(secret);
@@ -91,214 +84,6 @@ describe.runIf(hasPostgres())('secrets', () => {
     return answer;
   };
 
-  async function wholeRun(): Promise<void> {
-    const [first = '', second = '', third = '', wrong = ''] = PASSWORDS;
-    const service = { bearer: SERVICE_KEY };
-    const made = await call('POST', '/v1/admin/users', {
-      ...service,
-      body: { email: 'ada@example.com', name: 'Ada', password: first },
-    });
-    const { id } = made.json.user;
-    await call('POST', '/v1/admin/users', {
-      ...service,
-      body: { email: 'ada@example.com', password: first },
-    });
-    await call('POST', '/v1/admin/users', { ...service, body: { email: 'no address', password: first } });
-    const who = { email: 'ada@example.com', password: first };
-    const address = { address: '203.0.113.5' };
-
-    // Logins that go right, wrong, and are malformed, in every family.
-    const v1 = (
-      await call('POST', '/v1/login', { body: { ...who, device: { id: 'laptop', name: 'Laptop' } } })
-    ).json;
-    const rs = (await call('POST', '/v1/login', { body: { ...who, client_id: 'rs' } })).json;
-    const es = (await call('POST', '/v1/login', { body: { ...who, client_id: 'es' } })).json;
-    const envelope = (await call('POST', '/auth/login', { body: who })).json.data;
-    const cookieAnswer = await call('POST', '/auth/login', { body: { ...who, transport: 'cookie' } });
-    const cookie = cookieOf(cookieAnswer as Answer);
-    const csrf = cookieAnswer.json.data.csrf_token;
-    const v1Cookie = await call('POST', '/v1/login', { body: { ...who, transport: 'cookie' } });
-    const sess = (await call('POST', '/api/auth/login', { body: { username: who.email, password: first } }))
-      .json.data;
-    const token = (await call('POST', '/api/v1/auth/login', { body: who })).json;
-    for (const path of ['/v1/login', '/auth/login', '/api/auth/login', '/api/v1/auth/login']) {
-      await call('POST', path, { body: { ...who, username: who.email, password: wrong }, ...address });
-      await call('POST', path, { body: { email: first, username: first, password: first } });
-      await call('POST', path, { body: { email: 7, username: 7, password: wrong } });
-      await call('POST', path, { body: `{"password":"${first}"` });
-      await call('POST', path, {
-        body: { ...who, client_id: first, transport: first, device: { id: `${first}!` } },
-      });
-      await call('POST', path, { body: JSON.stringify(who), headers: { 'content-type': 'text/plain' } });
-      await call('POST', path, { body: { ...who, more: first.repeat(5000) } });
-    }
-    await call('POST', '/auth/login', { body: { ...who, username: who.email, password: wrong }, ...address });
-    await call('POST', '/auth/login', {
-      body: { ...who, transport: 'cookie' },
-      headers: { origin: 'https://evil.test' },
-    });
-
-    // Every credential at every door that asks for one, also where it does not belong.
-    const bearers = [
-      v1.access_token,
-      rs.access_token,
-      es.access_token,
-      envelope.access_token,
-      sess.sessionToken,
-      token.access_token,
-      v1.refresh_token,
-      cookie,
-      SERVICE_KEY,
-      first,
-    ];
-    for (const bearer of bearers) {
-      for (const path of [
-        '/v1/session',
-        '/v1/sessions',
-        '/v1/check',
-        '/auth/profile',
-        '/auth/workspace',
-        '/api/v1/auth/status',
-        `/api/users/${id}`,
-        '/api/users/1',
-        '/v1/admin/users',
-        '/v1/admin/keys',
-        '/v1/feed',
-        '/v1/notices',
-      ])
-        await call('GET', path, { bearer });
-      await call('GET', `/v1/session?token=${encodeURIComponent(bearer)}`, { cookie });
-      await call('GET', `/api/users/${id}?sessionId=${encodeURIComponent(bearer)}`);
-      await call('POST', `/api/auth/logout?userId=1&sessionId=${encodeURIComponent(bearer)}`);
-      await call('POST', `/api/auth/logout?sessionId=${encodeURIComponent(bearer)}`);
-      await call('POST', '/v1/refresh', { body: { refresh_token: `${bearer}x` } });
-      await call('POST', '/auth/refresh', { body: { refresh_token: [bearer] } });
-      await call('POST', '/api/v1/auth/refresh', { body: { refresh_token: `${bearer}x` } });
-    }
-    for (const value of [cookie, v1.access_token]) {
-      await call('GET', '/v1/session', { cookie: value });
-      await call('GET', '/auth/profile', {
-        headers: { cookie: `curfew_session=${value}; curfew_session=${value}` },
-      });
-      await call('POST', '/auth/logout', { cookie: value, headers: { 'x-csrf-token': first } });
-      await call('POST', '/auth/logout?scope=nothing', { cookie: value, csrf });
-    }
-
-    // Refresh, again within the grace, and replay after it.
-    for (const [path, refresh] of [
-      ['/v1/refresh', rs.refresh_token],
-      ['/auth/refresh', envelope.refresh_token],
-      ['/api/v1/auth/refresh', token.refresh_token],
-    ] as const) {
-      await call('POST', path, { body: { refresh_token: refresh } });
-      const again = await call('POST', path, { body: { refresh_token: refresh } });
-      expect(again.status).toBe(200);
-    }
-    ahead = 60_000;
-    expect((await call('POST', '/v1/refresh', { body: { refresh_token: rs.refresh_token } })).status).toBe(
-      401,
-    );
-
-    // Administration.
-    for (const path of [
-      '/v1/admin/users?query=ada',
-      `/v1/admin/users/${id}`,
-      '/v1/admin/users/99',
-      '/v1/admin/sessions?ended=true',
-      '/v1/admin/events',
-      '/v1/admin/events?format=csv',
-      '/v1/admin/events?format=jsonl',
-      '/v1/admin/state',
-      '/v1/admin/clients',
-      '/v1/admin/keys',
-    ])
-      await call('GET', path, service);
-    for (const transport of ['bearer', 'opaque', 'cookie'])
-      await call('POST', '/v1/admin/sessions', { ...service, body: { user_id: id, transport } });
-    await call('POST', '/v1/admin/sessions', { ...service, body: { user_id: id, count: 3 } });
-    await call('POST', '/v1/admin/sessions', { ...service, body: { user_id: 4711 } });
-    await call('POST', '/v1/password', {
-      bearer: v1.access_token,
-      body: { current_password: wrong, new_password: second },
-    });
-    await call('POST', '/v1/password', {
-      bearer: v1.access_token,
-      body: { current_password: first, new_password: 'short' },
-    });
-    const renewed = await call('POST', '/v1/password', {
-      bearer: v1.access_token,
-      body: { current_password: first, new_password: second },
-    });
-    expect(renewed.status).toBe(200);
-    await call('PATCH', `/v1/admin/users/${id}`, { ...service, body: { role: 'admin' } });
-    await call('PATCH', `/v1/admin/users/${id}`, { ...service, body: { role: first } });
-    await call('POST', `/v1/admin/users/${id}/password`, { ...service, body: { password: third } });
-    expect((await call('POST', `/v1/admin/users/${id}/password`, service)).json.password).toHaveLength(20);
-    await call('POST', '/v1/admin/keys/rotate', service);
-
-    // Logouts of every kind, and a database that fails in the middle of everything.
-    const fresh = async (): Promise<{ bearer: string; sid: string }> => {
-      const { json } = await call('POST', '/v1/admin/sessions', { ...service, body: { user_id: id } });
-      return { bearer: json.access_token, sid: json.session.id };
-    };
-    for (const table of ['events', 'users', 'user_sessions', 'login_limits', 'tokens']) {
-      const { bearer } = await fresh();
-      const opaque = (
-        await call('POST', '/v1/admin/sessions', { ...service, body: { user_id: id, transport: 'opaque' } })
-      ).json;
-      const withCookie = (
-        await call('POST', '/v1/admin/sessions', { ...service, body: { user_id: id, transport: 'cookie' } })
-      ).json;
-      await withClient(url, (client) => client.query(`alter table ${table} rename to away`));
-      await call('POST', '/v1/login', { body: { ...who, password: third } });
-      await call('POST', '/auth/login', { body: { ...who, password: third } });
-      await call('POST', '/v1/logout', { bearer });
-      await call('POST', '/auth/logout', { bearer });
-      await call('POST', '/auth/logout', { cookie: withCookie.cookie.value, csrf: withCookie.csrf_token });
-      await call('POST', '/api/v1/auth/logout', { bearer });
-      await call('POST', `/api/auth/logout?userId=${id}&sessionId=${opaque.session_token}`);
-      await call('POST', '/v1/refresh', { body: { refresh_token: es.refresh_token } });
-      await call('GET', `/api/users/${id}`, { bearer: opaque.session_token });
-      await call('POST', '/v1/check', { bearer: opaque.session_token });
-      for (const text of [bearer, opaque.session_token, withCookie.cookie.value])
-        for (const path of ['/oauth/introspect', '/oauth/revoke'])
-          await call('POST', path, {
-            ...service,
-            headers: { 'content-type': 'application/x-www-form-urlencoded' },
-            body: new URLSearchParams({ token: text }).toString(),
-          });
-      await withClient(url, (client) => client.query(`alter table away rename to ${table}`));
-    }
-    const one = await fresh();
-    const other = (await fresh()).bearer;
-    await call('PATCH', `/v1/sessions/${one.sid}`, { bearer: other, body: { name: 'Phone' } });
-    await call('PATCH', `/v1/sessions/${id}`, { bearer: other, body: { name: third } });
-    for (const password of [third, wrong, third.repeat(1000)])
-      await call('POST', '/v1/session/confirm', { bearer: other, body: { password } });
-    await call('DELETE', `/v1/sessions/${one.sid}`, { bearer: other });
-    for (const scope of ['others', 'device', 'this', 'all'])
-      await call('POST', '/v1/logout', { bearer: (await fresh()).bearer, body: { scope } });
-    await call('POST', '/auth/logout', { bearer: (await fresh()).bearer });
-    await call('POST', '/api/v1/auth/logout', { bearer: (await fresh()).bearer });
-    await call('POST', `/api/auth/logout?userId=${id}&sessionId=${sess.sessionToken}`);
-    await call('POST', '/auth/logout', {
-      cookie: cookieOf(v1Cookie as Answer),
-      csrf: v1Cookie.json.csrf_token,
-    });
-    for (const body of [
-      { scope: 'user', user_id: id },
-      { scope: 'everyone' },
-      { scope: 'everyone', confirm: 0 },
-      { scope: first },
-    ])
-      await call('POST', '/v1/admin/logout', { ...service, body });
-    await call('DELETE', `/v1/admin/users/${id}`, service);
-    // A careless client's mistake: a secret in the path.
-    for (const secret of [sess.sessionToken, v1.access_token, v1.refresh_token, cookie, token.access_token])
-      for (const path of [`/api/users/${secret}`, `/v1/sessions/${secret}`, `/${secret}`])
-        await call('GET', path.replace('|', '%7C'));
-  }
-
   function find(where: string, text: string): string[] {
     const lower = text.toLowerCase();
     return [...secrets].flatMap((secret) =>
@@ -313,8 +98,10 @@ describe.runIf(hasPostgres())('secrets', () => {
 
   test('no secret is in the log, in an error, or in the database', async () => {
     await callWithKeys(call, 2);
-    await callForOperators(call, PASSWORDS[0] ?? '');
-    await wholeRun();
+    await callForOperators(call, PASSWORDS[0]);
+    await wholeRun(call, url, () => {
+      ahead = 60_000;
+    });
     await on.close();
     // Everything was there to be found: every row of the contract was called, and secrets of every kind were given out.
     const patterns = [...visited].map((one) =>
