@@ -11,14 +11,21 @@ const TABLES: Size[] = [
   { path: 'web/languages/pl.ts', name: null, lines: 482 },
 ];
 
-/** To be split. */
-const LONG: Size[] = [
+/** Better whole. */
+const WHOLE: Size[] = [
+  // One state machine: each part reads and writes the session that all parts share. A piece would take ten of them as parameters.
   { path: 'packages/client/src/client.ts', name: null, lines: 446 },
   { path: 'packages/client/src/client.ts', name: 'createClient', lines: 391 },
+  // The bundle may have 6,000 bytes and has 5,999: functions that pass each other what they share now cost more than is left.
   { path: 'packages/client/src/notices-socket.ts', name: 'createNoticesSocket', lines: 91 },
   { path: 'packages/client/src/pending-logouts.ts', name: 'createPendingLogouts', lines: 130 },
-  { path: 'packages/client/test/stage.ts', name: 'openStage', lines: 86 },
+  // One class, whose methods are the steps of one protocol.
   { path: 'packages/protocol/src/node.ts', name: null, lines: 710 },
+];
+
+/** To be split. */
+const LONG: Size[] = [
+  { path: 'packages/client/test/stage.ts', name: 'openStage', lines: 86 },
   {
     path: 'packages/server/test/http/notices-bounds.test.ts',
     name: "test('an expired session is announced to its user’s other pages on every node, and to no other user', async () => {",
@@ -27,4 +34,4 @@ const LONG: Size[] = [
   { path: 'packages/verifier/src/verifier.ts', name: null, lines: 457 },
 ];
 
-export const EXCEPTIONS: Size[] = [...TABLES, ...LONG];
+export const EXCEPTIONS: Size[] = [...TABLES, ...WHOLE, ...LONG];
