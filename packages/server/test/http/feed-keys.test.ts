@@ -1,10 +1,12 @@
 /** The keys of verifiers: a back end whose key is dead loses its feed and its lease, and no logout waits for it after that. */
 import { once } from 'node:events';
 import { FEED_CLOSED } from '@curfew/protocol/feed-messages';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { openHandClock, passSteadily, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';
-import { type AnyJson, openAuthority, routeBackend, SERVICE_KEY } from '../support.ts';
+import { type AnyJson, openAuthority, routeBackend, SERVICE_KEY, silent } from '../support.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
 import { newUser, opened } from './logins.ts';
 import { type FeedNode, follow, logIn, startNode } from './following.ts';
 
@@ -156,6 +158,41 @@ describe('a feed by an API key', () => {
     expect(clock.monotonicMs - revokedMs).toBeLessThanOrEqual(LEASE_MS + 600);
     ws.resume();
     await closed;
+  });
+
+  test('is closed when its application is disabled or deleted', async () => {
+    const node = await open();
+    for (const [client_id, method, body] of [
+      ['off', 'PATCH', { disabled: true }],
+      ['gone', 'DELETE', {}],
+    ] as const) {
+      await node.on.call('POST', '/v1/admin/clients', { ...service, body: { client_id, name: client_id } });
+      const key = await keyAt(node, { client_id });
+      const { subscriber, ws } = follow(node.url, clock, key.secret);
+      await eventually('the verifier is fresh', () => subscriber.isFresh());
+      const closed = once(ws, 'close');
+      const { status } = await passWhile(
+        clock,
+        node.on.call(method, `/v1/admin/clients/${client_id}`, { ...service, body }),
+      );
+      expect([client_id, status, (await closed)[0]]).toEqual([client_id, 200, FEED_CLOSED.revoked]);
+      expect(await refusalOf(node.url, key.secret)).toBe(401);
+    }
+  });
+
+  test.runIf(hasPostgres())('is closed by a node that does not know its application yet', async () => {
+    const node = await startNode(await openAuthority('postgres', {}, { system: timeOf(clock) }), { clock });
+    const url = node.on.settings['DATABASE_URL'] ?? '';
+    const database = openPostgres({ url, pool: 1, statementNames: true, log: silent });
+    onTestFinished(() => database.close());
+    // Without its event, which the node has not read yet.
+    await database.query({
+      text: `insert into clients (id, name, algorithm, grant_types, created_at) values ('new', 'New', 'EdDSA', '{service}', now())`,
+      values: [],
+    });
+    const { ws, heard } = follow(node.url, clock, (await keyAt(node, { client_id: 'new' })).secret);
+    expect((await once(ws, 'close'))[0]).toBe(FEED_CLOSED.restart);
+    expect(heard).toEqual([]);
   });
 
   test('is closed when the key expires', async () => {
