@@ -1,40 +1,21 @@
 /** Checks with the path that a proxy asks about, the Authorization header in every spelling, and large headers. */
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type Caller,
-  callerOf,
-  openAuthority,
-  PASSWORD,
-  routeBackend,
-  SERVICE_KEY,
-  type TestAuthority,
-} from '../support.ts';
+import { type Caller, PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
+import { type Listening, openListening, TRUSTED } from './listening.ts';
 import { expectSecurityHeaders } from './described.ts';
 import { ADMIN, cookieLogin, sessionTokenLogin, tokenLogin, v1Login } from './logins.ts';
 import { type Answer, askOnce, converse, quickChecks, WEBSOCKET } from './conversation.ts';
 
-const TRUSTED = 'https://app.example.net';
+let listening: Listening;
 let on: TestAuthority;
-let server: Server;
 let port: number;
 let call: Caller;
 beforeAll(async () => {
-  on = await openAuthority(routeBackend(), { CURFEW_TRUSTED_ORIGINS: TRUSTED });
-  server = createServer({ maxHeaderSize: on.authority.config.maxHeaderBytes }, on.authority.listener);
-  server.on('upgrade', on.authority.upgrade);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  port = (server.address() as AddressInfo).port;
-  call = callerOf((asked) => fetch(asked), `http://127.0.0.1:${port}`);
+  listening = await openListening();
+  ({ on, port, call } = listening);
 });
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  await on.close();
-});
+afterAll(() => listening.close());
 
 describe('a check with a query', () => {
   const QUERIES = [

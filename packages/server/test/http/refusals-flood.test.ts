@@ -6,26 +6,7 @@ import { purgeOld } from '../../src/store/purge.ts';
 import { type Node, openPlace, type Place } from '../races/node.ts';
 import { openHandClock, timeOf } from '../services/hand-clock.ts';
 import { type CallOptions, routeBackend, SERVICE_KEY } from '../support.ts';
-
-interface Seen {
-  position: number;
-  at: string;
-  type: string;
-  user_id: number | null;
-  actor: string;
-  count: number | null;
-  last_at: string | null;
-  ip_address: string | null;
-  user_agent: string | null;
-  client_id: string | null;
-  contract: string | null;
-  details: Record<string, unknown> | null;
-}
-
-const SETTINGS = {
-  CURFEW_LOGIN_FAILURES_PAIR: '3',
-  CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
-};
+import { type Seen, SETTINGS } from './refused-events.ts';
 
 describe('a flood of refusals', () => {
   let place: Place;

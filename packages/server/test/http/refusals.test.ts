@@ -5,26 +5,7 @@ import { WebSocket } from 'ws';
 import { createUpgrades } from '../../src/http/sockets/upgrades.ts';
 import { type Node, openPlace, type Place } from '../races/node.ts';
 import { type CallOptions, cookieOf, ISSUER, NEW_PASSWORD, routeBackend, SERVICE_KEY } from '../support.ts';
-
-interface Seen {
-  position: number;
-  at: string;
-  type: string;
-  user_id: number | null;
-  actor: string;
-  count: number | null;
-  last_at: string | null;
-  ip_address: string | null;
-  user_agent: string | null;
-  client_id: string | null;
-  contract: string | null;
-  details: Record<string, unknown> | null;
-}
-
-const SETTINGS = {
-  CURFEW_LOGIN_FAILURES_PAIR: '3',
-  CURFEW_CLIENTS: '{"shop":{"audience":"https://shop.example"}}',
-};
+import { type Seen, SETTINGS } from './refused-events.ts';
 
 describe('the record of refusals', () => {
   let place: Place;

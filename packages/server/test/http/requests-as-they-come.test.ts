@@ -1,45 +1,28 @@
 /** Requests as proxies, balancers and old clients write them: hosts, targets, upgrades, appended paths. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import {
-  type Caller,
-  callerOf,
-  openAuthority,
-  PASSWORD,
-  routeBackend,
-  SERVICE_KEY,
-  type TestAuthority,
-} from '../support.ts';
+import { type Caller, PASSWORD, SERVICE_KEY, type TestAuthority } from '../support.ts';
 import { selfSigned } from './certificate.ts';
+import { type Listening, openListening } from './listening.ts';
 import { expectSecurityHeaders } from './described.ts';
 import { cookieLogin, USER, v1Login } from './logins.ts';
 import { handshake } from './notices-door.ts';
 import { askOnce, converse, quickChecks, WEBSOCKET } from './conversation.ts';
 
-const TRUSTED = 'https://app.example.net';
+let listening: Listening;
 let on: TestAuthority;
-let server: Server;
 let port: number;
 let call: Caller;
 beforeAll(async () => {
-  on = await openAuthority(routeBackend(), { CURFEW_TRUSTED_ORIGINS: TRUSTED });
-  server = createServer({ maxHeaderSize: on.authority.config.maxHeaderBytes }, on.authority.listener);
-  server.on('upgrade', on.authority.upgrade);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  port = (server.address() as AddressInfo).port;
-  call = callerOf((asked) => fetch(asked), `http://127.0.0.1:${port}`);
+  listening = await openListening();
+  ({ on, port, call } = listening);
 });
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  await on.close();
-});
+afterAll(() => listening.close());
 
 const LOGIN = JSON.stringify({ email: USER, password: PASSWORD });
 const FOR_LOGIN = `Content-Type: application/json\r\nContent-Length: ${LOGIN.length}\r\n`;
@@ -206,7 +189,7 @@ describe.each(Object.entries(OFFERS))(
         expect((await ask(`GET /v1/check HTTP/1.1\r\n${more}\r\n`)).status).toBe(401);
         expect((await ask(`GET /nothing HTTP/1.1\r\n${more}\r\n`)).status).toBe(404);
       }
-      expect(server.listenerCount('upgrade')).toBe(1);
+      expect(listening.server.listenerCount('upgrade')).toBe(1);
       socket.destroy();
     });
 
