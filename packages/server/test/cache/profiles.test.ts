@@ -1,40 +1,16 @@
 /** A cached copy of contract 001 is made, served and removed. */
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Copies, readThrough } from '../../src/cache/profiles.ts';
 import { openRedis, type RedisCopies } from '../../src/cache/redis.ts';
 import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
 import type { LiveSession } from '../../src/domain/session.ts';
 import { realSystem } from '../../src/system/real.ts';
-import { nextTurn, SOMEBODY, until } from '../races/node.ts';
+import { liveSession, nextTurn, until } from '../races/node.ts';
 import { findRedis, type RedisServer, startRedis } from '../services/redis.ts';
 import { cheap, silent, testAuthenticator } from '../support.ts';
 
 const KEY = 'user:1';
-const session: LiveSession = {
-  ...SOMEBODY,
-  sid: randomUUID(),
-  tenant: 'default',
-  born: 10,
-  userId: 1,
-  contract: '001',
-  grant: 'bearer',
-  ownClientOnly: false,
-  deviceName: '',
-  createdAt: new Date(0),
-  expiresAt: new Date(0),
-  idleSeconds: 60,
-  idleExpiresAt: new Date(0),
-  user: {
-    id: 1,
-    email: 'ada@example.com',
-    name: 'Ada',
-    role: 'user',
-    workspace: '',
-    profileVersion: 3,
-    external: null,
-  },
-};
+const session = liveSession({ born: 10, user: { ...liveSession().user, profileVersion: 3 } });
 
 describe.skipIf(findRedis() === undefined)('a cached copy', () => {
   let server: RedisServer;

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Findings } from '../../src/cli/doctor/findings.ts';
 import { checkReaders } from '../../src/cli/doctor/database.ts';
-import type { DurableReader, LiveReader } from '../../src/cluster/follow/log-reader.ts';
+import type { CommittedNews, DurableReader, LiveReader } from '../../src/cluster/follow/log-reader.ts';
+import { marker } from '../../src/cluster/follow/marker.ts';
 import { durableOf, READERS } from '../../src/cluster/follow/readers.ts';
 import { Readers } from '../../src/cluster/follow/registry.ts';
 import { createSystemState } from '../../src/cluster/state/system-state.ts';
@@ -74,25 +75,43 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     expect(await tallied(node.world.database)).toHaveLength(1);
   });
 
-  test('is asked for a pass by exactly the commits that it wants', async () => {
-    const asked: string[] = [];
-    const told = { ...tally, name: 'told', runs: 'all-nodes' as const };
+  /** The commits that ask the reader for a pass, which comes 200 ms later. */
+  async function askedBy<News>(reader: DurableReader, commits: (News & CommittedNews)[]): Promise<News[]> {
+    const asked: number[] = [];
     const { database, system, config, redis, notices } = node.world;
     const watched = {
       ...system,
       every: (ms: number, work: () => void) => {
-        asked.push(`${ms}`);
+        asked.push(ms);
         return system.every(ms, work);
       },
     };
-    const readers = new Readers([told], { database, system: watched, config, redis, notices });
-    await readers.catchUp(told);
-    asked.length = 0;
-    readers.committed({ type: 'session_started' });
-    expect(asked).toEqual([]);
-    readers.committed({ type: 'sessions_ended' });
-    expect(asked).toEqual(['200']);
-    await readers.close();
+    const asking: News[] = [];
+    for (const commit of commits) {
+      const readers = new Readers([reader], { database, system: watched, config, redis, notices });
+      await readers.catchUp(reader);
+      asked.length = 0;
+      readers.committed(commit);
+      if (asked.includes(200)) asking.push(commit);
+      await readers.close();
+    }
+    return asking;
+  }
+
+  test('is asked for a pass by exactly the commits that it wants', async () => {
+    const told = { ...tally, name: 'told', runs: 'all-nodes' as const };
+    const [started, ended] = [{ type: 'session_started' }, { type: 'sessions_ended' }] as const;
+    expect(await askedBy(told, [started, ended])).toEqual([ended]);
+    // What an ending has marked itself is not left to the marker.
+    const [marked, unmarked] = [
+      { ...ended, more: false },
+      { ...ended, more: true },
+    ];
+    expect(await askedBy(marker, [started, ended, marked, unmarked])).toEqual([unmarked]);
+  });
+
+  test('says what it does', () => {
+    for (const { name, does } of READERS) expect([name, does]).toEqual([name, expect.stringMatching(/ /)]);
   });
 
   test('is on the system page, in the metrics, and examined by the doctor', async () => {

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { LogReader } from '../../src/cluster/follow/log-reader.ts';
 import { READERS } from '../../src/cluster/follow/readers.ts';
 import { seedClients } from '../../src/actions/seed-clients.ts';
+import type { LiveSession } from '../../src/domain/session.ts';
 import { openWorld } from '../../src/world/open-world.ts';
 import type { World } from '../../src/world/world.ts';
 import { type Environment, readConfig } from '../../src/config.ts';
@@ -62,6 +63,35 @@ export const SOMEBODY: Omit<SessionFacts, 'sid'> = {
   login: null,
   tenant: 'default',
 };
+
+/** A session that no test opened, of a node that remembers it. It expires in a year. */
+export function liveSession(more: Partial<LiveSession> = {}): LiveSession {
+  const expiresAt = new Date(Date.now() + 365 * 86_400_000);
+  return {
+    ...SOMEBODY,
+    sid: crypto.randomUUID(),
+    tenant: 'default',
+    userId: 1,
+    contract: 'v1',
+    grant: 'bearer',
+    ownClientOnly: false,
+    deviceName: '',
+    createdAt: new Date(),
+    expiresAt,
+    idleSeconds: 600,
+    idleExpiresAt: expiresAt,
+    user: {
+      id: 1,
+      email: 'ada@example.com',
+      name: 'Ada',
+      role: 'user',
+      workspace: '',
+      profileVersion: 1,
+      external: null,
+    },
+    ...more,
+  };
+}
 
 export interface Node {
   world: World;

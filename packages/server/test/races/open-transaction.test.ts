@@ -8,7 +8,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { markerPass } from '../../src/cluster/follow/marker.ts';
 import type { Database } from '../../src/store/database.ts';
-import { cursorNow, cursorSince } from '../../src/store/log/cursors.ts';
+import { cursorNow, cursorSince, readerCursor } from '../../src/store/log/cursors.ts';
 import { readEndings, readOn } from '../../src/store/log/follow.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { cut } from '../../src/store/revoke-scope.ts';
@@ -133,27 +133,52 @@ describe.skipIf(findPostgres() === undefined)('while a transaction is open in an
     expect(Number(sequence[0]?.['burnt'])).toBe(0);
   });
 
+  const act = () => ({
+    at: new Date(),
+    actor: 'user:1',
+    contract: 'v1',
+    ipAddress: null,
+    userAgent: '',
+    requestId: null,
+  });
+  /** The transaction of the newest event. */
+  const latest = async (): Promise<number> => {
+    const text = 'select xid::text::bigint as xid from events order by position desc limit 1';
+    return Number((await database.query({ text, values: [] })).rows[0]?.['xid']);
+  };
+  /** Where the marker of another process would begin. */
+  const begins = async (): Promise<number> => Number((await readerCursor(database, 'marker')).below);
+
   test('a cut is marked once, and once more when the transactions open beside it are over', async () => {
     const { rows: users } = await database.query({
       text: `insert into users (email, created_at) values ('marked@example.com', now()) returning id`,
       values: [],
     });
     const userId = Number(users[0]?.['id']);
-    const act = {
-      at: new Date(),
-      actor: 'user:1',
-      contract: 'v1',
-      ipAddress: null,
-      userAgent: '',
-      requestId: null,
-    };
-    await cut(database, { scope: 'user', userId }, act, 'admin_logout');
+    await cut(database, { scope: 'user', userId }, act(), 'admin_logout');
     const marks = async (): Promise<number> =>
       (await counted(readers.marker)).statements.filter((name) => name.startsWith('mark_cut')).length;
     expect(await marks()).toBe(1);
     expect([await marks(), await marks()]).toEqual([0, 0]);
+    const cutAt = await latest();
+    expect(await begins()).toBeLessThan(cutAt);
     await stranger.query('commit');
     expect([await marks(), await marks()]).toEqual([1, 0]);
+    expect(await begins()).toBeGreaterThan(cutAt);
+  });
+
+  test('a cut is found by another process while a transaction that began after the cut’s is open', async () => {
+    await database.transaction(async (on) => {
+      await on.query({ text: 'select pg_current_xact_id()', values: [] });
+      await stranger.query('begin');
+      await stranger.query('select pg_current_xact_id()');
+      await cut(on, { scope: 'everyone' }, act(), 'admin_logout');
+    });
+    await readers.marker();
+    expect(await begins()).toBe(await latest());
+    await stranger.query('commit');
+    await readers.marker();
+    expect(await begins()).toBeGreaterThan(await latest());
   });
 
   test('a burst of cuts is read in few pages, each event once, and its rows are marked many at a time', async () => {
