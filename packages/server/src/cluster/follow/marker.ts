@@ -1,6 +1,6 @@
 import { lowest, readCursor } from '@curfew/protocol/log-cursor';
 import type { Database } from '../../store/database.ts';
-import { moveReaderBelow, readerCursor } from '../../store/log/cursors.ts';
+import { moveReaderBelow, openNow, readerCursor } from '../../store/log/cursors.ts';
 import type { EndingEvent } from '../../store/log/log-event.ts';
 import { readEndings } from '../../store/log/follow.ts';
 import { markEnded } from '../../store/marking.ts';
@@ -46,14 +46,16 @@ export function markerPass(database: Database): () => Promise<void> {
     for (let more = true; more; ) {
       const news = await readEndings(database, cursor, PAGE);
       const cuts = news.events.filter(isCutEvent);
+      ({ cursor, more, open } = news);
+      if (cuts.length === 0) continue;
+      open = await openNow(database);
       await mark(cuts);
-      if (cuts.length > 0 && news.open.length > 0)
+      if (open.length > 0)
         unsettled.push({
-          open: news.open,
+          open,
           cuts: new Map(cuts.map((cut) => [whatIsCut(cut), cut])),
           first: Math.min(...cuts.map(({ xid }) => xid)),
         });
-      ({ cursor, more, open } = news);
     }
     unsettled = await settle(unsettled, open, mark);
     const firsts = unsettled.map(({ first }) => first);

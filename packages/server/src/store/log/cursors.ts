@@ -44,6 +44,19 @@ export async function cursorNow(on: Queryable): Promise<string> {
   return writeCursor(advance(NOWHERE, seen, newest, null));
 }
 
+const ownTransaction = statement<[], never>('own_transaction', 'select pg_current_xact_id()');
+
+/**
+ * The transactions that are open now. A snapshot leaves out those above the highest that is over, so one that is above them all is
+ * over first.
+ */
+export async function openNow(on: Queryable): Promise<readonly number[]> {
+  await ownTransaction.run(on);
+  const [row] = await snapshotNow.run(on);
+  if (!row) throw new Error('the database returned no snapshot');
+  return edgesOf(row.edges).seen.open;
+}
+
 export function edgesOf(edges: string): { seen: Snapshot; newest: number } {
   const [snapshot = '', newest] = edges.split(' ');
   return { seen: snapshotOf(snapshot), newest: Number(newest) };
