@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { changedTerms, isBuiltIn, seedsOf } from '../domain/client-terms.ts';
+import type { Config } from '../config.ts';
+import { changedTerms, type ClientRecord, isBuiltIn, seedsOf } from '../domain/client-terms.ts';
 import { insertClient } from '../store/client-rows.ts';
 import { append } from '../store/log/append.ts';
 import type { World } from '../world/world.ts';
@@ -27,14 +28,27 @@ export async function seedClients({ database, system, config, clients }: World):
   }
   if (created.length > 0) system.log.info({ clients: created }, 'applications were created');
   await clients.load();
-  const records = new Map(clients.records.map((record) => [record.clientId, record]));
-  const differing = Object.entries(config.givenClients).flatMap(([clientId, given]) => {
-    const record = records.get(clientId);
-    return record && isDeepStrictEqual(changedTerms(record, given), record) ? [] : [clientId];
-  });
+  const differing = [...differencesOf(config.givenClients, clients.records).keys()];
   if (differing.length > 0)
     system.log.warn(
       { setting: 'CURFEW_CLIENTS', clients: differing },
       'CURFEW_CLIENTS differs from the database for these applications: the database decides. Change them with `curfew clients update`, or remove them from the setting',
     );
+}
+
+/** The terms of which the setting says something else than the database, by client. A client that the database lacks has none. */
+export function differencesOf(
+  given: Config['givenClients'],
+  records: readonly ClientRecord[],
+): ReadonlyMap<string, string[]> {
+  const there = new Map(records.map((record) => [record.clientId, record]));
+  const differences = Object.entries(given).map(([clientId, said]): [string, string[]] => {
+    const record = there.get(clientId);
+    if (!record) return [clientId, []];
+    const differing = Object.entries(changedTerms(record, said)).filter(
+      ([name, value]) => !isDeepStrictEqual(value, record[name as keyof ClientRecord]),
+    );
+    return [clientId, differing.map(([name]) => name)];
+  });
+  return new Map(differences.filter(([, terms]) => terms.length > 0));
 }

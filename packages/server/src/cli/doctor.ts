@@ -6,7 +6,7 @@ const doctor: Command = {
   words: 'doctor',
   summary: 'Find out what is wrong with a configuration',
   description: [
-    'The command checks every setting, the rules of production, PostgreSQL (reachable, version, schema, durability), Redis, the directory of the embedded database and the process that has it open, whether CURFEW_KEY decrypts the signing keys, the clock, and the port. It prints everything that it finds, not only the first problem, and changes nothing.',
+    'The command checks every setting, the rules of production, PostgreSQL (reachable, version, schema, durability), Redis, the directory of the embedded database and the process that has it open, whether CURFEW_KEY decrypts the signing keys, the clock, whether CURFEW_CLIENTS says what the database says, and the port. It prints everything that it finds, not only the first problem, and changes nothing.',
     'The exit code is 0 if a server can run with the configuration, and 1 if there is a problem. A warning is not a problem.',
   ],
   anywhere: true,

@@ -94,6 +94,41 @@ test('examines the embedded database: before its first start, free, in use, with
   expect(after.code).toBe(1);
 });
 
+test('names what CURFEW_CLIENTS says otherwise than the database, and what is not created', async () => {
+  const place = { CURFEW_DATA: freshData('data'), CURFEW_EMBEDDED_FSYNC: '0' };
+  const setting = (clients: object): Environment => ({ ...place, CURFEW_CLIENTS: JSON.stringify(clients) });
+  const shop = { name: 'The shop', idleSeconds: 1800 };
+  const server = await serve({ ...setting({ shop, old: {} }), CURFEW_SERVICE_KEYS: SERVICE_KEY });
+  const gone = { bearer: SERVICE_KEY, body: { confirm: 0 } };
+  expect((await server.call('DELETE', '/v1/admin/clients/old', gone)).status).toBe(200);
+  await server.stop();
+  const found = async (clients: object): Promise<Pick<Finding, 'state' | 'sentence'>[]> =>
+    (await examine(setting(clients)))
+      .of('CURFEW_CLIENTS')
+      .map(({ state, sentence }) => ({ state, sentence }));
+  expect(await found({})).toEqual([]);
+  expect(await found({ shop })).toEqual([{ state: 'ok', sentence: 'agrees with the database.' }]);
+  expect(
+    await found({
+      shop: { name: 'Boutique', audience: 'https://shop.example', idleSeconds: 1800 },
+      desk: {},
+      cookie: { idleSeconds: 60 },
+      old: {},
+    }),
+  ).toEqual([
+    {
+      state: 'warning',
+      sentence:
+        'differs from the database, which decides: shop (name, audience), cookie (idleSeconds). Change the applications with curfew clients update, or remove them from the setting.',
+    },
+    {
+      state: 'warning',
+      sentence: 'names deleted applications, which are not created again: old. Remove them from the setting.',
+    },
+    { state: 'ok', sentence: 'the server creates desk when it starts.' },
+  ]);
+});
+
 describe.skipIf(!hasPostgres())('PostgreSQL', () => {
   test('reports a database that is empty, migrated, or of a newer program', async () => {
     const DATABASE_URL = await freshDatabase();

@@ -1,4 +1,5 @@
 import { openDemoAccounts, sentenceOfOpen } from '../../actions/demo-accounts.ts';
+import { differencesOf } from '../../actions/seed-clients.ts';
 import type { Config } from '../../config.ts';
 import { isLoopbackHost } from '../../system/setting-forms.ts';
 import type { DurableReader } from '../../cluster/follow/log-reader.ts';
@@ -10,6 +11,7 @@ import { type KeyRow, readKeys } from '../../store/key-rows.ts';
 import { missingMigrations } from '../../store/migrate.ts';
 import { readClock } from '../../store/node-registry.ts';
 import { MOST_COUNTED, readReadersBehind } from '../../store/backlog.ts';
+import { readClients } from '../../store/client-rows.ts';
 import { findSpelledApart } from '../../store/users.ts';
 import { createPasswordHasher } from '../../system/password-hashing.ts';
 import { counted } from '../terminal.ts';
@@ -35,6 +37,7 @@ export async function checkDatabase(config: Config, database: Database, findings
   if (missing?.length !== 0) return;
   await findings.look('signing keys', () => checkKeys(config, database, findings));
   await findings.look('addresses', () => checkAddresses(database, findings));
+  await findings.look('CURFEW_CLIENTS', () => checkClients(config, database, findings));
   await findings.look('readers of the log', () =>
     checkReaders(config, database, durableOf(READERS), findings),
   );
@@ -47,6 +50,32 @@ async function checkDemoAccounts(config: Config, database: Database, findings: F
   if (!config.production && isLoopbackHost(config.host)) return;
   const open = await openDemoAccounts(database, createPasswordHasher(config.hashing));
   if (open.length > 0) findings.problem('CURFEW_DEMO_ACCOUNTS', sentenceOfOpen(open));
+}
+
+/** Where the setting and the database say different things of a client, the database decides. */
+async function checkClients({ givenClients }: Config, database: Database, findings: Findings): Promise<void> {
+  const given = Object.keys(givenClients);
+  if (given.length === 0) return;
+  const { clients, deleted } = await readClients(database);
+  const differing = [...differencesOf(givenClients, clients)].map(
+    ([clientId, terms]) => `${clientId} (${terms.join(', ')})`,
+  );
+  if (differing.length > 0)
+    findings.warning(
+      'CURFEW_CLIENTS',
+      `differs from the database, which decides: ${differing.join(', ')}. Change the applications with curfew clients update, or remove them from the setting.`,
+    );
+  const gone = given.filter((clientId) => deleted.has(clientId));
+  if (gone.length > 0)
+    findings.warning(
+      'CURFEW_CLIENTS',
+      `names deleted applications, which are not created again: ${gone.join(', ')}. Remove them from the setting.`,
+    );
+  const there = new Set([...deleted, ...clients.map(({ clientId }) => clientId)]);
+  const missing = given.filter((clientId) => !there.has(clientId));
+  if (missing.length > 0)
+    findings.ok('CURFEW_CLIENTS', `the server creates ${missing.join(', ')} when it starts.`);
+  else if (differing.length + gone.length === 0) findings.ok('CURFEW_CLIENTS', 'agrees with the database.');
 }
 
 async function checkKeys(config: Config, database: Database, findings: Findings): Promise<void> {
