@@ -28,7 +28,7 @@ import {
 } from './ask-server.ts';
 import type { Operator, UserOperations } from './operator.ts';
 
-/** Works through a running server, with a service key. */
+/** Works through a running server, with a key. */
 export function apiOperator(url: string, serviceKey: string): Operator {
   const call: AskServer = (method, path, body) => request(url, serviceKey, method, path, body);
   return {

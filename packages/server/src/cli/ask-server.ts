@@ -14,7 +14,15 @@ const SILENT_MS = 45_000;
 export const FOREIGN = 'this version does not understand the answer of the server. Is it a Curfew server?';
 
 /** An answer of the server: 2xx with its body, or a problem. */
-export type ApiReply = { ok: true; body: unknown } | { ok: false; status: number; problem: Partial<Problem> };
+export type ApiReply = { ok: true; body: unknown } | RefusedReply;
+
+interface RefusedReply {
+  ok: false;
+  status: number;
+  problem: Partial<Problem>;
+  /** The scope that the key lacks. */
+  scope: string | null;
+}
 
 export type AskServer = (method: string, path: string, body?: unknown) => Promise<ApiReply>;
 
@@ -109,8 +117,20 @@ const unreachable = (url: string, error: unknown): Failed =>
 function replyOf(response: Response, text: string): ApiReply {
   const parsed = parseJson(text);
   if (response.ok) return { ok: true, body: parsed };
-  return { ok: false, status: response.status, problem: (parsed ?? {}) as Partial<Problem> };
+  return {
+    ok: false,
+    status: response.status,
+    problem: (parsed ?? {}) as Partial<Problem>,
+    scope: lackedScope(response.headers.get('www-authenticate')),
+  };
 }
+
+/** The scope that a refusal names (RFC 6750 section 3). */
+export const lackedScope = (challenge: string | null | undefined): string | null =>
+  /\bscope="([a-z:]{1,40})"/.exec(challenge ?? '')?.[1] ?? null;
+
+export const lacksScope = (scope: string): string =>
+  `the API key in CURFEW_SERVICE_KEY lacks the scope ${scope}. Set it to an API key with this scope.`;
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';
@@ -127,7 +147,7 @@ export const isProblem = (reply: ApiReply, code: keyof typeof PROBLEMS): boolean
 
 /** Returns the body of a success. @throws CommandRefused or Failed with the server's sentence otherwise */
 export function read<S extends z.ZodType>(reply: ApiReply, schema: S): z.infer<S> {
-  if (!reply.ok) throw refusalOf(reply.status, reply.problem);
+  if (!reply.ok) throw refusalOf(reply);
   const parsed = schema.safeParse(reply.body);
   if (!parsed.success) throw new Failed(FOREIGN);
   return parsed.data;
@@ -139,12 +159,13 @@ export function wasFound(reply: ApiReply): boolean {
   return true;
 }
 
-function refusalOf(status: number, { code, title, detail, field }: Partial<Problem>): Error {
+function refusalOf({ status, problem: { code, title, detail, field }, scope }: RefusedReply): Error {
   if (code === 'not_authenticated')
     return new Failed(
       'the server does not accept this CURFEW_SERVICE_KEY. Set it to an API key of that server with the scope admin.',
     );
   if (code === undefined) return new Failed(`the server answered ${status}. Is it a Curfew server?`);
+  if (scope !== null) return new CommandRefused(lacksScope(scope));
   if (code === 'last_administrator') return new CommandRefused(LAST_ADMINISTRATOR);
   if (code === 'last_admin_key') return new CommandRefused(LAST_ADMIN_KEY);
   const sentence = detail ?? title ?? code;

@@ -7,6 +7,7 @@ const doctor: Command = {
   summary: 'Find out what is wrong with a configuration',
   description: [
     'The command checks every setting, the rules of production, PostgreSQL (reachable, version, schema, durability), Redis, the directory of the embedded database and the process that has it open, whether CURFEW_KEY decrypts the signing keys, the clock, whether CURFEW_CLIENTS says what the database says, and the port. It prints everything that it finds, not only the first problem, and changes nothing.',
+    'With --url or CURFEW_URL it also checks that the server there answers and accepts the key in CURFEW_SERVICE_KEY, which needs the scope admin. With --url it checks nothing else.',
     'The exit code is 0 if a server can run with the configuration, and 1 if there is a problem. A warning is not a problem.',
   ],
   anywhere: true,

@@ -36,12 +36,13 @@ const prove: Command = {
   description: [
     'The command creates a throw-away user, logs it in through every contract, and checks the credentials at every place. Then it logs out through each contract, in each scope of a user, and in each scope of an administrator that touches no other user. After each answer it keeps checking at every place. It prints, for each place, the checks that began after the answer and how many of them were accepted. The exit code is 1 if a check was accepted, a logout was not confirmed, a place never gave an answer, or a node or verifier was not checked.',
     'The places are: each node, called as a back end and as a proxy calls it; two replicas of each node in this process, one of which may not ask the authority; and each address in --back-end. Name more nodes with --node, and addresses that verifiers protect with --back-end: the registry knows that nodes and verifiers exist, but not their addresses.',
-    'The command needs a running server: the server that has the embedded database open, or --url and CURFEW_SERVICE_KEY.',
+    'The command needs a running server: the server that has the embedded database open, or --url and CURFEW_SERVICE_KEY, an operator’s API key with the scope admin.',
   ],
   options: {
     url: {
       value: 'ADDRESS',
-      about: 'The address of a node. Needs CURFEW_SERVICE_KEY in the environment. Or set CURFEW_URL.',
+      about:
+        'The address of a node. Needs CURFEW_SERVICE_KEY in the environment: an API key with the scope admin. Or set CURFEW_URL.',
     },
     node: {
       value: 'LIST',
@@ -77,9 +78,10 @@ const prove: Command = {
     const requests = new Requests();
     const surfaces: Surface[] = [];
     try {
+      // Needs the most of the key, so a key with too little is refused before anything is created.
+      const before = await statesOf(requests, nodes, serviceKey);
       const user = await userOf(line, operator);
       try {
-        const before = await statesOf(requests, nodes, serviceKey);
         const proofs = await proveAll(line, {
           requests,
           nodes,

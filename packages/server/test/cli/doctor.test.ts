@@ -129,6 +129,38 @@ test('names what CURFEW_CLIENTS says otherwise than the database, and what is no
   ]);
 });
 
+test('accepts an API key for a server elsewhere, and names the scope that a key lacks', async () => {
+  const server = await serve({
+    CURFEW_DATA: freshData('data'),
+    CURFEW_EMBEDDED_FSYNC: '0',
+    CURFEW_SERVICE_KEYS: SERVICE_KEY,
+  });
+  const examined = async (...scopes: string[]): Promise<Finding[]> => {
+    const body = { name: 'Doctor', scopes };
+    const made = await server.call('POST', '/v1/admin/api-keys', { bearer: SERVICE_KEY, body });
+    const { json } = await run(['doctor', '--json', '--url', server.url], {
+      CURFEW_SERVICE_KEY: made.json.secret,
+    });
+    return json.findings;
+  };
+  expect(await examined('admin')).toEqual([
+    {
+      state: 'ok',
+      about: 'CURFEW_URL',
+      sentence: `the server at ${server.url} answers and accepts the key.`,
+    },
+  ]);
+  expect(await examined('verify', 'users')).toEqual([
+    {
+      state: 'problem',
+      about: 'CURFEW_URL',
+      sentence:
+        'the API key in CURFEW_SERVICE_KEY lacks the scope admin. Set it to an API key with this scope.',
+    },
+  ]);
+  await server.stop();
+});
+
 describe.skipIf(!hasPostgres())('PostgreSQL', () => {
   test('reports a database that is empty, migrated, or of a newer program', async () => {
     const DATABASE_URL = await freshDatabase();

@@ -20,6 +20,15 @@ let servers: ServerProcess[];
 let place: Environment;
 let remote: Environment;
 
+/** The environment of a command with a new API key of an operator. */
+async function withKey(...scopes: string[]): Promise<Environment> {
+  const made = await servers[0]?.call('POST', '/v1/admin/api-keys', {
+    bearer: SERVICE_KEY,
+    body: { name: 'Prover', scopes },
+  });
+  return { ...remote, CURFEW_SERVICE_KEY: made?.json.secret };
+}
+
 beforeAll(async () => {
   database = await ownPlace();
   ({ place } = database);
@@ -99,7 +108,7 @@ describe('prove', () => {
     try {
       expect(await verifier.ready(10_000)).toBe(true);
       const named = ['--back-end', asking.url, ...(hasPostgres ? ['--node', others().join(',')] : [])];
-      const proof = await run(['prove', '--rounds', '2', '--json', ...named], remote);
+      const proof = await run(['prove', '--rounds', '2', '--json', ...named], await withKey('admin'));
       expect([proof.code, proof.json.late, proof.json.unconfirmed]).toEqual([0, 0, 0]);
       expect(proof.json.logouts).toBe(2 * logoutsOfARound);
       expect(proof.json.ways).toEqual([
@@ -244,6 +253,20 @@ describe('prove', () => {
       requests.close();
       closing.close();
     }
+  });
+
+  test('a key with too little is refused by the name of the scope, before anything is created', async () => {
+    const created = async (): Promise<number> =>
+      (await servers[0]?.call('GET', '/v1/admin/events?type=user_created', { bearer: SERVICE_KEY }))?.json
+        .events.length;
+    const least = await withKey('verify', 'sessions:end', 'users');
+    const before = await created();
+    expect(await run(['prove', '--rounds', '1'], least)).toMatchObject({
+      code: 3,
+      out: '',
+      err: 'curfew: the API key in CURFEW_SERVICE_KEY lacks the scope admin. Set it to an API key with this scope.\n',
+    });
+    expect(await created()).toBe(before);
   });
 
   test('a wrong password is refused, and not repeated', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { Failed } from '../declare.ts';
+import { lackedScope, lacksScope } from '../ask-server.ts';
+import { CommandRefused, Failed } from '../declare.ts';
 import { addressAt, type Requests } from './requests.ts';
 
 /** The places that could accept a credential, by the registry, and those that the proof checked. */
@@ -26,6 +27,8 @@ export async function stateOf(requests: Requests, node: string, serviceKey: stri
   const reply = await requests.send('GET', addressAt(node, '/v1/admin/state'), {
     authorization: `Bearer ${serviceKey}`,
   });
+  const scope = lackedScope(reply.headers['www-authenticate']);
+  if (scope !== null) throw new CommandRefused(lacksScope(scope));
   if (reply.status !== 200)
     throw new Failed(`${new URL(node).host} does not answer with its status: ${reply.status}`);
   const state = stateSchema.parse(JSON.parse(reply.text));
