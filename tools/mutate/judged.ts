@@ -110,27 +110,6 @@ export const JUDGED: readonly Judgement[] = [
     open: true,
   },
   {
-    path: 'packages/server/src/cluster/follow/watch-marking.ts',
-    was: 'left = now;',
-    is: '{}',
-    why: 'Tests of the command line execute it (`cli/commands.test.ts`), which are in no part.',
-    open: true,
-  },
-  {
-    path: 'packages/server/src/cluster/follow/watch-marking.ts',
-    was: 'while (left > 0 && (marking || system.monotonicMs() - movedMs < STANDSTILL_MS)) {',
-    is: 'while (left > 0 && (marking || system.monotonicMs() + movedMs < STANDSTILL_MS)) {',
-    why: 'Tests of the command line execute it (`cli/commands.test.ts`), which are in no part.',
-    open: true,
-  },
-  {
-    path: 'packages/server/src/cluster/follow/watch-marking.ts',
-    was: 'while (left > 0 && (marking || system.monotonicMs() - movedMs < STANDSTILL_MS)) {',
-    is: 'while (left <= 0 && (marking || system.monotonicMs() - movedMs < STANDSTILL_MS)) {',
-    why: 'Tests of the command line execute it (`cli/commands.test.ts`), which are in no part.',
-    open: true,
-  },
-  {
     path: 'packages/server/src/store/restored.ts',
     was: "'log_is_ahead',",
     is: "'',",
@@ -344,5 +323,24 @@ export const JUDGED: readonly Judgement[] = [
     is: 'if (true)',
     why: '`http/refusals` is red since it presents a token of a session that is over.',
     open: true,
+  },
+  {
+    path: 'packages/server/src/cluster/follow/notice-board.ts',
+    was: 'if (named?.every((userId) => !this.#byUser.has(userId))) return;',
+    is: 'if (named?.every((userId) => undefined as never)) return;',
+    why: 'Costs time alone: users who do not listen here are passed over one by one.',
+    open: true,
+  },
+  {
+    path: 'packages/server/src/cluster/nodes/joined-node.ts',
+    was: 'if (nowMs - (said.get(what) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;',
+    is: 'if (nowMs - (said.get(what) ?? Number.NEGATIVE_INFINITY) <= AGAIN_MS) return;',
+    why: 'Ten seconds, to the microsecond.',
+  },
+  {
+    path: 'packages/server/src/cluster/follow/pages-pass.ts',
+    was: 'if (!(await advanceCursor(on, name, from, news.cursor))) return false;',
+    is: 'if (!(await advanceCursor(on, name, from, news.cursor))) return undefined as never;',
+    why: 'The caller looks whether it is falsy.',
   },
 ];

@@ -1,5 +1,5 @@
 /** `GET /v1/admin/state`: the status that an administrator needs at three in the morning, also when something is away. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, inject, test } from 'vitest';
 import { durableOf, READERS } from '../../src/cluster/follow/readers.ts';
 import { PropagationHistory } from '../../src/cluster/state/propagation.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
@@ -9,6 +9,7 @@ import { until } from '../races/node.ts';
 import {
   migrated,
   openAuthority,
+  recordingLog,
   reopenAuthority,
   routeBackend,
   SERVICE_KEY,
@@ -34,6 +35,13 @@ const byHand = { system: timeOf(clock) };
 /** It is kept for half a second. */
 const next = (on: TestAuthority, what: string, yes: (state: State) => boolean) =>
   passUntil(clock, what, async () => yes(await stateOf(on)));
+
+/** What the node has warned of. */
+const troubles = (lines: string[]): { msg: string; node?: string; err?: object }[] =>
+  lines
+    .map((line) => JSON.parse(line))
+    .filter(({ part, level }) => part === 'nodes' && level === 'warn')
+    .map(({ msg, node, err }) => ({ msg, ...(node && { node }), ...(err && { err }) }));
 
 describe('the state of the system', () => {
   test('has node, database, readers, sessions, and the times of logouts', async () => {
@@ -104,7 +112,10 @@ describe('the state of the system', () => {
 });
 
 describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
-  test('counts down the rows that a large logout has not marked yet', async () => {
+  test.each([
+    { scope: 'client', client_id: 'default' },
+    { scope: 'tenant', tenant: 'default', confirm: 150 },
+  ])('counts down the rows that a large logout of a $scope has not marked yet', async (body) => {
     const on = await openAuthority('postgres', {}, byHand);
     open.push(on);
     const url = on.settings['DATABASE_URL'] ?? '';
@@ -114,13 +125,10 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
       // Locked rows are skipped by the marking until they are free.
       await holder.query('begin');
       await holder.query('select 1 from user_sessions where user_id = 2 order by id limit 40 for update');
-      await on.call('POST', '/v1/admin/logout', {
-        bearer: SERVICE_KEY,
-        body: { scope: 'client', client_id: 'default' },
-      });
+      expect((await on.call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body })).status).toBe(200);
       await next(on, 'all but the locked ones are marked', ({ marking }) => marking[0]?.left === 40);
       expect((await stateOf(on)).marking).toEqual([
-        { position: expect.any(Number), scope: 'client', at: expect.any(String), left: 40 },
+        { position: expect.any(Number), scope: body.scope, at: expect.any(String), left: 40 },
       ]);
       await holder.query('rollback');
     });
@@ -143,8 +151,16 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
     await withClient(url, (client) => client.query('alter table away rename to nodes'));
   });
 
+  test.skipIf(inject('redisUrl') === undefined)('says that Redis is there', async () => {
+    const on = await openAuthority('postgres', { REDIS_URL: inject('redisUrl') });
+    open.push(on);
+    await until('Redis is there', async () => (await stateOf(on)).redis === 'up');
+    expect((await stateOf(on)).degraded).not.toContainEqual(expect.objectContaining({ code: 'redis_away' }));
+  });
+
   test('shows a silent node until it is deregistered', async () => {
-    const on = await openAuthority('postgres', { CURFEW_LEASE_MS: '1000' }, byHand);
+    const { log, lines } = recordingLog();
+    const on = await openAuthority('postgres', { CURFEW_LEASE_MS: '1000' }, { ...byHand, log });
     open.push(on);
     await withClient(on.settings['DATABASE_URL'] ?? '', (client) =>
       client.query(
@@ -158,6 +174,26 @@ describe.runIf(hasPostgres())('the state of the system on PostgreSQL', () => {
       facts: { count: 1 },
     });
     await next(on, 'it is taken out', ({ nodes }) => nodes.length === 1);
+    expect(troubles(lines)).toEqual([
+      { msg: 'a silent node was removed', node: '00000000-0000-7000-8000-000000000000' },
+    ]);
+  });
+
+  test('the log has each kind of trouble of a node with its cause, at most every ten seconds', async () => {
+    const { log, lines } = recordingLog();
+    const on = await openAuthority('postgres', { CURFEW_LEASE_MS: '1000' }, { ...byHand, log });
+    open.push(on);
+    await withClient(on.settings['DATABASE_URL'] ?? '', async (client) => {
+      await client.query('alter table nodes rename to away');
+      const beganMs = clock.monotonicMs;
+      await passUntil(clock, 'it has said it twice', () => troubles(lines).length >= 4);
+      expect(clock.monotonicMs - beganMs).toBeGreaterThanOrEqual(10_000);
+      const said = troubles(lines).map(({ msg }) => msg);
+      for (const msg of new Set(said)) expect(said.filter((one) => one === msg)).toHaveLength(2);
+      for (const { err } of troubles(lines))
+        expect(err).toMatchObject({ message: expect.stringContaining('nodes') });
+      await client.query('alter table away rename to nodes');
+    });
   });
 });
 
