@@ -58,6 +58,8 @@ describe('a session that an application’s key opened', () => {
   });
   afterAll(() => on.close());
 
+  // The key reaches the users of its client's issuers.
+  const userOfShop = (more: object = {}) => newUser(call, { external_id: crypto.randomUUID(), ...more });
   const openedByKey = async (userId: number, more: object = {}): Promise<AnyJson> =>
     (
       await call('POST', '/v1/admin/sessions', {
@@ -81,7 +83,7 @@ describe('a session that an application’s key opened', () => {
   test.each(['bearer', 'opaque', 'cookie'])(
     'ends and names no other application’s, %s',
     async (transport) => {
-      const user = await newUser(call);
+      const user = await userOfShop();
       const other = await opened(call, user.id, { device: DEVICE });
       for (const { name, method } of OPEN)
         for (const [path, body] of ATTACKS[name]?.(other) ?? []) {
@@ -111,7 +113,7 @@ describe('a session that an application’s key opened', () => {
     { scope: 'selected', itself: false },
     { scope: 'all', itself: true },
   ])('ends those of its own application, as previewed: $scope', async ({ scope, itself }) => {
-    const user = await newUser(call);
+    const user = await userOfShop();
     const other = await opened(call, user.id, { device: DEVICE });
     const [mine, second] = [await openedByKey(user.id), await openedByKey(user.id)];
     const bearer = mine.access_token as string;
@@ -127,7 +129,7 @@ describe('a session that an application’s key opened', () => {
   });
 
   test('lists and counts those of its own application alone, page by page', async () => {
-    const user = await newUser(call);
+    const user = await userOfShop();
     for (let i = 0; i < 3; i++) await opened(call, user.id);
     const mine = [await openedByKey(user.id), await openedByKey(user.id), await openedByKey(user.id)];
     const bearer = mine[0]?.access_token as string;
@@ -143,7 +145,7 @@ describe('a session that an application’s key opened', () => {
   });
 
   test('stays so when it is refreshed or renewed', async () => {
-    const user = await newUser(call, { password: 'a password long enough' });
+    const user = await userOfShop({ password: 'a password long enough' });
     const other = await opened(call, user.id);
     const mine = await openedByKey(user.id);
     const refreshed = await call('POST', '/v1/refresh', { body: { refresh_token: mine.refresh_token } });
@@ -158,7 +160,7 @@ describe('a session that an application’s key opened', () => {
   });
 
   test('one that an operator’s key opens reaches all of the user’s', async () => {
-    const user = await newUser(call);
+    const user = await userOfShop();
     const [one, other] = [await opened(call, user.id, { client_id: 'shop' }), await opened(call, user.id)];
     await call('POST', '/v1/logout', { bearer: one.bearer, body: { scope: 'all' } });
     expect(await alive(call, [one, other])).toEqual([false, false]);

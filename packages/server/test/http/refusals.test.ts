@@ -16,8 +16,7 @@ describe('the record of refusals', () => {
   });
   afterAll(() => place.close());
   beforeEach(async () => {
-    // A separate minute.
-    place.clock.advance(60);
+    place.clock.nextMinute();
     await node.world.refusals.write();
     await place.rows('truncate refusals, login_limits');
   });

@@ -28,6 +28,8 @@ import { type Backend, type Caller, callerOf, migrated, recordingLog, SERVICE_KE
 interface Clock {
   now: () => Date;
   advance: (seconds: number) => void;
+  /** Moves it to the beginning of a minute, for what is counted by minute. */
+  nextMinute: () => void;
 }
 
 function standingClock(): Clock {
@@ -36,6 +38,9 @@ function standingClock(): Clock {
     now: () => new Date(ms),
     advance: (seconds) => {
       ms += seconds * 1000;
+    },
+    nextMinute: () => {
+      ms += 60_000 - (ms % 60_000);
     },
   };
 }
