@@ -18,6 +18,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import type { InlineConfig, Plugin } from 'vite';
+import { inputsPlugin } from './build/notices.ts';
 import type { Language } from '../web/languages/language.ts';
 
 const here = join(import.meta.dirname, '..', 'web');
@@ -50,17 +51,19 @@ export async function buildStalePages(): Promise<void> {
   await buildPages();
 }
 
-export async function buildPages(): Promise<void> {
+/** @returns the modules that the pages are made of */
+export async function buildPages(): Promise<Set<string>> {
   const { build } = await import('vite');
   const sources = hashOfSources();
+  const inputs = new Set<string>();
   await mkdir(assets, { recursive: true });
   // Builds elsewhere and puts all files in place at once: a server that starts meanwhile sees the old pages or the new ones.
   const fresh = mkdtempSync(join(assets, '.web-'));
   try {
     const languages = await readLanguages();
     const pages = Object.keys(PAGES).filter((name) => existsSync(pageSource(name)));
-    await build(pagesConfig(fresh, pages));
-    await build(elementsConfig(fresh, languages));
+    await build(pagesConfig(fresh, inputs, pages));
+    await build(elementsConfig(fresh, inputs, languages));
     writeManifest(fresh, sources, pages, languages);
     rmSync(join(fresh, '.vite'), { recursive: true });
     compress(fresh);
@@ -70,6 +73,7 @@ export async function buildPages(): Promise<void> {
     if (existsSync(BUILT)) renameSync(BUILT, old);
     renameSync(fresh, BUILT);
     rmSync(old, { recursive: true, force: true });
+    return inputs;
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }
@@ -89,13 +93,14 @@ async function readLanguages(): Promise<Record<string, Language>> {
   return found;
 }
 
-function common(out: string): InlineConfig {
+function common(out: string, inputs: Set<string>): InlineConfig & { plugins: Plugin[] } {
   return {
     root: here,
     // Beside each other, under whatever path the authority is.
     base: './',
     configFile: false,
     logLevel: 'warn',
+    plugins: [inputsPlugin(inputs)],
     publicDir: false,
     resolve: { conditions: ['curfew-source', 'module', 'browser', 'production'] },
     build: {
@@ -110,8 +115,8 @@ function common(out: string): InlineConfig {
   };
 }
 
-function pagesConfig(out: string, pages: string[]): InlineConfig {
-  const config = common(out);
+function pagesConfig(out: string, inputs: Set<string>, pages: string[]): InlineConfig {
+  const config = common(out, inputs);
   return {
     ...config,
     build: {
@@ -134,11 +139,11 @@ function pagesConfig(out: string, pages: string[]): InlineConfig {
 }
 
 /** One module for other websites, with everything in it. Its name does not change, so it is not cached for good. */
-function elementsConfig(out: string, languages: Record<string, Language>): InlineConfig {
-  const config = common(out);
+function elementsConfig(out: string, inputs: Set<string>, languages: Record<string, Language>): InlineConfig {
+  const config = common(out, inputs);
   return {
     ...config,
-    plugins: [textsPlugin(languages)],
+    plugins: [...config.plugins, textsPlugin(languages)],
     build: {
       ...config.build,
       emptyOutDir: false,

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDist } from './build/inline.ts';
+import { carriedIn, NOTICES, writeNotices } from './build/notices.ts';
 import { writeClientBundle } from './bundle-client.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -19,7 +20,10 @@ const compiler = join(ROOT, 'node_modules/.bin/tsc');
 execFileSync(compiler, ['-b', ...PUBLISHED.map((name) => join(PACKAGES, name))], { stdio: 'inherit' });
 for (const name of PUBLISHED) {
   writeDist(name, PACKAGES);
+  rmSync(join(PACKAGES, name, NOTICES), { force: true });
   copyFileSync(join(ROOT, 'LICENSE'), join(PACKAGES, name, 'LICENSE'));
 }
-await writeClientBundle();
+const inputs = new Set<string>();
+await writeClientBundle(inputs);
+writeNotices(join(PACKAGES, 'client'), carriedIn(inputs));
 await import('./assets.ts');

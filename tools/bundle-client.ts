@@ -2,15 +2,20 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'vite';
+import { inputsPlugin } from './build/notices.ts';
 
 const home = join(import.meta.dirname, '..', 'packages', 'client');
 
-/** Bundles and minifies it, as an application's own build would. */
-export async function bundleClient(): Promise<string> {
+/**
+ * Bundles and minifies it, as an application's own build would.
+ * @param inputs receives the modules that it is made of
+ */
+export async function bundleClient(inputs = new Set<string>()): Promise<string> {
   const built = await build({
     configFile: false,
     logLevel: 'error',
     root: home,
+    plugins: [inputsPlugin(inputs)],
     build: {
       write: false,
       target: 'es2022',
@@ -28,13 +33,16 @@ export async function bundleClient(): Promise<string> {
   return chunk.code;
 }
 
-/** @returns where it lies */
-export async function writeClientBundle(): Promise<string> {
+/**
+ * @param inputs receives the modules that it is made of
+ * @returns where it lies
+ */
+export async function writeClientBundle(inputs = new Set<string>()): Promise<string> {
   const file = join(home, 'dist', 'curfew-client.js');
   mkdirSync(join(home, 'dist'), { recursive: true });
   // Other processes may be reading it.
   const unfinished = `${file}.${process.pid}`;
-  writeFileSync(unfinished, await bundleClient());
+  writeFileSync(unfinished, await bundleClient(inputs));
   renameSync(unfinished, file);
   return file;
 }

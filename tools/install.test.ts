@@ -10,6 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findNode20 } from '../packages/server/test/services/node-20.ts';
 import { freePort } from '../packages/server/test/services/ports.ts';
 import { makeFileScratch } from '../packages/server/test/services/scratch.ts';
+import { APPLICATION } from './install/application.ts';
+import { foreignPackages } from './install/foreign-packages.ts';
 import { serveInstalled } from './install/registry.ts';
 import { copyCheckout } from './mutate/checkout-copy.ts';
 
@@ -121,13 +123,18 @@ const requireAll = (doors: string[]): string => `
 const PACKAGE_FILE = `
   console.log(require('@curfew/verifier/package.json').name);`;
 
+/** The content of a tarball. @returns its directory */
+function unpack(name: string): string {
+  const unpacked = makeFileScratch('unpacked');
+  const tarball = join(packed, `curfew-${name}-${versionOf(name)}.tgz`);
+  execFileSync('tar', ['-xzf', tarball, '-C', unpacked]);
+  return join(unpacked, 'package');
+}
+
 test.each(['client', 'server', 'verifier'])(
   'the tarball of %s has the licence, its repository, nothing of an earlier build, and no package of this repository to fetch',
   (name) => {
-    const tarball = join(packed, `curfew-${name}-${versionOf(name)}.tgz`);
-    const unpacked = makeFileScratch('unpacked');
-    execFileSync('tar', ['-xzf', tarball, '-C', unpacked]);
-    const home = join(unpacked, 'package');
+    const home = unpack(name);
     expect(readFileSync(join(home, 'LICENSE'), 'utf8')).toBe(readFileSync(join(ROOT, 'LICENSE'), 'utf8'));
     const manifest = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as Record<string, object>;
     expect(manifest).toMatchObject({ repository: { directory: `packages/${name}` } });
@@ -139,6 +146,50 @@ test.each(['client', 'server', 'verifier'])(
     expect(built.filter((path) => /gone|tsbuildinfo/.test(path))).toEqual([]);
   },
 );
+
+describe('what others wrote', () => {
+  const shared = ['packages/client/src', 'packages/protocol/src'];
+
+  test('the server names each package that its pages contain, and what it copied, with version, licence and text', () => {
+    const home = unpack('server');
+    const notices = readFileSync(join(home, 'THIRD-PARTY-NOTICES'), 'utf8');
+    const bundled = foreignPackages(ROOT, ['web/src', ...shared]);
+    expect(bundled.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['preact', '@preact/signals-core']),
+    );
+    const swagger = join(ROOT, 'node_modules/swagger-ui-dist');
+    const { version } = JSON.parse(readFileSync(join(swagger, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    for (const one of [
+      ...bundled,
+      { name: 'swagger-ui-dist', version, license: 'Apache-2.0', directory: swagger },
+    ]) {
+      const text = readFileSync(join(one.directory, 'LICENSE'), 'utf8').trim();
+      expect(notices).toContain(`\n\n${one.name} ${one.version}, ${one.license}\n\n${text}\n`);
+    }
+    const named = [...notices.matchAll(/^={80}\n\n(\S+) /gm)].map(([, name]) => name);
+    const copied = ['@zxcvbn-ts/language-common', 'swagger-ui-dist'];
+    expect(named).toEqual([...bundled.map(({ name }) => name), ...copied].toSorted());
+    expect(notices).toContain('Dan Wheeler and Dropbox, Inc.');
+    // Swagger UI is a bundle itself, and its first line names the file with the licences of its parts.
+    const further = 'swagger-ui-bundle.js.LICENSE.txt';
+    const theirs = readFileSync(join(swagger, further), 'utf8');
+    expect(readFileSync(join(home, 'assets/swagger-ui', further), 'utf8')).toBe(theirs);
+    expect(notices).toContain(theirs.trim());
+    expect(notices).toMatch(/^It contains parts of these packages: .*\breact, react-/m);
+  });
+
+  test.each(['client', 'verifier'])('the %s contains nothing of others, and has no notices', (name) => {
+    const home = unpack(name);
+    const { dependencies = {} } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as {
+      dependencies?: object;
+    };
+    const imported = foreignPackages(ROOT, [`packages/${name}/src`, 'packages/protocol/src']);
+    expect(imported.map((one) => one.name).toSorted()).toEqual(Object.keys(dependencies).toSorted());
+    expect(readdirSync(home)).not.toContain('THIRD-PARTY-NOTICES');
+  });
+});
 
 describe('the verifier alone', () => {
   let home: string;
@@ -294,61 +345,3 @@ describe('all of them beside the frameworks', () => {
     });
   });
 });
-
-/** An authority and four back ends in one program. It prints what each back end answers before and after the logout. */
-const APPLICATION = `
-  import { once } from 'node:events';
-  import { createServer } from 'node:http';
-  import { createRequire } from 'node:module';
-  import { serve } from '@hono/node-server';
-  import express from 'express';
-  import fastify from 'fastify';
-  import { Hono } from 'hono';
-  import { createClient } from '@curfew/client';
-  import { createAuthority } from '@curfew/server';
-  import { curfew as ofExpress, sessionOf } from '@curfew/verifier/express';
-  import { curfew as ofFastify } from '@curfew/verifier/fastify';
-  import { curfew as ofFetch } from '@curfew/verifier/fetch';
-  import { curfew as ofHono } from '@curfew/verifier/hono';
-  const { createVerifier } = createRequire(import.meta.url)('@curfew/verifier');
-
-  const issuer = 'http://localhost:__PORT__';
-  const serviceKey = 'svc_0123456789abcdefghijklmnopqrstuvwxyz';
-  const settings = { PORT: '__PORT__', CURFEW_SERVICE_KEYS: serviceKey, CURFEW_DATA: 'data', LOG_LEVEL: 'silent' };
-  const authority = await createAuthority({ settings });
-  const server = createServer(authority.listener).on('upgrade', authority.upgrade).listen(__PORT__, '127.0.0.1');
-  await once(server, 'listening');
-  const verifier = createVerifier({ authority: issuer, serviceKey, audience: issuer });
-  if (!(await verifier.ready())) throw new Error('the verifier did not become fresh');
-
-  const inExpress = express().get('/', ofExpress(verifier), (req, res) => res.send(sessionOf(req).subject)).listen(0);
-  const inFastify = fastify().get('/', { onRequest: ofFastify(verifier) }, () => 'hello');
-  await inFastify.listen();
-  const inHono = serve({ fetch: new Hono().get('/', ofHono(verifier), (c) => c.text('hello')).fetch, port: 0 });
-  await Promise.all([inExpress, inHono].map((one) => one.listening || once(one, 'listening')));
-  const portOf = (one) => one.address().port;
-  const withFetch = ofFetch(verifier)(() => new Response('hello'));
-  const ask = {
-    express: (init) => fetch('http://localhost:' + portOf(inExpress), init),
-    fastify: (init) => fetch('http://localhost:' + portOf(inFastify.server), init),
-    hono: (init) => fetch('http://localhost:' + portOf(inHono), init),
-    fetch: async (init) => withFetch(new Request('http://localhost', init)),
-  };
-
-  if (typeof createClient !== 'function') throw new Error('no client');
-  const send = async (path, body, headers = {}) => {
-    const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } };
-    return (await fetch(issuer + path, init)).json();
-  };
-  const { access_token } = await send('/v1/login', { email: 'test@example.com', password: 'password123' });
-  const headers = { authorization: 'Bearer ' + access_token };
-  const said = { express: [], fastify: [], hono: [], fetch: [] };
-  const askAll = async () => {
-    for (const [name, one] of Object.entries(ask)) said[name].push((await one({ headers })).status);
-  };
-  await askAll();
-  const { confirmed } = await send('/v1/logout', { scope: 'this' }, headers);
-  if (!confirmed) throw new Error('not confirmed');
-  await askAll();
-  console.log(JSON.stringify(said));
-  process.exit(0);`;

@@ -15,11 +15,11 @@ const manifest = (path: string): Manifest =>
   JSON.parse(readFileSync(join(ROOT, path, 'package.json'), 'utf8')) as Manifest;
 
 test.each(['client', 'server', 'verifier'])(
-  'the package %s carries its sources and what is built from them, and nothing else',
+  'the package %s carries its sources, what is built from them and the notices of others, and nothing else',
   (name) => {
     const built = ['dist', 'src'];
     expect(manifest(`packages/${name}`).files).toEqual(
-      name === 'server' ? [...built, 'db', 'assets'] : built,
+      name === 'server' ? [...built, 'db', 'assets', 'THIRD-PARTY-NOTICES'] : built,
     );
   },
 );
