@@ -1,4 +1,4 @@
-import type { SessionFacts } from '@curfew/protocol/cuts';
+import type { LoginFacts, SessionFacts } from '@curfew/protocol/cuts';
 
 /**
  * Credentials as texts, much simplified. A JWT names its session, an opaque one does not, and the same JWT has another spelling whose
@@ -27,8 +27,13 @@ function signature(body: string): string {
 
 export function signToken({ facts, epoch, issuedMs, expiresAtMs }: Claims): string {
   const { sid, subject, clientId, deviceId, born, login, tenant } = facts;
-  const body = `${sid}.${subject}.${clientId}.${deviceId}.${born}.${login ?? ''}.${tenant ?? ''}.${epoch?.replace('.', '-') ?? ''}.${issuedMs}.${expiresAtMs}`;
+  const body = `${sid}.${subject}.${clientId}.${deviceId}.${born}.${login ? `${login.sid}/${login.born}/${login.clientId}` : ''}.${tenant ?? ''}.${epoch?.replace('.', '-') ?? ''}.${issuedMs}.${expiresAtMs}`;
   return `${body}.${signature(body)}`;
+}
+
+function loginOf(text = ''): LoginFacts | null {
+  const [sid = '', born, clientId = ''] = text.split('/');
+  return sid === '' ? null : { sid, born: Number(born), clientId };
 }
 
 /** The same token in the spelling that base64url's unused bits or an ES256 signature's twin allow. */
@@ -52,7 +57,7 @@ export function readToken(token: string): Claims | null {
       clientId,
       deviceId,
       born: Number(born),
-      login: login || null,
+      login: loginOf(login),
       tenant: tenant || null,
     },
     epoch: epoch ? epoch.replace('-', '.') : null,

@@ -26,9 +26,41 @@ export const CUT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'login-unlocked',
     point: 6,
-    wrong: 'The ending of a login draws its position before it has the lock of its row.',
+    wrong: 'A session is begun through a login whose row it does not lock, while an ending names the login.',
     file: model('database'),
-    edits: [["scope === 'login' && login ? this.#rows.of(login, true) : null", 'null']],
+    edits: [['through && this.#rows.of([through], () => (sawAlive = this.isAlive(through)))', 'null']],
+  },
+  {
+    name: 'children-forgotten',
+    point: 6,
+    wrong: 'An ending that names a login does not tell the replicas to end what was begun through it.',
+    file: model('scope-cuts'),
+    edits: [['named.filter(({ hasChildren }) => hasChildren)', 'named.filter(() => false)']],
+  },
+  {
+    name: 'login-not-judged',
+    point: 6,
+    wrong:
+      'A session that was begun through a login is judged by its own position alone, so it survives a cut of the login that it races.',
+    file: protocol('cuts'),
+    edits: [
+      [
+        'return { ...session, ...login, login: null };',
+        'return { ...session, sid: login.sid, clientId: login.clientId, login: null };',
+      ],
+    ],
+  },
+  {
+    name: 'client-of-login',
+    point: 6,
+    wrong: 'A cut of the application of a login spares what was begun through the login.',
+    file: protocol('cuts'),
+    edits: [
+      [
+        'return { ...session, ...login, login: null };',
+        'return { ...session, sid: login.sid, born: login.born, login: null };',
+      ],
+    ],
   },
   {
     name: 'key-of-login',
@@ -36,7 +68,12 @@ export const CUT_MUTATIONS: readonly Mutation[] = [
     wrong:
       'A session that was begun through a login has its own id in the key, so an end of the login spares it.',
     file: protocol('cuts'),
-    edits: [['loginKey(session.login ?? session.sid)', 'loginKey(session.sid)']],
+    edits: [
+      [
+        'return { ...session, ...login, login: null };',
+        'return { ...session, ...login, sid: session.sid, login: null };',
+      ],
+    ],
   },
   {
     name: 'key-of-tenant',

@@ -1,6 +1,7 @@
-import { type Cut, isCut, keysOf, mergeCuts } from '@curfew/protocol/cuts';
+import { type Cut, mergeCuts } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/ending';
 import { readCursor } from '@curfew/protocol/log-cursor';
+import { isCutOf } from '@curfew/protocol/replica';
 import type { Done, NodeDatabase, Provenance } from '@curfew/protocol/node';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
@@ -8,7 +9,7 @@ import { type Decision, type Scope, type Session, type Truth, describe, nameOf, 
 import { type Logged, readLog } from './read-log.ts';
 import type { Incarnation, Past } from './past.ts';
 import { RowLocks } from './row-lock.ts';
-import { cutsOf } from './scope-cuts.ts';
+import { cutsOf, cutsOfLogins } from './scope-cuts.ts';
 import { failed, type Statement, Statements } from './statements.ts';
 import type { World } from './world.ts';
 
@@ -166,11 +167,8 @@ export class Database {
     return session.there && !session.marked && !this.#isCut(session);
   }
 
-  #isCut({ facts }: Session): boolean {
-    return keysOf(facts).some((key) => {
-      const cut = this.#cuts.get(key);
-      return cut !== undefined && isCut(cut, facts);
-    });
+  #isCut({ watched }: Session): boolean {
+    return isCutOf((key) => this.#cuts.get(key), watched);
   }
 
   /** @param through the login that it is begun through, if any. Null if that is over. */
@@ -194,12 +192,13 @@ export class Database {
       (session) => {
         if (session) {
           session.there = true;
+          if (through) through.hasChildren = true;
           this.#world.note('database', () => `commits the login of ${nameOf(session)}`);
         }
         return session;
       },
       done,
-      through && this.#rows.of(through, false, () => (sawAlive = this.isAlive(through))),
+      through && this.#rows.of([through], () => (sawAlive = this.isAlive(through))),
     );
   }
 
@@ -220,7 +219,6 @@ export class Database {
    */
   end(from: Process, scope: Scope, by: readonly Session[], done: Done<Ended<(Decision | null)[]>>): void {
     const isCut = scope !== 'session';
-    const [login] = by;
     this.statements.write<number[] | null, Ended<(Decision | null)[]> | null>(
       from,
       'end',
@@ -232,7 +230,7 @@ export class Database {
           decided: by.map((one, i) => this.#end(scope, one, positions[i] as number, xid)),
         },
       (error, answer) => (answer === null ? done(failed('end')) : done(error, answer)),
-      scope === 'login' && login ? this.#rows.of(login, true) : null,
+      isCut ? null : this.#rows.of(by),
     );
   }
 
@@ -247,6 +245,7 @@ export class Database {
         decided: this.#end('list', named[0] as Session, position, xid, named),
       }),
       done,
+      this.#rows.of(named),
     );
   }
 
@@ -263,7 +262,7 @@ export class Database {
     const ending: Ending = {
       position,
       ids: listed.map(({ facts }) => facts.sid),
-      cuts: [],
+      cuts: cutsOfLogins(listed, position),
       changed: [],
       ...cutsOf(scope, by, position),
     };
@@ -279,13 +278,10 @@ export class Database {
       confirmedMs: null,
       probes: probesOf(ending),
     };
-    for (const one of listed) one.marked = true;
+    for (const one of [...listed, ...this.#truth.childrenOf(listed)]) one.marked = true;
     // A session that waits to be begun through it looks at its row.
     if (scope === 'login') by.marked = true;
-    for (const { key, ...cut } of ending.cuts) {
-      const there = this.#cuts.get(key);
-      this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);
-    }
+    if (!byName) this.#cut(ending);
     let at = this.#log.length;
     while (at > 0 && (this.#log[at - 1]?.xid ?? 0) > xid) at--;
     this.#log.splice(at, 0, { xid, ending, atMs: this.#world.nowMs });
@@ -293,6 +289,13 @@ export class Database {
     this.#truth.committed(decision);
     this.#world.note('database', () => `commits ${describe(decision)}`);
     return decision;
+  }
+
+  #cut({ cuts }: Ending): void {
+    for (const { key, ...cut } of cuts) {
+      const there = this.#cuts.get(key);
+      this.#cuts.set(key, there ? mergeCuts(there, cut) : cut);
+    }
   }
 
   forNode(from: Process): NodeDatabase {

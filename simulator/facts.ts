@@ -17,10 +17,10 @@ export function inventFacts(
     clientId: random.pick(['shop', 'mail']),
     deviceId: through?.deviceId ?? random.pick(['phone', 'desk']),
     born,
-    login: through?.sid ?? null,
+    login: through && { sid: through.sid, born: through.born, clientId: through.clientId },
     tenant: subject === '3' ? 'acme' : DEFAULT_TENANT,
   };
 }
 
 /** The id of the login of a session. */
-export const loginOf = ({ login, sid }: SessionFacts): string => login ?? sid;
+export const loginOf = ({ login, sid }: SessionFacts): string => login?.sid ?? sid;

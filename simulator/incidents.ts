@@ -57,6 +57,7 @@ function incident(sim: Stage): void {
       return;
     }
     case 'wall-jumps':
+      if (one && random.chance(0.3)) return age(sim, one);
       if (mayChangeClocks(process))
         process.jump(random.between(-1, 1) * random.pick([100, lease, 7_200_000]));
       return;
@@ -93,6 +94,15 @@ function incident(sim: Stage): void {
     }
     default:
   }
+}
+
+/** A node's knowledge looks older than it was, while what it sends to a verifier is late, though not what the verifier sends. */
+function age({ world, plan }: Stage, { process, connections }: NodeProcess): void {
+  const { random } = world;
+  if (!mayChangeClocks(process)) return;
+  process.jump(random.between(0.4, 0.95) * plan.leaseMs);
+  const untilMs = Math.min(plan.leaseMs, plan.healMs - world.nowMs);
+  for (const connection of connections) connection.cut(untilMs, false, true);
 }
 
 function cutOff(sim: Stage, node: NodeProcess): void {

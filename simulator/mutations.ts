@@ -381,7 +381,7 @@ export const MUTATIONS: readonly Mutation[] = [
         `return session.there && !session.marked;`,
       ],
       [
-        `for (const one of listed) one.marked = true;`,
+        `for (const one of [...listed, ...this.#truth.childrenOf(listed)]) one.marked = true;`,
         `for (const one of this.#truth.sessions) if (one.there && covers(decision, one)) one.marked = true;`,
       ],
       [`type Truth, describe,`, `type Truth, covers, describe,`],
@@ -392,7 +392,7 @@ export const MUTATIONS: readonly Mutation[] = [
     point: 6,
     wrong: 'A cut ends a session whose position is above it.',
     file: protocol('cuts'),
-    edits: [['return session.born < cut.base ||', 'return session.born < cut.base + 3 ||']],
+    edits: [['session.born < cut.base ||', 'session.born < cut.base + 3 ||']],
   },
   {
     name: 'refresh-revives',

@@ -1,32 +1,26 @@
 import type { Session } from './truth.ts';
 
-/** A lock that a statement takes before it draws its position, and that its transaction holds to the end. */
+/** Locks that a statement takes before it draws its position, and that its transaction holds to the end. */
 export interface Lock {
   take(run: () => void): void;
   release(): void;
 }
 
-/** The lock of a row: shared by those who read it, or held by one who changes it. */
+/** The lock of a row, which one transaction holds. */
 class RowLock {
-  #holders = 0;
-  #exclusive = false;
-  readonly #waiting: { exclusive: boolean; run: () => void }[] = [];
+  #held = false;
+  readonly #waiting: (() => void)[] = [];
 
-  /** Runs the work when the lock is held. A later reader may overtake a change that waits, as in PostgreSQL. */
-  take(exclusive: boolean, run: () => void): void {
-    const isFree = exclusive ? this.#holders === 0 : !this.#exclusive;
-    if (!isFree) return void this.#waiting.push({ exclusive, run });
-    this.#holders++;
-    this.#exclusive = exclusive;
+  take(run: () => void): void {
+    if (this.#held) return void this.#waiting.push(run);
+    this.#held = true;
     run();
   }
 
   release(): void {
-    this.#holders--;
-    if (this.#holders > 0) return;
-    this.#exclusive = false;
-    const waiting = this.#waiting.splice(0);
-    for (const { exclusive, run } of waiting) this.take(exclusive, run);
+    this.#held = false;
+    const next = this.#waiting.shift();
+    if (next) this.take(next);
   }
 }
 
@@ -34,16 +28,33 @@ class RowLock {
 export class RowLocks {
   readonly #rows = new Map<Session, RowLock>();
 
-  /** @param before runs when the statement begins, before it waits */
-  of(session: Session, exclusive: boolean, before: () => void = () => undefined): Lock {
-    const row = this.#rows.get(session) ?? new RowLock();
-    this.#rows.set(session, row);
+  /**
+   * The locks of some rows, in one order, so that nobody waits in a circle.
+   * @param before runs when the statement begins, before it waits
+   */
+  of(sessions: readonly Session[], before: () => void = () => undefined): Lock {
+    const rows = [...new Set(sessions)]
+      .sort((a, b) => (a.facts.sid < b.facts.sid ? -1 : 1))
+      .map((session) => this.#of(session));
+    const takeFrom = (at: number, run: () => void): void => {
+      const row = rows[at];
+      if (row) row.take(() => takeFrom(at + 1, run));
+      else run();
+    };
     return {
       take: (run) => {
         before();
-        row.take(exclusive, run);
+        takeFrom(0, run);
       },
-      release: () => row.release(),
+      release: () => {
+        for (const row of rows) row.release();
+      },
     };
+  }
+
+  #of(session: Session): RowLock {
+    const row = this.#rows.get(session) ?? new RowLock();
+    this.#rows.set(session, row);
+    return row;
   }
 }

@@ -42,7 +42,7 @@ export function cutsOf(scope: Scope, { facts }: Session, position: number): { cu
     case 'user':
       return cut(userKey(facts.subject), cutAll(position));
     case 'others':
-      return cut(userKey(facts.subject), cutOthers(position, facts.sid));
+      return cut(userKey(facts.subject), cutOthers(position, loginOf(facts)));
     case 'device':
       return cut(deviceKey(facts.subject, facts.deviceId), cutAll(position));
     case 'client':
@@ -56,4 +56,10 @@ export function cutsOf(scope: Scope, { facts }: Session, position: number): { cu
     case 'everyone':
       return cut(EVERYONE_KEY, cutAll(position));
   }
+}
+
+/** Of a logout of named sessions: what tells the replicas to end those that were begun through them. */
+export function cutsOfLogins(named: readonly Session[], position: number): KeyedCut[] {
+  const logins = named.filter(({ hasChildren }) => hasChildren);
+  return logins.map(({ facts }) => ({ key: loginKey(facts.sid), ...cutAll(position) }));
 }

@@ -207,7 +207,7 @@ export class Simulation {
       this.database.login(
         node.process,
         through,
-        (born) => sessionOf(inventFacts(world, born, through && through.facts), kind),
+        (born) => sessionOf(inventFacts(world, born, through && through.facts), kind, through),
         (error, session) => {
           if (!error && session) this.#hand(session, issuedMs, epoch);
         },
@@ -238,8 +238,8 @@ export class Simulation {
       return;
     }
     const expiresAtMs = Math.floor(issuedMs + this.plan.tokenLifeMs);
-    // A node of an older version does not say all.
-    const older = this.world.random.chance(0.1) ? { login: null, tenant: null } : {};
+    // A node of an older version does not say all. None is there once a session was begun through a login.
+    const older = this.world.random.chance(0.1) && facts.login === null ? { tenant: null } : {};
     const text = signToken({ facts: { ...facts, ...older }, epoch, issuedMs, expiresAtMs });
     this.#credentials.push({ credential: { text, kind }, session, twin: false });
     if (this.world.random.chance(0.1))

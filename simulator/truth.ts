@@ -12,6 +12,10 @@ export interface Session {
   readonly facts: SessionFacts;
   readonly watched: Watched;
   readonly kind: 'jwt' | 'opaque';
+  /** The login that it was begun through, if any. */
+  readonly through: Session | null;
+  /** Whether its row says that a session was begun through it. */
+  hasChildren: boolean;
   /** Its row is committed. */
   there: boolean;
   /** Whether its row is marked as ended. */
@@ -37,15 +41,22 @@ export type Scope =
   | 'everyone';
 
 /** A session whose row is not committed yet. */
-export const sessionOf = (facts: Session['facts'], kind: Session['kind']): Session => ({
+export const sessionOf = (
+  facts: Session['facts'],
+  kind: Session['kind'],
+  through: Session | null,
+): Session => ({
   facts,
   watched: watch(facts),
   kind,
+  through,
+  hasChildren: false,
   there: false,
   marked: false,
-  over: false,
+  // It may wait to be begun while the login ends.
+  over: through?.over ?? false,
   lostIn: null,
-  confirmedMs: Number.POSITIVE_INFINITY,
+  confirmedMs: through?.confirmedMs ?? Number.POSITIVE_INFINITY,
 });
 
 /** An ending as it was decided. It is independent of the protocol's cuts, which it serves to judge. */
@@ -69,10 +80,14 @@ export interface Decision {
 
 const NOBODY = 'ffffffff-ffff-7fff-bfff-ffffffffffff';
 
-export function covers(
-  decision: Pick<Decision, 'scope' | 'by' | 'listed' | 'position' | 'life'>,
-  { facts, lostIn }: Session,
-): boolean {
+type Covering = Pick<Decision, 'scope' | 'by' | 'listed' | 'position' | 'life'>;
+
+/** Whatever its own position: a session must not outlive the login that it was begun through. */
+export function covers(decision: Covering, session: Session): boolean {
+  return coversOne(decision, session) || (session.through !== null && coversOne(decision, session.through));
+}
+
+function coversOne(decision: Covering, { facts, lostIn }: Session): boolean {
   const { facts: by } = decision.by;
   // The position of a lost session has no meaning: it is below every later decision.
   const below = facts.born < decision.position || (lostIn !== null && lostIn < decision.life);
@@ -84,7 +99,7 @@ export function covers(
     case 'user':
       return below && facts.subject === by.subject;
     case 'others':
-      return below && facts.subject === by.subject && facts.sid !== by.sid;
+      return below && facts.subject === by.subject && loginOf(facts) !== loginOf(by);
     case 'device':
       return below && facts.subject === by.subject && facts.deviceId === by.deviceId;
     case 'client':
@@ -92,7 +107,6 @@ export function covers(
     case 'grant':
       return below && facts.subject === by.subject && facts.clientId === by.clientId;
     case 'login':
-      // Whatever its position: a session that is begun through a login must not outlive it.
       return loginOf(facts) === loginOf(by);
     case 'tenant':
       return below && facts.tenant === by.tenant;
@@ -134,7 +148,7 @@ function makeProbes(ending: Ending): Watched[] {
         case 'grant':
           return { ...nobody, subject: first, clientId: second };
         case 'login':
-          return { ...nobody, login: first };
+          return { ...nobody, sid: first };
         case 'tenant':
           return { ...nobody, tenant: first };
         default:
@@ -201,6 +215,13 @@ export class Truth {
     this.#witnesses = witnesses;
     this.#world = world;
     this.#plan = plan;
+  }
+
+  /** The sessions with a row that were begun through one of these. */
+  childrenOf(logins: readonly Session[]): Session[] {
+    return this.sessions.filter(
+      ({ there, through }) => there && through !== null && logins.includes(through),
+    );
   }
 
   committed(decision: Decision): void {

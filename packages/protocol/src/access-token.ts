@@ -2,7 +2,13 @@
  * Judges access tokens (RFC 9068), for the authority and the verifiers alike. The function that verifies a signature is passed
  * in, so that nothing here depends on a platform.
  */
-import { ACCESS_TOKEN_TYP, type AccessTokenClaims, type SigningAlgorithm } from './claims.ts';
+import {
+  ACCESS_TOKEN_TYP,
+  type AccessTokenClaims,
+  type LoginClaim,
+  type SigningAlgorithm,
+} from './claims.ts';
+import type { LoginFacts, SessionFacts } from './cuts.ts';
 
 /** Far above the 400 bytes or so of an issued token, and still cheap to parse. */
 const MAX_LENGTH = 4096;
@@ -12,8 +18,8 @@ const SHAPE = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const TEXTS = ['iss', 'aud', 'sub', 'sid', 'client_id', 'device_id', 'jti'] as const;
-const NUMBERS = ['born', 'iat', 'exp'] as const;
-const OPTIONAL = ['epoch', 'login', 'tenant', 'external_id', 'external_issuer', 'role'] as const;
+const NUMBERS = ['iat', 'exp'] as const;
+const OPTIONAL = ['epoch', 'tenant', 'external_id', 'external_issuer', 'role'] as const;
 
 /** The order of P-256. Of the twin signatures (r, s) and (r, n - s) only the one with the lower s is canonical. */
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
@@ -123,8 +129,54 @@ function isClaims(payload: unknown): payload is AccessTokenClaims {
     TEXTS.every((name) => typeof claims[name] === 'string') &&
     NUMBERS.every((name) => Number.isSafeInteger(claims[name])) &&
     OPTIONAL.every((name) => ['string', 'undefined'].includes(typeof claims[name])) &&
-    UUID.test(String(claims['sid']))
+    UUID.test(String(claims['sid'])) &&
+    readBeginning(claims) !== null
   );
+}
+
+/**
+ * Reads when a session began, and the login that it was begun through, from claims or from an answer of introspection. Null when
+ * they do not say it.
+ */
+export function readBeginning(said: Record<string, unknown>): Pick<SessionFacts, 'born' | 'login'> | null {
+  const { born, begun, login } = said;
+  if (login === undefined) return isPosition(born) ? { born, login: null } : null;
+  const { sid, born: loginBorn, client_id: clientId } = (login ?? {}) as Record<string, unknown>;
+  const fits =
+    isPosition(begun) &&
+    isPosition(loginBorn) &&
+    typeof sid === 'string' &&
+    UUID.test(sid) &&
+    typeof clientId === 'string';
+  return fits ? { born: begun, login: { sid, born: loginBorn, clientId } } : null;
+}
+
+const isPosition = (value: unknown): value is number => Number.isSafeInteger(value);
+
+/** The claims, or the members of introspection, that say when a session began; see `readBeginning`. */
+export function beginningOf({ born, login }: { born: number; login: LoginFacts | null }): {
+  born?: number;
+  begun?: number;
+  login?: LoginClaim;
+} {
+  if (login === null) return { born };
+  return { begun: born, login: { sid: login.sid, born: login.born, client_id: login.clientId } };
+}
+
+/**
+ * Returns the facts of a session that its access token names.
+ * @example
+ * import { claimsNotYetVerified, factsOfClaims } from '@curfew/protocol/access-token';
+ *
+ * export function bornOf(token: string): number | null {
+ *   const claims = claimsNotYetVerified(token);
+ *   return claims && factsOfClaims(claims).born;
+ * }
+ */
+export function factsOfClaims(claims: AccessTokenClaims): SessionFacts {
+  const { sid, sub: subject, client_id: clientId, device_id: deviceId, tenant = null } = claims;
+  const { born, login } = readBeginning({ ...claims }) as Pick<SessionFacts, 'born' | 'login'>;
+  return { sid, subject, clientId, deviceId, born, login, tenant };
 }
 
 /**

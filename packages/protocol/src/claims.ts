@@ -1,3 +1,13 @@
+/** What cuts of a session's login are judged by. */
+export interface LoginClaim {
+  /** The `sid` that the login began with. */
+  sid: string;
+  /** The position at which the login began. */
+  born: number;
+  /** The application of the login. */
+  client_id: string;
+}
+
 /** The claims of an access token (RFC 9068). With the cuts they are all that a checker needs. */
 export interface AccessTokenClaims {
   /** The authority's issuer, a URL. */
@@ -12,12 +22,14 @@ export interface AccessTokenClaims {
   client_id: string;
   /** The device's id: the cut of a logout of one device is stored under it. */
   device_id: string;
-  /** The position at which the session began. */
-  born: number;
+  /** The position at which the session began, if it has no login. */
+  born?: number;
+  /** The position at which a session began that has a login. It is not called `born`, so that a verifier that does not know logins, and would not see that one has ended, refuses the token. */
+  begun?: number;
   /** The database's epoch in which the session was read: positions of two epochs do not compare. Absent in tokens of older versions. */
   epoch?: string;
-  /** The session that this one was begun through. Absent for a login of its own. */
-  login?: string;
+  /** The login that the session was begun through, and ends with. Absent for a login of its own. */
+  login?: LoginClaim;
   /** The tenant. Absent in tokens of older versions, which name no login either. */
   tenant?: string;
   /** The id that another system has for the user. Absent if there is none. */

@@ -7,7 +7,7 @@ export interface Cut {
   position: number;
   /** Sessions born below it are over without exception; never above `position`. */
   base: number;
-  /** The session that "log out the others" spares. */
+  /** The login that "log out the others" spares, with the sessions begun through it: the `sid` of the login. */
   exceptSession: string | null;
 }
 
@@ -23,10 +23,20 @@ export interface SessionFacts {
   deviceId: string;
   /** The position at which the session began. */
   born: number;
-  /** The session that it was begun through; null for a login of its own. */
-  login: string | null;
+  /** The login that it was begun through, and ends with; null for a login of its own. */
+  login: LoginFacts | null;
   /** The tenant; null where an older version wrote the credential, which names neither tenant nor login. */
   tenant: string | null;
+}
+
+/** What a session keeps of the login that it was begun through: a cut that ends the login ends the session too. */
+export interface LoginFacts {
+  /** The `sid` that the login began with: it stays when a renewal gives the login another one. */
+  sid: string;
+  /** The position at which the login began. */
+  born: number;
+  /** The application of the login. */
+  clientId: string;
 }
 
 /** The tenant that exists from the start. */
@@ -76,6 +86,10 @@ export function mergeCuts(a: Cut, b: Cut): Cut {
   };
 }
 
+/** The `sid` of a session's login: its own, unless it was begun through another session. */
+export const loginSidOf = (session: { sid: string; login?: LoginFacts | null }): string =>
+  session.login?.sid ?? session.sid;
+
 /**
  * Says whether a cut ends a session of the key that it stands under.
  * @example
@@ -84,8 +98,34 @@ export function mergeCuts(a: Cut, b: Cut): Cut {
  * const sid = '019a9f2c-5f6e-7c3a-9d52-8f2b7c1e4a60';
  * const isOver = isCut(cutOthers(1042, sid), { sid, born: 1041 }); // false: it is the excepted one
  */
-export function isCut(cut: Cut, session: { sid: string; born: number }): boolean {
-  return session.born < cut.base || (session.born < cut.position && session.sid !== cut.exceptSession);
+export function isCut(cut: Cut, session: { sid: string; born: number; login?: LoginFacts | null }): boolean {
+  return (
+    session.born < cut.base || (session.born < cut.position && loginSidOf(session) !== cut.exceptSession)
+  );
+}
+
+/**
+ * Returns the login of a session as cuts see it; null if the session is its own. The session is over when its login is, whenever it
+ * began itself: so no race decides whether it outlives the login.
+ * @example
+ * import { type Cut, isCut, keysOf, loginOf, type SessionFacts } from '@curfew/protocol/cuts';
+ *
+ * const isOver = (session: SessionFacts, cuts: Map<string, Cut>): boolean =>
+ *   keysOf(session).some((key) => {
+ *     const cut = cuts.get(key);
+ *     return cut !== undefined && isCut(cut, session);
+ *   });
+ *
+ * export function isOverOrItsLogin(session: SessionFacts, cuts: Map<string, Cut>): boolean {
+ *   const login = loginOf(session);
+ *   return isOver(session, cuts) || (login !== null && isOver(login, cuts));
+ * }
+ */
+export function loginOf(session: SessionFacts): SessionFacts | null {
+  const { login } = session;
+  // A login that was renewed keeps the sid that it began with, and is judged by its own position.
+  if (login === null || login.born === session.born) return null;
+  return { ...session, ...login, login: null };
 }
 
 /** The key of the cuts that end everyone's sessions. */
@@ -104,8 +144,7 @@ export const tenantKey = (tenant: string): string => `tenant:${tenant}`;
 export const grantKey = (subject: string, clientId: string): string => `grant:${subject}:${clientId}`;
 
 /**
- * Returns the keys whose cuts can end a session, one of each kind. A session without a login is one: a cut of it ends both the login
- * and its children.
+ * Returns the keys whose cuts can end a session, one of each kind. Cuts of its login end it too; see `loginOf`.
  * @example
  * import { type Cut, isCut, keysOf, type SessionFacts } from '@curfew/protocol/cuts';
  *
@@ -121,7 +160,7 @@ export function keysOf(session: SessionFacts): string[] {
     userKey(session.subject),
     clientKey(session.clientId),
     deviceKey(session.subject, session.deviceId),
-    loginKey(session.login ?? session.sid),
+    loginKey(loginSidOf(session)),
     // Of a tenant that is not said no cut is certain; see Replica.knows.
     tenantKey(session.tenant ?? ''),
     grantKey(session.subject, session.clientId),

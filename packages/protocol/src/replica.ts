@@ -1,13 +1,28 @@
-import { type Cut, CUT_KINDS, isCut, keysOf, mergeCuts, type SessionFacts } from './cuts.ts';
+import {
+  type Cut,
+  CUT_KINDS,
+  isCut,
+  keysOf,
+  loginOf,
+  loginSidOf,
+  mergeCuts,
+  type SessionFacts,
+} from './cuts.ts';
 import { EndedIds, sessionKey, type SessionKey } from './ended-ids.ts';
 import type { Ending, KeyedCut } from './ending.ts';
 
-/** A session with its look-up keys, which are computed once and not at each check. */
-export interface Watched {
+/** What cuts are looked up by. */
+interface Keyed {
   readonly facts: SessionFacts;
-  readonly id: SessionKey;
   /** One of each of `CUT_KINDS`, in that order. */
   readonly keys: readonly string[];
+}
+
+/** A session with its look-up keys, which are computed once and not at each check. */
+export interface Watched extends Keyed {
+  readonly id: SessionKey;
+  /** The login that it was begun through: a cut of it ends the session. Null for a login of its own. */
+  readonly login: Keyed | null;
 }
 
 const USER = CUT_KINDS.indexOf('user');
@@ -29,7 +44,27 @@ export const isOfVersion1 = (key: string): boolean => placeOf(key) < KINDS_OF_VE
 
 /** @throws Error when the `sid` is not a UUID */
 export function watch(facts: SessionFacts): Watched {
-  return { facts, id: sessionKey(facts.sid), keys: keysOf(facts) };
+  const login = loginOf(facts);
+  return {
+    facts,
+    id: sessionKey(facts.sid),
+    keys: keysOf(facts),
+    login: login && { facts: login, keys: keysOf(login) },
+  };
+}
+
+/** The keys whose cuts can end a session, or its login. */
+export const keysOfWatched = ({ keys, login }: Watched): readonly string[] =>
+  login === null ? keys : [...new Set([...keys, ...login.keys])];
+
+/** Whether a cut ends a session, or its login. @param cutOf the cut under a key, if any */
+export function isCutOf(cutOf: (key: string) => Cut | undefined, session: Watched): boolean {
+  const isOver = ({ facts, keys }: Keyed): boolean =>
+    keys.some((key) => {
+      const cut = cutOf(key);
+      return cut !== undefined && isCut(cut, facts);
+    });
+  return isOver(session) || (session.login !== null && isOver(session.login));
 }
 
 /** A replica's verdict on a session. `ended` is certain. `unsure`: the replica is not fresh, so ask the authority or refuse. */
@@ -101,9 +136,13 @@ export class Replica {
     return this.#counts[place] as number;
   }
 
-  ends({ facts, id, keys }: Watched): boolean {
-    if (this.#ids.has(id)) return true;
+  ends(session: Watched): boolean {
+    if (this.#ids.has(session.id)) return true;
     if (this.#cuts.size === 0) return false;
+    return this.#cutEnds(session) || (session.login !== null && this.#cutEnds(session.login));
+  }
+
+  #cutEnds({ facts, keys }: Keyed): boolean {
     for (let place = 0; place < CUT_KINDS.length; place++) {
       if (this.#counts[place] === 0) continue;
       const held = this.#cuts.get(keys[place] as string);
@@ -123,7 +162,7 @@ export class Replica {
 
   /** Whether a cut of the session's user has spared it: then its tokens may be older than the user's role. */
   spares({ facts, keys }: Watched): boolean {
-    return this.#cuts.get(keys[USER] as string)?.cut.exceptSession === facts.sid;
+    return this.#cuts.get(keys[USER] as string)?.cut.exceptSession === loginSidOf(facts);
   }
 
   /** Whether a verifier of version 1 of the feed understands all cuts in here. */

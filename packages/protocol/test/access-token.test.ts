@@ -1,6 +1,8 @@
 import {
   canonicalKeyId,
+  beginningOf,
   claimsNotYetVerified,
+  factsOfClaims,
   type JwtChecks,
   judgeAccessToken,
   lowS,
@@ -114,6 +116,30 @@ describe('claims of a token that nobody has verified', () => {
     expect(claimsNotYetVerified(token(HEADER, { ...CLAIMS, ...change }))).toBeNull();
   });
 
+  test('of a session with a login say when each of them began, in a way that older verifiers refuse', () => {
+    const { born, ...others } = CLAIMS;
+    const login = { sid: CLAIMS.sid, born: 3, client_id: 'pages' };
+    const claims = claimsNotYetVerified(token(HEADER, { ...others, begun: born, login }));
+    expect(claims && factsOfClaims(claims)).toMatchObject({
+      born,
+      login: { sid: CLAIMS.sid, born: 3, clientId: 'pages' },
+    });
+    expect(beginningOf({ born: 7, login: { sid: 's', born: 3, clientId: 'pages' } })).toEqual({
+      begun: 7,
+      login: { sid: 's', born: 3, client_id: 'pages' },
+    });
+    for (const wrong of [
+      { begun: born },
+      { born, login },
+      { begun: born, login: CLAIMS.sid },
+      { begun: born, login: null },
+      { begun: '7', login },
+      ...Object.keys(login).map((name) => ({ begun: born, login: { ...login, [name]: undefined } })),
+      { begun: born, login: { ...login, sid: 'x' } },
+    ])
+      expect(claimsNotYetVerified(token(HEADER, { ...others, ...wrong }))).toBeNull();
+  });
+
   test.each(['', '.', 'a', 'a.b', 'a.!.c', `a.${encode('null')}.c`, `a.${encode('[]')}.c`])(
     'are null for %j',
     (text) => {
@@ -179,7 +205,8 @@ describe('the judgement of a token', () => {
       currentDate: NOW,
     });
     const { epoch: _, ...required } = CLAIMS;
-    expect(requiredClaims.toSorted()).toEqual(Object.keys(required).toSorted());
+    // A session with a login has `begun` in place of `born`.
+    expect([...requiredClaims, 'born'].toSorted()).toEqual(Object.keys(required).toSorted());
   });
 
   test('names what is wrong', async () => {

@@ -102,7 +102,7 @@ test('a session has the keys of its scopes, and a device belongs to its user', (
     clientId: 'shop',
     deviceId: 'd',
     born: 1,
-    login: 'l',
+    login: { sid: 'l', born: 0, clientId: 'pages' },
     tenant: 'acme',
   };
   expect(keysOf(facts)).toEqual([

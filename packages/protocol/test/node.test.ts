@@ -48,13 +48,14 @@ describe('being fresh', () => {
 
   test('a process suspended during the look into the replica finds the lease expired', () => {
     started();
-    const { facts, id, keys } = session();
+    const { facts, id, keys, login } = session();
     const held = {
       facts,
-      id,
-      get keys() {
+      keys,
+      login,
+      get id() {
         clock.monotonicMs += LEASE;
-        return keys;
+        return id;
       },
     };
     expect(node.judge(held)).toBe('unsure');

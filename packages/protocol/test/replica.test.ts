@@ -1,4 +1,5 @@
 import {
+  clientKey,
   cutAll,
   cutOthers,
   DEFAULT_TENANT,
@@ -109,8 +110,9 @@ test('a cut that arrives again stays longer, and extends no other', () => {
   expect([replica.ends(again), replica.ends(once)]).toEqual([true, false]);
 });
 
+const login = (n: number) => ({ sid: sidOf(n), born: 5, clientId: 'pages' });
+
 test.each([
-  ['login', loginKey(sidOf(9)), { login: sidOf(9) }, { login: sidOf(8) }],
   ['tenant', tenantKey('acme'), { tenant: 'acme' }, { tenant: 'other' }],
   ['grant', grantKey('7', 'shop'), {}, { clientId: 'mail' }],
 ] as const)(
@@ -126,12 +128,48 @@ test.each([
   },
 );
 
+test.each([
+  ['the login', loginKey(sidOf(9))],
+  ['everyone', EVERYONE_KEY],
+  ['the user', userKey('7')],
+  ['the device', deviceKey('7', 'phone')],
+  ['the tenant', tenantKey(DEFAULT_TENANT)],
+  ['the application of the login', clientKey('pages')],
+  ['the grant of the login', grantKey('7', 'pages')],
+])('a cut of %s that ends the login ends a session that was begun through it, however late', (_, key) => {
+  const replica = new Replica(KEEP, 0);
+  replica.apply(cuts({ key, ...cutAll(6) }), 0);
+  expect(replica.ends(session({ born: 10, login: login(9) }))).toBe(true);
+  expect(replica.ends(session({ born: 10, login: { ...login(9), born: 6 } }))).toBe(false);
+});
+
+test('an application’s cut ends the sessions of it that were born before, and not a login that is older', () => {
+  const replica = new Replica(KEEP, 0);
+  replica.apply(
+    cuts({ key: clientKey('shop'), ...cutAll(9) }, { key: grantKey('7', 'shop'), ...cutAll(9) }),
+    0,
+  );
+  expect(replica.ends(session({ born: 10, login: login(9) }))).toBe(false);
+  expect(replica.ends(session({ born: 8, login: login(9) }))).toBe(true);
+});
+
+test('"log out the others" spares the login with all that was begun through it', () => {
+  const replica = new Replica(KEEP, 0);
+  replica.apply(cuts({ key: userKey('7'), ...cutOthers(20, sidOf(9)) }), 0);
+  const isOver = (more: Parameters<typeof session>[0]): boolean => replica.ends(session(more));
+  expect(isOver({ sid: sidOf(9), born: 5 })).toBe(false);
+  expect(isOver({ sid: sidOf(1), born: 10, login: login(9) })).toBe(false);
+  expect(isOver({ sid: sidOf(1), born: 10, login: login(8) })).toBe(true);
+  // Renewed, it goes by the sid that it began with.
+  expect(isOver({ sid: sidOf(2), born: 12, login: { ...login(9), born: 12 } })).toBe(false);
+});
+
 test('a cut of a login ends the login itself', () => {
   const replica = new Replica(KEEP, 0);
   replica.apply(cuts({ key: loginKey(sidOf(9)), ...cutAll(11) }), 0);
   expect(replica.ends(session({ sid: sidOf(9) }))).toBe(true);
   // An agent's session that outlives the login it was begun in front of is its own login.
-  expect(replica.ends(session({ sid: sidOf(10), login: sidOf(10) }))).toBe(false);
+  expect(replica.ends(session({ sid: sidOf(10), login: login(10) }))).toBe(false);
 });
 
 test('a kind whose last cut is dropped is looked up again when a cut of it comes', () => {

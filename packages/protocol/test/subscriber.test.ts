@@ -99,10 +99,11 @@ test('a machine that slept finds its lease expired', () => {
 test('a process suspended during the look into the replica finds the lease expired', () => {
   connect();
   renewed(1, 3);
-  const { facts, id, keys } = session();
+  const { facts, id, keys, login } = session();
   const held = {
     facts,
     id,
+    login,
     get keys() {
       clock.pass(LEASE);
       return keys;

@@ -86,14 +86,20 @@ create table user_sessions (
   authenticated_at   timestamptz,
   -- The kind of its credentials; see grant_of().
   granted            text,
-  -- The session that it was begun through, if not by a login of its own: a cut of that login ends it too.
+  -- The session that it was begun through, if not by a login of its own: an end of that login ends it too. A login that was renewed
+  -- has the id that it began with.
   login              uuid,
   -- The user's tenant at the login.
   tenant             text not null default only_tenant(),
   -- The position of the event that ended it. Null while its row is not marked, where it expired, and where an older node ended it.
   ended_position     bigint,
   -- Opened by the API key of an application: it lists, names and ends the user's sessions with that application alone.
-  own_client_only    boolean not null default false
+  own_client_only    boolean not null default false,
+  -- Of its login: what cuts of the login are judged by. A session is a login if its position is the login's.
+  login_born         bigint,
+  login_client       text,
+  -- Whether a session was begun through it. Written under the lock of the row: its ending must end those too.
+  has_children       boolean not null default false
 );
 create index user_sessions_active on user_sessions (user_id, born) where is_active;
 create index user_sessions_of_client on user_sessions (client_id, born) where is_active;
@@ -187,7 +193,9 @@ create table events (
   login          uuid,
   tenant         text,
   -- The user of an ended login or grant. Apart from user_id: an older node would mark every session of that user as ended.
-  cut_user       bigint
+  cut_user       bigint,
+  -- Of an ending that names sessions: the logins among them that others were begun through.
+  logins         uuid[]
 );
 create index events_xid on events (xid);
 create index events_of_user on events (user_id, position);
@@ -299,6 +307,14 @@ begin
   perform require_all_nodes();
   return next_cut();
 end $$;
+-- An older node does not end what was begun through a login. So there is no such session while an older node is registered, and none
+-- registers once there is one: the cut ends nothing, but stands for it.
+create function child_for_all_nodes() returns bigint language plpgsql as $$
+begin
+  perform require_all_nodes();
+  insert into cuts (key, position, base) values ('login:00000000-0000-0000-0000-000000000000', 0, 0) on conflict do nothing;
+  return nextval('positions');
+end $$;
 create function refuse_older_node() returns trigger language plpgsql as $$
 begin
   perform pg_advisory_xact_lock(7236401582);
@@ -404,23 +420,58 @@ create function grant_of(granted text, contract text) returns text language sql 
     else 'bearer' end)
 $$;
 
+-- Whether a cut of the login's application ends the login of a session. A function, which costs sessions without a login nothing: each
+-- look in the view is prepared whenever a statement runs.
+create function login_is_cut(user_id bigint, login uuid, login_born bigint, login_client text) returns boolean language sql stable as $$
+  select exists (select from cuts c where c.key in ('client:' || login_client, 'grant:' || user_id || ':' || login_client)
+    and (login_born < c.base or (login_born < c.position and c.except_session is distinct from login)))
+$$;
+
 -- Sessions that no logout has ended. A statement about liveness reads this view, never the table's is_active,
 -- and adds the two expiries with the instant that it is given. One look by the key for each of the seven cuts: as
--- joins, a plan made while there were few cuts would scan all of them later.
+-- joins, a plan made while there were few cuts would scan all of them later. A session that was begun through a login is judged by
+-- the login's position and application too: it is over when the login is.
 create view open_sessions as
 select s.* from user_sessions s
 where s.is_active
-  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
+  and not coalesce((select coalesce(s.login_born, s.born) < c.base or (coalesce(s.login_born, s.born) < c.position and c.except_session is distinct from coalesce(s.login, s.id))
     from cuts c where c.key = 'everyone'), false)
-  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
+  and not coalesce((select coalesce(s.login_born, s.born) < c.base or (coalesce(s.login_born, s.born) < c.position and c.except_session is distinct from coalesce(s.login, s.id))
     from cuts c where c.key = 'user:' || s.user_id), false)
-  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
+  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from coalesce(s.login, s.id))
     from cuts c where c.key = 'client:' || s.client_id), false)
-  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
+  and not coalesce((select coalesce(s.login_born, s.born) < c.base or (coalesce(s.login_born, s.born) < c.position and c.except_session is distinct from coalesce(s.login, s.id))
     from cuts c where c.key = 'device:' || s.user_id || ':' || s.device_id), false)
-  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
+  and not coalesce((select coalesce(s.login_born, s.born) < c.base or (coalesce(s.login_born, s.born) < c.position and c.except_session is distinct from coalesce(s.login, s.id))
     from cuts c where c.key = 'login:' || coalesce(s.login, s.id)), false)
-  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
+  and not coalesce((select coalesce(s.login_born, s.born) < c.base or (coalesce(s.login_born, s.born) < c.position and c.except_session is distinct from coalesce(s.login, s.id))
     from cuts c where c.key = 'tenant:' || s.tenant), false)
-  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id)
-    from cuts c where c.key = 'grant:' || s.user_id || ':' || s.client_id), false);
+  and not coalesce((select s.born < c.base or (s.born < c.position and c.except_session is distinct from coalesce(s.login, s.id))
+    from cuts c where c.key = 'grant:' || s.user_id || ':' || s.client_id), false)
+  and (s.login is null or not login_is_cut(s.user_id, s.login, s.login_born, s.login_client));
+-- The sessions that were begun through a login end with it, whichever statement marks its row: expiry and renewal alone spare them. The
+-- statement holds the lock of the row, and so sees all of them here; rows that others hold are skipped, because the cut has ended them.
+create function end_children() returns trigger language plpgsql as $$
+declare
+  ended uuid := coalesce(new.login, new.id);
+begin
+  if new.is_active or not old.is_active or new.ended_position is null or new.ended_reason = 'renewed' then
+    return null;
+  end if;
+  update user_sessions set is_active = false, ended_at = new.ended_at, ended_by = new.ended_by, ended_reason = new.ended_reason,
+      ended_position = new.ended_position
+    where id in (select id from user_sessions
+      where user_id = new.user_id and login = ended and is_active and login_born < new.ended_position and id <> new.id
+      order by id for update skip locked);
+  if exists (select from user_sessions
+    where user_id = new.user_id and login = ended and is_active and login_born < new.ended_position and id <> new.id) then
+    insert into cuts as c (key, position, base) values ('login:' || ended, new.ended_position, new.ended_position)
+      on conflict (key) do update set position = greatest(c.position, excluded.position), base = greatest(c.base, excluded.base);
+  end if;
+  return null;
+end $$;
+-- A short condition: it is prepared whenever a row is marked.
+create trigger children after update of is_active on user_sessions for each row
+  when (new.has_children)
+  execute function end_children();
+

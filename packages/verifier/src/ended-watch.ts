@@ -1,6 +1,5 @@
-import { isCut } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/ending';
-import type { Watched } from '@curfew/protocol/replica';
+import { isCutOf, keysOfWatched, type Watched } from '@curfew/protocol/replica';
 
 /** Why a watch on a session fired: it `ended`, or is `lost`, because an outage outlasted what the authority remembers. */
 export type EndedWhy = 'ended' | 'lost';
@@ -25,15 +24,14 @@ export class EndedWatches {
     const watch = { session, tell };
     this.#size++;
     put(this.#bySid, session.facts.sid, watch);
-    for (const key of session.keys) put(this.#byKey, key, watch);
+    for (const key of keysOfWatched(session)) put(this.#byKey, key, watch);
     return () => this.#remove(watch);
   }
 
   #remove(watch: Watch): boolean {
-    const { facts, keys } = watch.session;
-    if (!take(this.#bySid, facts.sid, watch)) return false;
+    if (!take(this.#bySid, watch.session.facts.sid, watch)) return false;
     this.#size--;
-    for (const key of keys) take(this.#byKey, key, watch);
+    for (const key of keysOfWatched(watch.session)) take(this.#byKey, key, watch);
     return true;
   }
 
@@ -48,7 +46,7 @@ export class EndedWatches {
       for (const watch of Array.from(this.#bySid.get(sid) ?? [])) this.#tell(watch, 'ended');
     for (const cut of cuts)
       for (const watch of Array.from(this.#byKey.get(cut.key) ?? []))
-        if (isCut(cut, watch.session.facts)) this.#tell(watch, 'ended');
+        if (isCutOf((key) => (key === cut.key ? cut : undefined), watch.session)) this.#tell(watch, 'ended');
   }
 
   /** Judges all watched sessions, after a snapshot, which names no endings one by one. */

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { readBeginning } from '@curfew/protocol/access-token';
 import type { Clock, Instant } from '@curfew/protocol/clock';
 import { type Watched, watch } from '@curfew/protocol/replica';
 import type { Log } from './options.ts';
@@ -140,18 +141,17 @@ async function readJson(response: IncomingMessage): Promise<unknown> {
 function readAnswer(body: unknown): Said {
   const answer = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   if (answer['active'] === false) return { says: 'inactive' };
-  const { sid, sub: subject, client_id: clientId, device_id: deviceId, born, exp, iss: issuer } = answer;
-  const { login = null, tenant = null, role, aud, epoch } = answer;
+  const { sid, sub: subject, client_id: clientId, device_id: deviceId, exp, iss: issuer } = answer;
+  const { tenant = null, role, aud, epoch } = answer;
   const { external_id: externalId, external_issuer: externalIssuer } = answer;
+  const beginning = readBeginning(answer);
   const fits =
     answer['active'] === true &&
+    beginning !== null &&
     typeof sid === 'string' &&
     isSubject(subject) &&
     typeof clientId === 'string' &&
     typeof deviceId === 'string' &&
-    typeof born === 'number' &&
-    Number.isSafeInteger(born) &&
-    (login === null || typeof login === 'string') &&
     (tenant === null || typeof tenant === 'string') &&
     typeof role === 'string' &&
     typeof exp === 'number' &&
@@ -160,7 +160,7 @@ function readAnswer(body: unknown): Said {
   if (!fits) throw new Error('the answer of the authority is invalid');
   return {
     says: 'active',
-    session: watch({ sid, subject, clientId, deviceId, born, login, tenant }),
+    session: watch({ sid, subject, clientId, deviceId, tenant, ...beginning }),
     details: {
       role,
       externalId: typeof externalId === 'string' ? externalId : null,

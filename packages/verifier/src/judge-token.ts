@@ -1,6 +1,7 @@
 import {
   canonicalKeyId,
   claimsNotYetVerified,
+  factsOfClaims,
   judgeAccessToken,
   type Judged,
 } from '@curfew/protocol/access-token';
@@ -60,21 +61,11 @@ export async function judgeToken(
 
   const judged = await judge(accepted, terms, key);
   if (!judged.ok) return refused(REASONS[judged.wrong]);
-  const {
-    sub: subject,
-    sid,
-    client_id: clientId,
-    device_id: deviceId,
-    born,
-    epoch,
-    iat,
-    exp,
-  } = judged.claims;
-  const { login = null, tenant = null, role } = judged.claims;
+  const { epoch, iat, exp, role } = judged.claims;
   const { external_id: externalId = null, external_issuer: externalIssuer = null } = judged.claims;
-  if (!isSubject(subject)) return refused('not_ours');
+  const facts = factsOfClaims(judged.claims);
+  if (!isSubject(facts.subject)) return refused('not_ours');
   if ((exp - iat) * 1000 > terms.tokenLifeMs || !terms.subscriber.mayJudge(epoch)) return 'ask';
-  const facts = { sid, subject, clientId, deviceId, born, login, tenant };
   if (role === undefined || terms.subscriber.mayHaveNewRole(watch(facts))) return 'ask';
   return { facts, details: { role, externalId, externalIssuer, expiresAtMs: exp * 1000 } };
 }

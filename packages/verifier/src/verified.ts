@@ -1,4 +1,4 @@
-import type { SessionFacts } from '@curfew/protocol/cuts';
+import type { LoginFacts, SessionFacts } from '@curfew/protocol/cuts';
 
 /** A session that was alive when the check answered. */
 export interface VerifiedSession {
@@ -12,8 +12,8 @@ export interface VerifiedSession {
   readonly deviceId: string;
   /** The position of the session in the order of logins and logouts. */
   readonly born: number;
-  /** The session that this one was begun through; null for a login of its own. */
-  readonly login: string | null;
+  /** The login that this session was begun through, and ends with; null for a login of its own. */
+  readonly login: Readonly<LoginFacts> | null;
   /** The user's tenant; null when a node of an older version wrote the credential. */
   readonly tenant: string | null;
   /** The id that your own system has for the user; null if there is none. Two systems may have the same id for two users. */

@@ -1,3 +1,4 @@
+import { factsOfClaims } from '@curfew/protocol/access-token';
 import type { Remembered } from '../cluster/memory/session-memory.ts';
 import type { LiveSession } from '../domain/session.ts';
 import type { Credential } from '../domain/credentials.ts';
@@ -69,7 +70,7 @@ async function ask(
     // The signature proves that Curfew wrote the claims; the row must agree with them, and the audience be the application's.
     const agrees =
       session.subject === claims.sub &&
-      session.born === claims.born &&
+      session.born === factsOfClaims(claims).born &&
       session.clientId === claims.client_id &&
       isForIt();
     return agrees ? { session, expiresAtMs: claims.exp * 1000 } : null;

@@ -22,7 +22,7 @@ import { isUniqueViolation } from '../store/database.ts';
 import { askForRecentLogin } from './confirm-login.ts';
 import { Denied } from './denied.ts';
 import { provePassword } from './prove-password.ts';
-import { renewSession, SessionOver } from './renew-session.ts';
+import { replaceAll, SessionOver } from './renew-session.ts';
 import { settle, settlePartly } from './settle.ts';
 import type { StartedSession } from './start-session.ts';
 import { usersWithin } from './users-of-client.ts';
@@ -161,15 +161,14 @@ export async function changePassword(
   try {
     const changed = await database.transaction(async (on) => {
       if (!(await updateUser(on, userId, change, act.at, null))) return null;
-      const others = await cut(on, { scope: 'others', userId, exceptSession: sid }, act, 'password_changed');
-      return { others, renewed: await renewSession(world, on, session, null, act) };
+      return await replaceAll(world, on, session, act);
     }, 'ending');
     // The password was changed in between: the verified one is not the current one.
     if (!changed) return 'wrong_password';
-    const { others, renewed } = changed;
-    await Promise.all([settle(world, others, 'replicas'), settle(world, renewed.ending, 'replicas')]);
-    renewed.begun();
-    return renewed.started;
+    // In this order: the caller's device is told that its session was renewed.
+    await Promise.all(changed.endings.map((ending) => settle(world, ending, 'replicas')));
+    changed.begun();
+    return changed.started;
   } catch (error) {
     if (error instanceof SessionOver) return 'ended';
     throw error;

@@ -3,7 +3,7 @@ import { countLiveSessions } from '../store/live-count.ts';
 import type { Act } from '../store/act.ts';
 import type { Revocation } from '../store/revocation.ts';
 import { type CutTarget, cut, OlderNode } from '../store/revoke-scope.ts';
-import { isLogin } from '../store/live-session.ts';
+import { findLogin } from '../store/live-session.ts';
 import { inLane } from '../store/statement.ts';
 import { isTenant } from '../store/tenants.ts';
 import { askForRecentLogin } from './confirm-login.ts';
@@ -58,7 +58,8 @@ export async function endByAdministrator(
     const settled = await endNamed(world, target.sids, { clientId }, act, 'admin_logout', request.wait);
     return { outcome: 'ended', ...settled };
   }
-  if (!(await isKnown(world, target))) return { outcome: 'unknown' };
+  const known = await findTarget(world, target);
+  if (known === null) return { outcome: 'unknown' };
   let counted = 0;
   if (isLarge) {
     const of = target.scope === 'tenant' ? { tenant: target.tenant } : {};
@@ -67,7 +68,7 @@ export async function endByAdministrator(
     await askForRecentLogin(world, request.sid);
   }
   if (target.scope === 'client') counted = await countOfClient(world, target.clientId, act.at);
-  const ending = await cutForAllNodes(world, target, act);
+  const ending = await cutForAllNodes(world, known, act);
   if (ending === null) return { outcome: 'older_node' };
   // Beyond the rows that the cut itself looks at, the number is the one counted just before. Of a tenant it looks at none.
   const more = ending.more || (target.scope === 'tenant' && counted > 0);
@@ -75,11 +76,14 @@ export async function endByAdministrator(
   return { outcome: 'ended', ...(await settle(world, { ...ending, count, more }, request.wait)) };
 }
 
-/** A mistyped name must not look like an ending. */
-async function isKnown({ database }: World, target: CutTarget): Promise<boolean> {
+/** Null for a mistyped name, which must not look like an ending. A login that was renewed goes by the `sid` that it began with. */
+async function findTarget({ database }: World, target: CutTarget): Promise<CutTarget | null> {
   const on = inLane(database, 'ending');
-  if (target.scope === 'login') return isLogin(on, target.login);
-  return target.scope !== 'tenant' || isTenant(on, target.tenant);
+  if (target.scope === 'login') {
+    const login = await findLogin(on, target.login);
+    return login === null ? null : { scope: 'login', login };
+  }
+  return target.scope !== 'tenant' || (await isTenant(on, target.tenant)) ? target : null;
 }
 
 /** Null when an older node would not follow it. */

@@ -1,3 +1,4 @@
+import { beginningOf } from '@curfew/protocol/access-token';
 import { accessLifeSeconds, type Grant, type LiveSession } from '../domain/session.ts';
 import { accessText, hashSecret, newSecret, type TokenKind } from '../domain/credentials.ts';
 import type { KnownClient } from '../domain/client-terms.ts';
@@ -110,9 +111,8 @@ export async function signFor(
       sid: session.sid,
       client_id: session.clientId,
       device_id: session.deviceId,
-      born: session.born,
+      ...beginningOf(session),
       ...(epoch !== null && { epoch }),
-      ...(session.login !== null && { login: session.login }),
       tenant: session.tenant,
       ...(external !== null && { external_id: external.id, external_issuer: external.issuer }),
       role,

@@ -2,7 +2,7 @@ import { plainName } from '@curfew/protocol/reading/plain-name';
 import type { GrantType } from '../domain/client-terms.ts';
 import { type Grant, idleExpiry, type LiveSession, subjectOf } from '../domain/session.ts';
 import type { Act } from '../store/act.ts';
-import { insertNewSession } from '../store/insert-session.ts';
+import { insertNewSession, type Origin } from '../store/insert-session.ts';
 import type { Queryable } from '../store/statement.ts';
 import { asOfNow, type IssuedTokens, issueTokens, prepareTokens } from './issue-tokens.ts';
 import { actOf, type RequestContext, type World } from '../world/world.ts';
@@ -23,8 +23,8 @@ export interface SessionTerms {
   /** How it is opened; null: it replaces an open session of the client. */
   grantType: GrantType | null;
   device: DeviceInput;
-  /** The live login that it is begun through: an end of the login ends it too. */
-  login?: string | null;
+  /** The open session that it is begun through, on the same device and until that ends, or that it replaces. */
+  origin?: Origin;
   /** Whether a client's API key opens it. */
   ownClientOnly?: boolean;
 }
@@ -36,7 +36,7 @@ export interface StartedSession {
 
 /**
  * Opens a session for an authenticated user. Always a new one: an identifier from the client is never adopted (session fixation).
- * Null when the user is gone or disabled, the password has changed since it was verified, or the login is over.
+ * Null when the user is gone or disabled, the password has changed since it was verified, or the origin is over.
  */
 export async function startSession(
   world: World,
@@ -84,7 +84,6 @@ export async function openSession(
     sid: system.uuid(),
     userId: subject.userId,
     subject: subjectOf(subject.userId),
-    login: how.login ?? null,
     clientId: how.clientId,
     ownClientOnly: how.ownClientOnly ?? false,
     deviceId: how.device.id ?? system.uuid(),
@@ -102,10 +101,11 @@ export async function openSession(
     on,
     {
       ...facts,
-      deviceName: givenName === '' && how.device.id !== undefined ? null : givenName,
+      deviceName: givenName === '' && (how.device.id ?? how.origin) !== undefined ? null : givenName,
       credentialVersion: subject.credentialVersion,
       admins: subject.admins ?? true,
       grantType: how.grantType,
+      origin: how.origin ?? null,
       tokens: prepared.rows,
     },
     act,

@@ -28,7 +28,10 @@ export type EndingFacts = Pick<
   | 'except_session'
   | 'login'
   | 'tenant'
->;
+> & {
+  /** Of an ending that names sessions: the logins among them that others were begun through, which end with them. */
+  logins: string[] | null;
+};
 
 /** The users that an event names. */
 export function usersOf(event: Pick<EndingFacts, 'user_id' | 'user_ids'>): number[] {
@@ -43,8 +46,13 @@ export function endingOf(event: EndingFacts): Ending {
   const changed =
     event.type === 'user_changed' || event.reason === 'role_changed' ? users.map(subjectOf) : [];
   if (event.type !== 'sessions_ended') return { position, ids: [], cuts: [], changed };
-  if (event.scope === 'sessions') return { position, ids: event.session_ids ?? [], cuts: [], changed };
+  if (event.scope === 'sessions')
+    return { position, ids: event.session_ids ?? [], cuts: cutsOfLogins(event), changed };
   return { position, ids: [], cuts: cutsOf(event, users), changed };
+}
+
+function cutsOfLogins({ position, logins }: EndingFacts): KeyedCut[] {
+  return (logins ?? []).map((login) => ({ key: loginKey(login), ...cutAll(position) }));
 }
 
 function cutsOf(event: EndingFacts, users: readonly number[]): KeyedCut[] {

@@ -1,7 +1,7 @@
 import type { EndFacts } from '../domain/session-end.ts';
 import type { EndReason } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
-import { LOGIN_OF } from './live-session.ts';
+import { LOGIN_BORN, LOGIN_OF } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
 
 interface EndRow {
@@ -27,12 +27,16 @@ const endsOf = statement<[sids: string[]], EndRow>(
    from unnest($1::uuid[]) as asked (id) join user_sessions s on s.id = asked.id
    left join lateral (
      select e.at, e.actor, e.reason
-     from unnest(array['everyone', 'user:' || s.user_id, 'client:' || s.client_id,
-         'device:' || s.user_id || ':' || s.device_id, 'login:' || ${LOGIN_OF}, 'tenant:' || s.tenant,
-         'grant:' || s.user_id || ':' || s.client_id]) as own (key)
+     from (
+       select key, ${LOGIN_BORN} as born from unnest(array['everyone', 'user:' || s.user_id, 'device:' || s.user_id || ':' || s.device_id,
+         'login:' || ${LOGIN_OF}, 'tenant:' || s.tenant, 'client:' || s.login_client,
+         'grant:' || s.user_id || ':' || s.login_client]) as key
+       union all
+       select key, s.born from unnest(array['client:' || s.client_id, 'grant:' || s.user_id || ':' || s.client_id]) as key
+     ) own
      join cuts c on c.key = own.key
      join events e on e.position = c.position
-     where s.is_active and (s.born < c.base or (s.born < c.position and c.except_session is distinct from s.id))
+     where s.is_active and (own.born < c.base or (own.born < c.position and c.except_session is distinct from ${LOGIN_OF}))
      order by c.position limit 1
    ) cut on true`,
   'check',

@@ -1,4 +1,4 @@
-import { LOGIN_OF, UNEXPIRED } from './live-session.ts';
+import { LOGIN_BORN, LOGIN_OF, UNEXPIRED } from './live-session.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /*
@@ -12,8 +12,8 @@ import { type Queryable, statement } from './statement.ts';
 const anyUnmarked = statement<[most: number], { first: number | null }>(
   'first_cut_being_marked',
   `select case when count(*) = $1 then 0
-     else min(position) filter (where type = 'sessions_ended' and scope <> 'sessions') end as first
-   from (select position, type, scope from events
+     else min(position) filter (where type = 'sessions_ended' and (scope <> 'sessions' or logins is not null)) end as first
+   from (select position, type, scope, logins from events
      where xid >= (select cursor from readers where name = 'marker') order by xid limit $1) e`,
 );
 /** The most events to search for cuts: a count may not scan the log. */
@@ -44,8 +44,8 @@ const countMarkedByClient = statement<[], { client_id: string; count: number }>(
   `select client_id, count(*) as count from user_sessions where is_active group by client_id`,
 );
 
-const isOver = (cut: string): string =>
-  `coalesce(s.born < ${cut}.base or (s.born < ${cut}.position and ${cut}.except_session is distinct from s.id), false)`;
+const isOver = (cut: string, born: string = LOGIN_BORN): string =>
+  `coalesce(${born} < ${cut}.base or (${born} < ${cut}.position and ${cut}.except_session is distinct from ${LOGIN_OF}), false)`;
 
 const countBesideCuts = statement<
   [now: Date, first: number],
@@ -68,9 +68,12 @@ const countBesideCuts = statement<
    left join (select * from late where kind = 'tenant') t on t.who = s.tenant
    left join (select *, who::bigint as user_id from late where kind = 'grant') g
      on g.user_id = s.user_id and g.rest = s.client_id
+   left join (select * from late where kind = 'client') lc on lc.who = s.login_client
+   left join (select *, who::bigint as user_id from late where kind = 'grant') lg
+     on lg.user_id = s.user_id and lg.rest = s.login_client
    where ${LIVES}
-     and not ${isOver('e')} and not ${isOver('c')} and not ${isOver('u')} and not ${isOver('d')}
-     and not ${isOver('l')} and not ${isOver('t')} and not ${isOver('g')}
+     and not ${isOver('e')} and not ${isOver('c', 's.born')} and not ${isOver('u')} and not ${isOver('d')}
+     and not ${isOver('l')} and not ${isOver('t')} and not ${isOver('g', 's.born')} and not ${isOver('lc')} and not ${isOver('lg')}
    group by 1, 2`,
 );
 

@@ -1,3 +1,4 @@
+import type { LoginFacts } from '@curfew/protocol/cuts';
 import { type Grant, type LiveSession, subjectOf } from '../domain/session.ts';
 import type { TokenKind } from '../domain/credentials.ts';
 import { type Queryable, statement } from './statement.ts';
@@ -13,6 +14,8 @@ export interface SessionRow extends UserColumns {
   contract: string;
   granted: Grant;
   login: string | null;
+  login_born: number | null;
+  login_client: string | null;
   tenant: string;
   own_client_only: boolean;
   born: number;
@@ -23,14 +26,21 @@ export interface SessionRow extends UserColumns {
 }
 
 export const LIVE_COLUMNS: string = `s.id, s.user_id, s.client_id, s.device_id, s.device_name, s.contract,
-  grant_of(s.granted, s.contract) as granted, s.login, s.tenant, s.own_client_only, s.born, s.created_at,
+  grant_of(s.granted, s.contract) as granted, s.login, s.login_born, s.login_client, s.tenant, s.own_client_only, s.born, s.created_at,
   s.expires_at, s.idle_seconds, s.idle_expires_at, u.email, u.name, u.role, u.workspace, u.profile_version,
   u.external_issuer, u.external_id`;
-/** The login of a session `s`: its own, unless it was begun through another one. */
+/** The `sid` of the login of a session `s`: its own, unless it was begun through another one. */
 export const LOGIN_OF = 'coalesce(s.login, s.id)';
-/** Whether a session `s` is a login or was begun through it: by the index on its user. */
-export const OF_LOGIN = (login: string): string =>
-  `${LOGIN_OF} = ${login} and s.user_id = (select own.user_id from user_sessions own where own.id = ${login})`;
+/** When the login of a session `s` began. */
+export const LOGIN_BORN = 'coalesce(s.login_born, s.born)';
+/** Whether a session `s` is a login: it was not begun through another one. */
+export const IS_LOGIN: string = `${LOGIN_BORN} = s.born`;
+/** The login of a session that is named by its `sid`. */
+export const loginOfSid = (sid: string): string =>
+  `(select coalesce(own.login, own.id) from user_sessions own where own.id = ${sid})`;
+/** Whether a session `s` is of the same login as one that is named by its `sid`: by the index on its user. */
+export const OF_LOGIN = (sid: string): string =>
+  `${LOGIN_OF} = ${loginOfSid(sid)} and s.user_id = (select own.user_id from user_sessions own where own.id = ${sid})`;
 /** As idleSlackSeconds of domain/session.ts: activity is written late. */
 export const idleEnd = (row: string): string =>
   `${row}idle_expires_at + make_interval(secs => least(10, ${row}idle_seconds / 2.0) + 2)`;
@@ -68,6 +78,15 @@ const sessionOfId = statement<[now: Date, sid: string], LiveOrOver<SessionRow>>(
   'check',
 );
 
+export function loginFacts({
+  login,
+  login_born,
+  login_client,
+}: Pick<SessionRow, 'login' | 'login_born' | 'login_client'>): LoginFacts | null {
+  if (login === null || login_born === null || login_client === null) return null;
+  return { sid: login, born: login_born, clientId: login_client };
+}
+
 export function live(row: SessionRow): LiveSession {
   return {
     sid: row.id,
@@ -78,7 +97,7 @@ export function live(row: SessionRow): LiveSession {
     deviceName: row.device_name,
     contract: row.contract,
     grant: row.granted,
-    login: row.login,
+    login: loginFacts(row),
     tenant: row.tenant,
     ownClientOnly: row.own_client_only,
     born: row.born,
@@ -125,13 +144,13 @@ export async function readAuthenticatedAt(on: Queryable, sid: string): Promise<D
   return (await authenticatedAt.run(on, sid))[0]?.at ?? null;
 }
 
-const loginOfId = statement<[sid: string], { id: string }>(
+const loginOfId = statement<[sid: string], { login: string }>(
   'login_of_id',
-  `select s.id from user_sessions s where s.id = $1 and ${LOGIN_OF} = s.id`,
+  `select ${LOGIN_OF} as login from user_sessions s where s.id = $1 and ${IS_LOGIN}`,
   'ending',
 );
 
-/** Whether the session, alive or over, is a login: it was not begun through another one. */
-export async function isLogin(on: Queryable, sid: string): Promise<boolean> {
-  return (await loginOfId.run(on, sid)).length > 0;
+/** The login that a session is, alive or over; null for one that was begun through another, or is unknown. */
+export async function findLogin(on: Queryable, sid: string): Promise<string | null> {
+  return (await loginOfId.run(on, sid))[0]?.login ?? null;
 }

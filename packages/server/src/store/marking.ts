@@ -36,7 +36,7 @@ function markStatement(
     name,
     `with batch as (
        select s.id, ${by} as place from user_sessions s
-       where ${target} and s.is_active and s.born < $1 and s.id is distinct from $5::uuid
+       where ${target} and s.is_active and s.born < $1 and ${LOGIN_OF} is distinct from $5::uuid
          and ${isWithin('$7::text', '$10::text', '$11::uuid')} and ${by} > $9
        order by ${by} limit $8 for update skip locked
      ), marked as (
@@ -87,7 +87,7 @@ const markUsers = statement<
    ), batch as materialized (
      select a.nth, s.* from asked a cross join lateral (
        select s.id, s.user_id, s.device_id, s.client_id, s.login, s.born from user_sessions s
-       where s.user_id = a.user_id and s.is_active and s.born < a.position and s.id is distinct from a.except_session
+       where s.user_id = a.user_id and s.is_active and s.born < a.position and ${LOGIN_OF} is distinct from a.except_session
          and ${isWithin('a.device_id', 'a.client_id', 'a.login')}
        order by s.born limit $8 for update skip locked
      ) s
@@ -97,7 +97,7 @@ const markUsers = statement<
      from (
        select distinct on (s.id) s.id, a.position, a.at, a.actor, a.reason
        from batch s join asked a on a.user_id = s.user_id and s.born < a.position
-         and s.id is distinct from a.except_session and ${isWithin('a.device_id', 'a.client_id', 'a.login')}
+         and ${LOGIN_OF} is distinct from a.except_session and ${isWithin('a.device_id', 'a.client_id', 'a.login')}
        order by s.id, a.position
      ) b where s.id = b.id
    )
@@ -115,6 +115,10 @@ export async function markEnded(
 ): Promise<void> {
   let cuts: UserCut[] = [];
   for (const event of events) {
+    if (event.scope === 'sessions') {
+      await markOfLogins(on, event, atATime);
+      continue;
+    }
     if (event.scope === 'everyone' || event.scope === 'client' || event.scope === 'tenant') {
       await markUserCuts(on, cuts, atATime);
       cuts = [];
@@ -124,6 +128,33 @@ export async function markEnded(
   }
   await markUserCuts(on, cuts, atATime);
 }
+
+/** Those that were begun through logins that an ending names. The trigger has marked them, but for rows that were locked. */
+async function markOfLogins(on: Queryable, event: EndingEvent, atATime: number): Promise<void> {
+  const { position, at, actor, reason, logins } = event;
+  const values = [position, at, actor, reason ?? 'logout', usersOf(event), logins ?? [], atATime] as const;
+  while ((await markLogins.run(on, ...values)).length === atATime);
+}
+
+const markLogins = statement<
+  [
+    position: number,
+    at: Date,
+    actor: string,
+    reason: string,
+    userIds: number[],
+    logins: string[],
+    limit: number,
+  ],
+  { id: string }
+>(
+  'mark_sessions_of_logins',
+  `update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4, ended_position = $1
+   where s.id in (
+     select s.id from user_sessions s
+     where s.user_id = any($5) and s.login = any($6) and s.is_active and s.login_born < $1 limit $7 for update skip locked
+   ) returning s.id`,
+);
 
 /** The client that a cut of a user is limited to. */
 const clientOf = ({ scope, client_id }: EndingEvent): string | null => (scope === 'grant' ? client_id : null);

@@ -64,6 +64,7 @@ export function eventOf(act: Act, facts: Pick<EndingEvent, 'position'> & Partial
     device_id: null,
     except_session: null,
     login: null,
+    logins: null,
     tenant: null,
     actor: act.actor,
     ...facts,

@@ -12,7 +12,7 @@ import { DatabaseError, hasCode } from './database.ts';
 import { MOVED } from './epoch.ts';
 import { type ActValues, actValues, APPEND, APPENDED, eventOf, MARK, type Revocation } from './revocation.ts';
 import type { Act } from './act.ts';
-import { LOGIN_OF, UNEXPIRED } from './live-session.ts';
+import { IS_LOGIN, LOGIN_OF, OF_LOGIN, UNEXPIRED } from './live-session.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
 /** The most rows that the ending statement marks; beyond, the cut has ended them already. */
@@ -38,6 +38,7 @@ type CutValues = [
 interface CutRow {
   position: number;
   cut_user: number | null;
+  except_session: string | null;
   ids: string[];
   count: number;
   more: boolean;
@@ -58,9 +59,9 @@ export class OlderNode extends Error {
  * sequences): a cut would end nothing there, so none is made. After a restore on the same server, sessions of the lost time may
  * still have credentials: `next_cut()` begins above them. `cut_for_all_nodes()` does the same, unless an older node is registered.
  *
- * A session may be begun through a login while that ends: the insert (insert-session.ts) and the ending lock the login's row, and
- * the ending draws its position under the lock. So the session is either born below the cut, or finds its login over: for that the
- * login's row is marked at once, whatever else is left to the marker.
+ * A session that was begun through a login is judged by the position of the login too, so one that is begun through a login that
+ * this cut ends is over, whichever commits first. The cut of a login marks its row at once, whatever else is left to the marker:
+ * then no further session is begun through it. A cut that spares a session spares its login and all that were begun through that.
  */
 function cutStatement(
   name: string,
@@ -72,10 +73,13 @@ function cutStatement(
   return statement(
     name,
     `with decided as materialized (${decided}),
+     spared as materialized (
+       select case when $10::uuid is not null then coalesce((select ${LOGIN_OF} from user_sessions s where s.id = $10), $10) end as login
+     ),
      cut as (
        insert into cuts as c (key, position, base, except_session)
-       select k.key, position, case when $10::uuid is null then position else 0 end, $10::uuid
-       from decided, unnest($9::text[]) as k (key) order by k.key
+       select k.key, position, case when $10::uuid is null then position else 0 end, spared.login
+       from decided, spared, unnest($9::text[]) as k (key) order by k.key
        on conflict (key) do update set
          position = greatest(c.position, excluded.position),
          except_session = case when excluded.position >= c.position then excluded.except_session else c.except_session end,
@@ -84,8 +88,8 @@ function cutStatement(
              then least(c.position, excluded.position) else 0 end)
      ),
      candidates as materialized (
-       select s.id from user_sessions s, decided
-       where ${target} and s.is_active and s.born < decided.position and s.id is distinct from $10::uuid
+       select s.id from user_sessions s, decided, spared
+       where ${target} and s.is_active and s.born < decided.position and ${LOGIN_OF} is distinct from spared.login
        limit ${lookedAt + 1}
      ),
      open as materialized (
@@ -109,11 +113,11 @@ function cutStatement(
      ),
      event as (
        ${APPEND}, position, except_session, client_id, device_id, login, tenant, cut_user)
-       select ${APPENDED}, $11, $12::bigint, $13::bigint[], (select array_agg(id) from marked), position, $10::uuid, $14, $15,
+       select ${APPENDED}, $11, $12::bigint, $13::bigint[], (select array_agg(id) from marked), position, (select login from spared), $14, $15,
          $16::uuid, $17, cut_user
        from decided
      )
-     select position, cut_user, coalesce((select array_agg(id) from marked), '{}') as ids,
+     select position, cut_user, (select login from spared) as except_session, coalesce((select array_agg(id) from marked), '{}') as ids,
        least((select count(*) from open), ${lookedAt}) as count, (select count(*) from candidates) > ${MARKED_AT_ONCE}
        or (select count(*) from marked) < (select count(*) from few) as more
      from decided`,
@@ -138,9 +142,10 @@ const CUTS = {
     `s.user_id = decided.cut_user and ${LOGIN_OF} = $16`,
     COUNTED_AT_ONCE,
     `select cut_for_all_nodes() as position, coalesce($18::bigint, login.user_id) as cut_user from (
-       select user_id from user_sessions where id = $16 for no key update
+       select s.user_id from user_sessions s where ${OF_LOGIN('$16::uuid')} and ${IS_LOGIN}
+       order by s.is_active desc, s.born desc limit 1 for no key update
      ) login where not ${MOVED}`,
-    `s.id = $16 and ${LOGIN_OF} = $16 and s.born < (select position from decided)`,
+    `s.user_id = (select cut_user from decided) and ${LOGIN_OF} = $16 and ${IS_LOGIN} and s.born < (select position from decided)`,
   ),
 } as const;
 
@@ -233,6 +238,7 @@ export async function cut(
       reason,
       position: row.position,
       ...names,
+      except_session: row.except_session,
       user_id: names.user_id ?? row.cut_user,
     }),
     ended: row.ids,

@@ -10,13 +10,23 @@ import {
   type Revocation,
 } from './revocation.ts';
 import type { Act } from './act.ts';
+import { LOGIN_OF } from './live-session.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
 interface RevokedRow {
   position: number;
   id: string;
   user_id: number;
+  logins: string[] | null;
 }
+
+/*
+ * The logins, of rows `s`, that others were begun through: an ending that names such a login ends them too, by a cut, but for a
+ * renewal. `has_children` is read under the lock of the row, as an insert writes it (insert-session.ts). The rows of the others are
+ * marked by a trigger (schema.sql). An ordinary session costs nothing.
+ */
+const endedLogin = (reason: string): string =>
+  `case when s.has_children and ${reason} <> 'renewed' then ${LOGIN_OF} end`;
 
 function revokeNamed(
   name: string,
@@ -34,15 +44,16 @@ function revokeNamed(
      ), decided as materialized (
        select nextval('positions') as position where exists (select from locked)
      ), ended as (
-       update user_sessions s ${MARK} from locked where s.id = locked.id returning s.id, s.user_id
+       update user_sessions s ${MARK} from locked where s.id = locked.id
+       returning s.id, s.user_id, ${endedLogin('$2')} as login
      ), event as (
-       ${APPEND}, position)
+       ${APPEND}, position, logins)
        select ${APPENDED}, 'sessions', case when count(distinct user_id) = 1 then min(user_id) end,
-         array_agg(distinct user_id), array_agg(id), (select position from decided)
+         array_agg(distinct user_id), array_agg(id), (select position from decided), array_agg(login) filter (where login is not null)
        from ended having count(*) > 0
-       returning position
+       returning position, logins
      )
-     select event.position, ended.id, ended.user_id from ended, event`,
+     select event.position, event.logins, ended.id, ended.user_id from ended, event`,
     'ending',
   );
 }
@@ -79,7 +90,7 @@ const revokeEach = (
     requestIds: (string | null)[],
     details: (string | null)[],
   ],
-  { nth: number; id: string } & { position: number | null }
+  { nth: number; id: string; login: string | null } & { position: number | null }
 > =>
   statement(
     name,
@@ -92,7 +103,7 @@ const revokeEach = (
      where s.user_id = a.user_id and s.expires_at > a.at
    ), locked as materialized (
      -- By id, as everybody locks them, so that nobody waits in a circle.
-     select o.* from open o join user_sessions s on s.id = o.id
+     select o.*, ${endedLogin('o.reason')} as login from open o join user_sessions s on s.id = o.id
      where s.is_active
      order by s.id for no key update of s ${locked}
    ), decided as materialized (
@@ -104,14 +115,14 @@ const revokeEach = (
      returning d.*
    ), event as (
      insert into events (position, at, type, reason, actor, contract, ip_address, user_agent, request_id, details, scope,
-       user_id, user_ids, session_ids)
+       user_id, user_ids, session_ids, logins)
      select position, at, 'sessions_ended', reason, actor, contract, ip_address, user_agent, request_id, details, 'sessions',
-       user_id, array[user_id], array[id]
+       user_id, array[user_id], array[id], case when login is not null then array[login] end
      from ended
    )
-   select nth, position, id from ended
+   select nth, position, id, login from ended
    union all
-   select nth, null, id from open where nth not in (select nth from locked)`,
+   select nth, null, id, null from open where nth not in (select nth from locked)`,
     'ending',
   );
 const revokeEachFree = revokeEach('end_each_free_session', 'skip locked');
@@ -145,7 +156,18 @@ export async function revokeEachSession(
     if (!row) return null;
     // Another transaction has ended it meanwhile.
     if (row.position === null) return locked === 'leave' ? 'held' : null;
-    return revocationOf([{ position: row.position, id: row.id, user_id: userId }], act, reason);
+    return revocationOf(
+      [
+        {
+          position: row.position,
+          id: row.id,
+          user_id: userId,
+          logins: row.login === null ? null : [row.login],
+        },
+      ],
+      act,
+      reason,
+    );
   });
 }
 
@@ -161,10 +183,12 @@ function revocationOf(rows: RevokedRow[], act: Act, reason: EndReason): Revocati
       user_id: users.length === 1 ? first.user_id : null,
       user_ids: users,
       session_ids: rows.map((row) => row.id),
+      logins: first.logins,
     }),
     ended: rows.map((row) => row.id),
     count: rows.length,
-    more: false,
+    // Those that were begun through a login are not counted.
+    more: first.logins !== null,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { EndReason } from '../domain/session.ts';
-import { ALIVE, OF_LOGIN } from './live-session.ts';
+import { ALIVE, LOGIN_OF, loginOfSid, OF_LOGIN } from './live-session.ts';
 import { type Queryable, statement, statementWithFilters } from './statement.ts';
 
 /** A session as shown in "my devices" and the administration. */
@@ -93,7 +93,7 @@ const WHICH_NAMED = [
   's.user_id = any($?::bigint[])',
   's.id = any($?::uuid[])',
   's.device_id = $?',
-  's.id <> $?::uuid',
+  `${LOGIN_OF} is distinct from ${loginOfSid('$?::uuid')}`,
   OF_LOGIN('$?::uuid'),
   's.tenant = $?',
 ];

@@ -32,6 +32,7 @@ const nothing: EndingFacts = {
   device_id: null,
   except_session: null,
   login: null,
+  logins: null,
   tenant: null,
 };
 const session = (more: Partial<SessionFacts> = {}): SessionFacts => ({

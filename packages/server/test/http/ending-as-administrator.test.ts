@@ -279,7 +279,7 @@ describe('the administration', () => {
       ]);
       expect(await newest(`&user_id=${bob.id}&reason=password_changed`)).toMatchObject({
         reason: 'password_changed',
-        scope: 'others',
+        scope: 'user',
         actor: `user:${bob.id}`,
       });
       expect(

@@ -6,7 +6,7 @@ import type { NoticeBoard, Recipient } from '../../src/cluster/follow/notice-boa
 import type { LiveSession } from '../../src/domain/session.ts';
 import { createMetrics, type Metrics } from '../../src/http/operator/metrics.ts';
 import { NoticeSockets } from '../../src/http/sockets/notice-sockets.ts';
-import type { LogEvent } from '../../src/store/log/log-event.ts';
+import type { EndingEvent } from '../../src/store/log/log-event.ts';
 import { openPlace, type Place, until } from '../races/node.ts';
 import { ISSUER, routeBackend, SERVICE_KEY } from '../support.ts';
 import {
@@ -246,7 +246,7 @@ describe('the end of a socket', () => {
       actor: 'service',
       user_id: remembered.userId,
       user_ids: [remembered.userId],
-    } as LogEvent;
+    } as EndingEvent;
     world.notices.took({ position: 1, ids: [sid], cuts: [], changed: [] }, event);
     expect(told).toBe(0);
     await until('it is told', async () => told === 1);

@@ -1,4 +1,5 @@
 /** A verifier of a node in the test's own process: the protocol's two ends with nothing between. */
+import { claimsNotYetVerified, factsOfClaims } from '@curfew/protocol/access-token';
 import { FEED_VERSION, type VerifierMessage } from '@curfew/protocol/feed-messages';
 import { watch } from '@curfew/protocol/replica';
 import { Subscriber } from '@curfew/protocol/subscriber';
@@ -47,21 +48,8 @@ export function verifierOf({ world }: Node): InProcessVerifier {
       publisher.leave(feed);
     },
     accepts(jwt) {
-      const [, payload = ''] = jwt.split('.');
-      const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
-      return (
-        subscriber.judge(
-          watch({
-            sid: String(claims['sid']),
-            subject: String(claims['sub']),
-            clientId: String(claims['client_id']),
-            deviceId: String(claims['device_id']),
-            born: Number(claims['born']),
-            login: (claims['login'] as string | undefined) ?? null,
-            tenant: String(claims['tenant']),
-          }),
-        ) === 'alive'
-      );
+      const claims = claimsNotYetVerified(jwt);
+      return claims !== null && subscriber.judge(watch(factsOfClaims(claims))) === 'alive';
     },
   };
 }

@@ -5,6 +5,8 @@ import {
   cutOthers,
   isCut,
   keysOf,
+  loginOf,
+  loginSidOf,
   mergeCuts,
   type SessionFacts,
 } from '@curfew/protocol/cuts';
@@ -74,6 +76,30 @@ interface Run {
   sessions: (SessionFacts & { userId: number })[];
 }
 
+type Drawn = Omit<Run['sessions'][number], 'subject' | 'login' | 'sid' | 'born'> & { login: string | null };
+
+/** The first three are logins; the others may be begun through an older one of the same user and device. */
+function withLogins(facts: Drawn[], positions: number[]): Run['sessions'] {
+  return facts.map((one, i) => {
+    const born = positions[i] ?? 0;
+    const n = facts.findIndex(
+      (login, at) => at < 3 && sidOf(at) === one.login && login.userId === one.userId,
+    );
+    const login = facts[n];
+    const loginBorn = positions[n] ?? 0;
+    const has = i >= 3 && login !== undefined && loginBorn < born;
+    return {
+      ...one,
+      deviceId: has ? login.deviceId : one.deviceId,
+      tenant: has ? login.tenant : one.tenant,
+      subject: String(one.userId),
+      login: has ? { sid: sidOf(n), born: loginBorn, clientId: login.clientId } : null,
+      sid: sidOf(i),
+      born,
+    };
+  });
+}
+
 /** Positions are drawn before transactions commit: any order is possible, and two never have the same. */
 const run: fc.Arbitrary<Run> = fc
   .tuple(
@@ -97,32 +123,24 @@ const run: fc.Arbitrary<Run> = fc
       )
       .map((positions) => ({
         cuts: targets.map((one, i) => ({ target: one, position: positions[i] ?? 0 })),
-        sessions: facts.map((one, i) => ({
-          ...one,
-          subject: String(one.userId),
-          // The first three are logins; the others may be begun through one of the same user.
-          login: facts.some(
-            (login, n) => n < 3 && sidOf(n) === one.login && login.userId === one.userId && i >= 3,
-          )
-            ? one.login
-            : null,
-          sid: sidOf(i),
-          born: positions[targets.length + i] ?? 0,
-        })),
+        sessions: withLogins(facts, positions.slice(targets.length)),
       })),
   );
 
-function cutOf({ target: one, position }: Run['cuts'][number]): Cut {
-  return one.scope === 'others' ? cutOthers(position, one.exceptSession) : cutAll(position);
+/** A cut spares the login of the session that it names. */
+function cutOf({ target: one, position }: Run['cuts'][number], sessions: Run['sessions']): Cut {
+  if (one.scope !== 'others') return cutAll(position);
+  const spared = sessions.find(({ sid }) => sid === one.exceptSession);
+  return cutOthers(position, spared ? loginSidOf(spared) : one.exceptSession);
 }
 
 /** The expected rows: the protocol's merges, in the order of commits. */
-function merged(cuts: Run['cuts']): Map<string, Cut> {
+function merged(cuts: Run['cuts'], sessions: Run['sessions']): Map<string, Cut> {
   const byKey = new Map<string, Cut>();
   for (const one of cuts)
     for (const key of keysOfTarget(one.target)) {
       const there = byKey.get(key);
-      byKey.set(key, there ? mergeCuts(there, cutOf(one)) : cutOf(one));
+      byKey.set(key, there ? mergeCuts(there, cutOf(one, sessions)) : cutOf(one, sessions));
     }
   return byKey;
 }
@@ -146,19 +164,21 @@ describe.each(backends())('cuts, %s', (backend) => {
     });
     await on.query({
       text: `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
-          idle_seconds, idle_expires_at, expires_at, login, tenant)
+          idle_seconds, idle_expires_at, expires_at, login, tenant, login_born, login_client, has_children)
         select s.id, s.user_id, s.client_id, s.device_id, 'v1', s.born, now(), now(), 3600, now() + interval '1 day', now() + interval '1 day',
-          s.login, s.tenant
-        from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], $7::text[])
-          as s (id, user_id, client_id, device_id, born, login, tenant)`,
+          s.login, s.tenant, s.login_born, s.login_client, coalesce(s.id = any($6), false)
+        from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::uuid[], $7::text[],
+          $8::bigint[], $9::text[]) as s (id, user_id, client_id, device_id, born, login, tenant, login_born, login_client)`,
       values: [
         sessions.map((one) => one.sid),
         sessions.map((one) => one.userId),
         sessions.map((one) => one.clientId),
         sessions.map((one) => one.deviceId),
         sessions.map((one) => one.born),
-        sessions.map((one) => one.login),
+        sessions.map((one) => one.login?.sid ?? null),
         sessions.map((one) => one.tenant),
+        sessions.map((one) => one.login?.born ?? null),
+        sessions.map((one) => one.login?.clientId ?? null),
       ],
     });
   }
@@ -188,7 +208,7 @@ describe.each(backends())('cuts, %s', (backend) => {
           if (one.target.scope === 'tenant') await markEnded(database, [event], 50);
         }
 
-        const expected = merged(cuts);
+        const expected = merged(cuts, sessions);
         const rows = await database.query({
           text: 'select key, position, base, except_session from cuts',
           values: [],
@@ -202,11 +222,11 @@ describe.each(backends())('cuts, %s', (backend) => {
           ),
         ).toEqual(expected);
 
-        const isOver = (one: SessionFacts): boolean =>
-          keysOf(one).some((key) => {
-            const there = expected.get(key);
-            return there !== undefined && isCut(there, one);
-          });
+        const isOverBy = (those: Map<string, Cut>, one: SessionFacts | null): boolean =>
+          one !== null &&
+          (keysOf(one).some((key) => isCut(those.get(key) ?? cutAll(0), one)) ||
+            isOverBy(those, loginOf(one)));
+        const isOver = (one: SessionFacts): boolean => isOverBy(expected, one);
         const open = async (): Promise<string[]> =>
           (await database.query({ text: 'select id from open_sessions order by id', values: [] })).rows.map(
             (row: { id: string }) => row.id,
@@ -223,9 +243,8 @@ describe.each(backends())('cuts, %s', (backend) => {
         await database.query({ text: 'update user_sessions set is_active = true', values: [] });
         expect(await open()).toEqual(living);
         // And the other way round the order of the cuts does not matter to the sessions.
-        const turned = merged([...cuts].reverse());
-        for (const one of sessions)
-          expect(keysOf(one).some((key) => isCut(turned.get(key) ?? cutAll(0), one))).toBe(isOver(one));
+        const turned = merged([...cuts].reverse(), sessions);
+        for (const one of sessions) expect(isOverBy(turned, one)).toBe(isOver(one));
       }),
       { numRuns: backend === 'postgres' ? 300 : 60 },
     );

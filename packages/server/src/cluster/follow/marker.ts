@@ -86,10 +86,20 @@ async function settle(
 }
 
 function isCutEvent(event: EndingEvent): boolean {
-  return event.type === 'sessions_ended' && event.scope !== 'sessions';
+  return event.type === 'sessions_ended' && (event.scope !== 'sessions' || event.logins !== null);
 }
 
 function whatIsCut(event: EndingEvent): string {
-  const { scope, user_id, user_ids, client_id, device_id, except_session, login, tenant } = event;
-  return JSON.stringify([scope, user_id, user_ids, client_id, device_id, except_session, login, tenant]);
+  const { scope, user_id, user_ids, client_id, device_id, except_session, login, logins, tenant } = event;
+  return JSON.stringify([
+    scope,
+    user_id,
+    user_ids,
+    client_id,
+    device_id,
+    except_session,
+    login,
+    logins,
+    tenant,
+  ]);
 }

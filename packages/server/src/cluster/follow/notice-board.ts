@@ -1,7 +1,7 @@
-import { type Cut, isCut } from '@curfew/protocol/cuts';
+import type { Cut } from '@curfew/protocol/cuts';
 import type { Ending } from '@curfew/protocol/ending';
 import type { SessionEnd } from '@curfew/protocol/notices';
-import { type Watched, watch } from '@curfew/protocol/replica';
+import { isCutOf, type Watched, watch } from '@curfew/protocol/replica';
 import { endedByAct, endOf } from '../../domain/session-end.ts';
 import { usersOf } from '../../domain/event-ending.ts';
 import { idleSlackSeconds, type LiveSession } from '../../domain/session.ts';
@@ -216,8 +216,8 @@ export class NoticeBoard {
     const ids = new Set(ending.ids);
     const cuts = new Map<string, Cut>(ending.cuts.map((cut) => [cut.key, cut]));
     // By this ending only: its reason and actor are its own.
-    const isHit = ({ facts, keys }: Watched): boolean =>
-      ids.has(facts.sid) || keys.some((key) => isCutBy(cuts.get(key), facts));
+    const isHit = (session: Watched): boolean =>
+      ids.has(session.facts.sid) || isCutOf((key) => cuts.get(key), session);
     for (const userId of userIds) {
       for (const listener of this.#byUser.get(userId)?.listeners ?? []) {
         if (isHit(listener.watched)) {
@@ -310,8 +310,4 @@ export class NoticeBoard {
     for (const { callOff } of this.#byUser.values()) callOff?.();
     await this.#looking;
   }
-}
-
-function isCutBy(cut: Cut | undefined, session: { sid: string; born: number }): boolean {
-  return cut !== undefined && isCut(cut, session);
 }

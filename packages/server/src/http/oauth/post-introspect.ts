@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { beginningOf } from '@curfew/protocol/access-token';
 import * as field from '../../actions/fields.ts';
 import { audienceOf } from '../../domain/audience.ts';
 import { authenticateRemembered } from '../../actions/authenticate.ts';
@@ -16,11 +17,18 @@ const introspection = z.object({
   sub: z.string().optional(),
   client_id: z.string().optional(),
   device_id: z.string().optional(),
-  born: z.number().int().optional().describe('The position at which the session began.'),
-  login: z
-    .string()
+  born: z
+    .number()
+    .int()
     .optional()
-    .describe('The session that this one was begun through. Absent for a login of its own.'),
+    .describe('The position at which the session began. Absent for a session with a `login`.'),
+  begun: z.number().int().optional().describe('The position at which a session with a `login` began.'),
+  login: z
+    .object({ sid: z.string(), born: z.number().int(), client_id: z.string() })
+    .optional()
+    .describe(
+      'The login that the session was begun through, and ends with: the `sid` that it began with, its position and its application. Absent for a login of its own.',
+    ),
   tenant: z.string().optional().describe("The user's tenant."),
   epoch: z.string().optional().describe('The history (epoch) of the database that this node knows.'),
   iat: z.number().int().optional(),
@@ -117,8 +125,7 @@ function activeBody(
     sub: session.subject,
     client_id: session.clientId,
     device_id: session.deviceId,
-    born: session.born,
-    login: session.login ?? undefined,
+    ...beginningOf(session),
     tenant: session.tenant,
     epoch: epoch ?? undefined,
     iat: seconds(session.createdAt),

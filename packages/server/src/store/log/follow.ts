@@ -59,7 +59,7 @@ const nextEvents = next<LogEvent>('next_events', 'true', COLUMNS);
 // Under load these rows are read by the thousand, so they hold only what readers of endings need.
 const ENDING_COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, ${USER_OF} as user_id,
   case when e.user_id is null then e.user_ids end as user_ids,
-  e.session_ids, e.client_id, e.device_id, e.except_session, e.login, e.tenant, e.actor`;
+  e.session_ids, e.client_id, e.device_id, e.except_session, e.login, e.logins, e.tenant, e.actor`;
 const nextEndings = next<EndingEvent>('next_endings', "e.type <> 'session_started'", ENDING_COLUMNS);
 const WANTED = 'e.type = any($8::text[])';
 type WantedValues = [...NextValues, types: readonly LogEvent['type'][]];

@@ -15,7 +15,7 @@ type EndScope =
   | 'everyone';
 
 /** A row of the log. */
-export interface LogEvent extends EndingFacts {
+export interface LogEvent extends Omit<EndingFacts, 'logins'> {
   at: Date;
   type:
     | 'session_started'
@@ -46,4 +46,4 @@ export const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, ${USER_OF} 
   e.client_id, e.device_id, e.except_session, e.login, e.tenant, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
 /** The columns that readers of endings need. `user_ids` may be null where `user_id` has the value. */
-export type EndingEvent = Pick<LogEvent, keyof EndingFacts | 'at' | 'actor'>;
+export type EndingEvent = EndingFacts & Pick<LogEvent, 'type' | 'scope' | 'reason' | 'at' | 'actor'>;

@@ -84,10 +84,10 @@ export async function changePassword(
   );
   if (status !== 200) return;
   const by = `user:${user.id}`;
+  play.reference.end({ scope: 'sessions', sids: [session.sid] }, 'renewed', by);
   play.reference.setPassword(user, body.new_password, session, 'password_changed', by);
   const issued = issuedOf(answer);
   const cookie = issued.csrf_token === undefined ? undefined : cookieOf(answer);
   const { app, device, grant } = session;
   await play.begun(issued, cookie, { user, app, device, grant });
-  play.reference.end({ scope: 'sessions', sids: [session.sid] }, 'renewed', by);
 }
