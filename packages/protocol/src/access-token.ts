@@ -137,6 +137,10 @@ function isClaims(payload: unknown): payload is AccessTokenClaims {
 /**
  * Reads when a session began, and the login that it was begun through, from claims or from an answer of introspection. Null when
  * they do not say it.
+ * @example
+ * import { readBeginning } from '@curfew/protocol/access-token';
+ *
+ * export const bornOf = (answer: Record<string, unknown>): number | null => readBeginning(answer)?.born ?? null;
  */
 export function readBeginning(said: Record<string, unknown>): Pick<SessionFacts, 'born' | 'login'> | null {
   const { born, begun, login } = said;
@@ -153,7 +157,13 @@ export function readBeginning(said: Record<string, unknown>): Pick<SessionFacts,
 
 const isPosition = (value: unknown): value is number => Number.isSafeInteger(value);
 
-/** The claims, or the members of introspection, that say when a session began; see `readBeginning`. */
+/**
+ * The claims, or the members of introspection, that say when a session began; see `readBeginning`.
+ * @example
+ * import { beginningOf } from '@curfew/protocol/access-token';
+ *
+ * export const claims = { sub: '7', ...beginningOf({ born: 1042, login: null }) };
+ */
 export function beginningOf({ born, login }: { born: number; login: LoginFacts | null }): {
   born?: number;
   begun?: number;
