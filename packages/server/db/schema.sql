@@ -455,7 +455,14 @@ create function end_children() returns trigger language plpgsql as $$
 declare
   ended uuid := coalesce(new.login, new.id);
 begin
-  if new.is_active or not old.is_active or new.ended_position is null or new.ended_reason = 'renewed' then
+  if new.is_active or not old.is_active or new.ended_reason in ('idle_timeout', 'absolute_timeout') then
+    return null;
+  end if;
+  -- An older node that still runs without a registration names no position, and would end or renew the login alone.
+  if new.ended_position is null then
+    raise exception using errcode = 'CF001', message = 'a node of an older version cannot end a login that others were begun through';
+  end if;
+  if new.ended_reason = 'renewed' then
     return null;
   end if;
   update user_sessions set is_active = false, ended_at = new.ended_at, ended_by = new.ended_by, ended_reason = new.ended_reason,

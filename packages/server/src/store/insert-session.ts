@@ -44,7 +44,7 @@ interface NewSession {
  * and for the row that it is begun through or replaces (FOR NO KEY UPDATE, after the user's).
  *
  * A session that is begun through a login keeps the facts that cuts of the login are judged by, so no cut can miss it, whichever
- * commits first. An ending that names the login must know that others were begun through it: `has_children` says so under the lock.
+ * commits first. It reaches no further than the session that it is begun through (own_client_only). An ending that names the login must know that others were begun through it: `has_children` says so under the lock.
  *
  * A name is given to the open sessions of a device, so the session that ended last has the newest. It is looked for among the
  * user's newest sessions only: a login must not get slower with their number.
@@ -78,7 +78,15 @@ const insertSession = statement<
   ],
   Pick<
     SessionRow,
-    'born' | 'device_id' | 'device_name' | 'tenant' | 'user_id' | 'login' | 'login_born' | 'login_client'
+    | 'born'
+    | 'device_id'
+    | 'device_name'
+    | 'tenant'
+    | 'own_client_only'
+    | 'user_id'
+    | 'login'
+    | 'login_born'
+    | 'login_client'
   > &
     UserColumns & { access_id: number | null }
 >(
@@ -104,7 +112,8 @@ const insertSession = statement<
        case when not $24 or origin.has_children then coalesce(origin.login, origin.id) else origin.login end as login,
        case when not $24 or origin.login_born <> origin.born then coalesce(origin.login_born, origin.born) end as login_born,
        case when not $24 then origin.client_id when origin.login_born <> origin.born then origin.login_client end as login_client,
-       $24 and coalesce(origin.has_children, false) as has_children
+       $24 and coalesce(origin.has_children, false) as has_children,
+       $23 or coalesce(origin.own_client_only, false) as own_client_only
      from subject left join origin on true where $22 is null or origin.id is not null
    ), session as (
      insert into user_sessions (id, user_id, client_id, device_id, device_name, user_agent, ip_address, contract, born,
@@ -117,8 +126,8 @@ const insertSession = statement<
          where recent.device_id = begun.device_id order by recent.is_active desc, recent.ended_at desc, recent.id desc limit 1
        ), ''), $8, $9, $10, born, $1, $1, $11, $12, $13, $19,
        tenant, login, case when login is not null then coalesce(login_born, born) end,
-       case when login is not null then coalesce(login_client, $5) end, has_children, $23 from begun
-     returning id, user_id, born, device_id, device_name, tenant, login, login_born, login_client
+       case when login is not null then coalesce(login_client, $5) end, has_children, own_client_only from begun
+     returning id, user_id, born, device_id, device_name, tenant, own_client_only, login, login_born, login_client
    ), token as (
      insert into tokens (hash, session_id, kind, created_at, expires_at)
      select t.hash, session.id, t.kind, $1, t.expires_at
@@ -148,6 +157,7 @@ export async function insertNewSession(
   deviceId: string;
   deviceName: string;
   tenant: string;
+  ownClientOnly: boolean;
   login: LoginFacts | null;
   user: UserFacts;
   accessId: number | null;
@@ -185,6 +195,7 @@ export async function insertNewSession(
         deviceId: row.device_id,
         deviceName: row.device_name,
         tenant: row.tenant,
+        ownClientOnly: row.own_client_only,
         login: loginFacts(row),
         user: userFacts(row.user_id, row),
         accessId: row.access_id,

@@ -65,7 +65,12 @@ export async function markExpired(on: Queryable, now: Date, limit: number): Prom
 
 const purgeBatch = statement<[before: Date, limit: number], { id: string }>(
   'purge_sessions',
-  `delete from user_sessions where id in (select id from user_sessions where expires_at < $1 limit $2) returning id`,
+  // A login stays as long as a session that was begun through it: an ending may name it.
+  `delete from user_sessions where id in (
+     select s.id from user_sessions s where s.expires_at < $1 and not (s.has_children and exists (
+       select from user_sessions c where c.user_id = s.user_id and c.login = s.id and c.id <> s.id
+     )) limit $2
+   ) returning id`,
 );
 
 /** Deletes sessions that expired before the instant, with their tokens. */

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startSession, type StartedSession } from '../../src/actions/start-session.ts';
+import { purgeSessions } from '../../src/store/session-upkeep.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { EVERYWHERE, hold } from '../services/held-database.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
@@ -27,7 +28,12 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     return on.close();
   });
 
-  const begin = (node: Node, userId: number, login?: string): Promise<StartedSession | null> =>
+  const begin = (
+    node: Node,
+    userId: number,
+    login?: string,
+    ownClientOnly = false,
+  ): Promise<StartedSession | null> =>
     startSession(
       node.world,
       { userId, credentialVersion: null, admins: true, actor: `user:${userId}` },
@@ -37,6 +43,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
         grantType: null,
         clientId: 'default',
         device: {},
+        ownClientOnly,
         ...(login && { origin: { how: 'through', sid: login } }),
       },
       { contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
@@ -196,5 +203,48 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     expect((await end(child.session.sid)).status).toBe(404);
     expect((await end(crypto.randomUUID())).status).toBe(404);
     for (const one of [login, child]) expect(await statuses(one)).toEqual([200, 200]);
+  });
+
+  test.each(['logout', 'renewed'])('keeps its login from a forgotten older node: %s', async (reason) => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    const child = await begun(on.at(1), id, login.session.sid);
+    // As a node of version 0.1 marks a row: it names no position.
+    const mark =
+      'update user_sessions set is_active = false, ended_at = now(), ended_reason = $1 where id = $2';
+    await expect(on.rows(mark, reason, login.session.sid)).rejects.toMatchObject({ code: 'CF001' });
+    for (const one of [login, child]) expect(await statuses(one)).toEqual([200, 200]);
+  });
+
+  test.each([true, false])(
+    'reaches its own application alone if its login does: %s',
+    async (ownClientOnly) => {
+      const { id } = await on.user();
+      const login = await begun(on.at(0), id, undefined, ownClientOnly);
+      const { session } = await begun(on.at(1), id, login.session.sid);
+      expect(session.ownClientOnly).toBe(ownClientOnly);
+      const [row] = await on.rows('select own_client_only from user_sessions where id = $1', session.sid);
+      expect(row).toEqual({ own_client_only: ownClientOnly });
+    },
+  );
+
+  test('ends with its login long after that has expired; then both are purged', async () => {
+    const { id } = await on.user();
+    const login = await begun(on.at(0), id);
+    const child = await begun(on.at(1), id, login.session.sid);
+    const sids = [login.session.sid, child.session.sid];
+    const purge = async (): Promise<unknown[]> => {
+      await purgeSessions(on.at(0).world.database, new Date(), 100);
+      return on.rows('select id from user_sessions where id = any($1) order by born', sids);
+    };
+    const expire = (sid: string): Promise<unknown> =>
+      on.rows(`update user_sessions set expires_at = now() - interval '1 day' where id = $1`, sid);
+    await expire(login.session.sid);
+    expect(await purge()).toEqual(sids.map((sid) => ({ id: sid })));
+    expect((await end(login.session.sid)).status).toBe(200);
+    await isOver(child);
+    await expire(child.session.sid);
+    await purge();
+    expect(await purge()).toEqual([]);
   });
 });
