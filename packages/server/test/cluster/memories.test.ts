@@ -1,7 +1,8 @@
 /** The memories of sessions and of keys: what they forget, and how much they hold. */
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { KeyMemory } from '../../src/cluster/memory/key-memory.ts';
-import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
+import { REPORTED_CAPACITY, SessionMemory } from '../../src/cluster/memory/session-memory.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { openHandClock, timeOf } from '../services/hand-clock.ts';
 import { cheap, openStore, silent } from '../support.ts';
@@ -37,6 +38,47 @@ test('of credentials that are dead fifty thousand are held, the latest', () => {
     true,
     true,
   ]);
+});
+
+test('of sessions that verifiers report as used each key has a share, which no failed flush exceeds', () => {
+  const warned: unknown[] = [];
+  const log = Object.create(silent, {
+    warn: { value: (about: unknown) => warned.push(about) },
+  }) as typeof silent;
+  const memory = new SessionMemory({ ...system, log }, 10, { judge: () => 'unsure', ends: () => false });
+  const flooding = { keyId: 1, audience: 'shop' };
+  const nowMs = clock.monotonicMs;
+  const flood = (prefix: string): void => {
+    for (let i = 0; i < REPORTED_CAPACITY; i++)
+      memory.report(`${prefix}0000000-0000-4000-8000-${String(i).padStart(12, '0')}`, nowMs, flooding);
+  };
+  const [first, other, own] = ['a', 'b', 'c'].map((digit) => randomUUID().replace(/^./, digit)) as [
+    string,
+    string,
+    string,
+  ];
+  memory.report(first, nowMs, flooding);
+  flood('d');
+  // A session that is in the share already is kept up to date, and neither another key nor the node itself is held up.
+  memory.report(first, nowMs + 1, flooding);
+  memory.report(other, nowMs, { keyId: null, audience: null });
+  memory.use(own, nowMs);
+  const taken = memory.takeActivity();
+  expect(taken).toHaveLength(REPORTED_CAPACITY + 2);
+  const find = (sid: string): unknown => taken.find((one) => one.sid === sid);
+  expect([first, other, own].map(find)).toEqual([
+    { sid: first, seen: new Date(nowMs + 1), audience: 'shop', reporter: 1 },
+    { sid: other, seen: new Date(nowMs), audience: null, reporter: null },
+    { sid: own, seen: new Date(nowMs), audience: null },
+  ]);
+  expect(warned).toEqual([{ key_id: 1, limit: REPORTED_CAPACITY }]);
+
+  flood('e');
+  memory.giveBackActivity(taken);
+  const again = memory.takeActivity();
+  expect(again).toHaveLength(REPORTED_CAPACITY + 2);
+  expect(again.filter(({ sid }) => sid === other || sid === own)).toHaveLength(2);
+  expect(warned).toHaveLength(2);
 });
 
 test('whoever listens to changes of keys hears each, until he stops', async () => {

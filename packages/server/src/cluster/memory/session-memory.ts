@@ -10,8 +10,27 @@ export const BELIEVED_MS = 60_000;
 /** Credentials that are certainly dead for good; about 700 bytes each. */
 const OVER_CAPACITY = 50_000;
 
+/**
+ * Uses that wait for the flush, of the verifiers of one key; about 200 bytes each. A verifier can name sessions that do not exist,
+ * and only the database can tell.
+ */
+export const REPORTED_CAPACITY = 200_000;
+
 /** A UUID. */
 const SID_CHARACTERS = 36;
+
+/** Who reports that sessions were used: an API key of verifiers, by its id; null: the service keys of the settings. */
+export interface Reporter {
+  readonly keyId: number | null;
+  /** Only sessions of this audience count; null: all. */
+  readonly audience: string | null;
+}
+
+/** A use that waits to be written. */
+export interface WaitingUse extends SessionUse {
+  /** Undefined: this node has seen the use itself. */
+  readonly reporter?: number | null;
+}
 
 /** A credential that the database judged, and its session. */
 export interface Remembered {
@@ -48,8 +67,15 @@ export class SessionMemory {
   /** Credentials that are dead for good: expired, or of an ended session. */
   readonly #over = new Map<string, EndedCredential>();
   #forgotMs = Number.NEGATIVE_INFINITY;
-  /** Sessions used since the last flush: sid, and the audience that the use is bound to → milliseconds since 1970. */
+  /** Sessions used since the last flush, as this node has seen: sid → milliseconds since 1970. */
   #used = new Map<string, number>();
+  /**
+   * Those that verifiers report, by the id of the verifiers' key: sid, and the audience that the use is bound to → milliseconds
+   * since 1970. Each key has its own, so that one key's inventions displace no other's reports.
+   */
+  #reported = new Map<number | null, Map<string, number>>();
+  /** Reporters whose reports were dropped since the last flush. */
+  #dropping = new Set<number | null>();
 
   constructor(system: System, capacity: number, judge: Judge) {
     this.#system = system;
@@ -123,13 +149,28 @@ export class SessionMemory {
     return value;
   }
 
-  /**
-   * A session was used, as memory, the database or a verifier has seen.
-   * @param audience counts only if the session is of this audience; null: whatever it is
-   */
-  use(sid: string, atMs: number = this.#system.now().getTime(), audience: string | null = null): void {
+  /** A session was used, as memory or the database has seen. */
+  use(sid: string, atMs: number = this.#system.now().getTime()): void {
+    this.#used.set(sid, Math.max(atMs, this.#used.get(sid) ?? 0));
+  }
+
+  /** Verifiers report that a session was used. A key's reports beyond REPORTED_CAPACITY are dropped. */
+  report(sid: string, atMs: number, { keyId, audience }: Reporter): void {
+    let reports = this.#reported.get(keyId);
+    if (!reports) this.#reported.set(keyId, (reports = new Map()));
     const key = audience === null ? sid : `${sid} ${audience}`;
-    this.#used.set(key, Math.max(atMs, this.#used.get(key) ?? 0));
+    const known = reports.get(key);
+    if (known === undefined && reports.size >= REPORTED_CAPACITY) return this.#drop(keyId);
+    reports.set(key, Math.max(atMs, known ?? 0));
+  }
+
+  #drop(keyId: number | null): void {
+    if (this.#dropping.has(keyId)) return;
+    this.#dropping.add(keyId);
+    this.#system.log.warn(
+      { key_id: keyId, limit: REPORTED_CAPACITY },
+      'the verifiers of this key report the use of too many sessions: further ones are ignored until these are written',
+    );
   }
 
   #touch(known: Remembered, nowMs: number): void {
@@ -156,22 +197,22 @@ export class SessionMemory {
   }
 
   /** Returns the sessions used since the last call. */
-  takeActivity(): SessionUse[] {
-    const used = this.#used;
+  takeActivity(): WaitingUse[] {
+    const [used, reported] = [this.#used, this.#reported];
     this.#used = new Map();
-    return [...used].map(([key, ms]) => {
-      const audience = key.slice(SID_CHARACTERS + 1);
-      return {
-        sid: key.slice(0, SID_CHARACTERS),
-        seen: new Date(ms),
-        audience: audience === '' ? null : audience,
-      };
-    });
+    this.#reported = new Map();
+    this.#dropping.clear();
+    const taken: WaitingUse[] = [...used].map(([sid, ms]) => ({ sid, seen: new Date(ms), audience: null }));
+    for (const [reporter, reports] of reported)
+      for (const [key, ms] of reports) taken.push({ ...reportOf(key, ms), reporter });
+    return taken;
   }
 
-  /** Takes back what could not be written. */
-  giveBackActivity(activity: readonly SessionUse[]): void {
-    for (const { sid, seen, audience } of activity) this.use(sid, seen.getTime(), audience);
+  /** Takes back what could not be written. Of reports as many as there is room for. */
+  giveBackActivity(activity: readonly WaitingUse[]): void {
+    for (const { sid, seen, audience, reporter } of activity)
+      if (reporter === undefined) this.use(sid, seen.getTime());
+      else this.report(sid, seen.getTime(), { keyId: reporter, audience });
   }
 
   get size(): number {
@@ -182,4 +223,13 @@ export class SessionMemory {
   get buried(): number {
     return this.#over.size;
   }
+}
+
+function reportOf(key: string, ms: number): SessionUse {
+  const audience = key.slice(SID_CHARACTERS + 1);
+  return {
+    sid: key.slice(0, SID_CHARACTERS),
+    seen: new Date(ms),
+    audience: audience === '' ? null : audience,
+  };
 }

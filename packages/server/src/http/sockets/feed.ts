@@ -243,9 +243,10 @@ function serveFeed(
       case 'used': {
         const nowMs = system.now().getTime();
         return watched.whileLive(() => {
+          const reporter = { keyId: key?.id ?? null, audience: reports };
           for (const [sid, agoMs] of message.sessions)
             if (UUID.test(sid))
-              world.memory.use(sid, nowMs - Math.min(Math.max(agoMs, 0), USED_AGO_MS), reports);
+              world.memory.report(sid, nowMs - Math.min(Math.max(agoMs, 0), USED_AGO_MS), reporter);
         });
       }
     }
