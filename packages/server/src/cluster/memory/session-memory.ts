@@ -20,14 +20,14 @@ export const REPORTED_CAPACITY = 200_000;
 const SID_CHARACTERS = 36;
 
 /** Who reports that sessions were used: an API key of verifiers, by its id; null: the service keys of the settings. */
-export interface Reporter {
+interface Reporter {
   readonly keyId: number | null;
   /** Only sessions of this audience count; null: all. */
   readonly audience: string | null;
 }
 
 /** A use that waits to be written. */
-export interface WaitingUse extends SessionUse {
+interface WaitingUse extends SessionUse {
   /** Undefined: this node has seen the use itself. */
   readonly reporter?: number | null;
 }
