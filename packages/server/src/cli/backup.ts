@@ -43,7 +43,7 @@ const restore: Command = {
   summary: 'Restore a backup of the embedded database to CURFEW_DATA',
   description: [
     'The command first compares every file with the list. CURFEW_DATA must not contain a database: move the old one away.',
-    'A restored backup is an older state: sessions that were logged out since the backup are alive again, and sessions that began since are gone. Services that use the verifier start over by themselves. Before you let users in, log everyone out: curfew logout --everyone.',
+    'A restored backup is an older state: sessions that were logged out since the backup are alive again, and sessions that began since are gone. Services that use the verifier start over by themselves. Before you let users in, log everyone out: curfew logout --everyone. API keys that were revoked since the backup are valid again: revoke them again, or every key that you do not know: curfew api-keys list.',
   ],
   operands: [{ name: 'DIRECTORY', about: 'The directory of the backup.' }],
   examples: ['CURFEW_DATA=data curfew restore /var/backups/curfew-monday'],
@@ -54,7 +54,7 @@ const restore: Command = {
     const put = await putBack(resolve(line.operand), directory, await opener(line, config));
     line.terminal.answer(
       { directory, ...put },
-      `Restored ${contentsOf(put)}, as of ${put.made_at}, to ${directory}.\nSessions that were logged out since then are alive again. To log everyone out: curfew logout --everyone`,
+      `Restored ${contentsOf(put)}, as of ${put.made_at}, to ${directory}.\nSessions that were logged out since then are alive again. To log everyone out: curfew logout --everyone\nAPI keys that were revoked since then are valid again. To look at them: curfew api-keys list`,
     );
     return EXIT.done;
   },

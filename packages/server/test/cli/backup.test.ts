@@ -39,6 +39,9 @@ test.runIf(hasPostgres())(
     const restored = join(scratch, 'data');
     const put = await run(['restore', target, '--json'], { CURFEW_DATA: restored });
     expect(put.json).toMatchObject({ directory: restored, has_key: true, counts: { users: 3, sessions: 1 } });
+    const { out } = await run(['restore', target], { CURFEW_DATA: join(scratch, 'again') });
+    expect(out).toContain('Sessions that were logged out since then are alive again.');
+    expect(out).toContain('API keys that were revoked since then are valid again.');
     const again = await serve({ CURFEW_DATA: restored, ...KEYS });
     expect(await isAlive(again)).toBe(true);
     expect(await again.stop()).toBe(0);
