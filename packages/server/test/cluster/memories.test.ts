@@ -81,7 +81,7 @@ test('of sessions that verifiers report as used each key has a share, which no f
   expect(warned).toHaveLength(2);
 });
 
-test('whoever listens to changes of keys hears each, until he stops', async () => {
+test('a listener hears each change of the keys until it stops', async () => {
   const database = await openStore('embedded');
   try {
     const memory = new KeyMemory(database, system, () => true);

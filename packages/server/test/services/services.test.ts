@@ -104,7 +104,7 @@ describe.skipIf(!hasPostgres())('shared PostgreSQL', () => {
     expect(await rows(url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
   });
 
-  test('drops the databases of a file at its end, but none that is in use', async () => {
+  test('drops the databases of a test file when it ends, except those in use', async () => {
     const [over, used] = await Promise.all([freshDatabase(), freshDatabase()]);
     await withClient(used, async (client) => {
       await dropFileDatabases();
