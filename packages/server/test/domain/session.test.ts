@@ -59,9 +59,11 @@ describe('a device in words', () => {
     expect(describeUserAgent(userAgent)).toEqual({ browser, system });
   });
 
-  test('a long header takes little time', () => {
-    const from = performance.now();
-    for (const text of ['Mozilla/5.0 (', 'a/', '(((((', ' ']) describeUserAgent(text.repeat(5000));
-    expect(performance.now() - from).toBeLessThan(2000);
+  test('of a long header, the beginning is read', () => {
+    // Reading all of it more than once for each part would take longer than a test may.
+    for (const text of ['Mozilla/5.0 (', 'a/', '(((((', ' ']) {
+      const { browser } = describeUserAgent(text.repeat(200_000));
+      expect((browser ?? '').length).toBeLessThanOrEqual(512);
+    }
   });
 });

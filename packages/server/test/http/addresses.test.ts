@@ -96,10 +96,9 @@ describe('RFC 7239', () => {
   });
 
   test('a long header is read in little time', () => {
-    const started = performance.now();
+    // So long that reading it more than once for each part would take longer than a test may.
     for (const piece of ['"', '",', '"\\', '\\"', ',', '[:', 'for=;'])
-      read('10.0.0.1', { xForwardedFor: piece.repeat(20_000), forwarded: null });
-    expect(performance.now() - started).toBeLessThan(2000);
+      expect(read('10.0.0.1', { xForwardedFor: piece.repeat(200_000), forwarded: null })).toBe('10.0.0.1');
   });
 });
 
