@@ -1,11 +1,11 @@
 import {
   type ApiKeyRecord,
+  appendKeyRevoked,
   findApiKey,
   isLastAdminKey,
   revokeApiKey,
   revokeApiKeysOf,
 } from '../store/issued-keys.ts';
-import { append } from '../store/log/append.ts';
 import { eventOf, type Revocation } from '../store/revocation.ts';
 import type { Act } from '../store/act.ts';
 import type { Queryable } from '../store/statement.ts';
@@ -32,7 +32,7 @@ export async function revokeKey(
     if (!caller.confirmsLast && (await isLastAdminKey(on, id, act.at))) throw new Denied('last_admin_key');
     const revoked = await revokeApiKey(on, id, act.at, act.actor);
     if (!revoked) return { key: await findApiKey(on, id), position: null };
-    return { key: revoked, position: await appendRevoked(on, revoked, act) };
+    return { key: revoked, position: await appendKeyRevoked(on, revoked, act) };
   }, 'ending');
   if (key === null) return null;
   const ending =
@@ -45,14 +45,8 @@ export async function revokeKey(
 export async function revokeKeysOfClient(on: Queryable, clientId: string, act: Act): Promise<Revocation[]> {
   const changes: Revocation[] = [];
   for (const key of await revokeApiKeysOf(on, clientId, act.at, act.actor)) {
-    const position = await appendRevoked(on, key, act);
+    const position = await appendKeyRevoked(on, key, act);
     changes.push({ event: eventOf(act, { type: 'api_key_revoked', position }), ...NO_SESSIONS });
   }
   return changes;
-}
-
-function appendRevoked(on: Queryable, key: ApiKeyRecord, act: Act): Promise<number> {
-  const { id, name, client_id: clientId } = key;
-  const details = { key_id: id, name };
-  return append(on, { type: 'api_key_revoked', userId: null, clientId, details }, act);
 }

@@ -3,11 +3,12 @@ import { plainName } from '@curfew/protocol/reading/plain-name';
 import { KEY_SCOPES, type KeyScope } from '../domain/api-key.ts';
 import { type Command, type CommandLine, CommandRefused, EXIT, type Operand, UsageError } from './declare.ts';
 import { requireClient, requireNote } from './arguments.ts';
-import type { Operator } from './operator.ts';
+import { LAST_ADMIN_KEY, type Operator } from './operator.ts';
 import { withOperator } from './reach.ts';
-import { plain, table } from './terminal.ts';
+import { counted, plain, table } from './terminal.ts';
 
 const DAY_MS = 86_400_000;
+const PAGE = 1000;
 const SCOPES_TEXT =
   'verify: follow the feed, introspect, read metrics. sessions:open: open sessions for users who logged in elsewhere. sessions:end: list and end sessions. users: read, create and change users who are no administrators; with --client only the users of the application. admin: everything.';
 const ONCE = 'Curfew stores only the hash of the key, so it is printed once.';
@@ -92,6 +93,45 @@ const revoke: Command = {
   },
 };
 
+const revokeAll: Command = {
+  words: 'api-keys revoke-all',
+  summary: 'Revoke every API key that was created before an instant',
+  description: [
+    'Use it after the database went back to an older state: API keys that were revoked in the lost time are live again. When the command returns, no node accepts the keys. If it fails, repeat it.',
+    'The command uses an API key itself when it calls a server by its address. Let that key be a newer one.',
+  ],
+  anywhere: true,
+  options: {
+    'created-before': { value: 'TIME', about: 'A date or an instant: 2026-07-01, 2026-07-01T12:00:00Z.' },
+    'last-admin-key': { about: 'Continue even if no key with the scope admin is left.' },
+    note: { value: 'TEXT', about: 'A reason for the log.' },
+  },
+  examples: ['curfew api-keys revoke-all --created-before 2026-07-01T12:00:00Z --note "restored a backup"'],
+  async run(line) {
+    const before = await readTime(line.text('created-before'));
+    const note = await requireNote(line.text('note'));
+    const confirmed = line.flag('last-admin-key');
+    return withOperator(line, async (operator) => {
+      const live = await liveKeys(operator);
+      const old = live.filter((key) => Date.parse(key.created_at) < before.getTime());
+      const [admins, others] = [old.filter(isAdmin), old.filter((key) => !isAdmin(key))];
+      if (!confirmed && admins.length > 0 && admins.length === live.filter(isAdmin).length)
+        throw new CommandRefused(LAST_ADMIN_KEY);
+      const keys: ApiKeyView[] = [];
+      // The key that calls a server is among the last.
+      for (const { id } of [...others, ...admins]) {
+        const revoked = await operator.revokeApiKey(id, confirmed, note);
+        if (revoked) keys.push(revoked.key);
+      }
+      line.terminal.answer(
+        { keys },
+        [`Revoked ${counted(keys.length, 'key')}: true everywhere.`, ...keys.map(describe)].join('\n'),
+      );
+      return EXIT.done;
+    });
+  },
+};
+
 const rotate: Command = {
   words: 'api-keys rotate',
   summary: 'Create a second key like an API key, to replace it without a gap',
@@ -120,7 +160,7 @@ const rotate: Command = {
   },
 };
 
-export const apiKeyCommands: Command[] = [create, list, revoke, rotate];
+export const apiKeyCommands: Command[] = [create, list, revoke, revokeAll, rotate];
 
 async function make(
   line: CommandLine,
@@ -144,6 +184,30 @@ function readId(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new UsageError(`${text} is not the id of a key.`);
   return Number(text);
 }
+
+/** @throws UsageError when it is neither a date nor an instant */
+async function readTime(text: string | undefined): Promise<Date> {
+  const { z } = await import('zod');
+  const read = z.iso
+    .date()
+    .or(z.iso.datetime({ offset: true }))
+    .safeParse(text);
+  if (!read.success)
+    throw new UsageError('--created-before takes a date or an instant: 2026-07-01, 2026-07-01T12:00:00Z.');
+  return new Date(read.data);
+}
+
+async function liveKeys(operator: Operator): Promise<ApiKeyView[]> {
+  const live: ApiKeyView[] = [];
+  for (let before: number | null = null; ; ) {
+    const { keys, next } = await operator.apiKeys({ revoked: false, before }, PAGE);
+    live.push(...keys);
+    if (next === null) return live;
+    before = next;
+  }
+}
+
+const isAdmin = ({ scopes }: ApiKeyView): boolean => scopes.includes('admin');
 
 const inDays = (days: number | undefined): Date | null =>
   days === undefined ? null : new Date(Date.now() + days * DAY_MS);

@@ -13,10 +13,12 @@ import {
 } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { z } from 'zod';
+import type { Act } from './act.ts';
 import type { Database } from './database.ts';
 import { renameDurably, syncAll } from './durable-files.ts';
 import { lockDirectory } from './embedded.ts';
 import { beginEpoch, readEpoch } from './epoch.ts';
+import { type ApiKeyRecord, appendKeyRevoked, pageOfKeys, revokeApiKey } from './issued-keys.ts';
 import { migrate } from './migrate.ts';
 import { closeToOthers } from './private-directory.ts';
 import { statement } from './statement.ts';
@@ -31,6 +33,17 @@ export class BackupError extends Error {
   override name = 'BackupError';
 }
 
+/** The backup has live API keys, and the caller has not said what becomes of them. */
+export class KeysUndecided extends BackupError {
+  override name = 'KeysUndecided';
+  readonly keys: readonly ApiKeyRecord[];
+
+  constructor(keys: readonly ApiKeyRecord[]) {
+    super('the backup has live API keys. Say whether to keep or to revoke them.');
+    this.keys = keys;
+  }
+}
+
 const LIST = 'backup.json';
 const KEY = 'curfew.key';
 const CONTROL = join('global', 'pg_control');
@@ -39,6 +52,7 @@ const WAL = 'pg_wal';
 const LEFT_OUT = new Set(['postmaster.pid', 'postmaster.opts', 'pg_stat_tmp', CONTROL, WAL]);
 /** A checkpoint during the copy makes it useless; there is at most one a minute. */
 const ATTEMPTS = 5;
+const ALL_KEYS = 1_000_000;
 const MB = 2 ** 20;
 /** Bytes to leave free on the disk. */
 const SPARE = 128 * MB;
@@ -59,6 +73,9 @@ export type Open = (directory: string) => Promise<Database>;
 
 /** The header of a backup's list. */
 export type Backup = Omit<z.infer<typeof list>, 'files' | 'format'>;
+
+/** A restored backup, and the API keys that were live in it. */
+export type Restored = Backup & { keys: ApiKeyRecord[] };
 
 const count = statement<[], z.infer<typeof counts>>(
   'count_of_backup',
@@ -112,10 +129,19 @@ export async function backUp(
 
 /**
  * Restores a backup into `directory`, which must hold no database, and begins a new epoch, so that nodes and verifiers of the
- * lost database begin anew. Sessions that were logged out since the backup are alive again.
+ * lost database begin anew. Sessions that were logged out since the backup are alive again. So are API keys that were revoked since,
+ * and nobody can tell which: the caller decides about all live keys together.
+ * @param apiKeys null: a backup with live keys is refused
+ * @returns the backup, and its live keys, with their revocation
  * @throws BackupError when a file is missing or changed; whenever it throws, nothing is restored
  */
-export async function restore(source: string, directory: string, open: Open): Promise<Backup> {
+export async function restore(
+  source: string,
+  directory: string,
+  open: Open,
+  apiKeys: 'keep' | 'revoke' | null,
+  act: Act,
+): Promise<Restored> {
   const { files, format: _, ...backup } = readList(source);
   for (const [path, digest] of Object.entries(files))
     if (!existsSync(join(source, path)) || hash(join(source, path)) !== digest)
@@ -136,19 +162,41 @@ export async function restore(source: string, directory: string, open: Open): Pr
     for (const path of directoriesIn(join(source, 'database')))
       mkdirSync(join(unfinished, 'database', path), { recursive: true, mode: 0o700 });
     for (const path of Object.keys(files)) copyFileSync(join(source, path), join(unfinished, path));
-    await opened(unfinished, open, async (database) => {
+    const keys = await opened(unfinished, open, async (database) => {
       await migrate(database);
+      const decided = await decideKeys(database, apiKeys, act);
       const epoch = await readEpoch(database);
       await beginEpoch(database, epoch, epoch);
+      return decided;
     });
     await syncAll(unfinished);
     if (files[KEY] !== undefined) renameDurably(join(unfinished, KEY), key);
     renameDurably(join(unfinished, 'database'), join(directory, 'database'));
-    return backup;
+    return { ...backup, keys };
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
     unlock();
   }
+}
+
+async function decideKeys(
+  database: Database,
+  decision: 'keep' | 'revoke' | null,
+  act: Act,
+): Promise<ApiKeyRecord[]> {
+  const live = await pageOfKeys(database, { before: null, dead: false }, ALL_KEYS, act.at);
+  if (live.length === 0 || decision === 'keep') return live;
+  if (decision === null) throw new KeysUndecided(live);
+  return database.transaction(async (on) => {
+    const revoked: ApiKeyRecord[] = [];
+    for (const { id } of live) {
+      const key = await revokeApiKey(on, id, act.at, act.actor);
+      if (!key) continue;
+      await appendKeyRevoked(on, key, act);
+      revoked.push(key);
+    }
+    return revoked;
+  });
 }
 
 /** @throws BackupError when the directory is a backup: served as it is, it would pass for the lost database */

@@ -74,10 +74,11 @@ const renew = statement<[seen: string, above: string], { epoch: string }>(
 /**
  * Begins a new epoch in a database that went back, unless another node has replaced the one that was seen. Makes the log readable
  * first, if it came from another server.
+ * @returns whether this call began it
  */
-export async function beginEpoch(database: Database, seen: string, above: string): Promise<void> {
+export async function beginEpoch(database: Database, seen: string, above: string): Promise<boolean> {
   await bringLogBack(database);
-  await renew.run(database, seen, above);
+  return (await renew.run(database, seen, above)).length > 0;
 }
 
 const settled = statement<[epoch: string], never>(

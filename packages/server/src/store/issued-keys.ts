@@ -1,4 +1,6 @@
 import type { ApiKey, KeyScope } from '../domain/api-key.ts';
+import type { Act } from './act.ts';
+import { append } from './log/append.ts';
 import { type Queryable, statement } from './statement.ts';
 
 /** An API key as the administration sees it. */
@@ -107,6 +109,13 @@ export async function revokeApiKey(
   actor: string,
 ): Promise<ApiKeyRecord | null> {
   return (await revoke.run(on, id, now, actor))[0] ?? null;
+}
+
+/** Logs that a key was revoked. @returns the position of the event */
+export function appendKeyRevoked(on: Queryable, key: ApiKeyRecord, act: Act): Promise<number> {
+  const { id, name, client_id: clientId } = key;
+  const details = { key_id: id, name };
+  return append(on, { type: 'api_key_revoked', userId: null, clientId, details }, act);
 }
 
 const ofClient = statement<[clientId: string, now: Date, actor: string], ApiKeyRecord>(

@@ -108,6 +108,38 @@ describe.each(WAYS)('API keys $way', ({ direct }) => {
     expect(await refused('revoke', 'x')).toEqual([2, expect.stringContaining('x is not the id of a key')]);
   });
 
+  test('api-keys revoke-all ends the keys from before an instant, and no newer one', async () => {
+    const create = async (name: string, scopes: string): Promise<AnyJson> =>
+      (await cf('create', name, '--scopes', scopes, '--json')).json;
+    const [admin, old] = [await create('Old operator', 'admin'), await create('Old', 'users')];
+    const young = await create('Young', 'users');
+    const before = young.key.created_at;
+    const revokeAll = (...args: string[]): Promise<Outcome> => cf('revoke-all', '--created-before', ...args);
+    expect(await cf('revoke-all')).toMatchObject({ code: 2, out: '' });
+    for (const wrong of ['yesterday', '2026-02-30', '2026-07-01T12:00:00', '2026'])
+      expect(await revokeAll(wrong)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('a date or an instant'),
+      });
+    expect((await revokeAll('2026-07-01', '--json')).json).toEqual({ keys: [] });
+    // All administrators' keys are older.
+    expect(await revokeAll(before)).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('--last-admin-key'),
+    });
+    expect([await status(admin.secret), await status(old.secret)]).toEqual([200, 200]);
+    const done = await revokeAll(before, '--last-admin-key', '--note', 'restored');
+    expect(done).toMatchObject({ code: 0, err: '' });
+    expect(done.out).toMatch(/^Revoked \d+ keys: true everywhere\.\n/);
+    for (const { key } of [admin, old]) expect(done.out).toContain(`key ${key.id} (${key.name})\n`);
+    expect([await status(admin.secret), await status(old.secret), await status(young.secret)]).toEqual([
+      401, 401, 200,
+    ]);
+    const { keys } = (await cf('list', '--json')).json;
+    expect(keys.map(({ id }: AnyJson) => id)).toEqual([young.key.id]);
+    await create('Another operator', 'admin');
+  });
+
   test('the last key with the scope admin asks for a second thought', async () => {
     const { keys } = (await cf('list', '--json')).json;
     const [last, ...others] = keys.filter(({ scopes }: AnyJson) => scopes.includes('admin'));

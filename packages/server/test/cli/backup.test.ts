@@ -1,10 +1,11 @@
 /** `curfew backup`, `restore` and `move` as an operator runs them. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { freshData } from '../services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { makeFileScratch } from '../services/scratch.ts';
-import { SERVICE_KEY } from '../support.ts';
+import { type AnyJson, SERVICE_KEY } from '../support.ts';
 import { run, serve } from './processes.ts';
 
 const KEYS = { CURFEW_SERVICE_KEYS: SERVICE_KEY, CURFEW_EMBEDDED_FSYNC: '0' };
@@ -41,7 +42,7 @@ test.runIf(hasPostgres())(
     expect(put.json).toMatchObject({ directory: restored, has_key: true, counts: { users: 3, sessions: 1 } });
     const { out } = await run(['restore', target], { CURFEW_DATA: join(scratch, 'again') });
     expect(out).toContain('Sessions that were logged out since then are alive again.');
-    expect(out).toContain('API keys that were revoked since then are valid again.');
+    expect(out).not.toContain('API key');
     const again = await serve({ CURFEW_DATA: restored, ...KEYS });
     expect(await isAlive(again)).toBe(true);
     expect(await again.stop()).toBe(0);
@@ -61,3 +62,52 @@ test.runIf(hasPostgres())(
   },
   180_000,
 );
+
+test('API keys that were revoked since the backup come back only if the operator says so', async () => {
+  const data = freshData('data');
+  const scratch = makeFileScratch('backups');
+  const at = (directory: string) => ({ CURFEW_DATA: directory, CURFEW_EMBEDDED_FSYNC: '0' });
+  expect((await run(['migrate'], at(data))).code).toBe(0);
+  const create = async (...args: string[]): Promise<AnyJson> =>
+    (await run(['api-keys', 'create', ...args, '--json'], at(data))).json;
+  const leaked = await create('Leaked', '--scopes', 'verify,users');
+  const shop = await create('Shop\u0007', '--scopes', 'admin');
+  const target = join(scratch, 'monday');
+  expect((await run(['backup', target], at(data))).code).toBe(0);
+  expect((await run(['api-keys', 'revoke', String(leaked.key.id)], at(data))).code).toBe(0);
+
+  const undecided = join(scratch, 'undecided');
+  const refused = await run(['restore', target], at(undecided));
+  expect(refused).toMatchObject({ code: 3, out: '' });
+  expect(refused.err).toMatch(/^KEY .*\n(.*\n){2}curfew: nothing was restored: /);
+  expect(refused.err).toMatch(
+    new RegExp(`\n${leaked.key.id} +Leaked +\\(operator\\) +${leaked.key.created_at} +never\n`),
+  );
+  for (const option of ['--revoke-api-keys', '--keep-api-keys']) expect(refused.err).toContain(option);
+  expect(existsSync(join(undecided, 'database'))).toBe(false);
+  const both = await run(['restore', target, '--keep-api-keys', '--revoke-api-keys'], at(undecided));
+  expect(both.code).toBe(2);
+
+  const revoking = await run(['restore', target, '--revoke-api-keys'], at(undecided));
+  expect(revoking).toMatchObject({ code: 0, err: '' });
+  expect(revoking.out).toMatch(/Revoked these API keys\..*\nKEY .*\n\d+ +Shop.*\n\d+ +Leaked .*\n$/);
+  const server = await serve({ ...at(undecided), ...KEYS });
+  const call = (bearer: string) => server.call('GET', '/v1/admin/users?external_id=nobody', { bearer });
+  for (const { secret } of [leaked, shop]) expect((await call(secret)).status).toBe(401);
+  const log = await server.call('GET', '/v1/admin/events?type=api_key_revoked', { bearer: SERVICE_KEY });
+  expect(log.json.events.map(({ actor, details }: AnyJson) => [actor, details.note])).toEqual([
+    ['operator', 'revoked by curfew restore'],
+    ['operator', 'revoked by curfew restore'],
+  ]);
+  expect(await server.stop()).toBe(0);
+
+  const kept = join(scratch, 'kept');
+  const keeping = await run(['restore', target, '--keep-api-keys', '--json'], at(kept));
+  expect(keeping).toMatchObject({ code: 0, err: '' });
+  expect(keeping.json.api_keys).toMatchObject([
+    { id: shop.key.id, revoked_at: null },
+    { id: leaked.key.id, revoked_at: null },
+  ]);
+  const { keys } = (await run(['api-keys', 'list', '--json'], at(kept))).json;
+  expect(keys).toEqual(keeping.json.api_keys);
+}, 180_000);

@@ -10,6 +10,7 @@ import type { Database } from '../../src/store/database.ts';
 import { cursorSince, readerCursor } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { beginEpoch } from '../../src/store/epoch.ts';
 import { bringLogBack } from '../../src/store/restored.ts';
 import { endingsPass } from '../services/passes.ts';
 import { freshData } from '../services/embedded-data.ts';
@@ -203,6 +204,41 @@ describe.each(backends())('a restored database, %s', (backend) => {
     });
   });
 
+  test('the node that begins a new epoch lists the live API keys, and says how to revoke them', async () => {
+    const settings = await newPlace(backend);
+    const said = (node: Node): string[] =>
+      node.lines.filter((line) => line.includes('curfew api-keys revoke-all --created-before 2'));
+    const elsewhere = (): Promise<unknown> =>
+      aside(settings, (database) =>
+        database.query({ text: `update incarnation set identity = 'another server'`, values: [] }),
+      );
+    const first = await start(settings);
+    const bearerOf = { bearer: SERVICE_KEY };
+    const create = async (name: string): Promise<{ key: { id: number }; secret: string }> =>
+      (await first.call('POST', '/v1/admin/api-keys', { ...bearerOf, body: { name, scopes: ['admin'] } }))
+        .json;
+    const [shop, over] = [await create('Shop'), await create('Over')];
+    await first.call('DELETE', `/v1/admin/api-keys/${over.key.id}`, bearerOf);
+    await first.close();
+    nodes.splice(0);
+    await elsewhere();
+
+    const again = await start(settings);
+    expect(said(first)).toEqual([]);
+    expect(said(again)).toHaveLength(1);
+    const { api_keys: keys } = JSON.parse(said(again)[0] ?? '') as { api_keys: unknown };
+    expect(keys).toEqual([
+      { id: shop.key.id, name: 'Shop', created_at: expect.any(String), last_used_at: null },
+    ]);
+    expect(said(again)[0]).not.toContain(shop.secret);
+    await again.close();
+    nodes.splice(0);
+    const third = await start(settings);
+    expect(said(third)).toEqual([]);
+    // One node begins it; another that has seen the same finds it begun, and says nothing.
+    expect(await beginEpoch(third.world.database, '1.begun', '1.begun')).toBe(false);
+  });
+
   test('a database that was not restored is left alone', async () => {
     const settings = await newPlace(backend);
     const first = await start(settings);
@@ -215,6 +251,18 @@ describe.each(backends())('a restored database, %s', (backend) => {
 });
 
 describe.runIf(backends().includes('postgres'))('a restored database, several nodes', () => {
+  test('of a version without these columns: the node begins its epoch, and warns without the list', async () => {
+    const settings = await newPlace('postgres');
+    await aside(settings, async (database) => {
+      await database.query({ text: `update incarnation set identity = 'another server'`, values: [] });
+      await database.query({ text: 'alter table api_keys rename column created_by to made_by', values: [] });
+    });
+    const { lines } = await start(settings);
+    const text = lines.join();
+    expect(text).toContain('cannot list the API keys');
+    expect(text).toContain('curfew api-keys revoke-all --created-before 2');
+  });
+
   test('started at once: one repairs the log, and a logout on one node is true on all', async () => {
     const settings = await newPlace('postgres');
     await aside(settings, async (database) => {

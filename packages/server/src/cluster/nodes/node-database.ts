@@ -2,6 +2,7 @@ import type { Ending } from '@curfew/protocol/ending';
 import type { Done, NodeDatabase } from '@curfew/protocol/node';
 import type { Database } from '../../store/database.ts';
 import { beginEpoch, settleEpoch } from '../../store/epoch.ts';
+import { pageOfKeys } from '../../store/issued-keys.ts';
 import { cursorSince } from '../../store/log/cursors.ts';
 import type { EndingEvent, LogEvent } from '../../store/log/log-event.ts';
 import { type News, readEndings } from '../../store/log/follow.ts';
@@ -23,6 +24,37 @@ import { clockSetter } from './align-clock.ts';
 export interface Reload {
   readonly after: readonly LogEvent['type'][];
   load(): Promise<void>;
+}
+
+/** Enough for an operator to compare. */
+const LISTED_KEYS = 100;
+
+/** Begins a new epoch. One node of all does, and lists the API keys that may have come back with the database. */
+async function newEpoch(database: Database, system: System, seen: string, above: string): Promise<void> {
+  if (!(await beginEpoch(database, seen, above))) return;
+  const now = system.now();
+  const live = await pageOfKeys(
+    inLane(database, 'node'),
+    { before: null, dead: false },
+    LISTED_KEYS,
+    now,
+  ).catch((err: unknown) => {
+    // The epoch has begun, and the node must go on: the copy may be too old to have the table.
+    system.log.warn({ err }, 'cannot list the API keys of the database that went back');
+    return null;
+  });
+  if (live?.length === 0) return;
+  system.log.warn(
+    {
+      api_keys: live?.map(({ id, name, created_at, last_used_at }) => ({
+        id,
+        name,
+        created_at,
+        last_used_at,
+      })),
+    },
+    `the database went back in time: API keys that were revoked in the lost time are live again. Compare these keys with those that you revoked. To revoke all of them: curfew api-keys revoke-all --created-before ${now.toISOString()}`,
+  );
 }
 
 /** The protocol's questions to the database, by Curfew's statements. */
@@ -92,7 +124,7 @@ export function nodeDatabase(
     nodes: (id, done) => answer(readNodes(database, id), done),
     takeOut: (id, beat, epoch, done) => answer(removeSilentNode(database, id, beat, epoch), done),
     readLog: (cursor, id, done) => answer(readLog(cursor, id), done),
-    newEpoch: (seen, above, done) => answer(beginEpoch(database, seen, above), done),
+    newEpoch: (seen, above, done) => answer(newEpoch(database, system, seen, above), done),
     settle: (epoch, done) => answer(settleEpoch(database, epoch), done),
   };
 }
