@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Lane } from './lane.ts';
-import { apply, findMutants, withHits } from './mutants.ts';
+import type { Answer } from './lane-process.ts';
+import { apply, findMutants, type Mutant, withHits } from './mutants.ts';
 import { note, score } from './page.ts';
 import { inLines } from './report.ts';
+import { runOn } from './run-on.ts';
 import { runPart } from './run-part.ts';
 import { draw } from './sample.ts';
 
@@ -187,6 +189,39 @@ test('a part is run to its end: what a test notices, what the compiler refuses, 
   expect(await runPart(options)).toEqual(report);
   expect(lines).toEqual(['tiny: 9 mutants, 9 drawn, 0 to be run']);
   expect(readFileSync(join(root, 'packages/tiny/src/age.ts'), 'utf8')).toContain('age >= 18');
+});
+
+describe('a test file that is stopped', () => {
+  const mutant = findMutants('some.ts', 'f();')[0] as Mutant;
+  /** A lane whose runs take so long, one after the other. */
+  async function inLane(...takesMs: number[]): Promise<[Answer, string[]]> {
+    const did: string[] = [];
+    const lane = {
+      write: (_path: string, text: string) => void did.push(text),
+      run: (_file: string, limitMs: number): Promise<Answer> => {
+        did.push(`at most ${limitMs} ms`);
+        const ms = takesMs.shift() as number;
+        return Promise.resolve({ outcome: ms > limitMs ? 'hung' : 'green', what: '', ms });
+      },
+    };
+    return [await runOn(lane, mutant, 'f();', { file: 'some.test.ts', ms: 1000 }, 8000), did];
+  }
+
+  test('is measured again, and gets as much more time as the machine is busier', async () => {
+    const [answer, did] = await inLane(11_001, 7000, 20_000);
+    expect(answer).toMatchObject({ outcome: 'green', ms: 20_000 });
+    expect(did).toEqual(['at most 11000 ms', 'f();', 'at most 600000 ms', '{}', 'at most 29000 ms']);
+    expect((await inLane(11_001, 7000, 29_001))[0].outcome).toBe('hung');
+  });
+
+  test('hangs if the machine is as quick as before', async () => {
+    expect((await inLane(11_001, 1000))[0].outcome).toBe('hung');
+    expect((await inLane(11_000))[0].outcome).toBe('green');
+  });
+
+  test('ends the run if it hangs without the mutant', async () => {
+    await expect(inLane(11_001, 600_001)).rejects.toThrow('some.test.ts is hung on unbroken sources');
+  });
 });
 
 test('a test file that blocks is stopped at its limit, and the next one runs', async () => {

@@ -15,6 +15,7 @@ import {
   sameMutant,
   writeKept,
 } from './report.ts';
+import { runOn } from './run-on.ts';
 import { draw } from './sample.ts';
 
 interface Options {
@@ -142,15 +143,8 @@ async function fateOf(
       const complaint = complaintOf(lane, mutant.path);
       if (complaint !== undefined) return { outcome: 'refused', by: complaint };
     }
-    const limitMs = Math.round(3 * ms + slackMs);
-    const { outcome, what, isOutside } = await lane.run(file, limitMs);
+    const { outcome, what } = await runOn(lane, mutant, source, { file, ms }, slackMs);
     if (outcome === 'green') continue;
-    if (isOutside) {
-      lane.write(mutant.path, source);
-      const control = await lane.run(file, limitMs);
-      if (control.outcome !== 'green')
-        throw new Error(`${file} is ${control.outcome} on unbroken sources: ${control.what}`);
-    }
     reach.noteKill(mutant, file);
     return { outcome: outcome === 'hung' ? 'hung' : 'killed', by: `${file}: ${what}` };
   }
