@@ -60,12 +60,19 @@ function started(child: ChildProcess): ChildProcess {
   return child;
 }
 
-/** Starts a server of the version in this directory, and waits until it listens. */
+interface ServerProcess {
+  stop: () => Promise<void>;
+  /** Its process stands still until it is resumed. */
+  suspend: () => void;
+  resume: () => void;
+}
+
+/** Starts a server of the version in this directory, and waits until it listens. @throws when it ends before */
 export async function startServer(
   directory: string,
   port: number,
   settings: Record<string, string>,
-): Promise<{ stop: () => Promise<void> }> {
+): Promise<ServerProcess> {
   const main = join(directory, 'packages/server/src/main.ts');
   const child = started(
     spawn(process.execPath, [...NODE_FLAGS, main, 'serve'], {
@@ -97,6 +104,8 @@ export async function startServer(
       child.kill('SIGTERM');
       await exited;
     },
+    suspend: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
   };
 }
 
