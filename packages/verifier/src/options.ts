@@ -78,8 +78,6 @@ function addressOf(text: string): URL {
     throw new TypeError(`authority: ${JSON.stringify(text)} is not an http(s) address`);
   // Addresses get into logs; the key has an option of its own.
   if (url.username || url.password) throw new TypeError('authority: must not contain a user or password');
-  url.search = '';
-  url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
 }

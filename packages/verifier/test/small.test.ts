@@ -27,7 +27,9 @@ test('dead credentials are bounded, the oldest go first, and each expires', () =
   expect(['a', 'b', 'c', 'd'].map((text) => dead.has(text, 300))).toEqual([true, false, true, true]);
   expect(['a', 'c', 'd'].map((text) => dead.has(text, 1250))).toEqual([true, false, true]);
   dead.add('e', 60_000);
-  expect(dead.size).toBe(1);
+  expect([dead.size, dead.has('e', 60_001)]).toEqual([1, true]);
+  dead.forget();
+  expect([dead.size, dead.has('e', 60_001)]).toEqual([0, false]);
 });
 
 describe('options', () => {
@@ -153,6 +155,18 @@ describe('watches', () => {
       watches.apply({ ids: [one.facts.sid], cuts: [{ key, ...cutAll(12) }] });
       expect([told, watches.size]).toEqual([[], 0]);
     }
+  });
+
+  test('fire by a cut of their session or of its login, each by its own keys and beginning', () => {
+    const watches = new EndedWatches();
+    const told: string[] = [];
+    const login = { sid: crypto.randomUUID(), born: 5, clientId: 'idp', deviceId: 'd' };
+    watches.add(session(10, { login }), (why) => told.push(why));
+    // Older than the cut is the login alone, which belongs to another client.
+    watches.apply({ ids: [], cuts: [{ key: 'client:shop', ...cutAll(8) }] });
+    expect(told).toEqual([]);
+    watches.apply({ ids: [], cuts: [{ key: 'client:idp', ...cutAll(8) }] });
+    expect(told).toEqual(['ended']);
   });
 
   test('added by a callback do not fire for ever', () => {
