@@ -48,6 +48,26 @@ test('a Redis that breaks every connection is away, and named once with its erro
   await expect(redis.get('user:1')).rejects.toThrow('Redis does not answer');
 });
 
+test('a Redis that accepts connections and answers none is away, and named once with that', async () => {
+  let tried = 0;
+  const server = createServer((socket: Socket) => {
+    tried++;
+    socket.on('error', () => undefined).resume();
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  onTestFinished(() => void server.close());
+  const { redis, clock, said } = open(`redis://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  for (const round of [1, 2]) {
+    await until('it is connected', async () => tried === round && clock.patienceMs === 150);
+    clock.pass(149);
+    await nextTurn();
+    expect(said()).toHaveLength(round - 1);
+    clock.pass(1);
+  }
+  expect(said()).toMatchObject([{ msg: AWAY, err: { message: 'a new connection is not answered' } }]);
+  expect(redis.healthy).toBe(false);
+});
+
 describe.skipIf(findRedis() === undefined)('a Redis that was there', () => {
   let server: RedisServer;
   let direct: Redis;

@@ -167,6 +167,14 @@ describe.skipIf(findRedis() === undefined)('the evictor', () => {
     expect(await evicted()).toEqual([2, 3]);
   });
 
+  test('when Redis is back, an ending of everyone counts beside one of a user', async () => {
+    await end({ scope: 'user', userId: 1 });
+    await end({ scope: 'everyone' });
+    await comeBack();
+    await pass();
+    expect(await evicted()).toEqual(USERS);
+  });
+
   test('what ended before the life of a copy is not evicted again', async () => {
     await end({ scope: 'user', userId: 1 }, SECONDS + 70);
     await end({ scope: 'user', userId: 2 }, SECONDS + 50);

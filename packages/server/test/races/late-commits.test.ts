@@ -264,6 +264,27 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       await mark();
       expect(await unmarked()).toBe(0);
     });
+
+    test('keeps its cursor at the oldest cut, until every transaction is over that was open beside it', async () => {
+      const mark = markerPass(database);
+      await mark();
+      const cutNow = async (): Promise<bigint> => {
+        await cut(database, { scope: 'user', userId }, act, 'admin_logout');
+        const { rows } = await database.query({ text: 'select max(xid)::text as xid from events', values: [] });
+        return BigInt(String(rows[0]?.['xid']));
+      };
+      const first = await cutNow();
+      // It begins after the cut, and may have drawn its positions before it.
+      const login = await inTransaction();
+      await login.query('select pg_current_xact_id()');
+      await mark();
+      const second = await cutNow();
+      await mark();
+      expect(await cursorOf('marker')).toBeLessThanOrEqual(first);
+      await login.query('commit');
+      await mark();
+      expect(await cursorOf('marker')).toBeGreaterThan(second);
+    });
   });
 
   test.each([1, 2, 3, 4, 5])(
