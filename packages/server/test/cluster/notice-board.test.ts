@@ -1,7 +1,9 @@
 /** The board of notices, by a hand clock: what it asks the database, and what it tells other nodes. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { NoticeBoard } from '../../src/cluster/follow/notice-board.ts';
+import { endingOf } from '../../src/domain/event-ending.ts';
 import type { Database } from '../../src/store/database.ts';
+import type { EndingEvent } from '../../src/store/log/log-event.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { liveSession, nextTurn, until } from '../races/node.ts';
 import { type HandClock, openHandClock, timeOf } from '../services/hand-clock.ts';
@@ -19,6 +21,8 @@ let asked: number[];
 let away: boolean;
 /** An ending that is known here ends every session. */
 let ended: boolean;
+/** Time passes by so much with each look at the clock. */
+let readTakesMs: number;
 
 beforeAll(async () => {
   database = await openStore(backends().at(-1) ?? 'embedded');
@@ -26,6 +30,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 beforeEach(() => {
   clock = openHandClock();
+  readTakesMs = 0;
   log = recordingLog();
   [hints, asked, away, ended] = [[], [], false, false];
   const watched: Database = {
@@ -37,7 +42,11 @@ beforeEach(() => {
   };
   board = new NoticeBoard({
     database: watched,
-    system: { ...realSystem(log.log, cheap), ...timeOf(clock) },
+    system: {
+      ...realSystem(log.log, cheap),
+      ...timeOf(clock),
+      monotonicMs: () => (clock.monotonicMs += readTakesMs),
+    },
     ends: () => ended,
     hint: (userIds) => void hints.push(userIds),
     flushMs: () => 5000,
@@ -47,7 +56,7 @@ beforeEach(() => {
 /** Listens to a session whose row is gone. */
 function listen(expiresAt: Date, userId = 1): { heard: string[]; stop: () => void } {
   const heard: string[] = [];
-  const stop = board.listen(liveSession({ expiresAt, userId }), {
+  const stop = board.listen(liveSession({ expiresAt, userId, subject: String(userId) }), {
     ended: ({ reason }) => void heard.push(reason),
     changed: () => void heard.push('changed'),
   });
@@ -136,5 +145,66 @@ test('tells a user of changes at most every 400 ms, the last one included', asyn
   clock.pass(400);
   await nextTurn();
   expect([heard.length, stranger.heard.length, board.state().changed]).toEqual([3, 0, 3]);
+  await board.close();
+});
+
+/** An ending of all sessions of these users. */
+const endingOfUsers = (userIds: number[]): EndingEvent => ({
+  type: 'sessions_ended',
+  scope: 'users',
+  reason: 'admin_logout',
+  actor: 'system',
+  at: new Date(clock.wallMs),
+  position: 1000,
+  user_id: null,
+  user_ids: userIds,
+  session_ids: null,
+  client_id: null,
+  device_id: null,
+  except_session: null,
+  login: null,
+  logins: null,
+  tenant: null,
+});
+const took = (userIds: number[]): void => {
+  const event = endingOfUsers(userIds);
+  board.took(endingOf(event), event);
+};
+
+test('takes two milliseconds of a turn at most, whatever work comes together', async () => {
+  const heard = [1, 1, 2].map((userId) => listen(future(), userId).heard);
+  // Each step takes longer than a turn may: one is done in each.
+  readTakesMs = 3;
+  board.heardOf([1, 2]);
+  for (let turn = 1; turn <= 3; turn++) {
+    await nextTurn();
+    expect(heard.flat()).toHaveLength(turn);
+  }
+  expect(heard).toEqual([['changed'], ['changed'], ['changed']]);
+  for (let turn = 0; turn < 5; turn++) await nextTurn();
+  // Users who do not listen are steps too.
+  took([7, 8, 9, 2]);
+  for (let turn = 1; turn <= 3; turn++) {
+    await nextTurn();
+    expect(heard[2]).toEqual(['changed']);
+  }
+  await nextTurn();
+  expect(heard[2]).toEqual(['changed', 'admin_logout']);
+  // The rest is done in one turn.
+  readTakesMs = 0;
+  await nextTurn();
+  await board.close();
+});
+
+test('spends no time on an ending of users who listen elsewhere', async () => {
+  listen(future());
+  readTakesMs = 3;
+  const { monotonicMs } = clock;
+  took([7, 8]);
+  await nextTurn();
+  expect(clock.monotonicMs).toBe(monotonicMs);
+  took([7, 1]);
+  await nextTurn();
+  expect(clock.monotonicMs).toBeGreaterThan(monotonicMs);
   await board.close();
 });

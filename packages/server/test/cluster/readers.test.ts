@@ -4,6 +4,7 @@ import { Findings } from '../../src/cli/doctor/findings.ts';
 import { checkReaders } from '../../src/cli/doctor/database.ts';
 import type { CommittedNews, DurableReader, LiveReader } from '../../src/cluster/follow/log-reader.ts';
 import { marker } from '../../src/cluster/follow/marker.ts';
+import { pagesPass } from '../../src/cluster/follow/pages-pass.ts';
 import { durableOf, READERS } from '../../src/cluster/follow/readers.ts';
 import { Readers } from '../../src/cluster/follow/registry.ts';
 import { createSystemState } from '../../src/cluster/state/system-state.ts';
@@ -73,6 +74,17 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     await logOut();
     await node.world.readers.catchUp(tally);
     expect(await tallied(node.world.database)).toHaveLength(1);
+  });
+
+  test('is told of each ending that this node commits', async () => {
+    const { readers } = node.world;
+    const told: CommittedNews[] = [];
+    Object.assign(readers, { committed: (news: CommittedNews) => told.push(news) });
+    onTestFinished(() => void Reflect.deleteProperty(readers, 'committed'));
+    await logOut();
+    // Its pass comes in a moment, and not at its next look.
+    expect(told).toContainEqual({ type: 'sessions_ended', more: false });
+    await readers.catchUp(tally);
   });
 
   /** The commits that ask the reader for a pass, which comes 200 ms later. */
@@ -224,6 +236,30 @@ describe.runIf(hasPostgres())('on two nodes', () => {
     await second;
     expect(await tallied(databases[0])).toHaveLength(3);
     expect(new Set(await tallied(databases[0])).size).toBe(3);
+  });
+
+  test('a node that lost a page to another one goes on where that one stopped', async () => {
+    const { databases } = await twoNodes(tally);
+    const work = tally.open({} as never)?.pages;
+    if (!work || !('deal' in work)) throw new Error('it reads no pages');
+    await databases[0].query({
+      text: `insert into events (at, type, scope, actor) values (now(), 'sessions_ended', 'sessions', 'system')`,
+      values: [],
+    });
+    // Their pages begin at other events, as after commits that one of them saw later.
+    const held = hold(databases[0], 'take_place', 'before');
+    const losing = pagesPass(databases[0], tally, work, 2)();
+    await held.reached;
+    let pages = 0;
+    const deal: (typeof work)['deal'] = async (events, on) => {
+      if (pages++ > 0) throw new Error('a node at fault');
+      await work.deal(events, on);
+    };
+    await expect(pagesPass(databases[1], tally, { deal }, 3)()).rejects.toThrow('at fault');
+    expect(await tallied(databases[1])).toHaveLength(3);
+    held.release();
+    await losing;
+    expect(await tallied(databases[0])).toHaveLength(4);
   });
 
   test('a reader that runs on all nodes is not held up by a node that hangs', async () => {
