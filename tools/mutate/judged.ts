@@ -325,13 +325,6 @@ export const JUDGED: readonly Judgement[] = [
     open: true,
   },
   {
-    path: 'packages/server/src/cluster/follow/notice-board.ts',
-    was: 'if (named?.every((userId) => !this.#byUser.has(userId))) return;',
-    is: 'if (named?.every((userId) => undefined as never)) return;',
-    why: 'Costs time alone: users who do not listen here are passed over one by one.',
-    open: true,
-  },
-  {
     path: 'packages/server/src/cluster/nodes/joined-node.ts',
     was: 'if (nowMs - (said.get(what) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;',
     is: 'if (nowMs - (said.get(what) ?? Number.NEGATIVE_INFINITY) <= AGAIN_MS) return;',

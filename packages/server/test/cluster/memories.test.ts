@@ -1,14 +1,25 @@
-/** The memories of sessions and of keys: what they forget, and how much they hold. */
+/** The memories of sessions, keys and clients: what they forget, and how much they hold. */
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KeyMemory } from '../../src/cluster/memory/key-memory.ts';
+import { KnownClients } from '../../src/cluster/memory/known-clients.ts';
 import { REPORTED_CAPACITY, SessionMemory } from '../../src/cluster/memory/session-memory.ts';
+import { readConfig } from '../../src/config.ts';
+import { newKeyText } from '../../src/domain/api-key.ts';
+import { seedsOf } from '../../src/domain/client-terms.ts';
+import type { Database } from '../../src/store/database.ts';
 import { realSystem } from '../../src/system/real.ts';
+import { liveSession } from '../races/node.ts';
 import { openHandClock, timeOf } from '../services/hand-clock.ts';
 import { cheap, openStore, silent } from '../support.ts';
 
 const clock = openHandClock();
 const system = { ...realSystem(silent, cheap), ...timeOf(clock) };
+let database: Database;
+beforeAll(async () => {
+  database = await openStore('embedded');
+});
+afterAll(() => database.close());
 const openMemory = (): SessionMemory =>
   new SessionMemory(system, 10, { judge: () => 'unsure', ends: () => false });
 
@@ -82,18 +93,41 @@ test('of sessions that verifiers report as used each key has a share, which no f
 });
 
 test('a listener hears each change of the keys until it stops', async () => {
-  const database = await openStore('embedded');
-  try {
-    const memory = new KeyMemory(database, system, () => true);
-    const heard = { stays: 0, leaves: 0 };
-    memory.onForget(() => heard.stays++);
-    const leave = memory.onForget(() => heard.leaves++);
-    memory.forget();
-    expect(heard).toEqual({ stays: 1, leaves: 1 });
-    leave();
-    memory.forget();
-    expect(heard).toEqual({ stays: 2, leaves: 1 });
-  } finally {
-    await database.close();
-  }
+  const memory = new KeyMemory(database, system, () => true);
+  const heard = { stays: 0, leaves: 0 };
+  memory.onForget(() => heard.stays++);
+  const leave = memory.onForget(() => heard.leaves++);
+  memory.forget();
+  expect(heard).toEqual({ stays: 1, leaves: 1 });
+  leave();
+  memory.forget();
+  expect(heard).toEqual({ stays: 2, leaves: 1 });
+});
+
+test('a session that is idle is not recalled from that very instant on', () => {
+  const memory = new SessionMemory(system, 10, { judge: () => 'alive', ends: () => false });
+  clock.pass(1);
+  const session = liveSession({ idleExpiresAt: new Date(clock.wallMs + 10) });
+  memory.remember('text', session, session.expiresAt.getTime(), memory.mark, clock.monotonicMs);
+  clock.pass(9);
+  expect(memory.recall('text', false)?.session.sid).toBe(session.sid);
+  clock.pass(1);
+  expect(memory.recall('text', false)).toBeUndefined();
+});
+
+test('a key is recalled only while the node is fresh', async () => {
+  let fresh = true;
+  const memory = new KeyMemory(database, system, () => fresh);
+  const text = newKeyText('operator', system.randomBytes);
+  expect(await memory.find(text)).toBeNull();
+  expect(memory.recall(text)).toBeNull();
+  fresh = false;
+  expect(memory.recall(text)).toBeUndefined();
+});
+
+test('a client of the settings is in use before the database has it', async () => {
+  const { clientDefaults, givenClients } = readConfig({ CURFEW_CLIENTS: '{"shop":{}}' });
+  const clients = new KnownClients(database, clientDefaults, seedsOf(givenClients));
+  await clients.load();
+  expect([clients.records, clients.of('shop')]).toMatchObject([[], { clientId: 'shop', disabled: false }]);
 });

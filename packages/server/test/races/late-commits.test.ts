@@ -270,7 +270,10 @@ describe.skipIf(findPostgres() === undefined)('late commits', () => {
       await mark();
       const cutNow = async (): Promise<bigint> => {
         await cut(database, { scope: 'user', userId }, act, 'admin_logout');
-        const { rows } = await database.query({ text: 'select max(xid)::text as xid from events', values: [] });
+        const { rows } = await database.query({
+          text: 'select max(xid)::text as xid from events',
+          values: [],
+        });
         return BigInt(String(rows[0]?.['xid']));
       };
       const first = await cutNow();
