@@ -1,4 +1,4 @@
 import { join } from 'node:path';
 
-/** The sources that have changed and are not loaded yet. */
-export const CHANGED = join(import.meta.dirname, '../../.changed');
+/** The sources of this lane that have changed and are not loaded yet. */
+export const CHANGED = join(process.cwd(), '.changed');

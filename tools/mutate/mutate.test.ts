@@ -241,6 +241,24 @@ test('a test file that blocks is stopped at its limit, and the next one runs', a
   expect(await lane.run(file, 120_000)).toMatchObject({ outcome: 'green' });
 });
 
+test('lanes side by side run their own sources, each after each change', async () => {
+  const part = { sources: [], tests: ['packages/tiny/'] };
+  const root = tinyCheckout();
+  const lanes = await Promise.all([Lane.open(root, part), Lane.open(root, part)]);
+  onTestFinished(async () => void (await Promise.all(lanes.map((lane) => lane.close()))));
+  const source = readFileSync(join(root, 'packages/tiny/src/age.ts'), 'utf8');
+  for (let round = 0; round < 10; round++) {
+    const faults = [round % 2 === 0, round % 3 === 0];
+    const answers = lanes.map((lane, i) => {
+      lane.write('packages/tiny/src/age.ts', faults[i] ? source.replace('>= 18', '< 18') : source);
+      return lane.run('packages/tiny/age.test.ts', 120_000);
+    });
+    expect((await Promise.all(answers)).map(({ outcome }) => outcome)).toEqual(
+      faults.map((isFault) => (isFault ? 'red' : 'green')),
+    );
+  }
+});
+
 test('sources with hits write down which statements are executed, once', () => {
   const root = mkdtempSync(join(tmpdir(), 'curfew-mutate-'));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
