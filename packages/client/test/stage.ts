@@ -1,5 +1,5 @@
 /** A real authority with pages beside it, and tabs of a real browser in which the built client runs. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -53,17 +53,14 @@ export interface Stage {
 const HTML = `<!doctype html><link rel="icon" href="data:,"><title>page</title><script type="module" src="/page.js"></script>`;
 const SCRIPT = `import * as curfew from '/client.js'; globalThis.curfew = curfew; globalThis.heard = []; globalThis.changes = 0;`;
 
-/** @param mounts paths under which the authority is, as a proxy does that takes them off. The rest is not found. */
-export async function openStage(
-  settings: Record<string, string> = {},
-  mounts: string[] = [''],
-): Promise<Stage> {
-  const sockets = new Set<Duplex>();
+/** Pages and back end of the application, and the authority under its paths. */
+function serve(staged: () => Stage, mounts: string[], sockets: Set<Duplex>): Server {
   const below = (path: string): string => {
     const mount = mounts.find((one) => path.startsWith(`${one}/`));
     return mount === undefined ? `/nowhere${path}` : path.slice(mount.length);
   };
   const server = createServer((req, res) => {
+    const stage = staged();
     const path = req.url ?? '/';
     const page = stage.files[path];
     if (page !== undefined) {
@@ -87,6 +84,7 @@ export async function openStage(
     stage.on.authority.listener(req, res);
   });
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const stage = staged();
     if (stage.cut) {
       stage.tried++;
       return void socket.destroy();
@@ -97,6 +95,16 @@ export async function openStage(
     stage.requests.push(`UPGRADE ${req.url}`);
     stage.on.authority.upgrade(req, socket, head);
   });
+  return server;
+}
+
+/** @param mounts paths under which the authority is, as a proxy does that takes them off. The rest is not found. */
+export async function openStage(
+  settings: Record<string, string> = {},
+  mounts: string[] = [''],
+): Promise<Stage> {
+  const sockets = new Set<Duplex>();
+  const server = serve(() => stage, mounts, sockets);
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const { port } = server.address() as AddressInfo;
   const origin = `http://localhost:${port}`;

@@ -84,6 +84,41 @@ describe('the end of a socket', () => {
     });
   };
 
+  /** A page at a node: it counts the changes of its user’s sessions that it hears. */
+  const listenAt = ({ bearer }: { bearer: string }, i: number): { changes: number; stop: () => void } => {
+    const live = place.at(0).world.memory.recall(bearer, false)?.session as LiveSession;
+    const page = { changes: 0, stop: (): void => undefined };
+    page.stop = place.at(i).world.notices.listen(live, {
+      ended: () => undefined,
+      changed: () => page.changes++,
+    });
+    return page;
+  };
+
+  /** Marks the sessions that ran out. @returns the users who are told */
+  const sweep = async (): Promise<number[]> => {
+    const { world } = place.at(0);
+    const told: number[] = [];
+    const housekeeping = startHousekeeping({
+      database: world.database,
+      system: world.system,
+      memory: world.memory,
+      ownAudience: ISSUER,
+      flushMs: () => 1000 * ((SLACK_SECONDS - 2) / 2),
+      ...KEPT,
+      onRanOut: (userIds) => {
+        told.push(...userIds);
+        for (const userId of userIds) world.notices.changed(userId);
+      },
+    });
+    try {
+      await housekeeping.sweep();
+    } finally {
+      await housekeeping.close();
+    }
+    return told;
+  };
+
   test('an expired session is announced to its user’s other pages on every node, and to no other user', async () => {
     const { world, call } = place.at(0);
     const { id } = await newUser(call, { password: undefined });
@@ -94,15 +129,6 @@ describe('the end of a socket', () => {
       await session(),
     ];
     const device = await listen(door.url, { bearer: heard.bearer });
-    const listenAt = ({ bearer }: { bearer: string }, i: number): { changes: number; stop: () => void } => {
-      const live = world.memory.recall(bearer, false)?.session as LiveSession;
-      const page = { changes: 0, stop: (): void => undefined };
-      page.stop = place.at(i).world.notices.listen(live, {
-        ended: () => undefined,
-        changed: () => page.changes++,
-      });
-      return page;
-    };
     const pages = [listenAt(stays, 0), listenAt(stays, 1)];
     const another = listenAt(stranger, 0);
     /** The effects of the logins have arrived; later ones are counted. */
@@ -138,24 +164,7 @@ describe('the end of a socket', () => {
     await quiet();
     place.clock.advance(IDLE_SECONDS / 2);
     await world.notices.look();
-    const told: number[] = [];
-    const housekeeping = startHousekeeping({
-      database: world.database,
-      system: world.system,
-      memory: world.memory,
-      ownAudience: ISSUER,
-      flushMs: () => 1000 * ((SLACK_SECONDS - 2) / 2),
-      ...KEPT,
-      onRanOut: (userIds) => {
-        told.push(...userIds);
-        for (const userId of userIds) world.notices.changed(userId);
-      },
-    });
-    try {
-      await housekeeping.sweep();
-    } finally {
-      await housekeeping.close();
-    }
+    const told = await sweep();
     expect(told).toContain(id);
     await bothHear();
     expect(await list()).toEqual([stays.sid]);
