@@ -105,6 +105,9 @@ create index user_sessions_active on user_sessions (user_id, born) where is_acti
 create index user_sessions_of_client on user_sessions (client_id, born) where is_active;
 create index user_sessions_idle_expiry on user_sessions (idle_expires_at) where is_active;
 create index user_sessions_history on user_sessions (user_id, id);
+-- Of sessions that were begun through a login: they end with it, and with its application.
+create index user_sessions_of_login on user_sessions (login) where is_active and login is not null;
+create index user_sessions_of_login_client on user_sessions (login_client, id) where is_active and login is not null;
 -- Ending a session updates every ordinary index; a block range index costs nothing then.
 create index user_sessions_purge on user_sessions using brin (expires_at);
 
@@ -451,6 +454,7 @@ where s.is_active
   and (s.login is null or not login_is_cut(s.user_id, s.login, s.login_born, s.login_client));
 -- The sessions that were begun through a login end with it, whichever statement marks its row: expiry and renewal alone spare them. The
 -- statement holds the lock of the row, and so sees all of them here; rows that others hold are skipped, because the cut has ended them.
+-- By the index on the login: the user may have a thousand sessions.
 create function end_children() returns trigger language plpgsql as $$
 declare
   ended uuid := coalesce(new.login, new.id);
@@ -468,10 +472,10 @@ begin
   update user_sessions set is_active = false, ended_at = new.ended_at, ended_by = new.ended_by, ended_reason = new.ended_reason,
       ended_position = new.ended_position
     where id in (select id from user_sessions
-      where user_id = new.user_id and login = ended and is_active and login_born < new.ended_position and id <> new.id
+      where login = ended and is_active and login_born < new.ended_position and id <> new.id
       order by id for update skip locked);
   if exists (select from user_sessions
-    where user_id = new.user_id and login = ended and is_active and login_born < new.ended_position and id <> new.id) then
+    where login = ended and is_active and login_born < new.ended_position and id <> new.id) then
     insert into cuts as c (key, position, base) values ('login:' || ended, new.ended_position, new.ended_position)
       on conflict (key) do update set position = greatest(c.position, excluded.position), base = greatest(c.base, excluded.base);
   end if;

@@ -7,7 +7,11 @@ import type { World } from '../world/world.ts';
 
 const SAMPLE = 10;
 
-/** Counts the sessions that an ending would end. @param within restricts it to the sessions of a user or client */
+/**
+ * Counts the sessions that an ending would end.
+ * @param within restricts it to the sessions of a user or client. What was begun through a client's logins ends with them, and is
+ *   counted, but of another client's session the caller sees nothing else.
+ */
 export async function previewEnding(
   world: World,
   target: AdminTarget,
@@ -15,12 +19,13 @@ export async function previewEnding(
 ): Promise<LogoutPreview> {
   const { database, system } = world;
   const now = system.now();
-  const filter: SessionFilter = { ...filterOf(target), ...within, alive: true };
-  const rows = await pageOfSessions(database, now, filter, SAMPLE);
+  const filter: SessionFilter = { ...filterOf(target), ...within };
+  const rows = await pageOfSessions(database, now, { ...filter, alive: true }, SAMPLE);
+  const { endedWithClient = null, tenant = null } = filter;
   const count =
     target.scope === 'everyone' || target.scope === 'client' || target.scope === 'tenant'
-      ? await countLiveSessions(database, now, filter)
-      : await countSessions(database, now, filter);
+      ? await countLiveSessions(database, now, { clientId: endedWithClient, tenant })
+      : await countSessions(database, now, endedWithClient === null ? filter : { ...filter, clientId: null });
   return { dry_run: true, count, sample: rows.map((row) => viewOf(world, row)) };
 }
 
@@ -37,11 +42,11 @@ function filterOf(target: AdminTarget): SessionFilter {
     case 'device':
       return { userId: target.userId, deviceId: target.deviceId };
     case 'client':
-      return { clientId: target.clientId };
+      return { endedWithClient: target.clientId };
     case 'grant':
       return {
         userId: target.userId,
-        clientId: target.clientId,
+        endedWithClient: target.clientId,
         except: target.exceptSession ?? null,
       };
     case 'login':

@@ -30,7 +30,11 @@ const countMarked = statement<[now: Date], { count: number }>(
 
 const countMarkedOfClient = statement<[now: Date, clientId: string], { count: number }>(
   'count_active_sessions_of_client',
-  `select count(*) as count from user_sessions s where ${LIVES} and s.client_id = $2`,
+  `select count(*) as count from (
+     select 1 from user_sessions s where ${LIVES} and s.client_id = $2
+     union all
+     select 1 from user_sessions s where ${LIVES} and s.login is not null and s.login_client = $2 and s.client_id <> $2
+   ) those`,
 );
 
 const countMarkedOfTenant = statement<[now: Date, tenant: string], { count: number }>(
@@ -49,7 +53,7 @@ const isOver = (cut: string, born: string = LOGIN_BORN): string =>
 
 const countBesideCuts = statement<
   [now: Date, first: number],
-  { client_id: string; tenant: string; count: number }
+  { client_id: string; login_client: string | null; tenant: string; count: number }
 >(
   'count_sessions_beside_cuts',
   `with late as materialized (
@@ -58,7 +62,7 @@ const countBesideCuts = statement<
        except_session
      from cuts where position >= $2
    )
-   select s.client_id, s.tenant, count(*) as count from user_sessions s
+   select s.client_id, s.login_client, s.tenant, count(*) as count from user_sessions s
    left join (select * from late where kind = 'everyone') e on true
    left join (select * from late where kind = 'client') c on c.who = s.client_id
    left join (select *, who::bigint as user_id from late where kind = 'user') u on u.user_id = s.user_id
@@ -74,10 +78,10 @@ const countBesideCuts = statement<
    where ${LIVES}
      and not ${isOver('e')} and not ${isOver('c', 's.born')} and not ${isOver('u')} and not ${isOver('d')}
      and not ${isOver('l')} and not ${isOver('t')} and not ${isOver('g', 's.born')} and not ${isOver('lc')} and not ${isOver('lg')}
-   group by 1, 2`,
+   group by 1, 2, 3`,
 );
 
-/** The number of sessions alive, in all, of one application or of one tenant. */
+/** The number of sessions alive, in all, of one tenant, or of one application with those begun through its logins, which end with it. */
 export async function countLiveSessions(
   on: Queryable,
   now: Date,
@@ -87,7 +91,7 @@ export async function countLiveSessions(
   const first = unmarked?.first ?? null;
   if (first !== null)
     return (await countBesideCuts.run(on, now, first))
-      .filter((row) => clientId === null || row.client_id === clientId)
+      .filter((row) => clientId === null || row.client_id === clientId || row.login_client === clientId)
       .filter((row) => tenant === null || row.tenant === tenant)
       .reduce((sum, { count }) => sum + count, 0);
   const rows =

@@ -1,5 +1,5 @@
 import { usersOf } from '../domain/event-ending.ts';
-import { LOGIN_OF, OF_LOGIN } from './live-session.ts';
+import { LOGIN_BORN, LOGIN_OF, OF_LOGIN } from './live-session.ts';
 import { type CutTarget, keysOfTarget, namedBy } from './revoke-scope.ts';
 import type { EndingEvent } from './log/log-event.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
@@ -18,10 +18,14 @@ type MarkValues = [
   login: string | null,
 ];
 
-/** Whether a cut `c` of a user ends all of the user's sessions `s`, or those of one device, client or login. */
-const isWithin = (device: string, client: string, login: string): string =>
-  `(${device} is null or s.device_id = ${device}) and (${client} is null or s.client_id = ${client})
-         and (${login} is null or ${LOGIN_OF} = ${login})`;
+/**
+ * Whether a cut at a position ends sessions `s`: all of a target's, or those of one device, client or login. As the view judges them:
+ * by their login's beginning, and those of a client by their own. What was begun through logins of the client ends with these.
+ */
+const isEnded = (position: string, device: string, client: string, login: string): string =>
+  `(${device} is null or s.device_id = ${device}) and (${login} is null or ${LOGIN_OF} = ${login})
+         and case when ${client} is null then ${LOGIN_BORN} < ${position}
+           else s.client_id = ${client} and s.born < ${position} or s.login_client = ${client} and s.login_born < ${position} end`;
 
 /*
  * Walks through the rows in the order of an index, each time from where it stopped: marked rows leave dead entries at the index's
@@ -36,8 +40,8 @@ function markStatement(
     name,
     `with batch as (
        select s.id, ${by} as place from user_sessions s
-       where ${target} and s.is_active and s.born < $1 and ${LOGIN_OF} is distinct from $5::uuid
-         and ${isWithin('$7::text', '$10::text', '$11::uuid')} and ${by} > $9
+       where ${target} and s.is_active and ${LOGIN_OF} is distinct from $5::uuid
+         and ${isEnded('$1', '$7::text', '$10::text', '$11::uuid')} and ${by} > $9
        order by ${by} limit $8 for update skip locked
      ), marked as (
        update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4,
@@ -52,7 +56,18 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 
 const MARKS = {
   user: { statement: markStatement('mark_cut_user', 's.user_id = $6::bigint', 's.born'), first: '-1' },
-  client: { statement: markStatement('mark_cut_client', 's.client_id = $6::text', 's.born'), first: '-1' },
+  client: {
+    statement: markStatement('mark_cut_client', 's.client_id = $6::text and s.born < $1', 's.born'),
+    first: '-1',
+  },
+  throughClient: {
+    statement: markStatement(
+      'mark_cut_through_client',
+      's.login_client = $6::text and s.login is not null',
+      's.id',
+    ),
+    first: NIL,
+  },
   tenant: { statement: markStatement('mark_cut_tenant', 's.tenant = $6::text', 's.id'), first: NIL },
   everyone: { statement: markStatement('mark_cut_everyone', '$6::text is null', 's.id'), first: NIL },
 } as const;
@@ -86,9 +101,9 @@ const markUsers = statement<
        with ordinality as a (position, at, actor, reason, except_session, user_id, device_id, client_id, login, nth)
    ), batch as materialized (
      select a.nth, s.* from asked a cross join lateral (
-       select s.id, s.user_id, s.device_id, s.client_id, s.login, s.born from user_sessions s
-       where s.user_id = a.user_id and s.is_active and s.born < a.position and ${LOGIN_OF} is distinct from a.except_session
-         and ${isWithin('a.device_id', 'a.client_id', 'a.login')}
+       select s.id, s.user_id, s.device_id, s.client_id, s.login, s.born, s.login_born, s.login_client from user_sessions s
+       where s.user_id = a.user_id and s.is_active and ${LOGIN_OF} is distinct from a.except_session
+         and ${isEnded('a.position', 'a.device_id', 'a.client_id', 'a.login')}
        order by s.born limit $8 for update skip locked
      ) s
    ), marked as (
@@ -96,8 +111,8 @@ const markUsers = statement<
        ended_position = b.position
      from (
        select distinct on (s.id) s.id, a.position, a.at, a.actor, a.reason
-       from batch s join asked a on a.user_id = s.user_id and s.born < a.position
-         and ${LOGIN_OF} is distinct from a.except_session and ${isWithin('a.device_id', 'a.client_id', 'a.login')}
+       from batch s join asked a on a.user_id = s.user_id
+         and ${LOGIN_OF} is distinct from a.except_session and ${isEnded('a.position', 'a.device_id', 'a.client_id', 'a.login')}
        order by s.id, a.position
      ) b where s.id = b.id
    )
@@ -124,6 +139,7 @@ export async function markEnded(
       cuts = [];
       const who = { everyone: null, client: event.client_id, tenant: event.tenant }[event.scope];
       await markAll(on, event, event.scope, who, atATime);
+      if (event.scope === 'client') await markAll(on, event, 'throughClient', who, atATime);
     } else for (const userId of usersOf(event)) cuts.push({ userId, event });
   }
   await markUserCuts(on, cuts, atATime);
@@ -132,27 +148,19 @@ export async function markEnded(
 /** Those that were begun through logins that an ending names. The trigger has marked them, but for rows that were locked. */
 async function markOfLogins(on: Queryable, event: EndingEvent, atATime: number): Promise<void> {
   const { position, at, actor, reason, logins } = event;
-  const values = [position, at, actor, reason ?? 'logout', usersOf(event), logins ?? [], atATime] as const;
+  const values = [position, at, actor, reason ?? 'logout', logins ?? [], atATime] as const;
   while ((await markLogins.run(on, ...values)).length === atATime);
 }
 
 const markLogins = statement<
-  [
-    position: number,
-    at: Date,
-    actor: string,
-    reason: string,
-    userIds: number[],
-    logins: string[],
-    limit: number,
-  ],
+  [position: number, at: Date, actor: string, reason: string, logins: string[], limit: number],
   { id: string }
 >(
   'mark_sessions_of_logins',
   `update user_sessions s set is_active = false, ended_at = $2, ended_by = $3, ended_reason = $4, ended_position = $1
    where s.id in (
      select s.id from user_sessions s
-     where s.user_id = any($5) and s.login = any($6) and s.is_active and s.login_born < $1 limit $7 for update skip locked
+     where s.login = any($5) and s.is_active and s.login_born < $1 limit $6 for update skip locked
    ) returning s.id`,
 );
 
@@ -227,9 +235,9 @@ const unmarked = statement<
 >(
   'count_unmarked',
   `select count(*) as count from user_sessions s
-   where s.is_active and s.born < (select max(c.position) from cuts c where c.key = any($1::text[]))
-     and ($2::bigint[] is null or s.user_id = any($2)) and ($3::text is null or s.client_id = $3)
-     and ($4::text is null or s.device_id = $4) and ($5::uuid is null or ${OF_LOGIN('$5::uuid')})
+   join (select max(c.position) as position from cuts c where c.key = any($1::text[])) cut on true
+   where s.is_active and ${isEnded('cut.position', '$4::text', '$3::text', 'null::uuid')}
+     and ($2::bigint[] is null or s.user_id = any($2)) and ($5::uuid is null or ${OF_LOGIN('$5::uuid')})
      and ($6::text is null or s.tenant = $6)`,
 );
 

@@ -60,16 +60,21 @@ export class OlderNode extends Error {
  * still have credentials: `next_cut()` begins above them. `cut_for_all_nodes()` does the same, unless an older node is registered.
  *
  * A session that was begun through a login is judged by the position of the login too, so one that is begun through a login that
- * this cut ends is over, whichever commits first. The cut of a login marks its row at once, whatever else is left to the marker:
+ * this cut ends is over, whichever commits first. So the cut of a client's sessions also ends what was begun through them with other
+ * clients (`login_client`). The cut of a login marks its row at once, whatever else is left to the marker:
  * then no further session is begun through it. A cut that spares a session spares its login and all that were begun through that.
  */
 function cutStatement(
   name: string,
-  target: string,
+  targets: string | readonly string[],
   lookedAt: number,
   decided = `select next_cut() as position, $18::bigint as cut_user where not ${MOVED}`,
   isLogin = 'false',
 ): Statement<CutValues, CutRow> {
+  const candidatesOf = (target: string): string =>
+    `(select s.id from user_sessions s, decided, spared
+       where ${target} and s.is_active and s.born < decided.position and ${LOGIN_OF} is distinct from spared.login
+       limit ${lookedAt + 1})`;
   return statement(
     name,
     `with decided as materialized (${decided}),
@@ -88,9 +93,7 @@ function cutStatement(
              then least(c.position, excluded.position) else 0 end)
      ),
      candidates as materialized (
-       select s.id from user_sessions s, decided, spared
-       where ${target} and s.is_active and s.born < decided.position and ${LOGIN_OF} is distinct from spared.login
-       limit ${lookedAt + 1}
+       ${[targets].flat().map(candidatesOf).join(' union all ')}
      ),
      open as materialized (
        -- "offset 0" keeps the planner at one look by the index for each candidate.
@@ -132,11 +135,21 @@ const CUTS = {
   others: cutStatement('cut_others', 's.user_id = $12', COUNTED_AT_ONCE),
   device: cutStatement('cut_device', 's.user_id = $12 and s.device_id = $15', COUNTED_AT_ONCE),
   users: cutStatement('cut_users', 's.user_id = any($13)', COUNTED_AT_ONCE),
-  client: cutStatement('cut_client', 's.client_id = $14', MARKED_AT_ONCE),
+  // By an index each: as one condition, all of the client's sessions would be looked up.
+  client: cutStatement(
+    'cut_client',
+    ['s.client_id = $14', 's.login_client = $14 and s.login is not null and s.client_id <> $14'],
+    MARKED_AT_ONCE,
+  ),
   everyone: cutStatement('cut_everyone', 'true', MARKED_AT_ONCE),
   // No index leads to the sessions of a tenant: all of its rows are left to the marker.
   tenant: cutStatement('cut_tenant', 'false', 0, FOR_ALL_NODES),
-  grant: cutStatement('cut_grant', 's.user_id = $18 and s.client_id = $14', COUNTED_AT_ONCE, FOR_ALL_NODES),
+  grant: cutStatement(
+    'cut_grant',
+    's.user_id = $18 and (s.client_id = $14 or s.login_client = $14)',
+    COUNTED_AT_ONCE,
+    FOR_ALL_NODES,
+  ),
   login: cutStatement(
     'cut_login',
     `s.user_id = decided.cut_user and ${LOGIN_OF} = $16`,

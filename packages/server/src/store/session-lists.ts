@@ -86,6 +86,8 @@ export interface SessionFilter {
   /** Sessions begun through this login, and the login. */
   login?: string | null;
   tenant?: string | null;
+  /** What a cut of this client ends: its sessions, and those that were begun through its logins. */
+  endedWithClient?: string | null;
 }
 
 const WHICH = ['s.user_id = $?', 's.client_id = $?', 's.id < $?::uuid'];
@@ -96,6 +98,7 @@ const WHICH_NAMED = [
   `${LOGIN_OF} is distinct from ${loginOfSid('$?::uuid')}`,
   OF_LOGIN('$?::uuid'),
   's.tenant = $?',
+  '(s.client_id = $? or s.login_client = $?)',
 ];
 const which = ({ userId = null, clientId = null, before = null }: SessionFilter) => [
   userId,
@@ -109,7 +112,8 @@ const whichNamed = ({
   except = null,
   login = null,
   tenant = null,
-}: SessionFilter) => [userIds, sids, deviceId, except, login, tenant];
+  endedWithClient = null,
+}: SessionFilter) => [userIds, sids, deviceId, except, login, tenant, endedWithClient];
 
 const sessionPage = statementWithFilters<SessionSummary>(
   'session_page',

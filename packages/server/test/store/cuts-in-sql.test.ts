@@ -74,6 +74,8 @@ interface Run {
   /** Cuts, each with the position it was decided at, in the order in which they commit. */
   cuts: { target: CutTarget; position: number }[];
   sessions: (SessionFacts & { userId: number })[];
+  /** A login that had expired before, which spared the sessions begun through it. */
+  expired: string | null;
 }
 
 type Drawn = Omit<Run['sessions'][number], 'subject' | 'login' | 'sid' | 'born'> & { login: string | null };
@@ -121,7 +123,13 @@ const run: fc.Arbitrary<Run> = fc
         Array.from({ length: targets.length + facts.length }, (_, i) => i + 1),
         { minLength: targets.length + facts.length },
       )
-      .map((positions) => ({
+      .chain((positions) =>
+        fc
+          .option(fc.integer({ min: 0, max: 2 }).map(sidOf), { nil: null })
+          .map((expired) => ({ positions, expired })),
+      )
+      .map(({ positions, expired }) => ({
+        expired,
         cuts: targets.map((one, i) => ({ target: one, position: positions[i] ?? 0 })),
         sessions: withLogins(facts, positions.slice(targets.length)),
       })),
@@ -200,12 +208,16 @@ describe.each(backends())('cuts, %s', (backend) => {
 
   test('rows and view agree with the protocol’s cuts, in whatever order they commit', async () => {
     await fc.assert(
-      fc.asyncProperty(run, async ({ cuts, sessions }) => {
+      fc.asyncProperty(run, async ({ cuts, sessions, expired }) => {
         await start(database, sessions);
+        await database.query({
+          text: `update user_sessions set is_active = false, ended_reason = 'idle_timeout' where id = $1::uuid`,
+          values: [expired],
+        });
         for (const one of cuts) {
           const { event } = await cut(await decidedAt(database, one.position), one.target, ACT, 'logout');
-          // The rows of a tenant are left to the marker.
-          if (one.target.scope === 'tenant') await markEnded(database, [event], 50);
+          // The rows of a tenant are left to the marker, and those that nothing but the expired login would lead to at once.
+          if (one.target.scope === 'tenant' || expired !== null) await markEnded(database, [event], 50);
         }
 
         const expected = merged(cuts, sessions);
@@ -231,7 +243,7 @@ describe.each(backends())('cuts, %s', (backend) => {
           (await database.query({ text: 'select id from open_sessions order by id', values: [] })).rows.map(
             (row: { id: string }) => row.id,
           );
-        const living = sessions.filter((one) => !isOver(one)).map((one) => one.sid);
+        const living = sessions.filter((one) => !isOver(one) && one.sid !== expired).map((one) => one.sid);
         expect(await open()).toEqual(living);
         // Rows were marked as well, and never one that lives.
         const active = await database.query({
@@ -240,7 +252,10 @@ describe.each(backends())('cuts, %s', (backend) => {
         });
         expect(active.rows.map((row: { id: string }) => row.id)).toEqual(living);
         // The view agrees by the cuts alone, as it must where rows are too many to be marked.
-        await database.query({ text: 'update user_sessions set is_active = true', values: [] });
+        await database.query({
+          text: 'update user_sessions set is_active = id is distinct from $1::uuid',
+          values: [expired],
+        });
         expect(await open()).toEqual(living);
         // And the other way round the order of the cuts does not matter to the sessions.
         const turned = merged([...cuts].reverse(), sessions);

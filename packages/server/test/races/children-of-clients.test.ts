@@ -1,0 +1,127 @@
+/** A cut of an application ends what was begun through its logins with other applications: counted, previewed, and marked. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startSession, type StartedSession } from '../../src/actions/start-session.ts';
+import { hasPostgres } from '../services/fresh-database.ts';
+import { hold } from '../services/held-database.ts';
+import { type Answer, SERVICE_KEY } from '../support.ts';
+import { openPlace, type Place, until } from './node.ts';
+
+const PAGES = 'pages';
+const SHOP = 'shop';
+
+interface Family {
+  userId: number;
+  login: StartedSession;
+  child: StartedSession;
+}
+
+describe.runIf(hasPostgres())('a session begun through a login of an application', () => {
+  let on: Place;
+  beforeAll(async () => {
+    on = await openPlace('postgres');
+    for (const client_id of [PAGES, SHOP])
+      expect((await admin('POST', '/v1/admin/clients', { client_id, name: client_id })).status).toBe(201);
+  });
+  afterAll(() => on.close());
+
+  const admin = (method: string, path: string, body?: object): Promise<Answer> =>
+    on.at(0).call(method, path, { bearer: SERVICE_KEY, ...(body && { body }) });
+  const start = async (
+    userId: number,
+    clientId: string,
+    through?: StartedSession,
+  ): Promise<StartedSession> => {
+    const session = await startSession(
+      on.at(1).world,
+      { userId, credentialVersion: null, admins: true, actor: `user:${userId}` },
+      {
+        contract: 'v1',
+        grant: 'bearer',
+        grantType: null,
+        clientId,
+        device: {},
+        ownClientOnly: true,
+        ...(through && { origin: { how: 'through', sid: through.session.sid } }),
+      },
+      { contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
+    );
+    if (!session) throw new Error('it was refused');
+    return session;
+  };
+  const family = async (): Promise<Family> => {
+    const { id } = await on.user();
+    const login = await start(id, PAGES);
+    return { userId: id, login, child: await start(id, SHOP, login) };
+  };
+  const logOut = (one: StartedSession, body: object): Promise<Answer> =>
+    on.at(0).call('POST', '/v1/logout', { bearer: one.tokens.access?.text ?? '', body });
+  const statuses = ({ tokens }: StartedSession): Promise<number[]> =>
+    Promise.all(
+      on.nodes.map(
+        async (node) => (await node.call('GET', '/v1/check', { bearer: tokens.access?.text ?? '' })).status,
+      ),
+    );
+  const isMarked = async ({ session }: StartedSession): Promise<void> =>
+    until('its row is marked', async () => {
+      const [row] = await on.rows<{ marked: boolean }>(
+        'select not is_active and ended_at is not null and ended_reason is not null as marked from user_sessions where id = $1',
+        session.sid,
+      );
+      return row?.marked === true;
+    });
+  const cutOf = ({ userId }: Family, scope: string): object =>
+    scope === 'client' ? { scope, client_id: PAGES } : { scope, user_id: userId, client_id: PAGES };
+  const cut = (of: Family, scope: string): Promise<Answer> =>
+    admin('POST', '/v1/admin/logout', cutOf(of, scope));
+
+  const SCOPES = ['client', 'grant'];
+
+  test.each(SCOPES)(
+    'is over, and marked later, where a lock keeps it from being marked (%s)',
+    async (scope) => {
+      const of = await family();
+      const held = hold(on.at(1).world.database, 'lock_child', 'uncommitted');
+      const locking = on.at(1).world.database.query({
+        name: 'lock_child',
+        text: 'select id from user_sessions where id = $1 for update',
+        values: [of.child.session.sid],
+      });
+      await held.reached;
+      expect((await cut(of, scope)).json).toMatchObject({ more: true });
+      expect(await statuses(of.child)).toEqual([401, 401]);
+      held.release();
+      await locking;
+      await isMarked(of.child);
+    },
+  );
+
+  test.each(SCOPES)('ends long after the login has expired, and its row says so (%s)', async (scope) => {
+    const of = await family();
+    await on.rows(
+      `update user_sessions set is_active = false, ended_reason = 'idle_timeout', ended_at = now() where id = $1`,
+      of.login.session.sid,
+    );
+    expect(await statuses(of.child)).toEqual([200, 200]);
+    expect((await cut(of, scope)).json).toMatchObject({ ended: 1, more: false });
+    expect(await statuses(of.child)).toEqual([401, 401]);
+    await isMarked(of.child);
+  });
+
+  test.each(SCOPES)('is counted before and after the cut, and in no list then (%s)', async (scope) => {
+    const of = await family();
+    const counted = await admin('POST', '/v1/admin/logout', { ...cutOf(of, scope), dry_run: true });
+    expect(counted.json).toMatchObject({ count: 2 });
+    expect((await cut(of, scope)).json).toMatchObject({ ended: 2, more: false });
+    const { json } = await admin('GET', `/v1/admin/sessions?user_id=${of.userId}`);
+    expect(json['sessions']).toEqual([]);
+  });
+
+  test('is counted where the user ends the sessions of an application that reaches its own alone', async () => {
+    const of = await family();
+    const asked = { scope: 'all' };
+    const preview = (await logOut(of.login, { ...asked, dry_run: true })).json;
+    expect(preview).toMatchObject({ count: 2, sample: [{ client_id: PAGES }] });
+    expect((await logOut(of.login, asked)).json).toMatchObject({ ended: 2, more: false });
+    expect(await statuses(of.child)).toEqual([401, 401]);
+  });
+});
