@@ -25,7 +25,7 @@ export class AcceptedAudiences {
    * @returns whether earlier answers were for another audience
    */
   learn(audience: string | undefined): boolean {
-    if (this.#given !== null || audience === this.#learnt?.[0]) return false;
+    if (this.#given !== null) return false;
     if (audience === undefined) {
       if (!this.#warned)
         this.#log('error', 'the authority does not name the audience of the key: set the option audience');
@@ -33,6 +33,7 @@ export class AcceptedAudiences {
       return false;
     }
     const before = this.#learnt;
+    if (audience === before?.[0]) return false;
     this.#learnt = [audience];
     return before !== null;
   }

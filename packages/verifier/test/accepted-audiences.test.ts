@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { claimsNotYetVerified } from '@curfew/protocol/access-token';
 import { opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
+import { AcceptedAudiences } from '../src/accepted-audiences.ts';
 import type { Verifier } from '../src/index.ts';
 import { openStage, type Stage } from './door.ts';
 
@@ -63,4 +64,28 @@ test('the log names another audience once, for tokens and opaque credentials, an
   const opaque = await sessionTokenLogin(stage.call);
   for (let i = 0; i < 2; i++) expect(await named.verify(opaque)).toMatchObject({ ok: false });
   expect(said.filter((line) => /audience/.test(line))).toEqual([refused(ISSUER, SHOP)]);
+});
+
+test('what the authority says of the key is learnt, also when it changes, and what it leaves out is said once', () => {
+  const said: string[] = [];
+  const audiences = new AcceptedAudiences(null, (level, message) => void said.push(`${level}: ${message}`));
+  expect([audiences.learn(undefined), audiences.learn(undefined), audiences.accepted]).toEqual([
+    false,
+    false,
+    null,
+  ]);
+  expect(said).toEqual([
+    'error: the authority does not name the audience of the key: set the option audience',
+  ]);
+  // Only a change makes earlier answers void.
+  expect([SHOP, SHOP, undefined, ISSUER].map((one) => audiences.learn(one))).toEqual([
+    false,
+    false,
+    false,
+    true,
+  ]);
+  expect([audiences.accepted, said.length]).toEqual([[ISSUER], 1]);
+  const given = new AcceptedAudiences([SHOP], (_level, message) => void said.push(message));
+  expect([given.learn(undefined), given.learn(ISSUER), given.accepted]).toEqual([false, false, [SHOP]]);
+  expect(said).toHaveLength(1);
 });

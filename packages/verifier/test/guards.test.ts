@@ -85,7 +85,8 @@ describe.each(Object.keys(clients))('%s', (name) => {
   let server: Server;
   let url: string;
   beforeAll(async () => {
-    server = createServer(await clients[name]?.());
+    // Under Express the guard itself writes the answer: Node then takes a body for HEAD as a fault.
+    server = createServer({ rejectNonStandardBodyWrites: name === 'express' }, await clients[name]?.());
     await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });

@@ -39,6 +39,8 @@ describe('options', () => {
     ['authority', { authority: 'auth.example' }],
     ['authority', { authority: 'ftp://auth.example' }],
     ['authority', { authority: 'https://me:secret@auth.example' }],
+    ['authority', { authority: 'https://:secret@auth.example' }],
+    ['authority', { authority: 'https://me@auth.example' }],
     ['serviceKey', { serviceKey: '' }],
     ['serviceKey', { serviceKey: 'a\r\nb' }],
     ['audience', { audience: '' }],
@@ -48,6 +50,11 @@ describe('options', () => {
   ])('%s: %o is refused with a sentence', (name, bad) => {
     expect(() => createVerifier({ ...good, ...bad })).toThrow(name);
     expect(() => createVerifier({ ...good, ...bad })).not.toThrow('secret');
+  });
+
+  test('the cookie has the name that the authority’s scheme allows, until the authority says its name', () => {
+    expect(readOptions(good).cookieName).toBe('__Host-curfew_session');
+    expect(readOptions({ ...good, authority: 'http://localhost:1' }).cookieName).toBe('curfew_session');
   });
 
   test('a key that would travel unencrypted is warned about', () => {

@@ -9,7 +9,7 @@ import {
 } from '@curfew/protocol/feed-messages';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { openHandClock, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
+import { openHandClock, passSteadily, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
 import { createGuard } from '../src/guard.ts';
 import type { Verifier } from '../src/index.ts';
 import { createVerifierBy } from '../src/verifier.ts';
@@ -34,6 +34,7 @@ let said: { level: string; message: string; details: Record<string, unknown> | u
 let onQuestion: RequestListener;
 let onFeed: (socket: WebSocket) => void;
 let feeds: WebSocket[];
+let mayOpen: Promise<void>;
 
 const welcome = (socket: WebSocket): void => {
   const send = (message: NodeMessage): void => socket.send(encodeNodeMessage(message));
@@ -54,11 +55,16 @@ const answerActive: RequestListener = (_req, res) => {
 
 beforeEach(async () => {
   [clock, said, feeds, onFeed, onQuestion] = [openHandClock(), [], [], welcome, answerActive];
+  mayOpen = Promise.resolve();
   server = createServer((req, res) => onQuestion(req, res));
-  new WebSocketServer({ server }).on('connection', (socket) => {
+  const verifyClient = (_: unknown, answer: (admitted: boolean) => void): unknown =>
+    mayOpen.then(() => answer(true));
+  new WebSocketServer({ server, verifyClient }).on('connection', (socket) => {
     feeds.push(socket);
     onFeed(socket);
   });
+  // Only the verifier closes its connections.
+  server.keepAliveTimeout = 600_000;
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
 });
 afterEach(async () => {
@@ -130,6 +136,19 @@ test.each<[string, string, RequestListener]>([
   ]);
 });
 
+test('an endless answer is broken off', async () => {
+  let open = 0;
+  onQuestion = (_req, res) => {
+    open++;
+    res.once('close', () => open--);
+    const more = (): void => void (res.destroyed || res.write('x'.repeat(10_000), () => setImmediate(more)));
+    more();
+  };
+  connect();
+  expect(await verifier.verify(OPAQUE)).toEqual({ ok: false, reason: 'unavailable' });
+  await expect.poll(() => open).toBe(0);
+});
+
 test('of connections that were kept too long, one is forgiven for each question', async () => {
   onFeed = () => undefined;
   connect();
@@ -178,6 +197,28 @@ test('a check that may not ask is refused, too, if the verifier becomes stale wh
   expect(await check).toEqual({ ok: false, reason: 'stale' });
 });
 
+test('a connection may take its time to open, and a lost one is renewed soon, also after many', async () => {
+  let admit: () => void = () => undefined;
+  mayOpen = new Promise((resolve) => {
+    admit = resolve;
+  });
+  connect();
+  await passSteadily(clock, 4500);
+  expect(said).toEqual([]);
+  admit();
+  for (let i = 0; i < 12; i++) {
+    await becomes('fresh');
+    const lostMs = clock.monotonicMs;
+    const count = feeds.length;
+    feeds.at(-1)?.terminate();
+    await passUntil(clock, 'it comes again', () => feeds.length > count);
+    // The pause is at most 100 ms, if the connection before worked.
+    expect(clock.monotonicMs - lostMs).toBeLessThanOrEqual(200);
+    await passUntil(clock, 'it is renewed', () => verifier.freshness.node === 'n');
+    await passUntil(clock, 'the log says so', () => said.length === 2 * (i + 1));
+  }
+});
+
 describe('close', () => {
   test('says stale once, and only of a verifier that was fresh', async () => {
     const heard: string[] = [];
@@ -193,6 +234,19 @@ describe('close', () => {
     await Promise.all([verifier.close(), verifier.close()]);
     await verifier.close();
     expect(heard).toEqual(['stale']);
+  });
+
+  test('is over when every connection is closed', async () => {
+    connect();
+    await becomes('fresh');
+    expect(await verifier.verify(OPAQUE)).toMatchObject({ ok: true, by: 'authority' });
+    await verifier.close();
+    expect(feeds.map((feed) => feed.readyState)).not.toContain(1);
+    const count = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, open) => (error ? reject(error) : resolve(open)));
+      });
+    await expect.poll(count).toBe(0);
   });
 
   test('by a listener leaves nothing running', async () => {
