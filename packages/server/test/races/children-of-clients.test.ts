@@ -124,4 +124,23 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
     expect((await logOut(of.login, asked)).json).toMatchObject({ ended: 2, more: false });
     expect(await statuses(of.child)).toEqual([401, 401]);
   });
+
+  test('and a node of an older version runs: the answer says to update it, and nothing ended', async () => {
+    const { id } = await on.user();
+    const login = await start(id, PAGES);
+    const register = async (): Promise<void> => {
+      await on.rows('delete from cuts');
+      await on.rows(
+        `insert into nodes (id, started_at) values ('00000000-0000-7000-8000-000000000001', now())`,
+      );
+    };
+    await register();
+    for (const scope of ['all', 'others']) {
+      const { status, json } = await logOut(login, { scope });
+      expect([status, json]).toMatchObject([503, { code: 'older_node' }]);
+    }
+    expect(await statuses(login)).toEqual([200, 200]);
+    await on.rows('delete from nodes where wire = 1');
+    expect((await logOut(login, { scope: 'all' })).json).toMatchObject({ ended: 1, confirmed: true });
+  });
 });

@@ -6,7 +6,8 @@ import { inputFault } from '../contract/body.ts';
 import { body, json, problems } from '../contract/row.ts';
 import { serveRow } from '../contract/serve-row.ts';
 import * as shape from '../contract/shapes.ts';
-import { refuseInput, settledBody } from '../respond.ts';
+import { OlderNode } from '../../store/revoke-scope.ts';
+import { refuse, refuseInput, settledBody } from '../respond.ts';
 import { clearAfterLogout } from '../session-cookie.ts';
 import { onLogoutFault } from './faults.ts';
 
@@ -52,6 +53,7 @@ export const postLogout = serveRow(
         'too_large',
         'unsupported_media_type',
         'not_logged_out',
+        'older_node',
       ),
     },
   },
@@ -65,7 +67,12 @@ export const postLogout = serveRow(
           ? { scope, device }
           : { scope };
     if (dryRun) return c.json(await previewLogOut(world, caller.session, target));
-    const settled = await logOut(world, caller.session, target, context(note), { wait, mayAsk: true });
+    const ending = logOut(world, caller.session, target, context(note), { wait, mayAsk: true });
+    const settled = await ending.catch((error: unknown) => {
+      if (error instanceof OlderNode) return null;
+      throw error;
+    });
+    if (settled === null) return refuse(c, 'older_node');
     await clearAfterLogout(c, caller, endsItself(caller.session, target));
     return c.json(settledBody(c, settled));
   },
