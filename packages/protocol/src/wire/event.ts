@@ -15,6 +15,8 @@ export interface LoggedEvent {
   except_session: string | null;
   /** The login that ended, with the sessions begun through it; of a session that began, the login it began through. */
   login: string | null;
+  /** Of an ending that names sessions: the logins among them that others were begun through, which ended with them. */
+  logins: string[] | null;
   tenant: string | null;
   actor: string;
   /** The name of the API key, if the actor is one. */

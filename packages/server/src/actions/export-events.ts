@@ -28,6 +28,7 @@ const COLUMNS = [
   'actor_name',
   'login',
   'tenant',
+  'logins',
 ] as const satisfies (keyof ShownEvent)[];
 
 /** Streams the log from a position on, oldest first, page by page, in constant memory. */

@@ -62,6 +62,7 @@ export function shownRefusal(row: RefusalRow): ShownEvent {
     device_id: null,
     except_session: null,
     login: null,
+    logins: null,
     tenant: null,
     actor: refusedActor(row.type, row.user_id),
     actor_name: null,

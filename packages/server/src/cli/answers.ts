@@ -121,6 +121,7 @@ export const loggedEventSchema = z.object({
   device_id: z.string().nullable(),
   except_session: z.string().nullable(),
   login: z.string().nullable(),
+  logins: z.array(z.string()).nullable().default(null),
   tenant: z.string().nullable(),
   actor: z.string(),
   actor_name: z.string().nullable().default(null),

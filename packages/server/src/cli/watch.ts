@@ -101,12 +101,14 @@ function lineOf(event: LoggedEvent): string {
           ? `application ${event.client_id}`
           : (event.scope ?? '');
   const ids = event.session_ids ?? [];
+  const logins = event.logins ?? (event.login === null ? [] : [event.login]);
   const note = event.details?.['note'];
   const what = [
     event.type.replaceAll('_', ' '),
     whose,
     event.scope === null || event.scope === 'everyone' ? '' : `scope ${event.scope}`,
     ids.length === 1 ? `session ${ids[0]}` : '',
+    logins.length === 1 ? `login ${logins[0]}` : '',
     event.reason ?? '',
     (event.count ?? 1) > 1 ? `${event.count} times` : '',
     `by ${event.actor_name === null ? event.actor : `${event.actor} (${event.actor_name})`}`,

@@ -27,11 +27,9 @@ export type EndingFacts = Pick<
   | 'device_id'
   | 'except_session'
   | 'login'
+  | 'logins'
   | 'tenant'
-> & {
-  /** Of an ending that names sessions: the logins among them that others were begun through, which end with them. */
-  logins: string[] | null;
-};
+>;
 
 /** The users that an event names. */
 export function usersOf(event: Pick<EndingFacts, 'user_id' | 'user_ids'>): number[] {

@@ -25,9 +25,11 @@ afterAll(async () => {
   await database.close();
 });
 
-async function logIn(): Promise<void> {
+async function logIn(): Promise<string> {
   const body = { email: 'test@example.com', password: PASSWORD };
-  expect((await server.call('POST', '/v1/login', { body })).status).toBe(200);
+  const { status, json } = await server.call('POST', '/v1/login', { body });
+  expect(status).toBe(200);
+  return json.session.id;
 }
 
 describe('watch', () => {
@@ -73,6 +75,13 @@ describe('watch', () => {
     expect(code).toBe(0);
     expect(out.trim().split('\n')).toHaveLength(2);
     expect(out).toContain('sessions ended  user 2');
+  });
+
+  test('names the login that ended', async () => {
+    const login = await logIn();
+    expect((await run(['logout', '--login', login], remote)).code).toBe(0);
+    const { out } = await run(['watch', '--last', '1', '--for', '1'], remote);
+    expect(out).toContain(`  login ${login}  `);
   });
 
   test.runIf(hasPostgres).each(['through a server', 'on the database'])(

@@ -88,7 +88,7 @@ describe('users, sessions and the log', () => {
     const [head, first] = csv.text.split('\r\n');
     expect(head).toBe(
       'position,at,type,scope,reason,user_id,user_ids,session_ids,client_id,device_id,except_session,actor,contract,' +
-        'ip_address,user_agent,request_id,details,actor_session,count,last_at,actor_name,login,tenant',
+        'ip_address,user_agent,request_id,details,actor_session,count,last_at,actor_name,login,tenant,logins',
     );
     // RFC 4180: only values with a comma or a quote are quoted.
     expect(
@@ -97,7 +97,7 @@ describe('users, sessions and the log', () => {
         .split(',')
         .slice(2)
         .join(),
-    ).toBe(`user_created,,,${ada.id},,,,,,service,v1,…,"{""role"":""user""}",,,,,,`);
+    ).toBe(`user_created,,,${ada.id},,,,,,service,v1,…,"{""role"":""user""}",,,,,,,`);
     expect(csv.headers.get('content-disposition')).toContain('curfew-events.csv');
     const lines = await call('GET', `/v1/admin/events?format=jsonl&user_id=${ada.id}`, {
       bearer: SERVICE_KEY,

@@ -257,7 +257,7 @@ describe('the record of refusals', () => {
     expect(lines.map((line) => JSON.parse(line).type)).toEqual(story.toReversed());
     const csv = (await call('GET', `${query}csv`, { bearer: SERVICE_KEY })).text.trim().split('\r\n');
     expect(csv).toHaveLength(13);
-    expect(csv[0]).toMatch(/,count,last_at,actor_name,login,tenant$/);
+    expect(csv[0]).toMatch(/,count,last_at,actor_name,login,tenant,logins$/);
     const since = (await events(`user_id=${id}`))[3]?.at;
     expect(await events(`user_id=${id}&since=${since}&type=login_failed`)).toHaveLength(2);
     expect(await events(`user_id=${id}&refused=only`)).toHaveLength(6);

@@ -116,6 +116,20 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
     expect(json['sessions']).toEqual([]);
   });
 
+  test('is named by the log through its login, whose end it also says', async () => {
+    const of = await family();
+    await logOut(of.login, {});
+    expect(await statuses(of.child)).toEqual([401, 401]);
+    const { json } = await admin('GET', `/v1/admin/events?user_id=${of.userId}&after=0`);
+    const login = of.login.session.sid;
+    const events = json['events'] as { type: string; session_ids: string[] | null }[];
+    expect(events.filter(({ session_ids }) => session_ids !== null)).toMatchObject([
+      { type: 'session_started', session_ids: [login], login: null, logins: null },
+      { type: 'session_started', session_ids: [of.child.session.sid], login, logins: null },
+      { type: 'sessions_ended', session_ids: [login], login: null, logins: [login] },
+    ]);
+  });
+
   test('is counted where the user ends the sessions of an application that reaches its own alone', async () => {
     const of = await family();
     const asked = { scope: 'all' };

@@ -34,7 +34,18 @@ export const event = z
     client_id: z.string().nullable(),
     device_id: z.string().nullable(),
     except_session: z.string().nullable(),
-    login: z.string().nullable(),
+    login: z
+      .string()
+      .nullable()
+      .describe(
+        'The login that ended, with all sessions begun through it; of a session that began, the login it began through.',
+      ),
+    logins: z
+      .array(z.string())
+      .nullable()
+      .describe(
+        'Of an ending that names sessions: the logins among them. Every session begun through one of them, whose `session_started` names it as `login`, ended too.',
+      ),
     tenant: z.string().nullable(),
     actor: z.string().describe('"anonymous" for a refused attempt by an unauthenticated caller.'),
     contract: z.string().nullable(),
@@ -67,6 +78,7 @@ export const EVENT = {
   device_id: null,
   except_session: null,
   login: null,
+  logins: null,
   tenant: null,
   actor: 'user:2',
   contract: 'v1',

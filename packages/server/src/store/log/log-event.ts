@@ -15,7 +15,7 @@ type EndScope =
   | 'everyone';
 
 /** A row of the log. */
-export interface LogEvent extends Omit<EndingFacts, 'logins'> {
+export interface LogEvent extends EndingFacts {
   at: Date;
   type:
     | 'session_started'
@@ -43,7 +43,7 @@ export const USER_OF = 'coalesce(e.user_id, e.cut_user)';
 
 /** All columns of `events e`. */
 export const COLUMNS = `e.position, e.at, e.type, e.scope, e.reason, ${USER_OF} as user_id, e.user_ids, e.session_ids,
-  e.client_id, e.device_id, e.except_session, e.login, e.tenant, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
+  e.client_id, e.device_id, e.except_session, e.login, e.logins, e.tenant, e.actor, e.contract, e.ip_address, e.user_agent, e.request_id, e.details`;
 
 /** The columns that readers of endings need. `user_ids` may be null where `user_id` has the value. */
 export type EndingEvent = EndingFacts & Pick<LogEvent, 'type' | 'scope' | 'reason' | 'at' | 'actor'>;
