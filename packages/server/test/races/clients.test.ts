@@ -102,6 +102,45 @@ describe.runIf(hasPostgres())('applications', () => {
     });
   });
 
+  test('shorter lifetimes hold for sessions that begin afterwards; an earlier one is accepted until its own end', async () => {
+    const client_id = await newClient({ idle_seconds: 600, absolute_seconds: 3600 });
+    const { id } = await on.user();
+    const open = async (): Promise<{ bearer: string; lifetimes: number[] }> => {
+      const body = { user_id: id, client_id, transport: 'opaque' };
+      const { json } = await admin('POST', '/v1/admin/sessions', body, on.at(1));
+      const { created_at, idle_expires_at, expires_at } = json['session'] as Record<string, string>;
+      const secondsTo = (end = ''): number => (Date.parse(end) - Date.parse(created_at ?? '')) / 1000;
+      return {
+        bearer: String(json['session_token']),
+        lifetimes: [secondsTo(idle_expires_at), secondsTo(expires_at)],
+      };
+    };
+    const checks = ({ bearer }: { bearer: string }): Promise<number[]> =>
+      Promise.all(on.nodes.map(async (node) => (await node.call('GET', '/v1/check', { bearer })).status));
+    const pass = async (seconds: number): Promise<void> => {
+      clock.pass(seconds * 1000);
+      await passUntil(clock, 'the nodes are fresh', () =>
+        on.nodes.every(({ world }) => world.nodes.node.isFresh()),
+      );
+    };
+    const earlier = await open();
+    const shorter = { idle_seconds: 60, absolute_seconds: 120 };
+    const changed = await admin('PATCH', `/v1/admin/clients/${client_id}`, shorter);
+    expect(changed.json).toMatchObject({ confirmed: true, ended: 0, client: shorter });
+    const later = await open();
+    expect([earlier.lifetimes, later.lifetimes]).toEqual([
+      [600, 3600],
+      [60, 120],
+    ]);
+    const [all, none] = [on.nodes.map(() => 200), on.nodes.map(() => 401)];
+    expect([await checks(earlier), await checks(later)]).toEqual([all, all]);
+    await pass(200);
+    expect([await checks(earlier), await checks(later)]).toEqual([all, none]);
+    // Longer than its own idle limit, and what a node adds to it.
+    await pass(620);
+    expect(await checks(earlier)).toEqual(none);
+  });
+
   test('a node that cannot read the change is not fresh, and the database refuses its logins', async () => {
     const client = await newClient();
     const session = await logIn(on.at(1), client);
