@@ -3,8 +3,15 @@
  * of ending. What one node ends, neither accepts. What the older node could not follow is refused, or the older node asks.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAMILIES } from '../../src/http/families.ts';
 import { newUser, opened } from '../http/logins.ts';
+import {
+  BY_CONTRACT,
+  type Held,
+  logOutByV1,
+  type Person,
+  V1_COOKIE,
+  type Way,
+} from '../http/ways-to-log-in.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { checkOutOlderVersion, hasOlderVersion, ROOT, startServer } from '../services/older-version.ts';
 import { freePort } from '../services/ports.ts';
@@ -13,28 +20,11 @@ import {
   type AnyJson,
   type Caller,
   callerOf,
-  type CallOptions,
-  cookieOf,
   ISSUER,
   NEW_PASSWORD,
   SERVICE_KEY,
 } from '../support.ts';
 import { until } from './node.ts';
-
-interface Person {
-  id: number;
-  email: string;
-}
-/** A session as its holder has it, and how the holder ends it. */
-interface Held {
-  name: string;
-  credential: CallOptions;
-  logOut: (at: Caller) => Promise<Answer>;
-}
-interface Way {
-  name: string;
-  open: (at: Caller, person: Person) => Promise<Held>;
-}
 
 const service = { bearer: SERVICE_KEY };
 /** By an operator, who confirms the number where it is asked for. */
@@ -43,38 +33,6 @@ async function end(at: Caller, body: object): Promise<Answer<AnyJson>> {
   const answer = await ask({});
   return answer.status === 409 ? ask({ confirm: answer.json.count }) : answer;
 }
-const logOutByV1 = (credential: CallOptions) => (at: Caller) => at('POST', '/v1/logout', credential);
-
-/** The logins of the four contracts and of `/v1`, as their clients make them. */
-const BY_CONTRACT: Way[] = FAMILIES.map(({ trial }) => ({
-  name: trial.name,
-  async open(at, { email }) {
-    const { path, body } = trial.logIn({ email, password: NEW_PASSWORD });
-    const answer = await at('POST', path, { body });
-    const { text, csrf } = trial.credential(answer.json);
-    const credential: CallOptions =
-      text === undefined
-        ? { cookie: cookieOf(answer), ...(csrf !== undefined && { csrf }) }
-        : { bearer: text };
-    const { path: out, body: sent, bare } = trial.logOut(answer.json);
-    return {
-      name: trial.name,
-      credential,
-      logOut: (node) => node('POST', out, { ...(bare ? {} : credential), ...(sent && { body: sent }) }),
-    };
-  },
-}));
-
-const V1_COOKIE: Way = {
-  name: 'v1 cookie',
-  async open(at, { email }) {
-    const body = { email, password: NEW_PASSWORD, transport: 'cookie', client_id: 'shop' };
-    const answer = await at('POST', '/v1/login', { body });
-    const credential = { cookie: cookieOf(answer), csrf: String(answer.json.csrf_token) };
-    return { name: this.name, credential, logOut: logOutByV1(credential) };
-  },
-};
-
 interface Ending {
   name: string;
   /** What it ends beside the sessions of the user: everything that these applications have, or all. */
