@@ -298,7 +298,7 @@ export class Database {
     }
   }
 
-  forNode(from: Process): NodeDatabase {
+  forNode(from: Process, keepMs: () => number): NodeDatabase {
     /** The newest ending of the last read. The next read looks for it. */
     let newest: Ending | null = null;
     return {
@@ -310,12 +310,13 @@ export class Database {
       readLog: (cursor, id, done) => {
         if (cursor === null) newest = null;
         let seen: Ending | null = null;
+        const keptMs = keepMs();
         this.statements.read(
           from,
           'log',
           () => {
             seen = this.#log.at(-1)?.ending ?? null;
-            const sinceMs = this.#world.nowMs - 1.1 * this.#plan.keepMs;
+            const sinceMs = this.#world.nowMs - 1.1 * keptMs;
             const behind = this.#isBehind(cursor, newest);
             return {
               ...readLog(this.#log, cursor, this.statements, sinceMs, this.#plan.pageSize),

@@ -4,6 +4,7 @@ import type { NodeProcess } from './node-process.ts';
 import type { Plan } from './plan.ts';
 import { mayChangeClocks } from './process.ts';
 import type { Statement } from './statements.ts';
+import type { Truth } from './truth.ts';
 import type { VerifierProcess } from './verifier-process.ts';
 import type { World } from './world.ts';
 
@@ -12,6 +13,7 @@ interface Stage {
   readonly world: World;
   readonly plan: Plan;
   readonly database: Database;
+  readonly truth: Truth;
   readonly doorbell: Doorbell;
   readonly liveNodes: NodeProcess[];
   readonly liveVerifiers: VerifierProcess[];
@@ -34,6 +36,27 @@ export function startIncidents(sim: Stage): void {
   };
   again();
   registryTrouble(sim);
+  if (plan.has('lives')) changeLives(sim);
+}
+
+/** Lengthens and shortens the life of access tokens. Nodes take up a shorter one when they start again. */
+function changeLives(sim: Stage): void {
+  const { world, plan, truth } = sim;
+  const { random } = world;
+  world.after(random.between(0.5, 4) * plan.leaseMs, () => {
+    if (world.nowMs >= plan.healMs) return;
+    changeLives(sim);
+    const node = sim.anyNode();
+    if (!node) return;
+    truth.tokenLifeMs = truth.tokenLifeMs === plan.tokenLifeMs ? plan.longerLifeMs : plan.tokenLifeMs;
+    world.note('database', () => `gives access tokens a life of ${truth.tokenLifeMs.toFixed(0)}`);
+    node.process.deliver(() => node.learnTokenLife());
+    if (truth.tokenLifeMs === plan.longerLifeMs || random.chance(0.3)) return;
+    for (const one of sim.liveNodes.filter(({ retiring }) => !retiring)) {
+      kill(one);
+      world.after(random.between(0, 0.5) * plan.leaseMs, () => sim.startNode());
+    }
+  });
 }
 
 function incident(sim: Stage): void {

@@ -1,4 +1,5 @@
 import { CUT_MUTATIONS } from './cut-mutations.ts';
+import { LIFE_MUTATIONS } from './life-mutations.ts';
 import { model, type Mutation, protocol } from './mutation-type.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -370,6 +371,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [['if (ageMs >= this.#leaseMs || this.#retiring) return;', 'if (this.#retiring) return;']],
   },
   ...CUT_MUTATIONS,
+  ...LIFE_MUTATIONS,
   {
     name: 'late-row-lives',
     point: 6,

@@ -12,6 +12,7 @@ import type { Connection } from './connection.ts';
 import { readToken } from './credentials.ts';
 import { Process } from './process.ts';
 import type { Database } from './database.ts';
+import { TokenLife } from './token-life.ts';
 import type { Plan } from './plan.ts';
 import type { World } from './world.ts';
 import {
@@ -61,6 +62,7 @@ export class NodeProcess {
   /** When the running reads of the log were sent, and when the newest answered one was. */
   #readMs = Number.NEGATIVE_INFINITY;
   retiring = false;
+  readonly tokenLife: TokenLife;
   readonly #oddly: boolean;
   /** Positions of the endings that this process has committed. */
   readonly #committed = new Set<number>();
@@ -69,9 +71,10 @@ export class NodeProcess {
     this.#sim = sim;
     this.name = name;
     this.#oddly = /[13579]$/.test(name);
-    const { world, plan, database } = sim;
+    const { world, plan, database, truth } = sim;
     this.process = new Process(name, world, plan);
-    const db = database.forNode(this.process);
+    this.tokenLife = new TokenLife(truth.tokenLifeMs);
+    const db = database.forNode(this.process, () => this.node.keepMs);
     const nodeWorld: NodeWorld = {
       now: () => this.process.now(),
       after: (ms, work) => this.process.after(ms, work),
@@ -87,6 +90,8 @@ export class NodeProcess {
           const held = new Set(this.#oddly ? this.#committed : []);
           db.readLog(cursor, id, (error, answer) => {
             if (!error) this.#readMs = Math.max(this.#readMs, sentMs);
+            // Before anything is taken in that was committed after the change.
+            if (!error) this.learnTokenLife();
             const endings = answer?.endings.filter(({ position }) => !held.has(position)) ?? [];
             done(error, answer && { ...answer, endings: endings.map((ending) => this.#fragile(ending)) });
           });
@@ -110,7 +115,7 @@ export class NodeProcess {
       },
       onTrouble: (what) => world.note(name, () => `has trouble: ${what}`),
     };
-    this.node = new Node(name, nodeWorld, { leaseMs: plan.leaseMs, keepMs: plan.keepMs, sole: plan.sole });
+    this.node = new Node(name, nodeWorld, { ...plan, keepMs: plan.keepMs(this.tokenLife.longestMs) });
     this.memory = new Memory({
       capacity: 50,
       judge: (session) => this.node.judge(session),
@@ -124,6 +129,14 @@ export class NodeProcess {
       if (error) this.process.after(this.#sim.plan.leaseMs / 4, () => this.#start());
       else this.#sim.world.note(this.name, () => 'has started');
     });
+  }
+
+  /** Verifiers get new terms over another connection. */
+  learnTokenLife(): void {
+    const { truth, plan } = this.#sim;
+    if (!this.tokenLife.learn(truth.tokenLifeMs)) return;
+    this.node.keepFor(plan.keepMs(this.tokenLife.longestMs));
+    for (const connection of this.connections) connection.end('node');
   }
 
   /** Every function that a node calls may throw. */
@@ -318,14 +331,13 @@ export class NodeProcess {
         const version = agreedVersion(message) ?? FEED_VERSION;
         const feed = publisher.join((out) => connection.toVerifier(out), version);
         connection.feed = feed;
-        const { leaseMs, keepMs, tokenLifeMs } = plan;
         connection.toVerifier({
           t: 'welcome',
           v: version,
           node: this.name,
-          lease: leaseMs,
-          keep: keepMs,
-          tokenLife: tokenLifeMs,
+          lease: plan.leaseMs,
+          keep: this.node.keepMs,
+          tokenLife: this.tokenLife.longestMs,
           issuer: 'simulator',
           epoch,
         });

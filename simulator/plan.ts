@@ -31,11 +31,18 @@ export const FAULTS = [
   'codec',
   'going-back',
   'thrown',
+  'lives',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** In few seeds, because it is rare in reality. */
 const RARE: ReadonlySet<Fault> = new Set(['feed-disorder', 'expiry', 'authority-jumps']);
+
+/** How often, and the stream that says so: seeds without them do not change when they are added. */
+const APART: Partial<Record<Fault, { share: number; stream: number }>> = {
+  'going-back': { share: 0.08, stream: 0x2545f491 },
+  lives: { share: 0.08, stream: 0x1b873593 },
+};
 
 /** The faults that every seed about the registry has. */
 const REGISTRY: ReadonlySet<Fault> = new Set(['cut-offs', 'slow-database']);
@@ -55,8 +62,11 @@ export interface Plan {
   readonly seed: number;
   readonly leaseMs: number;
   readonly waitMs: number;
-  readonly keepMs: number;
+  /** For how long endings are kept while tokens live no longer than this. */
+  readonly keepMs: (lifeMs: number) => number;
   readonly tokenLifeMs: number;
+  /** The life that tokens have in between, in seeds that change it. */
+  readonly longerLifeMs: number;
   /** For how long a process uses an answer about an opaque credential, after a look at the endings. */
   readonly believedMs: number;
   readonly nodes: number;
@@ -82,31 +92,38 @@ export function makePlan(seed: number, without: readonly Fault[]): Plan {
   const share = registry ? random.between(0, 0.3) : random.between(0.15, 0.7);
   const faults = new Set<Fault>();
   for (const fault of FAULTS) {
-    // Drawn from a separate stream, so that seeds without it do not change.
-    if (fault === 'going-back') {
-      if (!calm && new Random(seed ^ 0x2545f491).chance(0.08)) faults.add(fault);
+    const apart = APART[fault];
+    if (apart) {
+      if (!calm && new Random(seed ^ apart.stream).chance(apart.share)) faults.add(fault);
       continue;
     }
     if ((random.chance(RARE.has(fault) ? 0.08 : share) && !calm) || (registry && REGISTRY.has(fault)))
       faults.add(fault);
   }
+  const lives = faults.has('lives');
+  // Nothing says which life a lost history had.
+  if (lives) faults.add('expiry').delete('going-back');
   for (const fault of [...without, ...(sole ? NOT_EMBEDDED : [])]) faults.delete(fault);
+  if (!faults.has('expiry')) faults.delete('lives');
   const leaseMs = random.pick([150, 400, 1000, 1000, 3000]);
   const expiry = faults.has('expiry');
   // If the clock that dates tokens goes back by hours, tokens live hours longer, and endings must be kept as long.
   if (expiry) faults.delete('authority-jumps');
-  const tokenLifeMs = expiry ? random.between(2, 5) * leaseMs : 3_600_000;
-  const healMs = (registry ? random.between(14, 20) : random.between(4, 10)) * leaseMs;
+  const tokenLifeMs = (expiry ? random.between(2, 5) * leaseMs : 3_600_000) * (lives ? 0.5 : 1);
+  // Long enough for an ending to be dropped while a longer token of its session lives.
+  const healLeases = (registry ? random.between(14, 20) : random.between(4, 10)) + (lives ? 8 : 0);
+  const healMs = healLeases * leaseMs;
   return {
     seed,
     leaseMs,
     waitMs: leaseMs + marginMs(leaseMs),
     // A verifier's estimate of the authority's clock is behind by less than a lease; see `authorityNowMs`.
-    keepMs: expiry ? tokenLifeMs * 1.03 + 2 * leaseMs + 100 : 86_400_000,
+    keepMs: (lifeMs) => (expiry ? lifeMs * 1.03 + 2 * leaseMs + 100 : 86_400_000),
     tokenLifeMs,
+    longerLifeMs: faults.has('lives') ? tokenLifeMs + random.between(8, 16) * leaseMs : tokenLifeMs,
     believedMs: Math.min(60_000, tokenLifeMs),
     nodes: sole ? 1 : registry ? random.pick([2, 3]) : random.pick([1, 2, 2, 3]),
-    verifiers: sole ? random.pick([1, 2, 3]) : random.pick([0, 1, 2, 2, 3]),
+    verifiers: sole || lives ? random.pick([1, 2, 3]) : random.pick([0, 1, 2, 2, 3]),
     healMs,
     endMs: healMs + 7 * leaseMs,
     faults: [...faults],

@@ -34,6 +34,13 @@ export interface Outcome {
   readonly history: readonly string[];
 }
 
+/** What a token says of its issue. */
+interface Issued {
+  readonly issuedMs: number;
+  readonly lifeMs: number;
+  readonly epoch: string | null;
+}
+
 interface Held {
   readonly credential: Credential;
   readonly session: Session;
@@ -202,14 +209,13 @@ export class Simulation {
     const kind = random.chance(0.6) ? 'jwt' : 'opaque';
     const through = random.chance(0.3) ? this.#anyLogin() : null;
     node.process.deliver(() => {
-      const issuedMs = this.authorityNowMs(node.process);
-      const { epoch } = node.node;
+      const issued = this.#issuedBy(node);
       this.database.login(
         node.process,
         through,
         (born) => sessionOf(inventFacts(world, born, through && through.facts), kind, through),
         (error, session) => {
-          if (!error && session) this.#hand(session, issuedMs, epoch);
+          if (!error && session) this.#hand(session, issued);
         },
       );
     });
@@ -228,8 +234,13 @@ export class Simulation {
     return this.truth.sessions.find(({ facts }) => facts.sid === sid) ?? session;
   }
 
+  /** Read before the node asks the database. */
+  #issuedBy({ process, node, tokenLife }: NodeProcess): Issued {
+    return { issuedMs: this.authorityNowMs(process), lifeMs: tokenLife.currentMs, epoch: node.epoch };
+  }
+
   /** A client gets a credential. */
-  #hand(session: Session, issuedMs: number, epoch: string | null): void {
+  #hand(session: Session, { issuedMs, lifeMs, epoch }: Issued): void {
     const { facts, kind } = session;
     if (kind === 'opaque') {
       const known = this.#credentials.some((one) => one.session === session);
@@ -237,7 +248,7 @@ export class Simulation {
         this.#credentials.push({ credential: { text: `opaque-${facts.sid}`, kind }, session, twin: false });
       return;
     }
-    const expiresAtMs = Math.floor(issuedMs + this.plan.tokenLifeMs);
+    const expiresAtMs = Math.floor(issuedMs + lifeMs);
     // A node of an older version does not say all. None is there once a session was begun through a login.
     const older = this.world.random.chance(0.1) && facts.login === null ? { tenant: null } : {};
     const text = signToken({ facts: { ...facts, ...older }, epoch, issuedMs, expiresAtMs });
@@ -251,15 +262,14 @@ export class Simulation {
     if (!node) return;
     const { session } = this.world.random.pick(this.#credentials);
     node.process.deliver(() => {
-      const issuedMs = this.authorityNowMs(node.process);
-      const { epoch } = node.node;
+      const issued = this.#issuedBy(node);
       const beganMs = this.world.nowMs;
       this.database.refresh(node.process, session, (error, alive) => {
         if (error || !alive) return;
         this.world.note(node.name, () => `gives new credentials to ${nameOf(session)}`);
         if (session.confirmedMs <= beganMs)
           throw this.world.broken('G1', `${node.name} refreshes ${nameOf(session)}, whose end was confirmed`);
-        this.#hand(session, issuedMs, epoch);
+        this.#hand(session, issued);
       });
     });
   }

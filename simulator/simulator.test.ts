@@ -48,7 +48,7 @@ describe('mutations', () => {
   test('each point of the guarantee has one, and each fits the sources', () => {
     const points = new Set(MUTATIONS.map(({ point }) => point));
     expect([...points].toSorted((a, b) => a - b)).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 17,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17,
     ]);
     expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length);
     for (const mutation of MUTATIONS) {

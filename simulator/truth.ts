@@ -210,11 +210,14 @@ export class Truth {
   confirmations = 0;
   /** How often the database has gone back. */
   life = 0;
+  /** The life of access tokens, as the database has it. */
+  tokenLifeMs: number;
 
   constructor(world: World, plan: Plan, witnesses: Witnesses) {
     this.#witnesses = witnesses;
     this.#world = world;
     this.#plan = plan;
+    this.tokenLifeMs = plan.tokenLifeMs;
   }
 
   /** The sessions with a row that were begun through one of these. */
@@ -330,8 +333,8 @@ export class Truth {
 
   /** A replica that counts as having acknowledged must hold the ending. */
   #holders(by: Answerer, decision: Decision, { acknowledged, waitedOut }: Propagation): void {
-    // A replica that began again after its acknowledgement may still be reading.
-    if (this.isOld(decision) || this.life > 0) return;
+    // A replica that began again after its acknowledgement may still be reading. Other terms make a verifier's begin again.
+    if (this.isOld(decision) || this.life > 0 || this.#plan.has('lives')) return;
     let holders = 0;
     for (const process of this.#all())
       if (process !== by && process.holds(decision.ending)) holders += process.feeds;
@@ -346,7 +349,7 @@ export class Truth {
   /** Entries that no credential can need may be gone. */
   isOld({ position }: { position: number }): boolean {
     const committedMs = this.#committedMs.get(position) ?? 0;
-    return this.#world.nowMs - committedMs > this.#plan.keepMs * 0.9;
+    return this.#world.nowMs - committedMs > this.#plan.keepMs(this.#plan.tokenLifeMs) * 0.9;
   }
 
   *#all(): Generator<Witness> {

@@ -156,7 +156,9 @@ export class VerifierProcess {
     if (!jwt) return 'unsure';
     const claims = readToken(text);
     if (claims === null || claims.expiresAtMs <= nowMs) return 'bad';
-    if (!subscriber.mayJudge(claims.epoch ?? undefined)) return 'foreign';
+    // An ending is not kept for as long as a token lives that has a longer life than the node names.
+    const isLong = claims.expiresAtMs - claims.issuedMs > (subscriber.terms?.tokenLife ?? 0);
+    if (isLong || !subscriber.mayJudge(claims.epoch ?? undefined)) return 'foreign';
     return this.#judgeToken(text, claims);
   }
 
