@@ -5,11 +5,12 @@
 import { claimsNotYetVerified, factsOfClaims } from '@curfew/protocol/access-token';
 import { watch } from '@curfew/protocol/replica';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startSession, type StartedSession } from '../../src/actions/start-session.ts';
+import type { StartedSession } from '../../src/actions/start-session.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { EVERYWHERE, hold } from '../services/held-database.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
-import { answeredOrLocked, type Node, openPlace, type Place, until } from './node.ts';
+import { bearerOf, begin, begun, createClients, statusesAt } from './begun-through.ts';
+import { answeredOrLocked, openPlace, type Place, until } from './node.ts';
 import { type InProcessVerifier, verifierOf } from './verifier.ts';
 
 interface Family {
@@ -19,7 +20,6 @@ interface Family {
 
 const PAGES = 'pages';
 const SHOP = 'shop';
-const bearer = ({ tokens }: StartedSession): string => tokens.access?.text ?? '';
 
 describe.runIf(hasPostgres())('a session begun through a login', () => {
   let on: Place;
@@ -27,8 +27,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
   beforeAll(async () => {
     on = await openPlace('postgres');
     verifier = verifierOf(on.at(0));
-    for (const client_id of [PAGES, SHOP])
-      expect((await admin('POST', '/v1/admin/clients', { client_id, name: client_id })).status).toBe(201);
+    await createClients(on, PAGES, SHOP);
   });
   afterAll(() => {
     verifier.stop();
@@ -37,56 +36,28 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
 
   const admin = (method: string, path: string, body?: object): Promise<Answer> =>
     on.at(0).call(method, path, { bearer: SERVICE_KEY, ...(body && { body }) });
-  const start = (
-    node: Node,
-    userId: number,
-    how: { clientId: string; through?: StartedSession; ownClientOnly?: boolean },
-  ): Promise<StartedSession | null> =>
-    startSession(
-      node.world,
-      { userId, credentialVersion: null, admins: true, actor: `user:${userId}` },
-      {
-        contract: 'v1',
-        grant: 'bearer',
-        grantType: null,
-        clientId: how.clientId,
-        device: {},
-        ownClientOnly: how.ownClientOnly ?? false,
-        ...(how.through && { origin: { how: 'through', sid: how.through.session.sid } }),
-      },
-      { contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
-    );
-  const started = async (...args: Parameters<typeof start>): Promise<StartedSession> => {
-    const session = await start(...args);
-    if (!session) throw new Error('it was refused');
-    return session;
-  };
   const family = async (ownClientOnly = false): Promise<Family> => {
     const { id } = await on.user();
-    return { userId: id, login: await started(on.at(0), id, { clientId: PAGES, ownClientOnly }) };
+    return { userId: id, login: await begun(on.at(0), id, { clientId: PAGES, ownClientOnly }) };
   };
   const child = ({ userId, login }: Family, node = 1): Promise<StartedSession | null> =>
-    start(on.at(node), userId, { clientId: SHOP, through: login });
+    begin(on.at(node), userId, { clientId: SHOP, through: login });
   const born = async (of: Family): Promise<StartedSession> =>
-    started(on.at(1), of.userId, { clientId: SHOP, through: of.login });
+    begun(on.at(1), of.userId, { clientId: SHOP, through: of.login });
 
-  const statuses = (one: StartedSession): Promise<number[]> =>
-    Promise.all(
-      on.nodes.map(async (node) => (await node.call('GET', '/v1/check', { bearer: bearer(one) })).status),
-    );
   /** The verifier's; certain also when its lease is over. */
   const verdict = (one: StartedSession): string => {
-    const claims = claimsNotYetVerified(bearer(one));
+    const claims = claimsNotYetVerified(bearerOf(one));
     if (!claims) throw new Error('it has no access token');
     return verifier.subscriber.judge(watch(factsOfClaims(claims)));
   };
   const isAlive = async (one: StartedSession): Promise<void> => {
-    expect(await statuses(one)).toEqual([200, 200]);
+    expect(await statusesAt(on, one)).toEqual([200, 200]);
     expect(verdict(one)).not.toBe('ended');
   };
   const isOver = async (one: StartedSession): Promise<void> => {
     expect(verdict(one)).toBe('ended');
-    expect(await statuses(one)).toEqual([401, 401]);
+    expect(await statusesAt(on, one)).toEqual([401, 401]);
     const open = await on.rows('select id from open_sessions where id = $1', one.session.sid);
     expect(open).toEqual([]);
   };
@@ -129,14 +100,14 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
       'its device',
       'cut_device',
       ({ login }) =>
-        on.at(0).call('POST', '/v1/logout', { bearer: bearer(login), body: { scope: 'device' } }),
+        on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(login), body: { scope: 'device' } }),
     ],
     [
       'the user’s other sessions',
       'cut_others',
       async ({ userId }) => {
-        const other = await started(on.at(0), userId, { clientId: 'default' });
-        return on.at(0).call('POST', '/v1/logout', { bearer: bearer(other), body: { scope: 'others' } });
+        const other = await begun(on.at(0), userId, { clientId: 'default' });
+        return on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(other), body: { scope: 'others' } });
       },
     ],
   ];
@@ -144,14 +115,14 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     [
       'this',
       'end_each_free_session',
-      ({ login }) => on.at(0).call('POST', '/v1/logout', { bearer: bearer(login) }),
+      ({ login }) => on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(login) }),
     ],
     [
       'selected',
       'end_sessions_by_id',
       ({ login }) =>
         on.at(0).call('POST', '/v1/logout', {
-          bearer: bearer(login),
+          bearer: bearerOf(login),
           body: { scope: 'selected', sessions: [login.session.sid] },
         }),
     ],
@@ -163,7 +134,8 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     [
       'by its id',
       'end_sessions_by_id',
-      ({ login }) => on.at(0).call('DELETE', `/v1/sessions/${login.session.sid}`, { bearer: bearer(login) }),
+      ({ login }) =>
+        on.at(0).call('DELETE', `/v1/sessions/${login.session.sid}`, { bearer: bearerOf(login) }),
     ],
     [
       'revoked (RFC 7009)',
@@ -171,7 +143,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
       ({ login }) =>
         on.at(0).call('POST', '/oauth/revoke', {
           headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: new URLSearchParams({ token: bearer(login), client_id: PAGES }).toString(),
+          body: new URLSearchParams({ token: bearerOf(login), client_id: PAGES }).toString(),
         }),
     ],
   ];
@@ -190,7 +162,9 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     const of = await family(true);
     const one = await born(of);
     const body = { scope: 'device' };
-    expect((await on.at(0).call('POST', '/v1/logout', { bearer: bearer(of.login), body })).status).toBe(200);
+    expect((await on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(of.login), body })).status).toBe(
+      200,
+    );
     await isOver(one);
   });
 
@@ -264,7 +238,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     const confirm = async ({ userId, login }: Family): Promise<Family> => {
       const { status, json } = await on
         .at(0)
-        .call('POST', '/v1/session/confirm', { bearer: bearer(login), body: { password: 'secret' } });
+        .call('POST', '/v1/session/confirm', { bearer: bearerOf(login), body: { password: 'secret' } });
       expect(status).toBe(200);
       const [session] = await on.rows<{ id: string }>(
         `select id from user_sessions where user_id = $1 and is_active and client_id = $2 order by born desc limit 1`,
@@ -328,7 +302,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
       const renewed = await renewing;
       expect(one === null).toBe(at === 'before');
       if (one) await isAlive(one);
-      await on.at(0).call('POST', '/v1/logout', { bearer: bearer(renewed.login) });
+      await on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(renewed.login) });
       if (one) await isOver(one);
     });
   });
@@ -336,9 +310,9 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
   test('"log out the others" spares the login of the caller and what was begun through it', async () => {
     const of = await family();
     const [one, another] = [await born(of), await born(of)];
-    const other = await started(on.at(0), of.userId, { clientId: PAGES });
+    const other = await begun(on.at(0), of.userId, { clientId: PAGES });
     const body = { scope: 'others' };
-    expect((await on.at(0).call('POST', '/v1/logout', { bearer: bearer(one), body })).status).toBe(200);
+    expect((await on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(one), body })).status).toBe(200);
     for (const spared of [of.login, one, another]) await isAlive(spared);
     await isOver(other);
   });
@@ -347,7 +321,9 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     const of = await family();
     const one = await born(of);
     const body = { current_password: 'secret', new_password: 'another long password' };
-    const { status, json } = await on.at(0).call('POST', '/v1/password', { bearer: bearer(of.login), body });
+    const { status, json } = await on
+      .at(0)
+      .call('POST', '/v1/password', { bearer: bearerOf(of.login), body });
     expect(status).toBe(200);
     for (const over of [of.login, one]) await isOver(over);
     const bearerNow = String(json['access_token']);
@@ -371,7 +347,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
       values: [one.session.sid],
     });
     await held.reached;
-    await on.at(0).call('POST', '/v1/logout', { bearer: bearer(of.login) });
+    await on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(of.login) });
     await isOver(one);
     held.release();
     await locking;

@@ -1,9 +1,10 @@
 /** A cut of an application ends what was begun through its logins with other applications: counted, previewed, and marked. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startSession, type StartedSession } from '../../src/actions/start-session.ts';
+import type { StartedSession } from '../../src/actions/start-session.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { hold } from '../services/held-database.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
+import { bearerOf, begun, createClients, statusesAt } from './begun-through.ts';
 import { openPlace, type Place, until } from './node.ts';
 
 const PAGES = 'pages';
@@ -19,48 +20,21 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
   let on: Place;
   beforeAll(async () => {
     on = await openPlace('postgres');
-    for (const client_id of [PAGES, SHOP])
-      expect((await admin('POST', '/v1/admin/clients', { client_id, name: client_id })).status).toBe(201);
+    await createClients(on, PAGES, SHOP);
   });
   afterAll(() => on.close());
 
   const admin = (method: string, path: string, body?: object): Promise<Answer> =>
     on.at(0).call(method, path, { bearer: SERVICE_KEY, ...(body && { body }) });
-  const start = async (
-    userId: number,
-    clientId: string,
-    through?: StartedSession,
-  ): Promise<StartedSession> => {
-    const session = await startSession(
-      on.at(1).world,
-      { userId, credentialVersion: null, admins: true, actor: `user:${userId}` },
-      {
-        contract: 'v1',
-        grant: 'bearer',
-        grantType: null,
-        clientId,
-        device: {},
-        ownClientOnly: true,
-        ...(through && { origin: { how: 'through', sid: through.session.sid } }),
-      },
-      { contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
-    );
-    if (!session) throw new Error('it was refused');
-    return session;
-  };
+  const start = (userId: number, clientId: string, through?: StartedSession): Promise<StartedSession> =>
+    begun(on.at(1), userId, { clientId, through, ownClientOnly: true });
   const family = async (): Promise<Family> => {
     const { id } = await on.user();
     const login = await start(id, PAGES);
     return { userId: id, login, child: await start(id, SHOP, login) };
   };
   const logOut = (one: StartedSession, body: object): Promise<Answer> =>
-    on.at(0).call('POST', '/v1/logout', { bearer: one.tokens.access?.text ?? '', body });
-  const statuses = ({ tokens }: StartedSession): Promise<number[]> =>
-    Promise.all(
-      on.nodes.map(
-        async (node) => (await node.call('GET', '/v1/check', { bearer: tokens.access?.text ?? '' })).status,
-      ),
-    );
+    on.at(0).call('POST', '/v1/logout', { bearer: bearerOf(one), body });
   const isMarked = async ({ session }: StartedSession): Promise<void> =>
     until('its row is marked', async () => {
       const [row] = await on.rows<{ marked: boolean }>(
@@ -88,7 +62,7 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
       });
       await held.reached;
       expect((await cut(of, scope)).json).toMatchObject({ more: true });
-      expect(await statuses(of.child)).toEqual([401, 401]);
+      expect(await statusesAt(on, of.child)).toEqual([401, 401]);
       held.release();
       await locking;
       await isMarked(of.child);
@@ -101,9 +75,9 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
       `update user_sessions set is_active = false, ended_reason = 'idle_timeout', ended_at = now() where id = $1`,
       of.login.session.sid,
     );
-    expect(await statuses(of.child)).toEqual([200, 200]);
+    expect(await statusesAt(on, of.child)).toEqual([200, 200]);
     expect((await cut(of, scope)).json).toMatchObject({ ended: 1, more: false });
-    expect(await statuses(of.child)).toEqual([401, 401]);
+    expect(await statusesAt(on, of.child)).toEqual([401, 401]);
     await isMarked(of.child);
   });
 
@@ -119,7 +93,7 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
   test('is named by the log through its login, whose end it also says', async () => {
     const of = await family();
     await logOut(of.login, {});
-    expect(await statuses(of.child)).toEqual([401, 401]);
+    expect(await statusesAt(on, of.child)).toEqual([401, 401]);
     const { json } = await admin('GET', `/v1/admin/events?user_id=${of.userId}&after=0`);
     const login = of.login.session.sid;
     const events = json['events'] as { type: string; session_ids: string[] | null }[];
@@ -136,7 +110,7 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
     const preview = (await logOut(of.login, { ...asked, dry_run: true })).json;
     expect(preview).toMatchObject({ count: 2, sample: [{ client_id: PAGES }] });
     expect((await logOut(of.login, asked)).json).toMatchObject({ ended: 2, more: false });
-    expect(await statuses(of.child)).toEqual([401, 401]);
+    expect(await statusesAt(on, of.child)).toEqual([401, 401]);
   });
 
   test('and a node of an older version runs: the answer says to update it, and nothing ended', async () => {
@@ -153,7 +127,7 @@ describe.runIf(hasPostgres())('a session begun through a login of an application
       const { status, json } = await logOut(login, { scope });
       expect([status, json]).toMatchObject([503, { code: 'older_node' }]);
     }
-    expect(await statuses(login)).toEqual([200, 200]);
+    expect(await statusesAt(on, login)).toEqual([200, 200]);
     await on.rows('delete from nodes where wire = 1');
     expect((await logOut(login, { scope: 'all' })).json).toMatchObject({ ended: 1, confirmed: true });
   });

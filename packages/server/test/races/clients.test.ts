@@ -2,14 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { openHandClock, passUntil, passWhile, timeOf } from '../services/hand-clock.ts';
-import { EVERYWHERE, hold } from '../services/held-database.ts';
+import { hold } from '../services/held-database.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
-import { answeredOrLocked, type Node, openPlace, type Place } from './node.ts';
-
-const RACES = EVERYWHERE.flatMap((at) => [
-  { at, where: 'the same node', node: 0 },
-  { at, where: 'another node', node: 1 },
-]);
+import { answeredOrLocked, type Node, openPlace, type Place, RACES } from './node.ts';
 
 describe.runIf(hasPostgres())('applications', () => {
   const clock = openHandClock();

@@ -3,18 +3,14 @@
  * before its commit, and before its answer: the session is refused, or it is over everywhere when the ending is confirmed.
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startSession, type StartedSession } from '../../src/actions/start-session.ts';
+import type { StartedSession } from '../../src/actions/start-session.ts';
 import { purgeSessions } from '../../src/store/session-upkeep.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
-import { EVERYWHERE, hold } from '../services/held-database.ts';
+import { hold } from '../services/held-database.ts';
 import { type Answer, SERVICE_KEY } from '../support.ts';
-import { answeredOrLocked, type Node, openPlace, type Place } from './node.ts';
+import { bearerOf, begin, begun, statusesAt } from './begun-through.ts';
+import { answeredOrLocked, openPlace, type Place, RACES } from './node.ts';
 import { type InProcessVerifier, verifierOf } from './verifier.ts';
-
-const RACES = EVERYWHERE.flatMap((at) => [
-  { at, where: 'the same node', node: 0 },
-  { at, where: 'another node', node: 1 },
-]);
 
 describe.runIf(hasPostgres())('a session begun through a login', () => {
   let on: Place;
@@ -28,66 +24,35 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     return on.close();
   });
 
-  const begin = (
-    node: Node,
-    userId: number,
-    login?: string,
-    ownClientOnly = false,
-  ): Promise<StartedSession | null> =>
-    startSession(
-      node.world,
-      { userId, credentialVersion: null, admins: true, actor: `user:${userId}` },
-      {
-        contract: 'v1',
-        grant: 'bearer',
-        grantType: null,
-        clientId: 'default',
-        device: {},
-        ownClientOnly,
-        ...(login && { origin: { how: 'through', sid: login } }),
-      },
-      { contract: 'v1', ipAddress: null, userAgent: '', requestId: null },
-    );
-  const begun = async (...args: Parameters<typeof begin>): Promise<StartedSession> => {
-    const started = await begin(...args);
-    if (!started) throw new Error('it was refused');
-    return started;
-  };
   const end = (login: string): Promise<Answer> =>
     on.at(0).call('POST', '/v1/admin/logout', {
       bearer: SERVICE_KEY,
       body: { scope: 'login', session: login },
     });
-  const statuses = ({ tokens }: StartedSession): Promise<number[]> =>
-    Promise.all(
-      on.nodes.map(
-        async (node) => (await node.call('GET', '/v1/check', { bearer: tokens.access?.text ?? '' })).status,
-      ),
-    );
   const isOver = async (started: StartedSession): Promise<void> => {
-    expect(await statuses(started)).toEqual([401, 401]);
-    expect(verifier.accepts(started.tokens.access?.text ?? '')).toBe(false);
+    expect(await statusesAt(on, started)).toEqual([401, 401]);
+    expect(verifier.accepts(bearerOf(started))).toBe(false);
   };
 
   test('has its claim, and ends with it, as its siblings and the login do', async () => {
     const { id } = await on.user();
     const login = await begun(on.at(0), id);
     const children = [
-      await begun(on.at(0), id, login.session.sid),
-      await begun(on.at(1), id, login.session.sid),
+      await begun(on.at(0), id, { through: login }),
+      await begun(on.at(1), id, { through: login }),
     ];
     const other = await begun(on.at(0), id);
-    const [, payload = ''] = (children[1]?.tokens.access?.text ?? '').split('.');
+    const [, payload = ''] = bearerOf(children[1] as StartedSession).split('.');
     expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({
       begun: children[1]?.session.born,
       login: { sid: login.session.sid, born: login.session.born, client_id: 'default' },
       tenant: 'default',
     });
-    for (const one of [login, ...children, other]) expect(await statuses(one)).toEqual([200, 200]);
+    for (const one of [login, ...children, other]) expect(await statusesAt(on, one)).toEqual([200, 200]);
     const { status, json } = await end(login.session.sid);
     expect([status, json]).toMatchObject([200, { ended: 3, confirmed: true, more: false }]);
     for (const one of [login, ...children]) await isOver(one);
-    expect(await statuses(other)).toEqual([200, 200]);
+    expect(await statusesAt(on, other)).toEqual([200, 200]);
     const rows = await on.rows(
       'select count(distinct ended_position) as ends from user_sessions where $1 in (id, login)',
       login.session.sid,
@@ -99,7 +64,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     const { id } = await on.user();
     const login = await begun(on.at(0), id);
     const held = hold(on.at(node).world.database, 'insert_session', at);
-    const beginning = begin(on.at(node), id, login.session.sid);
+    const beginning = begin(on.at(node), id, { through: login });
     await held.reached;
     const ending = end(login.session.sid);
     await (at === 'uncommitted' ? answeredOrLocked(on, ending) : ending);
@@ -117,7 +82,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     const held = hold(on.at(0).world.database, 'cut_login', at);
     const ending = end(login.session.sid);
     await held.reached;
-    const beginning = begin(on.at(node), id, login.session.sid);
+    const beginning = begin(on.at(node), id, { through: login });
     await (at === 'uncommitted' ? answeredOrLocked(on, beginning) : beginning);
     held.release();
     const child = await beginning;
@@ -146,7 +111,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     await isLocked;
     const ending = end(login.session.sid);
     await answeredOrLocked(on, ending);
-    const beginning = begin(on.at(1), id, login.session.sid);
+    const beginning = begin(on.at(1), id, { through: login });
     await answeredOrLocked(on, beginning);
     release();
     await holding;
@@ -170,7 +135,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
     const held = hold(on.at(0).world.database, 'cut_login', 'uncommitted');
     const ending = end(login.session.sid);
     await held.reached;
-    const beginning = begin(on.at(1), id, login.session.sid);
+    const beginning = begin(on.at(1), id, { through: login });
     await answeredOrLocked(on, beginning);
     held.release();
     expect(await beginning).toBeNull();
@@ -181,10 +146,10 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
   test('cannot be begun through a login that is over, is another user’s, or is no login', async () => {
     const [{ id }, other] = [await on.user(), await on.user()];
     const login = await begun(on.at(0), id);
-    const child = await begun(on.at(0), id, login.session.sid);
-    expect(await begin(on.at(0), other.id, login.session.sid)).toBeNull();
-    expect(await begin(on.at(0), id, child.session.sid)).toBeNull();
-    expect(await begin(on.at(0), id, crypto.randomUUID())).toBeNull();
+    const child = await begun(on.at(0), id, { through: login });
+    expect(await begin(on.at(0), other.id, { through: login })).toBeNull();
+    expect(await begin(on.at(0), id, { through: child })).toBeNull();
+    expect(await begin(on.at(0), id, { through: crypto.randomUUID() })).toBeNull();
     for (const body of [
       { scope: 'sessions', sessions: [login.session.sid] },
       { scope: 'user', user_id: id },
@@ -192,36 +157,36 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
       const again = await begun(on.at(0), id);
       await on.at(0).call('POST', '/v1/admin/logout', { bearer: SERVICE_KEY, body });
       const ended = body.scope === 'user' ? again : login;
-      expect(await begin(on.at(1), id, ended.session.sid)).toBeNull();
+      expect(await begin(on.at(1), id, { through: ended })).toBeNull();
     }
   });
 
   test('is no login to end by itself', async () => {
     const { id } = await on.user();
     const login = await begun(on.at(0), id);
-    const child = await begun(on.at(0), id, login.session.sid);
+    const child = await begun(on.at(0), id, { through: login });
     expect((await end(child.session.sid)).status).toBe(404);
     expect((await end(crypto.randomUUID())).status).toBe(404);
-    for (const one of [login, child]) expect(await statuses(one)).toEqual([200, 200]);
+    for (const one of [login, child]) expect(await statusesAt(on, one)).toEqual([200, 200]);
   });
 
   test.each(['logout', 'renewed'])('keeps its login from a forgotten older node: %s', async (reason) => {
     const { id } = await on.user();
     const login = await begun(on.at(0), id);
-    const child = await begun(on.at(1), id, login.session.sid);
+    const child = await begun(on.at(1), id, { through: login });
     // As a node of version 0.1 marks a row: it names no position.
     const mark =
       'update user_sessions set is_active = false, ended_at = now(), ended_reason = $1 where id = $2';
     await expect(on.rows(mark, reason, login.session.sid)).rejects.toMatchObject({ code: 'CF001' });
-    for (const one of [login, child]) expect(await statuses(one)).toEqual([200, 200]);
+    for (const one of [login, child]) expect(await statusesAt(on, one)).toEqual([200, 200]);
   });
 
   test.each([true, false])(
     'reaches its own application alone if its login does: %s',
     async (ownClientOnly) => {
       const { id } = await on.user();
-      const login = await begun(on.at(0), id, undefined, ownClientOnly);
-      const { session } = await begun(on.at(1), id, login.session.sid);
+      const login = await begun(on.at(0), id, { ownClientOnly });
+      const { session } = await begun(on.at(1), id, { through: login });
       expect(session.ownClientOnly).toBe(ownClientOnly);
       const [row] = await on.rows('select own_client_only from user_sessions where id = $1', session.sid);
       expect(row).toEqual({ own_client_only: ownClientOnly });
@@ -231,7 +196,7 @@ describe.runIf(hasPostgres())('a session begun through a login', () => {
   test('ends with its login long after that has expired; then both are purged', async () => {
     const { id } = await on.user();
     const login = await begun(on.at(0), id);
-    const child = await begun(on.at(1), id, login.session.sid);
+    const child = await begun(on.at(1), id, { through: login });
     const sids = [login.session.sid, child.session.sid];
     const purge = async (): Promise<unknown[]> => {
       await purgeSessions(on.at(0).world.database, new Date(), 100);

@@ -21,6 +21,7 @@ import { insertUser } from '../../src/store/users.ts';
 import type { PasswordHasher } from '../../src/system/password-hashing.ts';
 import type { System } from '../../src/system/system.ts';
 import { freshDatabase } from '../services/fresh-database.ts';
+import { EVERYWHERE } from '../services/held-database.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { type Backend, type Caller, callerOf, migrated, recordingLog, SERVICE_KEY } from '../support.ts';
 
@@ -161,6 +162,12 @@ export async function openNode(
     },
   };
 }
+
+/** Where a statement stops, and at which node something happens meanwhile: for `test.each`. */
+export const RACES = EVERYWHERE.flatMap((at) => [
+  { at, where: 'the same node', node: 0 },
+  { at, where: 'another node', node: 1 },
+]);
 
 export interface Place {
   settings: Environment;
