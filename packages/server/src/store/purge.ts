@@ -70,6 +70,39 @@ export async function purgeOld(
   return deleted;
 }
 
+/*
+ * A cut is useless when every active session began above it, and none that began below it can appear. Its event is purged: so each
+ * reader had processed it, the marker with the transactions that were open beside it (docs/decisions/0025). A cut that is renewed
+ * meanwhile has a higher position, and stays. So does the one at position 0, which stands for sessions begun through logins.
+ */
+const purgeCutsSlice = statement<[after: string, limit: number], { last: string | null }>(
+  'purge_cuts',
+  // One look by the index for each client.
+  `with recursive client as (
+     (select client_id as id from user_sessions where is_active order by client_id limit 1)
+     union all
+     select (select s.client_id from user_sessions s where s.is_active and s.client_id > client.id order by s.client_id limit 1)
+     from client where client.id is not null
+   ), oldest as materialized (
+     select least((select min(position) from events), (select min((
+       select s.born from user_sessions s where s.is_active and s.client_id = client.id order by s.born limit 1
+     )) from client)) as position
+   ), slice as (
+     select key from cuts where key > $1 order by key limit $2
+   ), gone as (
+     delete from cuts c using slice, oldest where c.key = slice.key and c.position between 1 and oldest.position - 1
+   )
+   select max(key) as last from slice`,
+);
+
+/**
+ * Deletes the useless ones among the next cuts by key. A slice at a time: no index leads to the old ones.
+ * @param after what the last call returned; the empty text begins anew
+ */
+export async function purgeCuts(on: Queryable, after: string, slice: number = SLICE): Promise<string> {
+  return (await purgeCutsSlice.run(on, after, slice))[0]?.last ?? '';
+}
+
 const holding = statement<[before: Date], { name: string }>(
   'readers_holding_the_log',
   `select r.name from readers r

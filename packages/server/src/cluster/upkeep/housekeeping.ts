@@ -1,6 +1,6 @@
 import { sweepLimits } from '../../store/limits.ts';
 import { boundRefusals } from '../../store/refusals.ts';
-import { purgeOld, readersHolding } from '../../store/purge.ts';
+import { purgeCuts, purgeOld, readersHolding } from '../../store/purge.ts';
 import type { Database } from '../../store/database.ts';
 import { markExpired, purgeSessions, saveActivity } from '../../store/session-upkeep.ts';
 import type { System } from '../../system/system.ts';
@@ -48,6 +48,7 @@ export function startHousekeeping(options: {
   }
 
   let saidHeld = false;
+  let purgedCutsTo = '';
   async function sweep(): Promise<void> {
     const now = system.now();
     await markAllExpired(database, now, options.onRanOut);
@@ -55,10 +56,8 @@ export function startHousekeeping(options: {
     const keepFrom = ago(options.retentionDays);
     while ((await purgeSessions(database, keepFrom, BATCH)) === BATCH);
     await sweepLimits(database, now);
-    await purgeOld(database, 'events', ago(options.eventsRetentionDays));
-    await purgeOld(database, 'refusals', ago(options.eventsRetentionDays));
-    await boundRefusals(database);
-    await purgeOld(database, 'logs', ago(options.auditRetentionDays));
+    await purgeLog(database, ago(options.eventsRetentionDays), ago(options.auditRetentionDays));
+    purgedCutsTo = await purgeCuts(database, purgedCutsTo);
     await database.maintain?.();
     // A day more, because a reader may be behind for a moment.
     const readers = saidHeld ? [] : await readersHolding(database, ago(options.eventsRetentionDays + 1));
@@ -87,6 +86,13 @@ export function startHousekeeping(options: {
       await flushActivity();
     },
   };
+}
+
+async function purgeLog(database: Database, eventsBefore: Date, auditBefore: Date): Promise<void> {
+  await purgeOld(database, 'events', eventsBefore);
+  await purgeOld(database, 'refusals', eventsBefore);
+  await boundRefusals(database);
+  await purgeOld(database, 'logs', auditBefore);
 }
 
 async function markAllExpired(
