@@ -4,6 +4,7 @@ import { inject, describe, expect, test } from 'vitest';
 import { judgeClock } from '../../src/cli/doctor/database.ts';
 import { judgeVersion } from '../../src/cli/doctor/postgres.ts';
 import type { Environment } from '../../src/config.ts';
+import { newKey } from '../http/logins.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { databaseUrl, withClient } from '../services/postgres.ts';
@@ -136,10 +137,9 @@ test('accepts an API key for a server elsewhere, and names the scope that a key 
     CURFEW_SERVICE_KEYS: SERVICE_KEY,
   });
   const examined = async (...scopes: string[]): Promise<Finding[]> => {
-    const body = { name: 'Doctor', scopes };
-    const made = await server.call('POST', '/v1/admin/api-keys', { bearer: SERVICE_KEY, body });
+    const { secret } = await newKey(server.call, { name: 'Doctor', scopes });
     const { json } = await run(['doctor', '--json', '--url', server.url], {
-      CURFEW_SERVICE_KEY: made.json.secret,
+      CURFEW_SERVICE_KEY: secret,
     });
     return json.findings;
   };

@@ -12,7 +12,7 @@ import {
 } from '../support.ts';
 import { described } from './described.ts';
 import { startNode } from './following.ts';
-import { newUser, opened, USER } from './logins.ts';
+import { newKey, newUser, opened, USER } from './logins.ts';
 
 describe('external ids', () => {
   let on: TestAuthority;
@@ -35,8 +35,7 @@ describe('external ids', () => {
     return { external_id: `u-${n}`, email: `person${n}@example.com`, name: `Person ${n}` };
   };
   const keyWith = async (scopes: string[], client_id?: string): Promise<string> =>
-    (await admin('POST', '/v1/admin/api-keys', { name: 'Back end', scopes, ...(client_id && { client_id }) }))
-      .json.secret;
+    (await newKey(call, { scopes, client_id })).secret;
 
   test('POST /v1/admin/users creates the user once, and returns it as it is from then on', async () => {
     const body = person();

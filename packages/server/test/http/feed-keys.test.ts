@@ -7,7 +7,7 @@ import { openHandClock, passSteadily, passUntil, passWhile, timeOf } from '../se
 import { type AnyJson, openAuthority, routeBackend, SERVICE_KEY, silent } from '../support.ts';
 import { hasPostgres } from '../services/fresh-database.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import { newUser, opened } from './logins.ts';
+import { newKey, newUser, opened } from './logins.ts';
 import { type FeedNode, follow, logIn, startNode } from './following.ts';
 
 const LEASE_MS = 1000;
@@ -18,11 +18,8 @@ const eventually = (what: string, yes: () => boolean | Promise<boolean>): Promis
 const open = async (): Promise<FeedNode> =>
   startNode(await openAuthority(routeBackend(), {}, { system: timeOf(clock) }), { clock });
 
-async function keyAt({ on }: FeedNode, more: object = {}): Promise<{ id: number; secret: string }> {
-  const body = { name: 'Shop', scopes: ['verify'], ...more };
-  const { json } = await on.call('POST', '/v1/admin/api-keys', { ...service, body });
-  return { id: json.key.id, secret: json.secret };
-}
+const keyAt = ({ on }: FeedNode, more: object = {}): Promise<{ id: number; secret: string }> =>
+  newKey(on.call, { name: 'Shop', scopes: ['verify'], ...more });
 /** No time passes, so no renewal is asked for meanwhile. */
 const revokeAt = async ({ on }: FeedNode, { id }: { id: number }): Promise<AnyJson> =>
   (await on.call('DELETE', `/v1/admin/api-keys/${id}`, service)).json;

@@ -71,6 +71,19 @@ export async function newUser(call: Caller, more: object = {}): Promise<{ id: nu
   return { id: json.user.id, email };
 }
 
+/** A new API key, by the service key. Its secret is shown this once. */
+export async function newKey(
+  call: Caller,
+  { client_id, ...key }: { scopes: readonly string[]; name?: string; client_id?: string | null | undefined },
+): Promise<{ id: number; secret: string }> {
+  const { status, json, text } = await call('POST', '/v1/admin/api-keys', {
+    bearer: SERVICE_KEY,
+    body: { name: 'Back end', ...key, ...(client_id && { client_id }) },
+  });
+  if (status !== 201) throw new Error(`no key: ${status} ${text}`);
+  return { id: json.key.id, secret: json.secret };
+}
+
 /** Which of the sessions are alive. */
 export async function alive(call: Caller, sessions: { bearer: string }[]): Promise<boolean[]> {
   const answers = await Promise.all(sessions.map(({ bearer }) => call('GET', '/v1/session', { bearer })));

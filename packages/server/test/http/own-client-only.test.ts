@@ -4,12 +4,11 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallerRule } from '../../src/domain/caller-rule.ts';
-import { type AnyJson, type Caller, openAuthority, routeBackend, SERVICE_KEY } from '../support.ts';
+import { type AnyJson, type Caller, openAuthority, routeBackend } from '../support.ts';
 import type { TestAuthority } from '../support.ts';
 import { described, ROWS } from './described.ts';
-import { alive, newUser, type OpenSession, opened } from './logins.ts';
+import { alive, newKey, newUser, type OpenSession, opened } from './logins.ts';
 
-const service = { bearer: SERVICE_KEY };
 const DEVICE = { id: 'phone' };
 
 /** By row: requests that reach for the user's other sessions. */
@@ -53,8 +52,7 @@ describe('a session that an application’s key opened', () => {
     // Each client has Curfew's own audience, so that the audience keeps nobody out.
     on = await openAuthority(routeBackend(), { CURFEW_CLIENTS: '{"shop":{}}' });
     call = described(on.call);
-    const body = { name: 'Back end of the shop', scopes: ['sessions:open'], client_id: 'shop' };
-    key = (await call('POST', '/v1/admin/api-keys', { ...service, body })).json.secret;
+    key = (await newKey(call, { scopes: ['sessions:open'], client_id: 'shop' })).secret;
   });
   afterAll(() => on.close());
 

@@ -13,7 +13,7 @@ import {
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { cookieLogin, newUser, opened, sessionTokenLogin, tokenLogin, v1Login } from './logins.ts';
+import { cookieLogin, newKey, newUser, opened, sessionTokenLogin, tokenLogin, v1Login } from './logins.ts';
 import { type Door, openDoor } from './notices-door.ts';
 
 let on: TestAuthority;
@@ -48,8 +48,7 @@ async function checked(credential: string): Promise<number> {
 }
 
 async function keyOf(scopes: string[], client_id?: string): Promise<string> {
-  const body = { name: 'revoker', scopes, ...(client_id === undefined ? {} : { client_id }) };
-  return (await call('POST', '/v1/admin/api-keys', { bearer: SERVICE_KEY, body })).json.secret;
+  return (await newKey(call, { name: 'revoker', scopes, client_id })).secret;
 }
 
 describe('a client without a key', () => {

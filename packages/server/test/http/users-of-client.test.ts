@@ -10,7 +10,7 @@ import {
   type TestAuthority,
 } from '../support.ts';
 import { described } from './described.ts';
-import { newUser, opened } from './logins.ts';
+import { newKey, newUser, opened } from './logins.ts';
 
 type Named = { external_id: string; issuer?: string };
 type Request = [method: string, path: string, body?: object];
@@ -55,8 +55,7 @@ describe('the users of a client', () => {
   const newId = () => `u-${crypto.randomUUID()}`;
   const keyOf = async (client_id: string | null): Promise<string> => {
     const scopes = ['sessions:open', 'sessions:end', 'users'];
-    const body = { name: 'Back end', scopes, ...(client_id !== null && { client_id }) };
-    return (await admin('POST', '/v1/admin/api-keys', body)).json.secret;
+    return (await newKey(call, { scopes, client_id })).secret;
   };
   /** A client and a key of it. */
   async function clientOf(external_issuers?: string[]): Promise<{ client_id: string; key: string }> {

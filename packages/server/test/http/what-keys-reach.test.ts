@@ -15,7 +15,7 @@ import {
   type TestAuthority,
 } from '../support.ts';
 import { described, ROWS } from './described.ts';
-import { alive, newUser, type OpenSession, opened } from './logins.ts';
+import { alive, newKey, newUser, type OpenSession, opened } from './logins.ts';
 
 const service = { bearer: SERVICE_KEY };
 const BELOW = KEY_SCOPES.filter((scope) => scope !== 'admin');
@@ -176,8 +176,8 @@ describe('what keys below admin reach', () => {
   afterAll(() => on.close());
 
   async function keyOf(whose: string, scopes: readonly string[]): Promise<string> {
-    const body = { name: whose, scopes, ...(whose === 'client' ? { client_id: 'shop' } : {}) };
-    return (await call('POST', '/v1/admin/api-keys', { ...service, body })).json.secret;
+    const client_id = whose === 'client' ? 'shop' : null;
+    return (await newKey(call, { name: whose, scopes, client_id })).secret;
   }
 
   async function victims(): Promise<Victims> {

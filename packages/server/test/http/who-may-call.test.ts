@@ -25,6 +25,7 @@ import {
 } from '../support.ts';
 import { askOnce, WEBSOCKET } from './conversation.ts';
 import { described, type DescribedRow, ROWS, rowOf } from './described.ts';
+import { newKey } from './logins.ts';
 import { type Door, openDoor } from './notices-door.ts';
 
 const USER = 2;
@@ -138,17 +139,10 @@ describe('who may call', () => {
   async function keyOf(who: Who): Promise<string> {
     const [, whose, scope = 'users'] = /^(operator|client)'s key, (.*)$/.exec(who) ?? [];
     if (who === 'made-up key') return newKeyText('operator', randomBytes);
-    const { json } = await call('POST', '/v1/admin/api-keys', {
-      bearer: SERVICE_KEY,
-      body: {
-        name: who,
-        scopes: [scope],
-        ...(whose === 'client' ? { client_id: 'shop' } : {}),
-      },
-    });
-    if (who === 'revoked key')
-      await call('DELETE', `/v1/admin/api-keys/${json.key.id}`, { bearer: SERVICE_KEY });
-    return json.secret;
+    const client_id = whose === 'client' ? 'shop' : null;
+    const { id, secret } = await newKey(call, { name: who, scopes: [scope], client_id });
+    if (who === 'revoked key') await call('DELETE', `/v1/admin/api-keys/${id}`, { bearer: SERVICE_KEY });
+    return secret;
   }
 
   const opened = new Map<Who, CallOptions>();

@@ -3,7 +3,7 @@
  * of ending. What one node ends, neither accepts. What the older node could not follow is refused, or the older node asks.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newUser, opened } from '../http/logins.ts';
+import { newKey, newUser, opened } from '../http/logins.ts';
 import {
   BY_CONTRACT,
   type Held,
@@ -129,9 +129,7 @@ describe.runIf(hasPostgres() && hasOlderVersion())('beside a node of the version
     older = first.server;
     nodes.older = first.call;
     nodes.newer = second.call;
-    const body = { name: 'shop', client_id: 'shop', scopes: ['sessions:open', 'users'] };
-    const made = await nodes.newer('POST', '/v1/admin/api-keys', { ...service, body });
-    apiKey = made.json.secret;
+    apiKey = (await newKey(nodes.newer, { client_id: 'shop', scopes: ['sessions:open', 'users'] })).secret;
   }, 120_000);
   afterAll(async () => {
     for (const stop of ends.splice(0).reverse()) await stop();
@@ -223,14 +221,13 @@ describe.runIf(hasPostgres() && hasOlderVersion())('beside a node of the version
 
   test('an API key opens nothing at the older node, and nothing at either once it is revoked', async () => {
     const { id } = await somebody();
-    const body = { name: 'short-lived', client_id: 'shop', scopes: ['sessions:open'] };
-    const { json } = await asOperator(nodes.newer, 'POST', '/v1/admin/api-keys', body);
+    const key = await newKey(nodes.newer, { client_id: 'shop', scopes: ['sessions:open'] });
     const open = async (): Promise<number[]> => {
-      const ask = { bearer: String(json.secret), body: { user_id: id } };
+      const ask = { bearer: key.secret, body: { user_id: id } };
       return Promise.all(both().map(async (at) => (await at('POST', '/v1/admin/sessions', ask)).status));
     };
     expect(await open()).toEqual([401, 200]);
-    const path = `/v1/admin/api-keys/${json.key.id}`;
+    const path = `/v1/admin/api-keys/${key.id}`;
     expect((await asOperator(nodes.newer, 'DELETE', path)).status).toBe(200);
     expect(await open()).toEqual([401, 401]);
   });
