@@ -3,7 +3,7 @@ import { cutAll, cutOthers } from '@curfew/protocol/cuts';
 import { credentialKind } from '@curfew/protocol/reading/credential-kind';
 import { watch } from '@curfew/protocol/replica';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { newSecret, parseBearer, parseOpaque } from '../../server/src/domain/credentials.ts';
 import { Activity } from '../src/activity.ts';
 import { DeadCredentials } from '../src/dead-credentials.ts';
@@ -55,6 +55,19 @@ describe('options', () => {
   test('the cookie has the name that the authority’s scheme allows, until the authority says its name', () => {
     expect(readOptions(good).cookieName).toBe('__Host-curfew_session');
     expect(readOptions({ ...good, authority: 'http://localhost:1' }).cookieName).toBe('curfew_session');
+  });
+
+  test('without a log, warnings and errors go to the console', () => {
+    const said = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    onTestFinished(() => said.mockRestore());
+    const { log } = readOptions(good);
+    log('info', 'connected');
+    log('warn', 'lost', { why: 'x' });
+    log('error', 'failed');
+    expect(said.mock.calls).toEqual([
+      ['curfew verifier: lost', { why: 'x' }],
+      ['curfew verifier: failed', ''],
+    ]);
   });
 
   test('a key that would travel unencrypted is warned about', () => {

@@ -35,13 +35,21 @@ let onQuestion: RequestListener;
 let onFeed: (socket: WebSocket) => void;
 let feeds: WebSocket[];
 let mayOpen: Promise<void>;
+/** What the node says of the key. */
+let audience: string | undefined;
 
 const welcome = (socket: WebSocket): void => {
   const send = (message: NodeMessage): void => socket.send(encodeNodeMessage(message));
   socket.on('message', (data) => {
     const message = JSON.parse((data as Buffer).toString()) as { t: string; n: number };
     if (message.t === 'hello') {
-      const terms = { lease: LEASE_MS, keep: 360_000, tokenLife: 300_000, issuer: ISSUER };
+      const terms = {
+        lease: LEASE_MS,
+        keep: 360_000,
+        tokenLife: 300_000,
+        issuer: ISSUER,
+        ...(audience !== undefined && { audience }),
+      };
       send({ t: 'welcome', v: FEED_VERSION, node: 'n', ...terms });
       send({ t: 'snapshot', seq: 0, parts: 0 });
     }
@@ -55,7 +63,7 @@ const answerActive: RequestListener = (_req, res) => {
 
 beforeEach(async () => {
   [clock, said, feeds, onFeed, onQuestion] = [openHandClock(), [], [], welcome, answerActive];
-  mayOpen = Promise.resolve();
+  [mayOpen, audience] = [Promise.resolve(), undefined];
   server = createServer((req, res) => onQuestion(req, res));
   const verifyClient = (_: unknown, answer: (admitted: boolean) => void): unknown =>
     mayOpen.then(() => answer(true));
@@ -73,11 +81,12 @@ afterEach(async () => {
   await new Promise((over) => server.close(over));
 });
 
-function connect(): void {
+/** @param own the audience of the options; null: it is learnt */
+function connect(own: string | null = AUDIENCE): void {
   verifier = createVerifierBy(clock, {
     authority: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     serviceKey: 'key',
-    audience: AUDIENCE,
+    ...(own !== null && { audience: own }),
     log: (level, message, details) => void said.push({ level, message, details }),
   });
 }
@@ -249,6 +258,16 @@ describe('close', () => {
     await expect.poll(count).toBe(0);
   });
 
+  test('during the pause before the next connection: there is none', async () => {
+    connect();
+    await becomes('fresh');
+    onFeed = (socket) => socket.terminate();
+    feeds.at(-1)?.terminate();
+    await passUntil(clock, 'it is said', () => said.length === 1);
+    await verifier.close();
+    expect(clock.patienceMs).toBe(Number.POSITIVE_INFINITY);
+  });
+
   test('by a listener leaves nothing running', async () => {
     connect();
     await becomes('fresh');
@@ -262,6 +281,18 @@ describe('close', () => {
     await closing;
     expect(clock.patienceMs).toBe(Number.POSITIVE_INFINITY);
   });
+});
+
+test('answers for the audience before are forgotten when the authority says another one', async () => {
+  audience = AUDIENCE;
+  connect(null);
+  await becomes('fresh');
+  expect(await verifier.verify(OPAQUE)).toMatchObject({ ok: true, by: 'authority' });
+  expect(await verifier.verify(OPAQUE)).toMatchObject({ ok: true, by: 'memory' });
+  audience = 'https://elsewhere.example';
+  feeds.at(-1)?.terminate();
+  await passUntil(clock, 'it is connected again', () => said.some(({ level }) => level === 'info'));
+  expect(await verifier.verify(OPAQUE)).toEqual({ ok: false, reason: 'unknown' });
 });
 
 test('a guard knows requests that change nothing, in any spelling, and its refusal says what is wrong', async () => {
