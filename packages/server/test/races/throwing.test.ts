@@ -82,6 +82,15 @@ describe.each(backends())('an exception on the way of an ending, %s', (backend) 
       await until('it was told', async () => world.notices.state().ended === i + 1);
     }
     expect(told.map(({ reason }) => reason)).toEqual(['logout']);
+    const said = node.lines.map((line) => JSON.parse(line));
+    expect(said).toContainEqual(
+      expect.objectContaining({
+        level: 'error',
+        part: 'nodes',
+        msg: 'a listener to confirmations failed',
+        err: expect.objectContaining({ message: 'a listener failed' }),
+      }),
+    );
   });
 
   test('in a subscriber: the ending is taken in all the same', async () => {
