@@ -60,6 +60,48 @@ async function open(
     unlock();
     throw error;
   }
+  const { connected, disconnect } = await connectTo(engine);
+  // One connection cannot be reserved; logouts and checks come first.
+  const lanes = new Lanes(1, CONNECT_TIMEOUT_MS, timers);
+
+  return {
+    sole: true,
+    description: `embedded database in ${directory}`,
+    query: ({ lane = 'other', ...config }) =>
+      lanes.run(lane, () => connected((client) => client.query(config))),
+    transaction: (work, lane = 'other') =>
+      lanes.run(lane, () =>
+        connected(async (client) => {
+          try {
+            await client.query('begin');
+            const result = await work(client as Queryable);
+            await client.query('commit');
+            return result;
+          } catch (error) {
+            await client.query('rollback');
+            throw error;
+          }
+        }),
+      ),
+    // No other process can ring.
+    listen: async () => async () => undefined,
+    maintain: () => maintain((text) => lanes.run('other', () => connected((client) => client.query(text)))),
+    async close() {
+      await disconnect();
+      await engine.close();
+      unlock();
+    },
+  };
+}
+
+/**
+ * Connects to the engine. The connection stays after a statement that fails: the engine has one session, and the next connection
+ * would read the answers of this one.
+ */
+async function connectTo(engine: PGlite): Promise<{
+  connected: <T>(work: (client: pg.PoolClient) => Promise<T>) => Promise<T>;
+  disconnect: () => Promise<void>;
+}> {
   const { createPgConfig } = await import('@electric-sql/pglite/node-postgres');
   // One connection: two on this bridge would share a session, and a rollback of one would undo the other's insert.
   const pool = new pg.Pool(
@@ -71,36 +113,17 @@ async function open(
     }),
   );
   pool.on('error', () => undefined);
-  // One connection cannot be reserved; logouts and checks come first.
-  const lanes = new Lanes(1, CONNECT_TIMEOUT_MS, timers);
-
   return {
-    sole: true,
-    description: `embedded database in ${directory}`,
-    query: ({ lane = 'other', ...config }) => lanes.run(lane, () => pool.query(config)),
-    transaction: (work, lane = 'other') =>
-      lanes.run(lane, async () => {
-        const client = await pool.connect();
-        try {
-          await client.query('begin');
-          const result = await work(client as Queryable);
-          await client.query('commit');
-          return result;
-        } catch (error) {
-          await client.query('rollback');
-          throw error;
-        } finally {
-          client.release();
-        }
-      }),
-    // No other process can ring.
-    listen: async () => async () => undefined,
-    maintain: () => maintain((text) => lanes.run('other', () => pool.query(text))),
-    async close() {
-      await pool.end();
-      await engine.close();
-      unlock();
+    async connected(work) {
+      const client = await pool.connect();
+      try {
+        return await work(client);
+      } finally {
+        // Told of an error, the pool closes the connection; so does its own `query`.
+        client.release();
+      }
     },
+    disconnect: () => pool.end(),
   };
 }
 

@@ -4,7 +4,7 @@ import { everyStatement } from '../../src/store/statement.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
 import { withClient } from '../services/postgres.ts';
-import { migrated, silent } from '../support.ts';
+import { backends, migrated, openStore, silent } from '../support.ts';
 
 /** Every module that declares statements. */
 const SOURCES = new URL('../../src/', import.meta.url);
@@ -26,6 +26,31 @@ test.runIf(hasPostgres())('PostgreSQL prepares every statement, and names are un
         .catch((error: unknown) => faults.push(`${name}: ${String(error)}`));
   });
   expect(faults).toEqual([]);
+});
+
+test.each(backends())('a statement that fails leaves the next ones as they are, %s', async (backend) => {
+  const database = await openStore(backend);
+  const failing = [
+    ['no such relation', 'select a from nowhere where a = $1', 1],
+    ['no such value', 'select $1::uuid', 'x'],
+    ['no such text', 'select $1::text', 'a\0b'],
+    ['no such number', 'select 1 / $1::int', 0],
+  ] as const;
+  for (const [what, text, value] of failing)
+    for (const name of [undefined, `${what}, by name`]) {
+      const query = { text, values: [value], ...(name !== undefined && { name }) };
+      const faults: unknown[] = [];
+      for (let i = 0; i < 2; i++)
+        await database.query(query).catch((error: Error) => faults.push(error.message));
+      // The database's own answer, and not that of a connection that broke.
+      expect([what, faults]).toEqual([what, [expect.not.stringContaining('terminated'), faults[0]]]);
+      for (const n of [1, 2]) {
+        const { rows } = await database.query({ text: 'select $1::int as n', values: [n] });
+        expect([what, rows]).toEqual([what, [{ n }]]);
+      }
+    }
+  // Not after a failure: an engine whose answers are out of step would never close.
+  await database.close();
 });
 
 /** How the database goes about it, under the very settings that the server's connections have. */
