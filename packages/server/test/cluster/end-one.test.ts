@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Propagation } from '@curfew/protocol/node';
 import { afterCommit } from '../../src/cluster/endings/after-commit.ts';
@@ -140,3 +141,66 @@ test.runIf(hasPostgres())(
     expect((await last)?.ending.ended).toEqual([sixth.sid]);
   },
 );
+
+/** Logouts of sessions that do not exist, on the real database, and how many each statement has. */
+function counted(world: World, timers: Timers): { endOne: () => Promise<unknown>; sizes: number[] } {
+  const sizes: number[] = [];
+  const database: World['database'] = {
+    ...world.database,
+    query: (config) => {
+      if (config.name === 'end_each_free_session') sizes.push((config.values[0] as string[]).length);
+      return world.database.query(config);
+    },
+  };
+  const act = actOf(world, context, 'user:1');
+  const endOne = createEndOne(
+    database,
+    (endings) => afterCommit(world, endings),
+    timers,
+    () => false,
+  );
+  return {
+    endOne: () => endOne({ sid: randomUUID(), userId: 1, act, reason: 'logout' }),
+    sizes,
+  };
+}
+
+test.runIf(hasPostgres())(
+  'at most three statements end sessions at a time, and 500 sessions each',
+  async () => {
+    const { world } = await openOne();
+    const { timers, ofMs } = handTimers();
+    const { endOne, sizes } = counted(world, timers);
+    const overtake = (): void => ofMs(25).at(-1)?.over();
+    const holds = [1, 2, 3].map(() => hold(world.database, 'end_each_free_session', 'before'));
+    const answers = [endOne()];
+    for (let running = 2; running <= 3; running++) {
+      answers.push(endOne());
+      overtake();
+    }
+    for (const { reached } of holds) await reached;
+    for (let i = 0; i < 501; i++) answers.push(endOne());
+    overtake();
+    expect(sizes).toEqual([1, 1, 1]);
+    holds[0]?.release();
+    await Promise.all(answers.slice(3));
+    expect(sizes).toEqual([1, 1, 1, 500, 1]);
+    for (const { release } of holds) release();
+    await Promise.all(answers);
+  },
+);
+
+test.runIf(hasPostgres())('with few replicas, the next logout waits for no confirmation', async () => {
+  const { world, session } = await openOne();
+  const [first, second] = [await session(), await session()];
+  const { timers, ofMs } = handTimers();
+  const endOne = createEndOne(
+    world.database,
+    () => new Promise<Propagation>(() => undefined),
+    timers,
+    () => false,
+  );
+  await endOne(first);
+  await endOne(second);
+  expect([...ofMs(1), ...ofMs(10)]).toEqual([]);
+});
