@@ -4,11 +4,11 @@ import type { System } from '../../src/system/system.ts';
 
 test('a count runs in the background, once at a time, every ten seconds at most, and a twentieth of the time at most', async () => {
   let nowMs = 1000;
-  const logged: string[] = [];
+  const logged: unknown[][] = [];
   const system = {
     monotonicMs: () => nowMs,
     now: () => new Date(nowMs),
-    log: { info: (_facts: object, text: string) => void logged.push(text) },
+    log: { info: (facts: object, text: string) => void logged.push([facts, text]) },
   } as unknown as System;
   const asked: { resolve: (value: number) => void; reject: (error: Error) => void }[] = [];
   const counted = countInBackground(
@@ -37,7 +37,7 @@ test('a count runs in the background, once at a time, every ten seconds at most,
   // A failed count is logged, and the last good one is still returned. It took a second: twenty pass.
   nowMs = 12_100;
   await answer(({ reject }) => reject(new Error('away')));
-  expect(logged).toEqual(['could not count the live sessions']);
+  expect(logged).toEqual([[{ err: new Error('away') }, 'could not count the live sessions']]);
   nowMs = 32_099;
   expect(counted()?.value).toBe(7);
   expect(asked.length).toBe(2);

@@ -172,6 +172,20 @@ describe('a flood of refusals', () => {
     await log.close();
   });
 
+  test('is tried once more at the end, and then no more', async () => {
+    const { database, system } = node.world;
+    const clock = openHandClock();
+    let writes = 0;
+    const away = { ...database, query: () => Promise.reject(new Error(`away ${++writes}`)) };
+    const log = new RefusalLog(away, { ...system, ...timeOf(clock) });
+    log.note('csrf_refused', null, request('192.0.2.1'));
+    await log.write();
+    await log.close();
+    expect(writes).toBe(2);
+    clock.pass(60_000);
+    expect(writes).toBe(2);
+  });
+
   test('stores the beginning of a browser’s name, as text that the database takes', async () => {
     const { database, system } = node.world;
     const log = new RefusalLog(database, system);

@@ -55,7 +55,13 @@ describe.runIf(hasPostgres())('a standby that lacks the last commits takes over'
       await endedOnce(a, session);
       await isFresh(verifier);
       expect(await verifier.verify(session.bearer)).toMatchObject({ ok: false });
-      expect(b.lines.join('')).toContain('the database went back in time');
+      expect(b.lines.map((line) => JSON.parse(line))).toContainEqual(
+        expect.objectContaining({
+          level: 'warn',
+          msg: expect.stringContaining('the database went back in time'),
+          epoch: expect.stringMatching(/^\d+\.[0-9a-f]{12}$/),
+        }),
+      );
     },
     60_000,
   );

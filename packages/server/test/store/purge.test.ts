@@ -1,5 +1,5 @@
 /** The old end of the log and of the audit view: purged in slices, except events that a reader has not processed. */
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ConfigError, inspectSettings } from '../../src/config.ts';
 import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
 import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
@@ -54,7 +54,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
         [at],
       );
   };
-  const left = async (table: 'events' | 'logs'): Promise<number> =>
+  const left = async (table: 'events' | 'logs' | 'user_sessions'): Promise<number> =>
     (await query(`select count(*)::int as count from ${table}`))[0].count;
 
   test('is deleted in slices, and recent rows stay', async () => {
@@ -118,11 +118,8 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     expect(history).toHaveLength(2);
   });
 
-  test('housekeeping purges', async () => {
-    await append(ago(500), 2);
-    await append(ago(100), 1);
-    await writeAuditRows(database);
-    const { log } = recordingLog();
+  function housekeeping() {
+    const { log, lines } = recordingLog();
     const system = { ...realSystem(log, quickPasswords()), now: () => now };
     const house = startHousekeeping({
       database,
@@ -135,9 +132,45 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
       auditRetentionDays: 50,
       onRanOut: () => undefined,
     });
+    onTestFinished(() => house.close());
+    return { house, lines };
+  }
+
+  test('housekeeping purges', async () => {
+    await append(ago(500), 2);
+    await append(ago(100), 1);
+    await writeAuditRows(database);
+    await query('insert into users (id, email, created_at) values (1, $1, now())', ['ada@example.com']);
+    // More than it deletes at a time, and one that is kept for some days more.
+    await query(
+      `insert into user_sessions (id, user_id, client_id, device_id, contract, born, created_at, last_seen_at,
+         idle_seconds, idle_expires_at, expires_at, is_active, ended_at, ended_by, ended_reason)
+       select gen_random_uuid(), 1, 'default', 'd', 'v1', nextval('positions'), at, at, 600, at, at, false, at, 'system',
+         'absolute_timeout'
+       from (select case i when 1 then $2::timestamptz else $1 end as at from generate_series(1, 502) i) ended`,
+      [ago(91), ago(89)],
+    );
+    await housekeeping().house.sweep();
+    expect([await left('events'), await left('logs'), await left('user_sessions')]).toEqual([1, 0, 1]);
+  });
+
+  test('housekeeping says once which reader keeps the log, a day after it should be purged', async () => {
+    await readerCursor(database, 'slow');
+    await append(ago(400.5), 1);
+    await append(now, 1);
+    const { house, lines } = housekeeping();
     await house.sweep();
-    await house.close();
-    expect([await left('events'), await left('logs')]).toEqual([1, 0]);
+    expect([await left('events'), lines]).toEqual([2, []]);
+    await query('update events set at = $1 where at < $2', [ago(401.5), ago(1)]);
+    await house.sweep();
+    await house.sweep();
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      {
+        level: 'warn',
+        readers: ['slow'],
+        msg: 'the log is not purged: these readers have not processed its oldest events',
+      },
+    ]);
   });
 });
 
