@@ -1,4 +1,4 @@
-export { createVerifier } from './verifier.ts';
+export { createVerifier } from './feed-verifier.ts';
 export type { Verifier, VerifierEvents } from './verifier.ts';
 export type { VerifierFreshness } from './metrics.ts';
 export type { EndedWhy } from './ended-watch.ts';

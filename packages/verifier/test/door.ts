@@ -7,7 +7,7 @@ import type { System } from '../../server/src/system/system.ts';
 import { type HandClock, passUntil, passWhile, timeOf } from '../../server/test/services/hand-clock.ts';
 import { systemClock } from '../src/system-clock.ts';
 import type { Verifier, VerifierOptions } from '../src/index.ts';
-import { createVerifierBy } from '../src/verifier.ts';
+import { createVerifierBy } from '../src/feed-verifier.ts';
 import {
   ISSUER,
   openAuthority,

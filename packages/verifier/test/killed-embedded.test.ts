@@ -5,7 +5,7 @@ import { opened } from '../../server/test/http/logins.ts';
 import { freshData } from '../../server/test/services/embedded-data.ts';
 import { openHandClock, passUntil, passWhile, timeOf } from '../../server/test/services/hand-clock.ts';
 import { ISSUER, reopenAuthority, SERVICE_KEY } from '../../server/test/support.ts';
-import { createVerifierBy } from '../src/verifier.ts';
+import { createVerifierBy } from '../src/feed-verifier.ts';
 
 test('a logout after the restart is confirmed only after the leases of the dead process’s verifiers have expired', async () => {
   const settings = {

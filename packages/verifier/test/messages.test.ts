@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { opened, sessionTokenLogin } from '../../server/test/http/logins.ts';
 import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
-import { createVerifierBy } from '../src/verifier.ts';
+import { createVerifierBy } from '../src/feed-verifier.ts';
 import { pause } from '../../server/test/races/node.ts';
 import { LEASE_MS, openStage, type Stage } from './door.ts';
 

@@ -10,7 +10,7 @@ import { ISSUER, SERVICE_KEY } from '../../server/test/support.ts';
 import { compileCache } from '../../server/test/services/scratch.ts';
 import { openHandClock, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
 import type { Verified, Verifier } from '../src/index.ts';
-import { createVerifierBy } from '../src/verifier.ts';
+import { createVerifierBy } from '../src/feed-verifier.ts';
 import { until } from '../../server/test/races/node.ts';
 import { LEASE_MS, openStage, type Stage } from './door.ts';
 

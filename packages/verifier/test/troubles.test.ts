@@ -12,7 +12,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { openHandClock, passSteadily, passUntil, passWhile } from '../../server/test/services/hand-clock.ts';
 import { createGuard } from '../src/guard.ts';
 import type { Verifier } from '../src/index.ts';
-import { createVerifierBy } from '../src/verifier.ts';
+import { createVerifierBy } from '../src/feed-verifier.ts';
 import { AUDIENCE, ISSUER } from './signed-tokens.ts';
 
 const LEASE_MS = 5000;

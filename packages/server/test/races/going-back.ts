@@ -18,7 +18,7 @@ import { type PostgresServer, startPostgres, withClient } from '../services/post
 import { makeScratch, scratchRootInMemory, unprivileged } from '../services/scratch.ts';
 import { PRIMARY_SETTINGS, type StandbyServer, startStandby } from '../services/standby.ts';
 import { ISSUER, SERVICE_KEY, silent } from '../support.ts';
-import { createVerifierBy } from '../../../verifier/src/verifier.ts';
+import { createVerifierBy } from '../../../verifier/src/feed-verifier.ts';
 import { nextTurn, type Node as RaceNode, openNode } from './node.ts';
 
 /** Of all nodes and verifiers here. */
