@@ -1,4 +1,4 @@
-/** The doorbell by itself: what one node says to the others, and over which connections. tests/races/doorbell.test.ts has it between nodes. */
+/** The doorbell by itself: what one node says to the others, and over which connections. `races/doorbell.test.ts` has it between nodes. */
 import { connect, createServer, type AddressInfo } from 'node:net';
 import type { Ring } from '@curfew/protocol/rings';
 import { Redis } from 'ioredis';
