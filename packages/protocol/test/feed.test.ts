@@ -79,6 +79,8 @@ describe('the codec of the feed', () => {
     '{"t":"used","sessions":{}}',
     '{"t":"used","sessions":[["a"]]}',
     '{"t":"used","sessions":[[1,2]]}',
+    '{"t":"used","sessions":[["a",2],[1,2]]}',
+    '{"t":"hello","v":2,"replica":"r","newest":"5"}',
   ])('%s is rejected as a verifier’s message', (text) => {
     expect(() => decodeVerifierMessage(text)).toThrow();
   });

@@ -155,6 +155,28 @@ describe('a database that has gone back', () => {
     expect(database.get('settle').id).toBe('2.z');
   });
 
+  test('is not settled before every lease from before has expired, however often the node is asked', () => {
+    database.standing = { ...database.standing, epoch: '2.z', settled: false };
+    beginAnew();
+    database.get('register').answer({ raised: 9 });
+    database.standing = { ...database.standing, beat: 9 };
+    const beganMs = clock.monotonicMs;
+    let beats = 0;
+    while (!database.has('settle') && clock.monotonicMs - beganMs < 10 * LEASE) {
+      while (database.has('readLog')) read([], '2');
+      while (database.has('beat')) {
+        const raised = 10 + beats++;
+        database.get('beat').answer({ raised });
+        database.standing = { ...database.standing, beat: raised };
+      }
+      while (database.has('nodes')) database.get('nodes').answer({ nodes: [] });
+      if (!database.has('settle')) clock.pass(LEASE / 4);
+    }
+    expect(database.has('settle')).toBe(true);
+    expect(clock.monotonicMs - beganMs).toBeGreaterThan(LEASE);
+    expect(beats).toBeGreaterThan(1);
+  });
+
   describe('a logout under way when the database goes back', () => {
     const answers: unknown[] = [];
     const note: Done<Propagation> = (error, told) => answers.push(error ? (error as Error).name : told);

@@ -106,6 +106,7 @@ describe('the texts of the doorbell', () => {
       { ...ACK, missing: null, n: 1 },
       { changed: null, from: 'a', n: 1 },
       { changed: ['1'], from: 'a', n: 1 },
+      { changed: [1, '1'], from: 'a', n: 1 },
       { changed: Array.from({ length: 1001 }, () => 1), from: 'a', n: 1 },
       { changed: [1], from: ['a'], n: 1 },
     ];

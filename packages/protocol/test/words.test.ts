@@ -1,5 +1,6 @@
 /** The words of the protocol. Other versions, clients in other languages and logs use them, so a change must be noticed. */
 import { credentialKind } from '@curfew/protocol/reading/credential-kind';
+import { endedKey } from '@curfew/protocol/ended-key';
 import { FEED_CLOSED, FEED_VERSION } from '@curfew/protocol/feed-messages';
 import {
   END_REASONS,
@@ -9,6 +10,7 @@ import {
   NOTICES_TOKEN,
 } from '@curfew/protocol/notices';
 import { RING_FAULTS } from '@curfew/protocol/rings';
+import { DEGRADED_CODES } from '@curfew/protocol/wire/system-state';
 import { expect, test } from 'vitest';
 
 test('the words of sockets and endings are the published ones', () => {
@@ -33,6 +35,50 @@ test('the words of sockets and endings are the published ones', () => {
     'renewed',
     'idle_timeout',
     'absolute_timeout',
+  ]);
+});
+
+test('every way in which a session ends has a sentence', () => {
+  const sentences = [...END_REASONS, 'of a newer server'].map((reason) => endedKey({ reason, by: 'system' }));
+  expect(sentences).toEqual([
+    'unknown',
+    'unknown',
+    'replay',
+    'disabled',
+    'deleted',
+    'password_changed',
+    'password_reset',
+    'role_changed',
+    'replaced',
+    'replaced',
+    'idle',
+    'expired',
+    'unknown',
+  ]);
+  expect(ENDED_BY.map((by) => endedKey({ reason: 'logout', by }))).toEqual([
+    'you',
+    'other_device',
+    'administrator',
+    'service',
+    'unknown',
+  ]);
+});
+
+test('what the system page and alerts are told is named by the published words', () => {
+  expect(DEGRADED_CODES).toEqual([
+    'database_away',
+    'database_slow',
+    'not_fresh',
+    'node_silent',
+    'redis_away',
+    'verifier_stale',
+    'reader_failing',
+    'reader_behind',
+    'waited_out',
+    'logins_waiting',
+    'clock_off',
+    'embedded_without_fsync',
+    'keys_in_clear',
   ]);
 });
 
