@@ -355,4 +355,10 @@ export const JUDGED: readonly Judgement[] = [
     why: 'Costs memory alone: eight bytes for each ending of a server on the embedded database.',
     open: true,
   },
+  {
+    path: 'packages/server/src/actions/refresh.ts',
+    was: "if (!found?.session || judged.verdict === 'refuse') return null;",
+    is: 'if (!found?.session) return null;',
+    why: 'A refresh token expires with its session, and of a session that is over none is found.',
+  },
 ];
