@@ -150,8 +150,8 @@ function wantedOf({ type, reason, userId, actor, refused }: EventFilter): {
     return { types, userId, anonymous: unproven };
   }
   const actorId = actor.startsWith('user:') ? Number(actor.slice(5)) : null;
-  const proven = actorId === null ? [] : ofType.filter((one) => refusedActor(one, actorId) === actor);
-  if (actorId === null || proven.length === 0 || (userId !== null && userId !== actorId)) return null;
+  const proven = ofType.filter((one) => refusedActor(one, actorId) === actor);
+  if (proven.length === 0 || (userId !== null && userId !== actorId)) return null;
   return { types: proven, userId: actorId, anonymous: null };
 }
 

@@ -1,5 +1,14 @@
 /** `curfew backup` and `curfew restore`: of a database during writes, and of changed or missing files. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { backUp, BackupError, type Open, restore as restoreWith } from '../../src/store/backup.ts';
@@ -187,4 +196,29 @@ describe('an incomplete or changed backup', () => {
       /no database in/,
     );
   }, 60_000);
+});
+
+describe('a disk without enough room', () => {
+  /** A file that takes no room, and would take this much when it is copied. */
+  const huge = (file: string): void => {
+    writeFileSync(file, '');
+    truncateSync(file, 2 ** 42);
+  };
+
+  test('gets no backup, and no restored one', async () => {
+    const data = freshData('huge');
+    const scratch = makeFileScratch('huge');
+    const target = join(scratch, 'monday');
+    await backUp(data, target, false, openQuickly, NOW);
+    const restored = join(scratch, 'restored');
+    huge(join(target, 'not in the list'));
+    const refused = /^not enough space in .*: 419\d{4} MB are needed, \d+ MB are free\.$/;
+    await expect(restore(target, restored, openQuickly)).rejects.toThrow(refused);
+    expect(readdirSync(restored)).toEqual(['lock']);
+    huge(join(data, 'database', 'base', 'huge'));
+    const second = join(scratch, 'tuesday');
+    await expect(backUp(data, second, false, openQuickly, NOW)).rejects.toThrow(BackupError);
+    await expect(backUp(data, second, false, openQuickly, NOW)).rejects.toThrow(refused);
+    expect(existsSync(second)).toBe(false);
+  });
 });

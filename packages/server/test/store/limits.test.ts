@@ -47,6 +47,19 @@ describe('rows of the limits', () => {
     expect(await rows()).toBe(0);
   });
 
+  test('an attempt from a familiar source that is taken back makes no room for others', async () => {
+    await empty();
+    await countAttempt(database, attempt(1), LIMITS, NOW);
+    await forgiveAttempt(database, attempt(1), NOW);
+    // The account is full: only the familiar source, which is not counted for it, gets in, and makes no room there.
+    for (let i = 0; i < 10; i++) await countAttempt(database, attempt(1, `198.51.100.${i}`), LIMITS, NOW);
+    for (let i = 0; i < 5; i++) {
+      expect(await countAttempt(database, attempt(1), LIMITS, NOW)).toBeNull();
+      await uncountAttempt(database, attempt(1), NOW);
+      expect(await countAttempt(database, attempt(1, '198.51.100.99'), LIMITS, NOW)).toBe(900);
+    }
+  });
+
   test('a sweep keeps them within the bound, the longest-lasting ones last', async () => {
     await empty();
     for (let i = 0; i < 40; i++)

@@ -53,6 +53,21 @@ test.each(backends())('a statement that fails leaves the next ones as they are, 
   await database.close();
 });
 
+test.runIf(hasPostgres()).each([true, false])(
+  'a connection serves many statements, also after one that fails (with names: %s)',
+  async (statementNames) => {
+    const url = await freshDatabase();
+    const database = openPostgres({ url, pool: 1, statementNames, log: silent });
+    const backend = async (): Promise<unknown> =>
+      (await database.query({ text: 'select pg_backend_pid() as pid', values: [] })).rows[0];
+    const first = await backend();
+    expect(await backend()).toEqual(first);
+    await expect(database.query({ text: 'select 1 / $1::int', values: [0] })).rejects.toThrow('zero');
+    if (!statementNames) expect(await backend()).toEqual(first);
+    await database.close();
+  },
+);
+
 /** How the database goes about it, under the very settings that the server's connections have. */
 async function planOf(name: string, values: string): Promise<string> {
   const text = everyStatement().find((one) => one.name === name)?.text;
