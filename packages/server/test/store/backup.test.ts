@@ -198,6 +198,28 @@ describe('an incomplete or changed backup', () => {
   }, 60_000);
 });
 
+test('a key in the directory stays: another one than that of the backup stops the restoring', async () => {
+  const scratch = makeFileScratch('backup');
+  const target = join(scratch, 'one');
+  const source = freshData('with-key');
+  await (await serve(source)).close();
+  open.length = 0;
+  const { has_key: hasKey } = await backUp(source, target, true, openQuickly, NOW);
+  expect(hasKey).toBe(true);
+  const key = readFileSync(join(target, 'curfew.key'), 'utf8');
+  const data = join(scratch, 'data');
+  mkdirSync(data, { mode: 0o700 });
+  writeFileSync(join(data, 'curfew.key'), 'another one', { mode: 0o600 });
+  await expect(restore(target, data, openQuickly)).rejects.toThrow(/differs from the key of the backup/);
+  expect([readFileSync(join(data, 'curfew.key'), 'utf8'), existsSync(join(data, 'database'))]).toEqual([
+    'another one',
+    false,
+  ]);
+  writeFileSync(join(data, 'curfew.key'), key);
+  await restore(target, data, openQuickly);
+  expect(readFileSync(join(data, 'curfew.key'), 'utf8')).toBe(key);
+}, 60_000);
+
 describe('a disk without enough room', () => {
   /** A file that takes no room, and would take this much when it is copied. */
   const huge = (file: string): void => {

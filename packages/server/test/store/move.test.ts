@@ -9,6 +9,7 @@ import type { Queryable } from '../../src/store/statement.ts';
 import { freshData } from '../services/embedded-data.ts';
 import { openQuickly } from '../services/open-embedded.ts';
 import { freshDatabase, hasPostgres } from '../services/fresh-database.ts';
+import { makeFileScratch } from '../services/scratch.ts';
 import { ISSUER, migrated, SERVICE_KEY, silent } from '../support.ts';
 import { type Node, openNode } from '../races/node.ts';
 
@@ -143,6 +144,15 @@ describe.runIf(hasPostgres())('a move into PostgreSQL', () => {
       moveDatabase(directory, openQuickly, elsewhere, 'postgres://other/curfew', NOW),
     ).rejects.toThrow(MoveError);
   }, 120_000);
+
+  test('is refused where there is no database to move, and makes none', async () => {
+    const directory = join(makeFileScratch('move'), 'none');
+    const target = await targetAt(await freshDatabase());
+    await expect(moveDatabase(directory, openQuickly, target, TO, NOW)).rejects.toThrow(
+      /there is no database in .*none/,
+    );
+    expect(existsSync(directory)).toBe(false);
+  });
 
   test('is refused where the target has rows, and leaves the source alone', async () => {
     const { directory, alive } = await openFull();
