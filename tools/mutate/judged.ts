@@ -361,4 +361,10 @@ export const JUDGED: readonly Judgement[] = [
     is: 'if (!found?.session) return null;',
     why: 'A refresh token expires with its session, and of a session that is over none is found.',
   },
+  {
+    path: 'packages/server/src/store/durable-files.ts',
+    was: 'changed.delete(directory);',
+    is: '{}',
+    why: 'The directory is synced again with each file, which costs time alone.',
+  },
 ];

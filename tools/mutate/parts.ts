@@ -31,7 +31,11 @@ export const PARTS: Readonly<Record<string, Part>> = {
     without: ['packages/verifier/test/node-20.test.ts'],
   },
   actions: { sources: ['packages/server/src/actions'], tests: SERVER_TESTS, without: OF_BROWSERS },
-  store: { sources: ['packages/server/src/store'], tests: SERVER_TESTS, without: OF_BROWSERS },
+  store: {
+    sources: ['packages/server/src/store'],
+    tests: [...SERVER_TESTS, 'packages/server/test/crash/durable-files.test.ts'],
+    without: OF_BROWSERS,
+  },
   nodes: {
     sources: ['packages/server/src/cluster', 'packages/server/src/cache'],
     tests: [...SERVER_TESTS, 'packages/server/test/cache/'],
