@@ -69,7 +69,7 @@ function cutStatement(
   targets: string | readonly string[],
   lookedAt: number,
   decided = `select next_cut() as position, $18::bigint as cut_user where not ${MOVED}`,
-  isLogin = 'false',
+  login: string | null = null,
 ): Statement<CutValues, CutRow> {
   const candidatesOf = (target: string): string =>
     `(select s.id from user_sessions s, decided, spared
@@ -111,8 +111,10 @@ function cutStatement(
        order by s.id for update skip locked
      ),
      marked as (
-       update user_sessions s ${MARK} where s.is_active
-         and (s.id in (select id from locked) or ${isLogin}) returning s.id
+       -- One list: the planner would look at every active row for "in this list or a login".
+       update user_sessions s ${MARK} where s.is_active and s.id in (
+         select id from locked ${login === null ? '' : `union select s.id from user_sessions s where ${login}`}
+       ) returning s.id
      ),
      event as (
        ${APPEND}, position, except_session, client_id, device_id, login, tenant, cut_user)
