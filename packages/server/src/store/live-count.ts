@@ -9,15 +9,20 @@ import { type Queryable, statement } from './statement.ts';
  * more and gives the same number.
  */
 
+/** Of an event: it is a cut, whose rows the marker marks. */
+export const IS_CUT = `type = 'sessions_ended' and (scope <> 'sessions' or logins is not null)`;
+/** The events that the marker may not have processed. */
+export const AT_MARKER = `xid >= (select cursor from readers where name = 'marker')`;
+
 const anyUnmarked = statement<[most: number], { first: number | null }>(
   'first_cut_being_marked',
   `select case when count(*) = $1 then 0
-     else min(position) filter (where type = 'sessions_ended' and (scope <> 'sessions' or logins is not null)) end as first
+     else min(position) filter (where ${IS_CUT}) end as first
    from (select position, type, scope, logins from events
-     where xid >= (select cursor from readers where name = 'marker') order by xid limit $1) e`,
+     where ${AT_MARKER} order by xid limit $1) e`,
 );
 /** The most events to search for cuts: a count may not scan the log. */
-const LOOKED_AT = 10_000;
+export const LOOKED_AT = 10_000;
 
 /** By the index, then by the idle end, which never exceeds the absolute one. Only rows that are past it are checked for recent use. */
 const LIVES = `s.is_active and s.idle_expires_at > $1::timestamptz - interval '12 seconds'

@@ -12,6 +12,7 @@ import { DatabaseError, hasCode } from './database.ts';
 import { MOVED } from './epoch.ts';
 import { type ActValues, actValues, APPEND, APPENDED, eventOf, MARK, type Revocation } from './revocation.ts';
 import type { Act } from './act.ts';
+import { AT_MARKER, IS_CUT, LOOKED_AT } from './live-count.ts';
 import { IS_LOGIN, LOGIN_OF, OF_LOGIN, UNEXPIRED } from './live-session.ts';
 import { type Queryable, type Statement, statement } from './statement.ts';
 
@@ -49,6 +50,17 @@ export class OlderNode extends Error {
   override name = 'OlderNode';
 }
 
+/** Of an event: it can be about the sessions of this cut. The usual one is about another user's, and is not. */
+const CONCERNS = `(scope in ('everyone', 'client', 'tenant') or logins is not null or coalesce($12::bigint, $18::bigint) is null
+           or coalesce($12::bigint, $18::bigint) in (user_id, cut_user) or coalesce($12::bigint, $18::bigint) = any(user_ids))`;
+
+/** Whether another cut may have ended some of many candidates, whose rows the marker has not marked yet. If none has, the rows tell. */
+const BESIDE_OTHERS = `select candidates <= ${MARKED_AT_ONCE} or (
+  select count(*) = ${LOOKED_AT} or bool_or(${IS_CUT} and ${CONCERNS}) from (
+    select * from events where ${AT_MARKER} order by xid limit ${LOOKED_AT}
+  ) e
+) as is_any from size`;
+
 /*
  * The cut takes effect for any number of sessions: one row per key, one event. The merge on conflict is the protocol's mergeCuts.
  * Up to a hundred rows are marked in the same statement; a row that another transaction holds is skipped, because the cut has
@@ -72,7 +84,7 @@ function cutStatement(
   login: string | null = null,
 ): Statement<CutValues, CutRow> {
   const candidatesOf = (target: string): string =>
-    `(select s.id from user_sessions s, decided, spared
+    `(select s.id, ${UNEXPIRED} as is_unexpired from user_sessions s, decided, spared
        where ${target} and s.is_active and s.born < decided.position and ${LOGIN_OF} is distinct from spared.login
        limit ${lookedAt + 1})`;
   return statement(
@@ -95,6 +107,10 @@ function cutStatement(
      candidates as materialized (
        ${[targets].flat().map(candidatesOf).join(' union all ')}
      ),
+     size as materialized (
+       select count(*) as candidates, count(*) filter (where is_unexpired) as unexpired from candidates
+     ),
+     beside as materialized (${BESIDE_OTHERS}),
      open as materialized (
        -- "offset 0" keeps the planner at one look by the index for each candidate.
        select s.id from candidates c, lateral (
@@ -103,7 +119,7 @@ function cutStatement(
        ) s
      ),
      few as materialized (
-       select id from open where (select count(*) from candidates) <= ${MARKED_AT_ONCE}
+       select id from open where (select candidates from size) <= ${MARKED_AT_ONCE}
      ),
      locked as (
        select s.id from user_sessions s
@@ -123,7 +139,8 @@ function cutStatement(
        from decided
      )
      select position, cut_user, (select login from spared) as except_session, coalesce((select array_agg(id) from marked), '{}') as ids,
-       least((select count(*) from open), ${lookedAt}) as count, (select count(*) from candidates) > ${MARKED_AT_ONCE}
+       least(case when (select is_any from beside) then (select count(*) from open) else (select unexpired from size) end, ${lookedAt}) as count,
+       (select candidates from size) > ${MARKED_AT_ONCE}
        or (select count(*) from marked) < (select count(*) from few) as more
      from decided`,
     'ending',
