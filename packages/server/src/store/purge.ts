@@ -71,9 +71,10 @@ export async function purgeOld(
 }
 
 /*
- * A cut is useless when every active session began above it, and none that began below it can appear. Its event is purged: so each
- * reader had processed it, the marker with the transactions that were open beside it (docs/decisions/0025). A cut that is renewed
- * meanwhile has a higher position, and stays. So does the one at position 0, which stands for sessions begun through logins.
+ * A cut can end no session any more when its event is purged and every active session began above it. No session from below it appears
+ * later: an event is purged after the marker has processed it and all transactions that were open beside it (docs/decisions/0025).
+ * A cut that is renewed meanwhile has a higher position, and stays. The cut at position 0 stays, too: it stands for sessions that were begun
+ * through logins.
  */
 const purgeCutsSlice = statement<[after: string, limit: number], { last: string | null }>(
   'purge_cuts',

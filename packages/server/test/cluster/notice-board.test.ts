@@ -4,6 +4,7 @@ import { NoticeBoard } from '../../src/cluster/follow/notice-board.ts';
 import { endingOf } from '../../src/domain/event-ending.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { EndingEvent } from '../../src/store/log/log-event.ts';
+import { eventOf } from '../../src/store/revocation.ts';
 import { realSystem } from '../../src/system/real.ts';
 import { liveSession, nextTurn, until } from '../races/node.ts';
 import { type HandClock, openHandClock, timeOf } from '../services/hand-clock.ts';
@@ -149,23 +150,18 @@ test('tells a user of changes at most every 400 ms, the last one included', asyn
 });
 
 /** An ending of all sessions of these users. */
-const endingOfUsers = (userIds: number[]): EndingEvent => ({
-  type: 'sessions_ended',
-  scope: 'users',
-  reason: 'admin_logout',
-  actor: 'system',
-  at: new Date(clock.wallMs),
-  position: 1000,
-  user_id: null,
-  user_ids: userIds,
-  session_ids: null,
-  client_id: null,
-  device_id: null,
-  except_session: null,
-  login: null,
-  logins: null,
-  tenant: null,
-});
+const endingOfUsers = (userIds: number[]): EndingEvent =>
+  eventOf(
+    {
+      at: new Date(clock.wallMs),
+      actor: 'system',
+      contract: 'v1',
+      ipAddress: null,
+      userAgent: '',
+      requestId: null,
+    },
+    { scope: 'users', reason: 'admin_logout', position: 1000, user_ids: userIds },
+  );
 const took = (userIds: number[]): void => {
   const event = endingOfUsers(userIds);
   board.took(endingOf(event), event);

@@ -76,7 +76,7 @@ describe.each(backends())('a reader that is added to the list, %s', (backend) =>
     expect(await tallied(node.world.database)).toHaveLength(1);
   });
 
-  test('is told of each ending that this node commits', async () => {
+  test('hears of each ending that this node commits', async () => {
     const { readers } = node.world;
     const told: CommittedNews[] = [];
     Object.assign(readers, { committed: (news: CommittedNews) => told.push(news) });

@@ -1,17 +1,14 @@
 /** Cuts are purged when they can end no session any more, and not before. */
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { markerPass } from '../../src/cluster/follow/marker.ts';
-import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
-import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
 import type { Database } from '../../src/store/database.ts';
 import { readerCursor } from '../../src/store/log/cursors.ts';
 import { purgeCuts, purgeOld } from '../../src/store/purge.ts';
 import { type CutTarget, cut } from '../../src/store/revoke-scope.ts';
-import { realSystem } from '../../src/system/real.ts';
-import { quickPasswords } from '../races/node.ts';
 import { hold } from '../services/held-database.ts';
 import { type PostgresServer, startPostgres, withClient } from '../services/postgres.ts';
-import { backends, ISSUER, migrated, openStore, recordingLog } from '../support.ts';
+import { backends, migrated, openStore } from '../support.ts';
+import { openHousekeeping } from './housekeeper.ts';
 
 const DAY = 86_400_000;
 const now = new Date();
@@ -150,21 +147,8 @@ describe.each(backends())('a cut, %s', (backend) => {
     await end(ago(500), { scope: 'user', userId: 1 });
     await end(now, { scope: 'user', userId: 2 });
     await mark();
-    const { log } = recordingLog();
-    const system = { ...realSystem(log, quickPasswords()), now: () => now };
-    const house = startHousekeeping({
-      database,
-      system,
-      memory: new SessionMemory(system, 10, { judge: () => 'unsure', ends: () => false }),
-      ownAudience: ISSUER,
-      flushMs: () => 60_000,
-      retentionDays: 90,
-      eventsRetentionDays: 400,
-      auditRetentionDays: 400,
-      onRanOut: () => undefined,
-    });
+    const { house } = openHousekeeping(database, now);
     await house.sweep();
-    await house.close();
     expect(await keys()).toEqual(['user:2']);
   });
 });

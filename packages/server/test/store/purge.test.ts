@@ -1,18 +1,15 @@
 /** The old end of the log and of the audit view: purged in slices, except events that a reader has not processed. */
-import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, inspectSettings } from '../../src/config.ts';
-import { startHousekeeping } from '../../src/cluster/upkeep/housekeeping.ts';
-import { SessionMemory } from '../../src/cluster/memory/session-memory.ts';
 import type { Database } from '../../src/store/database.ts';
 import { cursorNow, readerCursor } from '../../src/store/log/cursors.ts';
 import { readEndings } from '../../src/store/log/follow.ts';
 import { EVERY_EVENT, readEvents } from '../../src/store/log/page.ts';
 import { purgeOld, readersHolding } from '../../src/store/purge.ts';
-import { realSystem } from '../../src/system/real.ts';
-import { quickPasswords } from '../races/node.ts';
 import { writeAuditRows } from '../services/passes.ts';
 import { type PostgresServer, startPostgres } from '../services/postgres.ts';
-import { backends, ISSUER, migrated, openStore, recordingLog } from '../support.ts';
+import { backends, migrated, openStore } from '../support.ts';
+import { openHousekeeping } from './housekeeper.ts';
 
 const DAY = 86_400_000;
 const now = new Date();
@@ -118,23 +115,7 @@ describe.each(backends())('the old end of the log, %s', (backend) => {
     expect(history).toHaveLength(2);
   });
 
-  function housekeeping() {
-    const { log, lines } = recordingLog();
-    const system = { ...realSystem(log, quickPasswords()), now: () => now };
-    const house = startHousekeeping({
-      database,
-      system,
-      memory: new SessionMemory(system, 10, { judge: () => 'unsure', ends: () => false }),
-      ownAudience: ISSUER,
-      flushMs: () => 60_000,
-      retentionDays: 90,
-      eventsRetentionDays: 400,
-      auditRetentionDays: 50,
-      onRanOut: () => undefined,
-    });
-    onTestFinished(() => house.close());
-    return { house, lines };
-  }
+  const housekeeping = () => openHousekeeping(database, now, 50);
 
   test('housekeeping purges', async () => {
     await append(ago(500), 2);
